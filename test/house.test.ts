@@ -24,7 +24,7 @@ const floors: Record<string, string[][]> = {
     ['console/*'],
     // one command
     ['command/*'],
-    ['program.ts'],
+    ['usage.ts'],
     // all commands
     ['catalog/*'],
     // what `lark init` writes

@@ -73,7 +73,7 @@ await build({
     ],
     lease: ['src/worker/lease/lease-watch.ts'],
     // With the parser of cron expressions, for a worker and for who looks at schedules.
-    schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/scheduled-job.ts'],
+    schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/schedule-definition.ts'],
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',

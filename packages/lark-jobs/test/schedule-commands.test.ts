@@ -13,7 +13,7 @@ import { ScheduleRemoveCommand } from '../src/commands/schedules/schedule-remove
 import { ScheduleResumeCommand } from '../src/commands/schedules/schedule-resume.ts'
 import { ScheduleRunCommand } from '../src/commands/schedules/schedule-run.ts'
 import { ScheduleShowCommand } from '../src/commands/schedules/schedule-show.ts'
-import { declaredBy, partitionOf } from '../src/dispatch/scheduled-job.ts'
+import { declaredBy, partitionOf } from '../src/dispatch/schedule-definition.ts'
 import { cron, daily, every, Job, type Jobs } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'
 import { bookOf } from '../src/operate/schedules/schedule-info.ts'

@@ -9,7 +9,7 @@ import type { ConfigOptions } from './config.ts'
 import { Console } from './console/console.ts'
 import { type Log, LogConsole } from './console/log-console.ts'
 import { LarkError, usageError } from './errors.ts'
-import { printUsage, printVersions, programFlags, readCommandLine } from './program.ts'
+import { printUsage, printVersions, programFlags, readCommandLine } from './usage.ts'
 import { excerpt } from './words/excerpt.ts'
 import { nearest } from './words/nearest.ts'
 

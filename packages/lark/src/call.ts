@@ -20,7 +20,7 @@ import { ListCommand } from './commands/list.ts'
 import { MakeCommand } from './commands/make-command.ts'
 import { type ConfigOptions, findConfig, loadConfig } from './config.ts'
 import type { Console } from './console/console.ts'
-import { larkVersion } from './program.ts'
+import { larkVersion } from './usage.ts'
 
 /** What a command is called with, in addition to its words. */
 export interface Call extends ConfigOptions {

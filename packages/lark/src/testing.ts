@@ -9,7 +9,7 @@ import type { ConfigOptions } from './config.ts'
 import { MemoryConsole } from './console/memory-console.ts'
 import type { Answer, Prompt } from './console/prompt.ts'
 import { LarkError, larkError, usageError } from './errors.ts'
-import { readCommandLine } from './program.ts'
+import { readCommandLine } from './usage.ts'
 import { visibleJson } from './words/visible.ts'
 
 export interface TestOptions extends ConfigOptions {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { declaredBy, partitionOf } from '../../src/dispatch/scheduled-job.ts'
+import { declaredBy, partitionOf } from '../../src/dispatch/schedule-definition.ts'
 import {
   createJobs,
   cron,

@@ -4,7 +4,7 @@
  */
 
 import type { Parameter } from '../command/metadata.ts'
-import { programFlags } from '../program.ts'
+import { programFlags } from '../usage.ts'
 import type { Catalog, Entry } from './catalog.ts'
 
 /** A word that the shell may put in the place of the last one. */

@@ -9,7 +9,7 @@ import { excerpt } from '../words/excerpt.ts'
 import { nearest } from '../words/nearest.ts'
 import type { Parameter } from './metadata.ts'
 
-/** The flags of every command, for suggestions. `program.ts` has removed them before. */
+/** The flags of every command, for suggestions. `usage.ts` has removed them before. */
 const GLOBAL = ['help', 'json', 'quiet', 'verbose', 'no-color', 'no-interaction']
 
 type Value = string | number | boolean | string[] | undefined

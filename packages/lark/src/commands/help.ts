@@ -4,7 +4,7 @@ import { Command } from '../command/command.ts'
 import type { Parameter } from '../command/metadata.ts'
 import { placeholder } from '../command/parse.ts'
 import { describeAll, wrap } from '../console/table.ts'
-import { flagLines, globalFlagLines, printUsage } from '../program.ts'
+import { flagLines, globalFlagLines, printUsage } from '../usage.ts'
 import { visible } from '../words/visible.ts'
 
 /** `lark help KEY`, and `lark KEY --help`. */

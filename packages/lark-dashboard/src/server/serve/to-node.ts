@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, mountedAt } from '../dashboard.ts'
-import { methods } from '../guard/gate.ts'
+import { methods } from '../guard/request-rules.ts'
 
 /**
  * A request as Express passes it: without the path below which the handler is, and perhaps with a body that

@@ -8,7 +8,7 @@
 import { relative } from 'node:path'
 import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
-import { checkTicks, scheduledJob } from '../../dispatch/scheduled-job.ts'
+import { checkTicks, scheduleDefinition } from '../../dispatch/schedule-definition.ts'
 import { JobsError } from '../../model/errors.ts'
 import { type ScheduleOfCommand, schedulesOfCommand } from '../../options/schedules/command-schedule.ts'
 import { voiceOf } from '../../options/schema.ts'
@@ -86,7 +86,7 @@ function definitionOf(
     throw new JobsError('SCHEDULE_INVALID', `a job class declares a schedule with the id ${id} too`)
   const payload = commandPayload(key, key, args)
   const { timezone } = schedules
-  const definition = scheduledJob(id, { Class: CommandJob, fields, payload }, when, {
+  const definition = scheduleDefinition(id, { Class: CommandJob, fields, payload }, when, {
     timezone,
     ofClass: COMMAND_JOB,
   })

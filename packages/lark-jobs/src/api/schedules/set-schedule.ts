@@ -2,7 +2,7 @@
  * `Jobs.schedules.set`: checks what it is given before it opens the store.
  */
 import { checkPlace } from '../../config/queues.ts'
-import { checkTicks, partitionOf, scheduledJob } from '../../dispatch/scheduled-job.ts'
+import { checkTicks, partitionOf, scheduleDefinition } from '../../dispatch/schedule-definition.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Operated } from '../../operate/operated.ts'
 import { bookOf, infoOf, type ScheduleInfo } from '../../operate/schedules/schedule-info.ts'
@@ -30,7 +30,7 @@ export async function setSchedule<J extends JobLike>(
     refuse(voice, 'the second argument', draft, 'a draft, such as ReportJob.with({ tenant: 7 })')
   if (!isRecurrence(when))
     refuse(voice, 'the third argument', when, "cron(), every() or daily(), such as daily('08:00')")
-  const define = (timezone: string) => scheduledJob(id, draft[drafted], when, { timezone })
+  const define = (timezone: string) => scheduleDefinition(id, draft[drafted], when, { timezone })
   // What is wrong is found before the store is opened.
   const inUtc = define('UTC')
   const opened = await jobs.open()

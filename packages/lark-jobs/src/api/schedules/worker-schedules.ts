@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../../config/config.ts'
 import { checkPlace } from '../../config/queues.ts'
-import { checkTicks, declaredBy, partitionOf } from '../../dispatch/scheduled-job.ts'
+import { checkTicks, declaredBy, partitionOf } from '../../dispatch/schedule-definition.ts'
 import type { Registry } from '../../options/registry.ts'
 import { voiceOf } from '../../options/schema.ts'
 import type { WorkerSchedules } from '../../worker/options.ts'

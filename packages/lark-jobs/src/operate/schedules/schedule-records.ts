@@ -2,7 +2,7 @@
  * Schedules as records that another store takes: what they are, and how far they have come. The schedules of
  * job classes too, because they may be paused. What has ended stays, and so does the history of runs.
  */
-import { partitionOf } from '../../dispatch/scheduled-job.ts'
+import { partitionOf } from '../../dispatch/schedule-definition.ts'
 import { JobsError } from '../../model/errors.ts'
 import { isReserved } from '../../model/reserved-key.ts'
 import { cron, every } from '../../options/schedules/recurrence.ts'

@@ -20,7 +20,7 @@ import { type Drafted, draftedJob } from './new-job.ts'
  * @param timezone of expressions that name none
  * @throws SCHEDULE_INVALID; the errors of `draftedJob`
  */
-export function scheduledJob(
+export function scheduleDefinition(
   id: string,
   drafted: Drafted,
   when: Recurrence,
@@ -70,13 +70,16 @@ export function checkTicks({ timing }: Definition, voice: Voice): void {
     refuse(voice, 'the expression', timing.expression, 'one that names some date: this one never ticks')
 }
 
-/** The schedules that a class declares. @throws the errors of `scheduledJob` */
+/** The schedules that a class declares. @throws the errors of `scheduleDefinition` */
 export function declaredBy(
   { Class, key, schedules }: JobClass,
   timezone: string,
 ): { id: string; definition: Definition }[] {
   return schedules.map(({ id, when, payload }) => {
-    const definition = scheduledJob(id, { Class, fields: {}, payload }, when, { timezone, ofClass: key })
+    const definition = scheduleDefinition(id, { Class, fields: {}, payload }, when, {
+      timezone,
+      ofClass: key,
+    })
     return { id, definition }
   })
 }

@@ -14,13 +14,13 @@ export interface Refusal {
   message: string
 }
 
-export interface GateOptions {
+export interface RequestRules {
   /** The names by which the dashboard may be called, with a port or with any. Undefined: any name. */
   hosts: readonly string[] | undefined
 }
 
 /** @returns undefined if the request may go on */
-export function refusalOf(request: Request, url: URL, { hosts }: GateOptions): Refusal | undefined {
+export function refusalOf(request: Request, url: URL, { hosts }: RequestRules): Refusal | undefined {
   const { method, headers } = request
   if (!methods.includes(method))
     return { status: 405, code: 'METHOD_REFUSED', message: `${method} is refused: there are GET and POST` }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readDraft } from '../../src/api/draft.ts'
-import { declaredBy, partitionOf, scheduledJob } from '../../src/dispatch/scheduled-job.ts'
+import { declaredBy, partitionOf, scheduleDefinition } from '../../src/dispatch/schedule-definition.ts'
 import {
   type Draft,
   daily,
@@ -22,7 +22,7 @@ class PlainJob extends Job {
 }
 
 const define = (draft: Draft, when: Recurrence = every('1m'), id = 'of-7') =>
-  scheduledJob(id, readDraft(draft), when, { timezone: 'Europe/Paris' })
+  scheduleDefinition(id, readDraft(draft), when, { timezone: 'Europe/Paris' })
 const declared = (Class: unknown) => declaredBy(classOf(Class as JobConstructor), 'UTC')
 
 test('the definition has what the draft says, without an id and a context', () => {
