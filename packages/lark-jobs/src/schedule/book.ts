@@ -14,41 +14,17 @@
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { grouped } from '../model/grouped.ts'
-import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
 import type { Missed } from '../options/schedules/timing.ts'
 import { alterFollowed, getFollowed } from '../store/contract/moved.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
-import type {
-  Bound,
-  Enqueued,
-  ScheduleWrite,
-  ScheduleWritten,
-  Store,
-  StoredSchedule,
-} from '../store/contract/store.ts'
+import type { Bound, Enqueued, ScheduleWritten, Store, StoredSchedule } from '../store/contract/store.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import { type Definition, writeDefinition } from './definition.ts'
 import { homeIn, partitionOf } from './home.ts'
-import { begin, dueAt, offsetOf, type Plan, planResume, planTicks, type Schedule, tickAt } from './plan.ts'
-import { LEAVING, type ScheduleState } from './state.ts'
-
-/** A schedule as it was read. */
-export interface KeptSchedule extends Schedule {
-  partition: string
-  rev: number
-  /** When it was read, by the store's clock: milliseconds since 1970. */
-  at: number
-}
-
-/** What becomes of a schedule. */
-export interface Changed {
-  state: ScheduleState
-  /** Default: as it is. */
-  definition?: Definition
-  /** The instants of ticks that become jobs. */
-  ticks?: readonly number[]
-}
+import { begin, offsetOf, type Plan, planResume, planTicks, type Schedule, tickAt } from './plan.ts'
+import type { ScheduleState } from './state.ts'
+import { type Changed, type KeptSchedule, newOf, writeOf } from './tick-write.ts'
 
 export class ScheduleBook {
   readonly #store: Store
@@ -435,27 +411,6 @@ export class ScheduleBook {
 }
 
 /**
- * The write of a change, under the number of the schedule that was read.
- *
- * @param ahead the instants of ticks may be to come: their jobs are delayed until then
- *   (`ScheduleWrite.delays`)
- */
-export function writeOf(
-  found: KeptSchedule,
-  { definition, state, ticks = [] }: Changed,
-  ahead?: { isExpected: boolean },
-): ScheduleWrite {
-  const { id, rev, at } = found
-  const { state: text, next } = shown({ id, definition: definition ?? found.definition, state })
-  return {
-    ...{ id, rev, state: text, next: state.movesTo === undefined ? next : at + LEAVING },
-    ...(definition !== undefined && { definition: writeDefinition(definition) }),
-    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant, ahead !== undefined)) }),
-    ...(ticks.length > 0 && ahead && { delays: { from: at, ...ahead } }),
-  }
-}
-
-/**
  * The ticks of a pause are those of the definition that was in force: another one cannot decide about them.
  */
 function recorded(found: KeptSchedule): Plan {
@@ -470,21 +425,6 @@ function recorded(found: KeptSchedule): Plan {
  */
 function handledUpTo({ next, last = 0 }: ScheduleState, at: number, offset: number): number {
   return next !== undefined && next <= at ? Math.max(next - 1, at - offset) : Math.max(at, last)
-}
-
-/** The job of a tick. A tick that is due already is one of the definition that was read. */
-function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: boolean): NewJob {
-  const job: NewJob = { ...definition.job, id: tickId({ schedule: id, at: instant }), ownId: 'new' }
-  return isAhead && instant > at ? { ...job, delay: (job.delay ?? 0) + instant - at } : job
-}
-
-/** The write of a whole schedule. @param rev of what is left of a former one */
-function newOf(id: string, definition: Definition, state: ScheduleState, rev = 0): ScheduleWrite {
-  return { id, rev, definition: writeDefinition(definition), ...shown({ id, definition, state }) }
-}
-
-function shown({ id, definition, state }: Omit<Schedule, 'runs'>) {
-  return { state: JSON.stringify(state), next: dueAt({ id, definition, state }) }
 }
 
 /** How many jobs of a kind one call takes. */

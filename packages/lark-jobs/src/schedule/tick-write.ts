@@ -1,0 +1,63 @@
+/**
+ * What is written of a schedule: its state, and the jobs of its ticks. `plan.ts` decides which ticks become
+ * jobs; the store queues these jobs in the same step in which it keeps the state.
+ */
+import type { NewJob } from '../model/record.ts'
+import { tickId } from '../model/tick.ts'
+import type { ScheduleWrite } from '../store/contract/store.ts'
+import { type Definition, writeDefinition } from './definition.ts'
+import { dueAt, type Schedule } from './plan.ts'
+import { LEAVING, type ScheduleState } from './state.ts'
+
+/** A schedule as it was read. */
+export interface KeptSchedule extends Schedule {
+  partition: string
+  rev: number
+  /** When it was read, by the store's clock: milliseconds since 1970. */
+  at: number
+}
+
+/** What becomes of a schedule. */
+export interface Changed {
+  state: ScheduleState
+  /** Default: as it is. */
+  definition?: Definition
+  /** The instants of ticks that become jobs. */
+  ticks?: readonly number[]
+}
+
+/**
+ * The write of a change, under the number of the schedule that was read.
+ *
+ * @param ahead the instants of ticks may be to come: their jobs are delayed until then
+ *   (`ScheduleWrite.delays`)
+ */
+export function writeOf(
+  found: KeptSchedule,
+  { definition, state, ticks = [] }: Changed,
+  ahead?: { isExpected: boolean },
+): ScheduleWrite {
+  const { id, rev, at } = found
+  const { state: text, next } = shown({ id, definition: definition ?? found.definition, state })
+  return {
+    ...{ id, rev, state: text, next: state.movesTo === undefined ? next : at + LEAVING },
+    ...(definition !== undefined && { definition: writeDefinition(definition) }),
+    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant, ahead !== undefined)) }),
+    ...(ticks.length > 0 && ahead && { delays: { from: at, ...ahead } }),
+  }
+}
+
+/** The job of a tick. A tick that is due already is one of the definition that was read. */
+function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: boolean): NewJob {
+  const job: NewJob = { ...definition.job, id: tickId({ schedule: id, at: instant }), ownId: 'new' }
+  return isAhead && instant > at ? { ...job, delay: (job.delay ?? 0) + instant - at } : job
+}
+
+/** The write of a whole schedule. @param rev of what is left of a former one */
+export function newOf(id: string, definition: Definition, state: ScheduleState, rev = 0): ScheduleWrite {
+  return { id, rev, definition: writeDefinition(definition), ...shown({ id, definition, state }) }
+}
+
+function shown({ id, definition, state }: Omit<Schedule, 'runs'>) {
+  return { state: JSON.stringify(state), next: dueAt({ id, definition, state }) }
+}
