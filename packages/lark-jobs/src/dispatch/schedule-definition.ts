@@ -1,6 +1,6 @@
 /**
  * From a draft and a recurrence to the definition of a schedule. The job of each tick is made of it without
- * the class, so it has everything that a dispatch would ask the class for.
+ * the class (`schedule/tick-write.ts`), so it has everything that a dispatch would ask the class for.
  */
 import { inContext } from '../model/context.ts'
 import { JobsError } from '../model/errors.ts'

@@ -1,6 +1,6 @@
 /**
  * Who paused a queue, a group or a schedule, when and why, in words: ` by ada at web-1 5 m ago (the server is
- * down)`.
+ * down)`. The sentence around it is that of the reason (`operate/why/reasons-to-wait.ts`).
  */
 import { readable } from './duration.ts'
 

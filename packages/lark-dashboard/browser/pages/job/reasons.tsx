@@ -1,5 +1,6 @@
 /**
- * Why a job waits, with what ends it.
+ * Why a job waits, with what ends it. `operate/why` of `@s18i/lark-jobs` puts the reasons into words, for the
+ * terminal too; `parts/remedy.tsx` says where to click.
  */
 import type { Reason, Remedy } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'

@@ -8,7 +8,10 @@ import { noJob } from '../flows/flow-words.ts'
 import { completed } from '../words/completed.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
-/** `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not, with what ends it. */
+/**
+ * `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not. `operate/why` puts the
+ * reasons into words; `words/remedy-commands.ts` has the commands that help.
+ */
 export class JobsWhyCommand extends Command {
   readonly key = 'jobs:why'
   override description = 'Say why a job does not run: every reason, what ends it, and the command that helps'

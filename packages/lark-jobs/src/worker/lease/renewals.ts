@@ -1,20 +1,19 @@
 /**
- * Renewals that are made again and again, of partitions or of limiters: one call at a time for each. One that
- * does not answer holds up no other. (The node of a cluster is away, or its slot is moving: a call then waits
- * for longer than a short lease lasts.)
+ * Makes one renewal at a time for each partition or limiter. A renewal that is not answered does not delay the
+ * others. (If a node of a cluster is away, or a slot moves, a call waits for longer than a short lease lasts.)
+ * `lease-keeper.ts` renews leases with it, and `permits/permit-pools.ts` permits.
  */
 export class Renewals {
   readonly #underway = new Map<string, Promise<boolean>>()
-  /** Those that did not answer the last time. */
+  /** The names of the renewals that were not answered the last time. */
   readonly #away = new Set<string>()
 
   /**
    * Makes a round: begins each renewal, unless the last one of its name is still under way.
    *
    * @param renewals by name: each resolves to whether the store answered, and never rejects
-   * @returns `present`: resolves when all those have ended that answered the last time. `all`: resolves to
-   *   whether the
-   * store answered all
+   * @returns `present`: resolves when the renewals have ended that were answered the last time. `all`: resolves
+   *   to whether the store answered all renewals
    */
   begin(renewals: Iterable<readonly [name: string, renew: () => Promise<boolean>]>): {
     present: Promise<unknown>

@@ -1,6 +1,7 @@
 /**
- * Which node serves which slots of a cluster, according to the node that answers first. `failover.ts` notices
- * that a primary may have been replaced.
+ * Asks which node serves which slots of a cluster, and believes the node that answers first. `cluster.ts`
+ * keeps the answer as its map and decides when to ask again. `failover.ts` notices that a primary may have
+ * been replaced.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
