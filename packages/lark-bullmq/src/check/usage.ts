@@ -54,7 +54,7 @@ const optionTypes: Record<string, ComparedTopic> = {
   RateLimiterOptions: 'options of limiter',
 }
 
-/** The options that stand in an option. */
+/** Options whose value is an object with options of its own. */
 const inner: Record<string, ComparedTopic> = {
   defaultJobOptions: 'options of a job',
   backoff: 'options of backoff',

@@ -10,7 +10,7 @@ export const verdicts = {
   better: 'better',
   /** It does it, and differs in something. */
   differs: 'differs',
-  /** It is taken, and has no effect: Lark does by itself what it is for. */
+  /** It is accepted and has no effect, because Lark does by itself what it is for. */
   needless: 'not needed',
   /** It throws BULLMQ_UNSUPPORTED. */
   missing: 'not there',
@@ -43,7 +43,7 @@ const prefix: Comparison = [
   redis,
 ]
 const telemetry: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
-/** A type that the package has too. */
+/** A type that `@s18i/lark-bullmq` exports under the same name. */
 const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullmq`', 'from-bullmq.md']
 const nest: Comparison = [
   'missing',

@@ -190,18 +190,18 @@ export class FlowNode {
       else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
         all.ignored[key] = child.#reasonOf(ends.get(number))
       else if (opts.failParentOnFailure) all.failed.push(key)
-      // As in BullMQ, where the job waits for it for ever.
+      // As in BullMQ, where the job waits for this child for ever.
       else if (!opts.removeDependencyOnFailure) all.unprocessed.push(key)
     }
     return all
   }
 
-  /** It was removed, and BullMQ would know nothing of it. */
+  /** Whether the node was removed. BullMQ would know nothing of it. */
   get isRemoved(): boolean {
     return this.#found.state.reasons?.[this.#node] === 'removed'
   }
 
-  /** It, and all that is below it. A workflow of Lark is no tree: a job is below others on several paths. */
+  /** The node and all that is below it. A workflow of Lark is not a tree: several paths may lead to a job. */
   get family(): FlowNode[] {
     const numbers = new Set([this.#node])
     // A set that grows while it is walked.
@@ -233,7 +233,7 @@ export class FlowNode {
           if (end !== undefined) return end.value
           if (node.isQueued) return await node.#handle().result({ signal: over })
         } catch (error) {
-          // It is on its way to its queue.
+          // The job is on its way to its queue.
           if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
         }
         await pause(wait, undefined, { signal: over })

@@ -125,7 +125,7 @@ export class FlowReader {
     flow.meet({ queue, id })
     if (!this.#queues.has(queue)) throw new Left('flow-elsewhere')
     if ((await this.#activeIn(queue)).has(id)) throw new Left('flow-active')
-    // It has failed, or it completed just now and the job that waits for it has not been told yet.
+    // The child has failed, or it completed just now and its parent has not been told yet.
     if (entry.finishedOn !== undefined) throw new Left('flow-failed')
     const room = MAX_NODES - flow.size
     const children = entry.hasChildren
@@ -313,7 +313,7 @@ function isShort(context: object): boolean {
   return Buffer.byteLength(JSON.stringify(context)) <= MAX_CONTEXT
 }
 
-/** Of a child that has ended, what cannot be read is left out. */
+/** A text that is not JSON is left out: its job has ended already. */
 function jsonIn(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '{}')

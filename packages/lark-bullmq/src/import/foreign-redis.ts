@@ -145,7 +145,7 @@ function optionsOf(address: ForeignAddress): Options {
     ...(connectTimeout !== undefined && { connectTimeout }),
     // Version 6 of ioredis would answer in other forms with protocol 3, which version 5 does not have.
     ...{ protocol: 2, db, maxRetriesPerRequest: 0, retryStrategy: () => AGAIN },
-    // It would need INFO, for which a user may have no right.
+    // This check would need INFO, for which a user may have no right.
     enableReadyCheck: false,
   }
 }

@@ -267,7 +267,7 @@ class ImportRun {
         const mark = this.#mark.read(entry.mark, now)
         const isTaken = this.#flows.has(queue, entry.id)
         if (entry.parentKey !== undefined || entry.hasChildren || isTaken) {
-          // One that has waited for all others, and has what they returned.
+          // A job that has waited for all its children, and has what they returned.
           if (entry.parentKey === undefined && !isTaken) await this.#flows.bring(queue, entry, now)
           if (this.#flows.takes(queue, entry, now)) settled.push(entry.id)
           continue

@@ -228,7 +228,7 @@ export class RedisBullmq implements BullmqSource {
     ])
     const count = counts.reduce<number>((sum, each) => sum + (each as number), 0)
     if (count > most) throw new Error(`it waits for ${count} jobs, the limit is ${most}`)
-    // One that completes meanwhile is in both, and not in neither.
+    // A child that completes between the two reads is in both answers, never in neither.
     const left = (await this.#send('SMEMBERS', key('dependencies'))) as string[]
     const texts = async (of: string, room: number): Promise<Map<string, string>> => {
       const keys = (await this.#send('HKEYS', of)) as string[]

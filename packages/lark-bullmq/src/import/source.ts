@@ -29,7 +29,7 @@ export interface BullmqQueue {
   paused: boolean
   /** How many jobs of the queue BullMQ runs at a time, over all workers, if it has such a limit. */
   concurrency?: number
-  /** It has a rate limit for all workers. */
+  /** Whether the queue has a rate limit for all workers. */
   isRated: boolean
 }
 
@@ -56,17 +56,17 @@ export interface BullmqEntry {
   dueAt?: number
   /** The key of the job that waits for this one, if that is still there. */
   parentKey?: string
-  /** It has waited for other jobs, and has their results. */
+  /** Whether the job has waited for other jobs, and has their results. */
   hasChildren: boolean
   /** The scheduler that has made it. */
   schedulerId?: string
   /** What `mark` wrote. */
   mark?: string
-  /** Of a failed job. */
+  /** Only a failed job has it. */
   failedReason?: string
-  /** Of a failed job: the stacks of its attempts, as a JSON list of texts. */
+  /** For a failed job: the stacks of its attempts, as a JSON list of texts. */
   stacktrace?: string
-  /** Of a job that has ended. */
+  /** Only a job that has ended has it. */
   finishedOn?: number
 }
 
@@ -78,11 +78,11 @@ export interface BullmqChild {
 
 /** The jobs that a job waits for, or has waited for. */
 export interface BullmqChildren {
-  /** Those that it waits for. */
+  /** The children that the job waits for. */
   left: BullmqChild[]
-  /** With what they returned: JSON text. */
+  /** The children that completed, with what they returned as JSON text. */
   completed: (BullmqChild & { value: string })[]
-  /** Those that have failed, and whose failure it does without; with the reason. */
+  /** The children that failed and whose results the job does not need, with the reason of the failure. */
   ignored: (BullmqChild & { reason: string })[]
   /** How many have failed because of which it fails. */
   failed: number

@@ -81,7 +81,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   /** The job scheduler that added it. */
   repeatJobKey?: string
   token?: string
-  /** Of a job in a flow: the one that waits for it. */
+  /** For a job in a flow: the job that waits for it. */
   parent?: { id: string; queueKey: string }
   parentKey?: string
   readonly queueName: string
@@ -90,7 +90,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   readonly #larkId: string | undefined
   #active: JobControls | undefined
   #lines = 0
-  /** Until when the processor has put the job off: milliseconds since 1970. */
+  /** When the job is due again, if its processor has put it off: milliseconds since 1970. */
   #movedTo: number | undefined
 
   /** @internal */
@@ -213,7 +213,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     const isQueued = node?.isQueued ?? true
     const status = isQueued ? await this.#handle(node).status() : undefined
     if (status !== undefined) return stateOf(status.state, status.priority)
-    // One that has started may be on its way to its queue; one that has ended was removed there.
+    // A node that has started may be on its way to its queue; one that has ended was removed there.
     return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : stateOfNode[node.state]
   }
 

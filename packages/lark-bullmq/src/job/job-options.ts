@@ -30,7 +30,7 @@ export interface DeduplicationOptions {
   id: string
   /** Milliseconds. */
   ttl?: number
-  /** With `ttl` and `replace`: each further job begins the time anew. */
+  /** With `ttl` and `replace`: each further job starts the time again. */
   extend?: boolean
   /** A further job replaces the data of the first, while the first has not begun. */
   replace?: boolean
@@ -58,7 +58,7 @@ export interface DefaultJobOptions extends ChildFailureOptions {
   sizeLimit?: number
 }
 
-/** The job of a flow that waits for another. */
+/** The job of a flow that waits for a child. */
 export interface ParentOptions {
   id: string
   /** What its keys begin with in BullMQ: `prefix:queue`. */
@@ -69,7 +69,7 @@ export interface JobsOptions extends DefaultJobOptions {
   /** An id that you choose: while the queue has a job with it, no other is added. */
   jobId?: string
   deduplication?: DeduplicationOptions
-  /** Of a job that a `FlowProducer` has added. Nobody else may say it. */
+  /** Only a `FlowProducer` sets this, on the jobs that it adds. */
   parent?: ParentOptions
 }
 

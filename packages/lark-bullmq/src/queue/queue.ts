@@ -52,7 +52,7 @@ const statesOf: Record<string, readonly State[]> = {
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
 }
-/** Of the jobs that wait in Lark, those that BullMQ has in a state. */
+/** Tells which of the jobs that wait in Lark have a given state in BullMQ. */
 const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
   waiting: ({ priority }) => priority === 0,
   wait: ({ priority }) => priority === 0,
@@ -154,7 +154,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   async getJobState(id: string): Promise<JobState | 'unknown'> {
     const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
-    // It may be the id that the application has chosen for a flow.
+    // The id may be one that the application has chosen for a flow.
     return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
   }
 

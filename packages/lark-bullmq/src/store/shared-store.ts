@@ -52,7 +52,7 @@ export class SharedStore {
   readonly #prefix: string | undefined
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
-  /** Of the queues whose workers here say one, with the number of these workers. */
+  /** The rates of queues, as their workers in this process say, with the number of these workers. */
   readonly #rates = new Map<string, { rate: Rate; workers: number }>()
   /** The limits that the configuration says. */
   #configured: Settings['limits'] | undefined

@@ -188,7 +188,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       await (await this.#starting).done
     } catch (error) {
       this.#starting = undefined
-      // It was closed before it could start.
+      // The worker was closed before it could start.
       if (!this.#stopped.signal.aborted) throw error
     }
   }
@@ -288,7 +288,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       info: (text) => lark.info(text),
       reported: (progress) => this.tell('progress', job, progress),
     })
-    // As in BullMQ: a processor that does not name a signal has none.
+    // As in BullMQ, a processor without a parameter for the signal gets none.
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort }
     this.#running.set(claimed.id, running)

@@ -73,7 +73,7 @@ export function useAsked<Name extends ActionName>(
     asking.current.again()
   })
 
-  // Whoever comes back sees what is true now.
+  // A person who comes back to the page sees what is true now.
   useSignalEffect(() => {
     if (isSeen.value && every !== undefined) asking.current.again()
   })

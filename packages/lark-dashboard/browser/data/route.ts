@@ -49,7 +49,7 @@ export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   address.value = new URL(location.href)
   if (address.value.pathname === before) return
   window.scrollTo(0, 0)
-  // Whoever does not see the page is told of the new one.
+  // A screen reader announces the new page.
   document.getElementById('content')?.focus({ preventScroll: true })
 }
 

@@ -4,13 +4,13 @@
 import { route, setQuery } from '../data/route.ts'
 
 interface ChoiceProps {
-  /** Of the part of the query. */
+  /** The name of the parameter in the query. */
   name: string
   title: string
   values: readonly (readonly [value: string, words: string])[]
 }
 
-/** Another choice begins with the first page. */
+/** A choice between values. After a new choice, the list begins with its first page. */
 export function Choice({ name, title, values }: ChoiceProps) {
   return (
     <label class="quiet">

@@ -6,7 +6,7 @@ import type { ComponentChildren } from 'preact'
 interface RowsProps {
   /** The titles of the columns, in their order. */
   heads: readonly (string | { number: string })[]
-  /** Of the box around the table. */
+  /** The CSS class of the box around the table. */
   class?: string
   /** The body of the table. */
   children: ComponentChildren

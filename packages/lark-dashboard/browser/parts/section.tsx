@@ -4,7 +4,7 @@
 import type { ComponentChildren } from 'preact'
 
 interface SectionProps {
-  /** Of the title, in the whole page. */
+  /** The id of the title, unique in the whole page. */
   id: string
   title: ComponentChildren
   /** What stands beside the title. */

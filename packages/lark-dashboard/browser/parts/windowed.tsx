@@ -7,12 +7,12 @@ import { useEffect, useRef } from 'preact/hooks'
 
 /** How many rows are drawn beyond those in sight. */
 const BEYOND = 12
-/** So many rows come and go together, because to draw them anew with each row costs more. */
+/** How many rows are added and removed together: to draw the list again for each row costs more. */
 const STEP = 10
 
 export interface WindowedProps<T> {
   rows: readonly T[]
-  /** Of a row, in CSS pixels. */
+  /** The height of a row, in CSS pixels. */
   height: number
   columns: number
   draw(row: T, at: number): ComponentChildren

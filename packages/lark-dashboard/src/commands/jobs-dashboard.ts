@@ -77,7 +77,7 @@ export class JobsDashboardCommand extends Command {
     throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }
 
-  /** Until somebody ends the command, whose terminal gives another link with each Enter. */
+  /** Serves until somebody ends the command. Each Enter in the terminal prints another link. */
   async #serve(local: LocalDashboard): Promise<void> {
     const lines = process.stdin.isTTY && !this.json ? createInterface({ input: process.stdin }) : undefined
     lines?.on('line', () => this.line(local.link))

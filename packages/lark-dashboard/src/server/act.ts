@@ -26,7 +26,7 @@ export interface Act {
 export interface Action<Input, Output> {
   /** The least that may do it. */
   role: Role
-  /** It changes something: only a POST does it. */
+  /** Whether the action changes something. Such an action needs a POST. */
   changes: boolean
   takes: Shape<Input>
   /** @param input has been checked */

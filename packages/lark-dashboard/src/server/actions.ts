@@ -307,7 +307,7 @@ export const actions = {
   'workers.resume': change('operate', workers, (act, input: WorkerFilter) =>
     orderWorkers(act, 'resume', input),
   ),
-  // It cannot be taken back, and if what starts them again fails, nothing runs any more.
+  // A restart cannot be taken back, and if the workers do not come back, nothing runs any more.
   'workers.restart': change('admin', workers, (act, input: WorkerFilter) => restartWorkers(act, input)),
 
   underway: look({ underway: text }, async ({ underway, viewer }, input: { underway: string }) => {

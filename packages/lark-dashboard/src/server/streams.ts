@@ -135,7 +135,7 @@ interface OpenStream {
 function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
   let isAsking = false
   const timer = setInterval(() => {
-    // Whoever is not let in by now is not let in.
+    // A viewer for whom the answer has not come by now is not let in.
     if (isAsking) return end()
     isAsking = true
     isStill().then((still) => {

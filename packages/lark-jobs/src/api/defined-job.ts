@@ -61,7 +61,7 @@ export abstract class FunctionJob<P, R> extends Job {
  */
 export interface DefinedJob<P = void, R = unknown> {
   new (): FunctionJob<P, R>
-  /** Of the class: the key. */
+  /** The name of the class, which is the key. */
   readonly name: string
   /**
    * Sets the function that does the work, in a file that workers load. A later function replaces it.

@@ -281,7 +281,7 @@ export class Inside implements Operated {
     const { location, store } = await this.#make(found)
     try {
       const warnings = await store.open()
-      // It may have changed meanwhile.
+      // The role may have changed meanwhile.
       store.become?.(this.#role)
       const buffers = new SendBuffers(store, partitions, bounds)
       const dispatcher = new Dispatcher(store, buffers, this.#underway, telemetry)

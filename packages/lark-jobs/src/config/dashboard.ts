@@ -3,7 +3,7 @@
  */
 import { func, isText, list, type OptionsOf, oneOf, option, Schema, whole } from '../options/schema.ts'
 
-/** Who looks at the dashboard, and what they may do. */
+/** A person who looks at the dashboard, and what this person may do. */
 export interface DashboardViewer {
   role: 'read' | 'operate' | 'admin'
   /** For the audit, such as an e-mail address. */
@@ -58,7 +58,7 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
 
 export interface DashboardConfig extends OptionsOf<typeof dashboardOptions.entries> {}
 
-/** With the defaults. */
+/** The configuration of the dashboard, with the defaults. */
 export interface ConfiguredDashboard {
   authorize: DashboardAuthorize | undefined
   host: string

@@ -17,7 +17,7 @@ export const schedulesOptions = new Schema('an object with timezone, enabled, or
 
 export interface SchedulesConfig extends OptionsOf<typeof schedulesOptions.entries> {}
 
-/** With the defaults. */
+/** The configuration of schedules, with the defaults. */
 export interface ConfiguredSchedules {
   timezone: string
   enabled: boolean

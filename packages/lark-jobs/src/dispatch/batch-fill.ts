@@ -130,7 +130,7 @@ export class BatchFill {
           crowd: { reserved: crowd.reserved, size: crowd.reserved },
         }
       })
-      // It ends so too when it has heard nothing for a while.
+      // The flow also ends this way when it has heard nothing for a while.
       .catch(() => {})
   }
 }

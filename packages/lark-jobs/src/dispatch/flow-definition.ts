@@ -46,11 +46,11 @@ export interface FlowSpec
   kind: FlowKind
   /** By which open results of its nodes know that they are of this flow. */
   scope: object
-  /** Of its home. Default: that of its first job. */
+  /** The queue of its home. Default: the queue of its first job. */
   queue?: string
   /** Callbacks come last. */
   nodes: NodeSpec[]
-  /** Of a batch in another flow. */
+  /** The members of a batch in another flow. */
   members?: Drafted[]
 }
 

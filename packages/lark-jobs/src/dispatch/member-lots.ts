@@ -76,7 +76,7 @@ export class MemberLots {
     let index = await (filling === undefined ? reserve() : patiently(reserve))
     this.hasReserved = true
     const sent = parts.map(([partition, members]) => {
-      // They are used once. Copies would be most of the memory that a million members take.
+      // The records are used once. Copies would be most of the memory that a million members take.
       const jobs = members.map(({ job }) => job as NewJob)
       for (const job of jobs) job.id = memberId({ flow, home, index: index++ })
       return this.#send(partition, jobs)

@@ -30,7 +30,7 @@ import type { OpenPayload } from './open-payload.ts'
 
 /** Records of one class that go to one queue. */
 export interface NewJobs {
-  /** Of the class, for people. */
+  /** The name of the class, for people. */
   name: string
   queue: string
   records: NewJob[]
@@ -70,8 +70,8 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 /**
  * The record of a draft.
  *
- * @param open if the payload has open results: what is written of it, while the functions of the class get
- *   its probe
+ * @param open for a payload with open results: `payload` is what is stored, `probe` is what the functions of
+ *   the class get
  * @throws the errors of `newJobs`; RESULT_NOT_KNOWN if a function of the class reads an open result
  */
 export function draftedJob(

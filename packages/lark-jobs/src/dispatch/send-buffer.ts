@@ -66,7 +66,7 @@ export class SendBuffer {
     if (this.#parcels.length > 0 && this.#free.length > 0) void this.#call()
   })
   #calls = 0
-  /** It was scheduled from idle, so its parcels have not waited for an answer. */
+  /** Whether the buffer was scheduled from idle, so that its parcels have not waited for an answer. */
   #isFresh = false
   #expiry: NodeJS.Timeout | undefined
 

@@ -45,16 +45,16 @@ export class WorkerProcess extends Part {
   /** Resolves when the process has ended and said all it had to say. */
   readonly departed: Promise<Departure> = this.#departed.promise
   figures: Figures = noFigures()
-  /** How its worker is, as it said last, and when it said so, by `performance.now()`. */
+  /** The last report about its worker. `heardAt`: when it came, by `performance.now()`. */
   vitals: Vitals | undefined
   heardAt = performance.now()
   hasServed = false
-  /** It was told to end so that another takes its place. */
+  /** The process was told to end so that another takes its place. */
   isRestarting = false
   readonly #began = new Deferred<void>()
-  /** Resolves when it serves, or has ended without. */
+  /** Resolves when the process serves, or has ended before it served. */
   readonly began: Promise<void> = this.#began.promise
-  /** It was killed because it did not end in time. */
+  /** The process was killed because it did not end in time. */
   isKilled = false
   readonly #start: (slot: ProcessSlot) => ChildProcess
   #child: ChildProcess | undefined

@@ -5,7 +5,7 @@
 export interface PayloadField {
   name: string
   kind: 'text' | 'number' | 'flag' | 'choice'
-  /** Of a choice. */
+  /** The values of a choice. */
   values: readonly (string | number)[]
   isNeeded: boolean
   /** What the schema says of it. */

@@ -34,7 +34,7 @@ export function PayloadForm({ fields, payload, onChange }: PayloadFormProps) {
 interface FieldInputProps {
   field: PayloadField
   value: unknown
-  /** With undefined: it is left out. */
+  /** Called with undefined for a field that is left out. */
   onValue(value: unknown): void
 }
 

@@ -39,7 +39,7 @@ const shapes: Readonly<Record<string, string>> = {
 
 export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
   const shape = nodes.map(({ name, after }) => `${name}<${after}`).join()
-  // Of the same nodes in other states, all stay where they are.
+  // Nodes stay where they are when only their states change.
   const { layers } = useMemo(() => layersOf(nodes), [shape])
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const layout = { layers: layers.map((layer) => layer.map(({ name }) => byName.get(name)!)) }
@@ -103,7 +103,7 @@ export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
 }
 
 interface Drawn {
-  /** Of each layer. */
+  /** How many nodes each layer has. */
   rows: readonly number[]
   tallest: number
 }
@@ -116,7 +116,7 @@ function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y:
 function GraphEdge({ edge: { from, to, nodes }, drawn }: { edge: FlowEdge<ShownNode>; drawn: Drawn }) {
   const [start, end] = [placeOf(from, drawn), placeOf(to, drawn)]
   const [x1, y1, x2, y2] = [start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2]
-  // One that passes other layers does so at the height of its start, and turns behind them.
+  // A line that passes other layers does so at the height of its start, and turns behind them.
   const turn = to.layer - from.layer > 1 ? x2 - GAP_X : x1
   const isRunning = nodes.some(({ state }) => state === 'started')
   const isSkipped = [nodes, from.nodes].some((some) => some.every(({ state }) => state === 'skipped'))

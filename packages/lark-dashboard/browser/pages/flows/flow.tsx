@@ -24,7 +24,7 @@ import { FlowProgress } from './flow-progress.tsx'
  * of them.
  */
 const EVERY = 1_500
-/** Of a row of the table, in CSS pixels. */
+/** The height of a row of the table, in CSS pixels. */
 const HEIGHT = 32
 const CARD_HEIGHT = 76
 const HEADS = ['State', 'Node', 'Class', 'Starts after', 'Since', 'What happened']
@@ -126,7 +126,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
 function FlowButtons({ flow, again }: { flow: ShownFlow; again(): void }) {
   const { id, home, state, counts, reason, within } = flow
   const [isAsked, ask] = useState(false)
-  // Whoever retries a flow that was late must say how long it may take now.
+  // For a flow that was late, a retry must say how long it may take now.
   const time = reason === 'deadline' && within !== undefined ? { within } : {}
   if (!may('operate')) return null
   return (

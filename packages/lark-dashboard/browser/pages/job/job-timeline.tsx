@@ -71,7 +71,7 @@ export function JobTimeline({ job }: { job: ShownJob }) {
   )
 }
 
-/** Of records of an earlier Lark, the store does not know when the runs before the last ended. */
+/** In records of an earlier Lark, only the end of the last run is known. */
 function spansOf(job: ShownJob, at: number): Span[] {
   const { queuedAt, dueAt, claimedAt, finishedAt, state, errors, runs, strandedSince } = job
   const spans: Span[] = []

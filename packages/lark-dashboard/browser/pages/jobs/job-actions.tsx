@@ -29,7 +29,7 @@ interface Asked {
 export interface JobActionsProps {
   chosen: readonly ListedJob[]
   filter: ListFilter
-  /** Those in the list. */
+  /** The jobs in the list. */
   jobs: readonly ListedJob[]
   onDone(): void
 }

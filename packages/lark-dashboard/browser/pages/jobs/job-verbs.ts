@@ -32,7 +32,7 @@ export const jobVerbs: Readonly<Record<JobVerb, Verb>> = {
 
 export const verbNames = Object.keys(jobVerbs) as JobVerb[]
 
-/** It can be undone, and destroys nothing. */
+/** Whether the change can be undone, and destroys nothing. */
 export function isGentle(verb: JobVerb): boolean {
   return verb === 'retry' || verb === 'run-now'
 }

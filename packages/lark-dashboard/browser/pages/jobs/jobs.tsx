@@ -16,7 +16,7 @@ import { JobFilter } from './job-filter.tsx'
 import { type ListedJob, useJobList } from './job-list.ts'
 import { isOneList, jobQuery, queryWords } from './job-query.ts'
 
-/** Of a row, in CSS pixels: as the styles say. */
+/** The height of a row in CSS pixels, as in the styles. */
 const HEIGHT = 32
 const CARD_HEIGHT = 76
 const COLUMNS = 7

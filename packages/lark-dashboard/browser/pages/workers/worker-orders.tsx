@@ -10,7 +10,7 @@ import { plural } from '../../parts/numbers.ts'
 
 interface WorkerOrdersProps {
   filter: WorkerFilter
-  /** Those that the filter means. */
+  /** The workers that the filter chooses. */
   workers: readonly WorkerRecord[]
   /** What they are called in a title: `the workers of web-3`. */
   what: string

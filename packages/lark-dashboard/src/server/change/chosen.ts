@@ -11,7 +11,7 @@ export const MOST_IDS = 1_000
 /** What a browser sends to name jobs. */
 export interface ChosenJobs<Filter> {
   ids?: string[]
-  /** Of ids, if several queues have a job with one of them. */
+  /** The queue of the ids, if several queues have a job with one of them. */
   queue?: string
   filter?: Filter
 }

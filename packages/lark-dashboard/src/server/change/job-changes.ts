@@ -25,11 +25,11 @@ const MOST_UNDONE = 1_000
 interface ChangeInput {
   dryRun?: boolean
   queue?: string
-  /** Of a change that may take long. */
+  /** Only for a change that may take long. */
   meanwhile?: Meanwhile
 }
 
-/** With the id of an undo, if it can be undone. */
+/** The answer of a change, with the id of its undo if it can be undone. */
 export type Undoable<T> = T & { undo?: string }
 
 const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({

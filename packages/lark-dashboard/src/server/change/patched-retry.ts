@@ -22,7 +22,7 @@ export interface PatchInput {
 export interface PatchedRetry {
   edited: number
   retried: number
-  /** Of a dry run, for viewers who may see payloads. */
+  /** Samples of a dry run, for viewers who may see payloads. */
   samples: { id: string; queue: string; before: ShownValue; after: ShownValue }[]
 }
 

@@ -36,9 +36,9 @@ export interface Progress {
   /** Jobs that were changed, of those that were found so far. */
   done: number
   found: number
-  /** It has ended, with this answer. */
+  /** The answer, once the change has ended. */
   answer?: unknown
-  /** It has ended, with this error. */
+  /** The error with which the change ended. */
   error?: { code: string; message: string }
 }
 

@@ -17,7 +17,7 @@ export class Failing {
     this.#operate = operate
   }
 
-  /** With other conditions, all failed jobs are read. */
+  /** Under other conditions than those of the book, all failed jobs are read. */
   async look(filter: FailureFilter): Promise<BookedFailures> {
     if (Object.keys(filter).every((name) => known.includes(name))) {
       this.#book ??= this.#operate.failureBook()

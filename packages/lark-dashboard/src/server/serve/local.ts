@@ -99,7 +99,7 @@ export class LocalDashboard {
     return `lark-dashboard-${this.#port}`
   }
 
-  /** Another name may lead here, by a name server that lies. */
+  /** Whether the request names another host. A name server that lies may lead such a request here. */
   #isForeign({ headers }: IncomingMessage): boolean {
     return !['127.0.0.1', 'localhost', '[::1]'].some((name) => headers.host === `${name}:${this.#port}`)
   }
@@ -109,7 +109,7 @@ export class LocalDashboard {
       return void say(
         response,
         403,
-        'This link has been used. Press Enter where the dashboard was started for a new one.\n',
+        'This link has been used. For a new one, press Enter in the terminal of the dashboard.\n',
       )
     this.#token = newSecret()
     const [name, key] = [newSecret(), newSecret()]
@@ -126,7 +126,7 @@ export class LocalDashboard {
   }
 }
 
-/** As the dashboard finds them, however many slashes there are. */
+/** Finds actions as the dashboard does, however many slashes the path has. */
 function isAction(path: string): boolean {
   return /^\/*api\//.test(path)
 }

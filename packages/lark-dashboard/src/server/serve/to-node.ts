@@ -91,7 +91,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   }
 }
 
-/** Whoever reads it is told, rather than to wait for ever. */
+/** A body that fails when it is read: its reader would otherwise wait for ever. */
 function wasRead(): ReadableStream {
   const error = new LarkError('INPUT_INVALID', 'The body was read before the dashboard got the request', {
     hint: 'Pass what a parser has read as `body` of the request.',

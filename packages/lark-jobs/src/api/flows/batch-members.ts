@@ -98,7 +98,7 @@ export class BatchMembers {
    * @throws the errors of a dispatch
    */
   jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
-    // Whoever takes them takes them out: they would be kept while all the others go by.
+    // Members are removed as they are taken: otherwise they would be kept while all the others go by.
     const first = this.#first.map((each) => made.member(each)).reverse()
     this.#first.splice(1)
     const given = this.#given

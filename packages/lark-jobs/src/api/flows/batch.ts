@@ -18,10 +18,10 @@ export interface BatchCounts {
 /** A batch that is not dispatched yet: see `batch()`. */
 export class Batch extends DispatchableFlow<BatchCounts> {
   /**
-   * The same batch, which completes although so many of its members fail, or are cancelled. Default: none, so
-   * that the first that fails cancels those that have not begun.
+   * The same batch, in which some members may fail or be cancelled: the batch still completes. Without this,
+   * the first failed member cancels all members that have not begun.
    *
-   * @param most how many. Default: any number
+   * @param most how many members may fail or be cancelled. Default: any number
    */
   allowFailures(most?: number): this {
     const { content } = this[flowDrafted]

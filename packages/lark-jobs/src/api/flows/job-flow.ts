@@ -18,7 +18,7 @@ const FAILURES = 100
 
 /** The flow of a running job: `this.flow`. */
 export class JobFlow {
-  /** Of the flow. */
+  /** The id of the flow. */
   readonly id: string
   readonly #jobs: Operated
   readonly #member: Member

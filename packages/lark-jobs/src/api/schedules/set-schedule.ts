@@ -42,7 +42,7 @@ export async function setSchedule<J extends JobLike>(
   checkPlace({ name, queue, records: [{ ...job, id }] }, opened.settings)
   const partition = partitionOf(id, definition, partitions)
   const kept = await bookOf(opened).set(id, definition, partition, ({ definition: { ofClass }, state }) => {
-    // One that was dropped is free again.
+    // The id of a schedule that was dropped is free again.
     if (ofClass === undefined || state.ended?.why === 'dropped') return
     const [owner, place] =
       ofClass === COMMAND_JOB ? ['A command', 'command'] : [`The job class '${ofClass}'`, 'class']

@@ -163,7 +163,7 @@ export class JobsCancelCommand extends ChangeCommand {
         shown = endedOf(counts)
       }
     } catch {
-      // It is over; or if the store cannot be read, the cancel itself says so.
+      // The cancel is over. If the store cannot be read, the cancel itself says so.
     } finally {
       progress?.finish()
     }

@@ -102,7 +102,7 @@ export class JobsDispatchCommand extends Command {
   }
 }
 
-/** Who calls `lark` can call its commands. @throws JOB_INVALID */
+/** Dispatches a command: anyone who can call `lark` may do so. @throws JOB_INVALID */
 function dispatchCommand(jobs: Jobs, payload: unknown, options: DispatchOptions): Promise<JobHandle> {
   const { command, args } = Object(payload)
   return jobs.dispatchCommand(command, args, options)

@@ -77,7 +77,7 @@ function dominated(afters: readonly (readonly number[])[]): {
   const below = new Map<number, number[]>()
   const joins: number[][] = []
   for (const [node, after] of afters.entries()) {
-    // Whoever waits for a node waits for its dominators anyway.
+    // A node that waits for another waits for the dominators of that one anyway.
     const last = after.filter((one) => !after.some((other) => other !== one && common(one, other) === one))
     const dominator = last.length === 0 ? ROOT : last.reduce(common)
     dominators.push(dominator)

@@ -134,7 +134,7 @@ export function waitWords(info: FlowInfo): string {
   if (why !== undefined) return why
   if (state === 'completed') return runs.length === 0 ? '' : `its callback ${listed(runs, MOST_NAMES)} runs`
   if (runs.length > 0) {
-    // Of the names, only the first are there.
+    // `runs` has only the first names.
     const more = Math.max(runs.length, counts.running) - MOST_NAMES
     const names = runs.slice(0, MOST_NAMES).join(', ')
     return `waits for ${names}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`

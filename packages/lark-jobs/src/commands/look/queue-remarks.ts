@@ -74,7 +74,7 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}${remedy}`,
     )
   }
-  // Of the others, another line says what keeps their jobs.
+  // For the other queues, another line says what keeps their jobs.
   const late = queues.filter(({ oldest = 0, target, paused, stranded, workers }) => {
     const isKept = paused || stranded !== undefined || workers === 0
     return !isKept && target !== undefined && oldest > target

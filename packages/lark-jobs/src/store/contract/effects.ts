@@ -41,7 +41,7 @@ export interface EffectsWanted {
   done?: readonly EffectName[]
 }
 
-/** Milliseconds for which a caller has a member: a delivery takes one call. */
+/** Milliseconds that a caller has to deliver the end of a member, which takes one call. */
 export const MEMBER_LEASE_MS = 500
 /** Milliseconds for which the end of an acknowledged member is remembered. */
 export const RESEND_MEMORY = 30_000

@@ -72,7 +72,7 @@ interface ClaimCall {
   hasRung: boolean
   /** When a job may begin as somebody foresaw meanwhile, by `performance.now()`. */
   foreseen: number
-  /** It is being sent again, because the store does not answer. */
+  /** The call is being sent again, because the store does not answer. */
   isAway: boolean
 }
 
@@ -277,7 +277,7 @@ export class Claimer extends Part {
     return true
   }
 
-  /** It never becomes ready again. */
+  /** The claimer never becomes ready again. */
   protected override onStop(): void {
     clearTimeout(this.#timer)
   }

@@ -3,7 +3,7 @@
 -- needs: start
 -- gives: count_ends, runs_of
 
--- So many bits fit into a number without loss.
+-- The most bits that fit into a number without loss.
 local longest = 48
 
 -- Sets or clears the bits of members. Returns which of them were set before.
@@ -90,10 +90,10 @@ local function keep_node(id, index, ended, result)
   return true
 end
 
--- Counts ends of the flow `id`. `completed`: runs of members, as in put_runs. `list`, from `first` to `over`:
--- other ends, three values each: the index, how it ended (flows.lua), and of a node `=` and its result, of a
--- member the `queuedAt` of its job, or ''. Returns a letter for each, as apply.lua does, and whether the flow
--- has become due.
+-- Counts ends of the flow `id`. `completed`: runs of members, as in put_runs. `list`, from `first` to `over`,
+-- has the other ends, three values each: the index; how it ended (flows.lua); for a node, `=` and its result,
+-- and for a member, the `queuedAt` of its job, or ''. Returns a letter for each end, as apply.lua does, and
+-- whether the flow has become due.
 local function count_ends(id, completed, list, first, over)
   local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('crowd-failed:' .. id)
   local cancels = key('crowd-cancelled:' .. id)
@@ -182,7 +182,7 @@ local function count_ends(id, completed, list, first, over)
   end
   local is_due = (is_called or has_news) and (tonumber(lent) or 0) <= now
   if is_due then
-    -- One that is due for longer stays so.
+    -- A flow that was due earlier keeps that time.
     redis.call('ZADD', key('flows'), 'LT', string.format('%.0f', now), id)
   end
   return table.concat(letters) .. table.concat(verdicts), is_due
