@@ -49,7 +49,7 @@ export interface NodeOpts {
   /** How many levels, that of the job included. Default 10. */
   depth?: number
   /**
-   * How many children of each job: at most so many that completed, that are open, and that failed. Default
+   * How many children of each job: at most this many that completed, that are open, and that failed. Default
    * 20.
    */
   maxChildren?: number

@@ -3,7 +3,7 @@
  * which knows all of them, and fails with the errors of a store.
  *
  * ioredis sends nothing again here. What only reads is asked again if a connection ends before the answer.
- * What changes something is not: whoever imports begins anew.
+ * What changes something is not: whoever imports starts over.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RedisServers } from '@s18i/lark-jobs'

@@ -393,7 +393,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return this.#starting !== undefined && this.#closing === undefined
   }
 
-  /** Before its processor throws a `RateLimitError`: no job of the queue begins for so many milliseconds. */
+  /** Before its processor throws a `RateLimitError`: no job of the queue begins for this many milliseconds. */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     this.#limited = ms

@@ -19,7 +19,7 @@ export interface Notice {
 }
 
 export const notices = signal<readonly Notice[]>([])
-/** Moves with each change, so that pages ask anew. */
+/** Moves with each change, so that pages ask again. */
 export const changed = signal(0)
 let last = 0
 

@@ -16,7 +16,7 @@ export function takeKey(): void {
   try {
     localStorage.setItem(NAME, given)
   } catch {
-    // The browser keeps nothing: it holds until the page is loaded anew.
+    // The browser keeps nothing: it holds until the page is loaded again.
   }
 }
 

@@ -67,7 +67,7 @@ export function queried(...names: string[]): Record<string, string> {
   )
 }
 
-/** Follows links within the dashboard without loading the document anew. */
+/** Follows links within the dashboard without loading the document again. */
 export function followLinks(): void {
   window.addEventListener('popstate', () => {
     address.value = new URL(location.href)

@@ -15,7 +15,7 @@ const isSystemDark = signal(system.matches)
 system.addEventListener('change', ({ matches }) => {
   isSystemDark.value = matches
 })
-/** For what is drawn in the colours that hold, and must be drawn anew when these change. */
+/** For what is drawn in the colours that hold, and must be drawn again when these change. */
 export const isDark = computed(() =>
   chosenTheme.value === 'system' ? isSystemDark.value : chosenTheme.value === 'dark',
 )
@@ -27,7 +27,7 @@ export function switchTheme(): void {
   try {
     localStorage.setItem(KEY, next)
   } catch {
-    // The browser keeps nothing: it holds until the page is loaded anew.
+    // The browser keeps nothing: it holds until the page is loaded again.
   }
 }
 

@@ -65,7 +65,7 @@ export class JobsDashboardCommand extends Command {
   }
 
   /**
-   * A link is for whoever sees it, so it must not lead in from other machines.
+   * A link is for the person who sees it, so it must not lead in from other machines.
    *
    * @throws DASHBOARD_OPEN
    */

@@ -195,7 +195,7 @@ const BULK = 2_000
 
 let folder: string
 let jobs: Jobs
-/** Of an application that has not been deployed anew: it does not know RenamedJob. */
+/** Of an application that has not been deployed again: it does not know RenamedJob. */
 let older: Jobs
 let browser: Browser
 let shown: Shown

@@ -191,7 +191,7 @@ export class Inside implements Operated {
     return this.#configured?.settings() ?? (await this.#load())
   }
 
-  /** Aborted when this instance is closed next: the reason is for whoever awaits a result. */
+  /** Aborted when this instance is closed next: the reason is for the person who awaits a result. */
   get closing(): AbortSignal {
     return this.#closing.signal
   }

@@ -1,6 +1,6 @@
 /**
  * A handle: one job in the store, seen from the process that dispatched it or from any other. It keeps the id
- * of the job and where it is, and asks the store anew with every call.
+ * of the job and where it is, and asks the store again with every call.
  */
 
 import type { CancelOptions, RemoveOptions } from '../operate/change/changed.ts'

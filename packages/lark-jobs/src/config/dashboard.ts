@@ -34,7 +34,7 @@ export const environmentOptions = new Schema("an object such as { name: 'product
 
 export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
   /**
-   * Says who sends a request, and what they may do. Without it, the dashboard is for whoever starts it, on
+   * Says who sends a request, and what they may do. Without it, the dashboard is for the person who starts it, on
    * this machine.
    */
   authorize: func<DashboardAuthorize>(),

@@ -31,7 +31,7 @@ export class BatchFill {
   /** How many lots were taken. */
   #count = 0
   #error: unknown
-  /** The batch ends already: nothing more is queued. */
+  /** The batch is already ending: nothing more is queued. */
   #isEnding = false
 
   constructor(place: FlowPlace, options: MemberLotsOptions) {

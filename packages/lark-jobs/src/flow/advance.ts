@@ -380,7 +380,7 @@ function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   return handled.map((each) => each === true)
 }
 
-/** What becomes of a node if one that it waits for has ended otherwise than completed. */
+/** What becomes of a node if one that it waits for has ended without completing. */
 export function failureRule({ ifFailed, rules }: NodeDefinition, each: number): FailureRule {
   return rules?.[each] ?? ifFailed ?? 'skip'
 }
@@ -463,7 +463,7 @@ export function isEnding({ state: { phase, ending } }: Pick<FlowView, 'state'>):
   return phase !== 'ended' && ending !== undefined
 }
 
-/** The state of a flow that somebody cancels. Undefined if it has ended, or ends already. */
+/** The state of a flow that somebody cancels. Undefined if it has ended, or is already ending. */
 export function endNow({ state }: FlowView, reason: EndReason, because?: string): FlowState | undefined {
   if (state.phase === 'ended' || isEnding({ state })) return undefined
   const ending = { state: 'cancelled' as const, reason, ...(because !== undefined && { because }) }

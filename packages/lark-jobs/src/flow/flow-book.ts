@@ -2,7 +2,7 @@
  * The flows of a store: starts, reads, advances and changes one at a time.
  *
  * A change reads the flow, computes, and writes under the number that it has read
- * (`store/contract/flows.ts`). If somebody else has written meanwhile, it begins anew. So any number of
+ * (`store/contract/flows.ts`). If somebody else has written meanwhile, it starts over. So any number of
  * processes may do the same at the same time, and no change is lost. What a step says is done after its
  * write. Each of it may be repeated, and is, if nobody has done it by the next look.
  */

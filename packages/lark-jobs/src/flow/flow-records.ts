@@ -106,7 +106,7 @@ export class FlowRecords {
     for (const node of nodes) {
       const index = jobIndex(state, node)
       const { ended, purged } = definition.nodes[node]!
-      // One that is started again has ended anew.
+      // One that is started again has ended again.
       const before = state.generations?.[node] === undefined ? ended : undefined
       const kept = purged ? undefined : this.#ends.get(nameOf(home, id, index))
       const known = before === undefined ? kept : { ...before, index }

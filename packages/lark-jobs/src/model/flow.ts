@@ -74,13 +74,13 @@ export interface Reference {
 }
 
 /**
- * What becomes of a node if one that it waits for has ended otherwise than completed: it ends too (default),
+ * What becomes of a node if one that it waits for has ended without completing: it ends too (default),
  * runs, or fails.
  */
 export type IfFailed = 'skip' | 'run' | 'fail'
 
 /**
- * What becomes of a node if a certain one that it waits for has ended otherwise than completed. `now`: it
+ * What becomes of a node if a certain one that it waits for has ended without completing. `now`: it
  * starts at once, and waits for no other.
  */
 export type FailureRule = IfFailed | 'now'
@@ -145,9 +145,9 @@ export interface FlowDefinition {
 }
 
 /**
- * Why a node or a flow ended otherwise than completed: the reasons of jobs, and
+ * Why a node or a flow ended without completing: the reasons of jobs, and
  *
- *   skipped   a node that it waits for has ended otherwise than completed
+ *   skipped   a node that it waits for has ended without completing
  *   rejected  the job was not queued: a lock was taken, or its queue was full
  *   lost      the store has lost it, or no living worker has known its key for too long
  *   deadline  the flow has not ended in time
@@ -199,7 +199,7 @@ export interface FlowState {
   generations?: Record<number, number>
   /** Since when each started node is started. */
   since?: Record<number, number>
-  /** Why nodes ended otherwise than completed. */
+  /** Why nodes ended without completing. */
   reasons?: Record<number, EndReason>
   /** Of each node that ended because of another: which. */
   causes?: Record<number, number>

@@ -28,7 +28,7 @@ export type RateKind = (typeof rateKinds)[number]
 export interface Rate {
   /** How many jobs may begin … */
   limit: number
-  /** … within so many milliseconds. */
+  /** … within this many milliseconds. */
   per: number
   kind: RateKind
   /** For a bucket: how many may begin at once. */

@@ -91,7 +91,7 @@ export class FlowOperations {
    * worker goes on with it.
    *
    * @param options `because`: why, for people
-   * @returns false if it has ended, or ends already
+   * @returns false if it has ended, or is already ending
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.cancel('order-77', { because: 'the order was returned' })
    */

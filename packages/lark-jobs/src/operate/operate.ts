@@ -194,7 +194,7 @@ export class Operate extends Operations {
 
   /**
    * `status()` and `figures()` of every queue in one, which asks the store once: for a screen that is drawn
-   * anew each second.
+   * again each second.
    *
    * @param options `keys: false`: does not look for keys that no worker knows, which costs most of the call
    * @throws FILTER_INVALID

@@ -21,7 +21,7 @@ const entries = {
    * waiting job, which begins when the other job has ended. Default: no.
    */
   keepLast: flag(),
-  /** The job waits this long for a further dispatch, which replaces the payload and begins the wait anew. */
+  /** The job waits this long for a further dispatch, which replaces the payload and begins the wait again. */
   debounce: duration(),
   /** With `debounce`: the longest wait in all. Default: no limit. */
   maxWait: duration(),

@@ -2,7 +2,7 @@
  * The schedules of a store: reads and changes one at a time.
  *
  * A change reads the schedule, computes, and writes under the number that it has read. If somebody else has
- * written meanwhile, it begins anew. So any number of processes may say the same at the same time, and no
+ * written meanwhile, it starts over. So any number of processes may say the same at the same time, and no
  * change is lost.
  *
  * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`).

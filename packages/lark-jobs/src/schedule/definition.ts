@@ -14,9 +14,9 @@ export interface Definition {
   overlap: Overlap
   /** Milliseconds: the ticks of the schedule are later by a part of this that its id decides. 0: none. */
   jitter: number
-  /** After so many failed jobs in a row the schedule is paused; 0: never. */
+  /** The schedule is paused after this many failed jobs in a row; 0: never. */
   pauseAfterFailures: number
-  /** After so many ticks it has ended; 0: never. */
+  /** The schedule has ended after this many ticks; 0: never. */
   limit: number
   queue: string
   /** The job of each tick, without its id. */

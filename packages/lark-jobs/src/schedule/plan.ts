@@ -82,7 +82,7 @@ export function tickAt({ id, definition, state }: Omit<Schedule, 'runs'>): numbe
 export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
   const { definition, state } = schedule
   if (state.ended !== undefined) {
-    // A class goes on declaring its schedule, and it would begin anew.
+    // A class goes on declaring its schedule, and it would start over.
     const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
     return isKept ? undefined : state.ended.at + KEEP_ENDED
   }
@@ -131,7 +131,7 @@ export function planResume(schedule: Schedule, at: number, missed: Missed, optio
   })
 }
 
-/** Failed jobs since the last job that completed, since the schedule was resumed or defined anew. */
+/** Failed jobs since the last job that completed, since the schedule was resumed or defined again. */
 export function failuresInARow(
   { since, resumedAt = since }: ScheduleState,
   runs: readonly ScheduleRun[],

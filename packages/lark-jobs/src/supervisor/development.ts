@@ -1,6 +1,6 @@
 /**
  * `jobs:work --watch`: starts `jobs:work` again whenever the sources of the project change, for development.
- * The program is a process of its own, so that everything is loaded anew: the configuration too, and also
+ * The program is a process of its own, so that everything is loaded again: the configuration too, and also
  * after it could not be loaded.
  *
  *   running   until the program ends by itself, or a change comes

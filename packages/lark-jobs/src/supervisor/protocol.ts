@@ -54,7 +54,7 @@ export type ProcessReport =
   /** It stops, without a command of the supervisor. */
   | { kind: 'leaving' }
   /**
-   * It is in order, and needs up to so many milliseconds: to tell the store how its jobs ended, or to shut
+   * It is in order, and needs up to this many milliseconds: to tell the store how its jobs ended, or to shut
    * down.
    */
   | { kind: 'needs'; ms: number }
@@ -67,7 +67,7 @@ export type ProcessReport =
   | { kind: 'ended'; finished: boolean }
 
 /**
- * What the supervisor tells a process: claim no more jobs; stop within so many milliseconds, or for another
+ * What the supervisor tells a process: claim no more jobs; stop within this many milliseconds, or for another
  * to start.
  */
 export type ProcessCommand =

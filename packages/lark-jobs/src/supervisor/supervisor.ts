@@ -43,7 +43,7 @@ export interface SupervisorOptions extends HandBackOptions {
   processes: number
   /** Starts a process that runs a worker: with an IPC channel, and a pipe at `LIFELINE`. */
   start: (slot: ProcessSlot) => ChildProcess
-  /** Told that a process which ends needs up to so many milliseconds. */
+  /** Told that a process which ends needs up to this many milliseconds. */
   needs?: (ms: number) => void
   /** What is true of every process: said once, at the start. */
   remarks: readonly string[]

@@ -87,7 +87,7 @@ export interface WorkerOptions
   extends Pick<WorkOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
   /** Milliseconds. Default `OUTCOMES`. */
   outcomes?: number | undefined
-  /** Called when it stops, and needs up to so many milliseconds to tell the store how its jobs ended. */
+  /** Called when it stops, and needs up to this many milliseconds to tell the store how its jobs ended. */
   onDelivering?: (ms: number) => void
   /**
    * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and

@@ -79,7 +79,7 @@ function spansOf(job: ShownJob, at: number): Span[] {
     if (until > from) spans.push({ kind, title, from, until })
   }
   const begin = (since: number) => (since === queuedAt ? 'Waited' : 'Backoff and wait')
-  // A retry by hand begins anew.
+  // A retry by hand starts over.
   const ended = errors.filter(({ at = 0 }) => at >= queuedAt)
   let since = queuedAt
   for (const { run, took, at: end = since, code } of ended) {

@@ -6,7 +6,7 @@ import { LarkError } from '@s18i/lark/config'
 
 /** What a field may be. */
 export interface Field {
-  /** In words, for whoever sent something else. */
+  /** In words, for the person who sent something else. */
   right: string
   isRight(value: unknown): boolean
   isOptional?: boolean

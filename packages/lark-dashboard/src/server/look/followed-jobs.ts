@@ -59,7 +59,7 @@ class FollowedJob {
   #isAboutToTell = false
 
   /**
-   * @param forget called when it has ended, and when nobody listens any more: the next listener begins anew
+   * @param forget called when it has ended, and when nobody listens any more: the next listener starts over
    */
   constructor(operate: Pick<Operate, 'tail'>, named: Named, forget: (job: FollowedJob) => void) {
     this.#forget = forget

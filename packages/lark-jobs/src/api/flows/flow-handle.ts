@@ -1,6 +1,6 @@
 /**
  * A handle of a flow: one flow in the store, seen from the process that dispatched it or from any other. It
- * asks the store anew with every call.
+ * asks the store again with every call.
  */
 import { defined } from '../../model/defined.ts'
 import type { FlowPlace } from '../../model/flow.ts'
@@ -96,7 +96,7 @@ export class FlowHandle<Result = unknown> {
    * those that run is aborted. The flow ends when all of them have ended, and then its callbacks start.
    *
    * @param because why, for people: the first 200 characters are kept, and told to the jobs
-   * @returns `false` if it has ended, or ends already
+   * @returns `false` if it has ended, or is already ending
    * @throws FLOW_NOT_FOUND
    */
   async cancel(because?: string): Promise<boolean> {

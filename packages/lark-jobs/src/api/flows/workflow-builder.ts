@@ -34,7 +34,7 @@ export interface FlowNodeOptions {
   /** The nodes that it waits for. */
   after?: WorkflowNode | readonly WorkflowNode[] | undefined
   /**
-   * What becomes of this node if one that it waits for ends otherwise than completed. `skip` (default): it is
+   * What becomes of this node if one that it waits for ends without completing. `skip` (default): it is
    * cancelled, with the reason `skipped`. `run`: it starts all the same, without the result of that one.
    * `fail`: it fails.
    */

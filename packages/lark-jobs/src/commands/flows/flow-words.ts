@@ -102,7 +102,7 @@ const reasons: Record<string, string> = {
   lost: 'a job was lost, or no living worker knows its key',
 }
 
-/** Why a flow ended otherwise than completed, or ends; undefined if nothing is wrong. */
+/** Why a flow ended without completing, or ends; undefined if nothing is wrong. */
 export function whyWords(info: FlowInfo): string | undefined {
   const { state, reason, because, failedNode, allowed, counts } = info
   if (state !== 'failed' && state !== 'cancelled' && state !== 'ending') return undefined

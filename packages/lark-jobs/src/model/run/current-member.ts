@@ -1,5 +1,5 @@
 /**
- * The node or member of a flow whose handler runs, for whoever awaits a flow: a member that awaits its own
+ * The node or member of a flow whose handler runs, for the person who awaits a flow: a member that awaits its own
  * flow would wait for ever.
  *
  * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first

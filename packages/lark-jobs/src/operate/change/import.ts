@@ -146,7 +146,7 @@ async function importAll(
   return counts
 }
 
-/** Jobs that had not ended begin anew, with all their tries. */
+/** Jobs that had not ended start over, with all their tries. */
 async function queueAgain({ store }: OpenQueues, partition: string, all: readonly JobRecord[]) {
   if (all.length === 0) return []
   // One that was moved to another queue since its record was written is there.

@@ -115,7 +115,7 @@ async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
     for (const { id } of page) all.add(id)
     if (page.length > 0) before = page.at(-1)!.id
     else if (before === undefined || (await flows.state(home, before)) !== undefined) return all
-    // The last one that was passed is forgotten since: it begins anew.
+    // The last one that was passed is forgotten since: it starts over.
     else before = undefined
   }
 }

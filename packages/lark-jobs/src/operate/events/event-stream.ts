@@ -33,7 +33,7 @@ const TTL = 180_000
 const RENEW = 20_000
 /** How many partitions are asked at once: the pages of so many are held. */
 const TOGETHER = 10
-/** At most so many partitions are asked in a second, unless they ring. */
+/** At most this many partitions are asked in a second, unless they ring. */
 const PER_SECOND = 100
 /** After an answer that took a time, no ring is followed for this many times as long. */
 const REST = 4

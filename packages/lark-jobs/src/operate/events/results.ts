@@ -1,5 +1,5 @@
 /**
- * The result of a job, for whoever awaits it: what its `handle` returned, or an error that says how it ended
+ * The result of a job, for the person who awaits it: what its `handle` returned, or an error that says how it ended
  * instead.
  */
 import { setMaxListeners } from 'node:events'

@@ -23,7 +23,7 @@ import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } fr
 
 /** The most failed jobs that are remembered: about 150 bytes each. */
 const MOST_JOBS = 200_000
-/** How many more may have failed since, before all that is remembered is read anew. */
+/** How many more may have failed since, before all that is remembered is read again. */
 const ROOM = 50_000
 /** Milliseconds that a look waits for what has changed. */
 const PATIENCE = 500

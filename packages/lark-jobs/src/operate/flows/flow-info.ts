@@ -35,7 +35,7 @@ export interface FlowCounts {
   failed: number
   /** Members that were cancelled, and nodes that were, but not because of another node. */
   cancelled: number
-  /** Nodes that never started, because another node has ended otherwise than completed. */
+  /** Nodes that never started, because another node has ended without completing. */
   skipped: number
   /** Nodes that have started, and members that have not ended: their jobs wait in their queues, or run. */
   running: number
@@ -58,7 +58,7 @@ export interface FlowInfo extends FlowRef {
   deadline?: number
   /** Milliseconds in which it must end, from its dispatch or its last retry on. */
   within?: number
-  /** Why it ended otherwise than completed, or why it ends. */
+  /** Why it ended without completing, or why it ends. */
   reason?: EndReason
   /** The same in words, if somebody wrote some. */
   because?: string

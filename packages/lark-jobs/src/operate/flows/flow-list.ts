@@ -173,7 +173,7 @@ async function newest(
 
   /** @returns whether there may be more */
   async function read(): Promise<boolean> {
-    // One that was passed may be forgotten since: then the list begins anew there, and passes what is newer.
+    // One that was passed may be forgotten since: then the list starts over there, and passes what is newer.
     const isKept = mark !== undefined && (await store.flows.get(home, mark[0])).found !== undefined
     let [before, at]: [string | undefined, number] = isKept ? mark : [undefined, NEWEST]
     let left = limit

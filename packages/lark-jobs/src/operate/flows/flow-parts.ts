@@ -22,7 +22,7 @@ export interface FlowRef {
  *   blocked      it has not started: it waits for other nodes, or a callback for the end of the flow
  *   started      its job is queued, or runs; or its flow goes on
  *   completed, failed, cancelled    it has ended
- *   skipped      it did not start, because a node that it waits for has ended otherwise than completed
+ *   skipped      it did not start, because a node that it waits for has ended without completing
  *   not needed   a callback for another end of the flow
  */
 export type FlowNodeState =
@@ -55,7 +55,7 @@ export interface FlowNodeInfo {
   /** Since when it is started. */
   since?: number
   endedAt?: number
-  /** Why it ended otherwise than completed. */
+  /** Why it ended without completing. */
   reason?: EndReason
   /** The node that it ended because of. */
   cause?: string

@@ -1,5 +1,5 @@
 /**
- * The result of a flow, for whoever awaits it: of a chain that of its last step, of a workflow those of its
+ * The result of a flow, for the person who awaits it: of a chain that of its last step, of a workflow those of its
  * nodes by name, of a batch how many members completed; or an error that says how it ended instead.
  */
 import { setMaxListeners } from 'node:events'

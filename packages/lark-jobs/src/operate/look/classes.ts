@@ -5,7 +5,7 @@
 import { classOf, type JobConstructor } from '../../options/job-class.ts'
 import type { StandardSchema } from '../../options/standard-schema.ts'
 
-/** A job class, for whoever dispatches one of its jobs by hand. */
+/** A job class, for the person who dispatches one of its jobs by hand. */
 export interface ClassInfo {
   key: string
   /** Where its jobs go unless a dispatch says otherwise. */

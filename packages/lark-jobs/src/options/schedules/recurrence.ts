@@ -36,9 +36,9 @@ export interface Recurrence {
   readonly overlap: Overlap
   /** Milliseconds: the ticks are later by a part of this that the id of the schedule decides. 0: none. */
   readonly jitter: number
-  /** After so many failed jobs in a row the schedule is paused; 0: never. */
+  /** The schedule is paused after this many failed jobs in a row; 0: never. */
   readonly pauseAfterFailures: number
-  /** After so many ticks the schedule has ended; 0: never. */
+  /** The schedule has ended after this many ticks; 0: never. */
   readonly limit: number
 }
 
@@ -84,13 +84,13 @@ const policies = {
    * always the same. Default: none.
    */
   jitter: duration(0),
-  /** After so many failed jobs in a row the schedule is paused. Default: never. */
+  /** The schedule is paused after this many failed jobs in a row. Default: never. */
   pauseAfterFailures: whole(1, MAX_RUNS),
   /** No tick before this: a Date, or a text with a zone. Default: no limit. */
   from: instant,
   /** No tick after this: a Date, or a text with a zone. Default: no limit. */
   until: instant,
-  /** After so many ticks that became jobs the schedule has ended. Default: no limit. */
+  /** The schedule has ended after this many ticks that became jobs. Default: no limit. */
   limit: whole(1),
 }
 

@@ -162,7 +162,7 @@ export class CredentialSource {
     this.#plan(pauseAfter(this.#failures))
   }
 
-  /** Calls the function again after so many milliseconds, if there are connections to renew. */
+  /** Calls the function again after this many milliseconds, if there are connections to renew. */
   #plan(ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

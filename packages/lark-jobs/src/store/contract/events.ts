@@ -17,7 +17,7 @@
  *
  * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the partition
  * has no such entry, some events may be lost: they were too many, the listening had lapsed, or the server has lost its
- * last changes. Then the listening begins anew, behind the last entry, and the answer says so. The mark tells an entry
+ * last changes. Then the listening starts over, behind the last entry, and the answer says so. The mark tells an entry
  * from one that has the same number after such a loss.
  *
  * **Rings.** A listener is rung (`noticed` of `Store.wait`) by the first change after each of its calls. A ring is only

@@ -15,18 +15,18 @@
  *
  * **Nodes.** The end of a node (an index from `NODES` on) is news: it is kept with the flow, in the order of arrival, until a
  * write says that it was heard; and the flow is due, once its lease is over. Each index counts once, whatever comes how
- * often and in which order; but the end of a node that had ended otherwise than completed, and has completed since (it was
+ * often and in which order; but the end of a node that had ended without completing, and has completed since (it was
  * retried), replaces the one before and is news again. So a delivery may be repeated, and no number has to survive a
  * failover. Results of nodes are kept with the flow, up to `MAX_RESULTS` together: of one that has no room it is kept that
  * it was not kept (`RESULT_NOT_KEPT`). What has room later is kept again.
  *
  * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one
- * for each that ended otherwise than completed, one for each that was cancelled, and how many there are of each. A
+ * for each that ended without completing, one for each that was cancelled, and how many there are of each. A
  * member counts once; but one that has counted as not completed, and has completed since (it was retried), counts as
  * completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they ended. An index from `reserved`
  * on is unknown. A member that is started again is missing again (`reopen`), and of an end that was on its way
  * meanwhile the flow knows by its `start` that it is of an earlier start. The flow is due when `size` members have
- * ended, when `alarm` members have ended otherwise than completed, and when a member completes that had not. A write
+ * ended, when `alarm` members have ended without completing, and when a member completes that had not. A write
  * makes the flow due too if it sets a size or an alarm that is reached already. All of this is kept until `due` hands
  * the flow out: a write before makes it due at once; and then the flow gets a new number, so that nobody writes who has
  * read it before.
@@ -217,11 +217,11 @@ export interface Flows {
    */
   missing(home: string, flow: string, after: number, count: number): Promise<number[]>
 
-  /** The members that ended otherwise than completed, by page like `missing`. */
+  /** The members that ended without completing, by page like `missing`. */
   failed(home: string, flow: string, after: number, count: number): Promise<number[]>
 
   /**
-   * Members that ended otherwise than completed are missing again, at most `MAX_ITEMS`. Others stay.
+   * Members that ended without completing are missing again, at most `MAX_ITEMS`. Others stay.
    *
    * @param starts for each, the `queuedAt` that its job has since. Ends of earlier starts, which may be on
    *   their way, are `former` from then on

@@ -33,7 +33,7 @@ const PATIENCE = 4_500
  */
 const EMPTYING = 1_000
 /**
- * Bytes of the largest file that a purge writes anew: nobody else writes meanwhile. (16 MiB take 0.2 s: 2
+ * Bytes of the largest file that a purge writes again: nobody else writes meanwhile. (16 MiB take 0.2 s: 2
  * cores, shared and busy, 2026-12-01.)
  */
 const SCRUBBED = 16_777_216
@@ -251,7 +251,7 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Writes a small file anew, without its free pages, and truncates its log: both have what was removed. If
+   * Writes a small file again, without its free pages, and truncates its log: both have what was removed. If
    * others hold the file, or its disk is nearly full, it stays as it is.
    */
   async scrub(): Promise<void> {

@@ -263,7 +263,7 @@ export class Claimer extends Part {
   }
 
   /**
-   * In so many milliseconds a job may begin, or another call is needed for another reason.
+   * In this many milliseconds a job may begin, or another call is needed for another reason.
    *
    * @returns whether the claimer rests, and becomes ready then. If a call is under way, this holds after its
    *   answer

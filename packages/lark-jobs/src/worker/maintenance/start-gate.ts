@@ -49,7 +49,7 @@ class StartGate {
     this.opensIn(ms)
   }
 
-  /** It opens within so many milliseconds. */
+  /** It opens within this many milliseconds. */
   opensIn(ms: number): void {
     this.#until = Date.now() + ms
   }

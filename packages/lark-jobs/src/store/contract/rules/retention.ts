@@ -9,7 +9,7 @@ import { queueOf } from '../../../model/partition.ts'
 import { LONGEST } from '../../../words/duration.ts'
 import { parsed } from './unreadable.ts'
 
-/** What is kept of one ended state: the newest jobs, and each for so many milliseconds. */
+/** What is kept of one ended state: the newest jobs, and each for this many milliseconds. */
 export interface Retention {
   count: number
   age: number
@@ -58,7 +58,7 @@ export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Rete
 }
 
 /**
- * A member of a flow that failed is kept for at least so many milliseconds, whatever its class and queue say,
+ * A member of a flow that failed is kept for at least this many milliseconds, whatever its class and queue say,
  * or until its flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the member
  * again.
  */

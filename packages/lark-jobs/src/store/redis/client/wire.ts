@@ -70,7 +70,7 @@ interface PartialList {
 /**
  * Parses replies from chunks of bytes, wherever these are cut. Each byte is read once: the complete items of
  * a list are kept, and a long text is joined when all of it has come. (A list of 100 MB in chunks of 64 KiB
- * took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A parser that began anew with every
+ * took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A parser that started over with every
  * chunk had finished neither after 20 s. 2 cores, shared, 2026-11-25.)
  *
  * @example

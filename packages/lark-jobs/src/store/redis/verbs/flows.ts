@@ -156,7 +156,7 @@ class FlowEnds {
   /** Members of a claim mostly follow each other. */
   readonly #completed: { first: number; last: number }[] = []
   readonly #others: string[] = []
-  /** Members that ended otherwise than completed. */
+  /** Members that ended without completing. */
   readonly #failed = new Set<number>()
   readonly #places = { completed: [] as number[], others: [] as number[] }
 

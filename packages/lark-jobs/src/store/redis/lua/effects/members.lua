@@ -1,4 +1,4 @@
--- members: members of a flow that have not ended, or that ended otherwise than completed.
+-- members: members of a flow that have not ended, or that ended without completing.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

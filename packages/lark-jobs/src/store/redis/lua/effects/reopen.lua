@@ -1,4 +1,4 @@
--- reopen: members of a flow that ended otherwise than completed are missing again.
+-- reopen: members of a flow that ended without completing are missing again.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:

@@ -114,7 +114,7 @@ end
 local aging
 
 -- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had come
--- so many milliseconds sooner. No stored place changes: only the heads of the lines are compared.
+-- this many milliseconds sooner. No stored place changes: only the heads of the lines are compared.
 local function take_aging(all, limit, ids, places)
   -- The aged place of the first due job of a line; infinite if no job is due.
   local function aged_place(priority)

@@ -106,7 +106,7 @@ local function forget_failed(ids)
   return sum
 end
 
--- At most so many of the jobs that go first, and the bytes of those that are noted here although they are not
+-- At most this many of the jobs that go first, and the bytes of those that are noted here although they are not
 -- in their state: the server has evicted that.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}

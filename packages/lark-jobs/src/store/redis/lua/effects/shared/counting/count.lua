@@ -137,7 +137,7 @@ local function count_ends(id, completed, list, first, over)
   for i, each in ipairs(failed > 0 and repeated or {}) do
     again[i] = each.index
   end
-  -- Members that had ended otherwise than completed have completed since.
+  -- Members that had ended without completing have completed since.
   for i, was_set in ipairs(put_bits(failures, again, '0')) do
     if was_set == 1 then
       letters[repeated[i].letter], sum, failed, is_called = 'c', sum + 1, failed - 1, true
