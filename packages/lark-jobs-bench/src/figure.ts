@@ -5,7 +5,8 @@
 /**
  *   this process   the process is busy: more processes would do more
  *   round trip     at least half of the time is the way to the store and back
- *   the store      the process waits for the store itself: its CPU, its disk, or a machine that others use too
+ *   the store      the process waits for the store itself: its CPU, its disk, or a machine that others use
+ *                  too
  */
 export type Limit = 'this process' | 'round trip' | 'the store'
 

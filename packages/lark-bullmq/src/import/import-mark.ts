@@ -4,8 +4,8 @@
  * process dies:
  *
  * - A job without a mark was not sent to Lark. If the queue has a job with its id there, that is another one.
- * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so during this time
- *   the id tells. After it, a job that Lark does not have may have run.
+ * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so
+ *   during this time the id tells. After it, a job that Lark does not have may have run.
  */
 
 import { createHash } from 'node:crypto'

@@ -4,7 +4,8 @@
  *
  *   bull:emails:meta                          HASH    `paused`, `concurrency`, `max` and `duration` of a rate
  *   bull:emails:wait, active, paused          LIST    ids; the one that is taken next is the last
- *   bull:emails:prioritized, delayed          ZSET    ids; the score of a delayed job is its due time * 4096 and a number
+ *   bull:emails:prioritized, delayed          ZSET    ids; the score of a delayed job is its due time * 4096
+ *                                                     and a number
  *   bull:emails:completed, failed             ZSET    ids by their end
  *   bull:emails:waiting-children              ZSET    ids of jobs that wait for other jobs
  *   bull:emails:<id>                          HASH    the job; beside it `:logs` and others

@@ -1,6 +1,6 @@
 /**
- * What a page asks the server for: asked again when the question changes, and each this many milliseconds while
- * the page is seen. While a newer answer is awaited, and if it does not come, the last one stays.
+ * What a page asks the server for: asked again when the question changes, and each this many milliseconds
+ * while the page is seen. While a newer answer is awaited, and if it does not come, the last one stays.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'

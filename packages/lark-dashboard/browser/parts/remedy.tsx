@@ -1,6 +1,6 @@
 /**
- * What helps, in the words of the dashboard: where to click. A new remedy of lark-jobs (`model/remedy.ts`) gets its row
- * here.
+ * What helps, in the words of the dashboard: where to click. A new remedy of lark-jobs (`model/remedy.ts`)
+ * gets its row here.
  */
 import type { Remedy } from '@s18i/lark-jobs/operate'
 import { href } from '../data/route.ts'

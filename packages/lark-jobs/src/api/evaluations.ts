@@ -5,8 +5,9 @@
  * the first one, so this is inferred:
  *
  *   CommonJS    each load makes a new `module` object, which `require` keeps
- *   otherwise   the code at the top of a file runs once for each load, in one chain of asynchronous steps. The first
- *               call in a chain marks the chain. A call from the top of the same file without that mark is from another load
+ *   otherwise   the code at the top of a file runs once for each load, in one chain of asynchronous steps.
+ *               The first call in a chain marks the chain. A call from the top of the same file without that
+ *               mark is from another load
  *
  * If a function of an ES module is called later, nothing is known about its load. Line numbers do not help:
  * they are the same in a loop, and differ after an edit. Nor do the script ids of the inspector, because V8

@@ -62,8 +62,8 @@ export class Configured {
 
   /**
    * The names of the options in which two configurations differ. A module that is loaded again makes its
-   * functions and classes again, perhaps after an edit. So functions with the same name count as equal, and so
-   * do job classes with the same key, in any order.
+   * functions and classes again, perhaps after an edit. So functions with the same name count as equal, and
+   * so do job classes with the same key, in any order.
    */
   differences(other: Configured): string[] {
     const [one, two] = [this.#compared(), other.#compared()]

@@ -34,8 +34,8 @@ export const environmentOptions = new Schema("an object such as { name: 'product
 
 export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
   /**
-   * Says who sends a request, and what they may do. Without it, the dashboard is for the person who starts it, on
-   * this machine.
+   * Says who sends a request, and what they may do. Without it, the dashboard is for the person who starts
+   * it, on this machine.
    */
   authorize: func<DashboardAuthorize>(),
   /** Where it listens. Other machines reach it only with `authorize`. Default: this machine. */

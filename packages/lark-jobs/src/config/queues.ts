@@ -209,8 +209,8 @@ export function misplaced(registry: Registry, { queues, partitions }: Configured
 }
 
 /**
- * To move jobs of a queue that is not configured to the one with the most similar name, because most such names are
- * misspelled. Undefined if no queue is configured.
+ * To move jobs of a queue that is not configured to the one with the most similar name, because most such
+ * names are misspelled. Undefined if no queue is configured.
  *
  * @param job Default: all jobs of the queue
  */

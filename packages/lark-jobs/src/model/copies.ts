@@ -3,15 +3,17 @@
  * one inside a bundle, one of CommonJS. A `#private` member or a `WeakMap` works within one copy only, so
  * copies meet by symbols that `Symbol.for` makes. There are four kinds:
  *
- *   the door   `inside`, here: leads from an instance of `Jobs`, or from `operate()`, to one object with ordinary
- *              members. `drafted` (`api/draft.ts`) and `flowDrafted` (`api/flows/flow-draft.ts`) lead to what a draft
- *              says. Copies whose versions do not go together have other doors.
- *   of a job   `jobInside` (`options/job-inside.ts`) leads to what Lark notes in a job, and `reach` (`run/middleware`)
- *              to what middleware may use of it. A worker of one copy runs the jobs of another, whatever its version.
+ *   the door   `inside`, here: leads from an instance of `Jobs`, or from `operate()`, to one object with
+ *              ordinary members. `drafted` (`api/draft.ts`) and `flowDrafted` (`api/flows/flow-draft.ts`)
+ *              lead to what a draft says. Copies whose versions do not go together have other doors.
+ *   of a job   `jobInside` (`options/job-inside.ts`) leads to what Lark notes in a job, and `reach`
+ *              (`run/middleware`) to what middleware may use of it. A worker of one copy runs the jobs of
+ *              another, whatever its version.
  *   brands     by them a value of any copy is recognised: `Job`, its methods that do nothing, the classes of
  *              `defineJob()`, errors, `lenient()`, recurrences, open results, the needs of middleware.
- *   slots      what a process has once, in `globalThis`: the default instance, the context, the current member of a
- *              flow, the running command, defined jobs, the witnesses of the event loop, and that the program is `lark`.
+ *   slots      what a process has once, in `globalThis`: the default instance, the context, the current
+ *              member of a flow, the running command, defined jobs, the witnesses of the event loop, and that
+ *              the program is `lark`.
  */
 import { version } from './version.ts'
 

@@ -3,8 +3,8 @@
  * the end, and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
  *
  *   hook     the class of the job hears of an end without a running handler
- *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that ends in that
- *            partition has none: its flow counts it in the step that ends it
+ *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that
+ *            ends in that partition has none: its flow counts it in the step that ends it
  *
  * A store may write the effects of members together that are of one flow and complete in one call, because
  * the flow needs no more than their numbers. They are handed out one by one, but are acknowledged at less

@@ -1,25 +1,30 @@
 /**
- * Rates: how many jobs begin, or permits are granted, within a time. Users write rates as `options/limits.ts` says.
+ * Rates: how many jobs begin, or permits are granted, within a time. Users write rates as `options/limits.ts`
+ * says.
  *
- * A new kind of rate has its name in `rateKinds` below. It goes into these files, at the comment `New kind of rate:`
+ * A new kind of rate has its name in `rateKinds` below.
+ * It goes into these files, at the comment `New kind of rate:`
  *
- *   `options/limits.ts`, `options/limiter.ts`  what a user may say of it, and how many permits it grants at once
+ *   `options/limits.ts`, `options/limiter.ts`  what a user may say of it, and how many permits it grants at
+ *                                              once
  *   `store/sql/limits/rate.ts`                 its count
  *   `store/redis/lua/limits/shared/rate.lua`, `store/redis/lua/limits/shared/refund.lua`  the same on Redis
  *   `store/redis/verbs/pack-limits.ts`         if it has more numbers than the others
  *   `commands/look/limit-words.ts`             its words in the terminal
  *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  its words in the dashboard
- *   `test/conformance/limiting.ts`             a test that counts by hand; most tests run for each kind by themselves
+ *   `test/conformance/limiting.ts`             a test that counts by hand; most tests run for each kind by
+ *                                              themselves
  *
- * And a row in docs/configuration.md. It raises no layout: an earlier version of Lark begins no job of a group with
- * such a rate (`store/contract/rules/rate.ts`).
+ * And a row in docs/configuration.md. It raises no layout: an earlier version of Lark begins no job of a
+ * group with such a rate (`store/contract/rules/rate.ts`).
  */
 
 /**
  * How a rate counts the jobs that begin:
  *
  *   sliding  never more than `limit` within any period of length `per`
- *   window   never more than `limit` within each fixed window of length `per`, so up to twice as many around its end
+ *   window   never more than `limit` within each fixed window of length `per`, so up to twice as many around
+ *            its end
  *   bucket   one every `per / limit`; unused starts are saved up, at most `burst` of them
  */
 export const rateKinds = ['sliding', 'window', 'bucket'] as const

@@ -5,11 +5,13 @@
  *
  *   waiting    due: a worker may claim it now (a delayed job is waiting as soon as it is due)
  *   delayed    due later: dispatched with a delay, released, or between two attempts
- *   blocked    a node of a flow that has not started (`flow.ts`): it is kept with its flow, and no store counts it
+ *   blocked    a node of a flow that has not started (`flow.ts`): it is kept with its flow, and no store
+ *              counts it
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * A new state has its name in `states` below. In the stores it goes into these files, at the comment `New state:`
+ * A new state has its name in `states` below.
+ * In the stores it goes into these files, at the comment `New state:`
  *
  *   `store/contract/rules/consequence.ts`  which end of a run leads to it
  *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  its number, its name, its index
@@ -22,12 +24,13 @@
  *
  * A new kind of outcome has its type in `Outcome`. It goes into these files, at the comment `New outcome:`
  *
- *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance tests
+ *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance
+ *                                          tests
  *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/consequence.lua`  the same on Redis
  *   `worker/tally.ts`                      as what the worker counts it
  *
- * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
- * clock is not the store's.
+ * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times,
+ * because its clock is not the store's.
  */
 
 import type { Backoff } from './backoff.ts'
@@ -42,8 +45,8 @@ export const endedStates = ['completed', 'failed', 'cancelled'] as const satisfi
 export type EndedState = (typeof endedStates)[number]
 
 /**
- * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that it belongs to
- * ends early. `lost`: its flow has waited too long for a worker that knows its key.
+ * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that
+ * it belongs to ends early. `lost`: its flow has waited too long for a worker that knows its key.
  */
 export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'removed' | 'skipped' | 'lost'
 
@@ -73,13 +76,16 @@ export interface JobOptions {
   /** The trace of its dispatch (`trace.ts`). */
   trace?: Readonly<Record<string, string>>
   /**
-   * Of a job that may take the place of an ended one with its id: tells the two apart. 13 characters (`id.ts`). A retry by
-   * hand keeps it.
+   * Of a job that may take the place of an ended one with its id: tells the two apart. 13 characters
+   * (`id.ts`). A retry by hand keeps it.
    */
   born?: string
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
-  /** When somebody moved it to another queue last: milliseconds since 1970. Later with each move, whatever the clock says. */
+  /**
+   * When somebody moved it to another queue last: milliseconds since 1970. Later with each move, whatever the
+   * clock says.
+   */
   movedAt?: number
 }
 
@@ -90,17 +96,23 @@ export interface Keep {
   cancelled?: number
   /** How long its log is kept, if the job is kept for longer. */
   log?: number
-  /** At least so long in each state. After that it is kept as its queue says, unless an age above says something. */
+  /**
+   * At least so long in each state. After that it is kept as its queue says, unless an age above says
+   * something.
+   */
   least?: number
 }
 
 /** A job on its way into a store. */
 export interface NewJob {
-  /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. Or chosen by the application (`ownId`). */
+  /**
+   * Made by the dispatcher (`id.ts`): 13 characters, in order of time. Or chosen by the application
+   * (`ownId`).
+   */
   id: string
   /**
-   * The application chose the id. `new`: the job is rejected while another job with this id is kept. `reuse`: the job
-   * replaces one that has ended.
+   * The application chose the id. `new`: the job is rejected while another job with this id is kept. `reuse`:
+   * the job replaces one that has ended.
    */
   ownId?: 'new' | 'reuse'
   /** The key of its class. A store decodes neither the key nor the payload. */
@@ -115,8 +127,9 @@ export interface NewJob {
   lock?: Lock
   group?: Group
   /**
-   * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claimer that brings such
-   * permits gets the job. A store only compares this text; it has no white space, comma, semicolon, or equals sign.
+   * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claimer that
+   * brings such permits gets the job. A store only compares this text; it has no white space, comma,
+   * semicolon, or equals sign.
    */
   limiter?: string
   /** How long its class has it kept. Such jobs do not count among those that its queue keeps. */
@@ -126,7 +139,8 @@ export interface NewJob {
 }
 
 /**
- * A lock. Only one job of a partition holds a lock of one name at a time. The lock names its job, and no process frees
+ * A lock. Only one job of a partition holds a lock of one name at a time. The lock names its job, and no
+ * process frees
  * it: a dispatch that meets the lock checks whether its job still holds it.
  */
 export interface Lock {
@@ -134,7 +148,9 @@ export interface Lock {
   name: string
   /** The job holds the lock until it first starts, or until it has ended. */
   until: 'start' | 'done'
-  /** While the job of the lock has not begun, a new dispatch replaces its payload instead of being rejected. */
+  /**
+   * While the job of the lock has not begun, a new dispatch replaces its payload instead of being rejected.
+   */
   replace?: boolean
   /** Milliseconds: such a dispatch also delays the job by this much from then … */
   debounce?: number
@@ -156,7 +172,9 @@ export interface Group {
   joins?: true
 }
 
-/** How many times a job was started, and how those runs ended. A run that has not ended counts only in `runs`. */
+/**
+ * How many times a job was started, and how those runs ended. A run that has not ended counts only in `runs`.
+ */
 export interface Counters {
   runs: number
   /** Attempts that failed. `tries` limits them. */
@@ -187,7 +205,10 @@ export interface JobError extends KeptError {
   run: number
   /** Milliseconds the attempt took. */
   took?: number
-  /** When the attempt ended, by the store's clock: milliseconds since 1970. Absent: an earlier version of Lark kept it. */
+  /**
+   * When the attempt ended, by the store's clock: milliseconds since 1970. Absent: an earlier version of Lark
+   * kept it.
+   */
   at?: number
   /** The release of the application in which it was. Absent: its worker was not told one. */
   release?: string
@@ -204,9 +225,9 @@ export interface LogLine {
 }
 
 /**
- * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of the
- * field; or the record has an unknown format, and `mark` is the name of the format (`store/contract/rules/unreadable.ts`).
- * Unreadable fields are empty in the job.
+ * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of
+ * the field; or the record has an unknown format, and `mark` is the name of the format
+ * (`store/contract/rules/unreadable.ts`). Unreadable fields are empty in the job.
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
 
@@ -251,8 +272,8 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt'> {
   result?: string
   reason?: CancelReason
   /**
-   * While the job waits for its next run: why the last run put it back. Of a cancelled job: what the person wrote who
-   * cancelled it.
+   * While the job waits for its next run: why the last run put it back. Of a cancelled job: what the person
+   * wrote who cancelled it.
    */
   because?: string
   /** While it waits, and the last run put it back because no worker could read it: since when it waits. */
@@ -264,24 +285,24 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt'> {
 /**
  * How the run of a claimed job ended, as its worker reports it to the store: a closed union.
  *
- * An `unstarted` job was never started: it goes back to the head of its line, or is delayed, and counts no run. A
- * `released` job ran and goes back without having failed. Every outcome may carry the log of the run. Later kinds
- * (`suspended`), and the effects of an outcome elsewhere (the next job of a chain, a batch's callback), will be further
- * fields of this object, stored by the same settle call.
+ * An `unstarted` job was never started: it goes back to the head of its line, or is delayed, and counts no
+ * run. A `released` job ran and goes back without having failed. Every outcome may carry the log of the run.
+ * Later kinds (`suspended`), and the effects of an outcome elsewhere (the next job of a chain, a batch's
+ * callback), will be further fields of this object, stored by the same settle call.
  */
 export type Outcome = (
   | { kind: 'completed'; result?: string }
   /**
-   * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold` says that
-   * `failed()` of its class was not called, because no handler could run: see `effect.ts`. `alike`: what it has in common
-   * with others that failed for the same reason (`run/fingerprint.ts`).
+   * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold`
+   * says that `failed()` of its class was not called, because no handler could run: see `effect.ts`. `alike`:
+   * what it has in common with others that failed for the same reason (`run/fingerprint.ts`).
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean; alike?: string }
   /**
-   * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins before
-   * that either.
-   * `because` is for people, in a few words. `isStranded`: the worker could not read the job: it does not know its key, its
-   * payload's version, or its format.
+   * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins
+   * before that either.
+   * `because` is for people, in a few words. `isStranded`: the worker could not read the job: it does not
+   * know its key, its payload's version, or its format.
    */
   | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because: string; isStranded: true }
   | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because?: string; isStranded?: undefined }
@@ -292,7 +313,10 @@ export type Outcome = (
   log?: LogLine[]
   /** JSON text: what the run reported last, and has not sent yet. */
   progress?: string
-  /** Milliseconds that the run took: of a completed job of a schedule (`tick.ts`), for the history of the schedule. */
+  /**
+   * Milliseconds that the run took: of a completed job of a schedule (`tick.ts`), for the history of the
+   * schedule.
+   */
   took?: number
 }
 
@@ -309,8 +333,9 @@ export interface WorkerRecord {
   /** Jobs running now. */
   running: number
   /**
-   * The job beside which it starts no other: it may have killed its process before, and runs alone. `until`: when
-   * others start at the latest, by the clock of the worker. Absent: there is none, or its version of Lark does not say.
+   * The job beside which it starts no other: it may have killed its process before, and runs alone. `until`:
+   * when others start at the latest, by the clock of the worker. Absent: there is none, or its version of
+   * Lark does not say.
    */
   alone?: { job: string; until: number }
   /** The keys and aliases of its job classes. */
@@ -321,13 +346,13 @@ export interface WorkerRecord {
   seenAt?: number
   state: WorkerState
   /**
-   * Whether it restarts when it is told to: what started its process starts it again. Absent: it belongs to an
-   * application, which must be restarted as a whole, or its version of Lark does not say.
+   * Whether it restarts when it is told to: what started its process starts it again. Absent: it belongs to
+   * an application, which must be restarted as a whole, or its version of Lark does not say.
    */
   restarts?: true
   /**
-   * Whether a supervisor (`--processes`) has started its process. Absent: none has, or its version of Lark does not
-   * say.
+   * Whether a supervisor (`--processes`) has started its process. Absent: none has, or its version of Lark
+   * does not say.
    */
   supervised?: true
   /** Of Lark. Absent: an earlier one, which does not say. */
@@ -339,13 +364,18 @@ export interface WorkerRecord {
   circuits?: string[]
   /** What those of the limiters grant that belong to a class, by their names. Absent: none does. */
   ownLimits?: Record<string, Limits>
-  /** The keys of the jobs that have met a circuit with a name, by its name: at most 100 each. Absent: none. */
+  /**
+   * The keys of the jobs that have met a circuit with a name, by its name: at most 100 each. Absent: none.
+   */
   circuitKeys?: Record<string, string[]>
   /** The schedules that its classes declare, with the hash of each definition. Absent: none. */
   schedules?: Record<string, string>
 }
 
-/** `quiet`: takes no more jobs. `stopping` and `restarting`: takes no more, and ends when those that run have ended. */
+/**
+ * `quiet`: takes no more jobs. `stopping` and `restarting`: takes no more, and ends when those that run have
+ * ended.
+ */
 export const workerStates = ['running', 'quiet', 'stopping', 'restarting'] as const
 export type WorkerState = (typeof workerStates)[number]
 

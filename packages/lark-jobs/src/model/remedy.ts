@@ -1,7 +1,7 @@
 /**
- * What helps: something to look at or to do, as a word and its values. The library says what; each surface has its own
- * words for how, with a row for each `do`: the commands in `commands/words/remedy-commands.ts`, the dashboard in
- * `browser/parts/remedy.tsx`. The compiler refuses a table without one of them.
+ * What helps: something to look at or to do, as a word and its values. The library says what; each surface
+ * has its own words for how, with a row for each `do`: the commands in `commands/words/remedy-commands.ts`,
+ * the dashboard in `browser/parts/remedy.tsx`. The compiler refuses a table without one of them.
  */
 export type Remedy =
   // To look at.

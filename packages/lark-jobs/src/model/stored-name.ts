@@ -4,10 +4,12 @@
  *
  *   name        most names are kept as they are
  *   ~name       a name that begins with a character that has a meaning here: `~`, `#` or `=`
- *   #hash       the hash of a long name, or of a name with a NUL character, at which some SQLite libraries end a text
+ *   #hash       the hash of a long name, or of a name with a NUL character, at which some SQLite libraries
+ *               end a text
  *   =lock       the group that Lark creates for the jobs of a lock (`unique.ts`)
  *   =:id        the group that Lark creates for the jobs of a schedule that run one after the other
- *   scope:name  a name within a scope, such as a value within the key of a class; `:` and `%` in the scope are escaped
+ *   scope:name  a name within a scope, such as a value within the key of a class; `:` and `%` in the scope
+ *               are escaped
  */
 import { createHash } from 'node:crypto'
 

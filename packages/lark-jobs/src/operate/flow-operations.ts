@@ -111,7 +111,8 @@ export class FlowOperations {
    *   refused without it
    * @returns false if there is nothing to start again: all has completed, waits or runs, or is not kept any
    *   more
-   * @throws FLOW_NOT_FOUND, FLOW_ENDING, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   * @throws FLOW_NOT_FOUND, FLOW_ENDING, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID,
+   *   UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
    */
   async retry(which: FlowNamed, options: RetryFlowOptions = {}): Promise<boolean> {

@@ -3,8 +3,8 @@
  *
  *   closed     jobs run; failures are counted
  *   open       too many jobs failed within a time: no job runs until a pause is over
- *   half-open  the pause is over: one job runs as a trial, and its result decides. If there is no result within another
- *              pause, the next job becomes the trial
+ *   half-open  the pause is over: one job runs as a trial, and its result decides. If there is no result
+ *              within another pause, the next job becomes the trial
  *
  * Each opening is identified by the time at which it began. So the late result of a job that began before the
  * opening does not close the circuit.

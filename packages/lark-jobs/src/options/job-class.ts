@@ -290,8 +290,8 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
 }
 
 /**
- * The options of a class with the functions of a job, because each job makes the functions of its class again,
- * and they may use it: `unique(() => this.shop)`. Undefined if the job's options differ otherwise.
+ * The options of a class with the functions of a job, because each job makes the functions of its class
+ * again, and they may use it: `unique(() => this.shop)`. Undefined if the job's options differ otherwise.
  *
  * @param value the options of the job, `written` those of its class, and `read` the latter as Lark reads them
  */

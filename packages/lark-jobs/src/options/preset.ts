@@ -2,13 +2,14 @@
  * The presets: how a worker prefetches jobs and settles outcomes. Each preset is a set of figures with a
  * name.
  *
- *   balanced    for almost all applications. The worker prefetches the jobs that it will start within 20 ms at its own
- *               speed, so that fast jobs do not need a round trip each.
- *   throughput  for very many jobs that take almost no time. The worker prefetches more, outcomes wait longer to
- *               share a call, and the event loop turns less often. A job may wait for up to 50 ms at a worker that is busy with
- *               another. A pause, a cancel and a higher priority take effect as late.
- *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker that
- *               is free, and outcomes are settled at once. Fast jobs need a round trip each.
+ *   balanced    for almost all applications. The worker prefetches the jobs that it will start within 20 ms
+ *               at its own speed, so that fast jobs do not need a round trip each.
+ *   throughput  for very many jobs that take almost no time. The worker prefetches more, outcomes wait longer
+ *               to share a call, and the event loop turns less often. A job may wait for up to 50 ms at a
+ *               worker that is busy with another. A pause, a cancel and a higher priority take effect as
+ *               late.
+ *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker
+ *               that is free, and outcomes are settled at once. Fast jobs need a round trip each.
  *
  * Measured, CPU of a job that does nothing, Redis on loopback, on two cores, medians of 3 rounds of 200,000
  * jobs:

@@ -4,7 +4,8 @@
  *   running   `next` is the instant of its next tick
  *   paused    `paused` says since when
  *   ended     `ended` says why. It is removed `KEEP_ENDED` later
- *   leaving   `movesTo` says where to: whoever began it may have died, so any worker completes it after `LEAVING`
+ *   leaving   `movesTo` says where to: whoever began it may have died, so any worker completes it after
+ *             `LEAVING`
  *
  * Every time is in milliseconds since 1970 by the store's clock.
  */

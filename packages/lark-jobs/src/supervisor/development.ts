@@ -4,8 +4,8 @@
  * after it could not be loaded.
  *
  *   running   until the program ends by itself, or a change comes
- *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`, and may need
- *             longer to tell a store that is away how its jobs ended
+ *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`, and
+ *             may need longer to tell a store that is away how its jobs ended
  *   waiting   the program has ended, by itself or because of a mistake: a change starts it again
  *   stopping  after a signal; the end of the program is the end
  *

@@ -3,9 +3,9 @@
  *
  *   - The worker is quiet when the supervisor says so, or at a SIGTSTP: a Ctrl-Z in the terminal reaches both
  *     processes.
- *   - It stops when the supervisor says so, at a SIGTERM, and when the supervisor is gone. These may come together,
- *     since a process manager signals all processes of a service at once. So none of them counts as a second signal,
- *     and only the supervisor says "now".
+ *   - It stops when the supervisor says so, at a SIGTERM, and when the supervisor is gone. These may come
+ *     together, since a process manager signals all processes of a service at once. So none of them counts as
+ *     a second signal, and only the supervisor says "now".
  *   - It ignores SIGINT: a Ctrl-C in the terminal reaches both processes, and the supervisor decides.
  *
  * The signals of a worker without a supervisor: `commands/workers/work-signals.ts`.

@@ -6,7 +6,8 @@
  * When a process ends, the supervisor hands back what it held (`hand-back.ts`) and starts another in its
  * place:
  *
- *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it was found
+ *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it
+ *     was found
  *   - otherwise after a pause, which doubles with each short life in a row
  *
  * Processes that ask to be restarted have their turns one after the other: the next is told to end when

@@ -15,9 +15,12 @@
  * A worker stops in these steps:
  *
  *   1. It is quiet: it claims no more, and gives back what has not begun. Running jobs go on.
- *   2. At the deadline, the signals of the handlers are aborted, and a second later their jobs are given back.
- *   3. The store is told how all jobs ended. It gets the time to answer or, if it is away, the time of `outcomes`.
- *   4. The worker lets go of the store: waits end, and calls are not sent again. What could not be told is reported.
+ *   2. At the deadline, the signals of the handlers are aborted, and a second later their jobs are given
+ *      back.
+ *   3. The store is told how all jobs ended. It gets the time to answer or, if it is away, the time of
+ *      `outcomes`.
+ *   4. The worker lets go of the store: waits end, and calls are not sent again. What could not be told is
+ *      reported.
  *   5. All parts stop, and at last the store forgets the worker.
  */
 import { setMaxListeners } from 'node:events'

@@ -5,9 +5,10 @@
  * place.
  *
  *   drawing    the screen is as `draw` printed it
- *   old        `draw` takes long, or has met an error that passes: the last screen stays, and its first line says how old
- *              it is
- *   suspended  by Ctrl-Z: the terminal is as it was before, until the process is continued; then it is drawn at once
+ *   old        `draw` takes long, or has met an error that passes: the last screen stays, and its first line
+ *              says how old it is
+ *   suspended  by Ctrl-Z: the terminal is as it was before, until the process is continued; then it is drawn
+ *              at once
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { usageError } from '../errors.ts'

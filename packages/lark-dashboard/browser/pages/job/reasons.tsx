@@ -55,7 +55,10 @@ export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reas
   )
 }
 
-/** Whether the way to what helps is there already: the page of this job, or the link to one for which it waits. */
+/**
+ * Whether the way to what helps is there already: the page of this job, or the link to one for which it
+ * waits.
+ */
 function isThere(remedy: Remedy, id: string, jobs: readonly string[]): boolean {
   if (remedy.do !== 'see-why' && remedy.do !== 'see-job') return false
   return remedy.job === id || jobs.slice(0, MOST_LINKS).includes(remedy.job)

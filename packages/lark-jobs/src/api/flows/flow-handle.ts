@@ -110,7 +110,8 @@ export class FlowHandle<Result = unknown> {
    * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a
    *   deadline. A flow that had not ended in time is refused without it
    * @returns `false` if there is nothing to start again. Of several calls at once, one returns `true`
-   * @throws FLOW_NOT_FOUND, FLOW_LATE; FLOW_ENDING while jobs of it still run, after it was cancelled or has failed
+   * @throws FLOW_NOT_FOUND, FLOW_LATE; FLOW_ENDING while jobs of it still run, after it was cancelled or has
+   *   failed
    * @example await handle.retry({ within: '2h' })
    */
   async retry(options: Omit<RetryFlowOptions, 'queue'> = {}): Promise<boolean> {

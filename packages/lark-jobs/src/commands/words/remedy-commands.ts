@@ -1,6 +1,6 @@
 /**
- * What helps, in the words of a terminal: commands, quoted so that they can be copied into a shell. A new remedy of
- * `model/remedy.ts` gets its row here.
+ * What helps, in the words of a terminal: commands, quoted so that they can be copied into a shell. A new
+ * remedy of `model/remedy.ts` gets its row here.
  */
 import { shellWord } from '@s18i/lark'
 import type { Advice, Remedy } from '../../model/remedy.ts'

@@ -53,7 +53,8 @@ export class WorkSignals {
   }
 
   /**
-   * Tells the process that watches the sources: this one ends in order, and needs up to this many milliseconds.
+   * Tells the process that watches the sources: this one ends in order, and needs up to this many
+   * milliseconds.
    */
   needs(ms: number): void {
     const report: ProcessReport = { kind: 'needs', ms }

@@ -1,6 +1,6 @@
 /**
- * The node or member of a flow whose handler runs, for the person who awaits a flow: a member that awaits its own
- * flow would wait for ever.
+ * The node or member of a flow whose handler runs, for the person who awaits a flow: a member that awaits its
+ * own flow would wait for ever.
  *
  * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first
  * member that runs here, and never in a process that runs none.

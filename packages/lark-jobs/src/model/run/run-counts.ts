@@ -42,7 +42,8 @@ export interface Histogram {
 export class RunCounts {
   readonly #counts: Float64Array
 
-  // The type is written out: inferred, it would be generic in the declarations, which TypeScript before 5.7 refuses.
+  // The type is written out: inferred, it would be generic in the declarations, which TypeScript before 5.7
+  // refuses.
   constructor(counts: Float64Array = new Float64Array(LENGTH)) {
     this.#counts = counts
   }

@@ -45,7 +45,9 @@ export function readRetry(
   return [{ state: 'failed', ...(queue !== undefined && { queue }) }, others]
 }
 
-/** Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first that cannot */
+/**
+ * Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first that cannot
+ */
 export function retryingEach({ store }: OpenQueues): Changing['act'] {
   return async (partition, jobs, passage) => {
     let done = 0

@@ -1,6 +1,6 @@
 /**
- * The result of a job, for the person who awaits it: what its `handle` returned, or an error that says how it ended
- * instead.
+ * The result of a job, for the person who awaits it: what its `handle` returned, or an error that says how it
+ * ended instead.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'

@@ -20,8 +20,8 @@ export const flowKinds = ['chain', 'batch', 'workflow'] as const satisfies reado
 /**
  *   filling   a batch: whoever dispatched it adds members
  *   open      its nodes and members run, or wait for each other
- *   ending    somebody has cancelled it, its deadline has passed, or too many members have failed: nothing starts any more,
- *             and what runs is asked to end
+ *   ending    somebody has cancelled it, its deadline has passed, or too many members have failed: nothing
+ *             starts any more, and what runs is asked to end
  *   completed, failed, cancelled    it has ended. Its callbacks may still run
  */
 export const flowStates = ['filling', 'open', 'ending', 'completed', 'failed', 'cancelled'] as const

@@ -1,6 +1,6 @@
 /**
- * The result of a flow, for the person who awaits it: of a chain that of its last step, of a workflow those of its
- * nodes by name, of a batch how many members completed; or an error that says how it ended instead.
+ * The result of a flow, for the person who awaits it: of a chain that of its last step, of a workflow those
+ * of its nodes by name, of a batch how many members completed; or an error that says how it ended instead.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'

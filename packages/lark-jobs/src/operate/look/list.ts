@@ -163,7 +163,10 @@ class ListedPage<J extends JobLike> {
     return isLong || this.jobs.length >= this.#asked.limit
   }
 
-  /** @param isParted only some of the jobs that the store keeps in this state are seen in one that is asked for */
+  /**
+   * @param isParted only some of the jobs that the store keeps in this state are seen in one that is asked
+   *   for
+   */
   async read(
     partition: string,
     state: State,

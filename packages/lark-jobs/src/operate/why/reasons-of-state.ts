@@ -10,7 +10,10 @@ import { listed } from '../../words/listed.ts'
 import type { FlowNodeInfo } from '../flows/flow-parts.ts'
 import type { Reason } from './reason.ts'
 
-/** A handler that goes on for this many milliseconds after its job was asked to end does not listen to its signal. */
+/**
+ * A handler that goes on for this many milliseconds after its job was asked to end does not listen to its
+ * signal.
+ */
 const LATE = 10_000
 /** The most reasons of one kind: a node may wait for thousands of others. */
 const MOST = 10

@@ -3,12 +3,13 @@
  * interface of its own, beside the job verbs (`store.ts`). `test/conformance/audit.ts` tests what this
  * comment says.
  *
- * **Entry.** An entry is the text of one change. A store does not read it: it keeps the text, when it was first written, and
- * when it was written last, both by the store's clock. So whoever makes a change writes its entry before, and again with
- * what has become of it. To write again is safe to repeat.
+ * **Entry.** An entry is the text of one change. A store does not read it: it keeps the text, when it was
+ * first written, and when it was written last, both by the store's clock. So whoever makes a change writes
+ * its entry before, and again with what has become of it. To write again is safe to repeat.
  *
- * **Bounds.** Each write removes the entries that are older than an age, and the oldest of more than a number: at most
- * `MAX_ITEMS` of them. An entry that was removed meanwhile comes back with its next write, as a new one.
+ * **Bounds.** Each write removes the entries that are older than an age, and the oldest of more than a
+ * number: at most `MAX_ITEMS` of them. An entry that was removed meanwhile comes back with its next write, as
+ * a new one.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */

@@ -9,18 +9,20 @@ export type { PausedGroup } from './rules/pause.ts'
 
 export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
-   *  A unique job takes its lock again; it is refused while another job has the lock. With `unlessCompleted`, a completed job
-   *  is refused: it may have completed since somebody saw that it had not. */
+   *  A unique job takes its lock again; it is refused while another job has the lock. With `unlessCompleted`,
+   *  a completed job is refused: it may have completed since somebody saw that it had not. */
   | { kind: 'retry'; unlessCompleted?: boolean }
   /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. `because`, for
-   *  people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before is refused. */
+   *  people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before is refused.
+   *  */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
   /** Any state but active → gone, with its log. `ifNotBegun`: as for `cancel`. `as`: the version of each job
    *  (`versionOf`); a job that has another now is refused. */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
    *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`.
-   *  `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing (`moved.ts`). */
+   *  `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing (`moved.ts`).
+   *  */
   | { kind: 'purge'; isElsewhere?: true }
   /** failed: a member of a flow is kept as its class and queue say from now on (`retention.ts`). */
   | { kind: 'unpin' }

@@ -7,11 +7,13 @@ import type { State } from '../../model/record.ts'
  * The answer for one job of an `enqueue`.
  *
  *   exists    the store has a job with that id already
- *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
- *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
- *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back to its line never is
- *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what its options
- *             say of the payload (`options.ts`)
+ *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job.
+ *             `full`: the partition is full. `exists`: the application chose the id, and a job with that id
+ *             is in the way (`state`)
+ *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back to its line never
+ *             is
+ *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what
+ *             its options say of the payload (`options.ts`)
  */
 export type Enqueued =
   | 'queued'

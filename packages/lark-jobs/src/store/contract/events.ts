@@ -2,26 +2,28 @@
  * Events: how a process hears what happens to the jobs of a partition. `test/conformance/listening.ts` tests
  * what this comment says.
  *
- * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds. If more
- * than half of this time is left from an earlier call, it stays so, so that most calls write nothing. From then on, each
- * verb that changes the state of jobs writes so in the same atomic step. Nobody says that a listener stops: the listening
- * lapses. The first change after that removes all that was written. A partition to which nobody listens has no
- * trace of this, and its jobs cost what they cost without it.
+ * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds.
+ * If more than half of this time is left from an earlier call, it stays so, so that most calls write nothing.
+ * From then on, each verb that changes the state of jobs writes so in the same atomic step. Nobody says that
+ * a listener stops: the listening lapses. The first change after that removes all that was written. A
+ * partition to which nobody listens has no trace of this, and its jobs cost what they cost without it.
  *
- * **Which.** A job that is `started` counts as started (`store.ts`): a prefetched job is, when an `extend` names it, or
- * when it is settled before that. A job that goes back before it has started causes no event. A job that becomes due
- * causes none, because no process moves it. Nor do retention, changes of a payload, and changes of a due time.
+ * **Which.** A job that is `started` counts as started (`store.ts`): a prefetched job is, when an `extend`
+ * names it, or when it is settled before that. A job that goes back before it has started causes no event. A
+ * job that becomes due causes none, because no process moves it. Nor do retention, changes of a payload, and
+ * changes of a due time.
  *
- * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`, and fewer if their
- * ids are long. A partition keeps about `EVENTS_KEPT` entries, hence about 20 MB. Their order is that of the changes.
+ * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`, and fewer
+ * if their ids are long. A partition keeps about `EVENTS_KEPT` entries, hence about 20 MB. Their order is
+ * that of the changes.
  *
- * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the partition
- * has no such entry, some events may be lost: they were too many, the listening had lapsed, or the server has lost its
- * last changes. Then the listening starts over, behind the last entry, and the answer says so. The mark tells an entry
- * from one that has the same number after such a loss.
+ * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the
+ * partition has no such entry, some events may be lost: they were too many, the listening had lapsed, or the
+ * server has lost its last changes. Then the listening starts over, behind the last entry, and the answer
+ * says so. The mark tells an entry from one that has the same number after such a loss.
  *
- * **Rings.** A listener is rung (`noticed` of `Store.wait`) by the first change after each of its calls. A ring is only
- * a hint, so listeners also call every `WATCH_AGAIN` or so.
+ * **Rings.** A listener is rung (`noticed` of `Store.wait`) by the first change after each of its calls. A
+ * ring is only a hint, so listeners also call every `WATCH_AGAIN` or so.
  */
 import { createHash } from 'node:crypto'
 import type { EventKind } from '../../model/event.ts'

@@ -3,45 +3,47 @@
  * its own, beside the job verbs (`store.ts`). `test/conformance/flows.ts`, and those beside it of nodes, of
  * members and of ends at home, test what this comment says.
  *
- * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state (`model/flow.ts`): it
- * keeps both texts, a number that rises with each write, and when the flow is due next. Whoever writes says which number it
- * has read. So of several workers that advance one flow, one writes, and the others learn that the flow has changed. A
- * write may queue jobs of the home partition in the same atomic step. All of this is as for schedules (`schedules.ts`).
+ * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state
+ * (`model/flow.ts`): it keeps both texts, a number that rises with each write, and when the flow is due next.
+ * Whoever writes says which number it has read. So of several workers that advance one flow, one writes, and
+ * the others learn that the flow has changed. A write may queue jobs of the home partition in the same atomic
+ * step. All of this is as for schedules (`schedules.ts`).
  *
- * **Due.** `schedules.due` hands out the flows that are due too, under the same short lease: until it is over no other
- * call is handed them, unless they were written meanwhile. `exchange` and `survey` say when the next flow or schedule of a
- * partition is due (`nextTick`). A write or an `apply` after which a flow is due sooner than any other entry rings a waiting
- * worker.
+ * **Due.** `schedules.due` hands out the flows that are due too, under the same short lease: until it is over
+ * no other call is handed them, unless they were written meanwhile. `exchange` and `survey` say when the next
+ * flow or schedule of a partition is due (`nextTick`). A write or an `apply` after which a flow is due sooner
+ * than any other entry rings a waiting worker.
  *
- * **Nodes.** The end of a node (an index from `NODES` on) is news: it is kept with the flow, in the order of arrival, until a
- * write says that it was heard; and the flow is due, once its lease is over. Each index counts once, whatever comes how
- * often and in which order; but the end of a node that had ended without completing, and has completed since (it was
- * retried), replaces the one before and is news again. So a delivery may be repeated, and no number has to survive a
- * failover. Results of nodes are kept with the flow, up to `MAX_RESULTS` together: of one that has no room it is kept that
- * it was not kept (`RESULT_NOT_KEPT`). What has room later is kept again.
+ * **Nodes.** The end of a node (an index from `NODES` on) is news: it is kept with the flow, in the order of
+ * arrival, until a write says that it was heard; and the flow is due, once its lease is over. Each index
+ * counts once, whatever comes how often and in which order; but the end of a node that had ended without
+ * completing, and has completed since (it was retried), replaces the one before and is news again. So a
+ * delivery may be repeated, and no number has to survive a failover. Results of nodes are kept with the flow,
+ * up to `MAX_RESULTS` together: of one that has no room it is kept that it was not kept (`RESULT_NOT_KEPT`).
+ * What has room later is kept again.
  *
- * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one
- * for each that ended without completing, one for each that was cancelled, and how many there are of each. A
- * member counts once; but one that has counted as not completed, and has completed since (it was retried), counts as
- * completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they ended. An index from `reserved`
- * on is unknown. A member that is started again is missing again (`reopen`), and of an end that was on its way
- * meanwhile the flow knows by its `start` that it is of an earlier start. The flow is due when `size` members have
- * ended, when `alarm` members have ended without completing, and when a member completes that had not. A write
- * makes the flow due too if it sets a size or an alarm that is reached already. All of this is kept until `due` hands
- * the flow out: a write before makes it due at once; and then the flow gets a new number, so that nobody writes who has
- * read it before.
+ * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has
+ * ended, one for each that ended without completing, one for each that was cancelled, and how many there are
+ * of each. A member counts once; but one that has counted as not completed, and has completed since (it was
+ * retried), counts as completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they
+ * ended. An index from `reserved` on is unknown. A member that is started again is missing again (`reopen`),
+ * and of an end that was on its way meanwhile the flow knows by its `start` that it is of an earlier start.
+ * The flow is due when `size` members have ended, when `alarm` members have ended without completing, and
+ * when a member completes that had not. A write makes the flow due too if it sets a size or an alarm that is
+ * reached already. All of this is kept until `due` hands the flow out: a write before makes it due at once;
+ * and then the flow gets a new number, so that nobody writes who has read it before.
  *
- * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end as `apply`
- * does, and writes no effect (`effects.ts`). If the flow is not there, or has no such member, nobody waits for the end, and
- * nothing is kept of it. If an `exchange` makes a flow due, it says so (`nextTick`); another verb, or an `exchange` that
- * wants no jobs, rings a waiting worker. Jobs that end elsewhere have an effect, which a worker brings to the home with
- * `apply`.
+ * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end
+ * as `apply` does, and writes no effect (`effects.ts`). If the flow is not there, or has no such member,
+ * nobody waits for the end, and nothing is kept of it. If an `exchange` makes a flow due, it says so
+ * (`nextTick`); another verb, or an `exchange` that wants no jobs, rings a waiting worker. Jobs that end
+ * elsewhere have an effect, which a worker brings to the home with `apply`.
  *
- * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them, members that
- * had counted are missing again. If the partition of a member lost them, the member may run again, which changes
- * nothing once it has counted. (Those that ended at home go back together with their flow.) So a flow that is open, and
- * has heard nothing for a while, asks `fates` what became of those that it waits for, and applies those that have ended.
- * What is `unknown` was lost.
+ * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them,
+ * members that had counted are missing again. If the partition of a member lost them, the member may run
+ * again, which changes nothing once it has counted. (Those that ended at home go back together with their
+ * flow.) So a flow that is open, and has heard nothing for a while, asks `fates` what became of those that it
+ * waits for, and applies those that have ended. What is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */

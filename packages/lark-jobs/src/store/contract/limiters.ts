@@ -3,30 +3,32 @@
  * the job verbs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test what
  * this comment says.
  *
- * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers together: a
- * number at a time, a number within a time, or both. There is nothing to set up: each call states the limits. A limiter
- * that no worker uses leaves no data, except for the times at which permits of a rate were granted. A job that needs
- * three permits takes three.
+ * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers
+ * together: a number at a time, a number within a time, or both. There is nothing to set up: each call states
+ * the limits. A limiter that no worker uses leaves no data, except for the times at which permits of a rate
+ * were granted. A job that needs three permits takes three.
  *
- * **Holder.** A holder is a worker. For each holder the limiter knows how many permits it holds, and until when: a
- * lease by the store's clock. A holder whose lease has ended holds no permits. It may come back and say how many it
- * uses. Then these count, even beyond the limits, and no holder gets more permits until the number is below the limits.
+ * **Holder.** A holder is a worker. For each holder the limiter knows how many permits it holds, and until
+ * when: a lease by the store's clock. A holder whose lease has ended holds no permits. It may come back and
+ * say how many it uses. Then these count, even beyond the limits, and no holder gets more permits until the
+ * number is below the limits.
  *
- * **Calls.** A holder numbers its calls on a limiter, each higher than the last, and has one call under way at a time.
- * If it sends a call again because the answer was lost, it gets the first answer, as long as its lease lasts, and
- * nothing is counted twice. A call with a lower number than the last is refused: it comes from a connection that was
- * given up.
+ * **Calls.** A holder numbers its calls on a limiter, each higher than the last, and has one call under way
+ * at a time. If it sends a call again because the answer was lost, it gets the first answer, as long as its
+ * lease lasts, and nothing is counted twice. A call with a lower number than the last is refused: it comes
+ * from a connection that was given up.
  *
- * **Lots.** A lot is the number of permits that one job needs. A holder that asks for lots of one size and gets none
- * waits for the time of a lease, or longer if a rate says so. Of all sizes that holders wait for, the one that has
- * waited longest goes first: the limiter reserves the permits of one such lot, so that requests of other sizes cannot
- * take them, until a lot of that size is granted to any holder. So small lots cannot keep a large lot waiting for ever,
- * nor large lots a small one. A lot that is larger than the limits reserves nothing.
+ * **Lots.** A lot is the number of permits that one job needs. A holder that asks for lots of one size and
+ * gets none waits for the time of a lease, or longer if a rate says so. Of all sizes that holders wait for,
+ * the one that has waited longest goes first: the limiter reserves the permits of one such lot, so that
+ * requests of other sizes cannot take them, until a lot of that size is granted to any holder. So small lots
+ * cannot keep a large lot waiting for ever, nor large lots a small one. A lot that is larger than the limits
+ * reserves nothing.
  *
- * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has these
- * again, if the store knows the call that granted them, and all calls of the holder since then. Of grants before the
- * end of a lease, or before a failover that lost calls, it takes none back. So however often permits are granted and
- * refunded, no more of them are used within a time than the rate allows.
+ * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has
+ * these again, if the store knows the call that granted them, and all calls of the holder since then. Of
+ * grants before the end of a lease, or before a failover that lost calls, it takes none back. So however
+ * often permits are granted and refunded, no more of them are used within a time than the rate allows.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */

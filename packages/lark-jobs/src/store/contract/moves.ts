@@ -13,26 +13,30 @@
  * repeated. If whoever moves jobs dies in between, `due` hands them out again after `MOVE_LEASE_MS`, and any
  * worker goes on.
  *
- * **On its way** a job counts nowhere, and nobody sees it. But its id is taken, and who asks for its fate is told that it
- * is `present`.
+ * **On its way** a job counts nowhere, and nobody sees it. But its id is taken, and who asks for its fate is
+ * told that it is `present`.
  *
- * **Once.** Each move of a job has a later instant (`JobOptions.movedAt`), also if its id was free in between, and another
- * job has it. A `put` that comes late, because its process stood still, finds the job, or that it has gone on from there,
- * and changes nothing. The job of the put is kept for `MOVED_LEAST` at least when it has ended, so it is there to be found.
+ * **Once.** Each move of a job has a later instant (`JobOptions.movedAt`), also if its id was free in
+ * between, and another job has it. A `put` that comes late, because its process stood still, finds the job,
+ * or that it has gone on from there, and changes nothing. The job of the put is kept for `MOVED_LEAST` at
+ * least when it has ended, so it is there to be found.
  *
- * **Met.** What must not meet (a lock, an id of the application) is asked for before (`meets`). If another job takes the lock
- * after that, both are there. If another takes the id, it has it: the moved one stays on its way until the other has ended,
- * and then takes its place. It does not go back, because a process that stood still could put it there after that.
+ * **Met.** What must not meet (a lock, an id of the application) is asked for before (`meets`). If another
+ * job takes the lock after that, both are there. If another takes the id, it has it: the moved one stays on
+ * its way until the other has ended, and then takes its place. It does not go back, because a process that
+ * stood still could put it there after that.
  *
- * **Void.** If a job that was moved is purged or removed, or another takes its place, a `put` of it may still come, from a
- * process that stood still, or from `due`. So its partition notes for `MOVED_LEAST` that this put changes nothing. A purge
- * of a job on its way asks for this first (`revoke`, `moved.ts`), and then removes what the first partition keeps.
+ * **Void.** If a job that was moved is purged or removed, or another takes its place, a `put` of it may still
+ * come, from a process that stood still, or from `due`. So its partition notes for `MOVED_LEAST` that this
+ * put changes nothing. A purge of a job on its way asks for this first (`revoke`, `moved.ts`), and then
+ * removes what the first partition keeps.
  *
- * **What goes along**: id, key, payload, options, priority, times, counters, errors, log, progress, group, limiter, lock, age,
- * hooks. What stays: why the last run put the job back, and a late outcome of a run whose worker had died.
+ * **What goes along**: id, key, payload, options, priority, times, counters, errors, log, progress, group,
+ * limiter, lock, age, hooks. What stays: why the last run put the job back, and a late outcome of a run whose
+ * worker had died.
  *
- * **Where it went.** `where` says it for each id. So who knows only the first partition finds the job (`followed`): a
- * handle, who awaits its result, the flow of a member, the schedule of a tick.
+ * **Where it went.** `where` says it for each id. So who knows only the first partition finds the job
+ * (`followed`): a handle, who awaits its result, the flow of a member, the schedule of a tick.
  */
 /** Milliseconds for which whoever was handed a job on its way has it. */
 export const MOVE_LEASE_MS = 5_000

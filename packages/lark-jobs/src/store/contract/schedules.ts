@@ -2,27 +2,27 @@
  * The contract between the job queue and a store of schedules: an interface of its own, beside the job verbs
  * (`store.ts`). `test/conformance/schedules.ts` tests what this comment says.
  *
- * **Schedule.** A schedule is kept in the partition of its jobs. A store reads neither its definition nor its state: it
- * keeps both texts, a number that rises with each write, when the schedule is due next, and its last runs. Whoever
- * writes says which number it has read. So of several workers that handle one tick, one writes, and the others learn
- * that the schedule has changed.
+ * **Schedule.** A schedule is kept in the partition of its jobs. A store reads neither its definition nor its
+ * state: it keeps both texts, a number that rises with each write, when the schedule is due next, and its
+ * last runs. Whoever writes says which number it has read. So of several workers that handle one tick, one
+ * writes, and the others learn that the schedule has changed.
  *
- * **Tick.** A write may queue jobs in the same atomic step: the state says that the schedule has ticked if and only if
- * the job is there. A job whose id is there already counts as queued. A write that is sent again finds another number,
- * and changes nothing. The writer may handle a tick before its instant: then it delays the job, from the time at which it
- * has read the schedule.
+ * **Tick.** A write may queue jobs in the same atomic step: the state says that the schedule has ticked if
+ * and only if the job is there. A job whose id is there already counts as queued. A write that is sent again
+ * finds another number, and changes nothing. The writer may handle a tick before its instant: then it delays
+ * the job, from the time at which it has read the schedule.
  *
- * **Due.** `due` hands out the schedules that are due under a short lease: until then no other call is handed them, and
- * then they are due again, unless they were written meanwhile. The lease only saves work; the number decides.
- * `exchange` and `survey` say when the next schedule of a partition is due. A write after which a schedule is due
- * sooner than any other rings a waiting worker, so that the worker learns it.
+ * **Due.** `due` hands out the schedules that are due under a short lease: until then no other call is handed
+ * them, and then they are due again, unless they were written meanwhile. The lease only saves work; the
+ * number decides. `exchange` and `survey` say when the next schedule of a partition is due. A write after
+ * which a schedule is due sooner than any other rings a waiting worker, so that the worker learns it.
  *
- * **Runs.** When the job of a tick (`model/tick.ts`) ends, in whatever way, the same atomic step notes it at the
- * schedule, if this is there. So the history does not depend on how long jobs are kept. A job that is queued again and
- * ends again is noted again.
+ * **Runs.** When the job of a tick (`model/tick.ts`) ends, in whatever way, the same atomic step notes it at
+ * the schedule, if this is there. So the history does not depend on how long jobs are kept. A job that is
+ * queued again and ends again is noted again.
  *
- * **Home.** One table of the whole store has the home of each schedule: a text of the writer, which says which partition
- * has the schedule. So its id is unique in the store.
+ * **Home.** One table of the whole store has the home of each schedule: a text of the writer, which says
+ * which partition has the schedule. So its id is unique in the store.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */

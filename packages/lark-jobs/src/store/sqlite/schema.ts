@@ -4,10 +4,11 @@
  * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show
  * its state:
  *
- *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
- *              A job that no worker could read is in the index `stranded` too (`stranded.ts`)
- *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started. A job that
- *              had started and was taken back keeps its token while it waits: a late outcome still counts
+ *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the
+ *              clock A job that no worker could read is in the index `stranded` too (`stranded.ts`)
+ *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started.
+ *              A job that had started and was taken back keeps its token while it waits: a late outcome still
+ *              counts
  *   ended      in the index `ended`, by the time it ended
  *
  * New state: its index, and its counter in `partitions`.
@@ -15,8 +16,9 @@
  * Columns have the names of the record's fields. Others:
  *
  *   seq                        rises with every job, and decides between jobs of one place
- *   direct                     1 if the job must not be prefetched: it was taken back from a worker, or it releases its
- *                              lock when it starts. In the code this is `noPrefetch`; stored names do not change
+ *   direct                     1 if the job must not be prefetched: it was taken back from a worker, or it
+ *                              releases its lock when it starts. In the code this is `noPrefetch`; stored
+ *                              names do not change
  *   lane, laneLimits           of a job with a group or a limiter (`lane.ts`)
  *   lock, untilStart, holds    of a unique job (`lock.ts`)
  *   keep                       how long the job is kept, if its class says so: JSON
@@ -24,13 +26,16 @@
  *
  * Other tables:
  *
- *   partitions                 counters, kept by the same transactions, so that counting never scans (`partition.ts`)
- *   minutes, history           the counts of past minutes (`minutes.ts`), and of hours and days (`history.ts`)
+ *   partitions                 counters, kept by the same transactions, so that counting never scans
+ *                              (`partition.ts`)
+ *   minutes, history           the counts of past minutes (`minutes.ts`), and of hours and days
+ *                              (`history.ts`)
  *   payloads                   the large payloads (`payload.ts`)
  *   effects                    what must happen elsewhere (`effect.ts`); jobs that were moved (`moves.ts`)
  *   flows, definitions, members, ends    the flows that are at home here (`flows.ts`)
  *   failedJobs, failedSums     which failed jobs go first, and how large they are (`failed-jobs.ts`)
- *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
+ *   expiries                   until when ended jobs and their logs are kept for an age of their own
+ *                              (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
  *   doubts                     jobs that were taken back after a silence of the store (`silence.ts`)

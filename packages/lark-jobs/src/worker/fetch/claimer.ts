@@ -3,8 +3,8 @@
  * and there is one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
  *
  *   ready     the partition may have jobs: call when there is room
- *   resting   it had fewer jobs than were asked for: wait until the next job falls due, the store rings, or a survey
- *             finds jobs
+ *   resting   it had fewer jobs than were asked for: wait until the next job falls due, the store rings, or a
+ *             survey finds jobs
  *   calling   a call is under way
  *
  * A call that fails is sent again under the same number until the store answers: a failed settle is not a

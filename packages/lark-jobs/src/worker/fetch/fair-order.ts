@@ -4,10 +4,10 @@
  * `store/redis/lua/claim/shared/order.lua`.)
  *
  *   strict      queue by queue, as listed; a later queue gets what the earlier ones leave
- *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no queue takes
- *               all of them
- *   by weight   first the queue that has had least for its weight (`weighted-shares.ts`); its part of the slots is in
- *               proportion to its weight
+ *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no
+ *               queue takes all of them
+ *   by weight   first the queue that has had least for its weight (`weighted-shares.ts`); its part of the
+ *               slots is in proportion to its weight
  *
  * The partitions of a queue take turns and share its part, so a queue does not get more by having more
  * partitions. `round-robin.ts` keeps the turns.

@@ -4,7 +4,8 @@
  * ledger (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last
  * renewed its leases (`Pulse`). All workers of a process share one thread, and each has its own port to it.
  *
- *   new → running → stopped; or missing: there is no file for the thread (a bundle), or no store that it could open
+ *   new → running → stopped; or missing: there is no file for the thread (a bundle), or no store that it
+ *   could open
  */
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'

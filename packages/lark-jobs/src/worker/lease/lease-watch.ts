@@ -2,11 +2,12 @@
  * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event
  * loop.
  *
- *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them, and has the
- *     store take back claims that the loop has not read (`unread.ts`).
+ *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them,
+ *     and has the store take back claims that the loop has not read (`unread.ts`).
  *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
  *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which job that is
- *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the process.
+ *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the
+ *     process.
  *   - When the process exits, it tells the store how jobs ended, and hands back what else the workers hold
  *     (`../death.ts`).
  *

@@ -3,8 +3,8 @@
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
- *   prefetched  claimed, and not begun. The worker begins it or takes it back, or the thread gives it back: whichever
- *               acts first
+ *   prefetched  claimed, and not begun. The worker begins it or takes it back, or the thread gives it back:
+ *               whichever acts first
  *   running     begun in this worker
  *   apart       taken out to begin, and not begun: a suspect that waits to run alone
  *   done        ended in this worker, or taken back

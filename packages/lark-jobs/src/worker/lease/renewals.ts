@@ -1,7 +1,7 @@
 /**
- * Makes one renewal at a time for each partition or limiter. A renewal that is not answered does not delay the
- * others. (If a node of a cluster is away, or a slot moves, a call waits for longer than a short lease lasts.)
- * `lease-keeper.ts` renews leases with it, and `permits/permit-pools.ts` permits.
+ * Makes one renewal at a time for each partition or limiter. A renewal that is not answered does not delay
+ * the others. (If a node of a cluster is away, or a slot moves, a call waits for longer than a short lease
+ * lasts.) `lease-keeper.ts` renews leases with it, and `permits/permit-pools.ts` permits.
  */
 export class Renewals {
   readonly #underway = new Map<string, Promise<boolean>>()
@@ -12,8 +12,8 @@ export class Renewals {
    * Makes a round: begins each renewal, unless the last one of its name is still under way.
    *
    * @param renewals by name: each resolves to whether the store answered, and never rejects
-   * @returns `present`: resolves when the renewals have ended that were answered the last time. `all`: resolves
-   *   to whether the store answered all renewals
+   * @returns `present`: resolves when the renewals have ended that were answered the last time. `all`:
+   *   resolves to whether the store answered all renewals
    */
   begin(renewals: Iterable<readonly [name: string, renew: () => Promise<boolean>]>): {
     present: Promise<unknown>

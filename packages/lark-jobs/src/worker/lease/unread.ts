@@ -5,7 +5,8 @@
  * partition. For each claim, either the worker or the thread is first:
  *
  *   nothing → unread (under the number of the call) → read, by the worker
- *                                                   → recalled, by the thread; the worker gives back what still comes
+ *                                                   → recalled, by the thread; the worker gives back what
+ *                                                   still comes
  */
 
 /** How claims come: in the answer to a call, or with a ring. */

@@ -3,11 +3,12 @@
  * of them kill their process, others only ran beside a job that did. If the process dies while a suspect runs
  * alone, the suspect was the cause.
  *
- *   waits     for the end of all other jobs of the process; no other job starts meanwhile. It waits at most for `WAIT`,
- *             because a job may never end: then the suspect goes back for a pause, and another process may get it
+ *   waits     for the end of all other jobs of the process; no other job starts meanwhile. It waits at most
+ *             for `WAIT`, because a job may never end: then the suspect goes back for a pause, and another
+ *             process may get it
  *   alone     runs, and no other job starts
- *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others, one of
- *             which may be the next suspect. A crash of it is then counted, and does not fail it
+ *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others,
+ *             one of which may be the next suspect. A crash of it is then counted, and does not fail it
  *
  * The store is told before the suspect starts, and again before others start beside it. If the process dies
  * in between, the store counts the crash as before, so a job that was not alone is never taken for the cause.

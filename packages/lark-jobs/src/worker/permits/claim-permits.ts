@@ -5,9 +5,11 @@
  * permits.
  *
  *   known      jobs with a need wait; permits are taken before the next call
- *   put off    there were no permits; they are asked for again when this worker gives one back, or some time later
+ *   put off    there were no permits; they are asked for again when this worker gives one back, or some time
+ *              later
  *   brought    permits go with a call; those that the call does not use are refunded
- *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are refunded
+ *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are
+ *              refunded
  *
  * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM`
  * of that, the permits are left to other workers, which ask again now and then and so have the same chance.

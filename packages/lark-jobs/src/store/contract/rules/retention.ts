@@ -1,8 +1,8 @@
 /**
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers
- * than those here (`config/keep.ts`). A process without a worker uses the numbers of its own configuration. One
- * with a worker uses those on which the workers of the queue agree (`AgreedRetentions`): while they are restarted
- * after `keep` was raised, the old ones remove nothing that the new ones keep.
+ * than those here (`config/keep.ts`). A process without a worker uses the numbers of its own configuration.
+ * One with a worker uses those on which the workers of the queue agree (`AgreedRetentions`): while they are
+ * restarted after `keep` was raised, the old ones remove nothing that the new ones keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
@@ -58,9 +58,9 @@ export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Rete
 }
 
 /**
- * A member of a flow that failed is kept for at least this many milliseconds, whatever its class and queue say,
- * or until its flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the member
- * again.
+ * A member of a flow that failed is kept for at least this many milliseconds, whatever its class and queue
+ * say, or until its flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the
+ * member again.
  */
 export const PINNED = 365 * 86_400_000
 /**

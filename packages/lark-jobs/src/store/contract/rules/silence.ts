@@ -7,9 +7,9 @@
  * while it has leases. The first survey or recovery after a longer pause notes that a silence is over. From
  * then on each lease that has not been renewed lasts for its whole length once more, and not again before it
  * is renewed: surveys that are always late, as on a machine that is too busy, are one silence after another.
- * A job that is taken back after that may have finished: it counts no crash, unless it was taken back after a silence before, because
- * the store cannot know whether it was away, or the only worker was dead. It is kept as a doubt, for the
- * doctor.
+ * A job that is taken back after that may have finished: it counts no crash, unless it was taken back after a
+ * silence before, because the store cannot know whether it was away, or the only worker was dead. It is kept
+ * as a doubt, for the doctor.
  */
 
 /**

@@ -13,10 +13,10 @@
  *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`turn.lua`)
  *   paused, pausers  ZSET, HASH  groups -> until when; which person paused them
  *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lease.lua`)
- *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
- *                        taken back from a worker, or release their lock when they start. In the code
- *                        this is `noPrefetch`; stored names do not change. Or the token with which a job that was taken
- *                        back may still be settled (`last-token.lua`)
+ *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start:
+ *                        they were taken back from a worker, or release their lock when they start. In the
+ *                        code this is `noPrefetch`; stored names do not change. Or the token with which a job
+ *                        that was taken back may still be settled (`last-token.lua`)
  *   doubts       ZSET    jobs that were taken back after a silence of the store (`doubt.lua`)
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`effect.lua`)
@@ -43,8 +43,8 @@
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *                        (`store/contract/rules/reason.ts`)
  *   completed, failed, cancelled   ZSET  id -> when it ended. New state: its key
- *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
- *                        heard, silent, failed-bytes, dropped, dropped-at
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks,
+ *                        flows; heard, silent, failed-bytes, dropped, dropped-at
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`stored.lua`)
@@ -77,8 +77,8 @@
  *                        in which somebody was told to keep it
  *   taken:<worker>       LIST    JSON: what was taken back from it (`contract/lost-workers.ts`); it expires
  *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
- *   retentions   ZSET    JSON: what workers keep of ended jobs (`store/contract/rules/retention.ts`), until when one of them counts
- *                        as alive
+ *   retentions   ZSET    JSON: what workers keep of ended jobs (`store/contract/rules/retention.ts`), until
+ *                        when one of them counts as alive
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
  *                        declare

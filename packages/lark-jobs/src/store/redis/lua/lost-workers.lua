@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's
--- Returns  three values for each worker, the last first: until when it lived; its record; what was taken back, each JSON
+-- Returns  three values for each worker, the last first: until when it lived; its record; what was taken
+--          back, each JSON
 -- Cost     O(w) for w workers that have ended, at most 1,000
 -- needs: start, ended-workers
 

@@ -3,8 +3,8 @@
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's
--- Returns  { the time; the sum, or ''; three values for each worker, those that live for longest first: its name, until
---            when it lives, its record }
+-- Returns  { the time; the sum, or ''; three values for each worker, those that live for longest first: its
+--            name, until when it lives, its record }
 -- Cost     O(w) for w workers, at most 1,000
 -- needs: start
 

@@ -4,7 +4,8 @@
  * permits.
  *
  *   turn     `turn` is set: a job may begin. The lane with the lowest turn is next
- *   asleep   `wakeAt` is set: a job may begin then, when it is due, when the rate allows it, or when the pause is over
+ *   asleep   `wakeAt` is set: a job may begin then, when it is due, when the rate allows it, or when the
+ *            pause is over
  *   full     neither is set: a job may begin when one of the lane's jobs has ended
  *
  * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a

@@ -2,11 +2,12 @@
  * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when it is due, or until
  * when it is handed out (then `lent` has the same time); NULL if it is not due at all.
  *
- *   `reached`     1 if its members have reached a mark since it was handed out: as many have ended, or failed, as the flow
- *                 waits for, or one that had failed has completed. Then a write makes it due again. When it is handed
- *                 out it gets a new number, so that nobody writes to it who has read it before
- *   definitions   the definitions, which may be large. They are not in the rows of `flows`, because a change of a row
- *                 writes the whole row
+ *   `reached`     1 if its members have reached a mark since it was handed out: as many have ended, or
+ *                 failed, as the flow waits for, or one that had failed has completed. Then a write makes it
+ *                 due again. When it is handed out it gets a new number, so that nobody writes to it who has
+ *                 read it before
+ *   definitions   the definitions, which may be large. They are not in the rows of `flows`, because a change
+ *                 of a row writes the whole row
  *   members       which members have ended (`members.ts`)
  *   ends          how nodes ended, and since when members run that were started again (`ends.ts`)
  *

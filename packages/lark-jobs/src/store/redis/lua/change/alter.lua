@@ -3,12 +3,12 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
--- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
---          too), add-tags, remove-tags; with `!` behind it, only of a job that has not begun; a retry only of one that has
---          not completed
--- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
---          JSON ('' leaves them as they are), RS and the payload; tags as JSON; of `remove`, the versions of the jobs
---          with commas between them (`contract/change.ts`), or ''; else ''
+-- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize,
+--          edit, edit-active (of an active job too), add-tags, remove-tags; with `!` behind it, only of a job
+--          that has not begun; a retry only of one that has not completed
+-- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for
+--          0); the paths to hide as JSON ('' leaves them as they are), RS and the payload; tags as JSON; of
+--          `remove`, the versions of the jobs with commas between them (`contract/change.ts`), or ''; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended

@@ -2,9 +2,9 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  1 to pause, 0 to resume, '' to leave as it is; `+` and milliseconds to pause for a time, with a second `+`
---          unless it is paused for longer; then, if it is paused, `|` and why, and two separators and who
---          does it, if that is known (`store/contract/rules/pause.ts`)
+-- ARGV[2]  1 to pause, 0 to resume, '' to leave as it is; `+` and milliseconds to pause for a time, with a
+--          second `+` unless it is paused for longer; then, if it is paused, `|` and why, and two separators
+--          and who does it, if that is known (`store/contract/rules/pause.ts`)
 -- ARGV[3]  how many paused groups to return
 -- Returns  { the pause (pause.lua); a paused group; until when; who paused it and when, or ''; another; … }
 -- Cost     O(w) for w waiting callers when it resumes, or pauses for a time; O(log m) for m paused groups

@@ -3,10 +3,10 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  milliseconds for which the caller has them
--- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most 100; *: those
---          that others have too
--- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken: its id, its
---            partition, the instant of the move, and its text }
+-- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most
+--          100; *: those that others have too
+-- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken:
+--            its id, its partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 

@@ -3,8 +3,8 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] ids
--- Returns  three values for each: here, moving or moved; its lane, or where it goes; the name of the lock that it holds, or '',
---          or the instant of the move
+-- Returns  three values for each: here, moving or moved; its lane, or where it goes; the name of the lock
+--          that it holds, or '', or the instant of the move
 -- Cost     O(n) for n ids
 -- needs: start, line, admission, gone
 

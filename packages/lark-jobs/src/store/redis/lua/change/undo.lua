@@ -3,9 +3,9 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  how many completed, failed and cancelled jobs to keep, with commas
--- ARGV[3…] three values for each job: its id; its runs and when it was edited, with a space; and with RS between them: its
---          state, when it was queued after its id was made, when it ended or is due, its counters, result, progress and
---          reason; each '' if there is none
+-- ARGV[3…] three values for each job: its id; its runs and when it was edited, with a space; and with RS
+--          between them: its state, when it was queued after its id was made, when it ended or is due, its
+--          counters, result, progress and reason; each '' if there is none
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m jobs delayed or ended
 -- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse

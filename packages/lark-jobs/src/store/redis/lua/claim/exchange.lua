@@ -8,20 +8,23 @@
 -- ARGV[5]  how many jobs to claim that start at once
 -- ARGV[6]  how many jobs to prefetch; or limits (rate.lua): then none
 -- ARGV[7]  lease, milliseconds
--- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
---          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,
---          from the next line on, what it says of effects (delivery.lua); `w` means `e` and ARGV[7]
--- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its jobs
+-- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring;
+--          then `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if
+--          priorities age; then, from the next line on, what it says of effects (delivery.lua); `w` means `e`
+--          and ARGV[7]
+-- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its
+--          jobs
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep
 -- ARGV[12] how many cancelled jobs to keep
 -- ARGV[13] jobs that completed without result and log, see settle.lua
 -- ARGV[14…] five values for each other settlement: id, token, kind, value, log lines
--- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or -1; claimed
---            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
---            limiters (limited.lua), or nothing; effects that are handed out, or nothing; when each job was
---            due, or '' if that is when it was queued, or nothing; milliseconds until a schedule or a flow is due, or
---            nothing if the claim has all the jobs that it wanted and no flow became due, or if none will be due }
+-- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or
+--            -1; claimed ids, one a line; their records, followed by the payloads that are kept apart; their
+--            counters, or nothing; limiters (limited.lua), or nothing; effects that are handed out, or
+--            nothing; when each job was due, or '' if that is when it was queued, or nothing; milliseconds
+--            until a schedule or a flow is due, or nothing if the claim has all the jobs that it wanted and
+--            no flow became due, or if none will be due }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
 -- needs: effects, retain, delivery, end, event, pause, ticks

@@ -6,7 +6,8 @@
 -- ARGV[2]  lease, milliseconds
 -- ARGV[3…] three for each note: id, token, progress and log lines (report.lua). For a suspect, this begins
 --          with 1 if it runs alone from now on, and with 0 if not; for a job that has not begun, with -
--- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody watches }
+-- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody
+--          watches }
 -- Cost     O(n log m) for n notes among m claims
 -- needs: start, reports, lease, notice, watching, event
 

@@ -8,14 +8,15 @@
 -- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
 -- ARGV[5]  1 if no crash is counted, else ''
 -- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
--- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (silence.lua), `|`
---          and the leases of all workers, milliseconds; then `+` if the caller notes from whom the jobs came
+-- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (silence.lua),
+--          `|` and the leases of all workers, milliseconds; then `+` if the caller notes from whom the jobs
+--          came
 -- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
 -- ARGV[9]  what the call says of effects (delivery.lua), or ''
--- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
---            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing; ids that were
---            taken back after a silence, or nothing; for each caller its name, how many jobs it had, and the first of
---            their ids, if the caller notes that }
+-- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until
+--            there is an effect to hand out, or -1; ids that counted a crash; effects that are handed out, or
+--            nothing; ids that were taken back after a silence, or nothing; for each caller its name, how
+--            many jobs it had, and the first of their ids, if the caller notes that }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
 -- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
 

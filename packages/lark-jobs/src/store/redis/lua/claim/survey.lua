@@ -3,22 +3,23 @@
 -- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  caller
--- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement; then, if the caller is a worker,
---          `|` and the leases of all workers, milliseconds
+-- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement; then, if the caller is
+--          a worker, `|` and the leases of all workers, milliseconds
 -- ARGV[4]  record of the worker, JSON
 -- ARGV[5]  how many job keys it knows
 -- ARGV[6]  age from which on completed jobs are removed, milliseconds
 -- ARGV[7]  age of failed jobs
 -- ARGV[8]  age of cancelled jobs
 -- ARGV[9]  what the worker keeps of ended jobs
--- ARGV[10…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to prune,
---          followed by three ages if the partition has its own; '|', and its name
--- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
---            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
---            out; 1 if there is something to prune, and 2 more if jobs are on their way that nobody has; two values for
---            each damaged partition: its index, and the error; if there are schedules or flows, or something is told, two
---            values for each partition in which one will be due: its index, and milliseconds until then; what the worker
---            is told, if anything (shared/known.lua) }
+-- ARGV[10…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to
+--          prune, followed by three ages if the partition has its own; '|', and its name
+-- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do:
+--            its index; milliseconds, or -1, until a job may begin, until a lease ends, until there is an
+--            effect to hand out; 1 if there is something to prune, and 2 more if jobs are on their way that
+--            nobody has; two values for each damaged partition: its index, and the error; if there are
+--            schedules or flows, or something is told, two values for each partition in which one will be
+--            due: its index, and milliseconds until then; what the worker is told, if anything
+--            (shared/known.lua) }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause, silence
 

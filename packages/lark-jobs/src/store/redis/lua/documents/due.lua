@@ -5,9 +5,9 @@
 -- ARGV[2]  how many schedules; 0 if the caller asks for flows alone
 -- ARGV[3]  lease, milliseconds
 -- ARGV[4]  by how much the numbers of flows rise: random
--- Returns  { the time; milliseconds until one is due that the caller asks for, or -1; ids of schedules, those that are due for
---            longest first; their definitions; states; runs (shared/schedules/); flows, in the same order
---            (flows.lua) }
+-- Returns  { the time; milliseconds until one is due that the caller asks for, or -1; ids of schedules, those
+--            that are due for longest first; their definitions; states; runs (shared/schedules/); flows, in
+--            the same order (flows.lua) }
 -- Cost     O(n log m) for n of m schedules and flows, and the news of these flows
 -- needs: start, ticks, schedules, flows
 

@@ -14,8 +14,9 @@
 -- ARGV[11] size, or '' to leave it as it is
 -- ARGV[12] alarm, or '' to leave it as it is
 -- ARGV[13…] its jobs, as in enqueue.lua
--- Returns  with `|` between: the new number, 0 if it removed the flow, or '' if it was not written; milliseconds until a
---          schedule or a flow is due, or -1; the verdicts of the jobs, as enqueue.lua returns them
+-- Returns  with `|` between: the new number, 0 if it removed the flow, or '' if it was not written;
+--          milliseconds until a schedule or a flow is due, or -1; the verdicts of the jobs, as enqueue.lua
+--          returns them
 -- Cost     O(log m) among m flows, and what the jobs cost
 -- needs: start, numbered, calls, ticks, flows, queue, intake, written
 

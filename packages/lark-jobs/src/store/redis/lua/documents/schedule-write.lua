@@ -5,13 +5,13 @@
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  by how much the numbers rise: random
 -- ARGV[3]  the bound of the partition, as in enqueue.lua, or ''
--- ARGV[4…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its state; `=`
---          and its definition, or '' to leave it as it is; how many arguments its jobs have, and these, as in
---          enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=` and this time if nobody
---          is to be rung for them
--- Returns  with `|` between: for each write the new number, 0 if it removed the schedule, or '' if it was not written,
---          with commas; milliseconds until a schedule or a flow is due, or -1; the verdicts of the jobs of those that
---          were written, as enqueue.lua returns them
+-- ARGV[4…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its
+--          state; `=` and its definition, or '' to leave it as it is; how many arguments its jobs have, and
+--          these, as in enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=`
+--          and this time if nobody is to be rung for them
+-- Returns  with `|` between: for each write the new number, 0 if it removed the schedule, or '' if it was not
+--          written, with commas; milliseconds until a schedule or a flow is due, or -1; the verdicts of the
+--          jobs of those that were written, as enqueue.lua returns them
 -- Cost     O(n log m) for n of m schedules, and what their jobs cost
 -- needs: start, numbered, calls, ticks, schedules, queue, intake, end, written
 

@@ -3,10 +3,10 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] for each flow its id; the members that completed, as in count.lua; how many nodes and other
---          members ended; three for each of these: its index, how it ended, and of a node `=` and its result, of a member
---          the `queuedAt` of its job, or ''
--- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in this order:
---            c(ounts now), r(epeated), f(ormer) or u(nknown) }
+--          members ended; three for each of these: its index, how it ended, and of a node `=` and its result,
+--          of a member the `queuedAt` of its job, or ''
+-- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in
+--            this order: c(ounts now), r(epeated), f(ormer) or u(nknown) }
 -- Cost     O(n) for n ends, O(log m) among m flows
 -- needs: ticks, counting, written
 

@@ -3,8 +3,9 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] ids
--- Returns  { for each id p(resent), e(nded), c(ut) or u(nknown); for each state, the ended jobs as in show.lua,
---            without payloads (fate.lua); of each that is unknown, when it completed (bundle.lua), or '' }
+-- Returns  { for each id p(resent), e(nded), c(ut) or u(nknown); for each state, the ended jobs as in
+--            show.lua, without payloads (fate.lua); of each that is unknown, when it completed (bundle.lua),
+--            or '' }
 -- Cost     O(n) for n ids; O(log m) for each that is unknown, if m members of its flow completed here lately
 -- needs: fate, effects
 

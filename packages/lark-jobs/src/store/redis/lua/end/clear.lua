@@ -4,8 +4,8 @@
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  state, not active; or hidden: jobs that were removed, and are kept for their effects
 -- Returns  how many were removed, negative if there may be more (removed.lua)
--- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
---          O(m) for m jobs with effects
+-- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of
+--          hidden jobs O(m) for m jobs with effects
 -- needs: start, numbered, calls, line, place, lanes, end, removed, erase, retain, effects, event, rouse
 
 local answer = recalled()

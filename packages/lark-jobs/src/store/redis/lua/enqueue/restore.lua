@@ -3,8 +3,9 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  how many failed jobs are kept (failed-jobs.lua)
--- ARGV[3…] four values for each job: its id, its record with the payload, its state, and with RS between them: when it
---          ended, its counters, errors, result, progress and reason; each but the first '' if there is none
+-- ARGV[3…] four values for each job: its id, its record with the payload, its state, and with RS between
+--          them: when it ended, its counters, errors, result, progress and reason; each but the first '' if
+--          there is none
 -- Returns  a letter for each job: d(one), e(xists)
 -- Cost     O(n log m) for n jobs and m that have ended
 -- needs: start, numbered, calls, payloads, retain, failed_jobs

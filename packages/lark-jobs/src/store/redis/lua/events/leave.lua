@@ -4,7 +4,8 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  caller
 -- ARGV[3…] one a partition: its name
--- Returns  { which of them have jobs that are handed out; two a partition that is damaged: which, and what it answers }
+-- Returns  { which of them have jobs that are handed out; two a partition that is damaged: which, and what it
+--          answers }
 -- Cost     O(n) for n partitions
 -- needs: start, visit
 

@@ -6,8 +6,8 @@
 -- ARGV[3]  milliseconds after which the listening lapses
 -- ARGV[4]  the number of an entry, or '' for the last one
 -- ARGV[5]  how many entries behind it to return, at most
--- Returns  { the number of the first entry; the entry with this number, and those behind it: see listening.lua }; the
---          last one if there is no such entry
+-- Returns  { the number of the first entry; the entry with this number, and those behind it: see
+--          listening.lua }; the last one if there is no such entry
 -- Cost     O(n) for n entries
 -- needs: start, listening
 

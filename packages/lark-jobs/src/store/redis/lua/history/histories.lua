@@ -3,8 +3,8 @@
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] the names of the partitions
--- Returns  { the time; for each partition, in their order: { as minutes.lua, of all minutes that are kept; the hours;
---            the days (roll-up.lua) }, or the error that a damaged one answers }
+-- Returns  { the time; for each partition, in their order: { as minutes.lua, of all minutes that are kept;
+--            the hours; the days (roll-up.lua) }, or the error that a damaged one answers }
 -- Cost     O(n) for n partitions
 -- needs: start, visit, minute, recent
 

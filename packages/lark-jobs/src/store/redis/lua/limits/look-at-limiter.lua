@@ -6,8 +6,8 @@
 -- ARGV[2]  how many holders, and how many sizes of lots, at most
 -- ARGV[3]  to ask what is free for a lot: the limits (rate.lua); or ''
 -- ARGV[4]  the size of the lot
--- Returns  { holder, permits, until when, …; size of a lot, since when, until when, …; when the circuit opened and when
---            its next trial is due, or nothing; how many permits are free, and if a rate has
+-- Returns  { holder, permits, until when, …; size of a lot, since when, until when, …; when the circuit
+--            opened and when its next trial is due, or nothing; how many permits are free, and if a rate has
 --            too few, when it has enough, or nothing }
 -- Cost     O(h + s) for h holders and s sizes
 -- needs: start, rates

@@ -1,9 +1,11 @@
 -- permit: a holder reports how many permits of a limiter it uses, and asks for more.
 --
--- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all together;
---                      @ and a holder -> its mark|since: where the rate has counted what was granted to it last; the
---                      number of the first such call, from which on all of its calls are known
---          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this counts
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all
+--                      together;
+--                      @ and a holder -> its mark|since: where the rate has counted what was granted to it
+--                      last; the number of the first such call, from which on all of its calls are known
+--          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this
+--                                      counts
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  holder
 -- ARGV[3]  number of the call
@@ -14,11 +16,12 @@
 -- ARGV[8]  limits (rate.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
 -- ARGV[10] number of the call before this one, or ''
--- ARGV[11…] three for each earlier call that granted permits of a rate which no job has used: its number, its mark, how
---          many were not used
+-- ARGV[11…] three for each earlier call that granted permits of a rate which no job has used: its number, its
+--          mark, how many were not used
 -- Returns  { granted, milliseconds until a rate allows more or -1, mark or nothing }
--- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
---          that no holder waits for any more; O(l) for unused permits of a call, of a sliding rate with the limit l
+-- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and
+--          each size that no holder waits for any more; O(l) for unused permits of a call, of a sliding rate
+--          with the limit l
 -- needs: start, rates, refunds
 
 local holders, ends = key('holders'), key('ends')

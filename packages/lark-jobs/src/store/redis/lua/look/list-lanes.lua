@@ -6,8 +6,8 @@
 -- ARGV[3]  how many lanes to look at; of `paused`, groups
 -- ARGV[4]  place of the last lane of the page before, or ''
 -- ARGV[5]  in this state: the limiter and the turn; else until when, and the name; of `busy` '' and the name
--- Returns  { lanes: name, until when or '', jobs that wait or are delayed, active jobs; the place of the last, or nothing
---            if there are no more }
+-- Returns  { lanes: name, until when or '', jobs that wait or are delayed, active jobs; the place of the
+--            last, or nothing if there are no more }
 -- Cost     O(n + log m) for n of m lanes; of `busy` also O(a) for a active jobs
 -- needs: start, page
 

@@ -10,7 +10,8 @@
 -- ARGV[6]  how many entries of the line's list were shown or skipped
 -- ARGV[7]  id of the last of them, or ''
 -- Returns  { as in page.lua; where to continue: these five values; nothing if there are no more }
--- Cost     O(n + log m) for n jobs, and the search for a node of the list; for that entry, if jobs have left the list
+-- Cost     O(n + log m) for n jobs, and the search for a node of the list; for that entry, if jobs have left
+--          the list
 -- needs: start, line, page
 
 -- Jobs of groups come after all others, by place, because their future turns are not known.

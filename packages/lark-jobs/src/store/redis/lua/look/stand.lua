@@ -8,11 +8,12 @@
 -- ARGV[4]  if priorities age: the milliseconds of one step, or ''
 -- ARGV[5]  how many active jobs of its lane to name
 -- Returns  nothing, or { the job as in show.lua; the time; the pause (pause.lua); jobs before it, those of
---            them with a higher priority, lanes before its own or -1; of its lane: what it waits for, until when, until
---            when the group is paused, by whom and since when, the limits, its first job and when that is due, how many of its jobs are active,
---            ids of these; of the partition: active jobs, how many may begin, milliseconds or -1; end of the lease,
---            whether it has begun, why it was asked to end; the job that has its lock; tokens
---            of claims, how many of their jobs are held }. For a part that does not matter: false
+--            them with a higher priority, lanes before its own or -1; of its lane: what it waits for, until
+--            when, until when the group is paused, by whom and since when, the limits, its first job and when
+--            that is due, how many of its jobs are active, ids of these; of the partition: active jobs, how
+--            many may begin, milliseconds or -1; end of the lease, whether it has begun, why it was asked to
+--            end; the job that has its lock; tokens of claims, how many of their jobs are held }. For a part
+--            that does not matter: false
 -- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, c claims
 -- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission
 

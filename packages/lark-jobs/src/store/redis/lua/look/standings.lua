@@ -4,11 +4,11 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
 -- ARGV[3…] the names of the partitions
--- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs wait for
---            another try; how many failed jobs were removed before their age, and when last; if wanted: when the first
---            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; of the jobs that
---            no worker could read: how many wait, how many of them are delayed, since when the first waits, and its id;
---            as minutes.lua },
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs
+--            wait for another try; how many failed jobs were removed before their age, and when last; if
+--            wanted: when the first waiting job was due, or -1; how many of the waiting jobs became due
+--            within the last minute; of the jobs that no worker could read: how many wait, how many of them
+--            are delayed, since when the first waits, and its id; as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
 -- needs: start, visit, job-counts, recent, pause, waiting-since

@@ -1,9 +1,10 @@
 -- A line holds the jobs of one priority, in order of place; priority 0 is written ''. It has two halves:
 --   line   LIST  jobs that were queued to run at once, in the order in which they came
---   due    ZSET  by place: jobs that were delayed, retried, released or put back. Due jobs are not moved: a claim
---                merges the two halves
---   void   SET   entries of the list that no longer count, because the job was cancelled, removed or rescheduled.
---                Removing them from the list would cost its length. An id is in a list at most once
+--   due    ZSET  by place: jobs that were delayed, retried, released or put back. Due jobs are not moved: a
+--                claim merges the two halves
+--   void   SET   entries of the list that no longer count, because the job was cancelled, removed or
+--                rescheduled. Removing them from the list would cost its length. An id is in a list at most
+--                once
 -- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its
 -- priority, functions take and return `5@lane`, or `@lane`.
 -- needs: start

@@ -1,10 +1,11 @@
 -- A claim: the jobs that one exchange handed out, under one token and one lease.
 --   claims   HASH  token -> claimed at, then the ids, one a line; token# -> how many of them are still held
---   leases   ZSET  token -> when its lease ends; half a millisecond less if it was extended after a silence, and not
---                  renewed since
---   holders  HASH  id -> token | [start] [@ place in its line, if that is not the time it was queued] [~ its lane]
---                  start: '' has started; a, prefetched and not started; s, a suspect that has not started; b, a
---                  suspect that has started beside other jobs
+--   leases   ZSET  token -> when its lease ends; half a millisecond less if it was extended after a silence,
+--                  and not renewed since
+--   holders  HASH  id -> token | [start] [@ place in its line, if that is not the time it was queued] [~ its
+--                  lane]
+--                  start: '' has started; a, prefetched and not started; s, a suspect that has not started;
+--                  b, a suspect that has started beside other jobs
 -- Fields that are kept once for a claim, and not once for each job, save 0.9 µs a job in batches of 50.
 -- needs: start, last_tokens
 -- gives: open_claim, started_of, is_held, read_holder, has_begun, held_by, leave_claim, claimed_at, crash_limit

@@ -1,9 +1,11 @@
 -- The order of claims: which job is next.
 --
 -- 1. Groups take turns. All jobs without a group take turns as one more group (`take_turns`).
--- 2. Among the jobs without a group, the line of the highest priority goes first (`take_lines`); if priorities age, the
---    line whose first job has the lowest aged place. Among the jobs of a group: turn.lua, aged.lua.
--- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of dispatch.
+-- 2. Among the jobs without a group, the line of the highest priority goes first (`take_lines`); if
+--    priorities age, the line whose first job has the lowest aged place. Among the jobs of a group: turn.lua,
+--    aged.lua.
+-- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of
+--    dispatch.
 -- needs: start, line, lanes
 -- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, prefetch_until
 

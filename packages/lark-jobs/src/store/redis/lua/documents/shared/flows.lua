@@ -1,11 +1,12 @@
 -- Flows. The scripts read neither their definitions nor their states.
---   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is due
---                               because of its members; reserved, size, alarm, completed, failed, cancelled: as in the contract;
+--   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is
+--                               due because of its members; reserved, size, alarm, completed, failed,
+--                               cancelled: as in the contract;
 --                               results: how many bytes its results have
 --   news:<id>           LIST    the indices of nodes that have ended, and of which no writer has heard
---   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that of the
---                               state): nodes, and the first members that did not complete; of a member that was
---                               started again: `s` and the `queuedAt` of its job
+--   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that
+--                               of the state): nodes, and the first members that did not complete; of a
+--                               member that was started again: `s` and the `queuedAt` of its job
 --   flow-results:<id>   HASH    index -> result of a node
 --   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended, otherwise
 --                               than completed, and was cancelled

@@ -1,13 +1,13 @@
 -- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
 -- acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
---   effects:member  ZSET  the same for nodes of flows with another home, and for members that did not complete: the flow
---                         counts them. For members that completed, see bundle.lua
---   remembered      ZSET  id -> until when: those whose effect was acknowledged, should their flow ask again; and
---                         watched jobs (watching.lua), whose watchers read their ends
---   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
---                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once no hook needs
---                         its payload, it has none
+--   effects:member  ZSET  the same for nodes of flows with another home, and for members that did not
+--                         complete: the flow counts them. For members that completed, see bundle.lua
+--   remembered      ZSET  id -> until when: those whose effect was acknowledged, should their flow ask again;
+--                         and watched jobs (watching.lua), whose watchers read their ends
+--   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was
+--                         removed meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once
+--                         no hook needs its payload, it has none
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` or a bundle is there.
 -- module: effects

@@ -4,9 +4,9 @@
 
 local ended_states = ENDED_STATES
 
--- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
--- one text; for each state the ended jobs as in show.lua, without payloads, in one list; how many bytes are
--- left; and the records.
+-- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or
+-- u(nknown), as one text; for each state the ended jobs as in show.lua, without payloads, in one list; how
+-- many bytes are left; and the records.
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}

@@ -106,8 +106,8 @@ local function forget_failed(ids)
   return sum
 end
 
--- At most this many of the jobs that go first, and the bytes of those that are noted here although they are not
--- in their state: the server has evicted that.
+-- At most this many of the jobs that go first, and the bytes of those that are noted here although they are
+-- not in their state: the server has evicted that.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
   for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do

@@ -1,5 +1,5 @@
--- What is kept of the runs of a job. Appends lines to a text, and keeps the newest: at most `most` lines and `bytes`
--- bytes. Of progress, the latest is kept.
+-- What is kept of the runs of a job. Appends lines to a text, and keeps the newest: at most `most` lines and
+-- `bytes` bytes. Of progress, the latest is kept.
 --   progress  HASH  id -> JSON
 -- module: reports
 -- needs: start

@@ -60,11 +60,11 @@ end
 
 -- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by
 -- tabs. From
--- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines (report.lua). The
--- kinds are the outcomes in consequence.lua, `completed`, `result` (completed with a result), and `timed`
--- (completed; the milliseconds that the run took, and `|` and the result if there is one). Returns '' if all
--- jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in this order; and how many are settled.
--- `laned`: some jobs may be in lanes.
+-- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines
+-- (report.lua). The kinds are the outcomes in consequence.lua, `completed`, `result` (completed with a
+-- result), and `timed` (completed; the milliseconds that the run took, and `|` and the result if there is
+-- one). Returns '' if all jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in this order; and
+-- how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0

@@ -1,6 +1,7 @@
--- Hands new jobs to callers that wait and have left an offer, which saves them a call. The number of such a claim is
--- the number of the caller's last call plus a half.
---   offers   HASH  caller -> number of the call that left the offer | how many jobs it takes with a ring | lease
+-- Hands new jobs to callers that wait and have left an offer, which saves them a call. The number of such a
+-- claim is the number of the caller's last call plus a half.
+--   offers   HASH  caller -> number of the call that left the offer | how many jobs it takes with a ring |
+--                  lease
 -- module: offers
 -- needs: start, lease, payloads
 -- gives: hand

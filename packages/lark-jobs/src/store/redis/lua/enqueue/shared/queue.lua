@@ -2,8 +2,8 @@
 -- needs: start, line, place, lanes, payloads, pause
 -- gives: new_batch, read_runs, open_lines, write, are_first, line_up
 
--- New jobs: all ids; ids and records in turns; for each run of similar jobs, the common fields and its `list` of ids;
--- whether no job has a lock; and the payloads that are kept apart, by the index of their jobs.
+-- New jobs: all ids; ids and records in turns; for each run of similar jobs, the common fields and its `list`
+-- of ids; whether no job has a lock; and the payloads that are kept apart, by the index of their jobs.
 local function new_batch()
   return { ids = {}, records = {}, runs = {}, is_plain = true, large = {} }
 end

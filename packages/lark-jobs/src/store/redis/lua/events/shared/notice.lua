@@ -1,6 +1,7 @@
--- Notices. For a worker that holds jobs: somebody asked to cancel one, or there are effects to deliver. For a watcher:
--- a job that it watches has ended.
---   notices  HASH  id -> why a job is to be cancelled, and since when (`store/contract/rules/reason.ts#askedFor`)
+-- Notices. For a worker that holds jobs: somebody asked to cancel one, or there are effects to deliver. For a
+-- watcher: a job that it watches has ended.
+--   notices  HASH  id -> why a job is to be cancelled, and since when
+--                  (`store/contract/rules/reason.ts#askedFor`)
 -- needs: start
 -- gives: notify, notify_holder, notice
 
@@ -9,8 +10,8 @@ local rung = {}
 
 -- Rings a caller, at most once a call. The server's ACL may forbid the ring, which must not break the verb;
 -- hence pcall.
--- Returns whether the caller heard it, as far as the server can know: on a cluster, a node counts only its own
--- subscribers.
+-- Returns whether the caller heard it, as far as the server can know: on a cluster, a node counts only its
+-- own subscribers.
 local function notify(caller)
   if not rung[caller] then
     local prefix, partition = string.match(tag, '^(.-){(.*)}:$')

@@ -1,8 +1,8 @@
--- Limits, as each caller states them: `concurrency|kind|limit|per|burst`; a missing part is ''. For a partition they
--- limit the jobs that begin, for a limiter the permits that are granted; both are called starts here. The state of a
--- rate:
---   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then;
---                 taken, how many tokens were ever taken
+-- Limits, as each caller states them: `concurrency|kind|limit|per|burst`; a missing part is ''. For a
+-- partition they limit the jobs that begin, for a limiter the permits that are granted; both are called
+-- starts here. The state of a rate:
+--   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the
+--                 tokens then; taken, how many tokens were ever taken
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
 -- module: rates
 -- needs: start
@@ -10,9 +10,9 @@
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
--- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until `each`
--- more are, and a function that records starts and returns their mark (refund.lua). Before it is called,
--- nothing changes.
+-- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until
+-- `each` more are, and a function that records starts and returns their mark (refund.lua). Before it is
+-- called, nothing changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -64,10 +64,10 @@ function kinds.sliding(most, per, _, wanted, suffix, each)
   end
 end
 
--- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more are, or -1 if that depends on
--- the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's keys,
--- default ''; keys with a suffix expire. `active`: the number that counts against the concurrency; default:
--- the active jobs of the partition.
+-- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more are, or -1 if that
+-- depends on the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's
+-- keys, default ''; keys with a suffix expire. `active`: the number that counts against the concurrency;
+-- default: the active jobs of the partition.
 local function allowed_starts(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|([^|]*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil

@@ -1,6 +1,6 @@
--- A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that no claim
--- has to pass over jobs that may not begin. Its name is the name of the group, or '', and if there is a limiter, `^`
--- and the limiter.
+-- A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that
+-- no claim has to pass over jobs that may not begin. Its name is the name of the group, or '', and if there
+-- is a limiter, `^` and the limiter.
 --   laned         ZSET  id -> place: all waiting and delayed jobs in lanes
 --   lane:<name>   ZSET  id -> rank: the jobs that are due, by priority and place
 --   late:<name>   ZSET  id -> place: the jobs that are due later

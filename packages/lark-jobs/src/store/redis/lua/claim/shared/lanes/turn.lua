@@ -1,8 +1,10 @@
 -- Turns: which lane is next, and which of its jobs may begin.
 --   turns     ZSET  lane -> turn: lanes with a job that may begin. The lowest turn is next
---   turns^<limiter>  the same for the lanes of a limiter, whose jobs may begin only if the claimer has permits
+--   turns^<limiter>  the same for the lanes of a limiter, whose jobs may begin only if the claimer has
+--                    permits
 --   limiters  ZSET  limiter -> how many lanes it has
---   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in neither set
+--   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in
+--                   neither set
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
 -- module: lanes
 -- needs: start, line, rates, lane, aged

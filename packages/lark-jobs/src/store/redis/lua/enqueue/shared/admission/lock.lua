@@ -1,8 +1,8 @@
--- Unique jobs. A lock names its job. No process frees it: a job that meets the lock checks whether the lock's job still
--- holds it.
+-- Unique jobs. A lock names its job. No process frees it: a job that meets the lock checks whether the lock's
+-- job still holds it.
 --   lockers    HASH  name -> id of the job that took the lock last
---   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number of runs
---                    when it took the lock: until it is started again
+--   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number
+--                    of runs when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 -- module: admission
 -- needs: start, line, place, payloads, options, counters, locate, last_tokens
