@@ -9,9 +9,9 @@ import { href, route } from '../../data/route.ts'
 import { Choice, periods } from '../../parts/choice.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, plural, share } from '../../parts/numbers.ts'
+import { Trend } from '../../parts/past/trend.tsx'
 import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
-import { Trend } from '../../parts/trend.tsx'
 import { FailureKindPage } from './failure-kind.tsx'
 
 /** Milliseconds between two looks, and while the server reads the failed jobs for the first time. */

@@ -4,7 +4,7 @@
 import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
-import { EndedRuns } from '../../parts/ended-runs.tsx'
+import { EndedRuns } from '../../parts/past/ended-runs.tsx'
 import { Section } from '../../parts/section.tsx'
 import { byTrouble, QueueTable } from './queue-table.tsx'
 import { Summary } from './summary.tsx'

@@ -7,7 +7,7 @@ import { useAsked } from '../../data/asked.ts'
 import { type Health, healthOf } from '../../data/health.ts'
 import { href } from '../../data/route.ts'
 import { count, duration, rate, share } from '../../parts/numbers.ts'
-import { Trend } from '../../parts/trend.tsx'
+import { Trend } from '../../parts/past/trend.tsx'
 
 /** Milliseconds between two looks at the trends, which are of minutes. */
 const EVERY = 15_000

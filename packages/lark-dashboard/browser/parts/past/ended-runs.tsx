@@ -3,18 +3,18 @@
  * the same figures. What is shown is in the address. The library that draws is loaded when the first chart is
  * shown.
  */
-import type { Mark } from '../../src/server/look/marks.ts'
-import type { EndedRuns as Ended, Range } from '../../src/server/look/past.ts'
-import { useAsked } from '../data/asked.ts'
-import { route, setQuery } from '../data/route.ts'
-import { useKeys } from '../frame/keys.ts'
+import type { Mark } from '../../../src/server/look/marks.ts'
+import type { EndedRuns as Ended, Range } from '../../../src/server/look/past.ts'
+import { useAsked } from '../../data/asked.ts'
+import { route, setQuery } from '../../data/route.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Answer, Empty } from '../empty.tsx'
+import { count } from '../numbers.ts'
+import { Rows } from '../rows.tsx'
+import { Section } from '../section.tsx'
+import { exact } from '../time.tsx'
 import { Drawn } from './drawn.tsx'
-import { Answer, Empty } from './empty.tsx'
-import { count } from './numbers.ts'
-import { Rows } from './rows.tsx'
 import { RunTimes } from './run-times.tsx'
-import { Section } from './section.tsx'
-import { exact } from './time.tsx'
 
 /** Milliseconds between two looks. */
 const EVERY = 15_000
@@ -117,7 +117,7 @@ function beginning(at: number, range: Range): string {
 }
 
 const make = async (place: HTMLElement, pointed: (step: number | undefined) => void) => {
-  const { EndedChart } = await import('../charts/ended-chart.ts')
+  const { EndedChart } = await import('../../charts/ended-chart.ts')
   return new EndedChart(place, pointed)
 }
 

@@ -2,14 +2,14 @@
  * How long jobs waited and runs took, in the steps of the chart of ended runs: two charts, or a table of the
  * same figures.
  */
-import type { Mark } from '../../src/server/look/marks.ts'
-import type { Range, TimesOfRuns } from '../../src/server/look/past.ts'
-import { useAsked } from '../data/asked.ts'
+import type { Mark } from '../../../src/server/look/marks.ts'
+import type { Range, TimesOfRuns } from '../../../src/server/look/past.ts'
+import { useAsked } from '../../data/asked.ts'
+import { Answer } from '../empty.tsx'
+import { count, duration } from '../numbers.ts'
+import { Rows } from '../rows.tsx'
+import { exact } from '../time.tsx'
 import { Drawn } from './drawn.tsx'
-import { Answer } from './empty.tsx'
-import { count, duration } from './numbers.ts'
-import { Rows } from './rows.tsx'
-import { exact } from './time.tsx'
 
 type Of = 'wait' | 'process'
 
@@ -24,7 +24,7 @@ const makers = {
 }
 
 async function make(of: Of, place: HTMLElement, pointed: (step: number | undefined) => void) {
-  const { TimesChart } = await import('../charts/times-chart.ts')
+  const { TimesChart } = await import('../../charts/times-chart.ts')
   return new TimesChart(of, place, pointed)
 }
 

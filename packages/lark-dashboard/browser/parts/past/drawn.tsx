@@ -5,8 +5,8 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import type { Mark } from '../../src/server/look/marks.ts'
-import { isDark } from '../frame/theme.ts'
+import type { Mark } from '../../../src/server/look/marks.ts'
+import { isDark } from '../../frame/theme.ts'
 
 interface Chart<Data> {
   show(data: Data, marks: readonly Mark[]): void
