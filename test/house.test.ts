@@ -1,11 +1,13 @@
 /**
- * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, and no file is
- * too long.
+ * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, no file is too
+ * long, and no folder has too many files.
  */
+import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import * as internal from '../packages/lark-jobs/src/internal.ts'
-import { earlyReturns, filesBelow, type Import, importsOf, read } from './source.ts'
+import { earlyReturns, filesBelow, type Import, importsOf, read, root } from './source.ts'
 
 // js-yaml has no types of its own.
 const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown }
@@ -157,6 +159,30 @@ describe('the rooms of lark-jobs', () => {
     expect(circle(imports)).toBeUndefined()
   })
 })
+
+describe('a folder', () => {
+  const reason = 'This folder has more than 25 files:'
+
+  it('has at most 25 files, unless its first file says why', () => {
+    const large = ['bench', 'examples', 'matrix', 'packages', 'scripts', 'test'].flatMap((place) =>
+      foldersIn(place).filter(({ files }) => files.length > 25),
+    )
+    const silent = large.filter(({ folder, files }) => !read(`${folder}/${files[0]}`).includes(reason))
+    expect(silent.map(({ folder, files }) => `${folder}: ${files.length} files, first ${files[0]}`)).toEqual(
+      [],
+    )
+  })
+})
+
+/** A folder and those below it, with the names of their files, in order; without what is installed or built. */
+function foldersIn(folder: string): { folder: string; files: string[] }[] {
+  const entries = readdirSync(join(root, folder), { withFileTypes: true })
+  const isMade = (name: string) => /^(node_modules|dist|\..*)$|\.generated\.|\.tsbuildinfo$/.test(name)
+  const inside = entries.filter(({ name }) => !isMade(name))
+  const files = inside.filter((entry) => entry.isFile()).map(({ name }) => name)
+  const below = inside.filter((entry) => entry.isDirectory())
+  return [{ folder, files: files.sort() }, ...below.flatMap(({ name }) => foldersIn(`${folder}/${name}`))]
+}
 
 /** A folder with all that is below it; of a store and of what people do, a folder in it. */
 function roomOf(file: string): string {
@@ -395,7 +421,7 @@ describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('names in 
   })
 })
 
-describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('comments in %s', (folder) => {
+describe.each(Object.keys(floors))('comments in %s', (folder) => {
   const files = [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.lua')]
 
   it('name only source files that exist', () => {

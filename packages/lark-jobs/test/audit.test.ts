@@ -1,5 +1,9 @@
-/** How changes by hand are recorded, whatever the store answers, and how the entries are read. */
-
+/**
+ * How changes by hand are recorded, whatever the store answers, and how the entries are read.
+ *
+ * This folder has more than 25 files: one for each file of the sources whose test needs no suite of all
+ * stores, and one for each group of commands.
+ */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createJobs, Job } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'

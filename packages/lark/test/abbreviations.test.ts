@@ -1,3 +1,7 @@
+/**
+ * This folder has more than 25 files: one for each thing that people meet at the console. Few of them test
+ * one room of the sources alone.
+ */
 import { describe, expect, test } from 'vitest'
 import { Command, type CommandClass, MemoryConsole, run } from '../src/index.ts'
 

@@ -1,5 +1,8 @@
 /**
  * The accountant finds broken promises. Each test begins with the evidence of a run without faults, and changes it.
+ *
+ * This folder has more than 25 files: chaos is one program, from its conductor to its accounts. The roles
+ * and the faults have rooms.
  */
 import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,9 @@
 /**
  * Flows advance through every death: whichever call of a worker or a dispatcher is its last, others go on, and the flow ends
  * as its jobs demand. Nothing is lost, and nothing is doubled.
+ *
+ * This folder has more than 25 files: one for each subject that all stores promise alike. `suite.ts` has
+ * them in order.
  */
 import { expect, test } from 'vitest'
 import { memberId, memberOf } from '../../src/model/effect.ts'

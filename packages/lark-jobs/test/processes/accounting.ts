@@ -1,3 +1,7 @@
+/**
+ * This folder has more than 25 files: a subject that is shown on a file and on Redis has three, its stories
+ * and a test for each store, so that the stores are tried beside each other.
+ */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'

@@ -1,3 +1,7 @@
+/**
+ * This folder has more than 25 files: one for each way in which a server, its connection or its place can
+ * be, and the servers and proxies that bring it about.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Caller } from '../conformance/caller.ts'

@@ -1,3 +1,7 @@
+/**
+ * This folder has more than 25 files: one for each thing that a file, its disk or its driver can do to a
+ * store.
+ */
 import { rm, writeFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'

@@ -14,8 +14,8 @@ const TEST = /\.(test|spec)\.[cm]?[jt]s$/
 
 /**
  * Every importable file in the folders and their subfolders, sorted by path. Declarations (`.d.ts`), tests
- * (`.test.*`, `.spec.*`) and names that begin with `_` or `.` are omitted. If `x.ts` and `x.js` are in the
- * same folder, `x.ts` is taken. A folder that does not exist counts as empty.
+ * (`.test.*`, `.spec.*`) and names that begin with `_` or `.` are omitted. If TypeScript and JavaScript of
+ * one name are in the same folder, the TypeScript is taken. A folder that does not exist counts as empty.
  */
 export async function sourceFiles(folders: string[]): Promise<string[]> {
   const perFolder = await Promise.all(folders.map((folder) => filesIn(resolve(folder))))
