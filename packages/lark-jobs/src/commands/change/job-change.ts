@@ -6,29 +6,23 @@
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/internal'
+import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import type { Operate } from '../../operate.ts'
 import { filterWords } from '../../words/filter-words.ts'
 import { plural } from '../../words/plural.ts'
+import { byCommand } from '../words/by-command.ts'
 import {
   type CommandFilter,
   checkKey,
   FilterCommand,
   type FilterFlags,
   filterOf,
+  flagNames,
 } from '../words/job-filter.ts'
 
 /** The exit code of a command that SIGINT has ended. */
 export const INTERRUPTED = 130
-
-/** A command that changes jobs. Each says in its own words what its flags do. */
-export abstract class ChangeCommand extends FilterCommand {
-  abstract ids: string[]
-  abstract state: FilterFlags['state']
-  abstract all: boolean
-  abstract dryRun: boolean
-  declare yes?: boolean
-}
 
 /** What a call is told beside the jobs. */
 interface CallOptions {
@@ -44,55 +38,62 @@ export interface CommandChange<Answer extends object> {
   verbs: readonly [verb: string, done: string, doing: string]
   /** What the jobs have is lost, so people are asked before more than one job is changed. */
   destroys?: boolean
-  call(which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
+  call(operating: Operate, which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
   /** How many jobs were changed. */
   count(answer: Answer): number
   /** What else people should know. */
   remark?(answer: Answer): string | undefined
 }
 
-/** @throws USAGE, and what the call throws */
-export async function changeChosen<Answer extends object>(
-  command: ChangeCommand,
-  operating: Operate,
-  change: CommandChange<Answer>,
-): Promise<CommandResult> {
-  const { dryRun, queue } = command
-  const [verb, done, doing] = change.verbs
-  const which = await chosenBy(command)
-  const isFilter = !Array.isArray(which)
-  const ofIds = isFilter ? {} : defined({ queue })
-  const of = isFilter ? visible(` ${filterWords(which as CommandFilter)}`) : ''
-  const asks = change.destroys === true && command.yes !== true
-  if (dryRun || asks) {
-    const would = await change.call(which, { ...ofIds, dryRun: true })
-    const count = change.count(would)
-    if (dryRun && command.json) return { ...would, dryRun }
-    if (dryRun) {
-      command.success(`Would ${verb.toLowerCase()} ${plural(count, 'job')}${of}`)
-      return true
+/** A command that changes jobs. Each says in its own words what its flags do. */
+export abstract class ChangeCommand extends FilterCommand {
+  abstract ids: string[]
+  abstract state: FilterFlags['state']
+  abstract all: boolean
+  abstract dryRun: boolean
+  declare yes?: boolean
+
+  /** Changes the chosen jobs, and says what was done. @throws USAGE, and what the call throws */
+  protected async change<Answer extends object>(change: CommandChange<Answer>): Promise<CommandResult> {
+    const { dryRun, queue } = this
+    const [verb, done, doing] = change.verbs
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
+    const which = await chosenBy(this)
+    const isFilter = !Array.isArray(which)
+    const ofIds = isFilter ? {} : defined({ queue })
+    const of = isFilter ? visible(` ${filterWords(which as CommandFilter)}`) : ''
+    const asks = change.destroys === true && this.yes !== true
+    if (dryRun || asks) {
+      const would = await change.call(operating, which, { ...ofIds, dryRun: true })
+      const count = change.count(would)
+      if (dryRun && this.json) return { ...would, dryRun }
+      if (dryRun) {
+        this.success(`Would ${verb.toLowerCase()} ${plural(count, 'job')}${of}`)
+        return true
+      }
+      if (count > 1 && !this.console.canAsk)
+        throw usageError(
+          `This would ${verb.toLowerCase()} ${plural(count, 'job')}, and there is no terminal to ask on`,
+          '--yes does it without asking; --dry-run only counts the jobs',
+        )
+      if (count > 1 && !(await this.confirm(`${verb} ${plural(count, 'job')}${of}?`))) {
+        this.info(`Nothing was ${done.toLowerCase()}`)
+        return false
+      }
     }
-    if (count > 1 && !command.console.canAsk)
-      throw usageError(
-        `This would ${verb.toLowerCase()} ${plural(count, 'job')}, and there is no terminal to ask on`,
-        '--yes does it without asking; --dry-run only counts the jobs',
-      )
-    if (count > 1 && !(await command.confirm(`${verb} ${plural(count, 'job')}${of}?`))) {
-      command.info(`Nothing was ${done.toLowerCase()}`)
-      return false
-    }
+    const answer = await paced(this, doing, (pace) => change.call(operating, which, { ...ofIds, ...pace }))
+    const count = change.count(answer)
+    const { aborted } = this.signal
+    if (count === 0 && !aborted && isFilter) await checkKey(this.job, operating)
+    if (this.json) this.console.json({ ...answer, ...(aborted && { interrupted: true }) })
+    else if (aborted) this.warn(`Interrupted: ${done.toLowerCase()} ${plural(count, 'job')}, and no more`)
+    else
+      this.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${plural(count, 'job')}`)
+    const remark = this.json ? undefined : change.remark?.(answer)
+    if (remark !== undefined) this.info(remark)
+    return aborted ? INTERRUPTED : true
   }
-  const answer = await paced(command, doing, (pace) => change.call(which, { ...ofIds, ...pace }))
-  const count = change.count(answer)
-  const { aborted } = command.signal
-  if (count === 0 && !aborted && isFilter) await checkKey(command.job, operating)
-  if (command.json) command.console.json({ ...answer, ...(aborted && { interrupted: true }) })
-  else if (aborted) command.warn(`Interrupted: ${done.toLowerCase()} ${plural(count, 'job')}, and no more`)
-  else
-    command.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${plural(count, 'job')}`)
-  const remark = command.json ? undefined : change.remark?.(answer)
-  if (remark !== undefined) command.info(remark)
-  return aborted ? INTERRUPTED : true
 }
 
 /** Runs a call that can be interrupted, and shows on a terminal how far it is. */

@@ -1,11 +1,8 @@
 import { arg, flag } from '@s18i/lark'
 import { usageError } from '@s18i/lark/internal'
-import { Jobs } from '../../api/default-jobs.ts'
 import { type Edited, type EditFilter, editable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
-import { byCommand } from '../words/by-command.ts'
-import { flagNames } from '../words/job-filter.ts'
-import { ChangeCommand, changeChosen } from './job-change.ts'
+import { ChangeCommand } from './job-change.ts'
 
 /** `lark jobs:edit`: replaces the payload of jobs that do not run. */
 export class JobsEditCommand extends ChangeCommand {
@@ -20,12 +17,10 @@ export class JobsEditCommand extends ChangeCommand {
 
   async handle() {
     const payload = parsed(this.payload)
-    await using jobs = Jobs
-    const operating = byCommand(jobs, flagNames)
-    return await changeChosen<Edited>(this, operating, {
+    return await this.change<Edited>({
       verbs: ['Edit', 'Edited', 'Editing'],
       destroys: true,
-      call: (which, options) => operating.edit(which as EditFilter, payload as never, options),
+      call: (operating, which, options) => operating.edit(which as EditFilter, payload as never, options),
       count: ({ edited }) => edited,
       remark: ({ running }) => (running > 0 ? `${plural(running, 'job')} run: left as they are` : undefined),
     })

@@ -1,10 +1,7 @@
 import { arg, flag } from '@s18i/lark'
-import { Jobs } from '../../api/default-jobs.ts'
 import { type Moved, movable, type PendingFilter } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
-import { byCommand } from '../words/by-command.ts'
-import { flagNames } from '../words/job-filter.ts'
-import { ChangeCommand, changeChosen } from './job-change.ts'
+import { ChangeCommand } from './job-change.ts'
 
 /** `lark jobs:move`: moves jobs that wait or are delayed to another queue. */
 export class JobsMoveCommand extends ChangeCommand {
@@ -18,11 +15,9 @@ export class JobsMoveCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs would be moved, and move none')
 
   async handle() {
-    await using jobs = Jobs
-    const operating = byCommand(jobs, flagNames)
-    return await changeChosen<Moved>(this, operating, {
+    return await this.change<Moved>({
       verbs: ['Move', 'Moved', 'Moving'],
-      call: (which, options) => operating.move(which as PendingFilter, this.to, options),
+      call: (operating, which, options) => operating.move(which as PendingFilter, this.to, options),
       count: ({ moved }) => moved,
       remark: ({ left }) =>
         left > 0

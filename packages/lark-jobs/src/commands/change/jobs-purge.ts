@@ -7,7 +7,7 @@ import { plural } from '../../words/plural.ts'
 import { called, flowNamed } from '../flows/flow-words.ts'
 import { byCommand } from '../words/by-command.ts'
 import { filterOf, flagNames } from '../words/job-filter.ts'
-import { ChangeCommand, changeChosen } from './job-change.ts'
+import { ChangeCommand } from './job-change.ts'
 
 const FOR_GOOD = 'Nothing was written to a file: this cannot be undone'
 
@@ -27,12 +27,10 @@ export class JobsPurgeCommand extends ChangeCommand {
 
   async handle() {
     if (this.flow !== undefined) return this.#purgeFlow(this.flow)
-    await using jobs = Jobs
-    const operating = byCommand(jobs, flagNames)
-    return await changeChosen<Removed>(this, operating, {
+    return await this.change<Removed>({
       verbs: ['Purge', 'Purged', 'Purging'],
       destroys: true,
-      call: (which, options) => operating.purge(which as RemoveFilter, options),
+      call: (operating, which, options) => operating.purge(which as RemoveFilter, options),
       count: ({ removed }) => removed,
       remark: ({ removed }) => (removed > 0 ? FOR_GOOD : undefined),
     })

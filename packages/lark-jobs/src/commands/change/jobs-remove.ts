@@ -1,10 +1,7 @@
 import { arg, flag, shellWord } from '@s18i/lark'
-import { Jobs } from '../../api/default-jobs.ts'
 import { type Removed, type RemoveFilter, removable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
-import { byCommand } from '../words/by-command.ts'
-import { flagNames } from '../words/job-filter.ts'
-import { ChangeCommand, changeChosen } from './job-change.ts'
+import { ChangeCommand } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 
 /**
@@ -21,13 +18,11 @@ export class JobsRemoveCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 
   async handle() {
-    await using jobs = Jobs
     await using file = new JobFile(this.file ?? JobFile.named('removed'))
-    const operating = byCommand(jobs, flagNames)
-    return await changeChosen<Removed & { file?: string }>(this, operating, {
+    return await this.change<Removed & { file?: string }>({
       verbs: ['Remove', 'Removed', 'Removing'],
       destroys: true,
-      call: async (which, options) => {
+      call: async (operating, which, options) => {
         const before = options.dryRun === true ? {} : { before: file.write }
         const removed = await operating.remove(which as RemoveFilter, { ...options, ...before })
         return file.count === 0 ? removed : { ...removed, file: file.path }

@@ -1,9 +1,6 @@
 import { arg, flag } from '@s18i/lark'
-import { Jobs } from '../../api/default-jobs.ts'
 import { type PendingFilter, pending, type Rescheduled } from '../../operate.ts'
-import { byCommand } from '../words/by-command.ts'
-import { flagNames } from '../words/job-filter.ts'
-import { ChangeCommand, changeChosen } from './job-change.ts'
+import { ChangeCommand } from './job-change.ts'
 
 /** `lark jobs:run-now`: makes delayed jobs due now. */
 export class JobsRunNowCommand extends ChangeCommand {
@@ -15,11 +12,9 @@ export class JobsRunNowCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 
   async handle() {
-    await using jobs = Jobs
-    const operating = byCommand(jobs, flagNames)
-    return await changeChosen<Rescheduled>(this, operating, {
+    return await this.change<Rescheduled>({
       verbs: ['Make due', 'Made due', 'Making due'],
-      call: (which, options) => operating.runNow(which as PendingFilter, options),
+      call: (operating, which, options) => operating.runNow(which as PendingFilter, options),
       count: ({ rescheduled }) => rescheduled,
     })
   }
