@@ -160,7 +160,7 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
   expect(said).toContain('this cannot be undone')
   expect((await lark(['jobs:export', '--all', '--json'])).json()).toEqual({
     exported: 0,
-    left: { flows: 0 },
+    left: { flows: 0, schedules: [] },
   })
   expect((await lark(['jobs:import', file])).said).toContain('✓ Imported 5 jobs\n')
 })

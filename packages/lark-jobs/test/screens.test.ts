@@ -56,6 +56,8 @@ const elsewhere = {
   'redis: # one server': 'redis/rights.ts',
   'monitoring: * * * * *': 'a crontab',
   'commands: npx --no': 'ways to type a command',
+  'commands: $ npx lark init': 'packages/lark/test/init.test.ts',
+  'commands: npx @s18i/lark init': 'packages/lark/test/init.test.ts',
   'commands: lark complete': 'what a script of a shell calls',
   'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
   'commands: sync-shop': 'jobs-why.test.ts',
