@@ -429,7 +429,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     const { said } = await cancel(busy)
     go.resolve()
     expect(said).toBe(
-      `✓ Cancelled chain ${busy}\ni 1 job may still run: told to end, each ends when its handler does, or its worker stops\n`,
+      `✓ Cancelled chain ${busy}\ni 1 job may still run: each was told to end, and ends when its handler does or its worker stops\n`,
     )
   })
 

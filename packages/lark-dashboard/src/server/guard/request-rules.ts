@@ -29,7 +29,11 @@ export function refusalOf(request: Request, url: URL, { hosts }: RequestRules): 
     return { status: 400, code: 'REQUEST_INVALID', message: 'The address of the request has a password' }
   const host = headers.get('host') ?? url.host
   if (hosts !== undefined && !hosts.includes(host) && !hosts.includes(host.replace(/:\d+$/, '')))
-    return { status: 421, code: 'HOST_REFUSED', message: 'The dashboard does not answer by this name' }
+    return {
+      status: 421,
+      code: 'HOST_REFUSED',
+      message: 'The dashboard does not answer requests to this host',
+    }
   const site = headers.get('sec-fetch-site')
   const origin = headers.get('origin')
   const foreign = { status: 403, code: 'ORIGIN_REFUSED', message: 'The request comes from another site' }

@@ -142,7 +142,7 @@ export class JobsCancelCommand extends ChangeCommand {
     else this.success(`Cancelled ${flow}`)
     if (!this.json && cancelled && running > 0)
       this.info(
-        `${plural(running, 'job')} may still run: told to end, each ends when its handler does, or its worker stops`,
+        `${plural(running, 'job')} may still run: each was told to end, and ends when its handler does or its worker stops`,
       )
     return cancelled
   }

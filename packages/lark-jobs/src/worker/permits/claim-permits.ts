@@ -249,7 +249,7 @@ export class ClaimPermits extends Part {
     if (limits === 'none' || (limits !== undefined && weight <= mostOf(limits))) return true
     if (!this.#unknown.has(name)) {
       this.#unknown.add(name)
-      const why = limits === undefined ? 'is not known here' : 'never has as many permits as one needs'
+      const why = limits === undefined ? 'is not known here' : 'has fewer permits than one of them needs'
       this.#options.warn(`Jobs wait for the limiter '${name}', which ${why}`)
     }
     return false
