@@ -38,8 +38,8 @@ export function tickIn(id: string): number | undefined {
 /**
  * @param nextJob the job of its next tick
  * @param isDue whether this job is due, and imported like others
- * @param timezone of expressions that name none
- * @throws what is wrong with it
+ * @param timezone the time zone of expressions without one
+ * @throws an error that says what is wrong with the scheduler
  */
 export function scheduleOf(
   { fields }: BullmqScheduler,

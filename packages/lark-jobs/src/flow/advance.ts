@@ -231,7 +231,7 @@ class Advancing {
     const isOver = isEnded && !tells && !awaits
     const keptUntil = isOver ? state.end!.at + definition.keep[state.end!.state] : undefined
     const forgets = keptUntil !== undefined && keptUntil <= this.#at
-    // Others may start that were too many for this step.
+    // Nodes that were too many for this step may start in the next one.
     const isMore = this.#size !== undefined || (state.phase === 'open' && starts.length >= MAX_STARTS)
     const dues = [
       asks || retries || tells || forgets || checks ? this.#at + AGAIN : undefined,
@@ -443,7 +443,7 @@ export function startAgain(
       continue
     }
     isAny = true
-    // One that never started has no job.
+    // A node that never started has no job.
     if (state.causes?.[node] === undefined) nextGeneration(state, node)
     letters[node] = 'b'
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]

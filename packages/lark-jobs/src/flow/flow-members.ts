@@ -251,7 +251,7 @@ export class FlowMembers {
         else if (fate.kind === 'unknown') lost.push(some[i]!)
         else if (fate.kind === 'present') present.push(ids[i]!)
       }
-      // It came after all were asked.
+      // The end came after all members were asked.
       if (ending?.isAsked && present.length > 0)
         await alterFollowed(store, partition, present, cancelFor(ending))
     }

@@ -36,7 +36,7 @@ export interface MadeNodes {
   jobs: Map<string, NewJob[]>
   /** The nodes that are flows. */
   flows: number[]
-  /** Of nodes that cannot start. */
+  /** The ends of nodes that cannot start. */
   ends: MemberEnd[]
 }
 
@@ -179,7 +179,7 @@ export class FlowNodes {
         }
       }
     }
-    // They came after all were asked to end.
+    // These nodes came after all were asked to end.
     if (state.ending?.isAsked)
       for (const node of present)
         await alterFollowed(
@@ -188,7 +188,7 @@ export class FlowNodes {
           [jobId(found, node)],
           cancelFor(state.ending),
         )
-    // They are started again: their payloads are kept here.
+    // These nodes are started again: their payloads are kept here.
     const made = await this.make(found, missing)
     return [...ends, ...made.ends, ...(await this.send(made.jobs, found.at))]
   }
@@ -252,7 +252,7 @@ export class FlowNodes {
   ): Promise<Partial<NewJob> | undefined> {
     const { store } = this.#parts
     const says = definition.nodes[node]!.job
-    // One that was not queued has no job: then the one before is asked.
+    // A run that was not queued has no job: then the run before it is asked.
     for (let last = generation - 1; says !== undefined && last >= 0; last--) {
       const id = memberId({ flow, home, index: indexOf(node, last) })
       const before = await getFollowed(store, says.partition, id, true)

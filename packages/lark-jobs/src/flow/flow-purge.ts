@@ -48,7 +48,7 @@ export interface PurgeWish {
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
   /** In which states it is meant. Default: in any. */
   states?: ReadonlySet<State> | undefined
-  /** Of batches: nothing is to be kept of how members of this partition failed. */
+  /** For batches: whether nothing is kept of how members of a partition failed. */
   forgets?: ((partition: string) => boolean) | undefined
   /** This flow, with all that is in it. */
   flow?: FlowPlace | undefined
@@ -236,7 +236,7 @@ export class FlowPurge {
   ): Promise<NonNullable<NodeDefinition['flow']>> {
     const { flow, purged } = definition.nodes[node]!
     if (found === undefined || purged) return flow!
-    // With such results it cannot start.
+    // With such results the node cannot start.
     return nestedFlow(this.#records, found, node).catch(() => flow!)
   }
 

@@ -37,7 +37,7 @@ export interface FlowChange {
   crowd?: Pick<Crowd, 'reserved' | 'size'> | undefined
   /** Ends of nodes that are news for it. */
   ends?: readonly KeptEnd[]
-  /** As of a schedule that somebody relies on. */
+  /** Whether somebody relies on the flow, as for a schedule. */
   isRelied?: boolean
 }
 
@@ -106,7 +106,7 @@ export class FlowRecords {
     for (const node of nodes) {
       const index = jobIndex(state, node)
       const { ended, purged } = definition.nodes[node]!
-      // One that is started again has ended again.
+      // A node that is started again has a new end.
       const before = state.generations?.[node] === undefined ? ended : undefined
       const kept = purged ? undefined : this.#ends.get(nameOf(home, id, index))
       const known = before === undefined ? kept : { ...before, index }
@@ -127,7 +127,7 @@ export class FlowRecords {
 
   /** Mostly the worker that brings the end of a node starts the next one, which may refer to its result. */
   #remember(home: string, { flow, ...end }: MemberEnd): void {
-    // Of a node that failed, another end may come.
+    // Another end may come for a node that failed.
     if (end.state !== 'completed' || (end.result?.length ?? 0) > LARGE) return
     if (this.#ends.size >= ENDS) this.#ends.delete(this.#ends.keys().next().value!)
     this.#ends.set(nameOf(home, flow, end.index), end)

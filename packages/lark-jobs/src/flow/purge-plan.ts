@@ -12,7 +12,7 @@ import type { KeptFlow } from './flow-records.ts'
 export interface Level extends FlowPlace {
   found: KeptFlow | undefined
   definition: FlowDefinition
-  /** Of a batch in another flow: the jobs of its members, by number. */
+  /** For a batch in another flow: the jobs of its members, by number. */
   members: readonly FlowJob[]
 }
 
@@ -24,7 +24,7 @@ export interface PurgePlan {
   letters: string[]
   nodes: Set<number>
   members: Set<number>
-  /** Of the nodes that are flows. */
+  /** The plans of the nodes that are flows, by node. */
   flows: Map<number, PurgePlan>
   /** How started nodes had ended that nobody has heard of yet. */
   ends: MemberEnd[]

@@ -11,7 +11,7 @@ const UNKNOWN_AFTER = 86_400_000
 export const MAX_KEYS = 50
 
 export interface UnknownKeys {
-  /** Those that have been unknown for too long. */
+  /** The keys that have been unknown for too long. */
   overdue: ReadonlySet<string>
   /** Since when each is unknown, as far as somebody has looked: for the state of the flow. */
   since: FlowState['unknown']

@@ -46,7 +46,7 @@ export type EndedMember = Pick<
 /** Names an effect, to acknowledge it. */
 export interface EffectName extends Bundled {
   kind: EffectKind
-  /** Of the job. */
+  /** The id of the job. */
   id: string
   /** The job's `finishedAt`: a job that was retried by hand may have ended again. */
   at: number

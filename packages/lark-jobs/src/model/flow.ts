@@ -91,7 +91,7 @@ export type FailureRule = IfFailed | 'now'
 export interface FlowJob {
   partition: string
   job: Omit<NewJob, 'id'>
-  /** Of a member: somebody has purged it. Only its key is left, and it ends instead of being queued. */
+  /** For a member that somebody has purged: only its key is left, and it ends instead of being queued. */
   purged?: true
 }
 
@@ -129,7 +129,7 @@ export interface FlowDefinition {
   kind: FlowKind
   name?: string
   tags?: string[]
-  /** Of a batch: how many members may fail; absent: any number. */
+  /** For a batch: how many members may fail. Absent: any number. */
   allowed?: number
   /** Milliseconds after its dispatch in which it must end. */
   within?: number
@@ -138,7 +138,7 @@ export interface FlowDefinition {
   /** Milliseconds for which it is kept when it has ended, by how it has. */
   keep: Record<EndedState, number>
   parent?: FlowParent
-  /** Of its dispatch. Its jobs get it when they start. */
+  /** The trace of its dispatch. Its jobs get it when they start. */
   trace?: Trace
   /** Callbacks are among them, wherever. */
   nodes: NodeDefinition[]
@@ -185,7 +185,7 @@ export interface FlowState {
   deadline?: number | undefined
   /** Until when the dispatcher must have said that it still fills. */
   fillsUntil?: number | undefined
-  /** Of a batch, in ascending order. */
+  /** For a batch: its fills, in ascending order. */
   fills?: Fill[]
   /** The number of the lot that the dispatcher reserved last, and its first member. */
   lot?: [number: number, first: number] | undefined
@@ -201,7 +201,7 @@ export interface FlowState {
   since?: Record<number, number>
   /** Why nodes ended without completing. */
   reasons?: Record<number, EndReason>
-  /** Of each node that ended because of another: which. */
+  /** For each node that ended because of another node: which one. */
   causes?: Record<number, number>
   /** The ids of nodes that are flows and were started. */
   flows?: Record<number, string>

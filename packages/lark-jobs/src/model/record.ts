@@ -355,7 +355,7 @@ export interface WorkerRecord {
    * does not say.
    */
   supervised?: true
-  /** Of Lark. Absent: an earlier one, which does not say. */
+  /** The version of Lark. Absent: an earlier version, which does not say. */
   version?: string
   /** The release of the application. Absent: its configuration says none. */
   release?: string
@@ -389,7 +389,7 @@ export interface AnnouncedWorker extends WorkerRecord {
 export interface WorkerRuns {
   /** Since it started: by queue and key, with a space between them. */
   all: Record<string, string>
-  /** Of the last minutes: by queue. */
+  /** The counts of the last minutes, by queue. */
   lately: Record<string, string>
   /** How many runs became due, by queue and minute: `minute:count`, with spaces between them. */
   arrived: Record<string, string>

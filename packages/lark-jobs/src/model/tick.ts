@@ -42,7 +42,7 @@ export function limitsFrom({ id, queuedAt }: { id: string; queuedAt: number }): 
 
 /** The tick of a job, as hooks and events tell it. */
 export interface ScheduleTick {
-  /** Of the schedule. */
+  /** The id of the schedule. */
   id: string
   /** The instant that the schedule names: milliseconds since 1970. */
   at: number

@@ -30,7 +30,7 @@ export interface Operating {
   readonly jobs: Operated
   /** What messages call the conditions of a filter, if not by their names. */
   readonly names?: Flags | undefined
-  /** Who changes something, if it is a person. */
+  /** The person who changes something, if there is one. */
   readonly person?: string | undefined
   /** Makes each change by hand. */
   readonly perform: Perform

@@ -37,7 +37,7 @@ export type WorkerFilter =
 
 /** Which workers were told. */
 export interface ToldWorkers {
-  /** As they were before. */
+  /** The workers as they were before. */
   workers: WorkerRecord[]
   /** Workers that cannot restart alone, because an application has their process. Only of `restart`. */
   left: WorkerRecord[]

@@ -10,7 +10,7 @@ export const handler = Symbol.for('s18i.lark.job.handler')
 const slot = Symbol.for('s18i.lark.job.definitions')
 const place = globalThis as { [slot]?: Map<string, JobConstructor> }
 place[slot] ??= new Map()
-/** Of two jobs with one key, the later: a development server loads files again. */
+/** The last job that was defined with each key: a development server loads files again. */
 export const definitions: Map<string, JobConstructor> = place[slot]
 
 /**

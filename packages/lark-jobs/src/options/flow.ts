@@ -39,7 +39,7 @@ export const flowOptions = new Schema('a flow', {
   unknownAfter: duration(),
   tags: option<readonly string[]>(tagsForm, isTags),
   keep: flowKeep,
-  /** Of a batch: how many members may fail. */
+  /** For a batch: how many members may fail. */
   allowFailures: option<number | 'any'>(
     whole(0).right,
     (value) => value === 'any' || (Number.isInteger(value) && (value as number) >= 0),

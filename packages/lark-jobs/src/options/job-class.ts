@@ -108,7 +108,7 @@ export interface JobClass extends JobSettings {
   read: JobSettings
 }
 
-/** Of most classes. */
+/** The schedules of most classes. */
 const none: readonly ScheduleOfClass[] = []
 
 const known = new WeakMap<object, JobClass>()
@@ -148,7 +148,7 @@ export function classOf(Class: JobConstructor): JobClass {
       fields.queue,
       `written as queueName = ${shown(fields.queue)}: Lark reads no field of this name`,
     )
-  // Of a job that does not run, Lark's own is undefined.
+  // `flow` of Lark itself is undefined in a job that does not run.
   if (fields.flow !== undefined) refuse(voice, 'flow', fields.flow, 'absent: Lark has a member of this name')
   const {
     aliases,
@@ -338,7 +338,7 @@ function instance(Class: JobConstructor): JobLike {
     return new Class()
   } catch (cause) {
     const name = Class.name || 'A job class'
-    // Of a field, such as `schedule = cron('61 * * * *')`: it says what is wrong itself.
+    // The error of a field, such as `schedule = cron('61 * * * *')`, says itself what is wrong.
     if (JobsError.is(cause) && cause.code === 'SCHEDULE_INVALID')
       throw cause.again({ message: `${name}: ${cause.message}` })
     const message = `${name}: its constructor threw: ${textOf(cause)}`

@@ -82,7 +82,7 @@ export const jobSettings = new Schema(
   },
 )
 
-/** As Lark reads them. Durations are milliseconds. */
+/** The settings as Lark reads them. Durations are milliseconds. */
 export type JobSettings = Read<typeof jobSettings.entries>
 
 /** The same as the fields of a job. */

@@ -99,7 +99,7 @@ export function readPayload(text: string, { name, rules }: PayloadClass): unknow
   return rules.schema === undefined ? payload : check(payload, name, rules)
 }
 
-/** As `readPayload`, but the payload as it is stored if the class cannot read it. */
+/** Like `readPayload`, but returns the stored payload if the class cannot read it. */
 export function readAnyway(text: string, of: PayloadClass): unknown {
   try {
     return readPayload(text, of)
@@ -115,7 +115,7 @@ export function newerVersion(text: string, rules: PayloadRules | undefined): num
   return version > (rules?.version ?? 1) ? version : undefined
 }
 
-/** Of a stored payload. */
+/** The version of a stored payload. */
 export function versionOf(text: string): number {
   return text.length - text.trimEnd().length + 1
 }

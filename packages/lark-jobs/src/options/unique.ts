@@ -68,7 +68,7 @@ export interface Rejection {
    * The id of the other job; missing if the queue is full. A job that throttles others may be gone already.
    */
   by?: string
-  /** With `exists`: the state of the other job. */
+  /** The state of the other job. Only `exists` has it. */
   state?: State
 }
 

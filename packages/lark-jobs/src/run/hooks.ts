@@ -29,7 +29,7 @@ export interface HookJob {
   crashes: number
   /** When it was queued: milliseconds since 1970, by the store's clock. */
   queuedAt: number
-  /** Of a job that a schedule queued: the schedule, and the instant of its tick. */
+  /** For a job that a schedule queued: the schedule, and the instant of its tick. */
   schedule?: ScheduleTick
   /**
    * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook

@@ -269,7 +269,7 @@ export class ScheduleBook {
     if (isHere) {
       const arrived = await this.#arrive(movesTo, { id, definition, state: kept })
       const is = await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
-      // It lives elsewhere: somebody else has moved it there, and on.
+      // The schedule lives elsewhere: somebody else has moved it there, and on.
       if (arrived > 0 && (is === undefined || partitionOf(is) !== movesTo))
         await schedules.write(movesTo, [{ id, rev: arrived, remove: true }])
     }
@@ -380,7 +380,7 @@ export class ScheduleBook {
     kept?: ScheduleState,
   ): Promise<KeptSchedule | undefined> {
     const { schedules } = this.#store
-    // Whoever removes the former one knows another home, and so cannot take this one.
+    // A call that removes the former schedule knows another home, and so cannot take this one.
     const mine = homeIn(partition)
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
     if (is !== mine) return undefined

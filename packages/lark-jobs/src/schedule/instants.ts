@@ -45,7 +45,7 @@ export function instantsAfter(timing: Timing, after: number, count: number): num
 
 /** Whether there is no such date. Whatever its limits say: a timing that is over is no mistake. */
 export function neverTicks(timing: Timing): boolean {
-  // As many instants as a new schedule needs, which finds them among those that were found.
+  // As many instants as a new schedule needs, which then takes them from those that were found.
   return instantsAfter({ ...timing, from: undefined, until: undefined }, Date.now() - 60_000, 12).length === 0
 }
 

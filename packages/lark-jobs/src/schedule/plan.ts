@@ -220,8 +220,8 @@ function dueBy(
 }
 
 /**
- * The state with its next instants. Without any, or if it takes no time, more are computed; or else the
- * schedule has ended.
+ * The state with its next instants. If none is left, or for `every` only a few, more are computed. If there
+ * are no more, the schedule has ended.
  */
 function withNext(
   definition: Definition,

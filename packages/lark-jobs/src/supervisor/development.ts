@@ -126,7 +126,7 @@ export class Development {
     this.#killIn(deadline)
   }
 
-  /** Of several processes of the program, the one that needs longest counts. */
+  /** If the program has several processes, the one that needs longest counts. */
   #killIn(ms: number): void {
     const at = performance.now() + ms + GRACE + MARGIN
     if ((this.#state !== 'ending' && this.#state !== 'stopping') || at <= this.#killAt) return

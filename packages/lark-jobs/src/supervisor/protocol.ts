@@ -28,7 +28,7 @@ export interface ProcessSlot {
   number: number
   /** How many there are. */
   of: number
-  /** It says each second how its worker is. */
+  /** Whether the process says each second how its worker is. */
   says?: boolean
   /**
    * The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it
@@ -49,9 +49,9 @@ export type ProcessReport =
   | { kind: 'vitals'; vitals: Vitals }
   /** What it has done so far: at most once a second, and at its end. */
   | { kind: 'figures'; figures: Figures }
-  /** It was told to restart, and goes on until the supervisor says that it is its turn. */
+  /** The process was told to restart, and goes on until the supervisor says that it is its turn. */
   | { kind: 'restart' }
-  /** It stops, without a command of the supervisor. */
+  /** The process stops, without a command of the supervisor. */
   | { kind: 'leaving' }
   /**
    * It is in order, and needs up to this many milliseconds: to tell the store how its jobs ended, or to shut

@@ -60,7 +60,7 @@ export class SourceWatch extends Part {
       this.#watchers.set(folder, watcher)
       for (const name of foldersIn(folder)) this.#watch(join(folder, name))
     } catch {
-      // It is gone already, or may not be read.
+      // The folder is gone already, or this process may not read it.
     }
   }
 

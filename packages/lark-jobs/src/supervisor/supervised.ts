@@ -79,7 +79,7 @@ export class Supervised {
     setInterval(say, SECOND).unref()
   }
 
-  /** It ends in order, and needs up to this many milliseconds. */
+  /** Says that the process ends in order, and needs up to this many milliseconds. */
   needs(ms: number): void {
     void this.tell({ kind: 'needs', ms })
     this.#guarding?.postMessage(ms + GRACE)

@@ -115,7 +115,7 @@ export class WorkerProcess extends Part {
     if (this.#child !== undefined) await this.departed
   }
 
-  /** As `stop`; another process takes its place. */
+  /** Like `stop`; another process takes its place. */
   restart(deadline: number): void {
     this.isRestarting = true
     this.#tell({ kind: 'restart', deadline })

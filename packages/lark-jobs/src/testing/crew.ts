@@ -78,7 +78,7 @@ export interface CrewOptions {
   store: () => Store
   /** The classes whose schedules are declared. */
   scheduled: () => Promise<readonly JobConstructor[]>
-  /** With the timers of the time before the test. */
+  /** Sleeps by the real timers, not by those of the test. */
   sleep: typeof sleep
   withRealTime: typeof withRealTime
   /** Told of each call of a worker, and its answer. */
@@ -92,7 +92,7 @@ interface Hand {
 
 type OpenWish = Wish & {
   since: number
-  /** Of the worker whose job waits for it; undefined if it is no job. */
+  /** The link of the worker whose job waits for it; undefined if no job waits. */
   link: StoreLink | undefined
   end: (how: 'over' | 'idle') => void
   fail: (error: unknown) => void

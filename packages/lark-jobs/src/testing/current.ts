@@ -77,7 +77,7 @@ export function currentFake(): Faked | undefined {
   const own = ownFake()
   if (own === 'none') return undefined
   if (own !== undefined || alive.size === 0) return own
-  // Of fakes in each other, the innermost.
+  // The innermost, if one fake is inside another.
   const inner = [...alive].filter((each) => ![...alive].some(({ outer }) => outer === each))
   if (inner.length === 1) return inner[0]
   throw new JobsError(

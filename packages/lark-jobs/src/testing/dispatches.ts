@@ -57,7 +57,7 @@ export interface DispatchedNode {
   readonly payload?: unknown
   /** The names of the nodes that it waits for. */
   readonly after: readonly string[]
-  /** Of a callback: when it starts. */
+  /** For a callback: when it starts. */
   readonly on?: 'completed' | 'failed' | 'ended'
   readonly flow?: Omit<DispatchedFlow, 'id'>
 }
@@ -70,7 +70,7 @@ export interface DispatchedFlow {
   readonly tags: readonly string[]
   /** Callbacks come last. */
   readonly nodes: readonly DispatchedNode[]
-  /** Of a batch. */
+  /** The members of a batch. */
   readonly members: readonly DispatchedJob[]
 }
 

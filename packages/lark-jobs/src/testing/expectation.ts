@@ -22,11 +22,11 @@ export type PayloadMatch<J extends JobLike> = PartOf<PayloadOf<J>[0]>
 /** What else a dispatch must say. */
 export interface DispatchConditions {
   queue?: string | undefined
-  /** Until it is due: milliseconds, or `'5m'`. */
+  /** The time until the job is due: milliseconds, or `'5m'`. */
   delay?: Duration | undefined
   priority?: number | undefined
   group?: string | undefined
-  /** It has these tags, and perhaps others. */
+  /** Tags that the job has, perhaps with others. */
   tags?: readonly string[] | undefined
   /** The id that the application chose. */
   id?: string | undefined
@@ -41,7 +41,7 @@ export type StepMatch = ClassOrKey | readonly [ClassOrKey, unknown]
 
 export class Expectation {
   readonly key: string
-  /** Of the class; or the key in quotes. */
+  /** The name of the class, or the key in quotes. */
   readonly name: string
   readonly match: unknown
   readonly conditions: DispatchConditions

@@ -72,7 +72,7 @@ function isOpaque(value: object): boolean {
   return !isPlain && Object.keys(value).length === 0
 }
 
-/** Such as `Any<String>`. */
+/** The words for a matcher, such as `Any<String>`. */
 function wordsOf(matcher: Matcher): string {
   return matcher.toAsymmetricMatcher?.() ?? String(matcher)
 }

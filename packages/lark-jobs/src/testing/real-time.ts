@@ -4,7 +4,7 @@
  */
 const { setImmediate: immediate, setTimeout: timeout } = globalThis
 
-/** So many times the event loop only turns. */
+/** How many times the event loop only turns. */
 const TURNS = 50
 
 /** Waits a little, and longer if it has waited often. @param turn how often */

@@ -151,7 +151,7 @@ export interface WorkerOptions
 }
 
 export interface WorkerSchedules {
-  /** Those that its classes declare. */
+  /** The schedules that its classes declare. */
   declared: readonly DeclaredSchedule[]
   /** The partition of the jobs of a schedule. */
   placeOf: (id: string, definition: Definition) => string

@@ -25,7 +25,7 @@ export interface EndedRun extends RunningJob {
   tries?: number
   /** The class has a `retryUntil`, which counts instead of `tries`. */
   isTimed?: boolean
-  /** Of a released job: the job asked for the release itself. */
+  /** For a released job: whether the job asked for the release itself. */
   isAsked?: boolean
 }
 

@@ -231,7 +231,7 @@ export class Slots extends Part implements RunEnvironment {
     for (const running of [...this.running]) this.#abandon(running, { kind: 'released', in: 0 })
   }
 
-  /** As if this process were killed: all jobs leave their slots, and their signals are not aborted. */
+  /** Acts as if this process were killed: all jobs leave their slots, and their signals are not aborted. */
   forget(): void {
     for (const running of [...this.running]) {
       this.#leave(running)

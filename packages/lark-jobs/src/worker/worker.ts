@@ -185,7 +185,7 @@ export class Worker implements AsyncDisposable {
     for (const claimer of this.#parts.served.claimers) claimer.ring()
   }
 
-  /** As others see it. @internal */
+  /** The state as others see it. @internal */
   get state(): WorkerState {
     return this.#ends ?? (this.#mode === 'running' ? 'running' : 'quiet')
   }

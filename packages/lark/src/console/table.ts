@@ -215,7 +215,7 @@ function shareRoom(
     const room = shared.map((each, column) => (each > least[column]! ? each : 0))
     const most = Math.max(...room)
     const widest = room.indexOf(most)
-    // It gives way to the next wider column, or to its own least width.
+    // This column shrinks to the width of the next wider one, or to its own least width.
     const next = Math.max(least[widest]!, ...room.filter((each) => each < most))
     const step = Math.min(over, Math.max(1, most - next))
     shared[widest] = most - step

@@ -26,7 +26,7 @@ export function withMembers(
 interface ObjectText {
   /** Behind the opening brace. */
   begin: number
-  /** Of the closing brace. */
+  /** The index of the closing brace. */
   end: number
   /** Behind the last member. */
   last: number

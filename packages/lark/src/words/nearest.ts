@@ -20,7 +20,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined
   let least = furthest + 1
   for (const candidate of candidates) {
-    // So many letters would have to be added or dropped.
+    // At least this many letters would have to be added or dropped.
     if (Math.abs(candidate.length - word.length) >= least) continue
     const edits = distance(word.toLowerCase(), candidate.toLowerCase())
     // A candidate that is not longer than the number of edits would match any word.

@@ -86,7 +86,7 @@ export class RunCounts {
     return new RunCounts(this.#counts.map((count, i) => Math.max(0, count - before.#counts[i]!)))
   }
 
-  /** As text: `place:count` for each count that is not 0, with spaces between them. */
+  /** The counts as text: `place:count` for each count that is not 0, with spaces between them. */
   pack(): string {
     const parts: string[] = []
     for (let i = 0; i < LENGTH; i++) if (this.#counts[i] !== 0) parts.push(`${i}:${this.#counts[i]}`)

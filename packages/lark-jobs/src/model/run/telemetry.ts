@@ -33,7 +33,7 @@ export interface Dispatch {
   key?: string | undefined
   /** How many jobs. Undefined for a flow, which tells when it is sent how many members it has. */
   count?: number
-  /** Of a flow. */
+  /** The id of the flow. */
   flow?: string
 }
 
@@ -49,7 +49,7 @@ export interface Sending {
 export interface Sent {
   /** How many jobs, those that were rejected included. */
   count: number
-  /** Of the job, if it is one. */
+  /** The id of the job, if it is one. */
   id?: string | undefined
   /** How many were not queued, for example because of a lock. 1 for a flow that was there already. */
   rejected?: number
@@ -59,7 +59,7 @@ export interface TracedRun {
   job: ClaimedJob
   queue: string
   partition: string
-  /** Of its class. */
+  /** The key of its class. */
   key: string
   /** Milliseconds from when it was due until it began. */
   waited: number

@@ -23,7 +23,7 @@ export const actorSchema = new Schema("a name, or an object such as { name: 'ada
 /** The name of a person, or more of who it is. */
 export type Actor = string | OptionsOf<typeof actorSchema.entries>
 
-/** Who it is, with every default. */
+/** The actor, with every default. */
 export interface KnownActor {
   who: string
   host: string
@@ -40,7 +40,7 @@ export function knownActor(actor: Actor = {}): KnownActor {
   return { who: (name ?? user()).slice(0, LONGEST), host: host.slice(0, LONGEST), from }
 }
 
-/** As it is kept with a pause: `ada at web-1`. */
+/** The actor as it is kept with a pause: `ada at web-1`. */
 export function personOf({ who, host }: KnownActor): string {
   return `${who} at ${host}`
 }

@@ -28,7 +28,7 @@ const auditConditions = conditions({
   what: oneOf<Audited>(audited),
   /** The most entries of the page: 1…1,000. Default 100. */
   limit: whole(1, MAX_ITEMS),
-  /** Of the page before, of the same conditions. */
+  /** The cursor of the page before, under the same conditions. */
   cursor: option<string>('the cursor that the page before has', isText),
 })
 

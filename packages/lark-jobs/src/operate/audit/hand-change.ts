@@ -13,7 +13,7 @@ export interface HandChange<T> {
   on: Chosen | string
   /** The queue to which jobs go. */
   to?: string | undefined
-  /** With ids: the queue that was named. */
+  /** The queue that was named with the ids. */
   queue?: string | undefined
   /** Aborted if the change was interrupted. */
   signal?: AbortSignalLike | undefined

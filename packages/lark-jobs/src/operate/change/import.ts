@@ -149,7 +149,7 @@ async function importAll(
 /** Jobs that had not ended start over, with all their tries. */
 async function queueAgain({ store }: OpenQueues, partition: string, all: readonly JobRecord[]) {
   if (all.length === 0) return []
-  // One that was moved to another queue since its record was written is there.
+  // A job that was moved to another queue since its record was written is found there.
   const kept = await fatesFollowed(
     store,
     partition,

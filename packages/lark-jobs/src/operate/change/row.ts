@@ -66,7 +66,7 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
   checks?(open: OpenChange, value: Value): Promise<void>
   /** Which jobs are looked for, if not those that were chosen. */
   narrows?(open: OpenChange, which: Chosen, value: Value, options: Options): Promise<Chosen>
-  /** Those that a filter finds are changed in the opposite order. */
+  /** The jobs that a filter finds are changed in the opposite order. */
   isReversed?: true
   /** The whole change, if it is more than one walk over the jobs. */
   whole?(open: OpenChange, which: Chosen, options: Options): Promise<Answer>

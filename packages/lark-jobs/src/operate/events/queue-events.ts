@@ -15,9 +15,9 @@ export interface QueueEvent {
   queue: string
   /** Milliseconds since 1970, by the clock of the store. */
   at: number
-  /** Of a job that a schedule queued: the schedule, and the instant of its tick. */
+  /** For a job that a schedule queued: the schedule, and the instant of its tick. */
   schedule?: ScheduleTick
-  /** With this as `since`, another call goes on behind this event. It is made when it is read. */
+  /** The cursor of this event: with it as `since`, another call goes on behind the event. */
   readonly cursor: string
 }
 
@@ -25,7 +25,7 @@ export interface QueueEvent {
 export interface EventGap {
   kind: 'gap'
   queue: string
-  /** With this as `since`, another call goes on behind the gap. It is made when it is read. */
+  /** The cursor of this gap: with it as `since`, another call goes on behind the gap. */
   readonly cursor: string
 }
 

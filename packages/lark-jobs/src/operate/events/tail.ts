@@ -100,7 +100,7 @@ export async function* tail(
       told = run
       const [place] = job === undefined ? await open.store.moves.where(partition, [id]) : []
       if (place !== undefined && place.kind !== 'here') {
-        // It is followed to where it was moved.
+        // The job is followed to the queue to which it was moved.
         if (place.kind === 'moved') partition = place.to
         else await alarm.wait(WATCH_AGAIN)
         continue

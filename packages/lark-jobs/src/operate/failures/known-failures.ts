@@ -22,7 +22,7 @@ const FEW = 20
  * on 2026-11-27, 100,000 failed jobs, Node 20.20, 2 cores, busy: nothing else for 29 ms at most, of 2.5 s.)
  */
 const TOGETHER = 250
-/** So many ids are compared in some 30 ms. */
+/** To compare this many ids takes some 30 ms. With more, it is done less often. */
 const MANY = 10_000
 /** Characters of a message that are kept. */
 const MAX_MESSAGE = 20_000
@@ -82,7 +82,7 @@ export class KnownFailures {
     return this.#jobs
   }
 
-  /** Those of its kinds. */
+  /** The hashes of its kinds. */
   get hashes(): string[] {
     return [...this.#kinds.keys()]
   }

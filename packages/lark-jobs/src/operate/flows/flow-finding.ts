@@ -35,7 +35,7 @@ const getConditions = conditions({
   ...placeEntries,
   /** Whether to read its nodes, with their results. Default true. */
   nodes: flag(),
-  /** Of a batch: how many of the members to read that did not complete. Default 0. */
+  /** For a batch: how many of the members that did not complete are read. Default 0. */
   failures: whole(0, 1_000_000),
 })
 

@@ -64,7 +64,7 @@ export interface FlowInfo extends FlowRef {
   because?: string
   /** The name of the node that failed first. */
   failedNode?: string
-  /** Of a batch: how many members may fail. Absent: any number. */
+  /** For a batch: how many members may fail. Absent: any number. */
   allowed?: number
   /** The flow of which this one is a node. */
   parent?: FlowRef
@@ -73,7 +73,7 @@ export interface FlowInfo extends FlowRef {
   runs: string[]
   /** Its nodes, callbacks included, if they were asked for. */
   nodes?: FlowNodeInfo[]
-  /** Of a batch, if they were asked for: the members that did not complete, the first ones. */
+  /** For a batch, if they were asked for: the first members that did not complete. */
   failures?: FlowFailure[]
 }
 

@@ -41,7 +41,7 @@ const filterConditions = conditions({
 })
 
 const optionsConditions = conditions({
-  /** Of the page before, of the same filter. */
+  /** The cursor of the page before, under the same filter. */
   cursor: option<string>('the cursor of a page', isText),
   /** The most flows of the page. Default 100. */
   limit: whole(1, 1_000),
@@ -79,7 +79,7 @@ type FlowCursor = [from: number, until: number | null, marks: Record<string, Flo
 /** A flow as a call has found it. `at`: no flow behind it in its partition has a later one. */
 interface PassedFlow extends FlowRef {
   at: number
-  /** It meets the filter. */
+  /** The flow, if it meets the filter. */
   info?: FlowInfo
   damaged?: DamagedFlow
 }

@@ -38,19 +38,19 @@ export type FlowNodeState =
 export interface FlowNodeInfo {
   name: string
   state: FlowNodeState
-  /** Of its job class. Absent for a node that is a flow. */
+  /** The key of its job class. Absent for a node that is a flow. */
   key?: string
-  /** Of its job; of a flow, that of its home. */
+  /** The queue of its job. For a flow: the queue of its home. */
   queue: string
-  /** Of its job, if that has been queued. */
+  /** The id of its job, if the job has been queued. */
   jobId?: string
-  /** Of a node that is a flow. */
+  /** Only a node that is a flow has it. */
   kind?: FlowKind
   /** The flow that the node is, if it has started. */
   flow?: FlowRef
   /** The nodes that it starts after. */
   after: string[]
-  /** Those of them that have not ended. */
+  /** The nodes of `after` that have not ended. */
   waitsFor: string[]
   /** Since when it is started. */
   since?: number
@@ -65,7 +65,7 @@ export interface FlowNodeInfo {
   result?: unknown
   /** What becomes of it if a node before it does not complete. */
   ifFailed: IfFailed
-  /** Of a callback: which end of the flow starts it. */
+  /** For a callback: which end of the flow starts it. */
   on?: FlowOutcome
   /** How often it was started again. */
   retries?: number

@@ -185,7 +185,7 @@ async function nestedOf(records: FlowRecords, found: KeptFlow, node: number): Pr
   return flow === undefined || home === undefined ? undefined : records.get({ flow, home })
 }
 
-/** Of the first member that says more than that it was skipped: those that were may have smaller numbers. */
+/** The problem of the first member that was not merely skipped. Skipped members may have smaller numbers. */
 async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?: string; error?: string }> {
   const failures = await failuresOf(store, found, MAX_ITEMS)
   for (const failure of failures) {
@@ -196,7 +196,7 @@ async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?:
   return first === undefined ? {} : { words: `${first.state} (${first.reason})` }
 }
 
-/** Of a job that was rejected, the error is a word of the store: `unique`, `throttled`, `full`. */
+/** The error of an end. For a rejected job it is a word of the store: `unique`, `throttled`, `full`. */
 function errorOf({ reason, error }: { reason?: string; error?: string }): string | undefined {
   return reason === 'rejected' ? `it was not queued: ${error}` : error
 }

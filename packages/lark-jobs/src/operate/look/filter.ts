@@ -128,7 +128,7 @@ export const signal: SignalOption = option<AbortSignalLike>(
 export const changeEntries = {
   /** Only counts the jobs that would be changed now. Nothing is changed. */
   dryRun: flag(),
-  /** With ids: the queue of these jobs. Default: every queue. */
+  /** The queue of the jobs with these ids. Default: every queue. */
   queue: queueName,
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was changed by then. */
   signal,

@@ -34,7 +34,7 @@ const filterSchema = conditions({
 })
 
 export const pageOptions = conditions({
-  /** Of the page before. */
+  /** The cursor of the page before. */
   cursor: option<string>('the cursor of a page', isText),
   /** The most entries of the page. Default 100. */
   limit: whole(1, MAX_ITEMS),
@@ -52,7 +52,7 @@ export interface GroupStatus {
   partition: string
   /** Absent for jobs without a group that need permits, and if `groupHash` is there. */
   group?: string
-  /** Of a name with more than 64 characters only the hash is known. */
+  /** Only the hash is known of a name with more than 64 characters. */
   groupHash?: string
   /** The limiter of these jobs, and how many permits each of them needs. */
   limiter?: string

@@ -13,7 +13,7 @@ const TOGETHER = 50
 
 /** A limiter, with what it has granted. */
 export interface LimiterStatus {
-  /** As in the configuration; `class:KEY` if it belongs to a class alone. */
+  /** The name of the limiter in the configuration; `class:KEY` if it belongs to a class alone. */
   limiter: string
   /**
    * What it grants, if the configuration or a live worker says it: permits at a time, and within `per`

@@ -26,11 +26,11 @@ const order = oneOf(['newest', 'oldest'])
 
 const filterSchema = conditions(jobConditions(states))
 const optionsSchema = conditions({
-  /** Of the page before. */
+  /** The cursor of the page before. */
   cursor: option<string>('the cursor of a page', isText),
   /** The most jobs of the page. Default 100. */
   limit: whole(1, MAX_ITEMS),
-  /** Of ended jobs: the latest end first (`'newest'`, the default), or the earliest. */
+  /** For ended jobs: the latest end first (`'newest'`, the default), or the earliest. */
   order,
 })
 

@@ -16,7 +16,7 @@ function hide(value: unknown, [key, ...rest]: readonly string[]): unknown {
   if (key === undefined) return HIDDEN
   if (typeof value !== 'object' || value === null) return value
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
-  // Of a list only the elements: \`hasOwn\` knows its length too.
+  // Only the elements of a list: \`hasOwn\` knows its length too.
   for (const name of key === '*' ? Object.keys(copy) : [key])
     if (Object.prototype.propertyIsEnumerable.call(copy, name)) copy[name] = hide(copy[name], rest)
   return copy

@@ -20,11 +20,11 @@ export interface EndedWithin extends EndedCounts {
 /** Only minutes, hours and days in which a run ended, the oldest first. The last may have only begun. */
 export interface QueueHistory {
   queue: string
-  /** Of the last 60 minutes. */
+  /** The last 60 minutes. */
   minutes: EndedWithin[]
-  /** Of the last 72 hours. */
+  /** The last 72 hours. */
   hours: EndedWithin[]
-  /** Of the last 90 days. */
+  /** The last 90 days. */
   days: EndedWithin[]
 }
 

@@ -24,7 +24,7 @@ export type LimitOfQueues<T> = T | Readonly<Record<string, T>>
 export type MostFailed = number | `${number}%`
 
 interface FailureLimit {
-  /** As it was written. */
+  /** The limit as it was written. */
   limit: MostFailed
   isOver(failed: number, ended: number): boolean
 }

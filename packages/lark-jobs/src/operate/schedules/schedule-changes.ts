@@ -51,7 +51,7 @@ export interface ResumedSchedule {
 
 /** The job that `runNow` has queued. */
 export interface ScheduleRunNow {
-  /** Of the job. */
+  /** The id of the job. */
   id: string
   queue: string
   /** False if the job was rejected, because of its lock, or because its queue is full. */
@@ -124,7 +124,7 @@ export async function resumeSchedule(
 /** @throws SCHEDULE_NOT_FOUND */
 export async function runScheduleNow(open: OpenSchedules, id: string): Promise<ScheduleRunNow> {
   const done = await bookOf(open).change(id, ({ state, at }) => {
-    // Another than that of a tick, or of somebody who does the same at the same time.
+    // The instant must differ from those of ticks, and of other runs by hand at the same time.
     const taken = new Set([state.next, ...state.ahead])
     let instant = Math.max(at, (state.last ?? 0) + 1, (state.byHand ?? 0) + 1)
     while (taken.has(instant)) instant += 1

@@ -50,7 +50,7 @@ export interface ScheduleInfo {
    * declares it.
    */
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
-  /** Of the schedule of a class: since when no living worker declares it, as far as a worker has looked. */
+  /** For the schedule of a class: since when no living worker declares it, as far as a worker has looked. */
   undeclaredSince?: number
   /** How many ticks became jobs since its definition took effect. */
   ticks: number

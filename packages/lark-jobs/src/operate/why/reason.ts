@@ -65,7 +65,7 @@ export interface Reason {
   workers?: string[]
   /** The flow that it waits for. */
   flow?: FlowRef
-  /** Of a running job that somebody has asked to end: since when. Milliseconds since 1970. */
+  /** When somebody asked a running job to end: milliseconds since 1970. */
   askedAt?: number
   /** What ends it, or tells more. */
   remedy?: Remedy

@@ -197,7 +197,7 @@ async function groupLimit(facts: Facts): Promise<Reason[]> {
   return [{ kind: 'group-limit', text, ...end, jobs: lane.running }]
 }
 
-/** Who holds a job of the same partition; undefined if it has ended meanwhile. */
+/** The worker that holds a job of the same partition; undefined if the job has ended meanwhile. */
 async function holding(
   { open, stand, workers }: Facts,
   id: string,
@@ -266,7 +266,7 @@ function queueLimit({ stand, queue }: Facts): Reason[] {
   return [{ kind: 'queue-limit', text, workers: Object.keys(holders), remedy }]
 }
 
-/** Of its class, and those with a name that jobs of its key have met on a living worker. */
+/** The open circuits of its class, and those with a name that jobs of its key have met on a living worker. */
 async function openCircuits(facts: Facts): Promise<Reason[]> {
   const { open, stand, workers } = facts
   const { key } = stand.job

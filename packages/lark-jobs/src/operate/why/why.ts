@@ -23,7 +23,7 @@ import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts
 export interface JobWhy {
   id: string
   state: State
-  /** Of its class. Absent for a node that is a flow. */
+  /** The key of its class. Absent for a node that is a flow. */
   key?: string
   queue: string
   /** When the store was asked: milliseconds since 1970. */

@@ -94,7 +94,7 @@ export interface SettingChange {
   for?: number
   /** Why it is paused, for people: at most 200 characters are kept. */
   because?: string | undefined
-  /** Who pauses it, if it is a person: at most 100 characters are kept, and when. */
+  /** The person who pauses it: at most 100 characters are kept, with the time. */
   by?: string | undefined
   /** If it is paused for longer already, it stays so. */
   keepsLonger?: boolean

@@ -57,7 +57,7 @@ import type { Fate } from './watch.ts'
 
 export { NODES }
 
-/** Of so many members that did not complete, a flow keeps how they ended. */
+/** The most members that did not complete for which a flow keeps how they ended. */
 export const MAX_FAILURES = 1_000
 /** The most news that a flow is handed out with: the others come after the next write. */
 export const MAX_NEWS = 1_000
@@ -121,7 +121,7 @@ export type MemberFate = Exclude<Fate, { kind: 'ended' }> | { kind: 'ended'; job
 
 export interface StoredFlow {
   id: string
-  /** As of a schedule (`StoredSchedule.rev`). */
+  /** The number of the last write, as for a schedule (`StoredSchedule.rev`). */
   rev: number
   /** Text of the writer. */
   definition: string

@@ -20,11 +20,11 @@ export type Bucket = Minute
 
 /** Only buckets in which a job ended, the oldest first. The last of each list may have only begun. */
 export interface History {
-  /** Of the last `MINUTES` minutes. */
+  /** The last `MINUTES` minutes. */
   minutes: Bucket[]
-  /** Of the last `HOURS` hours. */
+  /** The last `HOURS` hours. */
   hours: Bucket[]
-  /** Of the last `DAYS` days. */
+  /** The last `DAYS` days. */
   days: Bucket[]
 }
 
@@ -65,7 +65,7 @@ export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
   return [...sums.values()]
 }
 
-/** Of two sums of one bucket the greater: the other misses what came later, or minutes that are gone. */
+/** The greater of two sums of one bucket: the other misses what came later, or minutes that are gone. */
 function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
   const found = new Map(some.map((bucket) => [bucket.at, bucket]))
   for (const bucket of others) {

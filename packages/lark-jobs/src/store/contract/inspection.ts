@@ -25,7 +25,7 @@ export interface ServerFacts {
   failure?: string
   software?: 'Redis' | 'Valkey'
   version?: string
-  /** It is a node of a cluster. */
+  /** Whether the server is a node of a cluster. */
   isNode?: boolean
   evictionPolicy?: string
   /** Bytes; 0: no limit. */

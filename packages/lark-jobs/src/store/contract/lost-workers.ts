@@ -33,7 +33,7 @@ export interface LostWorker extends WorkerRecord {
   taken: Takeover[]
 }
 
-/** Those in a value of a store that can be read. */
+/** The takeovers in a value of a store, without those that cannot be read. */
 export function takeoversIn(values: unknown): Takeover[] {
   if (!Array.isArray(values)) return []
   return values.filter(

@@ -43,7 +43,7 @@ export interface LaneRecord {
   group?: string
   /** The permits that each of its jobs needs (`record.ts#NewJob.limiter`). */
   limiter?: string
-  /** Of a `busy` lane: `full` if some of its jobs wait, or `running`. */
+  /** A `busy` lane is `full` if some of its jobs wait, else `running`. */
   state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
   /** Milliseconds since 1970. Of a paused lane, absent: until somebody resumes it. */
   until?: number

@@ -32,7 +32,7 @@ export interface RecoverOptions {
    * process".
    */
   cause?: string
-  /** Who takes the jobs back. Then the store notes it for their worker (`lost-workers.ts`). */
+  /** The caller that takes the jobs back. The store notes it for their worker (`lost-workers.ts`). */
   by?: string
   /** Asks for effects, and acknowledges some: also when `until` has passed. */
   effects?: EffectsWanted | undefined

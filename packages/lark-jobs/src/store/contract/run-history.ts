@@ -23,7 +23,7 @@ export interface RunsAt {
   at: number
   /** By queue: a `RunCounts`. */
   queues: Record<string, string>
-  /** Of the workers that lived: the versions of Lark, and the releases of the application. */
+  /** The versions of Lark of the workers that lived, and the releases of their application. */
   versions: string[]
   releases: string[]
 }
@@ -62,7 +62,7 @@ function someOf(texts: readonly unknown[]): string[] {
   return [...new Set(texts.filter((each) => typeof each === 'string'))].sort().slice(0, MAX_VERSIONS)
 }
 
-/** As text, without the instant. */
+/** The runs as text, without the instant. */
 export function runsText({ queues, versions, releases }: RunsAt): string {
   return JSON.stringify({ queues, versions, ...(releases.length > 0 && { releases }) })
 }
@@ -81,7 +81,7 @@ export function runsOf(at: number, text: unknown): RunsAt | undefined {
   }
 }
 
-/** Those of some instants that are not needed any more. */
+/** The instants that are not needed any more. */
 export function outdated(instants: readonly number[], now: number): number[] {
   const all = new Set(buckets.flatMap(([length, count]) => [...needed(instants, now, length, count)]))
   return instants.filter((at) => !all.has(at))

@@ -24,7 +24,7 @@ export const OTHERS = '(others)'
 /** The runs of a worker. @param endedAt milliseconds since 1970; absent: it lives */
 export interface KnownRuns extends WorkerRuns {
   id: string
-  /** Of Lark, and of the application. */
+  /** The version of Lark. `release`: that of the application. */
   version?: string
   release?: string
   endedAt?: number

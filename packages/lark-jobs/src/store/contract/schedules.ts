@@ -106,7 +106,7 @@ interface NextTick {
 export interface DueSchedules extends NextTick {
   /** Milliseconds since 1970, by the store's clock. */
   at: number
-  /** Those that are due for longest first. */
+  /** The due schedules, the earliest first. */
   due: StoredSchedule[]
   /** The flows that are due, those that are due for longest first (`flows.ts`). */
   flows: StoredFlow[]

@@ -11,7 +11,7 @@ export interface Credentials {
   password: string
   /** How long they are valid, from now. Without `expiresIn` and `expiresAt`: until a server refuses them. */
   expiresIn?: Duration | undefined
-  /** Until when they are valid: a `Date`, or milliseconds since 1970. */
+  /** When the credentials expire: a `Date`, or milliseconds since 1970. */
   expiresAt?: Date | number | undefined
 }
 

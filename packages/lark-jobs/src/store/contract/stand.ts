@@ -29,24 +29,24 @@ export interface Stand {
   at: number
   /** The partition is paused: until a time, or until somebody resumes it. */
   pause?: { until?: number; because?: string } & Paused
-  /** Of a waiting job. */
+  /** Only for a waiting job. */
   line?: LineStand
   /**
    * Of a waiting job: how many active jobs of the partition each worker holds. Of at most `MAX_ITEMS` claims.
    */
   holders?: Record<string, number>
-  /** Of a waiting or delayed job that has a group, or needs permits. */
+  /** Only for a waiting or delayed job that has a group, or needs permits. */
   lane?: LaneStand
   /**
    * If the caller gave limits: the active jobs, how many more may begin, and if a rate allows none, when it
    * allows one.
    */
   limits?: { active: number; free: number; nextAt?: number }
-  /** Of an active job. `isBegun`: not so, if it was prefetched, or is a suspect that must run alone. */
+  /** Only for an active job. `isBegun` is false if it was prefetched, or is a suspect that must run alone. */
   lease?: { until: number; isBegun: boolean }
-  /** Of an active job that somebody has asked to end: why, and since when (milliseconds since 1970). */
+  /** For an active job that was asked to end: why, and since when (milliseconds since 1970). */
   asked?: { reason: CancelReason; because?: string; at?: number }
-  /** Of an ended job with a lock: the job that holds the lock now. */
+  /** For an ended job with a lock: the job that holds the lock now. */
   lockedBy?: string
 }
 

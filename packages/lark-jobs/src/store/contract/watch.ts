@@ -36,7 +36,7 @@ export type Fate =
    */
   | { kind: 'present'; progress?: string; born?: string }
   | { kind: 'ended'; job: EndedJob }
-  /** It has ended, and the answer has no room for it: ask again. */
+  /** The job has ended, and the answer has no room for it: ask again. */
   | { kind: 'cut' }
   /** The partition has no such job, and none that it remembers. */
   | { kind: 'unknown' }

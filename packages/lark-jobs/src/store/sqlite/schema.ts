@@ -135,7 +135,7 @@ const expiries = `
   CREATE TRIGGER keptGone AFTER DELETE ON jobs WHEN OLD.keep IS NOT NULL
     BEGIN DELETE FROM expiries WHERE seq = OLD.seq; END;`
 
-/** Who wants to hear of the ends of which jobs. */
+/** Which process wants to hear of the ends of which jobs. */
 const watches = `
   CREATE TABLE watches (
     partition INTEGER NOT NULL,

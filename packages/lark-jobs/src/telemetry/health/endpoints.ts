@@ -81,7 +81,7 @@ function verdict(wrong: readonly string[]): HttpAnswer {
 
 function ailment({ name, vitals, age }: Patient, within: number): string | undefined {
   const said = vitals ?? { state: 'starting', starting: 0, slots: 0, running: 0, leaseMs: 0, ...nothing }
-  // It may load files for longer than that, and says nothing meanwhile.
+  // The process may load files for longer than that, and says nothing meanwhile.
   const found = vitals === undefined ? ailmentOf({ ...said, starting: age }, 0) : ailmentOf(said, age, within)
   return found && `${name} ${found}`
 }

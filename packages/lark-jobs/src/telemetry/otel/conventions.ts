@@ -15,11 +15,11 @@ export const attribute = {
   queue: 'messaging.destination.name',
   partition: 'messaging.destination.partition.id',
   id: 'messaging.message.id',
-  /** Of a flow. */
+  /** The id of a flow. */
   conversation: 'messaging.message.conversation_id',
   count: 'messaging.batch.message_count',
   error: 'error.type',
-  /** Of the job class. */
+  /** The key of the job class. */
   key: 'lark.job.key',
   attempt: 'lark.job.attempt',
   outcome: 'lark.job.outcome',

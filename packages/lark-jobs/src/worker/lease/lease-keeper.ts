@@ -236,7 +236,7 @@ export class LeaseKeeper extends Part {
     for (const running of group) {
       if (ids.has(running.job.id)) {
         running.watchedUntil = until
-        // It may have written lines during the call.
+        // The job may have written lines during the call.
         if (running.hasNews) this.reported(running)
       } else running.watchedUntil = running.hasReported ? 0 : Number.POSITIVE_INFINITY
     }

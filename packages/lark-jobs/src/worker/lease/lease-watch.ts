@@ -359,7 +359,7 @@ class LeaseWatch extends Part {
       // First the worker must not wait any more: otherwise the ring for a returned job could go to its
       // blocked loop.
       await store.retire(holder).catch(() => {})
-      // Of one that is damaged, the leases end.
+      // The leases of a damaged page end.
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#renewPermits(store, 0)
     } catch {

@@ -63,7 +63,7 @@ export function packPause(pause: Pause): string {
   return `${pause.until === Number.POSITIVE_INFINITY ? '1' : pause.until}${packReason(pause)}`
 }
 
-/** Who paused, and when, in one text. @param at '' if the store adds it */
+/** Packs who paused, and when, into one text. @param at '' if the store adds it */
 export function packPaused(by: string, at: number | '' = ''): string {
   return `${at}${SEPARATOR}${cut(by, MAX_BY)}`
 }

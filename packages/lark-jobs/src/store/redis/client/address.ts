@@ -33,7 +33,7 @@ export interface Address {
   natMap?: NatMap
 }
 
-/** Who logs in. */
+/** The user who logs in, with the password. */
 export type Login = Pick<Address, 'username' | 'password'>
 
 /**

@@ -43,7 +43,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'members',
     ] as const),
     ...(['minutes', 'schedule-get', 'stand', 'standings', 'worker-runs', 'workers'] as const),
-    // These write, and have the same effect and the same answer a second time.
+    // These calls write. A second call has the same effect and the same answer.
     ...([
       'announce',
       'apply',

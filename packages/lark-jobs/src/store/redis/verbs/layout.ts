@@ -41,7 +41,7 @@ export async function settleLayout(scripts: Scripts, layout = present): Promise<
       await pause(LOOK)
       continue
     }
-    // Another process may have done it before this one had the lease.
+    // Another process may have changed the layout before this one had the lease.
     for (const next of await wayIn(scripts, layout)) {
       const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
       for (const some of inLots(partitions, TOGETHER)) {

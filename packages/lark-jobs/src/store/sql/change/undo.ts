@@ -11,7 +11,7 @@ import { columns, endedStates, type JobRow, optionsOf } from '../row.ts'
 import { GONE, PENDING } from '../states.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING}`
-/** One that was moved is elsewhere. */
+/** Whether the partition still has the job: it may have been moved. */
 const findAny = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state <> ${GONE}`
 const date = 'UPDATE jobs SET queuedAt = ?, finishedAt = ?, progress = ? WHERE seq = ?'
 

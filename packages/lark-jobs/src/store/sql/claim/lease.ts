@@ -101,7 +101,7 @@ export function renewLease({ database, id, now }: Partition, token: string, ms: 
   database.run(renew, now + ms, id, token)
 }
 
-/** Of a lease that has ended in a silence. @param until when it ends now */
+/** Extends a lease that ended in a silence. @param until its new end */
 export function extendLease({ database, id }: Partition, token: string, until: number): void {
   database.run(extend, until, id, token)
 }

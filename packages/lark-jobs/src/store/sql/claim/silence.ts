@@ -54,7 +54,7 @@ export function keepDoubts({ database, id, now }: Partition, jobs: readonly stri
   if (jobs.length > 0) database.run(forget, id, now - DOUBT_AGE)
 }
 
-/** Of a job that was purged, or of which a late outcome has come. */
+/** Forgets the doubt about a job that was purged, or whose late outcome has come. */
 export function forgetDoubt({ database, id }: Partition, job: string): void {
   database.run(resolve, id, job)
 }

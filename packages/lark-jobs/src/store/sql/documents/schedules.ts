@@ -68,7 +68,7 @@ export class SqliteSchedules implements Schedules {
 
   async due(name: string, limit: number, leaseMs: number): Promise<DueSchedules> {
     const nothing: DueSchedules = { at: this.#on.database().now(), due: [], flows: [] }
-    // Of all workers that ask at the same time, one is handed the schedules, and the others write nothing.
+    // One of the workers that ask at the same time gets the schedules, and the others write nothing.
     const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, limit))
     if (seen.nextTick !== 0) return seen
     return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), leaseMs))

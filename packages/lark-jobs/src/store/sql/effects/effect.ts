@@ -81,7 +81,7 @@ const rememberWatched = `
   WHERE partition = ?2 AND id IN (SELECT value FROM json_each(?3))`
 const countUp = `
   UPDATE jobs SET effects = ifnull(effects, 0) + 1 WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
-/** Those that are watched are remembered for longer already. */
+/** Jobs that are watched are remembered for longer already. */
 const rememberOthers = `
   INSERT OR IGNORE INTO effects (seq, kind, partition, over) SELECT value, 'watch', ?, ? FROM json_each(?) WHERE true
   RETURNING seq`

@@ -1,6 +1,6 @@
 /**
- * The ends of nodes and members, as one transaction counts them at their flows: those that come with `apply`,
- * and those of jobs that end in the home of their flow (`end.ts`).
+ * Counts the ends of nodes and members at their flows, in one transaction: the ends that come with `apply`,
+ * and the ends of jobs that end in the home of their flow (`end.ts`).
  */
 import { NODES } from '../../../model/flow.ts'
 import {
@@ -33,7 +33,7 @@ export const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?
 const count = `
   UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ?, cancelled = cancelled + ?
   WHERE number = ?`
-/** The column is behind the state, so it is read only for results. So is that of the cancelled. */
+/** `results` is stored behind the large state, so it is read only when a result is counted. */
 const findResults = 'SELECT results FROM flows WHERE number = ?'
 
 /** Counts the ends of jobs of this partition that have ended in this transaction. */

@@ -27,7 +27,7 @@ const giveBack = `
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
     AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead, failures`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
-/** Of a job that was taken back, and was not claimed since. */
+/** Finds a job that was taken back, and was not claimed since. */
 const findLate = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING} AND token = ?`
 const holdAgain = `UPDATE jobs SET state = ${ACTIVE} WHERE seq = ?`
 

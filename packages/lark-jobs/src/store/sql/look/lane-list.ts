@@ -15,7 +15,7 @@ type ListedLane = Pick<LaneRow, 'name' | 'busy' | 'turn' | 'wakeAt'> & {
 /** Two columns by which the rows are in order. */
 type LanePlace = readonly [string | number, string | number]
 
-/** With the end of the pause of its group. */
+/** A lane, with the end of the pause of its group. */
 const lane = `
   SELECT lanes.name, busy, limiter, turn, wakeAt, until FROM lanes LEFT JOIN pauses
     ON pauses.partition = lanes.partition AND until > ?2

@@ -114,7 +114,7 @@ export function get(partition: Partition, id: string, isLean: boolean): JobRecor
 /** What became of jobs. */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  // Of a job that was moved, nothing more is known here.
+  // Nothing more is known here of a job that was moved.
   const heads = database
     .all<StateRow>(findStates, partition.id, list(ids))
     .filter((row) => row.state !== GONE || isOnItsWay(partition, row))

@@ -8,7 +8,7 @@ import type { Partition } from '../partition.ts'
 import { counts, nextKeys, noCounts, waitingSince } from './read.ts'
 import { strandedIn } from './stranded.ts'
 
-/** Of a partition that does not exist. */
+/** The standing of a partition that does not exist. */
 export const noStanding: Standing = {
   ...{ counts: noCounts, retrying: 0, isPaused: false },
   ...{ arrived: 0, minutes: [], keys: [] },

@@ -163,7 +163,7 @@ changes['purge-elsewhere'] = function(id, state, _, priority, place)
   return purge(id, state, priority, place, true)
 end
 
--- Of a job that is kept for its own age only, this changes nothing.
+-- This changes nothing for a job that is kept for its own age only.
 changes['unpin'] = function(id, state, _, _, place)
   if state ~= 'failed' then
     return 'r'

@@ -53,7 +53,7 @@ local function write(number)
   end
   redis.call('HSET', flow, unpack(fields))
   if ARGV[5] == '0' then
-    -- Of flows that are made in the same millisecond, each is behind the one before.
+    -- Flows that are made in the same millisecond stand one behind the other.
     local last = tonumber(redis.call('ZRANGE', key('flow-ids'), -1, -1, 'WITHSCORES')[2]) or 0
     redis.call('ZADD', key('flow-ids'), string.format('%.3f', math.max(now, last + 0.001)), id)
   end
@@ -85,7 +85,7 @@ if #ARGV > 12 then
   read_runs(batch, 13, #ARGV)
   verdicts, rings = queue_all(batch, max, kept)
 end
--- It rises as that of a schedule (schedule-write.lua).
+-- The number rises as that of a schedule (schedule-write.lua).
 local number = due == 'x' and '0' or string.format('%.0f', math.max(tonumber(ARGV[5]), now) + ARGV[2])
 if due == 'x' then
   flows().remove_flow(id)

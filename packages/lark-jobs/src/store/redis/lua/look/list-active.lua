@@ -14,7 +14,7 @@
 
 local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
--- Those of the given jobs that are still active.
+-- Returns which of the given jobs are still active.
 local function given(limit)
   local ids, holders = {}, {}
   for i, holder in ipairs(redis.call('HMGET', key('holders'), unpack(ARGV, 6))) do

@@ -18,7 +18,7 @@ function byte_room.takes(record, is_more)
   return true
 end
 
--- Those of the next jobs that fit.
+-- Returns which of the next jobs fit.
 function byte_room.first(ids)
   local list = {}
   for i, record in ipairs(#ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}) do

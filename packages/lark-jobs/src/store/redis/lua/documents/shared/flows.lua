@@ -63,7 +63,7 @@ local function hand_out_flows(ids, lease_ms, step, left, anyway)
       if left < 0 and (#handed > 0 or not anyway) then
         break
       end
-      -- Who has read the flow before it was called cannot write it any more, so the call is not lost.
+      -- A worker that read the flow before the call cannot write it any more, so the call is not lost.
       if is_called then
         flow[2] = string.format('%.0f', math.max(tonumber(flow[2]) or 0, now) + step)
         redis.call('HSET', key('flow:' .. id), 'rev', flow[2], 'lent', till, 'called', '')

@@ -18,7 +18,7 @@ local function end_as(state, ids, kept, how)
   end
   -- Only members of flows and jobs of ticks have a colon in their ids: one search for all jobs of a batch.
   if state == 'cancelled' then
-    -- They may have waited for their next try.
+    -- The jobs may have waited for their next try.
     redis.call('SREM', key('retrying'), unpack(ids))
     if redis.call('ZREM', key('stranded'), unpack(ids)) > 0 then
       redis.call('ZREM', key('stranded-due'), unpack(ids))

@@ -38,7 +38,7 @@ local function is_member(id)
   return index and tonumber(index) < NODES
 end
 
--- Who awaits a job of which nothing is kept may ask only after its end (`contract/watch.ts`).
+-- A process that awaits a job of which nothing is kept may ask only after its end (`contract/watch.ts`).
 local function remember_unkept(state, ids)
   effects().remember_ends(state, ids, nil, UNKEPT_MEMORY)
 end

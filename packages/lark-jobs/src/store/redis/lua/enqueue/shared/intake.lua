@@ -9,7 +9,7 @@ local function queue_all(batch, max, kept)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   local room = max and kept == '' and admission().room_in(tonumber(max)) or math.huge
   local verdicts, rings = '', 0
-  -- These are first because a full or read-only server refuses them before the script has changed anything.
+  -- These writes are first: a full or read-only server refuses them before the script has changed anything.
   local is_crowded = open_lines(runs)
   local added = batch.is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
   if added < #ids then

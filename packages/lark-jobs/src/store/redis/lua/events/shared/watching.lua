@@ -18,7 +18,7 @@ local function watchers_of(ids)
   return all, noted
 end
 
--- Those of these jobs that have reported progress.
+-- Returns which of these jobs have reported progress.
 local function reporting(ids)
   local found = {}
   if #ids > 0 and redis.call('EXISTS', key('progress')) == 1 then
