@@ -416,30 +416,39 @@ export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 
   return isOver && (end ?? ending)?.reason === 'deadline'
 }
 
+/** What can start again of what did not complete. */
+export interface Startable {
+  /** Whether some of the members that failed can. */
+  members: boolean
+  /** Flows that are nodes, and of which nothing can. */
+  spent: ReadonlySet<number>
+}
+
 /**
  * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those
  * that were skipped because of them, and members that failed. Results are kept. Undefined if the flow has
  * completed, or if nothing is left that could start again.
  *
- * @param again of members that failed: whether some can start again
+ * @param startable default: whatever failed
  * @param within milliseconds in which it must end from now on. Default: an ended flow as long as at first
  */
 export function startAgain(
   { definition, state: before, crowd, at }: FlowView,
-  again = crowd.failed > 0,
+  { members = crowd.failed > 0, spent }: Partial<Startable> = {},
   within?: number,
 ): FlowState | undefined {
   const state = copyOf(before)
   const letters = [...state.nodes] as NodeState[]
   // While members are being started again, another call starts nothing.
-  const isOfMembers = again && state.phase !== 'filling' && state.retriesAfter === undefined
+  const isOfMembers = members && state.phase !== 'filling' && state.retriesAfter === undefined
   let isAny = definition.kind === 'batch' && isOfMembers
-  let isAnyPurged = false
+  const isGone = (node: number) => definition.nodes[node]!.purged === true || spent?.has(node) === true
+  let isAnyGone = false
   if (isAny) state.retriesAfter = -1
-  for (const [node, { on, purged }] of definition.nodes.entries()) {
+  for (const [node, { on }] of definition.nodes.entries()) {
     if (on !== undefined || (letters[node] !== 'f' && letters[node] !== 'x')) continue
-    if (purged || definition.nodes[state.causes?.[node] ?? node]!.purged) {
-      isAnyPurged = true
+    if (isGone(node) || isGone(state.causes?.[node] ?? node)) {
+      isAnyGone = true
       continue
     }
     isAny = true
@@ -449,7 +458,7 @@ export function startAgain(
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]
   }
   // All may have completed although the flow was cancelled, or came too late: then it only ends again.
-  if (!isAny && (isAnyPurged || crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed'))
+  if (!isAny && (isAnyGone || crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed'))
     return undefined
   reopen(state, definition, letters, at)
   if (within !== undefined) state.deadline = at + within

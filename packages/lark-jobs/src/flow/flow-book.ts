@@ -37,6 +37,7 @@ import {
   type FirstMembers,
   isEnding,
   isLate,
+  type Startable,
   type Step,
   startAgain,
 } from './advance.ts'
@@ -176,14 +177,22 @@ export class FlowBook implements FlowControl {
    */
   async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
     const before = await this.get(place)
-    const again = before !== undefined && (await this.#members.canRetry(before))
+    const startable = before && (await this.#startable(before))
     return this.change(place, (found) => {
       const { definition } = found
       if (within === undefined && isLate(found)) throw late(place, definition)
       if (isEnding(found)) throw ending(place, found)
-      const state = startAgain(found, again, within)
+      const state = startAgain(found, startable, within)
       return state && { state, ...(within !== undefined && { definition: { ...definition, within } }) }
     })
+  }
+
+  async #startable(found: KeptFlow): Promise<Startable> {
+    const members = await this.#members.canRetry(found)
+    const spent = new Set<number>()
+    for (const [node, child] of await this.#nodes.endedFlows(found))
+      if (startAgain(child, await this.#startable(child)) === undefined) spent.add(node)
+    return { members, spent }
   }
 
   /**

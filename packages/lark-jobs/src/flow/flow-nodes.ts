@@ -143,6 +143,18 @@ export class FlowNodes {
     if (isNew) await this.#members.send(place, ordered, all, trace)
   }
 
+  /** The flows that are nodes, have ended, and are kept. */
+  async endedFlows({ definition, state }: KeptFlow): Promise<[number, KeptFlow][]> {
+    const ended: [number, KeptFlow][] = []
+    for (const [node, { flow }] of definition.nodes.entries()) {
+      const child = state.flows?.[node]
+      if (child === undefined || (state.nodes[node] !== 'f' && state.nodes[node] !== 'x')) continue
+      const found = await this.#parts.records.get({ flow: child, home: flow!.home })
+      if (found?.state.phase === 'ended') ended.push([node, found])
+    }
+    return ended
+  }
+
   /** Asks all nodes that have started to end. */
   async askToEnd(found: KeptFlow): Promise<void> {
     const { store, control } = this.#parts

@@ -259,7 +259,7 @@ describe('a retry', () => {
 
   it('of a batch is nothing while its members are being started again, or if none can be', () => {
     const flow = new Driven(workflow([], { kind: 'batch', allowed: 0 }), { reserved: 2, size: 2, failed: 2 })
-    expect(startAgain(flow.view, false)).toBeUndefined()
+    expect(startAgain(flow.view, { members: false })).toBeUndefined()
     flow.view = { ...flow.view, state: startAgain(flow.view)! }
     expect(flow.state.retriesAfter).toBe(-1)
     expect(startAgain(flow.view)).toBeUndefined()
@@ -269,7 +269,7 @@ describe('a retry', () => {
     const flow = new Driven({ ...chainOf(1), within: 5_000 }).wait(1_000).ends(0, 'failed').wait(9_000)
     expect(isLate(flow.view)).toBe(false)
     expect(startAgain(flow.view)).toMatchObject({ deadline: 11_000 + 5_000 })
-    expect(startAgain(flow.view, false, 7_000)).toMatchObject({ deadline: 11_000 + 7_000 })
+    expect(startAgain(flow.view, { members: false }, 7_000)).toMatchObject({ deadline: 11_000 + 7_000 })
     const ending = new Driven({ ...chainOf(1), within: 5_000 }).wait(5_000)
     expect(isLate(ending.view)).toBe(true)
     expect(isLate(ending.ends(0, 'cancelled', 'expired').view)).toBe(true)

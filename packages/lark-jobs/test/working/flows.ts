@@ -677,6 +677,23 @@ export function flows(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'completed' })
   })
 
+  test('a flow has nothing to start again if nothing can in the flows in it that failed', async () => {
+    did = []
+    await using bench = await Bench.make(connect)
+    expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
+    const flow = workflow('outer', (w) => {
+      const rejected = w.add(batch([new OneJob().with()]))
+      w.add(new LowJob().with({ n: 2 }), { after: rejected })
+      w.add(chain([chain([new LowJob().with({ n: 3 }).delayed('1h').tagged('gone')])]))
+    })
+    const handle = await bench.jobs.dispatch(flow.onEnded(new EndJob().with()))
+    expect(await bench.jobs.purge({ tag: 'gone' })).toEqual({ removed: 1, running: 0 })
+    await bench.work(classes)
+    await expect.poll(() => did.filter((each) => each.startsWith('EndJob')), patient).toHaveLength(1)
+    expect(await handle.retry()).toBe(false)
+    expect(await handle.status()).toMatchObject({ state: 'failed' })
+  })
+
   test('members that failed are started again, of a class too of which nothing is kept', async () => {
     await using bench = await Bench.make(connect)
     let isBroken = true
