@@ -79,7 +79,7 @@ export const jobsErrors = {
   FLOW_INVALID: 'What is said of a flow is not valid.',
   FLOW_TOO_LARGE: 'A flow has too many nodes or bytes, or flows in it are nested too deep.',
   FILL_ABANDONED: 'The batch did not get all of its members: the process that filled it died, or failed.',
-  FLOW_ENDED: 'Something was added to a flow that has ended, or that ends already.',
+  FLOW_ENDED: 'Something was added to a flow that has ended or is ending.',
   FLOW_ENDING:
     'A flow is to start again that has not ended yet: it was cancelled, or has failed, and jobs of it still run.',
   FLOW_LATE: 'A flow that had not ended in time is to start again, and nobody said how long it may take now.',

@@ -141,7 +141,7 @@ describe('what a class declares', () => {
         { name: 'a', when, payload: 2 },
       ],
       'odd',
-      "schedule.1.name is 'a'; it must be another than that of an earlier one",
+      "schedule.1.name is 'a'; it must be a name that no earlier schedule has",
     ],
     [when, 'odd:key', 'schedule: its id would be odd:key; it must be a text of 1 to 75 characters'],
     [when, 'odd', 'schedule has no payload, and handle() takes one'],

@@ -90,7 +90,10 @@ test('what is wrong is a remark of one line, and the others are declared', async
     ["{ when: '08:00' }", "schedule.when is '08:00'"],
     ["[{ when: daily('08:00') }]", 'schedule.0.name is undefined'],
     ["[daily('08:00')]", 'schedule.0 has no name; it must be an object such as'],
-    ["[1, 2].map(() => ({ name: 'a', when: daily('08:00') }))", "schedule.1.name is 'a'; it must be another"],
+    [
+      "[1, 2].map(() => ({ name: 'a', when: daily('08:00') }))",
+      "schedule.1.name is 'a'; it must be a name that no earlier schedule has",
+    ],
     ["{ name: 'a', when: daily('08:00') }", "schedule.name is 'a'; it must be absent"],
     ["{ when: daily('08:00'), timeout: 'long' }", "timeout is 'long'"],
     ["{ when: daily('08:00'), backoff: () => 5 }", "backoff is 'a function'"],

@@ -75,7 +75,7 @@ export const classSchedule = new Option<ClassSchedule, readonly WrittenSchedule[
     const names = all.map(({ name }) => name)
     const double = names.findIndex((name, i) => names.indexOf(name) < i)
     if (double >= 0)
-      refuse(voice, `${path}.${double}.name`, names[double], 'another than that of an earlier one')
+      refuse(voice, `${path}.${double}.name`, names[double], 'a name that no earlier schedule has')
     return all
   },
 )

@@ -35,7 +35,7 @@ export function schedulesOfCommand(key: string, json: unknown, voice: Voice): Sc
   const all = json.map((each, i) => entry(key, each, `schedule.${i}`, true, voice))
   const double = all.findIndex(({ id }, i) => all.findIndex((other) => other.id === id) < i)
   if (double >= 0)
-    refuse(voice, `schedule.${double}.name`, json[double].name, 'another than that of an earlier one')
+    refuse(voice, `schedule.${double}.name`, json[double].name, 'a name that no earlier schedule has')
   return all
 }
 

@@ -75,7 +75,7 @@ const foreign: readonly (readonly [names: string, instead: string])[] = [
   ['addr nodes', 'several nodes are redis+cluster://host:port,host:port'],
   [
     'master masterName master_name sentinelMasterId service_name name',
-    'the primary that Sentinels watch is redis+sentinel://host:port/NAME',
+    'the name of the primary is in the path: redis+sentinel://host:port/NAME',
   ],
   ['natMap', 'give natMap in the object form, beside url'],
   [
