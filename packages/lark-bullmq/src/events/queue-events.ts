@@ -145,7 +145,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     await (this.#ready ?? this.#home.store.standing(this.name))
   }
 
-  /** Does nothing: it listens from the first listener on. */
+  /** Does nothing, because a `QueueEvents` listens as soon as it has a listener. */
   async run(): Promise<void> {}
 
   close(): Promise<void> {

@@ -54,7 +54,7 @@ export interface TreeJob extends AddedJob {
   queue: string
   /** By number: those that it waits for. */
   children: number[]
-  /** The one that waits for it. */
+  /** The node that waits for it. */
   parent: number | undefined
 }
 

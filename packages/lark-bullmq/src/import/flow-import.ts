@@ -124,7 +124,7 @@ export class FlowImport {
   #isSame(one: FlowDefinition, other: FlowDefinition, state: MarkState): boolean {
     const last = ({ nodes }: FlowDefinition) => nodes.at(-1)?.job?.job
     if (last(one)?.key !== last(other)?.key) return false
-    // Without marks, the payload must tell.
+    // Without marks, the payloads are compared.
     const isUnmarked = this.#options.mark.unmarked !== undefined
     return state !== 'none' || (isUnmarked && last(one)?.payload === last(other)?.payload)
   }

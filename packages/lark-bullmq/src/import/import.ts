@@ -408,7 +408,7 @@ class ImportRun {
   ): Promise<boolean> {
     const found = await this.#target.store.get(partition, id)
     if (found?.key !== key) return false
-    // Without marks, the payload must tell.
+    // Without marks, the payloads are compared.
     return mark !== 'none' || (this.#mark.unmarked !== undefined && found.payload === payload)
   }
 

@@ -82,7 +82,7 @@ function backoffOf(given: unknown, made: number): Backoff | undefined {
   return undefined
 }
 
-/** Undefined: nothing is said, or nothing that can be read. */
+/** Undefined if the option is absent, or cannot be read. */
 function removeIn(given: unknown): RemoveOption {
   if (typeof given === 'boolean' || given === -1) return given
   if (!isObject(given)) return numberIn(given)

@@ -126,7 +126,7 @@ export class JobSchedulers {
     return (await Promise.all(shown)).sort((one, other) => (one.next ?? never) - (other.next ?? never))
   }
 
-  /** What its jobs are added with. */
+  /** The options with which the jobs of a scheduler are added. */
   async #optionsOf({ id }: ScheduleInfo): Promise<JobsOptions> {
     const found = await bookOf(await opened(this.#home.store.jobs)).get(id)
     return optionsIn(found?.definition.job.options?.context)

@@ -215,8 +215,8 @@ const statuses: Readonly<Record<string, number>> = {
 }
 
 /**
- * What we did not foresee is said without its text, which may have anything in it, and is told to the
- * server's log.
+ * The answer to an error. An unexpected error is answered without its text, which may contain anything; the
+ * log of the server has the text.
  */
 function failed(error: unknown): Response {
   if (LarkError.is(error)) return refuse(statuses[error.code] ?? 400, error.code, error.message, error.hint)

@@ -243,7 +243,7 @@ export function settingsFrom(section: Section, source: ConfigSource, folder: str
 }
 
 /**
- * Whether an object leaves it to a url where the servers are, also to one that is not set here:
+ * Whether an object names its servers by a `url`, even if this url is undefined here:
  * `{ url: process.env.REDIS_URL, tls: … }`.
  */
 function isBesideUrl(named: RedisServers): boolean {

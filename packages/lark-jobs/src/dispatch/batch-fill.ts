@@ -12,7 +12,7 @@ import { LOT, LOT_BYTES, MemberLots, type MemberLotsOptions } from './member-lot
 import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
-/** Milliseconds in which whoever fills a batch must say more. */
+/** Milliseconds after which a process that fills a batch must send a sign of life. */
 export const FILLING = 30_000
 /** Milliseconds between two words of it. */
 const BEAT = 10_000

@@ -29,7 +29,7 @@ import type { Crowd, KeptEnd } from '../store/contract/store.ts'
 const FIRST_LOOK = { nodes: 1_000, members: 5_000 }
 /** Milliseconds: the longest time between two looks. */
 const LAST_LOOK = 300_000
-/** Milliseconds until somebody else does what is to be done now, if whoever does it dies. */
+/** Milliseconds until another worker does what is to be done now, if the worker that does it dies. */
 const AGAIN = 2_000
 /** The most nodes that one step starts. */
 export const MAX_STARTS = 500

@@ -156,11 +156,11 @@ export class Operate extends Operations {
 
   /**
    * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records that in the audit.
-   * Commands cannot be dispatched so.
+   * Commands cannot be dispatched this way.
    *
    * @param options what this job says differently from its class: `queueName`, `delay`, `priority`, `tags`
    *   and others; `id`
-   * @returns also if it was rejected, with the reason
+   * @returns the id of the job. A job that was rejected has `rejection`, with the reason
    * @throws UNKNOWN_JOB, UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, JOB_ID_INVALID,
    *   JOB_INVALID
    * @example const { id, rejection } = await operate().dispatch('send-email', { to }, { delay: '5m' })

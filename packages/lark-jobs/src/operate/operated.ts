@@ -25,7 +25,7 @@ export interface Operated {
   after?(ms: number, act: () => void): () => void
 }
 
-/** On what operations act, and for whom. @internal */
+/** What operations act on, and the person for whom they act. @internal */
 export interface Operating {
   readonly jobs: Operated
   /** What messages call the conditions of a filter, if not by their names. */

@@ -122,7 +122,7 @@ export type NeededOptionsOf<E> = {
     : never
 }
 
-/** What Lark reads. */
+/** The values of the options as Lark reads them. */
 export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
 
 /**

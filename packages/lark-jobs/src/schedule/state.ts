@@ -69,7 +69,7 @@ export interface OtherDefinition {
 export const MAX_SKIPPED = 20
 /** The most missed ticks that become jobs, and that are counted exactly. */
 export const MAX_MISSED = 1_000
-/** Milliseconds for which a move is left to whoever began it. */
+/** Milliseconds for which a move is left to the process that began it. */
 export const LEAVING = 2_000
 /** Milliseconds for which an ended schedule is still there. Whoever sets it later begins a new one. */
 export const KEEP_ENDED = 30 * 86_400_000

@@ -104,7 +104,7 @@ export class Crew {
   readonly #options: CrewOptions
   readonly #wishes = new Set<OpenWish>()
   readonly #dues: DueTimes
-  /** The one that takes jobs, and those of which jobs still run. */
+  /** The worker that takes jobs, and former ones whose jobs still run. */
   readonly #hands = new Set<Hand>()
   readonly #dead = new Set<StoreLink>()
   /** Until then jobs of dead workers may be leased. */
@@ -306,7 +306,7 @@ export class Crew {
       const concurrency = this.#concurrency + link.blocked
       if (worker.concurrency !== concurrency) within(fake, () => Object.assign(worker, { concurrency }), link)
       const isBlocked = [...this.#hands].every(({ worker, link }) => worker.running.size <= link.blocked)
-      // Those that are away from the store wait for it, and for nothing else.
+      // Workers that cannot reach the store wait for it, and for nothing else.
       if (outage.until !== undefined && outage.waiting > 0 && isBlocked) await this.pass(outage.until)
       const isStill =
         isBlocked && Underway.unanswered === 0 && [...this.#hands].every(({ worker }) => worker.isAtRest)

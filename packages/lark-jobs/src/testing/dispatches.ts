@@ -130,7 +130,7 @@ export class Dispatches {
   }
 
   #member(partition: string, job: NewJob, flow: string): void {
-    // Those of a flow in another flow were noted with the latter.
+    // The jobs of an inner flow were noted with the outer flow.
     const its = this.flows.find(({ id }) => id === flow)
     if (its === undefined || this.#members.has(job.id)) return
     this.#members.add(job.id)

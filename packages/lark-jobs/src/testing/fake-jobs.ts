@@ -1,7 +1,7 @@
 /**
- * The instance of `Jobs` behind a fake: an ordinary one, on an embedded store in memory. It adds to it that a
- * dispatch meets the outages of the fake, that nothing comes from a job whose worker is dead, and that
- * whoever awaits a result has the crew work for it.
+ * The instance of `Jobs` behind a fake, on an embedded store in memory. It differs from an ordinary one in
+ * three ways: a dispatch meets the outages of the fake, a job whose worker is dead dispatches nothing, and
+ * the crew works while somebody awaits a result.
  */
 import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
 import { Draft, readDraft } from '../api/draft.ts'

@@ -1,6 +1,6 @@
 /**
- * What the commands have in common that give orders to workers: which workers, who was told, and with `--wait`
- * who has obeyed.
+ * What the commands have in common that give orders to workers: which workers, who was told, and with
+ * `--wait` who has obeyed.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, flag } from '@s18i/lark'

@@ -181,7 +181,7 @@ async function purgeFound(
     },
   }
   if (options.dryRun) return changeJobs(open, filter, changing, options, passage)
-  // Those that go to a queue which the filter means are found there.
+  // Jobs that go to a queue of the filter are found there.
   const moving = (await bringEvery(open)).filter(({ to }) => !isIn(filter, to))
   const tally = await changeJobs(open, filter, changing, options, passage)
   moving.push(...(await bringEvery(open)))
@@ -205,7 +205,7 @@ async function bringEvery(open: OpenPurge): Promise<Moving[]> {
   return (await askAll(all, (partition) => bringAll(open.store, partition))).flat()
 }
 
-/** Those of the jobs that a filter means. One that was on its way is in both queues. */
+/** Returns which of the jobs a filter means. A job that was on its way is in both queues. */
 async function metAmong(
   open: OpenPurge,
   filter: JobConditions,
@@ -352,7 +352,7 @@ class ListedFlowJobs {
     return this.#counted.has(id)
   }
 
-  /** Where their flows are. */
+  /** The places of the flows of these jobs. */
   places(): FlowPlace[] {
     return [...this.#homes.values()]
   }

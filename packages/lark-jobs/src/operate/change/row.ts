@@ -44,11 +44,11 @@ export type WayBack = 'in place' | 'put back'
 export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefined> {
   /** In which states a filter may ask for jobs. */
   states: readonly State[]
-  /** In which states it finds them, if in others. Default: `states`. */
+  /** In which states it finds the jobs, if these states differ. Default: `states`. */
   finds?: readonly State[]
-  /** What the options may say beside what those of all changes may. */
+  /** The options of this change, beside those of all changes. */
   options?: { [Name in Exclude<keyof Options, keyof ChangeOptions>]-?: OptionOf<Options[Name]> }
-  /** What is called by which name in messages. */
+  /** The value that the change sets, and its name in messages. */
   value?: readonly [name: string, option: OptionOf<Value>]
   /** Which options a handle takes too; how messages say what it takes. Default: none. */
   ofHandle?: { options: readonly (keyof Options)[]; form?: string }

@@ -116,7 +116,7 @@ export class EventStream implements EventReader {
    * Where each partition is heard on. Never changed, but replaced: cursors of events are made of it later.
    */
   #places: ReadonlyMap<string, HeardAt> = new Map()
-  /** In the page that is being told: it is behind the place in `#places`. */
+  /** The last event of the page that is being told. It is later than the place in `#places`. */
   #current: Passed | undefined
   #begun: Promise<WatchedStore | undefined> | undefined
   #cursors: Cursors<HeardIn[]> | undefined

@@ -103,7 +103,7 @@ export class FairOrder {
     return this.isCrowded ? this.#urgent : this.#pressing
   }
 
-  /** Whether the claimer is known to need a call without a free slot, also if it is crowded. */
+  /** Whether the claimer is known to need a call even without a free slot, or when it is crowded. */
   isUrgent(claimer: Claimer): boolean {
     return this.#urgent.has(claimer)
   }

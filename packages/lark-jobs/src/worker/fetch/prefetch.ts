@@ -80,9 +80,9 @@ export class Prefetch {
   /**
    * Takes in the jobs of a claim.
    *
-   * @param number of the call
-   * @param short it brought fewer jobs than there is room for: the time until the next answer measures no
-   *   speed
+   * @param number the number of the call
+   * @param short whether the claim brought fewer jobs than there is room for. Then the time until the next
+   *   answer does not measure the speed
    * @param until the earliest time at which the lease may end, by `performance.now()`
    */
   push(number: number, jobs: readonly ClaimedJob[], short: boolean, now: number, until: number): void {

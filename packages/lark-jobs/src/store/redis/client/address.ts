@@ -76,7 +76,7 @@ export function nameOf(address: Address): string {
 /** An address whose parts are not checked yet. */
 export type GivenAddress = Omit<Address, 'connectTimeout'> & { connectTimeout?: Duration }
 
-/** The address under which a server is reached that another server gives as `host` and `port`. */
+/** The address at which this process reaches a server that another server calls `host` and `port`. */
 export function reached(by: Address, host: string, port: number): { host: string; port: number } {
   return by.natMap?.get(hostOf({ host, port })) ?? { host, port }
 }

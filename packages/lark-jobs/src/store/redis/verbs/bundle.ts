@@ -26,7 +26,7 @@ export function readBundles(bundles: readonly string[]): Effect[] {
   })
 }
 
-/** The bundles that some members name, and of those of which not all members are named, what is named. */
+/** The bundles that some members name. If not all members of a bundle are named: which of them are. */
 export function namedBundles(names: readonly EffectName[]): string[] {
   const indices = new Map<string, Set<number>>()
   for (const { bundle, id } of names) {

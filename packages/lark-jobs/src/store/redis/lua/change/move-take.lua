@@ -46,7 +46,7 @@ local function take_out(id, to, record, priority, place)
   for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress', 'keeps' }) do
     texts[#texts + 1] = redis.call('HGET', key(each), id) or ''
   end
-  -- The limits of its group, which another job may have brought, are those of the group elsewhere too.
+  -- The job takes the limits of its group along, even if another job has brought them.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
   record = options().with_options(before and before .. limits .. after or record, { movedAt = string.format('%.0f', moved_at) })
