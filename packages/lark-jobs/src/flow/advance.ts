@@ -416,7 +416,7 @@ export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 
   return isOver && (end ?? ending)?.reason === 'deadline'
 }
 
-/** What can start again of what did not complete. */
+/** What can start again of what did not complete. Default: whatever failed. */
 export interface Startable {
   /** Whether some of the members that failed can. */
   members: boolean
@@ -429,7 +429,6 @@ export interface Startable {
  * that were skipped because of them, and members that failed. Results are kept. Undefined if the flow has
  * completed, or if nothing is left that could start again.
  *
- * @param startable default: whatever failed
  * @param within milliseconds in which it must end from now on. Default: an ended flow as long as at first
  */
 export function startAgain(
