@@ -19,7 +19,7 @@ export class JobsRetryCommand extends ChangeCommand {
   state = flag.enum('Jobs in this state instead of failed ones', retriable)
   all = flag.boolean('Every failed job')
   flow = flag.string('The flow with this id: starts again what did not complete')
-  within = flag.string('With --flow: in how long it must end from now on, such as 2h')
+  within = flag.string('With --flow: the time that it gets from now on, such as 2h')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {

@@ -83,7 +83,7 @@ export const classSchedule = new Option<ClassSchedule, readonly WrittenSchedule[
 function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): WrittenSchedule {
   if (isRecurrence(value)) refuseNameless(path, voice)
   const { name, when, payload } = scheduleEntry.readAll(value, voice, path)
-  const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only in a list, each has a name'
+  const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only schedules in a list have names'
   if ((name !== undefined) !== isNamed) refuse(voice, `${path}.name`, name, right)
   return { name, when, payload, hasPayload: 'payload' in (value as object) }
 }

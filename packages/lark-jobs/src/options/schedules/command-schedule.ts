@@ -44,7 +44,7 @@ function entry(key: string, json: unknown, path: string, isNamed: boolean, voice
   if (recurrenceFrom(json) !== undefined) refuseNameless(path, voice)
   checkNames(voice, Object.keys(json), names, path)
   const { name, when: written, args, ...fields } = json
-  const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only in a list, each has a name'
+  const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only schedules in a list have names'
   const isName = typeof name === 'string' && isScheduleId(name)
   if (isNamed ? !isName : name !== undefined) refuse(voice, `${path}.name`, name, right)
   const when = recurrenceFrom(written) ?? refuse(voice, `${path}.when`, written, recurrence)

@@ -62,7 +62,7 @@ function withUrl({ url, ...beside }: RedisServers): RedisServers {
   const twice = Object.keys(rest).find(
     (key) => key !== 'tls' && said[key as keyof RedisServers] !== undefined,
   )
-  if (twice !== undefined) throw invalid(`"${twice}" is said by the url, and again beside it`)
+  if (twice !== undefined) throw invalid(`"${twice}" is set twice: in the url, and beside it`)
   return { ...said, ...rest, tls: bothTls(said.tls, beside.tls) }
 }
 
