@@ -342,7 +342,7 @@ export class FlowNode {
   }
 }
 
-/** A node that does without those that were removed. */
+/** The same node, which no longer waits for removed nodes. */
 function without(node: NodeDefinition, removed: ReadonlySet<number>): NodeDefinition {
   const gone = node.after.filter((each) => removed.has(each))
   if (gone.length === 0) return node

@@ -43,7 +43,7 @@ export class Listening implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Without a slash at its end. */
+  /** The address of the server, without a slash at the end. */
   get origin(): string {
     return `http://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.port}`
   }

@@ -85,8 +85,8 @@ interface PassedFlow extends FlowRef {
 }
 
 /**
- * What a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: of the
- * partition.
+ * The flows that a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: a
+ * damaged flow of the partition.
  */
 interface FoundFlows {
   passed: PassedFlow[]

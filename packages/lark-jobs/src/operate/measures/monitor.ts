@@ -123,7 +123,7 @@ export type QueueCheck = { queue: string; ok: boolean } & (
 )
 
 export interface MonitorReport {
-  /** Whether every check is. */
+  /** Whether every check is `ok`. */
   ok: boolean
   /** Milliseconds for which failed jobs are counted. */
   within: number

@@ -53,8 +53,8 @@ export async function waitingReasons(facts: Facts): Promise<Reason[]> {
 }
 
 /**
- * A job that is due later. What matters only then is not a reason now. What somebody must mend comes first:
- * if nobody can run a job, workers put it back again and again.
+ * The reasons of a job that is due later. Reasons that count only when it is due are left out. Faults that
+ * somebody must mend come first: if no worker can run a job, workers put it back again and again.
  */
 export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   const { job, at } = facts.stand

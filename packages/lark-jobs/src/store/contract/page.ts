@@ -86,8 +86,8 @@ export interface Filter {
 export type Counts = Record<State, number>
 
 /**
- * How many failed jobs were removed before their age since the partition exists, and when last: milliseconds
- * since 1970.
+ * How many failed jobs the partition has ever removed before their age, and when it last removed one:
+ * milliseconds since 1970.
  */
 export interface Dropped {
   count: number
