@@ -61,9 +61,12 @@ export const MAX_RUNS = 20
 export interface ScheduleRun {
   /** The instant of its tick: milliseconds since 1970. */
   tick: number
-  /** `rejected`: the job was not queued, because of its lock, or because its queue was full. */
-  state: Extract<State, 'completed' | 'failed' | 'cancelled'> | 'rejected'
-  /** When it ended: milliseconds since 1970. */
+  /**
+   * `rejected`: the job was not queued, because of its lock, or because its queue was full. `moved`: it went
+   * to another queue, and its schedule does not hear how it ends there.
+   */
+  state: Extract<State, 'completed' | 'failed' | 'cancelled'> | 'rejected' | 'moved'
+  /** When it ended, or was moved: milliseconds since 1970. */
   at: number
   /** Milliseconds that the run took, of a job that completed. */
   took?: number

@@ -642,6 +642,23 @@ export function schedules(make: Make): void {
     expect(runs[0]).toMatchObject({ state: 'failed' })
   })
 
+  scheduled('a job that is moved is among the last runs, once', async (book, harness) => {
+    await book.make()
+    const caller = harness.caller()
+    const given = tick(START)
+    await caller.enqueue(given)
+    const { moves } = harness.store
+    const { jobs } = await moves.take('emails', [given.id], ['mails'])
+    await moves.take('emails', [given.id], ['mails'])
+    const moved = [{ tick: START, state: 'moved', at: book.now }]
+    expect((await book.read())!.runs).toEqual(moved)
+    await moves.put('mails', jobs)
+    await moves.settle('emails', jobs)
+    const elsewhere = harness.caller('bob', 'mails')
+    await elsewhere.settle(await elsewhere.claimOne(), completed)
+    expect((await book.read())!.runs).toEqual(moved)
+  })
+
   scheduled('jobs of no schedule of the partition are noted nowhere', async (book, harness) => {
     const made = await book.make()
     const caller: Caller = harness.caller()

@@ -158,7 +158,7 @@ function readSchedule(id: string, i: number, [definitions, states, runs]: readon
 /** Leaves out damaged lines. */
 function readRuns(text: string): ScheduleRun[] {
   return text.split('\n').flatMap((line): ScheduleRun | [] => {
-    const parts = /^(\S+) (completed|failed|cancelled|rejected) (\d+)(?: (\d+))?$/.exec(line)
+    const parts = /^(\S+) (completed|failed|cancelled|rejected|moved) (\d+)(?: (\d+))?$/.exec(line)
     const tick = Date.parse(parts?.[1] ?? '')
     if (parts === null || Number.isNaN(tick)) return []
     const [, , state, at, took] = parts

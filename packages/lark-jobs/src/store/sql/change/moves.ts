@@ -20,6 +20,7 @@ import type { Access } from '../access.ts'
 import { findLane, goesFirst, laneMoves, openLane, putFirst, rulesTextOf } from '../claim/lane.ts'
 import { isOnItsWay, owesHook } from '../effects/effect.ts'
 import { makeWay } from '../end/retain.ts'
+import { noteRun } from '../end/runs.ts'
 import { inTheWay } from '../enqueue/enqueue.ts'
 import { forgetLock, holderOfLock } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
@@ -180,6 +181,7 @@ function take(partition: Partition, id: string, to: string, room: Room, jobs: Mo
   const { payload, apart } = keepPayload(database, text)
   database.run(leave, now, to, JSON.stringify({ movedAt }), payload, apart, row.seq)
   database.run(lend, row.seq, partition.id, now + MOVE_LEASE_MS)
+  noteRun(partition, id, 'moved')
   tell(partition, 'moved', [id])
   jobs.push({ id, from: partition.name, to, movedAt, text })
   return 'taken'

@@ -8,7 +8,7 @@
 -- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken:
 --            its id, its partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
--- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
+-- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked, schedules
 
 -- This is first because a full server allows this write, and after it the rest of a script: what is taken is
 -- kept here.
@@ -61,6 +61,7 @@ local function take_out(id, to, record, priority, place)
   redis.call('HSET', key('jobs'), id, '~' .. text)
   redis.call('HSET', key('ended'), id, string.format('moving|%.0f|~%.0f|', now, moved_at) .. to)
   redis.call('HSETNX', key('settings'), 'effects', 1)
+  schedules().note_runs('moved', { id }, {})
   tell('moved', { id })
   return hand_out(id, to, moved_at, text)
 end
