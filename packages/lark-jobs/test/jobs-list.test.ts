@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsListCommand } from '../src/commands/look/jobs-list.ts'
+import { JobsStatusCommand } from '../src/commands/look/jobs-status.ts'
 import { JobsWorkersCommand } from '../src/commands/workers/jobs-workers.ts'
 import { createJobs, Job, type Jobs } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'
@@ -12,7 +13,7 @@ import { operate } from '../src/operate.ts'
 import { Record, signal } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-list-'))
-const commands = [JobsListCommand, JobsWorkersCommand]
+const commands = [JobsListCommand, JobsStatusCommand, JobsWorkersCommand]
 let files = 0
 let jobs: Jobs
 let begun = signal()
@@ -127,6 +128,9 @@ test('a worker that is not heard of, and whose leases last, is not called dead',
     expect(stdout + stderr).toContain(`${worker.id} (${hostname()}, pid ${process.pid}) was last heard of`)
     expect(stdout + stderr).toContain(
       `and its leases last: perhaps a handler blocks it, see lark jobs:why ${id}`,
+    )
+    expect((await lark(['jobs:status'])).stderr).toContain(
+      `${worker.id} (${hostname()}, pid ${process.pid}) was last heard of`,
     )
     expect(stdout + stderr).not.toContain('DIED')
     expect(stderr).not.toContain('No worker is running')

@@ -118,7 +118,7 @@ test('--json prints the reasons as they are', async () => {
     ...{ id: second, key: 'sync-shop', queue: 'default', state: 'waiting', at: expect.any(Number) },
     reasons: [
       expect.objectContaining({ kind: 'paused-queue', remedy: 'lark jobs:resume default' }),
-      expect.objectContaining({ kind: 'no-worker', remedy: 'lark jobs:work' }),
+      expect.objectContaining({ kind: 'no-worker', remedy: 'lark jobs:work --queue=default' }),
       expect.objectContaining({ kind: 'strict', jobs: [first], until: expect.any(Number) }),
     ],
   })

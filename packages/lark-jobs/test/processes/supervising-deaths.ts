@@ -121,7 +121,14 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors }])
     const shown = 'WORKER_DIED: its process ended with exit code 3'
     expect((await app.run('jobs:failed')).stdout).toContain(shown)
-    expect((await app.run('jobs:show', jobs[0].id)).stdout).toContain(`Run 3: JobsError ${shown}`)
+    const { id } = jobs[0]
+    expect((await app.run('jobs:show', id)).stdout).toContain(`Run 3: JobsError ${shown}`)
+    const { stderr: remarks } = await app.run('jobs:status')
+    expect(remarks).toMatch(/^! 3 workers died within an hour, the last one .* ago: 3 of them held job /m)
+    expect(remarks).toContain(`job ${id}, see lark jobs:why ${id}\n`)
+    const why = (await app.run('jobs:why', id)).stdout.replaceAll(/\s+/g, ' ')
+    expect(why).toContain('Its worker died 3 times while it ran')
+    expect(why).toContain(`→ lark jobs:show ${id}`)
   })
 
   test.concurrent('a handler that hangs: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {

@@ -24,6 +24,7 @@ import { newId } from '../../src/model/id.ts'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import { heldReason } from '../../src/operate/why/reasons-of-state.ts'
 import { operate, type Reason, reasonKinds } from '../../src/operate.ts'
+import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 const program = fileURLToPath(new URL('dying.js', import.meta.url))
@@ -183,7 +184,7 @@ export function explaining(connect: Connect): void {
       {
         kind: 'no-worker',
         text: 'No living worker serves its queue default',
-        remedy: { do: 'start-worker' },
+        remedy: { do: 'start-worker', queue: 'default' },
       },
     ])
     await jobs.resume({ queue: 'default' })
@@ -470,6 +471,25 @@ export function explaining(connect: Connect): void {
     await bench.work()
     await eventually(async () => expect(await told(holder)).toEqual(['ended: It completed … ago']))
     expect(await operate(jobs).why(newId())).toBeUndefined()
+  })
+
+  test('a job that failed because its workers died says so, and its remedy is to look', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const [id] = await queued(jobs, new PlainJob())
+    const { store } = await insideOf(jobs).open()
+    for (let number = 1; number <= MAX_CRASHES; number++) {
+      const found = await store.exchange('default', { caller: 'dead', number }, [], {
+        ...{ limit: 1, leaseMs: 60_000 },
+      })
+      const notes = found.jobs.map(({ id, token }) => ({ id, token, alone: true }))
+      await store.extend('default', 'dead', notes, 60_000)
+      await store.recover('default', { holder: 'dead', cause: 'was killed by SIGKILL' })
+    }
+    expect(await told(id)).toEqual([
+      'ended: It failed … ago: JobsError: its process was killed by SIGKILL. Its worker died 3 times while it ran: if you retry it before its cause is mended, others may die',
+    ])
+    expect(await reasons(id)).toMatchObject([{ remedy: { do: 'see-errors', job: id } }])
   })
 
   test('a job of a silent worker, one that is prefetched, and one that cannot be read', async () => {

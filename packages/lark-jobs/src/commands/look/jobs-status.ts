@@ -8,7 +8,7 @@ import {
   type QueueRetention,
   type QueueStatus,
 } from '../../operate.ts'
-import { remarksOn } from './queue-remarks.ts'
+import { remarksOn, remarksOnUnheard } from './queue-remarks.ts'
 import { everyOf, outlasts } from './watched.ts'
 
 const keptStates = ['failed', 'completed', 'cancelled'] as const
@@ -69,7 +69,8 @@ export class JobsStatusCommand extends Command {
         limits.add(`${keeps.get(each.queue)![state].count.toLocaleString('en')} ${state}`)
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
     if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
-    for (const { kind, text } of remarksOn(status)) this[kind](text)
+    const unheard = await operating.workers.unheard()
+    for (const { kind, text } of [...remarksOn(status), ...remarksOnUnheard(unheard)]) this[kind](text)
   }
 }
 

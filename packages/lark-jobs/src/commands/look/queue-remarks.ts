@@ -1,15 +1,17 @@
 /**
  * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what
- * waits for a worker that nobody has started.
+ * waits for a worker that nobody has started. And of the workers that the store does not hear of.
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
-import type { Counts, QueueStatus, Status } from '../../operate.ts'
+import type { Counts, QueueStatus, Status, UnheardWorkers } from '../../operate.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
+import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
+import { ago } from '../words/instant.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
 /** The most paused groups that are named for each queue. */
@@ -110,6 +112,34 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       yield warn(visible(`No live worker knows ${keys} (${queue})`))
     }
   }
+}
+
+/** Workers that have died, with a job that several of them held; and those that are silent. */
+export function* remarksOnUnheard({ lost, silent }: UnheardWorkers): Generator<Remark> {
+  for (const worker of silent) yield warn(visible(silentWords(worker)))
+  if (lost.length === 0) return
+  const deaths = new Map<string, number>()
+  for (const id of lost.flatMap(({ taken }) => [...new Set(taken.flatMap(({ jobs }) => jobs))]))
+    deaths.set(id, (deaths.get(id) ?? 0) + 1)
+  const [id, count] = [...deaths].sort(([, one], [, other]) => other - one)[0] ?? ['', 0]
+  const last = ago(lost[0]!.seenAt ?? lost[0]!.endedAt)
+  const see =
+    count < 2
+      ? commandFor({ do: 'see-workers' })
+      : `${count} of them held job ${id}, see ${commandFor({ do: 'see-why', job: id })}`
+  yield warn(visible(`${plural(lost.length, 'worker')} died within an hour, the last one ${last}: ${see}`))
+}
+
+/** That a worker says nothing, though its leases last. */
+export function silentWords({
+  id,
+  host,
+  pid,
+  seenAt,
+  endedAt,
+  job,
+}: UnheardWorkers['silent'][number]): string {
+  return `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${commandFor({ do: 'see-why', job: job.id })}`
 }
 
 function info(text: string): Remark {

@@ -5,9 +5,9 @@ import { defined } from '../../model/defined.ts'
 import { type LostWorker, type Operate, operate } from '../../operate.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
+import { silentWords } from '../look/queue-remarks.ts'
 import { everyOf, outlasts } from '../look/watched.ts'
 import { ago, timeSince } from '../words/instant.ts'
-import { commandFor } from '../words/remedy-commands.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
 export class JobsWorkersCommand extends Command {
@@ -67,12 +67,7 @@ export class JobsWorkersCommand extends Command {
         this.info(
           `${visible(id)} starts no other job beside ${visible(alone.job)}, which may have killed its process before: lark jobs:why ${visible(alone.job)}`,
         )
-    for (const { id, host, pid, seenAt, endedAt, job } of silent)
-      this.warn(
-        visible(
-          `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${commandFor({ do: 'see-why', job: job.id })}`,
-        ),
-      )
+    for (const worker of silent) this.warn(visible(silentWords(worker)))
     if (lost.length > 0) {
       this.line()
       this.table(

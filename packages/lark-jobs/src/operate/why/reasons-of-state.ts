@@ -4,7 +4,7 @@
 import type { KeptFlow } from '../../flow/flow-records.ts'
 import type { KeptError, WorkerRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
-import type { Stand } from '../../store/contract/store.ts'
+import { type Stand, WORKER_DIED } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import type { FlowNodeInfo } from '../flows/flow-parts.ts'
@@ -79,13 +79,17 @@ export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
   const ago = `${readable(Math.max(0, at - finishedAt))} ago`
   const why = [reason, because].filter((each) => each !== undefined).join(': ')
   const error = state === 'failed' ? errors.at(-1) : undefined
+  const isPoison = error?.code === WORKER_DIED.code
+  const deaths = isPoison
+    ? `. Its worker died ${job.crashes === 1 ? 'once' : `${job.crashes} times`} while it ran: if you retry it before its cause is mended, others may die`
+    : ''
   const texts = {
     completed: `It completed ${ago}`,
-    failed: `It failed ${ago}${error === undefined ? '' : `: ${namedLine(error)}`}`,
+    failed: `It failed ${ago}${error === undefined ? '' : `: ${namedLine(error)}`}${deaths}`,
     cancelled: `It was cancelled ${ago}${why === '' ? '' : ` (${why})`}`,
   }
   const mends = state === 'failed' && lockedBy === undefined
-  const remedy = mends && { remedy: { do: 'retry', job: id } as const }
+  const remedy = mends && { remedy: { do: isPoison ? 'see-errors' : 'retry', job: id } as const }
   const ended: Reason = { kind: 'ended', text: texts[state as keyof typeof texts], ...remedy }
   if (lockedBy === undefined) return [ended]
   const text = `It cannot be queued again while job ${lockedBy} has its unique lock`

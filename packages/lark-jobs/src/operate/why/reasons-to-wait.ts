@@ -129,7 +129,7 @@ function workerless(facts: Facts): Reason[] {
     return [{ kind: 'unknown-key', text, workers: ids, remedy: { do: 'see-overview' } }]
   }
   const move = moveFrom(queue, [...open.settings.partitions.keys()], stand.job.id)
-  const start = isConfigured ? { remedy: { do: 'start-worker' } as const } : defined({ remedy: move })
+  const start = isConfigured ? { remedy: { do: 'start-worker', queue } as const } : defined({ remedy: move })
   if (serving.length > 0) {
     const ids = serving.map(({ id }) => id)
     const text = `The workers of its queue ${queue} are quiet, and take no more jobs: ${listed(ids)}`
