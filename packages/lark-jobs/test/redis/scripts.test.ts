@@ -8,6 +8,7 @@ import { basename } from 'node:path'
 import { createClient } from '@redis/client'
 import { describe, expect, test } from 'vitest'
 import { isFragment } from '../../build/fragments.js'
+import { createJobs, Job } from '../../src/index.ts'
 import { NODES } from '../../src/store/contract/flows.ts'
 import { CALL_MEMORY } from '../../src/store/contract/store.ts'
 import type { ScriptName } from '../../src/store/redis/client/repetition.ts'
@@ -17,6 +18,11 @@ import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, failed, job, jobs, line, retried } from '../conformance/jobs.ts'
 import { Server } from './server.ts'
 import { openStore } from './stores.ts'
+
+class LaterJob extends Job {
+  override readonly key = 'later'
+  handle(_: { n: number }): void {}
+}
 
 const folder = new URL('../../src/store/redis/lua/', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, folder), 'utf8')
@@ -146,6 +152,32 @@ test('each script has the hash of its assembled text', () => {
         .digest('hex'),
       name,
     ).toBe(sha1)
+})
+
+test('a purge of many jobs that were moved asks no script for more than 250 at once', async () => {
+  await using server = await Server.start()
+  await using shop = createJobs({ connection: server.url, queues: { default: {}, low: {} } })
+  const drafts = Array.from({ length: 600 }, (_, n) => new LaterJob().with({ n }).delayed('1h'))
+  await shop.dispatch(drafts)
+  expect(await shop.move({ queue: 'default' }, 'low')).toEqual({ moved: 600, left: 0 })
+  const monitor = createClient({ url: server.url })
+  await monitor.connect()
+  let most = 0
+  let last: () => void
+  const all = new Promise<void>((resolve) => {
+    last = resolve
+  })
+  await monitor.monitor((text) => {
+    if (text.includes('"the-last-call"')) return last()
+    const words = [...String(text).matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) => word!)
+    if (/evalsha/i.test(words[0] ?? '')) most = Math.max(most, words.length - 4)
+  })
+  expect(await shop.purge({ queue: 'low' })).toEqual({ removed: 600, running: 0 })
+  await shop.find('the-last-call')
+  await all
+  monitor.destroy()
+  expect(most).toBeGreaterThanOrEqual(250)
+  expect(most).toBeLessThan(300)
 })
 
 test('every script is called with what its header documents', async () => {

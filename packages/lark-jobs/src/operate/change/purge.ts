@@ -13,6 +13,7 @@ import { grouped, groupedBy } from '../../model/grouped.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
 import { bringAll, getFollowed } from '../../store/contract/moved.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { MAX_ITEMS, type MovedPlace, type MovingJob, type Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { askAll } from '../look/ask-all.ts'
@@ -30,6 +31,7 @@ import {
   partitionsToLookIn,
   shownPayload,
   stored,
+  TOGETHER,
 } from '../look/stored-jobs.ts'
 import { changeJobs, isCounted, type VerdictCounts } from './change.ts'
 import { type PurgeOptions, type Removed, removable } from './changed.ts'
@@ -243,26 +245,35 @@ async function purgeStuck(
 
 /** Purges what other partitions keep of jobs that were moved from there to this one, and are purged. */
 async function purgeTraces(open: OpenPurge, partition: string, ids: readonly string[]): Promise<void> {
-  const { store } = open
   if (ids.length === 0) return
   const others = [...(await everyPartition(open)).values()].flat().filter((each) => each !== partition)
   await askAll(others, async (other) => {
-    const gone = async (kind: MovedPlace['kind']) => {
-      const places = await store.moves.where(other, ids)
-      return ids.filter((_, i) => {
-        const place = places[i]!
-        return place.kind !== 'here' && place.kind === kind && place.to === partition
-      })
-    }
-    // What is on its way may be a purged job, which arrives as none, or another one, which then has its id.
-    const moving = await gone('moving')
-    const to = moving.map(() => partition)
-    if (moving.length > 0) await carry(store, other, moving, to)
-    const traces = await gone('moved')
-    if (traces.length === 0) return
-    await store.alter(other, traces, { kind: 'purge', isElsewhere: true })
-    await purgeTraces(open, other, traces)
+    for (const lot of inLots(ids, TOGETHER)) await purgeTracesIn(open, other, partition, lot)
   })
+}
+
+async function purgeTracesIn(
+  open: OpenPurge,
+  other: string,
+  partition: string,
+  ids: readonly string[],
+): Promise<void> {
+  const { store } = open
+  const gone = async (kind: MovedPlace['kind']) => {
+    const places = await store.moves.where(other, ids)
+    return ids.filter((_, i) => {
+      const place = places[i]!
+      return place.kind !== 'here' && place.kind === kind && place.to === partition
+    })
+  }
+  // What is on its way may be a purged job, which arrives as none, or another one, which then has its id.
+  const moving = await gone('moving')
+  const to = moving.map(() => partition)
+  if (moving.length > 0) await carry(store, other, moving, to)
+  const traces = await gone('moved')
+  if (traces.length === 0) return
+  await store.alter(other, traces, { kind: 'purge', isElsewhere: true })
+  await purgeTraces(open, other, traces)
 }
 
 /** Purges what is kept of these jobs, also of removed ones. An id that no job has counts as none. */
