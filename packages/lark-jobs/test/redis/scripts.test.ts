@@ -39,6 +39,7 @@ const isNumbered = (name: string) => /^-- needs: .*\bnumbered\b/m.test(read(name
 const numbering = ['calls', 'numbered'].map((each) =>
   code(read(`shared/${each}.lua`))
     .replace(/^\s*\n/gm, '')
+    .replace(/^[ \t]+/gm, '')
     .replaceAll('CALL_MEMORY', String(CALL_MEMORY)),
 )
 

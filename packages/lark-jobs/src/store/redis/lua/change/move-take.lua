@@ -86,7 +86,8 @@ local verdicts = {}
 for i = 3, #ARGV - 1, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
-local due_until = ARGV[3] == '*' and '+inf' or now
+-- The star is the only argument of its own.
+local due_until = #ARGV == 3 and '+inf' or now
 for _, id in ipairs(#ARGV < 4 and redis.call('ZRANGE', key('effects:move'), '-inf', due_until, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
   local state, moved_at, to = gone(id)
   local record = redis.call('HGET', key('jobs'), id)
