@@ -256,6 +256,22 @@ describe('between the packages', () => {
     expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(used))).toEqual([])
   })
 
+  it('/internal has few names, types included, and none that users have already', () => {
+    const names = (file: string) => {
+      const text = read(`packages/lark-jobs/src/${file}`)
+      const taken = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(
+        ([, said]) => said!.match(/\w+(?=\s*(?:,|$))/g) ?? [],
+      )
+      const own = text.matchAll(/^export (?:async )?(?:function|const|interface|class|type) (\w+)/gm)
+      return [...taken, ...Array.from(own, ([, name]) => name!)]
+    }
+    const few = names('internal.ts')
+    const users = new Set([...names('index.ts'), ...names('operate.ts')])
+    expect(few.length).toBeLessThanOrEqual(60)
+    expect(few.length).toBeGreaterThan(40)
+    expect(few.filter((name) => users.has(name))).toEqual([])
+  })
+
   it('the browser imports of the server only types', () => {
     const folder = 'packages/lark-dashboard/browser'
     const imports = [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.tsx')].flatMap((file) =>

@@ -4,7 +4,8 @@
  * main entry do not change so.
  *
  * First what an instance of `Jobs` hides; then the flows and schedules that a store keeps; then the rules by
- * which a job is written: its ids, its sizes, its options; and last the words of messages.
+ * which a job is written: its ids, its sizes, its options; and last the words of messages. It has few names: what
+ * the main entry or `/operate` exports is taken from there, and a type that another one leads to has no name.
  *
  * @module @s18i/lark-jobs/internal
  */
@@ -16,70 +17,93 @@ import { loadSettings, type Settings } from './config/config.ts'
 import { Configured } from './config/configured.ts'
 import type { FlowSpec } from './dispatch/flow-definition.ts'
 import type { Drafted } from './dispatch/new-job.ts'
+import { checkTicks as checkTicksOf } from './dispatch/schedule-definition.ts'
+import { jobIndex } from './flow/advance.ts'
 import { insideOf } from './model/copies.ts'
 import { defined } from './model/defined.ts'
-import type { ClaimedJob } from './model/record.ts'
+import { memberId } from './model/effect.ts'
+import { type FlowPlace, type FlowState, MAX_DEFINITION, MAX_FLOW_ID, MAX_NODES } from './model/flow.ts'
+import { MAX_ID } from './model/id.ts'
+import { MAX_CONTEXT, MAX_PAYLOAD } from './model/payload.ts'
+import { type ClaimedJob, MAX_NAME } from './model/record.ts'
+import { MAX_SCHEDULE_ID } from './model/tick.ts'
 import type { HandChange } from './operate/audit/hand-change.ts'
 import { awaitWithin } from './operate/events/results.ts'
 import type { Operate } from './operate/operate.ts'
+import type { Operating } from './operate/operated.ts'
 import type { JobLike } from './options/job-class.ts'
 import { jobInside } from './options/job-inside.ts'
+import { voiceOf } from './options/schema.ts'
+import type { Definition } from './schedule/definition.ts'
 import { locationOf as locate } from './store/connect.ts'
 import type { RedisServers } from './store/contract/servers.ts'
-import type { Store } from './store/contract/store.ts'
+import { MAX_BYTES, MAX_ERROR, MAX_ERRORS, type Store } from './store/contract/store.ts'
+import { LONGEST } from './words/duration.ts'
 import type { WorkOptions } from './worker/options.ts'
 import type { Worker } from './worker/worker.ts'
 
 export { isQueueName, knownQueue } from './config/queues.ts'
-export { type FlowSpec, flowPlace, type NodeSpec } from './dispatch/flow-definition.ts'
+export { type FlowSpec, flowPlace } from './dispatch/flow-definition.ts'
 export type { Drafted } from './dispatch/new-job.ts'
 export { NodeNames } from './dispatch/node-names.ts'
-export { checkTicks, partitionOf } from './dispatch/schedule-definition.ts'
+export { partitionOf } from './dispatch/schedule-definition.ts'
 export { jobIndex } from './flow/advance.ts'
 export { FlowBook } from './flow/flow-book.ts'
-export { FlowRecords, type KeptFlow, type NodeEnd } from './flow/flow-records.ts'
+export { FlowRecords, type KeptFlow } from './flow/flow-records.ts'
 export { inContext } from './model/context.ts'
-export { memberId, memberOf } from './model/effect.ts'
+export { memberOf } from './model/effect.ts'
 export { EVERY_KEY } from './model/every-key.ts'
 export {
   type FailureRule,
-  type FlowDefinition,
-  type FlowJob,
   type FlowPlace,
-  indexOf,
-  MAX_DEFINITION,
-  MAX_FLOW_ID,
-  MAX_NODES,
-  type NodeDefinition,
   type NodeState,
   nodeOf,
 } from './model/flow.ts'
 export { groupedBy } from './model/grouped.ts'
-export { MAX_ID, newId, newNonce } from './model/id.ts'
 export { partitionsOf, partitionWith, queueOf } from './model/partition.ts'
-export { decode, encode, MAX_CONTEXT, MAX_PAYLOAD, whyDropped } from './model/payload.ts'
-export { type Keep, MAX_NAME, type NewJob } from './model/record.ts'
-export { isReserved, unreserved } from './model/reserved-key.ts'
-export { MAX_SCHEDULE_ID, tickId, tickOf } from './model/tick.ts'
-export type { HandChange } from './operate/audit/hand-change.ts'
+export { decode, encode, whyDropped } from './model/payload.ts'
+export type { Keep, NewJob } from './model/record.ts'
+export { isReserved } from './model/reserved-key.ts'
+export { tickId, tickOf } from './model/tick.ts'
 export { passes } from './operate/events/watcher.ts'
 export { locateFlow } from './operate/flows/flow-finding.ts'
 export { alterAt, partitionsToLookIn } from './operate/look/stored-jobs.ts'
 export { bookOf } from './operate/schedules/schedule-info.ts'
-export { isFlowId } from './options/flow.ts'
 export { isName } from './options/job-settings.ts'
 export { limitsOf } from './options/limits.ts'
 export { ownIdOf } from './options/own-id.ts'
-export { isObject, voiceOf } from './options/schema.ts'
+export { isObject } from './options/schema.ts'
 export type { Definition } from './schedule/definition.ts'
 export { retentionOf } from './store/contract/rules/retention.ts'
-export { MAX_BYTES, MAX_ERROR, MAX_ERRORS, type Store } from './store/contract/store.ts'
-export { LONGEST, milliseconds } from './words/duration.ts'
+export { milliseconds } from './words/duration.ts'
 export { listed } from './words/listed.ts'
-export { plural } from './words/plural.ts'
 export { shown } from './words/secret.ts'
 export { textOf } from './words/thrown.ts'
-export type { Settings }
+
+/** The most that there may be of something: characters of texts and ids, bytes of what is kept, milliseconds. */
+export const LARGEST = {
+  id: MAX_ID,
+  /** Characters of the key of a job. */
+  name: MAX_NAME,
+  flowId: MAX_FLOW_ID,
+  scheduleId: MAX_SCHEDULE_ID,
+  /** Bytes of the payload of a job. */
+  payload: MAX_PAYLOAD,
+  /** Bytes of the context of a job. */
+  context: MAX_CONTEXT,
+  /** Errors that are kept of a job. */
+  errors: MAX_ERRORS,
+  /** Characters of the error of a node that has ended. */
+  error: MAX_ERROR,
+  /** Bytes of jobs that one call queues. */
+  bytes: MAX_BYTES,
+  /** Jobs and flows of a flow. */
+  nodes: MAX_NODES,
+  /** Bytes of the definition of a flow. */
+  definition: MAX_DEFINITION,
+  /** Milliseconds of a time. */
+  time: LONGEST,
+} as const
 
 /** An open store with its settings. */
 export interface OpenJobs {
@@ -104,9 +128,10 @@ export function jobsWith(load: () => Promise<Settings>): Jobs {
   return new Jobs(new Inside(load))
 }
 
-/** Opens the store, unless it is open. */
-export function opened(jobs: Jobs): Promise<OpenJobs> {
-  return insideOf(jobs).open()
+/** Opens the store of an instance, or of what `operate()` has made, unless it is open. */
+export function opened(of: Jobs | Operate): Promise<OpenJobs> {
+  const inner = insideOf<Inside | Operating>(of)
+  return 'perform' in inner ? inner.jobs.open() : inner.open()
 }
 
 /** A job that is not dispatched, for a schedule. */
@@ -131,6 +156,20 @@ export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
  */
 export function workApart(jobs: Jobs, options: WorkOptions): Promise<Worker> {
   return insideOf(jobs).supervisedWork(options)
+}
+
+/**
+ * The id of the job of a node, or of the flow that it is.
+ *
+ * @param state of the flow. Default: that of a flow that has just begun
+ */
+export function nodeId(place: FlowPlace, node: number, state: Pick<FlowState, 'generations'> = {}): string {
+  return memberId({ ...place, index: jobIndex(state, node) })
+}
+
+/** @throws SCHEDULE_INVALID for an expression without a date @param what is wrong, in the message */
+export function checkTicks(definition: Definition, what: string): void {
+  checkTicksOf(definition, voiceOf('SCHEDULE_INVALID', what))
 }
 
 /** What a worker holds of the job that it runs. */
@@ -164,13 +203,8 @@ export function recorded<T>(
   return perform(change, async (noted) => act(await jobs.open(), noted))
 }
 
-/** The open store of what `operate()` has made. */
-export function openedBy(operating: Operate): Promise<OpenJobs> {
-  return insideOf(operating).jobs.open()
-}
-
 /** An address of a server, and who logs in there. */
-export interface ForeignAddress {
+interface ForeignAddress {
   host: string
   port: number
   /** A Unix socket, instead of host and port. */
@@ -191,7 +225,7 @@ export interface ForeignAddress {
  * `name` is for people, and without a password. The primary that Sentinels watch has `address`, except host
  * and port.
  */
-export type ForeignLocation =
+type ForeignLocation =
   | { kind: 'server'; name: string; address: ForeignAddress }
   | { kind: 'cluster'; name: string; nodes: ForeignAddress[] }
   | { kind: 'sentinel'; name: string; sentinels: ForeignAddress[]; primary: string; address: ForeignAddress }

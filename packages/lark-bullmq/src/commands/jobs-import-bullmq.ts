@@ -1,7 +1,6 @@
 import { arg, Command, type CommandResult, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '@s18i/lark-jobs'
-import { plural } from '@s18i/lark-jobs/internal'
 import { operate } from '@s18i/lark-jobs/operate'
 import { importBullmq } from '../import/import-bullmq.ts'
 import type { BullmqOptions } from '../import/options.ts'
@@ -42,7 +41,7 @@ export class JobsImportBullmqCommand extends Command {
       if (this.signal.aborted) return INTERRUPTED
       if (this.dryRun && this.json) this.console.json(would)
       else sayImport(this, would)
-      const what = `${plural(would.imported, 'job')} and ${plural(would.schedules, 'schedule')}`
+      const what = amountOf(would)
       if (this.dryRun) {
         if (!this.json) this.success(`Would import ${what} from ${visible(would.from)}`)
         return would.failures === 0
@@ -64,7 +63,7 @@ export class JobsImportBullmqCommand extends Command {
     else {
       sayImport(this, done)
       const removed = move ? `, and removed ${done.removed.toLocaleString('en')} from BullMQ` : ''
-      const what = `imported ${plural(done.imported, 'job')} and ${plural(done.schedules, 'schedule')}${removed}`
+      const what = `imported ${amountOf(done)}${removed}`
       if (aborted) this.warn(`Interrupted: ${what}. Import again to go on`)
       else this.success(`I${what.slice(1)}`)
       if (!move && !aborted)
@@ -88,4 +87,9 @@ export class JobsImportBullmqCommand extends Command {
       spinner.stop()
     }
   }
+}
+
+function amountOf({ imported, schedules }: BullmqImport): string {
+  const of = (count: number, noun: string) => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+  return `${of(imported, 'job')} and ${of(schedules, 'schedule')}`
 }

@@ -9,16 +9,13 @@ import {
   awaitEnd,
   decode,
   FlowBook,
-  type FlowJob,
   FlowRecords,
   jobIndex,
   type KeptFlow,
   locateFlow,
-  memberId,
   memberOf,
-  type NodeDefinition,
-  type NodeEnd,
   type NodeState,
+  nodeId,
   nodeOf,
   opened,
   partitionsToLookIn,
@@ -30,7 +27,7 @@ import type { Dependencies } from '../job/dependencies.ts'
 import { EveryJob } from '../job/every-job.ts'
 import { type JobsOptions, optionsIn } from '../job/job-options.ts'
 import type { JobHome } from '../store/shared-store.ts'
-import { flowIdFor, shownId } from './flow-rules.ts'
+import { flowIdFor, type NodeDefinition, shownId } from './flow-rules.ts'
 
 /**
  * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees
@@ -41,6 +38,8 @@ export const LEAST_KEPT = 600_000
 const LOOK = { first: 20, last: 500 }
 /** Flows that are read together: their texts may be large. */
 const AT_A_TIME = 100
+
+type NodeEnd = Awaited<ReturnType<FlowRecords['ends']>>[number]
 
 /** The last node that is not a callback. */
 function rootOf({ definition }: KeptFlow): number {
@@ -102,7 +101,7 @@ export class FlowNode {
     return this.#found.definition.nodes[this.#node]!
   }
 
-  get #job(): FlowJob | undefined {
+  get #job(): NodeDefinition['job'] {
     return this.#definition.job
   }
 
@@ -114,7 +113,7 @@ export class FlowNode {
   /** In Lark. */
   get id(): string {
     const { id: flow, home, state } = this.#found
-    return state.flows?.[this.#node] ?? memberId({ flow, home, index: jobIndex(state, this.#node) })
+    return state.flows?.[this.#node] ?? nodeId({ flow, home }, this.#node, state)
   }
 
   get shownId(): string {

@@ -7,9 +7,8 @@ import {
   type FlowPlace,
   type FlowSpec,
   flowPlace,
-  newId,
+  type OpenJobs,
   opened,
-  type Settings,
   shown,
   startFlow,
 } from '@s18i/lark-jobs/internal'
@@ -123,10 +122,10 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   }
 
   /** @returns adds it */
-  #flow(tree: readonly TreeJob[], { partitions, prefix }: Settings): () => Promise<JobNode> {
+  #flow(tree: readonly TreeJob[], { partitions, prefix }: OpenJobs['settings']): () => Promise<JobNode> {
     const { queue, opts } = tree.at(-1)!
     const { jobId } = opts
-    const place = flowPlace(jobId === undefined ? newId() : flowIdFor(jobId), queue, partitions)
+    const place = flowPlace(jobId === undefined ? undefined : flowIdFor(jobId), queue, partitions)
     const spec = workflowOf(`${this}`, tree, place, prefix)
     return async () => {
       if (await startFlow(this.#store.jobs, spec)) return this.#added(tree, spec, place)

@@ -3,7 +3,11 @@
  */
 
 import { createHash } from 'node:crypto'
-import { type FailureRule, isFlowId, MAX_FLOW_ID, memberOf } from '@s18i/lark-jobs/internal'
+import { type FailureRule, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-jobs/internal'
+
+/** A flow as Lark keeps it, and a node of it. */
+export type FlowDefinition = KeptFlow['definition']
+export type NodeDefinition = FlowDefinition['nodes'][number]
 
 /** What becomes of the parent of this job if this job fails. At most one of these options may be true. */
 export interface ChildFailureOptions {
@@ -26,8 +30,8 @@ export function ruleOf(opts: ChildFailureOptions): FailureRule {
 
 /** The id of the flow whose root job has an id of the application. */
 export function flowIdFor(ownId: string): string {
-  if (isFlowId(ownId)) return ownId
-  return createHash('sha256').update(ownId).digest('base64url').slice(0, MAX_FLOW_ID)
+  if (ownId.length <= LARGEST.flowId && /^[\w-]+$/.test(ownId)) return ownId
+  return createHash('sha256').update(ownId).digest('base64url').slice(0, LARGEST.flowId)
 }
 
 /** The id of a job for the application: its own, if it has chosen one, or that of Lark. */

@@ -7,13 +7,11 @@ import {
   type FailureRule,
   type FlowPlace,
   type FlowSpec,
-  indexOf,
   isObject,
   type Keep,
-  MAX_NODES,
-  memberId,
+  LARGEST,
   NodeNames,
-  type NodeSpec,
+  nodeId,
   ownIdOf,
   shown,
 } from '@s18i/lark-jobs/internal'
@@ -78,8 +76,8 @@ export function readTree(
   const open: [job: BullFlow, parent: number | undefined][] = [[flow, undefined]]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [job, parent] = next
-    if (found.length === MAX_NODES)
-      throw new JobsError('FLOW_TOO_LARGE', `${who}: the flow has more than ${MAX_NODES} jobs`)
+    if (found.length === LARGEST.nodes)
+      throw new JobsError('FLOW_TOO_LARGE', `${who}: the flow has more than ${LARGEST.nodes} jobs`)
     const { children, ...read } = readJob(who, job, queuesOptions, prefix)
     if (parent !== undefined || children.length > 0) checkInFlow(who, read, parent === undefined)
     const number = found.push({ ...read, parent }) - 1
@@ -146,7 +144,7 @@ export function workflowOf(
 ): FlowSpec {
   const names = new NodeNames()
   const root = tree.at(-1)!
-  const nodes = tree.map((job): NodeSpec => {
+  const nodes = tree.map((job): FlowSpec['nodes'][number] => {
     const { parent } = job
     const opts =
       parent === undefined ? job.opts : { ...job.opts, parent: parentOf(tree, parent, place, prefix) }
@@ -161,7 +159,7 @@ export function workflowOf(
   } as FlowSpec
 }
 
-function rulesOf(tree: readonly TreeJob[], { children }: TreeJob): Pick<NodeSpec, 'rules'> {
+function rulesOf(tree: readonly TreeJob[], { children }: TreeJob): Pick<FlowSpec['nodes'][number], 'rules'> {
   const rules = children.flatMap((child): [number, FailureRule][] => {
     const rule = ruleOf(tree[child]!.opts)
     return rule === 'skip' ? [] : [[child, rule]]
@@ -176,7 +174,7 @@ function parentOf(tree: readonly TreeJob[], parent: number, place: FlowPlace, pr
 
 /** The id of a job of a flow in Lark. */
 export function idIn(place: FlowPlace, number: number): string {
-  return memberId({ ...place, index: indexOf(number, 0) })
+  return nodeId(place, number)
 }
 
 function keptFor(keep: Keep | undefined): FlowSpec['keep'] {

@@ -2,15 +2,16 @@
  * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a
  * page of jobs. Its jobs stay in their places until the import comes there, and takes them for imported.
  */
+import { randomUUID } from 'node:crypto'
 import { JobsError } from '@s18i/lark-jobs'
-import { FlowBook, type FlowDefinition, newNonce, type Store, textOf } from '@s18i/lark-jobs/internal'
+import { FlowBook, type OpenJobs, textOf } from '@s18i/lark-jobs/internal'
 import type { FlowReader, ReadFlow, ReadMember } from './flows.ts'
 import type { ImportMark, MarkState } from './import-mark.ts'
 import { anotherHas, type QueueTally } from './report.ts'
 import type { BullmqEntry } from './source.ts'
 
 export interface FlowImportOptions {
-  store: Store
+  store: OpenJobs['store']
   reader: FlowReader
   mark: ImportMark
   tallies: ReadonlyMap<string, QueueTally>
@@ -99,7 +100,7 @@ export class FlowImport {
     }
     if (existing === undefined) {
       await write(mark.begun(now))
-      if (!dryRun) await book.start(place, definition, undefined, newNonce())
+      if (!dryRun) await book.start(place, definition, undefined, randomUUID())
     }
     this.#count(members, existing === undefined)
     await write(mark.done)
@@ -121,8 +122,8 @@ export class FlowImport {
    * Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to
    * Lark.
    */
-  #isSame(one: FlowDefinition, other: FlowDefinition, state: MarkState): boolean {
-    const last = ({ nodes }: FlowDefinition) => nodes.at(-1)?.job?.job
+  #isSame(one: ReadFlow['definition'], other: ReadFlow['definition'], state: MarkState): boolean {
+    const last = ({ nodes }: ReadFlow['definition']) => nodes.at(-1)?.job?.job
     if (last(one)?.key !== last(other)?.key) return false
     // Without marks, the payloads are compared.
     const isUnmarked = this.#options.mark.unmarked !== undefined

@@ -6,29 +6,22 @@
 import type { EndedState } from '@s18i/lark-jobs'
 import {
   type FailureRule,
-  type FlowDefinition,
   type FlowPlace,
   flowPlace,
-  indexOf,
   isQueueName,
   type Keep,
-  LONGEST,
-  MAX_CONTEXT,
-  MAX_DEFINITION,
-  MAX_ERROR,
-  MAX_NODES,
-  memberId,
-  type NodeDefinition,
+  LARGEST,
   NodeNames,
+  nodeId,
+  type OpenJobs,
   partitionsOf,
   queueOf,
   retentionOf,
-  type Settings,
   shown,
   textOf,
 } from '@s18i/lark-jobs/internal'
 import { retention } from '@s18i/lark-jobs/operate'
-import { flowIdFor, ruleOf } from '../flow/flow-rules.ts'
+import { type FlowDefinition, flowIdFor, type NodeDefinition, ruleOf } from '../flow/flow-rules.ts'
 import { bullmqRecord } from '../job/record.ts'
 import { keyFor, parsed, REMEMBERED, waitingJob } from './jobs.ts'
 import type { LackReason, leftReasons } from './report.ts'
@@ -84,13 +77,18 @@ interface ReadNode {
 export class FlowReader {
   readonly #source: BullmqSource
   readonly #template: string
-  readonly #settings: Settings
+  readonly #settings: OpenJobs['settings']
   readonly #queues: ReadonlySet<string>
   /** The ids of the jobs that BullMQ runs, by queue. */
   readonly #active = new Map<string, Promise<ReadonlySet<string>>>()
 
   /** @param queues those that are imported */
-  constructor(source: BullmqSource, template: string, settings: Settings, queues: ReadonlySet<string>) {
+  constructor(
+    source: BullmqSource,
+    template: string,
+    settings: OpenJobs['settings'],
+    queues: ReadonlySet<string>,
+  ) {
     this.#source = source
     this.#template = template
     this.#settings = settings
@@ -127,13 +125,13 @@ export class FlowReader {
     if ((await this.#activeIn(queue)).has(id)) throw new Left('flow-active')
     // The child has failed, or it completed just now and its parent has not been told yet.
     if (entry.finishedOn !== undefined) throw new Left('flow-failed')
-    const room = MAX_NODES - flow.size
+    const room = LARGEST.nodes - flow.size
     const children = entry.hasChildren
-      ? await this.#source.children(queue, id, room, MAX_DEFINITION)
+      ? await this.#source.children(queue, id, room, LARGEST.definition)
       : { left: [], completed: [], ignored: [], failed: 0 }
     if (children.failed > 0) throw new Left('flow-failed')
     for (const { value } of children.completed) flow.grow(value.length)
-    for (const { reason } of children.ignored) flow.grow(Math.min(reason.length, MAX_ERROR))
+    for (const { reason } of children.ignored) flow.grow(Math.min(reason.length, LARGEST.error))
     const nodes: ReadNode[] = []
     for (const [child, found] of await this.#entries(flow, children.completed)) {
       const result = JSON.stringify(parsed(child.value, `result of the job ${shown(child.id)}`))
@@ -141,7 +139,11 @@ export class FlowReader {
     }
     for (const [child, found] of await this.#entries(flow, children.ignored))
       nodes.push(
-        flow.ended(child, found, { state: 'failed', at: flow.now, error: child.reason.slice(0, MAX_ERROR) }),
+        flow.ended(child, found, {
+          state: 'failed',
+          at: flow.now,
+          error: child.reason.slice(0, LARGEST.error),
+        }),
       )
     for (const [child, found] of await this.#entries(flow, children.left))
       nodes.push(await this.#read(flow, child, found))
@@ -180,7 +182,7 @@ class FlowInReading {
   /** Milliseconds since 1970, by the clock of BullMQ's server. */
   readonly now: number
   readonly #place: FlowPlace
-  readonly #settings: Settings
+  readonly #settings: OpenJobs['settings']
   readonly #template: string
   readonly #names = new NodeNames()
   readonly #nodes: NodeDefinition[] = []
@@ -189,7 +191,7 @@ class FlowInReading {
   #keep: Keep | undefined
   #bytes = 0
 
-  constructor(place: FlowPlace, settings: Settings, template: string, now: number) {
+  constructor(place: FlowPlace, settings: OpenJobs['settings'], template: string, now: number) {
     this.#place = place
     this.#settings = settings
     this.#template = template
@@ -203,8 +205,8 @@ class FlowInReading {
   /** @throws Error if the data and the results of its jobs have more bytes than a flow may have */
   grow(bytes: number): void {
     this.#bytes += bytes
-    if (this.#bytes > MAX_DEFINITION)
-      throw new Error(`the data and results of its flow have more than ${MAX_DEFINITION} bytes`)
+    if (this.#bytes > LARGEST.definition)
+      throw new Error(`the data and results of its flow have more than ${LARGEST.definition} bytes`)
   }
 
   /** Adds a child that has ended. BullMQ may have removed all of it except what it returned. */
@@ -245,7 +247,7 @@ class FlowInReading {
         after: children.map((child) => child.number),
         job: {
           partition: this.#partitionOf(queue),
-          job: { ...job, ...(delay > 0 && { delay: Math.min(LONGEST, delay) }) },
+          job: { ...job, ...(delay > 0 && { delay: Math.min(LARGEST.time, delay) }) },
         },
         ...(rules.length > 0 && { rules: Object.fromEntries(rules) }),
       },
@@ -267,7 +269,7 @@ class FlowInReading {
     const ofQueue = retentionOf(this.#settings, this.#place.home)
     const kept = (state: EndedState) => {
       const { age } = ofQueue[state]
-      return Math.max(REMEMBERED, this.#keep?.[state] ?? (age === LONGEST ? retention[state].age : age))
+      return Math.max(REMEMBERED, this.#keep?.[state] ?? (age === LARGEST.time ? retention[state].age : age))
     }
     const name = this.#nodes[last]!.job!.job.key.slice(0, MAX_NAME)
     const keep = { completed: kept('completed'), failed: kept('failed'), cancelled: kept('cancelled') }
@@ -276,7 +278,7 @@ class FlowInReading {
   }
 
   #add(node: Omit<NodeDefinition, 'name'>, key: string): number {
-    if (this.size === MAX_NODES) throw new Error(`its flow has more than ${MAX_NODES} jobs`)
+    if (this.size === LARGEST.nodes) throw new Error(`its flow has more than ${LARGEST.nodes} jobs`)
     return this.#nodes.push({ name: this.#names.of(key.slice(0, MAX_NAME)), ...node }) - 1
   }
 
@@ -296,7 +298,7 @@ class FlowInReading {
   }
 
   #idOf(number: number): string {
-    return memberId({ ...this.#place, index: indexOf(number, 0) })
+    return nodeId(this.#place, number)
   }
 
   /** Adds to the options that a processor reads. */
@@ -310,7 +312,7 @@ class FlowInReading {
 }
 
 function isShort(context: object): boolean {
-  return Buffer.byteLength(JSON.stringify(context)) <= MAX_CONTEXT
+  return Buffer.byteLength(JSON.stringify(context)) <= LARGEST.context
 }
 
 /** A text that is not JSON is left out: its job has ended already. */

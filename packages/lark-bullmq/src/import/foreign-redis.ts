@@ -8,7 +8,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RedisServers } from '@s18i/lark-jobs'
 import { JobsError } from '@s18i/lark-jobs'
-import { type ForeignAddress, type ForeignLocation, locationOf, textOf } from '@s18i/lark-jobs/internal'
+import { locationOf, textOf } from '@s18i/lark-jobs/internal'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 
 type Options = RedisOptions & { replyMapping?: 'legacy' }
@@ -135,7 +135,10 @@ function wordOf({ message }: Error): string {
   return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(message)?.[1] ?? 'ERR'
 }
 
-function optionsOf(address: ForeignAddress): Options {
+type ForeignLocation = Awaited<ReturnType<typeof locationOf>>
+type ServerAddress = Extract<ForeignLocation, { kind: 'server' }>['address']
+
+function optionsOf(address: ServerAddress): Options {
   const { host, port, path, database: db, family, connectTimeout } = address
   return {
     ...(path === undefined ? { host, port } : { path }),
@@ -164,14 +167,14 @@ function sentinelsOf(location: Extract<ForeignLocation, { kind: 'sentinel' }>): 
   }
 }
 
-function loginOf({ username, password }: ForeignAddress): { username?: string; password?: string } {
+function loginOf({ username, password }: ServerAddress): { username?: string; password?: string } {
   return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) }
 }
 
-function tlsOf({ tls }: ForeignAddress): Record<string, unknown> {
+function tlsOf({ tls }: ServerAddress): Record<string, unknown> {
   return typeof tls === 'object' ? { ...tls } : {}
 }
 
-function natOf({ natMap }: ForeignAddress): { natMap?: Record<string, { host: string; port: number }> } {
+function natOf({ natMap }: ServerAddress): { natMap?: Record<string, { host: string; port: number }> } {
   return natMap === undefined ? {} : { natMap: Object.fromEntries(natMap) }
 }

@@ -2,7 +2,7 @@
  * The call that imports what BullMQ has. Its work (`import.ts`) is loaded when it is called.
  */
 import type { RedisServers } from '@s18i/lark-jobs'
-import { openedBy, recorded } from '@s18i/lark-jobs/internal'
+import { opened, recorded } from '@s18i/lark-jobs/internal'
 import { type Operate, operate } from '@s18i/lark-jobs/operate'
 import { type BullmqOptions, checkBullmq } from './options.ts'
 import type { BullmqImport } from './report.ts'
@@ -28,9 +28,10 @@ export async function importBullmq(
   operating: Operate = operate(),
 ): Promise<BullmqImport> {
   checkBullmq(options)
-  const { importChange, importInto } = await import('./import.ts')
-  if (options.dryRun) return importInto(await openedBy(operating), from, options)
-  return recorded(operating, importChange(options), (target, noted) =>
-    importInto(target, from, options, noted),
-  )
+  const { importInto } = await import('./import.ts')
+  if (options.dryRun) return importInto(await opened(operating), from, options)
+  const { queues, signal } = options
+  const on = queues === undefined ? 'jobs of BullMQ' : `jobs of queue ${queues.join(', ')} of BullMQ`
+  const change = { what: 'import', on, signal, count: ({ imported }: BullmqImport) => imported } as const
+  return recorded(operating, change, (target, noted) => importInto(target, from, options, noted))
 }

@@ -10,14 +10,13 @@
  * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless
  * the queue is paused there.
  */
+import { randomUUID } from 'node:crypto'
 import { type AbortSignalLike, type JobRecord, JobsError, type RedisServers } from '@s18i/lark-jobs'
 import {
   bookOf,
   groupedBy,
-  type HandChange,
   knownQueue,
   type NewJob,
-  newNonce,
   type OpenJobs,
   partitionOf,
   partitionWith,
@@ -48,12 +47,6 @@ const PAGE = 250
 const FLOWS = 20
 /** The most schedulers of a queue that are read together. */
 const SCHEDULERS = 100
-
-/** The import, as the audit keeps it. */
-export function importChange({ queues, signal }: BullmqOptions): HandChange<BullmqImport> {
-  const on = queues === undefined ? 'jobs of BullMQ' : `jobs of queue ${queues.join(', ')} of BullMQ`
-  return { what: 'import', on, signal, count: ({ imported }) => imported }
-}
 
 /**
  * Does the import.
@@ -374,7 +367,7 @@ class ImportRun {
     const kept: string[] = []
     for (const [partition, all] of groupedBy(jobs, ({ id }) => this.#partition(queue, id)))
       for (const lot of lotsOf(all)) {
-        const call = { caller: `import-${newNonce()}`, number: 1 }
+        const call = { caller: `import-${randomUUID()}`, number: 1 }
         const verdicts = this.#options.dryRun
           ? lot.map(() => 'queued' as const)
           : await this.#target.store.enqueue(partition, call, lot)

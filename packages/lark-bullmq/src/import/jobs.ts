@@ -4,19 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import type { JobError, JobRecord } from '@s18i/lark-jobs'
-import {
-  encode,
-  isName,
-  isReserved,
-  type Keep,
-  LONGEST,
-  MAX_BYTES,
-  MAX_ERRORS,
-  MAX_ID,
-  MAX_PAYLOAD,
-  type NewJob,
-  shown,
-} from '@s18i/lark-jobs/internal'
+import { encode, isName, isReserved, type Keep, LARGEST, type NewJob, shown } from '@s18i/lark-jobs/internal'
 import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 
@@ -43,7 +31,7 @@ export interface ReadJob {
 export function larkId(id: string): string {
   const plain = id.replace(/[%\s:]|\p{C}/gu, (letter) => encodeURIComponent(letter))
   if (plain === 'failed') return '%66ailed'
-  return plain.length <= MAX_ID ? plain : createHash('sha256').update(id).digest('hex')
+  return plain.length <= LARGEST.id ? plain : createHash('sha256').update(id).digest('hex')
 }
 
 /** @param template with `{name}` and `{queue}` */
@@ -57,7 +45,7 @@ export function keyFor(template: string, name: string, queue: string): string {
 
 /** The JSON text of a payload. */
 export function payloadOf(data: string | undefined, bytes: number): string {
-  if (data === undefined) throw new Error(`its data has ${bytes} bytes, the limit is ${MAX_PAYLOAD}`)
+  if (data === undefined) throw new Error(`its data has ${bytes} bytes, the limit is ${LARGEST.payload}`)
   return encode(parsed(data, 'data'), 'data')
 }
 
@@ -73,7 +61,7 @@ export function parsed(text: string, what: string): unknown {
 export function waitingJob(entry: BullmqEntry, queue: string, template: string, now: number): ReadJob {
   if (entry.isGone) throw new Error('nothing is left of it but its id')
   if (entry.isForeign) throw new Error('its key holds something else than a job of BullMQ')
-  if (entry.opts === undefined) throw new Error(`its opts have more than ${MAX_PAYLOAD} bytes`)
+  if (entry.opts === undefined) throw new Error(`its opts have more than ${LARGEST.payload} bytes`)
   const record = bullmqRecord(parsed(entry.opts, 'opts'), entry.attemptsMade)
   const { opts, options, priority, lacks } = record
   const job: NewJob = {
@@ -83,7 +71,7 @@ export function waitingJob(entry: BullmqEntry, queue: string, template: string, 
     payload: payloadOf(entry.data, entry.bytes),
     ...{ options, keep: remembered(record.keep) },
     ...(priority !== undefined && { priority }),
-    ...(entry.dueAt !== undefined && { delay: Math.min(LONGEST, Math.max(0, entry.dueAt - now)) }),
+    ...(entry.dueAt !== undefined && { delay: Math.min(LARGEST.time, Math.max(0, entry.dueAt - now)) }),
   }
   return { job, opts, lacks }
 }
@@ -121,7 +109,7 @@ function errorsOf({ failedReason = '', stacktrace = '[]' }: BullmqEntry, runs: n
     // The reason is enough.
   }
   const texts = (Array.isArray(stacks) ? stacks : []).filter((text) => typeof text === 'string')
-  const last = texts.slice(-MAX_ERRORS)
+  const last = texts.slice(-LARGEST.errors)
   if (last.length === 0) return [{ run: runs, name: 'Error', message: failedReason.slice(0, MAX_MESSAGE) }]
   return last.map((text, i) => errorOf(text, Math.max(1, runs - last.length + 1 + i)))
 }
@@ -143,7 +131,7 @@ export function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
     const bytes = job.payload.length + JSON.stringify(job.options).length
     if (room < bytes) {
       lots.push([])
-      room = MAX_BYTES
+      room = LARGEST.bytes
     }
     lots.at(-1)!.push(job)
     room -= bytes

@@ -20,7 +20,7 @@
  * On a cluster, the prefix or the name of the queue has a hash tag, so all keys of a queue are on one server.
  */
 import { JobsError, type RedisServers } from '@s18i/lark-jobs'
-import { MAX_PAYLOAD, shown } from '@s18i/lark-jobs/internal'
+import { LARGEST, shown } from '@s18i/lark-jobs/internal'
 import { ForeignRedis, isWrongType } from './foreign-redis.ts'
 import type {
   BullmqChild,
@@ -330,7 +330,7 @@ export class RedisBullmq implements BullmqSource {
     const bytes = sizes?.get('data') ?? 0
     if (sizes === undefined) return { ...nothing, id, isForeign: true }
     const key = this.#key(queue, id)
-    const small = [...sizes.keys()].filter((field) => sizes.get(field)! <= MAX_PAYLOAD)
+    const small = [...sizes.keys()].filter((field) => sizes.get(field)! <= LARGEST.payload)
     const wanted = [...small, ...fields]
     const [values, children] = await Promise.all([
       this.#send('HMGET', key, ...wanted),
@@ -392,7 +392,7 @@ function isList(place: string): boolean {
 
 /** How many bytes of the large fields are read. */
 function readBytes(sizes: Sizes = new Map()): number {
-  return [...sizes.values()].reduce((sum, bytes) => sum + (bytes <= MAX_PAYLOAD ? bytes : 0), 0)
+  return [...sizes.values()].reduce((sum, bytes) => sum + (bytes <= LARGEST.payload ? bytes : 0), 0)
 }
 
 /** Milliseconds since 1970, of a delayed job. */

@@ -3,7 +3,7 @@
  * repeatable jobs of BullMQ 5, whose data only the job of the next tick has.
  */
 import { cron, every, type Recurrence } from '@s18i/lark-jobs'
-import { checkTicks, type Definition, isObject, voiceOf } from '@s18i/lark-jobs/internal'
+import { checkTicks, type Definition, isObject } from '@s18i/lark-jobs/internal'
 import { bullmqRecord } from '../job/record.ts'
 import { scheduleName } from '../queue/schedule-name.ts'
 import { keyFor, parsed, payloadOf } from './jobs.ts'
@@ -72,7 +72,7 @@ export function scheduleOf(
       ...(record.keep !== undefined && { keep: record.keep }),
     },
   }
-  checkTicks(definition, voiceOf('SCHEDULE_INVALID', 'its pattern'))
+  checkTicks(definition, 'its pattern')
   return { definition, lacks: [...lacks, ...record.lacks] }
 }
 

@@ -9,7 +9,7 @@ import {
   JobsError,
   type StoredJob,
 } from '@s18i/lark-jobs'
-import { isObject, isReserved, memberOf, tickOf, unreserved } from '@s18i/lark-jobs/internal'
+import { isObject, memberOf, tickOf } from '@s18i/lark-jobs/internal'
 import { refuseMethods, refuseProperties, unsupported, wrongValue } from '../compared/unsupported.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { shownId } from '../flow/flow-rules.ts'
@@ -24,7 +24,7 @@ import {
   pagesOf,
 } from './dependencies.ts'
 import { EveryJob } from './every-job.ts'
-import { checkJobOptions, type JobsOptions, optionsIn } from './job-options.ts'
+import { checkJobOptions, checkUnreserved, type JobsOptions, optionsIn } from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
 
@@ -364,7 +364,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   /** Replaces the data. In a processor, the next attempt gets it. @throws BULLMQ_UNSUPPORTED if another process runs it */
   async updateData(data: DataType): Promise<void> {
-    if (isReserved(this.name)) throw wrongValue(`${this}: updateData()`, 'the name', this.name, unreserved)
+    checkUnreserved(`${this}: updateData()`, 'the name', this.name)
     const isDone = await (this.#active?.edit(data) ?? this.#handle(await this.#node()).edit(data as never))
     if (!isDone) {
       await this.#mustBeThere('updateData')

@@ -3,7 +3,7 @@
  * for every key runs it. So an application may later give a name a class of its own, with that key.
  */
 import { Job, JobsError, lenient } from '@s18i/lark-jobs'
-import { EVERY_KEY, LONGEST } from '@s18i/lark-jobs/internal'
+import { EVERY_KEY, LARGEST } from '@s18i/lark-jobs/internal'
 
 /** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
 export class EveryJob extends Job {
@@ -12,7 +12,7 @@ export class EveryJob extends Job {
   override readonly key: string = EVERY_KEY
   override tries = 1
   override backoff: Job['backoff'] = 0
-  override timeout = LONGEST
+  override timeout = LARGEST.time
 
   override handle(_payload?: unknown): unknown {
     throw new JobsError('JOB_INVALID', 'A job of BullMQ runs in a Worker of @s18i/lark-bullmq')

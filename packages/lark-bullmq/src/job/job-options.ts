@@ -2,15 +2,7 @@
  * The options of a job, as BullMQ has them, and what they are in Lark.
  */
 import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
-import {
-  type Drafted,
-  isObject,
-  isReserved,
-  LONGEST,
-  MAX_CONTEXT,
-  MAX_NAME,
-  unreserved,
-} from '@s18i/lark-jobs/internal'
+import { type Drafted, isName, isObject, isReserved, LARGEST } from '@s18i/lark-jobs/internal'
 import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
 import type { ChildFailureOptions } from '../flow/flow-rules.ts'
 import { EveryJob } from './every-job.ts'
@@ -119,7 +111,7 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
 }
 
 function isTime(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0 && value <= LONGEST
+  return typeof value === 'number' && value >= 0 && value <= LARGEST.time
 }
 
 function checkBackoff(who: string, backoff: unknown): void {
@@ -141,8 +133,8 @@ function checkBackoff(who: string, backoff: unknown): void {
 /** The options that are stored with a job. @throws JOB_INVALID if they are too long */
 function stored(who: string, opts: JobsOptions): Context {
   const text = JSON.stringify(opts)
-  if (text.length <= MAX_CONTEXT) return JSON.parse(text)
-  const right = `an object of at most ${MAX_CONTEXT} characters, as JSON`
+  if (text.length <= LARGEST.context) return JSON.parse(text)
+  const right = `an object of at most ${LARGEST.context} characters, as JSON`
   throw wrongValue(who, 'the object of options', `${text.slice(0, 40)}…`, right)
 }
 
@@ -189,15 +181,17 @@ export function contextWithout(): Context | undefined {
 }
 
 function checkName(who: string, name: string): void {
-  const isName = typeof name === 'string' && name !== '' && name.length <= MAX_NAME && !/\p{C}/u.test(name)
-  if (!isName)
-    throw wrongValue(
-      who,
-      'the name of a job',
-      name,
-      `a text of 1 to ${MAX_NAME} characters, without control characters`,
-    )
-  if (isReserved(name)) throw wrongValue(who, 'the name of a job', name, unreserved)
+  if (!isName(name)) {
+    const right = `a text of 1 to ${LARGEST.name} characters, without control characters`
+    throw wrongValue(who, 'the name of a job', name, right)
+  }
+  checkUnreserved(who, 'the name of a job', name)
+}
+
+/** The name of a job is its key in Lark. */
+export function checkUnreserved(who: string, what: string, name: string): void {
+  const right = "a key that does not begin with lark:, because such jobs are Lark's own"
+  if (isReserved(name)) throw wrongValue(who, what, name, right)
 }
 
 function checkSize(who: string, name: string, data: unknown, limit: number | undefined): void {
@@ -217,7 +211,7 @@ function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOptio
   if (type === 'fixed')
     return jitter === 0 || delay === 0 ? delay : exponential({ from: delay, to: delay, jitter })
   // A pause of 0 does not grow.
-  if (type === 'exponential') return delay === 0 ? 0 : exponential({ from: delay, to: LONGEST, jitter })
+  if (type === 'exponential') return delay === 0 ? 0 : exponential({ from: delay, to: LARGEST.time, jitter })
   return undefined
 }
 

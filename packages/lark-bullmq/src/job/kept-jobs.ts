@@ -3,7 +3,7 @@
  * is a matter of the queue: in BullMQ each job that ends applies its own number, and here the worker that
  * runs a job does.
  */
-import { isObject, type Keep, LONGEST } from '@s18i/lark-jobs/internal'
+import { isObject, type Keep, LARGEST } from '@s18i/lark-jobs/internal'
 import type { Retention } from '@s18i/lark-jobs/operate'
 import { wrongValue } from '../compared/unsupported.ts'
 
@@ -52,19 +52,19 @@ export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | u
 /** Milliseconds, 0 for not at all; undefined if a number of jobs decides, or nothing is said. */
 function ageOf(remove: RemoveOption): number | undefined {
   if (remove === true || remove === 0) return 0
-  if (remove === false || remove === -1) return LONGEST
+  if (remove === false || remove === -1) return LARGEST.time
   if (typeof remove !== 'object' || remove.count === 0) return typeof remove === 'object' ? 0 : undefined
-  if (remove.count === -1 && remove.age === undefined) return LONGEST
+  if (remove.count === -1 && remove.age === undefined) return LARGEST.time
   const isAgeAlone = remove.count === undefined || remove.count === -1
-  return isAgeAlone && remove.age !== undefined ? Math.min(LONGEST, remove.age * 1_000) : undefined
+  return isAgeAlone && remove.age !== undefined ? Math.min(LARGEST.time, remove.age * 1_000) : undefined
 }
 
 /** What a queue keeps, if a number of jobs was said. */
 export function retentionOfCount(remove: RemoveOption): Retention | undefined {
-  if (typeof remove === 'number') return remove > 0 ? { count: remove, age: LONGEST } : undefined
+  if (typeof remove === 'number') return remove > 0 ? { count: remove, age: LARGEST.time } : undefined
   if (typeof remove !== 'object' || remove.count === undefined || remove.count <= 0) return undefined
   return {
     count: remove.count,
-    age: remove.age === undefined ? LONGEST : Math.min(LONGEST, remove.age * 1_000),
+    age: remove.age === undefined ? LARGEST.time : Math.min(LARGEST.time, remove.age * 1_000),
   }
 }

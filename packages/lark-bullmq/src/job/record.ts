@@ -3,7 +3,7 @@
  * one that cannot be read is as if it were absent.
  */
 import type { Backoff, JobOptions } from '@s18i/lark-jobs'
-import { isObject, LONGEST, MAX_CONTEXT, type NewJob } from '@s18i/lark-jobs/internal'
+import { isObject, LARGEST, type NewJob } from '@s18i/lark-jobs/internal'
 import { keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority } from './priority.ts'
 
@@ -57,7 +57,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   const { attempts: given, ...others } = opts
   // BullMQ stores 0 attempts if the application has not said how many.
   const context = { bullmq: given === 0 ? others : opts }
-  if (Buffer.byteLength(JSON.stringify(context)) > MAX_CONTEXT) lacks.push('options')
+  if (Buffer.byteLength(JSON.stringify(context)) > LARGEST.context) lacks.push('options')
   else if (Object.keys(context.bullmq).length > 0) options.context = context
   const priority = larkPriority(Math.ceil(numberIn(opts.priority) ?? 0))
   const keep = keepOf({ removeOnComplete, removeOnFail })
@@ -72,13 +72,14 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
 function backoffOf(given: unknown, made: number): Backoff | undefined {
   const fixed = numberIn(given)
   if (given === undefined || given === null) return [0]
-  if (fixed !== undefined) return [Math.min(fixed, LONGEST)]
+  if (fixed !== undefined) return [Math.min(fixed, LARGEST.time)]
   if (!isObject(given)) return undefined
-  const delay = Math.min(numberIn(given.delay) ?? 0, LONGEST)
+  const delay = Math.min(numberIn(given.delay) ?? 0, LARGEST.time)
   const jitter = Math.min(1, numberIn(given.jitter) ?? 0)
   if (given.type === 'fixed') return jitter === 0 ? [delay] : { from: delay, to: delay, jitter }
   // BullMQ doubles without an end.
-  if (given.type === 'exponential') return { from: Math.min(delay * 2 ** made, LONGEST), to: LONGEST, jitter }
+  if (given.type === 'exponential')
+    return { from: Math.min(delay * 2 ** made, LARGEST.time), to: LARGEST.time, jitter }
   return undefined
 }
 

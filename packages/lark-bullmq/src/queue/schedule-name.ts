@@ -4,11 +4,11 @@
  */
 
 import { createHash } from 'node:crypto'
-import { MAX_SCHEDULE_ID } from '@s18i/lark-jobs/internal'
+import { LARGEST } from '@s18i/lark-jobs/internal'
 
 export function scheduleName(queue: string, id: string): string {
   const whole = `${queue}/${id}`.replaceAll(/[\s:%\p{C}]/gu, encodeURIComponent)
-  return whole.length <= MAX_SCHEDULE_ID ? whole : createHash('sha256').update(whole).digest('hex')
+  return whole.length <= LARGEST.scheduleId ? whole : createHash('sha256').update(whole).digest('hex')
 }
 
 /** The id of the job scheduler, or that of the schedule if it is another one. */

@@ -10,10 +10,10 @@ import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
 import {
   jobsWith,
   limitsOf,
+  type OpenJobs,
   opened,
   partitionsOf,
   retentionOf,
-  type Settings,
   settingsOf,
 } from '@s18i/lark-jobs/internal'
 import { type QueueRetention, type Rate, type Retention, retention } from '@s18i/lark-jobs/operate'
@@ -55,13 +55,13 @@ export class SharedStore {
   /** The rates of queues, as their workers in this process say, with the number of these workers. */
   readonly #rates = new Map<string, { rate: Rate; workers: number }>()
   /** The limits that the configuration says. */
-  #configured: Settings['limits'] | undefined
+  #configured: OpenJobs['settings']['limits'] | undefined
   readonly #retentions: Record<string, QueueRetention> = {}
   /** What a queue keeps unless it says otherwise. */
   #retention: QueueRetention = retention
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
-  #settings: Promise<Settings> | undefined
+  #settings: Promise<OpenJobs['settings']> | undefined
   #users = 0
 
   /** @internal */
@@ -170,7 +170,7 @@ export class SharedStore {
     console.warn(`! lark-bullmq  ${visible(text)}`)
   }
 
-  settings(): Promise<Settings> {
+  settings(): Promise<OpenJobs['settings']> {
     // As in BullMQ. Else a call that comes too late would open the store again, and nobody would close it.
     if (this.#users <= 0) return Promise.reject(new Error('Connection is closed.'))
     this.#settings ??= this.#load().catch((error) => {
@@ -197,7 +197,7 @@ export class SharedStore {
     return { counts: counts as unknown as Counts, isPaused: standings.some(({ isPaused }) => isPaused) }
   }
 
-  async #load(): Promise<Settings> {
+  async #load(): Promise<OpenJobs['settings']> {
     const connection = this.#connection
     const found = await settingsOf(connection, 'a Queue or a Worker of @s18i/lark-bullmq')
     for (const [queue, count] of found.partitions) this.#partitions.set(queue, count)

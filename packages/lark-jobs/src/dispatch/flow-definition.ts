@@ -14,6 +14,7 @@ import {
   MAX_NODES,
   type NodeDefinition,
 } from '../model/flow.ts'
+import { newId } from '../model/id.ts'
 import { wordsOf } from '../model/open-result.ts'
 import { partitionsOf, partitionWith, placeNameOf, queueOf } from '../model/partition.ts'
 import type { EndedState } from '../model/record.ts'
@@ -305,8 +306,13 @@ function refuseOuter([first]: readonly OuterReference[]): void {
   })
 }
 
-/** Where a flow is: a partition of the queue of its first job. */
-export function flowPlace(flow: string, queue: string, partitions: ReadonlyMap<string, number>): FlowPlace {
+/** Where a flow is: a partition of the queue of its first job. @param id if it is known: else it is a new one */
+export function flowPlace(
+  id: string | undefined,
+  queue: string,
+  partitions: ReadonlyMap<string, number>,
+): FlowPlace {
+  const flow = id ?? newId()
   return { flow, home: partitionWith(flow, queue, partitions) }
 }
 

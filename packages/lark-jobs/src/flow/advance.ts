@@ -495,6 +495,6 @@ function copyOf(state: FlowState): FlowState {
 }
 
 /** The number of the job of a node that has started. */
-export function jobIndex({ generations }: FlowState, node: number): number {
+export function jobIndex({ generations }: Pick<FlowState, 'generations'>, node: number): number {
   return indexOf(node, generations?.[node] ?? 0)
 }

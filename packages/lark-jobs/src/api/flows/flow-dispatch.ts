@@ -9,7 +9,7 @@ import { isAway, patiently } from '../../dispatch/patience.ts'
 import { FlowBook } from '../../flow/flow-book.ts'
 import { JobSender } from '../../flow/job-sender.ts'
 import { JobsError } from '../../model/errors.ts'
-import { newId, newNonce } from '../../model/id.ts'
+import { newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Operated } from '../../operate/operated.ts'
 import { isResendable } from '../../store/contract/store.ts'
@@ -29,7 +29,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Pr
     const { partitions, bounds } = settings
     const placing = { ...settings, check: (job: NewJobs) => checkPlace(job, settings) }
     const queue = queueOfFlow(spec, placing, members?.first)
-    const place = flowPlace(spec.id ?? newId(), queue, partitions)
+    const place = flowPlace(spec.id, queue, partitions)
     const sending = settings.telemetry?.sending({ queue, flow: place.flow })
     const made = new FlowJobs(placing, sending?.trace)
     const dispatch = async () => {
