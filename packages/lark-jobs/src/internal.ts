@@ -32,7 +32,7 @@ import { awaitWithin } from './operate/events/results.ts'
 import type { Operate } from './operate/operate.ts'
 import type { Operating } from './operate/operated.ts'
 import type { JobLike } from './options/job-class.ts'
-import { jobInside } from './options/job-inside.ts'
+import { notedIn } from './options/job-inside.ts'
 import { voiceOf } from './options/schema.ts'
 import type { Definition } from './schedule/definition.ts'
 import { locationOf as locate } from './store/connect.ts'
@@ -174,7 +174,7 @@ export function checkTicks(definition: Definition, what: string): void {
 
 /** What a worker holds of the job that it runs. */
 export function claimedJobOf(job: JobLike): ClaimedJob {
-  return job[jobInside]!.run!.job!
+  return notedIn(job)!.run!.job!
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module @s18i/lark-jobs/operate
  */
 import { Jobs } from './api/default-jobs.ts'
-import { type Facade, inside } from './model/copies.ts'
+import { type Facade, insideOf } from './model/copies.ts'
 import { type Actor, checkActor } from './operate/audit/actor.ts'
 import { byPerson } from './operate/by-person.ts'
 import { Operate } from './operate/operate.ts'
@@ -206,7 +206,7 @@ export function metricsHandler(jobs: Jobs = Jobs): (request?: Request) => Promis
 
 /** @throws OPERATE_INVALID */
 function operatedBy(call: string, jobs: Jobs): Operated {
-  const operated = ((jobs ?? {}) as Partial<Facade<Operated>>)[inside]
+  const operated = insideOf((jobs ?? {}) as Facade<Operated | undefined>)
   if (typeof operated?.open === 'function') return operated
   const right = 'Jobs, or what createJobs({ connection }) returns, of this version of the package'
   // A configuration may contain a password.

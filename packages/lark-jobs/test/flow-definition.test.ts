@@ -1,10 +1,10 @@
 /** From the draft of a flow to its definition. */
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { drafted } from '../src/api/draft.ts'
+import { insideOfDraft } from '../src/api/draft.ts'
 import { BatchMembers } from '../src/api/flows/batch-members.ts'
 import type { FlowDraft } from '../src/api/flows/flow-draft.ts'
-import { flowDrafted } from '../src/api/flows/flow-draft.ts'
+import { insideOfFlow } from '../src/api/flows/flow-draft.ts'
 import { readFlow } from '../src/api/flows/flow-spec.ts'
 import type { WorkflowBuilder, WorkflowNode } from '../src/api/flows/workflow-builder.ts'
 import { FlowJobs, flowPlace, queueOfFlow } from '../src/dispatch/flow-definition.ts'
@@ -201,13 +201,13 @@ test('the home is in the queue of the first job, and the same for the same id', 
 test('a draft of a flow never changes, and what it says last counts', async () => {
   const one = chain([fetch])
   const other = one.name('a').name('b').keep({ completed: '1d' }).keep({ failed: false })
-  expect(one[flowDrafted]).toMatchObject({ callbacks: [] })
+  expect(insideOfFlow(one)).toMatchObject({ callbacks: [] })
   expect(Object.isFrozen(other)).toBe(true)
   expect(await definitionOf(one)).not.toHaveProperty('name')
   expect(await definitionOf(other)).toMatchObject({ name: 'b', keep: { completed: 86_400_000, failed: 0 } })
   const longer = one.next(fetch)
   expect(
-    [one, longer].map((each) => (each[flowDrafted].content as unknown as { steps: unknown[] }).steps.length),
+    [one, longer].map((each) => (insideOfFlow(each).content as unknown as { steps: unknown[] }).steps.length),
   ).toEqual([1, 2])
 })
 
@@ -292,7 +292,7 @@ test('an open result is refused outside of its flow', async () => {
   const made = new FlowJobs({ partitions, retention: RETENTION, check: () => {} })
   for (const each of [draft, FreeJob.with({ file: kept!.result.path })]) {
     expect(await building((w) => w.add(batch([each])))).toContain('FLOW_INVALID')
-    expect(() => made.member(each[drafted])).toThrow(
+    expect(() => made.member(insideOfDraft(each))).toThrow(
       'payload.file is result.path of FetchJob, which only nodes of its flow can use',
     )
   }

@@ -20,7 +20,7 @@ import { saysOf } from './dispatch-by-key.ts'
 import type { JobHandle } from './job-handle.ts'
 
 /** Where a draft keeps what it says, for other copies of this package. @internal */
-export const drafted = Symbol.for(`${symbolPrefix}.drafted`)
+const drafted = Symbol.for(`${symbolPrefix}.drafted`)
 
 /** The inside of an instance of `Jobs`, as a draft knows it. @internal */
 export interface DraftDispatcher {
@@ -150,9 +150,14 @@ export function isDraft(value: unknown): value is Draft {
   return typeof value === 'object' && value !== null && drafted in value
 }
 
+/** What a draft of any copy says. @internal */
+export function insideOfDraft(draft: Draft): Drafted {
+  return draft[drafted]
+}
+
 /** What a draft says. @throws JOB_INVALID for another value */
 export function readDraft(value: unknown): Drafted {
-  if (isDraft(value)) return value[drafted]
+  if (isDraft(value)) return insideOfDraft(value)
   const message = `Jobs.dispatch() was given ${shown(value)} in the list; it must be a draft`
   throw new JobsError('JOB_INVALID', message, { hint: 'A draft is what job.with(payload) returns.' })
 }

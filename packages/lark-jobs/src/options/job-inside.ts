@@ -17,6 +17,11 @@ export interface JobInside {
   rejection: Rejection | undefined
 }
 
+/** What is noted in a job of any copy; undefined before it is dispatched or run. */
+export function notedIn(job: { readonly [jobInside]?: JobInside | undefined }): JobInside | undefined {
+  return job[jobInside]
+}
+
 /** To note something in a job. */
 export function insideOfJob(job: { [jobInside]?: JobInside | undefined }): JobInside {
   const known = job[jobInside]

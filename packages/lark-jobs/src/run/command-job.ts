@@ -13,7 +13,7 @@ import { JobsError } from '../model/errors.ts'
 import { failing } from '../model/run/decision.ts'
 import { tickOf } from '../model/tick.ts'
 import { jobBrand, type WrittenJob } from '../options/job-class.ts'
-import { type JobInside, jobInside } from '../options/job-inside.ts'
+import { type JobInside, jobInside, notedIn } from '../options/job-inside.ts'
 import { isObject, isText } from '../options/schema.ts'
 import { shown } from '../words/secret.ts'
 
@@ -63,7 +63,7 @@ export class CommandJob implements WrittenJob {
   }
 
   async handle(payload: CommandPayload): Promise<object | undefined> {
-    const run = this[jobInside]!.run!
+    const run = notedIn(this)!.run!
     const { callCommand } = await import('@s18i/lark')
     const log = (level: 'info' | 'success' | 'warn' | 'error', line: string) => run.write(level, line)
     const tick = tickOf(run.id)

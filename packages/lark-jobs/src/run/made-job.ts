@@ -7,7 +7,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { Run } from '../model/run/run.ts'
 import { type JobClass, type JobLike, jobBrand, type WrittenJob } from '../options/job-class.ts'
-import { insideOfJob, jobInside } from '../options/job-inside.ts'
+import { insideOfJob, notedIn } from '../options/job-inside.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
@@ -63,7 +63,7 @@ export async function withMade<T>(
         jobClass,
         `make() returned ${shown(made)}; it must return a job of this class, or { job, dispose }`,
       )
-    if (job[jobInside]?.run !== undefined)
+    if (notedIn(job)?.run !== undefined)
       throw refusal(jobClass, 'make() returned a job that is running; it must return a new one for every run')
     if (run.reason !== undefined) throw run.reason
     insideOfJob(job).run = run

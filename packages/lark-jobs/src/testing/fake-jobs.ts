@@ -5,7 +5,7 @@
  */
 import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
 import { Draft, readDraft } from '../api/draft.ts'
-import { type FlowDraft, flowDrafted, isFlowDraft } from '../api/flows/flow-draft.ts'
+import { type FlowDraft, insideOfFlow, isFlowDraft } from '../api/flows/flow-draft.ts'
 import { FlowHandle } from '../api/flows/flow-handle.ts'
 import { Inside, type Opened } from '../api/inside.ts'
 import type { JobHandle } from '../api/job-handle.ts'
@@ -20,7 +20,7 @@ import type { FlowResultOptions } from '../operate/flows/flow-results.ts'
 import { definitions } from '../options/definitions.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { classOf, type JobConstructor, type JobLike } from '../options/job-class.ts'
-import { jobInside } from '../options/job-inside.ts'
+import { notedIn } from '../options/job-inside.ts'
 import { shown } from '../words/secret.ts'
 import { currentLink } from './current.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -68,7 +68,7 @@ class FakeInside extends Inside {
     return this.#dispatch(
       () => this.#options.classes.meet(Class),
       () => super.enqueue(job, payloads),
-      (answer) => (answer && job[jobInside]?.ids) || newJobs(job, payloads).records.map(({ id }) => id),
+      (answer) => (answer && notedIn(job)?.ids) || newJobs(job, payloads).records.map(({ id }) => id),
     )
   }
 
@@ -126,7 +126,7 @@ class FakeInside extends Inside {
   }
 
   #meetAll(flow: FlowDraft): void {
-    const { content, callbacks } = flow[flowDrafted]
+    const { content, callbacks } = insideOfFlow(flow)
     const parts = callbacks.map(([, part]): unknown => part)
     if (content.kind === 'chain') parts.push(...content.steps)
     if (content.kind === 'batch' && Array.isArray(content.members)) parts.push(...content.members)

@@ -4,7 +4,7 @@
 import { jobsInside } from '../default-jobs.ts'
 import type { Draft } from '../draft.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
-import { flowDrafted } from './flow-draft.ts'
+import { insideOfFlow } from './flow-draft.ts'
 
 /** The result of a batch. */
 export interface BatchCounts {
@@ -24,7 +24,7 @@ export class Batch extends DispatchableFlow<BatchCounts> {
    * @param most how many members may fail or be cancelled. Default: any number
    */
   allowFailures(most?: number): this {
-    const { content } = this[flowDrafted]
+    const { content } = insideOfFlow(this)
     if (content.kind !== 'batch') return this
     return this.with({ content: { ...content, allowed: most ?? 'any' } })
   }

@@ -6,7 +6,7 @@ import { jobsInside } from '../default-jobs.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
 import {
   type FlowPart,
-  flowDrafted,
+  insideOfFlow,
   type OpenResultOf,
   type ResultOfPart,
   type StepFunction,
@@ -46,7 +46,7 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
   next<W extends FlowPart>(
     step: W | ((results: OpenResultsOf<Results>) => W),
   ): Chain<[...Results, ResultOfPart<W>]> {
-    const { content } = this[flowDrafted]
+    const { content } = insideOfFlow(this)
     const steps = content.kind === 'chain' ? content.steps : []
     const longer = this.with({
       content: { kind: 'chain', steps: [...steps, step as FlowPart | StepFunction] },

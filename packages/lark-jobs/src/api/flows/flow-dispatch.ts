@@ -14,14 +14,14 @@ import { queueOf } from '../../model/partition.ts'
 import type { Operated } from '../../operate/operated.ts'
 import { isResendable } from '../../store/contract/store.ts'
 import { BatchMembers } from './batch-members.ts'
-import { type FlowDraft, flowDrafted, isFlowDraft } from './flow-draft.ts'
+import { type FlowDraft, insideOfFlow, isFlowDraft } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { readFlow } from './flow-spec.ts'
 
 /** @param flow a draft, or a spec without members @throws as `FlowDraft.dispatch` */
 export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
   const isDraft = isFlowDraft(flow)
-  const content = isDraft ? flow[flowDrafted].content : undefined
+  const content = isDraft ? insideOfFlow(flow).content : undefined
   const spec = isDraft ? await readFlow(flow) : flow
   const members = content?.kind === 'batch' ? await BatchMembers.of(content.members) : undefined
   try {

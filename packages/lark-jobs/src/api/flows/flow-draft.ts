@@ -12,7 +12,7 @@ import type { Duration } from '../../words/duration.ts'
 import type { Draft } from '../draft.ts'
 
 /** Where the draft of a flow keeps what it says, for other copies of this package. @internal */
-export const flowDrafted = Symbol.for(`${symbolPrefix}.flowDrafted`)
+const flowDrafted = Symbol.for(`${symbolPrefix}.flowDrafted`)
 
 /** What a flow consists of: jobs, and flows. */
 export type FlowPart = Draft | FlowDraft
@@ -178,6 +178,11 @@ export abstract class FlowDraft<Result = unknown> {
 
 export function isFlowDraft(value: unknown): value is FlowDraft {
   return typeof value === 'object' && value !== null && flowDrafted in value
+}
+
+/** What the draft of a flow of any copy says. @internal */
+export function insideOfFlow(flow: FlowDraft): FlowSays {
+  return flow[flowDrafted]
 }
 
 branded(FlowDraft, isFlowDraft)

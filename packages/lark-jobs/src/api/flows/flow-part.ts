@@ -5,12 +5,12 @@ import type { Drafted } from '../../dispatch/new-job.ts'
 import { JobsError } from '../../model/errors.ts'
 import { classOf, isJobClass, jobBrand } from '../../options/job-class.ts'
 import { shown } from '../../words/secret.ts'
-import { drafted, isDraft } from '../draft.ts'
-import { type FlowPart, type FlowSays, flowDrafted, isFlowDraft, type StepFunction } from './flow-draft.ts'
+import { insideOfDraft, isDraft } from '../draft.ts'
+import { type FlowPart, type FlowSays, insideOfFlow, isFlowDraft, type StepFunction } from './flow-draft.ts'
 
 /** What a batch was given as a member. @throws FLOW_INVALID for anything but the draft of a job */
 export function readMember(member: unknown): Drafted {
-  if (isDraft(member)) return member[drafted]
+  if (isDraft(member)) return insideOfDraft(member)
   const got = partWords(member)
   throw new JobsError('FLOW_INVALID', `batch() was given ${got} as a member; it must be the draft of a job`, {
     hint: isFlowDraft(member)
@@ -21,8 +21,8 @@ export function readMember(member: unknown): Drafted {
 
 /** What a part is called if it has no name. @throws FLOW_INVALID for anything else */
 export function nameOfPart(part: FlowPart | StepFunction, call: string): string {
-  if (isDraft(part)) return classOf(part[drafted].Class).name
-  if (isFlowDraft(part)) return nameOfFlow(part[flowDrafted])
+  if (isDraft(part)) return classOf(insideOfDraft(part).Class).name
+  if (isFlowDraft(part)) return nameOfFlow(insideOfFlow(part))
   throw new JobsError('FLOW_INVALID', `${call} was given ${partWords(part)}; it must be a draft, or a flow`, {
     hint: 'A draft is what with() returns: new MyJob().with(payload).',
   })
@@ -30,8 +30,8 @@ export function nameOfPart(part: FlowPart | StepFunction, call: string): string 
 
 /** What somebody gave for a part: a class, or a job without a payload, is what people forget `with` for. */
 export function partWords(given: unknown): string {
-  if (isDraft(given)) return `a draft of ${classOf(given[drafted].Class).name}`
-  if (isFlowDraft(given)) return `a ${given[flowDrafted].content.kind}`
+  if (isDraft(given)) return `a draft of ${classOf(insideOfDraft(given).Class).name}`
+  if (isFlowDraft(given)) return `a ${insideOfFlow(given).content.kind}`
   if (typeof given === 'object' && given !== null && jobBrand in given)
     return `a ${given.constructor.name} without a payload`
   if (isJobClass(given)) return `the class ${given.name}`

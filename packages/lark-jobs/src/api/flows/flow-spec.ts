@@ -11,7 +11,7 @@ import { flowOptions } from '../../options/flow.ts'
 import { isJobClass } from '../../options/job-class.ts'
 import { voiceOf } from '../../options/schema.ts'
 import { BatchMembers } from './batch-members.ts'
-import { type FlowDraft, type FlowPart, type FlowSays, flowDrafted, isFlowDraft } from './flow-draft.ts'
+import { type FlowDraft, type FlowPart, type FlowSays, insideOfFlow, isFlowDraft } from './flow-draft.ts'
 import { nameOfFlow, nameOfPart, partWords } from './flow-part.ts'
 import { type ReadPart, readPart, WorkflowBuilder } from './workflow-builder.ts'
 
@@ -25,17 +25,17 @@ type UnreadNode = Omit<NodeSpec, 'work'> & { part: ReadPart }
  * @throws FLOW_INVALID, FLOW_TOO_LARGE; what a function throws that makes steps or nodes
  */
 export async function readFlow(flow: FlowDraft, nesting = 1, size = new FlowSize()): Promise<FlowSpec> {
-  const { content, callbacks, ...says } = flow[flowDrafted]
+  const { content, callbacks, ...says } = insideOfFlow(flow)
   const { kind } = content
   if (nesting > MAX_NESTING)
     throw new JobsError('FLOW_TOO_LARGE', `A ${kind} is nested more than ${MAX_NESTING} flows deep`)
-  const voice = voiceOf('FLOW_INVALID', excerpt(nameOfFlow(flow[flowDrafted])))
+  const voice = voiceOf('FLOW_INVALID', excerpt(nameOfFlow(insideOfFlow(flow))))
   const allowFailures = content.kind === 'batch' ? content.allowed : undefined
   const options = flowOptions.readAll({ ...says, allowFailures }, voice)
   if (nesting > 1 && options.id !== undefined)
     throw new JobsError(
       'FLOW_INVALID',
-      `${excerpt(nameOfFlow(flow[flowDrafted]))}: a flow in another has the id ${options.id}`,
+      `${excerpt(nameOfFlow(insideOfFlow(flow)))}: a flow in another has the id ${options.id}`,
       {
         hint: 'Flows in a flow get their ids from it: leave out withId(), or give the outermost flow an id.',
       },

@@ -10,7 +10,7 @@ import { JobsError } from '../../model/errors.ts'
 import { type IfFailed, MAX_NODES } from '../../model/flow.ts'
 import { nodeEntries } from '../../options/flow.ts'
 import { option, Schema, voiceOf } from '../../options/schema.ts'
-import { drafted, isDraft } from '../draft.ts'
+import { insideOfDraft, isDraft } from '../draft.ts'
 import type { FlowDraft, FlowPart, OpenResultOf, ResultOfPart } from './flow-draft.ts'
 import { nameOfPart } from './flow-part.ts'
 
@@ -63,7 +63,7 @@ export type ReadPart = WrittenDraft | FlowDraft
  * @internal
  */
 export function readPart(part: FlowPart, size: FlowSize, what: string, links = 0): ReadPart {
-  const read = isDraft(part) ? writtenDraft(part[drafted]) : part
+  const read = isDraft(part) ? writtenDraft(insideOfDraft(part)) : part
   size.add(what, 'made' in read ? textIn(read) : '', links)
   return read
 }

@@ -11,7 +11,7 @@ import { isRecurrence, type Recurrence } from '../../options/schedules/recurrenc
 import { isScheduleId, scheduleIdForm } from '../../options/schedules/schedule-id.ts'
 import { refuse, voiceOf } from '../../options/schema.ts'
 import { COMMAND_JOB } from '../../run/command-job.ts'
-import { type Draft, drafted, isDraft } from '../draft.ts'
+import { type Draft, insideOfDraft, isDraft } from '../draft.ts'
 
 /** What an instance of `Jobs` gives to its schedules. @internal */
 export type OperatedSchedules = Pick<Operated, 'open'>
@@ -30,7 +30,7 @@ export async function setSchedule<J extends JobLike>(
     refuse(voice, 'the second argument', draft, 'a draft, such as ReportJob.with({ tenant: 7 })')
   if (!isRecurrence(when))
     refuse(voice, 'the third argument', when, "cron(), every() or daily(), such as daily('08:00')")
-  const define = (timezone: string) => scheduleDefinition(id, draft[drafted], when, { timezone })
+  const define = (timezone: string) => scheduleDefinition(id, insideOfDraft(draft), when, { timezone })
   // What is wrong is found before the store is opened.
   const inUtc = define('UTC')
   const opened = await jobs.open()
@@ -38,7 +38,7 @@ export async function setSchedule<J extends JobLike>(
   const definition = schedules.timezone === 'UTC' ? inUtc : define(schedules.timezone)
   const { queue, job } = definition
   checkTicks(definition, voice)
-  const name = classOf(draft[drafted].Class).name
+  const name = classOf(insideOfDraft(draft).Class).name
   checkPlace({ name, queue, records: [{ ...job, id }] }, opened.settings)
   const partition = partitionOf(id, definition, partitions)
   const kept = await bookOf(opened).set(id, definition, partition, ({ definition: { ofClass }, state }) => {
