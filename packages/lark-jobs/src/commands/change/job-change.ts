@@ -94,6 +94,22 @@ export abstract class ChangeCommand extends FilterCommand {
     if (remark !== undefined) this.info(remark)
     return aborted ? INTERRUPTED : true
   }
+
+  /** @throws USAGE for conditions beside `--flow` */
+  protected checkFlowAlone(): void {
+    if (this.ids.length > 0 || Object.keys(filterOf({ ...this, queue: undefined })).length > 0)
+      throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
+  }
+}
+
+/** @throws USAGE if the command would ask, and there is nobody */
+export function checkCanAsk(
+  { yes, dryRun, console }: Command & { yes?: boolean; dryRun: boolean },
+  doing: string,
+  hint: string,
+): void {
+  if (!yes && !dryRun && !console.canAsk)
+    throw usageError(`${doing} needs a confirmation, and there is no terminal to ask on`, hint)
 }
 
 /** Runs a call that can be interrupted, and shows on a terminal how far it is. */
@@ -113,16 +129,17 @@ export async function paced<T>(
   }
 }
 
-/** @throws USAGE for ids and a filter, and for neither */
-async function chosenBy(command: ChangeCommand): Promise<readonly string[] | CommandFilter> {
+/** @param neither what is said if there are neither @throws USAGE for ids and a filter, and for neither */
+export async function chosenBy(
+  command: ChangeCommand,
+  neither = 'Give their ids, - for ids from the standard input, or a filter such as --job or --kind',
+  hint = 'See lark jobs:status, and lark jobs:failed --group',
+): Promise<string[] | CommandFilter> {
   const hasIds = command.ids.length > 0
   const filter = filterOf({ ...command, queue: hasIds ? undefined : command.queue })
   const isFiltered = Object.keys(filter).length > 0
   if (isFiltered !== hasIds) return hasIds ? idsOf(command.ids) : filter
-  const message = isFiltered
-    ? 'Give ids or a filter, not both'
-    : 'Which jobs? Give their ids, - for ids from the standard input, or a filter such as --job or --kind'
-  throw usageError(message, 'See lark jobs:status, and lark jobs:failed --group')
+  throw usageError(isFiltered ? 'Give ids or a filter, not both' : `Which jobs? ${neither}`, hint)
 }
 
 /**

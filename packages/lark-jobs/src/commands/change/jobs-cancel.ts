@@ -9,12 +9,14 @@ import { filterWords } from '../../words/filter-words.ts'
 import { plural } from '../../words/plural.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from '../flows/flow-words.ts'
 import { byCommand } from '../words/by-command.ts'
-import { checkKey, filterOf, flagNames } from '../words/job-filter.ts'
+import { checkKey, flagNames } from '../words/job-filter.ts'
 import { commandFor } from '../words/remedy-commands.ts'
-import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
+import { ChangeCommand, checkCanAsk, chosenBy, INTERRUPTED, paced } from './job-change.ts'
 
 /** Milliseconds between two looks at how many have ended. */
 const LOOK = 1_000
+/** What a call without ids and conditions is told. */
+const WHICH = 'Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends ChangeCommand {
@@ -31,32 +33,18 @@ export class JobsCancelCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
 
   async handle() {
-    const { ids, queue } = this
-    const hasIds = ids.length > 0
-    const ofIds = defined({ queue: hasIds ? queue : undefined })
-    const filter = filterOf({ ...this, queue: hasIds ? undefined : queue }) as CancelFilter
-    const isFiltered = Object.keys(filter).length > 0
-    if (this.flow !== undefined) {
-      const others = hasIds || Object.keys(filter).some((name) => name !== 'queue')
-      if (others) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
-      return this.#cancelFlow(this.flow)
-    }
-    if (isFiltered === hasIds) {
-      throw usageError(
-        isFiltered
-          ? 'Give ids or a filter, not both'
-          : 'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all',
-        'See lark jobs:status',
-      )
-    }
+    if (this.flow !== undefined) return this.#cancelFlow(this.flow)
+    const { queue } = this
+    const which = await chosenBy(this, WHICH, 'See lark jobs:status')
     await using jobs = Jobs
     const operating = byCommand(jobs, flagNames)
-    const which = isFiltered ? filter : await idsOf(ids)
-    const mayAsk = !this.yes && !this.dryRun && (!Array.isArray(which) || which.length > 1)
-    const of = isFiltered ? visible(` ${filterWords(filter)}`) : ''
+    const isFiltered = !Array.isArray(which)
+    const ofIds = isFiltered ? {} : defined({ queue })
+    const mayAsk = !this.yes && !this.dryRun && (isFiltered || which.length > 1)
+    const of = isFiltered ? visible(` ${filterWords(which)}`) : ''
     if (this.dryRun || mayAsk) {
       const would = await operating
-        .cancel(which, { ...ofIds, dryRun: true })
+        .cancel(which as CancelFilter, { ...ofIds, dryRun: true })
         .catch(async (error: unknown) => {
           throw await orFlow(operating, error, 'jobs:cancel --flow')
         })
@@ -77,7 +65,7 @@ export class JobsCancelCommand extends ChangeCommand {
     }
     const because = defined({ because: this.because })
     const { cancelled, asked } = await paced(this, 'Cancelling', (pace) =>
-      operating.cancel(which, { ...ofIds, ...because, ...pace }),
+      operating.cancel(which as CancelFilter, { ...ofIds, ...because, ...pace }),
     ).catch(async (error: unknown) => {
       throw await orFlow(operating, error, 'jobs:cancel --flow')
     })
@@ -108,11 +96,9 @@ export class JobsCancelCommand extends ChangeCommand {
 
   async #cancelFlow(id: string): Promise<boolean> {
     const { queue, because, dryRun, yes } = this
-    if (!yes && !dryRun && !this.console.canAsk)
-      throw usageError(
-        'Cancelling a flow needs a confirmation, and there is no terminal to ask on',
-        '--yes cancels it without asking; --dry-run says what would be cancelled',
-      )
+    this.checkFlowAlone()
+    const without = '--yes cancels it without asking; --dry-run says what would be cancelled'
+    checkCanAsk(this, 'Cancelling a flow', without)
     await using jobs = Jobs
     const operating = byCommand(jobs, flagNames)
     const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })

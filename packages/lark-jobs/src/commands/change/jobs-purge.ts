@@ -1,13 +1,13 @@
 import { arg, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type Removed, type RemoveFilter, removable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { called, flowNamed } from '../flows/flow-words.ts'
 import { byCommand } from '../words/by-command.ts'
-import { filterOf, flagNames } from '../words/job-filter.ts'
-import { ChangeCommand } from './job-change.ts'
+import { flagNames } from '../words/job-filter.ts'
+import { ChangeCommand, checkCanAsk } from './job-change.ts'
 
 const FOR_GOOD = 'Nothing was written to a file: this cannot be undone'
 
@@ -37,14 +37,9 @@ export class JobsPurgeCommand extends ChangeCommand {
   }
 
   async #purgeFlow(id: string): Promise<boolean> {
-    const { ids, queue, dryRun, yes } = this
-    if (ids.length > 0 || Object.keys(filterOf({ ...this, queue: undefined })).length > 0)
-      throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
-    if (!yes && !dryRun && !this.console.canAsk)
-      throw usageError(
-        'Purging a flow needs a confirmation, and there is no terminal to ask on',
-        '--yes purges it without asking; --dry-run only counts its jobs',
-      )
+    const { queue, dryRun, yes } = this
+    this.checkFlowAlone()
+    checkCanAsk(this, 'Purging a flow', '--yes purges it without asking; --dry-run only counts its jobs')
     await using jobs = Jobs
     const operating = byCommand(jobs, flagNames)
     const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })

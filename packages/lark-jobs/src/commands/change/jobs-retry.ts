@@ -23,15 +23,12 @@ export class JobsRetryCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {
+    if (this.flow !== undefined) return this.#retryFlow(this.flow)
     const { ids, queue, dryRun } = this
     const hasIds = ids.length > 0
     const { all, queue: _, ...conditions } = filterOf(this)
     // A queue alone does not choose jobs.
     const isFiltered = all === true || Object.keys(conditions).length > 0
-    if (this.flow !== undefined) {
-      if (hasIds || isFiltered) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
-      return this.#retryFlow(this.flow)
-    }
     if (this.within !== undefined)
       throw usageError('--within came without --flow', 'Leave it out, or name a flow.')
     if (isFiltered === hasIds) {
@@ -73,6 +70,7 @@ export class JobsRetryCommand extends ChangeCommand {
 
   async #retryFlow(id: string): Promise<boolean> {
     const { queue, dryRun } = this
+    this.checkFlowAlone()
     await using jobs = Jobs
     const operating = byCommand(jobs, flagNames)
     const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })

@@ -1,10 +1,11 @@
 import { arg, Command, flag, shellWord } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { ScheduleInfo } from '../../operate.ts'
 import { inWords } from '../../schedule/words.ts'
 import { plural } from '../../words/plural.ts'
+import { checkCanAsk } from '../change/job-change.ts'
 import { byCommand } from '../words/by-command.ts'
 import { commandOf, scheduleNamed } from './scheduled.ts'
 
@@ -18,11 +19,8 @@ export class ScheduleRemoveCommand extends Command {
 
   async handle() {
     const { name } = this
-    if (!this.yes && !this.dryRun && !this.console.canAsk)
-      throw usageError(
-        'Removing a schedule needs a confirmation, and there is no terminal to ask on',
-        '--yes removes it without asking; --dry-run says what would be removed',
-      )
+    const without = '--yes removes it without asking; --dry-run says what would be removed'
+    checkCanAsk(this, 'Removing a schedule', without)
     await using jobs = Jobs
     const operating = byCommand(jobs)
     const info = await scheduleNamed(operating, name).catch((error: unknown) => {
