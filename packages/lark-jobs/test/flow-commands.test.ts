@@ -83,6 +83,7 @@ describe.each([
   })
   afterEach(async () => {
     vi.unstubAllEnvs()
+    vi.restoreAllMocks()
     // Who runs until it is told to end is told.
     await jobs.cancel({ all: true })
     await bench[Symbol.asyncDispose]()
