@@ -6,13 +6,15 @@ import { stripVTControlCharacters } from 'node:util'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsDoctorCommand } from '../src/commands/look/jobs-doctor.ts'
+import { remarksOnSchedules } from '../src/commands/look/queue-remarks.ts'
 import { inCommands } from '../src/commands/words/remedy-commands.ts'
-import { createJobs, Job } from '../src/index.ts'
+import { createJobs, every, Job } from '../src/index.ts'
 import type { WorkerRecord } from '../src/model/record.ts'
 import { version } from '../src/model/version.ts'
 import { fileFindings } from '../src/operate/doctor/file-findings.ts'
 import { type DoctorFinding, findingCodes } from '../src/operate/doctor/finding.ts'
 import { type PartitionSample, queueFindings } from '../src/operate/doctor/queue-findings.ts'
+import { scheduleFindings } from '../src/operate/doctor/schedule-findings.ts'
 import { serverFindings } from '../src/operate/doctor/server-findings.ts'
 import { bytes } from '../src/operate/doctor/size.ts'
 import { status } from '../src/operate/measures/status.ts'
@@ -292,6 +294,40 @@ test('the command prints what is wrong with its remedy, and exits with 1 for err
   raw.exec(`UPDATE jobs SET options = '!v9;x'`)
   raw.close()
   expect((await lark()).stdout).toContain('✗  default: 1 job is in a format of a newer Lark (v9)')
+})
+
+test('schedules that do not tick: paused, without a worker, and with none that knows the class', async () => {
+  await using jobs = createJobs({ connection: 'sqlite::memory:' })
+  await jobs.schedules.set('nightly', new MailJob().with({ n: 1 }), every('1h'))
+  const [nightly] = await operate(jobs).schedules.list()
+  const due = nightly!.next!
+  const look = (workers: WorkerRecord[], now: number) => {
+    const findings = scheduleFindings([nightly!], workers, now)
+    return [...wrong(findings), inCommands(findings.find(({ level }) => level !== 'ok')?.advice ?? [])]
+  }
+  expect(look([], due + 10_000)).toEqual([''])
+  expect(look([], due + 10_001)).toEqual(['error schedule-late', 'lark jobs:work --queue=default'])
+  const knows = ['error schedule-late', 'Look at the log of the workers: lark jobs:workers']
+  expect(look([worker({ keys: ['mail'] })], due + HOUR)).toEqual(knows)
+  const deploy = 'Deploy its class, or remove the schedule. See who lives: lark jobs:workers'
+  expect(look([worker({ keys: ['other'] })], due + HOUR)).toEqual(['error schedule-late', deploy])
+  const found = async () => wrong(await operate(jobs).doctor()).filter((each) => each.includes('schedule'))
+  expect(await found()).toEqual([])
+  await jobs.schedules.pause('nightly', { because: 'a deploy' })
+  expect(await found()).toEqual(['warning schedule-paused'])
+  const paused = (await operate(jobs).doctor()).find(({ code }) => code === 'schedule-paused')
+  expect(paused?.subject).toBe('nightly')
+  expect(inCommands(paused?.advice ?? [])).toBe('lark schedule:resume nightly')
+  const remarks = async () => [...remarksOnSchedules(await operate(jobs).schedules.list())]
+  expect(await remarks()).toEqual([
+    { kind: 'info', text: 'nightly is paused, and does not tick: lark schedule:list' },
+  ])
+  await jobs.schedules.resume('nightly')
+  expect(await found()).toEqual([])
+  expect(await remarks()).toEqual([])
+  expect([...remarksOnSchedules([{ ...nightly!, next: Date.now() - HOUR }])]).toEqual([
+    { kind: 'warn', text: 'nightly has not ticked when it was due: lark jobs:doctor' },
+  ])
 })
 
 test('of a primary that Sentinels watch: whether replicas follow', async () => {

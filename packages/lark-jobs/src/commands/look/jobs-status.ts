@@ -8,7 +8,7 @@ import {
   type QueueRetention,
   type QueueStatus,
 } from '../../operate.ts'
-import { remarksOn, remarksOnUnheard } from './queue-remarks.ts'
+import { remarksOn, remarksOnSchedules, remarksOnUnheard } from './queue-remarks.ts'
 import { everyOf, outlasts } from './watched.ts'
 
 const keptStates = ['failed', 'completed', 'cancelled'] as const
@@ -70,7 +70,12 @@ export class JobsStatusCommand extends Command {
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
     if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
     const unheard = await operating.workers.unheard()
-    for (const { kind, text } of [...remarksOn(status), ...remarksOnUnheard(unheard)]) this[kind](text)
+    for (const { kind, text } of [
+      ...remarksOn(status),
+      ...remarksOnUnheard(unheard),
+      ...remarksOnSchedules(await operating.schedules.list()),
+    ])
+      this[kind](text)
   }
 }
 

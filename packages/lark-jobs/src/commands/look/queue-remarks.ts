@@ -1,16 +1,18 @@
 /**
  * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what
- * waits for a worker that nobody has started. And of the workers that the store does not hear of.
+ * waits for a worker that nobody has started. Also of the workers of which the store does not hear, and of the
+ * schedules that do not tick.
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
-import type { Counts, QueueStatus, Status, UnheardWorkers } from '../../operate.ts'
+import type { Counts, QueueStatus, ScheduleInfo, Status, UnheardWorkers } from '../../operate.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
+import { isLate } from '../schedules/scheduled.ts'
 import { ago } from '../words/instant.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
@@ -111,6 +113,27 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       const keys = listed(unknownKeys.map((key) => `'${key}'`))
       yield warn(visible(`No live worker knows ${keys} (${queue})`))
     }
+  }
+}
+
+/** The schedules that do not tick. */
+export function* remarksOnSchedules(schedules: readonly ScheduleInfo[]): Generator<Remark> {
+  const named = (some: readonly ScheduleInfo[]) =>
+    visible(
+      listed(
+        some.map(({ id }) => id),
+        3,
+      ),
+    )
+  const late = schedules.filter(isLate)
+  if (late.length > 0) {
+    const when = late.length === 1 ? 'has not ticked when it was due' : 'have not ticked when they were due'
+    yield warn(`${named(late)} ${when}: ${commandFor({ do: 'see-doctor' })}`)
+  }
+  const paused = schedules.filter(({ state }) => state === 'paused')
+  if (paused.length > 0) {
+    const are = paused.length === 1 ? 'is paused, and does not tick' : 'are paused, and do not tick'
+    yield info(`${named(paused)} ${are}: lark schedule:list`)
   }
 }
 

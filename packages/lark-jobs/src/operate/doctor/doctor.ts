@@ -12,9 +12,11 @@ import { textOf } from '../../words/thrown.ts'
 import { unheardWorkers } from '../look/silent-workers.ts'
 import { status } from '../measures/status.ts'
 import type { Operated } from '../operated.ts'
+import { listSchedules } from '../schedules/schedule-info.ts'
 import { fileFindings } from './file-findings.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import { type PartitionSample, queueFindings } from './queue-findings.ts'
+import { scheduleFindings } from './schedule-findings.ts'
 import { serverFindings } from './server-findings.ts'
 
 /** How many jobs of each partition and state are looked at. */
@@ -51,11 +53,13 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       facts.queues.flatMap(({ partitions }) => partitions),
     )
     const now = await store.now()
+    const schedules = await listSchedules({ store, settings: configured }, {})
     const { lost } = await unheardWorkers({ store, queues: configured.partitions })
     return [
       ...found.findings,
       ...judged(inspection),
       ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now, lost }),
+      ...scheduleFindings(schedules, facts.workers, now),
     ]
   } catch (error) {
     if (!JobsError.is(error)) throw error

@@ -39,6 +39,8 @@ export const findingCodes = {
   'failing-jobs':
     'Few jobs failed for good within an hour: less than 10, or than a tenth of those that ended.',
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
+  'schedule-paused': 'No schedule is paused.',
+  'schedule-late': 'Each schedule ticks when it is due.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',
   'lost-workers': 'No worker died within an hour.',
   'worker-queues': 'Workers serve only queues that are configured here.',
@@ -54,7 +56,7 @@ export interface DoctorFinding {
   code: FindingCode
   /** `error`: jobs do not run, or can be lost. `warning`: this may become so. */
   level: FindingLevel
-  /** The server, file, queue, worker or limiter. */
+  /** The server, file, queue, schedule, worker or limiter. */
   subject: string
   /** For people. */
   text: string

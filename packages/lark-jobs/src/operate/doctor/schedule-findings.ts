@@ -1,0 +1,49 @@
+/**
+ * What the doctor finds in the schedules of a store: those that do not tick.
+ */
+import { runsKey } from '../../model/every-key.ts'
+import type { WorkerRecord } from '../../model/record.ts'
+import { readable } from '../../words/duration.ts'
+import type { ScheduleInfo } from '../schedules/schedule-info.ts'
+import { type DoctorFinding, Examination } from './finding.ts'
+
+/** Milliseconds. A worker that lives and knows the class fires a tick within a few seconds. */
+const LATE = 10_000
+
+/** @param now milliseconds since 1970, by the store */
+export function scheduleFindings(
+  schedules: readonly ScheduleInfo[],
+  workers: readonly WorkerRecord[],
+  now: number,
+): DoctorFinding[] {
+  return schedules.flatMap(({ id, key, queue, state, next, jitter = 0, paused }) => {
+    if (state === 'ended') return []
+    const found = new Examination(id)
+    if (paused !== undefined) {
+      const why = paused.because === undefined ? '' : ` (${paused.because})`
+      found.warn('schedule-paused', `is a schedule, and paused${why}: it does not tick`, {
+        do: 'resume-schedule',
+        schedule: id,
+      })
+      return found.findings
+    }
+    found.ok('schedule-paused', 'is a schedule, and not paused')
+    const late = next === undefined ? 0 : now - next - jitter
+    if (late <= LATE) found.ok('schedule-late', 'ticks when it is due')
+    else {
+      const text = `has not ticked for ${readable(late)} after it was due`
+      if (workers.length === 0)
+        found.fail('schedule-late', `${text}: no worker lives`, { do: 'start-worker', queue })
+      else if (workers.some(({ keys }) => runsKey(keys, key)))
+        found.fail('schedule-late', text, 'Look at the log of the workers: ', { do: 'see-workers' })
+      else
+        found.fail(
+          'schedule-late',
+          `${text}: no live worker knows '${key}'`,
+          'Deploy its class, or remove the schedule. See who lives: ',
+          { do: 'see-workers' },
+        )
+    }
+    return found.findings
+  })
+}
