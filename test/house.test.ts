@@ -18,7 +18,7 @@ const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: str
  */
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
-    ['brand.ts', 'errors.ts', 'words/*'],
+    ['brand.ts', 'errors.ts', 'scan-program.ts', 'words/*'],
     // the project around the program
     ['project/*'],
     ['config.ts'],

@@ -6,9 +6,7 @@
  * --watch` Node reports each imported module on it. So each message of Lark has the key `lark`.
  */
 import { fork } from 'node:child_process'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { packageRoot } from '../project/project.ts'
+import { scanProgram } from '../scan-program.ts'
 import type { HeldCommands } from './cache.ts'
 
 export interface ScanRequest {
@@ -28,9 +26,6 @@ export function ours<T>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }
 
-/** The built one, also if this file runs from the sources, as in tests. */
-const program = join(packageRoot(dirname(fileURLToPath(import.meta.url))) ?? '', 'dist/scan.js')
-
 /** Reads the commands of each file, by path. */
 export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCommands>> {
   const found = new Map<string, HeldCommands>()
@@ -49,7 +44,7 @@ export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCom
 /** Resolves when the process has ended, even if it did not reach the last file. */
 function scanOnce(requests: ScanRequest[], found: Map<string, HeldCommands>): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+    const child = fork(scanProgram, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
     child.on('message', (message) => {
       const lark = ours<Found>(message)
       if (lark !== undefined) found.set(lark.path, lark.held)
