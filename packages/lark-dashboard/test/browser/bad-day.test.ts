@@ -160,7 +160,7 @@ const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
   [
     'unserved',
     'no-worker',
-    /No living worker serves its queue unserved\s+→ Start a worker, where the others run: Workers/,
+    /No living worker serves its queue unserved\s+→ Start a worker that serves unserved, where the others run: Workers/,
   ],
   ['renamed', 'unknown-key', /knows? .*renamed/],
   ['paused-group', 'paused-group', /group acme.*paused/i],
