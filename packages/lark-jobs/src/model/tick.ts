@@ -71,3 +71,21 @@ export interface ScheduleRun {
   /** Milliseconds that the run took, of a job that completed. */
   took?: number
 }
+
+/**
+ * Milliseconds by which a tick may be late. A worker that lives and knows the class fires it within a few
+ * seconds.
+ */
+const LATE = 10_000
+
+/**
+ * For how many milliseconds the next tick of a schedule has been due, if that is too long; otherwise
+ * undefined.
+ */
+export function lateBy(
+  { next, jitter = 0 }: { next?: number; jitter?: number },
+  now: number,
+): number | undefined {
+  const late = next === undefined ? 0 : now - next - jitter
+  return late > LATE ? late : undefined
+}

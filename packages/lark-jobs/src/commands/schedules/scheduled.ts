@@ -4,14 +4,11 @@
 import { shellWord } from '@s18i/lark'
 import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
-import type { ScheduleRun } from '../../model/tick.ts'
+import { lateBy, type ScheduleRun } from '../../model/tick.ts'
 import type { Operate, ScheduleInfo } from '../../operate.ts'
 import { COMMAND_JOB, type CommandPayload } from '../../run/command-job.ts'
 import { readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
-
-/** Milliseconds by which a tick may be late before a person is told. */
-const LATE = 10_000
 
 /**
  * The schedule with this id.
@@ -49,8 +46,8 @@ export function nextWords(info: ScheduleInfo): string {
 }
 
 /** Whether a tick is due for so long that no worker can be there who looks. */
-export function isLate({ next, jitter = 0 }: ScheduleInfo): boolean {
-  return next !== undefined && Date.now() > next + jitter + LATE
+export function isLate(info: ScheduleInfo): boolean {
+  return lateBy(info, Date.now()) !== undefined
 }
 
 /** `completed in 2.1 s`, `failed` */

@@ -3,12 +3,10 @@
  */
 import { runsKey } from '../../model/every-key.ts'
 import type { WorkerRecord } from '../../model/record.ts'
+import { lateBy } from '../../model/tick.ts'
 import { readable } from '../../words/duration.ts'
 import type { ScheduleInfo } from '../schedules/schedule-info.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
-
-/** Milliseconds. A worker that lives and knows the class fires a tick within a few seconds. */
-const LATE = 10_000
 
 /** @param now milliseconds since 1970, by the store */
 export function scheduleFindings(
@@ -16,7 +14,8 @@ export function scheduleFindings(
   workers: readonly WorkerRecord[],
   now: number,
 ): DoctorFinding[] {
-  return schedules.flatMap(({ id, key, queue, state, next, jitter = 0, paused }) => {
+  return schedules.flatMap((schedule) => {
+    const { id, key, queue, state, paused } = schedule
     if (state === 'ended') return []
     const found = new Examination(id)
     if (paused !== undefined) {
@@ -28,8 +27,8 @@ export function scheduleFindings(
       return found.findings
     }
     found.ok('schedule-paused', 'is a schedule, and not paused')
-    const late = next === undefined ? 0 : now - next - jitter
-    if (late <= LATE) found.ok('schedule-late', 'ticks when it is due')
+    const late = lateBy(schedule, now)
+    if (late === undefined) found.ok('schedule-late', 'ticks when it is due')
     else {
       const text = `has not ticked for ${readable(late)} after it was due`
       if (workers.length === 0)
