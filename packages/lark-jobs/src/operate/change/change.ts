@@ -123,7 +123,7 @@ async function* read(
       open,
       { ...filter, state: states },
       {
-        ...{ limit: MAX_ITEMS, isLean: filter.where === undefined, isKept: filter.state === undefined },
+        ...{ limit: MAX_ITEMS, isLean: filter.where === undefined, isStored: filter.state === undefined },
         ...(cursor && { cursor }),
       },
     )

@@ -11,7 +11,7 @@ import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../../store/con
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
 import { Meeting } from './meeting.ts'
-import { keptStates, partsDelayed, strandedAmong } from './seen-state.ts'
+import { partsDelayed, storedStates, strandedAmong } from './seen-state.ts'
 import { sinceInstantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
@@ -54,7 +54,7 @@ interface OwnOptions {
   /** Leaves out payloads, which the filter must not need. */
   isLean?: boolean
   /** The states of the filter are those of the store, not those that people see (`seen-state.ts`). */
-  isKept?: boolean
+  isStored?: boolean
 }
 
 /** Where a list continues. */
@@ -78,12 +78,12 @@ export function checkList(filter: unknown, options: unknown, flags?: Flags): voi
 export async function list<J extends JobLike>(
   open: OpenQueues,
   filter: ListFilter,
-  { cursor, limit = 100, order = 'newest', isLean = false, isKept = false }: ListOptions & OwnOptions,
+  { cursor, limit = 100, order = 'newest', isLean = false, isStored = false }: ListOptions & OwnOptions,
   flags?: Flags,
 ): Promise<JobPage<J>> {
   const { store } = open
   const seen = [filter.state ?? states].flat()
-  const chosen = isKept ? seen : keptStates(seen)
+  const chosen = isStored ? seen : storedStates(seen)
   const what = [Object.entries(filter).sort(), order, store.isRemote]
   const cursors = new Cursors<Continued>('Jobs.list()', what)
   // All pages of a list begin at the same instant.
@@ -111,7 +111,7 @@ export async function list<J extends JobLike>(
       if (damage !== undefined) throw damage
       const partition = some[n]!
       const begun = partition === from?.partition ? from : undefined
-      const stranded = !isKept && partsDelayed(seen) ? await strandedAmong(store, partition, counts) : 0
+      const stranded = !isStored && partsDelayed(seen) ? await strandedAmong(store, partition, counts) : 0
       for (const state of begun === undefined ? chosen : chosen.slice(chosen.indexOf(begun.state))) {
         const isParted = state === 'delayed' && stranded > 0
         if (counts[state] === 0 || (!isParted && !seen.includes(state))) continue

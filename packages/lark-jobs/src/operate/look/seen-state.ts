@@ -10,11 +10,11 @@ export function seenState({ state, strandedSince }: Pick<JobRecord, 'state' | 's
 }
 
 /** The states in which a store keeps jobs that people see in these. */
-export function keptStates(seen: readonly State[]): State[] {
-  const kept = [...new Set(seen)]
-  if (kept.includes('waiting') && !kept.includes('delayed'))
-    kept.splice(kept.indexOf('waiting') + 1, 0, 'delayed')
-  return kept
+export function storedStates(seen: readonly State[]): State[] {
+  const stored = [...new Set(seen)]
+  if (stored.includes('waiting') && !stored.includes('delayed'))
+    stored.splice(stored.indexOf('waiting') + 1, 0, 'delayed')
+  return stored
 }
 
 /** Whether only some of the jobs that a store keeps as delayed are in these states. */
