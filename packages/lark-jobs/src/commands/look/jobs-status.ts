@@ -32,7 +32,11 @@ export class JobsStatusCommand extends Command {
   }
 
   async #show(operating: Operate): Promise<void> {
-    const status = await operating.status()
+    const [status, unheard, schedules] = await Promise.all([
+      operating.status(),
+      operating.workers.unheard(),
+      operating.schedules.list(),
+    ])
     const { queues } = status
     const keeps = new Map<string, QueueRetention>()
     for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
@@ -69,11 +73,10 @@ export class JobsStatusCommand extends Command {
         limits.add(`${keeps.get(each.queue)![state].count.toLocaleString('en')} ${state}`)
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
     if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
-    const unheard = await operating.workers.unheard()
     for (const { kind, text } of [
       ...remarksOn(status),
       ...remarksOnUnheard(unheard),
-      ...remarksOnSchedules(await operating.schedules.list()),
+      ...remarksOnSchedules(schedules),
     ])
       this[kind](text)
   }

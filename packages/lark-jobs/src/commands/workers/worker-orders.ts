@@ -9,6 +9,7 @@ import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../../operate.ts'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'
+import { plural } from '../../words/plural.ts'
 import { shown } from '../../words/secret.ts'
 import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
@@ -58,8 +59,7 @@ export abstract class OrderCommand extends Command {
       if (told.left.length === 0) this.warn(`No live worker${of}: see lark jobs:workers`)
       return 1
     }
-    const count = told.workers.length === 1 ? '1 worker' : `${told.workers.length} workers`
-    this.success(`Told ${count} to ${what}: each hears it within 5 seconds`)
+    this.success(`Told ${plural(told.workers.length, 'worker')} to ${what}: each hears it within 5 seconds`)
     const also = remark?.(told)
     if (also !== undefined) this.info(also)
     const left = ms === undefined ? [] : await this.#awaitObedience(workers, told.workers, ms, obeys)

@@ -47,8 +47,8 @@ export interface QueueStatus {
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
   /**
-   * The jobs that no worker could read, if there are some. They wait, and are listed as delayed until the
-   * next worker may try: as many as `delayed` says.
+   * The jobs that no worker could read, if there are some. They count as waiting everywhere. `delayed` says
+   * how many of them the store has put off until the next worker may try.
    */
   stranded?: StrandedJobs
   /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
