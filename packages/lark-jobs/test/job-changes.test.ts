@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { JobHandle } from '../src/api/job-handle.ts'
-import { undoneChanges } from '../src/operate/change/changed.ts'
+import { undoableChanges } from '../src/operate/change/changed.ts'
 import { jobChanges } from '../src/operate/change/job-changes.ts'
 import { Operations } from '../src/operate/operations.ts'
 import { type Change, changeKinds } from '../src/store/contract/store.ts'
@@ -36,7 +36,7 @@ test('each change is in the manual, among what the audit names', () => {
 
 test('what can be taken back says how, and nothing else does', () => {
   const undone = Object.values(jobChanges).filter(({ undo }) => undo !== undefined)
-  expect(undone.map(({ what }) => what)).toEqual(undoneChanges)
+  expect(undone.map(({ what }) => what)).toEqual(undoableChanges)
 })
 
 test('whatever a store changes by hand is told by a row', () => {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { defineJob, group, Job, tags } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
-import { type JobRecord, operate, type UndoneChange } from '../../src/operate.ts'
+import { type JobRecord, operate, type UndoableChange } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Refuses payloads whose `to` is not a text. */
@@ -241,7 +241,7 @@ export function changing(connect: Connect): void {
     const [failed, waiting, delayed] = ids as [string, string, string]
     let records: JobRecord[] = []
     const before = (some: readonly JobRecord[]) => void records.push(...some)
-    const changes: { [Of in UndoneChange]: [string, () => Promise<unknown>] } = {
+    const changes: { [Of in UndoableChange]: [string, () => Promise<unknown>] } = {
       retry: [failed, () => operating.retry({ state: 'failed' }, { before })],
       'run-now': [delayed, () => operating.runNow({ key: 'mail' }, { before })],
       reschedule: [waiting, () => operating.reschedule([waiting], '3h', { before })],
@@ -254,7 +254,7 @@ export function changing(connect: Connect): void {
       await change()
       expect(await jobs.find(id), of).not.toEqual(then)
       expect([of, records.map(({ id }) => id)]).toEqual([of, [id]])
-      const undone = await operating.undo(records, { of: of as UndoneChange })
+      const undone = await operating.undo(records, { of: of as UndoableChange })
       expect([of, undone]).toEqual([of, { undone: 1, left: 0 }])
       const { state, payload, queue } = then!
       expect(await jobs.find(id), of).toMatchObject({ state, payload, queue })

@@ -12,8 +12,8 @@ import type {
   RemoveFilter,
   Rescheduled,
   RetryFilter,
+  UndoableChange,
   UndoableOptions,
-  UndoneChange,
 } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import { refused } from '../guard/input.ts'
@@ -46,7 +46,7 @@ const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
  */
 async function undoable<Answer extends object>(
   { operate, undos, viewer }: Act,
-  of: UndoneChange,
+  of: UndoableChange,
   input: ChangeInput,
   change: (options: UndoableOptions) => Promise<Answer>,
 ): Promise<Undoable<Answer>> {

@@ -30,8 +30,8 @@ export const editable = removable
 export type Editable = Removable
 
 /** The changes that `operate().undo()` takes back. */
-export const undoneChanges = ['retry', 'run-now', 'reschedule', 'move', 'remove'] as const
-export type UndoneChange = (typeof undoneChanges)[number]
+export const undoableChanges = ['retry', 'run-now', 'reschedule', 'move', 'remove'] as const
+export type UndoableChange = (typeof undoableChanges)[number]
 
 /** At least one condition, or `{ all: true }`. Without a state: failed jobs. */
 export type RetryFilter = JobFilter<Retriable>

@@ -31,8 +31,8 @@ import {
   removable,
   retriable,
   type Tagged,
+  type UndoableChange,
   type UndoableOptions,
-  type UndoneChange,
   type Untagged,
 } from './changed.ts'
 import { checkQueue, moveSome, notMovable, sourcesOf } from './move.ts'
@@ -47,7 +47,7 @@ const someTags = new Option<string | readonly string[], readonly string[]>(tagsF
 })
 
 const rows = {
-  retry: undone(
+  retry: undoable(
     'in place',
     row<RetryOptions, number>({
       states: retriable,
@@ -81,7 +81,7 @@ const rows = {
     count: ({ cancelled, asked }) => cancelled + asked,
   }),
 
-  'run-now': undone(
+  'run-now': undoable(
     'in place',
     row<RescheduleOptions, Rescheduled>({
       states: pending,
@@ -95,7 +95,7 @@ const rows = {
     }),
   ),
 
-  reschedule: undone(
+  reschedule: undoable(
     'in place',
     row<RescheduleOptions, Rescheduled, number>({
       states: pending,
@@ -118,7 +118,7 @@ const rows = {
     count: ({ prioritized }) => prioritized,
   }),
 
-  move: undone(
+  move: undoable(
     'in place',
     row<MoveOptions, Moved, string>({
       states: movable,
@@ -171,7 +171,7 @@ const rows = {
     count: ({ untagged }) => untagged,
   }),
 
-  remove: undone(
+  remove: undoable(
     'put back',
     row<RemoveOptions, Removed>({
       states: removable,
@@ -215,7 +215,7 @@ function row<Options extends ChangeOptions, Answer, Value = undefined>(
 }
 
 /** A change that can be taken back: whoever makes it may keep the records from before. */
-function undone<Options extends UndoableOptions, Answer, Value, Way extends WayBack>(
+function undoable<Options extends UndoableOptions, Answer, Value, Way extends WayBack>(
   way: Way,
   row: Omit<ChangeRow<Options, Answer, Value>, 'undo'>,
 ): ChangeRow<Options, Answer, Value> & { undo: Way } {
@@ -223,7 +223,7 @@ function undone<Options extends UndoableOptions, Answer, Value, Way extends WayB
   return { ...row, options, undo: way }
 }
 
-function named<Rows extends Record<UndoneChange, { undo: WayBack }>>(
+function named<Rows extends Record<UndoableChange, { undo: WayBack }>>(
   rows: Rows,
 ): { [Name in keyof Rows]: Rows[Name] & { what: Name } } {
   const all = Object.entries(rows).map(([what, row]) => [what, { ...row, what }])

@@ -150,7 +150,7 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
 /**
  * Changes the job of a handle.
  *
- * @param opens the store, when what was given is checked
+ * @param opens opens the store; called when what was given has been checked
  * @param given what the method of the handle got
  * @returns whether it was changed
  * @throws JOB_INVALID, and what the row says
@@ -169,7 +169,7 @@ export async function changeAt<Options extends ChangeOptions, Answer, Value>(
     error: (message, hint) => new JobsError('JOB_INVALID', message, { id, hint }),
   }
   const entries = Object.entries<OptionOf<unknown>>(known ?? {})
-  const taken = entries.filter(([name]) => ofHandle?.options.includes(name as keyof Options))
+  const taken = entries.filter(([each]) => ofHandle?.options.includes(each as keyof Options))
   const options = conditions(Object.fromEntries(taken), ofHandle?.form).readAll(
     givenOptions,
     voice,
@@ -237,7 +237,7 @@ function afterRecords<Options extends ChangeOptions, Answer, Value>(
       const records = found.filter(
         (job) =>
           job.unreadable === undefined &&
-          placeOf(job.state) === placeOf(met.get(job.id)!) &&
+          isStill(met.get(job.id)!, job.state) &&
           change.verdict(job, options) === 'done',
       )
       if (records.length > 0) isEnough = (await before(records)) === 'enough'
@@ -253,7 +253,8 @@ function afterRecords<Options extends ChangeOptions, Answer, Value>(
   }
 }
 
-/** A delayed job waits as soon as it is due. */
-function placeOf(state: State): State {
-  return state === 'delayed' ? 'waiting' : state
+/** Whether a job has not begun or ended in between. A delayed job waits as soon as it is due. */
+function isStill(before: State, now: State): boolean {
+  const due = (state: State) => (state === 'delayed' ? 'waiting' : state)
+  return due(before) === due(now)
 }

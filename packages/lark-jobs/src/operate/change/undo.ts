@@ -13,7 +13,7 @@ import type { Store } from '../../store/contract/store.ts'
 import { checkFilter, conditions } from '../look/filter.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
-import { pending, type UndoneChange, undoneChanges } from './changed.ts'
+import { pending, type UndoableChange, undoableChanges } from './changed.ts'
 import { importJobs, readRecord } from './import.ts'
 import { jobChanges } from './job-changes.ts'
 import { carry } from './move.ts'
@@ -30,7 +30,7 @@ const undoConditions = conditions({
    * Which change. Removed jobs are put back only if it says `remove`: after any other change, a job that is
    * gone stays so. Default: one of the others.
    */
-  of: oneOf<UndoneChange>(undoneChanges),
+  of: oneOf<UndoableChange>(undoableChanges),
   /**
    * Of `remove`: also jobs that run commands of `lark`, whatever the command: say it only of records that you
    * trust. Default: no.
