@@ -45,18 +45,24 @@ it('does nothing in a thread that is not the lease thread, and lets the thread e
   expect(code).toBe(0)
 })
 
-it('closes its store when the process ends, also while another process has locked the file', async () => {
-  await using folder = await Folder.make()
-  const store = await folder.store()
-  const place = { connection: `sqlite:${folder.file}`, prefix: 'lark', options }
+/** A worker's side of the lease thread of a store in a file, when the thread has begun to watch. */
+async function watching(file: string): Promise<LeaseThread> {
+  const location = { connection: `sqlite:${file}`, prefix: 'lark', options }
   const thread = new LeaseThread(
-    { location: place, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
+    { location, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
     (text) => expect.unreachable(text),
     () => {},
   )
   thread.serve('default', new Unread())
   thread.start()
   await vi.waitFor(async () => expect(thread.pulse.isDozing).toBe(true), { timeout: 10_000, interval: 20 })
+  return thread
+}
+
+it('closes its store when the process ends, also while another process has locked the file', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  const thread = await watching(folder.file)
   const locker = openRaw(folder.file)
   locker.exec('BEGIN IMMEDIATE')
   thread.processEnds({ cause: 'ended with exit code 3', outcomes: [] })
@@ -72,15 +78,7 @@ it('closes its store when the process ends, also while another process has locke
 it('does not say that it told a store which it cannot read any more how jobs ended', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
-  const place = { connection: `sqlite:${folder.file}`, prefix: 'lark', options }
-  const thread = new LeaseThread(
-    { location: place, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
-    (text) => expect.unreachable(text),
-    () => {},
-  )
-  thread.serve('default', new Unread())
-  thread.start()
-  await vi.waitFor(async () => expect(thread.pulse.isDozing).toBe(true), { timeout: 10_000, interval: 20 })
+  const thread = await watching(folder.file)
   const newer = openRaw(folder.file)
   newer.exec('PRAGMA user_version = 999')
   newer.close()

@@ -155,15 +155,17 @@ test('each script has the hash of its assembled text', () => {
     ).toBe(sha1)
 })
 
-test('a purge of many jobs that were moved asks no script for more than 250 at once', async () => {
-  await using server = await Server.start()
-  await using shop = createJobs({ connection: server.url, queues: { default: {}, low: {} } })
-  const drafts = Array.from({ length: 600 }, (_, n) => new LaterJob().with({ n }).delayed('1h'))
-  await shop.dispatch(drafts)
-  expect(await shop.move({ queue: 'default' }, 'low')).toEqual({ moved: 600, left: 0 })
-  const monitor = createClient({ url: server.url })
+/**
+ * Hears each call of a script, with the number of its arguments.
+ *
+ * @returns `all`: resolves when a command has named `the-last-call`
+ */
+async function hearCalls(
+  url: string,
+  heard: (sha1: string, count: number) => void,
+): Promise<{ all: Promise<void>; stop: () => void }> {
+  const monitor = createClient({ url })
   await monitor.connect()
-  let most = 0
   let last: () => void
   const all = new Promise<void>((resolve) => {
     last = resolve
@@ -171,12 +173,25 @@ test('a purge of many jobs that were moved asks no script for more than 250 at o
   await monitor.monitor((text) => {
     if (text.includes('"the-last-call"')) return last()
     const words = [...String(text).matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) => word!)
-    if (/evalsha/i.test(words[0] ?? '')) most = Math.max(most, words.length - 4)
+    if (/evalsha/i.test(words[0] ?? '')) heard(words[1]!, words.length - 4)
+  })
+  return { all, stop: () => monitor.destroy() }
+}
+
+test('a purge of many jobs that were moved asks no script for more than 250 at once', async () => {
+  await using server = await Server.start()
+  await using shop = createJobs({ connection: server.url, queues: { default: {}, low: {} } })
+  const drafts = Array.from({ length: 600 }, (_, n) => new LaterJob().with({ n }).delayed('1h'))
+  await shop.dispatch(drafts)
+  expect(await shop.move({ queue: 'default' }, 'low')).toEqual({ moved: 600, left: 0 })
+  let most = 0
+  const monitor = await hearCalls(server.url, (_sha1, count) => {
+    most = Math.max(most, count)
   })
   expect(await shop.purge({ queue: 'low' })).toEqual({ removed: 600, running: 0 })
   await shop.find('the-last-call')
-  await all
-  monitor.destroy()
+  await monitor.all
+  monitor.stop()
   expect(most).toBeGreaterThanOrEqual(250)
   expect(most).toBeLessThan(300)
 })
@@ -184,19 +199,11 @@ test('a purge of many jobs that were moved asks no script for more than 250 at o
 test('every script is called with what its header documents', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
-  const monitor = createClient({ url: server.url })
-  await monitor.connect()
   const seen = new Map<string, number[]>()
   const byHash = new Map<string, string>(Object.entries(lua.scripts).map(([name, { sha1 }]) => [sha1, name]))
-  let last: () => void
-  const all = new Promise<void>((resolve) => {
-    last = resolve
-  })
-  await monitor.monitor((text) => {
-    if (text.includes('"the-last-call"')) return last()
-    const words = [...String(text).matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) => word!)
-    const name = /evalsha/i.test(words[0] ?? '') ? byHash.get(words[1]!) : undefined
-    if (name) seen.set(name, [...(seen.get(name) ?? []), words.length - 4])
+  const monitor = await hearCalls(server.url, (sha1, count) => {
+    const name = byHash.get(sha1)
+    if (name) seen.set(name, [...(seen.get(name) ?? []), count])
   })
 
   const web = new Caller(store, 'web', 'emails')
@@ -295,8 +302,8 @@ test('every script is called with what its header documents', async () => {
   await store.limiters.circuit('stripe', rule, { kind: 'failed', id: 'x' })
   await store.limiters.look('stripe')
   await store.get('emails', 'the-last-call')
-  await all
-  monitor.destroy()
+  await monitor.all
+  monitor.stop()
 
   expect([...seen.keys()].sort()).toEqual(Object.keys(lua.scripts).sort())
   for (const [name, counts] of seen) {
