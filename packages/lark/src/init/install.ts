@@ -4,6 +4,9 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { larkError } from '../errors.ts'
 
+/** The package.json of a folder that has none. */
+export const NEW_PACKAGE = '{\n  "private": true\n}\n'
+
 /**
  * Adds packages, and prints what the package manager prints to stderr. Without a package.json the package
  * manager would look for one in the folders above, so the folder gets one first. It is removed again if the
@@ -15,7 +18,7 @@ import { larkError } from '../errors.ts'
 export async function install(folder: string, words: readonly string[], signal: AbortSignal): Promise<void> {
   const path = join(folder, 'package.json')
   const isNew = !existsSync(path)
-  if (isNew) writeFileSync(path, '{\n  "private": true\n}\n', { flag: 'wx' })
+  if (isNew) writeFileSync(path, NEW_PACKAGE, { flag: 'wx' })
   try {
     await run(folder, words, signal)
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import { importModule } from '../project/module.ts'
 import { larkPackages } from '../project/packages.ts'
 import { sourceFiles } from '../project/sources.ts'
+import { NEW_PACKAGE } from './install.ts'
 import { withMembers } from './json-text.ts'
 import { managerWords } from './package-manager.ts'
 import type { InitExample, InitPart, InitProject } from './part.ts'
@@ -133,7 +134,7 @@ function plannedPackage(
   const wished = Object.assign({}, ...parts.map(({ part }) => part.scripts)) as Record<string, string>
   const scripts = Object.entries(wished).filter(([name]) => !Object.hasOwn(json.scripts ?? {}, name))
   const fields = isNew && json.type === undefined ? { type: 'module' } : {}
-  let after = text ?? '{\n  "private": true\n}\n'
+  let after = text ?? NEW_PACKAGE
   if (Object.keys(fields).length > 0) after = withMembers(after, fields)
   if (scripts.length > 0) after = withMembers(after, Object.fromEntries(scripts), 'scripts')
   if (after === text) return { path, state: 'kept', note: 'has all that is needed' }
