@@ -5,8 +5,8 @@
 import type { Remedy } from '@s18i/lark-jobs/operate'
 import { href } from '../data/route.ts'
 
-/** A page where one sees more or does what helps. */
-interface Place {
+/** A page that shows more, or where people do what helps. */
+interface Destination {
   /** What to do that cannot be done in a browser. The page tells more. */
   lead?: string
   /** What the page shows. */
@@ -16,17 +16,20 @@ interface Place {
   button?: string
 }
 
-type Places = { [Do in Remedy['do']]: (values: Extract<Remedy, { do: Do }>) => Place }
+type Destinations = { [Do in Remedy['do']]: (values: Extract<Remedy, { do: Do }>) => Destination }
 
-const job = (id: string, tab?: string): Place => ({ page: `job ${id}`, to: href('jobs', [id], { tab }) })
-const queue = (name: string): Place => ({ page: `queue ${name}`, to: href('queues', [name]) })
-const jobs = (which: string, query: Record<string, string | undefined>): Place => ({
+const job = (id: string, tab?: string): Destination => ({
+  page: `job ${id}`,
+  to: href('jobs', [id], { tab }),
+})
+const queue = (name: string): Destination => ({ page: `queue ${name}`, to: href('queues', [name]) })
+const jobs = (which: string, query: Record<string, string | undefined>): Destination => ({
   page: `${which} of ${query.queue}`,
   to: href('jobs', [], query),
 })
 const pending = 'waiting,delayed'
 
-const places: Places = {
+const destinations: Destinations = {
   'see-overview': () => ({ page: 'Overview', to: href('overview') }),
   'see-doctor': () => ({ page: 'Doctor', to: href('doctor') }),
   'see-queues': () => ({ page: 'Queues', to: href('queues') }),
@@ -76,8 +79,8 @@ const places: Places = {
 
 /** @param isFirst whether it begins a sentence */
 export function RemedyLink({ remedy, isFirst = false }: { remedy: Remedy; isFirst?: boolean }) {
-  const place = (places[remedy.do] as (values: Remedy) => Place)(remedy)
-  const { lead = '', page, to, button } = place
+  const destination = (destinations[remedy.do] as (values: Remedy) => Destination)(remedy)
+  const { lead = '', page, to, button } = destination
   const [before, shown] =
     isFirst && lead !== '' ? [capital(lead), page] : [lead, isFirst ? capital(page) : page]
   return (
