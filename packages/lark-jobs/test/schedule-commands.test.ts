@@ -185,6 +185,15 @@ describe.each([
     expect(said).toContain('i report-7 has ended 1 h ago: it has had its 1 tick\n')
     expect(said).toContain('i report-8 has ended 1 h ago: no class declares it any more\n')
     expect(said).toMatch(/^! No living worker has declared nightly for 2 min: it is dropped after 10 min$/m)
+    // A worker that runs every key knows them where it serves the queue.
+    const { store } = await insideOf(jobs).open()
+    const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, startedAt: 0 }
+    await store.announce({ ...worker, id: 'every', queues: ['low'], keys: ['*'], state: 'running' }, HOUR)
+    expect((await lark('schedule:list')).said).toContain("! No live worker knows 'nightly', 'report': ticks")
+    await store.announce({ ...worker, id: 'all', queues: ['default'], keys: ['*'], state: 'running' }, HOUR)
+    expect((await lark('schedule:list')).said).not.toContain('No live worker knows')
+    expect((await lark('schedule:show', 'report-9', '--json')).json()).toMatchObject({ unknownKey: false })
+    for (const id of ['every', 'all']) await store.retire(id)
   })
 
   test('one schedule: what it is, the next ten, the last runs, and what was missed', async () => {

@@ -10,3 +10,16 @@ export const EVERY_KEY = '*'
 export function runsKey(keys: readonly string[], key: string): boolean {
   return keys.includes(key) || (keys.includes(EVERY_KEY) && !isReserved(key))
 }
+
+/** What a worker says of itself that tells whose jobs it runs. */
+interface Knowing {
+  readonly keys: readonly string[]
+  readonly queues: readonly string[]
+}
+
+/** Whether some worker knows the class of a job of a queue, or runs the jobs of every key there. */
+export function isKnown(workers: readonly Knowing[], key: string, queue: string): boolean {
+  return workers.some(
+    ({ keys, queues }) => keys.includes(key) || (queues.includes(queue) && runsKey(keys, key)),
+  )
+}

@@ -4,8 +4,9 @@
 import { shellWord } from '@s18i/lark'
 import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
+import { isKnown } from '../../model/every-key.ts'
 import { lateBy, type ScheduleRun } from '../../model/tick.ts'
-import type { Operate, ScheduleInfo } from '../../operate.ts'
+import type { Operate, ScheduleInfo, WorkerRecord } from '../../operate.ts'
 import { COMMAND_JOB, type CommandPayload } from '../../run/command-job.ts'
 import { readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
@@ -63,8 +64,8 @@ export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: n
 }
 
 /** Whether workers live, and none of them knows the class of its jobs. */
-export function isUnknown({ key }: ScheduleInfo, workers: readonly { keys: readonly string[] }[]): boolean {
-  return workers.length > 0 && !workers.some(({ keys }) => keys.includes(key))
+export function isUnknown({ key, queue }: ScheduleInfo, workers: readonly WorkerRecord[]): boolean {
+  return workers.length > 0 && !isKnown(workers, key, queue)
 }
 
 /** The command that its jobs run; undefined for those of other classes. */

@@ -1,7 +1,7 @@
 /**
  * What the doctor finds in the schedules of a store: those that do not tick.
  */
-import { runsKey } from '../../model/every-key.ts'
+import { isKnown } from '../../model/every-key.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import { lateBy } from '../../model/tick.ts'
 import { readable } from '../../words/duration.ts'
@@ -33,7 +33,7 @@ export function scheduleFindings(
       const text = `has not ticked for ${readable(late)} after it was due`
       if (workers.length === 0)
         found.fail('schedule-late', `${text}: no worker lives`, { do: 'start-worker', queue })
-      else if (workers.some(({ keys }) => runsKey(keys, key)))
+      else if (isKnown(workers, key, queue))
         found.fail('schedule-late', text, 'Look at the log of the workers: ', { do: 'see-workers' })
       else
         found.fail(
