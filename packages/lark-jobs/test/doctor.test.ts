@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsDoctorCommand } from '../src/commands/look/jobs-doctor.ts'
-import { remarksOnSchedules } from '../src/commands/look/queue-remarks.ts'
+import { remarksOn, remarksOnSchedules } from '../src/commands/look/queue-remarks.ts'
 import { inCommands } from '../src/commands/words/remedy-commands.ts'
 import { createJobs, every, Job } from '../src/index.ts'
 import type { WorkerRecord } from '../src/model/record.ts'
@@ -164,7 +164,12 @@ test('queues and workers', async () => {
     const facts = await status({ store, queues }, new Map(target === undefined ? [] : [['emails', target]]))
     for (const each of workers) await store.retire(each.id)
     const samples = [{ queue: 'emails', partition: 'emails', active: [], unreadable: [], ...sample }]
-    return wrong(queueFindings({ status: facts, samples, limiters, now: clock.now }))
+    const found = wrong(queueFindings({ status: facts, samples, limiters, now: clock.now }))
+    // jobs:status says of a late queue what the doctor says.
+    const remarks = [...remarksOn(facts)].map(({ text }) => text)
+    const isLate = remarks.some((text) => /its target is|has ended within a minute/.test(text))
+    expect(isLate, remarks.join()).toBe(found.some((each) => each.endsWith('queue-late')))
+    return found
   }
   expect(await look([worker()])).toEqual([])
   expect(await look([])).toEqual(['warning queue-served'])

@@ -79,21 +79,13 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
     )
   }
   // For the other queues, another line says what keeps their jobs.
-  const late = queues.filter(({ oldest = 0, target, paused, stranded, workers }) => {
-    const isKept = paused || stranded !== undefined || workers === 0
-    return !isKept && target !== undefined && oldest > target
-  })
-  for (const { queue, oldest, target } of late)
+  for (const { queue, oldest, target } of queues.filter(({ pace }) => pace === 'late'))
     yield warn(
       visible(
         `${queue}: the oldest job has waited for ${readable(oldest!)}, and its target is ${readable(target!)}: ${commandFor({ do: 'see-queue', queue })}`,
       ),
     )
-  const still = queues.filter((queue) => {
-    const { counts, lastMinute, paused, workers } = queue
-    const isAny = counts.waiting > 0 && !paused && workers > 0 && !late.includes(queue)
-    return isAny && lastMinute.completed + lastMinute.failed === 0
-  })
+  const still = queues.filter(({ pace }) => pace === 'still')
   if (still.length > 0) {
     const names = listed(still.map(({ queue }) => queue))
     const [{ queue }] = still as [QueueStatus]

@@ -7,7 +7,7 @@ import { defined } from '../../model/defined.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Advice, Remedy } from '../../model/remedy.ts'
 import { version as own } from '../../model/version.ts'
-import { DAY, type DoubtedJob, HOUR, type LostWorker, MINUTE } from '../../store/contract/store.ts'
+import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../../store/contract/store.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
@@ -226,15 +226,11 @@ function checkConfigured(
 }
 
 /** What keeps all jobs of a queue, such as a pause or that no worker serves it, is another finding. */
-function checkLate(status: QueueStatus, found: Examination): void {
-  const { queue, oldest = 0, target, workers, paused, stranded, counts, lastMinute } = status
-  const isKept = workers === 0 || paused || stranded !== undefined
+function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, found: Examination): void {
   const why = ['See what its first job waits for: ', { do: 'see-queue', queue }] as const
   const waits = `${jobs(counts.waiting, 'wait')}, the oldest for ${readable(oldest)}`
-  if (!isKept && target !== undefined && oldest > target)
-    found.fail('queue-late', `${waits}, and its target is ${readable(target)}`, ...why)
-  else if (!isKept && oldest > MINUTE && lastMinute.completed + lastMinute.failed === 0)
-    found.warn('queue-late', `${waits}, and none has ended within a minute`, ...why)
+  if (pace === 'late') found.fail('queue-late', `${waits}, and its target is ${readable(target!)}`, ...why)
+  else if (pace === 'still') found.warn('queue-late', `${waits}, and none has ended within a minute`, ...why)
   else found.ok('queue-late', 'no job waits for too long')
 }
 

@@ -3,7 +3,7 @@
  */
 
 import { defined } from '../../model/defined.ts'
-import { EVERY_KEY, runsKey } from '../../model/every-key.ts'
+import { isKnown } from '../../model/every-key.ts'
 import { states, type WorkerRecord } from '../../model/record.ts'
 import { isHash, shownName } from '../../model/stored-name.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
@@ -55,6 +55,12 @@ export interface QueueStatus {
   oldest?: number
   /** Milliseconds that it may wait, as the configuration of this process says. Missing: it says nothing. */
   target?: number
+  /**
+   * `late`: the oldest job waits for longer than the target. `still`: for more than a minute, and no job has
+   * ended within a minute. Missing: neither; or something else keeps all jobs, such as a pause, that no worker
+   * serves the queue, or that none could read them.
+   */
+  pace?: 'late' | 'still'
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
   dropped?: Dropped
   lastMinute: EndedCounts
@@ -113,9 +119,6 @@ export async function statusesOf(
   { at, workers, queues }: Pick<Measurement, 'at' | 'workers' | 'queues'>,
   targets: ReadonlyMap<string, number>,
 ): Promise<QueueStatus[]> {
-  const known = new Set(workers.flatMap((worker) => worker.keys))
-  const takers = workers.filter((worker) => worker.keys.includes(EVERY_KEY))
-  const takesAll = new Set(takers.flatMap((worker) => worker.queues))
   const served = tally(workers.flatMap((worker) => worker.queues))
   const settings = await settingsOf(store, queues)
   const stranded = await Promise.all(queues.map((each) => strandedOf(store, each)))
@@ -124,7 +127,7 @@ export async function statusesOf(
     const keys = new Set(standings.flatMap((standing) => standing.keys))
     const oldest = oldestOf(standings)
     const pauses = partitions.map((partition) => settings.get(partition) ?? unpaused)
-    return {
+    const status: Omit<QueueStatus, 'pace'> = {
       queue,
       configured: configured.has(queue),
       counts: sum(standings.map(({ counts }) => counts)),
@@ -137,16 +140,22 @@ export async function statusesOf(
       ...pauseOf(pauses),
       pausedGroups: pausedGroups(pauses.flatMap(({ groups }) => groups)),
       workers: served.get(queue) ?? 0,
-      unknownKeys: [...keys]
-        .filter((key) => !known.has(key) && !(takesAll.has(queue) && runsKey([EVERY_KEY], key)))
-        .sort(),
+      unknownKeys: [...keys].filter((key) => !isKnown(workers, key, queue)).sort(),
       partitions: partitions.map((partition, i) => ({ partition, counts: standings[i]!.counts })),
       damaged: partitions.flatMap((partition, i) => {
         const { damage } = standings[i]!
         return damage === undefined ? [] : [{ partition, code: damage.code, message: damage.message }]
       }),
     }
+    return { ...status, ...defined({ pace: paceOf(status) }) }
   })
+}
+
+function paceOf(queue: Omit<QueueStatus, 'pace'>): QueueStatus['pace'] {
+  const { oldest = 0, target, paused, stranded, workers, lastMinute } = queue
+  if (workers === 0 || paused || stranded !== undefined) return undefined
+  if (target !== undefined && oldest > target) return 'late'
+  return oldest > MINUTE && lastMinute.completed + lastMinute.failed === 0 ? 'still' : undefined
 }
 
 function droppedOf(standings: readonly Standing[], now: number): Pick<QueueStatus, 'dropped'> {
