@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import * as internal from '../packages/lark-jobs/src/internal.ts'
-import { earlyReturns, filesBelow, type Import, importsOf, read, root } from './source.ts'
+import { earlyReturns, filesBelow, type Import, importsOf, read, root, spreadsOfUndefined } from './source.ts'
 
 // js-yaml has no types of its own.
 const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown }
@@ -18,7 +18,7 @@ const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: str
  */
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
-    ['brand.ts', 'errors.ts', 'scan-program.ts', 'words/*'],
+    ['brand.ts', 'defined.ts', 'errors.ts', 'scan-program.ts', 'words/*'],
     // the project around the program
     ['project/*'],
     ['config.ts'],
@@ -108,6 +108,7 @@ const floors: Record<string, string[][]> = {
 /** Lines. A longer file is a question: does it hold two nouns? A noun is never split to satisfy this number. */
 const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
+  'packages/lark-jobs/src/store/redis/store.ts': 'a method for each verb of the contract',
   'packages/lark-jobs/src/store/sqlite/store.ts': 'a method for each verb of the contract',
 }
 
@@ -204,7 +205,7 @@ describe('between the packages', () => {
       from.startsWith('@s18i/'),
     )
     const others = dashboard.filter(
-      ({ from }) => !['@s18i/lark-jobs/operate', '@s18i/lark/config'].includes(from),
+      ({ from }) => !['@s18i/lark-jobs/operate', '@s18i/lark/config', '@s18i/lark/internal'].includes(from),
     )
     expect(others.map(({ importer, from }) => `${importer} imports ${from}`)).toEqual([
       'commands/jobs-dashboard.ts imports @s18i/lark',
@@ -363,6 +364,35 @@ async function other() {
   return show()
 }`
     expect(earlyReturns(text)).toEqual(['3: if (this.json) return this.#all(jobs)', '5: return show(jobs)'])
+  })
+})
+
+describe('a property that is left out if it has no value', () => {
+  it('comes from defined(): a spread with a condition is for other conditions', () => {
+    const spread = Object.keys(floors).flatMap((folder) =>
+      filesBelow(folder, '.ts').flatMap((file) =>
+        spreadsOfUndefined(read(`${folder}/${file}`)).map((text) => `${folder}/${file}: ${text}`),
+      ),
+    )
+    expect(spread).toEqual([])
+  })
+
+  it('is found in both forms, but not where the value is another one than the condition asks for', () => {
+    const text = `f({ ...(a !== undefined && { a }), ...(this.#b !== undefined && { c: this.#b }) })
+g({
+  ...(a?.b === undefined
+    ? {}
+    : { b: a.b, c: a.b }),
+  ...(a !== undefined && { a: shown(a) }),
+  ...(a !== undefined && b && { a }),
+  ...(a > 0 && { a }),
+  ...(a === undefined ? { b } : { a }),
+})`
+    expect(spreadsOfUndefined(text)).toEqual([
+      '...(a !== undefined && { a })',
+      '...(this.#b !== undefined && { c: this.#b })',
+      '...(a?.b === undefined ? {} : { b: a.b, c: a.b })',
+    ])
   })
 })
 

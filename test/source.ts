@@ -76,6 +76,21 @@ export function earlyReturns(text: string): string[] {
   return found
 }
 
+/** The spreads whose condition is only that the value of their properties is not `undefined`, which `defined()` says. */
+export function spreadsOfUndefined(text: string): string[] {
+  const found = text.matchAll(
+    /\.\.\.\(\s*([\w.#?]+) (?:!== undefined\s*&&|=== undefined\s*\? \{\}\s*:) \{([^{}]*)\}\s*\)/g,
+  )
+  return [...found]
+    .filter(([, asked, properties]) =>
+      properties!
+        .trim()
+        .split(/\s*,\s*/)
+        .every((each) => each === '' || each.replace(/^\w+: /, '') === asked!.replaceAll('?.', '.')),
+    )
+    .map(([spread]) => spread.replace(/\s+/g, ' '))
+}
+
 /** Whether a file declares `Name`, or `Name.member` of a class or an interface. */
 export function declares(text: string, symbol: string): boolean {
   const [name, member] = symbol.split('.')

@@ -9,6 +9,7 @@
  *
  * @module @s18i/lark-jobs/internal
  */
+import { defined } from '@s18i/lark/internal'
 import { Draft } from './api/draft.ts'
 import { Inside } from './api/inside.ts'
 import type { JobHandle } from './api/job-handle.ts'
@@ -20,7 +21,6 @@ import type { Drafted } from './dispatch/new-job.ts'
 import { checkTicks as checkTicksOf } from './dispatch/schedule-definition.ts'
 import { jobIndex } from './flow/advance.ts'
 import { insideOf } from './model/copies.ts'
-import { defined } from './model/defined.ts'
 import { memberId } from './model/effect.ts'
 import { type FlowPlace, type FlowState, MAX_DEFINITION, MAX_FLOW_ID, MAX_NODES } from './model/flow.ts'
 import { MAX_ID } from './model/id.ts'

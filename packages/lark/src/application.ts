@@ -8,6 +8,7 @@ import type { Called, CommandClass, CommandInput } from './command/command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console/console.ts'
 import { type Log, LogConsole } from './console/log-console.ts'
+import { defined } from './defined.ts'
 import { LarkError, usageError } from './errors.ts'
 import { printUsage, printVersions, programFlags, readCommandLine } from './usage.ts'
 import { excerpt } from './words/excerpt.ts'
@@ -113,8 +114,7 @@ export async function findCommands(
     return {
       key,
       description,
-      ...(file !== undefined && { file }),
-      ...(schedule !== undefined && { schedule }),
+      ...defined({ file, schedule }),
     }
   })
   return { commands, problems }

@@ -7,6 +7,7 @@
  */
 export { branded } from './brand.ts'
 export * from './config.ts'
+export { defined } from './defined.ts'
 export { isError, placeOf, usageError } from './errors.ts'
 export { declaresClass, exportedValues, importModule, type Module } from './project/module.ts'
 export { packageRoot, projectFolders } from './project/project.ts'

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { arg, Command } from '@s18i/lark'
-import { codeFiles, syntaxOf, usageError, visible } from '@s18i/lark/internal'
+import { codeFiles, defined, syntaxOf, usageError, visible } from '@s18i/lark/internal'
 import { type BullUse, FileUsage, mentionsBullMQ } from '../check/usage.ts'
 import { type Compatibility, comparisonOf, verdicts } from '../compared/compared.ts'
 
@@ -149,8 +149,7 @@ function answersTo(uses: ReadonlyMap<string, readonly BullUse[]>): ComparedUse[]
       else
         answers.set(id, {
           ...{ topic, name, answer },
-          ...(inLark !== undefined && { inLark }),
-          ...(page !== undefined && { page }),
+          ...defined({ inLark, page }),
           places: [{ file, line }],
         })
     }

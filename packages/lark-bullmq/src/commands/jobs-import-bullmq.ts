@@ -1,5 +1,5 @@
 import { arg, Command, type CommandResult, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { importBullmq } from '../import/import-bullmq.ts'
@@ -30,8 +30,7 @@ export class JobsImportBullmqCommand extends Command {
     const { move, failed, force } = this
     const options: BullmqOptions = {
       ...{ move, failed, force },
-      ...(this.prefix !== undefined && { prefix: this.prefix }),
-      ...(this.as !== undefined && { key: this.as }),
+      ...defined({ prefix: this.prefix, key: this.as }),
       ...(this.queue.length > 0 && { queues: this.queue }),
     }
     const run = (doing: string, more: BullmqOptions): Promise<BullmqImport> =>

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import { defined } from '@s18i/lark/internal'
 import type { EventKind, QueueEvents } from '@s18i/lark-jobs'
 import { memberOf, passes, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refuseMethods } from '../compared/unsupported.ts'
@@ -107,7 +108,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     const events = this.#home.store.jobs.events({
       queues: [this.name],
       kinds: [...new Set(all)],
-      ...(since !== undefined && { since }),
+      ...defined({ since }),
     })
     this.#events = events
     await events.ready()

@@ -2,6 +2,7 @@
  * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its
  * children.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
 import {
   type FailureRule,
@@ -155,7 +156,7 @@ export function workflowOf(
   const keep = keptFor(keepOf(root.opts))
   return {
     ...{ kind: 'workflow', name: shortened(root.name), id: place.flow, queue: root.queue, scope: {}, nodes },
-    ...(keep !== undefined && { keep }),
+    ...defined({ keep }),
   } as FlowSpec
 }
 

@@ -6,6 +6,7 @@
  * What changes something is not: whoever imports starts over.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { defined } from '@s18i/lark/internal'
 import type { RedisServers } from '@s18i/lark-jobs'
 import { JobsError } from '@s18i/lark-jobs'
 import { locationOf, textOf } from '@s18i/lark-jobs/internal'
@@ -105,7 +106,7 @@ export class ForeignRedis {
     if (word === 'WRONGTYPE') return error
     const hint = hints[word]
     const message = `${this.name} refused: ${error.message}`
-    return new JobsError('STORE_REFUSED', message, { cause: error, ...(hint !== undefined && { hint }) })
+    return new JobsError('STORE_REFUSED', message, { cause: error, ...defined({ hint }) })
   }
 
   #unanswered(code: 'STORE_UNREACHABLE' | 'STORE_UNCERTAIN', what: string, error: unknown): JobsError {
@@ -145,7 +146,7 @@ function optionsOf(address: ServerAddress): Options {
     ...loginOf(address),
     ...(address.tls && { tls: tlsOf(address) }),
     ...(family && { family }),
-    ...(connectTimeout !== undefined && { connectTimeout }),
+    ...defined({ connectTimeout }),
     // Version 6 of ioredis would answer in other forms with protocol 3, which version 5 does not have.
     ...{ protocol: 2, db, maxRetriesPerRequest: 0, retryStrategy: () => AGAIN },
     // This check would need INFO, for which a user may have no right.
@@ -161,14 +162,13 @@ function sentinelsOf(location: Extract<ForeignLocation, { kind: 'sentinel' }>): 
     ...{ ...options, ...natOf(first) },
     ...{ name: location.primary, sentinels: location.sentinels.map(({ host, port }) => ({ host, port })) },
     ...{ sentinelRetryStrategy: () => AGAIN },
-    ...(username !== undefined && { sentinelUsername: username }),
-    ...(password !== undefined && { sentinelPassword: password }),
+    ...defined({ sentinelUsername: username, sentinelPassword: password }),
     ...(first.tls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOf(first) }),
   }
 }
 
 function loginOf({ username, password }: ServerAddress): { username?: string; password?: string } {
-  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) }
+  return defined({ username, password })
 }
 
 function tlsOf({ tls }: ServerAddress): Record<string, unknown> {

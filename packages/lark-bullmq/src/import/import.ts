@@ -11,6 +11,7 @@
  * the queue is paused there.
  */
 import { randomUUID } from 'node:crypto'
+import { defined } from '@s18i/lark/internal'
 import { type AbortSignalLike, type JobRecord, JobsError, type RedisServers } from '@s18i/lark-jobs'
 import {
   bookOf,
@@ -83,7 +84,7 @@ export async function importInto(
     ...{ imported: sum('imported'), existing: sum('existing'), schedules: sum('schedules') },
     ...{ removed: sum('removed'), failures: sum('failures') },
     unknownQueues: unknown,
-    ...(mark.unmarked !== undefined && { unmarked: mark.unmarked }),
+    ...defined({ unmarked: mark.unmarked }),
     ...(dryRun && { dryRun }),
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { defined } from '@s18i/lark/internal'
 import type { JobError, JobRecord } from '@s18i/lark-jobs'
 import { encode, isName, isReserved, type Keep, LARGEST, type NewJob, shown } from '@s18i/lark-jobs/internal'
 import { type BullmqLack, bullmqRecord } from '../job/record.ts'
@@ -70,7 +71,7 @@ export function waitingJob(entry: BullmqEntry, queue: string, template: string, 
     key: keyFor(template, entry.name, queue),
     payload: payloadOf(entry.data, entry.bytes),
     ...{ options, keep: remembered(record.keep) },
-    ...(priority !== undefined && { priority }),
+    ...defined({ priority }),
     ...(entry.dueAt !== undefined && { delay: Math.min(LARGEST.time, Math.max(0, entry.dueAt - now)) }),
   }
   return { job, opts, lacks }

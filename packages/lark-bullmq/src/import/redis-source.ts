@@ -19,6 +19,7 @@
  *
  * On a cluster, the prefix or the name of the queue has a hash tag, so all keys of a queue are on one server.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError, type RedisServers } from '@s18i/lark-jobs'
 import { LARGEST, shown } from '@s18i/lark-jobs/internal'
 import { ForeignRedis, isWrongType } from './foreign-redis.ts'
@@ -353,12 +354,9 @@ export class RedisBullmq implements BullmqSource {
       timestamp: wholeIn(of('timestamp')),
       attemptsMade: wholeIn(of('atm') ?? of('attemptsMade')),
       hasChildren: children !== 0,
-      ...(dueAt !== undefined && { dueAt }),
+      ...defined({ dueAt }),
       ...(hasParent && { parentKey }),
-      ...(schedulerId !== undefined && { schedulerId }),
-      ...(mark !== undefined && { mark }),
-      ...(failedReason !== undefined && { failedReason }),
-      ...(stacktrace !== undefined && { stacktrace }),
+      ...defined({ schedulerId, mark, failedReason, stacktrace }),
       ...(wholeIn(of('finishedOn')) > 0 && { finishedOn: wholeIn(of('finishedOn')) }),
     }
   }

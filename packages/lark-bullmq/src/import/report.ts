@@ -2,6 +2,7 @@
  * What an import from BullMQ says: how many jobs of each queue are in Lark, and of all others why not. No job
  * is passed over silently.
  */
+import { defined } from '@s18i/lark/internal'
 import { bullmqLacks } from '../job/record.ts'
 import type { BullmqQueue } from './source.ts'
 
@@ -112,8 +113,7 @@ export class QueueTally {
   constructor({ name, paused, concurrency, isRated, counts }: BullmqQueue, workers: number | undefined) {
     this.report = {
       ...{ queue: name, paused },
-      ...(concurrency !== undefined && { concurrency }),
-      ...(workers !== undefined && { workers }),
+      ...defined({ concurrency, workers }),
       ...(isRated && { isRated }),
       ...{ found: counts, keys: [], imported: 0, existing: 0 },
       ...{ schedules: 0, existingSchedules: 0, removed: 0 },

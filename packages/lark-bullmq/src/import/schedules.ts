@@ -2,6 +2,7 @@
  * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and
  * repeatable jobs of BullMQ 5, whose data only the job of the next tick has.
  */
+import { defined } from '@s18i/lark/internal'
 import { cron, every, type Recurrence } from '@s18i/lark-jobs'
 import { checkTicks, type Definition, isObject } from '@s18i/lark-jobs/internal'
 import { bullmqRecord } from '../job/record.ts'
@@ -68,8 +69,7 @@ export function scheduleOf(
       key: keyFor(template, fields.name ?? nextJob.name, queue),
       payload: payloadOf(data, data === undefined ? nextJob.bytes : Buffer.byteLength(data)),
       options: record.options,
-      ...(record.priority !== undefined && { priority: record.priority }),
-      ...(record.keep !== undefined && { keep: record.keep }),
+      ...defined({ priority: record.priority, keep: record.keep }),
     },
   }
   checkTicks(definition, 'its pattern')
@@ -94,7 +94,7 @@ function recurrenceOf(
     missed: 'once' as const,
     ...(startDate !== undefined && { from: instantOf(startDate, 'startDate') }),
     ...(endDate !== undefined && { until: instantOf(endDate, 'endDate') }),
-    ...(left !== undefined && { limit: left }),
+    ...defined({ limit: left }),
   }
   if (typeof pattern !== 'string') return { when: every(Number(ms), options), lacks: ['aligned'] }
   if (typeof tz === 'string') return { when: cron(pattern, { ...options, timezone: tz }), lacks: [] }

@@ -1,6 +1,7 @@
 /**
  * The options of a job, as BullMQ has them, and what they are in Lark.
  */
+import { defined } from '@s18i/lark/internal'
 import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
 import { type Drafted, isName, isObject, isReserved, LARGEST } from '@s18i/lark-jobs/internal'
 import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
@@ -159,7 +160,7 @@ export function draftedBy(who: string, queueName: string, { name, data = {}, opt
       ...(attempts && { tries: attempts }),
       ...(delay && { delay }),
       ...(priority && { priority: larkPriority(priority) }),
-      ...(backoff !== undefined && { backoff }),
+      ...defined({ backoff }),
       ...(deduplication && { unique: uniqueOf(who, deduplication) }),
     },
     ...(jobId !== undefined && { ownId: { id: jobId, options: {} } }),

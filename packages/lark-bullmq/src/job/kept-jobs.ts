@@ -3,6 +3,7 @@
  * is a matter of the queue: in BullMQ each job that ends applies its own number, and here the worker that
  * runs a job does.
  */
+import { defined } from '@s18i/lark/internal'
 import { isObject, type Keep, LARGEST } from '@s18i/lark-jobs/internal'
 import type { Retention } from '@s18i/lark-jobs/operate'
 import { wrongValue } from '../compared/unsupported.ts'
@@ -43,10 +44,7 @@ export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | u
   const [completed, failed] = [ageOf(removeOnComplete), ageOf(removeOnFail)]
   if (completed === undefined && failed === undefined) return undefined
   // For BullMQ, a cancelled job is a failed one.
-  return {
-    ...(completed !== undefined && { completed }),
-    ...(failed !== undefined && { failed, cancelled: failed }),
-  }
+  return defined({ completed, failed, cancelled: failed })
 }
 
 /** Milliseconds, 0 for not at all; undefined if a number of jobs decides, or nothing is said. */

@@ -2,6 +2,7 @@
  * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each is checked, and
  * one that cannot be read is as if it were absent.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Backoff, JobOptions } from '@s18i/lark-jobs'
 import { isObject, LARGEST, type NewJob } from '@s18i/lark-jobs/internal'
 import { keepOf, type RemoveOption } from './kept-jobs.ts'
@@ -63,7 +64,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   const keep = keepOf({ removeOnComplete, removeOnFail })
   return {
     ...(priority !== 0 && { priority }),
-    ...(keep !== undefined && { keep }),
+    ...defined({ keep }),
     ...{ opts, options, lacks },
   }
 }
@@ -90,7 +91,7 @@ function removeIn(given: unknown): RemoveOption {
   const age = numberIn(given.age)
   const count = given.count === -1 ? -1 : numberIn(given.count)
   if (age === undefined && count === undefined) return undefined
-  return { ...(age !== undefined && { age }), ...(count !== undefined && { count }) }
+  return defined({ age, count })
 }
 
 /** Whether it keeps a number of jobs. */

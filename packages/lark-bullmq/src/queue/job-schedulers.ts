@@ -2,6 +2,7 @@
  * Job schedulers of BullMQ, as schedules of Lark. In BullMQ an id counts within a queue, in Lark within the
  * store: so the id of the schedule is `queue/id`.
  */
+import { defined } from '@s18i/lark/internal'
 import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18i/lark-jobs'
 import { bookOf, draftOf, milliseconds, opened, shown, tickId } from '@s18i/lark-jobs/internal'
 import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
@@ -61,11 +62,11 @@ export function recurrenceOf(who: string, repeat: RepeatOptions): Recurrence {
   const common = {
     ...(from && { from }),
     ...(until && { until }),
-    ...(limit !== undefined && { limit }),
+    ...defined({ limit }),
     // As in BullMQ: of the ticks that were missed, one becomes a job.
     missed: 'once' as const,
   }
-  if (ms === undefined) return cron(pattern!, { ...(tz !== undefined && { timezone: tz }), ...common })
+  if (ms === undefined) return cron(pattern!, { ...defined({ timezone: tz }), ...common })
   if (tz !== undefined)
     throw unsupported(who, 'tz with every', 'ticks of every() are aligned in UTC', 'schedules.md')
   return every(ms, common)
@@ -147,14 +148,10 @@ export class JobSchedulers {
       key: schedulerName(this.#home.queue, id),
       name: key,
       ...(ms === undefined ? { pattern: when } : { every: ms }),
-      ...(timezone !== undefined && { tz: timezone }),
-      ...(next !== undefined && { next }),
-      ...(limit !== undefined && { limit }),
-      ...(from !== undefined && { startDate: from }),
-      ...(until !== undefined && { endDate: until }),
+      ...defined({ tz: timezone, next, limit, startDate: from, endDate: until }),
       iterationCount: ticks,
       ...((payload !== undefined || hasOpts) && {
-        template: { ...(payload !== undefined && { data: payload }), ...(hasOpts && { opts }) },
+        template: { ...defined({ data: payload }), ...(hasOpts && { opts }) },
       }),
     }
   }

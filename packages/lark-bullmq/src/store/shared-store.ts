@@ -5,7 +5,7 @@
  * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings
  * of this instance have maps to which queues are added at any time.
  */
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
 import {
   jobsWith,
@@ -220,7 +220,7 @@ export class SharedStore {
       retentions: this.#retentions,
       agrees: false,
       hooks,
-      ...(this.#prefix !== undefined && { prefix: this.#prefix }),
+      ...defined({ prefix: this.#prefix }),
     }
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import { defined } from '@s18i/lark/internal'
 import type { CrashedEvent, EndedRun, Worker, WorkerReport } from '@s18i/lark-jobs'
 import { claimedJobOf, inContext, passes, shown, workApart } from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
@@ -230,7 +231,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       concurrency: concurrency!,
       // A container of the application does not know the class.
       make: (Class) => new Class(),
-      ...(lockDuration !== undefined && { lease: lockDuration }),
+      ...defined({ lease: lockDuration }),
     })
     this.#worker = worker
     store.whenCrashed(queue, this.#crashed)

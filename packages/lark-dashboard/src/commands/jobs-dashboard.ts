@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import { Command, flag } from '@s18i/lark'
 import { LarkError } from '@s18i/lark/config'
+import { defined } from '@s18i/lark/internal'
 import { Jobs } from '@s18i/lark-jobs'
 import { type ConfiguredDashboard, operate } from '@s18i/lark-jobs/operate'
 import { roles } from '../server/guard/viewer.ts'
@@ -34,7 +35,7 @@ export class JobsDashboardCommand extends Command {
     const more = environment === undefined ? {} : { environment }
     if (authorize !== undefined && this.role === undefined) {
       const host = this.host ?? said.host
-      const options = { jobs, authorize, base, ...(hosts !== undefined && { hosts }), ...more }
+      const options = { jobs, authorize, base, ...defined({ hosts }), ...more }
       const shared = await startShared(options, { host, port })
       try {
         if (this.json) this.console.json({ url: shared.url })

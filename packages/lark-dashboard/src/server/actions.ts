@@ -2,6 +2,7 @@
  * All that a viewer can see and do: the one table of the server. What is not in it cannot be done, and each
  * entry says who may. An action that looks is a GET of `api/NAME`, one that changes something a POST.
  */
+import { defined } from '@s18i/lark/internal'
 import type {
   AuditOptions,
   CancelFilter,
@@ -99,7 +100,7 @@ const flow: Field = {
   isRight: (value) => text.isRight(value) || object.isRight(value),
 }
 
-const page = ({ limit = MOST_ROWS, cursor }: Paged) => ({ limit, ...(cursor !== undefined && { cursor }) })
+const page = ({ limit = MOST_ROWS, cursor }: Paged) => ({ limit, ...defined({ cursor }) })
 
 /** The queue of something with an id, if it was given. */
 const within = ({ queue }: Named) => (queue === undefined ? {} : { queue })
@@ -138,7 +139,7 @@ export const actions = {
     { ...filtered, order: optional(oneOf(['newest', 'oldest'])) },
     async ({ operate, viewer }, input: Paged & { filter?: ListFilter; order?: 'newest' | 'oldest' }) => {
       const { filter = {}, order } = input
-      const options = { ...page(input), ...(order !== undefined && { order }) }
+      const options = { ...page(input), ...defined({ order }) }
       const { jobs, ...rest } = await operate.list(allowed(viewer, filter), options)
       return { ...rest, jobs: jobs.map((job) => shownJob(job, viewer)) }
     },

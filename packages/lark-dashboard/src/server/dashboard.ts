@@ -2,6 +2,7 @@
  * The dashboard as a function from a request to an answer, for every server that speaks the web's `fetch`.
  */
 import { LarkError } from '@s18i/lark/config'
+import { defined } from '@s18i/lark/internal'
 import type { Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
@@ -225,7 +226,7 @@ function failed(error: unknown): Response {
 }
 
 function refuse(status: number, code: string, message: string, hint?: string): Response {
-  return answered(status, { code, message, ...(hint !== undefined && { hint }) })
+  return answered(status, { code, message, ...defined({ hint }) })
 }
 
 function answered(status: number, value: unknown): Response {

@@ -2,7 +2,7 @@
  * Jobs that are functions. `defineJob()` makes a job class whose `handle` calls a function, and the worker's
  * files set the function. So a program that only dispatches does not contain it.
  */
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import { definitions, handler } from '../options/definitions.ts'
 import type { JobConstructor, JobFields, PayloadOf } from '../options/job-class.ts'

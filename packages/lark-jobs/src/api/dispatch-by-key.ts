@@ -2,10 +2,9 @@
  * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and
  * at last the classes in the folders of the application.
  */
-import { excerpt, nearest } from '@s18i/lark/internal'
+import { defined, excerpt, nearest } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
-import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { isReserved } from '../model/reserved-key.ts'
 import type { ByHand, DispatchRequest } from '../operate/change/dispatch.ts'
@@ -118,7 +117,7 @@ export function byHandOf(
     dispatch: async (key, payload, options) => {
       const Class = await known.find(key, named, call)
       const { id, queue, queued, rejection } = await dispatch({ Class, payload, ...saysOf(call, options) })
-      return { id, queue, queued, ...(rejection !== undefined && { rejection }) }
+      return { id, queue, queued, ...defined({ rejection }) }
     },
   }
 }

@@ -4,6 +4,7 @@
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
+import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'
 import { type CodeConfig, Configured } from '../config/configured.ts'
 import { checkPlace } from '../config/queues.ts'
@@ -128,7 +129,7 @@ export class Inside implements Operated {
     return all.map(({ id, partition, rejection }, i) => {
       const { queue, records } = made[i]!
       const born = rejection === undefined ? records[0]!.options?.born : undefined
-      return new JobHandle(this, { id, queue, partition, ...(born !== undefined && { born }) }, rejection)
+      return new JobHandle(this, { id, queue, partition, ...defined({ born }) }, rejection)
     })
   }
 
@@ -249,7 +250,7 @@ export class Inside implements Operated {
     const opened = await this.open('worker')
     const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
     const { jobs } = { jobs: this.#configured?.jobs, ...given }
-    const options = { ...given, ...(jobs !== undefined && { jobs }) }
+    const options = { ...given, ...defined({ jobs }) }
     const worker = await workerOn(newest, options, supervised, this)
     const origin = { evaluations, options }
     if (evaluations !== undefined) {

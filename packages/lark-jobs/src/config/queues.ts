@@ -2,9 +2,8 @@
  * The queues that are configured: their options, the values that follow from these, which of the queues a
  * worker serves, and the check that a queue is configured.
  */
-import { nearest } from '@s18i/lark/internal'
+import { defined, nearest } from '@s18i/lark/internal'
 import type { NewJobs } from '../dispatch/new-job.ts'
-import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { partitionFor, placeNameOf } from '../model/partition.ts'

@@ -2,8 +2,8 @@
  * From the drafts of a flow to its definition (`model/flow.ts`): each node becomes a job that can be queued
  * without its class, and references say what is filled in when it starts.
  */
+import { defined } from '@s18i/lark/internal'
 import { FlowSize } from '../flow/flow-size.ts'
-import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import {
   type FlowDefinition,

@@ -2,6 +2,7 @@
  * From a draft and a recurrence to the definition of a schedule. The job of each tick is made of it without
  * the class (`schedule/tick-write.ts`), so it has everything that a dispatch would ask the class for.
  */
+import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
 import { JobsError } from '../model/errors.ts'
 import { partitionWith, placeNameOf } from '../model/partition.ts'
@@ -60,7 +61,7 @@ export function scheduleDefinition(
     ...{ missed, grace, overlap, jitter, pauseAfterFailures, limit },
     queue,
     job,
-    ...(ofClass !== undefined && { ofClass }),
+    ...defined({ ofClass }),
   }
 }
 

@@ -7,6 +7,7 @@
  * in the same atomic step. What is to be done elsewhere is done after that, and again if a look (`checks`)
  * finds that it was not.
  */
+import { defined } from '@s18i/lark/internal'
 import {
   type EndReason,
   type FailureRule,
@@ -246,7 +247,7 @@ class Advancing {
       state,
       starts,
       ...{ asks, retries, checks, tells, forgets, purges: this.#purges },
-      ...(this.#size !== undefined && { size: this.#size }),
+      ...defined({ size: this.#size }),
       next: dues.length > 0 ? Math.min(...dues) : undefined,
     }
   }
@@ -283,7 +284,7 @@ class Advancing {
       reopen(state, this.#definition, this.#nodes, this.#at)
     else if (state.end?.node === node) {
       const { node: _, ...end } = state.end
-      state.end = { ...end, ...(outcome.node !== undefined && { node: outcome.node }) }
+      state.end = { ...end, ...defined({ node: outcome.node }) }
     }
   }
 
@@ -347,7 +348,7 @@ class Advancing {
     const node = bad < 0 ? {} : { node: bad }
     if (ending !== undefined) {
       const { state, reason, because } = ending
-      return { state, reason, ...(because !== undefined && { because }), ...node }
+      return { state, reason, ...defined({ because }), ...node }
     }
     // A node whose rule is to fail with those before it says so, whatever happened to them.
     const failing = nodes.findIndex((_, each) => this.#nodes[each] === 'f' && !isHandled[each])
@@ -358,11 +359,7 @@ class Advancing {
     const reason = this.#state.reasons?.[bad < 0 ? failing : bad]
     const first = bad < 0 ? failing : bad
     const isCancelled = this.#nodes[first] === 'x' && reason === 'user' && failing < 0
-    return {
-      state: isCancelled ? 'cancelled' : 'failed',
-      ...(reason !== undefined && { reason }),
-      node: first,
-    }
+    return { state: isCancelled ? 'cancelled' : 'failed', ...defined({ reason }), node: first }
   }
 }
 
@@ -474,7 +471,7 @@ export function isEnding({ state: { phase, ending } }: Pick<FlowView, 'state'>):
 /** The state of a flow that somebody cancels. Undefined if it has ended, or is already ending. */
 export function endNow({ state }: FlowView, reason: EndReason, because?: string): FlowState | undefined {
   if (state.phase === 'ended' || isEnding({ state })) return undefined
-  const ending = { state: 'cancelled' as const, reason, ...(because !== undefined && { because }) }
+  const ending = { state: 'cancelled' as const, reason, ...defined({ because }) }
   return { ...state, ending }
 }
 

@@ -6,7 +6,7 @@
  * processes may do the same at the same time, and no change is lost. What a step says is done after its
  * write. Each of it may be repeated, and is, if nobody has done it by the next look.
  */
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import {
   type EndReason,
@@ -151,7 +151,7 @@ export class FlowBook implements FlowControl {
       if (text !== undefined)
         checkSize(text, (bytes) => `With what is added, flow ${place.flow} would have ${bytes} bytes`)
       const written = await this.#write(next, {
-        ...(text !== undefined && { definition: text }),
+        ...defined({ definition: text }),
         ...(crowd !== undefined && { crowd: alarmed(definition, crowd) }),
         ...defined({ ends: changed.ends, isRelied }),
       })

@@ -3,7 +3,7 @@
  * what became of those that it has not heard of, and removes their jobs when the flow is forgotten.
  */
 
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { type FlowPlace, type FlowState, indexOf } from '../model/flow.ts'

@@ -1,7 +1,7 @@
 /**
  * How nodes and members of flows end, as the home of their flow is told.
  */
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { memberOf } from '../model/effect.ts'
 import type { FlowEnding } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'

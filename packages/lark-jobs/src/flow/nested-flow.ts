@@ -2,6 +2,7 @@
  * A flow that is a node of another: what its nodes and members use of the flow around it is filled in when it
  * starts.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, NodeDefinition, Reference } from '../model/flow.ts'
 import type { FlowRecords, KeptFlow } from './flow-records.ts'
@@ -34,7 +35,7 @@ function filled(flow: NestedFlow, refs: readonly Reference[], results: Results):
     return { ...node, job: filledJob(node.job!, own, results) }
   })
   const all = members?.map((member, i) => filledJob(member, membersParts.get(i), results))
-  return { ...flow, definition: { ...definition, nodes }, ...(all !== undefined && { members: all }) }
+  return { ...flow, definition: { ...definition, nodes }, ...defined({ members: all }) }
 }
 
 /** References by the part of the flow that their way begins with, without this beginning. */

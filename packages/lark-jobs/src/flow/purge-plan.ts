@@ -1,7 +1,7 @@
 /**
  * What a purge takes of a flow, and what is left of its definition then.
  */
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import type { FlowDefinition, FlowJob, FlowPlace, NodeDefinition } from '../model/flow.ts'
 import { type MemberEnd, RESULT_PURGED } from '../store/contract/store.ts'
 import { failureRule } from './advance.ts'

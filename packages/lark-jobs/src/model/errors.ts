@@ -5,8 +5,7 @@
  * failures of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (the
  * reason of its `signal`, the error kept with the job). `docs/errors.md` has an entry for each code.
  */
-import { branded, LarkError } from '@s18i/lark/internal'
-import { defined } from './defined.ts'
+import { branded, defined, LarkError } from '@s18i/lark/internal'
 import type { CancelReason } from './record.ts'
 
 /** Marks an error of the queue in every copy of this package. */

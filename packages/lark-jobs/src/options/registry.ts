@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import {
   declaresClass,
+  defined,
   exportedValues,
   importModule,
   placeOf,
@@ -139,7 +140,7 @@ function addFrom(file: string, Class: JobConstructor, registry: Registry): void 
     const { code, message, hint, cause } = error
     // If two classes have the same key, the message names both files.
     const text = code === 'JOB_KEY_TAKEN' && message.includes(file) ? message : `${message} (${file})`
-    throw new JobsError(code, text, { cause, ...(hint !== undefined && { hint }) })
+    throw new JobsError(code, text, { cause, ...defined({ hint }) })
   }
 }
 

@@ -2,6 +2,7 @@
  * `dispatchNow`: runs a job once in this process, without a store.
  */
 
+import { defined } from '@s18i/lark/internal'
 import { newId } from '../model/id.ts'
 import { resultText } from '../model/payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run/run.ts'
@@ -84,7 +85,7 @@ export class DispatchNow {
       } catch (error) {
         if (run.decision?.kind === 'released') {
           const { in: ms, because } = run.decision
-          calls?.call('released', event({ took: took(), in: ms, ...(because !== undefined && { because }) }))
+          calls?.call('released', event({ took: took(), in: ms, ...defined({ because }) }))
         } else await failed(error)
         throw error
       }

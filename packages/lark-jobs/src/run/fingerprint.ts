@@ -4,6 +4,7 @@
  * it was thrown.
  */
 import { createHash } from 'node:crypto'
+import { defined } from '@s18i/lark/internal'
 import type { JobRecord } from '../model/record.ts'
 
 /** The letters of a hash. A kind is called by the first of them, as many as tell it from the others. */
@@ -45,7 +46,7 @@ export function fingerprintOf({
   const code = error.code ?? error.cause?.code ?? ''
   const all = JSON.stringify([key, error.name, code, message, frame ?? ''])
   const hash = createHash('sha256').update(all).digest('hex').slice(0, HASH)
-  return { hash, message, ...(frame !== undefined && { frame }) }
+  return { hash, message, ...defined({ frame }) }
 }
 
 /**

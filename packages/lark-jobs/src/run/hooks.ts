@@ -2,6 +2,7 @@
  * Hooks: functions of the application that are called when jobs of any class begin and end. Jobs do not wait
  * for them, and an error in a hook does not affect the job.
  */
+import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import type { CancelReason, ClaimedJob, JobRecord, Outcome } from '../model/record.ts'
@@ -163,7 +164,7 @@ export class HookCalls {
     }
     if (outcome.kind === 'released') {
       const { in: ms, because } = outcome
-      this.#in('released', execution, { took, in: ms, ...(because !== undefined && { because }) })
+      this.#in('released', execution, { took, in: ms, ...defined({ because }) })
     }
     if (outcome.kind === 'cancelled')
       this.#in('cancelled', execution, { took, ...execution.whyCancelled(outcome.reason) })

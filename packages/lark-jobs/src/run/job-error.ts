@@ -2,6 +2,7 @@
  * Errors in the form that is stored with a job: shortened, with their causes, also for thrown values that are
  * no errors. And the lines that people see of them.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, KeptError } from '../model/record.ts'
 import { fieldOf, isError, textOf } from '../words/thrown.ts'
@@ -71,7 +72,7 @@ function below(thrown: unknown, room: Budget, depth: number): Pick<KeptError, 'c
   const kept = cause === undefined ? undefined : partOf(cause, room, depth)
   const more = held.length - errors.length
   return {
-    ...(kept !== undefined && { cause: kept }),
+    ...defined({ cause: kept }),
     ...(errors.length > 0 && { errors }),
     ...(more > 0 && { more }),
   }

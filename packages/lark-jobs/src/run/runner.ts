@@ -6,6 +6,7 @@
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this file throw.
  */
+import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
 import { JobsError } from '../model/errors.ts'
 import { resultText, whyDropped } from '../model/payload.ts'
@@ -197,8 +198,7 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
     return {
       kind: 'released',
       in: decision.in,
-      ...(decision.pauses !== undefined && { pauses: decision.pauses }),
-      ...(decision.because !== undefined && { because: decision.because }),
+      ...defined({ pauses: decision.pauses, because: decision.because }),
     }
   const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
   const error = new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`)

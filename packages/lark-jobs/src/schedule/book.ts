@@ -11,7 +11,7 @@
  * is removed. Each step may be repeated, by anybody.
  */
 
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import { grouped } from '../model/grouped.ts'
 import { tickId } from '../model/tick.ts'

@@ -4,6 +4,7 @@
  * first worker, an old process that starts again changes nothing, and after a rollback the old definition
  * holds when the last new worker has gone.
  */
+import { defined } from '@s18i/lark/internal'
 import { type Definition, hashOf, writeDefinition } from './definition.ts'
 import type { Schedule } from './plan.ts'
 import type { OtherDefinition } from './state.ts'
@@ -32,7 +33,7 @@ export function holding(
     hash: hashOf(definition),
     firstSeen: state.firstSeen ?? state.since,
     definition: writeDefinition(definition),
-    ...(state.undeclaredSince !== undefined && { undeclaredSince: state.undeclaredSince }),
+    ...defined({ undeclaredSince: state.undeclaredSince }),
   }
   const all = [present, ...(state.others ?? [])]
   if (own !== undefined && !all.some(({ hash }) => hash === hashOf(own)))

@@ -5,7 +5,7 @@
  * (`store/contract/schedules.ts`).
  */
 import { createHash } from 'node:crypto'
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import type { ScheduleRun } from '../model/tick.ts'
 import type { Missed } from '../options/schedules/timing.ts'
 import type { Definition } from './definition.ts'

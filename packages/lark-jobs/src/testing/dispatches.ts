@@ -2,6 +2,7 @@
  * What was dispatched into a fake, in order: jobs, flows and schedules. It is read off the calls that reach
  * the store, so it is what a worker would get, payloads as JSON included.
  */
+import { defined } from '@s18i/lark/internal'
 import { memberId, memberOf } from '../model/effect.ts'
 import { type FlowDefinition, type FlowJob, type FlowKind, indexOf, NODES } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
@@ -173,12 +174,12 @@ export class Dispatches {
   ): Omit<DispatchedFlow, 'id'> {
     return {
       kind,
-      ...(name !== undefined && { name }),
+      ...defined({ name }),
       tags,
       nodes: nodes.map(({ name, after, on, job, flow }) => ({
         name,
         after: after.map((node) => nodes[node]!.name),
-        ...(on !== undefined && { on }),
+        ...defined({ on }),
         ...(job !== undefined && { key: job.job.key, payload: this.#payload(job.job) }),
         ...(flow !== undefined && { flow: this.#flowOf(flow.definition, flow.members) }),
       })),

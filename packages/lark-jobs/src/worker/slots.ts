@@ -7,7 +7,7 @@
  * given back leaves its slot at once, even if its handler goes on.
  */
 
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run/run.ts'

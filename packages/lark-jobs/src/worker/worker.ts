@@ -25,7 +25,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
-import { defined } from '../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { newNonce } from '../model/id.ts'
 import type { AnnouncedWorker, WorkerState } from '../model/record.ts'
 import { version } from '../model/version.ts'

@@ -1,10 +1,10 @@
 /** Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads them. */
 
 import { expect, test } from 'vitest'
+import { defined } from '../../../lark/src/defined.ts'
 import { remarksOn } from '../../src/commands/look/queue-remarks.ts'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
-import { defined } from '../../src/model/defined.ts'
 import { metrics, operate, type PendingFilter } from '../../src/operate.ts'
 import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
 import { levelsOf } from '../../src/telemetry/levels.ts'

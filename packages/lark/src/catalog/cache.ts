@@ -14,6 +14,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { dirname, join } from 'node:path'
 import type { CommandMetadata } from '../command/metadata.ts'
 import type { LarkConfig } from '../config.ts'
+import { defined } from '../defined.ts'
 import { cacheFolder } from '../project/owner.ts'
 
 /** Raise this number when the form of the entries changes. */
@@ -86,7 +87,7 @@ export class CommandCache {
   setFolders(config: string, { commands }: Folders): void {
     const known = this.foldersOf(config)
     if (known && JSON.stringify(known.commands) === JSON.stringify(commands)) return
-    this.#known.configs = { [config]: { ...stampOf(config), ...(commands !== undefined && { commands }) } }
+    this.#known.configs = { [config]: { ...stampOf(config), ...defined({ commands }) } }
     this.#isChanged = true
   }
 

@@ -3,6 +3,7 @@
  * the class and then kept in the cache, so that `lark list` and `lark help` need not import the application.
  */
 
+import { defined } from '../defined.ts'
 import { larkError } from '../errors.ts'
 import { type Declaration, isDeclaration } from './arguments.ts'
 
@@ -58,7 +59,7 @@ export function readMetadata(command: CommandFields): CommandMetadata {
   const schedule = asJson(command.schedule)
   return {
     ...{ key, description, aliases: [...aliases], hidden, arguments: positional, flags },
-    ...(schedule !== undefined && { schedule }),
+    ...defined({ schedule }),
     ...(typeof command.complete === 'function' && { completes: true as const }),
   }
 }

@@ -6,6 +6,7 @@
  * program prints nothing and exits with 130, as after a SIGINT.
  */
 import { Writable } from 'node:stream'
+import { defined } from '../defined.ts'
 import { larkError } from '../errors.ts'
 import { visible, withoutColor } from '../words/visible.ts'
 
@@ -96,7 +97,7 @@ function shown(prompt: Prompt, common: Common, clack: Clack): Promise<unknown> {
       return clack.text({
         ...common,
         validate: (answer = '') => faultOf(prompt, answer || (prompt.default ?? '')),
-        ...(prompt.default !== undefined && { defaultValue: prompt.default }),
+        ...defined({ defaultValue: prompt.default }),
         placeholder: visible(prompt.placeholder ?? prompt.default ?? ''),
       })
     case 'secret':
@@ -107,7 +108,7 @@ function shown(prompt: Prompt, common: Common, clack: Clack): Promise<unknown> {
       return clack.select({
         ...common,
         options: prompt.choices.map(option),
-        ...(prompt.default !== undefined && { initialValue: prompt.default }),
+        ...defined({ initialValue: prompt.default }),
       })
     case 'choose-many':
       return clack.multiselect({

@@ -5,6 +5,7 @@
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Catalog } from '../catalog/catalog.ts'
+import { defined } from '../defined.ts'
 import { importModule } from '../project/module.ts'
 import { larkPackages } from '../project/packages.ts'
 import { sourceFiles } from '../project/sources.ts'
@@ -140,5 +141,5 @@ function plannedPackage(
   if (after === text) return { path, state: 'kept', note: 'has all that is needed' }
   const added = [...Object.keys(fields), ...scripts.map(([name]) => `the script ${name}`)]
   const state = text === undefined ? 'new' : 'changed'
-  return { path, state, note: added.join(', '), ...(text !== undefined && { before: text }), text: after }
+  return { path, state, note: added.join(', '), ...defined({ before: text }), text: after }
 }

@@ -2,6 +2,7 @@
  * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer
  * may undo it.
  */
+import { defined } from '@s18i/lark/internal'
 import type {
   CancelFilter,
   Cancelled,
@@ -34,7 +35,7 @@ export type Undoable<T> = T & { undo?: string }
 
 const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
   dryRun,
-  ...(queue !== undefined && { queue }),
+  ...defined({ queue }),
   ...meanwhile,
 })
 
@@ -80,7 +81,7 @@ export async function cancelJobs(
   input: ChangeInput & { because?: string },
 ): Promise<Cancelled> {
   const { because } = input
-  return await operate.cancel(which, { ...optionsOf(input), ...(because !== undefined && { because }) })
+  return await operate.cancel(which, { ...optionsOf(input), ...defined({ because }) })
 }
 
 export async function runJobsNow(

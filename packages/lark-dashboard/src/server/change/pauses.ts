@@ -1,6 +1,7 @@
 /**
  * Pauses and resumes, each of which undoes the other.
  */
+import { defined } from '@s18i/lark/internal'
 import type { PauseOptions, PauseResult, PauseTarget, ResumedSchedule } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import { type ShownSchedule, shownSchedule } from '../look/shown-value.ts'
@@ -39,8 +40,7 @@ export async function resumeQueue(
     const left = until === undefined ? undefined : Math.max(1_000, until - Date.now())
     await operate.pause({
       ...targetOf(input),
-      ...(left !== undefined && { for: left }),
-      ...(because !== undefined && { because }),
+      ...defined({ for: left, because }),
     })
     return { undone: 1, left: 0 }
   })
@@ -77,5 +77,5 @@ export async function resumeSchedule(
 }
 
 function targetOf({ queue, group }: PauseTarget): PauseTarget {
-  return { queue, ...(group !== undefined && { group }) }
+  return { queue, ...defined({ group }) }
 }

@@ -2,7 +2,7 @@
  * A handle of a flow: one flow in the store, seen from the process that dispatched it or from any other. It
  * asks the store again with every call.
  */
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import type { FlowPlace } from '../../model/flow.ts'
 import type { RetryFlowOptions } from '../../operate/change/flow-changes.ts'
 import type { FindFlowOptions, GetFlowOptions } from '../../operate/flows/flow-finding.ts'

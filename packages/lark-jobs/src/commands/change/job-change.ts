@@ -5,9 +5,8 @@
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import type { Operate } from '../../operate.ts'
 import { filterWords } from '../../words/filter-words.ts'
 import { plural } from '../../words/plural.ts'

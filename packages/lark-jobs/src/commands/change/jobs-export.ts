@@ -1,5 +1,5 @@
 import { flag, shellWord } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { states } from '../../model/record.ts'
 import { type ListFilter, operate } from '../../operate.ts'
@@ -87,7 +87,7 @@ async function leftOut({
   for (const state of ['filling', 'open', 'ending'] as const) {
     let cursor: string | undefined
     do {
-      const page = await flows.list({ state }, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+      const page = await flows.list({ state }, { limit: 1_000, ...defined({ cursor }) })
       count += page.flows.length
       cursor = page.cursor
     } while (cursor !== undefined)

@@ -1,7 +1,6 @@
 import { arg, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type Removed, type RemoveFilter, removable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { called, flowNamed } from '../flows/flow-words.ts'

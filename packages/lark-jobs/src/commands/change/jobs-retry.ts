@@ -1,7 +1,6 @@
 import { arg, flag, shellWord } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'
 import { type RetryFilter, retriable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'

@@ -1,7 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type FlowInfo, type Operate, operate } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { completed } from '../words/completed.ts'

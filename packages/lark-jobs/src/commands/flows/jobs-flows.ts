@@ -1,7 +1,6 @@
 import { Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { flowKinds, flowStates, operate } from '../../operate.ts'
 import { completed } from '../words/completed.ts'
 import { ago } from '../words/instant.ts'

@@ -1,7 +1,6 @@
 import { flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import type { KeptError } from '../../model/record.ts'
 import { type FailureKind, type Operate, operate, type StoredJob } from '../../operate.ts'
 import { codedLine } from '../../run/job-error.ts'

@@ -1,7 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type GroupState, type GroupStatus, operate } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { completed } from '../words/completed.ts'

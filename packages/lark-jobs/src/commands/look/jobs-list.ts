@@ -1,7 +1,6 @@
 import { flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type JobPage, type Operate, operate, type StoredJob, type WorkerRecord } from '../../operate.ts'
 import { timeSince } from '../words/instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from '../words/job-filter.ts'

@@ -1,7 +1,6 @@
 import { Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type MonitorOptions, type MonitorReport, operate, type QueueCheck } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 

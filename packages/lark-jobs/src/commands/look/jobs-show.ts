@@ -1,7 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { visible, visibleLines } from '@s18i/lark/internal'
+import { defined, visible, visibleLines } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import type { JobError, LogLine } from '../../model/record.ts'
 import { type FlowOfJob, type JobDetail, operate, type Reason } from '../../operate.ts'
 import { isOwn, readNeed } from '../../options/limiter.ts'

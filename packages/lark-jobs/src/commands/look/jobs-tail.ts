@@ -1,7 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import {
   type EventGap,
   type EventKind,

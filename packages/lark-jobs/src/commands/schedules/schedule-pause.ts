@@ -1,7 +1,6 @@
 import { arg, Command, flag, shellWord } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import { byCommand } from '../words/by-command.ts'
 import { timeSince } from '../words/instant.ts'

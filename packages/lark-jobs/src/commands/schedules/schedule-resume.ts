@@ -1,7 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { missedPolicies } from '../../options/schedules/timing.ts'
 import { readable } from '../../words/duration.ts'
 import { plural } from '../../words/plural.ts'

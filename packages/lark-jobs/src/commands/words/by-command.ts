@@ -1,5 +1,5 @@
+import { defined } from '@s18i/lark/internal'
 import type { Jobs } from '../../api/jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type Operate, operate } from '../../operate.ts'
 
 /**

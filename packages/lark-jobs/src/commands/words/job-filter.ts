@@ -2,8 +2,7 @@
  * The flags by which commands choose jobs, and the filter that they make.
  */
 import { Command, flag } from '@s18i/lark'
-import { nearest, usageError } from '@s18i/lark/internal'
-import { defined } from '../../model/defined.ts'
+import { defined, nearest, usageError } from '@s18i/lark/internal'
 import type { JobConditions, Operate } from '../../operate.ts'
 import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'

@@ -1,7 +1,6 @@
 import { Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import { type LostWorker, type Operate, operate } from '../../operate.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
@@ -30,7 +29,7 @@ export class JobsWorkersCommand extends Command {
     const workers = await operating.workers.list()
     const { runs, cursor } = await operating.runs({}, defined({ limit: this.limit, cursor: this.cursor }))
     const { lost, silent } = await operating.workers.unheard()
-    if (this.json) return { workers, lost, silent, runs, ...(cursor !== undefined && { cursor }) }
+    if (this.json) return { workers, lost, silent, runs, ...defined({ cursor }) }
     if (workers.length === 0 && silent.length === 0)
       this.warn('No worker is running: start one with lark jobs:work')
     if (workers.length > 0)

@@ -4,9 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/internal'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { defined } from '../../model/defined.ts'
 import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../../operate.ts'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { plural } from '../../words/plural.ts'

@@ -3,10 +3,10 @@
  * the decision counts: it also holds if the handler catches what was thrown. The first decision of a run is
  * final.
  */
+import { defined } from '@s18i/lark/internal'
 import { keptBecause } from '../../words/because.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
-import { defined } from '../defined.ts'
 import { JobsError } from '../errors.ts'
 import { NonRetryableError } from './non-retryable.ts'
 

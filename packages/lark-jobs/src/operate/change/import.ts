@@ -4,7 +4,7 @@
  * What is there already is left as it is, so an import may be repeated.
  */
 
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { isId, newNonce } from '../../model/id.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
@@ -172,9 +172,9 @@ function newJob(record: JobRecord, now: number): NewJob {
   const { id, key, payload, priority, options, group, limiter, dueAt = 0 } = record
   return {
     ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },
-    ...(options !== undefined && { options }),
+    ...defined({ options }),
     ...(group !== undefined && { group: { name: group, joins: true as const } }),
-    ...(limiter !== undefined && { limiter }),
+    ...defined({ limiter }),
   }
 }
 

@@ -3,7 +3,7 @@
  * answer in `changed.ts`, a method in `operations.ts` and one in `api/job-handle.ts`. What loads a worker's
  * code is imported when it is needed: who looks at jobs loads none.
  */
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { states } from '../../model/record.ts'
 import { jobSettings } from '../../options/job-settings.ts'
 import { duration, Option, option } from '../../options/schema.ts'

@@ -2,6 +2,7 @@
  * Moves jobs that wait or are delayed to another queue. How one is in one place at most, whatever dies
  * meanwhile, stands in `store/contract/moves.ts`.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
@@ -106,7 +107,7 @@ async function moveLot(
     const some = goals.filter((each) => each.partition === goal)
     const met = await store.moves.meets(
       goal,
-      some.map(({ id, lock }) => ({ id, ...(lock !== undefined && { lock }) })),
+      some.map(({ id, lock }) => ({ id, ...defined({ lock }) })),
     )
     for (const [i, { id }] of some.entries()) isMet.set(id, met[i]!)
   }

@@ -2,7 +2,7 @@
  * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running
  * jobs go on, and dispatched jobs wait.
  */
-import { excerpt } from '@s18i/lark/internal'
+import { defined, excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { partitionWith } from '../../model/partition.ts'
 import { isHash } from '../../model/stored-name.ts'
@@ -117,10 +117,7 @@ async function set(
   if (queue === undefined || name === undefined) {
     for (const partition of partitions) {
       wasPaused = (await store.configure(partition, {})).paused || wasPaused
-      await store.configure(
-        partition,
-        paused ? { paused, because, by, ...(ms !== undefined && { for: ms }) } : { paused },
-      )
+      await store.configure(partition, paused ? { paused, because, by, ...defined({ for: ms }) } : { paused })
     }
     return { wasPaused }
   }

@@ -1,6 +1,7 @@
 /**
  * Queues ended jobs again, each at the end of its queue and with all its tries.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 import {
@@ -42,7 +43,7 @@ export function readRetry(
   }
   readChosen('Jobs.retry()', retriable, [], options, flags, known)
   const { queue, ...others } = options
-  return [{ state: 'failed', ...(queue !== undefined && { queue }) }, others]
+  return [{ state: 'failed', ...defined({ queue }) }, others]
 }
 
 /**

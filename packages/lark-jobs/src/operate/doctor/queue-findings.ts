@@ -2,8 +2,8 @@
  * What the doctor finds in the queues of a store, and in the workers that serve them.
  */
 
+import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
-import { defined } from '../../model/defined.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Advice, Remedy } from '../../model/remedy.ts'
 import { version as own } from '../../model/version.ts'

@@ -3,6 +3,7 @@
  * when, and one of them as a sample. It reads all jobs that a filter finds, a page after the other and
  * without their payloads, and keeps only the kinds.
  */
+import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../model/record.ts'
 import { type OptionsOf, option, whole } from '../../options/schema.ts'
 import { fingerprintOf, shortNames } from '../../run/fingerprint.ts'
@@ -99,7 +100,7 @@ export async function failures(
     const page = await list(
       open,
       { ...filter, state: 'failed' },
-      { limit: MAX_ITEMS, isLean: filter.where === undefined, ...(cursor !== undefined && { cursor }) },
+      { limit: MAX_ITEMS, isLean: filter.where === undefined, ...defined({ cursor }) },
     )
     for (const job of page.jobs) {
       failed++
@@ -121,7 +122,7 @@ export async function failures(
         const releases: string[] = []
         noteRelease(releases, error)
         met.set(hash, {
-          ...{ kind: hash, releases, key, name, ...(code !== undefined && { code }) },
+          ...{ kind: hash, releases, key, name, ...defined({ code }) },
           ...{ ...where, count: 1, share: 0, ...times, sample },
         })
       }

@@ -9,6 +9,7 @@
  * A job that fails a second time is met as a newer one, so it is known once.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import { defined } from '@s18i/lark/internal'
 import type { JobError, JobRecord } from '../../model/record.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
@@ -224,7 +225,7 @@ export class KnownFailures {
     }
     if (!this.#mayMeet()) return undefined
     const { name, code } = error
-    const kind = { ...print, key: job.key, name, ...(code !== undefined && { code }), releases: [], last }
+    const kind = { ...print, key: job.key, name, ...defined({ code }), releases: [], last }
     noteRelease(kind.releases, error)
     this.#kinds.set(print.hash, kind)
     return kind

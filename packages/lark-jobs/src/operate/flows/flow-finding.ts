@@ -1,8 +1,8 @@
 /**
  * Finds a flow: by its id, or by one of its jobs.
  */
+import { defined } from '@s18i/lark/internal'
 import { FlowRecords, type KeptFlow } from '../../flow/flow-records.ts'
-import { defined } from '../../model/defined.ts'
 import { memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import { nodeOf } from '../../model/flow.ts'

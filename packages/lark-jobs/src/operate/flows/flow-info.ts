@@ -1,9 +1,9 @@
 /**
  * Flows as people see them.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import type { KeptFlow } from '../../flow/flow-records.ts'
-import { defined } from '../../model/defined.ts'
 import type { EndReason, FlowKind, FlowState } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Store } from '../../store/contract/store.ts'

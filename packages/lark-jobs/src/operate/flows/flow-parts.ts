@@ -1,9 +1,9 @@
 /**
  * The nodes of a flow as people see them, and the members of a batch that did not complete.
  */
+import { defined } from '@s18i/lark/internal'
 import { jobIndex } from '../../flow/advance.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../../flow/flow-records.ts'
-import { defined } from '../../model/defined.ts'
 import { memberId } from '../../model/effect.ts'
 import type { EndReason, FlowKind, FlowOutcome, IfFailed } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'

@@ -2,6 +2,7 @@
  * The job classes that this process knows and people may dispatch: where their jobs go, and what their
  * payloads look like.
  */
+import { defined } from '@s18i/lark/internal'
 import { classOf, type JobConstructor } from '../../options/job-class.ts'
 import type { StandardSchema } from '../../options/standard-schema.ts'
 
@@ -28,7 +29,7 @@ export function classInfos(classes: readonly JobConstructor[]): ClassInfo[] {
   for (const Class of classes) {
     const { key, queueName: queue, rules } = classOf(Class)
     const schema = rules?.schema === undefined ? undefined : described(rules.schema)
-    infos.set(key, { key, queue, ...(schema !== undefined && { schema }) })
+    infos.set(key, { key, queue, ...defined({ schema }) })
   }
   return [...infos.values()].sort((one, other) => (one.key < other.key ? -1 : 1))
 }

@@ -2,6 +2,7 @@
  * The groups of a queue, by page: which of them may go on, and what the others wait for. A call reads a
  * bounded number of pages of the store, and no jobs.
  */
+import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
 import { isHash, shownName } from '../../model/stored-name.ts'
 import { readNeed } from '../../options/limiter.ts'
@@ -115,7 +116,7 @@ export async function groups(
       const filter = {
         state: kind,
         limit: limit - found.length,
-        ...(after !== undefined && { cursor: after }),
+        ...defined({ cursor: after }),
       }
       const page = await store.lanes(partition, filter)
       for (const lane of page.lanes)

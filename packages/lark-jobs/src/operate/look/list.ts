@@ -3,6 +3,7 @@
  * the store at most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the
  * conditions. A cursor says where the next call continues; nothing is kept between two calls.
  */
+import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
 import { type JobRecord, type State, states } from '../../model/record.ts'
 import type { JobLike } from '../../options/job-class.ts'
@@ -230,7 +231,7 @@ class ListedPage<J extends JobLike> {
       isById: true,
       isMarked: true,
       isLean,
-      ...(cursor !== undefined && { cursor }),
+      ...defined({ cursor }),
     }
   }
 

@@ -2,6 +2,7 @@
  * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put
  * back.
  */
+import { defined } from '@s18i/lark/internal'
 import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'
 import type { OptionsOf } from '../../options/schema.ts'
@@ -36,7 +37,7 @@ export async function* records(
     const page = await list(open, filter, {
       limit: MAX_ITEMS,
       isLean: filter.where === undefined,
-      ...(cursor !== undefined && { cursor }),
+      ...defined({ cursor }),
     })
     for (const lot of inLots(page.jobs, RECORDS)) {
       if (signal?.aborted) return

@@ -1,6 +1,7 @@
 /**
  * What the workers run now, by page. No payloads are read.
  */
+import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
 import { isText, type OptionsOf, option } from '../../options/schema.ts'
 import { MAX_ITEMS, MAX_STANDINGS } from '../../store/contract/store.ts'
@@ -79,7 +80,7 @@ export async function runs(
         const filter = { state: 'active' as const, limit: left, isById: true, isMarked: true }
         const page = await store.heads(partition, {
           ...filter,
-          ...(after !== undefined && { cursor: after }),
+          ...defined({ cursor: after }),
         })
         looked += page.jobs.length
         for (const [index, { id, key, holder = '', claimedAt = 0 }] of page.jobs.entries()) {

@@ -3,7 +3,7 @@
  * silent, because a handler blocks their event loop. The lease thread of such a process renews the leases of
  * its jobs, so a worker with a job whose lease lasts is not called dead.
  */
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { type LostWorker, MAX_ITEMS } from '../../store/contract/store.ts'
 import { type ActiveJob, runs } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'

@@ -5,7 +5,7 @@
  * `queues` are the configured queues, with the number of partitions of each.
  */
 
-import { nearest } from '@s18i/lark/internal'
+import { defined, nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { partitionsOf, partitionWith, queueOf } from '../../model/partition.ts'
 import { whyDropped } from '../../model/payload.ts'
@@ -349,7 +349,7 @@ async function* pages<T>(
   let cursor: string | undefined
   do {
     const limit = Math.min(most, MAX_ITEMS)
-    const page = await read({ state, limit, ...(cursor !== undefined && { cursor }) })
+    const page = await read({ state, limit, ...defined({ cursor }) })
     yield page.jobs
     cursor = page.cursor
   } while (cursor !== undefined)

@@ -2,7 +2,7 @@
  * The figures of a queue: how long its jobs wait and run, how many come and how many end, and since when the
  * oldest waits. Workers gather them and make them known every five seconds, so they are that old at most.
  */
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import type { WorkerRuns } from '../../model/record.ts'
 import { type Histogram, type Measured, quantile, RunCounts } from '../../model/run/run-counts.ts'
 import { type FleetRuns, MINUTE, type Minute, type Standing } from '../../store/contract/store.ts'

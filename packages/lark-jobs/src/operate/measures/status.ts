@@ -2,7 +2,7 @@
  * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
 
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { isKnown } from '../../model/every-key.ts'
 import { states, type WorkerRecord } from '../../model/record.ts'
 import { isHash, shownName } from '../../model/stored-name.ts'

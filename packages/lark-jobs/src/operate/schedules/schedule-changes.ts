@@ -2,7 +2,7 @@
  * What people do to schedules: pause, resume, remove, run now.
  */
 
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { tickId } from '../../model/tick.ts'
 import { missedPolicies } from '../../options/schedules/timing.ts'
 import { isText, type OptionsOf, oneOf, option, voiceOf } from '../../options/schema.ts'
@@ -117,7 +117,7 @@ export async function resumeSchedule(
     wasPaused: state.paused !== undefined,
     queued: resumed.ticks.length,
     skipped: resumed.skipped,
-    ...(next !== undefined && { next }),
+    ...defined({ next }),
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Schedules as people see them.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
@@ -175,19 +176,16 @@ export function infoOf({ id, definition, state, runs }: KeptSchedule, count = 0)
     ...(count > 0 && {
       following: isRunning && next !== undefined ? followingOf(definition, state, count) : [],
     }),
-    ...(paused !== undefined && { paused }),
-    ...(ended !== undefined && { ended }),
-    ...(undeclaredSince !== undefined && { undeclaredSince }),
+    ...defined({ paused, ended, undeclaredSince }),
     ticks,
-    ...(lastRun !== undefined && { lastRun }),
+    ...defined({ lastRun }),
     runs: [...runs],
     skipped,
     ...{ missed, grace, overlap },
     ...(jitter > 0 && { jitter }),
     ...(pauseAfterFailures > 0 && { pauseAfterFailures }),
     ...(limit > 0 && { limit }),
-    ...(from !== undefined && { from }),
-    ...(until !== undefined && { until }),
+    ...defined({ from, until }),
     ...(job.payload.trimEnd() !== '' && { payload: shownPayload(job.payload, job.options?.redact) }),
   }
 }

@@ -2,6 +2,7 @@
  * Schedules as records that another store takes: what they are, and how far they have come. The schedules of
  * job classes too, because they may be paused. What has ended stays, and so does the history of runs.
  */
+import { defined } from '@s18i/lark/internal'
 import { partitionOf } from '../../dispatch/schedule-definition.ts'
 import { JobsError } from '../../model/errors.ts'
 import { isReserved } from '../../model/reserved-key.ts'
@@ -91,7 +92,7 @@ export function readSchedule(
         queue,
         job,
       },
-      ...(ofClass !== undefined && { ofClass }),
+      ...defined({ ofClass }),
     },
     state,
   }

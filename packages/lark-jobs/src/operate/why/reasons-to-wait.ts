@@ -2,8 +2,8 @@
  * The reasons of a job that is queued: what people have stopped, what it waits for, and what goes before it.
  */
 
+import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
-import { defined } from '../../model/defined.ts'
 import { runsKey } from '../../model/every-key.ts'
 import { partitionsOf } from '../../model/partition.ts'
 import type { WorkerRecord } from '../../model/record.ts'
@@ -163,7 +163,7 @@ async function strictOrder(facts: Facts): Promise<Reason[]> {
   const reason = (id: string, what: string, until?: number): Reason => ({
     kind,
     text: `${rule}, and job ${id} goes first: ${what}`,
-    ...(until !== undefined && { until }),
+    ...defined({ until }),
     jobs: [id],
     remedy: { do: 'see-why', job: id },
   })

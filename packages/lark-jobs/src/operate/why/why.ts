@@ -3,8 +3,8 @@
  * permits of its limiter, circuits, and the flow that it belongs to. Nothing is changed, and no payload is
  * read.
  */
+import { defined } from '@s18i/lark/internal'
 import { FlowRecords } from '../../flow/flow-records.ts'
-import { defined } from '../../model/defined.ts'
 import { memberOf } from '../../model/effect.ts'
 import { nodeOf } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'

@@ -3,6 +3,7 @@
  * `cron()`, `every()` and `daily()` make it, and check it where it is written.
  */
 import { types } from 'node:util'
+import { defined } from '@s18i/lark/internal'
 import { MAX_RUNS } from '../../model/tick.ts'
 import { type Duration, durationForm, milliseconds } from '../../words/duration.ts'
 import {
@@ -199,7 +200,7 @@ export function recurrenceFrom(json: unknown): Recurrence | undefined {
 }
 
 function limits({ from, until }: Range): Pick<Timing, 'from' | 'until'> {
-  return { ...(from !== undefined && { from }), ...(until !== undefined && { until }) }
+  return defined({ from, until })
 }
 
 function recurrence(timing: Timing, read: Omit<Read<typeof policies>, 'from' | 'until'>): Recurrence {

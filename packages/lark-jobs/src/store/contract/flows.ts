@@ -47,7 +47,7 @@
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { type EndedMember, type Member, memberOf } from '../../model/effect.ts'
 import { type EndReason, NODES } from '../../model/flow.ts'
 import { droppedResult } from '../../model/payload.ts'

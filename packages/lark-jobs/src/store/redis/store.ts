@@ -5,6 +5,7 @@
  * There are at most two connections to a server: one carries all verbs, many at once. The other receives rings, and is
  * opened when the first caller claims. docs/performance.md has the cost of a job.
  */
+import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { laneName } from '../contract/rules/lane.ts'
 import { packPaused } from '../contract/rules/pause.ts'
@@ -123,7 +124,7 @@ export class RedisStore implements contract.Store {
     this.#retentions = new AgreedRetentions(options)
     this.#keys = new Keys(options.prefix ?? 'lark')
     this.#location = parseLocation(servers, role)
-    this.#transport = openTransport(this.#location, { standsBy, ...(patience !== undefined && { patience }) })
+    this.#transport = openTransport(this.#location, { standsBy, ...defined({ patience }) })
     this.#notifier = new Notifier(this.#transport.notifications, this.#keys)
     this.#scripts = new Scripts(this.#transport, this.#keys, () => this.#clock())
     this.#registry = new PartitionRegistry(this.#scripts, this.#retentions)
@@ -199,7 +200,7 @@ export class RedisStore implements contract.Store {
       ...(due >= 0 && { nextDue: due }),
       ...(limited && { limited: readLimited(limited) }),
       ...(handed && { effects: readEffects(partition, handed) }),
-      ...(tick !== undefined && { nextTick: tick }),
+      ...defined({ nextTick: tick }),
     }
   }
 

@@ -7,6 +7,7 @@
  * once). `nextDue` saves even that while no job can have become due. No process has to move due jobs. `asOf`
  * never goes back (`clock.ts`).
  */
+import { defined } from '@s18i/lark/internal'
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
@@ -257,7 +258,7 @@ export class Partition {
     this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
     const who = by === undefined ? {} : { by, at: this.now }
-    this.pause = readPause(packPause({ until, ...(because !== undefined && { because }), ...who }), this.now)
+    this.pause = readPause(packPause({ until, ...defined({ because }), ...who }), this.now)
   }
 
   get waiting(): number {

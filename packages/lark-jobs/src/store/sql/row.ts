@@ -1,6 +1,7 @@
 /**
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
+import { defined } from '@s18i/lark/internal'
 import type { EndedJob } from '../../model/effect.ts'
 import type { ClaimedJob, Counters, JobError, JobOptions, JobRecord, State } from '../../model/record.ts'
 import { isSuspect } from '../contract/rules/consequence.ts'
@@ -81,7 +82,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
     ...flawOf(row),
     queuedAt: row.queuedAt,
     ...(row.state === PENDING && { dueAt: row.dueAt }),
-    ...(claimedAt !== undefined && { claimedAt }),
+    ...defined({ claimedAt }),
     ...(row.finishedAt !== null && { finishedAt: row.finishedAt }),
     ...(row.token !== null && row.state === ACTIVE && { holder: holderOf(row.token) }),
     runs: row.runs,

@@ -2,6 +2,7 @@
  * Inspects the file of an embedded store: its settings and sizes, its disk, and the SQLite library.
  */
 import { statfsSync, statSync } from 'node:fs'
+import { defined } from '@s18i/lark/internal'
 import type { FileInspection, StoreFileFacts } from '../contract/inspection.ts'
 import type { Durability } from '../contract/store.ts'
 import type { SqliteDatabase } from './database.ts'
@@ -66,7 +67,7 @@ function diskOf(path: string): Pick<StoreFileFacts, 'disk' | 'reserve' | 'networ
     const network = process.platform === 'linux' ? networks[type >>> 0] : undefined
     if (blocks === 0) return network === undefined ? {} : { network }
     const reserve = Math.min(RESERVE, (blocks * bsize) / 4)
-    return { disk: bavail * bsize, reserve, ...(network !== undefined && { network }) }
+    return { disk: bavail * bsize, reserve, ...defined({ network }) }
   } catch {
     return {}
   }

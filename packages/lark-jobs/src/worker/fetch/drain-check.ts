@@ -6,6 +6,7 @@
  * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { defined } from '@s18i/lark/internal'
 import type { Registry } from '../../options/registry.ts'
 import { MAX_STANDINGS, type Standing, type Store } from '../../store/contract/store.ts'
 import type { ServedPartitions } from './served-partitions.ts'
@@ -94,7 +95,7 @@ export class DrainCheck {
     do {
       const page = await this.#store.list(partition, {
         state: 'delayed',
-        ...(cursor !== undefined && { cursor }),
+        ...defined({ cursor }),
       })
       const due = page.jobs.filter((job) => (job.dueAt ?? 0) <= soon)
       if (due.some((job) => this.#registry.find(job.key) !== undefined)) return true

@@ -12,8 +12,7 @@
  * thread renews (`lease-watch.ts`). What happens when a lease has ended: the maintenance of some worker takes
  * the job back (`maintenance/maintenance.ts`, `Store.recover`).
  */
-import { visible } from '@s18i/lark/internal'
-import { defined } from '../../model/defined.ts'
+import { defined, visible } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { Execution } from '../../run/execution.ts'
 import {

@@ -3,7 +3,7 @@
  * deploys may declare different definitions of one schedule: `schedule/declared.ts` says which of them holds.
  * What living workers know the class of, and none of them declares, is dropped after a while.
  */
-import { defined } from '../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Registry } from '../../options/registry.ts'

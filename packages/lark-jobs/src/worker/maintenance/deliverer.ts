@@ -9,9 +9,9 @@
  * An effect that is handed out again while it is being delivered is not delivered twice.
  */
 
+import { defined } from '@s18i/lark/internal'
 import type { FlowBook } from '../../flow/flow-book.ts'
 import { inContext } from '../../model/context.ts'
-import { defined } from '../../model/defined.ts'
 import { type Effect, type EffectName, memberOf, nameOf } from '../../model/effect.ts'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { JobRecord } from '../../model/record.ts'
@@ -152,7 +152,7 @@ export class Deliverer extends Part {
         ? this.#options.leaseMs
         : undefined
     const done = delivery?.take() ?? []
-    return { ...(leaseMs !== undefined && { leaseMs }), ...(done.length > 0 && { done }) }
+    return { ...defined({ leaseMs }), ...(done.length > 0 && { done }) }
   }
 
   /** Nobody knows whether the store has read what a call said. */

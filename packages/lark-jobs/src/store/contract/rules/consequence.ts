@@ -5,6 +5,7 @@
  *
  * New state: which outcomes lead to it. New outcome: what becomes of the job.
  */
+import { defined } from '@s18i/lark/internal'
 import type { EventKind } from '../../../model/event.ts'
 import type { Counters, JobError, JobOptions, Outcome, State } from '../../../model/record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
@@ -82,7 +83,7 @@ export function afterRun(
   switch (outcome.kind) {
     case 'completed': {
       const { result } = outcome
-      return { ...counters, state: 'completed', counts: 'completed', ...(result !== undefined && { result }) }
+      return { ...counters, state: 'completed', counts: 'completed', ...defined({ result }) }
     }
     case 'failed': {
       const { error, retryIn, untold, alike } = outcome
@@ -91,7 +92,7 @@ export function afterRun(
         return {
           ...{ ...counters, state: 'failed', error, counts: 'failed' },
           ...(untold && { isUntold: true }),
-          ...(alike !== undefined && { alike }),
+          ...defined({ alike }),
         }
       return unlessAsked(job, {
         ...counters,
@@ -111,7 +112,7 @@ export function afterRun(
         state: 'pending',
         dueAt,
         event: 'released',
-        ...(because !== undefined && { because }),
+        ...defined({ because }),
         ...(outcome.isStranded && { isStranded: true }),
       })
     }
@@ -124,7 +125,7 @@ export function afterRun(
     case 'cancelled': {
       const { error } = outcome
       const reason = endedFor(outcome.reason, job.asked)
-      return { ...counters, state: 'cancelled', reason, ...(error !== undefined && { error }) }
+      return { ...counters, state: 'cancelled', reason, ...defined({ error }) }
     }
   }
 }

@@ -3,7 +3,7 @@
  */
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../../model/errors.ts'
 import { type Duration, durationForm, milliseconds } from '../../../words/duration.ts'
 import type { CredentialSource } from '../../contract/credentials.ts'

@@ -9,7 +9,7 @@
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
 
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { plain } from '../../../words/connection-text.ts'
 import type { RedisServers } from '../../contract/servers.ts'
 import { credentials, decode, invalid, type Login, misplaced, parseHost } from './address.ts'

@@ -7,7 +7,7 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { Deferred } from '../../../waiting/deferred.ts'
 import { withoutPassword } from '../../../words/secret.ts'
 import type { CredentialSource, CurrentCredentials } from '../../contract/credentials.ts'

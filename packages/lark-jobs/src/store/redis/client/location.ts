@@ -5,7 +5,7 @@
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { type CredentialSource, sourceOf } from '../../contract/credentials.ts'
 import type { CredentialsFunction, RedisServers, SentinelServers } from '../../contract/servers.ts'
 import type { Role } from '../../contract/store.ts'

@@ -2,7 +2,7 @@
  * Flows on Redis. The keys of a flow lie in the slot of its home partition, so one script writes it with its
  * jobs. `BITFIELD` sets the bits of all members of a call with one command.
  */
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import {
   type Applied,
   type Bound,

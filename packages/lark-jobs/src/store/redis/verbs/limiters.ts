@@ -1,6 +1,7 @@
 /**
  * Limiters on Redis. Each limiter has its own keys, in one slot of a cluster, and each verb is one script.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
 import type { LimiterRecord, Limiters, Lot, PermitCall, Permitted } from '../../contract/limiters.ts'
@@ -31,7 +32,7 @@ export class RedisLimiters implements Limiters {
       ...unused.flatMap(({ number, mark, count }) => [number, mark, count].map(String)),
     ])
     const [granted, wait, mark] = reply as [number, number, number?]
-    return { granted, ...(wait >= 0 && { wait }), ...(mark !== undefined && { mark }) }
+    return { granted, ...(wait >= 0 && { wait }), ...defined({ mark }) }
   }
 
   async renew(limiter: string, holder: string, leaseMs: number): Promise<boolean> {

@@ -2,6 +2,7 @@
  * Moves on Redis (`contract/moves.ts`): the arguments and the answers of the scripts.
  */
 
+import { defined } from '@s18i/lark/internal'
 import { inLots } from '../../contract/rules/in-lots.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'
 import {
@@ -43,7 +44,7 @@ export class RedisMoves implements Moves {
     return [...inLots(found, 3)].map(([kind, at, lock]): MovedPlace => {
       if (kind !== 'here') return { kind: kind as 'moving' | 'moved', to: at!, movedAt: Number(lock) }
       const { group } = at === '' ? {} : readLaneName(at!)
-      return { kind, ...(group !== undefined && { group }), ...(lock !== '' && { lock: lock! }) }
+      return { kind, ...defined({ group }), ...(lock !== '' && { lock: lock! }) }
     })
   }
 

@@ -2,7 +2,7 @@
  * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
  */
 
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../../model/errors.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { LOST_KEPT, type LostWorker, MOST_TAKEOVERS, takeoversIn } from '../../contract/lost-workers.ts'

@@ -1,6 +1,7 @@
 /**
  * Converts the answers of scripts: jobs (`show.lua`) to records, and the ends of pages to cursors.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
 import { settingOf } from '../../contract/change.ts'
@@ -184,8 +185,7 @@ export function readLimiter([holders, waits, circuit, lot]: ShownLimiter): contr
       since: Number(since),
       until: Number(until),
     })),
-    ...(free !== undefined && { free }),
-    ...(nextAt !== undefined && { nextAt }),
+    ...defined({ free, nextAt }),
     ...(openedAt !== undefined && trialAt !== undefined && { circuit: { openedAt, trialAt } }),
   }
 }

@@ -4,6 +4,7 @@
  * of its carrier is over. Once it has arrived, the row has no payload, and its effect is over at the end of
  * `MOVED_MEMORY`.
  */
+import { defined } from '@s18i/lark/internal'
 import type { JobOptions, Keep } from '../../../model/record.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'
 import {
@@ -148,7 +149,7 @@ function whereabouts(partition: Partition, row: JobRow): MovedPlace {
   }
   const { group } = row.lane === '' ? {} : readLaneName(row.lane)
   const holds = row.lock !== null && holderOfLock(partition, row.lock)?.seq === row.seq
-  return { kind: 'here', ...(group !== undefined && { group }), ...(holds && { lock: row.lock! }) }
+  return { kind: 'here', ...defined({ group }), ...(holds && { lock: row.lock! }) }
 }
 
 function moving({ name }: Partition, row: GoneRow): MovingJob {

@@ -1,6 +1,7 @@
 /**
  * Takes a retry or another due time back, in place: a job that has not begun since becomes what it was.
  */
+import { defined } from '@s18i/lark/internal'
 import type { EndedState, JobRecord } from '../../../model/record.ts'
 import { cancelledFor } from '../../contract/rules/reason.ts'
 import type { AlterVerdict } from '../../contract/store.ts'
@@ -34,7 +35,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
       ...{ failures, crashes },
       // The retry has withdrawn what its class had not been told.
       isUntold: job.state === 'cancelled' || crashes > 0,
-      ...(result !== undefined && { result }),
+      ...defined({ result }),
       ...(reason !== undefined && { reason: cancelledFor(reason, because) }),
     })
     database.run(date, queuedAt, finishedAt, progress, row.seq)

@@ -4,6 +4,7 @@
  * of each job stands in `store/contract/rules/consequence.ts`.
  */
 
+import { defined } from '@s18i/lark/internal'
 import { MOST_TAKEN } from '../../contract/lost-workers.ts'
 import { afterDeath, afterRun } from '../../contract/rules/consequence.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../../contract/store.ts'
@@ -36,7 +37,7 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
   return {
     ...recovery,
     ...(handed.length > 0 && { effects: handed }),
-    ...(effect !== undefined && { nextEffect: effect }),
+    ...defined({ nextEffect: effect }),
   }
 }
 

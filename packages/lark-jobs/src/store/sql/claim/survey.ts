@@ -4,7 +4,7 @@
  * queries and one that looked for rows of `waiters` to refresh, and 7.5 ms since. 2 cores, shared, Node
  * 20.20, 2026-11-26.)
  */
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import type { AgreedRetentions, Announced, Finding, Survey, Surveyed } from '../../contract/store.ts'
 import { olderCalls } from '../calls.ts'
 import type { Database } from '../database.ts'

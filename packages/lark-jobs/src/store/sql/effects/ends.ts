@@ -5,7 +5,7 @@
  * have read the first, and be about to say that it was heard. A member that was started again has a row with
  * the state `again`, of which `at` is the `queuedAt` of its job.
  */
-import { defined } from '../../../model/defined.ts'
+import { defined } from '@s18i/lark/internal'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../../contract/store.ts'
 import type { Database } from '../database.ts'
 import { Room } from '../room.ts'

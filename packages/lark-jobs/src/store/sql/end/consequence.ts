@@ -2,6 +2,7 @@
  * Does with an active job what the rules say (`store/contract/rules/consequence.ts`). The caller must count
  * the job out of its lease (`lease.ts`).
  */
+import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../../model/record.ts'
 import { putBack, strandedSince } from '../../contract/rules/reason.ts'
 import { type Consequence, MAX_ERRORS } from '../../contract/store.ts'
@@ -22,11 +23,11 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
   const change = {
     ...counters,
     ...(error !== undefined && { errors: withError(row, { ...error, at: partition.now }) }),
-    ...(result !== undefined && { result }),
+    ...defined({ result }),
     ...(noPrefetch && { direct: 1 as const }),
-    ...(dueAt !== undefined && { dueAt }),
+    ...defined({ dueAt }),
     ...(because !== undefined && { reason: putBack(row.runs, because, since) }),
-    ...(reason !== undefined && { reason }),
+    ...defined({ reason }),
   }
   if (state === 'pending') move(partition, row, { ...change, state: PENDING })
   else end(partition, row, { ...change, state, isUntold, took, alike })

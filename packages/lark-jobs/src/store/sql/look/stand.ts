@@ -1,6 +1,7 @@
 /**
  * Where a job stands. It finds out what a claim would find, and changes nothing.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
 import { readPaused } from '../../contract/rules/pause.ts'
@@ -127,7 +128,7 @@ function laneStand(partition: Partition, lane: LaneRow): LaneStand {
     ...(waitsFor !== undefined && { waitsFor, ...untilOf(at) }),
     ...limitsOf(limits),
     ...(strict && { strict }),
-    ...(first !== undefined && { first }),
+    ...defined({ first }),
     active: busy,
     running: busy > 0 ? runningOf(partition, name) : [],
   }

@@ -9,5 +9,10 @@ export type Defined<T> = Omit<T, Optional<T>> & { [K in Optional<T>]?: Exclude<T
 
 /** A copy without the fields that are `undefined`. */
 export function defined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>
+  const found: Record<string, unknown> = {}
+  for (const name of Object.keys(fields)) {
+    const value = fields[name as keyof T]
+    if (value !== undefined) found[name] = value
+  }
+  return found as Defined<T>
 }
