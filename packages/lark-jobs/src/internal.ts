@@ -4,8 +4,9 @@
  * main entry do not change so.
  *
  * First what an instance of `Jobs` hides; then the flows and schedules that a store keeps; then the rules by
- * which a job is written: its ids, its sizes, its options; and last the words of messages. It has few names: what
- * the main entry or `/operate` exports is taken from there, and a type that another one leads to has no name.
+ * which a job is written: its ids, its sizes, its options; and last the words of messages. It has few names:
+ * what the main entry or `/operate` exports is taken from there, and a type that another one leads to has no
+ * name.
  *
  * @module @s18i/lark-jobs/internal
  */
@@ -80,7 +81,9 @@ export { listed } from './words/listed.ts'
 export { shown } from './words/secret.ts'
 export { textOf } from './words/thrown.ts'
 
-/** The most that there may be of something: characters of texts and ids, bytes of what is kept, milliseconds. */
+/**
+ * The most that there may be of something: characters of texts and ids, bytes of what is kept, milliseconds.
+ */
 export const LARGEST = {
   id: MAX_ID,
   /** Characters of the key of a job. */

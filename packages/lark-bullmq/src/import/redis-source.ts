@@ -10,11 +10,11 @@
  *   bull:emails:waiting-children              ZSET    ids of jobs that wait for other jobs
  *   bull:emails:<id>                          HASH    the job; beside it `:logs` and others
  *   bull:emails:<id>:dependencies             SET     the keys of the jobs that it waits for
- *   bull:emails:<id>:processed, failed        HASH    what those have returned, by their keys; why they have failed, if it
- *                                             does without them
+ *   bull:emails:<id>:processed, failed        HASH    what those have returned, by their keys; why they have
+ *                                             failed, if it does without them
  *   bull:emails:<id>:unsuccessful             ZSET    the keys of those because of which it fails
- *   bull:emails:repeat, repeat:<scheduler>    ZSET, HASH    schedulers by their next tick; the job of the tick has the id
- *                                             `repeat:<scheduler>:<tick>`
+ *   bull:emails:repeat, repeat:<scheduler>    ZSET, HASH    schedulers by their next tick; the job of the
+ *                                             tick has the id `repeat:<scheduler>:<tick>`
  *   bull:emails:de:<deduplication id>         STRING  the id of the job that has it
  *
  * On a cluster, the prefix or the name of the queue has a hash tag, so all keys of a queue are on one server.

@@ -155,7 +155,9 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return job
   }
 
-  /** A job of a flow that its queue does not have: it waits for its children, or has ended because of them. */
+  /**
+   * A job of a flow that its queue does not have: it waits for its children, or has ended because of them.
+   */
   static async #inFlow(node: FlowNode): Promise<BullJob> {
     const { home, id, name, data, opts, timestamp } = node
     const job = new BullJob(home, { id, name, data: data ?? {}, opts, timestamp })
@@ -201,7 +203,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.#active!.reported(progress)
   }
 
-  /** Writes a line that is kept with the job. @returns how many lines it has: at most 100 of the runs before, and those of this one */
+  /**
+   * Writes a line that is kept with the job.
+   *
+   * @returns how many lines it has: at most 100 of the runs before, and those of this one
+   */
   async log(row: string): Promise<number> {
     this.#running('log()').info(String(row))
     return ++this.#lines
@@ -241,7 +247,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return this.#isIn('waiting-children')
   }
 
-  /** What the children have returned, by their keys: `prefix:queue:id`. @throws RESULT_DROPPED if a value was not kept */
+  /**
+   * What the children have returned, by their keys: `prefix:queue:id`.
+   *
+   * @throws RESULT_DROPPED if a value was not kept
+   */
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
   async getChildrenValues<T = any>(): Promise<Record<string, T>> {
     return (await this.#dependencies()).processed as Record<string, T>
@@ -362,7 +372,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.priority = priority
   }
 
-  /** Replaces the data. In a processor, the next attempt gets it. @throws BULLMQ_UNSUPPORTED if another process runs it */
+  /**
+   * Replaces the data. In a processor, the next attempt gets it.
+   *
+   * @throws BULLMQ_UNSUPPORTED if another process runs it
+   */
   async updateData(data: DataType): Promise<void> {
     checkUnreserved(`${this}: updateData()`, 'the name', this.name)
     const isDone = await (this.#active?.edit(data) ?? this.#handle(await this.#node()).edit(data as never))
@@ -374,7 +388,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.data = data
   }
 
-  /** In a processor, which then throws a `DelayedError`: the job runs again at this time. @param timestamp since 1970 */
+  /**
+   * In a processor, which then throws a `DelayedError`: the job runs again at this time.
+   *
+   * @param timestamp since 1970
+   */
   async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
     if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
       throw wrongValue(`Job ${this.id}`, 'moveToDelayed()', timestamp, 'milliseconds since 1970')

@@ -29,8 +29,8 @@ import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/sh
  * Does the work of a job.
  *
  * @param token the proof of the lease, for `job.moveToDelayed()`
- * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()` is called. As in
- *   BullMQ, it is undefined if the function does not name it as its third parameter
+ * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()`
+ *   is called. As in BullMQ, it is undefined if the function does not name it as its third parameter
  */
 export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
   job: BullJob<DataType, ResultType, NameType>,
@@ -137,7 +137,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return new RateLimitError()
   }
 
-  /** @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, and for the file of a processor; JOB_INVALID */
+  /**
+   * @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, and for the file of a processor;
+   *   JOB_INVALID
+   */
   constructor(
     name: string,
     processor?: Processor<DataType, ResultType, NameType> | string | URL | null,
@@ -271,7 +274,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         else this.tell('error', new Error(text))
       },
       info: (text) => {
-        // BullMQ says nothing of what a worker does. But nobody would see that a scheduler rests in development.
+        // BullMQ says nothing of what a worker does. But nobody would see that a scheduler rests in
+        // development.
         if (text.includes(' not run here: ')) this.#home.store.remark(text)
       },
     }
@@ -310,7 +314,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return keptValue(running.value)
   }
 
-  /** Reads what the runs before have left: their progress and errors. Without them the job runs all the same. */
+  /**
+   * Reads what the runs before have left: their progress and errors. Without them the job runs all the same.
+   */
   async #recall(id: string, job: BullJob): Promise<void> {
     const { store, queue } = this.#home
     try {
@@ -394,14 +400,20 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return this.#starting !== undefined && this.#closing === undefined
   }
 
-  /** Before its processor throws a `RateLimitError`: no job of the queue begins for this many milliseconds. */
+  /**
+   * Before its processor throws a `RateLimitError`: no job of the queue begins for this many milliseconds.
+   */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     this.#limited = ms
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Aborts the signal of a job that this worker runs. @returns whether it runs it, with a processor that takes a signal */
+  /**
+   * Aborts the signal of a job that this worker runs.
+   *
+   * @returns whether it runs it, with a processor that takes a signal
+   */
   cancelJob(id: string, reason?: string): boolean {
     const running = this.#running.get(id) ?? [...this.#running.values()].find(({ job }) => job.id === id)
     running?.abort?.abort(reason)
@@ -449,7 +461,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 refuseMethods(BullWorker.prototype, 'methods of Worker')
 refuseProperties(BullWorker.prototype, 'properties of Worker')
 
-/** What a worker keeps of jobs that do not say it themselves. Unlike that of a job, an age alone is set for the queue. */
+/**
+ * What a worker keeps of jobs that do not say it themselves. Unlike that of a job, an age alone is set for
+ * the queue.
+ */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {
   if (remove === true || remove === 0) return { count: 0, age: 0 }
   if (typeof remove !== 'object' || remove.count !== undefined || remove.age === undefined)

@@ -306,7 +306,11 @@ function refuseOuter([first]: readonly OuterReference[]): void {
   })
 }
 
-/** Where a flow is: a partition of the queue of its first job. @param id if it is known: else it is a new one */
+/**
+ * Where a flow is: a partition of the queue of its first job.
+ *
+ * @param id if it is known: else it is a new one
+ */
 export function flowPlace(
   id: string | undefined,
   queue: string,

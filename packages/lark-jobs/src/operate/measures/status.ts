@@ -57,8 +57,8 @@ export interface QueueStatus {
   target?: number
   /**
    * `late`: the oldest job waits for longer than the target. `still`: for more than a minute, and no job has
-   * ended within a minute. Missing: neither; or something else keeps all jobs, such as a pause, that no worker
-   * serves the queue, or that none could read them.
+   * ended within a minute. Missing: neither; or something else keeps all jobs, such as a pause, that no
+   * worker serves the queue, or that none could read them.
    */
   pace?: 'late' | 'still'
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */

@@ -8,21 +8,27 @@ export { MAX_TAGS } from '../../model/record.ts'
 export type { PausedGroup } from './rules/pause.ts'
 
 export type Change =
-  /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
-   *  A unique job takes its lock again; it is refused while another job has the lock. With `unlessCompleted`,
-   *  a completed job is refused: it may have completed since somebody saw that it had not. */
+  /**
+   * completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes
+   * reset. A unique job takes its lock again; it is refused while another job has the lock. With
+   * `unlessCompleted`, a completed job is refused: it may have completed since somebody saw that it had not.
+   */
   | { kind: 'retry'; unlessCompleted?: boolean }
-  /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. `because`, for
-   *  people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before is refused.
-   *  */
+  /**
+   * waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`.
+   * `because`, for people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before
+   * is refused.
+   */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
   /** Any state but active → gone, with its log. `ifNotBegun`: as for `cancel`. `as`: the version of each job
    *  (`versionOf`); a job that has another now is refused. */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
-  /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
-   *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`.
-   *  `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing (`moved.ts`).
-   *  */
+  /**
+   * The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job
+   * that has not ended has none: nobody hears of its end. A flow that asks for such a member is answered
+   * `unknown`. `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing
+   * (`moved.ts`).
+   */
   | { kind: 'purge'; isElsewhere?: true }
   /** failed: a member of a flow is kept as its class and queue say from now on (`retention.ts`). */
   | { kind: 'unpin' }
@@ -30,11 +36,14 @@ export type Change =
   | { kind: 'run-now' }
   /** waiting, delayed → delayed by `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
-  /** waiting, delayed: the job keeps its state and its place, among the jobs of its new priority. Refused if it needs a
-   *  line, and `MAX_LINES` other priorities are in use. */
+  /** waiting, delayed: the job keeps its state and its place, among the jobs of its new priority. Refused if
+   *  it needs a line, and `MAX_LINES` other priorities are in use. */
   | { kind: 'prioritize'; priority: number }
-  /** Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths to hide from
-   *  then on; by default they stay. `whileActive`: of an active job too, whose next attempt gets it. */
+  /**
+   * Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths
+   * to hide from then on; by default they stay. `whileActive`: of an active job too, whose next attempt gets
+   * it.
+   */
   | { kind: 'edit'; payload: string; redact?: readonly string[] | undefined; whileActive?: boolean }
   /**
    * Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`.

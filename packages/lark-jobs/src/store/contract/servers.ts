@@ -68,8 +68,8 @@ export interface RedisServers {
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
   /** Which addresses of a host name are used: 4 (IPv4), 6 (IPv6), or 0 for both, which is the default. */
   family?: 0 | 4 | 6 | undefined
-  /** How long one attempt to connect may take, TLS and log-in included. Default 2 seconds. For a Sentinel, and for a node
-   * that is asked for the map of its cluster, the default is 1 second. */
+  /** How long one attempt to connect may take, TLS and log-in included. Default 2 seconds. For a Sentinel,
+   * and for a node that is asked for the map of its cluster, the default is 1 second. */
   connectTimeout?: Duration | undefined
   /** The beginning of the connections' names in `CLIENT LIST`. Default `lark`: `lark:web`, `lark:worker`. */
   clientName?: string | undefined

@@ -1,74 +1,80 @@
 /**
- * The contract between the job queue and a store. `redis/` and `sqlite/` each implement it, and no code outside of
- * `store/` knows them by name. `test/conformance/` tests what this comment says.
+ * The contract between the job queue and a store. `redis/` and `sqlite/` each implement it, and no code
+ * outside of `store/` knows them by name. `test/conformance/` tests what this comment says.
  *
- * **Partition.** A queue is kept in one or more partitions: `emails`, `emails/1`, `emails/2`, … (`partition.ts`). A
- * verb works on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and hands
- * out no more than that, or a single job that is larger; callers loop. The cost of a verb grows with the items that it
- * is given, not with the number of jobs stored. No verb reads a payload that it does not hand out.
+ * **Partition.** A queue is kept in one or more partitions: `emails`, `emails/1`, `emails/2`, …
+ * (`partition.ts`). A verb works on one partition and is atomic there. It takes at most `MAX_ITEMS` items and
+ * about `MAX_BYTES`, and hands out no more than that, or a single job that is larger; callers loop. The cost
+ * of a verb grows with the items that it is given, not with the number of jobs stored. No verb reads a
+ * payload that it does not hand out.
  *
  * **Clock.** Only the store's clock counts. Calls and answers carry durations, not times.
  *
- * **Groups.** Groups (`record.ts`) take turns. All jobs without a group take turns as if they were one more group. If a
- * group has limits, no more of its jobs begin than they allow, and the jobs that may not begin do not block others. In
- * a partition that has jobs with groups, no jobs are prefetched. A group is in one of these states:
+ * **Groups.** Groups (`record.ts`) take turns. All jobs without a group take turns as if they were one more
+ * group. If a group has limits, no more of its jobs begin than they allow, and the jobs that may not begin do
+ * not block others. In a partition that has jobs with groups, no jobs are prefetched. A group is in one of
+ * these states:
  *
  *   turn    its jobs may begin. A claim takes one job of each group in turn; then these groups are last
  *   asleep  until a time: a job is due, its rate allows one, or its pause is over
  *   full    until one of its jobs ends
  *
- * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher first →
- * place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids, which is the order
- * in which they were made, unless the application chose an id. The place of a job is the time it was queued, or its due
- * time if it was delayed. No process has to move a job that is due: it is `waiting` from that instant, for `claim`,
- * `counts` and `list` alike.
+ * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher
+ * first → place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids,
+ * which is the order in which they were made, unless the application chose an id. The place of a job is the
+ * time it was queued, or its due time if it was delayed. No process has to move a job that is due: it is
+ * `waiting` from that instant, for `claim`, `counts` and `list` alike.
  *
- * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one with each
- * new call on that partition, and has one call under way at a time. If a reply is lost, the caller sends the call again
- * with the same number, and gets the first answer; the call takes effect once. A partition remembers a caller's last
- * call for at least `CALL_MEMORY`.
+ * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one
+ * with each new call on that partition, and has one call under way at a time. If a reply is lost, the caller
+ * sends the call again with the same number, and gets the first answer; the call takes effect once. A
+ * partition remembers a caller's last call for at least `CALL_MEMORY`.
  *
- * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.leaseMs` milliseconds and
- * the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
- * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
- * lease that has ended still counts as held until `recover` takes it back. After that, a late outcome of a job that had
- * started still counts, with that token, until the job is claimed again, or put off, or retried by hand. The crash that
- * was counted stays.
+ * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.leaseMs`
+ * milliseconds and the token `<caller>.<number>` of that call. Only a caller that sends the token can settle
+ * or extend the jobs: any other gets `lost`, and nothing changes. Extending one job of a claim extends all of
+ * its jobs that are still held. A lease that has ended still counts as held until `recover` takes it back.
+ * After that, a late outcome of a job that had started still counts, with that token, until the job is
+ * claimed again, or put off, or retried by hand. The crash that was counted stays.
  *
  * **Silences.** After a silence of the store, leases last for their length once more: see `silence.ts`.
  *
- * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count as started
- * only when an `extend` names them. If a prefetched job is taken back before that, no run and no crash is counted. But
- * a job that was taken back once is not prefetched again until it is retried by hand: a claim ends before it, because
- * passing over it would break the order. So a job that kills its worker is found.
+ * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count
+ * as started only when an `extend` names them. If a prefetched job is taken back before that, no run and no
+ * crash is counted. But a job that was taken back once is not prefetched again until it is retried by hand: a
+ * claim ends before it, because passing over it would break the order. So a job that kills its worker is
+ * found.
  *
- * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim it is, it
- * counts as started only when an `extend` says so, and this also says whether it is alone (`LeaseNote.alone`). If it
- * was alone, its next crash fails it. If other jobs ran beside it, it fails at `MAX_CRASHES_BESIDE` crashes. The limit is
- * the job's own (`JobOptions.maxCrashes`), or `MAX_CRASHES`. A job that may crash once only is never a suspect. It is not
- * prefetched, nor handed out with a ring, so each claim of it counts as a start.
+ * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim
+ * it is, it counts as started only when an `extend` says so, and this also says whether it is alone
+ * (`LeaseNote.alone`). If it was alone, its next crash fails it. If other jobs ran beside it, it fails at
+ * `MAX_CRASHES_BESIDE` crashes. The limit is the job's own (`JobOptions.maxCrashes`), or `MAX_CRASHES`. A job
+ * that may crash once only is never a suspect. It is not prefetched, nor handed out with a ring, so each
+ * claim of it counts as a start.
  *
- * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not queued, or
- * changes the first. A job that releases its lock when it starts is not prefetched.
+ * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not
+ * queued, or changes the first. A job that releases its lock when it starts is not prefetched.
  *
- * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while a job with this id is kept, or
- * with `reuse` is queued in the place of one that has ended. A job whose class has not heard of its end is in the way in
- * any case, also if it was removed: the hook must be over before a new job may begin. Else a removed job is not in the
- * way, whatever the store still remembers of it.
+ * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while a job with this id is
+ * kept, or with `reuse` is queued in the place of one that has ended. A job whose class has not heard of its
+ * end is in the way in any case, also if it was removed: the hook must be over before a new job may begin.
+ * Else a removed job is not in the way, whatever the store still remembers of it.
  *
- * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until it is
- * acknowledged (`effects.ts`).
+ * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until
+ * it is acknowledged (`effects.ts`).
  *
  * **Retention.** The options say how many ended jobs of each state a partition keeps, and for how long
- * (`retention.ts`). A store that announces a worker keeps more if another living worker was announced with options that
- * keep more. The call that exceeds the number removes the excess, and `prune` removes old jobs; each removes a
- * bounded number a call. A member of a flow that failed is kept until its flow is forgotten (`PINNED`, `MAX_PINNED`).
+ * (`retention.ts`). A store that announces a worker keeps more if another living worker was announced with
+ * options that keep more. The call that exceeds the number removes the excess, and `prune` removes old jobs;
+ * each removes a bounded number a call. A member of a flow that failed is kept until its flow is forgotten
+ * (`PINNED`, `MAX_PINNED`).
  *
- * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
- * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. (Verbs that only read, and changes by
- * hand, of flows and of schedules, were sent again already, for as long as the call has.) If the server refuses
- * (read-only, out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that
- * Lark did not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
+ * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent
+ * and got no answer rejects with `STORE_UNCERTAIN`: send it again with the same number. (Verbs that only
+ * read, and changes by hand, of flows and of schedules, were sent again already, for as long as the call
+ * has.) If the server refuses (read-only, out of memory, disk full), it rejects with `STORE_REFUSED` and has
+ * changed nothing. If it meets data that Lark did not write, it rejects with `STORE_DAMAGED`; the changes
+ * that it had made before remain.
  */
 
 import type { Effect } from '../../model/effect.ts'
@@ -142,7 +148,10 @@ export interface StoreOptions extends Retentions {
   clock?: () => number
 }
 
-/** What a process does with a store: dispatch (`web`), work, renew leases, supervise processes, or run a command. */
+/**
+ * What a process does with a store: dispatch (`web`), work, renew leases, supervise processes, or run a
+ * command.
+ */
 export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
 
 /** The caller, and the number of its call on this partition. */
@@ -167,19 +176,23 @@ export type Verdict = 'settled' | 'lost'
 export interface Want {
   /** How many jobs to claim that start at once. */
   limit: number
-  /** How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only settles. */
+  /**
+   * How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only
+   * settles.
+   */
   prefetch?: number
   /** Milliseconds. */
   leaseMs: number
   /**
-   * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and no
-   * prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to end is rung
-   * when one ends.
+   * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and
+   * no prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to
+   * end is rung when one ends.
    */
   limits?: Limits | undefined
   /**
-   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had come that much sooner,
-   * or later below 0. Among jobs of the same place the higher priority goes first. In a group, its own jobs age too.
+   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had come that much
+   * sooner, or later below 0. Among jobs of the same place the higher priority goes first. In a group, its
+   * own jobs age too.
    */
   aging?: number | undefined
   /** For each limiter (`record.ts#NewJob.limiter`), how many jobs the claimer has permits for. */
@@ -187,8 +200,9 @@ export interface Want {
   /** Asks for effects, and acknowledges some. */
   effects?: EffectsWanted | undefined
   /**
-   * Receives jobs that arrive while the caller waits: at most as many as the claim got fewer than `limit`. A store may
-   * hand them over with the ring, which saves a call. If the ring is lost, they come with the next `exchange`.
+   * Receives jobs that arrive while the caller waits: at most as many as the claim got fewer than `limit`. A
+   * store may hand them over with the ring, which saves a call. If the ring is lost, they come with the next
+   * `exchange`.
    */
   hand?: (claim: Claim) => void
 }
@@ -217,16 +231,16 @@ export interface Exchange {
   /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
   limited?: Record<string, number>
   /**
-   * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs wait, and
-   * that the call got no further than the entries of cancelled jobs before them. Undefined: no job is known, or it is
-   * paused.
+   * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs
+   * wait, and that the call got no further than the entries of cancelled jobs before them. Undefined: no job
+   * is known, or it is paused.
    */
   nextDue?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
   /**
-   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`). Only if the claim got fewer jobs
-   * than `want.limit`, or if the settlements made a flow due; undefined if none will be due.
+   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`). Only if the claim got
+   * fewer jobs than `want.limit`, or if the settlements made a flow due; undefined if none will be due.
    */
   nextTick?: number
 }
@@ -238,7 +252,10 @@ export interface LeaseNote {
   log?: LogLine[]
   /** JSON text: the progress that the job reported last, if it is new. The store keeps the latest. */
   progress?: string
-  /** For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not alone. */
+  /**
+   * For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not
+   * alone.
+   */
   alone?: boolean
   /** The job has not begun, and does not count as started: the note only renews its lease. */
   unstarted?: true
@@ -268,7 +285,9 @@ export interface Announced {
   ttl: number
 }
 
-/** What there is to do in a partition. A field is undefined if there is nothing, or if it was not asked for. */
+/**
+ * What there is to do in a partition. A field is undefined if there is nothing, or if it was not asked for.
+ */
 export interface Finding {
   partition: string
   /** Milliseconds since 1970, by the clock of its part of the store. */
@@ -280,8 +299,9 @@ export interface Finding {
   /** Jobs are on their way to another partition, and nobody has brought them there (`moves.ts`). */
   isMoving?: boolean
   /**
-   * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as waiting
-   * there, because it was rung, or because another server has taken over that does not know the caller.
+   * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as
+   * waiting there, because it was rung, or because another server has taken over that does not know the
+   * caller.
    */
   nextDue?: number
   /** `prune` would find something. */
@@ -297,7 +317,10 @@ export interface Survey {
   partitions?: number
   /** Only partitions with something to do, in no order. */
   findings: Finding[]
-  /** The error for each partition that could not be surveyed: its part of the store is away, or its data is damaged. */
+  /**
+   * The error for each partition that could not be surveyed: its part of the store is away, or its data is
+   * damaged.
+   */
   failures: ReadonlyMap<string, unknown>
   /** The error, if the partitions could be surveyed but the worker could not be announced. */
   unannounced?: unknown
@@ -334,32 +357,32 @@ export interface Store extends Reading, AsyncDisposable {
   enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
 
   /**
-   * Settles jobs, then claims jobs, in one atomic step. A caller that got fewer than `want.limit` is rung when more
-   * jobs come. Outcomes and counters: `completed`, `failed`, `released` and `cancelled` count a run, `returned` does
-   * not.
+   * Settles jobs, then claims jobs, in one atomic step. A caller that got fewer than `want.limit` is rung
+   * when more jobs come. Outcomes and counters: `completed`, `failed`, `released` and `cancelled` count a
+   * run, `returned` does not.
    */
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
   /**
-   * Renews leases to `leaseMs` milliseconds from now, marks these jobs as started, stores log lines and progress, and
-   * returns notices. Rings those who watch a job with new progress. Safe to repeat.
+   * Renews leases to `leaseMs` milliseconds from now, marks these jobs as started, stores log lines and
+   * progress, and returns notices. Rings those who watch a job with new progress. Safe to repeat.
    */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], leaseMs: number): Promise<Extension>
 
   // maintenance: any worker, for all workers
 
   /**
-   * Reports what there is to do in at most `MAX_ITEMS` partitions, and does none of it. It makes a few reads for each
-   * partition, whatever is stored there. So an idle worker makes one call for all the partitions that it serves and
-   * maintains. On one server this is one call; on a cluster it is one for each partition, because each has its own
-   * slot.
+   * Reports what there is to do in at most `MAX_ITEMS` partitions, and does none of it. It makes a few reads
+   * for each partition, whatever is stored there. So an idle worker makes one call for all the partitions
+   * that it serves and maintains. On one server this is one call; on a cluster it is one for each partition,
+   * because each has its own slot.
    *
-   * The caller stays registered as waiting where it was. A store that accepts no writes at the moment (a replica, a
-   * server that loads its data) refuses this call too, so an answer proves that the store works.
+   * The caller stays registered as waiting where it was. A store that accepts no writes at the moment (a
+   * replica, a server that loads its data) refuses this call too, so an answer proves that the store works.
    *
    * @param announced a worker to announce with the same call
-   * @param leaseMs milliseconds, if the caller is a worker: the partitions with leases note that they were heard
-   *   (`silence.ts`)
+   * @param leaseMs milliseconds, if the caller is a worker: the partitions with leases note that they were
+   *   heard (`silence.ts`)
    */
   survey(
     caller: string,
@@ -369,8 +392,8 @@ export interface Store extends Reading, AsyncDisposable {
   ): Promise<Survey>
 
   /**
-   * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands out
-   * effects (`effects.ts`), for a caller that claims no jobs.
+   * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands
+   * out effects (`effects.ts`), for a caller that claims no jobs.
    */
   recover(partition: string, options?: RecoverOptions): Promise<Recovery>
 
@@ -382,13 +405,13 @@ export interface Store extends Reading, AsyncDisposable {
   prune(partition: string): Promise<number>
 
   /**
-   * Waits until a partition may have a job for this caller: that is, until a job came in, went back to its queue, or
-   * the queue was resumed, since the last `exchange` there that got fewer jobs than it wanted. Rings that come between
-   * two waits are kept. A ring is only a hint and can be lost with a connection, so callers also look every few
-   * seconds. A dispatch rings at most as many waiting workers as it brings jobs.
-   * @param noticed called at once with a partition that has a notice for this caller; the wait goes on. `alter` left it
-   *   for a job that the caller holds (`extend` returns it), a job that the caller watches has ended (`watch` returns it), or
-   *   there are events (`listen` returns them). This is a hint too
+   * Waits until a partition may have a job for this caller: that is, until a job came in, went back to its
+   * queue, or the queue was resumed, since the last `exchange` there that got fewer jobs than it wanted.
+   * Rings that come between two waits are kept. A ring is only a hint and can be lost with a connection, so
+   * callers also look every few seconds. A dispatch rings at most as many waiting workers as it brings jobs.
+   * @param noticed called at once with a partition that has a notice for this caller; the wait goes on.
+   *   `alter` left it for a job that the caller holds (`extend` returns it), a job that the caller watches
+   *   has ended (`watch` returns it), or there are events (`listen` returns them). This is a hint too
    * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
    */
   wait(
@@ -402,8 +425,8 @@ export interface Store extends Reading, AsyncDisposable {
   readonly watch: WatchVerb
 
   /**
-   * Reports what has happened to jobs behind a position, and has the partition write what happens from now on: see
-   * `events.ts`. Safe to repeat. Rings the listener when there is more.
+   * Reports what has happened to jobs behind a position, and has the partition write what happens from now
+   * on: see `events.ts`. Safe to repeat. Rings the listener when there is more.
    *
    * @param listener an id that no worker has
    * @param ttl milliseconds after which the listening lapses
@@ -415,8 +438,8 @@ export interface Store extends Reading, AsyncDisposable {
   wake(partition: string, caller: string): Promise<void>
 
   /**
-   * Lists a worker as alive for `ttl` milliseconds, with what this store keeps of ended jobs: the others that announce a
-   * worker keep the same then, and it learns what they keep. Its keys stay known for ever.
+   * Lists a worker as alive for `ttl` milliseconds, with what this store keeps of ended jobs: the others that
+   * announce a worker keep the same then, and it learns what they keep. Its keys stay known for ever.
    *
    * @returns the last order to it: see `orders.ts`
    */
@@ -429,7 +452,8 @@ export interface Store extends Reading, AsyncDisposable {
    */
   order(workers: readonly string[], order: WorkerOrder): Promise<string[]>
   /**
-   * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its last call.
+   * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its
+   * last call.
    */
   retire(caller: string): Promise<void>
   /** The live workers. */
@@ -441,42 +465,45 @@ export interface Store extends Reading, AsyncDisposable {
 
   // operating
 
-  /** Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`). */
+  /**
+   * Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`).
+   */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /**
-   * Puts ended jobs back that were removed, as their records say: with their ids, counters, errors, results and the times
-   * of their ends, and without locks, logs and ages of their own. Nothing else happens: they end no second time. Their
-   * partition keeps them like its other ended jobs. Safe to repeat.
+   * Puts ended jobs back that were removed, as their records say: with their ids, counters, errors, results
+   * and the times of their ends, and without locks, logs and ages of their own. Nothing else happens: they
+   * end no second time. Their partition keeps them like its other ended jobs. Safe to repeat.
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
-   * Takes a retry or another due time back: waiting and delayed jobs become what their records say, which were read before. Jobs
-   * that had ended end again, with the times, failures, crashes, result, progress and reason of then; others are due when
-   * they were. Payloads, errors and logs stay as they are. Refused is a job that has begun since or was edited, and the record
-   * of a job that ran. Safe to repeat.
+   * Takes a retry or another due time back: waiting and delayed jobs become what their records say, which
+   * were read before. Jobs that had ended end again, with the times, failures, crashes, result, progress and
+   * reason of then; others are due when they were. Payloads, errors and logs stay as they are. Refused is a
+   * job that has begun since or was edited, and the record of a job that ran. Safe to repeat.
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**
-   * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings waiting
-   * workers, and so does a pause that ends by itself, so that they learn when; not if it only becomes longer.
+   * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings
+   * waiting workers, and so does a pause that ends by itself, so that they learn when; not if it only becomes
+   * longer.
    * @returns all settings
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>
   /**
-   * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
-   * resumes it. Running jobs go on. `by`: who does it, if it is a person; kept with the time.
+   * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is
+   * resumed. 0 resumes it. Running jobs go on. `by`: who does it, if it is a person; kept with the time.
    */
   pause(partition: string, group: string, ms?: number, by?: string): Promise<MetGroup>
   /**
-   * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges jobs that were removed, and are kept
-   * for their effects (`effects.ts`).
+   * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges jobs that were removed,
+   * and are kept for their effects (`effects.ts`).
    * @returns how many; all, if under `MAX_ITEMS`
    */
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 
   /**
-   * Overwrites what was removed, as far as the store can in moments: the embedded store does in a file of 16 MiB or
-   * less that no other process holds meanwhile.
+   * Overwrites what was removed, as far as the store can in moments: the embedded store does in a file of 16
+   * MiB or less that no other process holds meanwhile.
    */
   scrub?(): Promise<void>
 

@@ -1,9 +1,9 @@
 /**
- * The store on Redis or Valkey. Each verb of the contract is one script. This class makes its arguments and reads its
- * answer.
+ * The store on Redis or Valkey. Each verb of the contract is one script. This class makes its arguments and
+ * reads its answer.
  *
- * There are at most two connections to a server: one carries all verbs, many at once. The other receives rings, and is
- * opened when the first caller claims. docs/performance.md has the cost of a job.
+ * There are at most two connections to a server: one carries all verbs, many at once. The other receives
+ * rings, and is opened when the first caller claims. docs/performance.md has the cost of a job.
  */
 import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
@@ -156,10 +156,12 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.Enqueued[]> {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline(call.patience)
-    // If the partition is known, nothing is awaited: the call is sent while its dispatches are still being prepared.
+    // If the partition is known, nothing is awaited: the call is sent while its dispatches are still being
+    // prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#countsOf(partition)[2])
-    // Jobs that a replaced primary had accepted would be lost, so the link must be sure. Other calls can be repeated.
+    // Jobs that a replaced primary had accepted would be lost, so the link must be sure. Other calls can be
+    // repeated.
     const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs)
@@ -473,7 +475,10 @@ export class RedisStore implements contract.Store {
     return { jobs, ...pageCursors(shown, mark, marks, jobs, filter) }
   }
 
-  /** The ids of the active jobs after a cursor of `isById`, sorted: by this process, since a script would block the server. */
+  /**
+   * The ids of the active jobs after a cursor of `isById`, sorted: by this process, since a script would
+   * block the server.
+   */
   async #activeIds(partition: string, { cursor }: contract.Filter): Promise<string[]> {
     const ids = (await this.#scripts.send(['HKEYS', this.#keys.of(partition, 'holders')])) as string[]
     const after = cursor === undefined ? '' : (JSON.parse(cursor) as string[])[0]!

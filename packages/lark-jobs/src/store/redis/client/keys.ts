@@ -18,26 +18,27 @@
  *                        code this is `noPrefetch`; stored names do not change. Or the token with which a job
  *                        that was taken back may still be settled (`last-token.lua`)
  *   doubts       ZSET    jobs that were taken back after a silence of the store (`doubt.lua`)
- *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
- *                        (`effect.lua`)
+ *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because
+ *                        jobs ended (`effect.lua`)
  *   effects:move  ZSET   jobs on their way to another partition (`gone.lua`)
- *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed together
- *                        (`bundle.lua`)
+ *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed
+ *                        together (`bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`keeping.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`watching.lua`)
  *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`listening.lua`)
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
  *                        (`flows.lua`)
- *   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>, flow-ids, flows  STRING, STRING, STRING, ZSET, ZSET  the same
+ *   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>, flow-ids, flows  STRING, STRING, STRING, ZSET, ZSET
+ *                        the same
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
- *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go first
- *                        (`failed-jobs.lua`)
+ *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go
+ *                        first (`failed-jobs.lua`)
  *   retrying     SET     the jobs that have failed and wait for their next try (`counters.lua`)
- *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they are delayed
- *                        (`counters.lua`)
+ *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they
+ *                        are delayed (`counters.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
@@ -53,13 +54,14 @@
  *                        (`roll-up.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
  *   offers       HASH    how many jobs each of these callers takes with a ring (`offers.lua`)
- *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`, `call:flows.<id>`:
- *                        schedules or a flow were written, and a process waits for the replicas or the disk
+ *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`,
+ *                        `call:flows.<id>`: schedules or a flow were written, and a process waits for the
+ *                        replicas or the disk
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
  *
- *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`permit.lua`); until when. Both are
- *                        removed with the last holder
+ *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`permit.lua`); until when. Both
+ *                        are removed with the last holder
  *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
  *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`rate.lua`)
  *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`circuit.lua`)
@@ -70,18 +72,18 @@
  *   layout       STRING  the name of all this (`contract/rules/layout.ts`)
  *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
  *   partitions   SET
- *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended are kept for
- *                        a while if they say how their runs went (`contract/runs.ts`)
+ *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended
+ *                        are kept for a while if they say how their runs went (`contract/runs.ts`)
  *   past-runs    STRING  JSON: the sum of the runs of all other workers
- *   run-history, runs-kept  HASH, STRING  instant -> the sum of all runs then (`contract/run-history.ts`); the last minute
- *                        in which somebody was told to keep it
+ *   run-history, runs-kept  HASH, STRING  instant -> the sum of all runs then (`contract/run-history.ts`);
+ *                        the last minute in which somebody was told to keep it
  *   taken:<worker>       LIST    JSON: what was taken back from it (`contract/lost-workers.ts`); it expires
  *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
  *   retentions   ZSET    JSON: what workers keep of ended jobs (`store/contract/rules/retention.ts`), until
  *                        when one of them counts as alive
  *   keys         SET     job keys that were ever announced
- *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
- *                        declare
+ *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job
+ *                        classes declare
  *   audit, audit-times  HASH, ZSET  what people changed by hand (`audit-write.lua`)
  *
  * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.

@@ -8,8 +8,8 @@
 --                               of the state): nodes, and the first members that did not complete; of a
 --                               member that was started again: `s` and the `queuedAt` of its job
 --   flow-results:<id>   HASH    index -> result of a node
---   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended, otherwise
---                               than completed, and was cancelled
+--   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended,
+--                               otherwise than completed, and was cancelled
 --   flow-ids            ZSET    id -> when it was made, in the order in which they were
 --   flows               ZSET    when they are due (tick.lua)
 -- module: flows
