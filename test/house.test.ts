@@ -7,7 +7,16 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import * as internal from '../packages/lark-jobs/src/internal.ts'
-import { earlyReturns, filesBelow, type Import, importsOf, read, root, spreadsOfUndefined } from './source.ts'
+import {
+  commentLines,
+  earlyReturns,
+  filesBelow,
+  type Import,
+  importsOf,
+  read,
+  root,
+  spreadsOfUndefined,
+} from './source.ts'
 
 // js-yaml has no types of its own.
 const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown }
@@ -480,6 +489,23 @@ describe.each(Object.keys(floors))('comments in %s', (folder) => {
         .map((name) => `${file} names ${name}`),
     )
     expect(missing).toEqual([])
+  })
+})
+
+/** Columns: comments are read like text, so they are not as wide as code may be. */
+const WIDEST = 110
+
+describe.each([...Object.keys(floors), 'packages/lark-dashboard/browser'])('comments in %s', (folder) => {
+  it(`have at most ${WIDEST} columns, but for code, and what programs read`, () => {
+    const wide = ['.ts', '.tsx', '.lua']
+      .flatMap((end) => filesBelow(folder, end))
+      .filter((file) => !file.endsWith('.generated.ts'))
+      .flatMap((file) =>
+        commentLines(read(`${folder}/${file}`))
+          .filter(({ text }) => text.length > WIDEST && !/biome-ignore|^-- (needs|gives): /.test(text))
+          .map(({ line, text }) => `${file}:${line}: ${text.trim()}`),
+      )
+    expect(wide).toEqual([])
   })
 })
 

@@ -76,6 +76,18 @@ export function earlyReturns(text: string): string[] {
   return found
 }
 
+/** The lines of comments, but for the code of examples. */
+export function commentLines(text: string): { line: number; text: string }[] {
+  let isCode = false
+  return text.split('\n').flatMap((line, at) => {
+    const isComment = /^\s*(\*|\/\/|\/\*\*|--)/.test(line)
+    if (!isComment || /^\s*\/\*\*/.test(line)) isCode = false
+    if (/\* @example\b/.test(line)) isCode = true
+    else if (line.includes('```')) isCode = !isCode
+    return isComment && !isCode ? [{ line: at + 1, text: line }] : []
+  })
+}
+
 /** The spreads whose condition is only that the value of their properties is not `undefined`, which `defined()` says. */
 export function spreadsOfUndefined(text: string): string[] {
   const found = text.matchAll(
