@@ -2,6 +2,7 @@
 import { rows as bundlers } from './rows/bundlers.js'
 import { rows as dashboards } from './rows/dashboards.js'
 import { rows as frameworks } from './rows/frameworks.js'
+import { rows as newProjects } from './rows/new-projects.js'
 import { rows as packageManagers } from './rows/package-managers.js'
 import { rows as runtimes } from './rows/runtimes.js'
 import { rows as testRunners } from './rows/test-runners.js'
@@ -11,6 +12,7 @@ import { rows as typescript } from './rows/typescript.js'
 const files = {
   'rows/runtimes.js': runtimes,
   'rows/package-managers.js': packageManagers,
+  'rows/new-projects.js': newProjects,
   'rows/typescript.js': typescript,
   'rows/bundlers.js': bundlers,
   'rows/test-runners.js': testRunners,

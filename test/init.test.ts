@@ -13,7 +13,9 @@ afterEach(() => {
 const dependencies = { '@s18i/lark': '*', '@s18i/lark-jobs': '*' }
 
 const documented = Object.fromEntries(
-  blocksOf(read('README.md')).flatMap(({ title, text }) => (title === undefined ? [] : [[title, text]])),
+  blocksOf(read('README.md')).flatMap(({ title, text }) =>
+    title?.startsWith('src/') ? [[title, text]] : [],
+  ),
 )
 
 /** The projects, with what each has before, and the import of the job that the command in it must have. */
