@@ -85,7 +85,7 @@ async function attempt(row) {
   process.stderr.write(`${outcome.works ? 'works' : 'FAILS'}, ${seconds.toFixed(1)} s\n`)
   if (!outcome.works)
     process.stderr.write(`  ${outcome.remark}\n${outcome.output.trim().replace(/^/gm, '    ')}\n`)
-  const where = row.node !== undefined && row.kind !== 'Runtime' ? `on Node ${row.node}` : ''
+  const where = row.node !== undefined && !row.name.includes('Node') ? `on Node ${row.node}` : ''
   if (outcome.works) outcome.remark = [outcome.remark, where].filter(Boolean).join(', ')
   report.add(row, { ...outcome, version, seconds })
   // The outcome is kept after each row, so that an interrupted run keeps its results.
