@@ -3,7 +3,7 @@
  * installed in the repository for those who depend on it.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -55,6 +55,23 @@ export class Registry implements AsyncDisposable {
     await new Promise((closed) => this.#server.close(closed))
   }
 
+  /** Takes a packed package, as if it were published: beside its earlier versions, as the latest. */
+  take(tarball: string): void {
+    const manifest = JSON.parse(
+      execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }),
+    ) as Manifest
+    const { name, version } = manifest
+    const before = this.published.get(name)
+    const data = readFileSync(tarball).toString('base64')
+    this.published.set(name, {
+      name,
+      access: 'public',
+      'dist-tags': { latest: version },
+      versions: { ...before?.versions, [version]: manifest },
+      _attachments: { ...before?._attachments, [`${name}-${version}.tgz`]: { data } },
+    })
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = decodeURIComponent(new URL(request.url!, this.url).pathname.slice(1))
     if (request.method === 'PUT') {
@@ -77,9 +94,11 @@ export class Registry implements AsyncDisposable {
   #published(name: string) {
     const found = this.published.get(name)
     if (found === undefined) return undefined
-    const [version, manifest] = Object.entries(found.versions)[0]!
-    const dist = { ...manifest.dist, tarball: `${this.url}-/files/${name}.tgz` }
-    return { name, 'dist-tags': found['dist-tags'], versions: { [version]: { ...manifest, dist } } }
+    const versions = Object.entries(found.versions).map(([version, manifest]) => {
+      const tarball = `${this.url}-/files/${name}-${version}.tgz`
+      return [version, { ...manifest, dist: { ...manifest.dist, tarball } }] as const
+    })
+    return { name, 'dist-tags': found['dist-tags'], versions: Object.fromEntries(versions) }
   }
 
   /** All versions that the repository has of a package. Those for other platforms are there without a file. */
@@ -103,8 +122,9 @@ export class Registry implements AsyncDisposable {
   }
 
   #file(place: string): Buffer {
-    const published = this.published.get(place)
-    if (published !== undefined) return Buffer.from(Object.values(published._attachments)[0]!.data, 'base64')
+    const attached = [...this.published.values()].map((each) => each._attachments[`${place}.tgz`])
+    const published = attached.find((each) => each !== undefined)
+    if (published !== undefined) return Buffer.from(published.data, 'base64')
     const words = [
       '-cz',
       '--exclude=./node_modules',
