@@ -56,6 +56,8 @@ const floors: Record<string, string[][]> = {
     ['store/connect.ts'],
     // when schedules tick, how flows advance, and how both are kept
     ['schedule/*', 'flow/*'],
+    // what a run records of its steps, and what it waits for
+    ['step/*'],
     // A run does not know who runs it: `dispatchNow` does as well as a worker.
     ['run/*', 'dispatch/*'],
     ['worker/*'],
@@ -119,6 +121,7 @@ const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
   'packages/lark-bullmq/src/job/bull-job.ts': 'what a job of BullMQ has',
   'packages/lark-bullmq/src/worker/worker.ts': 'what a worker of BullMQ has',
+  'packages/lark-jobs/src/api/job.ts': 'all that a class may say and call, with what each does',
   'packages/lark-jobs/src/store/contract/store.ts': 'what each verb of a store promises',
   'packages/lark-jobs/src/store/redis/store.ts': 'a method for each verb of the contract',
   'packages/lark-jobs/src/store/sqlite/store.ts': 'a method for each verb of the contract',

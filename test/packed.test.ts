@@ -47,9 +47,9 @@ describe.each(names)('%s', (name) => {
 
   // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on 2026-11-26,
   // 1,334 kB before BullMQ had a package of its own and source maps were exact to the line only, 1,000 kB since the
-  // declarations have no heads of files, and the Lua no indentation).
-  test('has at most 1,005 kB: 1.0 MB, as npm says', () => {
-    expect(statSync(tarballs.get(name)!).size).toBeLessThan(1_005_000)
+  // declarations have no heads of files, and the Lua no indentation; durable steps come on top).
+  test('has at most 1,150 kB: 1.1 MB, as npm says', () => {
+    expect(statSync(tarballs.get(name)!).size).toBeLessThan(1_150_000)
   })
 
   test('satisfies publint', async () => {

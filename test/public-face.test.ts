@@ -71,7 +71,7 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed flow group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil schedule scheduledFor signal success tags timeout tries unique warn with'
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed flow group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil schedule scheduledFor signal sleep step success tags timeout tries unique waitFor warn with'
 
 test.each([
   [
@@ -96,7 +96,7 @@ test.each([
   [
     'a handle',
     7,
-    'cancel edit find id move prioritize progress queue queued rejection remove reschedule result runNow status tag untag',
+    'cancel edit find id move prioritize progress queue queued rejection remove reschedule result runNow send status tag untag',
   ],
   ['an error of the queue', 5, 'because cause code exit hint id ids message name queued reason stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {

@@ -64,10 +64,11 @@ await build({
         (name) => `src/store/contract/rules/${name}.ts`,
       ),
     ],
-    credentials: ['src/store/contract/credentials.ts'],
+    credentials: ['src/store/contract/connection/credentials.ts'],
     // Stored errors, their kinds, moved jobs, and words for counts: for a worker and for who looks at jobs.
     'job-error': [
-      ...['job-error', 'fingerprint'].map((name) => `src/run/${name}.ts`),
+      'src/model/run/job-error.ts',
+      'src/run/fingerprint.ts',
       'src/store/contract/moved.ts',
       ...['dropped-words', 'plural'].map((name) => `src/words/${name}.ts`),
     ],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { KeptError } from '../src/index.ts'
-import { errorLine, jobError, partsOf } from '../src/run/job-error.ts'
+import { errorLine, jobError, partsOf } from '../src/model/run/job-error.ts'
 
 const kept = (thrown: unknown) => jobError(thrown, 1, 0)
 const depthOf = ({ cause }: KeptError): number => (cause === undefined ? 0 : 1 + depthOf(cause))

@@ -362,6 +362,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const running = this.#running.get(claimed.id)
     this.#running.delete(claimed.id)
     if (running === undefined || outcome.kind === 'released' || outcome.kind === 'unstarted') return
+    if (outcome.kind === 'suspended') return
     const { job, value } = running
     if (outcome.kind === 'completed') {
       job.ended({ value })

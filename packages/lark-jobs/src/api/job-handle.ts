@@ -5,16 +5,22 @@
 
 import type { CancelOptions, RemoveOptions } from '../operate/change/changed.ts'
 import type { JobChange, OpenChange } from '../operate/change/row.ts'
+import type { SendOptions } from '../operate/change/send.ts'
 import type { KeptResult, ResultOptions } from '../operate/events/results.ts'
 import type { ChangeOptions } from '../operate/look/filter.ts'
 import type { JobDetail, JobPlace, JobStatus } from '../operate/look/stored-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
+import type { SignalKind } from '../step/signal.ts'
 import type { Duration } from '../words/duration.ts'
 
 /** How `handle.cancel()` cancels. */
 export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
+/** What `send` takes behind the signal: a value, unless the signal has none. */
+export type SendArguments<T> = undefined extends T
+  ? [value?: T, options?: SendOptions]
+  : [value: T, options?: SendOptions]
 /** How `handle.remove()` removes. */
 export type HandleRemoveOptions = Pick<RemoveOptions, 'ifNotBegun'>
 
@@ -193,6 +199,24 @@ export class JobHandle<J extends JobLike = JobLike> {
   async untag(...tags: string[]): Promise<boolean> {
     const { untag } = await jobChanges()
     return this.#change(untag, tags)
+  }
+
+  /**
+   * Sends a signal to the job, for its `this.waitFor()`. The store keeps it until the job takes it, whether
+   * or not the job waits. For an id that the application chose, it may come before the job is dispatched:
+   * then it is kept for an hour.
+   *
+   * @param signal made by `defineSignal`
+   * @param value JSON; checked by the schema of the signal, if it has one
+   * @param options `id`: the signal is kept once, however often it is sent with this id
+   * @returns `false` if the job has ended, or if there is no such job
+   * @throws STEP_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, SIGNALS_FULL
+   * @example await Jobs.handle(OnboardJob, 'order-7').send(approved, { by: 'ada' }, { id: 'click-81' })
+   */
+  async send<T>(signal: SignalKind<T>, ...[value, options = {}]: SendArguments<T>): Promise<boolean> {
+    const { readSignal, sendAt } = await import('../operate/change/send.ts')
+    const read = await readSignal(signal as SignalKind<unknown>, value, options)
+    return sendAt(await this.#opened(), this.#place, read)
   }
 
   /**

@@ -5,6 +5,7 @@
 import { branded } from '@s18i/lark/internal'
 import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
 import { memberOf } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
 import { encode } from '../model/payload.ts'
 import type { LogLevel } from '../model/record.ts'
 import { type Decision, failing, releasing } from '../model/run/decision.ts'
@@ -29,6 +30,9 @@ import type { AnySchema } from '../options/standard-schema.ts'
 import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
+import type { StepName } from '../step/name.ts'
+import type { SignalKind } from '../step/signal.ts'
+import type { StepContext, StepOptions, Steps, Waited, WaitOptions } from '../step/steps.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { jobsInside } from './default-jobs.ts'
@@ -389,6 +393,62 @@ export abstract class Job {
   }
 
   /**
+   * Runs a function once for this job, however often the job runs: its result is kept before the promise
+   * resolves, and a later run gets it without calling the function. A step is found by its name, never by its
+   * place: steps may be inserted, removed and put into another order while jobs are under way.
+   *
+   * If the function throws, and its tries are used up, the step fails with a `StepError`. If the handler lets
+   * it pass, the attempt fails as with any error, and the next one goes on at this step. If the handler
+   * catches it, a later run gets the same error.
+   *
+   * @param name used once in a run: a text, or a list such as `['mail', user.id]`
+   * @param work is told a `key` that is the same in each try and run, for services that take idempotency keys
+   * @returns what the function returned; it must be JSON, and is kept with the job: at most 512 KiB
+   * @throws StepError; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY; the reason of `this.signal` if
+   * the run is over
+   * @example const card = await this.step('charge', ({ key }) => pay(user, { idempotencyKey: key }), { tries: 5 })
+   */
+  step<T>(
+    name: StepName,
+    work: (context: StepContext) => T | Promise<T>,
+    options?: StepOptions<T>,
+  ): Promise<T> {
+    return this.#steps('step').then((steps) => steps.step(name, work, options))
+  }
+
+  /**
+   * Waits, for days if need be. After a second the job is suspended: it frees its slot and its permits, and
+   * is `delayed` until the time has come; then a new run goes on here, and gets the results of the steps
+   * before from what was kept. Code between steps runs again.
+   *
+   * @param name used once in a run
+   * @param duration milliseconds, or `'30s'`, `'5m'`, `'2h'`, `'3d'`
+   * @throws STEP_INVALID, STEP_TWICE, STEP_OUTSIDE; the reason of `this.signal` if the run is over
+   * @example await this.sleep('cool down', '3d')
+   */
+  sleep(name: StepName, duration: Duration): Promise<void> {
+    return this.#steps('sleep').then((steps) => steps.sleep(name, duration))
+  }
+
+  /**
+   * Waits for a signal, that `handle.send()` or `lark jobs:send` sends. A signal is kept for the job from the
+   * moment at which it is sent, whether or not the job waits for it; signals of one name are taken in the
+   * order in which they came. While the job waits it is suspended, as in `sleep`.
+   *
+   * @param signals made by `defineSignal`: one, or several by name, of which the first that comes counts
+   * @param options `timeout`: how long. `name`: of the wait, if there is another for the same signals
+   * @returns `{ value }`, or with several `{ name, value }`; undefined if the time is over
+   * @throws as `sleep`
+   * @example const answer = await this.waitFor({ approved, rejected }, { timeout: '7d' })
+   */
+  waitFor<S extends SignalKind<unknown> | Readonly<Record<string, SignalKind<unknown>>>>(
+    signals: S,
+    options?: WaitOptions,
+  ): Promise<Waited<S> | undefined> {
+    return this.#steps('waitFor').then((steps) => steps.waitFor(signals, options))
+  }
+
+  /**
    * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and
    * `jobs:show` show it, also after the job has ended. It reaches the store within a quarter of a second
    * while somebody watches the job, and otherwise with the next renewal of its lease. So it may be called
@@ -424,6 +484,18 @@ export abstract class Job {
   /** Like `info`, for an error. The job goes on. */
   error(text: string): void {
     this.#write('error', text)
+  }
+
+  async #steps(call: string): Promise<Steps> {
+    const steps = this[jobInside]?.run?.steps
+    if (steps !== undefined) return steps as Steps
+    throw new JobsError(
+      'STEP_OUTSIDE',
+      `${this.constructor.name}: ${call}() was called while the job does not run`,
+      {
+        hint: 'Only handle() has steps.',
+      },
+    )
   }
 
   #decide(decision: Decision): never {

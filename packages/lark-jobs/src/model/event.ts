@@ -8,6 +8,7 @@
  *   completed, failed, cancelled    it has ended in this state
  *   retrying   its run failed, and it will run again
  *   released   its run put it back
+ *   suspended  its run waits, and the job is put back meanwhile
  *   returned   its worker gave it back, and no run is counted
  *   crashed    its worker died. It runs again, unless another event of the job follows
  *   removed    a person removed it, in whichever state it was
@@ -21,6 +22,7 @@ export const eventKinds = [
   'cancelled',
   'retrying',
   'released',
+  'suspended',
   'returned',
   'crashed',
   'removed',

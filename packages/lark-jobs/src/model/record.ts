@@ -34,6 +34,7 @@
  */
 
 import type { Backoff } from './backoff.ts'
+import type { Journal, Recorded } from './journal.ts'
 import type { Limits } from './limits.ts'
 
 /** The most characters of the key of a job, and of the name of a queue. */
@@ -253,10 +254,12 @@ export interface ClaimedJob extends Counters {
   /** Proof of the lease: only a call with this token settles the job. */
   token: string
   unreadable?: Unreadable
+  /** What earlier runs recorded, as far as it comes with the claim; absent if nothing. */
+  journal?: Journal
 }
 
 /** A job as `get` and `list` return it. */
-export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt'> {
+export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal'> {
   partition: string
   state: State
   /** When a delayed or waiting job is or was due. */
@@ -276,6 +279,8 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt'> {
    * wrote who cancelled it.
    */
   because?: string
+  /** While it is suspended: the names of the signals that make it go on before it is due. */
+  suspended?: string[]
   /** While it waits, and the last run put it back because no worker could read it: since when it waits. */
   strandedSince?: number
   /** JSON text of the progress that it reported last. */
@@ -286,9 +291,9 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt'> {
  * How the run of a claimed job ended, as its worker reports it to the store: a closed union.
  *
  * An `unstarted` job was never started: it goes back to the head of its line, or is delayed, and counts no
- * run. A `released` job ran and goes back without having failed. Every outcome may carry the log of the run.
- * Later kinds (`suspended`), and the effects of an outcome elsewhere (the next job of a chain, a batch's
- * callback), will be further fields of this object, stored by the same settle call.
+ * run. A `released` job ran and goes back without having failed. A `suspended` job waits, and goes on where
+ * it was (`store/contract/journals.ts`). Every outcome may carry the log of the run, and entries of its
+ * journal.
  */
 export type Outcome = (
   | { kind: 'completed'; result?: string }
@@ -308,6 +313,11 @@ export type Outcome = (
   | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because?: string; isStranded?: undefined }
   /** `in`: milliseconds until the job is due; without it, at once. */
   | { kind: 'unstarted'; in?: number }
+  /**
+   * `in`: milliseconds until it is due. `waits`: the names of the signals that make it due before. `heard`:
+   * how many signals the run knew.
+   */
+  | { kind: 'suspended'; in: number; waits: readonly string[]; heard: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & {
   log?: LogLine[]
@@ -318,6 +328,8 @@ export type Outcome = (
    * schedule.
    */
   took?: number
+  /** What it has recorded, and not sent yet. */
+  steps?: Recorded
 }
 
 /** A worker, as people see it. */

@@ -138,8 +138,6 @@ export function classOf(Class: JobConstructor): JobClass {
   const voice = voiceOf('JOB_INVALID', Class.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(Class)
   const fields = job as unknown as Record<string, unknown>
-  for (const name of ['step', 'sleep', 'waitFor'])
-    if (name in job) refuse(voice, name, fields[name], 'absent: Lark will have a member of this name')
   // The field of other libraries. Nothing would read it, and the jobs would go to another queue.
   if (typeof fields.queue === 'string')
     refuse(

@@ -3,11 +3,13 @@
  * `worker/slots.ts` adds what only the worker needs to know.
  */
 import { JobsError } from '../model/errors.ts'
-import type { CancelReason, ClaimedJob, LogLevel, LogLine } from '../model/record.ts'
+import type { Journal } from '../model/journal.ts'
+import type { CancelReason, ClaimedJob, LogLevel, LogLine, Outcome } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run/run.ts'
 import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
+import { Steps } from '../step/steps.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
 import { CommandJob, commandIn } from './command-job.ts'
 import type { Make } from './made-job.ts'
@@ -33,6 +35,12 @@ export interface RunEnvironment {
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
   reported(execution: Execution): void
+  /** Called when steps are to be recorded. */
+  records?(execution: Execution): void
+  /** Reads more of the journal of a job. */
+  more?(execution: Execution, from: number): Promise<Journal | undefined>
+  /** Called when the run only waits, and nothing is around its handler. */
+  suspends?(execution: Execution, outcome: Outcome): void
   /** Called when the handler has ended, and `failed` or `cancelled` begins, with a new timeout and signal. */
   goesOn(execution: Execution): void
 }
@@ -87,6 +95,9 @@ export class Execution implements Writer {
   #progress: string | undefined
   /** Undefined: there is no telemetry. */
   processing: Processing | undefined
+  stepsIfAny: Steps | undefined
+  /** Ends what is around `handle`, and not `handle` itself; undefined if nothing is around it. */
+  drop: ((error: unknown) => void) | undefined
   /** Some progress of this run was handed over. */
   hasReported = false
 
@@ -121,6 +132,45 @@ export class Execution implements Writer {
 
   get owner(): object | undefined {
     return this.environment.owner
+  }
+
+  /** Made when the job first uses a step. */
+  get steps(): Steps {
+    const execution = this
+    const { environment, job } = this
+    this.stepsIfAny ??= new Steps({
+      job,
+      name: this.name,
+      get reason() {
+        return execution.run.reason
+      },
+      get signal() {
+        return execution.run.signal as AbortSignal
+      },
+      now: () => environment.clock.now(),
+      send: () => environment.records?.(this),
+      more: (from) => environment.more!(this, from),
+      suspend: (wait) => this.#suspend({ kind: 'suspended', ...wait }),
+    })
+    return this.stepsIfAny
+  }
+
+  aborted(reason: Error): void {
+    this.stepsIfAny?.abort(reason)
+  }
+
+  /** What is around the handler ends; the handler stays where it waits. */
+  #suspend(outcome: Outcome & { kind: 'suspended' }): void {
+    if (this.drop === undefined) {
+      this.isConcluded = true
+      this.environment.suspends!(this, outcome)
+      return
+    }
+    const error = new JobsError('JOB_SUSPENDED', `${this.name} waits`, {
+      hint: 'The run ends here, and a later one goes on: let this error pass.',
+    })
+    this.run.decision ??= { kind: 'suspended', outcome, error }
+    this.drop(error)
   }
 
   /** There is something to hand over to somebody who watches. */

@@ -13,16 +13,17 @@ import { resultText, whyDropped } from '../model/payload.ts'
 import { hasPayload, type Outcome } from '../model/record.ts'
 import { inRunOf } from '../model/run/current-member.ts'
 import type { Decision } from '../model/run/decision.ts'
+import { jobError } from '../model/run/job-error.ts'
 import { returnedFalse } from '../model/run/run.ts'
 import { limitsFrom } from '../model/tick.ts'
 import type { JobClass, JobLike } from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { readable } from '../words/duration.ts'
+import { listed } from '../words/listed.ts'
 import { CommandJob } from './command-job.ts'
 import type { Execution } from './execution.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { jobError } from './job-error.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
 import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
@@ -190,6 +191,7 @@ function thrown(error: unknown, execution: Execution, jobClass: JobClass): RunOu
  */
 function decided(decision: Decision, execution: Execution, jobClass: JobClass): RunOutcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
+  if (decision.kind === 'suspended') return decision.outcome
   if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
     return stopped(execution, jobClass)
   const { job, environment } = execution
@@ -231,9 +233,25 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
 
 function called(job: JobLike, payload: unknown, execution: Execution, jobClass: JobClass): unknown {
   const { middleware, permits } = execution.environment
-  if (middleware.length + jobClass.middleware.length === 0) return job.handle(payload)
+  if (middleware.length + jobClass.middleware.length === 0) {
+    const handled = job.handle(payload)
+    return execution.environment.make === undefined ? handled : droppable(execution, handled)
+  }
   const seen = new SeenJob(execution.run, jobClass, execution.claimer.queue, payload, permits)
-  return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
+  return through([...middleware, ...jobClass.middleware], seen, () =>
+    droppable(execution, job.handle(payload)),
+  )
+}
+
+/**
+ * What is around `handle` ends when the job is suspended: middleware, and the container that made the job.
+ */
+function droppable(execution: Execution, handled: unknown): unknown {
+  if (!(handled instanceof Promise)) return handled
+  return new Promise((resolve, reject) => {
+    execution.drop = reject
+    handled.then(resolve, reject)
+  })
 }
 
 /** @throws RECORD_DAMAGED, PAYLOAD_INVALID, PAYLOAD_VERSION. The job then fails without a retry */
@@ -250,12 +268,22 @@ function payloadOf(execution: Execution, jobClass: JobClass): unknown {
 
 function success(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   if (value === false) return failure(returnedFalse(), execution, jobClass)
+  const open = execution.stepsIfAny?.open ?? []
+  if (open.length > 0) return failure(notAwaited(open, jobClass), execution, jobClass)
   const result = resultText(value, jobClass.name)
   if (result === undefined) return COMPLETED
   // The work is done. A result that cannot be kept must not cause a retry.
   const why = whyDropped(result)
   if (why !== undefined) execution.run.write('warn', `The result was not kept: ${why}`)
   return { kind: 'completed', result }
+}
+
+/** The handler has returned, and some of its steps have not ended. */
+function notAwaited(open: readonly string[], { name }: JobClass): JobsError {
+  const steps = listed(open.slice(0, 5))
+  return new JobsError('STEP_NOT_AWAITED', `${name}: handle() ended before its steps: ${steps}`, {
+    hint: 'Await each of them, or all of them with Promise.all().',
+  })
 }
 
 function isTooLate({ run }: Execution): boolean {

@@ -6,8 +6,8 @@
 import { JobsError } from '../model/errors.ts'
 import { hintFor, plain, schemeOf } from '../words/connection-text.ts'
 import { formOf } from '../words/secret.ts'
+import type { RedisServers } from './contract/connection/servers.ts'
 import { RETENTION } from './contract/rules/retention.ts'
-import type { RedisServers } from './contract/servers.ts'
 import type { Store, StoreOptions } from './contract/store.ts'
 
 /** What a thread or a process needs to open the same store: plain data. */

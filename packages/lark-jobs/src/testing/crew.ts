@@ -373,7 +373,7 @@ export class Crew {
     const { runs } = this
     if (outcome.kind === 'unstarted') return
     if (outcome.kind === 'failed') runs[outcome.retryIn === undefined ? 'failed' : 'retried'] += 1
-    else runs[outcome.kind] += 1
+    else runs[outcome.kind === 'suspended' ? 'released' : outcome.kind] += 1
     const schedule = scheduleTick(job.id)?.id
     const what = schedule === undefined ? name : `${name} by the schedule ${schedule}`
     this.#ended.set(what, (this.#ended.get(what) ?? 0) + 1)

@@ -5,7 +5,7 @@
  */
 import type { ClaimedJob, LogLine, Outcome } from '../model/record.ts'
 import type { Remedy } from '../model/remedy.ts'
-import { behind } from '../run/job-error.ts'
+import { behind } from '../model/run/job-error.ts'
 import { print } from '../run/job-log.ts'
 
 /** A job that runs. */

@@ -9,6 +9,7 @@
 
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
+import type { Journal } from '../model/journal.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run/run.ts'
 import type { RunCounts } from '../model/run/run-counts.ts'
@@ -79,6 +80,8 @@ export interface SlotsAround {
   changed(took: number): void
   /** Called when a job reports progress. */
   reported?(running: Execution): void
+  /** Called when steps of a job are to be recorded. */
+  records?(running: Execution): void
   /** Called when a job has paused its queue. */
   paused?(own: Claimer, outcome: Outcome & { kind: 'released' }): void
   /** When the event loop is known to have turned last, by `performance.now()`. */
@@ -192,6 +195,19 @@ export class Slots extends Part implements RunEnvironment {
 
   reported(running: SlotExecution): void {
     this.#around.reported?.(running)
+  }
+
+  records(running: SlotExecution): void {
+    this.#around.records?.(running)
+  }
+
+  more({ claimer, job }: SlotExecution, from: number): Promise<Journal | undefined> {
+    return this.#options.store.journals.read(claimer.partition, job.id, from)
+  }
+
+  suspends(running: SlotExecution, outcome: Outcome): void {
+    running.through()
+    this.#ended(running, outcome)
   }
 
   goesOn(running: SlotExecution): void {
@@ -311,7 +327,9 @@ export class Slots extends Part implements RunEnvironment {
     }
     const log = running.takeLog()
     const progress = running.takeProgress()
-    const report = log === undefined && progress === undefined ? undefined : defined({ log, progress })
+    const steps = running.stepsIfAny?.end(running.thrown)
+    const isBare = log === undefined && progress === undefined && steps === undefined
+    const report = isBare ? undefined : defined({ log, progress, steps })
     const said = report === undefined ? outcome : { ...outcome, ...report }
     // The history of a schedule says how long its jobs took.
     const isTimed = outcome.kind === 'completed' && tickOf(job.id) !== undefined

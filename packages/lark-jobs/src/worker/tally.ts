@@ -41,5 +41,5 @@ export class Tally {
 /** What an outcome is counted as. */
 export function kindOf(outcome: Outcome): Exclude<keyof WorkerSummary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
-  return outcome.kind === 'unstarted' ? 'released' : outcome.kind
+  return outcome.kind === 'unstarted' || outcome.kind === 'suspended' ? 'released' : outcome.kind
 }

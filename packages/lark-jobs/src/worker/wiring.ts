@@ -93,6 +93,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const slots = new Slots(options, ledger, clock, permits, {
     changed: (took) => intake.freed(took),
     reported: (running) => leases.reported(running),
+    records: (running) => leases.record(running),
     paused: (own, outcome) =>
       pauseQueue(store, served.claimers, own, outcome, (claimer) => intake.giveBack(claimer), warn),
     turnedAt: () => thread.pulse.beat,

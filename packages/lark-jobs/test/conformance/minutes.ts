@@ -23,6 +23,7 @@ export function minutes(make: Make): void {
     const nothing = {
       counts: await store.counts('q0'),
       retrying: 0,
+      suspended: 0,
       isPaused: false,
       arrived: 0,
       minutes: [],
@@ -42,6 +43,7 @@ export function minutes(make: Make): void {
     expect(standings[7]).toEqual({
       counts: await store.counts('q7'),
       retrying: 0,
+      suspended: 0,
       isPaused: false,
       oldest: clock.now,
       arrived: 2,

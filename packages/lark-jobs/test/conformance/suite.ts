@@ -46,6 +46,7 @@ import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { history } from './history.ts'
 import { inspecting } from './inspecting.ts'
+import { journals } from './journals.ts'
 import { keeping } from './keeping.ts'
 import { lanes } from './lanes.ts'
 import { largeJobs } from './large.ts'
@@ -167,6 +168,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('clear', () => clear(make))
     describe('restore', () => restoring(make))
     describe('moves', () => moves(make))
+    describe('journals', () => journals(make))
     describe('limiting', () => limiting(make))
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))

@@ -111,9 +111,10 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     })
     expect(all.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
-    // Whole sets may only be read of priorities (201 at most) and of limiters (as many as are configured).
+    // Whole sets may only be read of priorities (201 at most), of limiters (as many as are configured), and of
+    // the signals of one job (`MAX_SIGNALS` at most).
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
-      expect(whole).toMatch(/'priorities'|'limiters'/)
+      expect(whole).toMatch(/'priorities'|'limiters'|\bsignals\b/)
     expect(text).not.toMatch(/while true|repeat\b/)
   })
 
@@ -287,6 +288,13 @@ test('every script is called with what its header documents', async () => {
   await store.moves.revoke('mails', moving)
   await store.moves.due('emails')
   await store.clear('emails', 'failed')
+  await store.journals.signal('emails', 'early', {
+    name: 'approved',
+    text: '',
+    key: 'click',
+    mayBeEarly: true,
+  })
+  await store.journals.read('emails', 'early', 0)
   await store.audit.write('one', '{}', { count: 9, age: LEASE })
   await store.audit.list(9)
   const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, leaseMs: LEASE }

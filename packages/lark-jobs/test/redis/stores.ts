@@ -2,7 +2,7 @@
  * Stores on servers that a test has started.
  */
 import type { JobsError } from '../../src/model/errors.ts'
-import type { RedisServers } from '../../src/store/contract/servers.ts'
+import type { RedisServers } from '../../src/store/contract/connection/servers.ts'
 import type { StoreOptions } from '../../src/store/contract/store.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/store/redis/store.ts'
 

@@ -62,6 +62,7 @@ import { running } from './running.ts'
 import { scheduling } from './scheduling.ts'
 import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
+import { stepping } from './stepping.ts'
 import { stopping } from './stopping.ts'
 import { stranding } from './stranding.ts'
 import { suspects } from './suspects.ts'
@@ -141,6 +142,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('drain check', () => drainCheck(connect))
   describe('ending', () => ending(connect))
   describe('delivering', () => delivering(connect))
+  describe('stepping', () => stepping(connect))
   describe('stopping', () => stopping(connect))
   describe('unforeseen', () => unforeseen(connect))
 }

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
+import { codedLine } from '../../model/run/job-error.ts'
 import {
   type EventGap,
   type EventKind,
@@ -10,7 +11,6 @@ import {
   type QueueEvent,
   type TailEvent,
 } from '../../operate.ts'
-import { codedLine } from '../../run/job-error.ts'
 import { writtenText } from '../../run/job-log.ts'
 import { readable } from '../../words/duration.ts'
 import { INTERRUPTED } from '../change/job-change.ts'

@@ -2,8 +2,8 @@
  * Jobs as lists show them: since when they are in their state, and what else one would ask of them.
  */
 
+import { codedLine } from '../../model/run/job-error.ts'
 import type { StoredJob } from '../../operate.ts'
-import { codedLine } from '../../run/job-error.ts'
 import { readable } from '../../words/duration.ts'
 import { ago, timeSince } from './instant.ts'
 

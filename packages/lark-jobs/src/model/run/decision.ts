@@ -8,9 +8,16 @@ import { keptBecause } from '../../words/because.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 import { JobsError } from '../errors.ts'
+import type { Outcome } from '../record.ts'
 import { NonRetryableError } from './non-retryable.ts'
 
 export type Decision =
+  | {
+      /** The run only waits: the job is put back meanwhile. */
+      readonly kind: 'suspended'
+      readonly outcome: Outcome & { kind: 'suspended' }
+      readonly error: JobsError
+    }
   | { readonly kind: 'failed'; readonly error: unknown }
   | {
       readonly kind: 'released'

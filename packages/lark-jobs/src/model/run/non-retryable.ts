@@ -22,6 +22,12 @@ export class NonRetryableError extends Error {
   }
 }
 
+/** Makes an error of another class one that is not retried. */
+export function asNonRetryable<E extends Error>(error: E): E {
+  Object.defineProperty(error, brand, { value: true })
+  return error
+}
+
 export function isNonRetryable(thrown: unknown): boolean {
   try {
     return (thrown as { [brand]?: unknown } | null | undefined)?.[brand] === true

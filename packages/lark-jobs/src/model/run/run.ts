@@ -22,6 +22,10 @@ export interface Writer {
   readonly owner?: object | undefined
   /** The job as a worker holds it; undefined without a worker. */
   readonly job?: ClaimedJob | undefined
+  /** The steps of the run (`step/steps.ts`). */
+  readonly steps?: unknown
+  /** The run was aborted. */
+  aborted?(reason: Error): void
 }
 
 export class Run {
@@ -63,11 +67,16 @@ export class Run {
     return this.#writer.job
   }
 
+  get steps(): unknown {
+    return this.#writer.steps
+  }
+
   /** Aborts the signal. Only the first call counts. */
   abort(reason: Error): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#controller?.abort(reason)
+    this.#writer.aborted?.(reason)
   }
 
   /**

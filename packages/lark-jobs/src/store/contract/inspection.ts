@@ -3,7 +3,7 @@
  * Reading them changes nothing. A fact that cannot be known, for example because the user of a server may not
  * ask, is absent.
  */
-import type { Durability } from './durability.ts'
+import type { Durability } from './connection/durability.ts'
 
 export type Inspection = ServersInspection | FileInspection
 

@@ -5,6 +5,7 @@ import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'
 import type { AlterVerdict, Change } from './change.ts'
 import type { MemberFate } from './flows.ts'
+import type { NewSignal, SignalVerdict } from './journals.ts'
 import type { MovingJob } from './moves.ts'
 import type { Store } from './store.ts'
 
@@ -125,6 +126,23 @@ export function fatesFollowed(
     ({ kind }) => kind === 'unknown',
     (partition, ids) => store.flows.fates(partition, ids),
   )
+}
+
+/** Sends a signal to a job, wherever it has gone. */
+export async function signalFollowed(
+  store: Pick<Store, 'moves' | 'journals'>,
+  partition: string,
+  id: string,
+  signal: NewSignal,
+): Promise<SignalVerdict> {
+  const [verdict] = await followed<SignalVerdict>(
+    store,
+    partition,
+    [id],
+    (verdict) => verdict === 'missing',
+    async (partition, [id]) => [await store.journals.signal(partition, id!, signal)],
+  )
+  return verdict!
 }
 
 /** The record of a job, wherever it has gone. */

@@ -32,8 +32,8 @@
  * removes what the first partition keeps.
  *
  * **What goes along**: id, key, payload, options, priority, times, counters, errors, log, progress, group,
- * limiter, lock, age, hooks. What stays: why the last run put the job back, and a late outcome of a run whose
- * worker had died.
+ * limiter, lock, age, hooks, journal. (A job with a longer journal than `MAX_MOVED_JOURNAL` is refused.) What
+ * stays: why the last run put the job back, and a late outcome of a run whose worker had died.
  *
  * **Where it went.** `where` says it for each id. So who knows only the first partition finds the job
  * (`followed`): a handle, who awaits its result, the flow of a member, the schedule of a tick.
@@ -42,6 +42,8 @@
 export const MOVE_LEASE_MS = 5_000
 /** Milliseconds for which a partition keeps where a job has gone. */
 export const MOVED_MEMORY = 90 * 24 * 3_600_000
+/** The most bytes of a journal that is moved: all of it goes in one call. */
+export const MAX_MOVED_JOURNAL = 8_388_608
 /** Milliseconds for which a job that was moved is kept at least when it has ended. */
 export const MOVED_LEAST = 3_600_000
 

@@ -111,6 +111,8 @@ export interface Standing {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
+  /** How many of the waiting and delayed jobs are suspended (`journals.ts`). */
+  suspended: number
   /** Failed jobs that were removed before their age, because there were too many. Absent: none. */
   dropped?: Dropped
   /**

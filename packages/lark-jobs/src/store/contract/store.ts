@@ -78,6 +78,7 @@
  */
 
 import type { Effect } from '../../model/effect.ts'
+import type { KeptSignal, Recorded } from '../../model/journal.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
   AnnouncedWorker,
@@ -94,11 +95,12 @@ import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 import type { Audit } from './audit.ts'
 import type { AlterVerdict, Change, MetGroup, Restored, Setting, SettingChange } from './change.ts'
-import type { Durability } from './durability.ts'
+import type { Durability } from './connection/durability.ts'
 import type { EffectsWanted } from './effects.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
+import type { Journals } from './journals.ts'
 import type { Limiters } from './limiters.ts'
 import type { LostWorker } from './lost-workers.ts'
 import type { Moves } from './moves.ts'
@@ -112,13 +114,14 @@ import type { WatchVerb } from './watch.ts'
 export { endedStates } from '../../model/record.ts'
 export * from './audit.ts'
 export * from './change.ts'
-export * from './durability.ts'
+export * from './connection/durability.ts'
 export * from './effects.ts'
 export * from './enqueued.ts'
 export * from './events.ts'
 export * from './flows.ts'
 export * from './history.ts'
 export * from './inspection.ts'
+export * from './journals.ts'
 export * from './limiters.ts'
 export * from './lost-workers.ts'
 export * from './moves.ts'
@@ -259,6 +262,10 @@ export interface LeaseNote {
   alone?: boolean
   /** The job has not begun, and does not count as started: the note only renews its lease. */
   unstarted?: true
+  /** What it has recorded since the last note. */
+  steps?: Recorded
+  /** Asks for the signals behind so many. */
+  heard?: number
 }
 
 export interface Extension {
@@ -267,6 +274,8 @@ export interface Extension {
   notices: Notice[]
   /** Ids of jobs that somebody watches (`watch.ts`); undefined if there are none. */
   watched?: string[]
+  /** The signals that were asked for; undefined if there are none. */
+  signals?: { id: string; signals: KeptSignal[] }[]
 }
 
 /** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */
@@ -339,6 +348,8 @@ export interface Store extends Reading, AsyncDisposable {
   readonly flows: Flows
   /** Schedules, and the jobs of their ticks: an interface of its own. */
   readonly schedules: Schedules
+  /** What the steps of jobs have recorded: an interface of its own. */
+  readonly journals: Journals
   /** How jobs get into another partition: an interface of its own. */
   readonly moves: Moves
   /** What people changed by hand: an interface of its own. */

@@ -7,10 +7,10 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
+import type { RedisServers } from '../contract/connection/servers.ts'
 import { laneName } from '../contract/rules/lane.ts'
 import { packPaused } from '../contract/rules/pause.ts'
 import { AgreedRetentions } from '../contract/rules/retention.ts'
-import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
 import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard } from '../contract/store.ts'
 import { nothingQueued } from './client/failure.ts'
@@ -26,6 +26,7 @@ import { DurabilityWait } from './verbs/durability-wait.ts'
 import { RedisFlows } from './verbs/flows.ts'
 import { histories } from './verbs/histories.ts'
 import { inspectServer } from './verbs/inspect.ts'
+import { RedisJournals } from './verbs/journals.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
 import { type RedisLayout, settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
@@ -47,6 +48,7 @@ import {
 import { PartitionRegistry, rejectionsOf } from './verbs/partition-registry.ts'
 import {
   addDues,
+  addJournals,
   type Exchanged,
   type FatesReply,
   limitOf,
@@ -99,6 +101,7 @@ export class RedisStore implements contract.Store {
   readonly limiters: RedisLimiters
   readonly flows: RedisFlows
   readonly schedules: RedisSchedules
+  readonly journals: RedisJournals
   readonly moves: RedisMoves
   readonly audit: RedisAudit
   readonly #options: RedisStoreOptions
@@ -133,6 +136,7 @@ export class RedisStore implements contract.Store {
     this.limiters = new RedisLimiters(this.#scripts)
     this.audit = new RedisAudit(this.#scripts)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
+    this.journals = new RedisJournals(this.#scripts, this.#registry, this.#durability)
     this.moves = new RedisMoves(this.#scripts, this.#registry, this.#durability)
     const cancelledOf = (partition: string) => this.#countsOf(partition)[2]
     const writing = new Writing(this.#scripts, this.#registry, this.#durability, cancelledOf)
@@ -192,9 +196,11 @@ export class RedisStore implements contract.Store {
       ],
       this.#transport.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters, limited, handed, dues, tick] = reply as Exchanged
+    const [verdicts, due, ids, records, counters, limited, handed, dues, tick = -1, journals] =
+      reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (dues) addDues(jobs, dues)
+    if (journals) addJournals(jobs, journals)
     if (claims) this.#notifier.looked(call.caller, partition, jobs.length < limit, hears)
     return {
       verdicts: places.map((index) => (verdicts[index] === '0' ? 'lost' : 'settled')),
@@ -202,7 +208,7 @@ export class RedisStore implements contract.Store {
       ...(due >= 0 && { nextDue: due }),
       ...(limited && { limited: readLimited(limited) }),
       ...(handed && { effects: readEffects(partition, handed) }),
-      ...defined({ nextTick: tick }),
+      ...defined({ nextTick: tick < 0 ? undefined : tick }),
     }
   }
 

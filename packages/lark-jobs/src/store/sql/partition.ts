@@ -10,6 +10,7 @@
 import { defined } from '@s18i/lark/internal'
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
+import { suspendedIn } from '../contract/rules/reason.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
@@ -43,10 +44,12 @@ interface PartitionRow {
   keptFailed: number
   keptCancelled: number
   retrying: number
+  suspended: number
+  early: number
 }
 
 /** What of a job is counted. Only a job that has run has failures. */
-type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failures'>>
+type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failures' | 'runs' | 'reason'>>
 
 const unpaused: Pause = { until: 0 }
 
@@ -60,8 +63,10 @@ const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
     cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?,
-    nextEffect = ?, watched = ?, keptCompleted = ?, keptFailed = ?, keptCancelled = ?, retrying = ?
+    nextEffect = ?, watched = ?, keptCompleted = ?, keptFailed = ?, keptCancelled = ?, retrying = ?,
+    suspended = ?
   WHERE id = ?`
+const updateEarly = 'UPDATE partitions SET early = ? WHERE id = ?'
 const updateTick = 'UPDATE partitions SET nextTick = ? WHERE id = ?'
 
 /** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
@@ -98,6 +103,10 @@ const earliestAfter = `${priorities('?3')}
     WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
   )) AS dueAt FROM lines WHERE priority IS NOT NULL`
 
+function isSuspended({ reason, runs }: Partial<Pick<JobRow, 'runs' | 'reason'>>): boolean {
+  return reason != null && suspendedIn(reason, runs ?? 0) !== undefined
+}
+
 export class Partition {
   readonly database: Database
   readonly name: string
@@ -120,6 +129,10 @@ export class Partition {
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many of the pending jobs have failed, and wait for their next try. */
   retrying: number
+  /** How many of the pending jobs are suspended. */
+  suspended: number
+  /** For how many ids that have no job yet there are signals (`journal.ts`). */
+  early: number
   /** How many jobs were queued or put back in this transaction and may run at once. */
   came = 0
   /** With limits: how many jobs ended, so that others may begin. */
@@ -168,6 +181,7 @@ export class Partition {
   #nextDue: number | undefined
   #stale = false
   #nextTick: number | undefined
+  readonly #early: number
 
   private constructor(database: Database, name: string, row: PartitionRow, clock: number) {
     const now = Math.max(clock, row.asOf)
@@ -197,6 +211,8 @@ export class Partition {
     this.listened = row.listened ?? undefined
     this.#nextTick = row.nextTick ?? undefined
     this.retrying = row.retrying
+    this.suspended = row.suspended
+    this.early = this.#early = row.early
     this.kept = { completed: row.keptCompleted, failed: row.keptFailed, cancelled: row.keptCancelled }
     this.#moveTo(now, row.asOf)
   }
@@ -298,6 +314,7 @@ export class Partition {
     if (job.state !== PENDING) this.#count(job.state, 1)
     else {
       if (job.failures) this.retrying += 1
+      if (isSuspended(job)) this.suspended += 1
       this.#queue(job.dueAt)
     }
   }
@@ -305,6 +322,7 @@ export class Partition {
   /** Counts a job out of its old state. */
   leave(job: CountedJob): void {
     if (job.state === PENDING && job.failures) this.retrying -= 1
+    if (job.state === PENDING && isSuspended(job)) this.suspended -= 1
     if (job.state !== PENDING) this.#count(job.state, -1)
     else if (job.dueAt <= this.now) this.#waiting -= 1
     else {
@@ -330,10 +348,13 @@ export class Partition {
   }
 
   /** `leave` and `arrive` for many waiting jobs that are claimed. */
-  claimed(jobs: readonly Pick<JobRow, 'failures'>[]): void {
+  claimed(jobs: readonly Pick<JobRow, 'failures' | 'runs' | 'reason'>[]): void {
     this.#waiting -= jobs.length
     this.active += jobs.length
-    for (const { failures } of jobs) if (failures > 0) this.retrying -= 1
+    for (const job of jobs) {
+      if (job.failures > 0) this.retrying -= 1
+      if (isSuspended(job)) this.suspended -= 1
+    }
   }
 
   /**
@@ -389,8 +410,10 @@ export class Partition {
       this.kept.failed,
       this.kept.cancelled,
       this.retrying,
+      this.suspended,
       this.id,
     )
+    if (this.early !== this.#early) this.database.run(updateEarly, this.early, this.id)
   }
 
   #queue(dueAt: number): void {

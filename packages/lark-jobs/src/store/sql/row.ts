@@ -41,6 +41,8 @@ export interface JobRow extends Counters {
   keep: string | null
   /** The id of the row in `payloads` with its payload; null if the payload is in this row. */
   apart: number | null
+  /** The id of its row in `journals`; null if it has none. */
+  journal: number | null
 }
 
 /** A row with the columns that are shown to people. */
@@ -51,7 +53,7 @@ export interface ShownRow extends JobRow {
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
-  finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart, keep`
+  finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart, keep, journal`
 
 // New state: its name.
 const names: Record<number, State> = {

@@ -45,6 +45,7 @@
  *   calls                      the last answers (`calls.ts`)
  *   waiters                    the callers to ring (`waiters.ts`)
  *   audit                      what people changed by hand (`audit.ts`)
+ *   journals, entries, signals  what the steps of jobs have recorded, and the signals for them (`journal.ts`)
  *   runHistory                 how the runs of all workers went, minutes to days ago (`run-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
@@ -219,6 +220,41 @@ const failedJobs = `
     droppedAt INTEGER NOT NULL DEFAULT 0
   );`
 
+/** What the steps of jobs have recorded, and the signals that came for them. */
+const journals = `
+  CREATE TABLE journals (
+    id INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    partition INTEGER,
+    job TEXT,
+    until INTEGER
+  );
+  CREATE UNIQUE INDEX earlyJournals ON journals (partition, job) WHERE until IS NOT NULL;
+  CREATE INDEX earlyEnds ON journals (partition, until) WHERE until IS NOT NULL;
+  CREATE TABLE entries (
+    journal INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    PRIMARY KEY (journal, place)
+  ) WITHOUT ROWID;
+  CREATE TABLE signals (
+    journal INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    key TEXT,
+    text TEXT NOT NULL,
+    PRIMARY KEY (journal, place)
+  ) WITHOUT ROWID;
+  CREATE INDEX signalKeys ON signals (journal, name, key) WHERE key IS NOT NULL;
+  CREATE TRIGGER jobOfJournalGone AFTER DELETE ON jobs WHEN OLD.journal IS NOT NULL
+    BEGIN DELETE FROM journals WHERE id = OLD.journal; END;
+  CREATE TRIGGER journalGone AFTER DELETE ON journals
+    BEGIN
+      DELETE FROM entries WHERE journal = OLD.id;
+      DELETE FROM signals WHERE journal = OLD.id;
+    END;`
+
 const tables = `
   CREATE TABLE partitions (
     id INTEGER PRIMARY KEY,
@@ -249,7 +285,9 @@ const tables = `
     nextTick INTEGER,
     heardAt INTEGER,
     silentAt INTEGER,
-    retrying INTEGER NOT NULL DEFAULT 0
+    retrying INTEGER NOT NULL DEFAULT 0,
+    suspended INTEGER NOT NULL DEFAULT 0,
+    early INTEGER NOT NULL DEFAULT 0
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -284,7 +322,8 @@ const tables = `
     log TEXT,
     apart INTEGER,
     keep TEXT,
-    progress TEXT
+    progress TEXT,
+    journal INTEGER
   );
   ${payloads}
   ${effects}
@@ -421,6 +460,7 @@ const tables = `
   ) WITHOUT ROWID;
   ${failedJobs}
   ${stranded}
+  ${journals}
 `
 
 /** Raise this if what a column keeps changes, but no statement above. */

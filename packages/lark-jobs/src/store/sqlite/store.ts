@@ -45,6 +45,7 @@ import { look, watch } from '../sql/events/watch.ts'
 import { histories } from '../sql/history/history.ts'
 import { keepLastMinute, minutes, minutesOf } from '../sql/history/minutes.ts'
 import { runHistory } from '../sql/history/run-history.ts'
+import { forgetEarly, SqliteJournals } from '../sql/journal/journal.ts'
 import { SqliteLimiters } from '../sql/limits/limiters.ts'
 import { forgetOver } from '../sql/limits/rate.ts'
 import { listLanes } from '../sql/look/lane-list.ts'
@@ -87,6 +88,7 @@ export class SqliteStore implements contract.Store {
   readonly limiters = new SqliteLimiters(() => this.#opened().database)
   readonly flows: SqliteFlows
   readonly schedules: SqliteSchedules
+  readonly journals: SqliteJournals
   readonly moves: SqliteMoves
   readonly audit = new SqliteAudit(() => this.#opened().database)
   readonly #file: string
@@ -118,6 +120,7 @@ export class SqliteStore implements contract.Store {
     }
     this.flows = new SqliteFlows(access)
     this.schedules = new SqliteSchedules(access)
+    this.journals = new SqliteJournals(access)
     this.moves = new SqliteMoves(access)
   }
 
@@ -157,7 +160,13 @@ export class SqliteStore implements contract.Store {
       forgetPauses(partition)
       forgetEvents(partition)
       const effects = forgetEffects(partition, MAX_ITEMS)
-      forgotten = Math.max(forgotten, forgetOver(partition), effects, dropOldLogs(partition))
+      forgotten = Math.max(
+        forgotten,
+        forgetOver(partition),
+        effects,
+        dropOldLogs(partition),
+        forgetEarly(partition, MAX_ITEMS),
+      )
       return prune(partition, this.#retentions.of(name), most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))

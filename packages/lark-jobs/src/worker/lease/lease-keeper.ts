@@ -49,6 +49,8 @@ interface Settling {
   unsettled(ms: number): readonly Settlement[]
 }
 
+/** Milliseconds after which steps are sent again to a store that did not answer. */
+const RECORD_PAUSE = 100
 /** Milliseconds between two calls that hand over progress and log lines. */
 const PROGRESS_PAUSE = 250
 
@@ -66,6 +68,8 @@ export class LeaseKeeper extends Part {
   /** Hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
+  /** By partition: jobs whose steps are about to be recorded. */
+  readonly #recording = new Map<string, Set<Execution>>()
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
 
@@ -102,6 +106,31 @@ export class LeaseKeeper extends Part {
     const now = performance.now()
     if (watchedUntil <= now || this.#soon !== undefined) return
     this.#soon = setTimeout(() => this.#handOver(), Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now))
+  }
+
+  /** Steps of a job have ended. Those of one tick, and those that end during a call, travel together. */
+  record(running: Execution): void {
+    const { partition } = running.claimer
+    const all = this.#recording.get(partition)
+    if (all !== undefined) {
+      all.add(running)
+      return
+    }
+    this.#recording.set(partition, new Set([running]))
+    setImmediate(() => void this.#inTurn(partition, () => this.#record(partition)))
+  }
+
+  async #record(partition: string): Promise<boolean> {
+    const all = [...(this.#recording.get(partition) ?? [])]
+    this.#recording.delete(partition)
+    const held = all.filter((running) => !running.abandoned && this.#options.running.has(running))
+    for (const running of all)
+      if (!held.includes(running)) running.stepsIfAny?.answered([], leaseLost(running))
+    if (await this.#renewGroup(partition, held)) return true
+    setTimeout(() => {
+      for (const running of held) this.record(running)
+    }, RECORD_PAUSE)
+    return false
   }
 
   /** Waits for calls that are under way. */
@@ -209,7 +238,8 @@ export class LeaseKeeper extends Part {
     const { store, caller, leaseMs } = this.#options
     const notes = group.map((running): LeaseNote => {
       const { id, token } = running.job
-      return { id, token, ...defined({ log: running.takeLog(), progress: running.takeProgress() }) }
+      const report = defined({ log: running.takeLog(), progress: running.takeProgress() })
+      return { id, token, ...report, ...running.stepsIfAny?.take() }
     })
     if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
       this.#handedOverAt = performance.now()
@@ -223,12 +253,19 @@ export class LeaseKeeper extends Part {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
       for (const [i, { progress }] of notes.entries()) group[i]!.keepProgress(progress)
+      for (const running of group) running.stepsIfAny?.unanswered()
       this.#options.trouble(error)
       return false
     }
   }
 
-  #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
+  #tell(group: Execution[], { lost, notices, watched = [], signals = [] }: Extension): void {
+    for (const running of group) {
+      const { stepsIfAny: steps, job } = running
+      if (steps === undefined) continue
+      const came = signals.find(({ id }) => id === job.id)?.signals ?? []
+      steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined)
+    }
     // A renewal comes sooner, and says whether it still is watched.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
@@ -258,10 +295,11 @@ export class LeaseKeeper extends Part {
   }
 
   #lose(running: Execution): void {
-    const { id } = running.job
     running.abandoned = true
-    running.run.abort(
-      new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id }),
-    )
+    running.run.abort(leaseLost(running))
   }
+}
+
+function leaseLost({ job: { id } }: Execution): JobsError {
+  return new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id })
 }

@@ -10,7 +10,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { StoreLocation } from '../../store/connect.ts'
-import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
+import { type Lent, lend, withoutCredentials } from '../../store/contract/connection/credentials.ts'
 import type { Settlement } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { Part } from '../part.ts'

@@ -37,6 +37,8 @@ export interface Consequence extends Counters {
   because?: string
   /** See `Outcome`. */
   isStranded?: true
+  /** Of a suspended job: the signals for which it waits. */
+  waits?: readonly string[]
   error?: JobError
   /** See `Outcome`. */
   alike?: string
@@ -80,6 +82,7 @@ export function afterRun(
 ): Consequence {
   const { runs, failures, crashes, releases } = job
   const counters = { runs, failures, crashes, releases }
+  if (outcome.steps?.isProgress) counters.failures = counters.crashes = 0
   switch (outcome.kind) {
     case 'completed': {
       const { result } = outcome
@@ -115,6 +118,11 @@ export function afterRun(
         ...defined({ because }),
         ...(outcome.isStranded && { isStranded: true }),
       })
+    }
+    case 'suspended': {
+      const { waits } = outcome
+      const dueAt = now + outcome.in
+      return unlessAsked(job, { ...counters, state: 'pending', dueAt, waits, event: 'suspended' })
     }
     case 'unstarted': {
       counters.runs -= 1

@@ -6,12 +6,15 @@
  *
  * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and
  * `|`: each worker that meets it puts it back for up to a minute, and its due time says only when the next
- * one may meet it.
+ * one may meet it. Of a suspended job the second part is SUSPENDED before each signal for which it waits, and
+ * once more.
  */
 import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
 /** No text of a person begins with this. */
 export const STRANDED = '\x1e'
+/** Nor does the name of a signal have this. */
+export const SUSPENDED = '\x1d'
 
 /** @param since of a stranded job: milliseconds since 1970 */
 export function putBack(runs: number, because: string, since?: number): string {
@@ -26,6 +29,25 @@ export function putBack(runs: number, because: string, since?: number): string {
 export function strandedSince(text: string | null, runs: number): number | undefined {
   const [, number, since] = new RegExp(`^(\\d+)\\|${STRANDED}(\\d+)\\|`).exec(text ?? '') ?? []
   return Number(number) === runs ? Number(since) : undefined
+}
+
+/** @param waits the names of signals */
+export function suspendedFor(runs: number, waits: readonly string[]): string {
+  return putBack(runs, waitsText(waits))
+}
+
+export function waitsText(waits: readonly string[]): string {
+  return [...waits.map((name) => `${SUSPENDED}${name}`), SUSPENDED].join('')
+}
+
+/**
+ * The signals for which a pending job waits; undefined if its last run did not suspend it.
+ *
+ * @param runs as in `readReason`
+ */
+export function suspendedIn(text: string | null | undefined, runs: number): string[] | undefined {
+  if (!text?.startsWith(`${runs}|${SUSPENDED}`)) return undefined
+  return text.split(SUSPENDED).slice(1, -1)
 }
 
 export function cancelledFor(reason: CancelReason, because?: string): string {
@@ -74,11 +96,13 @@ export function readReason(
   state: State,
   text: string,
   runs: number,
-): Pick<JobRecord, 'reason' | 'because' | 'strandedSince'> {
+): Pick<JobRecord, 'reason' | 'because' | 'strandedSince' | 'suspended'> {
   if (state === 'cancelled') return readCancelled(text)
   const at = text.indexOf('|')
   const isLast = (state === 'waiting' || state === 'delayed') && Number(text.slice(0, at)) === runs
   if (!isLast) return {}
+  const suspended = suspendedIn(text, runs)
+  if (suspended !== undefined) return { suspended }
   const since = strandedSince(text, runs)
   if (since === undefined) return { because: text.slice(at + 1) }
   return { because: text.slice(text.indexOf('|', at + 1) + 1), strandedSince: since }

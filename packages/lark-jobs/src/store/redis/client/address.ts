@@ -6,7 +6,7 @@ import { isAbsolute } from 'node:path'
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../../model/errors.ts'
 import { type Duration, durationForm, milliseconds } from '../../../words/duration.ts'
-import type { CredentialSource } from '../../contract/credentials.ts'
+import type { CredentialSource } from '../../contract/connection/credentials.ts'
 import type { ClientName } from './client-name.ts'
 
 export interface Address {

@@ -11,7 +11,7 @@
 
 import { defined } from '@s18i/lark/internal'
 import { plain } from '../../../words/connection-text.ts'
-import type { RedisServers } from '../../contract/servers.ts'
+import type { RedisServers } from '../../contract/connection/servers.ts'
 import { credentials, decode, invalid, type Login, misplaced, parseHost } from './address.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 

@@ -39,13 +39,16 @@
  *   retrying     SET     the jobs that have failed and wait for their next try (`counters.lua`)
  *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they
  *                        are delayed (`counters.lua`)
+ *   suspended    SET     the pending jobs that wait for a time or a signal (`suspended.lua`)
+ *   journals, steps:<id>, signals:<id>, early  HASH, LIST, LIST, ZSET  what the steps of jobs have recorded
+ *                        (`journal.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *                        (`store/contract/rules/reason.ts`)
  *   completed, failed, cancelled   ZSET  id -> when it ended. New state: its key
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks,
- *                        flows; heard, silent, failed-bytes, dropped, dropped-at
+ *                        flows; heard, silent, failed-bytes, dropped, dropped-at; journals
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`stored.lua`)
@@ -101,12 +104,12 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'failed-sizes schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
-  list: 'line starts events news taken',
-  set: 'void idle listeners partitions keys retrying',
+    'failed-sizes journals schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
+  list: 'line starts events news taken steps signals',
+  set: 'void idle listeners partitions keys retrying suspended',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered throttles completed failed cancelled ' +
-    'failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times retentions',
+    'early failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times retentions',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 

@@ -6,8 +6,8 @@
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
 import { defined } from '@s18i/lark/internal'
-import { type CredentialSource, sourceOf } from '../../contract/credentials.ts'
-import type { CredentialsFunction, RedisServers, SentinelServers } from '../../contract/servers.ts'
+import { type CredentialSource, sourceOf } from '../../contract/connection/credentials.ts'
+import type { CredentialsFunction, RedisServers, SentinelServers } from '../../contract/connection/servers.ts'
 import type { Role } from '../../contract/store.ts'
 import {
   type Address,

@@ -31,6 +31,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'flow-list',
       'get',
       'histories',
+      'journal-read',
     ] as const),
     ...([
       'list',
@@ -68,6 +69,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'reopen',
       'restore',
       'schedule-write',
+      'signal',
     ] as const),
     'undo',
   ),

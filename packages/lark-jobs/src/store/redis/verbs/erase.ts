@@ -2,7 +2,7 @@
  * Removes all keys with a prefix, on every server, for a temporary store. It scans all keys of the database,
  * because some keys of a store (last calls, minutes) are not listed anywhere.
  */
-import type { RedisServers } from '../../contract/servers.ts'
+import type { RedisServers } from '../../contract/connection/servers.ts'
 import type { Connection } from '../client/connection.ts'
 import { Refusal, refused } from '../client/failure.ts'
 import { Keys } from '../client/keys.ts'

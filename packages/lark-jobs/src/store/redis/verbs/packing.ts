@@ -24,7 +24,7 @@ import type {
   Outcome,
 } from '../../../model/record.ts'
 import { packReason } from '../../contract/rules/pause.ts'
-import { cancelledFor } from '../../contract/rules/reason.ts'
+import { cancelledFor, waitsText } from '../../contract/rules/reason.ts'
 import {
   damaged,
   damagedErrors,
@@ -262,9 +262,19 @@ function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
-/** What a run reports, as `report.lua` reads it: its progress, between two RS, and its log lines. */
-function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
-  return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
+/**
+ * What a run reports: its steps, as `journal.lua` reads them; and as `report.lua` reads it, its progress,
+ * between two RS, and its log lines.
+ */
+function packReport(note: Pick<contract.LeaseNote, 'log' | 'progress' | 'steps' | 'heard'>): string {
+  const { log, progress } = note
+  return `${packSteps(note)}${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
+}
+
+function packSteps({ steps, heard }: Pick<contract.LeaseNote, 'steps' | 'heard'>): string {
+  if (steps === undefined && heard === undefined) return ''
+  const { at, entries, isProgress } = steps ?? { at: 0, entries: [] }
+  return `${GS}${at}${isProgress ? '!' : ''}|${heard ?? ''}${entries.map((entry) => `${RS}${entry}`).join('')}${GS}`
 }
 
 export function unpackLog(text: string | null): LogLine[] {
@@ -313,8 +323,8 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
   return { args: [parts.map(({ ids }) => ids).join('\t'), ...others], places }
 }
 
-function reports({ log, progress, took }: Outcome): boolean {
-  return log !== undefined || progress !== undefined || took !== undefined
+function reports({ log, progress, took, steps }: Outcome): boolean {
+  return log !== undefined || progress !== undefined || took !== undefined || steps !== undefined
 }
 
 // New outcome: its kind and value, as `consequence.lua` reads them.
@@ -336,6 +346,10 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       const mark = outcome.isStranded ? 's' : (outcome.pauses?.[0] ?? '')
       return ['released', `${packDuration(outcome.in)}${mark}${because}`]
     }
+    case 'suspended': {
+      const { waits, heard } = outcome
+      return ['suspended', `${packDuration(outcome.in)}|${heard}|${waitsText(waits)}`]
+    }
     case 'unstarted':
       return ['unstarted', outcome.in === undefined ? '' : packDuration(outcome.in)]
     case 'cancelled':
@@ -344,7 +358,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 }
 
 /**
- * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or with a
+ * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with GS, RS or a
  * brace.
  */
 export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number): string[] {

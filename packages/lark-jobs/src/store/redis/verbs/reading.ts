@@ -3,8 +3,10 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
+import type { Journal, KeptSignal } from '../../../model/journal.ts'
 import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
 import { settingOf } from '../../contract/change.ts'
+import { inLots } from '../../contract/rules/in-lots.ts'
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { pausedGroup, readPause } from '../../contract/rules/pause.ts'
 import { readCancelled, readReason, untimed } from '../../contract/rules/reason.ts'
@@ -57,7 +59,10 @@ export type Exchanged = [
   limited?: string | null,
   effects?: HandedEffects | null,
   dues?: string[] | null,
+  /** -1: nothing. */
   tick?: number,
+  /** The place of a job in the claim, counted from 1, its journal, another place, … */
+  journals?: (number | ReadJournal)[],
 ]
 
 const LIMIT = 100
@@ -79,6 +84,12 @@ export function readClaim(
   const jobs = names.map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
   if (records.length > jobs.length) unpackPayloads(jobs, records, records.slice(jobs.length))
   return jobs
+}
+
+/** Adds what the jobs of a claim have recorded. */
+export function addJournals(jobs: readonly ClaimedJob[], found: NonNullable<Exchanged[9]>): void {
+  for (let i = 0; i < found.length; i += 2)
+    jobs[(found[i] as number) - 1]!.journal = readJournal(found[i + 1] as ReadJournal)
 }
 
 /** Adds when the jobs of a claim were due. @param dues '' for a job that was due when it was queued */
@@ -344,11 +355,20 @@ export function pageCursors(
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): contract.Extension {
-  const [lost, asked, reasons, watched] = reply as [string[], string[], string[], string[]]
+  const [lost, asked, reasons, watched, told] = reply as [
+    ...[lost: string[], asked: string[], reasons: string[], watched: string[]],
+    told?: (string | string[])[],
+  ]
   return {
     lost,
     notices: asked.map((id, i) => ({ kind: 'cancel', id, ...readCancelled(untimed(reasons[i]!)) })),
     ...(watched.length > 0 && { watched }),
+    ...(told && {
+      signals: [...inLots(told, 2)].map(([id, found]) => ({
+        id: id as string,
+        signals: readSignals(found as string[]),
+      })),
+    }),
   }
 }
 
@@ -443,17 +463,18 @@ export function readClock(reply: unknown): number {
 /** The answer of `standings.lua` for one partition. */
 export function readStanding(answer: readonly (number | string)[]): contract.Standing {
   const found = answer as readonly number[]
-  const [count = 0, delayed = 0, since = 0] = found.slice(12, 15)
-  const oldest = Math.min(found[10]! >= 0 ? found[10]! : Infinity, count > 0 ? since : Infinity)
+  const [count = 0, delayed = 0, since = 0] = found.slice(13, 16)
+  const oldest = Math.min(found[11]! >= 0 ? found[11]! : Infinity, count > 0 ? since : Infinity)
   return {
     counts: readCounts(found),
     isPaused: found[6] === 1,
     retrying: found[7] ?? 0,
+    suspended: found[10] ?? 0,
     ...(found[8]! > 0 && { dropped: { count: found[8]!, at: found[9]! } }),
-    arrived: found[11] ?? 0,
-    minutes: readMinutes(found.slice(16)),
+    arrived: found[12] ?? 0,
+    minutes: readMinutes(found.slice(17)),
     keys: [],
-    ...(count > 0 && { stranded: { count, delayed, since, id: String(answer[15]) } }),
+    ...(count > 0 && { stranded: { count, delayed, since, id: String(answer[16]) } }),
     ...(oldest < Infinity && { oldest }),
   }
 }
@@ -462,4 +483,17 @@ export function readStanding(answer: readonly (number | string)[]): contract.Sta
 export function readCounts(numbers: readonly number[]): contract.Counts {
   const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
+}
+
+/** How many entries there are, their bytes, and entries; and a name and a text for each signal. */
+export type ReadJournal = [written: (number | string)[], signals: string[]]
+
+export function readJournal([[count, bytes, ...entries], signals]: ReadJournal): Journal {
+  const texts = entries as string[]
+  return { entries: texts, count: Number(count), bytes: Number(bytes), signals: readSignals(signals) }
+}
+
+/** @param found a name and a text for each */
+export function readSignals(found: readonly string[]): KeptSignal[] {
+  return [...inLots(found, 2)].map(([name, text]) => ({ name: name!, text: text! }))
 }

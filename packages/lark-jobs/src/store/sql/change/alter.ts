@@ -15,6 +15,7 @@ import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { notify } from '../events/waiters.ts'
+import { forgetJournal } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
@@ -65,6 +66,7 @@ function apply(
       if (change.unlessCompleted && stateOf(row, now) === 'completed') return 'refused'
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       withdrawEffects(partition, row)
+      if (stateOf(row, now) === 'completed') forgetJournal(partition, row)
       if (row.keep !== null) forgetExpiries(partition, [row])
       move(partition, row, {
         state: PENDING,

@@ -6,9 +6,11 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobOptions, Keep } from '../../../model/record.ts'
+import { suspendedIn } from '../../contract/rules/reason.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'
 import {
   MAX_ITEMS,
+  MAX_MOVED_JOURNAL,
   MOVE_LEASE_MS,
   MOVED_LEAST,
   MOVED_MEMORY,
@@ -26,6 +28,7 @@ import { inTheWay } from '../enqueue/enqueue.ts'
 import { forgetLock, holderOfLock } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { unwatch } from '../events/watch.ts'
+import { type Carriage, carryJournal, forgetJournal, journalBytes, putJournal } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { forgetPayload, keepPayload, payload } from '../payload.ts'
 import { Room } from '../room.ts'
@@ -38,7 +41,7 @@ const findAll = `SELECT ${columns} FROM jobs WHERE partition = ? AND id IN (SELE
 const read = `SELECT ${payload}, log, progress FROM jobs WHERE seq = ?`
 const leave = `
   UPDATE jobs SET state = ${GONE}, finishedAt = ?, reason = ?, options = ?, payload = ?, apart = ?, effects = 1,
-    lock = NULL, holds = NULL, untilStart = NULL, hooked = NULL, keep = NULL, lane = '', laneLimits = NULL, errors = NULL,
+    lock = NULL, holds = NULL, untilStart = NULL, hooked = NULL, keep = NULL, lane = '', laneLimits = NULL, errors = NULL, journal = NULL,
     log = NULL, progress = NULL, token = NULL, asked = NULL, runs = 0, failures = 0, crashes = 0, releases = 0
   WHERE seq = ?`
 const lend = "INSERT OR REPLACE INTO effects (seq, kind, partition, at) VALUES (?, 'move', ?, ?)"
@@ -51,9 +54,9 @@ const bare = "UPDATE jobs SET payload = '', apart = NULL WHERE seq = ?"
 const insert = `
   INSERT INTO jobs (
     partition, id, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane, laneLimits, lock, hooked,
-    untilStart, holds, key, options, payload, apart, errors, log, keep, progress
+    untilStart, holds, key, options, payload, apart, errors, log, keep, progress, reason, journal
   )
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 type ReadRow = { payload: string; log: string | null; progress: string | null }
 type GoneRow = Pick<JobRow, 'seq' | 'id' | 'reason' | 'options'> & { payload: string }
@@ -64,7 +67,8 @@ type Carried = Pick<
   | ('priority' | 'queuedAt' | 'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'direct' | 'lane')
   | ('laneLimits' | 'lock' | 'hooked' | 'untilStart' | 'holds' | 'key' | 'options' | 'errors' | 'keep')
 > &
-  ReadRow & { first?: true }
+  Partial<Pick<JobRow, 'reason'>> &
+  ReadRow & { first?: true; steps?: Carriage }
 
 export class SqliteMoves implements Moves {
   readonly #on: Access
@@ -173,12 +177,15 @@ function take(partition: Partition, id: string, to: string, room: Room, jobs: Mo
   const isSound = row.options === null || options !== undefined
   if (row.state !== PENDING || !isSound || to === partition.name) return 'refused'
   const all = database.get<ReadRow>(read, row.seq)!
-  if (room.take([{ bytes: Buffer.byteLength(all.payload) }]).length === 0) return 'left'
+  const bytes = journalBytes(database, row)
+  if (bytes > MAX_MOVED_JOURNAL) return 'refused'
+  if (room.take([{ bytes: Buffer.byteLength(all.payload) + bytes }]).length === 0) return 'left'
   const movedAt = Math.max(now, movedAtOf(row) + 1)
   const text = JSON.stringify(carried(partition, row, all, { ...options, movedAt }))
   partition.leave(row)
   laneMoves(partition, row)
   forgetPayload(database, row.apart)
+  forgetJournal(partition, row)
   const { payload, apart } = keepPayload(database, text)
   database.run(leave, now, to, JSON.stringify({ movedAt }), payload, apart, row.seq)
   database.run(lend, row.seq, partition.id, now + MOVE_LEASE_MS)
@@ -191,6 +198,7 @@ function take(partition: Partition, id: string, to: string, room: Room, jobs: Mo
 function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOptions): Carried {
   const { priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane, lock } = row
   const { hooked, untilStart, key, errors, keep } = row
+  const suspended = suspendedIn(row.reason, row.runs)
   const holds = lock !== null && holderOfLock(partition, lock)?.seq === row.seq ? row.holds : null
   return {
     ...{ priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane },
@@ -198,6 +206,8 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
     ...{ laneLimits: rulesTextOf(partition, lane), lock, hooked, untilStart, holds, key },
     ...{ options: JSON.stringify(options), errors, keep: keptFor(keep), ...all },
     ...(goesFirst(partition, row) && { first: true as const }),
+    ...carryJournal(partition.database, row),
+    ...(suspended && { reason: row.reason! }),
   }
 }
 
@@ -226,13 +236,14 @@ function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
     insert,
     ...[partition.id, id, job.priority, job.queuedAt, dueAt, job.runs, failures, job.crashes, job.releases],
     ...[job.direct, lane, job.laneLimits, lock, job.hooked, job.untilStart, holds, job.key, job.options],
-    ...[kept.payload, kept.apart, job.errors, job.log, job.keep, job.progress],
+    ...[kept.payload, kept.apart, job.errors, job.log, job.keep, job.progress, job.reason ?? null],
+    putJournal(database, job),
   )
   if (lane !== '') {
     openLane(partition, lane, findLane(partition, lane) === undefined ? job.laneLimits : undefined)
     if (job.first) putFirst(partition, lane, id)
   }
-  partition.arrive({ state: PENDING, dueAt, failures })
+  partition.arrive({ ...job, state: PENDING })
   tell(partition, 'queued', [id])
   return true
 }

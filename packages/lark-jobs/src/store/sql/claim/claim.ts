@@ -13,6 +13,7 @@ import type { ClaimedJob } from '../../../model/record.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
 import type { Database } from '../database.ts'
 import { tell } from '../events/events.ts'
+import { withJournal } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { readPayloads } from '../payload.ts'
 import { Room } from '../room.ts'
@@ -37,7 +38,7 @@ export function claim(partition: Partition, want: Want, token: string): ClaimedJ
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
-    return withDue(toClaimed(row, token), row)
+    return withJournal(partition.database, withDue(toClaimed(row, token), row), row)
   })
 }
 
@@ -88,5 +89,7 @@ export function claimedBefore(partition: Partition, token: string): ClaimedJob[]
   const lease = findLease(partition, token)
   if (lease === undefined) return []
   const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
-  return readPayloads(partition.database, rows).map((row) => withDue(toClaimed(row, token), row))
+  return readPayloads(partition.database, rows).map((row) =>
+    withJournal(partition.database, withDue(toClaimed(row, token), row), row),
+  )
 }

@@ -8,16 +8,17 @@ import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
 import { notify } from '../events/waiters.ts'
 import { watchersOf } from '../events/watch.ts'
+import { recordMore, signalsBehind } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { isSuspectRow, type JobRow } from '../row.ts'
 import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from '../states.ts'
 import { renewLease } from './lease.ts'
 
 const find = `
-  SELECT seq, ahead, asked, crashes, options FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
+  SELECT seq, ahead, asked, crashes, options, journal FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 const start = 'UPDATE jobs SET ahead = ? WHERE seq = ?'
 
-type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes' | 'options'>
+type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes' | 'options' | 'journal'>
 
 export function extend(partition: Partition, notes: readonly LeaseNote[], leaseMs: number): Extension {
   const { database } = partition
@@ -40,6 +41,9 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
     if (ahead !== row.ahead) database.run(start, ahead, row.seq)
     if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
     keepReport(database, row.seq, note)
+    recordMore(partition, row, note.steps)
+    const signals = note.heard === undefined ? [] : signalsBehind(partition, row, note.heard)
+    if (signals.length > 0) extension.signals = [...(extension.signals ?? []), { id, signals }]
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
     for (const watcher of (progress !== undefined && its) || []) notify(partition, watcher)

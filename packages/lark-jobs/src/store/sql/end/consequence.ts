@@ -4,7 +4,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../../model/record.ts'
-import { putBack, strandedSince } from '../../contract/rules/reason.ts'
+import { putBack, strandedSince, suspendedFor } from '../../contract/rules/reason.ts'
 import { type Consequence, MAX_ERRORS } from '../../contract/store.ts'
 import { tell } from '../events/events.ts'
 import type { Partition } from '../partition.ts'
@@ -15,7 +15,8 @@ import { move } from './move.ts'
 
 /** @param took milliseconds of the run */
 export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
-  const { state, dueAt, reason, because, isStranded, error, alike, result, noPrefetch, ...rest } = consequence
+  const { state, dueAt, reason, because, isStranded, waits, error, alike, result, noPrefetch, ...rest } =
+    consequence
   const { isUntold, counts, event, ...counters } = rest
   if (event !== undefined) tell(partition, event, [row.id])
   if (counts !== undefined) partition.minute[counts] += 1
@@ -27,7 +28,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
     ...(noPrefetch && { direct: 1 as const }),
     ...defined({ dueAt }),
     ...(because !== undefined && { reason: putBack(row.runs, because, since) }),
-    ...defined({ reason }),
+    ...defined({ reason: reason ?? (waits && suspendedFor(row.runs, waits)) }),
   }
   if (state === 'pending') move(partition, row, { ...change, state: PENDING })
   else end(partition, row, { ...change, state, isUntold, took, alike })

@@ -11,6 +11,7 @@ import { dropPayloads, rememberUnkept, withdrawEffects } from '../effects/effect
 import { purgeThrottle } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { unwatch } from '../events/watch.ts'
+import { forgetJournal } from '../journal/journal.ts'
 import { lines, MAX, pendingRows } from '../look/read.ts'
 import type { Partition } from '../partition.ts'
 import { payloadBytes } from '../payload.ts'
@@ -22,7 +23,10 @@ import { excessOf, forgetFailed } from './failed-jobs.ts'
 import { bothOf, expired, forgetExpiries, releaseKept } from './keep.ts'
 import { noteRun } from './runs.ts'
 
-type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'failures' | 'lane' | 'laneLimits'>
+type RemovedRow = Pick<
+  JobRow,
+  'seq' | 'id' | 'state' | 'dueAt' | 'runs' | 'failures' | 'reason' | 'lane' | 'laneLimits'
+>
 type Oldest = Pick<JobRow, 'seq' | 'id'>
 type Gone = RemovedRow & Pick<JobRow, 'key' | 'keep'> & { bytes: number }
 
@@ -39,7 +43,7 @@ export interface Removal {
  */
 const MAX_FREED = 16_777_216
 
-const columns = `seq, id, state, dueAt, failures, lane, laneLimits, key, keep, ${payloadBytes}`
+const columns = `seq, id, state, dueAt, runs, failures, reason, lane, laneLimits, key, keep, ${payloadBytes}`
 const these = `SELECT ${columns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const oldestSeqs = `(
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
@@ -52,7 +56,7 @@ const findOldest = `SELECT seq, id FROM jobs WHERE seq IN ${oldestSeqs}`
 const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
 /** The job is kept for its effects, and hidden: see `effect.ts`. */
 const raise = `UPDATE jobs SET state = state + ${HIDDEN}`
-const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq`
+const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq, journal`
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
 const drop = 'DELETE FROM jobs WHERE seq = ?'
 const hidden = `
@@ -60,7 +64,7 @@ const hidden = `
     SELECT seq FROM effects WHERE partition = ?1 AND kind IN ('hook', 'member') AND at IS NOT NULL
     UNION ALL SELECT seq FROM effects WHERE partition = ?1 AND over IS NOT NULL
   ) LIMIT ?2`
-const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq`
+const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq, journal`
 const aged = `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
   ORDER BY finishedAt, seq LIMIT ?`
@@ -117,9 +121,10 @@ function dropOldestOf(
 
 /** @returns how many */
 function hide(partition: Partition, statement: string, ...values: Value[]): number {
-  const jobs = partition.database.all<Pick<JobRow, 'seq'>>(statement, ...values)
+  const jobs = partition.database.all<Pick<JobRow, 'seq' | 'journal'>>(statement, ...values)
   dropPayloads(partition, jobs)
   forgetExpiries(partition, jobs)
+  for (const job of jobs) forgetJournal(partition, job)
   return jobs.length
 }
 

@@ -15,6 +15,7 @@ import { letGoOf } from '../claim/lease.ts'
 import { forgetDoubt } from '../claim/silence.ts'
 import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
+import { heardAll, record } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { columns, type JobRow, list } from '../row.ts'
 import { ACTIVE, NOT_STARTED, PENDING } from '../states.ts'
@@ -25,7 +26,7 @@ import { endCompleted } from './end.ts'
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
-    AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead, failures`
+    AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead, failures, runs, reason`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 /** Finds a job that was taken back, and was not claimed since. */
 const findLate = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING} AND token = ?`
@@ -80,7 +81,8 @@ function isPlain(outcome: Outcome): boolean {
     outcome.kind === 'completed' &&
     outcome.result === undefined &&
     !outcome.log?.length &&
-    outcome.progress === undefined
+    outcome.progress === undefined &&
+    outcome.steps === undefined
   )
 }
 
@@ -92,23 +94,25 @@ function isUnstarted(outcome: Outcome): boolean {
 function putBackAll(partition: Partition, token: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return []
   const { database, id } = partition
-  const rows = database.all<Pick<JobRow, 'id' | 'dueAt' | 'ahead' | 'failures'>>(
+  const rows = database.all<Pick<JobRow, 'id' | 'dueAt' | 'ahead' | 'failures' | 'runs' | 'reason'>>(
     giveBack,
     token,
     id,
     list(ids),
   )
   partition.active -= rows.length
-  for (const { id, dueAt, ahead, failures } of rows) {
-    partition.arrive({ state: PENDING, dueAt, failures })
-    if (ahead !== NOT_STARTED) tell(partition, 'returned', [id])
+  for (const row of rows) {
+    partition.arrive({ ...row, state: PENDING })
+    if (row.ahead !== NOT_STARTED) tell(partition, 'returned', [row.id])
   }
   return rows.map((row) => row.id)
 }
 
-function settleOne(partition: Partition, { id, token, outcome }: Settlement): boolean {
+function settleOne(partition: Partition, { id, token, outcome: said }: Settlement): boolean {
   const row = partition.database.get<JobRow>(find, partition.id, id, token)
   if (row === undefined) return false
+  record(partition, row, said.steps)
+  const outcome = heardAll(partition, row, said)
   keepReport(partition.database, row.seq, outcome)
   const hasStarted = row.ahead !== NOT_STARTED
   if (!hasStarted && outcome.kind !== 'unstarted') tell(partition, 'started', [id])

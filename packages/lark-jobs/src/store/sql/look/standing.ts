@@ -10,7 +10,7 @@ import { strandedIn } from './stranded.ts'
 
 /** The standing of a partition that does not exist. */
 export const noStanding: Standing = {
-  ...{ counts: noCounts, retrying: 0, isPaused: false },
+  ...{ counts: noCounts, retrying: 0, suspended: 0, isPaused: false },
   ...{ arrived: 0, minutes: [], keys: [] },
 }
 
@@ -20,6 +20,7 @@ export function standingOf(partition: Partition, minutes: Minute[], next: number
   return {
     counts: counts(partition),
     retrying: partition.retrying,
+    suspended: partition.suspended,
     ...(dropped && { dropped }),
     isPaused: partition.paused || hasPauses(partition),
     ...(next === undefined ? { arrived: 0 } : waitingIn(partition)),

@@ -74,6 +74,9 @@ changes['retry'] = function(id, state, record, priority, place)
   if state == 'completed' then
     effects().unbundle(id)
   end
+  if state == 'completed' then
+    drop_journals({ id })
+  end
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('progress'), id)
   redis.call('HDEL', key('reasons'), id)

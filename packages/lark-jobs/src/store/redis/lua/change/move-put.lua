@@ -6,7 +6,7 @@
 -- ARGV[3…] three values for each: its id; the instant of the move; its text (shared/gone.lua)
 -- Returns  a letter for each: a(rrived, now or before), w(aits: another job has its id)
 -- Cost     O(n log m) for n jobs among m
--- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked
+-- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked, suspended, journals
 
 local answer = recalled()
 if answer then
@@ -15,10 +15,10 @@ end
 
 local least, rings, verdicts = tonumber(ARGV[2]), 0, {}
 
-local FORM = '^([^\30]*)' .. string.rep('\30([^\30]*)', 8) .. '\30(.*)$'
+local FORM = '^([^\30]*)' .. string.rep('\30([^\30]*)', 9) .. '\30(.*)$'
 
 local function bring(id, text)
-  local at, marks, counters, errors, logs, progress, keep, record, large, lock = string.match(text, FORM)
+  local at, marks, counters, errors, logs, progress, keep, record, large, written, lock = string.match(text, FORM)
   local place = tonumber(at)
   payloads().change_record(id, '', record, large ~= '' and large or nil)
   for name, value in pairs({ counters = counters, errors = errors, logs = logs, progress = progress }) do
@@ -41,6 +41,10 @@ local function bring(id, text)
     end
   end
   note_retrying(id)
+  if written ~= '' then
+    journals().bring_journal(id, written)
+    note_suspended(id, (counted(id)))
+  end
   local _, priority = queued(id, record)
   if put(id, priority, place, string.find(marks, 'f', 1, true)) or place <= now then
     rings = rings + 1

@@ -8,7 +8,8 @@
 -- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken:
 --            its id, its partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
--- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked, schedules
+-- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
+-- needs: schedules, suspended, journals
 
 -- This is first because a full server allows this write, and after it the rest of a script: what is taken is
 -- kept here.
@@ -31,7 +32,7 @@ local function hand_out(id, to, moved_at, text)
 end
 
 -- Takes a job of a line. Its text has everything of it (gone.lua).
-local function take_out(id, to, record, priority, place)
+local function take_out(id, to, record, priority, place, written)
   local moved_at = math.max(now, moved_at_of(record) + 1)
   local large = payloads().payloads_of({ id }, { record })[1]
   local lane = string.match(priority, '@(.*)$')
@@ -50,7 +51,7 @@ local function take_out(id, to, record, priority, place)
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
   record = options().with_options(before and before .. limits .. after or record, { movedAt = string.format('%.0f', moved_at) })
-  for _, each in ipairs({ record, large or '', lock }) do
+  for _, each in ipairs({ record, large or '', written and journals().carried(id) or '', lock }) do
     texts[#texts + 1] = each
   end
   local text = table.concat(texts, '\30')
@@ -79,7 +80,11 @@ local function take(id, to)
     or string.find(record, '^[^,|]*,[^,|]*,[^{|]') then
     return 'r'
   end
-  return has_room(payloads().bytes_of(record)) and take_out(id, to, record, priority, place) or 'l'
+  local written = has_journals() and journals().journal_bytes(id)
+  if written and written > MAX_MOVED_JOURNAL then
+    return 'r'
+  end
+  return has_room(payloads().bytes_of(record) + (written or 0)) and take_out(id, to, record, priority, place, written) or 'l'
 end
 
 local verdicts = {}

@@ -24,10 +24,11 @@
 --            counters, or nothing; limiters (limited.lua), or nothing; effects that are handed out, or
 --            nothing; when each job was due, or '' if that is when it was queued, or nothing; milliseconds
 --            until a schedule or a flow is due, or nothing if the claim has all the jobs that it wanted and
---            no flow became due, or if none will be due }
+--            no flow became due, or if none will be due; the journals of those that have one (journal.lua),
+--            or nothing, and then -1 before it may mean nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
--- needs: effects, retain, delivery, end, event, pause, ticks
+-- needs: effects, retain, delivery, end, event, pause, ticks, suspended, journals
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
@@ -38,11 +39,13 @@ end
 aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows =
+local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows, has_written =
   unpack(redis.call(
-    'HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened', 'ticks', 'flows'
+    'HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened', 'ticks', 'flows',
+    'journals'
   ))
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
+journaled.is = has_written
 ends.takes = wanted and string.match(wanted, '^e(%d*)') ~= '0'
 paused, laned = pause_left(paused), (laned or '0') ~= '0'
 room = large and rooms().byte_room or nil
@@ -66,6 +69,7 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
   local late = next(places) and dues_of(ids, records, places) or nil
   local is_asked = ends.calls or (has_ticks or has_flows) and #ids < limit
   local tick = is_asked and ticks().next_tick({ ticks = has_ticks, flows = has_flows or ends.calls }) or nil
+  local written = has_journals() and journals().read_claimed(ids) or nil
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
@@ -74,9 +78,12 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
   if paused then
     due = paused < math.huge and paused or -1
   end
+  if written then
+    tick = tick or -1
+  end
   return {
     verdicts, due, table.concat(ids, '\n'), records, counters, waiting or (handed or late or tick) and false,
-    handed or (late or tick) and false, late or tick and false, tick,
+    handed or (late or tick) and false, late or tick and false, tick, written,
   }
 end
 
@@ -153,6 +160,7 @@ for i = 1, #taken do
 end
 local counters = counters_of(ids)
 leave_retrying(ids, counters)
+leave_suspended(ids)
 if #ids > 0 then
   open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters, records)
   note = note and note(#ids)

@@ -4,12 +4,14 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three for each note: id, token, progress and log lines (report.lua). For a suspect, this begins
---          with 1 if it runs alone from now on, and with 0 if not; for a job that has not begun, with -
+-- ARGV[3…] three for each note: id, token, steps (journal.lua), progress and log lines (report.lua). For a
+--          suspect, this begins with 1 if it runs alone from now on, and with 0 if not; for a job that has
+--          not begun, with -
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody
---          watches }
+--            watches; signals that were asked for, or nothing: an id, a list of names and texts, another id,
+--            … }
 -- Cost     O(n log m) for n notes among m claims
--- needs: start, reports, lease, notice, watching, event
+-- needs: start, reports, lease, notice, watching, event, journals
 
 local ids = {}
 for i = 3, #ARGV, 3 do
@@ -35,7 +37,7 @@ local function started(start, alone)
   return (start == 's' or alone == '0') and 'b' or start
 end
 
-local lost, asked, reasons, watched, renewed = {}, {}, {}, {}, {}
+local lost, asked, reasons, watched, renewed, told = {}, {}, {}, {}, {}, {}
 local ends = now + tonumber(ARGV[2])
 for i, id in ipairs(ids) do
   local token, alone, report = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01-]?)(.*)$')
@@ -49,6 +51,11 @@ for i, id in ipairs(ids) do
     if has ~= start then
       begun[#begun + 1] = not has_begun(start) and has_begun(has) and id or nil
       redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
+    end
+    if string.byte(report) == 29 then
+      local signals
+      report, signals = journals().take_steps(id, report)
+      told[#told + 1], told[#told + 2] = signals and id, signals
     end
     local progress = report ~= '' and reports().keep_report(id, report, true)
     local watchers = noticed and watching().watchers_of({ id })[1] or {}
@@ -70,4 +77,4 @@ end
 if found % 2 == 1 then
   tell('started', begun)
 end
-return { lost, asked, reasons, watched }
+return { lost, asked, reasons, watched, #told > 0 and told or nil }

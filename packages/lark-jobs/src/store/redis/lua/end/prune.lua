@@ -12,7 +12,7 @@
 -- Returns  how many were removed, negative if there may be more (removed.lua); 1,000 if there may be more
 --          acknowledged effects to forget
 -- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended; O(1) for an hour
--- needs: start, removed, retain, effects, keeping, roll-up
+-- needs: start, removed, retain, effects, keeping, roll-up, early
 
 local most = most_removed()
 local left = most
@@ -40,6 +40,7 @@ if redis.call('EXISTS', key('pausers')) == 1 then
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 roll_up()
+forget_early()
 local found = 0
 if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then
   local counts = { completed = tonumber(ARGV[5]), failed = read_kept(ARGV[6]), cancelled = tonumber(ARGV[7]) }

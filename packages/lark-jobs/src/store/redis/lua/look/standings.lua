@@ -5,10 +5,10 @@
 -- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
 -- ARGV[3…] the names of the partitions
 -- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs
---            wait for another try; how many failed jobs were removed before their age, and when last; if
---            wanted: when the first waiting job was due, or -1; how many of the waiting jobs became due
---            within the last minute; of the jobs that no worker could read: how many wait, how many of them
---            are delayed, since when the first waits, and its id; as minutes.lua },
+--            wait for another try; how many failed jobs were removed before their age, and when last; how
+--            many jobs are suspended; if wanted: when the first waiting job was due, or -1; how many of the
+--            waiting jobs became due within the last minute; of the jobs that no worker could read: how many
+--            wait, how many of them are delayed, since when the first waits, and its id; as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
 -- needs: start, visit, job-counts, recent, pause, waiting-since
@@ -22,15 +22,16 @@ local function standing()
   found[7], found[8] = is_paused and 1 or 0, redis.call('SCARD', key('retrying'))
   local dropped = redis.call('HMGET', key('settings'), 'dropped', 'dropped-at')
   found[9], found[10] = tonumber(dropped[1]) or 0, tonumber(dropped[2]) or 0
+  found[11] = redis.call('SCARD', key('suspended'))
   if ARGV[2] ~= '1' then
     return found
   end
-  found[11], found[12] = waiting_since(now - MINUTE)
+  found[12], found[13] = waiting_since(now - MINUTE)
   local first = redis.call('ZRANGE', key('stranded'), 0, 0, 'WITHSCORES')
-  found[13], found[14], found[15], found[16] = 0, 0, 0, ''
+  found[14], found[15], found[16], found[17] = 0, 0, 0, ''
   if first[1] then
-    found[13], found[14] = redis.call('ZCARD', key('stranded')), redis.call('ZCOUNT', key('stranded-due'), after, '+inf')
-    found[15], found[16] = tonumber(first[2]), first[1]
+    found[14], found[15] = redis.call('ZCARD', key('stranded')), redis.call('ZCOUNT', key('stranded-due'), after, '+inf')
+    found[16], found[17] = tonumber(first[2]), first[1]
   end
   local this = math.floor(now / MINUTE)
   return append_minutes(found, this - MINUTES + 1, this)

@@ -3,7 +3,7 @@
 -- that have failed and wait for their next try. `stranded` and `stranded-due` are ZSETs of the pending jobs
 -- that no worker could read: since when they wait, and until when they are delayed. Their field of `reasons`
 -- says so too, and keeps since when while a worker has them.
--- needs: start
+-- needs: start, suspended
 -- gives: counted, count, counters_of, stranded_since, note_stranded, note_retrying, leave_retrying
 local function counted(id)
   local counters = redis.call('HGET', key('counters'), id)
@@ -44,8 +44,8 @@ local function note_stranded(id, runs, due)
 end
 
 -- Notes that a job goes back to its line, if it has failed, or if it goes back unread and no worker could
--- read it before. `failures`: how often, if the caller knows, and it was read. `due`: when it is due; nothing
--- if the caller only looks.
+-- read it before, or it was suspended. `failures`: how often, if the caller knows, and it was read. `due`:
+-- when it is due; nothing if the caller only looks.
 local function note_retrying(id, failures, due)
   local before = failures
   if not failures then
@@ -53,6 +53,9 @@ local function note_retrying(id, failures, due)
     before = failed
     if due and releases > 0 then
       note_stranded(id, runs, due)
+    end
+    if due and runs > 0 then
+      note_suspended(id, runs)
     end
   end
   if before > 0 then

@@ -3,8 +3,8 @@
 --   jobs          `~` and the text of all that the job had; `~` alone once it has arrived. The text has, with
 --                 RS in between: its place; l if it holds its lock, f if it goes first in its lane, h if it
 --                 is hooked, d if it is not prefetched; its counters, errors, log, progress, ages
---                 (keeping.lua), record, payload that is kept apart, and lock. Only the lock may have an RS
---                 in it
+--                 (keeping.lua), record, payload that is kept apart, journal (journal.lua), and lock. Only
+--                 the lock may have an RS in it
 --   ended         moving|when it left|~the instant of the move|to which partition; once it has arrived,
 --                 moved|…
 --   effects:move  ZSET  id -> from when on it is handed out: those on their way

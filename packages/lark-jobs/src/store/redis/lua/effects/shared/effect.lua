@@ -161,6 +161,7 @@ local function hide(ids, ends)
     if redis.call('EXISTS', key('logs')) == 1 then
       redis.call('HDEL', key('logs'), unpack(hidden))
     end
+    drop_journals(hidden)
   end
   return others
 end

@@ -1,7 +1,7 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens
+-- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, journals
 -- gives: outcomes, take_back
 
 -- What is kept of a notice when its job has ended: not since when it was asked.
@@ -64,6 +64,21 @@ function outcomes.released(id, value, job)
     pausing().pause_for(tonumber(after), because ~= '' and '|' .. string.gsub(because, '\31', ' ') or '')
   elseif what == 'g' and group ~= '' and now + tonumber(after) > lanes().paused_until(group) then
     lanes().pause(group, now + tonumber(after), '')
+  end
+end
+
+-- value: milliseconds, `|`, how many signals the run knew, `|`, and for which it waits
+-- (`contract/rules/reason.ts`)
+function outcomes.suspended(id, value, job)
+  local after, heard, waits = string.match(value, '^(%d+)|(%d+)|(.*)$')
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures, crashes, releases)
+  redis.call('HSET', key('reasons'), id, runs + 1 .. '|' .. waits)
+  local is_told = redis.call('LLEN', key('signals:' .. id)) > tonumber(heard)
+  journals().open_journal(id)
+  fall_back(id, is_told and now or now + tonumber(after), job, 'suspended', failures)
+  if not job.notice then
+    redis.call('SADD', key('suspended'), id)
   end
 end
 

@@ -1,6 +1,6 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one
 -- step.
--- needs: start, retain, failed_jobs, effects, counting, watching, keeping, event, schedules
+-- needs: start, suspended, retain, failed_jobs, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watching.lua), or ''; nothing if this call has not
@@ -23,6 +23,7 @@ local function end_as(state, ids, kept, how)
     if redis.call('ZREM', key('stranded'), unpack(ids)) > 0 then
       redis.call('ZREM', key('stranded-due'), unpack(ids))
     end
+    leave_suspended(ids)
   end
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
   local all = table.concat(ids)

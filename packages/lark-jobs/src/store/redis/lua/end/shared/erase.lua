@@ -1,6 +1,6 @@
 -- Removes all that is kept of jobs.
--- needs: start
--- gives: extras, drop_payloads, forget_traces, erase
+-- needs: start, suspended
+-- gives: extras, drop_payloads, drop_journals, forget_traces, erase
 
 -- The keys that have something of some jobs besides their records and payloads.
 local function extras()
@@ -15,6 +15,22 @@ local function drop_payloads(ids)
   if redis.call('HDEL', key('payloads'), unpack(ids)) > 0 and redis.call('EXISTS', key('payloads')) == 0
     and redis.call('HGET', key('settings'), 'large') == '1' then
     redis.call('HDEL', key('settings'), 'large')
+  end
+end
+
+-- Removes what jobs have recorded, and the signals that came for them.
+local function drop_journals(ids)
+  if #ids == 0 or not has_journals() then
+    return
+  end
+  for i, bytes in ipairs(redis.call('HMGET', key('journals'), unpack(ids))) do
+    if bytes then
+      redis.call('DEL', key('steps:' .. ids[i]), key('signals:' .. ids[i]))
+    end
+  end
+  redis.call('HDEL', key('journals'), unpack(ids))
+  if redis.call('EXISTS', key('journals')) == 0 then
+    redis.call('HDEL', key('settings'), 'journals')
   end
 end
 
@@ -34,6 +50,8 @@ local function erase(ids)
   end
   redis.call('HDEL', key('jobs'), unpack(ids))
   redis.call('SREM', key('retrying'), unpack(ids))
+  leave_suspended(ids)
+  drop_journals(ids)
   local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
   for i, lock in ipairs(locks) do
     local name = lock and string.match(lock, '|(.*)$')

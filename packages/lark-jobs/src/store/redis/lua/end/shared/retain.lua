@@ -8,7 +8,7 @@ local function forget(ids)
   if #ids == 0 then
     return
   end
-  if redis.call('EXISTS', key('ended'), key('payloads'), key('keeps'), unpack(extras())) == 0 then
+  if redis.call('EXISTS', key('ended'), key('payloads'), key('keeps'), key('journals'), unpack(extras())) == 0 then
     redis.call('HDEL', key('jobs'), unpack(ids))
     return
   end

@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, reports, consequences, end, minute, event, late_outcomes
+-- needs: start, lanes, lease, journals, reports, consequences, end, minute, event, late_outcomes
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each
@@ -60,11 +60,11 @@ end
 
 -- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by
 -- tabs. From
--- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines
--- (report.lua). The kinds are the outcomes in consequence.lua, `completed`, `result` (completed with a
--- result), and `timed` (completed; the milliseconds that the run took, and `|` and the result if there is
--- one). Returns '' if all jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in this order; and
--- how many are settled. `laned`: some jobs may be in lanes.
+-- ARGV[first + 1] on, five values for each other job: id, token, kind, value, steps (journal.lua), progress
+-- and log lines (report.lua). The kinds are the outcomes in consequence.lua, `completed`, `result`
+-- (completed with a result), and `timed` (completed; the milliseconds that the run took, and `|` and the
+-- result if there is one). Returns '' if all jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in
+-- this order; and how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0
@@ -116,6 +116,9 @@ local function settle(first, kept, laned)
       local at = first + 5 * (i - plain) - 2
       local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
       ended[kind] = (ended[kind] or 0) + 1
+      if string.byte(log) == 29 then
+        log = journals().take_steps(id, log)
+      end
       if log ~= '' then
         reports().keep_report(id, log)
       end

@@ -73,7 +73,7 @@ local function write(ids, records)
 end
 
 -- If no job waits, no job can be before new jobs that are due at once: waiting callers may have them right
--- away.
+-- away. (With a ring comes no signal that came before its job.)
 local function are_first(runs)
   for _, run in ipairs(runs) do
     if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' or run.direct ~= '' then
@@ -81,7 +81,7 @@ local function are_first(runs)
     end
   end
   return not in_cluster and not pause_left(redis.call('HGET', key('settings'), 'paused'))
-    and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
+    and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities'), key('early')) == 0
 end
 
 -- A void entry of the list may have the same id as a job that comes again.

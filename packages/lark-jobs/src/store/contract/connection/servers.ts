@@ -2,7 +2,7 @@
  * A Redis connection as an object. It can express what a connection string cannot, such as certificates, or a
  * password that only the Sentinels ask for.
  */
-import type { Duration } from '../../words/duration.ts'
+import type { Duration } from '../../../words/duration.ts'
 
 /** A user name and password, and until when they are valid. */
 export interface Credentials {

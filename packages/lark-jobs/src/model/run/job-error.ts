@@ -3,9 +3,9 @@
  * no errors. And the lines that people see of them.
  */
 import { defined } from '@s18i/lark/internal'
-import { JobsError } from '../model/errors.ts'
-import type { JobError, KeptError } from '../model/record.ts'
-import { fieldOf, isError, textOf } from '../words/thrown.ts'
+import { fieldOf, isError, textOf } from '../../words/thrown.ts'
+import { JobsError } from '../errors.ts'
+import type { JobError, KeptError } from '../record.ts'
 
 /** Characters of a stack kept with an error. */
 const MAX_STACK = 4_000

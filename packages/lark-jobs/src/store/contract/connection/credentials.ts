@@ -8,7 +8,7 @@
  * instead, and receives the credentials through it (`lend`).
  */
 import type { MessagePort as Port } from 'node:worker_threads'
-import { durationForm, milliseconds } from '../../words/duration.ts'
+import { durationForm, milliseconds } from '../../../words/duration.ts'
 import type { Credentials, CredentialsFunction, RedisServers } from './servers.ts'
 
 /** The credentials that the function returned last. */

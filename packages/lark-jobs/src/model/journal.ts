@@ -1,0 +1,36 @@
+/**
+ * The journal of a job: what its steps have recorded, and the signals that came for it. It is kept in the
+ * store from the first entry, or the first signal, until the job is removed.
+ */
+
+/** A signal that was sent to a job. */
+export interface KeptSignal {
+  name: string
+  /** JSON, or '' if it has no value. */
+  text: string
+}
+
+export interface Journal {
+  /**
+   * In the order in which they were recorded, from some place on. A store reads none of them
+   * (`step/entries.ts`).
+   */
+  entries: string[]
+  /** How many entries there are in all, and their bytes. */
+  count: number
+  bytes: number
+  /** From the first on, in the order in which they came. Only with the first entries. */
+  signals: KeptSignal[]
+}
+
+/** Entries on their way into a journal. */
+export interface Recorded {
+  /**
+   * The place of the first of them: so many entries come before it. Those that are there already are not
+   * added again.
+   */
+  at: number
+  entries: string[]
+  /** The job has got further than ever before: the crashes and failures before do not count any more. */
+  isProgress?: boolean
+}

@@ -1,0 +1,60 @@
+/**
+ * Sends a signal to a job, wherever it is: `handle.send()`.
+ */
+import { defined } from '@s18i/lark/internal'
+import { JobsError } from '../../model/errors.ts'
+import { isLine, type SignalKind, signalText } from '../../step/signal.ts'
+import { signalFollowed } from '../../store/contract/moved.ts'
+import { MAX_SIGNALS, type NewSignal } from '../../store/contract/store.ts'
+import { shown } from '../../words/secret.ts'
+import { type JobPlace, type OpenQueues, partitionsAt } from '../look/stored-jobs.ts'
+
+export interface SendOptions {
+  /** A signal of this name with the same id is sent once: at most 100 characters. */
+  id?: string
+}
+
+/**
+ * @returns the signal as stores keep it
+ * @throws STEP_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID
+ */
+export async function readSignal(
+  signal: SignalKind<unknown>,
+  value: unknown,
+  { id }: SendOptions,
+): Promise<NewSignal> {
+  if (typeof signal !== 'object' || signal === null || !isLine(signal.name))
+    throw invalid(`send() was given ${shown(signal)} as the signal; it must be made by defineSignal()`)
+  if (id !== undefined && !isLine(id))
+    throw invalid(
+      `send() was given ${shown(id)} as the id; it must be a text of at most 100 characters on one line`,
+    )
+  return { name: signal.name, text: await signalText(signal, value), ...defined({ key: id }) }
+}
+
+/** @returns whether the job gets it, or got one with this id before @throws SIGNALS_FULL, UNKNOWN_QUEUE */
+export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSignal): Promise<boolean> {
+  const partitions = await partitionsAt(open, place)
+  for (const partition of partitions) {
+    const verdict = await signalFollowed(open.store, partition, place.id, signal)
+    if (verdict === 'full')
+      throw new JobsError('SIGNALS_FULL', `${place.id}: it has ${MAX_SIGNALS} signals already`, {
+        id: place.id,
+      })
+    if (verdict !== 'missing') return verdict === 'kept' || verdict === 'known'
+  }
+  // An id that Lark makes is known only when its job exists.
+  if (isMade(place.id)) return false
+  // Its own id decides where it will be.
+  const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
+  return verdict !== 'ended'
+}
+
+/** Whether an id is of the form that Lark makes (`model/id.ts`). */
+function isMade(id: string): boolean {
+  return /^[\dA-Za-z]{13}$/.test(id)
+}
+
+function invalid(message: string): JobsError {
+  return new JobsError('STEP_INVALID', message)
+}

@@ -1,0 +1,59 @@
+/**
+ * The entries of a journal. An entry is one text: a letter, the name of the step, a line break, and a value.
+ * The stores read none of this. New kind: its letter, and what a reader makes of it (`read`, and
+ * `replay.ts`).
+ *
+ *   r  result      the step ended with a result: JSON, or nothing
+ *   e  error       the step failed, and its handler went on: a kept error as JSON
+ *   t  try         a try failed: how many have, `|`, and until when the next waits
+ *   w  wait        a sleep or a wait has begun: until when, or nothing for ever
+ *   o  over        it is over: its time has come
+ *   g  got         it got the signal with this number
+ *   f  forgotten   what was recorded of the step before does not count any more
+ *   m  spent       (without a name) milliseconds that the attempt has taken so far, before it was suspended
+ *   n  now         (without a name) a person ended all waits that had begun
+ *
+ * Times are milliseconds since 1970 by the store's clock.
+ */
+import { JobsError } from '../model/errors.ts'
+
+export const entryKinds = {
+  r: 'result',
+  e: 'error',
+  t: 'try',
+  w: 'wait',
+  o: 'over',
+  g: 'got',
+  f: 'forgotten',
+  m: 'spent',
+  n: 'now',
+} as const
+
+export type EntryKind = (typeof entryKinds)[keyof typeof entryKinds]
+
+export interface Entry {
+  kind: EntryKind
+  /** The name of the step (`name.ts`). */
+  key: string
+  value: string
+}
+
+const letters = Object.fromEntries(
+  Object.entries(entryKinds).map(([letter, kind]) => [kind, letter]),
+) as Record<EntryKind, string>
+
+export function writeEntry(kind: EntryKind, key: string, value: string | number = ''): string {
+  return `${letters[kind]}${key}\n${value}`
+}
+
+/** @throws JOURNAL_DAMAGED */
+export function readEntry(text: string): Entry {
+  const end = text.indexOf('\n')
+  const kind = entryKinds[text[0] as keyof typeof entryKinds]
+  if (end < 1 || kind === undefined)
+    throw new JobsError(
+      'JOURNAL_DAMAGED',
+      `The journal of the job has an entry that is none: ${JSON.stringify(text.slice(0, 80))}`,
+    )
+  return { kind, key: text.slice(1, end), value: text.slice(end + 1) }
+}

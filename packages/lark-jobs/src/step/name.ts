@@ -1,0 +1,42 @@
+/**
+ * The names of steps. A step is found by its name in what earlier runs recorded, never by its place.
+ */
+import { JobsError } from '../model/errors.ts'
+import { shown } from '../words/secret.ts'
+
+/**
+ * A text, or a list of texts and numbers: `'charge'`, `['mail', user.id]`. Each name is used once in a run.
+ */
+export type StepName = string | readonly (string | number)[]
+
+/** The most characters of a name. */
+export const MAX_STEP_NAME = 200
+
+/**
+ * The name as a journal has it.
+ *
+ * @throws STEP_INVALID
+ */
+export function stepKey(name: unknown): string {
+  const key = Array.isArray(name) && name.every(isPart) ? JSON.stringify(name) : name
+  if (
+    typeof key === 'string' &&
+    key !== '' &&
+    key !== '[]' &&
+    key.length <= MAX_STEP_NAME &&
+    !/\p{Cc}/u.test(key)
+  )
+    return key
+  throw new JobsError('STEP_INVALID', `A step was given ${shown(name)} as its name`, {
+    hint: `It must be a text, or a list of texts and numbers, of at most ${MAX_STEP_NAME} characters on one line.`,
+  })
+}
+
+/** The name as people read it: `mail 7`. */
+export function stepWords(key: string): string {
+  return key.startsWith('[') ? (JSON.parse(key) as (string | number)[]).join(' ') : key
+}
+
+function isPart(part: unknown): boolean {
+  return typeof part === 'string' || (typeof part === 'number' && Number.isFinite(part))
+}

@@ -1,0 +1,115 @@
+/**
+ * What a run records, on its way to the store. Entries that end in one tick, or while a call is under way,
+ * travel together. What only a later run needs to know waits for the next entry that is written anyway.
+ *
+ *   late → waiting → sent → stored
+ */
+import { JobsError } from '../model/errors.ts'
+import type { Recorded } from '../model/journal.ts'
+import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
+
+/** The most entries of a job, and their bytes. */
+export const MAX_ENTRIES = 10_000
+export const MAX_JOURNAL = 67_108_864
+
+interface Waiting {
+  /** How many entries are stored when it is. */
+  at: number
+  stored: () => void
+  failed: (error: unknown) => void
+}
+
+export class Recorder {
+  /** How many entries are stored. */
+  #at: number
+  #bytes: number
+  #late: string[] = []
+  #entries: string[] = []
+  /** How many of the first of these are under way. */
+  #sent = 0
+  #waiting: Waiting[] = []
+  #isProgress = false
+  readonly #send: () => void
+
+  /** @param send asks for a call that brings what `take` returns */
+  constructor({ count, bytes }: { count: number; bytes: number }, send: () => void) {
+    this.#at = count
+    this.#bytes = bytes
+    this.#send = send
+  }
+
+  /** Whether there is something on its way to the store. */
+  get isBusy(): boolean {
+    return this.#entries.length > 0
+  }
+
+  /** Records with the next entry that is written anyway. */
+  later(entry: string): void {
+    this.#count(entry)
+    this.#late.push(entry)
+  }
+
+  /**
+   * Records an entry. Resolves when it is stored.
+   *
+   * @param isProgress the job has got further
+   * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if the job is not this run's any more
+   */
+  now(entry: string, isProgress: boolean): Promise<void> {
+    this.#count(entry)
+    this.#isProgress ||= isProgress
+    this.#entries.push(...this.#late.splice(0), entry)
+    const at = this.#at + this.#entries.length
+    return new Promise((stored, failed) => {
+      this.#waiting.push({ at, stored, failed })
+      this.#send()
+    })
+  }
+
+  /** What is to be sent now: as much as one call takes. */
+  take(): Recorded | undefined {
+    if (this.#sent > 0 || this.#entries.length === 0) return undefined
+    let bytes = 0
+    while (this.#sent < Math.min(this.#entries.length, MAX_ITEMS) && (this.#sent === 0 || bytes < MAX_BYTES))
+      bytes += this.#entries[this.#sent++]!.length
+    const entries = this.#entries.slice(0, this.#sent)
+    return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }) }
+  }
+
+  /** The store has answered, or the lease is lost. */
+  answered(lost?: JobsError): void {
+    if (this.#sent === 0 && lost === undefined) return
+    if (lost === undefined) {
+      this.#at += this.#sent
+      this.#entries.splice(0, this.#sent)
+      this.#isProgress = this.#isProgress && this.#entries.length > 0
+    }
+    this.#sent = 0
+    const over = this.#waiting.filter(({ at }) => lost !== undefined || at <= this.#at)
+    this.#waiting = this.#waiting.filter((each) => !over.includes(each))
+    for (const { stored, failed } of over) lost === undefined ? stored() : failed(lost)
+    if (this.#entries.length > 0 && lost === undefined) this.#send()
+  }
+
+  /** There was no answer: the same is sent again. */
+  unanswered(): void {
+    this.#sent = 0
+  }
+
+  /** All that is not stored yet, for the outcome of the run. */
+  rest(): Recorded | undefined {
+    const entries = [...this.#entries, ...this.#late]
+    if (entries.length === 0) return undefined
+    return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }) }
+  }
+
+  #count(entry: string): void {
+    this.#bytes += Buffer.byteLength(entry)
+    const count = this.#at + this.#entries.length + this.#late.length + 1
+    if (count <= MAX_ENTRIES && this.#bytes <= MAX_JOURNAL) return
+    const [what, most] = count > MAX_ENTRIES ? ['entries', MAX_ENTRIES] : ['bytes', MAX_JOURNAL]
+    throw new JobsError('STEPS_TOO_MANY', `The steps of one job record more than ${most} ${what}`, {
+      hint: 'Divide the work among several jobs, or iterate with this.eachItem(), which records by lots.',
+    })
+  }
+}

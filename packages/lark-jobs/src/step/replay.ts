@@ -1,0 +1,155 @@
+/**
+ * What earlier runs recorded, as a run reads it. It hands each name out in the order in which it was
+ * recorded, so that a `Promise.race` over steps and waits ends as it did then. A name that the present code
+ * does not ask for holds the others up for one turn of the event loop.
+ */
+import type { Journal } from '../model/journal.ts'
+import { readEntry } from './entries.ts'
+
+/** How a step or a wait ended. */
+export interface StepEnd {
+  kind: 'result' | 'error' | 'over' | 'got'
+  value: string
+  /** Which of all ends it is. */
+  place: number
+}
+
+/** A step or wait that has begun, and has not ended. */
+export interface Begun {
+  /** Tries that have failed. */
+  failed: number
+  /** Until when it waits; undefined if nothing was recorded of that, or if it waits for ever. */
+  until?: number
+  /** A person has ended the wait. */
+  isOver?: true
+}
+
+export class Replay {
+  readonly #ended = new Map<string, StepEnd>()
+  readonly #begun = new Map<string, Begun>()
+  /** The keys of what has ended, by their places. */
+  readonly #order: string[] = []
+  /** The numbers of the signals that were taken. */
+  readonly taken = new Set<number>()
+  /** Milliseconds that the attempt has taken in earlier runs. */
+  spent = 0
+  /** How many entries were read. */
+  #read = 0
+  #count = 0
+  #more: ((from: number) => Promise<Journal | undefined>) | undefined
+  #reading: Promise<void> | undefined
+  /** The place of the end that comes next. */
+  #next = 0
+  readonly #asked = new Map<number, () => void>()
+  #turn: NodeJS.Immediate | undefined
+
+  /** @param more reads entries from a place on */
+  constructor(journal: Journal | undefined, more: (from: number) => Promise<Journal | undefined>) {
+    this.#more = more
+    if (journal !== undefined) this.#add(journal)
+  }
+
+  /** How many entries the journal has. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Whether all that was recorded is read. */
+  get isWhole(): boolean {
+    return this.#read >= this.#count
+  }
+
+  /** What was recorded of a name; undefined if it has not ended. */
+  async find(key: string): Promise<StepEnd | undefined> {
+    while (!this.isWhole && !this.#ended.has(key)) {
+      this.#reading ??= this.#readOn()
+      await this.#reading
+    }
+    return this.#ended.get(key)
+  }
+
+  begun(key: string): Begun | undefined {
+    return this.#begun.get(key)
+  }
+
+  /** Resolves when it is the turn of this end. */
+  turnOf({ place }: StepEnd): Promise<void> | undefined {
+    if (place === this.#next) {
+      this.#next += 1
+      // After the caller has gone on: those behind it must not overtake it.
+      queueMicrotask(() => this.#release())
+    }
+    if (place < this.#next) return undefined
+    return new Promise((resolve) => {
+      this.#asked.set(place, resolve)
+      this.#turn ??= setImmediate(() => this.#passOver())
+    })
+  }
+
+  /** Nothing is handed out any more. */
+  drop(): void {
+    clearImmediate(this.#turn)
+    this.#asked.clear()
+  }
+
+  async #readOn(): Promise<void> {
+    const journal = await this.#more!(this.#read)
+    this.#reading = undefined
+    if (journal === undefined || journal.entries.length === 0) this.#count = this.#read
+    else this.#add(journal)
+  }
+
+  #add({ entries, count }: Journal): void {
+    this.#count = count
+    for (const text of entries) {
+      const { kind, key, value } = readEntry(text)
+      this.#read += 1
+      switch (kind) {
+        case 'try': {
+          const [failed, until] = value.split('|').map(Number) as [number, number]
+          this.#begun.set(key, { failed, until })
+          break
+        }
+        case 'wait':
+          this.#begun.set(key, { failed: 0, ...(value !== '' && { until: Number(value) }) })
+          break
+        case 'forgotten':
+          this.#begun.delete(key)
+          this.#ended.delete(key)
+          break
+        case 'spent':
+          this.spent = Number(value)
+          break
+        case 'now':
+          for (const begun of this.#begun.values()) begun.isOver = true
+          break
+        default:
+          if (kind === 'got') this.taken.add(Number(value))
+          this.#ended.set(key, { kind, value, place: this.#order.length })
+          this.#order.push(key)
+      }
+    }
+  }
+
+  /** Those that were asked for, and whose turn it is now, follow. */
+  #release(): void {
+    for (let go = this.#asked.get(this.#next); go !== undefined; go = this.#asked.get(this.#next)) {
+      this.#asked.delete(this.#next)
+      this.#next += 1
+      go()
+    }
+  }
+
+  /** Nobody asks for what comes next: the first that was asked for has its turn. */
+  #passOver(): void {
+    this.#turn = undefined
+    if (this.#asked.size === 0) return
+    const first = Math.min(...this.#asked.keys())
+    const go = this.#asked.get(first)!
+    this.#asked.delete(first)
+    this.#next = first + 1
+    go()
+    this.#release()
+    if (this.#asked.size > 0) this.#turn = setImmediate(() => this.#passOver())
+  }
+}

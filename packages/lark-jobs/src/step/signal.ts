@@ -1,0 +1,76 @@
+/**
+ * Durable signals: messages to a job that are kept until the job takes them. (`this.signal` of a job is
+ * something else: its AbortSignal.)
+ */
+import { JobsError } from '../model/errors.ts'
+import { encode } from '../model/payload.ts'
+import type { AnySchema } from '../options/standard-schema.ts'
+import { shown } from '../words/secret.ts'
+
+/** The most characters of the name of a signal, and of the id of one. */
+const MAX_SIGNAL_NAME = 100
+
+/** A kind of signal. `T`: the type of its value. */
+export interface SignalKind<T = undefined> {
+  readonly name: string
+  /** Checks the value: any Standard Schema. */
+  readonly schema?: AnySchema | undefined
+  /** For the compiler only. */
+  readonly type?: T
+}
+
+/** The type of the value of a signal. */
+export type SignalValue<S> = S extends SignalKind<infer T> ? T : never
+
+/**
+ * Defines a signal, in a module that those who send it and those who wait for it import.
+ *
+ * @param name at most 100 characters on one line
+ * @param options `schema`: checks each value, where it is sent and where it is taken
+ * @throws STEP_INVALID
+ * @example export const approved = defineSignal<{ by: string }>('approved')
+ */
+export function defineSignal<T = undefined>(
+  name: string,
+  options: { schema?: AnySchema } = {},
+): SignalKind<T> {
+  if (!isLine(name))
+    throw new JobsError('STEP_INVALID', `defineSignal() was given ${shown(name)} as the name`, {
+      hint: `It must be a text of at most ${MAX_SIGNAL_NAME} characters on one line.`,
+    })
+  return Object.freeze({ name, ...options })
+}
+
+/** Whether something is a text that the stores take as the name of a signal, or as the id of one. */
+export function isLine(value: unknown): value is string {
+  return (
+    typeof value === 'string' && value !== '' && value.length <= MAX_SIGNAL_NAME && !/\p{Cc}/u.test(value)
+  )
+}
+
+/**
+ * The value of a signal as it is kept.
+ *
+ * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID
+ */
+export async function signalText({ name, schema }: SignalKind<unknown>, value: unknown): Promise<string> {
+  const text = encode(value, `The signal ${name}`)
+  await checked(name, schema, value)
+  return text
+}
+
+/** The value of a signal that came. */
+export function signalValue(text: string): unknown {
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+async function checked(name: string, schema: AnySchema | undefined, value: unknown): Promise<void> {
+  if (schema === undefined) return
+  const { issues } = await schema['~standard'].validate(value)
+  if (issues === undefined) return
+  const first = issues.map(({ message, path = [] }) => {
+    const at = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+    return at === '' ? message : `${at}: ${message}`
+  })
+  throw new JobsError('PAYLOAD_INVALID', `The signal ${name} refuses its value: ${first.join('; ')}`)
+}

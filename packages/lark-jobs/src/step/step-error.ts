@@ -1,0 +1,52 @@
+/**
+ * What a step finally threw, as the handler sees it: the same when it happens, and when a later run reads it.
+ */
+import { branded } from '@s18i/lark/internal'
+import type { KeptError } from '../model/record.ts'
+import { restored } from '../model/run/job-error.ts'
+import { asNonRetryable } from '../model/run/non-retryable.ts'
+import { stepWords } from './name.ts'
+
+/** Marks such an error in every copy of this package. */
+const brand = Symbol.for('s18i.lark.step-error')
+
+/**
+ * A step has failed for good: all its tries are used up, or its error must not be retried. It has the name,
+ * the message, the code, the stack and the cause of what the step threw. It is never the same object, and no
+ * instance of the class of that error, because a later run has only what was kept.
+ *
+ * @example try { await this.step('charge', () => pay()) } catch (error) { if (error.code !== 'card_declined') throw error }
+ */
+export class StepError extends Error {
+  override readonly name: string
+  /** The name of the step, as people read it. */
+  readonly step: string
+  readonly code?: string
+
+  /** As the journal has it. @internal */
+  readonly key: string
+
+  /** @internal */
+  constructor(key: string, kept: KeptError & { isFinal?: true }) {
+    const { name, message, code, stack, cause } = kept
+    super(message, cause && { cause: restored(cause) })
+    this.name = name
+    this.key = key
+    this.step = stepWords(key)
+    if (code !== undefined) this.code = code
+    if (kept.isFinal) asNonRetryable(this)
+    if (stack !== undefined)
+      Object.defineProperty(this, 'stack', { value: stack, writable: true, configurable: true })
+  }
+
+  /** @internal */
+  get [brand](): true {
+    return true
+  }
+}
+
+export function isStepError(thrown: unknown): thrown is StepError {
+  return (thrown as { [brand]?: unknown } | null | undefined)?.[brand] === true
+}
+
+branded(StepError, isStepError)

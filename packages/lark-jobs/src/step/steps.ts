@@ -1,0 +1,440 @@
+/**
+ * The steps of one run: behind `this.step`, `this.sleep` and `this.waitFor`. Each is found by its name in
+ * what earlier runs recorded, or runs now and is recorded.
+ *
+ *   running → suspended, or ended
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { defined } from '@s18i/lark/internal'
+import { type Backoff, type BackoffOption, normalBackoff, pauseAfter } from '../model/backoff.ts'
+import { JobsError } from '../model/errors.ts'
+import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
+import { encode } from '../model/payload.ts'
+import type { ClaimedJob, KeptError } from '../model/record.ts'
+import { jobError } from '../model/run/job-error.ts'
+import { isNonRetryable } from '../model/run/non-retryable.ts'
+import { LONGEST_TIMER } from '../model/run/run.ts'
+import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
+import { writeEntry } from './entries.ts'
+import { type StepName, stepKey, stepWords } from './name.ts'
+import { Recorder } from './recorder.ts'
+import { Replay, type StepEnd } from './replay.ts'
+import { type SignalKind, type SignalValue, signalValue } from './signal.ts'
+import { isStepError, StepError } from './step-error.ts'
+import { Waits } from './waits.ts'
+
+export interface StepOptions<T = unknown> {
+  /** How often the step is tried, before it fails. Default 1: then the job's own `tries` count. */
+  tries?: number
+  /** The pause before each further try, as that of a job. Default 1 s to 10 min. */
+  backoff?: Exclude<BackoffOption, (...args: never[]) => unknown>
+  /**
+   * How long a try may take. Then its signal is aborted, and the try has failed. Default: no limit but the
+   * job's.
+   */
+  timeout?: Duration
+  /**
+   * By version: converts a result that an earlier version of the step recorded to that of the next version.
+   */
+  from?: Readonly<Record<number, (old: unknown) => unknown>> & { readonly [type]?: T }
+}
+
+declare const type: unique symbol
+
+/** What a step's function is told. */
+export interface StepContext {
+  /** The same in each try and each run of the job: for a service that takes idempotency keys. */
+  readonly key: string
+  /** Which try this is, from 1. */
+  readonly attempt: number
+  /** Aborted when the try should end: at its timeout, and with the job's own signal. */
+  readonly signal: AbortSignal
+}
+
+export interface WaitOptions {
+  /** How long to wait. Default: for ever. */
+  timeout?: Duration
+  /**
+   * The name of the wait. Default: the names of its signals. A second wait for the same signals needs one.
+   */
+  name?: StepName
+}
+
+/** What the run around the steps gives them. */
+export interface StepsAround {
+  readonly job: Pick<ClaimedJob, 'id' | 'runs' | 'crashes' | 'failures' | 'journal'>
+  /** The name of the job's class. */
+  readonly name: string
+  /** Why the run was aborted. */
+  readonly reason: unknown
+  readonly signal: AbortSignal
+  /** Milliseconds since 1970 by the store's clock. */
+  now(): number
+  /** Asks for a call that brings what is recorded to the store. */
+  send(): void
+  /** Reads more of the journal. */
+  more(from: number): Promise<Journal | undefined>
+  /** Undefined: the run cannot be suspended. */
+  suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
+}
+
+/** In the function of a step: its name. */
+const current = new AsyncLocalStorage<string>()
+/** A run that is suspended stays where it is, for ever. */
+const never = new Promise<never>(() => {})
+/** Milliseconds after which a job is due that waits for ever: a hundred years. */
+const FOREVER = 100 * 365 * 86_400_000
+
+export class Steps {
+  readonly #around: StepsAround
+  readonly #used = new Set<string>()
+  readonly #replay: Replay
+  readonly #recorder: Recorder
+  readonly #waits: Waits
+  /** The keys of steps and waits that have not ended. */
+  readonly #open = new Set<string>()
+  /** How many functions of steps, and reads of the journal, are under way. */
+  #busy = 0
+  #isDropped = false
+  /** A wait has begun: its signals may have come already. */
+  #asks = false
+  /** The steps whose errors are recorded, or will be. */
+  readonly #failures = new Set<string>()
+
+  constructor(around: StepsAround) {
+    this.#around = around
+    const { journal } = around.job
+    this.#replay = new Replay(journal, (from) => around.more(from))
+    this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send())
+    this.#waits = new Waits(
+      {
+        recorder: this.#recorder,
+        now: () => around.now(),
+        isIdle: () => this.#busy === 0 && around.reason === undefined && around.suspend !== undefined,
+        suspend: (names, until) => this.#suspend(names, until),
+      },
+      journal?.signals ?? [],
+      this.#replay.taken,
+    )
+  }
+
+  async step<T>(
+    name: StepName,
+    work: (context: StepContext) => T | Promise<T>,
+    options: StepOptions<T> = {},
+  ): Promise<T> {
+    if (this.#isDropped) return never
+    const key = this.#use(name)
+    const how = readOptions(key, options)
+    return this.#opened(key, () => this.#step(key, work, how))
+  }
+
+  async #step<T>(key: string, work: (context: StepContext) => T | Promise<T>, how: How): Promise<T> {
+    const before = await this.#find(key)
+    if (before !== undefined) {
+      await this.#replay.turnOf(before)
+      if (this.#isDropped) return never
+      return this.#again(key, before, how) as T
+    }
+    const begun = this.#replay.begun(key)
+    let { failed = 0, until = 0 } = begun ?? {}
+    for (;;) {
+      if (until > this.#around.now()) await this.#waits.wait(undefined, [], until, begun?.isOver)
+      if (this.#isDropped) return never
+      const answer = await this.#try(key, work, failed + 1, how)
+      if (this.#isDropped) return never
+      if ('value' in answer) return answer.value
+      failed += 1
+      if (failed >= how.tries || isNonRetryable(answer.error)) throw this.#failed(key, answer.error)
+      until = Math.round(this.#around.now() + pauseAfter(failed, how.backoff))
+      this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
+    }
+  }
+
+  async sleep(name: StepName, duration: Duration): Promise<void> {
+    if (this.#isDropped) return never
+    const key = this.#use(name)
+    const ms = msOf(duration, `${this.#around.name}: sleep(${stepWords(key)})`)
+    await this.#opened(key, () => this.#wait(key, [], ms))
+  }
+
+  async waitFor<S extends SignalKind<unknown> | Readonly<Record<string, SignalKind<unknown>>>>(
+    signals: S,
+    { timeout, name }: WaitOptions = {},
+  ): Promise<Waited<S> | undefined> {
+    if (this.#isDropped) return never
+    const isOne = typeof signals.name === 'string'
+    const kinds = Object.entries(isOne ? { value: signals } : signals) as [string, SignalKind<unknown>][]
+    const names = kinds.map(([, kind]) => kind.name)
+    const key = this.#use(name ?? names.join(' or '))
+    const ms =
+      timeout === undefined
+        ? undefined
+        : msOf(timeout, `${this.#around.name}: the timeout of waitFor(${stepWords(key)})`)
+    const number = await this.#opened(key, () => this.#wait(key, names, ms))
+    if (number === undefined) return undefined
+    const got = this.#waits.signals[number]!
+    const value = signalValue(got.text)
+    const [field] = kinds.find(([, kind]) => kind.name === got.name)!
+    return (isOne ? { value } : { name: field, value }) as Waited<S>
+  }
+
+  /** What is to be sent to the store now. */
+  take(): { steps?: Recorded; heard?: number } {
+    const steps = this.#recorder.take()
+    const asks = this.#asks || this.#waits.hears
+    this.#asks = false
+    return { ...defined({ steps }), ...(asks && { heard: this.#waits.signals.length }) }
+  }
+
+  /** The store has answered. @param lost the job is not this run's any more */
+  answered(signals: readonly KeptSignal[], lost?: JobsError): void {
+    this.#recorder.answered(lost)
+    this.#waits.heard(signals)
+    this.#waits.stir()
+  }
+
+  unanswered(): void {
+    this.#recorder.unanswered()
+    this.#asks = true
+  }
+
+  /** The names of steps and waits that have not ended, as people read them. */
+  get open(): string[] {
+    return [...this.#open].map(stepWords)
+  }
+
+  /** The run was aborted. */
+  abort(reason: unknown): void {
+    this.#waits.fail(reason)
+  }
+
+  /**
+   * The handler has ended: what is to be recorded with the outcome. The error that it let pass is not
+   * recorded: if the job runs again, it goes on at that step.
+   *
+   * @param thrown what it threw
+   */
+  end(thrown: unknown): Recorded | undefined {
+    const passed = stepsIn(thrown)
+    for (const key of passed) if (this.#failures.has(key)) this.#recorder.later(writeEntry('forgotten', key))
+    this.#drop()
+    return this.#recorder.rest()
+  }
+
+  #use(name: StepName): string {
+    const key = stepKey(name)
+    if (this.#used.has(key))
+      throw new JobsError(
+        'STEP_TWICE',
+        `${this.#around.name}: the step ${stepWords(key)} is used twice in one run`,
+        {
+          hint: "Steps are found by their names: in a loop, give each its own, such as ['mail', user.id].",
+        },
+      )
+    if (this.#around.reason !== undefined) throw this.#around.reason
+    this.#used.add(key)
+    return key
+  }
+
+  /** Notes that a step or wait is under way. */
+  async #opened<T>(key: string, act: () => Promise<T>): Promise<T> {
+    this.#open.add(key)
+    try {
+      return await act()
+    } finally {
+      this.#open.delete(key)
+    }
+  }
+
+  async #find(key: string): Promise<StepEnd | undefined> {
+    if (this.#replay.isWhole) return this.#replay.find(key)
+    this.#busy += 1
+    try {
+      return await this.#replay.find(key)
+    } finally {
+      this.#busy -= 1
+    }
+  }
+
+  /** What an earlier run recorded of a step. */
+  #again(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
+    if (kind === 'error') {
+      this.#failures.add(key)
+      throw new StepError(key, JSON.parse(value) as KeptError)
+    }
+    return convert(value, from)
+  }
+
+  async #try<T>(
+    key: string,
+    work: (context: StepContext) => T | Promise<T>,
+    attempt: number,
+    how: How,
+  ): Promise<{ value: T } | { error: unknown }> {
+    this.#busy += 1
+    try {
+      const context = { key: `${this.#around.job.id}/${key}`, attempt }
+      const value = await current.run(key, () => inTime(work, context, how, this.#around.signal))
+      const text = encode(value, `${this.#around.name}: the step ${stepWords(key)}`, 'result')
+      await this.#recorder.now(writeEntry('result', key, versioned(text, how.from)), true)
+      return { value }
+    } catch (error) {
+      // The run is over: this is no failure of the step.
+      if (this.#around.reason !== undefined) throw error
+      return { error }
+    } finally {
+      this.#busy -= 1
+      this.#waits.stir()
+    }
+  }
+
+  #failed(key: string, thrown: unknown): StepError {
+    const { run: _, took: __, ...error } = jobError(thrown, 0, 0)
+    const kept = { ...error, ...(isNonRetryable(thrown) && { isFinal: true as const }) }
+    this.#recorder.later(writeEntry('error', key, JSON.stringify(kept)))
+    this.#failures.add(key)
+    return new StepError(key, kept)
+  }
+
+  async #wait(key: string, names: readonly string[], ms: number | undefined): Promise<number | undefined> {
+    const inside = current.getStore()
+    if (inside !== undefined)
+      throw new JobsError(
+        'STEP_INVALID',
+        `${this.#around.name}: ${stepWords(key)} waits inside the step ${stepWords(inside)}`,
+        {
+          hint: 'A step runs as a whole: sleep and wait between steps.',
+        },
+      )
+    const before = await this.#find(key)
+    if (this.#isDropped) return never
+    if (before !== undefined) {
+      await this.#replay.turnOf(before)
+      if (this.#isDropped) return never
+      return before.kind === 'got' ? Number(before.value) : undefined
+    }
+    const begun = this.#replay.begun(key)
+    const until =
+      begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#around.now() + ms)
+    if (begun === undefined) this.#recorder.later(writeEntry('wait', key, until ?? ''))
+    const over = this.#waits.wait(key, names, until, begun?.isOver)
+    if (names.length > 0 && begun === undefined) {
+      // Its answer brings the signals that came meanwhile.
+      this.#asks = true
+      this.#around.send()
+    }
+    const number = await over
+    return this.#isDropped ? never : number
+  }
+
+  #suspend(waits: string[], until: number | undefined): void {
+    this.#drop()
+    const ms = until === undefined ? FOREVER : Math.max(0, Math.ceil(until - this.#around.now()))
+    this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length })
+  }
+
+  #drop(): void {
+    this.#isDropped = true
+    this.#waits.drop()
+    this.#replay.drop()
+  }
+}
+
+/** What `waitFor` resolves to. */
+export type Waited<S> =
+  S extends SignalKind<unknown>
+    ? { value: SignalValue<S> }
+    : { [N in keyof S]: { name: N; value: SignalValue<S[N]> } }[keyof S]
+
+interface How {
+  tries: number
+  backoff: Backoff
+  timeout: number | undefined
+  from: StepOptions['from']
+}
+
+/** @throws STEP_INVALID */
+function readOptions(key: string, { tries = 1, backoff, timeout, from }: StepOptions): How {
+  const refuse = (name: string, value: unknown, right: string) =>
+    new JobsError(
+      'STEP_INVALID',
+      `The step ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
+    )
+  if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
+  const pauses = normalBackoff(backoff ?? { from: 1_000, to: 600_000, jitter: 0.5 })
+  if (pauses === undefined)
+    throw refuse('backoff', backoff, `${durationForm}, a list of these, or exponential()`)
+  const ms = timeout === undefined ? undefined : milliseconds(timeout)
+  if (timeout !== undefined && ms === undefined) throw refuse('timeout', timeout, durationForm)
+  return { tries, backoff: pauses, timeout: ms, from }
+}
+
+function msOf(duration: Duration, what: string): number {
+  const ms = milliseconds(duration)
+  if (ms === undefined)
+    throw new JobsError('STEP_INVALID', `${what} was given ${shown(duration)}; it must be ${durationForm}`)
+  return ms
+}
+
+/** The current version of a step's result: one more than the last that is converted. */
+function versionOf(from: StepOptions['from']): number {
+  return from === undefined ? 1 : Math.max(0, ...Object.keys(from).map(Number)) + 1
+}
+
+/** A result as it is recorded. No JSON text begins with @. */
+function versioned(text: string, from: StepOptions['from']): string {
+  const version = versionOf(from)
+  return version === 1 ? text : `@${version} ${text}`
+}
+
+function convert(recorded: string, from: StepOptions['from']): unknown {
+  const [head = '', was = '1'] = /^@(\d+) /.exec(recorded) ?? []
+  const text = recorded.slice(head.length)
+  let value: unknown = text === '' ? undefined : JSON.parse(text)
+  for (let version = Number(was); version < versionOf(from); version++)
+    value = from?.[version]?.(value) ?? value
+  return value
+}
+
+/** Calls the function of a step, for as long as it may take. */
+async function inTime<T>(
+  work: (context: StepContext) => T | Promise<T>,
+  context: Omit<StepContext, 'signal'>,
+  { timeout }: How,
+  signal: AbortSignal,
+): Promise<T> {
+  if (timeout === undefined) return await work({ ...context, signal })
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const passed = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => {
+        const error = new JobsError(
+          'STEP_TIMED_OUT',
+          `The step took longer than its timeout of ${readable(timeout)}`,
+        )
+        late.abort(error)
+        reject(error)
+      },
+      Math.min(timeout, LONGEST_TIMER),
+    )
+  })
+  try {
+    return await Promise.race([work({ ...context, signal: AbortSignal.any([signal, late.signal]) }), passed])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The steps whose errors are in what a handler threw, at most five deep. */
+function stepsIn(thrown: unknown, depth = 0): Set<string> {
+  const found = new Set<string>()
+  if (typeof thrown !== 'object' || thrown === null || depth > 5) return found
+  if (isStepError(thrown)) found.add(thrown.key)
+  const { cause, errors } = thrown as { cause?: unknown; errors?: unknown }
+  for (const part of [cause, ...(Array.isArray(errors) ? errors : [])])
+    for (const key of stepsIn(part, depth + 1)) found.add(key)
+  return found
+}

@@ -1,0 +1,173 @@
+/**
+ * What a run waits for: times, and signals. When it only waits, it is suspended: the job goes back to the
+ * store, and frees its slot.
+ */
+import type { KeptSignal } from '../model/journal.ts'
+import { LONGEST_TIMER } from '../model/run/run.ts'
+import { writeEntry } from './entries.ts'
+import type { Recorder } from './recorder.ts'
+
+/**
+ * Milliseconds. A wait that is over sooner keeps the slot: to suspend the job and to claim it again costs
+ * more.
+ */
+const SHORT = 1_000
+/**
+ * Milliseconds for which a run that only waits keeps its slot. Work beside the wait that is no step (a file
+ * that is read before the next step) may go on in that time.
+ */
+const LINGER = 20
+
+interface StepWait {
+  /** Undefined: its end is not recorded, because another entry says it (a step that is tried again). */
+  key: string | undefined
+  /** The names of the signals that end it. */
+  names: readonly string[]
+  /** Milliseconds since 1970 by the store's clock; undefined: for ever. */
+  until: number | undefined
+  timer: NodeJS.Timeout | undefined
+  /** Its time comes so soon that the run keeps its slot. */
+  isShort: boolean
+  /** @param signal the one that ended it; undefined if its time has come */
+  over: (signal: number | undefined) => void
+  fail: (reason: unknown) => void
+}
+
+export interface WaitsAround {
+  recorder: Recorder
+  /** Milliseconds since 1970 by the store's clock. */
+  now(): number
+  /** Whether nothing else goes on: the run may be suspended. */
+  isIdle(): boolean
+  /** @param names of signals @param until undefined: for ever */
+  suspend(names: string[], until: number | undefined): void
+}
+
+export class Waits {
+  readonly signals: KeptSignal[] = []
+  /** The numbers of the signals that were taken. */
+  readonly #taken: Set<number>
+  readonly #around: WaitsAround
+  readonly #open = new Set<StepWait>()
+  #lingering: NodeJS.Timeout | undefined
+  #isDropped = false
+
+  constructor(around: WaitsAround, signals: readonly KeptSignal[], taken: Set<number>) {
+    this.#around = around
+    this.signals.push(...signals)
+    this.#taken = taken
+  }
+
+  /** Whether it waits for a signal. */
+  get hears(): boolean {
+    for (const { names } of this.#open) if (names.length > 0) return true
+    return false
+  }
+
+  /**
+   * Resolves when the wait is over: with the number of the signal that ended it, or nothing if its time has
+   * come.
+   *
+   * @param isOver a person has ended it: only a signal that came before is still taken
+   */
+  wait(
+    key: string | undefined,
+    names: readonly string[],
+    until: number | undefined,
+    isOver = false,
+  ): Promise<number | undefined> {
+    return new Promise((over, fail) => {
+      const wait: StepWait = { key, names, until, timer: undefined, isShort: false, over, fail }
+      this.#open.add(wait)
+      if (this.#take(wait)) return
+      const left = isOver ? 0 : until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
+      wait.isShort = left <= SHORT
+      // A millisecond is what clocks differ by when they are rounded.
+      if (left <= 1) this.#end(wait, undefined)
+      else if (left <= LONGEST_TIMER) wait.timer = setTimeout(() => this.#end(wait, undefined), left)
+      this.stir()
+    })
+  }
+
+  /** The run was aborted: no wait ends as it should. */
+  fail(reason: unknown): void {
+    const all = [...this.#open]
+    this.drop()
+    for (const { fail } of all) fail(reason)
+  }
+
+  /** Signals have come. */
+  heard(signals: readonly KeptSignal[]): void {
+    this.signals.push(...signals)
+    for (const wait of [...this.#open]) this.#take(wait)
+  }
+
+  /** Something has changed: a run that only waits is suspended in a moment. */
+  stir(): void {
+    clearTimeout(this.#lingering)
+    this.#lingering = undefined
+    if (!this.#mayBeSuspended) return
+    this.#lingering = setTimeout(() => this.#suspend(), LINGER)
+  }
+
+  #suspend(): void {
+    const all = [...this.#open]
+    this.drop()
+    const ends = all.map(({ until = Number.POSITIVE_INFINITY }) => until)
+    const first = Math.min(...ends)
+    this.#around.suspend(
+      [...new Set(all.flatMap(({ names }) => names))],
+      Number.isFinite(first) ? first : undefined,
+    )
+  }
+
+  /** No wait ends any more. */
+  drop(): void {
+    this.#isDropped = true
+    clearTimeout(this.#lingering)
+    for (const { timer } of this.#open) clearTimeout(timer)
+    this.#open.clear()
+  }
+
+  get #mayBeSuspended(): boolean {
+    if (this.#isDropped || this.#open.size === 0 || this.#around.recorder.isBusy || !this.#around.isIdle())
+      return false
+    for (const { isShort } of this.#open) if (isShort) return false
+    return true
+  }
+
+  /** Takes the first signal for which it waits. */
+  #take(wait: StepWait): boolean {
+    const { names } = wait
+    const number =
+      names.length === 0
+        ? -1
+        : this.signals.findIndex((each, i) => names.includes(each.name) && !this.#taken.has(i))
+    if (number < 0) return false
+    this.#taken.add(number)
+    this.#end(wait, number)
+    return true
+  }
+
+  /**
+   * Ends a wait. That its time has come need not be stored before the run goes on; but what was recorded
+   * before must be, because a later run goes by that order.
+   */
+  #end(wait: StepWait, signal: number | undefined): void {
+    if (!this.#open.delete(wait)) return
+    clearTimeout(wait.timer)
+    const { recorder } = this.#around
+    if (wait.key === undefined) {
+      wait.over(undefined)
+      return
+    }
+    const entry = signal === undefined ? writeEntry('over', wait.key) : writeEntry('got', wait.key, signal)
+    const isStored = signal !== undefined || recorder.isBusy
+    if (!isStored) {
+      recorder.later(entry)
+      wait.over(undefined)
+      return
+    }
+    recorder.now(entry, signal !== undefined).then(() => wait.over(signal), wait.fail)
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The contract between the job queue and a store of journals (`model/journal.ts`). It is an interface of its
+ * own, beside the job verbs (`store.ts`). `test/conformance/journals.ts` tests what this comment says.
+ *
+ * **Recording.** Only the worker that holds a job writes entries: with `extend` (`LeaseNote.steps`), or with
+ * the outcome of the run (`Outcome`). So a lost lease refuses them. Each call says the place of its first
+ * entry, so a call may be sent again.
+ *
+ * **Progress.** An entry that says so sets the failures and crashes of the job to 0: a job fails for what it
+ * did since it got further, and not because it lived through many deployments.
+ *
+ * **Signals.** A signal is kept for a job that has not ended, whether or not it waits for one; for an id that
+ * the application chose also before there is a job, for `EARLY_MEMORY`. Signals are kept in the order in
+ * which they came, and none is taken away: the entries say which ones the job has taken. A signal with a key
+ * is kept once for its name.
+ *
+ * **Suspended.** The outcome `suspended` puts a job back until a time, or until a signal comes with one of
+ * the names in `waits`. `heard` says how many signals the run knew: if there are more, the job is due at
+ * once. So no signal is lost in between. What a job waits for counts until its next run begins.
+ *
+ * **With the job.** A claim brings the first entries, at most `JOURNAL_BYTES`, and all signals; `read` brings
+ * the rest. A journal is removed with its job, goes along when the job is moved, and is forgotten when a job
+ * that completed is retried by hand.
+ *
+ * Failures are the same as for every verb: see `store.ts`.
+ */
+import type { Journal } from '../../model/journal.ts'
+
+/**
+ * The most bytes of entries that come with a claim, and with each `read`. A single entry that is larger comes
+ * alone.
+ */
+export const JOURNAL_BYTES = 65_536
+/** The most signals of a job. */
+export const MAX_SIGNALS = 1_000
+/** Milliseconds for which a signal is kept for a job that does not exist yet. */
+export const EARLY_MEMORY = 3_600_000
+
+export interface NewSignal {
+  name: string
+  /** JSON, or '' if it has no value. */
+  text: string
+  /** The sender's own: a second signal of this name with the same key is `known`. */
+  key?: string
+  /** Keep it also if there is no such job yet. */
+  mayBeEarly?: boolean
+}
+
+/**
+ *   kept     the job will get it; `early`: there is no such job yet
+ *   known    a signal with this key came before
+ *   missing  there is no such job
+ *   ended    the job has ended
+ *   full     the job has `MAX_SIGNALS` signals
+ */
+export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | 'full'
+
+export interface Journals {
+  /** The entries of a job from a place on, as many as fit; undefined if it has no journal. */
+  read(partition: string, id: string, from: number): Promise<Journal | undefined>
+
+  /** Keeps a signal for a job, and makes the job due if it waits for it. Not safe to repeat without a key. */
+  signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict>
+}

@@ -1,0 +1,16 @@
+-- Signals that came before their job. The job finds them with its first claim.
+-- needs: start, erase
+-- gives: forget_early
+
+-- Forgets those whose job has not come in time, and which jobs have come.
+local function forget_early()
+  local over = redis.call('ZRANGE', key('early'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+  local vain = {}
+  for i, record in ipairs(#over > 0 and redis.call('HMGET', key('jobs'), unpack(over)) or {}) do
+    vain[#vain + 1] = not record and over[i] or nil
+  end
+  drop_journals(vain)
+  if #over > 0 then
+    redis.call('ZREM', key('early'), unpack(over))
+  end
+end

@@ -1,0 +1,141 @@
+-- Journals (`store/contract/journals.ts`).
+--   steps:<id>    LIST  entries
+--   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
+--   journals      HASH  id -> the bytes of its entries
+--   early         ZSET  id -> until when signals are kept for it, if there is no such job
+-- A field of `settings` says that there are journals.
+-- module: journals
+-- needs: start, counters, suspended
+-- gives: read_journal, read_claimed, take_steps, open_journal, journal_bytes, carried, bring_journal
+
+-- What Redis takes as arguments of one call.
+local MOST = 1000
+
+local function open_journal(id)
+  redis.call('HSETNX', key('settings'), 'journals', 1)
+  journaled.is = '1'
+  redis.call('HSETNX', key('journals'), id, 0)
+end
+
+-- Adds entries, of which the first has the place `at`, unless they are there already.
+local function keep_entries(id, at, entries)
+  local name, bytes = key('steps:' .. id), 0
+  local known = redis.call('LLEN', name) - at
+  for from = math.max(known, 0) + 1, #entries, MOST do
+    local till = math.min(from + MOST - 1, #entries)
+    redis.call('RPUSH', name, unpack(entries, from, till))
+    for i = from, till do
+      bytes = bytes + #entries[i]
+    end
+  end
+  open_journal(id)
+  if bytes > 0 then
+    redis.call('HINCRBY', key('journals'), id, bytes)
+  end
+end
+
+-- The names and texts of the signals of a job behind so many.
+local function signals_behind(id, heard)
+  local found = {}
+  for i, signal in ipairs(redis.call('LRANGE', key('signals:' .. id), heard, -1)) do
+    local name, text = string.match(signal, '^([^\n]*)\n[^\31]*\31(.*)$')
+    found[2 * i - 1], found[2 * i] = name or '', text or ''
+  end
+  return found
+end
+
+-- Keeps what a report says of steps, which precedes the rest: GS; the place of the first entry; `!` if the
+-- job got further; `|` and how many signals the run knows, if it asks for others; RS and an entry, for each;
+-- GS. Returns the rest, and the signals that were asked for, or nothing.
+local function take_steps(id, report)
+  local at, progress, heard, texts, rest = string.match(report, '^\29(%d*)(!?)|(%d*)([^\29]*)\29(.*)$')
+  local entries = {}
+  for entry in string.gmatch(texts, '\30([^\30]*)') do
+    entries[#entries + 1] = entry
+  end
+  if #entries > 0 then
+    keep_entries(id, tonumber(at), entries)
+  end
+  if progress ~= '' then
+    local runs, _, _, releases = counted(id)
+    count(id, runs, 0, 0, releases)
+  end
+  local signals = heard ~= '' and signals_behind(id, tonumber(heard)) or {}
+  return rest, #signals > 0 and signals or nil
+end
+
+-- { how many entries there are; their bytes; entries from a place on, as many as fit }
+local function read_entries(id, from)
+  local name, left = key('steps:' .. id), JOURNAL_BYTES
+  local total = redis.call('LLEN', name)
+  local found = { total, tonumber(redis.call('HGET', key('journals'), id)) or 0 }
+  local at, page = from, 200
+  while at < total do
+    for _, entry in ipairs(redis.call('LRANGE', name, at, at + page - 1)) do
+      left = left - #entry
+      if left < 0 and #found > 2 then
+        return found
+      end
+      found[#found + 1] = entry
+    end
+    at = at + page
+  end
+  return found
+end
+
+-- { as above; the signals, if `from` is 0 }
+local function read_journal(id, from)
+  return { read_entries(id, from), from == 0 and signals_behind(id, 0) or {} }
+end
+
+-- The journals of those of the claimed jobs that have one: the place of each in the claim, and its journal;
+-- nothing if none has one.
+local function read_claimed(ids)
+  local found = {}
+  for i, bytes in ipairs(#ids > 0 and redis.call('HMGET', key('journals'), unpack(ids)) or {}) do
+    if bytes then
+      found[#found + 1], found[#found + 2] = i, read_journal(ids[i], 0)
+    end
+  end
+  return #found > 0 and found or nil
+end
+
+-- The bytes of all that a job has recorded, and of its signals; nothing if it has no journal.
+local function journal_bytes(id)
+  local bytes = tonumber(redis.call('HGET', key('journals'), id))
+  for _, signal in ipairs(bytes and redis.call('LRANGE', key('signals:' .. id), 0, -1) or {}) do
+    bytes = bytes + #signal
+  end
+  return bytes
+end
+
+-- All of a journal as one text, for a job that is moved; with FS in between: why its last run put it back,
+-- how many entries there are, these, and the signals.
+local function carried(id)
+  local entries = redis.call('LRANGE', key('steps:' .. id), 0, -1)
+  local texts = { redis.call('HGET', key('reasons'), id) or '', #entries }
+  for _, list in ipairs({ entries, redis.call('LRANGE', key('signals:' .. id), 0, -1) }) do
+    for _, text in ipairs(list) do
+      texts[#texts + 1] = text
+    end
+  end
+  return table.concat(texts, '\28')
+end
+
+-- Keeps a journal that comes with a job that is moved.
+local function bring_journal(id, text)
+  local reason, count, rest = string.match(text, '^([^\28]*)\28(%d+)(.*)$')
+  local entries, signals = {}, {}
+  for each in string.gmatch(rest, '\28([^\28]*)') do
+    local list = #entries < tonumber(count) and entries or signals
+    list[#list + 1] = each
+  end
+  open_journal(id)
+  keep_entries(id, 0, entries)
+  for _, signal in ipairs(signals) do
+    redis.call('RPUSH', key('signals:' .. id), signal)
+  end
+  if reason ~= '' then
+    redis.call('HSET', key('reasons'), id, reason)
+  end
+end

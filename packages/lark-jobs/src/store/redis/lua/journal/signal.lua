@@ -1,0 +1,73 @@
+-- signal: keeps a signal for a job, and makes the job due if it waits for it.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  id
+-- ARGV[3]  name
+-- ARGV[4]  text
+-- ARGV[5]  key, or ''
+-- ARGV[6]  1 if the signal is kept also if there is no such job, else ''
+-- Returns  the verdict (`store/contract/journals.ts`)
+-- Cost     O(log m) for m delayed jobs; with a key O(n) for n signals of the job
+-- needs: start, numbered, calls, locate, gone, place, lanes, counters, journals, notice, ring, rouse
+
+local answer = recalled()
+if answer then
+  return answer
+end
+
+local id, name, marked = ARGV[2], ARGV[3], ARGV[3] .. '\n' .. ARGV[5] .. '\31'
+local signals = key('signals:' .. id)
+
+local function is_known()
+  for _, known in ipairs(ARGV[5] ~= '' and redis.call('LRANGE', signals, 0, -1) or {}) do
+    if string.sub(known, 1, #marked) == marked then
+      return true
+    end
+  end
+  return false
+end
+
+-- Wakes a pending job that waits for the signal.
+local function wake(priority, place)
+  local reason = redis.call('HGET', key('reasons'), id) or ''
+  local is_suspended = string.find(reason, '^' .. counted(id) .. '|\29')
+  if is_suspended and string.find(reason, '\29' .. name .. '\29', 1, true) then
+    leave(id, priority, place)
+    put(id, priority, now)
+    if made.lanes then
+      lanes().reposition_all()
+    end
+    rouse(ring(1))
+  end
+end
+
+local function keep()
+  local state, _, priority, place = locate(id)
+  if not state and (ARGV[6] == '' or gone(id)) then
+    return 'missing'
+  elseif state == 'completed' or state == 'failed' or state == 'cancelled' then
+    return 'ended'
+  elseif is_known() then
+    return 'known'
+  elseif redis.call('LLEN', signals) >= MAX_SIGNALS then
+    return 'full'
+  end
+  journals().open_journal(id)
+  redis.call('RPUSH', signals, marked .. ARGV[4])
+  if not state then
+    redis.call('ZADD', key('early'), 'NX', string.format('%.0f', now + EARLY_MEMORY), id)
+    return 'early'
+  elseif state == 'active' then
+    notify_holder(string.match(redis.call('HGET', key('holders'), id), '^(.-)|'))
+  elseif state == 'delayed' then
+    wake(priority, place)
+  end
+  return 'kept'
+end
+
+local verdict = keep()
+if verdict == 'kept' or verdict == 'early' then
+  remember(verdict)
+end
+return verdict

@@ -1,0 +1,29 @@
+-- Whether jobs of the partition have journals (journal.lua), and which pending jobs are suspended.
+--   suspended  SET  ids. Their fields of `reasons` say for which signals they wait
+--                   (`store/contract/rules/reason.ts`), after the number of their last run
+-- needs: start
+-- gives: journaled, has_journals, note_suspended, leave_suspended
+
+-- `is`: whether the partition has journals; nothing if this call has not asked.
+local journaled = {}
+
+local function has_journals()
+  if journaled.is == nil then
+    journaled.is = redis.call('HGET', key('settings'), 'journals')
+  end
+  return journaled.is
+end
+
+-- Notes that a job goes back to its line as it was before a claim. `runs`: how many it had.
+local function note_suspended(id, runs)
+  if has_journals() and string.find(redis.call('HGET', key('reasons'), id) or '', '^' .. runs .. '|\29') then
+    redis.call('SADD', key('suspended'), id)
+  end
+end
+
+-- Notes that jobs have left their lines.
+local function leave_suspended(ids)
+  if #ids > 0 and has_journals() then
+    redis.call('SREM', key('suspended'), unpack(ids))
+  end
+end

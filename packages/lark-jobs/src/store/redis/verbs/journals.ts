@@ -1,0 +1,36 @@
+/**
+ * Journals on Redis (`contract/journals.ts`): the arguments and the answers of the scripts.
+ */
+import type { Journal } from '../../../model/journal.ts'
+import type { Journals, NewSignal, SignalVerdict } from '../../contract/store.ts'
+import type { Scripts } from '../client/script.ts'
+import type { DurabilityWait } from './durability-wait.ts'
+import type { PartitionRegistry } from './partition-registry.ts'
+import { type ReadJournal, readJournal } from './reading.ts'
+
+export class RedisJournals implements Journals {
+  readonly #scripts: Scripts
+  readonly #registry: PartitionRegistry
+  readonly #durability: DurabilityWait | undefined
+
+  constructor(scripts: Scripts, registry: PartitionRegistry, durability: DurabilityWait | undefined) {
+    this.#scripts = scripts
+    this.#registry = registry
+    this.#durability = durability
+  }
+
+  async read(partition: string, id: string, from: number): Promise<Journal | undefined> {
+    const found = await this.#scripts.run('journal-read', partition, [id, String(from)])
+    return found === null ? undefined : readJournal(found as ReadJournal)
+  }
+
+  async signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict> {
+    const deadline = this.#scripts.transport.deadline()
+    const { name, text, key = '', mayBeEarly } = signal
+    if (mayBeEarly && !this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
+    const args = [id, name, text, key, mayBeEarly ? '1' : '']
+    const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
+    const safely = this.#durability === undefined ? undefined : isSafe
+    return (await this.#scripts.run('signal', partition, args, deadline, true, safely)) as SignalVerdict
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Journals (`contract/journals.ts`): a row of `journals` for each, and rows of `entries` and `signals`. The
+ * job's `journal` is the id of its row. All of it is removed with the row of the job.
+ *
+ * A journal whose job does not exist yet has the id of the job, and until when it is kept; the new job takes
+ * it. The partition counts these (`early`), so that other jobs need not look.
+ */
+import type { Journal, KeptSignal, Recorded } from '../../../model/journal.ts'
+import type { ClaimedJob, Outcome } from '../../../model/record.ts'
+import { suspendedIn } from '../../contract/rules/reason.ts'
+import {
+  EARLY_MEMORY,
+  JOURNAL_BYTES,
+  type Journals,
+  MAX_SIGNALS,
+  type NewSignal,
+  type SignalVerdict,
+} from '../../contract/store.ts'
+import type { Access } from '../access.ts'
+import type { Database } from '../database.ts'
+import { move } from '../end/move.ts'
+import { notify } from '../events/waiters.ts'
+import type { Partition } from '../partition.ts'
+import { columns, holderOf, type JobRow } from '../row.ts'
+import { ACTIVE, COMPLETED, HIDDEN, PENDING } from '../states.ts'
+
+const open = 'INSERT INTO journals DEFAULT VALUES RETURNING id'
+const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?) RETURNING id'
+const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
+const add = 'INSERT OR IGNORE INTO entries (journal, place, entry) VALUES (?, ?, ?)'
+const grow = 'UPDATE journals SET count = count + ?, bytes = bytes + ? WHERE id = ?'
+const forgive = 'UPDATE jobs SET failures = 0, crashes = 0 WHERE seq = ?'
+const sizeOf = 'SELECT count, bytes FROM journals WHERE id = ?'
+const readEntries = 'SELECT entry FROM entries WHERE journal = ? AND place >= ? ORDER BY place LIMIT ?'
+const readSignals = 'SELECT name, text FROM signals WHERE journal = ? AND place >= ? ORDER BY place'
+const countSignals = 'SELECT ifnull(max(place) + 1, 0) AS count FROM signals WHERE journal = ?'
+const addSignal = 'INSERT INTO signals (journal, place, name, key, text) VALUES (?, ?, ?, ?, ?)'
+const carrySignals = 'SELECT name, key, text FROM signals WHERE journal = ? ORDER BY place'
+const bytesOf = `
+  SELECT bytes + (SELECT ifnull(sum(octet_length(text)), 0) FROM signals WHERE journal = id) AS bytes
+  FROM journals WHERE id = ?`
+const isKnown = 'SELECT 1 FROM signals WHERE journal = ? AND name = ? AND key = ?'
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
+const findEarly = 'SELECT id FROM journals WHERE partition = ? AND job = ? AND until IS NOT NULL'
+const arrive = 'UPDATE journals SET partition = NULL, job = NULL, until = NULL WHERE id = ?'
+const drop = 'DELETE FROM journals WHERE id = ?'
+const over = `
+  DELETE FROM journals WHERE id IN (
+    SELECT id FROM journals WHERE partition = ? AND until <= ? AND until IS NOT NULL LIMIT ?
+  )`
+/** SQL: whether `forgetEarly` would remove something of a row of `partitions`, at an instant. */
+export const olderEarly = (now: string) =>
+  `(early > 0 AND EXISTS (SELECT 1 FROM journals WHERE partition = partitions.id AND until <= ${now} AND until IS NOT NULL))`
+
+/** So many entries are read at a time. Most have less than 300 bytes. */
+const PAGE = 200
+
+type Journalled = Pick<JobRow, 'seq' | 'journal'>
+
+export class SqliteJournals implements Journals {
+  readonly #on: Access
+
+  constructor(on: Access) {
+    this.#on = on
+  }
+
+  read(name: string, id: string, from: number): Promise<Journal | undefined> {
+    return this.#on.look(name, undefined, (partition) => {
+      const row = partition.database.get<JobRow>(find, partition.id, id)
+      return row?.journal == null ? undefined : read(partition.database, row.journal, from)
+    })
+  }
+
+  signal(name: string, id: string, signal: NewSignal): Promise<SignalVerdict> {
+    return this.#on.change(name, (partition) => keep(partition, id, signal))
+  }
+}
+
+/** Adds entries to the journal of a job. */
+export function record(partition: Partition, row: Journalled, steps: Recorded | undefined): void {
+  if (steps === undefined || steps.entries.length === 0) return
+  append(partition.database, journalOf(partition.database, row), steps)
+}
+
+function append(database: Database, journal: number, steps: Recorded): void {
+  let [count, bytes] = [0, 0]
+  for (const [i, entry] of steps.entries.entries()) {
+    if (database.run(add, journal, steps.at + i, entry) === 0) continue
+    count += 1
+    bytes += Buffer.byteLength(entry)
+  }
+  if (count > 0) database.run(grow, count, bytes, journal)
+}
+
+/** The same for a job that goes on: what it did before it got further does not count. */
+export function recordMore(partition: Partition, row: Journalled, steps: Recorded | undefined): void {
+  record(partition, row, steps)
+  if (steps?.isProgress) partition.database.run(forgive, row.seq)
+}
+
+/** @returns the outcome of a run, due at once if the run has not heard all signals */
+export function heardAll({ database }: Partition, { journal }: Journalled, outcome: Outcome): Outcome {
+  if (outcome.kind !== 'suspended' || journal === null) return outcome
+  return countOf(database, journal) > outcome.heard ? { ...outcome, in: 0 } : outcome
+}
+
+/** The signals of a job behind so many. */
+export function signalsBehind({ database }: Partition, { journal }: Journalled, heard: number): KeptSignal[] {
+  return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
+}
+
+/** Adds to a claimed job what it has recorded. */
+export function withJournal(database: Database, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
+  if (journal !== null) job.journal = read(database, journal, 0)
+  return job
+}
+
+/** Forgets what a job has recorded, and the signals. */
+export function forgetJournal({ database }: Partition, row: Journalled): void {
+  if (row.journal === null) return
+  database.run(drop, row.journal)
+  database.run(link, null, row.seq)
+  row.journal = null
+}
+
+/** A journal on its way to another partition: entries, and name, key and text of each signal. */
+export interface Carriage {
+  entries: string[]
+  signals: [name: string, key: string | null, text: string][]
+}
+
+/** The bytes of all that a job has recorded, and of its signals. */
+export function journalBytes(database: Database, { journal }: Journalled): number {
+  if (journal === null) return 0
+  return database.get<{ bytes: number }>(bytesOf, journal)!.bytes
+}
+
+export function carryJournal(database: Database, { journal }: Journalled): { steps?: Carriage } {
+  if (journal === null) return {}
+  const entries = database.all<{ entry: string }>(readEntries, journal, 0, -1).map(({ entry }) => entry)
+  const signals = database.all<{ name: string; key: string | null; text: string }>(carrySignals, journal)
+  return { steps: { entries, signals: signals.map(({ name, key, text }) => [name, key, text]) } }
+}
+
+/** @returns the id of the journal of a job that is moved; null if it has none */
+export function putJournal(database: Database, { steps }: { steps?: Carriage }): number | null {
+  if (steps === undefined) return null
+  const { id } = database.get<{ id: number }>(open)!
+  append(database, id, { at: 0, entries: steps.entries })
+  for (const [place, signal] of steps.signals.entries()) database.run(addSignal, id, place, ...signal)
+  return id
+}
+
+/** Gives a new job the signals that came before it. */
+export function takeEarly(partition: Partition, id: string): void {
+  if (partition.early === 0) return
+  const { database } = partition
+  const early = database.get<{ id: number }>(findEarly, partition.id, id)
+  if (early === undefined) return
+  const row = database.get<JobRow>(find, partition.id, id)!
+  partition.early -= 1
+  database.run(arrive, early.id)
+  database.run(link, early.id, row.seq)
+}
+
+/** Forgets signals whose jobs never came, at most `most`. @returns how many jobs */
+export function forgetEarly(partition: Partition, most: number): number {
+  if (partition.early === 0) return 0
+  const forgotten = partition.database.run(over, partition.id, partition.now, most)
+  partition.early -= forgotten
+  return forgotten
+}
+
+function journalOf(database: Database, row: Journalled): number {
+  if (row.journal !== null) return row.journal
+  const { id } = database.get<{ id: number }>(open)!
+  database.run(link, id, row.seq)
+  row.journal = id
+  return id
+}
+
+function countOf(database: Database, journal: number): number {
+  return database.get<{ count: number }>(countSignals, journal)!.count
+}
+
+function read(database: Database, journal: number, from: number): Journal {
+  const { count, bytes } = database.get<Pick<Journal, 'count' | 'bytes'>>(sizeOf, journal)!
+  const signals = from === 0 ? database.all<KeptSignal>(readSignals, journal, 0) : []
+  return { entries: entriesBehind(database, journal, from), count, bytes, signals }
+}
+
+function entriesBehind(database: Database, journal: number, from: number): string[] {
+  const entries: string[] = []
+  let bytes = 0
+  for (;;) {
+    const page = database.all<{ entry: string }>(readEntries, journal, from + entries.length, PAGE)
+    for (const { entry } of page) {
+      bytes += Buffer.byteLength(entry)
+      if (bytes > JOURNAL_BYTES && entries.length > 0) return entries
+      entries.push(entry)
+    }
+    if (page.length < PAGE) return entries
+  }
+}
+
+function keep(partition: Partition, id: string, { name, text, key, mayBeEarly }: NewSignal): SignalVerdict {
+  const { database, now } = partition
+  const row = database.get<JobRow>(find, partition.id, id)
+  if (row === undefined && !mayBeEarly) return 'missing'
+  if (row !== undefined && row.state >= COMPLETED) return 'ended'
+  const journal = row === undefined ? earlyOf(partition, id) : journalOf(database, row)
+  if (key !== undefined && database.get(isKnown, journal, name, key) !== undefined) return 'known'
+  const count = countOf(database, journal)
+  if (count >= MAX_SIGNALS) return 'full'
+  database.run(addSignal, journal, count, name, key ?? null, text)
+  if (row === undefined) return 'early'
+  if (row.state === ACTIVE) notify(partition, holderOf(row.token!))
+  else if (row.dueAt > now && suspendedIn(row.reason, row.runs)?.includes(name))
+    move(partition, row, { state: PENDING, dueAt: now })
+  return 'kept'
+}
+
+function earlyOf(partition: Partition, job: string): number {
+  const { database, id, now } = partition
+  const early = database.get<{ id: number }>(findEarly, id, job)
+  if (early !== undefined) return early.id
+  partition.early += 1
+  return database.get<{ id: number }>(openEarly, id, job, now + EARLY_MEMORY)!.id
+}

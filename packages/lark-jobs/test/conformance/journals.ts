@@ -1,0 +1,421 @@
+/**
+ * Journals: what a job has recorded is there for its next run, whoever runs it; no signal is lost or taken twice; and
+ * nothing is left of a journal when its job is removed.
+ */
+import { expect, test } from 'vitest'
+import type { Journal } from '../../src/model/journal.ts'
+import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
+import { EARLY_MEMORY, JOURNAL_BYTES, MAX_SIGNALS, type Store } from '../../src/store/contract/store.ts'
+import { type Caller, LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobError, jobs, retried, unstarted } from './jobs.ts'
+
+const approved = { name: 'approved', text: '{"by":"ada"}' }
+const rejected = { name: 'rejected', text: '' }
+const untold: Outcome = { kind: 'failed', error: jobError(), untold: true }
+const none = { count: 0, bytes: 0, entries: [], signals: [] }
+
+function suspended(fields: Partial<Extract<Outcome, { kind: 'suspended' }>> = {}): Outcome {
+  return { kind: 'suspended', in: 60_000, waits: [], heard: 0, ...fields }
+}
+
+/** Records entries of a job, the first of them at a place. */
+function record(caller: Caller, held: ClaimedJob, at: number, entries: string[], isProgress = false) {
+  const note = { id: held.id, token: held.token, steps: { at, entries, ...(isProgress && { isProgress }) } }
+  return caller.store.extend(caller.partition, caller.id, [note], LEASE)
+}
+
+/** A journal without signals, as it is read from the first entry. */
+function journalOf(...entries: string[]): Journal {
+  return { ...none, entries, count: entries.length, bytes: Buffer.byteLength(entries.join('')) }
+}
+
+/** Suspends a new job, which waits for the signal `approved`. */
+async function waiting(caller: Caller, fields: Partial<NewJob> = {}): Promise<string> {
+  const given = job(fields)
+  await caller.enqueue(given)
+  await caller.settle(await caller.claimOne(), suspended({ waits: ['approved'] }))
+  return given.id
+}
+
+/** How many jobs are suspended. */
+async function suspendedIn(store: Store, partition = 'emails'): Promise<number> {
+  return (await store.standings([partition]))[0]!.suspended
+}
+
+const send = (store: Store, id: string, signal = approved) => store.journals.signal('emails', id, signal)
+
+export function journals(make: Make): void {
+  test('what a run has recorded comes with the next claim, however the run ended', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    const outcomes: Outcome[] = [retried(0), { kind: 'released', in: 0 }, unstarted, suspended({ in: 0 })]
+    for (const outcome of outcomes) {
+      await ada.enqueue(job())
+      const held = await ada.claimOne()
+      expect(held).not.toHaveProperty('journal')
+      await record(ada, held, 0, ['rone\n1', 'rtwo\n2'])
+      const last = outcome.kind === 'unstarted' ? [] : ['rthree\nñ']
+      await ada.settle(held, { ...outcome, steps: { at: 2, entries: last } })
+      const again = await ada.claimOne()
+      expect(again).toMatchObject({ id: held.id, journal: journalOf('rone\n1', 'rtwo\n2', ...last) })
+      await ada.settle(again, completed)
+    }
+  })
+
+  test('a plain job beside it has no journal', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    await ada.enqueue(...jobs(3))
+    const [one, two, three] = await ada.claim(3)
+    await record(ada, two!, 0, ['x'])
+    for (const held of [one!, two!, three!]) await ada.settle(held, retried(0))
+    const again = await ada.claim(3)
+    expect(again.map(({ journal }) => journal?.entries)).toEqual([undefined, ['x'], undefined])
+    expect(await harness.store.journals.read('emails', one!.id, 0)).toBeUndefined()
+    expect(await harness.store.journals.read('emails', 'nobody', 0)).toBeUndefined()
+    expect(await harness.store.journals.read('nowhere', one!.id, 0)).toBeUndefined()
+  })
+
+  test('a call that is sent again adds nothing', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    await record(ada, held, 0, ['a', 'b'])
+    await record(ada, held, 0, ['a', 'b'])
+    await record(ada, held, 1, ['b', 'c'])
+    await record(ada, held, 0, ['a'])
+    const { jobs: claimed } = await harness.store.exchange('emails', ada.last(), [], {
+      limit: 1,
+      leaseMs: LEASE,
+    })
+    expect(claimed[0]!.journal).toEqual(journalOf('a', 'b', 'c'))
+    await ada.settle(held, { ...suspended(), steps: { at: 2, entries: ['c', 'd'] } })
+    expect(await harness.store.journals.read('emails', held.id, 0)).toEqual(journalOf('a', 'b', 'c', 'd'))
+    expect(await harness.store.journals.read('emails', held.id, 3)).toMatchObject({
+      entries: ['d'],
+      count: 4,
+    })
+  })
+
+  test('a lost lease records nothing', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const [ada, bob] = [harness.caller(), harness.caller('bob')]
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    await record(ada, held, 0, ['a'])
+    clock.advance(LEASE + 1)
+    await store.recover('emails')
+    const again = await bob.claimOne()
+    expect(await record(ada, held, 1, ['zombie'])).toMatchObject({ lost: [held.id] })
+    expect(await ada.settle(held, { ...completed, steps: { at: 1, entries: ['zombie'] } })).toBe('lost')
+    await record(bob, again, 1, ['b'])
+    expect(await store.journals.read('emails', held.id, 0)).toEqual(journalOf('a', 'b'))
+  })
+
+  test('a claim brings the first part of a long journal, and `read` the rest', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    const entries = Array.from({ length: 700 }, (_, i) => `${i}\n${'x'.repeat(i % 400)}`)
+    entries.push('y'.repeat(3 * JOURNAL_BYTES), 'z')
+    await record(ada, held, 0, entries)
+    await ada.settle(held, retried(0))
+    const { journal } = await ada.claimOne()
+    expect(journal).toMatchObject({ count: 702, bytes: Buffer.byteLength(entries.join('')) })
+    expect(Buffer.byteLength(journal!.entries.join(''))).toBeLessThanOrEqual(JOURNAL_BYTES)
+    const all = [...journal!.entries]
+    for (let calls = 0; all.length < 702; calls++) {
+      expect(calls).toBeLessThan(9)
+      all.push(...(await harness.store.journals.read('emails', held.id, all.length))!.entries)
+    }
+    expect(all).toEqual(entries)
+  })
+
+  test('progress: failures and crashes before it do not count', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const given = job()
+    await ada.enqueue(given)
+    for (let deaths = 0; deaths < 5; deaths++) {
+      const [held] = await ada.claimAlone()
+      await record(ada, held!, deaths, [`r${deaths}`], true)
+      clock.advance(LEASE + 1)
+      await store.recover('emails')
+      expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes: 1 })
+    }
+    await ada.settle(await ada.claimOne(), retried(0))
+    expect(await store.get('emails', given.id)).toMatchObject({ failures: 1, crashes: 1 })
+    const [held] = await ada.claimAlone()
+    await ada.settle(held!, { ...retried(0), steps: { at: 5, entries: ['r5'], isProgress: true } })
+    expect(await store.get('emails', given.id)).toMatchObject({ failures: 1, crashes: 0, runs: 7 })
+    await ada.settle(await ada.claimOne(), {
+      ...suspended({ in: 0 }),
+      steps: { at: 6, entries: ['r6'], isProgress: true },
+    })
+    expect(await store.get('emails', given.id)).toMatchObject({ failures: 0, crashes: 0, runs: 8 })
+  })
+
+  test('a suspended job is delayed with a note, counts as suspended, and goes on when it is due', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    await ada.enqueue(job(), job())
+    const [one, two] = await ada.claim(2)
+    await ada.settle(one!, suspended({ in: 5_000 }))
+    await ada.settle(two!, suspended({ in: 60_000, waits: ['approved', 'rejected'] }))
+    expect(await store.get('emails', one!.id)).toMatchObject({
+      state: 'delayed',
+      suspended: [],
+      runs: 1,
+      releases: 0,
+    })
+    const { jobs: listed } = await store.list('emails', { state: 'delayed' })
+    expect(listed.map((each) => each.suspended)).toEqual([[], ['approved', 'rejected']])
+    expect(await suspendedIn(store)).toBe(2)
+    clock.advance(5_000)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1 })
+    expect(await suspendedIn(store)).toBe(2)
+    const again = await ada.claimOne()
+    expect(again).toMatchObject({ id: one!.id, runs: 2 })
+    expect(await suspendedIn(store)).toBe(1)
+    await ada.settle(again, retried(9_000))
+    expect(await store.get('emails', one!.id)).not.toHaveProperty('suspended')
+    expect(await suspendedIn(store)).toBe(1)
+  })
+
+  test.each([
+    [
+      'cancelled',
+      (store: Store, id: string) => store.alter('emails', [id], { kind: 'cancel', reason: 'user' }),
+    ],
+    ['removed', (store: Store, id: string) => store.alter('emails', [id], { kind: 'remove' })],
+    ['purged', (store: Store, id: string) => store.alter('emails', [id], { kind: 'purge' })],
+    ['cleared', (store: Store) => store.clear('emails', 'delayed')],
+    ['cleared when it is due', (store: Store) => store.clear('emails', 'waiting')],
+    ['moved', (store: Store, id: string) => store.moves.take('emails', [id], ['mails'])],
+    ['claimed and given back', undefined],
+  ] as const)('the count of suspended jobs: %s', async (name, leave) => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    const group = job({ group: { name: 'g' } })
+    await ada.enqueue(group)
+    await ada.settle(await ada.claimOne(), suspended())
+    expect(await suspendedIn(store)).toBe(2)
+    if (name.includes('due') || leave === undefined) clock.advance(60_000)
+    if (leave !== undefined) {
+      await leave(store, id)
+      if (!name.startsWith('cleared')) expect(await suspendedIn(store)).toBe(1)
+      if (!name.startsWith('cleared')) await leave(store, group.id)
+      expect(await suspendedIn(store)).toBe(0)
+      return
+    }
+    const held = await ada.claim(2)
+    expect(await suspendedIn(store)).toBe(0)
+    await ada.settle(held[0]!, unstarted)
+    expect(await suspendedIn(store)).toBe(1)
+    clock.advance(LEASE + 1)
+    await store.recover('emails')
+    expect(await suspendedIn(store)).toBe(1)
+    await ada.settle(held[1]!, failed)
+    for (const each of await ada.claim(2)) await ada.settle(each, completed)
+    expect(await suspendedIn(store)).toBe(0)
+  })
+
+  test('a signal makes a job due that waits for it, and comes with the claim', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    expect(await send(store, id, rejected)).toBe('kept')
+    expect(await ada.claim()).toEqual([])
+    expect(await send(store, id)).toBe('kept')
+    const held = await ada.claimOne()
+    expect(held.journal).toEqual({ ...none, signals: [rejected, approved] })
+    expect(await store.get('emails', id)).not.toHaveProperty('suspended')
+    await ada.settle(held, completed)
+  })
+
+  test('a signal does not shorten the pause of a job that does not wait', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    await send(store, id)
+    await ada.settle(await ada.claimOne(), retried(9_000))
+    expect(await send(store, id)).toBe('kept')
+    expect(await ada.claim()).toEqual([])
+    const given = job({ delay: 9_000 })
+    await ada.enqueue(given)
+    expect(await send(store, given.id)).toBe('kept')
+    expect(await ada.claim()).toEqual([])
+  })
+
+  test('a signal rings a worker that waits, and the worker that holds the job', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    expect(await ada.claim()).toEqual([])
+    await send(store, id)
+    expect(await store.wait(ada.id, 10_000)).toEqual(['emails'])
+    const held = await ada.claimOne()
+    await send(store, id, rejected)
+    const noticed = new AbortController()
+    await store.wait(ada.id, 10_000, noticed.signal, () => noticed.abort())
+    expect(noticed.signal.aborted).toBe(true)
+    const note = { id, token: held.token, heard: 1 }
+    const { signals, notices } = await store.extend('emails', ada.id, [note], LEASE)
+    expect({ signals, notices }).toEqual({ signals: [{ id, signals: [rejected] }], notices: [] })
+    expect(await store.extend('emails', ada.id, [{ ...note, heard: 2 }], LEASE)).not.toHaveProperty('signals')
+  })
+
+  test('a run that has not heard all signals is due at once', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    await send(store, held.id)
+    await ada.settle(held, suspended({ waits: ['rejected'] }))
+    const again = await ada.claimOne()
+    expect(again.journal).toMatchObject({ signals: [approved] })
+    await ada.settle(again, suspended({ waits: ['rejected'], heard: 1 }))
+    expect(await ada.claim()).toEqual([])
+  })
+
+  test('a signal with a key is kept once for its name', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    const keyed = { ...approved, key: 'click-81' }
+    expect(await store.journals.signal('emails', id, keyed)).toBe('kept')
+    expect(await store.journals.signal('emails', id, keyed)).toBe('known')
+    expect(await store.journals.signal('emails', id, { ...keyed, key: 'click-82' })).toBe('kept')
+    expect(await store.journals.signal('emails', id, { ...keyed, name: 'rejected' })).toBe('kept')
+    const held = await ada.claimOne()
+    expect(held.journal!.signals.map(({ name }) => name)).toEqual(['approved', 'approved', 'rejected'])
+    await ada.settle(held, retried(0))
+    expect(await store.journals.signal('emails', id, keyed)).toBe('known')
+  })
+
+  test('refused: a signal to a job that is unknown, has ended, or has too many', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    expect(await send(store, 'nobody')).toBe('missing')
+    const ended = job()
+    await ada.run(ended, completed)
+    expect(await store.journals.signal('emails', ended.id, { ...approved, mayBeEarly: true })).toBe('ended')
+    const full = job({ delay: 1 })
+    await ada.enqueue(full)
+    for (let i = 0; i < MAX_SIGNALS; i++) await send(store, full.id)
+    expect(await send(store, full.id)).toBe('full')
+  })
+
+  test('a signal for an own id is kept before the job exists, and for so long', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const early = { ...approved, key: 'k', mayBeEarly: true }
+    expect(await store.journals.signal('emails', 'order-7', early)).toBe('early')
+    expect(await store.journals.signal('emails', 'order-7', early)).toBe('known')
+    expect(await store.journals.signal('emails', 'order-8', early)).toBe('early')
+    clock.advance(EARLY_MEMORY - 1)
+    await ada.enqueue(job({ id: 'order-7', ownId: 'new' }))
+    clock.advance(1)
+    const { findings } = await store.survey('ada', [{ partition: 'emails', prunes: true }])
+    expect(findings).toMatchObject([{ isOld: true }])
+    await store.prune('emails')
+    expect((await store.survey('ada', [{ partition: 'emails', prunes: true }])).findings).toEqual([])
+    const held = await ada.claimOne()
+    expect(held.journal).toEqual({ ...none, signals: [approved] })
+    expect(await store.journals.signal('emails', 'order-7', early)).toBe('known')
+    await ada.settle(held, completed)
+    await ada.enqueue(job({ id: 'order-8', ownId: 'new' }))
+    expect(await ada.claimOne()).not.toHaveProperty('journal')
+    expect(await harness.mentions('ada"}')).toEqual([])
+  })
+
+  test('a retry by hand goes on where a job failed, and starts anew when it had completed', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    for (const [outcome, journal] of [
+      [failed, journalOf('a')],
+      [completed, undefined],
+    ] as const) {
+      await ada.enqueue(job())
+      const held = await ada.claimOne()
+      await record(ada, held, 0, ['a'])
+      await ada.settle(held, outcome)
+      expect(await store.journals.read('emails', held.id, 0)).toEqual(journalOf('a'))
+      await store.alter('emails', [held.id], { kind: 'retry' })
+      const again = await ada.claimOne()
+      expect(again.journal).toEqual(journal)
+      await ada.settle(again, completed)
+    }
+  })
+
+  test('nothing is left of a journal when its job is removed', async () => {
+    const few = { count: 0, age: 60_000 }
+    await using harness = await make({
+      retention: { completed: few, failed: { count: 9, age: 60_000 }, cancelled: few },
+    })
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const secret = 'x-secret-x'
+    const record1 = async (fields: Partial<NewJob> = {}) => {
+      await ada.enqueue(job(fields))
+      const held = await ada.claimOne()
+      await record(ada, held, 0, [secret])
+      await store.journals.signal('emails', held.id, { name: secret, text: secret, key: secret })
+      return held
+    }
+    await ada.settle(await record1(), completed)
+    await ada.settle(await record1({ hooked: true }), untold)
+    const purged = await record1()
+    await ada.settle(purged, suspended({ waits: ['other'], heard: 1 }))
+    await store.alter('emails', [purged.id], { kind: 'purge' })
+    const removed = await record1({ hooked: true })
+    await ada.settle(removed, untold)
+    await store.alter('emails', [removed.id], { kind: 'remove' })
+    const cancelled = await record1()
+    await ada.settle(cancelled, suspended({ waits: ['other'], heard: 1 }))
+    await store.alter('emails', [cancelled.id], { kind: 'cancel', reason: 'user' })
+    clock.advance(60_001)
+    await store.prune('emails')
+    expect(await harness.mentions(secret)).toEqual([])
+    expect(
+      await store.journals.signal('emails', 'order-9', { name: secret, text: '', mayBeEarly: true }),
+    ).toBe('early')
+    clock.advance(EARLY_MEMORY)
+    await store.prune('emails')
+    expect(await harness.mentions(secret)).toEqual([])
+  })
+
+  test('what a job has recorded goes along when it is moved', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    await send(store, id, rejected)
+    const { jobs: moving } = await store.moves.take('emails', [id], ['mails'])
+    expect(await store.journals.read('emails', id, 0)).toBeUndefined()
+    await store.moves.put('mails', moving)
+    await store.moves.settle('emails', moving)
+    expect(await store.get('mails', id)).toMatchObject({ state: 'delayed', suspended: ['approved'] })
+    expect(await suspendedIn(store, 'mails')).toBe(1)
+    expect(await store.journals.signal('mails', id, approved)).toBe('kept')
+    const held = await harness.caller('ada', 'mails').claimOne()
+    expect(held.journal).toEqual({ ...none, signals: [rejected, approved] })
+    expect(ids([held])).toEqual([id])
+  })
+}

@@ -1,0 +1,215 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { defineSignal, Job, type JobsError, NonRetryableError, StepError } from '../../src/index.ts'
+import { Bench, type Connect } from './bench.ts'
+
+const approved = defineSignal<{ by: string }>('approved')
+const rejected = defineSignal('rejected')
+
+let called: string[] = []
+function call<T>(name: string, value: T): T {
+  called.push(name)
+  return value
+}
+
+/** A job whose handler a test writes. */
+let handler: (job: Job) => unknown
+class StepsJob extends Job {
+  override readonly key = 'steps'
+  override backoff = 1
+  override tries = 3
+  handle(): unknown {
+    return handler(this)
+  }
+}
+
+/** Runs a handler as a job, until the job has ended. */
+async function run(bench: Bench, handle: typeof handler) {
+  called = []
+  handler = handle
+  const handle_ = await bench.jobs.dispatch(new StepsJob().with())
+  await using _ = await bench.work([StepsJob])
+  return { handle: handle_, result: await handle_.result({ timeout: '20s' }) }
+}
+
+export function stepping(connect: Connect): void {
+  test('a step runs once, however often its job runs', async () => {
+    await using bench = await Bench.make(connect)
+    let runs = 0
+    const { result } = await run(bench, async (job) => {
+      runs += 1
+      const card = await job.step('charge', ({ key, attempt }) => call('charge', { key, attempt }))
+      const rows = await job.step('rows', () => call('rows', [1, 2]))
+      for (const row of rows) await job.step(['mail', row], () => call(`mail ${row}`, undefined))
+      if (runs < 3) throw new Error('not yet')
+      return { card, rows, runs }
+    })
+    expect(called).toEqual(['charge', 'rows', 'mail 1', 'mail 2'])
+    expect(result).toMatchObject({ card: { attempt: 1 }, rows: [1, 2], runs: 3 })
+  })
+
+  test('a sleep suspends the job, and the next run goes on behind it', async () => {
+    await using bench = await Bench.make(connect)
+    let runs = 0
+    const { result, handle } = await run(bench, async (job) => {
+      runs += 1
+      const at = await job.step('before', () => Date.now())
+      await job.sleep('cool down', 1_200)
+      return { runs, slept: Date.now() - at }
+    })
+    const { runs: all, slept } = result as { runs: number; slept: number }
+    expect(all).toBe(2)
+    expect(slept).toBeGreaterThanOrEqual(1_199)
+    expect(await handle.status()).toMatchObject({ state: 'completed', runs: 2, failures: 0 })
+  })
+
+  test('a signal wakes a suspended job, and one that came before is kept for it', async () => {
+    await using bench = await Bench.make(connect)
+    called = []
+    handler = async (job) => {
+      const first = await job.waitFor(approved)
+      const second = await job.waitFor({ approved, rejected }, { name: 'second', timeout: '1d' })
+      const third = await job.waitFor(rejected, { timeout: 1 })
+      return [first, second, third ?? null]
+    }
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    expect(await handle.send(approved, { by: 'ada' }, { id: 'a' })).toBe(true)
+    expect(await handle.send(approved, { by: 'ada' }, { id: 'a' })).toBe(true)
+    await using _ = await bench.work([StepsJob])
+    await expect.poll(async () => (await handle.status())?.state, { timeout: 10_000 }).toBe('delayed')
+    expect(await handle.status()).toMatchObject({ suspended: ['approved', 'rejected'] })
+    await handle.send(rejected)
+    expect(await handle.result({ timeout: '20s' })).toEqual([
+      { value: { by: 'ada' } },
+      { name: 'rejected' },
+      null,
+    ])
+    expect(await handle.send(approved, { by: 'late' })).toBe(false)
+  })
+
+  test('a step that fails: its own tries, a StepError that may be caught, and the same for a later run', async () => {
+    await using bench = await Bench.make(connect)
+    let runs = 0
+    const seen: unknown[] = []
+    const { result } = await run(bench, async (job) => {
+      runs += 1
+      try {
+        await job.step(
+          'flaky',
+          ({ attempt }) => {
+            call(`try ${attempt}`, 0)
+            throw Object.assign(new TypeError('declined'), { code: 'card_declined' })
+          },
+          { tries: 2, backoff: 1 },
+        )
+      } catch (error) {
+        seen.push(error)
+      }
+      await job.step('after', () => 1)
+      if (runs === 1) throw new Error('again')
+      return runs
+    })
+    expect(result).toBe(2)
+    expect(called).toEqual(['try 1', 'try 2'])
+    for (const error of seen) {
+      expect(error).toBeInstanceOf(StepError)
+      expect(error).toMatchObject({
+        name: 'TypeError',
+        message: 'declined',
+        code: 'card_declined',
+        step: 'flaky',
+      })
+    }
+    expect(seen).toHaveLength(2)
+  })
+
+  test('an error that nobody caught: the next attempt goes on at that step', async () => {
+    await using bench = await Bench.make(connect)
+    const { result } = await run(bench, async (job) => {
+      await job.step('one', () => call('one', 1))
+      const [a] = await Promise.all([
+        job.step('two', () => {
+          call('two', 2)
+          if (called.filter((each) => each === 'two').length < 3) throw new Error('no')
+          return 2
+        }),
+        job.step('beside', async () => {
+          await delay(5)
+          return call('beside', 3)
+        }),
+      ])
+      return a
+    })
+    expect(result).toBe(2)
+    expect(called.filter((each) => each === 'one')).toHaveLength(1)
+    expect(called.filter((each) => each === 'two')).toHaveLength(3)
+  })
+
+  test('a NonRetryableError fails the step at once, and the job', async () => {
+    await using bench = await Bench.make(connect)
+    const failed = run(bench, async (job) => {
+      await job.step(
+        'charge',
+        () => {
+          call('charge', 0)
+          throw new NonRetryableError('stolen')
+        },
+        { tries: 5 },
+      )
+    })
+    await expect(failed).rejects.toMatchObject({ code: 'JOB_FAILED', cause: { message: 'stolen' } })
+    expect(called).toEqual(['charge'])
+  })
+
+  test('refused: a name twice, a wait in a step, a step outside of a run, a step that nobody awaits', async () => {
+    await using bench = await Bench.make(connect)
+    const codes: unknown[] = []
+    const noting = (promise: Promise<unknown>) =>
+      promise.catch((error: JobsError) => void codes.push(error.code))
+    await run(bench, async (job) => {
+      await job.step('a', () => 1)
+      await noting(job.step('a', () => 1))
+      await noting(job.step('b', () => job.sleep('c', 5)))
+      await noting(job.step('', () => 1))
+      await noting(job.step('d', () => 1, { tries: 0 }))
+      await noting(job.sleep('e', 'soon'))
+      await noting(job.step('f', () => ({ f: () => 1 })))
+    })
+    await noting(new StepsJob().step('a', () => 1))
+    expect(codes).toEqual([
+      'STEP_TWICE',
+      'STEP_INVALID',
+      'STEP_INVALID',
+      'STEP_INVALID',
+      'STEP_INVALID',
+      'RESULT_NOT_JSON',
+      'STEP_OUTSIDE',
+    ])
+    const failed = run(bench, (job) => {
+      void job.step(['mail', 7], () => delay(50))
+    })
+    await expect(failed).rejects.toMatchObject({ cause: { code: 'STEP_NOT_AWAITED' } })
+  })
+
+  test('a race ends in a later run as it ended in the first', async () => {
+    await using bench = await Bench.make(connect)
+    let runs = 0
+    const winners: string[] = []
+    const { result } = await run(bench, async (job) => {
+      runs += 1
+      const slow = job.step('slow', async () => {
+        await delay(runs === 1 ? 40 : 1)
+        return 'slow'
+      })
+      const fast = job.step('fast', async () => {
+        await delay(5)
+        return 'fast'
+      })
+      winners.push(await Promise.race([slow, fast]))
+      await Promise.all([slow, fast])
+      if (runs < 3) throw new Error('again')
+      return runs
+    })
+    expect({ result, winners }).toEqual({ result: 3, winners: ['fast', 'fast', 'fast'] })
+  })
+}
