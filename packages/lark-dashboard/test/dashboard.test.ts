@@ -1068,15 +1068,18 @@ test('a job is followed once for all who look, from when the store answers until
 
 test('troubles that take long to find are asked for once, for all who look; a failure is not kept', async () => {
   const doctor = vi.fn().mockRejectedValueOnce(new Error('away'))
-  doctor.mockResolvedValue([{ level: 'error' }, { level: 'warning' }])
-  const missed = { skipped: [{ why: 'missed', to: Date.now() - 1_000 }] }
-  const store = { doctor, schedules: { list: async () => [missed, { skipped: [] }] } } as never
+  const late = { code: 'schedule-late', level: 'error', subject: 'b', text: 'late' }
+  const paused = { code: 'schedule-paused', level: 'warning', subject: 'c', text: 'paused' }
+  doctor.mockResolvedValue([late, { code: 'memory', level: 'warning' }, paused])
+  const missed = { id: 'a', skipped: [{ why: 'missed', to: Date.now() - 1_000 }] }
+  const status = async () => ({ alarms: [late, paused] })
+  const store = { doctor, status, schedules: { list: async () => [missed, { skipped: [] }] } } as never
   const troubles = new Troubles()
   await expect(troubles.now(store)).rejects.toThrow('away')
   const both = await Promise.all([troubles.now(store), troubles.now(store)])
   expect(both).toEqual([
-    { missed: 1, errors: 1 },
-    { missed: 1, errors: 1 },
+    { missed: 2, errors: 1, alarms: [late, paused] },
+    { missed: 2, errors: 1, alarms: [late, paused] },
   ])
   expect(doctor).toHaveBeenCalledTimes(2)
 })

@@ -82,6 +82,7 @@ await build({
       ...['results', 'watcher'].map((name) => `src/operate/events/${name}.ts`),
       ...['job-changes', 'retry', 'pause'].map((name) => `src/operate/change/${name}.ts`),
       'src/operate/measures/status.ts',
+      'src/operate/findings/alarms.ts',
     ],
     // For who dispatches a flow, and for packages of this repository.
     'flow-definition': ['flow-definition', 'node-names'].map((name) => `src/dispatch/${name}.ts`),

@@ -43,12 +43,6 @@ export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './op
 export type { Imported, ImportOptions } from './operate/change/import.ts'
 export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
 export type { Undone, UndoOptions } from './operate/change/undo.ts'
-export {
-  type DoctorFinding,
-  type FindingCode,
-  type FindingLevel,
-  findingCodes,
-} from './operate/doctor/finding.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
 export type { TailEvent, TailOptions } from './operate/events/tail.ts'
 export type {
@@ -59,6 +53,12 @@ export type {
   FailureBookOptions,
 } from './operate/failures/failure-book.ts'
 export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures/failures.ts'
+export {
+  type DoctorFinding,
+  type FindingCode,
+  type FindingLevel,
+  findingCodes,
+} from './operate/findings/finding.ts'
 export type { FlowOperations } from './operate/flow-operations.ts'
 export type {
   FindFlowOptions,

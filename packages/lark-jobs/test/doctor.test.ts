@@ -6,17 +6,17 @@ import { stripVTControlCharacters } from 'node:util'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsDoctorCommand } from '../src/commands/look/jobs-doctor.ts'
-import { remarksOn, remarksOnSchedules } from '../src/commands/look/queue-remarks.ts'
+import { remarksOn } from '../src/commands/look/queue-remarks.ts'
 import { inCommands } from '../src/commands/words/remedy-commands.ts'
 import { createJobs, every, Job } from '../src/index.ts'
 import type { WorkerRecord } from '../src/model/record.ts'
 import { version } from '../src/model/version.ts'
-import { fileFindings } from '../src/operate/doctor/file-findings.ts'
-import { type DoctorFinding, findingCodes } from '../src/operate/doctor/finding.ts'
 import { type PartitionSample, queueFindings } from '../src/operate/doctor/queue-findings.ts'
-import { scheduleFindings } from '../src/operate/doctor/schedule-findings.ts'
-import { serverFindings } from '../src/operate/doctor/server-findings.ts'
-import { bytes } from '../src/operate/doctor/size.ts'
+import { fileFindings } from '../src/operate/findings/file-findings.ts'
+import { type DoctorFinding, findingCodes } from '../src/operate/findings/finding.ts'
+import { scheduleFindings } from '../src/operate/findings/schedule-findings.ts'
+import { serverFindings } from '../src/operate/findings/server-findings.ts'
+import { bytes } from '../src/operate/findings/size.ts'
 import { status } from '../src/operate/measures/status.ts'
 import { operate } from '../src/operate.ts'
 import type { ServerFacts, ServersInspection, StoreFileFacts } from '../src/store/contract/inspection.ts'
@@ -323,16 +323,8 @@ test('schedules that do not tick: paused, without a worker, and with none that k
   const paused = (await operate(jobs).doctor()).find(({ code }) => code === 'schedule-paused')
   expect(paused?.subject).toBe('nightly')
   expect(inCommands(paused?.advice ?? [])).toBe('lark schedule:resume nightly')
-  const remarks = async () => [...remarksOnSchedules(await operate(jobs).schedules.list())]
-  expect(await remarks()).toEqual([
-    { kind: 'info', text: 'nightly is paused, and does not tick: lark schedule:list' },
-  ])
   await jobs.schedules.resume('nightly')
   expect(await found()).toEqual([])
-  expect(await remarks()).toEqual([])
-  expect([...remarksOnSchedules([{ ...nightly!, next: Date.now() - HOUR }])]).toEqual([
-    { kind: 'warn', text: 'nightly has not ticked when it was due: lark jobs:doctor' },
-  ])
 })
 
 test('of a primary that Sentinels watch: whether replicas follow', async () => {

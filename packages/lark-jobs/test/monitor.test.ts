@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsMonitorCommand } from '../src/commands/look/jobs-monitor.ts'
-import { createJobs, Job } from '../src/index.ts'
+import { createJobs, every, Job } from '../src/index.ts'
 import { type MonitorOptions, monitor } from '../src/operate/measures/monitor.ts'
 import { operate } from '../src/operate.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
@@ -28,8 +28,8 @@ const queues = new Map([
 
 /** What is not as it should be, as `queue what found`. */
 async function wrong(harness: Harness, options: MonitorOptions, targets: Record<string, number> = {}) {
-  const open = { store: harness.store, queues }
-  const { ok, checks } = await monitor(open, new Map(Object.entries(targets)), options)
+  const settings = { partitions: queues, targets: new Map(Object.entries(targets)), bounds: new Map() }
+  const { ok, checks } = await monitor({ store: harness.store, settings: settings as never }, options)
   expect(ok).toBe(checks.every((check) => check.ok))
   const over = checks.filter((check) => !check.ok)
   return over.map((check) => `${check.queue} ${check.what} ${'found' in check ? check.found : ''}`)
@@ -128,13 +128,18 @@ test('the command says it in one line, and by its exit code', async () => {
   const counted = await lark('--max-age=default=1h', '--max-waiting=low=0')
   expect([counted.code, counted.stdout]).toEqual([1, 'NOT OK: low: 1 jobs wait, at most 0\n'])
   await jobs.cancel({ queue: 'low' })
+  await jobs.schedules.set('nightly', LowJob.with(), every('1h'))
+  await jobs.schedules.pause('nightly')
+  const paused = await lark('--max-age=30s')
+  expect([paused.code, paused.stdout]).toEqual([0, 'OK: no job waits; paused: nightly\n'])
+  await jobs.schedules.remove('nightly')
   const none = await lark('--max-age', '30s', '--min-workers', '2')
   expect([none.code, none.stdout]).toEqual([1, 'NOT OK: default: no workers, at least 2\n'])
   const json = await lark('--min-workers=1', '--json')
   const check = { queue: 'default', what: 'workers', ok: false, found: 0, limit: 1 }
   expect([json.code, JSON.parse(json.stdout)]).toEqual([
     1,
-    { ok: false, within: 300_000, checks: [check], unlimited: [] },
+    { ok: false, within: 300_000, checks: [check], alarms: [], unlimited: [] },
   ])
 })
 

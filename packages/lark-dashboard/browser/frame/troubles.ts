@@ -22,6 +22,9 @@ export interface Trouble {
 /** What the server finds more rarely; undefined until it has answered. */
 const found = signal<FoundTroubles | undefined>(undefined)
 
+/** What no queue shows, as the server found it last. */
+export const alarms = computed(() => found.value?.alarms ?? [])
+
 /** How many workers are not heard of, as of the last snapshot. */
 const silent = signal(0)
 /**
@@ -50,7 +53,7 @@ export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(
   const counts: Record<string, Trouble> = {
     queues: { count: sick, title: `${plural(sick, 'queue')} that stand still, fail or are late` },
     failures: { count: failed, title: `${plural(failed, 'job')} failed for good in the last hour` },
-    schedules: { count: missed, title: `${plural(missed, 'schedule')} with missed ticks` },
+    schedules: { count: missed, title: `${plural(missed, 'schedule')} with missed or late ticks` },
     workers:
       workerCount === 0
         ? { count: 1, title: 'No worker lives' }

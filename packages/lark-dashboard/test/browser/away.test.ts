@@ -87,6 +87,16 @@ test('a store that hangs or is killed is away, what was seen stays in grey, and 
   await list.context().close()
 }, 90_000)
 
+test('a store that may evict jobs is named on the overview, and its error counted at the doctor', async () => {
+  await server.send('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', '1gb')
+  await using board = await Shown.start(browser, jobs)
+  const page = await board.open('/')
+  await page.getByText(/drops jobs when its memory is full: maxmemory-policy is allkeys-lru/).waitFor()
+  await page.getByRole('link', { name: /^Doctor 2/ }).waitFor()
+  await page.context().close()
+  await server.send('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '0')
+})
+
 /** A dashboard of a store with three jobs, until the test ends. */
 async function opened(connection: string) {
   const own = createJobs({ connection, jobs: [SendJob], queues: ['emails'] })

@@ -14,10 +14,10 @@ import type { AuditOptions, AuditPage } from './audit/audit.ts'
 import type { DispatchRequest } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
 import type { Undone, UndoOptions } from './change/undo.ts'
-import type { DoctorFinding } from './doctor/finding.ts'
 import type { TailEvent, TailOptions } from './events/tail.ts'
 import type { FailureBook } from './failures/failure-book.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures/failures.ts'
+import type { DoctorFinding } from './findings/finding.ts'
 import { FlowOperations } from './flow-operations.ts'
 import type { ClassInfo } from './look/classes.ts'
 import { all, checkFilter, conditions } from './look/filter.ts'
@@ -245,8 +245,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Compares the queues with limits. A queue that is not configured is compared while it has jobs that have
-   * not ended, or if it is named.
+   * Compares the queues with limits, and looks whether the store has errors and schedules are late. A queue
+   * that is not configured is compared while it has jobs that have not ended, or if it is named.
    *
    * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue.
    *   Without `maxAge`,
@@ -259,8 +259,7 @@ export class Operate extends Operations {
   async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
     const { checkMonitor, monitor } = await import('./measures/monitor.ts')
     checkMonitor(options, this.#operating.names)
-    const { store, settings } = await this.#operating.jobs.open()
-    return monitor({ store, queues: settings.partitions }, settings.targets, options, this.#operating.names)
+    return monitor(await this.#operating.jobs.open(), options, this.#operating.names)
   }
 
   /**

@@ -386,11 +386,22 @@ export abstract class Operations {
     })
   }
 
-  /** Every queue with its counts and what ended there lately, and the live workers. */
+  /**
+   * Every queue with its counts and what ended there lately, the live workers, and what is wrong with the
+   * store itself or its schedules.
+   */
   async status(): Promise<Status> {
-    const { store, settings } = await this.#operating.jobs.open()
-    const { status } = await import('./measures/status.ts')
-    return status({ store, queues: settings.partitions }, settings.targets)
+    const open = await this.#operating.jobs.open()
+    const [{ status }, { alarmsIn, lookForAlarms }] = await Promise.all([
+      import('./measures/status.ts'),
+      import('./findings/alarms.ts'),
+    ])
+    const { store, settings } = open
+    const [found, findings] = await Promise.all([
+      status({ store, queues: settings.partitions }, settings.targets),
+      lookForAlarms(open),
+    ])
+    return { ...found, alarms: alarmsIn(findings) }
   }
 
   /**

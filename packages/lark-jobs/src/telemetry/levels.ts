@@ -2,6 +2,7 @@
  * What a store holds, for a telemetry that observes it.
  */
 import type { Levels } from '../model/run/telemetry.ts'
+import { lateSchedules, pausedSchedules, storeErrors } from '../operate/findings/alarms.ts'
 import { oldestOf } from '../operate/measures/measurement.ts'
 import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
@@ -16,7 +17,7 @@ const MAX_LIMITERS = 100
  * @throws as `lookAt`
  */
 export async function levelsOf(jobs: Operated): Promise<Levels> {
-  const { at, queues } = await lookAt(jobs)
+  const { at, queues, findings } = await lookAt(jobs)
   const { store, settings } = await jobs.open()
   const configured = [...settings.limiters].slice(0, MAX_LIMITERS)
   const limiters = configured.map(async ([limiter, { concurrency }]) => {
@@ -34,5 +35,7 @@ export async function levelsOf(jobs: Operated): Promise<Levels> {
       ),
     })),
     limiters: await Promise.all(limiters),
+    storeErrors: storeErrors(findings),
+    schedules: { late: lateSchedules(findings), paused: pausedSchedules(findings) },
   }
 }

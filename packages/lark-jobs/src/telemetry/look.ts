@@ -4,12 +4,16 @@
  */
 
 import { JobsError } from '../model/errors.ts'
+import { lookForAlarms } from '../operate/findings/alarms.ts'
+import type { DoctorFinding } from '../operate/findings/finding.ts'
 import { type Measurement, measure } from '../operate/measures/measurement.ts'
 import type { Operated } from '../operate/operated.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 
 /** Milliseconds for which a look is shared. */
 const SHARED = 1_000
+/** Milliseconds for which what the doctor finds is shared: there may be thousands of schedules. */
+const FOUND = 5_000
 /** Milliseconds that a look may take. A prober gives up after ten seconds. */
 const PATIENCE = 5_000
 
@@ -19,29 +23,52 @@ export const counted = ['waiting', 'delayed', 'active', 'completed', 'failed', '
 export interface Look extends Measurement {
   /** Milliseconds that the oldest job of a queue should wait at most, as configured. */
   targets: ReadonlyMap<string, number>
+  /** What the doctor finds of the store and its schedules, also what is well: at most five seconds old. */
+  findings: readonly DoctorFinding[]
 }
 
-interface SharedLook {
+interface SharedLook<T> {
   at: number
-  look: Promise<Look>
+  look: Promise<T>
 }
 
-const kept = new WeakMap<Operated, SharedLook>()
+const looks = new WeakMap<Operated, SharedLook<Look>>()
+const found = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
 
 /** @throws what the store throws; STORE_UNREACHABLE if it does not answer in time */
 export function lookAt(jobs: Operated): Promise<Look> {
-  const now = performance.now()
-  const last = kept.get(jobs)
-  if (last !== undefined && now < last.at + SHARED) return last.look
-  const look = inTime(PATIENCE, lookAnew(jobs), () => {
-    throw new JobsError('STORE_UNREACHABLE', `The store has not answered for ${PATIENCE / 1_000} s`)
-  })
-  kept.set(jobs, { at: now, look })
-  return look
+  return shared(looks, jobs, SHARED, () =>
+    inTime(PATIENCE, lookAnew(jobs), () => {
+      throw new JobsError('STORE_UNREACHABLE', `The store has not answered for ${PATIENCE / 1_000} s`)
+    }),
+  )
 }
 
 async function lookAnew(jobs: Operated): Promise<Look> {
-  const { store, settings } = await jobs.open()
-  const { partitions: queues, targets } = settings
-  return { ...(await measure({ store, queues })), targets }
+  const open = await jobs.open()
+  const { partitions: queues, targets } = open.settings
+  const [measured, findings] = await Promise.all([
+    measure({ store: open.store, queues }),
+    shared(found, jobs, FOUND, () => lookForAlarms(open)),
+  ])
+  return { ...measured, targets, findings }
+}
+
+/**
+ * What was looked for less than `ms` milliseconds ago, or is looked for now. A failure is shared for a
+ * second.
+ */
+function shared<T>(
+  kept: WeakMap<Operated, SharedLook<T>>,
+  jobs: Operated,
+  ms: number,
+  lookFor: () => Promise<T>,
+): Promise<T> {
+  const now = performance.now()
+  const last = kept.get(jobs)
+  if (last !== undefined && now < last.at + ms) return last.look
+  const look = lookFor()
+  kept.set(jobs, { at: now, look })
+  look.catch(() => kept.set(jobs, { at: now + SHARED - ms, look }))
+  return look
 }

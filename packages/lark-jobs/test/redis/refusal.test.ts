@@ -8,6 +8,8 @@ import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Refusal } from '../../src/store/redis/client/failure.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, failed, job, jobs, settlement } from '../conformance/jobs.ts'
+import { alarmsOf } from '../working/alarming.ts'
+import { Bench, redisPrefix } from '../working/bench.ts'
 import { addressOf, command, Server, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
@@ -159,6 +161,25 @@ test('a full server lets people look, and change what needs no room', async () =
   for (const [name, call] of Object.entries(calls))
     await call().catch((error: unknown) => refused.push(`${name}: ${error}`))
   expect(refused).toEqual([])
+})
+
+test.each([
+  ['memory', 'noeviction', '1', 'uses .+ of 1 bytes \\(maxmemory\\): \\d+ %'],
+  ['eviction', 'allkeys-lru', '1gb', 'drops jobs when its memory is full: maxmemory-policy is allkeys-lru'],
+])('%s of a server (%s): every alarm is red, and says why', async (code, policy, bytes, why) => {
+  await using server = await Server.start()
+  await using bench = await Bench.make(redisPrefix(server.url))
+  await operate(bench.jobs).status()
+  await command(server.url, 'CONFIG', 'SET', 'maxmemory-policy', policy, 'maxmemory', bytes)
+  const { remarks, slo, levels, ...found } = await alarmsOf(bench)
+  expect(found).toEqual({
+    ...{ alarms: [`error ${code}`], monitor: false, gauges: [`store_errors{code="${code}"} 1`] },
+  })
+  expect(remarks).toEqual([expect.stringMatching(`^warn: redis://.+: ${why}: lark jobs:doctor$`)])
+  expect(slo).toEqual({ status: 503, text: expect.stringMatching(`^redis://.+: ${why}\n$`) })
+  expect(levels).toEqual({ errors: [code], late: 0, paused: 0 })
+  await command(server.url, 'CONFIG', 'SET', 'maxmemory', '0')
+  expect(await alarmsOf(bench)).toMatchObject({ alarms: [], monitor: true, slo: { status: 200 }, gauges: [] })
 })
 
 test('a missing or wrong password is an error at once, which does not repeat the password', async () => {

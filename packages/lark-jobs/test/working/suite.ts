@@ -3,6 +3,7 @@
  */
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
+import { alarming } from './alarming.ts'
 import { awaiting } from './awaiting.ts'
 import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
@@ -96,6 +97,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('listening', () => listening(connect))
   describe('failing', () => failing(connect))
   describe('measuring', () => measuring(connect))
+  describe('alarming', () => alarming(connect))
   describe('ordering', () => ordering(connect))
   describe('operating', () => operating(connect))
   describe('explaining', () => explaining(connect))

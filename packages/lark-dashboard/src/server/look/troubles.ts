@@ -2,17 +2,19 @@
  * Troubles that the snapshot of each second does not tell, because to find them takes longer. They are asked
  * for at most once a minute, for all viewers together.
  */
-import type { Operate } from '@s18i/lark-jobs/operate'
+import type { DoctorFinding, Operate } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds for which an answer holds. */
 const KEPT = 60_000
 const DAY = 24 * 3_600_000
 
 export interface FoundTroubles {
-  /** Schedules that missed ticks within a day. */
+  /** Schedules that missed ticks within a day, or are late. */
   missed: number
   /** What the doctor calls errors. */
   errors: number
+  /** What no queue shows: errors of the store itself, and schedules that are late or paused. */
+  alarms: DoctorFinding[]
 }
 
 export class Troubles {
@@ -30,12 +32,19 @@ export class Troubles {
 }
 
 async function find(operate: Operate): Promise<FoundTroubles> {
-  const [schedules, findings] = await Promise.all([operate.schedules.list(), operate.doctor()])
+  const [schedules, findings, { alarms }] = await Promise.all([
+    operate.schedules.list(),
+    operate.doctor(),
+    operate.status(),
+  ])
   const since = Date.now() - DAY
   const hasMissed = ({ skipped }: (typeof schedules)[number]) =>
     skipped.some(({ why, to }) => why === 'missed' && to > since)
+  const late = findings.filter(({ code, level }) => code === 'schedule-late' && level === 'error')
+  const missed = [...schedules.filter(hasMissed).map(({ id }) => id), ...late.map(({ subject }) => subject)]
   return {
-    missed: schedules.filter(hasMissed).length,
+    missed: new Set(missed).size,
     errors: findings.filter(({ level }) => level === 'error').length,
+    alarms,
   }
 }

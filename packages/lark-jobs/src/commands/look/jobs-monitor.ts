@@ -3,6 +3,7 @@ import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { type MonitorOptions, type MonitorReport, operate, type QueueCheck } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
 
 /** The most limits that one line names. */
 const MOST = 10
@@ -56,7 +57,13 @@ function byQueue(name: string, words: readonly string[]): Record<string, string 
 }
 
 function lineOf(report: MonitorReport): string {
-  return `${verdictOf(report)}${unlimitedWords(report)}`
+  return `${verdictOf(report)}${unlimitedWords(report)}${pausedWords(report)}`
+}
+
+/** Somebody has wanted that these do not tick: they are named, and are no fault. */
+function pausedWords({ alarms }: MonitorReport): string {
+  const paused = alarms.filter(({ level }) => level === 'warning').map(({ subject }) => subject)
+  return paused.length === 0 ? '' : `; paused: ${listed(paused, 3)}`
 }
 
 /**
@@ -73,10 +80,13 @@ function unlimitedWords({ unlimited }: MonitorReport): string {
   return `; without a target: ${[...said, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')}`
 }
 
-function verdictOf({ ok, within, checks, unlimited }: MonitorReport): string {
+function verdictOf({ ok, within, checks, alarms, unlimited }: MonitorReport): string {
   if (!ok) {
-    const wrong = checks.filter((check) => !check.ok)
-    const said = wrong.slice(0, MOST).map((check) => `${check.queue}: ${wordsOf(check, within)}`)
+    const wrong = [
+      ...alarms.filter(({ level }) => level === 'error').map(({ subject, text }) => `${subject}: ${text}`),
+      ...checks.filter((check) => !check.ok).map((check) => `${check.queue}: ${wordsOf(check, within)}`),
+    ]
+    const said = wrong.slice(0, MOST)
     const more = wrong.length - said.length
     return `NOT OK: ${[...said, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')}`
   }

@@ -7,7 +7,6 @@ import {
   operate,
   type QueueMeasures,
   type QueueStatus,
-  type Status,
 } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { completed } from '../words/completed.ts'
@@ -72,8 +71,7 @@ export class JobsQueuesCommand extends Command {
     )
     this.#limits(limiters)
     for (const circuit of circuits) this.warn(circuitWords(circuit))
-    const status: Status = { store, queues, workers }
-    for (const { kind, text } of remarksOn(status)) this[kind](text)
+    for (const { kind, text } of remarksOn({ queues, workers })) this[kind](text)
   }
 
   /** How long the first of the waiting jobs has waited: `40 s of 30 s`, if the queue has a target. */

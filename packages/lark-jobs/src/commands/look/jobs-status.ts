@@ -8,7 +8,7 @@ import {
   type QueueRetention,
   type QueueStatus,
 } from '../../operate.ts'
-import { remarksOn, remarksOnSchedules, remarksOnUnheard } from './queue-remarks.ts'
+import { remarksOn, remarksOnAlarms, remarksOnUnheard } from './queue-remarks.ts'
 import { everyOf, outlasts } from './watched.ts'
 
 const keptStates = ['failed', 'completed', 'cancelled'] as const
@@ -32,11 +32,7 @@ export class JobsStatusCommand extends Command {
   }
 
   async #show(operating: Operate): Promise<void> {
-    const [status, unheard, schedules] = await Promise.all([
-      operating.status(),
-      operating.workers.unheard(),
-      operating.schedules.list(),
-    ])
+    const [status, unheard] = await Promise.all([operating.status(), operating.workers.unheard()])
     const { queues } = status
     const keeps = new Map<string, QueueRetention>()
     for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
@@ -74,9 +70,9 @@ export class JobsStatusCommand extends Command {
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
     if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
     for (const { kind, text } of [
+      ...remarksOnAlarms(status.alarms),
       ...remarksOn(status),
       ...remarksOnUnheard(unheard),
-      ...remarksOnSchedules(schedules),
     ])
       this[kind](text)
   }

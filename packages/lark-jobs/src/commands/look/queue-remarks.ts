@@ -5,14 +5,20 @@
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
-import type { Counts, QueueStatus, ScheduleInfo, Status, UnheardWorkers } from '../../operate.ts'
+import type {
+  Counts,
+  DoctorFinding,
+  FindingCode,
+  QueueStatus,
+  Status,
+  UnheardWorkers,
+} from '../../operate.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
-import { isLate } from '../schedules/scheduled.ts'
 import { ago } from '../words/instant.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
@@ -24,7 +30,7 @@ export interface Remark {
   text: string
 }
 
-export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
+export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers'>): Generator<Remark> {
   for (const { queue, paused, pausedUntil, pausedGroups, ...pause } of queues) {
     if (paused) {
       const { pausedBy: by, pausedAt: at, pausedBecause: because } = pause
@@ -108,24 +114,21 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
   }
 }
 
-/** The schedules that do not tick. */
-export function* remarksOnSchedules(schedules: readonly ScheduleInfo[]): Generator<Remark> {
-  const named = (some: readonly ScheduleInfo[]) =>
-    visible(
-      listed(
-        some.map(({ id }) => id),
-        3,
-      ),
-    )
-  const late = schedules.filter(isLate)
+/** What is wrong with the store itself, and the schedules that do not tick. */
+export function* remarksOnAlarms(alarms: readonly DoctorFinding[]): Generator<Remark> {
+  const of = (code: FindingCode) =>
+    alarms.filter((each) => each.code === code).map(({ subject }) => visible(subject))
+  for (const { code, subject, text } of alarms)
+    if (!code.startsWith('schedule-'))
+      yield warn(visible(`${subject}: ${text}: ${commandFor({ do: 'see-doctor' })}`))
+  const [late, paused] = [of('schedule-late'), of('schedule-paused')]
   if (late.length > 0) {
     const when = late.length === 1 ? 'has not ticked when it was due' : 'have not ticked when they were due'
-    yield warn(`${named(late)} ${when}: ${commandFor({ do: 'see-doctor' })}`)
+    yield warn(`${listed(late, 3)} ${when}: ${commandFor({ do: 'see-doctor' })}`)
   }
-  const paused = schedules.filter(({ state }) => state === 'paused')
   if (paused.length > 0) {
     const are = paused.length === 1 ? 'is paused, and does not tick' : 'are paused, and do not tick'
-    yield info(`${named(paused)} ${are}: lark schedule:list`)
+    yield info(`${listed(paused, 3)} ${are}: lark schedule:list`)
   }
 }
 

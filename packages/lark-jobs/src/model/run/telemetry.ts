@@ -105,4 +105,8 @@ export interface Levels {
     held: number
     limit?: number | undefined
   }[]
+  /** By what the doctor looks for at the store, how many of its servers have that error. */
+  storeErrors: ReadonlyMap<string, number>
+  /** How many are late, and how many are paused. */
+  schedules: { late: number; paused: number }
 }

@@ -6,18 +6,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
 import { newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
-import type { Inspection } from '../../store/contract/inspection.ts'
 import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { textOf } from '../../words/thrown.ts'
+import { storeFindings } from '../findings/alarms.ts'
+import { type DoctorFinding, Examination } from '../findings/finding.ts'
+import { scheduleFindings } from '../findings/schedule-findings.ts'
+import { serverFindings } from '../findings/server-findings.ts'
 import { unheardWorkers } from '../look/silent-workers.ts'
 import { status } from '../measures/status.ts'
 import type { Operated } from '../operated.ts'
 import { listSchedules } from '../schedules/schedule-info.ts'
-import { fileFindings } from './file-findings.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
 import { type PartitionSample, queueFindings } from './queue-findings.ts'
-import { scheduleFindings } from './schedule-findings.ts'
-import { serverFindings } from './server-findings.ts'
 
 /** How many jobs of each partition and state are looked at. */
 const LOOK = 100
@@ -57,7 +56,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
     const { lost } = await unheardWorkers({ store, queues: configured.partitions })
     return [
       ...found.findings,
-      ...judged(inspection),
+      ...storeFindings(inspection),
       ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now, lost }),
       ...scheduleFindings(schedules, facts.workers, now),
     ]
@@ -68,7 +67,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       `the queues cannot be looked at: ${error.message}`,
       error.hint ?? 'See the other findings.',
     )
-    return [...found.findings, ...judged(inspection)]
+    return [...found.findings, ...storeFindings(inspection)]
   }
 }
 
@@ -86,10 +85,6 @@ async function answering(jobs: Operated): Promise<DoctorFinding[]> {
   } finally {
     await store.close()
   }
-}
-
-function judged(inspection: Inspection): DoctorFinding[] {
-  return inspection.kind === 'redis' ? serverFindings(inspection) : fileFindings(inspection)
 }
 
 type Counted = Awaited<ReturnType<typeof status>>['queues'][number]['partitions'][number]

@@ -13,8 +13,8 @@ import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
-import type { QueueStatus, Status } from '../measures/status.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
+import { type DoctorFinding, Examination } from '../findings/finding.ts'
+import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
 
 /** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
 const MANY_RETRYING = 100
@@ -41,7 +41,7 @@ export interface PartitionSample {
 }
 
 export interface QueueFacts {
-  status: Status
+  status: QueueStatuses
   samples: readonly PartitionSample[]
   /** The names of the configured limiters. */
   limiters: readonly string[]

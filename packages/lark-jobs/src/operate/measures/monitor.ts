@@ -7,8 +7,11 @@ import { JobsError } from '../../model/errors.ts'
 import { duration, isObject, Option, whole } from '../../options/schema.ts'
 import { HOUR, MINUTE, type Standing } from '../../store/contract/store.ts'
 import type { Duration } from '../../words/duration.ts'
+import { alarmsIn, lookForAlarms } from '../findings/alarms.ts'
+import type { DoctorFinding } from '../findings/finding.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
-import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+import { partitionsToLookIn } from '../look/stored-jobs.ts'
+import type { OpenSchedules } from '../schedules/schedule-info.ts'
 import { measure, oldestOf } from './measurement.ts'
 import { strandedIn } from './stranded-jobs.ts'
 
@@ -123,12 +126,17 @@ export type QueueCheck = { queue: string; ok: boolean } & (
 )
 
 export interface MonitorReport {
-  /** Whether every check is `ok`. */
+  /** Whether every check is `ok`, and no alarm is an error. */
   ok: boolean
   /** Milliseconds for which failed jobs are counted. */
   within: number
   /** By queue. */
   checks: QueueCheck[]
+  /**
+   * What the doctor finds wrong that no queue shows: errors of the store itself, late schedules; and paused
+   * schedules, which are only warnings.
+   */
+  alarms: DoctorFinding[]
   /** The queues in which jobs wait, and which have a limit neither for their age nor for their number. */
   unlimited: UnlimitedQueue[]
 }
@@ -147,15 +155,15 @@ export function checkMonitor(options: unknown, flags?: Flags): void {
 }
 
 /**
- * @param targets milliseconds, by queue
  * @throws UNKNOWN_QUEUE; FILTER_INVALID if there is no limit
  */
 export async function monitor(
-  open: OpenQueues,
-  targets: ReadonlyMap<string, number>,
+  open: OpenSchedules,
   options: MonitorOptions,
   flags?: Flags,
 ): Promise<MonitorReport> {
+  const { targets, partitions } = open.settings
+  const stored = { store: open.store, queues: partitions }
   const voice = {
     name: (path: string) => path,
     error: (text: string) => new JobsError('FILTER_INVALID', text),
@@ -164,13 +172,13 @@ export async function monitor(
   const maps: (ReadonlyMap<string, unknown> | undefined)[] = Object.values(limits)
   if (targets.size === 0 && maps.every((map) => map === undefined)) throw unlimited(flags)
   for (const queue of new Set(maps.flatMap((map) => [...(map?.keys() ?? [])])))
-    if (queue !== OTHERS) await partitionsToLookIn(open, queue)
-  const { at, queues, workers } = await measure(open)
+    if (queue !== OTHERS) await partitionsToLookIn(stored, queue)
+  const [{ at, queues, workers }, findings] = await Promise.all([measure(stored), lookForAlarms(open)])
   const serving = (queue: string) =>
     workers.filter((worker) => worker.state === 'running' && worker.queues.includes(queue)).length
   const without: UnlimitedQueue[] = []
   const checks = queues.flatMap(({ queue, standings }): QueueCheck[] => {
-    const isOthers = open.queues.has(queue) || standings.some(hasWork)
+    const isOthers = partitions.has(queue) || standings.some(hasWork)
     const limitOf = <T>(map: ReadonlyMap<string, T> | undefined) =>
       map?.get(queue) ?? (isOthers ? map?.get(OTHERS) : undefined)
     const [failed, ended] = endedWithin(standings, at - within)
@@ -208,7 +216,9 @@ export async function monitor(
     ]
     return found.filter((check) => check !== false && check !== undefined)
   })
-  return { ok: checks.every(({ ok }) => ok), within, checks, unlimited: without }
+  const alarms = alarmsIn(findings)
+  const isWell = checks.every(({ ok }) => ok) && alarms.every(({ level }) => level !== 'error')
+  return { ok: isWell, within, checks, alarms, unlimited: without }
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   type Standing,
   type Store,
 } from '../../store/contract/store.ts'
+import type { DoctorFinding } from '../findings/finding.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
 import { type Measurement, oldestOf, type QueueStandings, standingsOf } from './measurement.ts'
 import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
@@ -97,13 +98,21 @@ export interface Status {
   store: string
   queues: QueueStatus[]
   workers: WorkerRecord[]
+  /**
+   * What the doctor finds wrong that no queue shows: errors of the store itself, late schedules; and paused
+   * schedules, as warnings.
+   */
+  alarms: DoctorFinding[]
 }
+
+/** Of the queues and the workers. */
+export type QueueStatuses = Omit<Status, 'alarms'>
 
 /** @param targets milliseconds that the oldest job of a queue should wait at most, as configured */
 export async function status(
   open: OpenQueues,
   targets: ReadonlyMap<string, number> = new Map(),
-): Promise<Status> {
+): Promise<QueueStatuses> {
   const { store } = open
   const [workers, at, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
   const queues = await standingsOf(store, found, LOOK)

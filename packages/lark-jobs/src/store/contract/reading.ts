@@ -59,8 +59,10 @@ export interface Reading {
   /**
    * What the servers, or the file, of the store are like: see `inspection.ts`. A server that gives no answer
    * is said so.
+   *
+   * @param isBrief only what it says of itself: no right of the user is tried, and `refused` is empty
    */
-  inspect(): Promise<Inspection>
+  inspect(isBrief?: boolean): Promise<Inspection>
   /**
    * Where a job stands: what a claim would find that looked for it now (`stand.ts`). Undefined if there is no
    * such job. The cost is bounded, whatever is stored; it also grows with the number of active jobs.

@@ -307,11 +307,11 @@ export class RedisStore implements contract.Store {
     return this.#registry.keys()
   }
 
-  async inspect(): Promise<contract.Inspection> {
+  async inspect(isBrief = false): Promise<contract.Inspection> {
     const { kind, managed = false } = this.#location
     const durability = this.#options.durability ?? 'normal'
     const servers = await this.#transport.servers(this.#transport.deadline())
-    const how = { keys: this.#keys, way: kind, durability, isNarrow: hasOwnUser(this.#location) }
+    const how = { keys: this.#keys, way: kind, durability, isNarrow: hasOwnUser(this.#location), isBrief }
     const facts = await Promise.all(servers.map((each) => inspectServer(each, how)))
     return { kind: 'redis', way: kind, durability, isManaged: managed, servers: facts }
   }

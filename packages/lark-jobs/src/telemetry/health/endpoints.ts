@@ -4,7 +4,8 @@
  *   /live     whether the process should go on: it is not well if its event loop stands still, if it asks the
  *             store nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
  *   /ready    whether it takes jobs: the store has answered, and it is not quiet
- *   /slo      whether the oldest job of each queue has waited for no longer than its target
+ *   /slo      whether the oldest job of each queue has waited for no longer than its target, the store has no
+ *             error, and schedules tick when they are due
  *   /metrics  for Prometheus
  */
 
@@ -59,7 +60,7 @@ export async function answerOfStore(path: string, jobs: Operated): Promise<HttpA
 
 async function slo(jobs: Operated): Promise<HttpAnswer> {
   try {
-    const { at, queues, targets } = await lookAt(jobs)
+    const { at, queues, targets, findings } = await lookAt(jobs)
     const late = queues.flatMap(({ queue, standings }) => {
       const [target, oldest] = [targets.get(queue), oldestOf(standings)]
       if (target === undefined || oldest === undefined || at - oldest <= target) return []
@@ -69,7 +70,8 @@ async function slo(jobs: Operated): Promise<HttpAnswer> {
       const unread = stranded > 0 ? ` (no worker could read ${stranded} of them)` : ''
       return `${queue}: the oldest job has waited for ${age}, its target is ${readable(target)}${paused}${unread}`
     })
-    return verdict(late)
+    const errors = findings.filter(({ level }) => level === 'error')
+    return verdict([...errors.map(({ subject, text }) => `${subject}: ${text}`), ...late])
   } catch (error) {
     return verdict([textOf(error)])
   }

@@ -27,6 +27,8 @@ export const attribute = {
   rejected: 'lark.jobs.rejected',
   schedule: 'lark.schedule.id',
   limiter: 'lark.limiter.name',
+  /** The code of a finding of the doctor. */
+  finding: 'lark.finding.code',
 } as const
 
 export const metric = {
@@ -39,6 +41,9 @@ export const metric = {
   stored: 'lark.jobs.stored',
   retrying: 'lark.jobs.retrying',
   stranded: 'lark.jobs.stranded',
+  storeErrors: 'lark.store.errors',
+  late: 'lark.schedules.late',
+  paused: 'lark.schedules.paused',
   held: 'lark.limiter.permits.held',
   limit: 'lark.limiter.permits.limit',
 } as const

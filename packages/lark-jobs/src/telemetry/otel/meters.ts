@@ -112,7 +112,13 @@ export class Meters {
     const stranded = gauge(metric.stranded, '{job}', 'Jobs that no worker could read so far.')
     const held = gauge(metric.held, '{permit}', 'Permits of a limiter that are in use.')
     const limit = gauge(metric.limit, '{permit}', 'How many permits a limiter grants at a time.')
-    const observe = (result: BatchObservableResult, { queues, limiters }: Levels) => {
+    const errors = gauge(metric.storeErrors, '{server}', 'Servers of the store with an error of the doctor.')
+    const late = gauge(metric.late, '{schedule}', 'Schedules that have not ticked when they were due.')
+    const paused = gauge(metric.paused, '{schedule}', 'Schedules that are paused.')
+    const observe = (result: BatchObservableResult, { queues, limiters, storeErrors, schedules }: Levels) => {
+      for (const [code, count] of storeErrors) result.observe(errors, count, { [attribute.finding]: code })
+      result.observe(late, schedules.late)
+      result.observe(paused, schedules.paused)
       for (const { queue, oldest: ms, retrying: failed, stranded: unread, states } of queues) {
         const labels = { [attribute.queue]: queue }
         result.observe(oldest, ms / 1_000, labels)
@@ -138,7 +144,7 @@ export class Meters {
           }
         }
       },
-      [oldest, stored, retrying, stranded, held, limit],
+      [oldest, stored, retrying, stranded, held, limit, errors, late, paused],
     )
   }
 }

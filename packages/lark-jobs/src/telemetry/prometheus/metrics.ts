@@ -4,10 +4,11 @@
  */
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run/run-counts.ts'
-import { type Measurement, oldestOf } from '../../operate/measures/measurement.ts'
+import { lateSchedules, pausedSchedules, storeErrors } from '../../operate/findings/alarms.ts'
+import { oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Standing } from '../../store/contract/store.ts'
-import { counted } from '../look.ts'
+import { counted, type Look } from '../look.ts'
 import { Family } from './exposition.ts'
 
 /** The counts of one queue and key, since this process looked first or longer. */
@@ -17,11 +18,9 @@ export interface KeyCounts {
   counts: RunCounts
 }
 
-/** @param targets milliseconds that the oldest job of a queue should wait at most, as configured */
 export function metricsOf(
-  { at, latency, workers, queues }: Measurement,
+  { at, latency, workers, queues, targets, findings }: Look,
   counts: readonly KeyCounts[],
-  targets: ReadonlyMap<string, number>,
 ): string {
   const gauge = (name: string, help: string) => new Family(`lark_jobs_${name}`, 'gauge', help)
   const total = (standings: readonly Standing[], state: (typeof counted)[number]) =>
@@ -56,6 +55,13 @@ export function metricsOf(
     serving.add({ queue }, workers.filter((worker) => worker.queues.includes(queue)).length)
   }
 
+  const errors = gauge('store_errors', 'Servers or files of the store with an error that the doctor names.')
+  for (const [code, count] of storeErrors(findings)) errors.add({ code }, count)
+  const late = gauge('schedules_late', 'Schedules that have not ticked when they were due.')
+  late.add({}, lateSchedules(findings))
+  const resting = gauge('schedules_paused', 'Schedules that are paused.')
+  resting.add({}, pausedSchedules(findings))
+
   const alive = gauge('workers', 'Live workers.')
   for (const state of workerStates)
     alive.add({ state }, workers.filter((worker) => worker.state === state).length)
@@ -83,6 +89,9 @@ export function metricsOf(
   const all = [
     up,
     delay,
+    errors,
+    late,
+    resting,
     oldest,
     target,
     stored,

@@ -16,7 +16,7 @@ export async function scrape(jobs: Operated): Promise<string> {
   if (look === undefined) return metricsOfAbsence()
   const known = counters.get(jobs) ?? new RisingCounts()
   counters.set(jobs, known)
-  return metricsOf(look, known.heard(look), look.targets)
+  return metricsOf(look, known.heard(look))
 }
 
 /** RisingCounts that never fall. */

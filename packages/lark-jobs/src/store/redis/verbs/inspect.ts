@@ -75,11 +75,13 @@ export interface Inspecting {
    * log.
    */
   isNarrow: boolean
+  /** Only INFO is asked for, and the time. */
+  isBrief: boolean
 }
 
 export async function inspectServer(
   server: Connection,
-  { keys, way, durability, isNarrow }: Inspecting,
+  { keys, way, durability, isNarrow, isBrief }: Inspecting,
 ): Promise<ServerFacts> {
   const { name } = server
   const ask = (commands: readonly (readonly string[])[]) => {
@@ -92,15 +94,17 @@ export async function inspectServer(
       ['SET', keys.meta('layout'), LAYOUT, 'NX'],
       ['GET', keys.meta('layout')],
     ]
-    const [written, found] = await ask(layout)
+    const [written, found] = isBrief ? [] : await ask(layout)
     const isText = found === LAYOUT || (found instanceof Refusal && found.word === 'MOVED')
     const asked = Date.now()
     const [time] = await ask([['TIME']])
     const answered = Date.now()
-    const tries = [...(isText ? onLayout(keys) : []), ...harmless(keys), ...more(way, durability)]
-    const answers = [written, found, ...(await ask(tries))]
+    const tries = isBrief
+      ? []
+      : [...(isText ? onLayout(keys) : []), ...harmless(keys), ...more(way, durability)]
+    const answers = [written, found, ...(isBrief ? [] : await ask(tries))]
     const tried = [...layout, ...tries]
-    const known = await ask([['INFO'], ...(isNarrow ? [] : [['CONFIG', 'GET', 'appendfsync']])])
+    const known = await ask([['INFO'], ...(isNarrow || isBrief ? [] : [['CONFIG', 'GET', 'appendfsync']])])
     const [info, sync] = known.map((answer) => (answer instanceof Refusal ? undefined : answer))
     const refused = tried.filter((_, i) => isForbidden(answers[i])).map(wordsOf)
     return {

@@ -1,0 +1,27 @@
+/**
+ * What no queue shows: errors of the store itself, and schedules that are late or paused.
+ */
+import type { FoundTroubles } from '../../../src/server/look/troubles.ts'
+import { href } from '../../data/route.ts'
+
+/** The most lines; the page of the doctor has all. */
+const MOST = 10
+
+export function Alarms({ alarms }: { alarms: FoundTroubles['alarms'] }) {
+  if (alarms.length === 0) return null
+  const sorted = [...alarms].sort((one, other) => one.level.localeCompare(other.level))
+  return (
+    <ul class="alarms">
+      {sorted.slice(0, MOST).map(({ code, level, subject, text }) => (
+        <li key={code + subject} class={level === 'error' ? 'bad' : 'quiet'}>
+          <a href={href('doctor')}>{subject}</a>: {text}
+        </li>
+      ))}
+      {alarms.length > MOST && (
+        <li>
+          <a href={href('doctor')}>{alarms.length - MOST} more</a>
+        </li>
+      )}
+    </ul>
+  )
+}

@@ -1,0 +1,61 @@
+/**
+ * What no queue shows, and jobs do not run or can be lost because of it: the errors of the store itself, and
+ * schedules that are late. Each alarm reads it here: `status()`, `monitor()`, `/slo`, the metrics, and the
+ * dashboard.
+ */
+import type { Inspection } from '../../store/contract/inspection.ts'
+import type { OpenSchedules, ScheduleInfo } from '../schedules/schedule-info.ts'
+import { fileFindings } from './file-findings.ts'
+import type { DoctorFinding } from './finding.ts'
+import { scheduleFindings } from './schedule-findings.ts'
+import { serverFindings } from './server-findings.ts'
+
+export function storeFindings(inspection: Inspection): DoctorFinding[] {
+  return inspection.kind === 'redis' ? serverFindings(inspection) : fileFindings(inspection)
+}
+
+/** What the store and its schedules are found to be, also what is well. No right of the user is tried. */
+export async function lookForAlarms(open: OpenSchedules): Promise<DoctorFinding[]> {
+  const { store } = open
+  const [inspection, schedules, workers, now] = await Promise.all([
+    store.inspect(true),
+    schedulesOf(open),
+    store.workers(),
+    store.now(),
+  ])
+  return [...storeFindings(inspection), ...scheduleFindings(schedules, workers, now)]
+}
+
+/** Most stores have none, and then nothing is loaded that reads them. */
+async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
+  if ((await open.store.schedules.homes()).length === 0) return []
+  return (await import('../schedules/schedule-info.ts')).listSchedules(open, {})
+}
+
+/** The errors; and the paused schedules, which are warnings: somebody has wanted that. */
+export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
+  return findings.filter(({ level, code }) => level === 'error' || isPaused({ level, code }))
+}
+
+/** Whether it says that a schedule is paused. */
+export function isPaused({ code, level }: Pick<DoctorFinding, 'code' | 'level'>): boolean {
+  return code === 'schedule-paused' && level === 'warning'
+}
+
+/** How many schedules are paused. */
+export function pausedSchedules(findings: readonly DoctorFinding[]): number {
+  return findings.filter(isPaused).length
+}
+
+/** How many schedules are late. */
+export function lateSchedules(findings: readonly DoctorFinding[]): number {
+  return findings.filter(({ code, level }) => code === 'schedule-late' && level === 'error').length
+}
+
+/** By what was looked for at the store, how many of its servers have that error. */
+export function storeErrors(findings: readonly DoctorFinding[]): Map<string, number> {
+  const errors = new Map<string, number>()
+  for (const { code, level } of findings)
+    if (!code.startsWith('schedule-')) errors.set(code, (errors.get(code) ?? 0) + (level === 'error' ? 1 : 0))
+  return errors
+}

@@ -1,0 +1,78 @@
+/** What no queue shows, and each alarm must: schedules that are late or paused. */
+
+import { expect, test } from 'vitest'
+import { remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
+import { every, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
+import { bookOf } from '../../src/operate/schedules/schedule-info.ts'
+import { metrics, operate } from '../../src/operate.ts'
+import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
+import { levelsOf } from '../../src/telemetry/levels.ts'
+import { Bench, type Connect } from './bench.ts'
+
+const HOUR = 3_600_000
+
+class TickJob extends Job {
+  override readonly key = 'tick'
+  handle() {}
+}
+
+/** What each of them says. Another client each time, because looks are shared for some seconds. */
+export async function alarmsOf(bench: Bench) {
+  const jobs = bench.client()
+  const status = await operate(jobs).status()
+  const { ok, alarms } = await operate(jobs).monitor({ maxAge: '1h' })
+  expect(alarms.map(({ code, level, subject }) => [code, level, subject])).toEqual(
+    status.alarms.map(({ code, level, subject }) => [code, level, subject]),
+  )
+  const text = await metrics(jobs)
+  const { storeErrors, schedules } = await levelsOf(insideOf(jobs))
+  return {
+    alarms: alarms.map(({ code, level }) => `${level} ${code}`),
+    remarks: [...remarksOnAlarms(status.alarms)].map(({ kind, text }) => `${kind}: ${text}`),
+    monitor: ok,
+    slo: await answerOfStore('/slo', insideOf(jobs)),
+    gauges: [...text.matchAll(/^lark_jobs_((?:store_errors|schedules_)\S+) ([1-9]\d*)$/gm)].map(
+      ([, name, value]) => `${name} ${value}`,
+    ),
+    levels: { errors: [...storeErrors].filter(([, count]) => count > 0).map(([code]) => code), ...schedules },
+  }
+}
+
+export function alarming(connect: Connect) {
+  test('a late schedule reddens every alarm, until it ticks; a paused one is named, and reddens none', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const none = { errors: [], late: 0, paused: 0 }
+    const well = {
+      ...{ alarms: [], remarks: [], monitor: true, gauges: [], levels: none },
+      slo: { status: 200, text: 'ok\n' },
+    }
+    await jobs.schedules.set('hourly', TickJob.with(), every('1h'))
+    expect(await alarmsOf(bench)).toEqual(well)
+    const late = async () =>
+      bookOf(await insideOf(jobs).open()).change('hourly', ({ at, state }) => ({
+        state: { ...state, next: at - HOUR },
+      }))
+    await late()
+    const text = 'has not ticked for 1 h after it was due: no worker lives'
+    expect(await alarmsOf(bench)).toEqual({
+      alarms: ['error schedule-late'],
+      remarks: ['warn: hourly has not ticked when it was due: lark jobs:doctor'],
+      monitor: false,
+      slo: { status: 503, text: `hourly: ${text}\n` },
+      gauges: ['schedules_late 1'],
+      levels: { ...none, late: 1 },
+    })
+    await jobs.schedules.pause('hourly')
+    const paused = {
+      alarms: ['warning schedule-paused'],
+      remarks: ['info: hourly is paused, and does not tick: lark schedule:list'],
+      gauges: ['schedules_paused 1'],
+      levels: { ...none, paused: 1 },
+    }
+    expect(await alarmsOf(bench)).toEqual({ ...well, ...paused })
+    await jobs.schedules.resume('hourly')
+    expect(await alarmsOf(bench)).toEqual(well)
+  })
+}
