@@ -155,6 +155,7 @@ export type {
   Hooks,
   JobEvent,
   ReleasedEvent,
+  SuspendedEvent,
 } from './run/hooks.ts'
 export type { MadeJob, Make, MakeFor } from './run/made-job.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './run/middleware/circuit-breaker.ts'

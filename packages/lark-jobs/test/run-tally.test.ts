@@ -26,7 +26,7 @@ test('as text, counts are as they were; what no version wrote counts as nothing'
   for (const [i, end] of runEnds.entries()) counts.ended(end, i + 1)
   const read = RunCounts.read(counts.pack())
   expect(read.pack()).toBe(counts.pack())
-  expect(runEnds.map((end) => read.ends(end))).toEqual([1, 2, 3, 4, 5, 6])
+  expect(runEnds.map((end) => read.ends(end))).toEqual([1, 2, 3, 4, 5, 6, 7])
   for (const text of [undefined, 7, '', 'x', '1:', '-1:3', '9999:3', '1:1e3', '1:-2', 'a1:3', '1:3b'])
     expect(RunCounts.read(text).pack()).toBe('')
   expect(RunCounts.read('1:3 800:1').pack()).toBe('1:3')

@@ -2,6 +2,7 @@ import { MemoryConsole } from '@s18i/lark'
 import { beforeAll, expect, test, vi } from 'vitest'
 import { ConsoleReport, JsonReport, sumUp } from '../src/commands/workers/work-report.ts'
 import type { EndedRun, Outcome, RunningJob } from '../src/index.ts'
+import { FOREVER } from '../src/model/journal.ts'
 
 beforeAll(() => {
   vi.useFakeTimers({ now: new Date(2026, 10, 27, 14, 3, 7), toFake: ['Date'] })
@@ -42,6 +43,28 @@ test('a job that put itself back is distinguished from one that was given back',
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: false })).toBe(`i ${facts}  given back`)
 })
 
+test('the line of a suspended job says until when, and for which signals it waits', () => {
+  const facts = '14:03:07 SyncJob  Vbu1Wui6I4h7z  default  2 ms'
+  const line = (ms: number, ...waits: string[]) => lineOf({ kind: 'suspended', in: ms, waits, heard: 0 })
+  expect(line(3 * 86_400_000)).toBe(`↻ ${facts}  suspended for 3 d`)
+  expect(line(7 * 86_400_000, 'approved', 'rejected')).toBe(
+    `↻ ${facts}  suspended until approved or rejected comes, at most 7 d`,
+  )
+  expect(line(FOREVER, 'approved')).toBe(`↻ ${facts}  suspended until approved comes`)
+  const console = new MemoryConsole()
+  const report = new JsonReport(console)
+  report.ended(endingOf({ kind: 'suspended', in: FOREVER, waits: ['approved'], heard: 3 }, {}))
+  report.ended(endingOf({ kind: 'suspended', in: 5_000, waits: [], heard: 3 }, {}))
+  const [forever, brief] = console.stdout
+    .trim()
+    .split('\n')
+    .map((each) => JSON.parse(each))
+  expect(forever).toMatchObject({ event: 'job', outcome: 'suspended', signals: ['approved'] })
+  expect(forever).not.toHaveProperty('in')
+  expect(brief).toMatchObject({ outcome: 'suspended', in: 5_000, signals: [] })
+  expect(brief).not.toHaveProperty('heard')
+})
+
 test('with --json they are two outcomes, each with the time at which the job is due again', () => {
   const told = (outcome: Outcome, more: Partial<EndedRun> = {}) => {
     const console = new MemoryConsole()
@@ -62,7 +85,16 @@ test('with --json they are two outcomes, each with the time at which the job is 
 test('the times in the JSON summary are as short as those of jobs', () => {
   const console = new MemoryConsole()
   console.isJson = true
-  const counts = { completed: 1, retried: 0, failed: 0, released: 0, cancelled: 0, unstored: 0, lost: 0 }
+  const counts = {
+    completed: 1,
+    retried: 0,
+    failed: 0,
+    released: 0,
+    suspended: 0,
+    cancelled: 0,
+    unstored: 0,
+    lost: 0,
+  }
   sumUp(console, { ...counts, took: 12.345678901 }, [])
   expect(JSON.parse(console.stdout)).toEqual({ event: 'summary', ...counts, took: 12.35 })
 })

@@ -43,6 +43,7 @@ export const hookOptions = new Schema('an object of functions', {
   completed: func<NonNullable<Hooks['completed']>>(),
   failed: func<NonNullable<Hooks['failed']>>(),
   released: func<NonNullable<Hooks['released']>>(),
+  suspended: func<NonNullable<Hooks['suspended']>>(),
   cancelled: func<NonNullable<Hooks['cancelled']>>(),
   crashed: func<NonNullable<Hooks['crashed']>>(),
 })
@@ -111,7 +112,8 @@ export const jobsOptions = new Schema('an object', {
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /**
-   * Are called when jobs begin and end: `started`, `completed`, `failed`, `released`. No job waits for them.
+   * Are called when jobs begin and end: `started`, `completed`, `failed`, `released`, `suspended` and others. No
+   * job waits for them.
    */
   hooks: new Option<Hooks, Hooks>(hookOptions.right, (value, path, voice) => {
     hookOptions.readAll(value, voice, path)

@@ -34,3 +34,11 @@ export interface Recorded {
   /** The job has got further than ever before: the crashes and failures before do not count any more. */
   isProgress?: boolean
 }
+
+/** Milliseconds after which a job is due that waits for a signal without a timeout: a hundred years. */
+export const FOREVER = 100 * 365 * 86_400_000
+
+/** @param ms until a suspended job is due */
+export function isForEver(ms: number): boolean {
+  return ms > FOREVER / 2
+}

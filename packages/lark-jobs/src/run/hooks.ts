@@ -4,6 +4,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
+import { isForEver } from '../model/journal.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import type { CancelReason, ClaimedJob, JobRecord, Outcome } from '../model/record.ts'
 import type { TelemetryCalls } from '../model/run/telemetry.ts'
@@ -44,6 +45,8 @@ export interface HookJob {
 export interface JobEvent extends HookJob {
   /** Milliseconds from the time at which the job was due until this attempt began. */
   waited: number
+  /** Steps were recorded by an earlier run of the job, and this run goes on behind them. */
+  isResumed?: true
 }
 
 export interface EndedEvent extends JobEvent {
@@ -75,6 +78,13 @@ export interface ReleasedEvent extends EndedEvent {
   because?: string
 }
 
+export interface SuspendedEvent extends EndedEvent {
+  /** Milliseconds until the job is due again. Absent: it waits for a signal, however long that takes. */
+  in?: number
+  /** The names of the signals that make it go on before. */
+  signals: readonly string[]
+}
+
 export interface CancelledEvent extends EndedEvent {
   /** `user`: somebody cancelled it while it ran. `expired`: it was too late to begin (`expiresIn`). */
   reason: CancelReason
@@ -103,6 +113,11 @@ export interface Hooks {
   failed?(event: FailedEvent): unknown
   /** A job goes back without having failed: it released itself, or its worker stopped. */
   released?(event: ReleasedEvent): unknown
+  /**
+   * A job sleeps, or waits for a signal, and its run ends: `this.sleep()`, `this.waitFor()`. A later run goes
+   * on, which begins with `started`.
+   */
+  suspended?(event: SuspendedEvent): unknown
   /** A job was cancelled in the run that ended, or was too late to begin. */
   cancelled?(event: CancelledEvent): unknown
   /**
@@ -166,6 +181,10 @@ export class HookCalls {
       const { in: ms, because } = outcome
       this.#in('released', execution, { took, in: ms, ...defined({ because }) })
     }
+    if (outcome.kind === 'suspended') {
+      const { in: ms, waits: signals } = outcome
+      this.#in('suspended', execution, { took, ...(!isForEver(ms) && { in: ms }), signals })
+    }
     if (outcome.kind === 'cancelled')
       this.#in('cancelled', execution, { took, ...execution.whyCancelled(outcome.reason) })
   }
@@ -190,7 +209,8 @@ export class HookCalls {
     const event = new EventJob(job, jobClass.name, claimer.queue, job.payload, jobClass, result)
     const began = environment.clock.now() - (performance.now() - startedAt)
     const waited = Math.max(0, Math.round(began - (job.dueAt ?? job.queuedAt)))
-    inContext(job.options?.context, this.#tell, this, name, Object.assign(event, { waited }, more))
+    const run = { waited, ...(job.journal !== undefined && job.journal.count > 0 && { isResumed: true }) }
+    inContext(job.options?.context, this.#tell, this, name, Object.assign(event, run, more))
   }
 
   #tell(this: void, calls: HookCalls, name: keyof Hooks, event: unknown): void {

@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { defined } from '@s18i/lark/internal'
 import { type Backoff, type BackoffOption, normalBackoff, pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
-import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
+import { FOREVER, type Journal, type KeptSignal, type Recorded } from '../model/journal.ts'
 import { encode } from '../model/payload.ts'
 import type { ClaimedJob, KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
@@ -83,8 +83,6 @@ export interface StepsAround {
 const current = new AsyncLocalStorage<string>()
 /** A run that is suspended stays where it is, for ever. */
 const never = new Promise<never>(() => {})
-/** Milliseconds after which a job is due that waits for ever: a hundred years. */
-const FOREVER = 100 * 365 * 86_400_000
 
 export class Steps {
   readonly #around: StepsAround

@@ -101,6 +101,7 @@ export function noFigures(): Figures {
     retried: 0,
     failed: 0,
     released: 0,
+    suspended: 0,
     cancelled: 0,
     lost: 0,
     unstored: 0,

@@ -60,6 +60,8 @@ export interface WorkerSummary {
    * Put back without failing: because the worker stopped, the job asked for it, or no class here has its key.
    */
   released: number
+  /** Put back while they sleep, or wait for a signal. */
+  suspended: number
   cancelled: number
   /** Ended after their lease was lost; another worker has them. */
   lost: number

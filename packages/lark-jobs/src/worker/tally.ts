@@ -6,7 +6,16 @@ import type { Outcome } from '../model/record.ts'
 import type { WorkerSummary } from './report.ts'
 
 export class Tally {
-  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0, unstored: 0 }
+  readonly #counts = {
+    completed: 0,
+    retried: 0,
+    failed: 0,
+    released: 0,
+    suspended: 0,
+    cancelled: 0,
+    lost: 0,
+    unstored: 0,
+  }
   #first: number | undefined
   #last = 0
 
@@ -41,5 +50,5 @@ export class Tally {
 /** What an outcome is counted as. */
 export function kindOf(outcome: Outcome): Exclude<keyof WorkerSummary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
-  return outcome.kind === 'unstarted' || outcome.kind === 'suspended' ? 'released' : outcome.kind
+  return outcome.kind === 'unstarted' ? 'released' : outcome.kind
 }

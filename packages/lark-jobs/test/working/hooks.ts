@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
-import { type Hooks, Job, type JobEvent } from '../../src/index.ts'
+import { defineSignal, type Hooks, Job, type JobEvent } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -19,6 +19,7 @@ function listener(): { hooks: Hooks; heard: unknown[] } {
     completed: hear('completed'),
     failed: hear('failed'),
     released: hear('released'),
+    suspended: hear('suspended'),
     cancelled: hear('cancelled'),
   }
   return { hooks, heard }
@@ -53,6 +54,39 @@ export function hooks(connect: Connect): void {
       ['started', again],
       ['failed', { ...again, error: 'no 2', last: true }],
     ])
+  })
+
+  test('a suspended job has a hook of its own, and its next run says that it goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const { hooks, heard } = listener()
+    const jobs = bench.client({ hooks })
+    const approved = defineSignal('approved')
+    class SteppingJob extends Job {
+      async handle() {
+        await this.step('one', () => 1)
+        await this.sleep('nap', 1_100)
+        await this.waitFor(approved)
+      }
+    }
+    const handle = await jobs.dispatch(new SteppingJob().with())
+    const report = new Record()
+    const worker = await bench.work([SteppingJob], { report }, jobs)
+    await report.ends(2)
+    await handle.send(approved)
+    await handle.result()
+    await worker.stop()
+    const event = { name: 'SteppingJob', queue: 'default', attempt: 1, tries: 15, crashes: 0 }
+    const resumed = { ...event, isResumed: true }
+    const about = expect.closeTo(1_000, -3)
+    expect(heard).toEqual([
+      ['started', event],
+      ['suspended', { ...event, in: about, signals: [] }],
+      ['started', resumed],
+      ['suspended', { ...resumed, signals: ['approved'] }],
+      ['started', resumed],
+      ['completed', resumed],
+    ])
+    expect(worker.summary).toMatchObject({ completed: 1, suspended: 2, released: 0 })
   })
 
   test('hooks are called for a timeout and for a job that is given back, and not for an unknown key', async () => {

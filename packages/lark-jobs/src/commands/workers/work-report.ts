@@ -8,9 +8,10 @@
  */
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
+import { isForEver } from '../../model/journal.ts'
 import type { ClaimedJob, KeptError, LogLine } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
-import { released } from '../../model/run/decision.ts'
+import { released, suspended } from '../../model/run/decision.ts'
 import { codedLine, errorLine, partsOf } from '../../model/run/job-error.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import { writtenText } from '../../run/job-log.ts'
@@ -93,6 +94,8 @@ export class ConsoleReport implements ShownReport {
       this.#line('!', 'yellow', ending, `${unknown(ending)}; again in ${readable(outcome.in)}`)
     else if (outcome.kind === 'released' && ending.isAsked)
       this.#line('↻', 'blue', ending, `${released(outcome.in)}${why(outcome)}`)
+    else if (outcome.kind === 'suspended')
+      this.#line('↻', 'blue', ending, suspended(outcome.in, outcome.waits))
     else if (outcome.kind === 'cancelled') this.#line('i', 'blue', ending, `cancelled (${outcome.reason})`)
     else this.#line('i', 'blue', ending, 'given back')
   }
@@ -231,7 +234,8 @@ export class JsonReport implements ShownReport {
     this.#print('job', {
       ...named(ending),
       outcome: kind === 'released' && !isAsked ? 'given-back' : kind,
-      ...{ attempt, tries, took, ...rest },
+      ...{ attempt, tries, took },
+      ...(outcome.kind === 'suspended' ? waiting(outcome) : rest),
       ...('result' in rest && { result: JSON.parse(rest.result!) }),
     })
   }
@@ -251,6 +255,10 @@ export class JsonReport implements ShownReport {
   counted(): void {}
 
   end(): void {}
+}
+
+function waiting({ in: ms, waits: signals }: { in: number; waits: readonly string[] }) {
+  return { ...(!isForEver(ms) && { in: ms }), signals }
 }
 
 function named({ job: { id, key }, name, queue }: RunningJob) {

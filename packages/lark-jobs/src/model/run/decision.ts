@@ -8,6 +8,7 @@ import { keptBecause } from '../../words/because.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 import { JobsError } from '../errors.ts'
+import { isForEver } from '../journal.ts'
 import type { Outcome } from '../record.ts'
 import { NonRetryableError } from './non-retryable.ts'
 
@@ -61,6 +62,18 @@ export function releasing(
     hint: 'this.release() throws this to end the handler: let it pass.',
   })
   return { kind: 'released', in: ms, error, ...defined({ pauses, because: keptBecause(because) }) }
+}
+
+/**
+ * How a job is suspended, in words: `suspended for 3 d`, `suspended until approved or rejected comes, at most
+ * 7 d`.
+ *
+ * @param names of the signals for which it waits
+ */
+export function suspended(ms: number, names: readonly string[]): string {
+  if (names.length === 0) return `suspended for ${readable(ms)}`
+  const most = isForEver(ms) ? '' : `, at most ${readable(ms)}`
+  return `suspended until ${names.join(' or ')} comes${most}`
 }
 
 /** In words: `released for 5 min`. */

@@ -20,7 +20,15 @@ export const BOUNDS: readonly number[] = [
  * How a run ended, in the order of the counts. A crashed run is counted by the worker that takes its job
  * back.
  */
-export const runEnds = ['completed', 'failed', 'retried', 'released', 'cancelled', 'crashed'] as const
+export const runEnds = [
+  'completed',
+  'failed',
+  'retried',
+  'released',
+  'cancelled',
+  'crashed',
+  'suspended',
+] as const
 export type RunEnd = (typeof runEnds)[number]
 
 /** A histogram's buckets, and behind them the sum of its values in microseconds. */
