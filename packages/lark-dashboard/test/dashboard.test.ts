@@ -637,10 +637,10 @@ describe('changes', () => {
     const seen = { ...known, lastSeen }
     const unheard = async () => (await look('workers.unheard')).json()
     // Its lease lasts, so it may only be silent.
-    expect(await unheard()).toEqual({ lost: [], silent: [{ ...seen, job: job!.id }] })
+    expect(await unheard()).toEqual({ lost: [], silent: [{ ...seen, job: job!.id }], deadly: [] })
     await store.recover('emails', { holder: 'ghost', by: 'heir' })
     const taken = [{ by: 'heir', at: expect.any(Number), count: 1, jobs: [job!.id] }]
-    expect(await unheard()).toEqual({ lost: [{ ...seen, taken }], silent: [] })
+    expect(await unheard()).toEqual({ lost: [{ ...seen, taken }], silent: [], deadly: [] })
   })
 
   test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {

@@ -292,7 +292,7 @@ export const actions = {
   troubles: look({}, ({ operate, troubles }) => troubles.now(operate)),
 
   'workers.unheard': look({}, async ({ operate }) => {
-    const { lost, silent } = await operate.workers.unheard()
+    const { lost, silent, deadly } = await operate.workers.unheard()
     const known = ({ id, host, pid, seenAt, endedAt }: Omit<LostWorker, 'taken'>) => ({
       ...{ id, host, pid },
       lastSeen: seenAt ?? endedAt,
@@ -300,6 +300,7 @@ export const actions = {
     return {
       lost: lost.map((worker) => ({ ...known(worker), taken: worker.taken })),
       silent: silent.map((worker) => ({ ...known(worker), job: worker.job.id })),
+      deadly,
     }
   }),
   'workers.quiet': change('operate', workers, (act, input: WorkerFilter) =>

@@ -15,9 +15,24 @@ export type SilentWorker = Output<'workers.unheard'>['silent'][number]
 /** The most jobs of one worker that are named. */
 const MOST = 10
 
-export function LostWorkers({ lost }: { lost: readonly LostWorker[] }) {
+interface LostWorkersProps {
+  lost: readonly LostWorker[]
+  /** The jobs that several of them held. */
+  deadly: Output<'workers.unheard'>['deadly']
+}
+
+export function LostWorkers({ lost, deadly }: LostWorkersProps) {
   return (
     <Section id="lost" title="Died within the last hour">
+      {deadly.slice(0, MOST).map(({ id, deaths }) => (
+        <p key={id} class="warn">
+          {plural(deaths, 'worker')} held{' '}
+          <a class="mono" href={href('jobs', [id])}>
+            {id}
+          </a>{' '}
+          when they died.
+        </p>
+      ))}
       <Rows heads={['Last seen', 'Worker', 'Process', 'It held', 'Taken back by']}>
         <tbody>
           {lost.map((worker) => (

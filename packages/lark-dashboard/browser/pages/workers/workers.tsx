@@ -16,11 +16,11 @@ import { WorkerOrders } from './worker-orders.tsx'
 
 /** Milliseconds between two questions for the workers that have died. */
 const EVERY = 5_000
-const NONE: Output<'workers.unheard'> = { lost: [], silent: [] }
+const NONE: Output<'workers.unheard'> = { lost: [], silent: [], deadly: [] }
 
 export default function Workers() {
   const [id] = route.value.rest
-  const { data: { lost, silent } = NONE } = useAsked('workers.unheard', {}, EVERY)
+  const { data: { lost, silent, deadly } = NONE } = useAsked('workers.unheard', {}, EVERY)
   const seen = snapshot.value
   if (seen === undefined) return <Empty>{isStale() ? 'The store has not answered yet' : 'Loading …'}</Empty>
   if (id !== undefined)
@@ -85,7 +85,7 @@ export default function Workers() {
       {seen.workerCount > seen.workers.length && (
         <p class="quiet small">The first {count(seen.workers.length)} are shown.</p>
       )}
-      {lost.length > 0 && <LostWorkers lost={lost} />}
+      {lost.length > 0 && <LostWorkers lost={lost} deadly={deadly} />}
     </div>
   )
 }

@@ -133,18 +133,15 @@ export function* remarksOnAlarms(alarms: readonly DoctorFinding[]): Generator<Re
 }
 
 /** Workers that have died, with a job that several of them held; and those that are silent. */
-export function* remarksOnUnheard({ lost, silent }: UnheardWorkers): Generator<Remark> {
+export function* remarksOnUnheard({ lost, silent, deadly }: UnheardWorkers): Generator<Remark> {
   for (const worker of silent) yield warn(visible(silentWords(worker)))
   if (lost.length === 0) return
-  const deaths = new Map<string, number>()
-  for (const id of lost.flatMap(({ taken }) => [...new Set(taken.flatMap(({ jobs }) => jobs))]))
-    deaths.set(id, (deaths.get(id) ?? 0) + 1)
-  const [id, count] = [...deaths].sort(([, one], [, other]) => other - one)[0] ?? ['', 0]
+  const [worst] = deadly
   const last = ago(lost[0]!.seenAt ?? lost[0]!.endedAt)
   const see =
-    count < 2
+    worst === undefined
       ? commandFor({ do: 'see-workers' })
-      : `${count} of them held job ${id}, see ${commandFor({ do: 'see-why', job: id })}`
+      : `${worst.deaths} of them held job ${worst.id}, see ${commandFor({ do: 'see-why', job: worst.id })}`
   yield warn(visible(`${plural(lost.length, 'worker')} died within an hour, the last one ${last}: ${see}`))
 }
 

@@ -53,11 +53,18 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
     )
     const now = await store.now()
     const schedules = await listSchedules({ store, settings: configured }, {})
-    const { lost } = await unheardWorkers({ store, queues: configured.partitions })
+    const { lost, deadly } = await unheardWorkers({ store, queues: configured.partitions })
     return [
       ...found.findings,
       ...storeFindings(inspection),
-      ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now, lost }),
+      ...queueFindings({
+        status: facts,
+        samples,
+        limiters: [...configured.limiters.keys()],
+        now,
+        lost,
+        deadly,
+      }),
       ...scheduleFindings(schedules, facts.workers, now),
     ]
   } catch (error) {

@@ -14,6 +14,7 @@ import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
 import { type DoctorFinding, Examination } from '../findings/finding.ts'
+import type { DeadlyJob } from '../look/silent-workers.ts'
 import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
 
 /** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
@@ -49,6 +50,8 @@ export interface QueueFacts {
   now: number
   /** The workers that have died lately. */
   lost?: readonly LostWorker[]
+  /** The jobs that several of them held. */
+  deadly?: readonly DeadlyJob[]
 }
 
 export function queueFindings(facts: QueueFacts): DoctorFinding[] {
@@ -288,7 +291,7 @@ function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Exami
     )
 }
 
-function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): DoctorFinding[] {
+function workerFindings({ status, limiters, now, lost = [], deadly = [] }: QueueFacts): DoctorFinding[] {
   const { queues, workers } = status
   const fleet = new Examination('the workers')
   if (lost.length > 0)
@@ -305,7 +308,18 @@ function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): Docto
       { do: 'see-workers' },
       '. Their logs say why they died.',
     )
+  if (deadly.length > 0)
+    fleet.warn(
+      'deadly-jobs',
+      `died within an hour, several with one job: ${listed(
+        deadly.map(({ id, deaths }) => `${id} (${deaths} workers)`),
+        3,
+      )}`,
+      'See what it did, and mend its class before it runs again: ',
+      { do: 'see-why', job: deadly[0]!.id },
+    )
   if (workers.length === 0) return fleet.findings
+  if (deadly.length === 0) fleet.ok('deadly-jobs', 'did not die with one job within an hour')
   if (lost.length === 0) fleet.ok('lost-workers', 'none died within an hour')
   const versions = new Map<string, number>()
   for (const { version = 'an earlier one' } of workers)

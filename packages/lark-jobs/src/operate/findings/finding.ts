@@ -43,6 +43,7 @@ export const findingCodes = {
   'schedule-late': 'Each schedule ticks when it is due.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',
   'lost-workers': 'No worker died within an hour.',
+  'deadly-jobs': 'No job was held by several workers that died within an hour.',
   'worker-queues': 'Workers serve only queues that are configured here.',
   'limiter-used': 'Workers use each configured limiter.',
   'lark-versions': 'All workers, and this process, have one version of Lark.',

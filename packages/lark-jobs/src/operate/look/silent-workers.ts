@@ -17,23 +17,41 @@ export interface SilentWorker extends Omit<LostWorker, 'taken'> {
   job: ActiveJob
 }
 
+/** A job that several workers held when they died. */
+export interface DeadlyJob {
+  id: string
+  /** How many of the workers. */
+  deaths: number
+}
+
 export interface UnheardWorkers {
   /** The last first. */
   lost: LostWorker[]
   silent: SilentWorker[]
+  /** The jobs that several of the lost workers held: those that most of them held first. */
+  deadly: DeadlyJob[]
 }
 
 export async function unheardWorkers(open: OpenQueues): Promise<UnheardWorkers> {
   const unheard = await open.store.lostWorkers()
-  if (unheard.length === 0) return { lost: [], silent: [] }
+  if (unheard.length === 0) return { lost: [], silent: [], deadly: [] }
   const jobs = await leasedBy(open, new Set(unheard.map(({ id }) => id)))
+  const lost = unheard.filter(({ id }) => !jobs.has(id))
   return {
-    lost: unheard.filter(({ id }) => !jobs.has(id)),
+    ...{ lost, deadly: deadlyIn(lost) },
     silent: unheard.flatMap(({ taken: _, ...worker }) => {
       const job = jobs.get(worker.id)
       return job === undefined ? [] : [{ ...worker, job }]
     }),
   }
+}
+
+function deadlyIn(lost: readonly LostWorker[]): DeadlyJob[] {
+  const deaths = new Map<string, number>()
+  for (const id of lost.flatMap(({ taken }) => [...new Set(taken.flatMap(({ jobs }) => jobs))]))
+    deaths.set(id, (deaths.get(id) ?? 0) + 1)
+  const several = [...deaths].filter(([, count]) => count > 1)
+  return several.map(([id, deaths]) => ({ id, deaths })).sort((one, other) => other.deaths - one.deaths)
 }
 
 /** By worker, a job of which the lease lasts. */
