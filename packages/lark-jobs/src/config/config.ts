@@ -112,8 +112,8 @@ export const jobsOptions = new Schema('an object', {
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /**
-   * Are called when jobs begin and end: `started`, `completed`, `failed`, `released`, `suspended` and others. No
-   * job waits for them.
+   * Are called when jobs begin and end: `started`, `completed`, `failed`, `released`, `suspended` and others.
+   * No job waits for them.
    */
   hooks: new Option<Hooks, Hooks>(hookOptions.right, (value, path, voice) => {
     hookOptions.readAll(value, voice, path)
