@@ -150,6 +150,18 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   'late-settle': [
     ['completed by the run whose lease was lost', (evidence) => change(evidence, 'd', { result: 'w1.1#3' })],
   ],
+  'step-again': [
+    [
+      'a step that was known before the run began',
+      ({ steppings }) => steppings[0]!.begun.push({ step: 'one', serial: 'w1.1#2', at: 3_310 }),
+    ],
+  ],
+  'signal-lost': [
+    [
+      'a wait that ended without the signal that was kept',
+      ({ steppings }) => Object.assign(steppings[0]!, { missedAt: 9_000 }),
+    ],
+  ],
   'false-crash': [
     ['a crash where no worker died', (evidence) => change(evidence, 'a', { crashes: 1 })],
     ['a crash after an outage', (evidence) => change(evidence, 'f', { crashes: 1 })],

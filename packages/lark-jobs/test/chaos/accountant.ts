@@ -6,7 +6,7 @@ import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
 import { type Ask, type Evidence, type Fault, type FlowAsk, firstOf } from './evidence.ts'
 import { addedJobs, type FlowSums, jobsOf, judgeFlows, mayHaveActed } from './flows.ts'
-import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles } from './rules.ts'
+import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles, judgeSteps } from './rules.ts'
 
 /** The cost of the faults with one name. */
 export interface Row {
@@ -36,6 +36,8 @@ export interface Account {
   arrived: number
   lost: number
   runs: number
+  /** Calls of steps, and those of them that were not the first. */
+  steps: { called: number; again: number }
   crashes: number
   /** Handlers whose signal reported the loss of their lease. */
   told: number
@@ -81,6 +83,7 @@ export function account(evidence: Evidence): Account {
   judgeGroups(stories, causes, found)
   judgePermits(evidence, found)
   judgeRoles(evidence, found)
+  judgeSteps(evidence, causes, found)
   const flows = judgeFlows(evidence, byNumber, causes, found)
 
   for (const { cause } of all) {
@@ -100,6 +103,7 @@ export function account(evidence: Evidence): Account {
     lost: lost.length,
     told: evidence.runs.filter(({ told }) => told?.code === 'LEASE_LOST').length,
     runs: evidence.runs.length,
+    steps: stepsOf(evidence),
     limits: evidence.limits.map(({ queue, most, looks, active }) => ({
       ...{ queue, most, looks },
       highest: Math.max(0, ...active.map(({ count }) => count)),
@@ -132,6 +136,11 @@ function storiesOf({ asks, flowAsks, touches, runs, kept }: Evidence): Map<strin
     story.runs.sort((one, other) => one.at - other.at)
   }
   return stories
+}
+
+function stepsOf({ steppings }: Evidence): Account['steps'] {
+  const calls = steppings.flatMap(({ n, begun }) => begun.map(({ step }) => `${n} ${step}`))
+  return { called: calls.length, again: calls.length - new Set(calls).size }
 }
 
 function rowOf(rows: Map<string, Row>, fault: string): Row {

@@ -68,10 +68,11 @@ export class Causes {
 
   /** The runs of a job that did not count, if it has several runs. */
   losses(story: Story): Loss[] {
-    const steps = story.runs.slice(0, -1).map((run, i) => {
+    const steps = story.runs.slice(0, -1).flatMap((run, i) => {
       const next = story.runs[i + 1]!
+      if (run.end?.what === 'parted') return []
       const mayBeRetry = run.end?.what === 'failed' && next.at >= run.end.at
-      return { story, run, next, mayBeRetry, cause: this.#causeOf(run, next) }
+      return [{ story, run, next, mayBeRetry, cause: this.#causeOf(run, next) }]
     })
     // A failed attempt is followed by another one, as often as the store has counted failures. If an attempt also met a
     // fault, only this count shows which of the two was the reason.

@@ -203,7 +203,7 @@ class Run {
     }
     while (!(await drained())) await pause(DRAINING)
     await Promise.all(this.#workers.map((role) => this.#crew.stop(role)))
-    const { asks, touches, runs, standstills } = await journals.read()
+    const { asks, touches, runs, steppings, standstills } = await journals.read()
     return {
       flowAsks: [...flowAsks.values()],
       touches: [...touches.values()],
@@ -213,6 +213,7 @@ class Run {
       durability: this.#options.durability ?? 'normal',
       asks: [...asks.values()],
       runs: [...runs.values()],
+      steppings: [...steppings.values()],
       standstills,
       lives: this.#crew.lives,
       kept: await readLedger(store, all),

@@ -137,13 +137,27 @@ export interface Run {
   at: number
   by: string
   kind: string
-  end?: { at: number; what: 'ended' | 'failed' }
+  /** `parted`: it slept, or waited for a signal, and did nothing more: another run went on. */
+  end?: { at: number; what: 'ended' | 'failed' | 'parted' }
   /** The results of other jobs of its flow that it was given, by their numbers. */
   got?: Record<string, unknown>
   /** What a callback has read of its flow. */
   read?: Pick<KeptFlow, 'state' | 'counts'>
   /** When the signal was aborted, and with which code. */
   told?: { at: number; code: string | undefined }
+}
+
+/** The steps of a job, and its signal. */
+export interface Stepping {
+  n: string
+  /** Each call of the function of a step. */
+  begun: { step: string; serial: string; at: number }[]
+  /** When a run first knew that a step was recorded. */
+  known: Record<string, { serial: string; at: number }>
+  /** When the store had said that it keeps the signal. */
+  keptAt?: number
+  /** When the job went on without it. */
+  missedAt?: number
 }
 
 /** One life of a role. */
@@ -219,6 +233,7 @@ export interface Evidence {
   flowAsks: FlowAsk[]
   touches: Touch[]
   runs: Run[]
+  steppings: Stepping[]
   lives: Life[]
   kept: Kept[]
   keptFlows: KeptFlow[]
@@ -261,6 +276,7 @@ export interface Line {
   count?: number
   state?: FlowInfoState
   counts?: FlowCounts
+  step?: string
 }
 
 /**
@@ -272,6 +288,7 @@ export class Reading {
   readonly flowAsks = new Map<string, FlowAsk>()
   readonly touches = new Map<string, Touch>()
   readonly runs = new Map<string, Run>()
+  readonly steppings = new Map<string, Stepping>()
   readonly standstills: Hit[] = []
   /** The last time at which each role has shown that it works. */
   readonly lastSign = new Map<string, number>()
@@ -339,7 +356,24 @@ export class Reading {
         break
       case 'ended':
       case 'failed':
+      case 'parted':
         if (run !== undefined) run.end = { at, what }
+        break
+      case 'step begun':
+        this.#stepping(n).begun.push({ step: line.step!, serial, at })
+        break
+      case 'step known': {
+        const { known } = this.#stepping(n)
+        known[line.step!] ??= { serial, at }
+        break
+      }
+      case 'signal kept':
+        this.#stepping(n).keptAt = at
+        break
+      case 'signal missed':
+        this.#stepping(n).missedAt ??= at
+        break
+      case 'signal taken':
         break
       case 'told':
         if (run !== undefined) run.told = { at, code: line.code }
@@ -355,6 +389,15 @@ export class Reading {
     }
     // Only an accepted dispatch shows that a dispatcher works.
     if (what === 'accepted' || what === 'ready') this.lastSign.set(by, at)
+  }
+
+  #stepping(n: string): Stepping {
+    let stepping = this.steppings.get(n)
+    if (stepping === undefined) {
+      stepping = { n, begun: [], known: {} }
+      this.steppings.set(n, stepping)
+    }
+    return stepping
   }
 
   #answer({ at, ns = [], message, other }: Line, what: NonNullable<Ask['answer']>['what']): void {

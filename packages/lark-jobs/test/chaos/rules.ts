@@ -39,6 +39,8 @@ export const rules = {
   'wrong-callback':
     'a callback was queued for an end that its flow did not have, or read other things of it than its end',
   'wrong-result': 'a job of a flow got a result that is not that of the run that counted',
+  'step-again': 'a step was called by a run that began after its result was kept',
+  'signal-lost': 'a signal was kept, and its job went on without it',
   'odd-error': 'a dispatch ended in a way that it does not promise',
 } as const
 
@@ -196,6 +198,26 @@ function queuedBy({ ask, runs }: Story): number {
 
 function endOf({ kept }: Story): number {
   return Math.max(...kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY))
+}
+
+/** A kept step is never called again, and a kept signal reaches its job, unless the store lost what it had kept. */
+export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found: Found): void {
+  const begunAt = new Map(runs.map(({ serial, at }) => [serial, at]))
+  for (const { n, begun, known, keptAt, missedAt } of steppings) {
+    for (const { step, serial, at } of begun) {
+      const before = known[step]
+      if (before === undefined || begunAt.get(serial)! <= before.at) continue
+      if (causes.mayBeRewound(before.at, at)) continue
+      found(
+        'step-again',
+        n,
+        `${step}: known to ${before.serial} at ${before.at}, called by ${serial} at ${at}`,
+      )
+    }
+    if (keptAt === undefined || missedAt === undefined || keptAt + SLACK > missedAt) continue
+    if (!causes.mayBeRewound(keptAt, missedAt))
+      found('signal-lost', n, `kept at ${keptAt}, missed at ${missedAt}`)
+  }
 }
 
 export function judgeLimits({ limits }: Evidence, found: Found): void {

@@ -36,7 +36,7 @@ export function fault(name: string, from: number, to: number, hits: Hit[]): Faul
 /**
  *   a  ran once
  *   b  failed, and ran again
- *   c  its worker w0 was killed, and w1 ran it
+ *   c  its worker w0 was killed, and w1 ran it, with its second step again
  *   d  its worker w1 was stopped for longer than a lease, w2 ran it; w1 went on, and was told
  *   e  never works
  *   f  the server was away while it ran: it runs again, and no crash is counted
@@ -94,6 +94,17 @@ export function sound(): Evidence {
       run('q', 'w2.1#13', 31_010, ended(31_200), 'metered'),
       run('v', 'w2.1#14', 31_105, ended(31_150), 'metered'),
       ...flows.runs,
+    ],
+    steppings: [
+      {
+        ...{ n: 'c', keptAt: 3_350 },
+        begun: [
+          { step: 'one', serial: 'w0.1#3', at: 1_010 },
+          { step: 'two', serial: 'w0.1#3', at: 1_030 },
+          { step: 'two', serial: 'w1.1#2', at: 3_320 },
+        ],
+        known: { one: { serial: 'w0.1#3', at: 1_020 }, two: { serial: 'w1.1#2', at: 3_330 } },
+      },
     ],
     kept: [
       kept('a', 21, { result: 'w0.1#1' }),

@@ -30,7 +30,7 @@ export function tableOf(rows: readonly Row[]): string[] {
 }
 
 export function summaryOf(account: Account): string[] {
-  const { asked, kept, flows, arrived, lost, runs, crashes, told, limits, findings } = account
+  const { asked, kept, flows, arrived, lost, runs, steps, crashes, told, limits, findings } = account
   const { accepted, met, refused, uncertain, unanswered } = asked
   const { completed, failed, left } = kept
   const isEven = accepted + arrived === completed + failed + left + lost
@@ -44,6 +44,7 @@ export function summaryOf(account: Account): string[] {
       .slice(0, SHOWN)
       .map(({ rule, who, text }) => `               ${rule}, ${who}: ${text}`),
     `run          ${runs} times; ${crashes} crashes counted; ${told} handlers told that their lease was lost`,
+    `steps        ${steps.called} calls, ${steps.again} of them again, because the run before was lost`,
     ...limits.map(
       ({ queue, most, highest, looks }) =>
         `limit        ${highest} of ${queue} active at most, of ${most}, in ${looks} looks`,

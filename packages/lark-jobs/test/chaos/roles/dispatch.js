@@ -35,6 +35,7 @@ const mix = [
   [10, kinds.UniqueJob, () => between(0, 300)],
   [6, kinds.StrictJob, () => between(0, 50)],
   [6, kinds.MeteredJob, () => between(0, 100)],
+  [4, kinds.SteppedJob, () => between(0, 2_500)],
   [few / 2, kinds.DeafJob, () => between(lease, lease * 2.5)],
 ]
 const total = mix.reduce((sum, [share]) => sum + share, 0)
@@ -67,10 +68,23 @@ async function track(job, payloads, dispatch) {
   try {
     const isQueued = await dispatch()
     if (lock && job.rejection?.reason === 'unique') return write('met', { ns, other: job.rejection.by })
+    if (job.key === 'stepped') sendLater(job, ns)
     write(isQueued ? 'accepted' : 'odd', { ns, ids: [...job.ids], message: `dispatch said ${isQueued}` })
   } catch (error) {
     const { code, message } = error
     write(failureOf(error), { ns, code, message, ids: error.ids })
+  }
+}
+
+/** Sends its signal to each job, before or after it waits for it. */
+function sendLater({ ids, queueName: queue }, ns) {
+  for (const [i, id] of ids.entries()) {
+    const handle = Jobs.handle(kinds.SteppedJob, id, { queue })
+    const send = async () => {
+      const isKept = await handle.send(kinds.go, undefined, { id: ns[i] }).catch(() => false)
+      if (isKept) write('signal kept', { n: ns[i] })
+    }
+    setTimeout(() => isEnding || note(send()), between(0, 4_000)).unref()
   }
 }
 

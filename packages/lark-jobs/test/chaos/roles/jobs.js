@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { group, Job, limiter, unique } from '@s18i/lark-jobs'
+import { defineSignal, group, Job, limiter, unique } from '@s18i/lark-jobs'
 import { name, write } from './journal.js'
 
 let runs = 0
@@ -134,6 +134,36 @@ export class MeteredJob extends ChaosJob {
   }
 }
 
+/** What a dispatcher sends to a stepped job. */
+export const go = defineSignal('go')
+/** Milliseconds. How long a stepped job waits for its signal. */
+const PATIENCE = 6_000
+
+/** A job of durable steps: some at once, a sleep that suspends it, and a wait for a signal. */
+export class SteppedJob extends ChaosJob {
+  key = 'stepped'
+
+  async act({ n, ms }, serial) {
+    for (const step of ['one', 'two', 'three']) await this.noted(step, n, serial)
+    await Promise.all(['left', 'right'].map((step) => this.noted(step, n, serial)))
+    write('parted', { n, serial })
+    await this.sleep('nap', ms)
+    await this.noted('four', n, serial)
+    write('parted', { n, serial })
+    const came = await this.waitFor(go, { timeout: PATIENCE })
+    write(came === undefined ? 'signal missed' : 'signal taken', { n, serial })
+    await this.noted('five', n, serial)
+  }
+
+  async noted(step, n, serial) {
+    const known = await this.step(step, () => {
+      write('step begun', { n, serial, step })
+      return serial
+    })
+    write('step known', { n, serial, step, known })
+  }
+}
+
 /** A callback of a flow: it notes what it reads of the flow. */
 export class CallbackJob extends ChaosJob {
   key = 'callback'
@@ -158,5 +188,6 @@ export const jobs = [
   UniqueJob,
   StrictJob,
   MeteredJob,
+  SteppedJob,
   CallbackJob,
 ]
