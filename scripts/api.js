@@ -6,6 +6,7 @@
 //                a later change of one needs a changeset
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,14 +54,17 @@ export function surfaces() {
     const text = readFileSync(file, 'utf8')
     /** Where each symbol was shown first. @type {Map<number, string>} */
     const shown = new Map()
-    const sections = entries.map(({ name, entry }, i) => {
+    const sections = entries.map(({ name, entry, file: built }, i) => {
       const place = text.indexOf(`as entry${i} `) + 'as '.length
       const module = original(checker, checker.getSymbolAtPosition(file, place))
       const names = [...checker.getExportsOfModule(module)].sort((one, other) =>
         one.name < other.name ? -1 : 1,
       )
-      const lines = names.map((each) => {
+      const values = new Set(Object.keys(createRequire(file)(built.replace(/js$/, 'cjs'))))
+      const lines = names.flatMap((each) => {
         const symbol = original(checker, each)
+        // A constant of which the entry exports the type alone cannot be used.
+        if (symbol.flags & SymbolFlags.Variable && !values.has(each.name)) return []
         const first = shown.get(symbol.id)
         if (first !== undefined) return `// ${each.name}: as in ${first}`
         shown.set(symbol.id, entry)
@@ -103,22 +107,39 @@ function declared(name, symbol, checker) {
       .replace(/[ \t]+$/gm, '')
       .replace(/\n{2,}/g, '\n')
       .replace(/^(?: {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
-    if (node.kind === SyntaxKind.VariableDeclaration) return `const ${text};`
+    if (node.kind === SyntaxKind.VariableDeclaration) {
+      if (!/\btypeof \w|^\w+: \w+$/.test(text)) return `const ${text};`
+      if (!/\btypeof /.test(text))
+        return `const ${name}: ${checker.typeToString(checker.getTypeOfSymbol(symbol))};`
+      return `const ${name}: {\n${membersOf(checker.getTypeOfSymbol(symbol), checker)}};`
+    }
+    if (node.kind === SyntaxKind.TypeAliasDeclaration) {
+      const type = checker.getDeclaredTypeOfSymbol(symbol)
+      const named = type.getSymbol()
+      // A class that has its name from here.
+      if (named !== undefined && named.name === name && named.id !== symbol.id)
+        return declared(name, named, checker)
+      // The words of a list, and the keys of a table. The codes of errors are in a table that is shown.
+      if (/^type \w+ = (keyof |\()typeof (?!\w+Errors\b)/.test(text))
+        return `type ${name} = ${checker.typeToString(type, undefined, NO_TRUNCATION | IN_TYPE_ALIAS)};`
+    }
     // The options of an interface are in a table of the sources: they are shown as they are for a user.
     const isTable = /\bOptionsOf<| extends JobFields\b/.test(text)
     const head = isTable ? /^interface \w+(<[^{]*?>)?(?= extends )/.exec(text)?.[0] : undefined
-    return head === undefined ? text : `${head} {\n${members(symbol, checker)}}`
+    return head === undefined
+      ? text
+      : `${head} {\n${membersOf(checker.getDeclaredTypeOfSymbol(symbol), checker)}}`
   })
   const own = symbol.name === name ? '' : `// exported as ${name}\n`
   return own + texts.join('\n')
 }
 
-/** `TypeFormatFlags.NoTruncation` of TypeScript. */
+/** `TypeFormatFlags` of TypeScript: whole texts, and what a type is instead of its name. */
 const NO_TRUNCATION = 1
+const IN_TYPE_ALIAS = 1 << 23
 
-/** All members of an interface, also inherited ones. */
-function members(symbol, checker) {
-  const type = checker.getDeclaredTypeOfSymbol(symbol)
+/** All members of a type, also inherited ones. */
+function membersOf(type, checker) {
   return checker
     .getPropertiesOfType(type)
     .map((each) => {

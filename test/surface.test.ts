@@ -14,6 +14,13 @@ test.each([...built])('%s is what the package exports: `npm run api` writes it',
   expect(read(file)).toBe(text)
 })
 
+test('the members of what only has its name here are written down, and the words of lists', () => {
+  const text = built.get('packages/lark-jobs/api.md')
+  expect(text).toMatch(/^class Jobs extends Operations .*\n(?: .*\n)* {2}dispatchByKey\(/m)
+  expect(text).toMatch(/^type State = ("\w+"( \| )?){7};$/m)
+  expect(built.get('packages/lark/api.md')).toMatch(/^const flag: \{\n {2}string: .*description: string/m)
+})
+
 test('a package whose surface has changed since its release has a changeset', () => {
   const file = '.changeset/released.json'
   // There is none before 0.1.0.

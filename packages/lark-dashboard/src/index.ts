@@ -6,4 +6,5 @@
 export { type DashboardErrorCode, dashboardErrors } from './errors.ts'
 export { type Dashboard, type DashboardOptions, dashboard } from './server/dashboard.ts'
 export { type Authorize, type Role, roles, type Viewer } from './server/guard/viewer.ts'
-export { type NodeHandler, toNode } from './server/serve/to-node.ts'
+export type { DashboardEnvironment } from './server/page.ts'
+export { type NodeHandler, type NodeRequest, toNode } from './server/serve/to-node.ts'

@@ -34,10 +34,12 @@ export { Job } from './api/job.ts'
 export type { HandleCancelOptions, HandleRemoveOptions, JobHandle, SendArguments } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
 export type { JobSchedules } from './api/schedules/schedules.ts'
+export type { AuditConfig, AuditLimits } from './config/audit.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
-export type { KeepConfig, Kept } from './config/keep.ts'
-export type { LimiterConfig, LimitersConfig } from './config/limiters.ts'
+export type { DashboardConfig, EnvironmentConfig } from './config/dashboard.ts'
+export type { KeepConfig, KeepLimits, KeepRule } from './config/keep.ts'
+export type { LimiterConfig } from './config/limiters.ts'
 export type { QueueConfig, QueuesConfig } from './config/queues.ts'
 export type { SchedulesConfig } from './config/schedules.ts'
 export {
@@ -51,7 +53,7 @@ export {
 export { context, withContext } from './model/context.ts'
 export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
 export type { EventKind } from './model/event.ts'
-export type { EndReason, FlowKind, FlowOutcome, IfFailed } from './model/flow.ts'
+export type { FlowKind, FlowOutcome, IfFailed } from './model/flow.ts'
 export type { Journal, KeptSignal, Recorded } from './model/journal.ts'
 export type { RateKind } from './model/rate.ts'
 export type {
@@ -111,7 +113,13 @@ export type {
 } from './options/job-class.ts'
 export { type KeepOptions, keep } from './options/keep.ts'
 export { type Json, lenient } from './options/lenient.ts'
-export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'
+export {
+  type ClassLimits,
+  type LimiterBy,
+  type LimiterOptions,
+  limiter,
+  type WeightFunction,
+} from './options/limiter.ts'
 export type { RateOption } from './options/limits.ts'
 export type { Middleware, MiddlewareJob } from './options/middleware.ts'
 export type { IdOptions } from './options/own-id.ts'
@@ -157,7 +165,7 @@ export type {
   ReleasedEvent,
   SuspendedEvent,
 } from './run/hooks.ts'
-export type { MadeJob, Make, MakeFor } from './run/made-job.ts'
+export type { JobRun, MadeJob, Make } from './run/made-job.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './run/middleware/circuit-breaker.ts'
 export { type RateLimitedOptions, rateLimited } from './run/middleware/rate-limited.ts'
 export { skipWhen } from './run/middleware/skip-when.ts'

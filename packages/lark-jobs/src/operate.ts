@@ -33,7 +33,7 @@ export type {
 } from './model/record.ts'
 export type { Advice, Remedy } from './model/remedy.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
-export { type Actor, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
+export { type Actor, type ActorOptions, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
 export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.ts'
 export { type Audited, audited, auditedOfJobs } from './operate/audit/audited.ts'
 export type { AuditOutcome } from './operate/audit/recording.ts'
@@ -62,7 +62,7 @@ export {
 export type { FlowOperations } from './operate/flow-operations.ts'
 export type {
   FindFlowOptions,
-  FlowNamed,
+  FlowIdOrRef,
   FlowOfJob,
   GetFlowOptions,
 } from './operate/flows/flow-finding.ts'
@@ -102,11 +102,11 @@ export type {
 } from './operate/measures/monitor.ts'
 export type { Overview, OverviewOptions, QueueOverview } from './operate/measures/overview.ts'
 export type {
-  FirstSeen,
   HistoryUnit,
   RunTimes,
   RunTimesFilter,
   RunTimesWithin,
+  VersionFirstSeen,
 } from './operate/measures/run-times.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
 export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
@@ -124,10 +124,10 @@ export type { ScheduleRecord } from './operate/schedules/schedule-records.ts'
 export { type Reason, type ReasonKind, reasonKinds } from './operate/why/reason.ts'
 export type { JobWhy, WhyOptions } from './operate/why/why.ts'
 export {
-  type ToldWorkers,
   type WorkerConditions,
   type WorkerFilter,
   WorkerOperations,
+  type WorkerOrderResult,
 } from './operate/worker-operations.ts'
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export type { Missed, Overlap } from './options/schedules/timing.ts'

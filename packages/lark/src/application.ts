@@ -4,7 +4,7 @@
  * prints every error, once.
  */
 import type { Call } from './call.ts'
-import type { Called, CommandClass, CommandInput } from './command/command.ts'
+import type { CallResult, CommandClass, CommandInput } from './command/command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console/console.ts'
 import { type Log, LogConsole } from './console/log-console.ts'
@@ -84,7 +84,7 @@ export async function callCommand(
   key: string,
   given: CommandInput,
   { log, ...options }: CallOptions,
-): Promise<Called> {
+): Promise<CallResult> {
   const console = new LogConsole(log)
   const { callFor } = await import('./call.ts')
   const env = options.env ?? process.env

@@ -8,7 +8,7 @@ import { dirname } from 'node:path'
 import { CommandCache } from './catalog/cache.ts'
 import { CATALOG, Catalog, type Entry, entriesOf, type Project } from './catalog/catalog.ts'
 import { discover } from './catalog/discovery.ts'
-import { type Called, CONTEXT, type CommandClass, type CommandInput } from './command/command.ts'
+import { type CallResult, CONTEXT, type CommandClass, type CommandInput } from './command/command.ts'
 import { Interrupt } from './command/interrupt.ts'
 import { readMetadata } from './command/metadata.ts'
 import { answerFor, missingError, parseValues, parseWords, promptFor } from './command/parse.ts'
@@ -64,7 +64,7 @@ export function catalogFor(options: Omit<Call, 'console'>): Promise<Catalog> {
 }
 
 /** Calls a command for a program. @throws what `call` does, and the reason of the signal */
-export async function callFor(key: string, given: CommandInput, options: Call): Promise<Called> {
+export async function callFor(key: string, given: CommandInput, options: Call): Promise<CallResult> {
   const catalog = await openCatalog(key, options)
   return calledOf(await invoke(catalog.get(key), given, catalog, new Interrupt(options.signal), options))
 }
@@ -164,7 +164,7 @@ function isWords(given: CommandInput): given is readonly string[] {
   return Array.isArray(given)
 }
 
-function calledOf(result: unknown): Called {
+function calledOf(result: unknown): CallResult {
   const isData = typeof result === 'object' && result !== null
   return { exitCode: exitCodeOf(result), ...(isData && { result }) }
 }

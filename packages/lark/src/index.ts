@@ -15,11 +15,13 @@ export {
   type ArgumentOptions,
   arg,
   type FlagOptions,
+  type FlagWithValue,
   flag,
+  type ListFlagOptions,
   type NumberFlagOptions,
 } from './command/arguments.ts'
 export {
-  type Called,
+  type CallResult,
   Command,
   type CommandClass,
   type CommandInput,
@@ -35,6 +37,5 @@ export type { Answer, Choice, Prompt, Validate } from './console/prompt.ts'
 export type { Spinner } from './console/spinner.ts'
 export { LarkError, type LarkErrorCode, type LarkErrorOptions, larkErrors } from './errors.ts'
 export type { InitExample, InitPart, InitProject } from './init/part.ts'
-export { stubPlace, writeStub } from './project/stub.ts'
 export { shellWord } from './words/shell-word.ts'
 export { visible } from './words/visible.ts'

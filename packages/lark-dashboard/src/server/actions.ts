@@ -8,7 +8,7 @@ import type {
   CancelFilter,
   FailureFilter,
   FlowFilter,
-  FlowNamed,
+  FlowIdOrRef,
   ListFilter,
   LostWorker,
   PauseOptions,
@@ -230,7 +230,7 @@ export const actions = {
   'flows.list': look(filtered, ({ operate }, input: Paged & { filter?: FlowFilter }) => {
     return operate.flows.list(input.filter ?? {}, page(input))
   }),
-  'flows.get': look({ flow }, async ({ operate, viewer }, input: { flow: FlowNamed }) => {
+  'flows.get': look({ flow }, async ({ operate, viewer }, input: { flow: FlowIdOrRef }) => {
     const flow = await operate.flows.get(input.flow, { failures: MOST_FAILURES })
     if (flow === undefined) return null
     const { nodes = [], ...rest } = flow
@@ -245,14 +245,14 @@ export const actions = {
   'flows.cancel': change(
     'operate',
     { flow, because },
-    ({ operate }, input: { flow: FlowNamed; because?: string }) => {
+    ({ operate }, input: { flow: FlowIdOrRef; because?: string }) => {
       return operate.flows.cancel(input.flow, input.because === undefined ? {} : { because: input.because })
     },
   ),
   'flows.retry': change(
     'operate',
     { flow, within: optional(number) },
-    ({ operate }, input: { flow: FlowNamed; within?: number }) =>
+    ({ operate }, input: { flow: FlowIdOrRef; within?: number }) =>
       operate.flows.retry(input.flow, input.within === undefined ? {} : { within: input.within }),
   ),
 

@@ -18,7 +18,7 @@ import { FollowedJobs } from './look/followed-jobs.ts'
 import { Live } from './look/live.ts'
 import { Past } from './look/past.ts'
 import { Troubles } from './look/troubles.ts'
-import { type Environment, Page } from './page.ts'
+import { type DashboardEnvironment, Page } from './page.ts'
 import { Streams, streamed } from './streams.ts'
 
 /** The most characters of a body: an edited payload. */
@@ -42,7 +42,7 @@ export interface DashboardOptions {
    * Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each
    * page.
    */
-  environment?: Environment
+  environment?: DashboardEnvironment
   /**
    * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all
    * ports. Default: any. Needed if `authorize` believes a header that a proxy sets.

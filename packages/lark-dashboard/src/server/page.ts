@@ -7,7 +7,7 @@ import { secured } from './guard/secured.ts'
 /** The colours that an installation can have. */
 export const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
 
-export interface Environment {
+export interface DashboardEnvironment {
   name: string
   /** Default: `grey`. */
   colour?: (typeof colours)[number]
@@ -23,12 +23,12 @@ const types: Readonly<Record<string, string>> = {
 }
 
 export class Page {
-  readonly #environment: Environment | undefined
+  readonly #environment: DashboardEnvironment | undefined
   /** Files packed by gzip, by name. */
   readonly #packed = new Map<string, Promise<ArrayBuffer>>()
 
   /** @throws DASHBOARD_INVALID */
-  constructor(environment: Environment | undefined) {
+  constructor(environment: DashboardEnvironment | undefined) {
     this.#environment = environment
     const { name, colour = 'grey' } = environment ?? { name: 'none' }
     if (typeof name !== 'string' || !colours.includes(colour))

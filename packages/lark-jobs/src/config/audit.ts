@@ -17,7 +17,9 @@ export const auditBounds = new Schema("an object such as { count: 5_000, age: '3
 })
 
 /** An age (`'30d'`), `{ count, age }`, or `false`: nothing is recorded. */
-export type AuditConfig = false | string | OptionsOf<typeof auditBounds.entries>
+export type AuditConfig = false | string | AuditLimits
+
+export interface AuditLimits extends OptionsOf<typeof auditBounds.entries> {}
 
 /** A number is refused, because it could be a count or milliseconds. */
 export const auditOption = new Option<AuditConfig, AuditBounds | false>(

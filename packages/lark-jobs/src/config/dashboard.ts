@@ -1,7 +1,19 @@
 /**
  * What the configuration says of the dashboard that `lark jobs:dashboard` serves.
  */
-import { func, isText, list, type OptionsOf, oneOf, option, Schema, whole } from '../options/schema.ts'
+import {
+  func,
+  isText,
+  list,
+  type NeededOptionsOf,
+  type Option,
+  type OptionsOf,
+  oneOf,
+  option,
+  type Read,
+  Schema,
+  whole,
+} from '../options/schema.ts'
 
 /** A person who looks at the dashboard, and what this person may do. */
 export interface DashboardViewer {
@@ -28,9 +40,15 @@ export type DashboardAuthorize = (
 const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
 
 export const environmentOptions = new Schema("an object such as { name: 'production', colour: 'red' }", {
+  /** What is shown. */
   name: option<string>('a text', isText).needed(),
+  /** Its colour. Default: `grey`. */
   colour: oneOf(colours).or('grey'),
 })
+
+export interface EnvironmentConfig
+  extends OptionsOf<typeof environmentOptions.entries>,
+    NeededOptionsOf<typeof environmentOptions.entries> {}
 
 export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
   /**
@@ -53,7 +71,7 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
    */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
   /** Which of several installations this is: shown on each page. */
-  environment: environmentOptions,
+  environment: environmentOptions as Option<EnvironmentConfig, Read<typeof environmentOptions.entries>>,
 })
 
 export interface DashboardConfig extends OptionsOf<typeof dashboardOptions.entries> {}

@@ -21,10 +21,12 @@ export const keptOptions = new Schema(
 )
 
 /** An age (`'7d'`), `{ count, age }`, or `false`: nothing is kept. */
-export type Kept = false | string | OptionsOf<typeof keptOptions.entries>
+export type KeepRule = false | string | KeepLimits
+
+export interface KeepLimits extends OptionsOf<typeof keptOptions.entries> {}
 
 /** A number is refused, because it could be a count or milliseconds. */
-const kept = new Option<Kept, Retention>(
+const kept = new Option<KeepRule, Retention>(
   "false, an age such as '7d', or { count, age }",
   (value, path, voice) => {
     if (value === false) return { count: 0, age: 0 }

@@ -6,7 +6,7 @@ import { readId } from '../model/id.ts'
 import { type Perform, unrecorded } from './audit/hand-change.ts'
 import type { Removed } from './change/changed.ts'
 import type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './change/flow-changes.ts'
-import type { FindFlowOptions, FlowNamed, FlowOfJob, GetFlowOptions } from './flows/flow-finding.ts'
+import type { FindFlowOptions, FlowIdOrRef, FlowOfJob, GetFlowOptions } from './flows/flow-finding.ts'
 import type { FlowInfo, OpenFlows } from './flows/flow-info.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from './flows/flow-list.ts'
 import type { FlowRef } from './flows/flow-parts.ts'
@@ -50,7 +50,7 @@ export class FlowOperations {
    * @throws FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example const { state, counts, nodes } = (await operate().flows.get('order-77'))!
    */
-  async get(which: FlowNamed, options: GetFlowOptions = {}): Promise<FlowInfo | undefined> {
+  async get(which: FlowIdOrRef, options: GetFlowOptions = {}): Promise<FlowInfo | undefined> {
     const { checkGetFlow, getFlow } = await import('./flows/flow-finding.ts')
     checkGetFlow(which, options)
     return getFlow(await this.#open(), which, options)
@@ -95,7 +95,7 @@ export class FlowOperations {
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.cancel('order-77', { because: 'the order was returned' })
    */
-  async cancel(which: FlowNamed, options: CancelFlowOptions = {}): Promise<boolean> {
+  async cancel(which: FlowIdOrRef, options: CancelFlowOptions = {}): Promise<boolean> {
     const { cancelFlow, checkCancelFlow } = await import('./change/flow-changes.ts')
     checkCancelFlow(which, options)
     const change = { what: 'cancel-flow', on: flowWords(which), count: Number } as const
@@ -115,7 +115,7 @@ export class FlowOperations {
    *   UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
    */
-  async retry(which: FlowNamed, options: RetryFlowOptions = {}): Promise<boolean> {
+  async retry(which: FlowIdOrRef, options: RetryFlowOptions = {}): Promise<boolean> {
     const { checkRetryFlow, retryFlow } = await import('./change/flow-changes.ts')
     checkRetryFlow(which, options, this.#names)
     const change = { what: 'retry-flow', on: flowWords(which), count: Number } as const
@@ -134,7 +134,7 @@ export class FlowOperations {
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example await operate().flows.purge('order-77')
    */
-  async purge(which: FlowNamed, options: PurgeFlowOptions = {}): Promise<Removed> {
+  async purge(which: FlowIdOrRef, options: PurgeFlowOptions = {}): Promise<Removed> {
     const { checkPurgeFlow, purgeFlow } = await import('./change/flow-changes.ts')
     checkPurgeFlow(which, options)
     if (options.dryRun) return purgeFlow(await this.#open(), which, options)
@@ -144,6 +144,6 @@ export class FlowOperations {
   }
 }
 
-function flowWords(which: FlowNamed): string {
+function flowWords(which: FlowIdOrRef): string {
   return `flow ${typeof which === 'string' ? which : which.id}`
 }

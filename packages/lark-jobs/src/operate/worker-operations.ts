@@ -36,7 +36,7 @@ export type WorkerFilter =
   | ({ all: true } & { [Name in keyof WorkerConditions]?: never })
 
 /** Which workers were told. */
-export interface ToldWorkers {
+export interface WorkerOrderResult {
   /** The workers as they were before. */
   workers: WorkerRecord[]
   /** Workers that cannot restart alone, because an application has their process. Only of `restart`. */
@@ -90,7 +90,7 @@ export class WorkerOperations {
    * @throws FILTER_INVALID
    * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
    */
-  quiet(filter: WorkerFilter): Promise<ToldWorkers> {
+  quiet(filter: WorkerFilter): Promise<WorkerOrderResult> {
     return this.#order('quiet', filter)
   }
 
@@ -99,7 +99,7 @@ export class WorkerOperations {
    *
    * @throws FILTER_INVALID
    */
-  resume(filter: WorkerFilter): Promise<ToldWorkers> {
+  resume(filter: WorkerFilter): Promise<WorkerOrderResult> {
     return this.#order('resume', filter)
   }
 
@@ -113,21 +113,24 @@ export class WorkerOperations {
    * @throws FILTER_INVALID
    * @example await operate().workers.restart({ all: true })
    */
-  restart(filter: WorkerFilter): Promise<ToldWorkers> {
+  restart(filter: WorkerFilter): Promise<WorkerOrderResult> {
     return this.#order('restart', filter)
   }
 
-  async #order(kind: WorkerOrder['kind'], filter: WorkerFilter): Promise<ToldWorkers> {
+  async #order(kind: WorkerOrder['kind'], filter: WorkerFilter): Promise<WorkerOrderResult> {
     const needed = Object.keys(entries)
     checkFilter(`operate().workers.${kind}()`, filter, filterSchema, { needed, flags: this.#names })
     const { all: _, ...named } = filter as WorkerConditions & { all?: true }
     const of = Object.entries(named).map(([name, value]) => `${name} ${value}`)
     const on = of.length === 0 ? 'every worker' : `workers of ${of.join(', ')}`
-    const count = ({ workers }: ToldWorkers) => workers.length
+    const count = ({ workers }: WorkerOrderResult) => workers.length
     return this.#perform({ what: `${kind}-workers`, on, count }, () => this.#tell(kind, named))
   }
 
-  async #tell(kind: WorkerOrder['kind'], { queue, worker, host }: WorkerConditions): Promise<ToldWorkers> {
+  async #tell(
+    kind: WorkerOrder['kind'],
+    { queue, worker, host }: WorkerConditions,
+  ): Promise<WorkerOrderResult> {
     const { store } = await this.#open()
     const chosen = (await store.workers()).filter(
       (each) =>

@@ -17,11 +17,11 @@ export const limiterName = option<string>("the name of a limiter, such as 'strip
 export const weight = whole(1, HEAVIEST).or(1)
 
 // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
-type Weigh = (payload: any) => number
+export type WeightFunction = (payload: any) => number
 
 const entries = {
   /** How many permits a job takes, from 1 to 1,000; or a function of its payload. Default 1. */
-  weight: option<number | Weigh>(
+  weight: option<number | WeightFunction>(
     `${weight.right}, or a function of the payload`,
     (value) => typeof value === 'function' || isWeight(value),
   ).or(1),

@@ -13,7 +13,7 @@ import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 
 /** The run for which `make` makes a job. */
-export interface MakeFor {
+export interface JobRun {
   readonly id: string
   readonly key: string
   /** The number of the attempt, from 1. */
@@ -35,7 +35,7 @@ export type MadeJob = WrittenJob | { job: WrittenJob; dispose?: (() => unknown) 
  *   returned when the run has ended, however it ended, and before the outcome is reported
  */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
-export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: MakeFor) => MadeJob | Promise<MadeJob>
+export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: JobRun) => MadeJob | Promise<MadeJob>
 
 /**
  * Makes a job, calls `use` with it, and disposes of it. What `dispose` throws is written to the log of the

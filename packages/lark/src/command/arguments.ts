@@ -15,7 +15,7 @@ export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
 /** The declaration of an argument or flag, without its name: the field has the name. */
 export interface Declaration
-  extends Pick<NumberFlagOptions & ListOptions, 'short' | 'env' | 'wholeFrom' | 'splits'> {
+  extends Pick<NumberFlagOptions & ListFlagOptions, 'short' | 'env' | 'wholeFrom' | 'splits'> {
   kind: 'argument' | 'flag'
   type: ValueType
   description: string
@@ -51,9 +51,10 @@ export interface NumberFlagOptions extends FlagOptions<number> {
   wholeFrom?: number
 }
 
-type Given<T> = { default: T } | { required: true }
+/** That a flag always has a value. */
+export type FlagWithValue<T> = { default: T } | { required: true }
 
-export interface ListOptions extends Omit<FlagOptions<never>, 'default'> {
+export interface ListFlagOptions extends Omit<FlagOptions<never>, 'default'> {
   /** Whether a value with commas is a list. `false` for values that may contain commas. Default true. */
   splits?: boolean
 }
@@ -120,13 +121,13 @@ function stringsArgument(description: string, options: { required?: boolean } = 
   return argument('string', description, { optional: options.required !== true }, { many: true }) as never
 }
 
-function stringFlag(description: string, options: FlagOptions<string> & Given<string>): string
+function stringFlag(description: string, options: FlagOptions<string> & FlagWithValue<string>): string
 function stringFlag(description: string, options?: FlagOptions<string>): string | undefined
 function stringFlag(description: string, options: FlagOptions<string> = {}): unknown {
   return flagOf('string', description, options)
 }
 
-function numberFlag(description: string, options: NumberFlagOptions & Given<number>): number
+function numberFlag(description: string, options: NumberFlagOptions & FlagWithValue<number>): number
 function numberFlag(description: string, options?: NumberFlagOptions): number | undefined
 function numberFlag(description: string, options: NumberFlagOptions = {}): unknown {
   return flagOf('number', description, options)
@@ -140,7 +141,7 @@ function booleanFlag(description: string, options: Omit<FlagOptions<boolean>, 'r
 function enumFlag<const T extends string>(
   description: string,
   values: readonly T[],
-  options: FlagOptions<NoInfer<T>> & Given<NoInfer<T>>,
+  options: FlagOptions<NoInfer<T>> & FlagWithValue<NoInfer<T>>,
 ): T
 function enumFlag<const T extends string>(
   description: string,
@@ -159,7 +160,7 @@ function enumFlag(
  * A flag that may be repeated, and may contain a list each time, unless `splits` is false: `--queue=a,b
  * --queue c`.
  */
-function stringsFlag(description: string, options: ListOptions = {}): string[] {
+function stringsFlag(description: string, options: ListFlagOptions = {}): string[] {
   return flagOf('string', description, options, { many: true }) as never
 }
 
@@ -176,7 +177,7 @@ function argument(
 function flagOf(
   type: ValueType,
   description: string,
-  { required = false, ...options }: FlagOptions<string | number | boolean> & Pick<ListOptions, 'splits'>,
+  { required = false, ...options }: FlagOptions<string | number | boolean> & Pick<ListFlagOptions, 'splits'>,
   more: Partial<Declaration> = {},
 ): unknown {
   return declare({ kind: 'flag', type, description, many: false, required, ...options, ...more })

@@ -25,7 +25,7 @@ export interface Context {
   interrupt: Interrupt
   scheduledFor?: Date | undefined
   /** Calls another command of the catalogue, with the same console and signal. */
-  call(key: string, given: CommandInput): Promise<Called>
+  call(key: string, given: CommandInput): Promise<CallResult>
 }
 
 /**
@@ -34,7 +34,7 @@ export interface Context {
 export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
 
 /** How a command ended that a program or another command has called. */
-export interface Called {
+export interface CallResult {
   exitCode: number
   /** The object that `handle()` returned, if it returned one. */
   result?: object
@@ -245,7 +245,7 @@ export abstract class Command {
    * @param given its arguments and flags, by the names of the fields or as the words of a command line
    * @throws UNKNOWN_COMMAND, USAGE, and what the command throws
    */
-  call(key: string, given: CommandInput = {}): Promise<Called> {
+  call(key: string, given: CommandInput = {}): Promise<CallResult> {
     return this.#context.call(key, given)
   }
 

@@ -2,7 +2,7 @@
  * Orders to workers. Quiet and resume undo each other, if all workers that were told were otherwise before:
  * what somebody else has made quiet must not go on by an undo.
  */
-import type { ToldWorkers, WorkerFilter } from '@s18i/lark-jobs/operate'
+import type { WorkerFilter, WorkerOrderResult } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import type { Undoable } from './job-changes.ts'
 
@@ -13,7 +13,10 @@ export interface Told {
   left: number
 }
 
-const counted = ({ workers, left }: ToldWorkers): Told => ({ workers: workers.length, left: left.length })
+const counted = ({ workers, left }: WorkerOrderResult): Told => ({
+  workers: workers.length,
+  left: left.length,
+})
 
 export async function orderWorkers(
   { operate, undos, viewer }: Act,

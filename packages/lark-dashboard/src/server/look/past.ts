@@ -3,13 +3,13 @@
  * browsers of a process: the store is asked the same at most every ten seconds.
  */
 import type {
-  FirstSeen,
   HistoryUnit,
   Operate,
   QueueHistory,
   RunTimes,
   RunTimesWithin,
   StoreHistory,
+  VersionFirstSeen,
 } from '@s18i/lark-jobs/operate'
 import { KeptAnswers } from './kept-answers.ts'
 import { changesSince, type Mark } from './marks.ts'
@@ -111,7 +111,7 @@ export class Past {
       const { at, versions, releases } = await this.#runTimes(unit, queue)
       const from = at - (at % step) - (steps - 1) * step
       const changes = await changesSince(this.#operate, from, queue)
-      const began = (of: string) => (each: FirstSeen) => ({
+      const began = (of: string) => (each: VersionFirstSeen) => ({
         at: each.at,
         title: `workers of ${of} ${each.name} began`,
       })

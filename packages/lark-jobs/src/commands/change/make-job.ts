@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path'
-import { arg, Command, stubPlace, writeStub } from '@s18i/lark'
-import { excerpt, loadConfig, usageError } from '@s18i/lark/internal'
+import { arg, Command } from '@s18i/lark'
+import { excerpt, loadConfig, stubPlace, usageError, writeStub } from '@s18i/lark/internal'
 
 /** `lark make:job NAME`, where the name is a class (`SendEmail`, `SendEmailJob`) or a key (`send-email`). */
 export class MakeJobCommand extends Command {

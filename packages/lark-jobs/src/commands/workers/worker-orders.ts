@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Command, flag } from '@s18i/lark'
 import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../../operate.ts'
+import type { WorkerFilter, WorkerOperations, WorkerOrderResult, WorkerRecord } from '../../operate.ts'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { plural } from '../../words/plural.ts'
 import { shown } from '../../words/secret.ts'
@@ -23,15 +23,15 @@ const workerFlags = { queue: '--queue', worker: '--worker', host: '--host' }
 
 /** An order, and the words for it. */
 export interface CommandOrder {
-  give(workers: WorkerOperations, which: WorkerFilter): Promise<ToldWorkers>
+  give(workers: WorkerOperations, which: WorkerFilter): Promise<WorkerOrderResult>
   /** What the workers are told to do: `take jobs again`. */
   what: string
   /** What else people should know. */
-  remark?(told: ToldWorkers): string | undefined
+  remark?(told: WorkerOrderResult): string | undefined
   /** What a worker does that has obeyed; undefined of one that has not. One that is gone has obeyed. */
   obeys(now: WorkerRecord): string | undefined
   /** What a script reads. @param left those that have not obeyed */
-  answer(told: ToldWorkers, left: readonly WorkerRecord[]): object
+  answer(told: WorkerOrderResult, left: readonly WorkerRecord[]): object
 }
 
 /** A command that gives an order to workers. */

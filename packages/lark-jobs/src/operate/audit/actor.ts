@@ -21,7 +21,9 @@ export const actorSchema = new Schema("a name, or an object such as { name: 'ada
 })
 
 /** The name of a person, or more of who it is. */
-export type Actor = string | OptionsOf<typeof actorSchema.entries>
+export type Actor = string | ActorOptions
+
+export interface ActorOptions extends OptionsOf<typeof actorSchema.entries> {}
 
 /** The actor, with every default. */
 export interface KnownActor {

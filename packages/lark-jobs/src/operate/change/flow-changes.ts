@@ -9,7 +9,13 @@ import { duration, flag, type OptionsOf } from '../../options/schema.ts'
 import type { Bound } from '../../store/contract/store.ts'
 import { keptBecause } from '../../words/because.ts'
 import { milliseconds } from '../../words/duration.ts'
-import { checkNamed, type FlowNamed, flowNotFound, locateFlow, placeEntries } from '../flows/flow-finding.ts'
+import {
+  checkNamed,
+  type FlowIdOrRef,
+  flowNotFound,
+  locateFlow,
+  placeEntries,
+} from '../flows/flow-finding.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { because, checkFilter, conditions, type Flags } from '../look/filter.ts'
 import type { Removed } from './changed.ts'
@@ -61,7 +67,7 @@ export function checkPurgeFlow(which: unknown, options: unknown): void {
 /** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
 export async function cancelFlow(
   open: OpenFlows,
-  which: FlowNamed,
+  which: FlowIdOrRef,
   { queue, because }: CancelFlowOptions,
 ): Promise<boolean> {
   const place = await placed(open, which, queue)
@@ -73,7 +79,7 @@ export async function cancelFlow(
 /** @throws FLOW_NOT_FOUND, FLOW_ENDING, FLOW_LATE, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
 export async function retryFlow(
   open: OpenFlows,
-  which: FlowNamed,
+  which: FlowIdOrRef,
   { queue, within }: RetryFlowOptions,
 ): Promise<boolean> {
   const isChanged = await bookOf(open).retry(await placed(open, which, queue), milliseconds(within))
@@ -84,7 +90,7 @@ export async function retryFlow(
 /** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
 export async function purgeFlow(
   open: OpenFlows,
-  which: FlowNamed,
+  which: FlowIdOrRef,
   { queue, dryRun: isDry = false }: PurgeFlowOptions,
 ): Promise<Removed> {
   const flow = await placed(open, which, queue)
@@ -96,7 +102,7 @@ export async function purgeFlow(
   return { removed: purging.removed, running: purging.running.size }
 }
 
-async function placed(open: OpenFlows, which: FlowNamed, queue?: string): Promise<FlowPlace> {
+async function placed(open: OpenFlows, which: FlowIdOrRef, queue?: string): Promise<FlowPlace> {
   if (typeof which === 'object') return { flow: which.id, home: which.home }
   const found = await locateFlow(open, which, queue)
   if (found === undefined) throw flowNotFound(which)

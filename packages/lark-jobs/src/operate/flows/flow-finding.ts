@@ -18,7 +18,7 @@ import { type FlowInfo, infoOf, type OpenFlows } from './flow-info.ts'
 import { type FlowRef, failuresOf, nodesOf } from './flow-parts.ts'
 
 /** Which flow: its id, or its id and its home, such as an info of it. */
-export type FlowNamed = string | FlowRef
+export type FlowIdOrRef = string | FlowRef
 
 export const placeEntries = {
   /**
@@ -78,7 +78,7 @@ export function checkNamed(call: string, which: unknown): void {
 /** @throws FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
 export async function getFlow(
   open: OpenFlows,
-  which: FlowNamed,
+  which: FlowIdOrRef,
   { queue, nodes = true, failures = 0 }: GetFlowOptions,
 ): Promise<FlowInfo | undefined> {
   const found = await locateFlow(open, which, queue)
@@ -93,7 +93,7 @@ export async function getFlow(
 /** The flow; undefined if there is none. @throws FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
 export async function locateFlow(
   { store, settings: { partitions } }: OpenFlows,
-  which: FlowNamed,
+  which: FlowIdOrRef,
   queue?: string,
 ): Promise<KeptFlow | undefined> {
   const records = new FlowRecords(store)
@@ -130,7 +130,7 @@ async function locateIn(
   return found[0]
 }
 
-export function flowNotFound(which: FlowNamed): JobsError {
+export function flowNotFound(which: FlowIdOrRef): JobsError {
   const id = typeof which === 'string' ? which : which.id
   return new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, {
     hint: 'Flows that have ended are kept for a while only.',

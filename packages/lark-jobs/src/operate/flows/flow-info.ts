@@ -4,7 +4,7 @@
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import type { KeptFlow } from '../../flow/flow-records.ts'
-import type { EndReason, FlowKind, FlowState } from '../../model/flow.ts'
+import type { FlowKind, FlowState } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Store } from '../../store/contract/store.ts'
 import type { FlowFailure, FlowNodeInfo, FlowRef } from './flow-parts.ts'
@@ -59,7 +59,7 @@ export interface FlowInfo extends FlowRef {
   /** Milliseconds in which it must end, from its dispatch or its last retry on. */
   within?: number
   /** Why it ended without completing, or why it ends. */
-  reason?: EndReason
+  reason?: string
   /** The same in words, if somebody wrote some. */
   because?: string
   /** The name of the node that failed first. */

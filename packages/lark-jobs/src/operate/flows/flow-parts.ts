@@ -5,7 +5,7 @@ import { defined } from '@s18i/lark/internal'
 import { jobIndex } from '../../flow/advance.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../../flow/flow-records.ts'
 import { memberId } from '../../model/effect.ts'
-import type { EndReason, FlowKind, FlowOutcome, IfFailed } from '../../model/flow.ts'
+import type { FlowKind, FlowOutcome, IfFailed } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'
 import { whyDropped } from '../../model/payload.ts'
 import type { EndedState } from '../../model/record.ts'
@@ -56,7 +56,7 @@ export interface FlowNodeInfo {
   since?: number
   endedAt?: number
   /** Why it ended without completing. */
-  reason?: EndReason
+  reason?: string
   /** The node that it ended because of. */
   cause?: string
   /** The message of the last error. */
@@ -78,7 +78,7 @@ export interface FlowFailure {
   jobId: string
   /** What follows is known of the first 1,000. */
   state?: EndedState
-  reason?: EndReason
+  reason?: string
   error?: string
   endedAt?: number
 }

@@ -51,7 +51,7 @@ export interface RunTimesWithin {
 }
 
 /** When workers of a version or release were seen first. */
-export interface FirstSeen {
+export interface VersionFirstSeen {
   name: string
   /** Milliseconds since 1970. */
   at: number
@@ -66,8 +66,8 @@ export interface RunTimes {
    * The versions of Lark and the releases of the application with which workers first came in that time, and
    * the end of the step in which they did.
    */
-  versions: FirstSeen[]
-  releases: FirstSeen[]
+  versions: VersionFirstSeen[]
+  releases: VersionFirstSeen[]
 }
 
 /** @throws FILTER_INVALID */

@@ -44,7 +44,7 @@ export const RS = '\x1e'
 const GS = '\x1d'
 
 /** A run of similar jobs, and the index of the argument that has their number. */
-interface JobRun {
+interface PackedRun {
   made: string
   ownId: NewJob['ownId']
   priority: number
@@ -80,7 +80,7 @@ export function packJobs(
   packDelay: (ms: number) => string = packDuration,
 ): string[] {
   const args = bound === undefined ? [] : [packBound(bound, kept)]
-  let run: JobRun | undefined
+  let run: PackedRun | undefined
   for (const job of jobs) {
     const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock, ownId, keep } = job
     const lane = packLine(job)
