@@ -35,23 +35,30 @@ export function run(title, command, args, { show = false } = {}) {
 }
 
 /**
- * Starts a step that runs beside the next ones, and is ended with them. Its output goes to a file, because nobody reads
- * a pipe while `run` waits.
+ * Starts a step that runs beside others, and is ended with them. Its output goes to a file, because nobody reads a pipe
+ * while `run` waits.
  *
  * @param {string} title
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, mayFail?: boolean }} [options] by default, a step that fails ends this process
+ * @param {{ env?: NodeJS.ProcessEnv, mayFail?: boolean, show?: boolean, isPatient?: boolean }} [options] by default, a
+ *   step that fails ends this process. With `show` it is the one that the others run beside: its output is shown at once.
+ *   One that is patient takes what the others leave: tests notice it if they wait for a processor
  * @returns {() => Promise<number>} waits for its end, and shows its output
  */
-export function start(title, command, args, { env = process.env, mayFail = false } = {}) {
-  console.log(`${title}, beside the next steps: ${command} ${args.join(' ')}`)
+export function start(
+  title,
+  command,
+  args,
+  { env = process.env, mayFail = false, show = false, isPatient = !show } = {},
+) {
+  console.log(`${title}${show ? '' : ', beside other steps'}: ${command} ${args.join(' ')}`)
   const folder = mkdtempSync(join(tmpdir(), 'lark-step-'))
   const output = join(folder, 'output')
   const file = openSync(output, 'w')
-  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', file, file] })
-  // It takes what the others leave: tests notice it if they wait for a processor.
-  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+  const stdio = /** @type {const} */ (show ? 'inherit' : ['ignore', file, file])
+  const child = spawn(command, args, { cwd: root, env, stdio })
+  if (child.pid !== undefined && isPatient) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
   const ended = new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
   process.once('exit', () => {
     child.kill()
@@ -59,7 +66,7 @@ export function start(title, command, args, { env = process.env, mayFail = false
   })
   return async () => {
     const status = await ended
-    console.log(`${title}\n${readFileSync(output, 'utf8')}`)
+    if (!show) console.log(`${title}\n${readFileSync(output, 'utf8')}`)
     if (status !== 0 && !mayFail) process.exit(status || 1)
     return status
   }

@@ -30,19 +30,6 @@ const manual = start('Building the manual', process.execPath, [
   '/manual/lark/',
 ])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
-const typed = [
-  'packages/lark/test',
-  'packages/lark-jobs/test',
-  'packages/lark-bullmq/test',
-  'packages/lark-jobs-bench/test',
-  'packages/lark-dashboard/browser',
-  'packages/lark-dashboard/test',
-  'examples/adapters',
-  'examples/mac-registry',
-  'test',
-]
-// All at once, side by side. Without --force, a project counts as checked while only files that it imports have changed.
-run('Checking types', 'npx', ['tsc', '--build', '--force', '--noEmit', ...typed])
 // Files of tests are in memory where there is room: 1,525 tests of the embedded store took 106 s there, and 172 s on a
 // disk (2026-11-27, 2 busy cores).
 const memory = '/dev/shm'
@@ -66,18 +53,44 @@ const embedded = [
     (name) => `packages/lark-jobs/test/sqlite/${name}.test.ts`,
   ),
 ]
+const typed = [
+  'packages/lark/test',
+  'packages/lark-jobs/test',
+  'packages/lark-bullmq/test',
+  'packages/lark-jobs-bench/test',
+  'packages/lark-dashboard/browser',
+  'packages/lark-dashboard/test',
+  'examples/adapters',
+  'examples/mac-registry',
+  'test',
+]
 const total = { passed: 0, failed: 0, skipped: 0 }
 let tallies = 0
-// Otherwise all tests use this library. It is mostly one file that computes, and the other tests wait for a fifth of the
-// time: for processes, servers and clocks.
-const withNewer = newer && startTests(newer, 'Testing with node:sqlite', '--testTimeout=600000', ...embedded)
-test('Testing', ...[chaos, ...browser.map((folder) => `${folder}/**`)].flatMap((each) => ['--exclude', each]))
-await withNewer?.()
-await packed()
+const own = process.execPath
+/** The tests that have ended. @type {[node: string, what: string, run: Run][]} */
+const ended = []
+const others = [chaos, ...browser.map((folder) => `${folder}/**`)]
+const testing = startTests(own, 'Testing', { show: true }, ...others.flatMap((each) => ['--exclude', each]))
+// These wait for half of the time: for processes, servers and clocks. What they leave of two cores, the next steps take,
+// one after the other. All projects are checked at once, side by side. Without --force, one counts as checked while only
+// files that it imports have changed.
+await start('Checking types', 'npx', ['tsc', '--build', '--force', '--noEmit', ...typed])()
+// It is mostly one file that computes.
+if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
 await manual()
-test('Looking at the dashboard and the manual', ...browser)
+// These tests wait for a page about as long as a person would, so nobody else goes first.
+await beside(
+  own,
+  'Looking at the dashboard and the manual',
+  { isPatient: false },
+  '--maxWorkers=2',
+  ...browser,
+)
+ended.push([own, 'Testing', await testing()])
+await packed()
+for (const each of ended) judge(...each)
 // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
-test('Breaking things', chaos)
+judge(own, 'Breaking things', await startTests(own, 'Breaking things', { show: true }, chaos)())
 if (unsteady.length > 0) {
   console.log('These tests failed, and passed when their files ran again, alone. Find out why:')
   for (const each of unsteady) console.log(`  ${each}`)
@@ -87,26 +100,29 @@ console.log(
 )
 if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it.')
 
-/** @param {string} what @param {...string} words of vitest */
-function test(what, ...words) {
-  const { path, args, env } = vitest(words)
-  console.log(`${what}: vitest run ${words.join(' ')}`)
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env })
-  judge(process.execPath, what, tallyOf(path, status))
-}
-
 /**
- * Starts tests beside the next ones.
+ * Runs tests beside those that have begun.
  *
  * @param {string} node
  * @param {string} what
+ * @param {{ isPatient?: boolean }} options
  * @param {...string} words of vitest
- * @returns {() => Promise<void>} waits for their end
  */
-function startTests(node, what, ...words) {
+async function beside(node, what, options, ...words) {
+  ended.push([node, what, await startTests(node, what, options, ...words)()])
+}
+
+/**
+ * @param {string} node
+ * @param {string} what
+ * @param {{ show?: boolean, isPatient?: boolean }} options
+ * @param {...string} words of vitest
+ * @returns {() => Promise<Run>} waits for their end
+ */
+function startTests(node, what, options, ...words) {
   const { path, args, env } = vitest(words)
-  const ended = start(what, node, args, { env, mayFail: true })
-  return async () => judge(node, what, tallyOf(path, await ended()))
+  const ended = start(what, node, args, { env, mayFail: true, ...options })
+  return async () => tallyOf(path, await ended())
 }
 
 /**

@@ -86,6 +86,8 @@ test('what runs: since when, on which host and pid, and how far it is', async ()
   expect((await lark(['jobs:workers'])).stdout).toMatch(
     /^WORKER .+ SEEN +VERSION +QUEUES\n\S+ .* of \d+ +running .* ago +\S+ \(2\.14\.0\) +default, emails/,
   )
+  // Otherwise the worker would wait for the job before it ends.
+  go.resolve()
 })
 
 test('filters, pages and the order of the ends', async () => {

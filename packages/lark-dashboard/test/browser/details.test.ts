@@ -164,6 +164,7 @@ test('the payloads of a kind of failures are mended together, and what becomes o
   await fields.fill('{"to": "ada@example.com", "retries": 1}')
   await dialog.getByRole('button', { name: 'Try it' }).click()
   const sample = dialog.locator('.patch-sample').first()
+  await sample.waitFor()
   expect(await sample.locator('pre').allTextContents()).toEqual([
     expect.stringMatching(/^\{"to":"(ada|bob|eve)"\}$/),
     '{"to":"ada@example.com","retries":1}',
