@@ -39,6 +39,8 @@ export interface RunEnvironment {
   records?(execution: Execution): void
   /** Reads more of the journal of a job. */
   more?(execution: Execution, from: number): Promise<Journal | undefined>
+  /** The deadline of a run has come nearer. */
+  hurries?(execution: Execution): void
   /** Called when the run only waits, and nothing is around its handler. */
   suspends?(execution: Execution, outcome: Outcome): void
   /** Called when the handler has ended, and `failed` or `cancelled` begins, with a new timeout and signal. */
@@ -150,6 +152,15 @@ export class Execution implements Writer {
       now: () => environment.clock.now(),
       send: () => environment.records?.(this),
       more: (from) => environment.more!(this, from),
+      get spent() {
+        const { timeout, deadline } = execution
+        if (timeout === Number.POSITIVE_INFINITY) return undefined
+        return Math.max(0, Math.round(timeout - (deadline - performance.now())))
+      },
+      hadSpent: (ms) => {
+        this.deadline -= ms
+        environment.hurries?.(this)
+      },
       suspend: (wait) => this.#suspend({ kind: 'suspended', ...wait }),
     })
     return this.stepsIfAny

@@ -10,7 +10,8 @@
  *   o  over        it is over: its time has come
  *   g  got         it got the signal with this number
  *   f  forgotten   what was recorded of the step before does not count any more
- *   m  spent       (without a name) milliseconds that the attempt has taken so far, before it was suspended
+ *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
+ *                  the attempt had taken by then
  *   n  now         (without a name) a person ended all waits that had begun
  *
  * Times are milliseconds since 1970 by the store's clock.

@@ -31,8 +31,6 @@ export class Replay {
   readonly #order: string[] = []
   /** The numbers of the signals that were taken. */
   readonly taken = new Set<number>()
-  /** Milliseconds that the attempt has taken in earlier runs. */
-  spent = 0
   /** How many entries were read. */
   #read = 0
   #count = 0
@@ -42,10 +40,19 @@ export class Replay {
   #next = 0
   readonly #asked = new Map<number, () => void>()
   #turn: NodeJS.Immediate | undefined
+  readonly #spent: (run: number, ms: number) => void
 
-  /** @param more reads entries from a place on */
-  constructor(journal: Journal | undefined, more: (from: number) => Promise<Journal | undefined>) {
+  /**
+   * @param more reads entries from a place on
+   * @param spent is told of a run that was suspended, and what the attempt had taken by then
+   */
+  constructor(
+    journal: Journal | undefined,
+    more: (from: number) => Promise<Journal | undefined>,
+    spent: (run: number, ms: number) => void,
+  ) {
     this.#more = more
+    this.#spent = spent
     if (journal !== undefined) this.#add(journal)
   }
 
@@ -118,7 +125,7 @@ export class Replay {
           this.#ended.delete(key)
           break
         case 'spent':
-          this.spent = Number(value)
+          this.#spent(...(value.split('|').map(Number) as [number, number]))
           break
         case 'now':
           for (const begun of this.#begun.values()) begun.isOver = true

@@ -75,6 +75,10 @@ export interface StepsAround {
   send(): void
   /** Reads more of the journal. */
   more(from: number): Promise<Journal | undefined>
+  /** Milliseconds that the attempt has taken; undefined if it may take any time. */
+  readonly spent: number | undefined
+  /** Earlier runs of the attempt took so many milliseconds. */
+  hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
 }
@@ -103,7 +107,12 @@ export class Steps {
   constructor(around: StepsAround) {
     this.#around = around
     const { journal } = around.job
-    this.#replay = new Replay(journal, (from) => around.more(from))
+    this.#replay = new Replay(
+      journal,
+      (from) => around.more(from),
+      // After a failure, an attempt begins anew.
+      (run, ms) => run === around.job.runs - 1 && around.hadSpent(ms),
+    )
     this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send())
     this.#waits = new Waits(
       {
@@ -329,6 +338,8 @@ export class Steps {
 
   #suspend(waits: string[], until: number | undefined): void {
     this.#drop()
+    const { spent, job } = this.#around
+    if (spent !== undefined) this.#recorder.later(writeEntry('spent', '', `${job.runs}|${spent}`))
     const ms = until === undefined ? FOREVER : Math.max(0, Math.ceil(until - this.#around.now()))
     this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length })
   }

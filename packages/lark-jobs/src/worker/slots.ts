@@ -205,6 +205,11 @@ export class Slots extends Part implements RunEnvironment {
     return this.#options.store.journals.read(claimer.partition, job.id, from)
   }
 
+  hurries(running: SlotExecution): void {
+    this.#ledger.judge(running.held, running.deadline, this.#retryIn(running))
+    this.#deadline.watch(running)
+  }
+
   suspends(running: SlotExecution, outcome: Outcome): void {
     running.through()
     this.#ended(running, outcome)

@@ -1,10 +1,14 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { defineSignal, Job, type JobsError, NonRetryableError, StepError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect } from './bench.ts'
 
 const approved = defineSignal<{ by: string }>('approved')
 const rejected = defineSignal('rejected')
+
+const WAIT = { timeout: 20_000 }
 
 let called: string[] = []
 function call<T>(name: string, value: T): T {
@@ -76,7 +80,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.send(approved, { by: 'ada' }, { id: 'a' })).toBe(true)
     expect(await handle.send(approved, { by: 'ada' }, { id: 'a' })).toBe(true)
     await using _ = await bench.work([StepsJob])
-    await expect.poll(async () => (await handle.status())?.state, { timeout: 10_000 }).toBe('delayed')
+    await expect.poll(async () => (await handle.status())?.state, WAIT).toBe('delayed')
     expect(await handle.status()).toMatchObject({ suspended: ['approved', 'rejected'] })
     await handle.send(rejected)
     expect(await handle.result({ timeout: '20s' })).toEqual([
@@ -189,6 +193,48 @@ export function stepping(connect: Connect): void {
       void job.step(['mail', 7], () => delay(50))
     })
     await expect(failed).rejects.toMatchObject({ cause: { code: 'STEP_NOT_AWAITED' } })
+  })
+
+  test('the timeout of a job holds over the runs of one attempt, and begins anew with the next', async () => {
+    await using bench = await Bench.make(connect)
+    class TimedJob extends StepsJob {
+      override timeout = '1h'
+    }
+    let runs = 0
+    handler = async (job) => {
+      runs += 1
+      await job.step(`slow ${runs}`, () => delay(30))
+      await job.waitFor(approved)
+      // Without what the first run took, this lasts for an hour. The new attempt has that hour.
+      if (runs === 2 && !job.signal.aborted) await once(job.signal, 'abort')
+      return runs
+    }
+    const handle = await bench.jobs.dispatch(new TimedJob().with())
+    const work = await bench.work([TimedJob])
+    await expect.poll(async () => (await handle.status())?.suspended, WAIT).toEqual(['approved'])
+    await work.stop()
+    const { store } = await insideOf(bench.jobs).open()
+    const { entries } = (await store.journals.read('default', handle.id, 0))!
+    const [run, spent] = entries
+      .find((each) => each.startsWith('m'))!
+      .slice(2)
+      .split('|')
+      .map(Number)
+    expect(run).toBe(1)
+    expect(spent).toBeGreaterThanOrEqual(29)
+    expect(spent).toBeLessThan(3_600_000)
+    // As if the first run had taken nearly all of the hour.
+    await handle.send(approved, { by: 'ada' })
+    const call = { caller: 'other', number: 1 }
+    const [held] = (await store.exchange('default', call, [], { limit: 1, leaseMs: 60_000 })).jobs
+    const steps = { at: entries.length, entries: [`m\n${held!.runs}|3599950`] }
+    const outcome = { kind: 'suspended', in: 0, waits: [], heard: 1, steps } as const
+    await store.exchange('default', { ...call, number: 2 }, [{ id: held!.id, token: held!.token, outcome }], {
+      ...{ limit: 0, leaseMs: 1 },
+    })
+    await using _ = await bench.work([TimedJob])
+    expect(await handle.result({ timeout: '20s' })).toBe(3)
+    expect(await handle.status()).toMatchObject({ errors: [{ code: 'JOB_TIMED_OUT' }] })
   })
 
   test('a race ends in a later run as it ended in the first', async () => {
