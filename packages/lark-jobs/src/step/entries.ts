@@ -12,7 +12,8 @@
  *   f  forgotten   what was recorded of the step before does not count any more
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
- *   n  now         (without a name) a person ended all waits that had begun
+ *   n  now         (without a name) a person has moved the end of all waits that had begun: until when. The
+ *                  store records it (`store/contract/journals.ts`)
  *
  * Times are milliseconds since 1970 by the store's clock.
  */

@@ -20,8 +20,6 @@ export interface Begun {
   failed: number
   /** Until when it waits; undefined if nothing was recorded of that, or if it waits for ever. */
   until?: number
-  /** A person has ended the wait. */
-  isOver?: true
 }
 
 export class Replay {
@@ -128,7 +126,7 @@ export class Replay {
           this.#spent(...(value.split('|').map(Number) as [number, number]))
           break
         case 'now':
-          for (const begun of this.#begun.values()) begun.isOver = true
+          for (const begun of this.#begun.values()) begun.until = Number(value)
           break
         default:
           if (kind === 'got') this.taken.add(Number(value))

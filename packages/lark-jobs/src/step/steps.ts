@@ -147,7 +147,7 @@ export class Steps {
     const begun = this.#replay.begun(key)
     let { failed = 0, until = 0 } = begun ?? {}
     for (;;) {
-      if (until > this.#around.now()) await this.#waits.wait(undefined, [], until, begun?.isOver)
+      if (until > this.#around.now()) await this.#waits.wait(undefined, [], until)
       if (this.#isDropped) return never
       const answer = await this.#try(key, work, failed + 1, how)
       if (this.#isDropped) return never
@@ -326,7 +326,7 @@ export class Steps {
     const until =
       begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#around.now() + ms)
     if (begun === undefined) this.#recorder.later(writeEntry('wait', key, until ?? ''))
-    const over = this.#waits.wait(key, names, until, begun?.isOver)
+    const over = this.#waits.wait(key, names, until)
     if (names.length > 0 && begun === undefined) {
       // Its answer brings the signals that came meanwhile.
       this.#asks = true

@@ -67,20 +67,17 @@ export class Waits {
   /**
    * Resolves when the wait is over: with the number of the signal that ended it, or nothing if its time has
    * come.
-   *
-   * @param isOver a person has ended it: only a signal that came before is still taken
    */
   wait(
     key: string | undefined,
     names: readonly string[],
     until: number | undefined,
-    isOver = false,
   ): Promise<number | undefined> {
     return new Promise((over, fail) => {
       const wait: StepWait = { key, names, until, timer: undefined, isShort: false, over, fail }
       this.#open.add(wait)
       if (this.#take(wait)) return
-      const left = isOver ? 0 : until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
+      const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
       wait.isShort = left <= SHORT
       // A millisecond is what clocks differ by when they are rounded.
       if (left <= 1) this.#end(wait, undefined)

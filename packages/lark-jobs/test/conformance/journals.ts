@@ -5,7 +5,13 @@
 import { expect, test } from 'vitest'
 import type { Journal } from '../../src/model/journal.ts'
 import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
-import { EARLY_MEMORY, JOURNAL_BYTES, MAX_SIGNALS, type Store } from '../../src/store/contract/store.ts'
+import {
+  EARLY_MEMORY,
+  JOURNAL_BYTES,
+  MAX_SIGNALS,
+  type Store,
+  waitsEnd,
+} from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, retried, unstarted } from './jobs.ts'
@@ -399,6 +405,34 @@ export function journals(make: Make): void {
     clock.advance(EARLY_MEMORY)
     await store.prune('emails')
     expect(await harness.mentions(secret)).toEqual([])
+  })
+
+  test('a person who changes when a suspended job is due moves the end of its waits, and an undo moves it back', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const [id, plain] = [await waiting(ada), job({ delay: 9_000 })]
+    await ada.enqueue(plain)
+    const before = (await store.get('emails', id))!
+    const entries: string[] = []
+    const becomes = async (until: number) => {
+      entries.push(waitsEnd(until))
+      expect((await store.journals.read('emails', id, 0))!.entries).toEqual(entries)
+      expect(await store.get('emails', id)).toMatchObject({ suspended: ['approved'] })
+    }
+    await store.alter('emails', [id, plain.id], { kind: 'reschedule', in: 5_000 })
+    await becomes(clock.now + 5_000)
+    expect(await store.undo('emails', [before])).toEqual(['done'])
+    await becomes(before.dueAt!)
+    await store.alter('emails', [id, plain.id], { kind: 'run-now' })
+    await becomes(clock.now)
+    expect(await store.journals.read('emails', plain.id, 0)).toBeUndefined()
+    const held = await ada.claim(2)
+    expect(held.map(({ journal }) => journal?.entries)).toEqual([entries, undefined])
+    // A job that failed waits for its next attempt, and for nothing else.
+    await ada.settle(held[0]!, retried(9_000))
+    await store.alter('emails', [id], { kind: 'run-now' })
+    expect((await ada.claimOne()).journal!.entries).toEqual(entries)
   })
 
   test('what a job has recorded goes along when it is moved', async () => {

@@ -16,6 +16,10 @@ function call<T>(name: string, value: T): T {
   return value
 }
 
+function fail(): never {
+  throw new Error('not yet')
+}
+
 /** A job whose handler a test writes. */
 let handler: (job: Job) => unknown
 class StepsJob extends Job {
@@ -235,6 +239,37 @@ export function stepping(connect: Connect): void {
     await using _ = await bench.work([TimedJob])
     expect(await handle.result({ timeout: '20s' })).toBe(3)
     expect(await handle.status()).toMatchObject({ errors: [{ code: 'JOB_TIMED_OUT' }] })
+  })
+
+  test('a person ends what a suspended job waits for, or moves it', async () => {
+    await using bench = await Bench.make(connect)
+    let ends: unknown[] = []
+    let tries = 0
+    handler = async (job) => {
+      ends = []
+      await job.sleep('a week', '7d')
+      ends.push('slept')
+      ends.push(await job.waitFor(approved))
+      ends.push(await job.waitFor(rejected, { timeout: '1h' }))
+      await job.step('flaky', () => ++tries < 2 && fail(), { tries: 2, backoff: '1d' })
+    }
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    await using _ = await bench.work([StepsJob])
+    const waits = (names: string[]) =>
+      expect.poll(async () => (await handle.status())?.suspended, WAIT).toEqual(names)
+    await waits([])
+    await handle.runNow()
+    await waits(['approved'])
+    expect(ends).toEqual(['slept'])
+    await handle.reschedule(1)
+    await waits(['rejected'])
+    await handle.runNow()
+    await expect.poll(() => tries, WAIT).toBe(1)
+    await waits([])
+    await handle.runNow()
+    await handle.result({ timeout: '20s' })
+    expect(ends).toEqual(['slept', undefined, undefined])
+    expect(await handle.status()).toMatchObject({ runs: 5, failures: 0 })
   })
 
   test('a race ends in a later run as it ended in the first', async () => {

@@ -18,6 +18,9 @@
  * the names in `waits`. `heard` says how many signals the run knew: if there are more, the job is due at
  * once. So no signal is lost in between. What a job waits for counts until its next run begins.
  *
+ * A person who changes when a suspended job is due (`run-now`, `reschedule`, or `undo` of these) moves the
+ * end of all its waits: the store itself records `waitsEnd`.
+ *
  * **With the job.** A claim brings the first entries, at most `JOURNAL_BYTES`, and all signals; `read` brings
  * the rest. A journal is removed with its job, goes along when the job is moved, and is forgotten when a job
  * that completed is retried by hand.
@@ -35,6 +38,11 @@ export const JOURNAL_BYTES = 65_536
 export const MAX_SIGNALS = 1_000
 /** Milliseconds for which a signal is kept for a job that does not exist yet. */
 export const EARLY_MEMORY = 3_600_000
+
+/** The entry that says until when a job waits from now on. @param until milliseconds since 1970 */
+export function waitsEnd(until: number): string {
+  return `n\n${until}`
+}
 
 export interface NewSignal {
   name: string

@@ -15,7 +15,7 @@ import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { notify } from '../events/waiters.ts'
-import { forgetJournal } from '../journal/journal.ts'
+import { forgetJournal, moveWaits } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
@@ -119,11 +119,13 @@ function apply(
       return 'done'
     case 'run-now':
       if (stateOf(row, now) !== 'delayed') return 'refused'
+      moveWaits(partition, row, now)
       move(partition, row, { state: PENDING, dueAt: now })
       toEnd(partition, row)
       return 'done'
     case 'reschedule':
       if (row.state !== PENDING) return 'refused'
+      moveWaits(partition, row, now + change.in)
       move(partition, row, { state: PENDING, dueAt: now + change.in })
       toEnd(partition, row)
       return 'done'

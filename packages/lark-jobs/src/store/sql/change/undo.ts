@@ -7,6 +7,7 @@ import { cancelledFor } from '../../contract/rules/reason.ts'
 import type { AlterVerdict } from '../../contract/store.ts'
 import { end } from '../end/end.ts'
 import { move, toEnd } from '../end/move.ts'
+import { moveWaits } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { columns, endedStates, type JobRow, optionsOf } from '../row.ts'
 import { GONE, PENDING } from '../states.ts'
@@ -24,7 +25,9 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     const isSame = row.runs === job.runs && optionsOf(row)?.editedAt === job.options?.editedAt
     if (!isSame) return 'refused'
     if (job.state === 'delayed' || job.state === 'waiting') {
-      move(partition, row, { state: PENDING, dueAt: job.dueAt ?? now })
+      const dueAt = job.dueAt ?? now
+      moveWaits(partition, row, dueAt)
+      move(partition, row, { state: PENDING, dueAt })
       toEnd(partition, row)
       return 'done'
     }

@@ -15,6 +15,7 @@ import {
   MAX_SIGNALS,
   type NewSignal,
   type SignalVerdict,
+  waitsEnd,
 } from '../../contract/store.ts'
 import type { Access } from '../access.ts'
 import type { Database } from '../database.ts'
@@ -115,6 +116,13 @@ export function withJournal(database: Database, job: ClaimedJob, { journal }: Jo
   return job
 }
 
+/** Moves the end of what a job waits for. @param until milliseconds since 1970 */
+export function moveWaits({ database }: Partition, row: JobRow, until: number): void {
+  if (suspendedIn(row.reason, row.runs) === undefined) return
+  const journal = journalOf(database, row)
+  append(database, journal, { at: sizeOfJournal(database, journal).count, entries: [waitsEnd(until)] })
+}
+
 /** Forgets what a job has recorded, and the signals. */
 export function forgetJournal({ database }: Partition, row: Journalled): void {
   if (row.journal === null) return
@@ -183,8 +191,12 @@ function countOf(database: Database, journal: number): number {
   return database.get<{ count: number }>(countSignals, journal)!.count
 }
 
+function sizeOfJournal(database: Database, journal: number): Pick<Journal, 'count' | 'bytes'> {
+  return database.get<Pick<Journal, 'count' | 'bytes'>>(sizeOf, journal)!
+}
+
 function read(database: Database, journal: number, from: number): Journal {
-  const { count, bytes } = database.get<Pick<Journal, 'count' | 'bytes'>>(sizeOf, journal)!
+  const { count, bytes } = sizeOfJournal(database, journal)
   const signals = from === 0 ? database.all<KeptSignal>(readSignals, journal, 0) : []
   return { entries: entriesBehind(database, journal, from), count, bytes, signals }
 }

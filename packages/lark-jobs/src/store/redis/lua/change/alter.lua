@@ -14,7 +14,7 @@
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone, revoked
+-- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone, revoked, suspended, journals
 
 local answer = recalled()
 if answer then
@@ -35,6 +35,13 @@ local function put_and_ring(id, priority, place)
   redis.call('ZADD', key('stranded-due'), 'XX', string.format('%.0f', place), id)
   if put(id, priority, place) or place <= now then
     rings = rings + 1
+  end
+end
+
+-- A suspended job waits until then.
+local function move_waits(id, till)
+  if is_suspended(id, (counted(id))) then
+    journals().move_waits(id, till)
   end
 end
 
@@ -180,6 +187,7 @@ changes['run-now'] = function(id, state, _, priority)
   if state ~= 'delayed' then
     return 'r'
   end
+  move_waits(id, now)
   put_and_ring(id, priority, now)
   return 'd'
 end
@@ -189,6 +197,7 @@ changes['reschedule'] = function(id, state, _, priority, place)
     return 'r'
   end
   leave(id, priority, place)
+  move_waits(id, now + tonumber(value))
   put_and_ring(id, priority, now + tonumber(value))
   return 'd'
 end

@@ -9,7 +9,7 @@
 -- ARGV[6]  1 if the signal is kept also if there is no such job, else ''
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(log m) for m delayed jobs; with a key O(n) for n signals of the job
--- needs: start, numbered, calls, locate, gone, place, lanes, counters, journals, notice, ring, rouse
+-- needs: start, numbered, calls, locate, gone, place, lanes, counters, journals, notice, ring, rouse, suspended
 
 local answer = recalled()
 if answer then
@@ -31,8 +31,7 @@ end
 -- Wakes a pending job that waits for the signal.
 local function wake(priority, place)
   local reason = redis.call('HGET', key('reasons'), id) or ''
-  local is_suspended = string.find(reason, '^' .. counted(id) .. '|\29')
-  if is_suspended and string.find(reason, '\29' .. name .. '\29', 1, true) then
+  if is_suspended(id, (counted(id))) and string.find(reason, '\29' .. name .. '\29', 1, true) then
     leave(id, priority, place)
     put(id, priority, now)
     if made.lanes then

@@ -2,7 +2,7 @@
 --   suspended  SET  ids. Their fields of `reasons` say for which signals they wait
 --                   (`store/contract/rules/reason.ts`), after the number of their last run
 -- needs: start
--- gives: journaled, has_journals, note_suspended, leave_suspended
+-- gives: journaled, has_journals, is_suspended, note_suspended, leave_suspended
 
 -- `is`: whether the partition has journals; nothing if this call has not asked.
 local journaled = {}
@@ -14,9 +14,14 @@ local function has_journals()
   return journaled.is
 end
 
+-- Whether the last run of a pending job has suspended it. `runs`: how many it had.
+local function is_suspended(id, runs)
+  return has_journals() and string.find(redis.call('HGET', key('reasons'), id) or '', '^' .. runs .. '|\29') ~= nil
+end
+
 -- Notes that a job goes back to its line as it was before a claim. `runs`: how many it had.
 local function note_suspended(id, runs)
-  if has_journals() and string.find(redis.call('HGET', key('reasons'), id) or '', '^' .. runs .. '|\29') then
+  if is_suspended(id, runs) then
     redis.call('SADD', key('suspended'), id)
   end
 end
