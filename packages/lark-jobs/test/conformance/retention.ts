@@ -261,6 +261,24 @@ export function retention(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ failed: 5 })
   })
 
+  test('failed jobs of which nobody said how many: those that failed while a worker said it count like all others', async () => {
+    const policy = { count: 1_000, age: 60_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
+    await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
+    const { store, clock } = harness
+    const retention = { completed: plenty, failed: { count: 5_000, age: 60_000 }, cancelled: plenty }
+    const other = await harness.another({ retention })
+    const hear = () => store.survey('ada', [], { worker: worker({ id: 'ada' }), ttl: TTL })
+    await other.announce(worker({ id: 'bob' }), TTL)
+    await hear()
+    const payload = JSON.stringify('x'.repeat(900))
+    for (const one of jobs(8, { payload })) await harness.caller().run(one, failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 8 })
+    clock.advance(TTL + 1)
+    await hear()
+    await harness.caller().run(job({ payload }), failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 5 })
+  })
+
   test('failed jobs of which nobody said how many: of many, the older ones keep their last error', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 1_000_000, whole: 2, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })

@@ -119,7 +119,10 @@ export class AgreedRetentions {
       retentionOf(each, queue),
     )
     const most = (state: (typeof states)[number]) => said.map((each) => each[state]).reduce(larger)
-    const found = { completed: most('completed'), failed: most('failed'), cancelled: most('cancelled') }
+    const failed = said.some((each) => each.failed.bytes !== undefined)
+      ? noted(most('failed'))
+      : most('failed')
+    const found = { completed: most('completed'), failed, cancelled: most('cancelled') }
     const text = JSON.stringify(found)
     const known = this.#known.get(text) ?? found
     this.#known.set(text, known)
@@ -163,6 +166,11 @@ function saidIn(text: string): SaidRetentions | undefined {
     states.every((state) => Number.isFinite(kept?.[state]?.count) && Number.isFinite(kept?.[state]?.age)),
   )
   return isSound ? { retention, retentions, queues } : undefined
+}
+
+/** What fails is noted for those who keep so many bytes of it, and need it when this does not hold any more. */
+function noted(failed: Retention): Retention {
+  return { bytes: all.count, whole: all.count, ofKind: all.count, ...failed }
 }
 
 function larger(one: Retention, other: Retention): Retention {
