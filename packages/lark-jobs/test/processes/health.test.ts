@@ -97,6 +97,13 @@ describe.concurrent('jobs:work --http', () => {
     expect(await app.start(['-e', check.replace('/live', '/none')]).result).toMatchObject({ code: 1 })
     await app.start(['put.js', 'block', '14000']).result
     await running.says('blocks')
+    for (const path of ['/slo', '/metrics'])
+      expect(await ask(path)).toEqual({
+        status: 503,
+        text: expect.stringMatching(
+          /^The worker has not turned its event loop for .+: a handler blocks it\n$/,
+        ),
+      })
     const { text, took } = await until(ask, LIVE, 503)
     expect(text).toMatch(/^The worker has not turned its event loop for 1\d s: a handler blocks it/)
     expect(took).toBeLessThan(RED)

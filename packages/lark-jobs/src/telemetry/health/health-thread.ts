@@ -5,10 +5,19 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { inTime } from '../../waiting/bounded-wait.ts'
+import { readable } from '../../words/duration.ts'
 import type { Vitals } from '../../worker/vitals.ts'
 import { answerAlone, type HttpAnswer } from './endpoints.ts'
 import { HEALTH_THREAD, type HealthMessage, type HealthOrder, PATIENCE } from './health-server.ts'
 import { HttpServer } from './http-server.ts'
+
+/**
+ * Milliseconds after which a worker that says nothing is not waited for: it says each second how it is, and
+ * who asks may give up before `PATIENCE` is over.
+ */
+const SILENT = 3_000
+/** Milliseconds between two looks at that. */
+const LOOK = 250
 
 const order = workerData as HealthOrder | undefined
 
@@ -27,14 +36,21 @@ async function serve({ address }: HealthOrder): Promise<void> {
       heardAt = performance.now()
     } else if (message.kind === 'answer') asked.get(message.number)?.(message.answer)
   })
-  const ask = (path: string): Promise<HttpAnswer> => {
+  const ask = async (path: string): Promise<HttpAnswer> => {
     const mine = ++number
     const answer = new Promise<HttpAnswer>((resolve) => asked.set(mine, resolve))
     port.postMessage({ kind: 'ask', number: mine, path } satisfies HealthMessage)
-    const text = 'The event loop of the worker does not turn, or its store does not answer\n'
-    return inTime(PATIENCE, answer, (): HttpAnswer => ({ status: 503, text })).finally(() =>
-      asked.delete(mine),
-    )
+    for (let waited = 0; waited < PATIENCE; waited += LOOK) {
+      const found = await inTime(LOOK, answer, () => undefined)
+      const silence = performance.now() - heardAt
+      if (found !== undefined || silence > SILENT) {
+        asked.delete(mine)
+        const text = `The worker has not turned its event loop for ${readable(silence)}: a handler blocks it\n`
+        return found ?? { status: 503, text }
+      }
+    }
+    asked.delete(mine)
+    return { status: 503, text: 'The store of the worker does not answer\n' }
   }
   try {
     const server = new HttpServer(address, async (path) => {

@@ -168,7 +168,7 @@ function saidIn(text: string): SaidRetentions | undefined {
   return isSound ? { retention, retentions, queues } : undefined
 }
 
-/** What fails is noted for those who keep so many bytes of it, and need it when this does not hold any more. */
+/** What fails is noted for those who keep so many bytes of it, for when this does not hold any more. */
 function noted(failed: Retention): Retention {
   return { bytes: all.count, whole: all.count, ofKind: all.count, ...failed }
 }
