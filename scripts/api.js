@@ -68,7 +68,7 @@ export function surfaces() {
         const first = shown.get(symbol.id)
         if (first !== undefined) return `// ${each.name}: as in ${first}`
         shown.set(symbol.id, entry)
-        return declared(each.name, symbol, checker)
+        return declared(each.name, symbol, checker, values)
       })
       return { name, text: `## \`${entry}\`\n\n\`\`\`ts\n${lines.join('\n\n')}\n\`\`\`\n` }
     })
@@ -95,8 +95,12 @@ const headOf = (/** @type {string} */ name) => `# What @s18i/${name} Exports
 \`npm run api\` writes this file from the declarations, without their comments. Each name here is a promise: see [versions](../../docs/versions.md).
 `
 
-/** The declarations of a symbol, as TypeScript, without comments and private members. */
-function declared(name, symbol, checker) {
+/**
+ * The declarations of a symbol, as TypeScript, without comments and private members.
+ *
+ * @param {Set<string>} values what the entry exports besides types
+ */
+function declared(name, symbol, checker, values) {
   const texts = symbol.declarations.map((each) => {
     const node = each.resolve()
     const text = node
@@ -118,9 +122,10 @@ function declared(name, symbol, checker) {
       const named = type.getSymbol()
       // A class that has its name from here.
       if (named !== undefined && named.name === name && named.id !== symbol.id)
-        return declared(name, named, checker)
-      // The words of a list, and the keys of a table. The codes of errors are in a table that is shown.
-      if (/^type \w+ = (keyof |\()typeof (?!\w+Errors\b)/.test(text))
+        return declared(name, named, checker, values)
+      // The words of a list, and the keys of a table, if the entry does not show these.
+      const [, from] = /^type \w+ = (?:keyof |\()typeof (\w+)/.exec(text) ?? []
+      if (from !== undefined && !values.has(from))
         return `type ${name} = ${checker.typeToString(type, undefined, NO_TRUNCATION | IN_TYPE_ALIAS)};`
     }
     // The options of an interface are in a table of the sources: they are shown as they are for a user.
