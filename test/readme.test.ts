@@ -24,6 +24,26 @@ it('runs', async () => {
   expect(stdout).toMatch(/^1 completed/m)
 })
 
+it('packages/lark/README.md prints what its first command prints', async () => {
+  const own = blocksOf(read('packages/lark/README.md'))
+  const [command] = own.filter(({ title }) => title !== undefined)
+  await using app = await App.make({ [command!.title!]: command!.text })
+  expect(await app.run('users:greet', 'Ada', '--times=2')).toMatchObject({
+    stdout: 'Hello, Ada\nHello, Ada\n',
+  })
+  const screens = own
+    .find(({ text }) => text.startsWith('$ npx lark'))!
+    .text.split(/^\$ npx lark /m)
+    .slice(1)
+  expect(screens.length).toBe(2)
+  for (const screen of screens) {
+    const [words, printed] = screen.split(/\n([\s\S]*)/)
+    const { stdout, stderr } = await app.run(...words!.split(' '))
+    // The help ends with the flags of every command.
+    expect((stderr + stdout).split('\nFlags of every command')[0]).toBe(printed)
+  }
+})
+
 it('is about 20 lines', () => {
   const lines = blocks
     .filter(({ title }) => title?.startsWith('src/'))
