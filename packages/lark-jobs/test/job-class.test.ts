@@ -64,9 +64,6 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ],
     ['retryUntil', 0, 'retryUntil is 0; it must be milliseconds'],
     ['retryUntil', null, 'retryUntil is null; it must be milliseconds'],
-    ['step', () => 1, 'step is a function; it must be absent: Lark will have a member of this name'],
-    ['sleep', undefined, 'sleep is undefined; it must be absent'],
-    ['waitFor', 1, 'waitFor is 1; it must be absent'],
     ['queue', 'emails', "queue is 'emails'; it must be written as queueName = 'emails': Lark reads no field"],
     ['retryIf', false, 'retryIf is false; it must be a method'],
     ['failed', 'mail', "failed is 'mail'; it must be a method"],
@@ -122,13 +119,42 @@ test('a class may have a member `queue` that is not the name of a queue', () => 
   expect(classOf(jobWith('queue', ['a'])).read.queueName).toBe('default')
 })
 
-test('a field of the name of one of Lark is refused', () => {
-  class FlowJob extends Job {
-    // @ts-expect-error it is Lark's
-    override flow = 'a'
-    handle() {}
-  }
-  expect(messageOf(() => classOf(FlowJob))).toContain("JOB_INVALID: FlowJob: flow is 'a'; it must be absent")
+describe('a class that hides a member of Job is refused', () => {
+  const own = ['constructor', 'handle', 'retryIf', 'failed', 'cancelled', 'middleware']
+  const members = Object.getOwnPropertyNames(Job.prototype).filter((name) => !own.includes(name))
+  const refusal = (name: string) => `JOB_INVALID: OddJob: ${name} hides a member of Job with the same name`
+
+  test.each(members)('%s: as a field, as a method, and as that of a class between', (name) => {
+    class MethodJob extends Job {
+      override readonly key = 'odd'
+      handle() {}
+    }
+    Object.defineProperty(MethodJob.prototype, name, { value() {} })
+    Object.defineProperty(MethodJob, 'name', { value: 'OddJob' })
+    class OddJob extends MethodJob {}
+    expect(messageOf(() => classOf(MethodJob as unknown as JobConstructor))).toContain(refusal(name))
+    expect(messageOf(() => classOf(OddJob as unknown as JobConstructor))).toContain(refusal(name))
+    class FieldJob extends Job {
+      override readonly key = 'odd'
+      constructor() {
+        super()
+        Object.defineProperty(this, name, { value: undefined })
+      }
+      handle() {}
+    }
+    Object.defineProperty(FieldJob, 'name', { value: 'OddJob' })
+    expect(messageOf(() => classOf(FieldJob as unknown as JobConstructor))).toContain(refusal(name))
+  })
+
+  test('not one whose method a test watches', () => {
+    class WatchedJob extends Job {
+      handle() {}
+    }
+    vi.spyOn(WatchedJob.prototype, 'dispatch')
+    expect(classOf(WatchedJob as unknown as JobConstructor)).toMatchObject({ name: 'WatchedJob' })
+  })
+
+  test.each(['step', 'sleep', 'waitFor'])('%s is one of them', (name) => expect(members).toContain(name))
 })
 
 test('correct settings are kept in the units of the store', () => {

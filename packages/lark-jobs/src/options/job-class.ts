@@ -146,8 +146,7 @@ export function classOf(Class: JobConstructor): JobClass {
       fields.queue,
       `written as queueName = ${shown(fields.queue)}: Lark reads no field of this name`,
     )
-  // `flow` of Lark itself is undefined in a job that does not run.
-  if (fields.flow !== undefined) refuse(voice, 'flow', fields.flow, 'absent: Lark has a member of this name')
+  checkMembers(Class, job, voice)
   const {
     aliases,
     keep,
@@ -209,6 +208,31 @@ function checkName(Class: JobConstructor): void {
   throw new JobsError('JOB_INVALID', isNone ? 'A job class has no name and no key' : made, {
     hint: `Jobs are stored under their key, which is the name of the class if it has none: ${advice}.`,
   })
+}
+
+/** What a class declares itself: everything else that `Job` has stays as it is. */
+const declared = new Set(['constructor', 'handle', 'retryIf', 'failed', 'cancelled', 'middleware'])
+
+/**
+ * Refuses a class with a field or a method that hides one of `Job`: what calls it would get another thing,
+ * and nothing would say so. A method that a test watches (`vi.spyOn()`, `jest.spyOn()`) hides nothing.
+ *
+ * @throws JOB_INVALID
+ */
+function checkMembers(Class: JobConstructor, job: JobLike, voice: Voice): void {
+  const own: object[] = [job]
+  let base: object = Class.prototype
+  for (; !Object.hasOwn(base, jobBrand); base = Object.getPrototypeOf(base)) own.push(base)
+  for (const name of Object.getOwnPropertyNames(base)) {
+    if (declared.has(name)) continue
+    const found = own.find((each) => Object.hasOwn(each, name))
+    if (found === undefined) continue
+    const { value } = Object.getOwnPropertyDescriptor(found, name)!
+    if (typeof value === 'function' && 'mock' in value) continue
+    throw new JobsError('JOB_INVALID', `${voice.name(name)} hides a member of Job with the same name`, {
+      hint: `Give it another name: jobs use ${name} of Lark.`,
+    })
+  }
 }
 
 interface Readable {
