@@ -1,10 +1,12 @@
-import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { Job } from '../src/index.ts'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { defineSignal, Job, Jobs, StepError } from '../src/index.ts'
 
-// The first dispatchNow reads the configuration. Later ones begin at once.
+// The first dispatchNow reads the configuration, and the first step loads steps. Later ones begin at once.
 beforeAll(async () => {
   class FirstJob extends Job {
-    handle() {}
+    handle() {
+      return this.step('first', () => {})
+    }
   }
   await new FirstJob().dispatchNow()
 })
@@ -85,4 +87,121 @@ test('a timeout that is longer than a timer can wait does not end at once', asyn
   job.go()
   expect(await ran).toBe('done')
   expect(vi.getTimerCount()).toBe(0)
+})
+
+describe('a job with steps runs to its end in this process', () => {
+  const approved = defineSignal<{ by: string }>('approved')
+  const rejected = defineSignal('rejected')
+  let done: string[] = []
+  const call = <T>(name: string, value: T): T => {
+    done.push(name)
+    return value
+  }
+  beforeEach(() => {
+    done = []
+  })
+
+  /** A job whose handler a test writes. */
+  class StepsJob extends Job {
+    override timeout: number | string = '30m'
+    handler: (job: Job) => unknown = () => {}
+    handle(): unknown {
+      return this.handler(this)
+    }
+  }
+  const run = (handler: (job: Job) => unknown) => Object.assign(new StepsJob(), { handler }).dispatchNow()
+
+  test('steps, with their tries, which wait, and a sleep of months, whose time does not count as its timeout', async () => {
+    const began = Date.now()
+    const ran = run(async (job) => {
+      const rows = await job.step('rows', ({ key }) => call(key === `${job.id}/rows` ? 'rows' : 'no', [1, 2]))
+      await Promise.all(rows.map((row) => job.step(['mail', row], () => call(`mail ${row}`, undefined))))
+      await job.step(
+        'flaky',
+        ({ attempt }) => {
+          if (call(`try ${attempt}`, attempt) < 3) throw new Error('no')
+        },
+        { tries: 3, backoff: '1h' },
+      )
+      await job.sleep('cool down', '60d')
+      return call('end', rows.length)
+    })
+    await vi.advanceTimersByTimeAsync(2 * 3_600_000)
+    expect(done).toEqual(['rows', 'mail 1', 'mail 2', 'try 1', 'try 2', 'try 3'])
+    await vi.advanceTimersByTimeAsync(59 * 86_400_000)
+    expect(done).not.toContain('end')
+    await vi.advanceTimersByTimeAsync(86_400_000)
+    expect(await ran).toBe(2)
+    expect(Date.now() - began).toBe(60 * 86_400_000 + 2 * 3_600_000)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a signal to its handle, early, twice and in turn; and the end of a wait', async () => {
+    let id = ''
+    const ran = run(async (job) => {
+      id = job.id!
+      await job.step('ask', () => new Promise((resolve) => setTimeout(resolve, 1_000)))
+      const first = await job.waitFor(approved)
+      const second = await job.waitFor({ approved, rejected }, { name: 'second', timeout: '7d' })
+      const third = await job.waitFor(rejected, { timeout: '7d' })
+      return [first, second, third ?? null]
+    })
+    await vi.advanceTimersByTimeAsync(1)
+    const handle = Jobs.handle(StepsJob, id)
+    expect(await handle.send(approved, { by: 'ada' }, { id: 'a' })).toBe(true)
+    expect(await handle.send(approved, { by: 'eve' }, { id: 'a' })).toBe(true)
+    await vi.advanceTimersByTimeAsync(86_400_000)
+    expect(await handle.send(rejected)).toBe(true)
+    await vi.advanceTimersByTimeAsync(7 * 86_400_000)
+    expect(await ran).toEqual([{ value: { by: 'ada' } }, { name: 'rejected' }, null])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('its timeout counts what is no wait, and ends the waits', async () => {
+    const waits = expect(
+      run(async (job) => {
+        await job.sleep('night', '8h')
+        await job.step('render', () => new Promise((resolve) => setTimeout(resolve, 20 * 60_000)))
+        await job.sleep('day', '8h')
+        await Promise.all([
+          job.sleep('more', '8h'),
+          new Promise((resolve) => setTimeout(resolve, 86_400_000)),
+        ])
+        await job.step('again', () => new Promise((resolve) => setTimeout(resolve, 20 * 60_000)))
+      }),
+    ).rejects.toMatchObject({ code: 'JOB_TIMED_OUT' })
+    await vi.advanceTimersByTimeAsync(3 * 86_400_000)
+    await waits
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('refused: a name twice, a sleep in a step, a step that nobody awaits, a step in failed()', async () => {
+    const codes: unknown[] = []
+    const noting = (promise: Promise<unknown>) => promise.catch((error) => void codes.push(error.code))
+    class EndingJob extends Job {
+      async handle() {
+        await this.step('a', () => 1)
+        await noting(this.step('a', () => 1))
+        await noting(this.step('b', () => this.sleep('c', 5)))
+        void this.step('slow', () => new Promise(() => {})).catch(() => {})
+      }
+      override async failed() {
+        await noting(this.step('d', () => 1))
+      }
+    }
+    await noting(new EndingJob().dispatchNow())
+    expect(codes).toEqual(['STEP_TWICE', 'STEP_INVALID', 'STEP_OUTSIDE', 'STEP_NOT_AWAITED'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a step that fails for good fails the job, with its StepError', async () => {
+    const failed = run((job) =>
+      job.step('charge', () => {
+        throw Object.assign(new TypeError('declined'), { code: 'card_declined' })
+      }),
+    )
+    const error = await failed.then(undefined, (thrown) => thrown)
+    expect(error).toBeInstanceOf(StepError)
+    expect(error).toMatchObject({ name: 'TypeError', code: 'card_declined', step: 'charge' })
+  })
 })

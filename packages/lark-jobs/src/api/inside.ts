@@ -22,9 +22,10 @@ import type { JobConstructor, JobLike } from '../options/job-class.ts'
 import { isInCommand } from '../run/command-job.ts'
 import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
+import type { WaitTimes } from '../step/wait-times.ts'
 import { connect } from '../store/connect.ts'
 import { keptBy } from '../store/contract/rules/retention.ts'
-import type { Role } from '../store/contract/store.ts'
+import type { NewSignal, Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
 import { byHandOf, KnownJobs } from './dispatch-by-key.ts'
@@ -74,7 +75,10 @@ export class Inside implements Operated {
    */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
     this.#load = load
-    this.#runs = new DispatchNow(async () => this.#configured?.around() ?? around())
+    this.#runs = new DispatchNow(
+      async () => this.#configured?.around() ?? around(),
+      () => this.stepTimes,
+    )
     this.#configured = configured
     this.#isFixed = configured !== undefined
   }
@@ -105,6 +109,16 @@ export class Inside implements Operated {
   /** `dispatchNow` without its types. */
   dispatchNow(job: JobLike, payload: unknown): Promise<unknown> {
     return this.#runs.run(job, payload)
+  }
+
+  /** The time of the steps of `dispatchNow`; undefined: that of the process. */
+  protected get stepTimes(): WaitTimes | undefined {
+    return undefined
+  }
+
+  /** A signal for a job that `dispatchNow` runs. @returns undefined if no such job runs */
+  sentNow(id: string, signal: NewSignal): boolean | undefined {
+    return this.#runs.sent(id, signal)
   }
 
   /** `dispatch` and `dispatchMany` without their types: queues one job for each payload. */

@@ -214,9 +214,9 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @example await Jobs.handle(OnboardJob, 'order-7').send(approved, { by: 'ada' }, { id: 'click-81' })
    */
   async send<T>(signal: SignalKind<T>, ...[value, options = {}]: SendArguments<T>): Promise<boolean> {
-    const { readSignal, sendAt } = await import('../operate/change/send.ts')
+    const { readSignal, sendAt, sendNow } = await import('../operate/change/send.ts')
     const read = await readSignal(signal as SignalKind<unknown>, value, options)
-    return sendAt(await this.#opened(), this.#place, read)
+    return sendNow(this.#jobs, this.id, read) ?? sendAt(await this.#opened(), this.#place, read)
   }
 
   /**

@@ -332,7 +332,8 @@ export abstract class Job {
   /**
    * Runs `handle` once, in this process, on a JSON copy of the payload, without a store. The timeout, the
    * signal and the middleware apply, including the middleware of a configuration, if there is one. Delay,
-   * tries and queue do not apply.
+   * tries and queue do not apply. Steps run, with their tries; the job sleeps and waits for signals in this
+   * process, and what they record is forgotten when it ends.
    *
    * @returns what `handle` returned; rejects with the error of `handle`
    */
@@ -413,7 +414,7 @@ export abstract class Job {
     work: (context: StepContext) => T | Promise<T>,
     options?: StepOptions<T>,
   ): Promise<T> {
-    return this.#steps('step').then((steps) => steps.step(name, work, options))
+    return this.#steps('step', (steps) => steps.step(name, work, options))
   }
 
   /**
@@ -427,7 +428,7 @@ export abstract class Job {
    * @example await this.sleep('cool down', '3d')
    */
   sleep(name: StepName, duration: Duration): Promise<void> {
-    return this.#steps('sleep').then((steps) => steps.sleep(name, duration))
+    return this.#steps('sleep', (steps) => steps.sleep(name, duration))
   }
 
   /**
@@ -445,7 +446,7 @@ export abstract class Job {
     signals: S,
     options?: WaitOptions,
   ): Promise<Waited<S> | undefined> {
-    return this.#steps('waitFor').then((steps) => steps.waitFor(signals, options))
+    return this.#steps('waitFor', (steps) => steps.waitFor(signals, options))
   }
 
   /**
@@ -486,15 +487,17 @@ export abstract class Job {
     this.#write('error', text)
   }
 
-  async #steps(call: string): Promise<Steps> {
-    const steps = this[jobInside]?.run?.steps
-    if (steps !== undefined) return steps as Steps
-    throw new JobsError(
-      'STEP_OUTSIDE',
-      `${this.constructor.name}: ${call}() was called while the job does not run`,
-      {
-        hint: 'Only handle() has steps.',
-      },
+  /** @param call what the job calls */
+  #steps<T>(call: string, act: (steps: Steps) => Promise<T>): Promise<T> {
+    const steps = this[jobInside]?.run?.steps as Steps | Promise<Steps> | undefined
+    // At once if they are there: a step that nobody awaits must be known when the handler returns.
+    if (steps !== undefined) return steps instanceof Promise ? steps.then(act) : act(steps)
+    return Promise.reject(
+      new JobsError(
+        'STEP_OUTSIDE',
+        `${this.constructor.name}: ${call}() was called while the job does not run`,
+        { hint: 'Only handle() has steps.' },
+      ),
     )
   }
 

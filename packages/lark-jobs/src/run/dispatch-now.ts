@@ -5,31 +5,46 @@
 import { defined } from '@s18i/lark/internal'
 import { newId } from '../model/id.ts'
 import { resultText } from '../model/payload.ts'
-import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run/run.ts'
+import { type Run, returnedFalse } from '../model/run/run.ts'
 import { classOf, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
+import type { WaitTimes } from '../step/wait-times.ts'
+import type { NewSignal } from '../store/contract/store.ts'
 import { type Around, EventJob, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'
 import { tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
+import { NowRun } from './now-run.ts'
 
 /** There is one attempt, whatever the class says. */
 const once = { tries: 1, retryUntil: 0 }
 
 export class DispatchNow {
   readonly #load: () => Promise<Around>
+  readonly #times: () => WaitTimes | undefined
+  /** By id. */
+  readonly #runs = new Map<string, NowRun>()
   #around: (Pick<Around, 'middleware' | 'make'> & { calls: HookCalls | undefined }) | undefined
 
-  /** @param load loads the middleware and hooks; called again until it has succeeded once */
-  constructor(load: () => Promise<Around>) {
+  /**
+   * @param load loads the middleware and hooks; called again until it has succeeded once
+   * @param times finds the time of steps; undefined: that of the process
+   */
+  constructor(load: () => Promise<Around>, times: () => WaitTimes | undefined) {
     this.#load = load
+    this.#times = times
   }
 
   /** Whether the middleware and hooks are loaded. */
   get isInformed(): boolean {
     return this.#around !== undefined
+  }
+
+  /** A signal for a job. @returns false if the job has too many; undefined if no such job runs */
+  sent(id: string, signal: NewSignal): boolean | undefined {
+    return this.#runs.get(id)?.sent(signal)
   }
 
   /** The next run loads them again. */
@@ -52,44 +67,47 @@ export class DispatchNow {
     const text = writePayload(payload, jobClass)
     const { middleware, calls, make } = this.#around ?? (await this.#read())
     const id = newId()
-    const inTime = async <T>(act: (run: Run) => Promise<T>): Promise<T> => {
-      const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text), report: () => {} })
-      const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
-      return await act(run).finally(() => clearTimeout(timer))
-    }
     const heard = { id, key: jobClass.key, failures: 0, crashes: 0, queuedAt: Date.now(), options: once }
     const event = <T extends object>(more: T, result?: string) =>
       Object.assign(new EventJob(heard, name, queueName, text, jobClass, result), { waited: 0 }, more)
     const began = performance.now()
     const took = () => performance.now() - began
     const failed = async (error: unknown) => {
-      await inTime((run) => tell(jobClass, run, { kind: 'failed', error }, text, make))
+      const last = new NowRun({ id, name, timeout })
+      await tell(jobClass, last.run, { kind: 'failed', error }, text, make).finally(() => last.end())
       calls?.call('failed', event({ took: took(), error, last: true }))
     }
-    return inTime(async (run) => {
-      calls?.call('started', event({}))
-      try {
-        const copy = readPayload(text, jobClass)
-        const seen = new SeenJob(run, jobClass, queueName, copy)
-        const chain = [...middleware, ...jobClass.middleware]
-        const result = await inRun(job, run, () =>
-          through(chain, seen, () => job.handle(copy)).finally(() => {
-            // While a handler blocks the event loop, the timer cannot fire.
-            if (performance.now() - began >= timeout) run.abort(timedOut(name, timeout))
-          }),
-        )
-        if (result === false) await failed(returnedFalse())
-        else if (calls?.has('completed'))
-          calls.call('completed', event({ took: took() }, resultText(result, name)))
-        return result
-      } catch (error) {
-        if (run.decision?.kind === 'released') {
-          const { in: ms, because } = run.decision
-          calls?.call('released', event({ took: took(), in: ms, ...defined({ because }) }))
-        } else await failed(error)
-        throw error
-      }
-    })
+    const now = new NowRun({ id, name, timeout, hasSteps: true, times: this.#times() })
+    const { run } = now
+    this.#runs.set(id, now)
+    calls?.call('started', event({}))
+    try {
+      const copy = readPayload(text, jobClass)
+      const seen = new SeenJob(run, jobClass, queueName, copy)
+      const chain = [...middleware, ...jobClass.middleware]
+      const result = await inRun(job, run, async () => {
+        try {
+          const returned = await through(chain, seen, () => job.handle(copy))
+          await now.checkSteps()
+          return returned
+        } finally {
+          now.end()
+        }
+      })
+      if (result === false) await failed(returnedFalse())
+      else if (calls?.has('completed'))
+        calls.call('completed', event({ took: took() }, resultText(result, name)))
+      return result
+    } catch (error) {
+      if (run.decision?.kind === 'released') {
+        const { in: ms, because } = run.decision
+        calls?.call('released', event({ took: took(), in: ms, ...defined({ because }) }))
+      } else await failed(error)
+      throw error
+    } finally {
+      now.end()
+      this.#runs.delete(id)
+    }
   }
 
   async #read() {

@@ -10,6 +10,7 @@ import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { Steps } from '../step/steps.ts'
+import type { WaitTimes } from '../step/wait-times.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
 import { CommandJob, commandIn } from './command-job.ts'
 import type { Make } from './made-job.ts'
@@ -35,6 +36,8 @@ export interface RunEnvironment {
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
   reported(execution: Execution): void
+  /** How steps wait. Default: by timers. */
+  readonly stepTimes?: WaitTimes | undefined
   /** Called when steps are to be recorded. */
   records?(execution: Execution): void
   /** Reads more of the journal of a job. */
@@ -98,6 +101,8 @@ export class Execution implements Writer {
   /** Undefined: there is no telemetry. */
   processing: Processing | undefined
   stepsIfAny: Steps | undefined
+  /** The class is being told how the job ends. */
+  #isTold = false
   /** Ends what is around `handle`, and not `handle` itself; undefined if nothing is around it. */
   drop: ((error: unknown) => void) | undefined
   /** Some progress of this run was handed over. */
@@ -136,8 +141,9 @@ export class Execution implements Writer {
     return this.environment.owner
   }
 
-  /** Made when the job first uses a step. */
-  get steps(): Steps {
+  /** Made when the job first uses a step. Undefined in `failed` and `cancelled`: only `handle` has steps. */
+  get steps(): Steps | undefined {
+    if (this.#isTold) return undefined
     const execution = this
     const { environment, job } = this
     this.stepsIfAny ??= new Steps({
@@ -162,6 +168,7 @@ export class Execution implements Writer {
         environment.hurries?.(this)
       },
       suspend: (wait) => this.#suspend({ kind: 'suspended', ...wait }),
+      times: environment.stepTimes,
     })
     return this.stepsIfAny
   }
@@ -221,6 +228,7 @@ export class Execution implements Writer {
 
   /** Gives `failed` or `cancelled`, which comes after the handler, a timeout and a signal of its own. */
   goOn(): void {
+    this.#isTold = true
     this.throughAt = 0
     this.deadline = performance.now() + this.timeout
     this.isLate = false

@@ -20,7 +20,6 @@ import type { JobClass, JobLike } from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { readable } from '../words/duration.ts'
-import { listed } from '../words/listed.ts'
 import { CommandJob } from './command-job.ts'
 import type { Execution } from './execution.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -268,22 +267,14 @@ function payloadOf(execution: Execution, jobClass: JobClass): unknown {
 
 function success(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   if (value === false) return failure(returnedFalse(), execution, jobClass)
-  const open = execution.stepsIfAny?.open ?? []
-  if (open.length > 0) return failure(notAwaited(open, jobClass), execution, jobClass)
+  const unawaited = execution.stepsIfAny?.notAwaited
+  if (unawaited !== undefined) return failure(unawaited, execution, jobClass)
   const result = resultText(value, jobClass.name)
   if (result === undefined) return COMPLETED
   // The work is done. A result that cannot be kept must not cause a retry.
   const why = whyDropped(result)
   if (why !== undefined) execution.run.write('warn', `The result was not kept: ${why}`)
   return { kind: 'completed', result }
-}
-
-/** The handler has returned, and some of its steps have not ended. */
-function notAwaited(open: readonly string[], { name }: JobClass): JobsError {
-  const steps = listed(open.slice(0, 5))
-  return new JobsError('STEP_NOT_AWAITED', `${name}: handle() ended before its steps: ${steps}`, {
-    hint: 'Await each of them, or all of them with Promise.all().',
-  })
 }
 
 function isTooLate({ run }: Execution): boolean {

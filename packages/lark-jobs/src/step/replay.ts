@@ -22,6 +22,9 @@ export interface Begun {
   until?: number
 }
 
+/** As it was before a test set its own timers. */
+const { setImmediate, clearImmediate } = globalThis
+
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()

@@ -15,6 +15,7 @@ import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
+import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
 import { writeEntry } from './entries.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
@@ -22,6 +23,7 @@ import { Recorder } from './recorder.ts'
 import { Replay, type StepEnd } from './replay.ts'
 import { type SignalKind, type SignalValue, signalValue } from './signal.ts'
 import { isStepError, StepError } from './step-error.ts'
+import type { WaitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
 
 export interface StepOptions<T = unknown> {
@@ -81,6 +83,10 @@ export interface StepsAround {
   hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
+  /** How waits pass the time. Default: by timers. */
+  times?: WaitTimes | undefined
+  /** Told whether the run only waits, when that may have changed. */
+  rests?: ((rests: boolean) => void) | undefined
 }
 
 /** In the function of a step: its name. */
@@ -117,9 +123,11 @@ export class Steps {
     this.#waits = new Waits(
       {
         recorder: this.#recorder,
-        now: () => around.now(),
-        isIdle: () => this.#busy === 0 && around.reason === undefined && around.suspend !== undefined,
-        suspend: (names, until) => this.#suspend(names, until),
+        now: () => this.#now(),
+        isIdle: () => this.#busy === 0 && around.reason === undefined,
+        times: around.times,
+        suspend: around.suspend && ((names, until) => this.#suspend(names, until)),
+        rests: around.rests,
       },
       journal?.signals ?? [],
       this.#replay.taken,
@@ -147,14 +155,14 @@ export class Steps {
     const begun = this.#replay.begun(key)
     let { failed = 0, until = 0 } = begun ?? {}
     for (;;) {
-      if (until > this.#around.now()) await this.#waits.wait(undefined, [], until)
+      if (until > this.#now()) await this.#waits.wait(undefined, [], until)
       if (this.#isDropped) return never
       const answer = await this.#try(key, work, failed + 1, how)
       if (this.#isDropped) return never
       if ('value' in answer) return answer.value
       failed += 1
       if (failed >= how.tries || isNonRetryable(answer.error)) throw this.#failed(key, answer.error)
-      until = Math.round(this.#around.now() + pauseAfter(failed, how.backoff))
+      until = Math.round(this.#now() + pauseAfter(failed, how.backoff))
       this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
     }
   }
@@ -207,9 +215,15 @@ export class Steps {
     this.#asks = true
   }
 
-  /** The names of steps and waits that have not ended, as people read them. */
-  get open(): string[] {
-    return [...this.#open].map(stepWords)
+  /** The error of a handler that has returned before its steps have ended; undefined if all have. */
+  get notAwaited(): JobsError | undefined {
+    if (this.#open.size === 0) return undefined
+    const steps = listed([...this.#open].slice(0, 5).map(stepWords))
+    return new JobsError(
+      'STEP_NOT_AWAITED',
+      `${this.#around.name}: handle() ended before its steps: ${steps}`,
+      { hint: 'Await each of them, or all of them with Promise.all().' },
+    )
   }
 
   /** The run was aborted. */
@@ -228,6 +242,11 @@ export class Steps {
     for (const key of passed) if (this.#failures.has(key)) this.#recorder.later(writeEntry('forgotten', key))
     this.#drop()
     return this.#recorder.rest()
+  }
+
+  #now(): number {
+    const { times } = this.#around
+    return times?.now?.() ?? this.#around.now()
   }
 
   #use(name: StepName): string {
@@ -281,6 +300,7 @@ export class Steps {
     how: How,
   ): Promise<{ value: T } | { error: unknown }> {
     this.#busy += 1
+    this.#waits.stir()
     try {
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
       const value = await current.run(key, () => inTime(work, context, how, this.#around.signal))
@@ -324,7 +344,7 @@ export class Steps {
     }
     const begun = this.#replay.begun(key)
     const until =
-      begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#around.now() + ms)
+      begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) this.#recorder.later(writeEntry('wait', key, until ?? ''))
     const over = this.#waits.wait(key, names, until)
     if (names.length > 0 && begun === undefined) {
@@ -340,7 +360,7 @@ export class Steps {
     this.#drop()
     const { spent, job } = this.#around
     if (spent !== undefined) this.#recorder.later(writeEntry('spent', '', `${job.runs}|${spent}`))
-    const ms = until === undefined ? FOREVER : Math.max(0, Math.ceil(until - this.#around.now()))
+    const ms = until === undefined ? FOREVER : Math.max(0, Math.ceil(until - this.#now()))
     this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length })
   }
 

@@ -3,20 +3,17 @@
  * store, and frees its slot.
  */
 import type { KeptSignal } from '../model/journal.ts'
-import { LONGEST_TIMER } from '../model/run/run.ts'
 import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
+import { type WaitTimes, waitTimes } from './wait-times.ts'
 
-/**
- * Milliseconds. A wait that is over sooner keeps the slot: to suspend the job and to claim it again costs
- * more.
- */
-const SHORT = 1_000
 /**
  * Milliseconds for which a run that only waits keeps its slot. Work beside the wait that is no step (a file
  * that is read before the next step) may go on in that time.
  */
 const LINGER = 20
+
+const none = () => {}
 
 interface StepWait {
   /** Undefined: its end is not recorded, because another entry says it (a step that is tried again). */
@@ -25,7 +22,8 @@ interface StepWait {
   names: readonly string[]
   /** Milliseconds since 1970 by the store's clock; undefined: for ever. */
   until: number | undefined
-  timer: NodeJS.Timeout | undefined
+  /** Ends its timer. */
+  stop: () => void
   /** Its time comes so soon that the run keeps its slot. */
   isShort: boolean
   /** @param signal the one that ended it; undefined if its time has come */
@@ -37,10 +35,14 @@ export interface WaitsAround {
   recorder: Recorder
   /** Milliseconds since 1970 by the store's clock. */
   now(): number
-  /** Whether nothing else goes on: the run may be suspended. */
+  /** Whether nothing else goes on. */
   isIdle(): boolean
-  /** @param names of signals @param until undefined: for ever */
-  suspend(names: string[], until: number | undefined): void
+  /** Default: by timers. */
+  times: WaitTimes | undefined
+  /** Undefined: the run cannot be suspended. @param names of signals @param until undefined: for ever */
+  suspend: ((names: string[], until: number | undefined) => void) | undefined
+  /** Told whether the run only waits, when that may have changed. */
+  rests: ((rests: boolean) => void) | undefined
 }
 
 export class Waits {
@@ -48,12 +50,15 @@ export class Waits {
   /** The numbers of the signals that were taken. */
   readonly #taken: Set<number>
   readonly #around: WaitsAround
+  readonly #times: WaitTimes
   readonly #open = new Set<StepWait>()
-  #lingering: NodeJS.Timeout | undefined
+  /** Ends the timer after which the run is suspended. */
+  #linger = none
   #isDropped = false
 
   constructor(around: WaitsAround, signals: readonly KeptSignal[], taken: Set<number>) {
     this.#around = around
+    this.#times = around.times ?? waitTimes
     this.signals.push(...signals)
     this.#taken = taken
   }
@@ -74,14 +79,15 @@ export class Waits {
     until: number | undefined,
   ): Promise<number | undefined> {
     return new Promise((over, fail) => {
-      const wait: StepWait = { key, names, until, timer: undefined, isShort: false, over, fail }
+      const wait: StepWait = { key, names, until, stop: none, isShort: false, over, fail }
       this.#open.add(wait)
       if (this.#take(wait)) return
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
-      wait.isShort = left <= SHORT
+      wait.isShort = left <= this.#times.short
       // A millisecond is what clocks differ by when they are rounded.
       if (left <= 1) this.#end(wait, undefined)
-      else if (left <= LONGEST_TIMER) wait.timer = setTimeout(() => this.#end(wait, undefined), left)
+      else if (left < Number.POSITIVE_INFINITY)
+        wait.stop = this.#times.after(left, () => this.#end(wait, undefined), names.length === 0)
       this.stir()
     })
   }
@@ -101,32 +107,34 @@ export class Waits {
 
   /** Something has changed: a run that only waits is suspended in a moment. */
   stir(): void {
-    clearTimeout(this.#lingering)
-    this.#lingering = undefined
-    if (!this.#mayBeSuspended) return
-    this.#lingering = setTimeout(() => this.#suspend(), LINGER)
+    const { suspend, rests } = this.#around
+    this.#linger()
+    this.#linger = none
+    const isResting = this.#onlyWaits
+    rests?.(isResting)
+    if (isResting && suspend !== undefined)
+      this.#linger = this.#times.after(LINGER, () => this.#suspend(suspend), false)
   }
 
-  #suspend(): void {
+  #suspend(suspend: NonNullable<WaitsAround['suspend']>): void {
+    if (!this.#onlyWaits) return
     const all = [...this.#open]
     this.drop()
     const ends = all.map(({ until = Number.POSITIVE_INFINITY }) => until)
     const first = Math.min(...ends)
-    this.#around.suspend(
-      [...new Set(all.flatMap(({ names }) => names))],
-      Number.isFinite(first) ? first : undefined,
-    )
+    suspend([...new Set(all.flatMap(({ names }) => names))], Number.isFinite(first) ? first : undefined)
   }
 
   /** No wait ends any more. */
   drop(): void {
     this.#isDropped = true
-    clearTimeout(this.#lingering)
-    for (const { timer } of this.#open) clearTimeout(timer)
+    this.#linger()
+    for (const { stop } of this.#open) stop()
     this.#open.clear()
   }
 
-  get #mayBeSuspended(): boolean {
+  /** Whether the run only waits, for longer than a moment. */
+  get #onlyWaits(): boolean {
     if (this.#isDropped || this.#open.size === 0 || this.#around.recorder.isBusy || !this.#around.isIdle())
       return false
     for (const { isShort } of this.#open) if (isShort) return false
@@ -152,7 +160,8 @@ export class Waits {
    */
   #end(wait: StepWait, signal: number | undefined): void {
     if (!this.#open.delete(wait)) return
-    clearTimeout(wait.timer)
+    wait.stop()
+    this.stir()
     const { recorder } = this.#around
     if (wait.key === undefined) {
       wait.over(undefined)

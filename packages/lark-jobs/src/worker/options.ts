@@ -25,6 +25,7 @@ import type { Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
 import type { Definition } from '../schedule/definition.ts'
+import type { WaitTimes } from '../step/wait-times.ts'
 import type { StoreLocation } from '../store/connect.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
 import type { WorkerReport } from './report.ts'
@@ -132,6 +133,8 @@ export interface WorkerOptions
   owner?: object
   /** By queue: how many jobs each partition may hold. Default: any number. */
   bounds?: ReadonlyMap<string, Bound>
+  /** How the steps of its jobs wait. Default: by timers. */
+  stepTimes?: WaitTimes | undefined
   /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */
   schedules?: WorkerSchedules | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */

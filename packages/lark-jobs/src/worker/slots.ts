@@ -23,6 +23,7 @@ import type { Make } from '../run/made-job.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
+import type { WaitTimes } from '../step/wait-times.ts'
 import { within } from '../waiting/bounded-wait.ts'
 import { warnsOfDropped } from './dropped-jobs.ts'
 import type { Claimer } from './fetch/claimer.ts'
@@ -71,6 +72,7 @@ type SlotsOptions = Pick<
   | 'release'
   | 'owner'
   | 'onStuck'
+  | 'stepTimes'
   | 'store'
 >
 
@@ -100,6 +102,7 @@ export class Slots extends Part implements RunEnvironment {
   readonly release: string | undefined
   readonly owner: object | undefined
   readonly permits: Permits
+  readonly stepTimes: WaitTimes | undefined
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   abandoned = 0
   readonly #options: SlotsOptions
@@ -137,6 +140,7 @@ export class Slots extends Part implements RunEnvironment {
     this.#ledger = ledger
     this.clock = clock
     this.permits = permits
+    this.stepTimes = options.stepTimes
     this.#around = around
     this.#failed = warnsOfDropped(options.store, options.report)
   }

@@ -95,6 +95,24 @@ export function stepping(connect: Connect): void {
     expect(await handle.send(approved, { by: 'late' })).toBe(false)
   })
 
+  test('a step beside an open wait is not suspended in the middle', async () => {
+    await using bench = await Bench.make(connect)
+    called = []
+    handler = async (job) => {
+      const answer = job.waitFor(rejected)
+      await job.waitFor(approved)
+      await job.step('slow', () => delay(100, call('slow', undefined)))
+      await answer
+    }
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    await handle.send(approved, { by: 'ada' })
+    await using _ = await bench.work([StepsJob])
+    await expect.poll(async () => (await handle.status())?.state, { timeout: 10_000 }).toBe('delayed')
+    await handle.send(rejected)
+    await handle.result({ timeout: '20s' })
+    expect(called).toEqual(['slow'])
+  })
+
   test('a step that fails: its own tries, a StepError that may be caught, and the same for a later run', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
@@ -184,6 +202,20 @@ export function stepping(connect: Connect): void {
       await noting(job.step('f', () => ({ f: () => 1 })))
     })
     await noting(new StepsJob().step('a', () => 1))
+    class LastJob extends Job {
+      override readonly key = 'last'
+      handle() {
+        this.fail('no')
+      }
+      override async failed() {
+        await noting(this.step('last', () => 1))
+      }
+    }
+    const last = await bench.jobs.dispatch(new LastJob().with())
+    {
+      await using _ = await bench.work([LastJob])
+      await expect(last.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_FAILED' })
+    }
     expect(codes).toEqual([
       'STEP_TWICE',
       'STEP_INVALID',
@@ -191,6 +223,7 @@ export function stepping(connect: Connect): void {
       'STEP_INVALID',
       'STEP_INVALID',
       'RESULT_NOT_JSON',
+      'STEP_OUTSIDE',
       'STEP_OUTSIDE',
     ])
     const failed = run(bench, (job) => {

@@ -32,27 +32,41 @@ export async function readSignal(
   return { name: signal.name, text: await signalText(signal, value), ...defined({ key: id }) }
 }
 
+/** Who knows the jobs that `dispatchNow` runs. */
+interface SentNow {
+  sentNow(id: string, signal: NewSignal): boolean | undefined
+}
+
+/** For a job that `dispatchNow` runs. @returns undefined if no such job runs @throws SIGNALS_FULL */
+export function sendNow(jobs: SentNow, id: string, signal: NewSignal): boolean | undefined {
+  const isKept = jobs.sentNow(id, signal)
+  if (isKept === false) throw full(id)
+  return isKept
+}
+
 /** @returns whether the job gets it, or got one with this id before @throws SIGNALS_FULL, UNKNOWN_QUEUE */
 export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSignal): Promise<boolean> {
   const partitions = await partitionsAt(open, place)
   for (const partition of partitions) {
     const verdict = await signalFollowed(open.store, partition, place.id, signal)
-    if (verdict === 'full')
-      throw new JobsError('SIGNALS_FULL', `${place.id}: it has ${MAX_SIGNALS} signals already`, {
-        id: place.id,
-      })
+    if (verdict === 'full') throw full(place.id)
     if (verdict !== 'missing') return verdict === 'kept' || verdict === 'known'
   }
   // An id that Lark makes is known only when its job exists.
   if (isMade(place.id)) return false
   // Its own id decides where it will be.
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
+  if (verdict === 'full') throw full(place.id)
   return verdict !== 'ended'
 }
 
 /** Whether an id is of the form that Lark makes (`model/id.ts`). */
 function isMade(id: string): boolean {
   return /^[\dA-Za-z]{13}$/.test(id)
+}
+
+function full(id: string): JobsError {
+  return new JobsError('SIGNALS_FULL', `${id}: it has ${MAX_SIGNALS} signals already`, { id })
 }
 
 function invalid(message: string): JobsError {

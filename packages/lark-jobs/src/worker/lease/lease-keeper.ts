@@ -70,6 +70,8 @@ export class LeaseKeeper extends Part {
   #handedOverAt = 0
   /** By partition: jobs whose steps are about to be recorded. */
   readonly #recording = new Map<string, Set<Execution>>()
+  /** As the worker finds it when it is made: a test may set its own timers. */
+  readonly #immediate = setImmediate
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
 
@@ -117,7 +119,7 @@ export class LeaseKeeper extends Part {
       return
     }
     this.#recording.set(partition, new Set([running]))
-    setImmediate(() => void this.#inTurn(partition, () => this.#record(partition)))
+    this.#immediate(() => void this.#inTurn(partition, () => this.#record(partition)))
   }
 
   async #record(partition: string): Promise<boolean> {

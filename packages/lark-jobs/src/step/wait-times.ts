@@ -1,0 +1,36 @@
+/**
+ * How waits pass the time: by timers of the process, unless a test has a clock of its own.
+ */
+import { LONGEST_TIMER } from '../model/run/run.ts'
+
+export interface WaitTimes {
+  /**
+   * Milliseconds. A wait that is over sooner keeps the slot: to suspend the job and to claim it again costs
+   * more.
+   */
+  readonly short: number
+  /** Milliseconds since 1970. Default: by the store's clock, as the worker knows it. */
+  now?(): number
+  /**
+   * Calls a function after some milliseconds.
+   *
+   * @param isSleep nothing but time ends it
+   * @returns a function that ends this
+   */
+  after(ms: number, act: () => void, isSleep?: boolean): () => void
+}
+
+/** A timer waits for 24.8 days at most: then another one goes on. */
+function after(ms: number, act: () => void): () => void {
+  let left = ms
+  let timer: NodeJS.Timeout
+  const wait = () => {
+    const part = Math.min(left, LONGEST_TIMER)
+    left -= part
+    timer = setTimeout(() => (left > 0 ? wait() : act()), part)
+  }
+  wait()
+  return () => clearTimeout(timer)
+}
+
+export const waitTimes: WaitTimes = { short: 1_000, after }
