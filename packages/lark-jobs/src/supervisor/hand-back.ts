@@ -6,13 +6,18 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
+import { grouped } from '../model/grouped.ts'
+import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import { ownName } from '../options/limiter.ts'
-import type { RecoverOptions, Recovery, Store } from '../store/contract/store.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
+import type { RecoverOptions, Recovery, Settlement, Store } from '../store/contract/store.ts'
 import { Part } from '../worker/part.ts'
 
 /** Milliseconds between two attempts: doubled each time, from the first to the second. */
 const AGAIN = { from: 100, to: 2_000 }
+/** How many outcomes are told in one call. */
+const TOGETHER = 100
 /** Milliseconds after which it looks once more for jobs of the dead process. */
 const LATE = 1_000
 
@@ -32,6 +37,16 @@ export interface HandBackOptions {
   recovered?: (partition: string, recovery: Recovery) => void
 }
 
+/** A worker whose process has ended. */
+export interface DeadWorker {
+  /** Its id. */
+  holder: string
+  /** How the process ended, to be kept with its jobs. */
+  cause: string | undefined
+  /** How jobs ended, of which the store may not have heard. */
+  outcomes: readonly { partition: string; settlement: Settlement }[]
+}
+
 type Late = (returned: Returned) => void
 
 export class HandBack extends Part {
@@ -44,17 +59,15 @@ export class HandBack extends Part {
   }
 
   /**
-   * @param holder the id of a worker whose process has ended
-   * @param cause how it ended, to be kept with its jobs
    * @param late called with jobs that were claimed for it after its death, by a call that was on its way to a
    *   server
    * @returns undefined if `stop` came first
    */
-  async handBack(holder: string, cause: string | undefined, late: Late): Promise<Returned | undefined> {
-    const returned = await this.#take(holder, cause)
+  async handBack(gone: DeadWorker, late: Late): Promise<Returned | undefined> {
+    const returned = await this.#take(gone)
     // Not waited for: a limiter may be on a node that does not answer.
-    void this.#endPermits(holder)
-    void this.#takeLate(holder, cause, late)
+    void this.#endPermits(gone.holder)
+    void this.#takeLate({ ...gone, outcomes: [] }, late)
     return returned
   }
 
@@ -63,20 +76,27 @@ export class HandBack extends Part {
     this.#end.abort()
   }
 
-  async #takeLate(holder: string, cause: string | undefined, late: Late): Promise<void> {
+  async #takeLate(gone: DeadWorker, late: Late): Promise<void> {
     const { signal } = this.#end
     await pause(LATE, undefined, { signal }).catch(() => {})
-    const returned = await this.#take(holder, cause)
+    const returned = await this.#take(gone)
     if (returned !== undefined && returned.jobs > 0) late(returned)
-    await this.#endPermits(holder)
+    await this.#endPermits(gone.holder)
   }
 
-  #take(holder: string, cause: string | undefined): Promise<Returned | undefined> {
+  #take({ holder, cause, outcomes }: DeadWorker): Promise<Returned | undefined> {
     const { store, queues } = this.#options
+    const ended = grouped(outcomes.map(({ partition, settlement }) => [partition, settlement] as const))
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
       // First the dead worker must not wait any more: the rings for returned jobs must reach living workers.
       await store.retire(holder).catch(unlessDamaged)
+      // A job that has ended does not run again, and has not crashed.
+      for (const [partition, settlements] of ended)
+        for (const some of inLots(settlements, TOGETHER))
+          await store
+            .exchange(partition, { caller: newNonce(), number: 1 }, some, { limit: 0, leaseMs: 0 })
+            .catch(unlessDamaged)
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
       // A process that ended in order has killed nothing: how its jobs ended it could not tell.

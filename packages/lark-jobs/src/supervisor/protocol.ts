@@ -5,6 +5,7 @@
  * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each
  * message of ours is under the key `lark`. The supervisor hands all others on to the process that started it.
  */
+import type { Settlement } from '../store/contract/store.ts'
 import type { WorkerSummary } from '../worker/report.ts'
 import type { Vitals } from '../worker/vitals.ts'
 
@@ -63,6 +64,8 @@ export type ProcessReport =
    * process". `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
    */
   | { kind: 'ends'; cause: string; ranJobs: boolean }
+  /** How a job ended, of which the store may not have heard when the process was gone. */
+  | { kind: 'outcome'; partition: string; settlement: Settlement }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 

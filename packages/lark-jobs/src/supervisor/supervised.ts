@@ -13,6 +13,7 @@
 import { Worker as Thread } from 'node:worker_threads'
 import type { ClaimedJob, LogLine } from '../model/record.ts'
 import type { Remedy } from '../model/remedy.ts'
+import type { Ending } from '../worker/death.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { EndedRun, RunningJob, WorkerReport, WorkerSummary } from '../worker/report.ts'
 import { threadFile } from '../worker/thread-file.ts'
@@ -90,9 +91,13 @@ export class Supervised {
    *
    * @param cause continues a sentence: `ended with exit code 1: …`
    * @param ranJobs handlers were running; otherwise only outcomes were left to tell
+   * @param outcomes that the store has not heard of. What the channel does not take before the process is
+   *   gone is lost: so they come last, and one by one
    */
-  ends(cause: string, ranJobs: boolean): void {
+  ends(...[cause, ranJobs, outcomes]: Parameters<Ending>): void {
     void this.tell({ kind: 'ends', cause, ranJobs })
+    for (const [partition, settlements] of outcomes)
+      for (const settlement of settlements) void this.tell({ kind: 'outcome', partition, settlement })
   }
 
   /** Stops by itself. The supervisor starts another process in its place. */

@@ -253,9 +253,11 @@ export class Supervisor implements Lifecycle {
     const late = (returned: Returned) => report.info(`${name}: ${wentBack(returned)} after all`)
     let returned: Returned | undefined
     const cause = departure.kind === 'died' ? departure.cause : undefined
-    const handed = this.#leases.handBack(slot.worker, cause, late).then((all) => {
-      returned = all
-    })
+    const handed = this.#leases
+      .handBack({ holder: slot.worker, cause, outcomes: process.outcomes }, late)
+      .then((all) => {
+        returned = all
+      })
     await within(PATIENCE, handed)
     const what = returned === undefined ? 'its jobs go back when the store answers' : wentBack(returned)
     if (pause !== undefined && returned !== undefined && returned.failed > 0) pause = this.#hurry(place)

@@ -48,6 +48,8 @@ export class WorkerProcess extends Part {
   /** The last report about its worker. `heardAt`: when it came, by `performance.now()`. */
   vitals: Vitals | undefined
   heardAt = performance.now()
+  /** How jobs ended, which it said at its end. */
+  readonly outcomes: Extract<ProcessReport, { kind: 'outcome' }>[] = []
   hasServed = false
   /** The process was told to end so that another takes its place. */
   isRestarting = false
@@ -139,6 +141,7 @@ export class WorkerProcess extends Part {
       this.#killAt = Number.POSITIVE_INFINITY
       this.#killIn(report.ms + GRACE)
     } else if (report.kind === 'ends') this.#ending = report
+    else if (report.kind === 'outcome') this.outcomes.push(report)
     else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
     else if (report.kind === 'refused' || report.kind === 'ended') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }

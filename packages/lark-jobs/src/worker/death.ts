@@ -26,6 +26,8 @@ const HANDING_BACK = 2_000
 /** Milliseconds that the thread then gets to close its store. */
 const CLOSING = 1_000
 
+export type Ending = (cause: string, ranJobs: boolean, outcomes: ProcessEnd['outcomes']) => void
+
 interface Watched {
   running: ReadonlySet<Execution>
   report: Pick<WorkerReport, 'warn'>
@@ -33,10 +35,10 @@ interface Watched {
   /** How jobs ended, of which the store has not heard: by their partition. */
   unstored: () => ProcessEnd['outcomes']
   /**
-   * Told why the process ends: its supervisor, which hands back what it holds. `ranJobs`: handlers were
-   * running.
+   * Told why the process ends: its supervisor, which hands back what it holds, and tells the store the
+   * outcomes if the thread could not. `ranJobs`: handlers were running.
    */
-  onEnding?: ((cause: string, ranJobs: boolean) => void) | undefined
+  onEnding?: Ending | undefined
 }
 
 /** The most characters of a cause. */
@@ -100,8 +102,9 @@ function tellOf(one: Watched, code: number, stack: readonly string[]): void {
   const ending = holds ? `ended with ${cause}`.slice(0, LONGEST) : undefined
   const outcomes = unstored().filter(([, settlements]) => settlements.length > 0)
   const isOurs = onEnding === undefined && ending !== undefined
-  thread.processEnds({ ...(isOurs && { cause: ending }), outcomes: outcomes.map(sendable) })
-  if (ending !== undefined) onEnding?.(ending, jobs.length > 0)
+  const sent = outcomes.map(sendable)
+  thread.processEnds({ ...(isOurs && { cause: ending }), outcomes: sent })
+  if (ending !== undefined) onEnding?.(ending, jobs.length > 0, sent)
   const count = outcomes.reduce((sum, [, settlements]) => sum + settlements.length, 0)
   const parts = [
     ...(jobs.length > 0 ? [`it ran ${listed(jobs.map(nameOf))}`] : []),

@@ -2,6 +2,7 @@
  * The options of a worker: its queues, how many jobs it runs at a time, and when it ends. They are checked
  * before it starts.
  */
+
 import type { Limits } from '../model/limits.ts'
 import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { jobClasses } from '../options/job-class.ts'
@@ -28,6 +29,7 @@ import type { Definition } from '../schedule/definition.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import type { StoreLocation } from '../store/connect.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
+import type { Ending } from './death.ts'
 import type { WorkerReport } from './report.ts'
 
 /** Jobs at a time. */
@@ -92,9 +94,9 @@ export interface WorkerOptions
   onDelivering?: (ms: number) => void
   /**
    * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and
-   * continues the words "its process".
+   * continues the words "its process". `outcomes`: how jobs ended, of which the store has not heard.
    */
-  onEnding?: (cause: string, ranJobs: boolean) => void
+  onEnding?: Ending
   store: Store
   registry: Registry
   queues: readonly string[]

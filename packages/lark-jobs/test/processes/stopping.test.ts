@@ -17,7 +17,7 @@ const files = {
       maxCrashes = 1
       async handle() {
         appendFileSync('begun', this.id + '\\n')
-        while (!existsSync('go')) await sleep(20)
+        while (!existsSync('go') && !existsSync('go-' + this.id)) await sleep(20)
         appendFileSync('ended', this.id + '\\n')
       }
     }`,
@@ -147,22 +147,26 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite })) {
     expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
   }, 120_000)
 
-  test(`on ${name}, a process that ends by itself while the store is away names the jobs, and counts no crash`, async () => {
+  test(`on ${name}, a process that ends by itself while the store is away counts no crash for a job that had ended`, async () => {
     await using store = await make()
     const { app } = store
     await app.write(leaving)
     await app.start(['dispatch.js']).result
-    const worker = app.lark('jobs:work', '-c', '1', '--processes', '1', '--max-jobs', String(JOBS))
-    await until(app, 'begun', 1)
+    const worker = app.lark('jobs:work', '-c', '2', '--processes', '1', '--max-jobs', String(JOBS - 2))
+    await until(app, 'begun', 2)
     store.leave()
-    await app.write({ go: '' })
+    const [ends, runs] = await lines(app, 'begun')
+    await app.write({ [`go-${ends}`]: '' })
     await worker.says('how 1 job ended is not stored, and it may run again')
     await store.comeBack()
+    await app.write({ go: '' })
     await worker.result
-    // It runs again, which it would not if its one crash had been counted.
-    expect(await lines(app, 'begun')).toHaveLength(JOBS + 1)
+    // The supervisor told the store how it ended. The one that ran has crashed as often as it may.
+    expect(await lines(app, 'begun')).toHaveLength(JOBS)
     const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
-    expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
+    expect(status.counts).toMatchObject({ completed: JOBS - 1, failed: 1 })
+    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+    expect(jobs).toMatchObject([{ id: runs, errors: [{ code: 'WORKER_DIED' }] }])
   }, 120_000)
 }
 

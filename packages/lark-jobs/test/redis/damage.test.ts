@@ -168,7 +168,10 @@ describe('a foreign value', () => {
       await send('SET', `${prefix}:{b}:${name}`, 'foreign')
     }
     const leases = new HandBack({ store, queues: ['a', 'b', 'c'], limiters: [] })
-    expect(await leases.handBack('ada', undefined, () => {})).toEqual({ jobs: 2, failed: 0 })
+    expect(await leases.handBack({ holder: 'ada', cause: undefined, outcomes: [] }, () => {})).toEqual({
+      jobs: 2,
+      failed: 0,
+    })
     await leases.stop()
     for (const partition of ['a', 'c']) expect(await store.counts(partition)).toMatchObject({ waiting: 1 })
     await removeKeys(url, prefix)

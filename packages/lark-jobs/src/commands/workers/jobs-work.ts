@@ -142,7 +142,7 @@ export class JobsWorkCommand extends Command {
         onStuck: () => supervised.leave(),
         onRestart: () => supervised.askToRestart(),
         onDelivering: (ms) => supervised.needs(ms),
-        onEnding: (cause, ranJobs) => supervised.ends(cause, ranJobs),
+        onEnding: (...ending) => supervised.ends(...ending),
       })
       report.summary = () => worker.summary
       supervised.serve(worker, report)
