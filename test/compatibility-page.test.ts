@@ -1,6 +1,9 @@
-/** docs/compatibility.md is the page of what is kept of the rows, and all rows of the matrix are in it. */
+/**
+ * docs/compatibility.md is the page of what is kept of the rows, all rows of the matrix are in it, and each has worked
+ * with what there is now. The packages must be built.
+ */
 import { expect, test } from 'vitest'
-import { kept, pageOf } from '../matrix/harness/report.js'
+import { kept, pageOf, staleOf } from '../matrix/harness/report.js'
 import { rows } from '../matrix/rows.js'
 import { read } from './source.ts'
 
@@ -9,4 +12,8 @@ const nameOf = ({ kind, name }: { kind: string; name: string }) => `${kind}: ${n
 test('the page has the outcome of each row', () => {
   expect(read('docs/compatibility.md')).toBe(pageOf(kept()))
   expect(kept().results.map(nameOf)).toEqual(rows.map(nameOf))
+})
+
+test('no row has failed, or was tried with other declarations, builds or fixtures', () => {
+  expect(staleOf(rows).map(nameOf), 'Try these rows again: npm run matrix -- --stale').toEqual([])
 })

@@ -11,8 +11,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const packages = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-dashboard']
 
 /** @param {import('./row.js').Row} row @returns {string} the packages must be built */
-export function inputsOf({ kind, name, fixture, version, node }) {
-  const own = `${kind}\n${name}\n${version}\n${node}\n${read(`matrix/${fileOf(kind)}`)}`
+export function inputsOf({ kind, name, fixture, version, node, text = '' }) {
+  const own = `${kind}\n${name}\n${version}\n${node}\n${read(`matrix/${fileOf(kind)}`)}${text}`
   const tried = [textOf(`matrix/fixtures/${fixture}`), textOf('matrix/program'), manifests()]
   const subject = kind === 'TypeScript' ? declarations() : builds()
   return createHash('sha256')

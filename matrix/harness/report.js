@@ -127,7 +127,7 @@ keywords: [lark, lark-jobs, compatibility, node, bun, deno, typescript, bundler,
 
 # Compatibility
 
-Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page. The last column names the commit that a row was tried with. No release is published while the declarations, the builds or the rows have changed since.
+Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page. The last column names the commit that a row was tried with. If the declarations, the builds or a row have changed since, a test fails, and no release is published.
 
 Machine: ${machine}, unless a row says otherwise.
 

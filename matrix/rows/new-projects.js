@@ -30,6 +30,7 @@ const project = (name, node, manager, row = {}) => ({
   name: `${name}, Node ${node}`,
   fixture: 'managers',
   node,
+  text: test,
   ...row,
   async run(trial) {
     const folder = join(trial.out, 'shop')
