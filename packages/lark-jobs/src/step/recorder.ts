@@ -7,6 +7,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { Recorded } from '../model/journal.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
+import type { Turns } from './turns.ts'
 
 /** The most entries of a job, and their bytes. */
 export const MAX_ENTRIES = 10_000
@@ -24,15 +25,19 @@ export class Recorder {
   #at: number
   #bytes: number
   #late: string[] = []
+  /** How many entries are stored when those are that have decided how the run goes on. */
+  #decisive = 0
   #entries: string[] = []
   /** How many of the first of these are under way. */
   #sent = 0
   #waiting: Waiting[] = []
   #isProgress = false
   readonly #send: () => void
+  readonly #turns: Turns
 
   /** @param send asks for a call that brings what `take` returns */
-  constructor({ count, bytes }: { count: number; bytes: number }, send: () => void) {
+  constructor({ count, bytes }: { count: number; bytes: number }, send: () => void, turns: Turns) {
+    this.#turns = turns
     this.#at = count
     this.#bytes = bytes
     this.#send = send
@@ -43,10 +48,36 @@ export class Recorder {
     return this.#entries.length > 0
   }
 
-  /** Records with the next entry that is written anyway. */
-  later(entry: string): void {
+  /**
+   * Records with the next entry that is written anyway.
+   *
+   * @param decides the run may go on otherwise if a later run does not find it: it is stored before the next
+   * step begins (`decided`)
+   */
+  later(entry: string, decides = false): void {
     this.#count(entry)
     this.#late.push(entry)
+    if (decides) this.#decisive = this.#at + this.#entries.length + this.#late.length
+  }
+
+  /**
+   * Records how a step or a wait ended, and resolves when the run may go on with that: at once, but not
+   * before what was recorded earlier, because a later run goes by that order.
+   */
+  ended(entry: string, decides: boolean): Promise<void> | undefined {
+    if (this.isBusy) return this.now(entry, false)
+    this.later(entry, decides)
+    return this.#turns.next()
+  }
+
+  /**
+   * Resolves when all is stored that has decided how the run goes on; undefined if it is. A step that began
+   * before could be one that the next run, which decides anew, never comes to.
+   */
+  decided(): Promise<void> | undefined {
+    if (this.#decisive <= this.#at) return undefined
+    if (this.#decisive > this.#at + this.#entries.length) return this.#record(false)
+    return this.#storedAt(this.#decisive)
   }
 
   /**
@@ -57,13 +88,21 @@ export class Recorder {
    */
   now(entry: string, isProgress: boolean): Promise<void> {
     this.#count(entry)
+    this.#late.push(entry)
+    return this.#record(isProgress)
+  }
+
+  #record(isProgress: boolean): Promise<void> {
     this.#isProgress ||= isProgress
-    this.#entries.push(...this.#late.splice(0), entry)
-    const at = this.#at + this.#entries.length
-    return new Promise((stored, failed) => {
-      this.#waiting.push({ at, stored, failed })
-      this.#send()
-    })
+    this.#entries.push(...this.#late.splice(0))
+    const stored = this.#storedAt(this.#at + this.#entries.length)
+    this.#send()
+    return stored
+  }
+
+  /** Resolves when so many entries are stored. */
+  #storedAt(at: number): Promise<void> {
+    return new Promise((stored, failed) => this.#waiting.push({ at, stored, failed }))
   }
 
   /** What is to be sent now: as much as one call takes. */
@@ -87,7 +126,7 @@ export class Recorder {
     this.#sent = 0
     const over = this.#waiting.filter(({ at }) => lost !== undefined || at <= this.#at)
     this.#waiting = this.#waiting.filter((each) => !over.includes(each))
-    for (const { stored, failed } of over) lost === undefined ? stored() : failed(lost)
+    for (const { stored, failed } of over) lost === undefined ? this.#turns.pass(stored) : failed(lost)
     if (this.#entries.length > 0 && lost === undefined) this.#send()
   }
 

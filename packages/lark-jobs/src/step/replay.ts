@@ -5,6 +5,7 @@
  */
 import type { Journal } from '../model/journal.ts'
 import { readEntry } from './entries.ts'
+import type { Turns } from './turns.ts'
 
 /** How a step or a wait ended. */
 export interface StepEnd {
@@ -41,6 +42,7 @@ export class Replay {
   #next = 0
   readonly #asked = new Map<number, () => void>()
   #turn: NodeJS.Immediate | undefined
+  readonly #turns: Turns
   readonly #spent: (run: number, ms: number) => void
 
   /**
@@ -50,9 +52,11 @@ export class Replay {
   constructor(
     journal: Journal | undefined,
     more: (from: number) => Promise<Journal | undefined>,
+    turns: Turns,
     spent: (run: number, ms: number) => void,
   ) {
     this.#more = more
+    this.#turns = turns
     this.#spent = spent
     if (journal !== undefined) this.#add(journal)
   }
@@ -84,10 +88,11 @@ export class Replay {
   turnOf({ place }: StepEnd): Promise<void> | undefined {
     if (place === this.#next) {
       this.#next += 1
-      // After the caller has gone on: those behind it must not overtake it.
-      queueMicrotask(() => this.#release())
+      const turn = this.#turns.next()
+      this.#release()
+      return turn
     }
-    if (place < this.#next) return undefined
+    if (place < this.#next) return this.#turns.next()
     return new Promise((resolve) => {
       this.#asked.set(place, resolve)
       this.#turn ??= setImmediate(() => this.#passOver())
@@ -144,7 +149,7 @@ export class Replay {
     for (let go = this.#asked.get(this.#next); go !== undefined; go = this.#asked.get(this.#next)) {
       this.#asked.delete(this.#next)
       this.#next += 1
-      go()
+      this.#turns.pass(go)
     }
   }
 
@@ -152,11 +157,15 @@ export class Replay {
   #passOver(): void {
     this.#turn = undefined
     if (this.#asked.size === 0) return
+    if (!this.#turns.isOver) {
+      this.#turn = setImmediate(() => this.#passOver())
+      return
+    }
     const first = Math.min(...this.#asked.keys())
     const go = this.#asked.get(first)!
     this.#asked.delete(first)
     this.#next = first + 1
-    go()
+    this.#turns.pass(go)
     this.#release()
     if (this.#asked.size > 0) this.#turn = setImmediate(() => this.#passOver())
   }

@@ -23,6 +23,7 @@ import { Recorder } from './recorder.ts'
 import { Replay, type StepEnd } from './replay.ts'
 import { type SignalKind, type SignalValue, signalValue } from './signal.ts'
 import { isStepError, StepError } from './step-error.ts'
+import { Turns } from './turns.ts'
 import type { WaitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
 
@@ -102,6 +103,7 @@ export class Steps {
   readonly #waits: Waits
   /** The keys of steps and waits that have not ended. */
   readonly #open = new Set<string>()
+  readonly #turns = new Turns(() => this.#open.size < 2)
   /** How many functions of steps, and reads of the journal, are under way. */
   #busy = 0
   #isDropped = false
@@ -116,14 +118,16 @@ export class Steps {
     this.#replay = new Replay(
       journal,
       (from) => around.more(from),
+      this.#turns,
       // After a failure, an attempt begins anew.
       (run, ms) => run === around.job.runs - 1 && around.hadSpent(ms),
     )
-    this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send())
+    this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send(), this.#turns)
     this.#waits = new Waits(
       {
         recorder: this.#recorder,
         now: () => this.#now(),
+        turns: this.#turns,
         isIdle: () => this.#busy === 0 && around.reason === undefined,
         times: around.times,
         suspend: around.suspend && ((names, until) => this.#suspend(names, until)),
@@ -161,7 +165,7 @@ export class Steps {
       if (this.#isDropped) return never
       if ('value' in answer) return answer.value
       failed += 1
-      if (failed >= how.tries || isNonRetryable(answer.error)) throw this.#failed(key, answer.error)
+      if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer.error)
       until = Math.round(this.#now() + pauseAfter(failed, how.backoff))
       this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
     }
@@ -302,6 +306,8 @@ export class Steps {
     this.#busy += 1
     this.#waits.stir()
     try {
+      const decided = this.#recorder.decided()
+      if (decided !== undefined) await decided
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
       const value = await current.run(key, () => inTime(work, context, how, this.#around.signal))
       const text = encode(value, `${this.#around.name}: the step ${stepWords(key)}`, 'result')
@@ -317,11 +323,11 @@ export class Steps {
     }
   }
 
-  #failed(key: string, thrown: unknown): StepError {
+  async #failed(key: string, thrown: unknown): Promise<StepError> {
     const { run: _, took: __, ...error } = jobError(thrown, 0, 0)
     const kept = { ...error, ...(isNonRetryable(thrown) && { isFinal: true as const }) }
-    this.#recorder.later(writeEntry('error', key, JSON.stringify(kept)))
     this.#failures.add(key)
+    await this.#recorder.ended(writeEntry('error', key, JSON.stringify(kept)), true)
     return new StepError(key, kept)
   }
 

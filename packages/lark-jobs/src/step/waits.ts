@@ -5,6 +5,7 @@
 import type { KeptSignal } from '../model/journal.ts'
 import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
+import type { Turns } from './turns.ts'
 import { type WaitTimes, waitTimes } from './wait-times.ts'
 
 /**
@@ -35,6 +36,7 @@ export interface WaitsAround {
   recorder: Recorder
   /** Milliseconds since 1970 by the store's clock. */
   now(): number
+  turns: Turns
   /** Whether nothing else goes on. */
   isIdle(): boolean
   /** Default: by timers. */
@@ -54,6 +56,8 @@ export class Waits {
   readonly #open = new Set<StepWait>()
   /** Ends the timer after which the run is suspended. */
   #linger = none
+  /** Waits whose time had come when they were asked for. */
+  #due: StepWait[] = []
   #isDropped = false
 
   constructor(around: WaitsAround, signals: readonly KeptSignal[], taken: Set<number>) {
@@ -85,10 +89,20 @@ export class Waits {
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
       wait.isShort = left <= this.#times.short
       // A millisecond is what clocks differ by when they are rounded.
-      if (left <= 1) this.#end(wait, undefined)
+      if (left <= 1) this.#endSoon(wait)
       else if (left < Number.POSITIVE_INFINITY)
         wait.stop = this.#times.after(left, () => this.#end(wait, undefined), names.length === 0)
       this.stir()
+    })
+  }
+
+  /** Of waits that are over already, the one that was to end first does, whichever was asked for first. */
+  #endSoon(wait: StepWait): void {
+    this.#due.push(wait)
+    if (this.#due.length > 1) return
+    setImmediate(() => {
+      const due = this.#due.splice(0)
+      for (const each of due.sort((one, other) => one.until! - other.until!)) this.#end(each, undefined)
     })
   }
 
@@ -154,26 +168,23 @@ export class Waits {
     return true
   }
 
-  /**
-   * Ends a wait. That its time has come need not be stored before the run goes on; but what was recorded
-   * before must be, because a later run goes by that order.
-   */
   #end(wait: StepWait, signal: number | undefined): void {
     if (!this.#open.delete(wait)) return
     wait.stop()
     this.stir()
-    const { recorder } = this.#around
+    const { recorder, turns } = this.#around
     if (wait.key === undefined) {
       wait.over(undefined)
       return
     }
-    const entry = signal === undefined ? writeEntry('over', wait.key) : writeEntry('got', wait.key, signal)
-    const isStored = signal !== undefined || recorder.isBusy
-    if (!isStored) {
-      recorder.later(entry)
-      wait.over(undefined)
+    if (signal !== undefined) {
+      recorder.now(writeEntry('got', wait.key, signal), true).then(() => wait.over(signal), wait.fail)
       return
     }
-    recorder.now(entry, signal !== undefined).then(() => wait.over(signal), wait.fail)
+    // Another end, or a signal that comes meanwhile, would make a later run go on otherwise.
+    const decides = wait.names.length > 0 || !turns.isAlone
+    const turn = recorder.ended(writeEntry('over', wait.key), decides)
+    if (turn === undefined) wait.over(undefined)
+    else turn.then(() => wait.over(undefined), wait.fail)
   }
 }
