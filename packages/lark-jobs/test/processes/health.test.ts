@@ -77,6 +77,13 @@ async function until(
   }
 }
 
+/** Two signals that come together are one: the worker would finish what runs. */
+async function stopAtOnce({ child, says }: Running): Promise<void> {
+  child.kill('SIGTERM')
+  await says('Stopping')
+  child.kill('SIGTERM')
+}
+
 /** What the manual has Docker run. */
 async function healthCheck(): Promise<string> {
   const page = await readFile(new URL('../../../../docs/deploying.md', import.meta.url), 'utf8')
@@ -116,8 +123,7 @@ describe.concurrent('jobs:work --http', () => {
       text: 'The worker is quiet: it takes no more jobs\n',
     })
     expect((await ask(LIVE)).status).toBe(200)
-    running.child.kill('SIGTERM')
-    running.child.kill('SIGTERM')
+    await stopAtOnce(running)
     expect(await running.result).toMatchObject({ code: 0 })
   }, 120_000)
 
@@ -139,8 +145,7 @@ describe.concurrent('jobs:work --http', () => {
     const { text } = await until(ask, LIVE, 503)
     expect(text).toMatch(/^Worker process [12] \(pid \d+\) has not turned its event loop for 1\d s[^\n]*\n$/)
     expect((await ask('/ready')).status).toBe(200)
-    running.child.kill('SIGTERM')
-    running.child.kill('SIGTERM')
+    await stopAtOnce(running)
     await running.result
   }, 120_000)
 
