@@ -28,6 +28,7 @@ const samples: { [Do in Remedy['do']]: Extract<Remedy, { do: Do }> } = {
   'start-worker': { do: 'start-worker', queue: name },
   'restart-worker': { do: 'restart-worker', worker: name },
   resume: { do: 'resume', queue: name, group: name },
+  'send-signal': { do: 'send-signal', job: name, signal: name },
   'resume-schedule': { do: 'resume-schedule', schedule: name },
   retry: { do: 'retry', job: name },
   move: { do: 'move', queue: name, to: name, job: name },

@@ -59,6 +59,7 @@ const destinations: Destinations = {
     ...queue(values.queue),
     button: group === undefined && groupHash === undefined ? 'Resume' : `Resume group ${group ?? groupHash}`,
   }),
+  'send-signal': ({ signal, ...values }) => ({ ...job(values.job), button: `Send ${signal}` }),
   'resume-schedule': ({ schedule }) => ({
     ...{ page: `schedule ${schedule}`, to: href('schedules', [schedule]), button: 'Resume' },
   }),

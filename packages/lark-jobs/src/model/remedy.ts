@@ -31,6 +31,7 @@ export type Remedy =
   | { do: 'restart-worker'; worker: string }
   /** A queue that is paused, or one of its groups; a group with a long name by its hash. */
   | { do: 'resume'; queue: string; group?: string; groupHash?: string }
+  | { do: 'send-signal'; job: string; signal: string }
   | { do: 'resume-schedule'; schedule: string }
   | { do: 'retry'; job: string }
   /** A job, or without one all jobs of a queue that is not configured. */

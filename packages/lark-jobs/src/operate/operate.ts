@@ -34,6 +34,7 @@ import type { Overview, OverviewOptions } from './measures/overview.ts'
 import type { RunTimes, RunTimesFilter } from './measures/run-times.ts'
 import type { Operating } from './operated.ts'
 import { Operations } from './operations.ts'
+import { StepOperations } from './step-operations.ts'
 import type { JobWhy, WhyOptions } from './why/why.ts'
 import { WorkerOperations } from './worker-operations.ts'
 
@@ -81,6 +82,11 @@ export class Operate extends Operations {
     const { checkWhy, why } = await import('./why/why.ts')
     checkWhy(options)
     return why(await this.#operating.jobs.open(), id, options)
+  }
+
+  /** The steps of jobs: look, send a signal, forget what was recorded. */
+  get steps(): StepOperations {
+    return new StepOperations(this.#operating)
   }
 
   /** The live workers: look, quiet, resume, restart. */

@@ -121,6 +121,41 @@ export function journals(make: Make): void {
     expect(await store.journals.read('emails', held.id, 0)).toEqual(journalOf('a', 'b'))
   })
 
+  test('entries are added by hand while no worker holds the job, once, and only behind the last', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const given = job()
+    const append = (at: number, ...entries: string[]) =>
+      store.journals.append('emails', given.id, { at, entries })
+    expect(await append(0, 'a')).toBe('missing')
+    await ada.enqueue(given)
+    expect(await append(0, 'a')).toBe('missing')
+    const held = await ada.claimOne()
+    await record(ada, held, 0, ['a', 'b'])
+    expect(await append(2, 'c')).toBe('active')
+    await ada.settle(held, suspended({ waits: ['approved'] }))
+    expect(await append(2, 'c', 'ñ')).toBe('added')
+    expect(await append(2, 'c', 'ñ')).toBe('added')
+    for (const [at, ...entries] of [
+      [1, 'x'],
+      [2, 'c'],
+      [2, 'c', 'x'],
+      [2, 'c', 'ñ', 'd'],
+      [5, 'x'],
+    ] as const)
+      expect(await append(at, ...entries)).toBe('changed')
+    expect(await store.journals.read('emails', given.id, 0)).toEqual(journalOf('a', 'b', 'c', 'ñ'))
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'delayed', suspended: ['approved'] })
+    await send(store, given.id)
+    const again = await ada.claimOne()
+    expect(again.journal?.entries).toEqual(['a', 'b', 'c', 'ñ'])
+    await ada.settle(again, failed)
+    expect(await append(4, 'd')).toBe('added')
+    await store.alter('emails', [given.id], { kind: 'retry' })
+    expect((await ada.claimOne()).journal?.entries).toEqual(['a', 'b', 'c', 'ñ', 'd'])
+  })
+
   test('a claim brings the first part of a long journal, and `read` the rest', async () => {
     await using harness = await make()
     const ada = harness.caller()

@@ -25,7 +25,7 @@ import type { WorkerRecord } from '../../src/model/record.ts'
 import { heldReason } from '../../src/operate/why/reasons-of-state.ts'
 import { operate, type Reason, reasonKinds } from '../../src/operate.ts'
 import { MAX_CRASHES } from '../../src/store/contract/store.ts'
-import { Bench, type Connect, signal } from './bench.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
 
 const program = fileURLToPath(new URL('dying.js', import.meta.url))
 const HOUR = 3_600_000
@@ -584,6 +584,21 @@ export function explaining(connect: Connect): void {
     )
     go.resolve()
     await eventually(async () => expect((await told(callback))[0]).toMatch(/^ended: .+ was not needed$/))
+  })
+
+  test('a suspended job', async () => {
+    await using bench = await make()
+    class SleepJob extends Job {
+      async handle() {
+        await this.sleep('nap', '1h')
+      }
+    }
+    const id = (await bench.jobs.dispatch(new SleepJob().with())).id
+    await bench.jobs.work({ jobs: [SleepJob], report: new Record() })
+    await eventually(async () => {
+      const [reason, ...others] = await bench.reasons(id)
+      expect([reason?.kind, others]).toEqual(['suspended', []])
+    })
   })
 
   test('each kind of reason was seen here', () => {

@@ -61,6 +61,7 @@ import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
 import { scheduling } from './scheduling.ts'
+import { seeingSteps } from './seeing-steps.ts'
 import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
 import { stepping } from './stepping.ts'
@@ -145,6 +146,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('ending', () => ending(connect))
   describe('delivering', () => delivering(connect))
   describe('stepping', () => stepping(connect))
+  describe('seeing steps', () => seeingSteps(connect))
   describe('stopping', () => stopping(connect))
   describe('unforeseen', () => unforeseen(connect))
 }

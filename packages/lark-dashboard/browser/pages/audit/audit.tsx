@@ -32,6 +32,8 @@ const names: Readonly<Record<AuditEntry['what'], string>> = {
   dispatch: 'dispatch',
   pause: 'pause',
   resume: 'resume',
+  send: 'send a signal',
+  'forget-steps': 'forget steps',
   'cancel-flow': 'cancel a flow',
   'retry-flow': 'retry a flow',
   'purge-flow': 'purge a flow',

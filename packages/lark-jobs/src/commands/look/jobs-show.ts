@@ -3,16 +3,20 @@ import { defined, visible, visibleLines } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import type { JobError, LogLine } from '../../model/record.ts'
 import { partsOf } from '../../model/run/job-error.ts'
-import { type FlowOfJob, type JobDetail, operate, type Reason } from '../../operate.ts'
+import { type FlowOfJob, type JobDetail, type JobSteps, operate, type Reason } from '../../operate.ts'
 import { isOwn, readNeed } from '../../options/limiter.ts'
 import { readable } from '../../words/duration.ts'
+import { plural } from '../../words/plural.ts'
 import { called, noJob } from '../flows/flow-words.ts'
 import { completed } from '../words/completed.ts'
 import { fromNow } from '../words/instant.ts'
 import { jsonExcerpt } from '../words/json-excerpt.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 import { printSection, printSheet, type SheetFacts } from '../words/sheet.ts'
+import { signalRow, stepRow } from '../words/step-words.ts'
 
+/** The most steps that are shown: the last. */
+const LAST_STEPS = 20
 /** The most characters of a damaged field that are shown. */
 const MOST = 2_000
 
@@ -37,8 +41,10 @@ export class JobsShowCommand extends Command {
     // The record of an ended job says all of it.
     const why = job.finishedAt === undefined ? await operating.why(id, { queue: job.queue }) : undefined
     const reasons = why?.reasons
-    if (this.json) return { ...job, ...defined({ flow, reasons }) }
+    const steps = await operating.steps.list(id, { queue: job.queue })
+    if (this.json) return { ...job, ...defined({ flow, reasons, steps }) }
     this.#print(job, flow, reasons)
+    if (steps !== undefined) this.#steps(steps)
   }
 
   #print(job: JobDetail, flow?: FlowOfJob, reasons?: readonly Reason[]): void {
@@ -52,6 +58,16 @@ export class JobsShowCommand extends Command {
     if (job.log.length > 0) printSection(this, 'Log', job.log.flatMap(logLines))
   }
 
+  #steps({ steps, signals, damaged }: JobSteps): void {
+    const lines = inColumns(steps.slice(-LAST_STEPS).map(stepRow))
+    const more = steps.length - lines.length
+    if (more > 0) lines.unshift(`… ${plural(more, 'step')} before: lark jobs:steps ${visible(this.id)}`)
+    if (damaged !== undefined) lines.push(visible(`… and what cannot be read: ${JSON.stringify(damaged)}`))
+    if (lines.length > 0) printSection(this, 'Steps', lines)
+    const kept = signals.filter(({ isTaken }) => !isTaken)
+    if (kept.length > 0) printSection(this, 'Signals that it has not taken', inColumns(kept.map(signalRow)))
+  }
+
   #json(title: string, value: unknown): void {
     const json = JSON.stringify(value) ?? 'none'
     const { lines, isCut } = jsonExcerpt(json)
@@ -62,6 +78,18 @@ export class JobsShowCommand extends Command {
       `  … the beginning of ${size} bytes; lark jobs:show ${visible(this.id)} --json prints all of them`,
     )
   }
+}
+
+/** Rows as lines, with their cells below one another. */
+function inColumns(rows: readonly string[][]): string[] {
+  const cells = rows.map((row) => row.map(visible))
+  const widths = cells[0]?.map((_, i) => Math.max(...cells.map((row) => row[i]!.length))) ?? []
+  return cells.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 function facts(

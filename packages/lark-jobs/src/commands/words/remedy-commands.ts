@@ -27,6 +27,7 @@ const commands: Commands = {
   'restart-worker': ({ worker }) => `lark jobs:restart${flag('worker', worker)}`,
   resume: ({ queue, group, groupHash }) =>
     `lark jobs:resume ${shellWord(queue)}${flag('group', group)}${flag('group-hash', groupHash)}`,
+  'send-signal': ({ job, signal }) => `lark jobs:send ${shellWord(job)} ${shellWord(signal)}`,
   'resume-schedule': ({ schedule }) => `lark schedule:resume ${shellWord(schedule)}`,
   retry: ({ job }) => `lark jobs:retry ${shellWord(job)}`,
   move: ({ queue, to, job }) =>

@@ -13,7 +13,16 @@ export const auditedOfJobs = [
 
 export const audited = [
   ...auditedOfJobs,
-  ...(['dispatch', 'pause', 'resume', 'cancel-flow', 'retry-flow', 'purge-flow'] as const),
+  ...([
+    'dispatch',
+    'send',
+    'forget-steps',
+    'pause',
+    'resume',
+    'cancel-flow',
+    'retry-flow',
+    'purge-flow',
+  ] as const),
   ...(['pause-schedule', 'resume-schedule', 'remove-schedule', 'run-schedule'] as const),
   ...(['quiet-workers', 'resume-workers', 'restart-workers'] as const),
 ] as const

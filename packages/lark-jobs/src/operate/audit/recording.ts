@@ -104,7 +104,7 @@ function warn({ who, host, what, on, count, outcome }: AuditText, error: unknown
  * What is given payloads. Messages of errors may have parts of these: a schema, or the application, writes
  * them.
  */
-const GIVEN: ReadonlySet<Audited> = new Set(['edit', 'dispatch', 'import', 'undo'])
+const GIVEN: ReadonlySet<Audited> = new Set(['edit', 'dispatch', 'send', 'import', 'undo'])
 
 /** No purge reaches the audit, so nothing of a payload may come into it. */
 function errorWords(error: unknown, what: Audited): string {

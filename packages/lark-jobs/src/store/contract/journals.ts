@@ -4,7 +4,7 @@
  *
  * **Recording.** Only the worker that holds a job writes entries: with `extend` (`LeaseNote.steps`), or with
  * the outcome of the run (`Outcome`). So a lost lease refuses them. Each call says the place of its first
- * entry, so a call may be sent again.
+ * entry, so a call may be sent again. A person may add entries while no worker holds the job (`append`).
  *
  * **Progress.** An entry that says so sets the failures and crashes of the job to 0: a job fails for what it
  * did since it got further, and not because it lived through many deployments.
@@ -27,7 +27,7 @@
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
-import type { Journal } from '../../model/journal.ts'
+import type { Journal, Recorded } from '../../model/journal.ts'
 
 /**
  * The most bytes of entries that come with a claim, and with each `read`. A single entry that is larger comes
@@ -63,9 +63,20 @@ export interface NewSignal {
  */
 export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | 'full'
 
+/**
+ *   added    the journal ends with these entries
+ *   changed  it has others at their places
+ *   active   a worker holds the job
+ *   missing  there is no such job, or it has no journal
+ */
+export type AppendVerdict = 'added' | 'changed' | 'active' | 'missing'
+
 export interface Journals {
   /** The entries of a job from a place on, as many as fit; undefined if it has no journal. */
   read(partition: string, id: string, from: number): Promise<Journal | undefined>
+
+  /** Adds entries behind the last one of a job that no worker holds. Safe to repeat. */
+  append(partition: string, id: string, steps: Pick<Recorded, 'at' | 'entries'>): Promise<AppendVerdict>
 
   /** Keeps a signal for a job, and makes the job due if it waits for it. Not safe to repeat without a key. */
   signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict>

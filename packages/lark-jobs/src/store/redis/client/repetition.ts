@@ -52,6 +52,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'configure',
       'flow-purge',
       'fold-runs',
+      'journal-append',
       'leave',
       'listen',
     ] as const),

@@ -1,8 +1,8 @@
 /**
  * Journals on Redis (`contract/journals.ts`): the arguments and the answers of the scripts.
  */
-import type { Journal } from '../../../model/journal.ts'
-import type { Journals, NewSignal, SignalVerdict } from '../../contract/store.ts'
+import type { Journal, Recorded } from '../../../model/journal.ts'
+import type { AppendVerdict, Journals, NewSignal, SignalVerdict } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
@@ -22,6 +22,18 @@ export class RedisJournals implements Journals {
   async read(partition: string, id: string, from: number): Promise<Journal | undefined> {
     const found = await this.#scripts.run('journal-read', partition, [id, String(from)])
     return found === null ? undefined : readJournal(found as ReadJournal)
+  }
+
+  async append(
+    partition: string,
+    id: string,
+    { at, entries }: Pick<Recorded, 'at' | 'entries'>,
+  ): Promise<AppendVerdict> {
+    return (await this.#scripts.run('journal-append', partition, [
+      id,
+      String(at),
+      ...entries,
+    ])) as AppendVerdict
   }
 
   async signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict> {

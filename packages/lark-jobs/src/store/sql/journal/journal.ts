@@ -9,6 +9,7 @@ import type { Journal, KeptSignal, Recorded } from '../../../model/journal.ts'
 import type { ClaimedJob, Outcome } from '../../../model/record.ts'
 import { suspendedIn } from '../../contract/rules/reason.ts'
 import {
+  type AppendVerdict,
   EARLY_MEMORY,
   JOURNAL_BYTES,
   type Journals,
@@ -72,6 +73,24 @@ export class SqliteJournals implements Journals {
     })
   }
 
+  append(name: string, id: string, steps: Pick<Recorded, 'at' | 'entries'>): Promise<AppendVerdict> {
+    return this.#on.change(name, ({ id: of, database }) => {
+      const row = database.get<JobRow>(find, of, id)
+      if (row?.journal == null) return 'missing'
+      if (row.state === ACTIVE) return 'active'
+      const { count } = database.get<Pick<Journal, 'count'>>(sizeOf, row.journal)!
+      if (count === steps.at) append(database, row.journal, steps)
+      const entries = database.all<{ entry: string }>(readEntries, row.journal, steps.at, -1)
+      const isThere =
+        count >= steps.at &&
+        same(
+          entries.map(({ entry }) => entry),
+          steps.entries,
+        )
+      return isThere ? 'added' : 'changed'
+    })
+  }
+
   signal(name: string, id: string, signal: NewSignal): Promise<SignalVerdict> {
     return this.#on.change(name, (partition) => keep(partition, id, signal))
   }
@@ -81,6 +100,10 @@ export class SqliteJournals implements Journals {
 export function record(partition: Partition, row: Journalled, steps: Recorded | undefined): void {
   if (steps === undefined || steps.entries.length === 0) return
   append(partition.database, journalOf(partition.database, row), steps)
+}
+
+function same(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((each, i) => each === other[i])
 }
 
 function append(database: Database, journal: number, steps: Recorded): void {

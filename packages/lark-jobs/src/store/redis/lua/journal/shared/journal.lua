@@ -6,7 +6,7 @@
 -- A field of `settings` says that there are journals.
 -- module: journals
 -- needs: start, counters, suspended
--- gives: read_journal, read_claimed, take_steps, open_journal, move_waits, journal_bytes, carried, bring_journal
+-- gives: keep_entries, read_journal, read_claimed, take_steps, open_journal, move_waits, journal_bytes, carried, bring_journal
 
 -- What Redis takes as arguments of one call.
 local MOST = 1000

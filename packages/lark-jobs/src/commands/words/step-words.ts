@@ -1,0 +1,25 @@
+/** The steps of a job and its signals, as commands show them: a line each, in columns. */
+import type { JobSignal, JobStep } from '../../operate.ts'
+import { fromNow } from './instant.ts'
+
+/** `done`, `waiting`; then what else there is to know. */
+export function stepRow(step: JobStep): string[] {
+  return [step.name, step.state, sizeWords(step.size), stepRemark(step)]
+}
+
+function stepRemark({ state, isWait, failed = 0, until, signal }: JobStep): string {
+  const tries =
+    failed === 0 ? '' : `${failed === 1 ? '1 try' : `${failed.toLocaleString('en')} tries`} failed`
+  if (state === 'retrying') return `${tries}, the next ${until === undefined ? 'follows' : fromNow(until)}`
+  if (state === 'waiting') return until === undefined ? '' : fromNow(until)
+  if (state === 'done' && isWait) return signal === undefined ? 'its time has come' : `got ${signal}`
+  return tries
+}
+
+export function signalRow({ name, isTaken, size }: JobSignal): string[] {
+  return [name, isTaken ? 'taken' : 'kept', sizeWords(size)]
+}
+
+function sizeWords(size: number | undefined): string {
+  return size === undefined ? '' : `${size.toLocaleString('en')} B`
+}

@@ -1,0 +1,112 @@
+/**
+ * What people do to a job with steps: they send it a signal, or let it forget what was recorded of a step, so
+ * that the step runs again.
+ */
+import { JobsError } from '../../model/errors.ts'
+import { queueOf } from '../../model/partition.ts'
+import { endedStates, type State } from '../../model/record.ts'
+import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { writeEntry } from '../../step/entries.ts'
+import { seeSteps } from '../../step/look.ts'
+import type { NewSignal } from '../../store/contract/store.ts'
+import { listed } from '../../words/listed.ts'
+import { shown } from '../../words/secret.ts'
+import { checkFilter, conditions, queueName } from '../look/filter.ts'
+import { located, wholeJournal } from '../look/job-steps.ts'
+import type { OpenQueues } from '../look/stored-jobs.ts'
+import { sendAt } from './send.ts'
+
+const place = {
+  /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
+  queue: queueName,
+  /** Only says what would be done. Nothing is changed. */
+  dryRun: flag(),
+}
+
+const sendConditions = conditions({
+  ...place,
+  /** A signal of this name with the same id is sent once: at most 100 characters. */
+  id: option<string>('a text', isText),
+})
+
+const forgetConditions = conditions(place)
+
+export interface SendByHandOptions extends OptionsOf<typeof sendConditions.entries> {}
+export interface ForgetOptions extends OptionsOf<typeof forgetConditions.entries> {}
+
+/** What became of a signal. */
+export interface SentSignal {
+  /** Whether the job gets it, or got one with this id before; not if the job has ended. */
+  sent: boolean
+  /** The state of the job before. */
+  state: State
+  /** Whether the job waited for it, and goes on. */
+  wakes: boolean
+}
+
+/** @throws FILTER_INVALID */
+export function checkSend(options: unknown): void {
+  checkFilter('operate().steps.send()', options, sendConditions, { whole: 'the fourth argument' })
+}
+
+/** @throws FILTER_INVALID, STEP_INVALID */
+export function checkForget(names: unknown, options: unknown): void {
+  checkFilter('operate().steps.forget()', options, forgetConditions, { whole: 'the third argument' })
+  if (Array.isArray(names) && names.length > 0 && names.every(isText)) return
+  throw new JobsError('STEP_INVALID', `operate().steps.forget() was given ${shown(names)} as the steps`, {
+    hint: 'It must be a list of names of steps.',
+  })
+}
+
+/** @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, SIGNALS_FULL */
+export async function sendByHand(
+  open: OpenQueues,
+  id: string,
+  signal: NewSignal,
+  { queue, dryRun }: SendByHandOptions,
+): Promise<SentSignal> {
+  const { partition, state, suspended = [] } = await located(open, id, queue)
+  const hasEnded = (endedStates as readonly State[]).includes(state)
+  const wakes = suspended.includes(signal.name)
+  if (dryRun || hasEnded) return { sent: !hasEnded, state, wakes }
+  const sent = await sendAt(open, { id, queue: queueOf(partition), partition }, signal)
+  return { sent, state, wakes: sent && wakes }
+}
+
+/**
+ * @param names as people read them, or as they are recorded
+ * @returns the names of the steps, as people read them
+ * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, STEP_INVALID, JOB_NOT_EDITABLE
+ */
+export async function forgetSteps(
+  open: OpenQueues,
+  id: string,
+  names: readonly string[],
+  { queue, dryRun }: ForgetOptions,
+): Promise<string[]> {
+  for (;;) {
+    const job = await located(open, id, queue)
+    const journal = await wholeJournal(open, job)
+    const { steps } = seeSteps(journal ?? { entries: [], signals: [] })
+    const found = names.map((name) => {
+      const step = steps.find(({ key }) => key === name) ?? steps.find((each) => each.name === name)
+      if (step !== undefined) return step
+      const known = steps.length === 0 ? 'It has none.' : `It has ${listed(steps.map((each) => each.name))}.`
+      throw new JobsError('STEP_INVALID', `${id} has recorded no step ${shown(name)}`, { id, hint: known })
+    })
+    if (job.state === 'active') throw runs(id)
+    const forgotten = found.map(({ name }) => name)
+    if (dryRun) return forgotten
+    const entries = found.map(({ key }) => writeEntry('forgotten', key))
+    const verdict = await open.store.journals.append(job.partition, id, { at: journal!.count, entries })
+    if (verdict === 'active') throw runs(id)
+    // Meanwhile it has recorded more, or was moved or removed.
+    if (verdict === 'added') return forgotten
+  }
+}
+
+function runs(id: string): JobsError {
+  return new JobsError('JOB_NOT_EDITABLE', `${id} is active; only a job that does not run can forget steps`, {
+    id,
+  })
+}

@@ -1,0 +1,158 @@
+/**
+ * The steps of a job, as people see them: what its journal has recorded of each, and the signals that came.
+ * What steps returned and what signals brought is shown only on demand, and without the parts that
+ * `redact` of the payload hides.
+ */
+import { defined } from '@s18i/lark/internal'
+import { JobsError } from '../../model/errors.ts'
+import type { Journal } from '../../model/journal.ts'
+import { queueOf } from '../../model/partition.ts'
+import type { JobRecord } from '../../model/record.ts'
+import { flag, type OptionsOf } from '../../options/schema.ts'
+import { type SeenStep, type StepState, seeSteps } from '../../step/look.ts'
+import type { Store } from '../../store/contract/store.ts'
+import { checkFilter, conditions, queueName } from './filter.ts'
+import { JOB_GONE, locate, type OpenQueues, partitionsToLookIn, shownPayload } from './stored-jobs.ts'
+
+const stepsConditions = conditions({
+  /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
+  queue: queueName,
+  /**
+   * Whether to tell what steps returned and what signals brought. The paths that `redact` of the job names
+   * are hidden in these, too. Default: only their sizes.
+   */
+  values: flag(),
+})
+
+export interface StepsOptions extends OptionsOf<typeof stepsConditions.entries> {}
+
+/** A step of a job, or a wait. */
+export interface JobStep {
+  /** As people read it: `mail 7`. */
+  name: string
+  /** As `forget()` takes it: the name, or a list as JSON. */
+  key: string
+  /**
+   * `done`: it has a result, or the wait is over. `failed`: for good, and the handler went on. `waiting`: a
+   * sleep, or a wait for signals. `retrying`: a try has failed, and another follows. `forgotten`: it runs
+   * again.
+   */
+  state: StepState
+  /** Whether it is a sleep, or a wait for signals. */
+  isWait: boolean
+  /** How many of its tries have failed. Absent: none, as far as that was recorded. */
+  failed?: number
+  /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or for ever. */
+  until?: number
+  /** The name of the signal that ended the wait. Absent: none has. */
+  signal?: string
+  /** The bytes of what it returned, or of its error. Absent: there is nothing. */
+  size?: number
+  /** What it returned, or its error, if that was asked for. */
+  value?: unknown
+}
+
+/** A signal that was sent to a job. */
+export interface JobSignal {
+  name: string
+  /** Whether a wait has got it. */
+  isTaken: boolean
+  /** The bytes of its value. Absent: it has none. */
+  size?: number
+  /** Its value, if that was asked for. */
+  value?: unknown
+}
+
+/** What is known of the steps of a job. */
+export interface JobSteps {
+  id: string
+  queue: string
+  state: JobRecord['state']
+  /** In the order in which something was last recorded of each. */
+  steps: JobStep[]
+  /** In the order in which they came. */
+  signals: JobSignal[]
+  /** Of a suspended job: the names of the signals that make it go on before it is due. */
+  waitsFor?: string[]
+  /** The bytes of all that was recorded. */
+  size: number
+  /** The beginning of what cannot be read, if something cannot. The other steps are told nevertheless. */
+  damaged?: string
+}
+
+/** @throws FILTER_INVALID */
+export function checkSteps(options: unknown): void {
+  checkFilter('operate().steps.list()', options, stepsConditions, { whole: 'the second argument' })
+}
+
+/**
+ * @returns undefined if the job has recorded nothing, and no signal came
+ * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE
+ */
+export async function jobSteps(
+  open: OpenQueues,
+  id: string,
+  { queue, values = false }: StepsOptions,
+): Promise<JobSteps | undefined> {
+  const job = await located(open, id, queue)
+  const journal = await wholeJournal(open, job)
+  if (journal === undefined) return undefined
+  const { steps, taken, damaged } = seeSteps(journal)
+  const redact = job.options?.redact
+  const shown = (text: string) => ({
+    ...(text !== '' && {
+      size: Buffer.byteLength(text),
+      ...(values && { value: shownPayload(text, redact) }),
+    }),
+  })
+  return {
+    ...{ id, queue: queueOf(job.partition), state: job.state },
+    steps: steps.map((step) => ({ ...seen(step), ...shown(step.text ?? '') })),
+    signals: journal.signals.map(({ name, text }, n) => ({ name, isTaken: taken.has(n), ...shown(text) })),
+    ...defined({ waitsFor: job.suspended, damaged }),
+    size: journal.bytes,
+  }
+}
+
+function seen({ text: _, isWait, ...step }: SeenStep): JobStep {
+  return { ...step, isWait: isWait === true }
+}
+
+/** @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+export async function located(open: OpenQueues, id: string, queue: string | undefined): Promise<JobRecord> {
+  const job = await locate(open, await partitionsToLookIn(open, queue), id, true)
+  if (job === undefined) throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: JOB_GONE })
+  return job
+}
+
+/** All that a job has recorded, and all signals; undefined if there is neither. */
+export async function wholeJournal(
+  { store }: Pick<OpenQueues, 'store'>,
+  { partition, id }: Pick<JobRecord, 'partition' | 'id'>,
+): Promise<Journal | undefined> {
+  const first = await store.journals.read(partition, id, 0)
+  if (first === undefined) return undefined
+  const entries = [...first.entries]
+  while (entries.length < first.count) {
+    const more = await store.journals.read(partition, id, entries.length)
+    if (more === undefined || more.entries.length === 0) break
+    entries.push(...more.entries)
+  }
+  return { ...first, entries }
+}
+
+/** How many of the last entries of a journal say what its job waits for. */
+const LAST = 100
+
+/** What the last entries of a journal say of its steps: what a job waits for stands at the end, mostly. */
+export async function lastSteps(
+  { journals }: Pick<Store, 'journals'>,
+  partition: string,
+  id: string,
+): Promise<SeenStep[]> {
+  const first = await journals.read(partition, id, 0)
+  if (first === undefined) return []
+  const isWhole = first.entries.length === first.count
+  const last = isWhole ? first : await journals.read(partition, id, Math.max(0, first.count - LAST))
+  return seeSteps({ entries: last?.entries ?? [], signals: first.signals }).steps
+}

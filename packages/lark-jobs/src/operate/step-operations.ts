@@ -1,0 +1,93 @@
+/**
+ * The steps of jobs, as people see and change them: look, send a signal, forget. What it does is in
+ * `look/job-steps.ts` and `change/job-steps.ts`, which are loaded with the first call.
+ */
+import { defined } from '@s18i/lark/internal'
+import { readId } from '../model/id.ts'
+import type { SignalKind } from '../step/signal.ts'
+import type { ForgetOptions, SendByHandOptions, SentSignal } from './change/job-steps.ts'
+import type { JobSteps, StepsOptions } from './look/job-steps.ts'
+import type { OpenQueues } from './look/stored-jobs.ts'
+import type { Operating } from './operated.ts'
+
+/** Looks at the steps of jobs and changes what was recorded of them; `operate().steps` is such an object. */
+export class StepOperations {
+  readonly #operating: Operating
+
+  /** @internal */
+  constructor(operating: Operating) {
+    this.#operating = operating
+  }
+
+  /**
+   * What a job has recorded of its steps, what it waits for, and the signals that came. Undefined if it has
+   * recorded nothing, and no signal came.
+   *
+   * @param options `values`: also what steps returned and what signals brought. `queue`: looks only there
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   * @example for (const { name, state } of (await operate().steps.list(id))?.steps ?? []) console.log(name, state)
+   */
+  async list(id: string, options: StepsOptions = {}): Promise<JobSteps | undefined> {
+    const { checkSteps, jobSteps } = await import('./look/job-steps.ts')
+    checkSteps(options)
+    return jobSteps(await this.#queues(), readId(id), options)
+  }
+
+  /**
+   * Sends a signal to a job, as `handle.send()` does, and records that in the audit: its name, never its
+   * value.
+   *
+   * @param signal made by `defineSignal`, or its name: then no schema checks the value
+   * @param value JSON; without one, the signal has none
+   * @param options `id`: the signal is kept once, however often it is sent with this id. `dryRun`: only says
+   *   what would become of it
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, STEP_INVALID, PAYLOAD_NOT_JSON,
+   *   PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, SIGNALS_FULL, FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await operate().steps.send(id, 'approved', { by: 'ada' })
+   */
+  async send<T>(
+    id: string,
+    signal: SignalKind<T> | string,
+    value?: T,
+    options: SendByHandOptions = {},
+  ): Promise<SentSignal> {
+    const [{ checkSend, sendByHand }, { readSignal }] = await Promise.all([
+      import('./change/job-steps.ts'),
+      import('./change/send.ts'),
+    ])
+    readId(id)
+    checkSend(options)
+    const kind = typeof signal === 'string' ? { name: signal } : (signal as SignalKind<unknown>)
+    const read = await readSignal(kind, value, defined({ id: options.id }))
+    const send = async () => sendByHand(await this.#queues(), id, read, options)
+    if (options.dryRun) return send()
+    const count = ({ sent }: SentSignal) => (sent ? 1 : 0)
+    return this.#operating.perform({ what: 'send', on: `signal ${read.name} to job ${id}`, count }, send)
+  }
+
+  /**
+   * Lets a job that does not run forget what was recorded of steps or waits: its next run does them again. It
+   * does not make the job due: a failed job still needs a retry.
+   *
+   * @param names as `list()` gives them
+   * @param options `dryRun`: only says which steps there are
+   * @returns the names of the steps
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, STEP_INVALID, FILTER_INVALID,
+   *   UNKNOWN_QUEUE
+   * @example await operate().steps.forget(id, ['charge']), await operate().retry(id)
+   */
+  async forget(id: string, names: readonly string[], options: ForgetOptions = {}): Promise<string[]> {
+    const { checkForget, forgetSteps } = await import('./change/job-steps.ts')
+    readId(id)
+    checkForget(names, options)
+    const forget = async () => forgetSteps(await this.#queues(), id, names, options)
+    if (options.dryRun) return forget()
+    const on = `steps ${names.join(', ')} of job ${id}`
+    return this.#operating.perform({ what: 'forget-steps', on, count: ({ length }) => length }, forget)
+  }
+
+  async #queues(): Promise<OpenQueues> {
+    const { store, settings } = await this.#operating.jobs.open()
+    return { store, queues: settings.partitions }
+  }
+}

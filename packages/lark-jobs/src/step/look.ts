@@ -1,0 +1,109 @@
+/**
+ * What is recorded of the steps of a job, as people see it: each step and wait with its state. New kind of
+ * entry: what becomes of its step (`after`).
+ */
+
+import { defined } from '@s18i/lark/internal'
+import { JobsError } from '../model/errors.ts'
+import type { Journal, KeptSignal } from '../model/journal.ts'
+import { type Entry, readEntry } from './entries.ts'
+import { stepWords } from './name.ts'
+
+/**
+ *   done       it has a result, or the wait is over
+ *   failed     it has failed for good, and the handler went on
+ *   waiting    a sleep, or a wait for signals, has begun
+ *   retrying   a try has failed, and another follows
+ *   forgotten  what was recorded does not count any more: it runs again
+ */
+export type StepState = 'done' | 'failed' | 'waiting' | 'retrying' | 'forgotten'
+
+/** A step or a wait. */
+export interface SeenStep {
+  /** As it is recorded: a list of texts and numbers as JSON. */
+  key: string
+  /** As people read it: `mail 7`. */
+  name: string
+  state: StepState
+  /** How many tries have failed. Absent: none that was recorded. */
+  failed?: number
+  /** Until when it waits: milliseconds since 1970. Absent: it does not, or for ever. */
+  until?: number
+  /** Of a wait that is done: the name of the signal that it got. Absent: its time has come. */
+  signal?: string
+  isWait?: true
+  /** The result, or the error: JSON. */
+  text?: string
+}
+
+export interface SeenSteps {
+  /** In the order in which something was last recorded of each. */
+  steps: SeenStep[]
+  /** The numbers of the signals that were taken. */
+  taken: Set<number>
+  /** The beginning of the first entry that cannot be read. */
+  damaged?: string
+}
+
+/** @param journal from the first entry on */
+export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signals'>): SeenSteps {
+  const steps = new Map<string, SeenStep>()
+  const taken = new Set<number>()
+  let damaged: string | undefined
+  for (const text of entries) {
+    try {
+      const entry = readEntry(text)
+      const step = after(entry, steps.get(entry.key), signals)
+      if (step === undefined) continue
+      if (entry.kind === 'got') taken.add(Number(entry.value))
+      steps.delete(entry.key)
+      steps.set(entry.key, step)
+    } catch (error) {
+      if (!JobsError.is(error, 'JOURNAL_DAMAGED')) throw error
+      damaged ??= text.slice(0, 80)
+    }
+  }
+  return { steps: [...steps.values()], taken, ...defined({ damaged }) }
+}
+
+/** The step after an entry; undefined if the entry is of none. */
+function after(
+  { kind, key, value }: Entry,
+  before: SeenStep | undefined,
+  signals: readonly KeptSignal[],
+): SeenStep | undefined {
+  const { failed, isWait } = before ?? {}
+  const step = (state: StepState, more: Partial<SeenStep> = {}): SeenStep => {
+    return { key, name: nameOf(key), state, ...(failed && { failed }), ...(isWait && { isWait }), ...more }
+  }
+  switch (kind) {
+    case 'result':
+      return step('done', { text: value.replace(/^@\d+ /, '') })
+    case 'error':
+      return step('failed', { text: value })
+    case 'try': {
+      const [count, until] = value.split('|').map(Number) as [number, number]
+      return step('retrying', { failed: count, until })
+    }
+    case 'wait':
+      return step('waiting', { isWait: true, ...(value !== '' && { until: Number(value) }) })
+    case 'over':
+      return step('done', { isWait: true })
+    case 'got': {
+      return step('done', { isWait: true, ...defined({ signal: signals[Number(value)]?.name }) })
+    }
+    case 'forgotten':
+      return step('forgotten')
+    default:
+      return undefined
+  }
+}
+
+/** A name that others wrote may be no list. */
+function nameOf(key: string): string {
+  try {
+    return stepWords(key)
+  } catch {
+    return key
+  }
+}

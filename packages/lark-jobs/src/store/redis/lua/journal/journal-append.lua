@@ -1,0 +1,32 @@
+-- journal-append: adds entries to the journal of a job that no worker holds.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  id
+-- ARGV[3]  place of the first entry
+-- ARGV[4]  the entries, one in each
+-- Returns  the verdict (`store/contract/journals.ts`)
+-- Cost     O(n) for n entries
+-- needs: start, locate, journals
+
+local id, at = ARGV[2], tonumber(ARGV[3])
+local state = locate(id)
+if not state or redis.call('HEXISTS', key('journals'), id) == 0 then
+  return 'missing'
+elseif state == 'active' then
+  return 'active'
+end
+local name, entries = key('steps:' .. id), { unpack(ARGV, 4) }
+local count = redis.call('LLEN', name)
+if count == at then
+  journals().keep_entries(id, at, entries)
+  return 'added'
+elseif count ~= at + #entries then
+  return 'changed'
+end
+for i, entry in ipairs(redis.call('LRANGE', name, at, -1)) do
+  if entry ~= entries[i] then
+    return 'changed'
+  end
+end
+return 'added'

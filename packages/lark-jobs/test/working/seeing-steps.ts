@@ -1,0 +1,169 @@
+/** What people see of jobs with steps, and do to them: `operate().steps`, and why such a job does not run. */
+import { expect, test } from 'vitest'
+import { defineSignal, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
+import { operate } from '../../src/operate.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+const approved = defineSignal<{ by: string; card?: { number: string } }>('approved')
+const DAY = 86_400_000
+
+let charges = 0
+class OrderJob extends Job {
+  override readonly key = 'order'
+  static override redact = ['card.number']
+  async handle(_payload: { card: { number: string } }) {
+    await this.step('charge', () => ({ n: ++charges, card: { number: '4111' } }))
+    await this.step(['mail', 7], () => undefined)
+    await this.step('flaky', () => Promise.reject(new TypeError('no')), { tries: 2, backoff: 1 }).catch(
+      () => {},
+    )
+    await this.waitFor(approved)
+    await this.waitFor(approved, { name: 'second', timeout: '3d' })
+    await this.sleep('cool down', '1d')
+  }
+}
+class PollJob extends Job {
+  override readonly key = 'poll'
+  async handle() {
+    await this.step('ask', () => Promise.reject(new Error('not yet')), { tries: 9, backoff: '5m' })
+  }
+}
+
+/** Works until so many runs have ended. */
+async function runs(bench: Bench, count: number): Promise<void> {
+  const report = new Record()
+  const worker = await bench.work([OrderJob, PollJob], { report })
+  await report.ends(count)
+  await worker.stop()
+}
+
+export function seeingSteps(connect: Connect): void {
+  test('what a job has recorded, step by step, and why it waits', async () => {
+    await using bench = await Bench.make(connect)
+    const { steps, why } = reading(bench)
+    const { id } = await bench.jobs.dispatch(OrderJob.with({ card: { number: '4111' } }))
+    expect(await steps.list(id)).toBeUndefined()
+    await expect(steps.list('nobody')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+    expect(await steps.send(id, approved, { by: 'ada', card: { number: '4111' } })).toMatchObject({
+      wakes: false,
+    })
+    expect(await steps.list(id)).toMatchObject({
+      ...{ state: 'waiting', steps: [], size: 0 },
+      signals: [{ name: 'approved', isTaken: false, size: 37 }],
+    })
+    await runs(bench, 1)
+    const soon = expect.closeTo(Date.now() + 3 * DAY, -6)
+    expect(await steps.list(id)).toEqual({
+      ...{ id, queue: 'default', state: 'delayed', waitsFor: ['approved'], size: expect.any(Number) },
+      steps: [
+        { key: 'charge', name: 'charge', state: 'done', isWait: false, size: 32 },
+        { key: '["mail",7]', name: 'mail 7', state: 'done', isWait: false },
+        expect.objectContaining({ key: 'flaky', state: 'failed', failed: 1, isWait: false }),
+        { key: 'approved', name: 'approved', state: 'done', isWait: true, signal: 'approved' },
+        { key: 'second', name: 'second', state: 'waiting', isWait: true, until: soon },
+      ],
+      signals: [{ name: 'approved', isTaken: true, size: 37 }],
+    })
+    const shown = await steps.list(id, { values: true })
+    expect(shown!.steps[0]!.value).toEqual({ n: expect.any(Number), card: { number: '[redacted]' } })
+    expect(shown!.steps[2]!.value).toMatchObject({ name: 'TypeError', message: 'no' })
+    expect(shown!.signals[0]!.value).toEqual({ by: 'ada', card: { number: '[redacted]' } })
+    expect(await why(id)).toEqual([
+      {
+        kind: 'suspended',
+        text: expect.stringMatching(
+          /^It is suspended: it waits for the signal approved \(second\), for at most (3 d|2 d 23 h)/,
+        ),
+        until: soon,
+        remedy: { do: 'send-signal', job: id, signal: 'approved' },
+      },
+    ])
+    expect(await steps.send(id, 'approved', { by: 'bob' }, { dryRun: true })).toEqual({
+      ...{ sent: true, state: 'delayed', wakes: true },
+    })
+    expect(await steps.send(id, 'approved', { by: 'bob' }, { id: 'a' })).toMatchObject({
+      sent: true,
+      wakes: true,
+    })
+    await runs(bench, 1)
+    expect(await why(id)).toMatchObject([
+      {
+        kind: 'suspended',
+        text: expect.stringMatching(/^It is suspended: it sleeps \(cool down\), and goes on in /),
+      },
+    ])
+  })
+
+  test('a step between two tries', async () => {
+    await using bench = await Bench.make(connect)
+    const { steps, why } = reading(bench)
+    const { id } = await bench.jobs.dispatch(PollJob.with())
+    await runs(bench, 1)
+    expect((await steps.list(id))!.steps).toEqual([
+      { key: 'ask', name: 'ask', state: 'retrying', isWait: false, failed: 1, until: expect.any(Number) },
+    ])
+    expect(await why(id)).toMatchObject([
+      {
+        kind: 'suspended',
+        text: expect.stringMatching(/^It is suspended: step ask failed, and is tried again in /),
+      },
+    ])
+  })
+
+  test('a step that is forgotten runs again, and nothing else; a job that runs forgets nothing', async () => {
+    await using bench = await Bench.make(connect)
+    const { steps } = reading(bench)
+    const { id } = await bench.jobs.dispatch(OrderJob.with({ card: { number: '4111' } }))
+    await runs(bench, 1)
+    const before = charges
+    expect(await steps.forget(id, ['charge', 'mail 7'], { dryRun: true })).toEqual(['charge', 'mail 7'])
+    expect((await steps.list(id))!.steps[0]).toMatchObject({ name: 'charge', state: 'done' })
+    expect(await steps.forget(id, ['charge', 'mail 7'])).toEqual(['charge', 'mail 7'])
+    const forgotten = (await steps.list(id))!.steps.filter(({ state }) => state === 'forgotten')
+    expect(forgotten.map(({ name }) => name)).toEqual(['charge', 'mail 7'])
+    await expect(steps.forget(id, ['chrge'])).rejects.toMatchObject({
+      ...{ code: 'STEP_INVALID', hint: expect.stringContaining('charge') },
+    })
+    await steps.send(id, approved, { by: 'ada' })
+    await runs(bench, 1)
+    expect(charges).toBe(before + 1)
+    const entries = (await operate(bench.jobs).audit({ what: 'forget-steps' })).entries
+    expect(entries.map(({ on, count, outcome }) => [on, count, outcome])).toEqual([
+      [`steps chrge of job ${id}`, 0, 'failed'],
+      [`steps charge, mail 7 of job ${id}`, 2, 'done'],
+    ])
+    const [sent] = (await operate(bench.jobs).audit({ what: 'send' })).entries
+    expect(sent).toMatchObject({ on: `signal approved to job ${id}`, count: 1, outcome: 'done' })
+    await bench.jobs.cancel(id)
+    expect(await steps.send(id, approved, { by: 'late' })).toEqual({
+      ...{ sent: false, state: 'cancelled', wakes: false },
+    })
+  })
+
+  test('a damaged journal: what can be read is told, and that there is more', async () => {
+    await using bench = await Bench.make(connect)
+    const { steps } = reading(bench)
+    const { id } = await bench.jobs.dispatch(OrderJob.with({ card: { number: '4111' } }))
+    await runs(bench, 1)
+    const { store } = await insideOf(bench.jobs).open()
+    const { count } = (await store.journals.read('default', id, 0))!
+    await store.journals.append('default', id, {
+      at: count,
+      entries: ['no entry', 'rlast\n1', 'r[broken\n{'],
+    })
+    const found = await steps.list(id, { values: true })
+    expect(found!.damaged).toBe('no entry')
+    expect(found!.steps.slice(-2)).toMatchObject([
+      { name: 'last', state: 'done', value: 1 },
+      { name: '[broken', state: 'done', value: '[redacted]' },
+    ])
+  })
+}
+
+function reading(bench: Bench) {
+  const operating = operate(bench.jobs, { actor: 'ada' })
+  const why = async (id: string) =>
+    (await operating.why(id))!.reasons.filter(({ kind }) => kind !== 'no-worker')
+  return { steps: operating.steps, why }
+}
