@@ -3,7 +3,7 @@
  * loop: what follows on one has come as far as it can when the next goes on. So a `Promise.race` is decided
  * by the order in which the ends were recorded, and not by how many promises are around each.
  *
- * A turn costs some 0.5 µs (Node 20, 2026-12-01). A run that does one thing at a time takes none.
+ * A turn costs 0.4 µs (Node 20.20, 2026-12-01). A run that does one thing at a time takes none.
  */
 export class Turns {
   readonly #isAlone: () => boolean
