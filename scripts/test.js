@@ -74,7 +74,13 @@ const testing = startTests(own, 'Testing', { show: true }, ...others.flatMap((ea
 // These wait for half of the time: for processes, servers and clocks. What they leave of two cores, the next steps take,
 // one after the other. All projects are checked at once, side by side. Without --force, one counts as checked while only
 // files that it imports have changed.
-await start('Checking types', 'npx', ['tsc', '--build', '--force', '--noEmit', ...typed])()
+await start('Checking types', own, [
+  'node_modules/typescript/bin/tsc',
+  '--build',
+  '--force',
+  '--noEmit',
+  ...typed,
+])()
 // It is mostly one file that computes.
 if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
 await manual()
