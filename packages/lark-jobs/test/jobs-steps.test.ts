@@ -5,15 +5,20 @@ import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsSendCommand } from '../src/commands/change/jobs-send.ts'
+import { JobsListCommand } from '../src/commands/look/jobs-list.ts'
 import { JobsShowCommand } from '../src/commands/look/jobs-show.ts'
+import { JobsStatusCommand } from '../src/commands/look/jobs-status.ts'
 import { JobsStepsCommand } from '../src/commands/look/jobs-steps.ts'
 import { JobsWhyCommand } from '../src/commands/look/jobs-why.ts'
 import { createJobs, defineSignal, Job, type Jobs } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'
+import { metrics } from '../src/operate.ts'
 import { Record } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-steps-'))
-const commands = [JobsSendCommand, JobsShowCommand, JobsStepsCommand, JobsWhyCommand]
+const commands = [
+  ...[JobsListCommand, JobsSendCommand, JobsShowCommand, JobsStatusCommand, JobsStepsCommand, JobsWhyCommand],
+]
 let files = 0
 let jobs: Jobs
 
@@ -115,6 +120,21 @@ test('a signal is sent with the command that jobs:why names', async () => {
   expect(await lark('jobs:send', id, 'approved')).toMatchObject({
     ...{ code: 1, said: `! ${id} is cancelled, and takes no more signals\n` },
   })
+})
+
+test('lists, the status and the metrics tell of suspended jobs', async () => {
+  const one = await waiting()
+  const later = new PublishJob()
+  later.delay = '1h'
+  await jobs.dispatch(later)
+  const status = await lark('jobs:status')
+  expect(status.said).toMatch(/^QUEUE +WAITING +DELAYED +RETRYING/m)
+  expect(status.said).toMatch(/^default +0 +2 \(1 suspended\) +0 /m)
+  expect((await lark('jobs:status', '--json')).json().queues[0]).toMatchObject({ suspended: 1 })
+  expect((await lark('jobs:list', '--state=delayed')).said).toMatch(
+    new RegExp(`${one}.* in .*suspended until approved`),
+  )
+  expect(await metrics(jobs)).toMatch(/^lark_jobs_suspended\{queue="default"\} 1$/m)
 })
 
 test('steps are forgotten by name', async () => {

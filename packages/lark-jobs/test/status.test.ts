@@ -28,7 +28,7 @@ test('status counts the last minute and the last hour, over all partitions', asy
   await other.run(job(), failed)
   await caller.run(job(), retried(1))
   const all = { completed: 40, failed: 1, retried: 1 }
-  expect(await look()).toMatchObject({ lastMinute: all, lastHour: all, retrying: 1 })
+  expect(await look()).toMatchObject({ lastMinute: all, lastHour: all, retrying: 1, suspended: 0 })
 
   // The store counts by minutes of the clock. The previous minute counts by its part that is less than 60 seconds ago.
   clock.advance(75 * SECOND)

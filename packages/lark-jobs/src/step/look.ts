@@ -53,6 +53,11 @@ export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signal
   for (const text of entries) {
     try {
       const entry = readEntry(text)
+      if (entry.kind === 'now') {
+        for (const step of steps.values())
+          if (step.state === 'waiting' || step.state === 'retrying') step.until = Number(entry.value)
+        continue
+      }
       const step = after(entry, steps.get(entry.key), signals)
       if (step === undefined) continue
       if (entry.kind === 'got') taken.add(Number(entry.value))

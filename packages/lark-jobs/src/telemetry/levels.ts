@@ -29,6 +29,7 @@ export async function levelsOf(jobs: Operated): Promise<Levels> {
       queue,
       oldest: Math.max(0, at - (oldestOf(standings) ?? at)),
       retrying: standings.reduce((sum, each) => sum + each.retrying, 0),
+      suspended: standings.reduce((sum, each) => sum + each.suspended, 0),
       stranded: strandedIn(standings),
       states: Object.fromEntries(
         counted.map((state) => [state, standings.reduce((sum, { counts }) => sum + counts[state], 0)]),

@@ -70,6 +70,7 @@ test('one process tells what all have done, also those that have ended', async (
   }
   expect(series.get('lark_jobs_stored{queue="emails",state="waiting"}')).toBe(1)
   expect(series.get('lark_jobs_retrying{queue="emails"}')).toBe(0)
+  expect(series.get('lark_jobs_suspended{queue="emails"}')).toBe(0)
   expect(series.get('lark_jobs_oldest_waiting_seconds{queue="emails"}')).toBeGreaterThanOrEqual(0)
   expect(series.get('lark_jobs_oldest_waiting_seconds{queue="low"}')).toBe(0)
   expect(series.get('lark_jobs_target_seconds{queue="emails"}')).toBe(30)

@@ -251,6 +251,7 @@ export function tracing(connect: Connect): void {
     const somewhere = ['waiting', 'delayed', 'active'].map((state) => Number(stored('emails', state)))
     expect(somewhere.reduce((sum, count) => sum + count)).toBe(2)
     expect(points('lark.jobs.retrying')).toContainEqual([queue, 0])
+    expect(points('lark.jobs.suspended')).toContainEqual([queue, 0])
     const oldest = points('lark.jobs.oldest_waiting.age')
     expect(oldest).toContainEqual([queue, 0])
     expect(oldest).toHaveLength(2)

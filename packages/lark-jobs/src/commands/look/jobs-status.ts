@@ -43,6 +43,10 @@ export class JobsStatusCommand extends Command {
     const kept = keptStates.map((state) =>
       column(state.toUpperCase(), (each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
     )
+    // The number of suspended jobs, if there are some.
+    const delayed = column('DELAYED', ({ counts: { delayed }, suspended }) =>
+      suspended === 0 ? `${delayed}` : `${delayed} (${suspended} suspended)`,
+    )
     const ended = [
       column('1 MIN', ({ lastMinute }) => words(lastMinute)),
       column('1 H', ({ lastHour }) => words(lastHour)),
@@ -50,12 +54,12 @@ export class JobsStatusCommand extends Command {
     const columns = [...kept, ...ended]
     this.info(visible(status.store))
     this.table(
-      ['QUEUE', 'WAITING', 'DELAYED', 'RETRYING', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
-      queues.map(({ queue, counts: { waiting, delayed, active }, retrying, workers }, i) => {
+      ['QUEUE', 'WAITING', delayed[0]!, 'RETRYING', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
+      queues.map(({ queue, counts: { waiting, active }, retrying, workers }, i) => {
         return [
           visible(queue),
           waiting,
-          delayed,
+          delayed[i + 1],
           retrying,
           active,
           ...columns.map((cells) => cells[i + 1]),

@@ -23,7 +23,7 @@ export function whenWords(job: StoredJob): string {
 
 /** What a list says of a job besides its state: its progress, why it ended so, why it runs again. */
 export function remarkWords(job: StoredJob): string {
-  const { state, errors, reason, because, progress, failures, group } = job
+  const { state, errors, reason, because, progress, failures, group, suspended } = job
   const last = errors.at(-1)
   const error = last === undefined ? '' : codedLine(last)
   if (state === 'active') return reportedWords(progress)
@@ -31,6 +31,8 @@ export function remarkWords(job: StoredJob): string {
   if (state === 'cancelled') return [reason, because].filter(Boolean).join(': ')
   if (state === 'completed') return ''
   if (because !== undefined) return short(because)
+  if (suspended !== undefined)
+    return suspended.length === 0 ? 'suspended' : short(`suspended until ${suspended.join(' or ')}`)
   if (failures > 0) return short(`attempt ${failures + 1}, after ${error}`)
   return group === undefined ? '' : `group ${group}`
 }

@@ -94,6 +94,8 @@ export interface Levels {
     oldest: number
     /** How many of the waiting and delayed jobs have failed, and wait for their next try. */
     retrying: number
+    /** How many of them are suspended. */
+    suspended: number
     /** How many jobs no worker could read. */
     stranded: number
     /** How many jobs are in a state. */

@@ -47,6 +47,8 @@ export interface QueueStatus {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
+  /** How many of the waiting and delayed jobs are suspended: they sleep, or wait for a signal. */
+  suspended: number
   /**
    * The jobs that no worker could read, if there are some. They count as waiting everywhere. `delayed` says
    * how many of them the store has put off until the next worker may try.
@@ -141,6 +143,7 @@ export async function statusesOf(
       configured: configured.has(queue),
       counts: sum(standings.map(({ counts }) => counts)),
       retrying: standings.reduce((count, { retrying }) => count + retrying, 0),
+      suspended: standings.reduce((count, { suspended }) => count + suspended, 0),
       ...(stranded[n] && { stranded: stranded[n] }),
       ...defined({ oldest: oldest && Math.max(0, at - oldest), target: targets.get(queue) }),
       ...droppedOf(standings, at),

@@ -40,6 +40,7 @@ export const metric = {
   oldest: 'lark.jobs.oldest_waiting.age',
   stored: 'lark.jobs.stored',
   retrying: 'lark.jobs.retrying',
+  suspended: 'lark.jobs.suspended',
   stranded: 'lark.jobs.stranded',
   storeErrors: 'lark.store.errors',
   late: 'lark.schedules.late',

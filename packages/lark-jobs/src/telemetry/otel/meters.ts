@@ -109,6 +109,7 @@ export class Meters {
     const oldest = gauge(metric.oldest, 's', 'Since when the first waiting job was due; 0 if none waits.')
     const stored = gauge(metric.stored, '{job}', 'Jobs in the store, by state.')
     const retrying = gauge(metric.retrying, '{job}', 'Jobs that have failed, and wait for their next try.')
+    const suspended = gauge(metric.suspended, '{job}', 'Jobs that sleep, or wait for a signal.')
     const stranded = gauge(metric.stranded, '{job}', 'Jobs that no worker could read so far.')
     const held = gauge(metric.held, '{permit}', 'Permits of a limiter that are in use.')
     const limit = gauge(metric.limit, '{permit}', 'How many permits a limiter grants at a time.')
@@ -119,10 +120,12 @@ export class Meters {
       for (const [code, count] of storeErrors) result.observe(errors, count, { [attribute.finding]: code })
       result.observe(late, schedules.late)
       result.observe(paused, schedules.paused)
-      for (const { queue, oldest: ms, retrying: failed, stranded: unread, states } of queues) {
+      for (const { queue, oldest: ms, retrying: failed, suspended: waiting, ...more } of queues) {
+        const { stranded: unread, states } = more
         const labels = { [attribute.queue]: queue }
         result.observe(oldest, ms / 1_000, labels)
         result.observe(retrying, failed, labels)
+        result.observe(suspended, waiting, labels)
         result.observe(stranded, unread, labels)
         for (const [state, count] of Object.entries(states))
           result.observe(stored, count, { ...labels, [attribute.state]: state })
@@ -144,7 +147,7 @@ export class Meters {
           }
         }
       },
-      [oldest, stored, retrying, stranded, held, limit, errors, late, paused],
+      [oldest, stored, retrying, suspended, stranded, held, limit, errors, late, paused],
     )
   }
 }

@@ -36,6 +36,7 @@ export function metricsOf(
     'retrying',
     'Waiting and delayed jobs that have failed, and wait for their next try.',
   )
+  const suspended = gauge('suspended', 'Jobs that sleep, or wait for a signal.')
   const stranded = gauge('stranded', 'Jobs that no worker could read so far.')
   const leases = gauge('leases', 'Jobs that workers hold.')
   const paused = gauge('paused', '1 if a queue, or a group of it, is paused.')
@@ -48,6 +49,10 @@ export function metricsOf(
     retrying.add(
       { queue },
       standings.reduce((sum, each) => sum + each.retrying, 0),
+    )
+    suspended.add(
+      { queue },
+      standings.reduce((sum, each) => sum + each.suspended, 0),
     )
     stranded.add({ queue }, strandedIn(standings))
     leases.add({ queue }, total(standings, 'active'))
@@ -96,6 +101,7 @@ export function metricsOf(
     target,
     stored,
     retrying,
+    suspended,
     stranded,
     leases,
     paused,
