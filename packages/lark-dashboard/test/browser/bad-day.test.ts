@@ -12,6 +12,7 @@ import {
   createJobs,
   cron,
   type Draft,
+  every,
   group,
   Job,
   type Jobs,
@@ -26,6 +27,7 @@ import { type Facade, insideOf } from '../../../lark-jobs/src/model/copies.ts'
 import { memberId } from '../../../lark-jobs/src/model/effect.ts'
 import { indexOf } from '../../../lark-jobs/src/model/flow.ts'
 import type { Operated } from '../../../lark-jobs/src/operate/operated.ts'
+import { bookOf } from '../../../lark-jobs/src/operate/schedules/schedule-info.ts'
 import { Shown, startBrowser } from './browser.ts'
 import { harmOn } from './harm.ts'
 import { HOSTILE } from './scene.ts'
@@ -358,6 +360,21 @@ test('thousands of failures of three kinds are solved with the mouse alone', asy
     waiting: 1_333,
     failed: 0,
   })
+})
+
+test('a schedule that does not tick is marked on its page and in the list, where the doctor says why', async () => {
+  await jobs.schedules.set('hourly', new BulkJob().with({ n: 1 }), every('1h'))
+  const opened = await insideOf(jobs as unknown as Facade<Operated>).open()
+  await bookOf(opened).change('hourly', ({ at, state }) => ({ state: { ...state, next: at - 7_200_000 } }))
+  await page.goto(`${shown.url}/schedules/hourly`)
+  await page.getByText(/late by 2 h/).waitFor()
+  await page.goto(`${shown.url}/schedules`)
+  await page
+    .getByRole('row', { name: /hourly/ })
+    .getByText(/late by 2 h/)
+    .click()
+  await page.getByText(/has not ticked for 2 h after it was due: no worker lives/).waitFor()
+  await jobs.schedules.remove('hourly')
 })
 
 test('of thousands of rows only those near the window are drawn', async () => {

@@ -17,7 +17,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
-import { RunDots } from './schedules.tsx'
+import { NextTick, RunDots } from './schedules.tsx'
 
 /** Milliseconds between two looks. */
 const EVERY = 3_000
@@ -87,7 +87,9 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
         </p>
       )}
       <dl class="figures">
-        <Figure name="next">{next === undefined ? '–' : <Moment at={next} />}</Figure>
+        <Figure name="next">
+          <NextTick schedule={schedule} />
+        </Figure>
         <Figure name="class">
           <a href={href('jobs', [], { key, queue })}>{key}</a>
         </Figure>

@@ -5,7 +5,7 @@ import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { href, route } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
-import { plural } from '../../parts/numbers.ts'
+import { duration, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
@@ -26,13 +26,15 @@ function SchedulesPage() {
   return (
     <Answer asked={asked}>
       {(all) => {
-        const missed = all.filter(hasMissed)
+        const missed = all.filter((each) => hasMissed(each) || each.late !== undefined)
         return (
           <>
             <div class="page-head">
               <h1>Schedules</h1>
               <span class={missed.length > 0 ? 'warn' : 'quiet'}>
-                {missed.length > 0 ? `${plural(missed.length, 'schedule')} missed ticks lately` : all.length}
+                {missed.length > 0
+                  ? `${plural(missed.length, 'schedule')} missed ticks lately, or late`
+                  : all.length}
               </span>
             </div>
             {all.length === 0 ? (
@@ -54,7 +56,7 @@ function SchedulesPage() {
 }
 
 function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
-  const { id, key, words, when, timezone, state, next } = schedule
+  const { id, key, words, when, timezone, state } = schedule
   return (
     <tr>
       <td>
@@ -70,12 +72,24 @@ function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
           {words}
         </span>
       </td>
-      <td data-label="next">{next === undefined ? <span class="quiet">–</span> : <Moment at={next} />}</td>
+      <td data-label="next">
+        <NextTick schedule={schedule} />
+      </td>
       <td data-label="last runs">
         <RunDots schedule={schedule} />
       </td>
       <td class="quiet">{key}</td>
     </tr>
+  )
+}
+
+export function NextTick({ schedule: { next, late } }: { schedule: Pick<ListedSchedule, 'next' | 'late'> }) {
+  if (next === undefined) return <span class="quiet">–</span>
+  if (late === undefined) return <Moment at={next} />
+  return (
+    <a class="bad" href={href('doctor')} title="No worker fires it: the doctor says why">
+      late by {duration(late)}
+    </a>
   )
 }
 
@@ -112,6 +126,14 @@ export function hasMissed({ skipped }: Pick<ListedSchedule, 'skipped'>): boolean
 
 function byTrouble(one: ListedSchedule, other: ListedSchedule): number {
   const rank = (each: ListedSchedule) =>
-    each.lastRun?.state === 'failed' ? 3 : hasMissed(each) ? 2 : each.state === 'paused' ? 1 : 0
+    each.late !== undefined
+      ? 4
+      : each.lastRun?.state === 'failed'
+        ? 3
+        : hasMissed(each)
+          ? 2
+          : each.state === 'paused'
+            ? 1
+            : 0
   return rank(other) - rank(one) || (one.next ?? Number.MAX_VALUE) - (other.next ?? Number.MAX_VALUE)
 }

@@ -5,7 +5,7 @@ import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
-import type { ScheduleRun } from '../../model/tick.ts'
+import { lateBy, type ScheduleRun } from '../../model/tick.ts'
 import type { Missed, Overlap } from '../../options/schedules/timing.ts'
 import { flag, isText, type OptionsOf, oneOf, option, refuse, voiceOf, whole } from '../../options/schema.ts'
 import { ScheduleBook } from '../../schedule/book.ts'
@@ -42,6 +42,8 @@ export interface ScheduleInfo {
   since: number
   /** The instant of its next tick. Absent if it is paused, or has ended. */
   next?: number
+  /** For how many milliseconds its next tick has been due, if that is too long. Absent: it is in time. */
+  late?: number
   /** The instants after that, if they were asked for. */
   following?: number[]
   /** Since when it is paused, why, and by which person. */
@@ -155,7 +157,7 @@ export async function listSchedules(
 }
 
 /** @param count how many instants after the next one to tell */
-export function infoOf({ id, definition, state, runs }: KeptSchedule, count = 0): ScheduleInfo {
+export function infoOf({ id, at, definition, state, runs }: KeptSchedule, count = 0): ScheduleInfo {
   const { timing, queue, job, missed, grace, overlap, jitter, pauseAfterFailures, limit, ofClass } =
     definition
   const { next, paused, ended, since, ticks, skipped, undeclaredSince } = state
@@ -172,7 +174,7 @@ export function infoOf({ id, definition, state, runs }: KeptSchedule, count = 0)
     state: ended !== undefined ? 'ended' : paused !== undefined ? 'paused' : 'running',
     ofClass: ofClass !== undefined,
     since,
-    ...(isRunning && next !== undefined && { next }),
+    ...(isRunning && next !== undefined && { next, ...defined({ late: lateBy({ next, jitter }, at) }) }),
     ...(count > 0 && {
       following: isRunning && next !== undefined ? followingOf(definition, state, count) : [],
     }),
