@@ -83,10 +83,15 @@ export class Terminal {
       state = /\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, 'utf8'))![1]!
   }
 
-  /** Goes on with a process of the terminal until it prints this. `script` suspends itself some time after its program. */
+  /**
+   * Goes on with a process of the terminal until it prints this. `script` suspends itself some time after its
+   * program, on a busy machine only after this text.
+   */
   async goOn(pid: number, text: string): Promise<void> {
     process.kill(pid, 'SIGCONT')
-    for (; !this.raw.includes(text); await pause(10)) this.#child.kill('SIGCONT')
+    const again = setInterval(() => this.#child.kill('SIGCONT'), 10)
+    void this.#result.finally(() => clearInterval(again))
+    while (!this.raw.includes(text)) await pause(10)
   }
 
   async ended(): Promise<{ code: number | null; screen: string }> {
