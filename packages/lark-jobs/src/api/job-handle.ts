@@ -175,13 +175,15 @@ export class JobHandle<J extends JobLike = JobLike> {
    * Replaces the payload of a job that does not run. It is checked as at a dispatch. The job's
    * `options.editedAt` says when it was edited. Group, lock, limiter and tags stay as they are.
    *
+   * @param options `force`: also a job whose steps have recorded something
    * @returns `false` if the job runs, or is not there any more
-   * @throws PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE
+   * @throws JOB_NOT_EDITABLE if its steps have recorded something; PAYLOAD_INVALID, PAYLOAD_NOT_JSON,
+   *   PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE
    * @example await handle.edit({ file: 'b.csv' })
    */
-  async edit(payload: PayloadOf<J>[0]): Promise<boolean> {
+  async edit(payload: PayloadOf<J>[0], options: { force?: boolean } = {}): Promise<boolean> {
     const { edit } = await jobChanges()
-    return this.#change(edit, payload)
+    return this.#change(edit, payload, options)
   }
 
   /**

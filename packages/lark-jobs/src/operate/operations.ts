@@ -12,6 +12,7 @@ import type {
   CancelOptions,
   Edited,
   EditFilter,
+  EditOptions,
   Moved,
   MoveOptions,
   PendingFilter,
@@ -116,7 +117,8 @@ export abstract class Operations {
    *
    * @param which one id, several ids, `'failed'` for all failed jobs, or a filter, which without a state
    *   means failed jobs
-   * @param rest the queue of ids, or of all failed jobs; or options. Default: every queue
+   * @param rest the queue of ids, or of all failed jobs; or options, such as `fromStart`: forgets what the
+   *   steps of the jobs have recorded. Default: every queue
    * @returns how many jobs
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
    * FILTER_INVALID, UNKNOWN_QUEUE
@@ -238,7 +240,9 @@ export abstract class Operations {
    * @param payload the new one; or a function that makes the new payload of each job from the one that is
    *   stored. If it
    * throws, the call rejects, and the jobs before have been edited
-   * @returns how many jobs were edited, and how many that match the filter run, and were left as they are
+   * @param options `force`: also jobs whose steps have recorded something
+   * @returns how many jobs were edited, and how many that match the filter run or have run steps, and were
+   *   left as they are
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed;
    *   PAYLOAD_INVALID,
    * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE; FILTER_INVALID, UNKNOWN_QUEUE
@@ -248,7 +252,7 @@ export abstract class Operations {
   async edit<J extends JobLike = JobLike>(
     which: string | readonly string[] | EditFilter,
     payload: PayloadOf<J>[0] | ((payload: NonNullable<PayloadOf<J>[0]>) => PayloadOf<J>[0]),
-    options: ChangeOptions = {},
+    options: EditOptions = {},
   ): Promise<Edited> {
     const { edit } = await jobChanges()
     return this.#change(edit, which, options, payload)

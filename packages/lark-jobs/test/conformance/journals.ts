@@ -389,16 +389,17 @@ export function journals(make: Make): void {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
-    for (const [outcome, journal] of [
-      [failed, journalOf('a')],
-      [completed, undefined],
+    for (const [outcome, fromStart, journal] of [
+      [failed, false, journalOf('a')],
+      [failed, true, undefined],
+      [completed, false, undefined],
     ] as const) {
       await ada.enqueue(job())
       const held = await ada.claimOne()
       await record(ada, held, 0, ['a'])
       await ada.settle(held, outcome)
       expect(await store.journals.read('emails', held.id, 0)).toEqual(journalOf('a'))
-      await store.alter('emails', [held.id], { kind: 'retry' })
+      await store.alter('emails', [held.id], { kind: 'retry', fromStart })
       const again = await ada.claimOne()
       expect(again.journal).toEqual(journal)
       await ada.settle(again, completed)
@@ -440,6 +441,22 @@ export function journals(make: Make): void {
     clock.advance(EARLY_MEMORY)
     await store.prune('emails')
     expect(await harness.mentions(secret)).toEqual([])
+  })
+
+  test('a job that has recorded something is not edited, unless forced', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const edit = { kind: 'edit', payload: '2' } as const
+    const id = await waiting(ada)
+    await send(store, id)
+    // A signal alone is none of its doing.
+    expect(await store.alter('emails', [id], edit)).toEqual(['done'])
+    const held = await ada.claimOne()
+    await ada.settle(held, { ...suspended({ heard: 1 }), steps: { at: 0, entries: ['a'] } })
+    expect(await store.alter('emails', [id], edit)).toEqual(['refused'])
+    expect(await store.alter('emails', [id], { ...edit, redact: ['a'], force: true })).toEqual(['done'])
+    expect(await store.get('emails', id)).toMatchObject({ payload: '2', options: { redact: ['a'] } })
   })
 
   test('a person who changes when a suspended job is due moves the end of its waits, and an undo moves it back', async () => {

@@ -274,6 +274,39 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ errors: [{ code: 'JOB_TIMED_OUT' }] })
   })
 
+  test('a retry by hand goes on at the step that failed, or from the start; edited only if forced', async () => {
+    await using bench = await Bench.make(connect)
+    called = []
+    let fails = true
+    handler = async (job) => {
+      await job.step('one', () => call('one', 1))
+      await job.step('two', () => call('two', 2) && fails && fail())
+      fails = true
+      fail()
+    }
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    await using _ = await bench.work([StepsJob])
+    const ends = () => handle.result({ timeout: '20s' }).catch((error: JobsError) => error.code)
+    expect(await ends()).toBe('JOB_FAILED')
+    expect(called).toEqual(['one', 'two', 'two', 'two'])
+    await expect(handle.edit(undefined as never)).rejects.toMatchObject({ code: 'JOB_INVALID' })
+    await expect(bench.jobs.edit(handle.id, {} as never)).rejects.toMatchObject({ code: 'JOB_NOT_EDITABLE' })
+    await expect(handle.edit({} as never)).rejects.toMatchObject({ code: 'JOB_NOT_EDITABLE' })
+    const all = { state: 'failed' } as const
+    expect(await bench.jobs.edit(all, {} as never)).toEqual({ edited: 0, running: 1 })
+    expect(await bench.jobs.edit(all, {} as never, { force: true })).toEqual({ edited: 1, running: 0 })
+    fails = false
+    await bench.jobs.retry(handle.id)
+    expect(await ends()).toBe('JOB_FAILED')
+    expect(called.slice(4)).toEqual(['two'])
+    fails = false
+    await bench.jobs.retry(handle.id, { fromStart: true })
+    expect(await ends()).toBe('JOB_FAILED')
+    expect(called.slice(5)).toEqual(['one', 'two'])
+    const undoable = bench.jobs.retry(handle.id, { fromStart: true, before: () => {} })
+    await expect(undoable).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+  })
+
   test('a person ends what a suspended job waits for, or moves it', async () => {
     await using bench = await Bench.make(connect)
     let ends: unknown[] = []

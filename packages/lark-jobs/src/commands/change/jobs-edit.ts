@@ -13,6 +13,7 @@ export class JobsEditCommand extends ChangeCommand {
   all = flag.boolean('Every job that does not run')
   payload = flag.string('The new payload: JSON', { required: true })
   override yes = flag.boolean('Do not ask before more than one job is destroyed', { short: 'y' })
+  force = flag.boolean('Also jobs whose steps have recorded something')
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 
   async handle() {
@@ -20,9 +21,11 @@ export class JobsEditCommand extends ChangeCommand {
     return await this.change<Edited>({
       verbs: ['Edit', 'Edited', 'Editing'],
       destroys: true,
-      call: (operating, which, options) => operating.edit(which as EditFilter, payload as never, options),
+      call: (operating, which, options) =>
+        operating.edit(which as EditFilter, payload as never, { ...options, force: this.force }),
       count: ({ edited }) => edited,
-      remark: ({ running }) => (running > 0 ? `${plural(running, 'job')} run: left as they are` : undefined),
+      remark: ({ running }) =>
+        running > 0 ? `${plural(running, 'job')} run, or have run steps: left as they are` : undefined,
     })
   }
 }

@@ -19,11 +19,12 @@ export class JobsRetryCommand extends ChangeCommand {
   all = flag.boolean('Every failed job')
   flow = flag.string('The flow with this id: starts again what did not complete')
   within = flag.string('With --flow: the time that it gets from now on, such as 2h')
+  fromStart = flag.boolean('Begin anew: forget what the steps of the jobs have recorded')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {
     if (this.flow !== undefined) return this.#retryFlow(this.flow)
-    const { ids, queue, dryRun } = this
+    const { ids, queue, dryRun, fromStart } = this
     const hasIds = ids.length > 0
     const { all, queue: _, ...conditions } = filterOf(this)
     // A queue alone does not choose jobs.
@@ -48,8 +49,8 @@ export class JobsRetryCommand extends ChangeCommand {
     const named = hasIds ? await idsOf(ids) : []
     const retried = paced(this, 'Putting back to work', (pace) =>
       hasIds
-        ? operating.retry(named, { ...of, dryRun, ...pace })
-        : operating.retry(which as RetryFilter, { dryRun, ...pace }),
+        ? operating.retry(named, { ...of, dryRun, fromStart, ...pace })
+        : operating.retry(which as RetryFilter, { dryRun, fromStart, ...pace }),
     )
     const count = await retried.catch(async (error: unknown) => {
       throw await orFlow(operating, error, 'jobs:retry --flow')

@@ -4,7 +4,15 @@
  * change is made stands in the table (`job-changes.ts`).
  */
 import type { OptionsOf } from '../../options/schema.ts'
-import type { because, before, ChangeOptions, ifNotBegun, JobFilter } from '../look/filter.ts'
+import type {
+  because,
+  before,
+  ChangeOptions,
+  force,
+  fromStart,
+  ifNotBegun,
+  JobFilter,
+} from '../look/filter.ts'
 
 /** The states in which a job can be cancelled. */
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
@@ -64,7 +72,15 @@ export interface UndoableOptions
     }> {}
 
 /** `dryRun`: only counts the jobs that would be queued now. `queue`: of ids, or of all failed jobs. */
-export interface RetryOptions extends UndoableOptions {}
+export interface RetryOptions
+  extends UndoableOptions,
+    OptionsOf<{
+      /**
+       * Forgets what the steps of the jobs have recorded. By default, failed and cancelled jobs go on at the
+       * step at which they ended, and completed ones begin anew. Nothing gives it back: not with `before`.
+       */
+      fromStart: typeof fromStart
+    }> {}
 
 /**
  * `dryRun`: only counts the jobs that would be cancelled now. `queue`: of ids. `because`: why, for people.
@@ -139,10 +155,18 @@ export interface Moved {
   left: number
 }
 
+/** `dryRun`: only counts the jobs that would be edited now. `queue`: of ids. */
+export interface EditOptions
+  extends ChangeOptions,
+    OptionsOf<{
+      /** Also jobs whose steps have recorded something: what they did stays, as made of the old payload. */
+      force: typeof force
+    }> {}
+
 export interface Edited {
   /** Jobs that have the payload now. */
   edited: number
-  /** Jobs that the filter matches and that run: they are left as they are. */
+  /** Jobs that the filter matches and that run, or whose steps have recorded something: left as they are. */
   running: number
 }
 

@@ -10,6 +10,7 @@ import { classOf, classWith } from '../../options/job-class.ts'
 import { versionOf as versionOfText, writePayload } from '../../options/payload-rules.ts'
 import { isObject } from '../../options/schema.ts'
 import { COMMAND_JOB, commandIn } from '../../run/command-job.ts'
+import { MAX_ENTRIES } from '../../step/recorder.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { AlterVerdict, Change } from '../../store/contract/store.ts'
 import { shown } from '../../words/secret.ts'
@@ -17,16 +18,34 @@ import { AT_ONCE } from '../look/ask-all.ts'
 import { Passage } from '../look/passage.ts'
 import { alterAll, type Located, type OpenQueues } from '../look/stored-jobs.ts'
 
+/** @throws JOB_NOT_EDITABLE for a job whose steps have recorded something: they would not fit the payload */
+export async function checkUnstepped(
+  { store }: OpenQueues,
+  partition: string,
+  jobs: readonly Pick<Located, 'id'>[],
+): Promise<void> {
+  for (const { id } of jobs) {
+    const journal = await store.journals.read(partition, id, MAX_ENTRIES)
+    if (journal === undefined || journal.count === 0) continue
+    throw new JobsError('JOB_NOT_EDITABLE', `${id} has run steps; what they did belongs to its payload`, {
+      id,
+      hint: 'Edit it with { force: true } if they fit the new payload too, or dispatch another job.',
+    })
+  }
+}
+
 /** Jobs of one class, and of one version of its payloads, change together. */
 export async function editAll(
   open: OpenQueues,
   partition: string,
   jobs: readonly Pick<Located, 'id' | 'key'>[],
   payload: unknown,
+  force: boolean,
   passage?: Passage,
 ): Promise<AlterVerdict[]> {
-  if (typeof payload === 'function') return await editEach(open, partition, jobs, payload as Editing, passage)
-  const changes = new Map<string, { change: Change; ids: string[] }>()
+  if (typeof payload === 'function')
+    return await editEach(open, partition, jobs, payload as Editing, force, passage)
+  const changes = new Map<string, { change: Edit; ids: string[] }>()
   for (const { id, key } of jobs) {
     const isRead = key === COMMAND_JOB || !isMet(key)
     const text = isRead ? ((await open.store.get(partition, id))?.payload ?? '') : ''
@@ -38,9 +57,11 @@ export async function editAll(
   }
   const verdicts: AlterVerdict[] = []
   for (const { change, ids } of changes.values())
-    verdicts.push(...(await alterAll(open.store, partition, ids, change, passage)))
+    verdicts.push(...(await alterAll(open.store, partition, ids, { ...change, force }, passage)))
   return verdicts
 }
+
+type Edit = Extract<Change, { kind: 'edit' }>
 
 /** Makes the new payload of a job from the stored one. */
 type Editing = (payload: unknown) => unknown
@@ -51,6 +72,7 @@ async function editEach(
   partition: string,
   jobs: readonly Pick<Located, 'id' | 'key'>[],
   editing: Editing,
+  force: boolean,
   passage = new Passage(),
 ): Promise<AlterVerdict[]> {
   const edited = async ({ id, key }: Pick<Located, 'id' | 'key'>): Promise<AlterVerdict> => {
@@ -59,7 +81,7 @@ async function editEach(
     const payload = editing(decode(text))
     checkCommand(id, key, text, payload)
     const change = changeOf(`${key} ${versionIn(text)}`, key, payload, text)
-    const [verdict] = await store.alter(partition, [id], change)
+    const [verdict] = await store.alter(partition, [id], { ...change, force })
     return verdict!
   }
   const verdicts: AlterVerdict[] = []
@@ -80,7 +102,7 @@ function isMet(key: string): boolean {
  * @param like ends in the spaces of the version (`payload-rules.ts`), if the class is not known
  * @param before the stored payload, if the new one is made from it
  */
-function changeOf(like: string, key: string, payload: unknown, before?: string): Change {
+function changeOf(like: string, key: string, payload: unknown, before?: string): Edit {
   const Defined = definitions.get(key)
   const jobClass = Defined === undefined ? classWith(key) : classOf(Defined)
   // A class checks only payloads of its own version: others are converted and checked when they are read.

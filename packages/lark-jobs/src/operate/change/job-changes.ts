@@ -8,14 +8,23 @@ import { states } from '../../model/record.ts'
 import { jobSettings } from '../../options/job-settings.ts'
 import { duration, Option, option } from '../../options/schema.ts'
 import { isTags, tagsForm } from '../../options/tags.ts'
-import { versionOf } from '../../store/contract/store.ts'
+import { type Change, versionOf } from '../../store/contract/store.ts'
 import { keptBecause } from '../../words/because.ts'
-import { because, before, type ChangeOptions, ifNotBegun, queueName } from '../look/filter.ts'
+import {
+  because,
+  before,
+  type ChangeOptions,
+  force,
+  fromStart,
+  ifNotBegun,
+  queueName,
+} from '../look/filter.ts'
 import {
   type Cancelled,
   type CancelOptions,
   cancellable,
   type Edited,
+  type EditOptions,
   editable,
   type Moved,
   type MoveOptions,
@@ -53,8 +62,10 @@ const rows = {
       states: retriable,
       refusal: (job) => (isEnded(job.state) ? undefined : notRetriable(job)),
       verdict: () => 'done',
-      change: () => ({ kind: 'retry' }),
-      act: async ({ open, isNamed }) => (isNamed ? retryingEach(open) : undefined),
+      options: { fromStart, before },
+      change: retryOf,
+      act: async ({ open, options, isNamed }) =>
+        isNamed ? retryingEach(open, retryOf(undefined, options)) : undefined,
       // The earliest to fail comes first.
       isReversed: true,
       answer: ({ done }) => done,
@@ -136,16 +147,21 @@ const rows = {
     }),
   ),
 
-  edit: row<ChangeOptions, Edited, unknown>({
+  edit: row<EditOptions, Edited, unknown>({
     states: editable,
+    options: { force },
+    ofHandle: { options: ['force'] },
     finds: [...editable, 'active'],
     // A forgotten argument must not take the payloads away.
     value: ['payload', option('a payload', (value) => value !== undefined)],
     refusal: notEditable,
     verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
-    act: async ({ open, value: payload }) => {
-      const { editAll } = await import('./edit.ts')
-      return (partition, jobs, passage) => editAll(open, partition, jobs, payload, passage)
+    act: async ({ open, value: payload, options: { force = false }, isNamed }) => {
+      const { checkUnstepped, editAll } = await import('./edit.ts')
+      return async (partition, jobs, passage) => {
+        if (isNamed && !force) await checkUnstepped(open, partition, jobs)
+        return editAll(open, partition, jobs, payload, force, passage)
+      }
     },
     answer: ({ done, refused }) => ({ edited: done, running: refused }),
     count: ({ edited }) => edited,
@@ -203,6 +219,10 @@ const rows = {
     answer: ({ done, refused }) => ({ removed: done, running: refused }),
     count: ({ removed }) => removed,
   }),
+}
+
+function retryOf(_: undefined, { fromStart }: RetryOptions): Change {
+  return { kind: 'retry', ...(fromStart && { fromStart }) }
 }
 
 /** Each row under its name, which is that of the audit. */

@@ -4,12 +4,14 @@
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
+import type { Change } from '../../store/contract/store.ts'
 import {
   before,
   changeEntries,
   checkFilter,
   conditions,
   type Flags,
+  fromStart,
   isIds,
   queueName,
   readChosen,
@@ -18,7 +20,7 @@ import { alterAll, type OpenQueues } from '../look/stored-jobs.ts'
 import type { Changing } from './change.ts'
 import { type RetryFilter, type RetryOptions, retriable } from './changed.ts'
 
-const known = { ...changeEntries, before }
+const known = { ...changeEntries, before, fromStart }
 
 /**
  * Reads what is given to `retry()` as an id, several ids or a filter, and as options.
@@ -36,6 +38,11 @@ export function readRetry(
   const isQueue = rest.length > 0 && (typeof rest[0] !== 'object' || rest[0] === null)
   if (isQueue) checkFilter('Jobs.retry()', { queue: rest[0] }, conditions({ queue: queueName }), { flags })
   const options = (isQueue ? { queue: given } : given) as RetryOptions
+  if (options?.fromStart && options.before !== undefined)
+    throw new JobsError('FILTER_INVALID', 'Jobs.retry() got fromStart and before', {
+      exit: 2,
+      hint: 'What steps have recorded is forgotten for good, and nothing can take this back. Leave out before.',
+    })
   if (which !== 'failed') {
     const chosen = readChosen('Jobs.retry()', retriable, which, options, flags, known)
     if (isIds(chosen)) return [chosen, options]
@@ -49,12 +56,12 @@ export function readRetry(
 /**
  * Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first that cannot
  */
-export function retryingEach({ store }: OpenQueues): Changing['act'] {
+export function retryingEach({ store }: OpenQueues, change: Change): Changing['act'] {
   return async (partition, jobs, passage) => {
     let done = 0
     for (const job of jobs) {
       if (passage.isOver) break
-      const [verdict] = await alterAll(store, partition, [job.id], { kind: 'retry' }, passage)
+      const [verdict] = await alterAll(store, partition, [job.id], change, passage)
       if (verdict !== 'done') {
         const stand = await store.stand(partition, job.id)
         throw notRetriable(stand?.job ?? { id: job.id, state: 'failed' }, stand?.lockedBy)

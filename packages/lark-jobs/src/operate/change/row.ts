@@ -179,7 +179,7 @@ export async function changeAt<Options extends ChangeOptions, Answer, Value>(
   ) as Value
   const open = await opens()
   await change.checks?.(open, value)
-  const act = await change.act?.({ open, value, options, isNamed: false })
+  const act = await change.act?.({ open, value, options, isNamed: true })
   const [verdict] =
     act === undefined
       ? [await alterAt(open, place, change.change!(value, options))]

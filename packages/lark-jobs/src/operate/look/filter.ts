@@ -145,6 +145,12 @@ export const before = option<(jobs: readonly JobRecord[]) => unknown>('a functio
 /** Only jobs that have not begun. */
 export const ifNotBegun = flag()
 
+/** Ended jobs begin anew: what their steps have recorded is forgotten. */
+export const fromStart = flag()
+
+/** Also jobs whose steps have recorded something. */
+export const force = flag()
+
 /** What a person writes, for people. Without it, no more jobs are changed. */
 export const because = option<string | undefined>('a text', (value) => typeof value === 'string').with({
   refusesUndefined: 'never',

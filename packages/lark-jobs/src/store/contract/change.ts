@@ -12,8 +12,9 @@ export type Change =
    * completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes
    * reset. A unique job takes its lock again; it is refused while another job has the lock. With
    * `unlessCompleted`, a completed job is refused: it may have completed since somebody saw that it had not.
+   * `fromStart`: what its steps have recorded is forgotten, as it always is of a completed job.
    */
-  | { kind: 'retry'; unlessCompleted?: boolean }
+  | { kind: 'retry'; unlessCompleted?: boolean; fromStart?: boolean }
   /**
    * waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`.
    * `because`, for people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before
@@ -42,9 +43,15 @@ export type Change =
   /**
    * Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths
    * to hide from then on; by default they stay. `whileActive`: of an active job too, whose next attempt gets
-   * it.
+   * it. A job whose steps have recorded something is refused, unless `force` says so.
    */
-  | { kind: 'edit'; payload: string; redact?: readonly string[] | undefined; whileActive?: boolean }
+  | {
+      kind: 'edit'
+      payload: string
+      redact?: readonly string[] | undefined
+      whileActive?: boolean
+      force?: boolean
+    }
   /**
    * Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`.
    */

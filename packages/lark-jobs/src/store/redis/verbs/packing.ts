@@ -479,13 +479,14 @@ function changeValue(change: contract.Change): string {
     case 'prioritize':
       return String(change.priority || '')
     case 'edit':
-      return `${change.redact === undefined ? '' : packJson(change.redact)}${RS}${packPayload(change.payload)}`
+      return `${change.force ? '!' : ''}${change.redact === undefined ? '' : packJson(change.redact)}${RS}${packPayload(change.payload)}`
     case 'remove':
       return change.as?.join(',') ?? ''
     case 'add-tags':
     case 'remove-tags':
       return packJson(change.tags)
     case 'retry':
+      return change.fromStart ? 'anew' : ''
     case 'purge':
     case 'unpin':
     case 'run-now':

@@ -15,7 +15,7 @@ import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { notify } from '../events/waiters.ts'
-import { forgetJournal, moveWaits } from '../journal/journal.ts'
+import { forgetJournal, hasRecorded, moveWaits } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
@@ -66,7 +66,7 @@ function apply(
       if (change.unlessCompleted && stateOf(row, now) === 'completed') return 'refused'
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       withdrawEffects(partition, row)
-      if (stateOf(row, now) === 'completed') forgetJournal(partition, row)
+      if (change.fromStart || stateOf(row, now) === 'completed') forgetJournal(partition, row)
       if (row.keep !== null) forgetExpiries(partition, [row])
       move(partition, row, {
         state: PENDING,
@@ -131,6 +131,7 @@ function apply(
       return 'done'
     case 'edit':
       if ((row.state === ACTIVE && !change.whileActive) || isMarked(row.options)) return 'refused'
+      if (!change.force && hasRecorded(partition, row)) return 'refused'
       changePayload(database, row, change.payload)
       changeOptions(database, row, {
         editedAt: now,

@@ -139,6 +139,11 @@ export function withJournal(database: Database, job: ClaimedJob, { journal }: Jo
   return job
 }
 
+/** Whether the steps of a job have recorded something. */
+export function hasRecorded({ database }: Partition, { journal }: Journalled): boolean {
+  return journal !== null && sizeOfJournal(database, journal).count > 0
+}
+
 /** Moves the end of what a job waits for. @param until milliseconds since 1970 */
 export function moveWaits({ database }: Partition, row: JobRow, until: number): void {
   if (suspendedIn(row.reason, row.runs) === undefined) return

@@ -7,8 +7,9 @@
 --          edit, edit-active (of an active job too), add-tags, remove-tags; with `!` behind it, only of a job
 --          that has not begun; a retry only of one that has not completed
 -- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for
---          0); the paths to hide as JSON ('' leaves them as they are), RS and the payload; tags as JSON; of
---          `remove`, the versions of the jobs with commas between them (`contract/change.ts`), or ''; else ''
+--          0); `!` to edit also a job whose steps have recorded something, the paths to hide as JSON (''
+--          leaves them as they are), RS and the payload; tags as JSON; of `retry`, `anew` to forget what
+--          the steps have recorded; of `remove`, the versions of the jobs with commas between them (`contract/change.ts`), or ''; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
@@ -81,7 +82,7 @@ changes['retry'] = function(id, state, record, priority, place)
   if state == 'completed' then
     effects().unbundle(id)
   end
-  if state == 'completed' then
+  if state == 'completed' or value == 'anew' then
     drop_journals({ id })
   end
   redis.call('HDEL', key('results'), id)
@@ -203,10 +204,11 @@ changes['reschedule'] = function(id, state, _, priority, place)
 end
 
 changes['edit-active'] = function(id, state, record)
-  if not payloads().is_changeable(record) then
+  local force, redact, payload = string.match(value, '^(!?)([^\30]*)\30(.*)$')
+  local has_recorded = force == '' and has_journals() and redis.call('EXISTS', key('steps:' .. id)) == 1
+  if has_recorded or not payloads().is_changeable(record) then
     return 'r'
   end
-  local redact, payload = string.match(value, '^([^\30]*)\30(.*)$')
   local changes = { editedAt = string.format('%.0f', now) }
   if redact ~= '' then
     changes.redact = redact ~= '[]' and redact or ''
