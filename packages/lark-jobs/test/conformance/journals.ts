@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import type { Journal } from '../../src/model/journal.ts'
 import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import {
+  type Bound,
   EARLY_MEMORY,
   JOURNAL_BYTES,
   MAX_SIGNALS,
@@ -457,6 +458,57 @@ export function journals(make: Make): void {
     expect(await store.alter('emails', [id], edit)).toEqual(['refused'])
     expect(await store.alter('emails', [id], { ...edit, redact: ['a'], force: true })).toEqual(['done'])
     expect(await store.get('emails', id)).toMatchObject({ payload: '2', options: { redact: ['a'] } })
+  })
+
+  test('suspended jobs neither count for the bound of their partition nor are dropped', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const add = (full: Bound['full'], ...list: NewJob[]) =>
+      store.enqueue('emails', { ...ada.next(), bound: { max: 2, full } }, list)
+    // Of these, some are due, and some are not; one is in a group.
+    const suspends = async (each: Partial<NewJob>, ms: number) => {
+      await ada.enqueue(job(each))
+      await ada.settle(await ada.claimOne(), suspended({ in: ms }))
+    }
+    for (let i = 0; i < 120; i++) await suspends({}, 1_000 + i)
+    await suspends({ priority: 3 }, 1_000)
+    await suspends({ group: { name: 'g' } }, 1_000)
+    expect(await add('reject', ...jobs(3))).toEqual([
+      'queued',
+      'queued',
+      { kind: 'rejected', reason: 'full' },
+    ])
+    const kinds = [{}, { delay: 9_000 }, { group: { name: 'g' } }]
+    let before: string[] = []
+    for (const late of [0, 1_050, 9_000]) {
+      clock.advance(late)
+      for (const fields of kinds) {
+        const given = [job(fields), job(fields)]
+        expect(await add('drop-oldest', ...given)).toEqual(['queued', 'queued'])
+        for (const { id } of given) expect(await store.get('emails', id)).toHaveProperty('dueAt')
+        for (const id of before) expect(await store.get('emails', id)).toMatchObject({ reason: 'dropped' })
+        before = ids(given)
+      }
+      await store.alter('emails', before, { kind: 'cancel', reason: 'user' })
+      before = []
+      expect(await suspendedIn(store)).toBe(122)
+    }
+    expect(await ada.claim(200)).toHaveLength(122)
+  })
+
+  test('a unique job does not replace the payload of one that has recorded something', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    const lock = { name: 'one', until: 'done', replace: true, debounce: 5 } as const
+    const first = job({ lock })
+    await ada.enqueue(first)
+    const held = await ada.claimOne()
+    await ada.settle(held, { ...suspended(), steps: { at: 0, entries: ['a'] } })
+    expect(await ada.enqueue(job({ lock, payload: '2' }))).toEqual([
+      { kind: 'rejected', reason: 'unique', by: first.id },
+    ])
+    expect(await harness.store.get('emails', first.id)).toMatchObject({ payload: first.payload })
   })
 
   test('a person who changes when a suspended job is due moves the end of its waits, and an undo moves it back', async () => {

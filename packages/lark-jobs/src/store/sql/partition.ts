@@ -103,7 +103,8 @@ const earliestAfter = `${priorities('?3')}
     WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
   )) AS dueAt FROM lines WHERE priority IS NOT NULL`
 
-function isSuspended({ reason, runs }: Partial<Pick<JobRow, 'runs' | 'reason'>>): boolean {
+/** Whether the last run of a pending job has suspended it. */
+export function isSuspended({ reason, runs }: Partial<Pick<JobRow, 'runs' | 'reason'>>): boolean {
   return reason != null && suspendedIn(reason, runs ?? 0) !== undefined
 }
 

@@ -12,6 +12,7 @@ import { isMarked } from '../../contract/rules/unreadable.ts'
 import { type Enqueued, MAX_ITEMS } from '../../contract/store.ts'
 import type { Value } from '../database.ts'
 import { move } from '../end/move.ts'
+import { hasRecorded } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, type JobRow, stateOf } from '../row.ts'
@@ -42,7 +43,9 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     return undefined
   }
   // A record in another format has its payload in another form, so it cannot be replaced.
-  const mayReplace = lock.replace && other.state === PENDING && !isMarked(other.options)
+  const isChangeable = other.state === PENDING && !isMarked(other.options)
+  // Nor do its steps fit another payload.
+  const mayReplace = lock.replace && isChangeable && !hasRecorded(partition, other)
   if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)
   changeOptions(database, other, saidOfPayload(job.options))

@@ -89,7 +89,7 @@ export const MAX = Number.MAX_SAFE_INTEGER
 /** Stands for a priority: all jobs of groups together, as one more line below the others. */
 export const GROUPS = -MAX_PRIORITY - 1
 
-type LinePlace = readonly [dueAt: number, seq: number]
+export type LinePlace = readonly [dueAt: number, seq: number]
 
 /** Some columns of the pending jobs of one priority, in their order: after a place, and due up to a time. */
 export function pendingRows<T>(

@@ -9,7 +9,8 @@
 -- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for
 --          0); `!` to edit also a job whose steps have recorded something, the paths to hide as JSON (''
 --          leaves them as they are), RS and the payload; tags as JSON; of `retry`, `anew` to forget what
---          the steps have recorded; of `remove`, the versions of the jobs with commas between them (`contract/change.ts`), or ''; else ''
+--          the steps have recorded; of `remove`, the versions of the jobs with commas between them
+--          (`contract/change.ts`), or ''; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
@@ -205,8 +206,7 @@ end
 
 changes['edit-active'] = function(id, state, record)
   local force, redact, payload = string.match(value, '^(!?)([^\30]*)\30(.*)$')
-  local has_recorded = force == '' and has_journals() and redis.call('EXISTS', key('steps:' .. id)) == 1
-  if has_recorded or not payloads().is_changeable(record) then
+  if force == '' and has_recorded(id) or not payloads().is_changeable(record) then
     return 'r'
   end
   local changes = { editedAt = string.format('%.0f', now) }

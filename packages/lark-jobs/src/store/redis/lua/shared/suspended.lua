@@ -2,7 +2,7 @@
 --   suspended  SET  ids. Their fields of `reasons` say for which signals they wait
 --                   (`store/contract/rules/reason.ts`), after the number of their last run
 -- needs: start
--- gives: journaled, has_journals, is_suspended, note_suspended, leave_suspended
+-- gives: journaled, has_journals, has_recorded, is_suspended, note_suspended, leave_suspended
 
 -- `is`: whether the partition has journals; nothing if this call has not asked.
 local journaled = {}
@@ -12,6 +12,11 @@ local function has_journals()
     journaled.is = redis.call('HGET', key('settings'), 'journals')
   end
   return journaled.is
+end
+
+-- Whether the steps of a job have recorded something.
+local function has_recorded(id)
+  return has_journals() and redis.call('EXISTS', key('steps:' .. id)) == 1
 end
 
 -- Whether the last run of a pending job has suspended it. `runs`: how many it had.

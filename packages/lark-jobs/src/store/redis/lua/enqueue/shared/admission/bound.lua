@@ -1,12 +1,41 @@
--- Partitions with a bound: they hold only a limited number of jobs that have not begun.
+-- Partitions with a bound: they hold only a limited number of jobs that have not begun. Suspended jobs have
+-- begun.
 -- module: admission
--- needs: start, line, place, job-counts, order, end
+-- needs: start, line, place, job-counts, order, end, suspended
 -- gives: room_in, drop
 
 -- How many more jobs the partition may hold. Negative: how many jobs it has too many.
 local function room_in(max)
   local waiting, delayed = pending()
-  return max - waiting - delayed
+  local suspended = has_journals() and redis.call('SCARD', key('suspended')) or 0
+  return max - waiting - delayed + suspended
+end
+
+-- Takes the suspended ones out of a list of ids: the others, and these.
+local function without_suspended(ids)
+  local others, suspended = {}, {}
+  local flags = #ids > 0 and has_journals() and redis.call('SMISMEMBER', key('suspended'), unpack(ids)) or {}
+  for i, id in ipairs(ids) do
+    local list = flags[i] == 1 and suspended or others
+    list[#list + 1] = id
+  end
+  return others, suspended
+end
+
+-- Adds the first jobs of a sorted set to `dropped`, until there are `count`.
+local function add_first(name, count, dropped)
+  local from, page = 0, {}
+  while #dropped < count do
+    page = redis.call('ZRANGE', name, from, from + math.max(count - #dropped, 100) - 1)
+    local found = without_suspended(page)
+    for i = 1, math.min(#found, count - #dropped) do
+      dropped[#dropped + 1] = found[i]
+    end
+    if #page == 0 then
+      break
+    end
+    from = from + #page
+  end
 end
 
 -- Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they
@@ -14,27 +43,32 @@ end
 -- cancelled jobs are kept.
 local function drop(count, kept)
   count = math.min(count, MAX_ITEMS)
-  local dropped, all = {}, lines()
+  local dropped, all, stay = {}, lines(), {}
   for i = #all, 1, -1 do
-    if #dropped < count then
-      take(all[i], count, dropped, {})
+    local places, suspended = {}, { true }
+    while #dropped < count and #suspended > 0 do
+      take(all[i], count, dropped, places)
+      dropped, suspended = without_suspended(dropped)
+      for _, id in ipairs(suspended) do
+        stay[#stay + 1] = { id, all[i], places[id] }
+      end
     end
   end
   for i = #all, 1, -1 do
-    local due = line('due', all[i])
-    local late = #dropped < count and redis.call('ZRANGE', due, 0, count - #dropped - 1) or {}
-    if #late > 0 then
-      redis.call('ZREM', due, unpack(late))
-    end
-    for _, id in ipairs(late) do
-      dropped[#dropped + 1] = id
+    local late, due = #dropped, line('due', all[i])
+    add_first(due, count, dropped)
+    if #dropped > late then
+      redis.call('ZREM', due, unpack(dropped, late + 1))
     end
   end
-  local grouped = #dropped < count and redis.call('ZRANGE', key('laned'), 0, count - #dropped - 1) or {}
-  for _, id in ipairs(grouped) do
-    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
-    leave(id, priority)
-    dropped[#dropped + 1] = id
+  local others = #dropped
+  add_first(key('laned'), count, dropped)
+  for i = others + 1, #dropped do
+    local _, priority = queued(dropped[i], redis.call('HGET', key('jobs'), dropped[i]))
+    leave(dropped[i], priority)
+  end
+  for _, each in ipairs(stay) do
+    put(unpack(each))
   end
   for _, id in ipairs(dropped) do
     redis.call('HSET', key('reasons'), id, 'dropped')

@@ -5,7 +5,7 @@
 --                    of runs when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 -- module: admission
--- needs: start, line, place, payloads, options, counters, locate, last_tokens
+-- needs: start, line, place, payloads, options, counters, locate, last_tokens, suspended
 -- gives: read_lock, locker, take_lock, meet, hold
 
 local function read_lock(lock)
@@ -54,7 +54,7 @@ local function meet(lock, mine, large)
   if not other then
     return
   end
-  if replace == '' or state == 'active' or not payloads().is_changeable(record) then
+  if replace == '' or state == 'active' or not payloads().is_changeable(record) or has_recorded(other) then
     return 'u', other
   end
   local _, said = options().options_of(mine)
