@@ -7,16 +7,15 @@
 --          edit, edit-active (of an active job too), add-tags, remove-tags; with `!` behind it, only of a job
 --          that has not begun; a retry only of one that has not completed
 -- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for
---          0); `!` to edit also a job whose steps have recorded something, the paths to hide as JSON (''
---          leaves them as they are), RS and the payload; tags as JSON; of `retry`, `anew` to forget what
---          the steps have recorded; of `remove`, the versions of the jobs with commas between them
---          (`contract/change.ts`), or ''; else ''
+--          0); `!` to edit what has run steps too, the paths to hide as JSON ('' leaves them as they are),
+--          RS and the payload; tags as JSON; of `retry`, `anew` to forget the journal; of `remove`, the
+--          versions of the jobs with commas between them (`contract/change.ts`), or ''; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone, revoked, suspended, journals
+-- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone, revoked, suspended, moved-waits
 
 local answer = recalled()
 if answer then
@@ -33,17 +32,11 @@ local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
 
 local function put_and_ring(id, priority, place)
+  move_waits(id, place)
   last_tokens().settles_no_more({ id })
   redis.call('ZADD', key('stranded-due'), 'XX', string.format('%.0f', place), id)
   if put(id, priority, place) or place <= now then
     rings = rings + 1
-  end
-end
-
--- A suspended job waits until then.
-local function move_waits(id, till)
-  if is_suspended(id, (counted(id))) then
-    journals().move_waits(id, till)
   end
 end
 
@@ -189,7 +182,6 @@ changes['run-now'] = function(id, state, _, priority)
   if state ~= 'delayed' then
     return 'r'
   end
-  move_waits(id, now)
   put_and_ring(id, priority, now)
   return 'd'
 end
@@ -199,7 +191,6 @@ changes['reschedule'] = function(id, state, _, priority, place)
     return 'r'
   end
   leave(id, priority, place)
-  move_waits(id, now + tonumber(value))
   put_and_ring(id, priority, now + tonumber(value))
   return 'd'
 end

@@ -8,7 +8,7 @@
 --          counters, result, progress and reason; each '' if there is none
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m jobs delayed or ended
--- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse, suspended, journals
+-- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse, moved-waits
 
 local answer = recalled()
 if answer then
@@ -46,9 +46,7 @@ local function undo(id, version, was)
     string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
   if before == 'delayed' or before == 'waiting' then
     leave(id, priority, place)
-    if is_suspended(id, (counted(id))) then
-      journals().move_waits(id, tonumber(at))
-    end
+    move_waits(id, tonumber(at))
     if put(id, priority, tonumber(at)) or tonumber(at) <= now then
       rings = rings + 1
     end

@@ -6,7 +6,7 @@
 -- A field of `settings` says that there are journals.
 -- module: journals
 -- needs: start, counters, suspended
--- gives: keep_entries, read_journal, read_claimed, take_steps, open_journal, move_waits, journal_bytes, carried, bring_journal
+-- gives: keep_entries, read_journal, read_claimed, take_steps, open_journal, journal_bytes, carried, bring_journal
 
 -- What Redis takes as arguments of one call.
 local MOST = 1000
@@ -32,11 +32,6 @@ local function keep_entries(id, at, entries)
   if bytes > 0 then
     redis.call('HINCRBY', key('journals'), id, bytes)
   end
-end
-
--- Moves the end of what a job waits for (`waitsEnd` of `store/contract/journals.ts`).
-local function move_waits(id, till)
-  keep_entries(id, redis.call('LLEN', key('steps:' .. id)), { 'n\n' .. string.format('%.0f', till) })
 end
 
 -- The names and texts of the signals of a job behind so many.
