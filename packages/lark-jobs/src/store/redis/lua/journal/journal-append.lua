@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  id
 -- ARGV[3]  place of the first entry
--- ARGV[4]  the entries, one in each
+-- ARGV[4…] the entries
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(n) for n entries
 -- needs: start, locate, journals
