@@ -5,10 +5,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { LarkError } from '@s18i/lark/config'
-import { batch, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jobs'
+import { batch, createJobs, cron, defineSignal, Job, type Jobs, workflow } from '@s18i/lark-jobs'
 import {
   type BookedFailures,
   type JobStatus,
+  type JobSteps,
   operate,
   type TailEvent,
   type TailOptions,
@@ -36,6 +37,16 @@ class SendJob extends Job {
   async handle({ to }: { to: string; secret?: number }) {
     if (to === 'nobody') throw new Error('550 no such user')
     return { sent: to }
+  }
+}
+
+const approved = defineSignal<{ by: string }>('approved')
+class StepJob extends Job {
+  override key = 'step'
+  override queueName = 'emails'
+  async handle(payload: { to: string }) {
+    await this.step('one', () => payload)
+    await this.waitFor(approved)
   }
 }
 
@@ -108,10 +119,20 @@ async function runAll(): Promise<void> {
   await worker.done
 }
 
+/** The job `stepped`, which has recorded a step, and waits for a signal. */
+async function stepped(to: string): Promise<void> {
+  await jobs.dispatch([new StepJob().with({ to }).withId('stepped')])
+  const worker = await jobs.work({ jobs: [StepJob], report })
+  await expect.poll(async () => (await jobs.find('stepped'))?.state, { timeout: 10_000 }).toBe('delayed')
+  await worker.stop()
+}
+
 /** What each change needs to change something; an action that is missing here fails the test. */
 const changesOf: Partial<Record<ActionName, object>> = {
   'jobs.retry': { filter: { state: 'failed' } },
   'jobs.cancel': { filter: { state: 'waiting' } },
+  'jobs.send': { id: 'stepped', signal: 'approved', value: '{"by":"ada"}' },
+  'jobs.forget': { id: 'stepped', names: ['one'] },
   'jobs.run-now': { filter: { state: 'delayed' } },
   'jobs.move': { filter: { state: 'delayed' }, to: 'emails' },
   'jobs.remove': { filter: { state: 'completed' } },
@@ -392,6 +413,7 @@ describe('payloads', () => {
       record('odd', 'failed', 'picky'),
     ])
     await jobs.dispatch([new PickyJob().with({ to: MARK })])
+    await stepped(MARK)
     const named = { flow: flow.id }
     const failures = (await (await look('failures')).json()) as BookedFailures
     const { kind } = failures.kinds.find(({ key }) => key === 'picky')!
@@ -399,7 +421,8 @@ describe('payloads', () => {
     const looks: Partial<Record<ActionName, object[]>> = {
       ...{ ended: [{ range: '1h' }], times: [{ range: '1h' }], marks: [{ range: '1h' }] },
       'jobs.find': [{ id: 'kept' }, { id: 'done' }, { id: 'lost' }],
-      'jobs.why': [{ id: 'kept' }, { id: 'done' }, { id: 'lost' }],
+      'jobs.steps': [{ id: 'stepped' }, { id: 'kept' }],
+      'jobs.why': [{ id: 'stepped' }, { id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.flow': [{ id: 'done' }],
       groups: [{ queue: 'emails' }],
       'flows.get': [named],
@@ -643,6 +666,25 @@ describe('changes', () => {
     expect(await unheard()).toEqual({ lost: [{ ...seen, taken }], silent: [], deadly: [] })
   })
 
+  test('the steps of a job are told; a signal wakes it, and a step is forgotten', async () => {
+    await stepped('ada')
+    const steps = async () => (await (await look('jobs.steps', { id: 'stepped' })).json()) as JobSteps
+    expect(await steps()).toMatchObject({
+      ...{ state: 'delayed', waitsFor: ['approved'], signals: [] },
+      steps: [
+        { name: 'one', state: 'done', size: 12 },
+        { name: 'approved', state: 'waiting' },
+      ],
+    })
+    const send = (value: string) => change('jobs.send', { id: 'stepped', signal: 'approved', value })
+    expect(await codeOf(await send('{"by":'))).toBe('INPUT_INVALID')
+    expect(await (await send('{"by":"ada"}')).json()).toMatchObject({ sent: true, wakes: true })
+    expect(await (await change('jobs.forget', { id: 'stepped', names: ['one'] })).json()).toEqual(['one'])
+    expect((await steps()).signals).toEqual([{ name: 'approved', isTaken: false, size: 12 }])
+    const sent = await look('audit', { filter: { what: 'send' } })
+    expect(await sent.json()).toMatchObject({ entries: [{ who: 'operate@example.com', count: 1 }] })
+  })
+
   test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {
     const id = await failed()
     const edit = (payload: string) => change('jobs.edit', { id, payload }, { role: 'admin' })
@@ -694,6 +736,7 @@ describe('the audit', () => {
 
   test('has one entry for each change that a viewer makes, with their name, and for an undo', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'ada' }).delayed('5m').withId('kept')])
+    await stepped('ada')
     await jobs.schedules.set('nightly', new SendJob().with({ to: 'ada' }), cron('0 3 * * *'))
     const flow = await jobs.dispatch(batch([new SendJob().with({ to: 'nobody' })]))
     const named = { flow: flow.id }

@@ -163,6 +163,6 @@ test('a damaged journal is shown as far as it can be read', async () => {
   for (const command of ['jobs:steps', 'jobs:show']) {
     const { said } = await lark(command, id)
     expect(said).toContain('last')
-    expect(said).toMatch(/cannot be read: "b\S+roken"/)
+    expect(said).toContain('1 entry of its journal is damaged, and cannot be read')
   }
 })

@@ -35,6 +35,7 @@ import {
 } from './change/job-changes.ts'
 import { type PatchInput, patchAndRetry } from './change/patched-retry.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './change/pauses.ts'
+import { type SignalInput, sendSignal } from './change/steps.ts'
 import type { GoesOn, Meanwhile } from './change/underway.ts'
 import { orderWorkers, restartWorkers } from './change/worker-orders.ts'
 import {
@@ -154,6 +155,20 @@ export const actions = {
   'jobs.flow': look(named, async ({ operate }, input: Named) => {
     return (await operate.flows.ofJob(input.id)) ?? null
   }),
+  'jobs.steps': look(named, async ({ operate }, input: Named) => {
+    return (await operate.steps.list(input.id, within(input))) ?? null
+  }),
+  'jobs.send': change(
+    'operate',
+    { ...named, signal: text, value: optional(text) },
+    (act, input: SignalInput) => sendSignal(act, input),
+  ),
+  'jobs.forget': change(
+    'operate',
+    { ...named, names: texts(MOST_IDS) },
+    ({ operate }, input: Named & { names: string[] }) =>
+      operate.steps.forget(input.id, input.names, within(input)),
+  ),
   'jobs.retry': change(
     'operate',
     changedJobs,

@@ -41,15 +41,15 @@ export interface SeenSteps {
   steps: SeenStep[]
   /** The numbers of the signals that were taken. */
   taken: Set<number>
-  /** The beginning of the first entry that cannot be read. */
-  damaged?: string
+  /** How many entries cannot be read. */
+  damaged: number
 }
 
 /** @param journal from the first entry on */
 export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signals'>): SeenSteps {
   const steps = new Map<string, SeenStep>()
   const taken = new Set<number>()
-  let damaged: string | undefined
+  let damaged = 0
   for (const text of entries) {
     try {
       const entry = readEntry(text)
@@ -65,10 +65,10 @@ export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signal
       steps.set(entry.key, step)
     } catch (error) {
       if (!JobsError.is(error, 'JOURNAL_DAMAGED')) throw error
-      damaged ??= text.slice(0, 80)
+      damaged += 1
     }
   }
-  return { steps: [...steps.values()], taken, ...defined({ damaged }) }
+  return { steps: [...steps.values()], taken, damaged }
 }
 
 /** The step after an entry; undefined if the entry is of none. */

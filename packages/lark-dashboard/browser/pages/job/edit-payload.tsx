@@ -52,7 +52,7 @@ export function EditPayload({
   )
 }
 
-function problemOf(text: string): string | undefined {
+export function problemOf(text: string): string | undefined {
   try {
     JSON.parse(text)
     return undefined

@@ -20,6 +20,7 @@ import { changeWith, type JobVerb, jobVerbs, verbNames } from '../jobs/job-verbs
 import { MoveJobs } from '../jobs/move-jobs.tsx'
 import { EditPayload } from './edit-payload.tsx'
 import { JobLog } from './job-log.tsx'
+import { SendButtons, StepList } from './job-steps.tsx'
 import { JobTimeline } from './job-timeline.tsx'
 import { ReasonList, Reasons } from './reasons.tsx'
 
@@ -87,10 +88,14 @@ function NoJob({ id }: { id: string }) {
 }
 
 function JobView({ job, again }: { job: ShownJob; again(): void }) {
-  const { id, key, queue, state, reason, errors, log, isVeiled } = job
+  const { id, key, queue, state, reason, errors, log, isVeiled, suspended, runs } = job
+  const asked = useAsked('jobs.steps', { id, queue }, suspended === undefined ? undefined : EVERY)
+  const steps = asked.data ?? undefined
+  useEffect(() => asked.again(), [state, runs])
   const tabs: Tab[] = [
     ...(isVeiled === undefined ? [{ name: 'payload', title: 'Payload' }] : []),
     { name: 'log', title: 'Log', count: log.length },
+    ...(steps === undefined ? [] : [{ name: 'steps', title: 'Steps', count: steps.steps.length }]),
     { name: 'errors', title: 'Errors', count: errors.length },
     ...(isVeiled === undefined ? [{ name: 'result', title: 'Result' }] : []),
     { name: 'raw', title: 'Raw' },
@@ -102,6 +107,7 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
         <h1>{key}</h1>
         <State state={state} word={reason === undefined ? state : `${state} (${reason})`} />
         <span class="spread" />
+        {steps !== undefined && <SendButtons steps={steps} again={again} />}
         <JobButtons job={job} again={again} />
       </div>
       <p class="job-line quiet">
@@ -133,6 +139,7 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
       <Tabs tabs={tabs} title="Parts of the job" />
       {open === 'payload' && <Payload job={job} again={again} />}
       {open === 'log' && <JobLog lines={log} isLive={state === 'active'} />}
+      {open === 'steps' && steps !== undefined && <StepList steps={steps} again={asked.again} />}
       {open === 'errors' && <Errors job={job} />}
       {open === 'result' && <Result job={job} />}
       {open === 'raw' && <pre>{JSON.stringify(job, null, 2)}</pre>}

@@ -155,7 +155,10 @@ interface JobRowProps {
 function JobRow({ job, isChosen, onChoose }: JobRowProps) {
   const { id, key, queue, state, errors } = job
   const error = state === 'completed' ? undefined : errors.at(-1)
-  const words = error === undefined ? (job.because ?? job.reason ?? '') : `${error.name}: ${error.message}`
+  const words =
+    error === undefined
+      ? (job.because ?? job.reason ?? suspendedWords(job.suspended))
+      : `${error.name}: ${error.message}`
   return (
     <tr aria-selected={isChosen}>
       <td>
@@ -188,4 +191,10 @@ function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): n
   if (state === 'active') return claimedAt ?? queuedAt
   if (state === 'delayed') return dueAt ?? queuedAt
   return finishedAt ?? queuedAt
+}
+
+/** What a suspended job waits for. */
+function suspendedWords(signals: readonly string[] | undefined): string {
+  if (signals === undefined) return ''
+  return signals.length === 0 ? 'suspended' : `suspended until ${signals.join(' or ')}`
 }

@@ -13,7 +13,7 @@ import { fromNow } from '../words/instant.ts'
 import { jsonExcerpt } from '../words/json-excerpt.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 import { printSection, printSheet, type SheetFacts } from '../words/sheet.ts'
-import { signalRow, stepRow } from '../words/step-words.ts'
+import { damagedWords, signalRow, stepRow } from '../words/step-words.ts'
 
 /** The most steps that are shown: the last. */
 const LAST_STEPS = 20
@@ -62,7 +62,7 @@ export class JobsShowCommand extends Command {
     const lines = inColumns(steps.slice(-LAST_STEPS).map(stepRow))
     const more = steps.length - lines.length
     if (more > 0) lines.unshift(`… ${plural(more, 'step')} before: lark jobs:steps ${visible(this.id)}`)
-    if (damaged !== undefined) lines.push(visible(`… and what cannot be read: ${JSON.stringify(damaged)}`))
+    if (damaged !== undefined) lines.push(damagedWords(damaged))
     if (lines.length > 0) printSection(this, 'Steps', lines)
     const kept = signals.filter(({ isTaken }) => !isTaken)
     if (kept.length > 0) printSection(this, 'Signals that it has not taken', inColumns(kept.map(signalRow)))

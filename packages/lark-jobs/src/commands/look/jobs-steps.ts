@@ -8,7 +8,7 @@ import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
 import { jsonExcerpt } from '../words/json-excerpt.ts'
 import { printSection } from '../words/sheet.ts'
-import { signalRow, stepRow } from '../words/step-words.ts'
+import { damagedWords, signalRow, stepRow } from '../words/step-words.ts'
 
 /** `lark jobs:steps`: what a job has recorded of its steps; `--forget`: lets it run some of them again. */
 export class JobsStepsCommand extends Command {
@@ -74,7 +74,6 @@ export class JobsStepsCommand extends Command {
       for (const { name, value } of [...steps, ...signals])
         if (value !== undefined)
           printSection(this, visible(name), jsonExcerpt(JSON.stringify(value)).lines.map(visible))
-    if (damaged !== undefined)
-      this.warn(visible(`Something else was recorded, and cannot be read: ${JSON.stringify(damaged)}`))
+    if (damaged !== undefined) this.warn(damagedWords(damaged))
   }
 }

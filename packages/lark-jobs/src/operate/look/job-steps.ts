@@ -76,8 +76,8 @@ export interface JobSteps {
   waitsFor?: string[]
   /** The bytes of all that was recorded. */
   size: number
-  /** The beginning of what cannot be read, if something cannot. The other steps are told nevertheless. */
-  damaged?: string
+  /** How many entries cannot be read, if some cannot. What the others say is told nevertheless. */
+  damaged?: number
 }
 
 /** @throws FILTER_INVALID */
@@ -109,7 +109,7 @@ export async function jobSteps(
     ...{ id, queue: queueOf(job.partition), state: job.state },
     steps: steps.map((step) => ({ ...seen(step), ...shown(step.text ?? '') })),
     signals: journal.signals.map(({ name, text }, n) => ({ name, isTaken: taken.has(n), ...shown(text) })),
-    ...defined({ waitsFor: job.suspended, damaged }),
+    ...defined({ waitsFor: job.suspended, damaged: damaged || undefined }),
     size: journal.bytes,
   }
 }
