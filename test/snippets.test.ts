@@ -38,6 +38,8 @@ const leftOut: Record<string, Record<string, string>> = {
     record: '(name: string, took: number): void => {}',
   },
   'docs/steps.md': {
+    pay: 'async (options: { idempotencyKey: string }): Promise<{ id: string }> => ({ id: options.idempotencyKey })',
+    refund: 'async (id: string, options: { idempotencyKey: string }): Promise<void> => void [id, options]',
     write: 'async (article: string): Promise<string> => article',
     mailEditor: 'async (draft: string, options: { idempotencyKey: string }): Promise<void> => void options',
     publish: 'async (draft: string): Promise<void> => void draft',

@@ -60,7 +60,7 @@ await build({
       'src/model/effect.ts',
       'src/store/contract/effects.ts',
       'src/store/contract/rules/layout.ts',
-      ...['reason', 'unreadable', 'consequence', 'pause', 'rate'].map(
+      ...['reason', 'unreadable', 'consequence', 'undoing', 'pause', 'rate'].map(
         (name) => `src/store/contract/rules/${name}.ts`,
       ),
     ],

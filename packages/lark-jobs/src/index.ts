@@ -175,7 +175,8 @@ export type { Skipped } from './schedule/state.ts'
 export type { StepName } from './step/name.ts'
 export { defineSignal, type SignalKind, type SignalValue } from './step/signal.ts'
 export { StepError } from './step/step-error.ts'
-export type { StepContext, StepOptions, Waited, WaitOptions } from './step/steps.ts'
+export type { StepContext, StepOptions } from './step/step-options.ts'
+export type { Waited, WaitOptions } from './step/steps.ts'
 export type { PausedGroup } from './store/contract/change.ts'
 export type {
   Credentials,

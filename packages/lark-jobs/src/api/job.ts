@@ -32,7 +32,8 @@ import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import type { StepName } from '../step/name.ts'
 import type { SignalKind } from '../step/signal.ts'
-import type { StepContext, StepOptions, Steps, Waited, WaitOptions } from '../step/steps.ts'
+import type { StepContext, StepOptions } from '../step/step-options.ts'
+import type { Steps, Waited, WaitOptions } from '../step/steps.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { jobsInside } from './default-jobs.ts'
@@ -401,6 +402,9 @@ export abstract class Job {
    * If the function throws, and its tries are used up, the step fails with a `StepError`. If the handler lets
    * it pass, the attempt fails as with any error, and the next one goes on at this step. If the handler
    * catches it, a later run gets the same error.
+   *
+   * A step with an `undo` also records that it has begun. Before the job ends as failed or cancelled, all
+   * that has begun is undone in reverse, and what was undone runs anew if the job is retried.
    *
    * @param name used once in a run: a text, or a list such as `['mail', user.id]`
    * @param work is told a `key` that is the same in each try and run, for services that take idempotency keys

@@ -68,6 +68,8 @@ export const jobsErrors = {
   STEP_INVALID: 'What a step, a wait or a signal was given is not valid.',
   STEP_TWICE: 'A run used the name of a step twice.',
   STEP_OUTSIDE: 'A step was used outside of a run.',
+  JOB_UNDONE: 'The job ends, and its steps are undone: middleware sees this.',
+  UNDO_FAILED: 'The steps of a job that failed or was cancelled could not be undone.',
   STEP_NOT_AWAITED: 'The handler ended before its steps.',
   STEP_TIMED_OUT: 'A try of a step took longer than its timeout.',
   SIGNALS_FULL: 'A job has a thousand signals already, and takes no more.',

@@ -21,6 +21,11 @@ export interface Journal {
   bytes: number
   /** From the first on, in the order in which they came. Only with the first entries. */
   signals: KeptSignal[]
+  /**
+   * Absent: no step is to be undone. '': there are some. Else: they must be undone now, and how the job ends
+   * after that (`store/contract/rules/undoing.ts`).
+   */
+  undo?: string
 }
 
 /** Entries on their way into a journal. */
@@ -33,6 +38,8 @@ export interface Recorded {
   entries: string[]
   /** The job has got further than ever before: the crashes and failures before do not count any more. */
   isProgress?: boolean
+  /** Some steps must be undone before the job ends as failed or cancelled. */
+  hasUndos?: true
 }
 
 /** Milliseconds after which a job is due that waits for a signal without a timeout: a hundred years. */

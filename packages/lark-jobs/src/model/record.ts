@@ -281,6 +281,8 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal
   because?: string
   /** While it is suspended: the names of the signals that make it go on before it is due. */
   suspended?: string[]
+  /** Its steps are being undone, before it ends as failed or cancelled. */
+  undoing?: true
   /** While it waits, and the last run put it back because no worker could read it: since when it waits. */
   strandedSince?: number
   /** JSON text of the progress that it reported last. */
@@ -315,9 +317,10 @@ export type Outcome = (
   | { kind: 'unstarted'; in?: number }
   /**
    * `in`: milliseconds until it is due. `waits`: the names of the signals that make it due before. `heard`:
-   * how many signals the run knew.
+   * how many signals the run knew. `undoing`: the steps of the job must be undone before it ends; how it ends
+   * then (`rules/undoing.ts`).
    */
-  | { kind: 'suspended'; in: number; waits: readonly string[]; heard: number }
+  | { kind: 'suspended'; in: number; waits: readonly string[]; heard: number; undoing?: string }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & {
   log?: LogLine[]

@@ -173,6 +173,11 @@ export class Execution implements Writer {
     return this.stepsIfAny
   }
 
+  /** Whether the run only undoes what earlier ones began. */
+  get undoes(): boolean {
+    return !!this.job.journal?.undo
+  }
+
   aborted(reason: Error): void {
     this.stepsIfAny?.abort(reason)
   }

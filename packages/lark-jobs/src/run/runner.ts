@@ -13,13 +13,17 @@ import { resultText, whyDropped } from '../model/payload.ts'
 import { hasPayload, type Outcome } from '../model/record.ts'
 import { inRunOf } from '../model/run/current-member.ts'
 import type { Decision } from '../model/run/decision.ts'
-import { jobError } from '../model/run/job-error.ts'
+import { jobError, restored } from '../model/run/job-error.ts'
 import { returnedFalse } from '../model/run/run.ts'
 import { limitsFrom } from '../model/tick.ts'
 import type { JobClass, JobLike } from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
+import { type LaterEnd, laterEnd, readLaterEnd } from '../store/contract/rules/undoing.ts'
+import { MAX_SIGNALS } from '../store/contract/store.ts'
 import { readable } from '../words/duration.ts'
+import { listed } from '../words/listed.ts'
+import { textOf } from '../words/thrown.ts'
 import { CommandJob } from './command-job.ts'
 import type { Execution } from './execution.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -82,12 +86,20 @@ export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): 
 }
 
 function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenEnded<E>): void {
-  if (isExpired(execution, jobClass)) {
+  if (!execution.undoes && isExpired(execution, jobClass)) {
     queueMicrotask(() => conclude(execution, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
     return
   }
   execution.hasBegun = true
-  handle(execution, jobClass).then(
+  const handled = handle(execution, jobClass)
+  if (execution.undoes) {
+    void undone(execution, jobClass, handled).then((outcome) => {
+      execution.through()
+      conclude(execution, jobClass, outcome, ended)
+    })
+    return
+  }
+  handled.then(
     (value) => {
       execution.through()
       conclude(execution, jobClass, returned(value, execution, jobClass), ended)
@@ -127,6 +139,11 @@ export function conclude<E extends Execution>(
   }
   // A stuck handler may end while the class is being told.
   if (execution.isConcluded) return
+  const undoing = undoneFirst(outcome, execution)
+  if (undoing !== undefined) {
+    ended(execution, undoing)
+    return
+  }
   const word = lastWord(outcome, execution)
   // If the lease is lost or the job was given back, its next worker tells the class.
   if (
@@ -144,6 +161,61 @@ export function conclude<E extends Execution>(
   const telling = () => inContext(execution.job.options?.context, told, execution, jobClass, word, outcome)
   const all = execution.processing?.within(telling) ?? telling()
   void all.then((then) => ended(execution, then))
+}
+
+/** What becomes of a job that has steps to undo, and would end as failed or cancelled. */
+function undoneFirst(outcome: Outcome, execution: Execution): Outcome | undefined {
+  const { stepsIfAny, job } = execution
+  if (stepsIfAny?.hasUndos !== true && job.journal?.undo !== '') return undefined
+  if (outcome.kind === 'cancelled')
+    return later(laterEnd({ ...outcome, ...execution.whyCancelled(outcome.reason) }), 0)
+  const isLast = outcome.kind === 'failed' && outcome.retryIn === undefined
+  return isLast ? later(laterEnd(outcome), 0) : undefined
+}
+
+/** @param undoing how the job ends when it is undone */
+function later(undoing: string, ms: number): Outcome {
+  return { kind: 'suspended', in: Math.max(0, Math.ceil(ms)), waits: [], heard: MAX_SIGNALS, undoing }
+}
+
+/** The outcome of a run that undoes what earlier ones began. */
+async function undone(execution: Execution, jobClass: JobClass, handled: Promise<unknown>): Promise<Outcome> {
+  const undoing = execution.job.journal!.undo!
+  const found = await execution
+    .steps!.undo(handled)
+    .catch((error: unknown) => ({ kind: 'thrown', error }) as const)
+  if (execution.drop !== undefined) {
+    execution.drop(new JobsError('JOB_UNDONE', `${execution.name} ends, and its steps are undone`))
+    await handled.catch(() => {})
+  }
+  if (found.kind === 'later') return later(undoing, found.in)
+  if (found.kind === 'undone') return endOf(readLaterEnd(undoing), execution)
+  const { decision, reason } = execution.run
+  if (decision?.kind === 'released') return await decided(decision, execution, jobClass)
+  if (reason !== undefined) return later(undoing, 0)
+  const what = found.kind === 'failed' ? listed(found.steps.slice(0, 5)) : 'its steps'
+  const error = new JobsError(
+    'UNDO_FAILED',
+    `${jobClass.name}: ${what} could not be undone: ${textOf(found.error)}`,
+    {
+      hint: `Undo by hand what is left. ${wouldEnd(readLaterEnd(undoing))}`,
+      cause: found.error,
+    },
+  )
+  return found.kind === 'failed' ? failedForGood(error, execution) : await failure(error, execution, jobClass)
+}
+
+function endOf(end: LaterEnd, execution: Execution): Outcome {
+  if (end.kind === 'failed') {
+    execution.thrown = restored(end.error)
+    return forGood({ kind: 'failed', error: end.error }, execution)
+  }
+  execution.cancelled = end
+  return { kind: 'cancelled', reason: end.reason }
+}
+
+function wouldEnd(end: LaterEnd): string {
+  return end.kind === 'failed' ? `The job had failed: ${end.error.message}` : 'The job was cancelled.'
 }
 
 function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined {

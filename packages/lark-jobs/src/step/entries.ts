@@ -9,6 +9,10 @@
  *   w  wait        a sleep or a wait has begun: until when, or nothing for ever
  *   o  over        it is over: its time has come
  *   g  got         it got the signal with this number
+ *   b  begun      a step that can be undone has begun
+ *   u  undone     it is undone: what was recorded of it does not count any more
+ *   a  again      a try to undo it failed: how many have, `|`, until when the next
+ *                  waits, `|`, and the message
  *   f  forgotten   what was recorded of the step before does not count any more
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
@@ -26,6 +30,9 @@ export const entryKinds = {
   w: 'wait',
   o: 'over',
   g: 'got',
+  b: 'begun',
+  u: 'undone',
+  a: 'again',
   f: 'forgotten',
   m: 'spent',
   n: 'now',

@@ -97,6 +97,7 @@ function after(
     case 'got': {
       return step('done', { isWait: true, ...defined({ signal: signals[Number(value)]?.name }) })
     }
+    case 'undone':
     case 'forgotten':
       return step('forgotten')
     default:

@@ -4,6 +4,7 @@
  *
  *   late → waiting → sent → stored
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { Recorded } from '../model/journal.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
@@ -32,6 +33,10 @@ export class Recorder {
   #sent = 0
   #waiting: Waiting[] = []
   #isProgress = false
+  /** A step of this run can be undone. */
+  hasUndos: true | undefined
+  /** What is undone is recorded whatever there is already. */
+  isUnbounded = false
   readonly #send: () => void
   readonly #turns: Turns
 
@@ -112,7 +117,7 @@ export class Recorder {
     while (this.#sent < Math.min(this.#entries.length, MAX_ITEMS) && (this.#sent === 0 || bytes < MAX_BYTES))
       bytes += this.#entries[this.#sent++]!.length
     const entries = this.#entries.slice(0, this.#sent)
-    return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }) }
+    return this.#recorded(entries)
   }
 
   /** The store has answered, or the lease is lost. */
@@ -138,14 +143,18 @@ export class Recorder {
   /** All that is not stored yet, for the outcome of the run. */
   rest(): Recorded | undefined {
     const entries = [...this.#entries, ...this.#late]
-    if (entries.length === 0) return undefined
-    return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }) }
+    return entries.length === 0 && this.hasUndos === undefined ? undefined : this.#recorded(entries)
+  }
+
+  #recorded(entries: string[]): Recorded {
+    const hasUndos = this.hasUndos
+    return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }), ...defined({ hasUndos }) }
   }
 
   #count(entry: string): void {
     this.#bytes += Buffer.byteLength(entry)
     const count = this.#at + this.#entries.length + this.#late.length + 1
-    if (count <= MAX_ENTRIES && this.#bytes <= MAX_JOURNAL) return
+    if (this.isUnbounded || (count <= MAX_ENTRIES && this.#bytes <= MAX_JOURNAL)) return
     const [what, most] = count > MAX_ENTRIES ? ['entries', MAX_ENTRIES] : ['bytes', MAX_JOURNAL]
     throw new JobsError('STEPS_TOO_MANY', `The steps of one job record more than ${most} ${what}`, {
       hint: 'Divide the work among several jobs, or iterate with this.eachItem(), which records by lots.',

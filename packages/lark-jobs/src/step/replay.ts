@@ -23,12 +23,23 @@ export interface Begun {
   until?: number
 }
 
+/** Tries to undo a step. */
+export interface UndoTries {
+  failed: number
+  /** Until when the next one waits. */
+  until: number
+  /** Of what the last one threw. */
+  message: string
+}
+
 /** As it was before a test set its own timers. */
 const { setImmediate, clearImmediate } = globalThis
 
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()
+  /** The keys of what is to be undone, in the order in which it began, and which tries to undo it failed. */
+  readonly undos = new Map<string, UndoTries>()
   /** The keys of what has ended, by their places. */
   readonly #order: string[] = []
   /** The numbers of the signals that were taken. */
@@ -73,11 +84,18 @@ export class Replay {
 
   /** What was recorded of a name; undefined if it has not ended. */
   async find(key: string): Promise<StepEnd | undefined> {
-    while (!this.isWhole && !this.#ended.has(key)) {
-      this.#reading ??= this.#readOn()
-      await this.#reading
-    }
+    while (!this.isWhole && !this.#ended.has(key)) await this.#readMore()
     return this.#ended.get(key)
+  }
+
+  /** Reads all that was recorded. */
+  async whole(): Promise<void> {
+    while (!this.isWhole) await this.#readMore()
+  }
+
+  #readMore(): Promise<void> {
+    this.#reading ??= this.#readOn()
+    return this.#reading
   }
 
   begun(key: string): Begun | undefined {
@@ -125,6 +143,19 @@ export class Replay {
         }
         case 'wait':
           this.#begun.set(key, { failed: 0, ...(value !== '' && { until: Number(value) }) })
+          break
+        case 'begun':
+          this.undos.set(key, { failed: 0, until: 0, message: '' })
+          break
+        case 'again': {
+          const [failed, until, ...text] = value.split('|')
+          this.undos.set(key, { failed: Number(failed), until: Number(until), message: text.join('|') })
+          break
+        }
+        case 'undone':
+          this.undos.delete(key)
+          this.#begun.delete(key)
+          this.#ended.delete(key)
           break
         case 'forgotten':
           this.#begun.delete(key)

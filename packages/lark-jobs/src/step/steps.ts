@@ -6,54 +6,37 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { defined } from '@s18i/lark/internal'
-import { type Backoff, type BackoffOption, normalBackoff, pauseAfter } from '../model/backoff.ts'
+import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import { FOREVER, type Journal, type KeptSignal, type Recorded } from '../model/journal.ts'
 import { encode } from '../model/payload.ts'
 import type { ClaimedJob, KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
-import { LONGEST_TIMER } from '../model/run/run.ts'
-import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
+import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
 import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
+import { textOf } from '../words/thrown.ts'
 import { writeEntry } from './entries.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
-import { Replay, type StepEnd } from './replay.ts'
+import { Replay, type StepEnd, type UndoTries } from './replay.ts'
 import { type SignalKind, type SignalValue, signalValue } from './signal.ts'
 import { isStepError, StepError } from './step-error.ts'
+import {
+  convert,
+  type How,
+  inTime,
+  readOptions,
+  type StepContext,
+  type StepOptions,
+  type Undo,
+  versioned,
+} from './step-options.ts'
 import { Turns } from './turns.ts'
-import type { WaitTimes } from './wait-times.ts'
+import { Undoing } from './undoing.ts'
+import { type WaitTimes, waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
-
-export interface StepOptions<T = unknown> {
-  /** How often the step is tried, before it fails. Default 1: then the job's own `tries` count. */
-  tries?: number
-  /** The pause before each further try, as that of a job. Default 1 s to 10 min. */
-  backoff?: Exclude<BackoffOption, (...args: never[]) => unknown>
-  /**
-   * How long a try may take. Then its signal is aborted, and the try has failed. Default: no limit but the
-   * job's.
-   */
-  timeout?: Duration
-  /**
-   * By version: converts a result that an earlier version of the step recorded to that of the next version.
-   */
-  from?: Readonly<Record<number, (old: unknown) => unknown>> & { readonly [type]?: T }
-}
-
-declare const type: unique symbol
-
-/** What a step's function is told. */
-export interface StepContext {
-  /** The same in each try and each run of the job: for a service that takes idempotency keys. */
-  readonly key: string
-  /** Which try this is, from 1. */
-  readonly attempt: number
-  /** Aborted when the try should end: at its timeout, and with the job's own signal. */
-  readonly signal: AbortSignal
-}
 
 export interface WaitOptions {
   /** How long to wait. Default: for ever. */
@@ -63,6 +46,14 @@ export interface WaitOptions {
    */
   name?: StepName
 }
+
+/** How what was begun was undone. */
+export type UndoneSteps =
+  | { kind: 'undone' }
+  /** A try failed: the next one is in so many milliseconds. */
+  | { kind: 'later'; in: number }
+  /** Some was not: the names, as people read them, and why the first of them was not. */
+  | { kind: 'failed'; steps: string[]; error: unknown }
 
 /** What the run around the steps gives them. */
 export interface StepsAround {
@@ -94,6 +85,8 @@ export interface StepsAround {
 const current = new AsyncLocalStorage<string>()
 /** A run that is suspended stays where it is, for ever. */
 const never = new Promise<never>(() => {})
+/** How often an undo is tried, at least. */
+const UNDO_TRIES = 5
 
 export class Steps {
   readonly #around: StepsAround
@@ -109,6 +102,8 @@ export class Steps {
   #isDropped = false
   /** A wait has begun: its signals may have come already. */
   #asks = false
+  /** Undefined: the run does not undo. */
+  readonly #undoing: Undoing<Undo> | undefined
   /** The steps whose errors are recorded, or will be. */
   readonly #failures = new Set<string>()
 
@@ -120,9 +115,13 @@ export class Steps {
       (from) => around.more(from),
       this.#turns,
       // After a failure, an attempt begins anew.
-      (run, ms) => run === around.job.runs - 1 && around.hadSpent(ms),
+      (run, ms) => run === around.job.runs - 1 && !journal?.undo && around.hadSpent(ms),
     )
     this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send(), this.#turns)
+    if (journal?.undo) {
+      this.#undoing = new Undoing()
+      this.#recorder.isUnbounded = true
+    }
     this.#waits = new Waits(
       {
         recorder: this.#recorder,
@@ -150,12 +149,15 @@ export class Steps {
   }
 
   async #step<T>(key: string, work: (context: StepContext) => T | Promise<T>, how: How): Promise<T> {
+    if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never
     const before = await this.#find(key)
     if (before !== undefined) {
       await this.#replay.turnOf(before)
       if (this.#isDropped) return never
       return this.#again(key, before, how) as T
     }
+    if (this.#undoing !== undefined) return this.#stuck()
+    if (how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
     const begun = this.#replay.begun(key)
     let { failed = 0, until = 0 } = begun ?? {}
     for (;;) {
@@ -197,6 +199,34 @@ export class Steps {
     const value = signalValue(got.text)
     const [field] = kinds.find(([, kind]) => kind.name === got.name)!
     return (isOne ? { value } : { name: field, value }) as Waited<S>
+  }
+
+  /** Whether steps must be undone before the job ends as failed or cancelled. */
+  get hasUndos(): boolean {
+    return this.#recorder.hasUndos || this.#around.job.journal?.undo === ''
+  }
+
+  /**
+   * Undoes what earlier runs began, in reverse. What cannot be undone does not keep the rest from it.
+   *
+   * @param handled of the handler, which runs only to say how
+   * @throws what the handler throws before it has said that, and why the run is over
+   */
+  async undo(handled: Promise<unknown>): Promise<UndoneSteps> {
+    await this.#replay.whole()
+    const { undos } = this.#replay
+    await this.#undoing!.gathered([...undos.keys()], handled)
+    this.#drop()
+    const failed: string[] = []
+    let error: unknown
+    for (const key of [...undos.keys()].reverse()) {
+      const undone = await this.#undo(key, undos.get(key)!)
+      if (undone?.in !== undefined) return { kind: 'later', in: undone.in }
+      if (undone !== undefined && failed.push(key) === 1) error = undone.error
+    }
+    // If the job is retried and fails again, they are tried again.
+    for (const key of failed) this.#recorder.later(writeEntry('again', key, '0|0|'))
+    return failed.length === 0 ? { kind: 'undone' } : { kind: 'failed', steps: failed.map(stepWords), error }
   }
 
   /** What is to be sent to the store now. */
@@ -323,6 +353,58 @@ export class Steps {
     }
   }
 
+  /** Records that a step has begun that can be undone. */
+  async #begin(key: string): Promise<void> {
+    this.#recorder.hasUndos = true
+    this.#busy += 1
+    await this.#recorder.now(writeEntry('begun', key), false).finally(() => {
+      this.#busy -= 1
+    })
+  }
+
+  /** A handler that runs only to say how its steps are undone has come to what does not run. */
+  #stuck(): Promise<never> {
+    this.#undoing!.stuck()
+    return never
+  }
+
+  /** Undoes one step. @returns why not, or in how many milliseconds it is tried again */
+  async #undo(
+    key: string,
+    { failed, until, message }: UndoTries,
+  ): Promise<{ error: unknown; in?: undefined } | { in: number } | undefined> {
+    const undo = this.#undoing!.found.get(key)
+    if (undo === undefined) return { error: new Error('the code has no undo for it any more') }
+    const { work, how } = undo
+    const times = this.#around.times ?? waitTimes
+    const tries = Math.max(how.tries, UNDO_TRIES)
+    if (failed >= tries) return { error: new Error(message) }
+    const { id } = this.#around.job
+    const before = await this.#replay.find(key)
+    const result = before?.kind === 'result' ? convert(before.value, how.from) : undefined
+    for (;;) {
+      const left = until - this.#now()
+      if (left > times.short) return { in: left }
+      if (left > 0) await new Promise<void>((over) => times.after(left, over))
+      if (this.#around.reason !== undefined) throw this.#around.reason
+      const context = { key: `${id}/${key}/undo`, attempt: failed + 1 }
+      try {
+        await current.run(key, () => inTime((told) => work(result, told), context, how, this.#around.signal))
+        await this.#recorder.now(writeEntry('undone', key), true)
+        return undefined
+      } catch (error) {
+        const { reason } = this.#around
+        if (reason !== undefined && !JobsError.is(reason, 'JOB_TIMED_OUT')) throw reason
+        failed = isNonRetryable(error) ? tries : failed + 1
+        const pause = failed < tries ? pauseAfter(failed, how.backoff) : 0
+        until = Math.round(this.#now() + pause)
+        this.#recorder.later(writeEntry('again', key, `${failed}|${until}|${textOf(error)}`))
+        if (reason !== undefined) return { in: pause }
+        if (failed >= tries) return { error }
+      }
+    }
+  }
+
   async #failed(key: string, thrown: unknown): Promise<StepError> {
     const { run: _, took: __, ...error } = jobError(thrown, 0, 0)
     const kept = { ...error, ...(isNonRetryable(thrown) && { isFinal: true as const }) }
@@ -348,6 +430,7 @@ export class Steps {
       if (this.#isDropped) return never
       return before.kind === 'got' ? Number(before.value) : undefined
     }
+    if (this.#undoing !== undefined) return this.#stuck()
     const begun = this.#replay.begun(key)
     const until =
       begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
@@ -383,84 +466,11 @@ export type Waited<S> =
     ? { value: SignalValue<S> }
     : { [N in keyof S]: { name: N; value: SignalValue<S[N]> } }[keyof S]
 
-interface How {
-  tries: number
-  backoff: Backoff
-  timeout: number | undefined
-  from: StepOptions['from']
-}
-
-/** @throws STEP_INVALID */
-function readOptions(key: string, { tries = 1, backoff, timeout, from }: StepOptions): How {
-  const refuse = (name: string, value: unknown, right: string) =>
-    new JobsError(
-      'STEP_INVALID',
-      `The step ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
-    )
-  if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
-  const pauses = normalBackoff(backoff ?? { from: 1_000, to: 600_000, jitter: 0.5 })
-  if (pauses === undefined)
-    throw refuse('backoff', backoff, `${durationForm}, a list of these, or exponential()`)
-  const ms = timeout === undefined ? undefined : milliseconds(timeout)
-  if (timeout !== undefined && ms === undefined) throw refuse('timeout', timeout, durationForm)
-  return { tries, backoff: pauses, timeout: ms, from }
-}
-
 function msOf(duration: Duration, what: string): number {
   const ms = milliseconds(duration)
   if (ms === undefined)
     throw new JobsError('STEP_INVALID', `${what} was given ${shown(duration)}; it must be ${durationForm}`)
   return ms
-}
-
-/** The current version of a step's result: one more than the last that is converted. */
-function versionOf(from: StepOptions['from']): number {
-  return from === undefined ? 1 : Math.max(0, ...Object.keys(from).map(Number)) + 1
-}
-
-/** A result as it is recorded. No JSON text begins with @. */
-function versioned(text: string, from: StepOptions['from']): string {
-  const version = versionOf(from)
-  return version === 1 ? text : `@${version} ${text}`
-}
-
-function convert(recorded: string, from: StepOptions['from']): unknown {
-  const [head = '', was = '1'] = /^@(\d+) /.exec(recorded) ?? []
-  const text = recorded.slice(head.length)
-  let value: unknown = text === '' ? undefined : JSON.parse(text)
-  for (let version = Number(was); version < versionOf(from); version++)
-    value = from?.[version]?.(value) ?? value
-  return value
-}
-
-/** Calls the function of a step, for as long as it may take. */
-async function inTime<T>(
-  work: (context: StepContext) => T | Promise<T>,
-  context: Omit<StepContext, 'signal'>,
-  { timeout }: How,
-  signal: AbortSignal,
-): Promise<T> {
-  if (timeout === undefined) return await work({ ...context, signal })
-  const late = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const passed = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => {
-        const error = new JobsError(
-          'STEP_TIMED_OUT',
-          `The step took longer than its timeout of ${readable(timeout)}`,
-        )
-        late.abort(error)
-        reject(error)
-      },
-      Math.min(timeout, LONGEST_TIMER),
-    )
-  })
-  try {
-    return await Promise.race([work({ ...context, signal: AbortSignal.any([signal, late.signal]) }), passed])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** The steps whose errors are in what a handler threw, at most five deep. */

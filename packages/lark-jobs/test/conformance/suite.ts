@@ -78,6 +78,7 @@ import { stands } from './stand.ts'
 import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
 import { ticking } from './ticking.ts'
+import { undoing } from './undoing.ts'
 import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
 import { watching } from './watching.ts'
@@ -169,6 +170,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('restore', () => restoring(make))
     describe('moves', () => moves(make))
     describe('journals', () => journals(make))
+    describe('undoing', () => undoing(make))
     describe('limiting', () => limiting(make))
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))

@@ -72,6 +72,7 @@ import { tailing } from './tailing.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
 import { tracing } from './tracing.ts'
+import { undoes } from './undoing.ts'
 import { unforeseen } from './unforeseen.ts'
 import { uniqueness } from './uniqueness.ts'
 import { weighing } from './weighing.ts'
@@ -147,6 +148,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('delivering', () => delivering(connect))
   describe('stepping', () => stepping(connect))
   describe('seeing steps', () => seeingSteps(connect))
+  describe('undoing', () => undoes(connect))
   describe('stopping', () => stopping(connect))
   describe('unforeseen', () => unforeseen(connect))
 }

@@ -21,6 +21,14 @@
  * A person who changes when a suspended job is due (`run-now`, `reschedule`, or `undo` of these) moves the
  * end of all its waits: the store itself records `waitsEnd`.
  *
+ * **Undos.** Entries may say that the job has steps to undo (`Recorded.hasUndos`). Such a job ends as failed
+ * or cancelled only after a run that undoes them (`rules/undoing.ts`): what would end it before — its run, a
+ * cancel by hand, too many crashes — puts it back instead, due at once, and its journal says how it ends
+ * then. Its failures and crashes until then do not count. The outcome `suspended` with `undoing` says the
+ * same, and when the run that undoes goes on. A job that is being undone cannot be cancelled (`asked`); it
+ * ends as its worker says, or by too many crashes. A retry by hand leaves it as one that has steps to undo.
+ * A job that is removed is not undone.
+ *
  * **With the job.** A claim brings the first entries, at most `JOURNAL_BYTES`, and all signals; `read` brings
  * the rest. A journal is removed with its job, goes along when the job is moved, and is forgotten when a job
  * that completed is retried by hand.

@@ -228,7 +228,8 @@ const journals = `
     bytes INTEGER NOT NULL DEFAULT 0,
     partition INTEGER,
     job TEXT,
-    until INTEGER
+    until INTEGER,
+    undo TEXT
   );
   CREATE UNIQUE INDEX earlyJournals ON journals (partition, job) WHERE until IS NOT NULL;
   CREATE INDEX earlyEnds ON journals (partition, until) WHERE until IS NOT NULL;
@@ -464,7 +465,7 @@ const tables = `
 `
 
 /** Raise this if what a column keeps changes, but no statement above. */
-const FORM = 3
+const FORM = 4
 
 /** Its steps are SQL. Others wait meanwhile, so they must be quick however large the file is. */
 export interface FileLayout extends Layout<string> {

@@ -39,6 +39,8 @@ export interface Consequence extends Counters {
   isStranded?: true
   /** Of a suspended job: the signals for which it waits. */
   waits?: readonly string[]
+  /** Of a job that must be undone first: how it ends then (`undoing.ts`). */
+  undo?: string
   error?: JobError
   /** See `Outcome`. */
   alike?: string
@@ -120,9 +122,10 @@ export function afterRun(
       })
     }
     case 'suspended': {
-      const { waits } = outcome
+      const { waits, undoing } = outcome
       const dueAt = now + outcome.in
-      return unlessAsked(job, { ...counters, state: 'pending', dueAt, waits, event: 'suspended' })
+      const after = undoing === undefined ? { waits } : { undo: undoing, failures: 0, crashes: 0 }
+      return unlessAsked(job, { ...counters, state: 'pending', dueAt, ...after, event: 'suspended' })
     }
     case 'unstarted': {
       counters.runs -= 1

@@ -7,7 +7,7 @@
  * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and
  * `|`: each worker that meets it puts it back for up to a minute, and its due time says only when the next
  * one may meet it. Of a suspended job the second part is SUSPENDED before each signal for which it waits, and
- * once more.
+ * once more. Of one that is being undone the text is UNDOING alone, while it waits or runs.
  */
 import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
@@ -15,6 +15,7 @@ import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 export const STRANDED = '\x1e'
 /** Nor does the name of a signal have this. */
 export const SUSPENDED = '\x1d'
+export const UNDOING = '\x1b'
 
 /** @param since of a stranded job: milliseconds since 1970 */
 export function putBack(runs: number, because: string, since?: number): string {
@@ -96,11 +97,12 @@ export function readReason(
   state: State,
   text: string,
   runs: number,
-): Pick<JobRecord, 'reason' | 'because' | 'strandedSince' | 'suspended'> {
+): Pick<JobRecord, 'reason' | 'because' | 'strandedSince' | 'suspended' | 'undoing'> {
   if (state === 'cancelled') return readCancelled(text)
+  const isPending = state === 'waiting' || state === 'delayed'
+  if ((isPending || state === 'active') && text === UNDOING) return { undoing: true }
   const at = text.indexOf('|')
-  const isLast = (state === 'waiting' || state === 'delayed') && Number(text.slice(0, at)) === runs
-  if (!isLast) return {}
+  if (!isPending || Number(text.slice(0, at)) !== runs) return {}
   const suspended = suspendedIn(text, runs)
   if (suspended !== undefined) return { suspended }
   const since = strandedSince(text, runs)

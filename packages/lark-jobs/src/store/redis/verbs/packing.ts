@@ -24,7 +24,7 @@ import type {
   Outcome,
 } from '../../../model/record.ts'
 import { packReason } from '../../contract/rules/pause.ts'
-import { cancelledFor, waitsText } from '../../contract/rules/reason.ts'
+import { cancelledFor, UNDOING, waitsText } from '../../contract/rules/reason.ts'
 import {
   damaged,
   damagedErrors,
@@ -273,8 +273,8 @@ function packReport(note: Pick<contract.LeaseNote, 'log' | 'progress' | 'steps' 
 
 function packSteps({ steps, heard }: Pick<contract.LeaseNote, 'steps' | 'heard'>): string {
   if (steps === undefined && heard === undefined) return ''
-  const { at, entries, isProgress } = steps ?? { at: 0, entries: [] }
-  return `${GS}${at}${isProgress ? '!' : ''}|${heard ?? ''}${entries.map((entry) => `${RS}${entry}`).join('')}${GS}`
+  const { at, entries, isProgress, hasUndos } = steps ?? { at: 0, entries: [] }
+  return `${GS}${at}${isProgress ? '!' : ''}${hasUndos ? '+' : ''}|${heard ?? ''}${entries.map((entry) => `${RS}${entry}`).join('')}${GS}`
 }
 
 export function unpackLog(text: string | null): LogLine[] {
@@ -347,8 +347,9 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       return ['released', `${packDuration(outcome.in)}${mark}${because}`]
     }
     case 'suspended': {
-      const { waits, heard } = outcome
-      return ['suspended', `${packDuration(outcome.in)}|${heard}|${waitsText(waits)}`]
+      const { waits, heard, undoing } = outcome
+      const after = undoing === undefined ? waitsText(waits) : `${UNDOING}${undoing}`
+      return ['suspended', `${packDuration(outcome.in)}|${heard}|${after}`]
     }
     case 'unstarted':
       return ['unstarted', outcome.in === undefined ? '' : packDuration(outcome.in)]

@@ -486,11 +486,11 @@ export function readCounts(numbers: readonly number[]): contract.Counts {
 }
 
 /** How many entries there are, their bytes, and entries; and a name and a text for each signal. */
-export type ReadJournal = [written: (number | string)[], signals: string[]]
+export type ReadJournal = [written: (number | string)[], signals: string[], undo?: string]
 
-export function readJournal([[count, bytes, ...entries], signals]: ReadJournal): Journal {
-  const texts = entries as string[]
-  return { entries: texts, count: Number(count), bytes: Number(bytes), signals: readSignals(signals) }
+export function readJournal([[count, bytes, ...entries], signals, undo]: ReadJournal): Journal {
+  const size = { count: Number(count), bytes: Number(bytes) }
+  return { ...size, entries: entries as string[], signals: readSignals(signals), ...defined({ undo }) }
 }
 
 /** @param found a name and a text for each */

@@ -8,14 +8,14 @@ import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../../co
 import { laneMoves } from '../claim/lane.ts'
 import { forgetDoubt } from '../claim/silence.ts'
 import { isOnItsWay, withdrawEffects } from '../effects/effect.ts'
-import { end } from '../end/end.ts'
+import { follow } from '../end/consequence.ts'
 import { forgetExpiries, unpin } from '../end/keep.ts'
 import { move, toEnd } from '../end/move.ts'
 import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { notify } from '../events/waiters.ts'
-import { forgetJournal, hasRecorded, moveWaits } from '../journal/journal.ts'
+import { forgetJournal, hasRecorded, keepUndo, moveWaits, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
@@ -67,6 +67,7 @@ function apply(
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       withdrawEffects(partition, row)
       if (change.fromStart || stateOf(row, now) === 'completed') forgetJournal(partition, row)
+      else if (undoOf(partition, row) !== null) keepUndo(partition, row, '')
       if (row.keep !== null) forgetExpiries(partition, [row])
       move(partition, row, {
         state: PENDING,
@@ -83,20 +84,29 @@ function apply(
       toEnd(partition, row)
       tell(partition, 'queued', [row.id])
       return 'done'
-    case 'cancel':
+    case 'cancel': {
+      const why = cancelledFor(change.reason, change.because)
+      const { runs, failures, crashes, releases } = row
+      const undo = row.state < COMPLETED ? undoOf(partition, row) : null
+      // It is being undone already, and ends then.
+      if (undo) return 'asked'
       if (row.state === ACTIVE) {
-        const why = cancelledFor(change.reason, change.because)
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)
         notify(partition, holderOf(row.token!))
         return 'asked'
       }
       if (row.state !== PENDING) return 'refused'
-      end(partition, row, {
+      follow(partition, row, {
+        runs,
+        failures,
+        crashes,
+        releases,
         state: 'cancelled',
-        reason: cancelledFor(change.reason, change.because),
+        reason: why,
         isUntold: true,
       })
-      return 'done'
+      return undo === null ? 'done' : 'asked'
+    }
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
       // The end of a job that has not ended is told there.

@@ -6,7 +6,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobOptions, Keep } from '../../../model/record.ts'
-import { suspendedIn } from '../../contract/rules/reason.ts'
+import { suspendedIn, UNDOING } from '../../contract/rules/reason.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'
 import {
   MAX_ITEMS,
@@ -207,7 +207,7 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
     ...{ options: JSON.stringify(options), errors, keep: keptFor(keep), ...all },
     ...(goesFirst(partition, row) && { first: true as const }),
     ...carryJournal(partition.database, row),
-    ...(suspended && { reason: row.reason! }),
+    ...((suspended || row.reason === UNDOING) && { reason: row.reason! }),
   }
 }
 

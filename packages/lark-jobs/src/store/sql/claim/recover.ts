@@ -7,9 +7,11 @@
 import { defined } from '@s18i/lark/internal'
 import { MOST_TAKEN } from '../../contract/lost-workers.ts'
 import { afterDeath, afterRun } from '../../contract/rules/consequence.ts'
+import { noticeOf } from '../../contract/rules/undoing.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../../contract/store.ts'
 import { exchangeEffects, nextEffect } from '../effects/effect.ts'
 import { follow } from '../end/consequence.ts'
+import { undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
 import { BESIDE, NOT_STARTED, PENDING } from '../states.ts'
@@ -119,6 +121,7 @@ function takeBack(
   const isForgiven = forgiving || (isSilent && !isDoubted(partition, row.id))
   const running = {
     ...row,
+    asked: noticeOf(row.asked, undoOf(partition, row)),
     options: optionsOf(row),
     hasStarted: row.ahead !== NOT_STARTED,
     isBeside: row.ahead === BESIDE,
@@ -128,6 +131,6 @@ function takeBack(
       ? afterDeath(running, isForgiven, cause)
       : afterRun({ kind: 'unstarted' }, running, partition.now)
   follow(partition, row, consequence)
-  if (row.state === PENDING && running.hasStarted && unread === undefined)
+  if (row.state === PENDING && running.hasStarted && unread === undefined && !undoOf(partition, row))
     partition.database.run(keepToken, token, row.seq)
 }

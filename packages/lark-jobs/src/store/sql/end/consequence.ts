@@ -4,9 +4,11 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../../model/record.ts'
-import { putBack, strandedSince, suspendedFor } from '../../contract/rules/reason.ts'
+import { putBack, strandedSince, suspendedFor, UNDOING } from '../../contract/rules/reason.ts'
+import { undoneFirst } from '../../contract/rules/undoing.ts'
 import { type Consequence, MAX_ERRORS } from '../../contract/store.ts'
 import { tell } from '../events/events.ts'
+import { keepUndo, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { errorsOf, type JobRow } from '../row.ts'
 import { PENDING } from '../states.ts'
@@ -15,9 +17,10 @@ import { move } from './move.ts'
 
 /** @param took milliseconds of the run */
 export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
-  const { state, dueAt, reason, because, isStranded, waits, error, alike, result, noPrefetch, ...rest } =
-    consequence
-  const { isUntold, counts, event, ...counters } = rest
+  const { state, dueAt, reason, because, isStranded, waits, undo, error, alike, result, ...rest } =
+    undoneFirst(consequence, undoOf(partition, row), partition.now)
+  const { noPrefetch, isUntold, counts, event, ...counters } = rest
+  if (undo !== undefined) keepUndo(partition, row, undo)
   if (event !== undefined) tell(partition, event, [row.id])
   if (counts !== undefined) partition.minute[counts] += 1
   const since = isStranded && (strandedSince(row.reason, row.runs - 1) ?? row.dueAt)
@@ -28,6 +31,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
     ...(noPrefetch && { direct: 1 as const }),
     ...defined({ dueAt }),
     ...(because !== undefined && { reason: putBack(row.runs, because, since) }),
+    ...(undo !== undefined && { reason: UNDOING }),
     ...defined({ reason: reason ?? (waits && suspendedFor(row.runs, waits)) }),
   }
   if (state === 'pending') move(partition, row, { ...change, state: PENDING })

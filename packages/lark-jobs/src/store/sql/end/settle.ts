@@ -9,13 +9,14 @@
 import type { Outcome } from '../../../model/record.ts'
 import { afterRun } from '../../contract/rules/consequence.ts'
 import { readLane } from '../../contract/rules/lane.ts'
+import { noticeOf } from '../../contract/rules/undoing.ts'
 import type { Settlement, Verdict } from '../../contract/store.ts'
 import { addBusyTo, laneMoves, pauseGroupMore } from '../claim/lane.ts'
 import { letGoOf } from '../claim/lease.ts'
 import { forgetDoubt } from '../claim/silence.ts'
 import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
-import { heardAll, record } from '../journal/journal.ts'
+import { heardAll, record, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { columns, type JobRow, list } from '../row.ts'
 import { ACTIVE, NOT_STARTED, PENDING } from '../states.ts'
@@ -111,12 +112,14 @@ function putBackAll(partition: Partition, token: string, ids: readonly string[])
 function settleOne(partition: Partition, { id, token, outcome: said }: Settlement): boolean {
   const row = partition.database.get<JobRow>(find, partition.id, id, token)
   if (row === undefined) return false
+  const undo = said.kind === 'suspended' ? said.undoing : undefined
+  const asked = noticeOf(row.asked, undo ?? undoOf(partition, row), said.kind)
   record(partition, row, said.steps)
   const outcome = heardAll(partition, row, said)
   keepReport(partition.database, row.seq, outcome)
   const hasStarted = row.ahead !== NOT_STARTED
   if (!hasStarted && outcome.kind !== 'unstarted') tell(partition, 'started', [id])
-  follow(partition, row, afterRun(outcome, { ...row, hasStarted }, partition.now), outcome.took)
+  follow(partition, row, afterRun(outcome, { ...row, asked, hasStarted }, partition.now), outcome.took)
   if (outcome.kind !== 'released') return true
   if (outcome.pauses === 'queue')
     partition.configure({ paused: true, for: outcome.in, because: outcome.because, keepsLonger: true })

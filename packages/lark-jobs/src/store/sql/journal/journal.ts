@@ -32,7 +32,9 @@ const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
 const add = 'INSERT OR IGNORE INTO entries (journal, place, entry) VALUES (?, ?, ?)'
 const grow = 'UPDATE journals SET count = count + ?, bytes = bytes + ? WHERE id = ?'
 const forgive = 'UPDATE jobs SET failures = 0, crashes = 0 WHERE seq = ?'
-const sizeOf = 'SELECT count, bytes FROM journals WHERE id = ?'
+const sizeOf = 'SELECT count, bytes, undo FROM journals WHERE id = ?'
+const findUndo = 'SELECT undo FROM journals WHERE id = ?'
+const setUndo = 'UPDATE journals SET undo = ? WHERE id = ?'
 const readEntries = 'SELECT entry FROM entries WHERE journal = ? AND place >= ? ORDER BY place LIMIT ?'
 const readSignals = 'SELECT name, text FROM signals WHERE journal = ? AND place >= ? ORDER BY place'
 const countSignals = 'SELECT ifnull(max(place) + 1, 0) AS count FROM signals WHERE journal = ?'
@@ -57,6 +59,7 @@ export const olderEarly = (now: string) =>
 /** So many entries are read at a time. Most have less than 300 bytes. */
 const PAGE = 200
 
+type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null }
 type Journalled = Pick<JobRow, 'seq' | 'journal'>
 
 export class SqliteJournals implements Journals {
@@ -98,8 +101,20 @@ export class SqliteJournals implements Journals {
 
 /** Adds entries to the journal of a job. */
 export function record(partition: Partition, row: Journalled, steps: Recorded | undefined): void {
-  if (steps === undefined || steps.entries.length === 0) return
-  append(partition.database, journalOf(partition.database, row), steps)
+  if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return
+  const journal = journalOf(partition.database, row)
+  append(partition.database, journal, steps)
+  if (steps.hasUndos) partition.database.run(setUndo, '', journal)
+}
+
+/** What is to be undone of a job (`contract/rules/undoing.ts`). */
+export function undoOf({ database }: Partition, { journal }: Pick<JobRow, 'journal'>): string | null {
+  return journal === null ? null : database.get<{ undo: string | null }>(findUndo, journal)!.undo
+}
+
+/** @param undo the text of a job that has a journal */
+export function keepUndo({ database }: Partition, { journal }: Pick<JobRow, 'journal'>, undo: string): void {
+  database.run(setUndo, undo, journal)
 }
 
 function same(one: readonly string[], other: readonly string[]): boolean {
@@ -163,6 +178,7 @@ export function forgetJournal({ database }: Partition, row: Journalled): void {
 export interface Carriage {
   entries: string[]
   signals: [name: string, key: string | null, text: string][]
+  undo?: string
 }
 
 /** The bytes of all that a job has recorded, and of its signals. */
@@ -175,7 +191,13 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
   if (journal === null) return {}
   const entries = database.all<{ entry: string }>(readEntries, journal, 0, -1).map(({ entry }) => entry)
   const signals = database.all<{ name: string; key: string | null; text: string }>(carrySignals, journal)
-  return { steps: { entries, signals: signals.map(({ name, key, text }) => [name, key, text]) } }
+  const { undo } = sizeOfJournal(database, journal)
+  return {
+    steps: {
+      ...{ entries, signals: signals.map(({ name, key, text }) => [name, key, text]) },
+      ...(undo !== null && { undo }),
+    },
+  }
 }
 
 /** @returns the id of the journal of a job that is moved; null if it has none */
@@ -184,6 +206,7 @@ export function putJournal(database: Database, { steps }: { steps?: Carriage }):
   const { id } = database.get<{ id: number }>(open)!
   append(database, id, { at: 0, entries: steps.entries })
   for (const [place, signal] of steps.signals.entries()) database.run(addSignal, id, place, ...signal)
+  if (steps.undo !== undefined) database.run(setUndo, steps.undo, id)
   return id
 }
 
@@ -219,14 +242,15 @@ function countOf(database: Database, journal: number): number {
   return database.get<{ count: number }>(countSignals, journal)!.count
 }
 
-function sizeOfJournal(database: Database, journal: number): Pick<Journal, 'count' | 'bytes'> {
-  return database.get<Pick<Journal, 'count' | 'bytes'>>(sizeOf, journal)!
+function sizeOfJournal(database: Database, journal: number): SizeRow {
+  return database.get<SizeRow>(sizeOf, journal)!
 }
 
 function read(database: Database, journal: number, from: number): Journal {
-  const { count, bytes } = sizeOfJournal(database, journal)
+  const { undo, ...size } = sizeOfJournal(database, journal)
   const signals = from === 0 ? database.all<KeptSignal>(readSignals, journal, 0) : []
-  return { entries: entriesBehind(database, journal, from), count, bytes, signals }
+  const entries = entriesBehind(database, journal, from)
+  return { ...size, entries, signals, ...(undo !== null && { undo }) }
 }
 
 function entriesBehind(database: Database, journal: number, from: number): string[] {

@@ -15,7 +15,7 @@
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone, revoked, suspended, moved-waits
+-- needs: keeping, failed_jobs, event, lease, last_tokens, revoked, suspended, moved-waits, undoing, purge
 
 local answer = recalled()
 if answer then
@@ -78,6 +78,8 @@ changes['retry'] = function(id, state, record, priority, place)
   end
   if state == 'completed' or value == 'anew' then
     drop_journals({ id })
+  elseif undo_of(id) then
+    redis.call('HSET', key('undos'), id, '')
   end
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('progress'), id)
@@ -106,13 +108,22 @@ changes['retry'] = function(id, state, record, priority, place)
 end
 
 changes['cancel'] = function(id, state, _, priority, place)
-  if state == 'active' then
+  local undo = not ended[state] and undo_of(id)
+  if undo and undo ~= '' then
+    -- It is being undone already, and ends then.
+    return 'a'
+  elseif state == 'active' then
     notice(id, value)
     return 'a'
   elseif ended[state] or cancelled[id] then
     return 'r'
   end
   leave(id, priority, place)
+  if undo then
+    undo_first(id, 'c' .. value)
+    rings = rings + 1
+    return 'a'
+  end
   redis.call('HSET', key('reasons'), id, value)
   cancelled[id], cancelled[#cancelled + 1] = true, id
   return 'd'
@@ -134,38 +145,12 @@ changes['remove'] = function(id, state, record, priority, place)
   return 'd'
 end
 
--- `state` is nothing for a hidden job (effect.lua). `is_elsewhere`: of a job that was moved, what is kept
--- here.
-local function purge(id, state, priority, place, is_elsewhere)
-  local where = gone(id)
-  if where and not is_elsewhere then
-    return 'm'
-  elseif state == 'active' then
-    return 'r'
-  end
-  revoke_put(id, redis.call('HGET', key('jobs'), id))
-  if state and not ended[state] then
-    leave(id, priority, place)
-    redis.call('ZREM', key('stranded'), id)
-    redis.call('ZREM', key('stranded-due'), id)
-    watching().unwatch({ id })
-    schedules().note_runs('cancelled', { id }, {})
-  end
-  forget_traces(id)
-  if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
-    return 'm'
-  end
-  effects().purge(id)
-  tell('removed', state and { id } or {})
-  return where == 'moved' and 'm' or 'd'
-end
-
 changes['purge'] = function(id, state, _, priority, place)
-  return purge(id, state, priority, place)
+  return purge_job(id, state, priority, place)
 end
 
 changes['purge-elsewhere'] = function(id, state, _, priority, place)
-  return purge(id, state, priority, place, true)
+  return purge_job(id, state, priority, place, true)
 end
 
 -- This changes nothing for a job that is kept for its own age only.

@@ -1,7 +1,7 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, journals
+-- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, journals, undoing
 -- gives: outcomes, take_back
 
 -- What is kept of a notice when its job has ended: not since when it was asked.
@@ -12,7 +12,11 @@ end
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners
 -- hear, or nothing. `failures`: how often it has failed, if the caller knows.
 local function fall_back(id, place, job, event, failures)
-  if job.notice then
+  local undo = job.notice and undo_of(id)
+  if undo == '' then
+    ring_counts.again = ring_counts.again + 1
+    return undo_first(id, 'c' .. untimed(job.notice))
+  elseif job.notice and not undo then
     redis.call('HSET', key('reasons'), id, untimed(job.notice))
     return end_as('cancelled', { id }, job.kept.cancelled, 'untold')
   end
@@ -73,11 +77,16 @@ function outcomes.suspended(id, value, job)
   local after, heard, waits = string.match(value, '^(%d+)|(%d+)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
-  redis.call('HSET', key('reasons'), id, runs + 1 .. '|' .. waits)
   local is_told = redis.call('LLEN', key('signals:' .. id)) > tonumber(heard)
   journals().open_journal(id)
+  if string.byte(waits) == 27 then
+    redis.call('HSET', key('undos'), id, string.sub(waits, 2))
+    waits, failures = '', 0
+    count(id, runs + 1, 0, 0, releases)
+  end
+  redis.call('HSET', key('reasons'), id, waits == '' and '\27' or runs + 1 .. '|' .. waits)
   fall_back(id, is_told and now or now + tonumber(after), job, 'suspended', failures)
-  if not job.notice then
+  if waits ~= '' and not job.notice then
     redis.call('SADD', key('suspended'), id)
   end
 end
@@ -89,7 +98,8 @@ function outcomes.unstarted(id, value, job)
   fall_back(id, due, job, has_begun(start) and 'returned')
 end
 
--- value: the error, with its kind in front, and before it ! if `failed()` of the class was not called
+-- value: the error, with its kind in front, and before it ! if `failed()` of the class was not called.
+-- Returns whether the job must be undone first
 function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
@@ -97,6 +107,10 @@ function outcomes.failed(id, value, job)
   if kind ~= '' then
     ends.kinds = ends.kinds or {}
     ends.kinds[id] = kind
+  end
+  if is_undone_first(id, 'f' .. failure) then
+    ring_counts.again = ring_counts.again + 1
+    return true
   end
   reports().keep_error(id, failure)
   end_as('failed', { id }, job.kept.failed, untold ~= '' and 'untold' or nil)
@@ -107,12 +121,18 @@ function outcomes.cancelled(id, value, job)
   local reason, failure = string.match(value, '^(.-)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
+  -- A notice may have more: what a person wrote.
+  local undo = undo_of(id) or ''
+  local notice = undo ~= '' and string.sub(undo, 2) or job.notice
+  local why = notice and string.match(notice, '^[^|@]*') == reason and untimed(notice) or reason
   if failure ~= '' then
     reports().keep_error(id, failure)
   end
-  -- A notice may have more: what a person wrote.
-  local is_asked = job.notice and string.match(job.notice, '^[^|@]*') == reason
-  redis.call('HSET', key('reasons'), id, is_asked and untimed(job.notice) or reason)
+  if is_undone_first(id, 'c' .. why) then
+    ring_counts.again = ring_counts.again + 1
+    return
+  end
+  redis.call('HSET', key('reasons'), id, why)
   end_as('cancelled', { id }, job.kept.cancelled)
 end
 
@@ -122,7 +142,8 @@ end
 -- has not read the claim.
 local function take_back(id, holder, cause, is_unread)
   local token, start, place = read_holder(holder)
-  local reason = redis.call('HGET', key('notices'), id)
+  local undo = undo_of(id)
+  local reason = (not undo or undo == '') and redis.call('HGET', key('notices'), id)
   local record, has_crashed = redis.call('HGET', key('jobs'), id), false
   local crash = not is_unread and cause
   if has_begun(start) then
@@ -133,21 +154,27 @@ local function take_back(id, holder, cause, is_unread)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then
       has_crashed = true
-      reports().keep_error(id, '{"run":' .. runs + 1 .. cause)
-      local most = crash_limit(record)
-      if crashes + 1 >= (start == 'b' and math.max(most, MAX_CRASHES_BESIDE) or most) then
+      local most, failure = crash_limit(record), '{"run":' .. runs + 1 .. cause
+      local is_last = crashes + 1 >= (start == 'b' and math.max(most, MAX_CRASHES_BESIDE) or most)
+      if is_last and is_undone_first(id, 'f' .. failure) then
+        return 'pending', true
+      end
+      reports().keep_error(id, failure)
+      if is_last then
         return 'failed', true
       end
     end
   end
-  if reason then
+  if reason and is_undone_first(id, 'c' .. untimed(reason)) then
+    return 'pending', has_crashed
+  elseif reason then
     redis.call('HSET', key('reasons'), id, untimed(reason))
     return 'cancelled', has_crashed
   end
   local queued_at, priority = queued(id, record)
   note_retrying(id, nil, place or queued_at)
   put(id, priority, place or queued_at, true)
-  if not is_unread then
+  if not is_unread and not undo then
     last_tokens().may_settle(id, has_begun(start) and token or 1)
   end
   return 'pending', has_crashed

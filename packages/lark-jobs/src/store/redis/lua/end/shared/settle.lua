@@ -138,7 +138,10 @@ local function settle(first, kept, laned)
           results[#results + 1] = string.sub(value, bar + 1)
         end
       else
-        consequences().outcomes[kind](id, value, { holder = holders[i], notice = notices[n], kept = kept })
+        local job = { holder = holders[i], notice = notices[n], kept = kept }
+        if consequences().outcomes[kind](id, value, job) and kind == 'failed' then
+          ended.failed = ended.failed - 1
+        end
       end
     end
   end

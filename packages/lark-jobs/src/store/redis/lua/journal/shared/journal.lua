@@ -2,6 +2,7 @@
 --   steps:<id>    LIST  entries
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   journals      HASH  id -> the bytes of its entries
+--   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
 --   early         ZSET  id -> until when signals are kept for it, if there is no such job
 -- A field of `settings` says that there are journals.
 -- module: journals
@@ -45,16 +46,20 @@ local function signals_behind(id, heard)
 end
 
 -- Keeps what a report says of steps, which precedes the rest: GS; the place of the first entry; `!` if the
--- job got further; `|` and how many signals the run knows, if it asks for others; RS and an entry, for each;
--- GS. Returns the rest, and the signals that were asked for, or nothing.
+-- job got further; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks for
+-- others; RS and an entry, for each; GS. Returns the rest, and the signals that were asked for, or nothing.
 local function take_steps(id, report)
-  local at, progress, heard, texts, rest = string.match(report, '^\29(%d*)(!?)|(%d*)([^\29]*)\29(.*)$')
+  local at, progress, undos, heard, texts, rest = string.match(report, '^\29(%d*)(!?)(%+?)|(%d*)([^\29]*)\29(.*)$')
   local entries = {}
   for entry in string.gmatch(texts, '\30([^\30]*)') do
     entries[#entries + 1] = entry
   end
   if #entries > 0 then
     keep_entries(id, tonumber(at), entries)
+  end
+  if undos ~= '' then
+    open_journal(id)
+    redis.call('HSET', key('undos'), id, '')
   end
   if progress ~= '' then
     local runs, _, _, releases = counted(id)
@@ -83,9 +88,10 @@ local function read_entries(id, from)
   return found
 end
 
--- { as above; the signals, if `from` is 0 }
+-- { as above; the signals, if `from` is 0; what is to be undone, or nothing }
 local function read_journal(id, from)
-  return { read_entries(id, from), from == 0 and signals_behind(id, 0) or {} }
+  local undo = redis.call('HGET', key('undos'), id) or nil
+  return { read_entries(id, from), from == 0 and signals_behind(id, 0) or {}, undo }
 end
 
 -- The journals of those of the claimed jobs that have one: the place of each in the claim, and its journal;
@@ -110,10 +116,11 @@ local function journal_bytes(id)
 end
 
 -- All of a journal as one text, for a job that is moved; with FS in between: why its last run put it back,
--- how many entries there are, these, and the signals.
+-- what is to be undone after a bar, or nothing; how many entries there are, these, and the signals.
 local function carried(id)
   local entries = redis.call('LRANGE', key('steps:' .. id), 0, -1)
-  local texts = { redis.call('HGET', key('reasons'), id) or '', #entries }
+  local undo = redis.call('HGET', key('undos'), id)
+  local texts = { redis.call('HGET', key('reasons'), id) or '', undo and '|' .. undo or '', #entries }
   for _, list in ipairs({ entries, redis.call('LRANGE', key('signals:' .. id), 0, -1) }) do
     for _, text in ipairs(list) do
       texts[#texts + 1] = text
@@ -124,7 +131,7 @@ end
 
 -- Keeps a journal that comes with a job that is moved.
 local function bring_journal(id, text)
-  local reason, count, rest = string.match(text, '^([^\28]*)\28(%d+)(.*)$')
+  local reason, undo, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
   local entries, signals = {}, {}
   for each in string.gmatch(rest, '\28([^\28]*)') do
     local list = #entries < tonumber(count) and entries or signals
@@ -134,6 +141,9 @@ local function bring_journal(id, text)
   keep_entries(id, 0, entries)
   for _, signal in ipairs(signals) do
     redis.call('RPUSH', key('signals:' .. id), signal)
+  end
+  if undo ~= '' then
+    redis.call('HSET', key('undos'), id, string.sub(undo, 2))
   end
   if reason ~= '' then
     redis.call('HSET', key('reasons'), id, reason)

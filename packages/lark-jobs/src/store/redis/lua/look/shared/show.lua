@@ -1,4 +1,4 @@
--- needs: start, lease, payloads
+-- needs: start, lease, payloads, suspended
 -- gives: show
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders,
@@ -15,6 +15,7 @@ local function show(state, ids, places, known, is_lean)
     for i, holder in ipairs(holders) do
       places[i] = holder and claimed_at(read_holder(holder)) or false
     end
+    reasons = has_journals() and redis.call('HMGET', key('reasons'), unpack(ids)) or {}
   elseif state == 'completed' then
     results = redis.call('HMGET', key('results'), unpack(ids))
   elseif state == 'cancelled' or state == 'waiting' or state == 'delayed' then

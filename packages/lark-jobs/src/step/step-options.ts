@@ -1,0 +1,125 @@
+/**
+ * The options of a step, what its function is told, and the versions of its result.
+ */
+import { type Backoff, type BackoffOption, normalBackoff } from '../model/backoff.ts'
+import { JobsError } from '../model/errors.ts'
+import { LONGEST_TIMER } from '../model/run/run.ts'
+import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
+import { stepWords } from './name.ts'
+
+export interface StepOptions<T = unknown> {
+  /** How often the step is tried, before it fails. Default 1: then the job's own `tries` count. */
+  tries?: number
+  /** The pause before each further try, as that of a job. Default 1 s to 10 min. */
+  backoff?: Exclude<BackoffOption, (...args: never[]) => unknown>
+  /**
+   * How long a try may take. Then its signal is aborted, and the try has failed. Default: no limit but the
+   * job's.
+   */
+  timeout?: Duration
+  /**
+   * By version: converts a result that an earlier version of the step recorded to that of the next version.
+   */
+  from?: Readonly<Record<number, (old: unknown) => unknown>> & { readonly [type]?: T }
+  /**
+   * Undoes the step, before the job ends as failed or cancelled. It is told what the step returned, or
+   * undefined if it has begun and nothing was recorded. It is tried as often as the step, and at least five
+   * times, with the `backoff` and `timeout` of the step.
+   */
+  undo?: (result: NoInfer<T> | undefined, context: StepContext) => unknown
+}
+
+declare const type: unique symbol
+
+/** What a step's function is told. */
+export interface StepContext {
+  /** The same in each try and each run of the job: for a service that takes idempotency keys. */
+  readonly key: string
+  /** Which try this is, from 1. */
+  readonly attempt: number
+  /** Aborted when the try should end: at its timeout, and with the job's own signal. */
+  readonly signal: AbortSignal
+}
+
+export interface How {
+  undo: StepOptions['undo']
+  tries: number
+  backoff: Backoff
+  timeout: number | undefined
+  from: StepOptions['from']
+}
+
+/** How a step is undone. */
+export interface Undo {
+  work: NonNullable<How['undo']>
+  how: How
+}
+
+/** @throws STEP_INVALID */
+export function readOptions<T>(key: string, options: StepOptions<T>): How {
+  const { tries = 1, backoff, timeout, from, undo } = options
+  const refuse = (name: string, value: unknown, right: string) =>
+    new JobsError(
+      'STEP_INVALID',
+      `The step ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
+    )
+  if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
+  const pauses = normalBackoff(backoff ?? { from: 1_000, to: 600_000, jitter: 0.5 })
+  if (pauses === undefined)
+    throw refuse('backoff', backoff, `${durationForm}, a list of these, or exponential()`)
+  const ms = timeout === undefined ? undefined : milliseconds(timeout)
+  if (timeout !== undefined && ms === undefined) throw refuse('timeout', timeout, durationForm)
+  if (undo !== undefined && typeof undo !== 'function') throw refuse('undo', undo, 'a function')
+  return { tries, backoff: pauses, timeout: ms, from, undo: undo as How['undo'] }
+}
+
+/** The current version of a step's result: one more than the last that is converted. */
+function versionOf(from: StepOptions['from']): number {
+  return from === undefined ? 1 : Math.max(0, ...Object.keys(from).map(Number)) + 1
+}
+
+/** A result as it is recorded. No JSON text begins with @. */
+export function versioned(text: string, from: StepOptions['from']): string {
+  const version = versionOf(from)
+  return version === 1 ? text : `@${version} ${text}`
+}
+
+export function convert(recorded: string, from: StepOptions['from']): unknown {
+  const [head = '', was = '1'] = /^@(\d+) /.exec(recorded) ?? []
+  const text = recorded.slice(head.length)
+  let value: unknown = text === '' ? undefined : JSON.parse(text)
+  for (let version = Number(was); version < versionOf(from); version++)
+    value = from?.[version]?.(value) ?? value
+  return value
+}
+
+/** Calls the function of a step, for as long as it may take. */
+export async function inTime<T>(
+  work: (context: StepContext) => T | Promise<T>,
+  context: Omit<StepContext, 'signal'>,
+  { timeout }: How,
+  signal: AbortSignal,
+): Promise<T> {
+  if (timeout === undefined) return await work({ ...context, signal })
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const passed = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => {
+        const error = new JobsError(
+          'STEP_TIMED_OUT',
+          `The step took longer than its timeout of ${readable(timeout)}`,
+        )
+        late.abort(error)
+        reject(error)
+      },
+      Math.min(timeout, LONGEST_TIMER),
+    )
+  })
+  try {
+    return await Promise.race([work({ ...context, signal: AbortSignal.any([signal, late.signal]) }), passed])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,31 @@
+-- What is to be undone of jobs before they end: the same rules as in `store/contract/rules/undoing.ts`.
+-- needs: start, line, place, counters, suspended, last_tokens
+-- gives: undo_of, undo_first, is_undone_first
+
+-- Nothing if there is nothing to undo, or the text.
+local function undo_of(id)
+  return has_journals() and redis.call('HGET', key('undos'), id) or nil
+end
+
+-- Notes how a job that has no line and no holder ends when it is undone, and puts it into its line. Returns
+-- whether the next one is due now.
+local function undo_first(id, text)
+  local runs, _, _, releases = counted(id)
+  count(id, runs, 0, 0, releases)
+  redis.call('HSET', key('undos'), id, text)
+  redis.call('HSET', key('reasons'), id, '\27')
+  leave_suspended({ id })
+  last_tokens().settles_no_more({ id })
+  local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
+  note_retrying(id, 0, now)
+  return put(id, priority, now, true)
+end
+
+-- Undoes a job first that would end now, if it has undos. Returns whether it has.
+local function is_undone_first(id, text)
+  if undo_of(id) ~= '' then
+    return false
+  end
+  undo_first(id, text)
+  return true
+end

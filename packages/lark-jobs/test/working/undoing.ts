@@ -1,0 +1,214 @@
+import { expect, test } from 'vitest'
+import { Job, NonRetryableError, type StepContext } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
+import { Bench, type Connect } from './bench.ts'
+
+let called: string[] = []
+function call<T>(name: string, value: T): T {
+  called.push(name)
+  return value
+}
+
+/** A job whose handler a test writes. */
+let handler: (job: Job) => unknown
+class SagaJob extends Job {
+  override readonly key: string = 'saga'
+  override tries = 2
+  override backoff = 1
+  handle(): unknown {
+    return handler(this)
+  }
+  override failed(error: Error): void {
+    called.push(`failed: ${error.message}`)
+  }
+  override cancelled(_: unknown, reason: string, because?: string): void {
+    called.push(`cancelled: ${reason} ${because}`)
+  }
+}
+
+const undoing = (name: string) => ({
+  undo: (result: unknown) => call(`undo ${name} ${result}`, undefined),
+})
+
+/** Books two things, and then does something else. */
+function booking(then: (job: Job) => unknown): typeof handler {
+  return async (job) => {
+    await job.step('flight', () => call('flight', 1), undoing('flight'))
+    await job.step('hotel', () => call('hotel', 2), undoing('hotel'))
+    return then(job)
+  }
+}
+
+function start(handle: typeof handler): void {
+  called = []
+  handler = handle
+}
+
+export function undoes(connect: Connect): void {
+  test('a job that fails is undone in reverse, and only then has failed', async () => {
+    await using bench = await Bench.make(connect)
+    start(
+      booking(() => {
+        throw new Error('sold out')
+      }),
+    )
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { message: 'sold out' } })
+    expect(called).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1', 'failed: sold out'])
+    expect(await handle.status()).toMatchObject({ state: 'failed' })
+
+    // What was undone runs anew.
+    called = []
+    handler = booking(() => 'booked')
+    await operate(bench.jobs).retry(handle.id)
+    expect(await handle.result({ timeout: '20s' })).toBe('booked')
+    expect(called).toEqual(['flight', 'hotel'])
+  })
+
+  test('a step that had begun and has no result is undone too, with undefined; one that never began is not', async () => {
+    await using bench = await Bench.make(connect)
+    start(async (job) => {
+      const options = { tries: 1, ...undoing('charge') }
+      await job.step(
+        'charge',
+        () => {
+          throw new NonRetryableError('declined')
+        },
+        options,
+      )
+      await job.step('later', () => 1, undoing('later'))
+    })
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { message: 'declined' } })
+    expect(called).toEqual(['undo charge undefined', 'failed: declined'])
+  })
+
+  test('a suspended job that is cancelled is undone first', async () => {
+    await using bench = await Bench.make(connect)
+    start(booking((job) => job.sleep('days', '3d')))
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect.poll(async () => (await handle.status())?.suspended, { timeout: 20_000 }).toEqual([])
+    await handle.cancel({ because: 'no trip' })
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_CANCELLED' })
+    expect(called).toEqual([
+      ...['flight', 'hotel', 'undo hotel 2', 'undo flight 1', 'cancelled: user no trip'],
+    ])
+    expect(await handle.status()).toMatchObject({ state: 'cancelled', reason: 'user', because: 'no trip' })
+  })
+
+  test('a running job that is cancelled is undone first', async () => {
+    await using bench = await Bench.make(connect)
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    start(
+      booking(async (job) => {
+        begin()
+        await new Promise((_, reject) => {
+          job.signal.addEventListener('abort', () => reject(job.signal.reason))
+        })
+      }),
+    )
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await begun
+    await handle.cancel()
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_CANCELLED' })
+    expect(called.slice(2)).toEqual(['undo hotel 2', 'undo flight 1', 'cancelled: user undefined'])
+  })
+
+  test('an undo is tried again, and is told how often; one that gives up is named, and the others are undone', async () => {
+    await using bench = await Bench.make(connect)
+    start(async (job) => {
+      await job.step('first', () => 1, undoing('first'))
+      await job.step('second', () => 2, {
+        backoff: 1,
+        undo: (_: unknown, { attempt, key }: StepContext) => {
+          call(`${key.split('/').slice(1).join('/')} ${attempt}`, 0)
+          throw new Error('down')
+        },
+      })
+      await job.step('third', () => 3, {
+        backoff: 1,
+        undo: (_: unknown, { attempt }: StepContext) => {
+          if (call(`third ${attempt}`, attempt) < 3) throw new Error('once more')
+        },
+      })
+      throw new NonRetryableError('no')
+    })
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({
+      cause: { code: 'UNDO_FAILED', message: 'SagaJob: second could not be undone: down' },
+    })
+    const tries = [1, 2, 3, 4, 5].map((attempt) => `second/undo ${attempt}`)
+    expect(called.slice(0, -1)).toEqual(['third 1', 'third 2', 'third 3', ...tries, 'undo first 1'])
+  })
+
+  test('an undo that the code no longer has is named', async () => {
+    await using bench = await Bench.make(connect)
+    start(booking((job) => job.sleep('days', '3d')))
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect.poll(async () => (await handle.status())?.suspended, { timeout: 20_000 }).toEqual([])
+    handler = async (job) => {
+      await job.step('flight', () => 0, undoing('flight'))
+      await job.sleep('days', '3d')
+    }
+    await handle.cancel()
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({
+      cause: { code: 'UNDO_FAILED', message: expect.stringContaining('hotel could not be undone') },
+    })
+    expect(called).toContain('undo flight 1')
+  })
+
+  test('a long pause between the tries of an undo frees the slot; what is undone already is not undone again', async () => {
+    await using bench = await Bench.make(connect)
+    start(async (job) => {
+      await job.step('first', () => 1, {
+        backoff: 1_100,
+        undo: (_: unknown, { attempt }: StepContext) => {
+          if (call(`first ${attempt}`, attempt) < 2) throw new Error('once more')
+        },
+      })
+      await job.step('second', () => 2, undoing('second'))
+      throw new NonRetryableError('no')
+    })
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect
+      .poll(async () => handle.status(), { timeout: 20_000 })
+      .toMatchObject({ state: 'delayed', undoing: true })
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { message: 'no' } })
+    expect(called).toEqual(['undo second 2', 'first 1', 'first 2', 'failed: no'])
+  })
+
+  test('a job that has a middleware around it is undone, and its middleware ends', async () => {
+    await using bench = await Bench.make(connect)
+    start(
+      booking(() => {
+        throw new NonRetryableError('sold out')
+      }),
+    )
+    const seen: unknown[] = []
+    class WrappedJob extends SagaJob {
+      override readonly key = 'wrapped'
+      override middleware = () => [
+        (_: unknown, next: () => Promise<unknown>) =>
+          next().catch((error: { code?: string; message: string }) => {
+            seen.push(error.code ?? error.message)
+            throw error
+          }),
+      ]
+    }
+    await using _ = await bench.work([WrappedJob])
+    const handle = await bench.jobs.dispatch(new WrappedJob().with())
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { message: 'sold out' } })
+    expect(called).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1', 'failed: sold out'])
+    expect(seen).toEqual(['sold out', 'JOB_UNDONE'])
+  })
+}
