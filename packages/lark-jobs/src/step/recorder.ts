@@ -25,6 +25,9 @@ export class Recorder {
   /** How many entries are stored. */
   #at: number
   #bytes: number
+  /** How many entries earlier runs have stored, and what this run has stored since. */
+  readonly #from: number
+  readonly #stored: string[] = []
   #late: string[] = []
   /** How many entries are stored when those are that have decided how the run goes on. */
   #decisive = 0
@@ -43,7 +46,7 @@ export class Recorder {
   /** @param send asks for a call that brings what `take` returns */
   constructor({ count, bytes }: { count: number; bytes: number }, send: () => void, turns: Turns) {
     this.#turns = turns
-    this.#at = count
+    this.#at = this.#from = count
     this.#bytes = bytes
     this.#send = send
   }
@@ -125,7 +128,7 @@ export class Recorder {
     if (this.#sent === 0 && lost === undefined) return
     if (lost === undefined) {
       this.#at += this.#sent
-      this.#entries.splice(0, this.#sent)
+      this.#stored.push(...this.#entries.splice(0, this.#sent))
       this.#isProgress = this.#isProgress && this.#entries.length > 0
     }
     this.#sent = 0
@@ -133,6 +136,21 @@ export class Recorder {
     this.#waiting = this.#waiting.filter((each) => !over.includes(each))
     for (const { stored, failed } of over) lost === undefined ? this.#turns.pass(stored) : failed(lost)
     if (this.#entries.length > 0 && lost === undefined) this.#send()
+  }
+
+  /**
+   * The store has fewer entries than it has confirmed: another server took over. It gets the others again.
+   *
+   * @returns false if it lacks some of an earlier run
+   */
+  resend(known: number): boolean {
+    this.#sent = 0
+    if (known < this.#from) return false
+    this.#entries.unshift(...this.#stored.splice(known - this.#from))
+    this.#at = known
+    this.#isProgress = true
+    this.#send()
+    return true
   }
 
   /** There was no answer: the same is sent again. */

@@ -237,11 +237,23 @@ export class Steps {
     return { ...defined({ steps }), ...(asks && { heard: this.#waits.signals.length }) }
   }
 
-  /** The store has answered. @param lost the job is not this run's any more */
-  answered(signals: readonly KeptSignal[], lost?: JobsError): void {
-    this.#recorder.answered(lost)
+  /**
+   * The store has answered.
+   *
+   * @param lost the job is not this run's any more
+   * @param known how many entries the store has, if it lacks some that it has confirmed
+   */
+  answered(signals: readonly KeptSignal[], lost?: JobsError, known?: number): void {
+    if (known === undefined) this.#recorder.answered(lost)
+    else if (!this.#recorder.resend(known)) this.#recorder.answered(this.#shortened())
     this.#waits.heard(signals)
     this.#waits.stir()
+  }
+
+  #shortened(): JobsError {
+    return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
+      hint: 'The next attempt does again what is missing.',
+    })
   }
 
   unanswered(): void {

@@ -106,6 +106,24 @@ export function journals(make: Make): void {
     })
   })
 
+  test('nothing is recorded behind a gap: extend says how many entries there are, and an outcome counts', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    await ada.enqueue(...jobs(2))
+    const [held, beside] = await ada.claim(2)
+    await record(ada, held!, 0, ['a', 'b'])
+    const notes = [
+      { id: held!.id, token: held!.token, steps: { at: 3, entries: ['d'] } },
+      { id: beside!.id, token: beside!.token, steps: { at: 0, entries: ['x'] } },
+    ]
+    const answer = await harness.store.extend('emails', ada.id, notes, LEASE)
+    expect(answer).toEqual({ lost: [], notices: [], short: [{ id: held!.id, count: 2 }] })
+    await ada.settle(held!, { ...retried(0), steps: { at: 4, entries: ['e'] } })
+    await ada.settle(beside!, retried(0))
+    const again = await ada.claim(2)
+    expect(again.map(({ journal }) => journal)).toEqual([journalOf('a', 'b'), journalOf('x')])
+  })
+
   test('a lost lease records nothing', async () => {
     await using harness = await make()
     const { store, clock } = harness

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createClient } from '@redis/client'
 import { expect, test } from 'vitest'
 import { defineSignal, Job, type JobsError, NonRetryableError, StepError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
 const approved = defineSignal<{ by: string }>('approved')
@@ -305,6 +307,36 @@ export function stepping(connect: Connect): void {
     expect(called.slice(5)).toEqual(['one', 'two'])
     const undoable = bench.jobs.retry(handle.id, { fromStart: true, before: () => {} })
     await expect(undoable).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+  })
+
+  test('what a server that took over does not know is sent again', async () => {
+    await using bench = await Bench.make(connect)
+    const { connection, prefix } = bench.place
+    // Acts as if the server had never got the last two entries.
+    const lose = async (id: string) => {
+      if (prefix === undefined) {
+        const file = openRaw(connection.slice('sqlite:'.length))
+        file.prepare('DELETE FROM entries WHERE place > 0').run([])
+        file.prepare('UPDATE journals SET count = 1').run([])
+        file.close()
+      } else {
+        const client = createClient({ url: connection })
+        await client.connect()
+        await client.lTrim(`${prefix}:{default}:steps:${id}`, 0, 0)
+        client.destroy()
+      }
+    }
+    let runs = 0
+    const { result } = await run(bench, async (job) => {
+      runs += 1
+      for (const name of ['a', 'b', 'c']) await job.step(name, () => call(name, name))
+      if (runs === 1) await lose(job.id!)
+      await job.step('d', () => call('d', 'd'))
+      if (runs < 3) fail()
+      return runs
+    })
+    expect(result).toBe(3)
+    expect(called).toEqual(['a', 'b', 'c', 'd'])
   })
 
   test('a person ends what a suspended job waits for, or moves it', async () => {

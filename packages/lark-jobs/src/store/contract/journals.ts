@@ -5,6 +5,9 @@
  * **Recording.** Only the worker that holds a job writes entries: with `extend` (`LeaseNote.steps`), or with
  * the outcome of the run (`Outcome`). So a lost lease refuses them. Each call says the place of its first
  * entry, so a call may be sent again. A person may add entries while no worker holds the job (`append`).
+ * Nothing is added behind a gap: a server that took over may not know the last entries. `extend` then answers
+ * how many it knows (`Extension.short`), and the worker sends the others again; an outcome counts without its
+ * entries, and a later run does again what is missing.
  *
  * **Progress.** An entry that says so sets the failures and crashes of the job to 0: a job fails for what it
  * did since it got further, and not because it lived through many deployments.

@@ -276,6 +276,8 @@ export interface Extension {
   watched?: string[]
   /** The signals that were asked for; undefined if there are none. */
   signals?: { id: string; signals: KeptSignal[] }[]
+  /** The journals that lack entries before those of their notes; undefined if there are none. */
+  short?: { id: string; count: number }[]
 }
 
 /** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */

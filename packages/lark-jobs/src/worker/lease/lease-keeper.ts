@@ -261,12 +261,13 @@ export class LeaseKeeper extends Part {
     }
   }
 
-  #tell(group: Execution[], { lost, notices, watched = [], signals = [] }: Extension): void {
+  #tell(group: Execution[], { lost, notices, watched = [], signals = [], short = [] }: Extension): void {
     for (const running of group) {
       const { stepsIfAny: steps, job } = running
       if (steps === undefined) continue
       const came = signals.find(({ id }) => id === job.id)?.signals ?? []
-      steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined)
+      const known = short.find(({ id }) => id === job.id)?.count
+      steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined, known)
     }
     // A renewal comes sooner, and says whether it still is watched.
     const until = performance.now() + this.#options.leaseMs

@@ -355,21 +355,21 @@ export function pageCursors(
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): contract.Extension {
-  const [lost, asked, reasons, watched, told] = reply as [
+  const [lost, asked, reasons, watched, told, short] = reply as [
     ...[lost: string[], asked: string[], reasons: string[], watched: string[]],
-    told?: (string | string[])[],
+    ...[told?: (string | string[])[], short?: [id: string, count: number][]],
   ]
   return {
     lost,
     notices: asked.map((id, i) => ({ kind: 'cancel', id, ...readCancelled(untimed(reasons[i]!)) })),
     ...(watched.length > 0 && { watched }),
-    ...(told && {
-      signals: [...inLots(told, 2)].map(([id, found]) => ({
-        id: id as string,
-        signals: readSignals(found as string[]),
-      })),
-    }),
+    ...(short && { short: short.map(([id, count]) => ({ id, count })) }),
+    ...(told?.length && { signals: [...inLots(told, 2)].map(readTold) }),
   }
+}
+
+function readTold([id, found]: (string | string[])[]): { id: string; signals: KeptSignal[] } {
+  return { id: id as string, signals: readSignals(found as string[]) }
 }
 
 /** The answer of `recover.lua`. */

@@ -41,7 +41,8 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
     if (ahead !== row.ahead) database.run(start, ahead, row.seq)
     if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
     keepReport(database, row.seq, note)
-    recordMore(partition, row, note.steps)
+    const short = recordMore(partition, row, note.steps)
+    if (short !== undefined) extension.short = [...(extension.short ?? []), { id, count: short }]
     const signals = note.heard === undefined ? [] : signalsBehind(partition, row, note.heard)
     if (signals.length > 0) extension.signals = [...(extension.signals ?? []), { id, signals }]
     const its = watchers.get(id)

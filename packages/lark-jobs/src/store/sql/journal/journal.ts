@@ -99,12 +99,23 @@ export class SqliteJournals implements Journals {
   }
 }
 
-/** Adds entries to the journal of a job. */
-export function record(partition: Partition, row: Journalled, steps: Recorded | undefined): void {
-  if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return
-  const journal = journalOf(partition.database, row)
-  append(partition.database, journal, steps)
-  if (steps.hasUndos) partition.database.run(setUndo, '', journal)
+/**
+ * Adds entries to the journal of a job, unless there is a gap before them.
+ *
+ * @returns how many entries there are, if there is a gap
+ */
+export function record(
+  { database }: Partition,
+  row: Journalled,
+  steps: Recorded | undefined,
+): number | undefined {
+  if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return undefined
+  const journal = journalOf(database, row)
+  if (steps.hasUndos) database.run(setUndo, '', journal)
+  const { count } = sizeOfJournal(database, journal)
+  if (count < steps.at) return count
+  append(database, journal, steps)
+  return undefined
 }
 
 /** What is to be undone of a job (`contract/rules/undoing.ts`). */
@@ -132,9 +143,14 @@ function append(database: Database, journal: number, steps: Recorded): void {
 }
 
 /** The same for a job that goes on: what it did before it got further does not count. */
-export function recordMore(partition: Partition, row: Journalled, steps: Recorded | undefined): void {
-  record(partition, row, steps)
+export function recordMore(
+  partition: Partition,
+  row: Journalled,
+  steps: Recorded | undefined,
+): number | undefined {
+  const short = record(partition, row, steps)
   if (steps?.isProgress) partition.database.run(forgive, row.seq)
+  return short
 }
 
 /** @returns the outcome of a run, due at once if the run has not heard all signals */

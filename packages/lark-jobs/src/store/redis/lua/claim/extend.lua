@@ -9,7 +9,7 @@
 --          not begun, with -
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody
 --            watches; signals that were asked for, or nothing: an id, a list of names and texts, another id,
---            … }
+--            …; journals that lack entries, or nothing: { an id; how many it has }, … }
 -- Cost     O(n log m) for n notes among m claims
 -- needs: start, reports, lease, notice, watching, event, journals
 
@@ -37,7 +37,7 @@ local function started(start, alone)
   return (start == 's' or alone == '0') and 'b' or start
 end
 
-local lost, asked, reasons, watched, renewed, told = {}, {}, {}, {}, {}, {}
+local lost, asked, reasons, watched, renewed, told, short = {}, {}, {}, {}, {}, {}, {}
 local ends = now + tonumber(ARGV[2])
 for i, id in ipairs(ids) do
   local token, alone, report = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01-]?)(.*)$')
@@ -53,9 +53,10 @@ for i, id in ipairs(ids) do
       redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
     end
     if string.byte(report) == 29 then
-      local signals
-      report, signals = journals().take_steps(id, report)
+      local signals, count
+      report, signals, count = journals().take_steps(id, report)
       told[#told + 1], told[#told + 2] = signals and id, signals
+      short[#short + 1] = count and { id, count }
     end
     local progress = report ~= '' and reports().keep_report(id, report, true)
     local watchers = noticed and watching().watchers_of({ id })[1] or {}
@@ -77,4 +78,4 @@ end
 if found % 2 == 1 then
   tell('started', begun)
 end
-return { lost, asked, reasons, watched, #told > 0 and told or nil }
+return { lost, asked, reasons, watched, #told > 0 and told or #short > 0 and {}, #short > 0 and short or nil }

@@ -18,11 +18,15 @@ local function open_journal(id)
   redis.call('HSETNX', key('journals'), id, 0)
 end
 
--- Adds entries, of which the first has the place `at`, unless they are there already.
+-- Adds entries, of which the first has the place `at`, unless they are there already. Returns false if there
+-- is a gap before them: then it adds none.
 local function keep_entries(id, at, entries)
   local name, bytes = key('steps:' .. id), 0
   local known = redis.call('LLEN', name) - at
-  for from = math.max(known, 0) + 1, #entries, MOST do
+  if known < 0 then
+    return false
+  end
+  for from = known + 1, #entries, MOST do
     local till = math.min(from + MOST - 1, #entries)
     redis.call('RPUSH', name, unpack(entries, from, till))
     for i = from, till do
@@ -33,6 +37,7 @@ local function keep_entries(id, at, entries)
   if bytes > 0 then
     redis.call('HINCRBY', key('journals'), id, bytes)
   end
+  return true
 end
 
 -- The names and texts of the signals of a job behind so many.
@@ -47,16 +52,15 @@ end
 
 -- Keeps what a report says of steps, which precedes the rest: GS; the place of the first entry; `!` if the
 -- job got further; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks for
--- others; RS and an entry, for each; GS. Returns the rest, and the signals that were asked for, or nothing.
+-- others; RS and an entry, for each; GS. Returns the rest; the signals that were asked for, or nothing; and
+-- how many entries there are, if there is a gap before those of the report.
 local function take_steps(id, report)
   local at, progress, undos, heard, texts, rest = string.match(report, '^\29(%d*)(!?)(%+?)|(%d*)([^\29]*)\29(.*)$')
   local entries = {}
   for entry in string.gmatch(texts, '\30([^\30]*)') do
     entries[#entries + 1] = entry
   end
-  if #entries > 0 then
-    keep_entries(id, tonumber(at), entries)
-  end
+  local is_short = #entries > 0 and not keep_entries(id, tonumber(at), entries)
   if undos ~= '' then
     open_journal(id)
     redis.call('HSET', key('undos'), id, '')
@@ -66,7 +70,7 @@ local function take_steps(id, report)
     count(id, runs, 0, 0, releases)
   end
   local signals = heard ~= '' and signals_behind(id, tonumber(heard)) or {}
-  return rest, #signals > 0 and signals or nil
+  return rest, #signals > 0 and signals or nil, is_short and redis.call('LLEN', key('steps:' .. id)) or nil
 end
 
 -- { how many entries there are; their bytes; entries from a place on, as many as fit }
