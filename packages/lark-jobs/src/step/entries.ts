@@ -13,6 +13,8 @@
  *   u  undone     it is undone: what was recorded of it does not count any more
  *   a  again      a try to undo it failed: how many have, `|`, until when the next
  *                  waits, `|`, and the message
+ *   s  started     the step runs: the number of the run. Only of a job that has crashed, which may crash at
+ *                  this step
  *   f  forgotten   what was recorded of the step before does not count any more
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
@@ -33,6 +35,7 @@ export const entryKinds = {
   b: 'begun',
   u: 'undone',
   a: 'again',
+  s: 'started',
   f: 'forgotten',
   m: 'spent',
   n: 'now',

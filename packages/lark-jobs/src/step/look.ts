@@ -12,11 +12,13 @@ import { stepWords } from './name.ts'
 /**
  *   done       it has a result, or the wait is over
  *   failed     it has failed for good, and the handler went on
+ *   begun      it runs, or its worker died while it ran: known only of a step that can be undone, and of a
+ *              job that has crashed
  *   waiting    a sleep, or a wait for signals, has begun
  *   retrying   a try has failed, and another follows
  *   forgotten  what was recorded does not count any more: it runs again
  */
-export type StepState = 'done' | 'failed' | 'waiting' | 'retrying' | 'forgotten'
+export type StepState = 'done' | 'failed' | 'begun' | 'waiting' | 'retrying' | 'forgotten'
 
 /** A step or a wait. */
 export interface SeenStep {
@@ -32,6 +34,8 @@ export interface SeenStep {
   /** Of a wait that is done: the name of the signal that it got. Absent: its time has come. */
   signal?: string
   isWait?: true
+  /** The runs in which it has begun and did not end, as far as that was recorded. */
+  runs?: number[]
   /** The result, or the error: JSON. */
   text?: string
 }
@@ -90,6 +94,10 @@ function after(
       const [count, until] = value.split('|').map(Number) as [number, number]
       return step('retrying', { failed: count, until })
     }
+    case 'begun':
+      return step('begun')
+    case 'started':
+      return step('begun', { runs: [...(before?.runs ?? []), Number(value)] })
     case 'wait':
       return step('waiting', { isWait: true, ...(value !== '' && { until: Number(value) }) })
     case 'over':

@@ -161,6 +161,8 @@ export class Replay {
           this.#begun.delete(key)
           this.#ended.delete(key)
           break
+        case 'started':
+          break
         case 'spent':
           this.#spent(...(value.split('|').map(Number) as [number, number]))
           break

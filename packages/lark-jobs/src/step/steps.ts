@@ -351,6 +351,9 @@ export class Steps {
       const decided = this.#recorder.decided()
       if (decided !== undefined) await decided
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
+      // So that people are told at which step its workers die.
+      const { crashes, runs } = this.#around.job
+      if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
       const value = await current.run(key, () => inTime(work, context, how, this.#around.signal))
       const text = encode(value, `${this.#around.name}: the step ${stepWords(key)}`, 'result')
       await this.#recorder.now(writeEntry('result', key, versioned(text, how.from)), true)

@@ -141,6 +141,38 @@ export function seeingSteps(connect: Connect): void {
     })
   })
 
+  test('a job whose workers died says at which step', async () => {
+    await using bench = await Bench.make(connect)
+    const { steps, why } = reading(bench)
+    let runs = 0
+    class DeadlyJob extends Job {
+      async handle() {
+        await this.step('load', () => 1)
+        await this.step('transcode', () => {
+          runs += 1
+          return new Promise(() => {})
+        })
+      }
+    }
+    const { id } = await bench.jobs.dispatch(new DeadlyJob().with())
+    const { store } = await insideOf(bench.jobs).open()
+    for (let deaths = 1; deaths <= 3; deaths++) {
+      const worker = await bench.work([DeadlyJob])
+      await expect.poll(() => runs, { timeout: 10_000 }).toBe(deaths)
+      const { holder } = (await bench.jobs.find(id))!
+      worker.die()
+      await store.recover('default', { holder: holder!, by: 'heir' })
+    }
+    expect(await bench.jobs.find(id)).toMatchObject({ state: 'failed', crashes: 3 })
+    expect((await steps.list(id))!.steps).toMatchObject([
+      { name: 'load', state: 'done' },
+      { name: 'transcode', state: 'begun', runs: [2, 3] },
+    ])
+    expect((await why(id))[0]!.text).toContain(
+      'Its worker died 3 times while it ran, the last 2 times at step transcode: if you retry it',
+    )
+  })
+
   test('a damaged journal: what can be read is told, and that there is more', async () => {
     await using bench = await Bench.make(connect)
     const { steps } = reading(bench)

@@ -7,7 +7,8 @@ export function stepRow(step: JobStep): string[] {
   return [step.name, step.state, sizeWords(step.size), stepRemark(step)]
 }
 
-function stepRemark({ state, isWait, failed = 0, until, signal }: JobStep): string {
+function stepRemark({ state, isWait, failed = 0, until, signal, runs = [] }: JobStep): string {
+  if (state === 'begun' && runs.length > 0) return `in run ${runs.join(', ')}`
   const tries =
     failed === 0 ? '' : `${failed === 1 ? '1 try' : `${failed.toLocaleString('en')} tries`} failed`
   if (state === 'retrying') return `${tries}, the next ${until === undefined ? 'follows' : fromNow(until)}`

@@ -34,14 +34,17 @@ export interface JobStep {
   key: string
   /**
    * `done`: it has a result, or the wait is over. `failed`: for good, and the handler went on. `waiting`: a
-   * sleep, or a wait for signals. `retrying`: a try has failed, and another follows. `forgotten`: it runs
-   * again.
+   * sleep, or a wait for signals. `begun`: it runs, or its worker died while it ran; this is known only of a
+   * step that can be undone, and of a job that has crashed. `retrying`: a try has failed, and another
+   * follows. `forgotten`: it runs again.
    */
   state: StepState
   /** Whether it is a sleep, or a wait for signals. */
   isWait: boolean
   /** How many of its tries have failed. Absent: none, as far as that was recorded. */
   failed?: number
+  /** If it has begun: the numbers of those runs. */
+  runs?: number[]
   /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or for ever. */
   until?: number
   /** The name of the signal that ended the wait. Absent: none has. */

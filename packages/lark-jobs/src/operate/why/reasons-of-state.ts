@@ -2,12 +2,13 @@
  * The reasons of a job that a worker holds, that has ended, or that has not been queued yet.
  */
 import type { KeptFlow } from '../../flow/flow-records.ts'
-import type { KeptError, WorkerRecord } from '../../model/record.ts'
+import type { JobRecord, KeptError, WorkerRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
-import { type Stand, WORKER_DIED } from '../../store/contract/store.ts'
+import { type Stand, type Store, WORKER_DIED } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import type { FlowNodeInfo } from '../flows/flow-parts.ts'
+import { lastSteps } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
 /**
@@ -74,14 +75,18 @@ export function aloneWords({ job, until }: Required<WorkerRecord>['alone'], at: 
   return `starts no other job beside ${job}, which may have killed its process before: for up to ${left}`
 }
 
-export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
+export async function endedReasons(
+  { job, at, lockedBy }: Stand,
+  store: Pick<Store, 'journals'>,
+): Promise<Reason[]> {
   const { id, state, reason, because, finishedAt = at, errors } = job
   const ago = `${readable(Math.max(0, at - finishedAt))} ago`
   const why = [reason, because].filter((each) => each !== undefined).join(': ')
   const error = state === 'failed' ? errors.at(-1) : undefined
   const isPoison = error?.code === WORKER_DIED.code
+  const where = isPoison ? await deadlyStep(job, store) : ''
   const deaths = isPoison
-    ? `. Its worker died ${job.crashes === 1 ? 'once' : `${job.crashes} times`} while it ran: if you retry it before its cause is mended, others may die`
+    ? `. Its worker died ${job.crashes === 1 ? 'once' : `${job.crashes} times`} while it ran${where}: if you retry it before its cause is mended, others may die`
     : ''
   const texts = {
     completed: `It completed ${ago}`,
@@ -94,6 +99,23 @@ export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
   if (lockedBy === undefined) return [ended]
   const text = `It cannot be queued again while job ${lockedBy} has its unique lock`
   return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: { do: 'see-why', job: lockedBy } }]
+}
+
+/** At which step the workers of a job died, if that was recorded: `, the last 2 times at step transcode`. */
+async function deadlyStep(
+  { partition, id, errors }: JobRecord,
+  store: Pick<Store, 'journals'>,
+): Promise<string> {
+  const deadly = new Set(errors.filter(({ code }) => code === WORKER_DIED.code).map(({ run }) => run))
+  const begun = (await lastSteps(store, partition, id)).flatMap(({ name, state, runs = [] }) => {
+    const deaths = state === 'begun' ? runs.filter((run) => deadly.has(run)).length : 0
+    return deaths > 0 ? [{ name, deaths }] : []
+  })
+  const most = Math.max(0, ...begun.map(({ deaths }) => deaths))
+  if (most === 0) return ''
+  const names = begun.filter(({ deaths }) => deaths === most).map(({ name }) => name)
+  const steps = names.length === 1 ? `step ${names[0]}` : `one of the steps ${listed(names)}`
+  return most === 1 ? `, the last time at ${steps}` : `, the last ${most} times at ${steps}`
 }
 
 /**

@@ -67,7 +67,7 @@ function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {
   const { stand, workers } = facts
   if (stand.job.state === 'waiting') return waitingReasons(facts)
   if (stand.job.state === 'delayed') return delayedReasons(facts)
-  return stand.job.state === 'active' ? [heldReason(stand, workers)] : endedReasons(stand)
+  return stand.job.state === 'active' ? [heldReason(stand, workers)] : endedReasons(stand, facts.open.store)
 }
 
 /** A node of a flow that has no job: it has not started, never will, or its job is not kept any more. */
