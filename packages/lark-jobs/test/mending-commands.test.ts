@@ -70,7 +70,7 @@ const count = async (state: 'failed' | 'waiting') => (await jobs.status()).queue
 
 /** What import and export say of every file. */
 const lost =
-  'i Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
+  'i Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
 
 test('two commands tell the kinds of failures, and retry one of them', async () => {
   const { said } = await lark(['jobs:failed', '--group'])

@@ -529,6 +529,39 @@ export function journals(make: Make): void {
     expect(await harness.store.get('emails', first.id)).toMatchObject({ payload: first.payload })
   })
 
+  test('a suspended job keeps its lock and the head of its strict group, and frees the places of other groups', async () => {
+    await using harness = await make()
+    const ada = harness.caller()
+    const limits = { concurrency: 1 }
+    const lock = { name: 'one', until: 'done' } as const
+    const first = job({ lock, group: { name: 'loose', limits } })
+    const second = job({ group: { name: 'strict', strict: true, limits } })
+    await ada.enqueue(first, second)
+    const held = await ada.claim(2)
+    for (const each of held) await ada.settle(each, suspended({ waits: ['approved'] }))
+    const behind = [job({ group: { name: 'loose', limits } }), job({ group: second.group! })]
+    const rejected = { kind: 'rejected', reason: 'unique', by: first.id }
+    expect(await ada.enqueue(job({ lock }), ...behind)).toEqual([rejected, 'queued', 'queued'])
+    expect(ids(await ada.claim(9))).toEqual([behind[0]!.id])
+    await send(harness.store, second.id)
+    const woken = await ada.claimOne()
+    expect(woken.id).toBe(second.id)
+    await ada.settle(woken, completed)
+    expect(ids(await ada.claim(9))).toEqual([behind[1]!.id])
+  })
+
+  test('a signal to a suspended job of a paused partition waits with it', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    await store.configure('emails', { paused: true })
+    expect(await send(store, id)).toBe('kept')
+    expect(await ada.claim()).toEqual([])
+    await store.configure('emails', { paused: false })
+    expect((await ada.claimOne()).journal!.signals).toEqual([approved])
+  })
+
   test('a person who changes when a suspended job is due moves the end of its waits, and an undo moves it back', async () => {
     await using harness = await make()
     const { store, clock } = harness

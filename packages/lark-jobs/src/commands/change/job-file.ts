@@ -13,7 +13,7 @@ import type { JobRecord, ScheduleRecord } from '../../operate.ts'
 
 /** What a record of a job does not have. The page of the commands says what follows from it. */
 export const LEFT_BEHIND =
-  'Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
+  'Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
 
 export class JobFile implements AsyncDisposable {
   readonly path: string
