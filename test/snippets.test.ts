@@ -38,6 +38,8 @@ const leftOut: Record<string, Record<string, string>> = {
     record: '(name: string, took: number): void => {}',
   },
   'docs/steps.md': {
+    readRows: 'async (after = 0) => ({ items: [{ id: after }], cursor: after < 9 ? after + 1 : undefined })',
+    index: 'async (row: { id: number }): Promise<void> => void row',
     pay: 'async (options: { idempotencyKey: string }): Promise<{ id: string }> => ({ id: options.idempotencyKey })',
     refund: 'async (id: string, options: { idempotencyKey: string }): Promise<void> => void [id, options]',
     write: 'async (article: string): Promise<string> => article',

@@ -172,11 +172,17 @@ export { skipWhen } from './run/middleware/skip-when.ts'
 export { type TimingOptions, timing } from './run/middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
 export type { Skipped } from './schedule/state.ts'
+export type { EachItemOptions, ItemsPage } from './step/items.ts'
 export type { StepName } from './step/name.ts'
-export { defineSignal, type SignalKind, type SignalValue } from './step/signal.ts'
+export {
+  defineSignal,
+  type SignalKind,
+  type SignalValue,
+  type Waited,
+  type WaitOptions,
+} from './step/signal.ts'
 export { StepError } from './step/step-error.ts'
 export type { StepContext, StepOptions } from './step/step-options.ts'
-export type { Waited, WaitOptions } from './step/steps.ts'
 export type { PausedGroup } from './store/contract/change.ts'
 export type {
   Credentials,

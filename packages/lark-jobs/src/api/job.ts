@@ -30,10 +30,11 @@ import type { AnySchema } from '../options/standard-schema.ts'
 import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
+import type { EachItemOptions, ItemsPage } from '../step/items.ts'
 import type { StepName } from '../step/name.ts'
-import type { SignalKind } from '../step/signal.ts'
+import type { SignalKind, Waited, WaitOptions } from '../step/signal.ts'
 import type { StepContext, StepOptions } from '../step/step-options.ts'
-import type { Steps, Waited, WaitOptions } from '../step/steps.ts'
+import type { Steps } from '../step/steps.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { jobsInside } from './default-jobs.ts'
@@ -419,6 +420,26 @@ export abstract class Job {
     options?: StepOptions<T>,
   ): Promise<T> {
     return this.#steps('step', (steps) => steps.step(name, work, options))
+  }
+
+  /**
+   * Iterates over a large set, and keeps how far it has come: after each lot of at least 100 items, and a
+   * thousandth of what is done. After a crash, the next run goes on at the first item of the lot, so some
+   * items come twice; with `exact`, only the last one may. When all have come, a later run gets none.
+   *
+   * @param name used once in a run
+   * @param page reads some items: `{ items, cursor }`. It is called with the `cursor` of the page before, and
+   * first with undefined; a page without one is the last
+   * @param options `exact`: keep the place after each item, with one write each; a job has room for 10,000
+   * @throws what `page` throws; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY
+   * @example for await (const row of this.eachItem('rows', readRows)) await index(row)
+   */
+  async *eachItem<T, C = unknown>(
+    name: StepName,
+    page: (cursor: C | undefined) => ItemsPage<T, C> | Promise<ItemsPage<T, C>>,
+    options?: EachItemOptions,
+  ): AsyncGenerator<T, void, undefined> {
+    yield* await this.#steps('eachItem', async (steps) => steps.eachItem(name, page, options))
   }
 
   /**

@@ -15,6 +15,7 @@
  *                  waits, `|`, and the message
  *   s  started     the step runs: the number of the run. Only of a job that has crashed, which may crash at
  *                  this step
+ *   i  items      so far an iteration is done: its place as JSON (`items.ts`)
  *   f  forgotten   what was recorded of the step before does not count any more
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
@@ -36,6 +37,7 @@ export const entryKinds = {
   u: 'undone',
   a: 'again',
   s: 'started',
+  i: 'items',
   f: 'forgotten',
   m: 'spent',
   n: 'now',

@@ -38,6 +38,8 @@ const { setImmediate, clearImmediate } = globalThis
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()
+  /** So far each iteration is done, by its key. */
+  readonly items = new Map<string, string>()
   /** The keys of what is to be undone, in the order in which it began, and which tries to undo it failed. */
   readonly undos = new Map<string, UndoTries>()
   /** The keys of what has ended, by their places. */
@@ -152,12 +154,16 @@ export class Replay {
           this.undos.set(key, { failed: Number(failed), until: Number(until), message: text.join('|') })
           break
         }
+        case 'items':
+          this.items.set(key, value)
+          break
         case 'undone':
           this.undos.delete(key)
           this.#begun.delete(key)
           this.#ended.delete(key)
           break
         case 'forgotten':
+          this.items.delete(key)
           this.#begun.delete(key)
           this.#ended.delete(key)
           break

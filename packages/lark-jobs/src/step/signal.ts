@@ -5,7 +5,9 @@
 import { JobsError } from '../model/errors.ts'
 import { encode } from '../model/payload.ts'
 import type { AnySchema } from '../options/standard-schema.ts'
+import type { Duration } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
+import type { StepName } from './name.ts'
 
 /** The most characters of the name of a signal, and of the id of one. */
 const MAX_SIGNAL_NAME = 100
@@ -21,6 +23,21 @@ export interface SignalKind<T = undefined> {
 
 /** The type of the value of a signal. */
 export type SignalValue<S> = S extends SignalKind<infer T> ? T : never
+
+export interface WaitOptions {
+  /** How long to wait. Default: for ever. */
+  timeout?: Duration
+  /**
+   * The name of the wait. Default: the names of its signals. A second wait for the same signals needs one.
+   */
+  name?: StepName
+}
+
+/** What `waitFor` resolves to. */
+export type Waited<S> =
+  S extends SignalKind<unknown>
+    ? { value: SignalValue<S> }
+    : { [N in keyof S]: { name: N; value: SignalValue<S[N]> } }[keyof S]
 
 /**
  * Defines a signal, in a module that those who send it and those who wait for it import.

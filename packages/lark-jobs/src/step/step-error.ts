@@ -50,3 +50,14 @@ export function isStepError(thrown: unknown): thrown is StepError {
 }
 
 branded(StepError, isStepError)
+
+/** The steps whose errors are in what a handler threw, at most five deep. */
+export function stepsIn(thrown: unknown, depth = 0): Set<string> {
+  const found = new Set<string>()
+  if (typeof thrown !== 'object' || thrown === null || depth > 5) return found
+  if (isStepError(thrown)) found.add(thrown.key)
+  const { cause, errors } = thrown as { cause?: unknown; errors?: unknown }
+  for (const part of [cause, ...(Array.isArray(errors) ? errors : [])])
+    for (const key of stepsIn(part, depth + 1)) found.add(key)
+  return found
+}

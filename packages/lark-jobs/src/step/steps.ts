@@ -8,9 +8,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { defined } from '@s18i/lark/internal'
 import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
-import { FOREVER, type Journal, type KeptSignal, type Recorded } from '../model/journal.ts'
+import { FOREVER, type KeptSignal, type Recorded } from '../model/journal.ts'
 import { encode } from '../model/payload.ts'
-import type { ClaimedJob, KeptError } from '../model/record.ts'
+import type { KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
@@ -18,11 +18,12 @@ import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 import { writeEntry } from './entries.ts'
+import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
 import { Replay, type StepEnd, type UndoTries } from './replay.ts'
-import { type SignalKind, type SignalValue, signalValue } from './signal.ts'
-import { isStepError, StepError } from './step-error.ts'
+import { type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
+import { StepError, stepsIn } from './step-error.ts'
 import {
   convert,
   type How,
@@ -33,53 +34,11 @@ import {
   type Undo,
   versioned,
 } from './step-options.ts'
+import type { StepsAround } from './steps-around.ts'
 import { Turns } from './turns.ts'
-import { Undoing } from './undoing.ts'
-import { type WaitTimes, waitTimes } from './wait-times.ts'
+import { Undoing, type UndoneSteps } from './undoing.ts'
+import { waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
-
-export interface WaitOptions {
-  /** How long to wait. Default: for ever. */
-  timeout?: Duration
-  /**
-   * The name of the wait. Default: the names of its signals. A second wait for the same signals needs one.
-   */
-  name?: StepName
-}
-
-/** How what was begun was undone. */
-export type UndoneSteps =
-  | { kind: 'undone' }
-  /** A try failed: the next one is in so many milliseconds. */
-  | { kind: 'later'; in: number }
-  /** Some was not: the names, as people read them, and why the first of them was not. */
-  | { kind: 'failed'; steps: string[]; error: unknown }
-
-/** What the run around the steps gives them. */
-export interface StepsAround {
-  readonly job: Pick<ClaimedJob, 'id' | 'runs' | 'crashes' | 'failures' | 'journal'>
-  /** The name of the job's class. */
-  readonly name: string
-  /** Why the run was aborted. */
-  readonly reason: unknown
-  readonly signal: AbortSignal
-  /** Milliseconds since 1970 by the store's clock. */
-  now(): number
-  /** Asks for a call that brings what is recorded to the store. */
-  send(): void
-  /** Reads more of the journal. */
-  more(from: number): Promise<Journal | undefined>
-  /** Milliseconds that the attempt has taken; undefined if it may take any time. */
-  readonly spent: number | undefined
-  /** Earlier runs of the attempt took so many milliseconds. */
-  hadSpent(ms: number): void
-  /** Undefined: the run cannot be suspended. */
-  suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
-  /** How waits pass the time. Default: by timers. */
-  times?: WaitTimes | undefined
-  /** Told whether the run only waits, when that may have changed. */
-  rests?: ((rests: boolean) => void) | undefined
-}
 
 /** In the function of a step: its name. */
 const current = new AsyncLocalStorage<string>()
@@ -199,6 +158,66 @@ export class Steps {
     const value = signalValue(got.text)
     const [field] = kinds.find(([, kind]) => kind.name === got.name)!
     return (isOne ? { value } : { name: field, value }) as Waited<S>
+  }
+
+  async *eachItem<T, C>(
+    name: StepName,
+    page: (cursor: C | undefined) => ItemsPage<T, C> | Promise<ItemsPage<T, C>>,
+    { exact = false }: EachItemOptions = {},
+  ): AsyncGenerator<T, void, undefined> {
+    if (this.#isDropped) await never
+    const key = this.#use(name)
+    this.#open.add(key)
+    try {
+      const before = await this.#find(key)
+      if (before !== undefined) {
+        await this.#replay.turnOf(before)
+        if (this.#isDropped) await never
+        return
+      }
+      if (this.#undoing !== undefined) await this.#stuck()
+      const kept = this.#replay.items.get(key)
+      let { cursor, skip, done }: ItemsPlace = kept === undefined ? { skip: 0, done: 0 } : JSON.parse(kept)
+      let stored = done
+      const keep = async () => {
+        const place = encode({ cursor, skip, done }, `${this.#around.name}: the cursor of ${stepWords(key)}`)
+        await this.#busily(() => this.#recorder.now(writeEntry('items', key, place), true))
+        stored = done
+      }
+      do {
+        const found = await this.#busily(() => current.run(key, async () => page(cursor as C | undefined)))
+        if (!Array.isArray(found?.items))
+          throw new JobsError(
+            'STEP_INVALID',
+            `${this.#around.name}: the page of ${stepWords(key)} was ${shown(found)}; it must be { items, cursor }`,
+          )
+        for (const item of found.items.slice(skip)) {
+          if (this.#isDropped) await never
+          yield item as T
+          if (this.#around.reason !== undefined) throw this.#around.reason
+          skip += 1
+          done += 1
+          if (exact) await keep()
+        }
+        cursor = found.cursor
+        skip = 0
+        if (cursor != null && endsLot(done, stored)) await keep()
+      } while (cursor != null)
+      await this.#busily(() => this.#recorder.now(writeEntry('result', key), true))
+    } finally {
+      this.#open.delete(key)
+    }
+  }
+
+  /** The run is not suspended meanwhile. */
+  async #busily<T>(act: () => Promise<T>): Promise<T> {
+    this.#busy += 1
+    try {
+      return await act()
+    } finally {
+      this.#busy -= 1
+      this.#waits.stir()
+    }
   }
 
   /** Whether steps must be undone before the job ends as failed or cancelled. */
@@ -371,10 +390,7 @@ export class Steps {
   /** Records that a step has begun that can be undone. */
   async #begin(key: string): Promise<void> {
     this.#recorder.hasUndos = true
-    this.#busy += 1
-    await this.#recorder.now(writeEntry('begun', key), false).finally(() => {
-      this.#busy -= 1
-    })
+    await this.#busily(() => this.#recorder.now(writeEntry('begun', key), false))
   }
 
   /** A handler that runs only to say how its steps are undone has come to what does not run. */
@@ -475,26 +491,9 @@ export class Steps {
   }
 }
 
-/** What `waitFor` resolves to. */
-export type Waited<S> =
-  S extends SignalKind<unknown>
-    ? { value: SignalValue<S> }
-    : { [N in keyof S]: { name: N; value: SignalValue<S[N]> } }[keyof S]
-
 function msOf(duration: Duration, what: string): number {
   const ms = milliseconds(duration)
   if (ms === undefined)
     throw new JobsError('STEP_INVALID', `${what} was given ${shown(duration)}; it must be ${durationForm}`)
   return ms
-}
-
-/** The steps whose errors are in what a handler threw, at most five deep. */
-function stepsIn(thrown: unknown, depth = 0): Set<string> {
-  const found = new Set<string>()
-  if (typeof thrown !== 'object' || thrown === null || depth > 5) return found
-  if (isStepError(thrown)) found.add(thrown.key)
-  const { cause, errors } = thrown as { cause?: unknown; errors?: unknown }
-  for (const part of [cause, ...(Array.isArray(errors) ? errors : [])])
-    for (const key of stepsIn(part, depth + 1)) found.add(key)
-  return found
 }

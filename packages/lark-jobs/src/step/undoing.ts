@@ -4,6 +4,14 @@
  * no further, it stays where it is.
  */
 
+/** How what was begun was undone. */
+export type UndoneSteps =
+  | { kind: 'undone' }
+  /** A try failed: the next one is in so many milliseconds. */
+  | { kind: 'later'; in: number }
+  /** Some was not: the names, as people read them, and why the first of them was not. */
+  | { kind: 'failed'; steps: string[]; error: unknown }
+
 /**
  * Milliseconds for which the handler may come to the other steps, after it has come to one that does not run.
  * What it has not come to then is gone from the code.

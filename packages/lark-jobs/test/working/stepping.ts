@@ -391,4 +391,33 @@ export function stepping(connect: Connect): void {
     })
     expect({ result, winners }).toEqual({ result: 3, winners: ['fast', 'fast', 'fast'] })
   })
+
+  test.each([
+    ['by lots', false],
+    ['exactly', true],
+  ])('an iteration goes on where it was: %s', async (_, exact) => {
+    await using bench = await Bench.make(connect)
+    const seen: number[] = []
+    let runs = 0
+    const asked: unknown[] = []
+    const { result } = await run(bench, async (job) => {
+      runs += 1
+      const read = (from = 0) => {
+        asked.push(from)
+        const items = Array.from({ length: 50 }, (_, i) => from + i)
+        return from === 250 ? { items } : { items, cursor: from + 50 }
+      }
+      for await (const item of job.eachItem('rows', read, { exact })) {
+        seen.push(item)
+        if (item === 230 && runs === 1) throw new Error('again')
+      }
+      if (runs < 3) throw new Error('and again')
+      return runs
+    })
+    expect(result).toBe(3)
+    const all = Array.from({ length: 300 }, (_, i) => i)
+    const from = exact ? 230 : 200
+    expect(seen).toEqual([...all.slice(0, 231), ...all.slice(from)])
+    expect(asked).toEqual([0, 50, 100, 150, 200, 200, 250])
+  })
 }

@@ -1,0 +1,32 @@
+/**
+ * What the steps of a run need of the run around them.
+ */
+import type { Journal } from '../model/journal.ts'
+import type { ClaimedJob } from '../model/record.ts'
+import type { WaitTimes } from './wait-times.ts'
+
+/** What the run around the steps gives them. */
+export interface StepsAround {
+  readonly job: Pick<ClaimedJob, 'id' | 'runs' | 'crashes' | 'failures' | 'journal'>
+  /** The name of the job's class. */
+  readonly name: string
+  /** Why the run was aborted. */
+  readonly reason: unknown
+  readonly signal: AbortSignal
+  /** Milliseconds since 1970 by the store's clock. */
+  now(): number
+  /** Asks for a call that brings what is recorded to the store. */
+  send(): void
+  /** Reads more of the journal. */
+  more(from: number): Promise<Journal | undefined>
+  /** Milliseconds that the attempt has taken; undefined if it may take any time. */
+  readonly spent: number | undefined
+  /** Earlier runs of the attempt took so many milliseconds. */
+  hadSpent(ms: number): void
+  /** Undefined: the run cannot be suspended. */
+  suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
+  /** How waits pass the time. Default: by timers. */
+  times?: WaitTimes | undefined
+  /** Told whether the run only waits, when that may have changed. */
+  rests?: ((rests: boolean) => void) | undefined
+}
