@@ -215,7 +215,10 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws STEP_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, SIGNALS_FULL
    * @example await Jobs.handle(OnboardJob, 'order-7').send(approved, { by: 'ada' }, { id: 'click-81' })
    */
-  async send<T>(signal: SignalKind<T>, ...[value, options = {}]: SendArguments<T>): Promise<boolean> {
+  async send<T>(
+    signal: SignalKind<T, unknown>,
+    ...[value, options = {}]: SendArguments<T>
+  ): Promise<boolean> {
     const { readSignal, sendAt, sendNow } = await import('../operate/change/send.ts')
     const read = await readSignal(signal as SignalKind<unknown>, value, options)
     return sendNow(this.#jobs, this.id, read) ?? sendAt(await this.#opened(), this.#place, read)

@@ -25,6 +25,7 @@
  * Times are milliseconds since 1970 by the store's clock.
  */
 import { JobsError } from '../model/errors.ts'
+import { asNonRetryable } from '../model/run/non-retryable.ts'
 
 export const entryKinds = {
   r: 'result',
@@ -64,10 +65,23 @@ export function writeEntry(kind: EntryKind, key: string, value: string | number 
 export function readEntry(text: string): Entry {
   const end = text.indexOf('\n')
   const kind = entryKinds[text[0] as keyof typeof entryKinds]
-  if (end < 1 || kind === undefined)
-    throw new JobsError(
-      'JOURNAL_DAMAGED',
-      `The journal of the job has an entry that is none: ${JSON.stringify(text.slice(0, 80))}`,
-    )
+  if (end < 1 || kind === undefined) throw damaged(text)
   return { kind, key: text.slice(1, end), value: text.slice(end + 1) }
+}
+
+/** JSON of an entry or a signal; '' is undefined. @throws JOURNAL_DAMAGED */
+export function readJson(text: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text)
+  } catch {
+    throw damaged(text)
+  }
+}
+
+/** No retry mends it, so the job fails at once. */
+export function damaged(text: string): JobsError {
+  const shown = JSON.stringify(text.slice(0, 80))
+  return asNonRetryable(
+    new JobsError('JOURNAL_DAMAGED', `The journal of the job is damaged: it has ${shown}`),
+  )
 }

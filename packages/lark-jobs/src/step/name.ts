@@ -34,7 +34,12 @@ export function stepKey(name: unknown): string {
 
 /** The name as people read it: `mail 7`. */
 export function stepWords(key: string): string {
-  return key.startsWith('[') ? (JSON.parse(key) as (string | number)[]).join(' ') : key
+  if (!key.startsWith('[')) return key
+  try {
+    return (JSON.parse(key) as (string | number)[]).join(' ')
+  } catch {
+    return key
+  }
 }
 
 function isPart(part: unknown): boolean {

@@ -7,6 +7,7 @@
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { Recorded } from '../model/journal.ts'
+import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import type { Turns } from './turns.ts'
 
@@ -63,7 +64,7 @@ export class Recorder {
    * step begins (`decided`)
    */
   later(entry: string, decides = false): void {
-    this.#count(entry)
+    this.#bytes += Buffer.byteLength(entry)
     this.#late.push(entry)
     if (decides) this.#decisive = this.#at + this.#entries.length + this.#late.length
   }
@@ -73,8 +74,8 @@ export class Recorder {
    * before what was recorded earlier, because a later run goes by that order.
    */
   ended(entry: string, decides: boolean): Promise<void> | undefined {
-    if (this.isBusy) return this.now(entry, false)
     this.later(entry, decides)
+    if (this.isBusy) return this.#record(false)
     return this.#turns.next()
   }
 
@@ -89,14 +90,31 @@ export class Recorder {
   }
 
   /**
+   * Refuses what the job would record beyond its limits, before it does anything.
+   *
+   * @param entries how many it will be at least
+   * @param bytes how many they have
+   * @throws STEPS_TOO_MANY, which no retry mends
+   */
+  checkRoom(entries: number, bytes = 0): void {
+    const count = this.#at + this.#entries.length + this.#late.length + entries
+    if (this.isUnbounded || (count <= MAX_ENTRIES && this.#bytes + bytes <= MAX_JOURNAL)) return
+    const [what, most] = count > MAX_ENTRIES ? ['entries', MAX_ENTRIES] : ['bytes', MAX_JOURNAL]
+    const error = new JobsError('STEPS_TOO_MANY', `The steps of one job record more than ${most} ${what}`, {
+      hint: 'Divide the work among several jobs, or iterate with this.eachItem(), which records by lots.',
+    })
+    throw asNonRetryable(error)
+  }
+
+  /**
    * Records an entry. Resolves when it is stored.
    *
    * @param isProgress the job has got further
    * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if the job is not this run's any more
    */
   now(entry: string, isProgress: boolean): Promise<void> {
-    this.#count(entry)
-    this.#late.push(entry)
+    this.checkRoom(1, Buffer.byteLength(entry))
+    this.later(entry)
     return this.#record(isProgress)
   }
 
@@ -167,15 +185,5 @@ export class Recorder {
   #recorded(entries: string[]): Recorded {
     const hasUndos = this.hasUndos
     return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }), ...defined({ hasUndos }) }
-  }
-
-  #count(entry: string): void {
-    this.#bytes += Buffer.byteLength(entry)
-    const count = this.#at + this.#entries.length + this.#late.length + 1
-    if (this.isUnbounded || (count <= MAX_ENTRIES && this.#bytes <= MAX_JOURNAL)) return
-    const [what, most] = count > MAX_ENTRIES ? ['entries', MAX_ENTRIES] : ['bytes', MAX_JOURNAL]
-    throw new JobsError('STEPS_TOO_MANY', `The steps of one job record more than ${most} ${what}`, {
-      hint: 'Divide the work among several jobs, or iterate with this.eachItem(), which records by lots.',
-    })
   }
 }

@@ -4,7 +4,7 @@
  * does not ask for holds the others up for one turn of the event loop.
  */
 import type { Journal } from '../model/journal.ts'
-import { readEntry } from './entries.ts'
+import { type Entry, readEntry } from './entries.ts'
 import type { Turns } from './turns.ts'
 
 /** How a step or a wait ended. */
@@ -32,9 +32,6 @@ export interface UndoTries {
   message: string
 }
 
-/** As it was before a test set its own timers. */
-const { setImmediate, clearImmediate } = globalThis
-
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()
@@ -46,6 +43,8 @@ export class Replay {
   readonly #order: string[] = []
   /** The numbers of the signals that were taken. */
   readonly taken = new Set<number>()
+  /** Why what was recorded cannot be read. */
+  #damage: unknown
   /** How many entries were read. */
   #read = 0
   #count = 0
@@ -54,7 +53,7 @@ export class Replay {
   /** The place of the end that comes next. */
   #next = 0
   readonly #asked = new Map<number, () => void>()
-  #turn: NodeJS.Immediate | undefined
+  #isTurning = false
   readonly #turns: Turns
   readonly #spent: (run: number, ms: number) => void
 
@@ -86,6 +85,7 @@ export class Replay {
 
   /** What was recorded of a name; undefined if it has not ended. */
   async find(key: string): Promise<StepEnd | undefined> {
+    if (this.#damage !== undefined) throw this.#damage
     while (!this.isWhole && !this.#ended.has(key)) await this.#readMore()
     return this.#ended.get(key)
   }
@@ -115,14 +115,24 @@ export class Replay {
     if (place < this.#next) return this.#turns.next()
     return new Promise((resolve) => {
       this.#asked.set(place, resolve)
-      this.#turn ??= setImmediate(() => this.#passOver())
+      this.#passOverSoon()
     })
   }
 
   /** Nothing is handed out any more. */
   drop(): void {
-    clearImmediate(this.#turn)
     this.#asked.clear()
+  }
+
+  /** Nothing is known of what was recorded behind a damaged entry, so nothing may run. */
+  #entry(text: string): Entry | undefined {
+    try {
+      return readEntry(text)
+    } catch (error) {
+      this.#damage = error
+      this.#count = this.#read
+      return undefined
+    }
   }
 
   async #readOn(): Promise<void> {
@@ -135,7 +145,9 @@ export class Replay {
   #add({ entries, count }: Journal): void {
     this.#count = count
     for (const text of entries) {
-      const { kind, key, value } = readEntry(text)
+      const entry = this.#entry(text)
+      if (entry === undefined) return
+      const { kind, key, value } = entry
       this.#read += 1
       switch (kind) {
         case 'try': {
@@ -192,12 +204,18 @@ export class Replay {
     }
   }
 
+  #passOverSoon(): void {
+    if (this.#isTurning) return
+    this.#isTurning = true
+    this.#turns.soon(() => this.#passOver())
+  }
+
   /** Nobody asks for what comes next: the first that was asked for has its turn. */
   #passOver(): void {
-    this.#turn = undefined
+    this.#isTurning = false
     if (this.#asked.size === 0) return
     if (!this.#turns.isOver) {
-      this.#turn = setImmediate(() => this.#passOver())
+      this.#passOverSoon()
       return
     }
     const first = Math.min(...this.#asked.keys())
@@ -206,6 +224,6 @@ export class Replay {
     this.#next = first + 1
     this.#turns.pass(go)
     this.#release()
-    if (this.#asked.size > 0) this.#turn = setImmediate(() => this.#passOver())
+    if (this.#asked.size > 0) this.#passOverSoon()
   }
 }

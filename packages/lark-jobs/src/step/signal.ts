@@ -4,25 +4,29 @@
  */
 import { JobsError } from '../model/errors.ts'
 import { encode } from '../model/payload.ts'
-import type { AnySchema } from '../options/standard-schema.ts'
+import { asNonRetryable } from '../model/run/non-retryable.ts'
+import type { AnySchema, InputOf, OutputOf } from '../options/standard-schema.ts'
 import type { Duration } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
+import { readJson } from './entries.ts'
 import type { StepName } from './name.ts'
 
 /** The most characters of the name of a signal, and of the id of one. */
 const MAX_SIGNAL_NAME = 100
 
-/** A kind of signal. `T`: the type of its value. */
-export interface SignalKind<T = undefined> {
+/** A kind of signal. `T`: the type of the value that is sent, `Out`: of the value that the job gets. */
+export interface SignalKind<T = undefined, Out = T> {
   readonly name: string
   /** Checks the value: any Standard Schema. */
   readonly schema?: AnySchema | undefined
   /** For the compiler only. */
   readonly type?: T
+  /** For the compiler only. */
+  readonly out?: Out
 }
 
-/** The type of the value of a signal. */
-export type SignalValue<S> = S extends SignalKind<infer T> ? T : never
+/** The type of the value of a signal, as the job gets it. */
+export type SignalValue<S> = S extends SignalKind<infer _, infer Out> ? Out : never
 
 export interface WaitOptions {
   /** How long to wait. Default: for ever. */
@@ -46,11 +50,14 @@ export type Waited<S> =
  * @param options `schema`: checks each value, where it is sent and where it is taken
  * @throws STEP_INVALID
  * @example export const approved = defineSignal<{ by: string }>('approved')
+ * @example export const approved = defineSignal('approved', { schema: z.object({ by: z.string() }) })
  */
-export function defineSignal<T = undefined>(
+export function defineSignal<S extends AnySchema>(
   name: string,
-  options: { schema?: AnySchema } = {},
-): SignalKind<T> {
+  options: { schema: S },
+): SignalKind<InputOf<S>, OutputOf<S>>
+export function defineSignal<T = undefined>(name: string, options?: { schema?: AnySchema }): SignalKind<T>
+export function defineSignal(name: string, options: { schema?: AnySchema } = {}): SignalKind<unknown> {
   if (!isLine(name))
     throw new JobsError('STEP_INVALID', `defineSignal() was given ${shown(name)} as the name`, {
       hint: `It must be a text of at most ${MAX_SIGNAL_NAME} characters on one line.`,
@@ -72,22 +79,25 @@ export function isLine(value: unknown): value is string {
  */
 export async function signalText({ name, schema }: SignalKind<unknown>, value: unknown): Promise<string> {
   const text = encode(value, `The signal ${name}`)
-  await checked(name, schema, value)
+  if (schema !== undefined) await checked(name, schema, value)
   return text
 }
 
-/** The value of a signal that came. */
-export function signalValue(text: string): unknown {
-  return text === '' ? undefined : JSON.parse(text)
+/** The value of a signal that came. @throws PAYLOAD_INVALID, which no retry mends; JOURNAL_DAMAGED */
+export async function signalValue({ name, schema }: SignalKind<unknown>, text: string): Promise<unknown> {
+  const value = readJson(text)
+  return schema === undefined ? value : checked(name, schema, value)
 }
 
-async function checked(name: string, schema: AnySchema | undefined, value: unknown): Promise<void> {
-  if (schema === undefined) return
-  const { issues } = await schema['~standard'].validate(value)
-  if (issues === undefined) return
-  const first = issues.map(({ message, path = [] }) => {
+/** @returns the output of the schema */
+async function checked(name: string, schema: AnySchema, value: unknown): Promise<unknown> {
+  const verdict = await schema['~standard'].validate(value)
+  if (verdict.issues === undefined) return verdict.value
+  const first = verdict.issues.map(({ message, path = [] }) => {
     const at = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
     return at === '' ? message : `${at}: ${message}`
   })
-  throw new JobsError('PAYLOAD_INVALID', `The signal ${name} refuses its value: ${first.join('; ')}`)
+  throw asNonRetryable(
+    new JobsError('PAYLOAD_INVALID', `The signal ${name} refuses its value: ${first.join('; ')}`),
+  )
 }

@@ -1,11 +1,15 @@
 /**
  * The options of a step, what its function is told, and the versions of its result.
  */
+
 import { type Backoff, type BackoffOption, normalBackoff } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
+import { encode } from '../model/payload.ts'
+import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
+import { readJson } from './entries.ts'
 import { stepWords } from './name.ts'
 
 export interface StepOptions<T = unknown> {
@@ -88,7 +92,7 @@ export function versioned(text: string, from: StepOptions['from']): string {
 export function convert(recorded: string, from: StepOptions['from']): unknown {
   const [head = '', was = '1'] = /^@(\d+) /.exec(recorded) ?? []
   const text = recorded.slice(head.length)
-  let value: unknown = text === '' ? undefined : JSON.parse(text)
+  let value = readJson(text)
   for (let version = Number(was); version < versionOf(from); version++)
     value = from?.[version]?.(value) ?? value
   return value
@@ -121,5 +125,21 @@ export async function inTime<T>(
     return await Promise.race([work({ ...context, signal: AbortSignal.any([signal, late.signal]) }), passed])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+export function msOf(duration: Duration, what: string): number {
+  const ms = milliseconds(duration)
+  if (ms === undefined)
+    throw new JobsError('STEP_INVALID', `${what} was given ${shown(duration)}; it must be ${durationForm}`)
+  return ms
+}
+
+/** A result as it is kept. The work is done: that it cannot be kept is no reason to do it again. */
+export function resultText(value: unknown, of: string): string {
+  try {
+    return encode(value, of, 'result')
+  } catch (error) {
+    throw asNonRetryable(error as Error)
   }
 }

@@ -13,22 +13,24 @@ import { encode } from '../model/payload.ts'
 import type { KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
-import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
+import type { Duration } from '../words/duration.ts'
 import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
-import { writeEntry } from './entries.ts'
+import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
 import { Replay, type StepEnd, type UndoTries } from './replay.ts'
 import { type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
-import { StepError, stepsIn } from './step-error.ts'
+import { StepError, stepsIn, waitsInside } from './step-error.ts'
 import {
   convert,
   type How,
   inTime,
+  msOf,
   readOptions,
+  resultText,
   type StepContext,
   type StepOptions,
   type Undo,
@@ -40,8 +42,8 @@ import { Undoing, type UndoneSteps } from './undoing.ts'
 import { waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
 
-/** In the function of a step: its name. */
-const current = new AsyncLocalStorage<string>()
+/** In the function of a step: which one it is. */
+const current = new AsyncLocalStorage<{ of: Steps; key: string }>()
 /** A run that is suspended stays where it is, for ever. */
 const never = new Promise<never>(() => {})
 /** How often an undo is tried, at least. */
@@ -55,7 +57,7 @@ export class Steps {
   readonly #waits: Waits
   /** The keys of steps and waits that have not ended. */
   readonly #open = new Set<string>()
-  readonly #turns = new Turns(() => this.#open.size < 2)
+  readonly #turns: Turns
   /** How many functions of steps, and reads of the journal, are under way. */
   #busy = 0
   #isDropped = false
@@ -68,6 +70,7 @@ export class Steps {
 
   constructor(around: StepsAround) {
     this.#around = around
+    this.#turns = new Turns(() => this.#open.size < 2, around.times?.soon)
     const { journal } = around.job
     this.#replay = new Replay(
       journal,
@@ -154,9 +157,11 @@ export class Steps {
         : msOf(timeout, `${this.#around.name}: the timeout of waitFor(${stepWords(key)})`)
     const number = await this.#opened(key, () => this.#wait(key, names, ms))
     if (number === undefined) return undefined
-    const got = this.#waits.signals[number]!
-    const value = signalValue(got.text)
-    const [field] = kinds.find(([, kind]) => kind.name === got.name)!
+    const got = this.#waits.signals[number]
+    const found = kinds.find(([, kind]) => kind.name === got?.name)
+    if (got === undefined || found === undefined) throw damaged(`signal ${number} at ${key}`)
+    const [field, kind] = found
+    const value = await signalValue(kind, got.text)
     return (isOne ? { value } : { name: field, value }) as Waited<S>
   }
 
@@ -185,7 +190,9 @@ export class Steps {
         stored = done
       }
       do {
-        const found = await this.#busily(() => current.run(key, async () => page(cursor as C | undefined)))
+        const found = await this.#busily(() =>
+          current.run({ of: this, key }, async () => page(cursor as C | undefined)),
+        )
         if (!Array.isArray(found?.items))
           throw new JobsError(
             'STEP_INVALID',
@@ -353,7 +360,7 @@ export class Steps {
   #again(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
     if (kind === 'error') {
       this.#failures.add(key)
-      throw new StepError(key, JSON.parse(value) as KeptError)
+      throw new StepError(key, readJson(value) as KeptError)
     }
     return convert(value, from)
   }
@@ -370,11 +377,13 @@ export class Steps {
       const decided = this.#recorder.decided()
       if (decided !== undefined) await decided
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
+      this.#recorder.checkRoom(1)
       // So that people are told at which step its workers die.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
-      const value = await current.run(key, () => inTime(work, context, how, this.#around.signal))
-      const text = encode(value, `${this.#around.name}: the step ${stepWords(key)}`, 'result')
+      const here = { of: this, key }
+      const value = await current.run(here, () => inTime(work, context, how, this.#around.signal))
+      const text = resultText(value, `${this.#around.name}: the step ${stepWords(key)}`)
       await this.#recorder.now(writeEntry('result', key, versioned(text, how.from)), true)
       return { value }
     } catch (error) {
@@ -420,7 +429,9 @@ export class Steps {
       if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${id}/${key}/undo`, attempt: failed + 1 }
       try {
-        await current.run(key, () => inTime((told) => work(result, told), context, how, this.#around.signal))
+        await current.run({ of: this, key }, () =>
+          inTime((told) => work(result, told), context, how, this.#around.signal),
+        )
         await this.#recorder.now(writeEntry('undone', key), true)
         return undefined
       } catch (error) {
@@ -446,14 +457,7 @@ export class Steps {
 
   async #wait(key: string, names: readonly string[], ms: number | undefined): Promise<number | undefined> {
     const inside = current.getStore()
-    if (inside !== undefined)
-      throw new JobsError(
-        'STEP_INVALID',
-        `${this.#around.name}: ${stepWords(key)} waits inside the step ${stepWords(inside)}`,
-        {
-          hint: 'A step runs as a whole: sleep and wait between steps.',
-        },
-      )
+    if (inside?.of === this) throw waitsInside(this.#around.name, key, inside.key)
     const before = await this.#find(key)
     if (this.#isDropped) return never
     if (before !== undefined) {
@@ -465,7 +469,10 @@ export class Steps {
     const begun = this.#replay.begun(key)
     const until =
       begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
-    if (begun === undefined) this.#recorder.later(writeEntry('wait', key, until ?? ''))
+    if (begun === undefined) {
+      this.#recorder.checkRoom(2)
+      this.#recorder.later(writeEntry('wait', key, until ?? ''))
+    }
     const over = this.#waits.wait(key, names, until)
     if (names.length > 0 && begun === undefined) {
       // Its answer brings the signals that came meanwhile.
@@ -489,11 +496,4 @@ export class Steps {
     this.#waits.drop()
     this.#replay.drop()
   }
-}
-
-function msOf(duration: Duration, what: string): number {
-  const ms = milliseconds(duration)
-  if (ms === undefined)
-    throw new JobsError('STEP_INVALID', `${what} was given ${shown(duration)}; it must be ${durationForm}`)
-  return ms
 }

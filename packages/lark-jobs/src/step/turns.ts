@@ -7,11 +7,22 @@
  */
 export class Turns {
   readonly #isAlone: () => boolean
+  readonly #soon: ((act: () => void) => void) | undefined
   #pending = 0
 
-  /** @param isAlone whether the run has one step or wait under way */
-  constructor(isAlone: () => boolean) {
+  /**
+   * @param isAlone whether the run has one step or wait under way
+   * @param soon calls a function in the next turn
+   */
+  constructor(isAlone: () => boolean, soon: ((act: () => void) => void) | undefined) {
     this.#isAlone = isAlone
+    this.#soon = soon
+  }
+
+  /** Calls a function in the next turn of the event loop. */
+  soon(act: () => void): void {
+    if (this.#soon === undefined) setImmediate(act)
+    else this.#soon(act)
   }
 
   /** Whether the run does one thing at a time now. */
@@ -33,7 +44,7 @@ export class Turns {
     const isFirst = this.#pending === 0
     this.#pending += 1
     // Node runs what promises wait for between two of these.
-    setImmediate(() => {
+    this.soon(() => {
       this.#pending -= 1
       if (!isFirst) go()
     })

@@ -18,6 +18,8 @@ export interface WaitTimes {
    * @returns a function that ends this
    */
   after(ms: number, act: () => void, isSleep?: boolean): () => void
+  /** Calls a function in the next turn of the event loop. Default: `setImmediate`. */
+  soon?(act: () => void): void
 }
 
 /** A timer waits for 24.8 days at most: then another one goes on. */

@@ -100,7 +100,7 @@ export class Waits {
   #endSoon(wait: StepWait): void {
     this.#due.push(wait)
     if (this.#due.length > 1) return
-    setImmediate(() => {
+    this.#around.turns.soon(() => {
       const due = this.#due.splice(0)
       for (const each of due.sort((one, other) => one.until! - other.until!)) this.#end(each, undefined)
     })

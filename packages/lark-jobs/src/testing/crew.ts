@@ -30,7 +30,7 @@ import type { FakeClock } from './fake-clock.ts'
 import { type LinkedRun, StoreLink, through } from './link.ts'
 import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
-import type { sleep, withRealTime } from './real-time.ts'
+import { after, type sleep, soon, type withRealTime } from './real-time.ts'
 
 /**
  * How often the clock may skip while no job runs: a guard, for what is due again and again and never runs.
@@ -61,6 +61,8 @@ export interface Runs {
   failed: number
   /** Put back without failing. */
   released: number
+  /** Put back until they go on with their steps. */
+  suspended: number
   cancelled: number
   /** Runs whose worker died, as far as the jobs were taken back. */
   crashed: number
@@ -100,9 +102,19 @@ type OpenWish = Wish & {
 
 /** @internal */
 export class Crew {
-  readonly runs: Runs = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, crashed: 0 }
+  readonly runs: Runs = {
+    completed: 0,
+    retried: 0,
+    failed: 0,
+    released: 0,
+    suspended: 0,
+    cancelled: 0,
+    crashed: 0,
+  }
   readonly #options: CrewOptions
   readonly #wishes = new Set<OpenWish>()
+  /** How many there were so far. */
+  #wished = 0
   readonly #dues: DueTimes
   /** The worker that takes jobs, and former ones whose jobs still run. */
   readonly #hands = new Set<Hand>()
@@ -138,6 +150,7 @@ export class Crew {
         fail: (error) => leave(() => reject(error)),
       }
       this.#wishes.add(open)
+      this.#wished += 1
       if (this.#isWorking) return
       this.#isWorking = true
       void within(this.#options.fake, () => this.#work())
@@ -192,6 +205,7 @@ export class Crew {
     for (const link of this.#dead) link.end()
   }
 
+  /** A job that sleeps again and again comes to an end, because the entries of a job are limited. */
   get #total(): number {
     const { completed, retried, failed, released, cancelled } = this.runs
     return completed + retried + failed + released + cancelled
@@ -201,9 +215,10 @@ export class Crew {
     const { outage } = this.#options
     try {
       let skips = 0
-      let before = this.#total
+      let before = this.#total + this.runs.suspended
       while (this.#wishes.size > 0) {
         if (outage.until !== undefined) await this.pass(outage.until)
+        const wished = this.#wished
         const hand = await this.#hire()
         await this.#watch(hand)
         await this.#dismiss(hand)
@@ -211,13 +226,16 @@ export class Crew {
         if (this.#wishes.size === 0 || hand.link.isCut || outage.until !== undefined) continue
         if (await this.#isMet()) continue
         const next = await this.#next()
+        // Whoever came meanwhile may have brought something that is due now.
+        if (this.#wished !== wished) continue
         // While a job waits for something, whoever waits for this job has time.
         const ofJobs = [...this.#wishes].filter(({ link }) => link !== undefined)
         const asking = ofJobs.length > 0 ? ofJobs : [...this.#wishes]
         for (const wish of asking) if (next === undefined || next > wish.until) wish.end('idle')
         if (!asking.some((wish) => this.#wishes.has(wish))) continue
-        skips = this.#total === before ? skips + 1 : 0
-        before = this.#total
+        const ended = this.#total + this.runs.suspended
+        skips = ended === before ? skips + 1 : 0
+        before = ended
         if (skips > IDLE_SKIPS)
           throw this.#endless(`the clock has skipped ${skips} times, and no job has run`)
         await this.pass(next!)
@@ -250,6 +268,7 @@ export class Crew {
         registry: classes,
         report: new CrewReport(link, (ending) => this.#ran(ending)),
         concurrency: this.#concurrency,
+        stepTimes: { short: 0, now: () => this.#options.clock.now, after, soon },
         schedules,
       }
       const worker = withRealTime(() => new Worker(options))
@@ -373,7 +392,7 @@ export class Crew {
     const { runs } = this
     if (outcome.kind === 'unstarted') return
     if (outcome.kind === 'failed') runs[outcome.retryIn === undefined ? 'failed' : 'retried'] += 1
-    else runs[outcome.kind === 'suspended' ? 'released' : outcome.kind] += 1
+    else runs[outcome.kind] += 1
     const schedule = scheduleTick(job.id)?.id
     const what = schedule === undefined ? name : `${name} by the schedule ${schedule}`
     this.#ended.set(what, (this.#ended.get(what) ?? 0) + 1)

@@ -3,6 +3,7 @@
  * when the next job may begin, as far as delays, limits and pauses say.
  */
 import type { FlowState } from '../model/flow.ts'
+import { isForEver } from '../model/journal.ts'
 import { ScheduleBook } from '../schedule/book.ts'
 import { type Exchange, MAX_ITEMS, type Permitted, type Store, type Want } from '../store/contract/store.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -71,7 +72,8 @@ export class DueTimes {
   }
 
   #after(ms: number | undefined): number | undefined {
-    return ms === undefined ? undefined : this.#clock.now + Math.ceil(ms)
+    // A job that waits for a signal without a timeout is due in a hundred years.
+    return ms === undefined || isForEver(ms) ? undefined : this.#clock.now + Math.ceil(ms)
   }
 }
 

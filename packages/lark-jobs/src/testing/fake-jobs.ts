@@ -21,13 +21,14 @@ import { definitions } from '../options/definitions.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { classOf, type JobConstructor, type JobLike } from '../options/job-class.ts'
 import { notedIn } from '../options/job-inside.ts'
+import type { WaitTimes } from '../step/wait-times.ts'
 import { shown } from '../words/secret.ts'
 import { currentLink } from './current.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { nothing } from './link.ts'
 import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
-import { later } from './real-time.ts'
+import { later, soon } from './real-time.ts'
 
 export interface FakeJobsOptions {
   load: () => Promise<Settings>
@@ -98,6 +99,24 @@ class FakeInside extends Inside {
     const { store, settings } = await this.open()
     this.#watcher ??= new FakeWatcher(store, this.#options)
     return { store, queues: settings.partitions, watcher: this.#watcher }
+  }
+
+  /**
+   * A sleep of a job that `dispatchNow` runs moves the clock; a wait for a signal waits until the test does.
+   */
+  protected override get stepTimes(): WaitTimes {
+    const { clock, pass } = this.#options
+    return {
+      short: 0,
+      now: () => clock.now,
+      after: (ms, act, isSleep) => {
+        const at = clock.now + ms
+        const end = clock.alarm(at, act)
+        if (isSleep) void pass(at)
+        return end
+      },
+      soon,
+    }
   }
 
   /** By the clock of the fake. */

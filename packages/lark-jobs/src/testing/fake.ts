@@ -394,7 +394,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
       'FAKE_IDLE',
       `${what}, and nothing is left to run at ${new Date(this.now).toISOString()}`,
       {
-        hint: 'Look at Jobs.status(), and Jobs.list(): perhaps its queue is paused, or it was never dispatched. `fake.dispatched` has all dispatches.',
+        hint: 'Look at Jobs.status(), and Jobs.list(): perhaps its queue is paused, it waits for a signal (`handle.send()`), or it was never dispatched. `fake.dispatched` has all dispatches.',
       },
     )
   }

@@ -8,7 +8,7 @@ import type { Store } from '../store/contract/store.ts'
 /** Makes a call, or not. @param verb such as `exchange` or `flows.write` */
 type Through = (verb: string, args: readonly unknown[], go: () => Promise<unknown>) => Promise<unknown>
 
-const parts = ['limiters', 'flows', 'schedules', 'audit']
+const parts = ['limiters', 'flows', 'schedules', 'audit', 'journals']
 
 /** A store of which each call goes through a function. Its name and its kind are those of the store. */
 export function through(store: Store, call: Through): Store {

@@ -2,7 +2,9 @@
  * Waits by the clock of the process, whatever a test has done to its timers: those of the time when this file
  * was loaded are used.
  */
-const { setImmediate: immediate, setTimeout: timeout } = globalThis
+import { LONGEST_TIMER } from '../model/run/run.ts'
+
+const { setImmediate: immediate, setTimeout: timeout, clearTimeout: clear } = globalThis
 
 /** How many times the event loop only turns. */
 const TURNS = 50
@@ -18,6 +20,17 @@ export function sleep(turn: number): Promise<void> {
 /** Calls a function some milliseconds later. */
 export function later(act: () => void, ms: number): void {
   timeout(act, ms)
+}
+
+/** Calls a function in the next turn of the event loop. */
+export function soon(act: () => void): void {
+  immediate(act)
+}
+
+/** Calls a function some milliseconds later, in 24.8 days at most. @returns a function that ends this */
+export function after(ms: number, act: () => void): () => void {
+  const timer = timeout(act, Math.min(ms, LONGEST_TIMER))
+  return () => clear(timer)
 }
 
 /**

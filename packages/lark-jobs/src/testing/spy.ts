@@ -12,6 +12,7 @@ import type {
   Hooks,
   JobEvent,
   ReleasedEvent,
+  SuspendedEvent,
 } from '../run/hooks.ts'
 import { type ClassOrKey, Expectation, type PayloadMatch } from './expectation.ts'
 
@@ -20,6 +21,7 @@ type EventOf = {
   completed: CompletedEvent
   failed: FailedEvent
   released: ReleasedEvent
+  suspended: SuspendedEvent
   cancelled: CancelledEvent
   crashed: CrashedEvent
 }
@@ -51,6 +53,7 @@ export class Happenings {
       completed: noting('completed'),
       failed: noting('failed'),
       released: noting('released'),
+      suspended: noting('suspended'),
       cancelled: noting('cancelled'),
       crashed: noting('crashed'),
     }
@@ -97,6 +100,11 @@ export class Spy<J extends JobLike = JobLike> {
   /** A job was put back without having failed. @throws FAKE_IDLE */
   released(match?: PayloadMatch<J>): Promise<SpiedEvent<J, ReleasedEvent>> {
     return this.#event('released', match)
+  }
+
+  /** A job sleeps, or waits for `signals`. @throws FAKE_IDLE */
+  suspended(match?: PayloadMatch<J>): Promise<SpiedEvent<J, SuspendedEvent>> {
+    return this.#event('suspended', match)
   }
 
   /** A job was cancelled while it ran, or was too late to begin. @throws FAKE_IDLE */

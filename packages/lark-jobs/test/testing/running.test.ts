@@ -15,7 +15,7 @@ import {
 import { Jobs } from '../../src/testing.ts'
 import { at } from './place.ts'
 
-const none = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, crashed: 0 }
+const none = { completed: 0, retried: 0, failed: 0, released: 0, suspended: 0, cancelled: 0, crashed: 0 }
 const now = new Date('2026-11-27T08:00:00Z')
 const config = { queues: ['default', 'emails'] }
 

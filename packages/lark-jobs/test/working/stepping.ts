@@ -4,11 +4,22 @@ import { createClient } from '@redis/client'
 import { expect, test } from 'vitest'
 import { defineSignal, Job, type JobsError, NonRetryableError, StepError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { Caller } from '../conformance/caller.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
 const approved = defineSignal<{ by: string }>('approved')
 const rejected = defineSignal('rejected')
+/** A Standard Schema: text of a positive number, which it gives as a number. */
+const positive = {
+  '~standard': {
+    version: 1 as const,
+    vendor: 'test',
+    types: undefined as { input: string; output: number } | undefined,
+    validate: (value: unknown) =>
+      Number(value) > 0 ? { value: Number(value) } : { issues: [{ message: 'must be positive' }] },
+  },
+}
 
 const WAIT = { timeout: 20_000 }
 
@@ -40,6 +51,15 @@ async function run(bench: Bench, handle: typeof handler) {
   const handle_ = await bench.jobs.dispatch(new StepsJob().with())
   await using _ = await bench.work([StepsJob])
   return { handle: handle_, result: await handle_.result({ timeout: '20s' }) }
+}
+
+/** Records an entry that no build writes, as another worker that claims the job. */
+async function damage({ jobs }: Bench): Promise<void> {
+  const { store } = await insideOf(jobs).open()
+  const odd = new Caller(store, 'odd', 'default')
+  const held = await odd.claimOne()
+  const steps = { at: held.journal!.count, entries: ['?'] }
+  await odd.settle(held, { kind: 'released', in: 0, steps })
 }
 
 export function stepping(connect: Connect): void {
@@ -419,5 +439,119 @@ export function stepping(connect: Connect): void {
     const from = exact ? 230 : 200
     expect(seen).toEqual([...all.slice(0, 231), ...all.slice(from)])
     expect(asked).toEqual([0, 50, 100, 150, 200, 200, 250])
+  })
+
+  test('a result that is not JSON, or too large: the step fails at once, and the job, because the work is done', async () => {
+    await using bench = await Bench.make(connect)
+    const odd: [unknown, string][] = [
+      [() => 1, 'RESULT_NOT_JSON'],
+      [new Date(), 'RESULT_NOT_JSON'],
+      [{ at: new Map() }, 'RESULT_NOT_JSON'],
+      [1n, 'RESULT_NOT_JSON'],
+      ['x'.repeat(524_288), 'PAYLOAD_TOO_LARGE'],
+    ]
+    for (const [value, code] of odd) {
+      const failed = run(bench, (job) => job.step('odd', () => call('odd', value), { tries: 3, backoff: 1 }))
+      await expect(failed).rejects.toMatchObject({ code: 'JOB_FAILED', cause: { code } })
+      expect(called).toEqual(['odd'])
+    }
+  })
+
+  test('names of steps and waits', async () => {
+    await using bench = await Bench.make(connect)
+    const long = 'x'.repeat(200)
+    const bad = [
+      '',
+      'x'.repeat(201),
+      'two\nlines',
+      7,
+      null,
+      undefined,
+      {},
+      [],
+      [''.padEnd(201)],
+      [null],
+      [Number.NaN],
+    ]
+    const codes: unknown[] = []
+    const { result } = await run(bench, async (job) => {
+      for (const name of bad) {
+        const noting = (error: JobsError) => void codes.push(error.code)
+        await job.step(name as string, () => call('never', 1)).catch(noting)
+        await job.sleep(name as string, 1).catch(noting)
+        // A wait without a name has that of its signal.
+        if (name == null) continue
+        await job.waitFor(approved, { name: name as string, timeout: 1 }).catch(noting)
+      }
+      return [await job.step('[odd', () => '[odd'), await job.step(long, () => job.id)]
+    })
+    expect(result).toEqual(['[odd', expect.any(String)])
+    expect(codes).toEqual(Array(bad.length * 3 - 2).fill('STEP_INVALID'))
+    expect(called).toEqual([])
+  })
+
+  test('beyond 10,000 entries: the step does not begin, and the job fails at once', async () => {
+    await using bench = await Bench.make(connect)
+    const failed = run(bench, async (job) => {
+      const all = Array.from({ length: 10_000 }, (_, i) => job.step(['n', i], () => i))
+      await Promise.all(all)
+      await job.step('one more', () => call('one more', 1))
+    })
+    await expect(failed).rejects.toMatchObject({ cause: { code: 'STEPS_TOO_MANY' } })
+    expect(called).toEqual([])
+  })
+
+  test('a signal: its schema, an unknown job, one that has ended, and one of another queue', async () => {
+    await using bench = await Bench.make(connect)
+    const amount = defineSignal('amount', { schema: positive })
+    const unchecked = defineSignal<unknown>('amount')
+    called = []
+    handler = async (job) => (await job.waitFor(amount))?.value
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    await expect(handle.send(amount, '-1')).rejects.toMatchObject({
+      code: 'PAYLOAD_INVALID',
+      message: 'The signal amount refuses its value: must be positive',
+    })
+    await expect(handle.send(unchecked, () => 1)).rejects.toMatchObject({ code: 'PAYLOAD_NOT_JSON' })
+    await expect(handle.send({ name: '' }, 1)).rejects.toMatchObject({ code: 'STEP_INVALID' })
+    await expect(handle.send(amount, '1', { id: '' })).rejects.toMatchObject({ code: 'STEP_INVALID' })
+    expect(await handle.send(amount, '7')).toBe(true)
+    const other = await bench.jobs.dispatch(new StepsJob().with())
+    expect(await other.send(unchecked, '-7')).toBe(true)
+    await using _ = await bench.work([StepsJob])
+    expect(await handle.result({ timeout: '20s' })).toBe(7)
+    // What another program sent is checked where it is taken.
+    await expect(other.result({ timeout: '20s' })).rejects.toMatchObject({
+      cause: { code: 'PAYLOAD_INVALID' },
+    })
+    expect((await other.status())?.runs).toBe(1)
+    expect(await handle.send(amount, '8')).toBe(false)
+    expect(await bench.jobs.handle(StepsJob, '0VQ6n2Kx8aB1c').send(amount, '8')).toBe(false)
+  })
+
+  test('a damaged journal: its job fails alone, and at once', async () => {
+    await using bench = await Bench.make(connect)
+    called = []
+    handler = async (job) => {
+      await job.step('first', () => call('first', 1))
+      await job.waitFor(approved)
+      await job.step('second', () => call('second', 1))
+    }
+    const [damaged, well] = await bench.jobs.dispatch([new StepsJob().with(), new StepsJob().with()])
+    {
+      await using _ = await bench.work([StepsJob])
+      const states = () => Promise.all([damaged, well].map(async (each) => (await each!.status())?.state))
+      await expect.poll(states, { timeout: 10_000 }).toEqual(['delayed', 'delayed'])
+    }
+    await damaged!.runNow()
+    await damage(bench)
+    called = []
+    await well!.send(approved, { by: 'ada' })
+    await using _ = await bench.work([StepsJob])
+    await well!.result({ timeout: '20s' })
+    await expect(damaged!.result({ timeout: '20s' })).rejects.toMatchObject({
+      cause: { code: 'JOURNAL_DAMAGED' },
+    })
+    expect(called).toEqual(['second'])
   })
 }

@@ -1,0 +1,165 @@
+/** Jobs with steps in a fake: its clock passes their sleeps, and handles send signals. */
+import { expect, test, vi } from 'vitest'
+import { defineSignal, Job } from '../../src/index.ts'
+import { Jobs } from '../../src/testing.ts'
+
+const approved = defineSignal<{ by: string }>('approved')
+const rejected = defineSignal('rejected')
+const now = new Date('2026-11-27T08:00:00Z')
+const day = 86_400_000
+
+const called: string[] = []
+class PublishJob extends Job {
+  override tries = 3
+  override backoff = '1m'
+  async handle({ article }: { article: string }) {
+    await this.step('draft', () => void called.push('draft'))
+    const answer = await this.waitFor({ approved, rejected }, { timeout: '7d' })
+    if (answer?.name !== 'approved') return answer?.name ?? 'nobody'
+    await this.sleep('cool down', '3d')
+    await this.step('publish', () => void called.push(`publish ${article}`))
+    return answer.value.by
+  }
+}
+
+const clear = () => called.splice(0)
+
+test('the clock passes three days when the test advances it, and steps run once', async () => {
+  clear()
+  await using fake = Jobs.fake({ now })
+  const handle = await new PublishJob().with({ article: 'a' }).dispatch()
+  expect(await fake.drain()).toMatchObject({ suspended: 1, completed: 0 })
+  expect(await handle.status()).toMatchObject({ state: 'delayed', suspended: ['approved', 'rejected'] })
+  expect(await handle.send(approved, { by: 'ada' }, { id: 'click' })).toBe(true)
+  expect(await fake.drain()).toMatchObject({ suspended: 1, completed: 0 })
+  await fake.advance('2d')
+  expect(await fake.drain()).toMatchObject({ suspended: 0, completed: 0 })
+  await fake.advance('1d')
+  expect(await fake.drain()).toMatchObject({ completed: 1 })
+  expect(await handle.result()).toBe('ada')
+  expect(called).toEqual(['draft', 'publish a'])
+  expect(fake.now).toBe(+now + 3 * day)
+})
+
+test('a result that is awaited passes the sleeps, and the timeout of a wait', async () => {
+  await using fake = Jobs.fake({ now })
+  const [one, two] = await Jobs.dispatch([
+    new PublishJob().with({ article: 'a' }),
+    new PublishJob().with({ article: 'b' }),
+  ])
+  await one!.send(approved, { by: 'ada' })
+  expect(await one!.result()).toBe('ada')
+  expect(fake.now).toBe(+now + 3 * day)
+  expect(await two!.result()).toBe('nobody')
+  expect(fake.now).toBe(+now + 7 * day)
+})
+
+test('a spy sees for what a job waits, and for how long', async () => {
+  await using fake = Jobs.fake({ now })
+  const handle = await new PublishJob().with({ article: 'a' }).dispatch()
+  const suspended = await fake.spy(PublishJob).suspended({ article: 'a' })
+  expect(suspended).toMatchObject({ id: handle.id, signals: ['approved', 'rejected'], in: 7 * day })
+  await handle.send(rejected)
+  expect(await fake.spy(PublishJob).completed()).toMatchObject({ result: 'rejected' })
+  expect(fake.now).toBe(+now)
+})
+
+test('a job that waits for ever is not due, however long a drain goes on', async () => {
+  class WaitJob extends Job {
+    handle() {
+      return this.waitFor(approved)
+    }
+  }
+  await using fake = Jobs.fake({ now })
+  const handle = await new WaitJob().with().dispatch()
+  expect(await fake.drain({ withDelayed: true })).toMatchObject({ suspended: 1 })
+  expect(await fake.drain({ withDelayed: '90d' })).toMatchObject({ suspended: 0 })
+  await expect(handle.result()).rejects.toMatchObject({ code: 'FAKE_IDLE' })
+  await handle.send(approved, { by: 'ada' })
+  expect(await handle.result()).toEqual({ value: { by: 'ada' } })
+})
+
+test('sleepers are not endless: a job may sleep more often than a drain has runs', async () => {
+  class DripJob extends Job {
+    async handle() {
+      for (let mail = 0; mail < 40; mail++) await this.sleep(['mail', mail], '1h')
+    }
+  }
+  await using fake = Jobs.fake({ now })
+  await new DripJob().dispatch()
+  expect(await fake.drain({ withDelayed: true, most: 10 })).toMatchObject({ suspended: 40, completed: 1 })
+  expect(fake.now).toBe(+now + 40 * 3_600_000)
+})
+
+test('short sleeps and the pauses between tries go by the clock of the fake too', async () => {
+  class FlakyJob extends Job {
+    async handle() {
+      await this.sleep('a moment', 500)
+      return this.step(
+        'flaky',
+        ({ attempt }) => {
+          if (attempt < 3) throw new Error('no')
+          return attempt
+        },
+        { tries: 3, backoff: [200, '1h'] },
+      )
+    }
+  }
+  await using fake = Jobs.fake({ now })
+  const handle = await new FlakyJob().with().dispatch()
+  expect(await handle.result()).toBe(3)
+  expect(fake.now).toBe(+now + 500 + 200 + 3_600_000)
+})
+
+test('a worker dies in the middle: what was kept is kept, and the rest runs again', async () => {
+  clear()
+  class ChargeJob extends Job {
+    async handle() {
+      await this.step('charge', () => void called.push('charge'))
+      await this.step('tell', () => {
+        called.push('tell')
+        if (called.length < 3) return fake.crash()
+      })
+    }
+  }
+  await using fake = Jobs.fake({ now })
+  await new ChargeJob().dispatch()
+  expect(await fake.drain({ withDelayed: true })).toMatchObject({ completed: 1, crashed: 1 })
+  expect(called).toEqual(['charge', 'tell', 'tell'])
+})
+
+test('beside the fake timers of the test runner', async () => {
+  clear()
+  vi.useFakeTimers()
+  try {
+    await using _ = Jobs.fake({ now })
+    const handle = await new PublishJob().with({ article: 'a' }).dispatch()
+    await handle.send(approved, { by: 'ada' })
+    expect(await handle.result()).toBe('ada')
+    expect(called).toEqual(['draft', 'publish a'])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('dispatchNow runs a job by itself: sleeps move the clock, and a wait goes on with a signal or when the test moves it', async () => {
+  clear()
+  await using fake = Jobs.fake({ now })
+  let id = ''
+  class OneJob extends PublishJob {
+    override async handle(payload: { article: string }) {
+      id = this.id!
+      return super.handle(payload)
+    }
+  }
+  const answered = new OneJob().dispatchNow({ article: 'a' })
+  await expect.poll(() => called).toEqual(['draft'])
+  expect(await Jobs.handle(OneJob, id).send(approved, { by: 'ada' })).toBe(true)
+  expect(await answered).toBe('ada')
+  expect(fake.now).toBe(+now + 3 * day)
+  const late = new OneJob().dispatchNow({ article: 'b' })
+  await expect.poll(() => called).toHaveLength(3)
+  await fake.advance('7d')
+  expect(await late).toBe('nobody')
+  fake.assertNothingDispatched()
+})
