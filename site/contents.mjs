@@ -30,6 +30,7 @@ export const contents = [
       'groups',
       'results',
       'flows',
+      'steps',
       'schedules',
       'testing',
       'web-servers',

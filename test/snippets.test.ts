@@ -47,6 +47,19 @@ const leftOut: Record<string, Record<string, string>> = {
     publish: 'async (draft: string): Promise<void> => void draft',
     PublishJob: 'class PublishJob extends Job { async handle(payload: { article: string }) {} }',
     approved: "undefined as unknown as import('@s18i/lark-jobs').SignalKind<{ by: string }>",
+    rejected: "undefined as unknown as import('@s18i/lark-jobs').SignalKind",
+    book: 'async (part: string, trip: string, options: { idempotencyKey: string }) => ({ booking: part + trip })',
+    giveBack:
+      'async (part: string, trip: string, booking: string | undefined): Promise<void> => void [part, trip, booking]',
+    totalOf: "async (order: string) => ({ amount: order.length, currency: 'EUR' })",
+    beginTranscoding: 'async (video: string): Promise<string> => video',
+    stateOf: "async (task: string): Promise<'busy' | 'done' | 'failed'> => (task ? 'done' : 'busy')",
+    hasLeft: 'async (user: string): Promise<boolean> => user.length > 0',
+    sendMail: 'async (user: string, mail: string): Promise<void> => void mail',
+    importPage: 'async (file: string, from: string | null): Promise<string | null> => from',
+    askModel:
+      "async (talk: object[]) => ({ role: 'model', text: String(talk.length), calls: [] as { id: string; isRisky: boolean }[] })",
+    useTool: 'async (call: { id: string }, options: { idempotencyKey: string }): Promise<string> => call.id',
   },
   'docs/results.md': { id: "'0VQ6n2Kx8aB1c'" },
   'docs/events.md': {
@@ -58,6 +71,8 @@ const leftOut: Record<string, Record<string, string>> = {
   'docs/commands.md': { email: "'ada@example.com'" },
   'docs/testing.md': {
     fake: "undefined as unknown as import('@s18i/lark-jobs/testing').Fake",
+    PublishJob: 'class PublishJob extends Job { async handle(payload: { article: string }) {} }',
+    approved: "undefined as unknown as import('@s18i/lark-jobs').SignalKind<{ by: string }>",
     expect:
       '{ any: (of: object) => ({ asymmetricMatch: (other: unknown): boolean => other instanceof Object(of) }) }',
     mailer: '{ send: async (mail: object): Promise<void> => void mail }',
