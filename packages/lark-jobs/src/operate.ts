@@ -44,6 +44,14 @@ export type { Imported, ImportOptions } from './operate/change/import.ts'
 export type { ForgetOptions, SendByHandOptions, SentSignal } from './operate/change/job-steps.ts'
 export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
 export type { Undone, UndoOptions } from './operate/change/undo.ts'
+export type {
+  LimitOfQueues,
+  MonitorOptions,
+  MonitorReport,
+  MostFailed,
+  QueueCheck,
+  UnlimitedQueue,
+} from './operate/doctor/monitor.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
 export type { TailEvent, TailOptions } from './operate/events/tail.ts'
 export type {
@@ -94,14 +102,6 @@ export type {
 } from './operate/look/stored-jobs.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/measures/figures.ts'
 export type { EndedWithin, HistoryFilter, QueueHistory, StoreHistory } from './operate/measures/history.ts'
-export type {
-  LimitOfQueues,
-  MonitorOptions,
-  MonitorReport,
-  MostFailed,
-  QueueCheck,
-  UnlimitedQueue,
-} from './operate/measures/monitor.ts'
 export type { Overview, OverviewOptions, QueueOverview } from './operate/measures/overview.ts'
 export type {
   HistoryUnit,

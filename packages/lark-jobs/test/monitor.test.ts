@@ -6,7 +6,7 @@ import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsMonitorCommand } from '../src/commands/look/jobs-monitor.ts'
 import { createJobs, every, Job } from '../src/index.ts'
-import { type MonitorOptions, monitor } from '../src/operate/measures/monitor.ts'
+import { type MonitorOptions, monitor } from '../src/operate/doctor/monitor.ts'
 import { operate } from '../src/operate.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Harness } from './conformance/harness.ts'
@@ -28,9 +28,12 @@ const queues = new Map([
 
 /** What is not as it should be, as `queue what found`. */
 async function wrong(harness: Harness, options: MonitorOptions, targets: Record<string, number> = {}) {
-  const settings = { partitions: queues, targets: new Map(Object.entries(targets)), bounds: new Map() }
-  const { ok, checks } = await monitor({ store: harness.store, settings: settings as never }, options)
-  expect(ok).toBe(checks.every((check) => check.ok))
+  const none = { bounds: new Map(), limiters: new Map() }
+  const settings = { partitions: queues, targets: new Map(Object.entries(targets)), ...none }
+  const found = await monitor({ store: harness.store, settings: settings as never }, options)
+  const { ok, checks, findings } = found
+  // Here a limit compares what the doctor finds, which then decides.
+  expect(ok, JSON.stringify(findings)).toBe(checks.every((check) => check.ok))
   const over = checks.filter((check) => !check.ok)
   return over.map((check) => `${check.queue} ${check.what} ${'found' in check ? check.found : ''}`)
 }
@@ -38,6 +41,9 @@ async function wrong(harness: Harness, options: MonitorOptions, targets: Record<
 test('the oldest job of all partitions, compared with a target or the limit in its place', async () => {
   await using harness = await make()
   const { clock } = harness
+  const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, keys: [], startedAt: 0 }
+  const serving = { id: 'a', queues: [...queues.keys()], state: 'running' as const }
+  await harness.store.announce({ ...worker, ...serving }, MINUTE)
   await harness.caller('ada', 'emails/1').enqueue(job())
   clock.advance(10 * SECOND)
   await harness.caller('ada', 'emails').enqueue(job(), job({ delay: 5 * MINUTE }))
@@ -105,41 +111,69 @@ test('the command says it in one line, and by its exit code', async () => {
   const lark = async (...words: string[]) => {
     const console = new MemoryConsole()
     const code = await run(['jobs:monitor', ...words], { commands: [JobsMonitorCommand], console })
-    return { code, stdout: console.stdout, stderr: console.stderr }
+    // Whether the SQLite of this machine is sound is not what is tested.
+    const stdout = console.stdout.replace(/^! .* \(sqlite-version\)\n/m, '')
+    return { code, stdout, stderr: console.stderr }
   }
   const nothing = await lark()
   expect(nothing.code).toBe(2)
   expect(nothing.stderr).toContain('There is nothing to compare with: no queue has a target')
   expect(nothing.stderr).toContain('Give --max-age, --max-failed, --max-waiting or --min-workers')
+  const idle = '! default: no worker serves it; it has no jobs now (queue-served)\n'
   const fine = await lark('--max-age=30s', '--max-failed=1%', '--max-waiting', 'default=10')
   expect([fine.code, fine.stdout]).toEqual([
     0,
-    'OK: no job waits, 0 of 0 failed in 5 min, 0 wait (default)\n',
+    `OK: no job waits, 0 of 0 failed in 5 min, 0 wait (default)\n${idle}`,
   ])
+  expect((await lark('--max-age=30s', '--strict')).code).toBe(1)
   await using jobs = createJobs({ connection, queues: ['default', 'low'] })
   await jobs.dispatch(new LowJob())
+  // No limit compares how long its jobs wait, so the doctor alone says that none will begin.
   const others = await lark('--max-age=default=1h')
   expect(others).toMatchObject({
-    code: 0,
+    code: 1,
     stdout: expect.stringMatching(
-      /^OK: no job of a queue with a target waits; without a target: low \(1 wait, the oldest for .+\)\n$/,
+      /^NOT OK: low: no worker serves it, and 1 job waits \(queue-served\); without a target: low \(1 wait, the oldest for .+\)\n/,
     ),
   })
+  expect(others.stdout).toContain(
+    `\n${idle}! low: has 1 job that has not ended, and is not in jobs.queues (queue-configured)\n`,
+  )
+  // Its own limit decides for how long there may be no worker.
+  const patient = await lark('--max-age=1h')
+  expect(patient.code).toBe(0)
+  expect(patient.stdout).toContain('\n! low: no worker serves it, and 1 job waits (queue-served)\n')
   const counted = await lark('--max-age=default=1h', '--max-waiting=low=0')
-  expect([counted.code, counted.stdout]).toEqual([1, 'NOT OK: low: 1 jobs wait, at most 0\n'])
+  expect([counted.code, counted.stdout]).toEqual([
+    1,
+    expect.stringMatching(/^NOT OK: low: 1 jobs wait, at most 0\n! /),
+  ])
   await jobs.cancel({ queue: 'low' })
   await jobs.schedules.set('nightly', LowJob.with(), every('1h'))
   await jobs.schedules.pause('nightly')
   const paused = await lark('--max-age=30s')
-  expect([paused.code, paused.stdout]).toEqual([0, 'OK: no job waits; paused: nightly\n'])
+  expect([paused.code, paused.stdout]).toEqual([
+    0,
+    `OK: no job waits\n${idle}! nightly: is a schedule, and paused: it does not tick (schedule-paused)\n`,
+  ])
   await jobs.schedules.remove('nightly')
   const none = await lark('--max-age', '30s', '--min-workers', '2')
-  expect([none.code, none.stdout]).toEqual([1, 'NOT OK: default: no workers, at least 2\n'])
+  expect([none.code, none.stdout]).toEqual([1, `NOT OK: default: no workers, at least 2\n${idle}`])
   const json = await lark('--min-workers=1', '--json')
   const check = { queue: 'default', what: 'workers', ok: false, found: 0, limit: 1 }
-  expect([json.code, JSON.parse(json.stdout)]).toEqual([
+  const { findings, ...report } = JSON.parse(json.stdout) as { findings: { code: string }[] }
+  const named = findings.filter(({ code }) => code !== 'sqlite-version')
+  expect([json.code, { ...report, findings: named }]).toEqual([
     1,
-    { ok: false, within: 300_000, checks: [check], alarms: [], unlimited: [] },
+    {
+      ...{ ok: false, within: 300_000, checks: [check], unlimited: [] },
+      findings: [
+        {
+          ...{ code: 'queue-served', level: 'warning', subject: 'default' },
+          ...{ text: 'no worker serves it; it has no jobs now', remedy: 'lark jobs:work --queue=default' },
+        },
+      ],
+    },
   ])
 })
 

@@ -344,7 +344,9 @@ test('jobs:doctor', async () => {
 })
 
 test('jobs:monitor', async () => {
-  await using jobs = place({ queues: { default: {}, emails: { target: '30s' } } })
+  await using server = await startRedis({ args: ['--appendonly', 'yes'] })
+  const queues = { default: {}, emails: { target: '30s' } }
+  await using jobs = place({ connection: server.url, queues })
   await jobs.dispatch([step('mail', 'emails')])
   await shows('monitoring', 'lark jobs:monitor')
   const late = start('lark jobs:monitor --max-age emails=1ms')

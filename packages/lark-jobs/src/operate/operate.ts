@@ -14,6 +14,7 @@ import type { AuditOptions, AuditPage } from './audit/audit.ts'
 import type { DispatchRequest } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
 import type { Undone, UndoOptions } from './change/undo.ts'
+import type { MonitorOptions, MonitorReport } from './doctor/monitor.ts'
 import type { TailEvent, TailOptions } from './events/tail.ts'
 import type { FailureBook } from './failures/failure-book.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures/failures.ts'
@@ -29,7 +30,6 @@ import type { RunFilter, RunPage } from './look/runs.ts'
 import type { OpenQueues } from './look/stored-jobs.ts'
 import type { FigureFilter, StoreFigures } from './measures/figures.ts'
 import type { HistoryFilter, StoreHistory } from './measures/history.ts'
-import type { MonitorOptions, MonitorReport } from './measures/monitor.ts'
 import type { Overview, OverviewOptions } from './measures/overview.ts'
 import type { RunTimes, RunTimesFilter } from './measures/run-times.ts'
 import type { Operating } from './operated.ts'
@@ -251,8 +251,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Compares the queues with limits, and looks whether the store has errors and schedules are late. A queue
-   * that is not configured is compared while it has jobs that have not ended, or if it is named.
+   * Compares the queues with limits, and adds what the doctor finds wrong. A queue that is not configured is
+   * compared while it has jobs that have not ended, or if it is named.
    *
    * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue.
    *   Without `maxAge`,
@@ -263,7 +263,7 @@ export class Operate extends Operations {
    * if (!ok) alert(checks.filter((check) => !check.ok))
    */
   async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
-    const { checkMonitor, monitor } = await import('./measures/monitor.ts')
+    const { checkMonitor, monitor } = await import('./doctor/monitor.ts')
     checkMonitor(options, this.#operating.names)
     return monitor(await this.#operating.jobs.open(), options, this.#operating.names)
   }

@@ -3,6 +3,7 @@ import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { type DoctorFinding, operate } from '../../operate.ts'
 import { inCommands } from '../words/remedy-commands.ts'
+import { writtenFinding } from '../words/written-finding.ts'
 
 const marks = { error: '✗', warning: '!', ok: '✓' } as const
 const colors = { error: 'red', warning: 'yellow', ok: 'green' } as const
@@ -19,7 +20,7 @@ export class JobsDoctorCommand extends Command {
     const count = (level: DoctorFinding['level']) =>
       findings.filter((finding) => finding.level === level).length
     const [errors, warnings, fine] = [count('error'), count('warning'), count('ok')]
-    if (this.json) this.console.json({ findings: findings.map(written), errors, warnings, ok: fine })
+    if (this.json) this.console.json({ findings: findings.map(writtenFinding), errors, warnings, ok: fine })
     else {
       const shown = findings.filter(({ level }) => level !== 'ok' || this.console.isVerbose)
       if (shown.length > 0)
@@ -39,11 +40,6 @@ export class JobsDoctorCommand extends Command {
     const finding: [string, string] = [mark, `${visible(`${subject}: ${text}`)}${name}`]
     return advice === undefined ? [finding] : [finding, ['', visible(`→ ${inCommands(advice)}`)]]
   }
-}
-
-/** A finding as a script reads it. */
-function written({ advice, ...finding }: DoctorFinding) {
-  return { ...finding, ...(advice && { remedy: inCommands(advice) }) }
 }
 
 function many(count: number, noun: string): string {

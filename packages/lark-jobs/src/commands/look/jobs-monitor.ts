@@ -1,9 +1,15 @@
 import { Command, flag } from '@s18i/lark'
 import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { type MonitorOptions, type MonitorReport, operate, type QueueCheck } from '../../operate.ts'
+import {
+  type DoctorFinding,
+  type MonitorOptions,
+  type MonitorReport,
+  operate,
+  type QueueCheck,
+} from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
-import { listed } from '../../words/listed.ts'
+import { writtenFinding } from '../words/written-finding.ts'
 
 /** The most limits that one line names. */
 const MOST = 10
@@ -16,7 +22,7 @@ const names = {
   within: '--within',
 }
 
-/** `lark jobs:monitor`: one line and an exit code, for cron and CI. */
+/** `lark jobs:monitor`: a verdict in one line, the warnings below it, and an exit code, for cron and CI. */
 export class JobsMonitorCommand extends Command {
   readonly key = 'jobs:monitor'
   override description = 'Exit with 1 if jobs wait too long, too many fail, or workers are missing'
@@ -27,6 +33,7 @@ export class JobsMonitorCommand extends Command {
   maxWaiting = flag.strings('How many jobs may wait: 1000, or QUEUE=1000')
   minWorkers = flag.strings('How many workers must serve each queue: 1, or QUEUE=1')
   within = flag.string('The time for --max-failed, from 1m to 1h (default: 5m)')
+  strict = flag.boolean('Exit with 1 also if the doctor has warnings')
 
   async handle(): Promise<number> {
     const { maxAge, maxFailed, maxWaiting, minWorkers, within } = this
@@ -36,9 +43,13 @@ export class JobsMonitorCommand extends Command {
     const options: MonitorOptions = { ...Object.fromEntries(read), ...defined({ within }) }
     await using jobs = Jobs
     const report = await operate(jobs, { names }).monitor(options)
-    if (this.json) this.console.json(report)
-    else this.line(visible(lineOf(report)))
-    return report.ok ? 0 : 1
+    const warnings = report.findings.filter(({ level }) => level === 'warning')
+    if (this.json) this.console.json({ ...report, findings: report.findings.map(writtenFinding) })
+    else {
+      this.line(visible(`${verdictOf(report)}${unlimitedWords(report)}`))
+      for (const finding of warnings) this.line(visible(`! ${wordsOfFinding(finding)}`))
+    }
+    return report.ok && !(this.strict && warnings.length > 0) ? 0 : 1
   }
 }
 
@@ -56,14 +67,8 @@ function byQueue(name: string, words: readonly string[]): Record<string, string 
   return all
 }
 
-function lineOf(report: MonitorReport): string {
-  return `${verdictOf(report)}${unlimitedWords(report)}${pausedWords(report)}`
-}
-
-/** Somebody has wanted that these do not tick: they are named, and are no fault. */
-function pausedWords({ alarms }: MonitorReport): string {
-  const paused = alarms.filter(({ level }) => level === 'warning').map(({ subject }) => subject)
-  return paused.length === 0 ? '' : `; paused: ${listed(paused, 3)}`
+function wordsOfFinding({ subject, text, code }: DoctorFinding): string {
+  return `${subject}: ${text} (${code})`
 }
 
 /**
@@ -80,10 +85,10 @@ function unlimitedWords({ unlimited }: MonitorReport): string {
   return `; without a target: ${[...said, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')}`
 }
 
-function verdictOf({ ok, within, checks, alarms, unlimited }: MonitorReport): string {
+function verdictOf({ ok, within, checks, findings, unlimited }: MonitorReport): string {
   if (!ok) {
     const wrong = [
-      ...alarms.filter(({ level }) => level === 'error').map(({ subject, text }) => `${subject}: ${text}`),
+      ...findings.filter(({ level }) => level === 'error').map(wordsOfFinding),
       ...checks.filter((check) => !check.ok).map((check) => `${check.queue}: ${wordsOf(check, within)}`),
     ]
     const said = wrong.slice(0, MOST)

@@ -15,7 +15,7 @@ import { serverFindings } from '../findings/server-findings.ts'
 import { unheardWorkers } from '../look/silent-workers.ts'
 import { status } from '../measures/status.ts'
 import type { Operated } from '../operated.ts'
-import { listSchedules } from '../schedules/schedule-info.ts'
+import { listSchedules, type OpenSchedules } from '../schedules/schedule-info.ts'
 import { type PartitionSample, queueFindings } from './queue-findings.ts'
 
 /** How many jobs of each partition and state are looked at. */
@@ -41,8 +41,13 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       ? [...found.findings, ...(await answering(jobs))]
       : found.findings
   }
-  const { store, settings: configured } = opened
-  const inspection = await store.inspect()
+  return examine(opened, false)
+}
+
+/** What is found in an open store. @param isBrief no right of the user is tried */
+export async function examine(open: OpenSchedules, isBrief: boolean): Promise<DoctorFinding[]> {
+  const { store, settings: configured } = open
+  const inspection = await store.inspect(isBrief)
   const found = new Examination(store.name)
   found.ok('store-opens', 'can be opened')
   try {
@@ -52,7 +57,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       facts.queues.flatMap(({ partitions }) => partitions),
     )
     const now = await store.now()
-    const schedules = await listSchedules({ store, settings: configured }, {})
+    const schedules = await listSchedules(open, {})
     const { lost, deadly } = await unheardWorkers({ store, queues: configured.partitions })
     return [
       ...found.findings,

@@ -200,6 +200,7 @@ function checkServed(
     )
   else if (serving.length > 0)
     found.warn('queue-served', 'only quiet workers serve it: they take no more jobs', ...start)
+  else if (!configured && due === 0) found.ok('queue-served', 'is not configured any more, and has no jobs')
   else if (waiting > 0)
     found.fail('queue-served', `no worker serves it, and ${jobs(waiting, 'wait')}`, ...start)
   else if (due > 0)

@@ -7,13 +7,13 @@ import { JobsError } from '../../model/errors.ts'
 import { duration, isObject, Option, whole } from '../../options/schema.ts'
 import { HOUR, MINUTE, type Standing } from '../../store/contract/store.ts'
 import type { Duration } from '../../words/duration.ts'
-import { alarmsIn, lookForAlarms } from '../findings/alarms.ts'
-import type { DoctorFinding } from '../findings/finding.ts'
+import type { DoctorFinding, FindingCode } from '../findings/finding.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
 import { partitionsToLookIn } from '../look/stored-jobs.ts'
+import { measure, oldestOf } from '../measures/measurement.ts'
+import { strandedIn } from '../measures/stranded-jobs.ts'
 import type { OpenSchedules } from '../schedules/schedule-info.ts'
-import { measure, oldestOf } from './measurement.ts'
-import { strandedIn } from './stranded-jobs.ts'
+import { examine } from './doctor.ts'
 
 /** Milliseconds, unless `within` says another time. */
 const WITHIN = 5 * MINUTE
@@ -126,17 +126,17 @@ export type QueueCheck = { queue: string; ok: boolean } & (
 )
 
 export interface MonitorReport {
-  /** Whether every check is `ok`, and no alarm is an error. */
+  /** Whether every check is `ok`, and no finding is an error. */
   ok: boolean
   /** Milliseconds for which failed jobs are counted. */
   within: number
   /** By queue. */
   checks: QueueCheck[]
   /**
-   * What the doctor finds wrong that no queue shows: errors of the store itself, late schedules; and paused
-   * schedules, which are only warnings.
+   * The errors and the warnings of the doctor. An error of a queue is a warning here if a limit of the queue
+   * measures the same: then the limit decides.
    */
-  alarms: DoctorFinding[]
+  findings: DoctorFinding[]
   /** The queues in which jobs wait, and which have a limit neither for their age nor for their number. */
   unlimited: UnlimitedQueue[]
 }
@@ -173,7 +173,7 @@ export async function monitor(
   if (targets.size === 0 && maps.every((map) => map === undefined)) throw unlimited(flags)
   for (const queue of new Set(maps.flatMap((map) => [...(map?.keys() ?? [])])))
     if (queue !== OTHERS) await partitionsToLookIn(stored, queue)
-  const [{ at, queues, workers }, findings] = await Promise.all([measure(stored), lookForAlarms(open)])
+  const [{ at, queues, workers }, found] = await Promise.all([measure(stored), examine(open, true)])
   const serving = (queue: string) =>
     workers.filter((worker) => worker.state === 'running' && worker.queues.includes(queue)).length
   const without: UnlimitedQueue[] = []
@@ -193,7 +193,7 @@ export async function monitor(
     const least = limitOf(limits.minWorkers)
     if (waiting > 0 && most.age === undefined && most.waiting === undefined)
       without.push({ queue, waiting, oldest: Math.max(0, at - (oldest ?? at)) })
-    const found: (QueueCheck | false | undefined)[] = [
+    const made: (QueueCheck | false | undefined)[] = [
       ...standings.map(
         ({ damage }) => damage && { queue, what: 'damage' as const, ok: false, message: damage.message },
       ),
@@ -214,11 +214,26 @@ export async function monitor(
         ...{ queue, what: 'workers', ok: serving(queue) >= least, found: serving(queue), limit: least },
       },
     ]
-    return found.filter((check) => check !== false && check !== undefined)
+    return made.filter((check) => check !== false && check !== undefined)
   })
-  const alarms = alarmsIn(findings)
-  const isWell = checks.every(({ ok }) => ok) && alarms.every(({ level }) => level !== 'error')
-  return { ok: isWell, within, checks, alarms, unlimited: without }
+  const wrong = found.filter(({ level }) => level !== 'ok').map((finding) => comparedWith(checks, finding))
+  const isWell = checks.every(({ ok }) => ok) && wrong.every(({ level }) => level !== 'error')
+  return { ok: isWell, within, checks, findings: wrong, unlimited: without }
+}
+
+/** The errors of a queue for which it may have a limit, and what that limit compares. */
+const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
+  'queue-late': ['age'],
+  'stranded-jobs': ['age'],
+  'queue-served': ['age', 'waiting', 'workers'],
+  'damaged-data': ['damage'],
+}
+
+/** A worker that starts anew leaves its queue alone for seconds: a limit says how long that may last. */
+function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): DoctorFinding {
+  const by = compared[finding.code]
+  const isCompared = checks.some(({ queue, what }) => queue === finding.subject && by?.includes(what))
+  return isCompared ? { ...finding, level: 'warning' } : finding
 }
 
 /**

@@ -1,0 +1,7 @@
+/** A finding of the doctor as a script reads it: what to do is one text, with the commands. */
+import type { DoctorFinding } from '../../operate.ts'
+import { inCommands } from './remedy-commands.ts'
+
+export function writtenFinding({ advice, ...finding }: DoctorFinding) {
+  return { ...finding, ...(advice && { remedy: inCommands(advice) }) }
+}
