@@ -118,6 +118,12 @@ export class Recorder {
     return this.#record(isProgress)
   }
 
+  /** Records that a signal was taken, and resolves when it is stored. Its wait has asked for room. */
+  taken(entry: string): Promise<void> {
+    this.later(entry)
+    return this.#record(true)
+  }
+
   #record(isProgress: boolean): Promise<void> {
     this.#isProgress ||= isProgress
     this.#entries.push(...this.#late.splice(0))

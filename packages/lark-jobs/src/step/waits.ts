@@ -178,7 +178,7 @@ export class Waits {
       return
     }
     if (signal !== undefined) {
-      recorder.now(writeEntry('got', wait.key, signal), true).then(() => wait.over(signal), wait.fail)
+      recorder.taken(writeEntry('got', wait.key, signal)).then(() => wait.over(signal), wait.fail)
       return
     }
     // Another end, or a signal that comes meanwhile, would make a later run go on otherwise.
