@@ -6,7 +6,7 @@ import { lateSchedules, pausedSchedules, storeErrors } from '../operate/findings
 import { oldestOf } from '../operate/measures/measurement.ts'
 import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
-import { counted, lookAt } from './look.ts'
+import { counted, findingCounts, lookAt } from './look.ts'
 
 /** The most limiters that are looked at: those that the configuration names first. */
 const MAX_LIMITERS = 100
@@ -17,7 +17,7 @@ const MAX_LIMITERS = 100
  * @throws as `lookAt`
  */
 export async function levelsOf(jobs: Operated): Promise<Levels> {
-  const { at, queues, findings } = await lookAt(jobs)
+  const [{ at, queues, findings }, counts] = await Promise.all([lookAt(jobs), findingCounts(jobs)])
   const { store, settings } = await jobs.open()
   const configured = [...settings.limiters].slice(0, MAX_LIMITERS)
   const limiters = configured.map(async ([limiter, { concurrency }]) => {
@@ -38,5 +38,6 @@ export async function levelsOf(jobs: Operated): Promise<Levels> {
     limiters: await Promise.all(limiters),
     storeErrors: storeErrors(findings),
     schedules: { late: lateSchedules(findings), paused: pausedSchedules(findings) },
+    findings: counts,
   }
 }

@@ -5,7 +5,7 @@
 
 import { JobsError } from '../model/errors.ts'
 import { lookForAlarms } from '../operate/findings/alarms.ts'
-import type { DoctorFinding } from '../operate/findings/finding.ts'
+import type { DoctorFinding, FindingCode, FindingLevel } from '../operate/findings/finding.ts'
 import { type Measurement, measure } from '../operate/measures/measurement.ts'
 import type { Operated } from '../operate/operated.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
@@ -14,6 +14,8 @@ import { inTime } from '../waiting/bounded-wait.ts'
 const SHARED = 1_000
 /** Milliseconds for which what the doctor finds is shared: there may be thousands of schedules. */
 const FOUND = 5_000
+/** Milliseconds for which an examination is shared: it looks at the next jobs of each queue. */
+const EXAMINED = 30_000
 /** Milliseconds that a look may take. A prober gives up after ten seconds. */
 const PATIENCE = 5_000
 
@@ -34,6 +36,14 @@ interface SharedLook<T> {
 
 const looks = new WeakMap<Operated, SharedLook<Look>>()
 const found = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
+const examined = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
+
+/** How many findings of the doctor have a code and a level. 0: what was looked for is well. */
+export interface FindingCount {
+  code: FindingCode
+  severity: Exclude<FindingLevel, 'ok'>
+  count: number
+}
 
 /** @throws what the store throws; STORE_UNREACHABLE if it does not answer in time */
 export function lookAt(jobs: Operated): Promise<Look> {
@@ -41,6 +51,23 @@ export function lookAt(jobs: Operated): Promise<Look> {
     inTime(PATIENCE, lookAnew(jobs), () => {
       throw new JobsError('STORE_UNREACHABLE', `The store has not answered for ${PATIENCE / 1_000} s`)
     }),
+  )
+}
+
+/**
+ * What the doctor finds, counted, at most half a minute old. None while it looks for longer than a scrape may
+ * wait, and if it cannot look: no other metric is held up.
+ */
+export async function findingCounts(jobs: Operated): Promise<FindingCount[]> {
+  const looking = shared(examined, jobs, EXAMINED, async () => {
+    const { examine } = await import('../operate/doctor/doctor.ts')
+    return examine(await jobs.open(), true)
+  })
+  const findings = await inTime(PATIENCE, looking, () => []).catch(() => [])
+  const count = (code: FindingCode, severity: FindingLevel) =>
+    findings.filter((finding) => finding.code === code && finding.level === severity).length
+  return [...new Set(findings.map(({ code }) => code))].flatMap((code) =>
+    (['error', 'warning'] as const).map((severity) => ({ code, severity, count: count(code, severity) })),
   )
 }
 

@@ -17,6 +17,11 @@ class TickJob extends Job {
   handle() {}
 }
 
+class MisspeltJob extends Job {
+  override queueName = 'emials'
+  handle() {}
+}
+
 /** What each of them says. Another client each time, because looks are shared for some seconds. */
 export async function alarmsOf(bench: Bench) {
   const jobs = bench.client()
@@ -42,6 +47,33 @@ export async function alarmsOf(bench: Bench) {
 }
 
 export function alarming(connect: Connect) {
+  test('what the doctor finds is counted in the metrics, and the errors redden the monitor', async () => {
+    await using bench = await Bench.make(connect)
+    const found = async () => {
+      const jobs = bench.client()
+      const { ok, findings } = await operate(jobs).monitor({ maxAge: { default: '1h' } })
+      const text = await metrics(jobs)
+      const levels = await levelsOf(insideOf(jobs))
+      const gauges = text.matchAll(/^lark_jobs_findings\{code="(queue-.+)",severity="(.+)"\} ([1-9])$/gm)
+      const counted = [...gauges].map(([, code, severity, count]) => `${count} ${severity} ${code}`)
+      const named = levels.findings.filter(({ code, count }) => code.startsWith('queue-') && count > 0)
+      expect(named.map(({ code, severity, count }) => `${count} ${severity} ${code}`)).toEqual(counted)
+      const errors = findings.filter(({ level }) => level === 'error')
+      return { ok, errors: errors.map(({ code, subject }) => `${code} ${subject}`), counted: counted.sort() }
+    }
+    const others = '2 warning queue-served'
+    expect(await found()).toEqual({ ok: true, errors: [], counted: ['3 warning queue-served'] })
+    // A misspelt queue, for which there is neither a worker nor a limit.
+    await bench.client({ queues: ['emials'] }).dispatch(new MisspeltJob())
+    expect(await found()).toEqual({
+      ...{ ok: false, errors: ['queue-served emials'] },
+      counted: ['1 error queue-served', '1 warning queue-configured', '3 warning queue-served'],
+    })
+    // There the limit decides for how long a job may wait.
+    await bench.jobs.move({ queue: 'emials' }, 'default')
+    expect(await found()).toEqual({ ok: true, errors: [], counted: ['1 error queue-served', others] })
+  })
+
   test('a late schedule reddens every alarm, until it ticks; a paused one is named, and reddens none', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench

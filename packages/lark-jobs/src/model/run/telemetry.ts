@@ -111,4 +111,6 @@ export interface Levels {
   storeErrors: ReadonlyMap<string, number>
   /** How many are late, and how many are paused. */
   schedules: { late: number; paused: number }
+  /** How many errors and warnings the doctor finds, by what it looks for. */
+  findings: readonly { code: string; severity: string; count: number }[]
 }

@@ -29,6 +29,7 @@ export const attribute = {
   limiter: 'lark.limiter.name',
   /** The code of a finding of the doctor. */
   finding: 'lark.finding.code',
+  severity: 'lark.finding.severity',
 } as const
 
 export const metric = {
@@ -45,6 +46,7 @@ export const metric = {
   storeErrors: 'lark.store.errors',
   late: 'lark.schedules.late',
   paused: 'lark.schedules.paused',
+  findings: 'lark.findings',
   held: 'lark.limiter.permits.held',
   limit: 'lark.limiter.permits.limit',
 } as const

@@ -116,7 +116,11 @@ export class Meters {
     const errors = gauge(metric.storeErrors, '{server}', 'Servers of the store with an error of the doctor.')
     const late = gauge(metric.late, '{schedule}', 'Schedules that have not ticked when they were due.')
     const paused = gauge(metric.paused, '{schedule}', 'Schedules that are paused.')
-    const observe = (result: BatchObservableResult, { queues, limiters, storeErrors, schedules }: Levels) => {
+    const findings = gauge(metric.findings, '{finding}', 'Errors and warnings that the doctor finds.')
+    const observe = (result: BatchObservableResult, levels: Levels) => {
+      const { queues, limiters, storeErrors, schedules } = levels
+      for (const { code, severity, count } of levels.findings)
+        result.observe(findings, count, { [attribute.finding]: code, [attribute.severity]: severity })
       for (const [code, count] of storeErrors) result.observe(errors, count, { [attribute.finding]: code })
       result.observe(late, schedules.late)
       result.observe(paused, schedules.paused)
@@ -147,7 +151,7 @@ export class Meters {
           }
         }
       },
-      [oldest, stored, retrying, suspended, stranded, held, limit, errors, late, paused],
+      [oldest, stored, retrying, suspended, stranded, held, limit, errors, late, paused, findings],
     )
   }
 }

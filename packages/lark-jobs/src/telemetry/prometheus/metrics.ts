@@ -8,7 +8,7 @@ import { lateSchedules, pausedSchedules, storeErrors } from '../../operate/findi
 import { oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Standing } from '../../store/contract/store.ts'
-import { counted, type Look } from '../look.ts'
+import { counted, type FindingCount, type Look } from '../look.ts'
 import { Family } from './exposition.ts'
 
 /** The counts of one queue and key, since this process looked first or longer. */
@@ -21,6 +21,7 @@ export interface KeyCounts {
 export function metricsOf(
   { at, latency, workers, queues, targets, findings }: Look,
   counts: readonly KeyCounts[],
+  found: readonly FindingCount[],
 ): string {
   const gauge = (name: string, help: string) => new Family(`lark_jobs_${name}`, 'gauge', help)
   const total = (standings: readonly Standing[], state: (typeof counted)[number]) =>
@@ -66,6 +67,8 @@ export function metricsOf(
   late.add({}, lateSchedules(findings))
   const resting = gauge('schedules_paused', 'Schedules that are paused.')
   resting.add({}, pausedSchedules(findings))
+  const doctor = gauge('findings', 'Findings of the doctor: errors and warnings, by what was looked for.')
+  for (const { code, severity, count } of found) doctor.add({ code, severity }, count)
 
   const alive = gauge('workers', 'Live workers.')
   for (const state of workerStates)
@@ -97,6 +100,7 @@ export function metricsOf(
     errors,
     late,
     resting,
+    doctor,
     oldest,
     target,
     stored,

@@ -5,18 +5,18 @@
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { countsByKey } from '../../operate/measures/measurement.ts'
 import type { Operated } from '../../operate/operated.ts'
-import { type Look, lookAt } from '../look.ts'
+import { findingCounts, type Look, lookAt } from '../look.ts'
 import { type KeyCounts, metricsOf, metricsOfAbsence } from './metrics.ts'
 
 const counters = new WeakMap<Operated, RisingCounts>()
 
 /** The text of the metrics. If the store does not answer, it says only that. */
 export async function scrape(jobs: Operated): Promise<string> {
-  const look = await lookAt(jobs).catch(() => undefined)
+  const [look, findings] = await Promise.all([lookAt(jobs).catch(() => undefined), findingCounts(jobs)])
   if (look === undefined) return metricsOfAbsence()
   const known = counters.get(jobs) ?? new RisingCounts()
   counters.set(jobs, known)
-  return metricsOf(look, known.heard(look))
+  return metricsOf(look, known.heard(look), findings)
 }
 
 /** RisingCounts that never fall. */
