@@ -45,6 +45,7 @@ const leftOut: Record<string, Record<string, string>> = {
     write: 'async (article: string): Promise<string> => article',
     mailEditor: 'async (draft: string, options: { idempotencyKey: string }): Promise<void> => void options',
     publish: 'async (draft: string): Promise<void> => void draft',
+    token: "'token'",
     PublishJob: 'class PublishJob extends Job { async handle(payload: { article: string }) {} }',
     approved: "undefined as unknown as import('@s18i/lark-jobs').SignalKind<{ by: string }>",
     rejected: "undefined as unknown as import('@s18i/lark-jobs').SignalKind",

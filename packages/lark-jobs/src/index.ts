@@ -76,12 +76,18 @@ export type {
 export { NonRetryableError } from './model/run/non-retryable.ts'
 export type { Telemetry } from './model/run/telemetry.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
+export type {
+  ApprovalPageOptions,
+  ApprovalRequest,
+  ApprovalResponse,
+} from './operate/change/approval-page.ts'
 export type * from './operate/change/changed.ts'
 export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
 export type { SendOptions } from './operate/change/send.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
 export type { KeptResult, ResultOptions } from './operate/events/results.ts'
 export type { FlowResultOptions } from './operate/flows/flow-results.ts'
+export type { Approval } from './operate/look/approval.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/look/filter.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/look/list.ts'
 export type {
@@ -172,6 +178,7 @@ export { skipWhen } from './run/middleware/skip-when.ts'
 export { type TimingOptions, timing } from './run/middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
 export type { Skipped } from './schedule/state.ts'
+export type { ApprovalContext, ApprovalOptions } from './step/approval.ts'
 export type { EachItemOptions, ItemsPage } from './step/items.ts'
 export type { StepName } from './step/name.ts'
 export {

@@ -3,6 +3,8 @@
 import { defineConfig } from '@s18i/lark/config'
 import { z } from 'zod'
 import {
+  type Approval,
+  type ApprovalContext,
   backoff,
   type ClassSchedule,
   circuitBreaker,
@@ -960,3 +962,30 @@ async function commands(jobs: Jobs) {
   return handle
 }
 export const commanded = commands
+
+// approvals
+class ApprovedJob extends Job {
+  async handle(_: { article: string }) {
+    const send = ({ token, key, attempt }: ApprovalContext) => `${token satisfies string}${key}${attempt}`
+    const answer = await this.approval('publish', { send, timeout: '7d', title: 'Publish it?', tries: 3 })
+    const isApproved: boolean | undefined = answer?.value
+    const by: string | undefined = (await this.approval<{ by: string }>(['by', 7], { send }))?.value.by
+    // @ts-expect-error it is undefined when the time is over
+    answer.value
+    // @ts-expect-error somebody must get the token
+    this.approval('none', { timeout: '7d' })
+    // @ts-expect-error a title is a text
+    this.approval('title', { send, title: 7 })
+    return { isApproved, by }
+  }
+}
+async function approve(jobs: Jobs, token: string) {
+  const isAnswer: boolean = await jobs.redeem(token, { by: 'ada' })
+  await jobs.redeem(token)
+  const { state, title, until, job }: Approval = await jobs.approval(token)
+  const page: (request: Request) => Promise<Response> = jobs.approvalPage({ choices: { Yes: 1 } })
+  // @ts-expect-error no option
+  jobs.approvalPage({ buttons: [] })
+  return [isAnswer, state satisfies 'open' | 'answered' | 'expired' | 'ended', title, until, job.key, page]
+}
+export const approving = [ApprovedJob, approve]

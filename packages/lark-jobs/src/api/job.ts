@@ -30,6 +30,7 @@ import type { AnySchema } from '../options/standard-schema.ts'
 import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
+import type { ApprovalOptions } from '../step/approval.ts'
 import type { EachItemOptions, ItemsPage } from '../step/items.ts'
 import type { StepName } from '../step/name.ts'
 import type { SignalKind, Waited, WaitOptions } from '../step/signal.ts'
@@ -472,6 +473,23 @@ export abstract class Job {
     options?: WaitOptions,
   ): Promise<Waited<S> | undefined> {
     return this.#steps('waitFor', (steps) => steps.waitFor(signals, options))
+  }
+
+  /**
+   * Asks somebody outside, who needs no access to the store: makes a token that answers once, has `send` send
+   * it, and waits for the answer, as `waitFor` does. The store keeps a hash of the token alone.
+   * `Jobs.redeem()` answers, and `Jobs.approvalPage()` is a page that does.
+   *
+   * @param name used once in a run
+   * @param options `send`: is told the `token`, beside what a step is told. `timeout`: how long to wait.
+   *   `title`: what is asked, for people
+   * @returns `{ value }` with what `Jobs.redeem()` was given; undefined if the time is over
+   * @throws as `step`
+   * @example const answer = await this.approval('publish', { timeout: '7d', send: ({ token }) => mail(token) })
+   */
+  approval<T = boolean>(name: StepName, options: ApprovalOptions): Promise<{ value: T } | undefined> {
+    const answer = this.#steps('approval', (steps) => steps.approval(name, options))
+    return answer as Promise<{ value: T } | undefined>
   }
 
   /**

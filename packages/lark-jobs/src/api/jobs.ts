@@ -2,8 +2,15 @@ import { type CodeConfig, Configured } from '../config/configured.ts'
 import { inside } from '../model/copies.ts'
 import { readId } from '../model/id.ts'
 import { unrecorded } from '../operate/audit/hand-change.ts'
+import type {
+  ApprovalPageOptions,
+  ApprovalRequest,
+  ApprovalResponse,
+} from '../operate/change/approval-page.ts'
 import type { FindFlowOptions } from '../operate/flows/flow-finding.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from '../operate/flows/flow-list.ts'
+import type { Approval } from '../operate/look/approval.ts'
+import type { OpenQueues } from '../operate/look/stored-jobs.ts'
 import { Operations } from '../operate/operations.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import {
@@ -187,6 +194,47 @@ export class Jobs extends Operations implements AsyncDisposable {
     return new FlowOperations(() => this.#inside.open()).list(filter, options)
   }
 
+  /**
+   * Answers an approval, for which a job waits with `this.approval()`, perhaps in another process. The first
+   * answer counts.
+   *
+   * @param token as the job sent it
+   * @param value JSON, that the job gets. Default `true`
+   * @returns `false` if it was answered before, or if nobody waits for it any more: `Jobs.approval()` says
+   *   why
+   * @throws APPROVAL_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, SIGNALS_FULL
+   * @example await Jobs.redeem(token, { by: 'ada' })
+   */
+  async redeem(token: string, value: unknown = true): Promise<boolean> {
+    const { redeem } = await import('../operate/change/redeem.ts')
+    return redeem(await this.#queues(), token, value)
+  }
+
+  /**
+   * The approval that a token answers, and whether it can still be answered: for a page of your own. Nothing
+   * is changed.
+   *
+   * @throws APPROVAL_INVALID
+   */
+  async approval(token: string): Promise<Approval> {
+    const { findApproval } = await import('../operate/look/approval.ts')
+    return (await findApproval(await this.#queues(), token)).approval
+  }
+
+  /**
+   * A page on which somebody answers an approval: a function from a `Request`, whose URL has the parameter
+   * `token`, to a `Response`. GET shows the page and answers nothing; its buttons answer by POST.
+   *
+   * @param options `choices`: the buttons with their values. Default `{ Approve: true, Reject: false }`
+   * @example app.all('/approve', (c) => page(c.req.raw)) // const page = Jobs.approvalPage()
+   */
+  approvalPage(options: ApprovalPageOptions = {}): (request: ApprovalRequest) => Promise<ApprovalResponse> {
+    return async (request) => {
+      const { approvalPage } = await import('../operate/change/approval-page.ts')
+      return approvalPage(() => this.#queues(), request, options)
+    }
+  }
+
   /** Queues one job for each payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
     return this.#inside.enqueue(job, payloads)
@@ -227,6 +275,11 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #queues(): Promise<OpenQueues> {
+    const { store, settings } = await this.#inside.open()
+    return { store, queues: settings.partitions }
   }
 }
 

@@ -72,6 +72,7 @@ export const jobsErrors = {
   UNDO_FAILED: 'The steps of a job that failed or was cancelled could not be undone.',
   STEP_NOT_AWAITED: 'The handler ended before its steps.',
   STEP_TIMED_OUT: 'A try of a step took longer than its timeout.',
+  APPROVAL_INVALID: 'The token answers no approval of this store.',
   SIGNALS_FULL: 'A job has a thousand signals already, and takes no more.',
   STEPS_TOO_MANY: 'The steps of a job recorded more than a journal holds.',
   JOURNAL_DAMAGED: 'What the steps of a job recorded cannot be read.',

@@ -148,6 +148,7 @@ export class Execution implements Writer {
     const { environment, job } = this
     this.stepsIfAny ??= new Steps({
       job,
+      queue: this.claimer.queue,
       name: this.name,
       get reason() {
         return execution.run.reason

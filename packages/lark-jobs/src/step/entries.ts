@@ -16,6 +16,7 @@
  *   s  started     the step runs: the number of the run. Only of a job that has crashed, which may crash at
  *                  this step
  *   i  items      so far an iteration is done: its place as JSON (`items.ts`)
+ *   k  token       a token was made, which answers an approval: its hash, and more, as JSON (`approval.ts`)
  *   f  forgotten   what was recorded of the step before does not count any more
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
@@ -39,6 +40,7 @@ export const entryKinds = {
   a: 'again',
   s: 'started',
   i: 'items',
+  k: 'token',
   f: 'forgotten',
   m: 'spent',
   n: 'now',

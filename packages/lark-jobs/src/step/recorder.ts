@@ -57,6 +57,11 @@ export class Recorder {
     return this.#entries.length > 0
   }
 
+  /** The place of the entry that is recorded next. */
+  get next(): number {
+    return this.#at + this.#entries.length + this.#late.length
+  }
+
   /**
    * Records with the next entry that is written anyway.
    *

@@ -4,7 +4,8 @@
  * does not ask for holds the others up for one turn of the event loop.
  */
 import type { Journal } from '../model/journal.ts'
-import { type Entry, readEntry } from './entries.ts'
+import type { KeptToken } from './approval.ts'
+import { type Entry, readEntry, readJson } from './entries.ts'
 import type { Turns } from './turns.ts'
 
 /** How a step or a wait ended. */
@@ -41,6 +42,8 @@ export class Replay {
   readonly undos = new Map<string, UndoTries>()
   /** The keys of what has ended, by their places. */
   readonly #order: string[] = []
+  /** By the key of an approval, the hash of its first token. */
+  readonly tokens = new Map<string, string>()
   /** The numbers of the signals that were taken. */
   readonly taken = new Set<number>()
   /** Why what was recorded cannot be read. */
@@ -174,7 +177,11 @@ export class Replay {
           this.#begun.delete(key)
           this.#ended.delete(key)
           break
+        case 'token':
+          this.tokens.set(key, (readJson(value) as KeptToken).first)
+          break
         case 'forgotten':
+          this.tokens.delete(key)
           this.items.delete(key)
           this.#begun.delete(key)
           this.#ended.delete(key)

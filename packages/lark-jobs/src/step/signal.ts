@@ -46,7 +46,7 @@ export type Waited<S> =
 /**
  * Defines a signal, in a module that those who send it and those who wait for it import.
  *
- * @param name at most 100 characters on one line
+ * @param name at most 100 characters on one line, of which the first is no $
  * @param options `schema`: checks each value, where it is sent and where it is taken
  * @throws STEP_INVALID
  * @example export const approved = defineSignal<{ by: string }>('approved')
@@ -58,11 +58,16 @@ export function defineSignal<S extends AnySchema>(
 ): SignalKind<InputOf<S>, OutputOf<S>>
 export function defineSignal<T = undefined>(name: string, options?: { schema?: AnySchema }): SignalKind<T>
 export function defineSignal(name: string, options: { schema?: AnySchema } = {}): SignalKind<unknown> {
-  if (!isLine(name))
+  if (!isSignalName(name))
     throw new JobsError('STEP_INVALID', `defineSignal() was given ${shown(name)} as the name`, {
-      hint: `It must be a text of at most ${MAX_SIGNAL_NAME} characters on one line.`,
+      hint: `It must be a text of at most ${MAX_SIGNAL_NAME} characters on one line, and not begin with $.`,
     })
   return Object.freeze({ name, ...options })
+}
+
+/** Whether something is a name that users give to signals. Lark's own begin with $. */
+export function isSignalName(value: unknown): value is string {
+  return isLine(value) && !value.startsWith('$')
 }
 
 /** Whether something is a text that the stores take as the name of a signal, or as the id of one. */

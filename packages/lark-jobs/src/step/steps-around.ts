@@ -8,6 +8,8 @@ import type { WaitTimes } from './wait-times.ts'
 /** What the run around the steps gives them. */
 export interface StepsAround {
   readonly job: Pick<ClaimedJob, 'id' | 'runs' | 'crashes' | 'failures' | 'journal'>
+  /** The queue of the job. Absent: it is in none. */
+  readonly queue?: string
   /** The name of the job's class. */
   readonly name: string
   /** Why the run was aborted. */

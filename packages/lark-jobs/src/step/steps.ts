@@ -14,11 +14,12 @@ import type { KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import type { Duration } from '../words/duration.ts'
-import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
+import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
 import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
+import { notAwaited, shortened, usedTwice } from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
 import { Replay, type StepEnd, type UndoTries } from './replay.ts'
@@ -227,6 +228,21 @@ export class Steps {
     }
   }
 
+  approval(name: StepName, options: ApprovalOptions): Promise<{ value: unknown } | undefined> {
+    return approval(this, name, options)
+  }
+
+  /** Records a token of an approval. @returns where its job has it */
+  async keepToken(key: string, { hash, title }: NewToken): Promise<TokenPlace> {
+    const { tokens } = this.#replay
+    const first = tokens.get(key) ?? hash
+    tokens.set(key, first)
+    const kept: KeptToken = { hash, first, heard: this.#waits.signals.length, ...defined({ title }) }
+    const place = this.#recorder.next
+    await this.#recorder.now(writeEntry('token', key, JSON.stringify(kept)), false)
+    return { queue: this.#around.queue ?? '', id: this.#around.job.id, place }
+  }
+
   /** Whether steps must be undone before the job ends as failed or cancelled. */
   get hasUndos(): boolean {
     return this.#recorder.hasUndos || this.#around.job.journal?.undo === ''
@@ -271,15 +287,9 @@ export class Steps {
    */
   answered(signals: readonly KeptSignal[], lost?: JobsError, known?: number): void {
     if (known === undefined) this.#recorder.answered(lost)
-    else if (!this.#recorder.resend(known)) this.#recorder.answered(this.#shortened())
+    else if (!this.#recorder.resend(known)) this.#recorder.answered(shortened())
     this.#waits.heard(signals)
     this.#waits.stir()
-  }
-
-  #shortened(): JobsError {
-    return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
-      hint: 'The next attempt does again what is missing.',
-    })
   }
 
   unanswered(): void {
@@ -290,12 +300,7 @@ export class Steps {
   /** The error of a handler that has returned before its steps have ended; undefined if all have. */
   get notAwaited(): JobsError | undefined {
     if (this.#open.size === 0) return undefined
-    const steps = listed([...this.#open].slice(0, 5).map(stepWords))
-    return new JobsError(
-      'STEP_NOT_AWAITED',
-      `${this.#around.name}: handle() ended before its steps: ${steps}`,
-      { hint: 'Await each of them, or all of them with Promise.all().' },
-    )
+    return notAwaited(this.#around.name, this.#open)
   }
 
   /** The run was aborted. */
@@ -323,14 +328,7 @@ export class Steps {
 
   #use(name: StepName): string {
     const key = stepKey(name)
-    if (this.#used.has(key))
-      throw new JobsError(
-        'STEP_TWICE',
-        `${this.#around.name}: the step ${stepWords(key)} is used twice in one run`,
-        {
-          hint: "Steps are found by their names: in a loop, give each its own, such as ['mail', user.id].",
-        },
-      )
+    if (this.#used.has(key)) throw usedTwice(this.#around.name, key)
     if (this.#around.reason !== undefined) throw this.#around.reason
     this.#used.add(key)
     return key

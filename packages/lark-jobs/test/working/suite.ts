@@ -4,6 +4,7 @@
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
 import { alarming } from './alarming.ts'
+import { approving } from './approving.ts'
 import { awaiting } from './awaiting.ts'
 import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
@@ -147,6 +148,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('ending', () => ending(connect))
   describe('delivering', () => delivering(connect))
   describe('stepping', () => stepping(connect))
+  describe('approving', () => approving(connect))
   describe('seeing steps', () => seeingSteps(connect))
   describe('undoing', () => undoes(connect))
   describe('stopping', () => stopping(connect))

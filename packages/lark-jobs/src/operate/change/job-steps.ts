@@ -6,6 +6,7 @@ import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
 import { endedStates, type State } from '../../model/record.ts'
 import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { answerTo } from '../../step/approval.ts'
 import { writeEntry } from '../../step/entries.ts'
 import { seeSteps } from '../../step/look.ts'
 import type { NewSignal } from '../../store/contract/store.ts'
@@ -97,7 +98,10 @@ export async function forgetSteps(
     if (job.state === 'active') throw runs(id)
     const forgotten = found.map(({ name }) => name)
     if (dryRun) return forgotten
-    const entries = found.map(({ key }) => writeEntry('forgotten', key))
+    const keys = new Set(found.map(({ key }) => key))
+    // An approval that is asked for again is answered again.
+    for (const { key } of steps) if (found.some((each) => answerTo(each.key) === key)) keys.add(key)
+    const entries = [...keys].map((key) => writeEntry('forgotten', key))
     const verdict = await open.store.journals.append(job.partition, id, { at: journal!.count, entries })
     if (verdict === 'active') throw runs(id)
     // Meanwhile it has recorded more, or was moved or removed.

@@ -3,7 +3,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
-import { isLine, type SignalKind, signalText } from '../../step/signal.ts'
+import { isLine, isSignalName, type SignalKind, signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'
 import { MAX_SIGNALS, type NewSignal } from '../../store/contract/store.ts'
 import { shown } from '../../words/secret.ts'
@@ -23,7 +23,7 @@ export async function readSignal(
   value: unknown,
   { id }: SendOptions,
 ): Promise<NewSignal> {
-  if (typeof signal !== 'object' || signal === null || !isLine(signal.name))
+  if (typeof signal !== 'object' || signal === null || !isSignalName(signal.name))
     throw invalid(`send() was given ${shown(signal)} as the signal; it must be made by defineSignal()`)
   if (id !== undefined && !isLine(id))
     throw invalid(
@@ -65,7 +65,7 @@ function isMade(id: string): boolean {
   return /^[\dA-Za-z]{13}$/.test(id)
 }
 
-function full(id: string): JobsError {
+export function full(id: string): JobsError {
   return new JobsError('SIGNALS_FULL', `${id}: it has ${MAX_SIGNALS} signals already`, { id })
 }
 

@@ -116,12 +116,15 @@ async function suspended(
   const until = isForEver(left) ? {} : { until: dueAt }
   if (signals.length > 0) {
     const called = signals.length === 1 ? `the signal ${signals[0]}` : `one of the signals ${listed(signals)}`
+    // People cannot send the answer to an approval: whoever has its token does.
+    const sent = signals.find((name) => !name.startsWith('$'))
     const [wait, ...others] = open
     const isNamed = wait !== undefined && others.length === 0 && wait.name !== signals.join(' or ')
     const named = isNamed ? ` (${wait.name})` : ''
     const most = isForEver(left) ? '' : `, for at most ${readable(left)}`
     const text = `It is suspended: it waits for ${called}${named}${most}`
-    const remedy = { do: 'send-signal', job: id, signal: signals[0]! } as const
+    const remedy: Remedy =
+      sent === undefined ? { do: 'see-job', job: id } : { do: 'send-signal', job: id, signal: sent }
     return { kind: 'suspended', text, ...until, remedy }
   }
   const ends = ({ until = Number.POSITIVE_INFINITY }: SeenStep) => until

@@ -1,0 +1,23 @@
+/**
+ * Answers an approval: sends the job the signal for which it waits. All tokens of an approval use one id of
+ * that signal, so the store keeps one answer, however many come at once.
+ */
+import { signalText } from '../../step/signal.ts'
+import { signalFollowed } from '../../store/contract/moved.ts'
+import { findApproval } from '../look/approval.ts'
+import type { OpenQueues } from '../look/stored-jobs.ts'
+import { full } from './send.ts'
+
+/**
+ * @returns whether this was the answer
+ * @throws APPROVAL_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, SIGNALS_FULL
+ */
+export async function redeem(open: OpenQueues, token: unknown, value: unknown): Promise<boolean> {
+  const { approval, partition, signal, once } = await findApproval(open, token)
+  const text = await signalText({ name: signal }, value)
+  if (approval.state !== 'open') return false
+  const { id } = approval.job
+  const verdict = await signalFollowed(open.store, partition, id, { name: signal, text, key: once })
+  if (verdict === 'full') throw full(id)
+  return verdict === 'kept'
+}

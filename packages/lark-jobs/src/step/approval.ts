@@ -1,0 +1,122 @@
+/**
+ * Approvals: a run makes a token, has the application send it to somebody, and waits until whoever has it
+ * answers. The journal keeps a hash of the token alone, so nobody who reads the store can answer.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { defined } from '@s18i/lark/internal'
+import { JobsError } from '../model/errors.ts'
+import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
+import { type StepName, stepKey, stepWords } from './name.ts'
+import type { SignalKind } from './signal.ts'
+import type { StepContext, StepOptions } from './step-options.ts'
+
+/** What the function that sends a token is told. */
+export interface ApprovalContext extends StepContext {
+  /** For `Jobs.redeem()`: whoever has it may answer once. */
+  readonly token: string
+}
+
+export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> {
+  /**
+   * Sends the token to whoever may answer. It is a step: it runs once, and again if the worker dies
+   * meanwhile, then with another token. Either token may be used, one of them once.
+   */
+  send: (context: ApprovalContext) => unknown
+  /** How long to wait for the answer. Default: for ever. */
+  timeout?: Duration
+  /** What is asked, for people: the page that asks shows it. Default: the name. */
+  title?: string
+}
+
+/** What is recorded of a token. */
+export interface KeptToken {
+  hash: string
+  /** The hash of the first token of this approval: all of them count as one. */
+  first: string
+  /** How many signals the run knew. An earlier one is of an approval that was forgotten. */
+  heard: number
+  title?: string
+}
+
+/** Where the job of a token is, and what proves that it is its own. */
+export interface Token {
+  queue: string
+  id: string
+  /** Which entry of the journal has its hash. */
+  place: number
+  secret: string
+}
+
+export type NewToken = Pick<KeptToken, 'hash' | 'title'>
+export type TokenPlace = Omit<Token, 'secret'>
+
+/** What an approval needs of the steps of its run. */
+export interface ApprovalAround {
+  step(
+    name: StepName,
+    work: (context: StepContext) => Promise<void>,
+    options: StepOptions<void>,
+  ): Promise<void>
+  waitFor(
+    signal: SignalKind<unknown>,
+    options: { timeout?: Duration },
+  ): Promise<{ value: unknown } | undefined>
+  /** Records a token. @returns where its job has it */
+  keepToken(key: string, token: NewToken): Promise<TokenPlace>
+}
+
+/** @throws STEP_INVALID */
+export async function approval(
+  around: ApprovalAround,
+  name: StepName,
+  { send, timeout, title, ...how }: ApprovalOptions,
+): Promise<{ value: unknown } | undefined> {
+  const key = stepKey(name)
+  const signal = { name: answerTo(key) }
+  // Before anything is sent.
+  stepKey(signal.name)
+  if (typeof send !== 'function') throw refuse(key, 'send', send, 'a function')
+  if (title !== undefined && typeof title !== 'string') throw refuse(key, 'title', title, 'a text')
+  if (timeout !== undefined && milliseconds(timeout) === undefined)
+    throw refuse(key, 'timeout', timeout, durationForm)
+  await around.step(
+    name,
+    async (context) => {
+      const secret = randomBytes(16).toString('base64url')
+      const place = await around.keepToken(key, { hash: hashOf(secret), ...defined({ title }) })
+      await send({ ...context, token: writeToken({ ...place, secret }) })
+    },
+    how,
+  )
+  return around.waitFor(signal, defined({ timeout }))
+}
+
+/** The name of the signal that brings the answer, and of the wait for it. @param key of the approval */
+export function answerTo(key: string): string {
+  return `$approval:${key}`
+}
+
+export function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url')
+}
+
+function writeToken({ queue, id, place, secret }: Token): string {
+  return Buffer.from(`${queue}\n${id}\n${place}\n${secret}`).toString('base64url')
+}
+
+/** @returns undefined if it is none */
+export function readToken(text: unknown): Token | undefined {
+  if (typeof text !== 'string' || text.length > 2_000) return undefined
+  const parts = Buffer.from(text, 'base64url').toString().split('\n')
+  const [queue = '', id = '', place = '', secret = ''] = parts
+  if (parts.length !== 4 || !/^\d{1,9}$/.test(place) || secret === '') return undefined
+  return { queue, id, place: Number(place), secret }
+}
+
+function refuse(key: string, name: string, value: unknown, right: string): JobsError {
+  return new JobsError(
+    'STEP_INVALID',
+    `The approval ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
+  )
+}

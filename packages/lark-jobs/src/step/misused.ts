@@ -1,0 +1,28 @@
+/**
+ * What steps throw when they are used in a way that could not be right.
+ */
+import { JobsError } from '../model/errors.ts'
+import { listed } from '../words/listed.ts'
+import { stepWords } from './name.ts'
+
+/** @param job the name of its class */
+export function usedTwice(job: string, key: string): JobsError {
+  return new JobsError('STEP_TWICE', `${job}: the step ${stepWords(key)} is used twice in one run`, {
+    hint: "Steps are found by their names: in a loop, give each its own, such as ['mail', user.id].",
+  })
+}
+
+/** @param open the keys of the steps that have not ended */
+export function notAwaited(job: string, open: Iterable<string>): JobsError {
+  const steps = listed([...open].slice(0, 5).map(stepWords))
+  return new JobsError('STEP_NOT_AWAITED', `${job}: handle() ended before its steps: ${steps}`, {
+    hint: 'Await each of them, or all of them with Promise.all().',
+  })
+}
+
+/** The store has fewer entries than earlier runs recorded. */
+export function shortened(): JobsError {
+  return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
+    hint: 'The next attempt does again what is missing.',
+  })
+}
