@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type ApprovalContext, defineSignal, Job, type JobsError } from '../../src/index.ts'
-import { insideOf } from '../../src/model/copies.ts'
+import { operate } from '../../src/operate.ts'
 import { Bench, type Connect } from './bench.ts'
 
 const WAIT = { timeout: 20_000 }
@@ -183,10 +183,7 @@ export function approving(connect: Connect): void {
     expect(await bench.jobs.redeem(tokens[0]!, false)).toBe(true)
     await expect.poll(async () => (await handle.status())?.suspended, WAIT).toEqual([])
     await worker.stop()
-    const { store } = await insideOf(bench.jobs).open()
-    const { count } = (await store.journals.read('default', handle.id, 0))!
-    const entries = ['fpublish\n', 'f$approval:publish\n']
-    await store.journals.append('default', handle.id, { at: count, entries })
+    expect(await operate(bench.jobs).steps.forget(handle.id, ['publish'])).toEqual(['publish'])
     await handle.runNow()
     await using _ = await bench.work([ApprovedJob])
     await expect.poll(() => tokens.length, WAIT).toBe(2)
@@ -201,6 +198,11 @@ export function approving(connect: Connect): void {
     expect(() => defineSignal('$approval:publish')).toThrow(expect.objectContaining({ code: 'STEP_INVALID' }))
     const forged = handle.send({ name: '$approval:publish' })
     await expect(forged).rejects.toMatchObject({ code: 'STEP_INVALID' })
+    const by = operate(bench.jobs)
+    const byHand = by.steps.send(handle.id, '$approval:publish')
+    await expect(byHand).rejects.toMatchObject({ code: 'STEP_INVALID' })
+    const [reason] = (await by.why(handle.id))?.reasons ?? []
+    expect(reason).toMatchObject({ kind: 'suspended', remedy: { do: 'see-job' } })
     await bench.jobs.redeem(token)
     await handle.result({ timeout: '20s' })
     const sent: unknown[] = []
