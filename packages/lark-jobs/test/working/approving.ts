@@ -192,6 +192,51 @@ export function approving(connect: Connect): void {
     expect(await handle.result({ timeout: '20s' })).toEqual({ value: true })
   })
 
+  test('a job that was moved, and has recorded more than comes with one read, gets its answer', async () => {
+    await using bench = await Bench.make(connect)
+    const tokens: string[] = []
+    handler = async (job) => {
+      await job.step('large', () => 'x'.repeat(70_000))
+      const send = ({ token }: ApprovalContext) => void tokens.push(token)
+      const [answer] = await Promise.all([
+        job.approval('publish', { send, timeout: '1h' }),
+        job.step('beside', () => 'y'.repeat(70_000)),
+      ])
+      return answer
+    }
+    const handle = await bench.jobs.dispatch(new ApprovedJob().with())
+    const worker = await bench.work([ApprovedJob])
+    await expect.poll(async () => (await handle.status())?.suspended, WAIT).toHaveLength(1)
+    await worker.stop()
+    expect(await handle.move('low')).toBe(true)
+    const { state, until, job } = await bench.jobs.approval(tokens[0]!)
+    expect({ state, until, job }).toEqual({
+      ...{ state: 'open', until: expect.any(Number) },
+      job: { id: handle.id, key: 'approved', queue: 'low' },
+    })
+    expect(await bench.jobs.redeem(tokens[0]!, 'yes')).toBe(true)
+    expect(await bench.jobs.redeem(tokens[0]!, 'yes')).toBe(false)
+    await using _ = await bench.work([ApprovedJob])
+    expect(await handle.result({ timeout: '20s' })).toEqual({ value: 'yes' })
+  })
+
+  test('a job that is being undone asks for nothing any more', async () => {
+    await using bench = await Bench.make(connect)
+    const tokens: string[] = []
+    handler = async (job) => {
+      await job.step('charge', () => 1, { undo: () => {} })
+      return job.approval('publish', { send: ({ token }) => void tokens.push(token) })
+    }
+    const handle = await bench.jobs.dispatch(new ApprovedJob().with())
+    const worker = await bench.work([ApprovedJob])
+    await expect.poll(async () => (await handle.status())?.suspended, WAIT).toHaveLength(1)
+    await worker.stop()
+    await handle.cancel()
+    expect(await handle.status()).toMatchObject({ undoing: true })
+    expect(await bench.jobs.approval(tokens[0]!)).toMatchObject({ state: 'ended' })
+    expect(await bench.jobs.redeem(tokens[0]!)).toBe(false)
+  })
+
   test('a name that begins with $ is no signal of users, and bad options are refused before anything is sent', async () => {
     await using bench = await Bench.make(connect)
     const { token, handle } = await ask(bench)

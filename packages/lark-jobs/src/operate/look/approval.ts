@@ -6,6 +6,7 @@ import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { readId } from '../../model/id.ts'
 import type { Journal } from '../../model/journal.ts'
+import { queueOf } from '../../model/partition.ts'
 import { endedStates, type State } from '../../model/record.ts'
 import { answerTo, hashOf, type KeptToken, readToken, type Token } from '../../step/approval.ts'
 import { readEntry, readJson, writeEntry } from '../../step/entries.ts'
@@ -64,14 +65,14 @@ export async function findApproval(open: OpenQueues, text: unknown): Promise<Fou
   const isOver = waits === 'done' || (until !== undefined && until <= (await open.store.now()))
   const hasEnded = (endedStates as readonly State[]).includes(state)
   const isForgotten = journal.entries.includes(writeEntry('forgotten', key))
-  const isGone = hasEnded || isForgotten || asked?.state === 'failed'
+  const isGone = hasEnded || job.undoing || isForgotten || asked?.state === 'failed'
   return {
     approval: {
       state: isAnswered ? 'answered' : isGone ? 'ended' : isOver ? 'expired' : 'open',
       name: stepWords(key),
       title: title ?? stepWords(key),
       ...defined({ until }),
-      job: { id, key: name, queue: token.queue },
+      job: { id, key: name, queue: queueOf(partition) },
     },
     ...{ partition, signal, once: first },
   }
