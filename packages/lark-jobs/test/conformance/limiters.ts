@@ -2,8 +2,11 @@
  * Limiters: permits that workers share, with a limit at the same time and a limit per period.
  */
 import { expect, test } from 'vitest'
+import { remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
 import type { Limits } from '../../src/model/limits.ts'
 import { type Rate, rateKinds } from '../../src/model/rate.ts'
+import { alarmsIn, storeErrors } from '../../src/operate/findings/alarms.ts'
+import { limiterFindings } from '../../src/operate/findings/limiter-findings.ts'
 import type { PermitCall, Permitted, Store, UnusedPermits } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
@@ -450,6 +453,45 @@ export function limiters(make: Make): void {
     for (let times = 0; times < 2; times++) expect(await free(3, { rate })).toEqual([2, nextAt])
     clock.advance(1_000)
     expect(await free(3, { rate })).toBe(4)
+  })
+
+  test('a limiter that grants nothing for a minute is found, and who holds it; one that waits for its rate is not', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const most = { concurrency: 1 }
+    const configured = new Map<string, Limits>([
+      ['stripe', most],
+      ['slow', rate({ limit: 1, burst: 1, per: HOUR })],
+    ])
+    const worker = { host: 'h', pid: 1, queues: ['emails'], strict: false, concurrency: 1, running: 0 }
+    const ada = { ...worker, id: 'ada', keys: [], startedAt: 0, state: 'running' as const }
+    await store.announce({ ...ada, circuits: ['circuit:~mail'] }, HOUR)
+    const found = async () => {
+      const findings = await limiterFindings(store, configured, await store.workers(), clock.now)
+      const wrong = findings.filter(({ level }) => level !== 'ok')
+      expect(alarmsIn(findings)).toEqual(wrong)
+      expect(storeErrors(findings).size).toBe(0)
+      expect([...remarksOnAlarms(wrong)]).toHaveLength(wrong.length)
+      return wrong.map(({ code, subject, text }) => `${code} ${subject} ${text}`)
+    }
+    for (const [limiter, limits] of configured)
+      for (const id of ['ada', 'bob']) await new Holder(store, id, limits, limiter).take(1, { leaseMs: HOUR })
+    clock.advance(60_000)
+    expect(await found()).toEqual([])
+    clock.advance(1)
+    const stuck = 'limiter-stuck stripe has granted no permit for 1 min, though jobs wait: worker ada has 1'
+    expect(await found()).toEqual([stuck])
+    const rule = { failures: 1, per: 1_000, pause: 5_000 }
+    await store.limiters.circuit('circuit:~mail', rule, { kind: 'failed', id: '1', opening: undefined })
+    const open = 'circuit-open mail is an open circuit: its jobs are put back for 5 s more'
+    expect(await found()).toEqual([stuck, open])
+    clock.advance(5_000)
+    await store.retire('ada')
+    expect((await found()).join()).toMatch(/worker ada has 1, and is silent$/)
+    const givenBack = { number: 9, limits: most, held: 0, wanted: 0, leaseMs: LEASE }
+    await store.limiters.permit('stripe', { holder: 'ada', ...givenBack })
+    expect(await new Holder(store, 'eve', most).take(1)).toBe(1)
+    expect(await found()).toEqual([])
   })
 }
 

@@ -10,6 +10,7 @@ import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { textOf } from '../../words/thrown.ts'
 import { storeFindings } from '../findings/alarms.ts'
 import { type DoctorFinding, Examination } from '../findings/finding.ts'
+import { limiterFindings } from '../findings/limiter-findings.ts'
 import { scheduleFindings } from '../findings/schedule-findings.ts'
 import { serverFindings } from '../findings/server-findings.ts'
 import { unheardWorkers } from '../look/silent-workers.ts'
@@ -71,6 +72,7 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
         deadly,
       }),
       ...scheduleFindings(schedules, facts.workers, now),
+      ...(await limiterFindings(store, configured.limiters, facts.workers, now)),
     ]
   } catch (error) {
     if (!JobsError.is(error)) throw error

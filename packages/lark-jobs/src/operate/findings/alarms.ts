@@ -1,12 +1,13 @@
 /**
- * What no queue shows, and jobs do not run or can be lost because of it: the errors of the store itself, and
- * schedules that are late. Each alarm reads it here: `status()`, `monitor()`, `/slo`, the metrics, and the
- * dashboard.
+ * What no queue shows, and jobs do not run or can be lost because of it: the errors of the store itself,
+ * schedules that are late, limiters that are stuck and circuits that are open. Each alarm reads it here:
+ * `status()`, `/slo`, the metrics, and the dashboard.
  */
 import type { Inspection } from '../../store/contract/inspection.ts'
 import type { OpenSchedules, ScheduleInfo } from '../schedules/schedule-info.ts'
 import { fileFindings } from './file-findings.ts'
-import type { DoctorFinding } from './finding.ts'
+import type { DoctorFinding, FindingCode } from './finding.ts'
+import { limiterFindings } from './limiter-findings.ts'
 import { scheduleFindings } from './schedule-findings.ts'
 import { serverFindings } from './server-findings.ts'
 
@@ -16,14 +17,18 @@ export function storeFindings(inspection: Inspection): DoctorFinding[] {
 
 /** What the store and its schedules are found to be, also what is well. No right of the user is tried. */
 export async function lookForAlarms(open: OpenSchedules): Promise<DoctorFinding[]> {
-  const { store } = open
+  const { store, settings } = open
   const [inspection, schedules, workers, now] = await Promise.all([
     store.inspect(true),
     schedulesOf(open),
     store.workers(),
     store.now(),
   ])
-  return [...storeFindings(inspection), ...scheduleFindings(schedules, workers, now)]
+  return [
+    ...storeFindings(inspection),
+    ...scheduleFindings(schedules, workers, now),
+    ...(await limiterFindings(store, settings.limiters, workers, now)),
+  ]
 }
 
 /** Most stores have none, and then nothing is loaded that reads them. */
@@ -32,9 +37,14 @@ async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
   return (await import('../schedules/schedule-info.ts')).listSchedules(open, {})
 }
 
-/** The errors; and the paused schedules, which are warnings: somebody has wanted that. */
+/** What is not wrong with the store, but with what it holds: its warnings are shown, too. */
+function isHeld(code: FindingCode): boolean {
+  return /^(schedule|limiter|circuit)-/.test(code)
+}
+
+/** The errors; and as warnings the paused schedules, the stuck limiters and the open circuits. */
 export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
-  return findings.filter(({ level, code }) => level === 'error' || isPaused({ level, code }))
+  return findings.filter(({ level, code }) => level === 'error' || (level === 'warning' && isHeld(code)))
 }
 
 /** Whether it says that a schedule is paused. */
@@ -56,6 +66,6 @@ export function lateSchedules(findings: readonly DoctorFinding[]): number {
 export function storeErrors(findings: readonly DoctorFinding[]): Map<string, number> {
   const errors = new Map<string, number>()
   for (const { code, level } of findings)
-    if (!code.startsWith('schedule-')) errors.set(code, (errors.get(code) ?? 0) + (level === 'error' ? 1 : 0))
+    if (!isHeld(code)) errors.set(code, (errors.get(code) ?? 0) + (level === 'error' ? 1 : 0))
   return errors
 }

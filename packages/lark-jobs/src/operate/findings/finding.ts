@@ -46,6 +46,8 @@ export const findingCodes = {
   'deadly-jobs': 'No job was held by several workers that died within an hour.',
   'worker-queues': 'Workers serve only queues that are configured here.',
   'limiter-used': 'Workers use each configured limiter.',
+  'limiter-stuck': 'No job waits for more than a minute for a limiter that has granted nothing meanwhile.',
+  'circuit-open': 'No circuit is open.',
   'lark-versions': 'All workers, and this process, have one version of Lark.',
 } as const
 

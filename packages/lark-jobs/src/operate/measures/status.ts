@@ -101,8 +101,8 @@ export interface Status {
   queues: QueueStatus[]
   workers: WorkerRecord[]
   /**
-   * What the doctor finds wrong that no queue shows: errors of the store itself, late schedules; and paused
-   * schedules, as warnings.
+   * What the doctor finds wrong that no queue shows: errors of the store itself, late schedules; and as
+   * warnings paused schedules, stuck limiters and open circuits.
    */
   alarms: DoctorFinding[]
 }
