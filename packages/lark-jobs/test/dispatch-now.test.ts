@@ -157,6 +157,18 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('an approval is answered in this process, once', async () => {
+    const tokens: string[] = []
+    const send = ({ token }: { token: string }) => void tokens.push(token)
+    const ran = run((job) => job.approval('publish', { send, title: 'Publish it?' }))
+    await vi.waitFor(() => expect(tokens).toHaveLength(1))
+    const [token] = tokens as [string]
+    expect(await Jobs.approval(token)).toMatchObject({ state: 'open', title: 'Publish it?' })
+    const both = await Promise.all([Jobs.redeem(token, { by: 'ada' }), Jobs.redeem(token, { by: 'ada' })])
+    expect(both.sort()).toEqual([false, true])
+    expect(await ran).toEqual({ value: { by: 'ada' } })
+  })
+
   test('its timeout counts what is no wait, and ends the waits', async () => {
     const waits = expect(
       run(async (job) => {

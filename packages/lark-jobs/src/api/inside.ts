@@ -22,6 +22,7 @@ import type { JobConstructor, JobLike } from '../options/job-class.ts'
 import { isInCommand } from '../run/command-job.ts'
 import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
+import type { RecordedNow, SentNow } from '../run/steps-now.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import { connect } from '../store/connect.ts'
 import { keptBy } from '../store/contract/rules/retention.ts'
@@ -116,8 +117,13 @@ export class Inside implements Operated {
     return undefined
   }
 
+  /** What the steps of a job have recorded that `dispatchNow` runs; undefined if no such job runs. */
+  recordedNow(id: string): RecordedNow | undefined {
+    return this.#runs.recorded(id)
+  }
+
   /** A signal for a job that `dispatchNow` runs. @returns undefined if no such job runs */
-  sentNow(id: string, signal: NewSignal): boolean | undefined {
+  sentNow(id: string, signal: NewSignal): SentNow | undefined {
     return this.#runs.sent(id, signal)
   }
 

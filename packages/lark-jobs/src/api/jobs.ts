@@ -10,7 +10,6 @@ import type {
 import type { FindFlowOptions } from '../operate/flows/flow-finding.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from '../operate/flows/flow-list.ts'
 import type { Approval } from '../operate/look/approval.ts'
-import type { OpenQueues } from '../operate/look/stored-jobs.ts'
 import { Operations } from '../operate/operations.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import {
@@ -207,7 +206,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    */
   async redeem(token: string, value: unknown = true): Promise<boolean> {
     const { redeem } = await import('../operate/change/redeem.ts')
-    return redeem(await this.#queues(), token, value)
+    return redeem(this.#inside, token, value)
   }
 
   /**
@@ -218,7 +217,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    */
   async approval(token: string): Promise<Approval> {
     const { findApproval } = await import('../operate/look/approval.ts')
-    return (await findApproval(await this.#queues(), token)).approval
+    return (await findApproval(this.#inside, token)).approval
   }
 
   /**
@@ -231,7 +230,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   approvalPage(options: ApprovalPageOptions = {}): (request: ApprovalRequest) => Promise<ApprovalResponse> {
     return async (request) => {
       const { approvalPage } = await import('../operate/change/approval-page.ts')
-      return approvalPage(() => this.#queues(), request, options)
+      return approvalPage(this.#inside, request, options)
     }
   }
 
@@ -275,11 +274,6 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  async #queues(): Promise<OpenQueues> {
-    const { store, settings } = await this.#inside.open()
-    return { store, queues: settings.partitions }
   }
 }
 

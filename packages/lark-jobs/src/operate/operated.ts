@@ -2,6 +2,7 @@
  * What operations act on: the inside of an instance of `Jobs`, as everything below `api/` knows it.
  */
 import type { Settings } from '../config/config.ts'
+import type { RecordedNow, SentNow } from '../run/steps-now.ts'
 import type { NewSignal, Store } from '../store/contract/store.ts'
 import type { Perform } from './audit/hand-change.ts'
 import type { ByHand } from './change/dispatch.ts'
@@ -21,12 +22,10 @@ export interface Operated {
   unopened(): Promise<Store>
   /** The configuration with its defaults. The store is not opened. */
   settings(): Promise<Settings>
-  /**
-   * A signal for a job that `dispatchNow` runs.
-   *
-   * @returns whether the job takes it; undefined if no such job runs
-   */
-  sentNow(id: string, signal: NewSignal): boolean | undefined
+  /** What the steps of a job have recorded that `dispatchNow` runs; undefined if no such job runs. */
+  recordedNow(id: string): RecordedNow | undefined
+  /** A signal for a job that `dispatchNow` runs. @returns undefined if no such job runs */
+  sentNow(id: string, signal: NewSignal): SentNow | undefined
   /** Calls a function after some milliseconds: absent, by a timer. @returns a function that ends this */
   after?(ms: number, act: () => void): () => void
 }

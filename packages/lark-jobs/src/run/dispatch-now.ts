@@ -17,6 +17,7 @@ import { tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { NowRun } from './now-run.ts'
+import type { RecordedNow, SentNow } from './steps-now.ts'
 
 /** There is one attempt, whatever the class says. */
 const once = { tries: 1, retryUntil: 0 }
@@ -42,8 +43,13 @@ export class DispatchNow {
     return this.#around !== undefined
   }
 
-  /** A signal for a job. @returns false if the job has too many; undefined if no such job runs */
-  sent(id: string, signal: NewSignal): boolean | undefined {
+  /** What the steps of a job have recorded; undefined if no such job runs. */
+  recorded(id: string): RecordedNow | undefined {
+    return this.#runs.get(id)?.recorded
+  }
+
+  /** A signal for a job. @returns undefined if no such job runs */
+  sent(id: string, signal: NewSignal): SentNow | undefined {
     return this.#runs.get(id)?.sent(signal)
   }
 

@@ -8,7 +8,7 @@ import type { Steps } from '../step/steps.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import type { NewSignal } from '../store/contract/store.ts'
 import { print } from './job-log.ts'
-import type { StepsNow } from './steps-now.ts'
+import type { RecordedNow, SentNow, StepsNow } from './steps-now.ts'
 
 export interface NowRunOptions {
   id: string
@@ -54,10 +54,15 @@ export class NowRun implements Writer {
     return this.#loading
   }
 
-  /** @returns false if it has too many signals */
-  sent(signal: NewSignal): boolean {
+  /** What its steps have recorded. */
+  get recorded(): RecordedNow | undefined {
+    return this.#steps && { key: this.#options.name, journal: this.#steps.journal }
+  }
+
+  sent(signal: NewSignal): SentNow {
     if (this.#steps !== undefined) return this.#steps.sent(signal)
-    return this.#early.push(signal) > 0
+    this.#early.push(signal)
+    return 'kept'
   }
 
   write(level: LogLevel, text: string): void {

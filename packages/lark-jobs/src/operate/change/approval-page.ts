@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
 import { type Approval, findApproval } from '../look/approval.ts'
-import type { OpenQueues } from '../look/stored-jobs.ts'
+import type { Operated } from '../operated.ts'
 import { redeem } from './redeem.ts'
 
 export interface ApprovalPageOptions {
@@ -45,8 +45,9 @@ const endings = {
   ended: 'Nobody waits for this any more.',
 }
 
+/** @internal */
 export async function approvalPage(
-  opened: () => Promise<OpenQueues>,
+  jobs: Operated,
   { method, url }: { readonly method: string; readonly url: string },
   { choices = { Approve: true, Reject: false } }: ApprovalPageOptions,
 ): Promise<ApprovalResponse> {
@@ -56,12 +57,11 @@ export async function approvalPage(
   const token = searchParams.get('token')
   const choice = searchParams.get('choice') ?? Object.keys(choices)[0]!
   try {
-    const open = await opened()
-    const { approval } = await findApproval(open, token)
+    const { approval } = await findApproval(jobs, token)
     if (method === 'POST') {
       if (!Object.hasOwn(choices, choice)) return page(400, 'There is no such answer.')
-      if (await redeem(open, token, choices[choice])) return page(200, approval.title, said(choice))
-      const { state } = (await findApproval(open, token)).approval
+      if (await redeem(jobs, token, choices[choice])) return page(200, approval.title, said(choice))
+      const { state } = (await findApproval(jobs, token)).approval
       return page(410, approval.title, `<p>${endings[state === 'open' ? 'ended' : state]}</p>`)
     }
     const { state } = approval

@@ -8,6 +8,7 @@ import { signalFollowed } from '../../store/contract/moved.ts'
 import { MAX_SIGNALS, type NewSignal } from '../../store/contract/store.ts'
 import { shown } from '../../words/secret.ts'
 import { type JobPlace, type OpenQueues, partitionsAt } from '../look/stored-jobs.ts'
+import type { Operated } from '../operated.ts'
 
 export interface SendOptions {
   /** A signal of this name with the same id is sent once: at most 100 characters. */
@@ -32,16 +33,17 @@ export async function readSignal(
   return { name: signal.name, text: await signalText(signal, value), ...defined({ key: id }) }
 }
 
-/** Who knows the jobs that `dispatchNow` runs. */
-interface SentNow {
-  sentNow(id: string, signal: NewSignal): boolean | undefined
-}
-
-/** For a job that `dispatchNow` runs. @returns undefined if no such job runs @throws SIGNALS_FULL */
-export function sendNow(jobs: SentNow, id: string, signal: NewSignal): boolean | undefined {
-  const isKept = jobs.sentNow(id, signal)
-  if (isKept === false) throw full(id)
-  return isKept
+/**
+ * For a job that `dispatchNow` runs.
+ *
+ * @returns undefined if no such job runs
+ * @throws SIGNALS_FULL
+ * @internal
+ */
+export function sendNow(jobs: Pick<Operated, 'sentNow'>, id: string, signal: NewSignal): boolean | undefined {
+  const verdict = jobs.sentNow(id, signal)
+  if (verdict === 'full') throw full(id)
+  return verdict && true
 }
 
 /** @returns whether the job gets it, or got one with this id before @throws SIGNALS_FULL, UNKNOWN_QUEUE */

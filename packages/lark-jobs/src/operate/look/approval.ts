@@ -13,7 +13,8 @@ import { readEntry, readJson, writeEntry } from '../../step/entries.ts'
 import { seeSteps } from '../../step/look.ts'
 import { stepWords } from '../../step/name.ts'
 import type { Store } from '../../store/contract/store.ts'
-import { locateAt, type OpenQueues } from './stored-jobs.ts'
+import type { Operated } from '../operated.ts'
+import { locateAt } from './stored-jobs.ts'
 
 /** An approval that somebody was asked for. */
 export interface Approval {
@@ -37,22 +38,21 @@ export interface Approval {
 /** An approval, and how its job is told the answer. */
 export interface FoundApproval {
   approval: Approval
-  partition: string
+  /** Absent: `dispatchNow` runs the job. */
+  partition?: string
   /** The name of the signal. */
   signal: string
   /** The id of the signal: the same for all tokens of the approval. */
   once: string
 }
 
-/** @throws APPROVAL_INVALID */
-export async function findApproval(open: OpenQueues, text: unknown): Promise<FoundApproval> {
+/** @throws APPROVAL_INVALID @internal */
+export async function findApproval(jobs: Operated, text: unknown): Promise<FoundApproval> {
   const token = readToken(text)
-  const job = token && (await jobOf(open, token))
-  if (token === undefined || job === undefined) throw invalid()
-  const { id, key: name, partition, state } = job
-  const journal = await journalFrom(open.store, partition, token)
-  const [entry] = journal?.entries ?? []
-  if (journal === undefined || entry === undefined) throw invalid()
+  const stand = token && (nowOf(jobs, token) ?? (await standOf(jobs, token)))
+  const [entry] = stand?.journal.entries ?? []
+  if (token === undefined || stand === undefined || entry === undefined) throw invalid()
+  const { journal, partition } = stand
   const { kind, key, value } = readEntry(entry)
   if (kind !== 'token') throw invalid()
   const { hash, first, heard, title } = readJson(value) as KeptToken
@@ -62,26 +62,54 @@ export async function findApproval(open: OpenQueues, text: unknown): Promise<Fou
   const asked = steps.find((step) => step.key === key)
   const { state: waits, until } = steps.find((step) => step.key === signal) ?? {}
   const isAnswered = journal.signals.slice(heard).some((each) => each.name === signal)
-  const isOver = waits === 'done' || (until !== undefined && until <= (await open.store.now()))
-  const hasEnded = (endedStates as readonly State[]).includes(state)
+  const isOver = waits === 'done' || (until !== undefined && until <= stand.at)
   const isForgotten = journal.entries.includes(writeEntry('forgotten', key))
-  const isGone = hasEnded || job.undoing || isForgotten || asked?.state === 'failed'
+  const isGone = stand.isEnding || isForgotten || asked?.state === 'failed'
   return {
     approval: {
       state: isAnswered ? 'answered' : isGone ? 'ended' : isOver ? 'expired' : 'open',
       name: stepWords(key),
       title: title ?? stepWords(key),
       ...defined({ until }),
-      job: { id, key: name, queue: queueOf(partition) },
+      job: { id: token.id, key: stand.key, queue: stand.queue },
     },
-    ...{ partition, signal, once: first },
+    ...defined({ partition }),
+    ...{ signal, once: first },
   }
 }
 
-/** The job, wherever it was moved. */
-async function jobOf(open: OpenQueues, { queue, id }: Token) {
+/** A job, and its journal from the entry of a token on. */
+interface AskingJob {
+  key: string
+  queue: string
+  partition?: string
+  journal: Journal
+  /** It has ended, or is being undone. */
+  isEnding: boolean
+  /** Milliseconds since 1970. */
+  at: number
+}
+
+/** A job that `dispatchNow` runs in this process. */
+function nowOf(jobs: Operated, { queue, id, place }: Token): AskingJob | undefined {
+  const recorded = queue === '' ? jobs.recordedNow(id) : undefined
+  if (recorded === undefined) return undefined
+  const { key, journal } = recorded
+  const entries = journal.entries.slice(place)
+  return { key, queue, journal: { ...journal, entries }, isEnding: false, at: Date.now() }
+}
+
+/** A job of the store, wherever it was moved. */
+async function standOf(jobs: Operated, token: Token): Promise<AskingJob | undefined> {
+  const { store, settings } = await jobs.open()
   try {
-    return await locateAt(open, { id: readId(id), queue })
+    const { queue, id } = token
+    const job = await locateAt({ store, queues: settings.partitions }, { id: readId(id), queue })
+    const journal = job && (await journalFrom(store, job.partition, token))
+    if (journal === undefined) return undefined
+    const { key, partition, state, undoing = false } = job!
+    const isEnding = undoing || (endedStates as readonly State[]).includes(state)
+    return { key, queue: queueOf(partition), partition, journal, isEnding, at: await store.now() }
   } catch (error) {
     if (JobsError.is(error, 'JOB_ID_INVALID') || JobsError.is(error, 'UNKNOWN_QUEUE')) return undefined
     throw error
