@@ -56,7 +56,7 @@ const over = `
 export const olderEarly = (now: string) =>
   `(early > 0 AND EXISTS (SELECT 1 FROM journals WHERE partition = partitions.id AND until <= ${now} AND until IS NOT NULL))`
 
-/** So many entries are read at a time. Most have less than 300 bytes. */
+/** So many entries are read at a time, at most; of large ones, as many as fit. */
 const PAGE = 200
 
 type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null }
@@ -265,21 +265,22 @@ function sizeOfJournal(database: Database, journal: number): SizeRow {
 function read(database: Database, journal: number, from: number): Journal {
   const { undo, ...size } = sizeOfJournal(database, journal)
   const signals = from === 0 ? database.all<KeptSignal>(readSignals, journal, 0) : []
-  const entries = entriesBehind(database, journal, from)
+  const page = Math.min(PAGE, Math.ceil((JOURNAL_BYTES * size.count) / Math.max(1, size.bytes)))
+  const entries = page === 0 ? [] : entriesBehind(database, journal, from, page)
   return { ...size, entries, signals, ...(undo !== null && { undo }) }
 }
 
-function entriesBehind(database: Database, journal: number, from: number): string[] {
+function entriesBehind(database: Database, journal: number, from: number, most: number): string[] {
   const entries: string[] = []
   let bytes = 0
   for (;;) {
-    const page = database.all<{ entry: string }>(readEntries, journal, from + entries.length, PAGE)
+    const page = database.all<{ entry: string }>(readEntries, journal, from + entries.length, most)
     for (const { entry } of page) {
       bytes += Buffer.byteLength(entry)
       if (bytes > JOURNAL_BYTES && entries.length > 0) return entries
       entries.push(entry)
     }
-    if (page.length < PAGE) return entries
+    if (page.length < most) return entries
   }
 }
 

@@ -78,7 +78,8 @@ local function read_entries(id, from)
   local name, left = key('steps:' .. id), JOURNAL_BYTES
   local total = redis.call('LLEN', name)
   local found = { total, tonumber(redis.call('HGET', key('journals'), id)) or 0 }
-  local at, page = from, 200
+  -- Of large entries, so many at a time as fit.
+  local at, page = from, math.min(200, math.ceil(JOURNAL_BYTES * total / math.max(1, found[2])))
   while at < total do
     for _, entry in ipairs(redis.call('LRANGE', name, at, at + page - 1)) do
       left = left - #entry
