@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { defineSignal, Job, Jobs, StepError } from '../src/index.ts'
+import { defineSignal, Job, Jobs, JobsError, StepError } from '../src/index.ts'
 
 // The first dispatchNow reads the configuration, and the first step loads steps. Later ones begin at once.
 beforeAll(async () => {
@@ -204,6 +204,51 @@ describe('a job with steps runs to its end in this process', () => {
     await noting(new EndingJob().dispatchNow())
     expect(codes).toEqual(['STEP_TWICE', 'STEP_INVALID', 'STEP_OUTSIDE', 'STEP_NOT_AWAITED'])
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a wait that has lost a race is no fault, and a step that has is one, and a wait that nobody awaits', async () => {
+    const pause = () => new Promise<string>((resolve) => setTimeout(resolve, 50, 'slow'))
+    const race = (job: Job, other: Promise<unknown>) => Promise.race([job.step('fast', () => 'fast'), other])
+    const nested = async (job: Job) => {
+      await job.sleep('night', '8h')
+    }
+    expect(await run((job) => race(job, job.sleep('night', '8h')))).toBe('fast')
+    expect(await run((job) => race(job, job.waitFor(approved)))).toBe('fast')
+    expect(await run((job) => race(job, nested(job)))).toBe('fast')
+    const fault = { code: 'STEP_NOT_AWAITED' }
+    await expect(run((job) => race(job, job.step('slow', pause)))).rejects.toMatchObject(fault)
+    const forgetful = run(async (job) => {
+      await job.step('first', () => 1)
+      void job.sleep('forgotten', '8h')
+    })
+    await expect(forgetful).rejects.toMatchObject(fault)
+    await vi.advanceTimersByTimeAsync(50)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a job that a step runs has waits of its own', async () => {
+    class SleepingJob extends Job {
+      async handle() {
+        await this.sleep('nap', '20m')
+        return 'slept'
+      }
+    }
+    const ran = run((job) => job.step('other', () => new SleepingJob().dispatchNow()))
+    await vi.advanceTimersByTimeAsync(20 * 60_000)
+    expect(await ran).toBe('slept')
+  })
+
+  test('refused: what is no function, no signal and no name; names may look like lists', async () => {
+    const no = undefined as never
+    const refused = (act: (job: Job) => unknown) =>
+      expect(run(act)).rejects.toMatchObject({ code: 'STEP_INVALID' })
+    await refused((job) => job.step('a', no))
+    await refused((job) => job.waitFor({}))
+    await refused((job) => job.waitFor({ a: 'approved' } as never))
+    await refused((job) => job.waitFor({ name: 'GS \u001d' }))
+    await refused((job) => job.step('half a pair \ud83d', () => 1))
+    expect(() => defineSignal('half a pair \ud83d')).toThrow(JobsError)
+    expect(await run((job) => job.step('[draft] 😀', () => 1))).toBe(1)
   })
 
   test('a step that fails for good fails the job, with its StepError', async () => {

@@ -83,7 +83,7 @@ function after(
 ): SeenStep | undefined {
   const { failed, isWait } = before ?? {}
   const step = (state: StepState, more: Partial<SeenStep> = {}): SeenStep => {
-    return { key, name: nameOf(key), state, ...(failed && { failed }), ...(isWait && { isWait }), ...more }
+    return { key, name: stepWords(key), state, ...(failed && { failed }), ...(isWait && { isWait }), ...more }
   }
   switch (kind) {
     case 'result':
@@ -110,14 +110,5 @@ function after(
       return step('forgotten')
     default:
       return undefined
-  }
-}
-
-/** A name that others wrote may be no list. */
-function nameOf(key: string): string {
-  try {
-    return stepWords(key)
-  } catch {
-    return key
   }
 }

@@ -3,6 +3,8 @@
  */
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../words/listed.ts'
+import { shown } from '../words/secret.ts'
+import type { Attention } from './awaited.ts'
 import { stepWords } from './name.ts'
 
 /** @param job the name of its class */
@@ -12,11 +14,19 @@ export function usedTwice(job: string, key: string): JobsError {
   })
 }
 
-/** @param open the keys of the steps that have not ended */
-export function notAwaited(job: string, open: Iterable<string>): JobsError {
-  const steps = listed([...open].slice(0, 5).map(stepWords))
+/**
+ * @param all the keys of what has not ended
+ * @returns undefined if all these are waits that have lost a race
+ */
+export function notAwaited(
+  job: string,
+  all: ReadonlyMap<string, Attention | undefined>,
+): JobsError | undefined {
+  const open = [...all.keys()].filter((key) => !all.get(key)?.isPaid)
+  if (open.length === 0) return undefined
+  const steps = listed(open.slice(0, 5).map(stepWords))
   return new JobsError('STEP_NOT_AWAITED', `${job}: handle() ended before its steps: ${steps}`, {
-    hint: 'Await each of them, or all of them with Promise.all().',
+    hint: 'Await each of them, or all of them with Promise.all(), also those that lose a Promise.race().',
   })
 }
 
@@ -25,4 +35,10 @@ export function shortened(): JobsError {
   return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
     hint: 'The next attempt does again what is missing.',
   })
+}
+
+/** @param found what the function of an iteration returned */
+export function noPage(job: string, key: string, found: unknown): JobsError {
+  const right = 'it must be { items, cursor }'
+  return new JobsError('STEP_INVALID', `${job}: the page of ${stepWords(key)} was ${shown(found)}; ${right}`)
 }

@@ -24,15 +24,15 @@ export function stepKey(name: unknown): string {
     key !== '' &&
     key !== '[]' &&
     key.length <= MAX_STEP_NAME &&
-    !/\p{Cc}/u.test(key)
+    !/\p{Cc}|\p{Cs}/u.test(key)
   )
     return key
   throw new JobsError('STEP_INVALID', `A step was given ${shown(name)} as its name`, {
-    hint: `It must be a text, or a list of texts and numbers, of at most ${MAX_STEP_NAME} characters on one line.`,
+    hint: `It must be a text, or a list of texts and numbers, of at most ${MAX_STEP_NAME} characters on one line, without half of a surrogate pair.`,
   })
 }
 
-/** The name as people read it: `mail 7`. */
+/** The name as people read it: `mail 7`. A text may begin as a list does: `[draft] mail`. */
 export function stepWords(key: string): string {
   if (!key.startsWith('[')) return key
   try {

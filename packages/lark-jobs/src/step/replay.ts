@@ -3,7 +3,7 @@
  * recorded, so that a `Promise.race` over steps and waits ends as it did then. A name that the present code
  * does not ask for holds the others up for one turn of the event loop.
  */
-import type { Journal } from '../model/journal.ts'
+import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptToken } from './approval.ts'
 import { type Entry, readEntry, readJson } from './entries.ts'
 import type { Turns } from './turns.ts'
@@ -14,6 +14,20 @@ export interface StepEnd {
   value: string
   /** Which of all ends it is. */
   place: number
+}
+
+/**
+ * Whether a wait ended like this. The code before may have had a step of its name, or have waited for signals
+ * that it does not name any more.
+ */
+export function endsWait(
+  { kind, value }: StepEnd,
+  names: readonly string[],
+  signals: readonly KeptSignal[],
+): boolean {
+  if (kind !== 'got') return kind === 'over'
+  const signal = signals[Number(value)]
+  return signal === undefined || names.includes(signal.name)
 }
 
 /** A step or wait that has begun, and has not ended. */
@@ -139,8 +153,9 @@ export class Replay {
   }
 
   async #readOn(): Promise<void> {
-    const journal = await this.#more!(this.#read)
-    this.#reading = undefined
+    const journal = await this.#more!(this.#read).finally(() => {
+      this.#reading = undefined
+    })
     if (journal === undefined || journal.entries.length === 0) this.#count = this.#read
     else this.#add(journal)
   }
@@ -155,11 +170,11 @@ export class Replay {
       switch (kind) {
         case 'try': {
           const [failed, until] = value.split('|').map(Number) as [number, number]
-          this.#begun.set(key, { failed, until })
+          this.#begins(key, { failed, until })
           break
         }
         case 'wait':
-          this.#begun.set(key, { failed: 0, ...(value !== '' && { until: Number(value) }) })
+          this.#begins(key, { failed: 0, ...(value !== '' && { until: Number(value) }) })
           break
         case 'begun':
           this.undos.set(key, { failed: 0, until: 0, message: '' })
@@ -200,6 +215,12 @@ export class Replay {
           this.#order.push(key)
       }
     }
+  }
+
+  /** An end before it was of something else that had this name. */
+  #begins(key: string, begun: Begun): void {
+    this.#begun.set(key, begun)
+    this.#ended.delete(key)
   }
 
   /** Those that were asked for, and whose turn it is now, follow. */

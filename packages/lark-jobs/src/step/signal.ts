@@ -73,7 +73,10 @@ export function isSignalName(value: unknown): value is string {
 /** Whether something is a text that the stores take as the name of a signal, or as the id of one. */
 export function isLine(value: unknown): value is string {
   return (
-    typeof value === 'string' && value !== '' && value.length <= MAX_SIGNAL_NAME && !/\p{Cc}/u.test(value)
+    typeof value === 'string' &&
+    value !== '' &&
+    value.length <= MAX_SIGNAL_NAME &&
+    !/\p{Cc}|\p{Cs}/u.test(value)
   )
 }
 

@@ -61,13 +61,14 @@ export interface Undo {
 }
 
 /** @throws STEP_INVALID */
-export function readOptions<T>(key: string, options: StepOptions<T>): How {
+export function readOptions<T>(key: string, work: unknown, options: StepOptions<T>): How {
   const { tries = 1, backoff, timeout, from, undo } = options
   const refuse = (name: string, value: unknown, right: string) =>
     new JobsError(
       'STEP_INVALID',
       `The step ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
     )
+  if (typeof work !== 'function') throw refuse('its work', work, 'a function')
   if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
   const pauses = normalBackoff(backoff ?? { from: 1_000, to: 600_000, jitter: 0.5 })
   if (pauses === undefined)
@@ -89,12 +90,14 @@ export function versioned(text: string, from: StepOptions['from']): string {
   return version === 1 ? text : `@${version} ${text}`
 }
 
+const same = (value: unknown) => value
+
 export function convert(recorded: string, from: StepOptions['from']): unknown {
   const [head = '', was = '1'] = /^@(\d+) /.exec(recorded) ?? []
   const text = recorded.slice(head.length)
   let value = readJson(text)
   for (let version = Number(was); version < versionOf(from); version++)
-    value = from?.[version]?.(value) ?? value
+    value = (from?.[version] ?? same)(value)
   return value
 }
 

@@ -14,15 +14,15 @@ import type { KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import type { Duration } from '../words/duration.ts'
-import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
+import { type Attention, Awaited, never } from './awaited.ts'
 import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
-import { notAwaited, shortened, usedTwice } from './misused.ts'
+import { noPage, notAwaited, shortened, usedTwice } from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
-import { Replay, type StepEnd, type UndoTries } from './replay.ts'
+import { endsWait, Replay, type StepEnd, type UndoTries } from './replay.ts'
 import { type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
 import { StepError, stepsIn, waitsInside } from './step-error.ts'
 import {
@@ -45,8 +45,6 @@ import { Waits } from './waits.ts'
 
 /** In the function of a step: which one it is. */
 const current = new AsyncLocalStorage<{ of: Steps; key: string }>()
-/** A run that is suspended stays where it is, for ever. */
-const never = new Promise<never>(() => {})
 /** How often an undo is tried, at least. */
 const UNDO_TRIES = 5
 
@@ -56,8 +54,8 @@ export class Steps {
   readonly #replay: Replay
   readonly #recorder: Recorder
   readonly #waits: Waits
-  /** The keys of steps and waits that have not ended. */
-  readonly #open = new Set<string>()
+  /** The keys of steps and waits that have not ended; of a wait, whether somebody awaits it. */
+  readonly #open = new Map<string, Attention | undefined>()
   readonly #turns: Turns
   /** How many functions of steps, and reads of the journal, are under way. */
   #busy = 0
@@ -105,29 +103,30 @@ export class Steps {
     work: (context: StepContext) => T | Promise<T>,
     options: StepOptions<T> = {},
   ): Promise<T> {
-    if (this.#isDropped) return never
+    if (this.#isDropped) return never()
     const key = this.#use(name)
-    const how = readOptions(key, options)
+    const how = readOptions(key, work, options)
     return this.#opened(key, () => this.#step(key, work, how))
   }
 
   async #step<T>(key: string, work: (context: StepContext) => T | Promise<T>, how: How): Promise<T> {
-    if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never
+    if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never()
     const before = await this.#find(key)
-    if (before !== undefined) {
+    // What was a wait of this name before is a step now: it runs.
+    if (before?.kind === 'result' || before?.kind === 'error') {
       await this.#replay.turnOf(before)
-      if (this.#isDropped) return never
+      if (this.#isDropped) return never()
       return this.#again(key, before, how) as T
     }
     if (this.#undoing !== undefined) return this.#stuck()
     if (how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
-    const begun = this.#replay.begun(key)
+    const begun = before === undefined ? this.#replay.begun(key) : undefined
     let { failed = 0, until = 0 } = begun ?? {}
     for (;;) {
       if (until > this.#now()) await this.#waits.wait(undefined, [], until)
-      if (this.#isDropped) return never
+      if (this.#isDropped) return never()
       const answer = await this.#try(key, work, failed + 1, how)
-      if (this.#isDropped) return never
+      if (this.#isDropped) return never()
       if ('value' in answer) return answer.value
       failed += 1
       if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer.error)
@@ -136,34 +135,38 @@ export class Steps {
     }
   }
 
-  async sleep(name: StepName, duration: Duration): Promise<void> {
-    if (this.#isDropped) return never
-    const key = this.#use(name)
-    const ms = msOf(duration, `${this.#around.name}: sleep(${stepWords(key)})`)
-    await this.#opened(key, () => this.#wait(key, [], ms))
+  sleep(name: StepName, duration: Duration): Promise<void> {
+    return Awaited.of(async (attention) => {
+      if (this.#isDropped) return never()
+      const key = this.#use(name)
+      const ms = msOf(duration, `${this.#around.name}: sleep(${stepWords(key)})`)
+      await this.#opened(key, () => this.#wait(key, [], ms), attention)
+    })
   }
 
-  async waitFor<S extends SignalKind<unknown> | Readonly<Record<string, SignalKind<unknown>>>>(
+  waitFor<S extends SignalKind<unknown> | Readonly<Record<string, SignalKind<unknown>>>>(
     signals: S,
     { timeout, name }: WaitOptions = {},
   ): Promise<Waited<S> | undefined> {
-    if (this.#isDropped) return never
-    const isOne = typeof signals.name === 'string'
-    const kinds = Object.entries(isOne ? { value: signals } : signals) as [string, SignalKind<unknown>][]
-    const names = kinds.map(([, kind]) => kind.name)
-    const key = this.#use(name ?? names.join(' or '))
-    const ms =
-      timeout === undefined
-        ? undefined
-        : msOf(timeout, `${this.#around.name}: the timeout of waitFor(${stepWords(key)})`)
-    const number = await this.#opened(key, () => this.#wait(key, names, ms))
-    if (number === undefined) return undefined
-    const got = this.#waits.signals[number]
-    const found = kinds.find(([, kind]) => kind.name === got?.name)
-    if (got === undefined || found === undefined) throw damaged(`signal ${number} at ${key}`)
-    const [field, kind] = found
-    const value = await signalValue(kind, got.text)
-    return (isOne ? { value } : { name: field, value }) as Waited<S>
+    return Awaited.of(async (attention) => {
+      if (this.#isDropped) return never()
+      const isOne = typeof signals.name === 'string'
+      const kinds = Object.entries(isOne ? { value: signals } : signals) as [string, SignalKind<unknown>][]
+      const names = kinds.map(([, kind]) => stepKey(kind?.name))
+      const key = this.#use(name ?? names.join(' or '))
+      const ms =
+        timeout === undefined
+          ? undefined
+          : msOf(timeout, `${this.#around.name}: the timeout of waitFor(${stepWords(key)})`)
+      const number = await this.#opened(key, () => this.#wait(key, names, ms), attention)
+      if (number === undefined) return undefined
+      const got = this.#waits.signals[number]
+      const found = kinds.find(([, kind]) => kind.name === got?.name)
+      if (got === undefined || found === undefined) throw damaged(`signal ${number} at ${key}`)
+      const [field, kind] = found
+      const value = await signalValue(kind, got.text)
+      return (isOne ? { value } : { name: field, value }) as Waited<S>
+    })
   }
 
   async *eachItem<T, C>(
@@ -171,14 +174,14 @@ export class Steps {
     page: (cursor: C | undefined) => ItemsPage<T, C> | Promise<ItemsPage<T, C>>,
     { exact = false }: EachItemOptions = {},
   ): AsyncGenerator<T, void, undefined> {
-    if (this.#isDropped) await never
+    if (this.#isDropped) await never()
     const key = this.#use(name)
-    this.#open.add(key)
+    this.#open.set(key, undefined)
     try {
       const before = await this.#find(key)
       if (before !== undefined) {
         await this.#replay.turnOf(before)
-        if (this.#isDropped) await never
+        if (this.#isDropped) await never()
         return
       }
       if (this.#undoing !== undefined) await this.#stuck()
@@ -194,13 +197,9 @@ export class Steps {
         const found = await this.#busily(() =>
           current.run({ of: this, key }, async () => page(cursor as C | undefined)),
         )
-        if (!Array.isArray(found?.items))
-          throw new JobsError(
-            'STEP_INVALID',
-            `${this.#around.name}: the page of ${stepWords(key)} was ${shown(found)}; it must be { items, cursor }`,
-          )
+        if (!Array.isArray(found?.items)) throw noPage(this.#around.name, key, found)
         for (const item of found.items.slice(skip)) {
-          if (this.#isDropped) await never
+          if (this.#isDropped) await never()
           yield item as T
           if (this.#around.reason !== undefined) throw this.#around.reason
           skip += 1
@@ -297,9 +296,11 @@ export class Steps {
     this.#asks = true
   }
 
-  /** The error of a handler that has returned before its steps have ended; undefined if all have. */
+  /**
+   * The error of a handler that has returned before its steps have ended; undefined if all have. A wait that
+   * somebody awaits has lost a race.
+   */
   get notAwaited(): JobsError | undefined {
-    if (this.#open.size === 0) return undefined
     return notAwaited(this.#around.name, this.#open)
   }
 
@@ -335,8 +336,8 @@ export class Steps {
   }
 
   /** Notes that a step or wait is under way. */
-  async #opened<T>(key: string, act: () => Promise<T>): Promise<T> {
-    this.#open.add(key)
+  async #opened<T>(key: string, act: () => Promise<T>, attention?: Attention): Promise<T> {
+    this.#open.set(key, attention)
     try {
       return await act()
     } finally {
@@ -374,6 +375,7 @@ export class Steps {
     try {
       const decided = this.#recorder.decided()
       if (decided !== undefined) await decided
+      if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
       this.#recorder.checkRoom(1)
       // So that people are told at which step its workers die.
@@ -403,7 +405,7 @@ export class Steps {
   /** A handler that runs only to say how its steps are undone has come to what does not run. */
   #stuck(): Promise<never> {
     this.#undoing!.stuck()
-    return never
+    return never()
   }
 
   /** Undoes one step. @returns why not, or in how many milliseconds it is tried again */
@@ -457,14 +459,14 @@ export class Steps {
     const inside = current.getStore()
     if (inside?.of === this) throw waitsInside(this.#around.name, key, inside.key)
     const before = await this.#find(key)
-    if (this.#isDropped) return never
-    if (before !== undefined) {
+    if (this.#isDropped) return never()
+    if (before !== undefined && endsWait(before, names, this.#waits.signals)) {
       await this.#replay.turnOf(before)
-      if (this.#isDropped) return never
+      if (this.#isDropped) return never()
       return before.kind === 'got' ? Number(before.value) : undefined
     }
     if (this.#undoing !== undefined) return this.#stuck()
-    const begun = this.#replay.begun(key)
+    const begun = before === undefined ? this.#replay.begun(key) : undefined
     const until =
       begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) {
@@ -478,7 +480,7 @@ export class Steps {
       this.#around.send()
     }
     const number = await over
-    return this.#isDropped ? never : number
+    return this.#isDropped ? never() : number
   }
 
   #suspend(waits: string[], until: number | undefined): void {

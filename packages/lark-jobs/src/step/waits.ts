@@ -59,6 +59,8 @@ export class Waits {
   /** Waits whose time had come when they were asked for. */
   #due: StepWait[] = []
   #isDropped = false
+  /** Why the run was aborted. */
+  #failure: { reason: unknown } | undefined
 
   constructor(around: WaitsAround, signals: readonly KeptSignal[], taken: Set<number>) {
     this.#around = around
@@ -83,6 +85,9 @@ export class Waits {
     until: number | undefined,
   ): Promise<number | undefined> {
     return new Promise((over, fail) => {
+      // The run may have been aborted while its journal was read.
+      if (this.#failure !== undefined) fail(this.#failure.reason)
+      if (this.#isDropped) return
       const wait: StepWait = { key, names, until, stop: none, isShort: false, over, fail }
       this.#open.add(wait)
       if (this.#take(wait)) return
@@ -109,6 +114,7 @@ export class Waits {
   /** The run was aborted: no wait ends as it should. */
   fail(reason: unknown): void {
     const all = [...this.#open]
+    this.#failure = { reason }
     this.drop()
     for (const { fail } of all) fail(reason)
   }

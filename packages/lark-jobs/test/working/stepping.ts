@@ -390,6 +390,29 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ runs: 5, failures: 0 })
   })
 
+  test('a name that meant something else in the release before begins anew', async () => {
+    await using bench = await Bench.make(connect)
+    let runs = 0
+    const { result } = await run(bench, async (job) => {
+      runs += 1
+      if (runs === 1) {
+        await job.sleep('a', 1)
+        await job.step('b', () => call('before', 1))
+        await bench.jobs.handle(StepsJob, job.id!).send(rejected)
+        await job.waitFor({ approved, rejected }, { name: 'c' })
+        await job.step('d', () => 1, { from: {} })
+        throw new Error('again')
+      }
+      const a = await job.step('a', () => call('a', 'step'))
+      await job.sleep('b', 1)
+      const c = await job.waitFor(approved, { name: 'c', timeout: 1_100 })
+      const d = await job.step('d', () => 1, { from: { 1: () => null as never } })
+      return { a, c: c ?? null, d, runs }
+    })
+    expect(result).toEqual({ a: 'step', c: null, d: null, runs: 3 })
+    expect(called).toEqual(['before', 'a'])
+  })
+
   test('a race ends in a later run as it ended in the first', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
