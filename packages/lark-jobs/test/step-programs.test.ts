@@ -216,3 +216,27 @@ test.each([1, 2])(
     expect(all.filter(({ world }) => world.runs > 2).length).toBeGreaterThan(PROGRAMS / 2)
   },
 )
+
+test('what was recorded comes before what was not, however long it takes to read', async () => {
+  const names = Array.from({ length: 50 }, (_, i) => `step${i}`)
+  const entries = ['wnap\n1', ...names.map((name) => `r${name}\n1`)]
+  const steps = new Steps({
+    job: {
+      ...{ id: 'job', runs: 2, crashes: 0, failures: 0 },
+      journal: { entries, count: entries.length, bytes: 0, signals: [] },
+    },
+    name: 'RandomJob',
+    ...{ reason: undefined, spent: undefined, hadSpent: () => {}, suspend: undefined },
+    signal: new AbortController().signal,
+    now: () => Date.now(),
+    send: () => {},
+    more: async () => undefined,
+  } as ConstructorParameters<typeof Steps>[0])
+  const inTurn = async () => {
+    for (const name of names) await steps.step(name, () => 1)
+    return 'steps'
+  }
+  // Its time has come long ago, but the steps ended while it was not over.
+  expect(await Promise.race([steps.sleep('nap', 1).then(() => 'nap'), inTurn()])).toBe('steps')
+  steps.end(undefined)
+})

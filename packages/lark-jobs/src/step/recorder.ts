@@ -9,7 +9,7 @@ import { JobsError } from '../model/errors.ts'
 import type { Recorded } from '../model/journal.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
-import type { Turns } from './turns.ts'
+import type { Replay } from './replay.ts'
 
 /** The most entries of a job, and their bytes. */
 export const MAX_ENTRIES = 10_000
@@ -42,11 +42,15 @@ export class Recorder {
   /** What is undone is recorded whatever there is already. */
   isUnbounded = false
   readonly #send: () => void
-  readonly #turns: Turns
+  readonly #replay: Pick<Replay, 'pass' | 'next'>
 
   /** @param send asks for a call that brings what `take` returns */
-  constructor({ count, bytes }: { count: number; bytes: number }, send: () => void, turns: Turns) {
-    this.#turns = turns
+  constructor(
+    { count, bytes }: { count: number; bytes: number },
+    send: () => void,
+    replay: Pick<Replay, 'pass' | 'next'>,
+  ) {
+    this.#replay = replay
     this.#at = this.#from = count
     this.#bytes = bytes
     this.#send = send
@@ -81,7 +85,7 @@ export class Recorder {
   ended(entry: string, decides: boolean): Promise<void> | undefined {
     this.later(entry, decides)
     if (this.isBusy) return this.#record(false)
-    return this.#turns.next()
+    return this.#replay.next()
   }
 
   /**
@@ -163,7 +167,7 @@ export class Recorder {
     this.#sent = 0
     const over = this.#waiting.filter(({ at }) => lost !== undefined || at <= this.#at)
     this.#waiting = this.#waiting.filter((each) => !over.includes(each))
-    for (const { stored, failed } of over) lost === undefined ? this.#turns.pass(stored) : failed(lost)
+    for (const { stored, failed } of over) lost === undefined ? this.#replay.pass(stored) : failed(lost)
     if (this.#entries.length > 0 && lost === undefined) this.#send()
   }
 

@@ -70,6 +70,8 @@ export class Replay {
   /** The place of the end that comes next. */
   #next = 0
   readonly #asked = new Map<number, () => void>()
+  /** Ends that were not recorded, in their order. */
+  #fresh: (() => void)[] = []
   #isTurning = false
   readonly #turns: Turns
   readonly #spent: (run: number, ms: number) => void
@@ -134,6 +136,25 @@ export class Replay {
       this.#asked.set(place, resolve)
       this.#passOverSoon()
     })
+  }
+
+  /** Goes on with an end that was not recorded: behind all that were, unless nobody asks for these. */
+  pass(go: () => void): void {
+    if (this.#isOver) {
+      this.#turns.pass(go)
+      return
+    }
+    this.#fresh.push(go)
+    this.#passOverSoon()
+  }
+
+  /** Resolves when an end that was not recorded may go on; undefined if it may now. */
+  next(): Promise<void> | undefined {
+    return this.#isOver ? this.#turns.next() : new Promise((go) => this.pass(go))
+  }
+
+  get #isOver(): boolean {
+    return this.#next >= this.#order.length
   }
 
   /** Nothing is handed out any more. */
@@ -230,6 +251,8 @@ export class Replay {
       this.#next += 1
       this.#turns.pass(go)
     }
+    if (!this.#isOver || this.#fresh.length === 0) return
+    for (const go of this.#fresh.splice(0)) this.#turns.pass(go)
   }
 
   #passOverSoon(): void {
@@ -241,17 +264,11 @@ export class Replay {
   /** Nobody asks for what comes next: the first that was asked for has its turn. */
   #passOver(): void {
     this.#isTurning = false
-    if (this.#asked.size === 0) return
-    if (!this.#turns.isOver) {
-      this.#passOverSoon()
-      return
+    if (this.#asked.size + this.#fresh.length === 0) return
+    if (this.#turns.isOver) {
+      this.#next = Math.min(this.#order.length, ...this.#asked.keys())
+      this.#release()
     }
-    const first = Math.min(...this.#asked.keys())
-    const go = this.#asked.get(first)!
-    this.#asked.delete(first)
-    this.#next = first + 1
-    this.#turns.pass(go)
-    this.#release()
-    if (this.#asked.size > 0) this.#passOverSoon()
+    if (this.#asked.size + this.#fresh.length > 0) this.#passOverSoon()
   }
 }

@@ -7,6 +7,7 @@ import { JobsError } from '../model/errors.ts'
 import { encode } from '../model/payload.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { LONGEST_TIMER } from '../model/run/run.ts'
+import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
 import { readJson } from './entries.ts'
@@ -43,7 +44,7 @@ export interface StepContext {
   /** Which try this is, from 1. */
   readonly attempt: number
   /** Aborted when the try should end: at its timeout, and with the job's own signal. */
-  readonly signal: AbortSignal
+  readonly signal: AbortSignalLike
 }
 
 export interface How {

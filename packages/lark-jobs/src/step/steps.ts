@@ -78,7 +78,7 @@ export class Steps {
       // After a failure, an attempt begins anew.
       (run, ms) => run === around.job.runs - 1 && !journal?.undo && around.hadSpent(ms),
     )
-    this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send(), this.#turns)
+    this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send(), this.#replay)
     if (journal?.undo) {
       this.#undoing = new Undoing()
       this.#recorder.isUnbounded = true
