@@ -4,7 +4,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Execution } from '../src/run/execution.ts'
 import { DeathWatch } from '../src/worker/death.ts'
-import type { ProcessEnd } from '../src/worker/lease/lease-thread.ts'
+import type { ProcessEnd } from '../src/worker/process-end.ts'
 
 const watches: DeathWatch[] = []
 afterEach(async () => {

@@ -107,7 +107,7 @@ export async function inTime<T>(
   work: (context: StepContext) => T | Promise<T>,
   context: Omit<StepContext, 'signal'>,
   { timeout }: How,
-  signal: AbortSignal,
+  signal: AbortSignalLike,
 ): Promise<T> {
   if (timeout === undefined) return await work({ ...context, signal })
   const late = new AbortController()

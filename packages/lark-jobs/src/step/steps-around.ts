@@ -3,6 +3,7 @@
  */
 import type { Journal } from '../model/journal.ts'
 import type { ClaimedJob } from '../model/record.ts'
+import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { WaitTimes } from './wait-times.ts'
 
 /** What the run around the steps gives them. */
@@ -14,7 +15,7 @@ export interface StepsAround {
   readonly name: string
   /** Why the run was aborted. */
   readonly reason: unknown
-  readonly signal: AbortSignal
+  readonly signal: AbortSignalLike
   /** Milliseconds since 1970 by the store's clock. */
   now(): number
   /** Asks for a call that brings what is recorded to the store. */

@@ -11,8 +11,9 @@ import type { Settlement } from '../store/contract/store.ts'
 import { listed } from '../words/listed.ts'
 import { plural } from '../words/plural.ts'
 import { fieldOf, isError, textOf } from '../words/thrown.ts'
-import type { LeaseThread, ProcessEnd } from './lease/lease-thread.ts'
+import type { LeaseThread } from './lease/lease-thread.ts'
 import { Part } from './part.ts'
+import type { Ending, Unstored } from './process-end.ts'
 import type { WorkerReport } from './report.ts'
 
 /** How many frames of the stack are searched for the call of `process.exit()`. */
@@ -26,14 +27,12 @@ const HANDING_BACK = 2_000
 /** Milliseconds that the thread then gets to close its store. */
 const CLOSING = 1_000
 
-export type Ending = (cause: string, ranJobs: boolean, outcomes: ProcessEnd['outcomes']) => void
-
 interface Watched {
   running: ReadonlySet<Execution>
   report: Pick<WorkerReport, 'warn'>
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
   /** How jobs ended, of which the store has not heard: by their partition. */
-  unstored: () => ProcessEnd['outcomes']
+  unstored: () => Unstored
   /**
    * Told why the process ends: its supervisor, which hands back what it holds, and tells the store the
    * outcomes if the thread could not. `ranJobs`: handlers were running.
@@ -114,7 +113,7 @@ function tellOf(one: Watched, code: number, stack: readonly string[]): void {
 }
 
 /** Without what only this thread knows of a job. */
-function sendable([partition, settlements]: ProcessEnd['outcomes'][number]): ProcessEnd['outcomes'][number] {
+function sendable([partition, settlements]: Unstored[number]): Unstored[number] {
   return [partition, settlements.map(({ id, token, outcome }) => ({ id, token, outcome }))]
 }
 

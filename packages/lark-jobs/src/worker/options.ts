@@ -29,7 +29,7 @@ import type { Definition } from '../schedule/definition.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import type { StoreLocation } from '../store/connect.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
-import type { Ending } from './death.ts'
+import type { Ending } from './process-end.ts'
 import type { WorkerReport } from './report.ts'
 
 /** Jobs at a time. */

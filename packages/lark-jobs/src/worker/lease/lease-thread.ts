@@ -7,13 +7,14 @@
  *   new → running → stopped; or missing: there is no file for the thread (a bundle), or no store that it
  *   could open
  */
+
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { StoreLocation } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/connection/credentials.ts'
-import type { Settlement } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { Part } from '../part.ts'
+import type { ProcessEnd } from '../process-end.ts'
 import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
@@ -128,14 +129,6 @@ export interface Watch {
 export interface Served {
   partition: string
   unread: SharedArrayBuffer
-}
-
-/** How a process ends, and what its worker leaves to the thread. */
-export interface ProcessEnd {
-  /** Continues "its process"; left out if a supervisor hands back what the worker holds. */
-  cause?: string
-  /** How jobs ended, of which the store has not heard: by their partition. */
-  outcomes: (readonly [partition: string, settlements: readonly Settlement[]])[]
 }
 
 /** The part of a `Watch` that only the worker knows. */

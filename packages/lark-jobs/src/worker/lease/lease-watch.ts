@@ -28,16 +28,8 @@ import { inTime, within } from '../../waiting/bounded-wait.ts'
 import { Deferred } from '../../waiting/deferred.ts'
 import { Claimer } from '../fetch/claimer.ts'
 import { Part } from '../part.ts'
-import {
-  clock,
-  LEASE_THREAD,
-  type Message,
-  type ProcessEnd,
-  Pulse,
-  type Served,
-  VERSION,
-  type Watch,
-} from './lease-thread.ts'
+import type { ProcessEnd, Unstored } from '../process-end.ts'
+import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
 import { DONE, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
 import { StoppedLoop } from './loop-holder.ts'
 import { nameOf as nameOfRun } from './loop-witness.ts'
@@ -335,7 +327,7 @@ class LeaseWatch extends Part {
   }
 
   /** Tells the store how jobs ended, until it has heard of all, or until the worker waits no longer. */
-  async #tellOutcomes(outcomes: ProcessEnd['outcomes']): Promise<void> {
+  async #tellOutcomes(outcomes: Unstored): Promise<void> {
     await this.#opened.promise
     for (const [partition, settlements] of outcomes) {
       const claimer = this.#claimers.find((each) => each.partition === partition)
