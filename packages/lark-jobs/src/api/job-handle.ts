@@ -217,7 +217,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    */
   async send<T>(
     signal: SignalKind<T, unknown>,
-    ...[value, options = {}]: SendArguments<T>
+    ...[value, options = {}]: SendArguments<NoInfer<T>>
   ): Promise<boolean> {
     const { readSignal, sendAt, sendNow } = await import('../operate/change/send.ts')
     const read = await readSignal(signal as SignalKind<unknown>, value, options)

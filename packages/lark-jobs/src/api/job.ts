@@ -417,7 +417,7 @@ export abstract class Job {
    */
   step<T>(
     name: StepName,
-    work: (context: StepContext) => T | Promise<T>,
+    work: (context: StepContext) => T | PromiseLike<T>,
     options?: StepOptions<T>,
   ): Promise<T> {
     return this.#steps('step', (steps) => steps.step(name, work, options))

@@ -104,7 +104,7 @@ export function convert(recorded: string, from: StepOptions['from']): unknown {
 
 /** Calls the function of a step, for as long as it may take. */
 export async function inTime<T>(
-  work: (context: StepContext) => T | Promise<T>,
+  work: (context: StepContext) => T | PromiseLike<T>,
   context: Omit<StepContext, 'signal'>,
   { timeout }: How,
   signal: AbortSignalLike,

@@ -100,7 +100,7 @@ export class Steps {
 
   async step<T>(
     name: StepName,
-    work: (context: StepContext) => T | Promise<T>,
+    work: (context: StepContext) => T | PromiseLike<T>,
     options: StepOptions<T> = {},
   ): Promise<T> {
     if (this.#isDropped) return never()
@@ -109,7 +109,7 @@ export class Steps {
     return this.#opened(key, () => this.#step(key, work, how))
   }
 
-  async #step<T>(key: string, work: (context: StepContext) => T | Promise<T>, how: How): Promise<T> {
+  async #step<T>(key: string, work: (context: StepContext) => T | PromiseLike<T>, how: How): Promise<T> {
     if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never()
     const before = await this.#find(key)
     // What was a wait of this name before is a step now: it runs.
@@ -366,7 +366,7 @@ export class Steps {
 
   async #try<T>(
     key: string,
-    work: (context: StepContext) => T | Promise<T>,
+    work: (context: StepContext) => T | PromiseLike<T>,
     attempt: number,
     how: How,
   ): Promise<{ value: T } | { error: unknown }> {
