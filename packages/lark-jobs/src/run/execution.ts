@@ -170,6 +170,9 @@ export class Execution implements Writer {
       },
       suspend: (wait) => this.#suspend({ kind: 'suspended', ...wait }),
       times: environment.stepTimes,
+      get processing() {
+        return execution.processing
+      },
     })
     return this.stepsIfAny
   }

@@ -34,11 +34,21 @@ export function stepKey(name: unknown): string {
 
 /** The name as people read it: `mail 7`. A text may begin as a list does: `[draft] mail`. */
 export function stepWords(key: string): string {
-  if (!key.startsWith('[')) return key
+  return partsOf(key).join(' ')
+}
+
+/** What the name has in common with the others of a loop: `mail`. */
+export function stepFamily(key: string): string {
+  const parts = partsOf(key)
+  return String(parts.find((part) => typeof part === 'string') ?? parts[0])
+}
+
+function partsOf(key: string): (string | number)[] {
+  if (!key.startsWith('[')) return [key]
   try {
-    return (JSON.parse(key) as (string | number)[]).join(' ')
+    return JSON.parse(key)
   } catch {
-    return key
+    return [key]
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Journal } from '../model/journal.ts'
 import type { ClaimedJob } from '../model/record.ts'
+import type { Processing } from '../model/run/telemetry.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { WaitTimes } from './wait-times.ts'
 
@@ -28,6 +29,8 @@ export interface StepsAround {
   hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
+  /** Undefined: there is no telemetry. */
+  readonly processing?: Pick<Processing, 'step'> | undefined
   /** How waits pass the time. Default: by timers. */
   times?: WaitTimes | undefined
   /** Told whether the run only waits, when that may have changed. */

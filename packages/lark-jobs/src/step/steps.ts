@@ -4,7 +4,6 @@
  *
  *   running → suspended, or ended
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { defined } from '@s18i/lark/internal'
 import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
@@ -17,6 +16,7 @@ import type { Duration } from '../words/duration.ts'
 import { textOf } from '../words/thrown.ts'
 import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
 import { type Attention, Awaited, never } from './awaited.ts'
+import { callStep, stepAround } from './call.ts'
 import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
 import { noPage, notAwaited, shortened, usedTwice } from './misused.ts'
@@ -43,8 +43,6 @@ import { Undoing, type UndoneSteps } from './undoing.ts'
 import { waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
 
-/** In the function of a step: which one it is. */
-const current = new AsyncLocalStorage<{ of: Steps; key: string }>()
 /** How often an undo is tried, at least. */
 const UNDO_TRIES = 5
 
@@ -195,7 +193,7 @@ export class Steps {
       }
       do {
         const found = await this.#busily(() =>
-          current.run({ of: this, key }, async () => page(cursor as C | undefined)),
+          callStep(this.#around, 'page', key, 1, async () => page(cursor as C | undefined)),
         )
         if (!Array.isArray(found?.items)) throw noPage(this.#around.name, key, found)
         for (const item of found.items.slice(skip)) {
@@ -381,8 +379,9 @@ export class Steps {
       // So that people are told at which step its workers die.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
-      const here = { of: this, key }
-      const value = await current.run(here, () => inTime(work, context, how, this.#around.signal))
+      const value = await callStep(this.#around, 'step', key, attempt, () =>
+        inTime(work, context, how, this.#around.signal),
+      )
       const text = resultText(value, `${this.#around.name}: the step ${stepWords(key)}`)
       await this.#recorder.now(writeEntry('result', key, versioned(text, how.from)), true)
       return { value }
@@ -429,7 +428,7 @@ export class Steps {
       if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${id}/${key}/undo`, attempt: failed + 1 }
       try {
-        await current.run({ of: this, key }, () =>
+        await callStep(this.#around, 'undo', key, context.attempt, () =>
           inTime((told) => work(result, told), context, how, this.#around.signal),
         )
         await this.#recorder.now(writeEntry('undone', key), true)
@@ -456,8 +455,8 @@ export class Steps {
   }
 
   async #wait(key: string, names: readonly string[], ms: number | undefined): Promise<number | undefined> {
-    const inside = current.getStore()
-    if (inside?.of === this) throw waitsInside(this.#around.name, key, inside.key)
+    const inside = stepAround(this.#around)
+    if (inside !== undefined) throw waitsInside(this.#around.name, key, inside)
     const before = await this.#find(key)
     if (this.#isDropped) return never()
     if (before !== undefined && endsWait(before, names, this.#waits.signals)) {

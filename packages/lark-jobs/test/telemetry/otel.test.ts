@@ -13,6 +13,7 @@ import { expect, test, vi } from 'vitest'
 import { createJobs, Job, JobsError } from '../../src/index.ts'
 import type { ClaimedJob } from '../../src/model/record.ts'
 import { otel } from '../../src/otel.ts'
+import { stepFamily, stepWords } from '../../src/step/name.ts'
 import { attribute, metric } from '../../src/telemetry/otel/conventions.ts'
 import { OpenTelemetry } from '../../src/telemetry/otel/open-telemetry.ts'
 import { idsOf, Sdk } from './sdk.ts'
@@ -110,6 +111,25 @@ test.each([
   new OpenTelemetry().processing(run(), () => {}).ended('failed', 1, error)
   expect(sdk.spans('process emails')[0]!.attributes['error.type']).toBe(type)
 })
+
+test.each([
+  ['charge', 'step charge', 'charge'],
+  ['["mail",7]', 'step mail', 'mail 7'],
+  ['[7,"mail"]', 'step mail', '7 mail'],
+  ['[7]', 'step 7', '7'],
+  ['[draft] a', 'step [draft] a', '[draft] a'],
+])(
+  'the name of the span of a step has no more than the steps of a loop have in common: %s',
+  async (key, ...names) => {
+    await using sdk = new Sdk()
+    const step = { what: 'step', name: stepWords(key), family: stepFamily(key), attempt: 2 } as const
+    const processing = new OpenTelemetry().processing(run(), () => {})
+    expect(await processing.step(step, async () => 5)).toBe(5)
+    const [span] = sdk.spans()
+    expect([span!.name, span!.attributes['lark.step.name']]).toEqual(names)
+    processing.ended('completed', 1)
+  },
+)
 
 test('an SDK that is set up late gets the metrics from then on, and all counts', async () => {
   const telemetry = new OpenTelemetry()

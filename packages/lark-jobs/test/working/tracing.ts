@@ -4,7 +4,16 @@
 
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { expect, test, vi } from 'vitest'
-import { batch, chain, type DispatchableFlow, Job, unique } from '../../src/index.ts'
+import {
+  batch,
+  chain,
+  type DispatchableFlow,
+  defineSignal,
+  Job,
+  context as jobContext,
+  unique,
+  withContext,
+} from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { otel } from '../../src/otel.ts'
 import { idsOf, Sdk } from '../telemetry/sdk.ts'
@@ -35,6 +44,41 @@ class OuterJob extends Job {
   static jobs: Bench['jobs']
   async handle() {
     await OuterJob.jobs.dispatch(new StepJob(), { how: 'fine' })
+  }
+}
+const go = defineSignal('go')
+/** Mails in two tries, whose results come together with those of the other jobs; then waits for `go`. */
+class TripJob extends Job {
+  override readonly key = 'trip'
+  static met: () => Promise<unknown>
+  async handle({ n }: { n: number }) {
+    const see = () => {
+      inside()
+      return [propagation.getActiveBaggage()?.getEntry('tenant')?.value, jobContext()?.['user']]
+    }
+    const mailed = await this.step(
+      ['mail', n],
+      async ({ attempt }) => {
+        if (attempt === 1) throw new TypeError('no paper')
+        await TripJob.met()
+        return see()
+      },
+      { tries: 2, backoff: 0 },
+    )
+    const between = see()
+    await this.waitFor(go)
+    const pages: number[] = []
+    for await (const row of this.eachItem('rows', () => ({ items: [n] }))) pages.push(row)
+    await this.step('end', see)
+    return { mailed, between, pages }
+  }
+}
+class UndoneJob extends Job {
+  override readonly key = 'undone'
+  override tries = 1
+  async handle() {
+    await this.step('book', () => 7, { undo: inside })
+    throw new Error('sold out')
   }
 }
 class OnceJob extends Job {
@@ -155,6 +199,89 @@ export function tracing(connect: Connect): void {
     const parents = sdk.spans('inside').map((span) => idsOf(span).parent)
     expect(parents).toHaveLength(5)
     expect(new Set(parents)).toEqual(new Set(runs.map((span) => idsOf(span).id)))
+  })
+
+  test('each call of a step has a span in its run, in the context of its job, also after a suspension', async () => {
+    await using app = await traced()
+    const { sdk, bench, client } = app
+    let waiting: (() => void)[] = []
+    TripJob.met = () =>
+      new Promise<void>((resolve) => {
+        waiting.push(resolve)
+        if (waiting.length < 2) return
+        for (const each of waiting) each()
+        waiting = []
+      })
+    const { store } = await insideOf(client).open()
+    const calls = vi.spyOn(store, 'extend')
+    const trips = []
+    for (const n of [1, 2]) {
+      const baggage = propagation.createBaggage({ tenant: { value: `t${n}` } })
+      const dispatch = () => client.dispatch(new TripJob().with({ n }))
+      trips.push(
+        await context.with(propagation.setBaggage(context.active(), baggage), () =>
+          withContext({ user: `u${n}` }, dispatch),
+        ),
+      )
+    }
+    await bench.work([TripJob], {}, client)
+    for (const trip of trips)
+      await vi.waitFor(async () => expect((await trip.status())?.state).toBe('delayed'), 15_000)
+    for (const trip of trips) await trip.send(go)
+    const seen = await Promise.all(trips.map((trip) => trip.result({ timeout: '20s' })))
+    const own = (n: number) => [`t${n}`, `u${n}`]
+    expect(seen).toEqual([1, 2].map((n) => ({ mailed: own(n), between: own(n), pages: [n] })))
+    const results = calls.mock.calls.map(([, , notes]) => notes.flatMap((note) => note.steps?.entries ?? []))
+    expect(
+      results.map((entries) => entries.filter((entry) => entry.startsWith('r["mail"')).length),
+    ).toContain(2)
+
+    for (const [i, { id }] of trips.entries()) {
+      const of = (name: string) =>
+        sdk.spans(name).filter((span) => span.attributes['messaging.message.id'] === id)
+      const [first, second] = of('process default')
+      // As with retries: a trace for each run, and the dispatch as what they have in common.
+      expect([first, second].map((run) => run!.attributes['lark.job.outcome'])).toEqual([
+        'suspended',
+        'completed',
+      ])
+      expect(idsOf(first!).trace).not.toBe(idsOf(second!).trace)
+      expect(idsOf(second!).links).toEqual(idsOf(first!).links)
+      expect(idsOf(second!).links).toHaveLength(1)
+      const common = {
+        ...{ 'messaging.destination.name': 'default', 'messaging.message.id': id, 'lark.job.key': 'trip' },
+        'lark.step.name': `mail ${i + 1}`,
+      }
+      const mails = of('step mail')
+      expect(mails.map(({ attributes }) => attributes)).toEqual([
+        { ...common, 'lark.step.attempt': 1, 'error.type': 'TypeError' },
+        { ...common, 'lark.step.attempt': 2 },
+      ])
+      expect(mails.map(({ status }) => status.code)).toEqual([SpanStatusCode.ERROR, SpanStatusCode.UNSET])
+      for (const [span, run] of [
+        ...mails.map((mail) => [mail, first] as const),
+        [of('page rows')[0], second] as const,
+        [of('step end')[0], second] as const,
+      ]) {
+        expect(span!.kind).toBe(SpanKind.INTERNAL)
+        expect(idsOf(span!)).toMatchObject({ parent: idsOf(run!).id, trace: idsOf(run!).trace })
+      }
+      const parents = sdk.spans('inside').map((span) => idsOf(span).parent)
+      const around = [mails[1], first, second, of('step end')[0]].map((span) => idsOf(span!).id)
+      expect(around.map((parent) => parents.filter((each) => each === parent).length)).toEqual([1, 1, 1, 1])
+    }
+  })
+
+  test('an undo has a span in the run that undoes', async () => {
+    await using app = await traced()
+    const { sdk, client } = app
+    await client.dispatch(new UndoneJob())
+    await app.run(UndoneJob)
+    const [undo] = sdk.spans('undo book')
+    expect(undo!.attributes).toMatchObject({ 'lark.step.name': 'book', 'lark.step.attempt': 1 })
+    expect(idsOf(undo!).parent).toBe(idsOf(sdk.spans('process default').at(-1)!).id)
+    expect(idsOf(sdk.spans('inside')[0]!).parent).toBe(idsOf(undo!).id)
+    expect(sdk.spans('step book')).toHaveLength(1)
   })
 
   test('many jobs, jobs of several queues and rejected ones', async () => {

@@ -72,10 +72,23 @@ export interface CrashedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key
   error: JobError
 }
 
+/** A call of a function of a step. */
+export interface TracedStep {
+  what: 'step' | 'undo' | 'page'
+  /** The name of the step, as people read it: `mail 7`. */
+  name: string
+  /** What it has in common with the others of a loop: `mail`. */
+  family: string
+  /** From 1. */
+  attempt: number
+}
+
 /** A run that is under way. */
 export interface Processing {
   /** Calls a function in the context of the run. */
   within<T>(act: () => T): T
+  /** Calls a function of a step, in a context of its own. */
+  step<T>(step: TracedStep, act: () => Promise<T>): Promise<T>
   /**
    * The run has ended.
    *

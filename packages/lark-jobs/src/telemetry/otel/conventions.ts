@@ -25,6 +25,8 @@ export const attribute = {
   outcome: 'lark.job.outcome',
   state: 'lark.job.state',
   rejected: 'lark.jobs.rejected',
+  step: 'lark.step.name',
+  stepAttempt: 'lark.step.attempt',
   schedule: 'lark.schedule.id',
   limiter: 'lark.limiter.name',
   /** The code of a finding of the doctor. */

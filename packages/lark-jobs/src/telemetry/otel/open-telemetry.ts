@@ -34,6 +34,7 @@ import type {
   Sent,
   TelemetryCalls,
   TracedRun,
+  TracedStep,
 } from '../../model/run/telemetry.ts'
 import { tickOf } from '../../model/tick.ts'
 import { lengthOf, MAX_TRACE, readTrace, type Trace } from '../../model/trace.ts'
@@ -111,12 +112,14 @@ class SendSpan implements Sending {
 
 /** The span of a run. */
 class ProcessSpan implements Processing {
+  readonly #tracer: Tracer
   readonly #span: Span
   readonly #context: Context
   readonly #meters: Meters
   readonly #run: TracedRun
 
   constructor(tracer: Tracer, meters: Meters, run: TracedRun) {
+    this.#tracer = tracer
     this.#meters = meters
     this.#run = run
     const { span, dispatched } = startRun(tracer, run)
@@ -127,6 +130,28 @@ class ProcessSpan implements Processing {
 
   within<T>(act: () => T): T {
     return context.with(this.#context, act)
+  }
+
+  /** A child of the span that is active where the handler comes to the step: that of the run, or its own. */
+  async step<T>({ what, name, family, attempt }: TracedStep, act: () => Promise<T>): Promise<T> {
+    const { job, queue, key } = this.#run
+    const span = this.#tracer.startSpan(`${what} ${family}`, {
+      attributes: {
+        [attribute.queue]: queue,
+        [attribute.id]: job.id,
+        [attribute.key]: key,
+        [attribute.step]: name,
+        [attribute.stepAttempt]: attempt,
+      },
+    })
+    try {
+      return await context.with(trace.setSpan(context.active(), span), act)
+    } catch (error) {
+      fail(span, error)
+      throw error
+    } finally {
+      span.end()
+    }
   }
 
   ended(how: RunEnd | 'lost', took: number, error?: unknown): void {
