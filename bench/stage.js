@@ -10,6 +10,8 @@ export class Stage {
   samples
   /** A separate connection to Redis, which the peer does not use. */
   probe
+  /** The file of the store, if it is one. */
+  file
   #task
   #peer
   #queues = []
@@ -23,6 +25,7 @@ export class Stage {
     const stage = new Stage()
     stage.#task = task
     stage.seconds = task.seconds
+    stage.file = task.place.file
     stage.samples = task.samples
     stage.#peer = await load(task.peer)
     const { connection } = task.near ?? task.place

@@ -28,6 +28,7 @@ import { measures as presets } from './presets.js'
 import { measures as processing } from './process.js'
 import { program } from './program.js'
 import { measures as schedules } from './schedules.js'
+import { embedded as embeddedSteps, measures as steps } from './steps.js'
 import { measures as telemetry } from './telemetry.js'
 
 /**
@@ -78,6 +79,7 @@ export const sections = [
     against: [{ title: '÷ BullMQ', peer: 'bullmq' }],
     measures: [...flows, ...schedules],
   },
+  { title: 'Redis, durable steps', against: [], measures: steps },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {
     title: 'Embedded store',
@@ -85,6 +87,7 @@ export const sections = [
     measures: [
       ...embedded,
       ...embeddedFlows,
+      ...embeddedSteps,
       program('embedded-program', 'lark-embedded', 'embedded-process-50', 4, 60_000),
       blocked('embedded-blocked', 'lark-embedded'),
       supervised('embedded-crash', 'lark-embedded'),

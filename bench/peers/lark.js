@@ -49,6 +49,8 @@ export async function open({ connection }, options = {}) {
 
   return {
     add: (payload) => jobs.dispatch(new Kind(), payload),
+    /** With a handle of the job. */
+    dispatch: (payload) => jobs.dispatch(draft(payload)),
     addMany: (payloads) => jobs.dispatchMany(new Kind(), payloads),
     addLater(payload, delay) {
       const job = new Kind()

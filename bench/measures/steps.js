@@ -1,0 +1,286 @@
+/**
+ * Durable steps: what one costs when it is recorded, when it is found again, and how soon a signal wakes a suspended
+ * job. A step returns a number. A job has room for 10,000 entries, a few fewer than that are recorded.
+ */
+import { statSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { defineSignal } from '../../packages/lark-jobs/dist/index.js'
+import { now } from '../clock.js'
+import { payload, payloads } from '../payloads.js'
+import { scaled } from '../scale.js'
+import { percentile } from '../statistics.js'
+
+/** The steps of one job, one after the other. */
+const STEPS = scaled(1_000)
+/** Jobs that run at the same time, and how many come one after the other. */
+const [WIDE, TURNS] = [scaled(50), scaled(10)]
+/** The steps of the longest job. */
+const LONG = Math.max(scaled(9_990), 2)
+/** So many of its first steps are compared with as many of its last. */
+const PART = scaled(1_000)
+const WARM_SIGNALS = scaled(30)
+const SLEEPERS = scaled(100_000)
+const signalled = defineSignal('signalled')
+
+const measuresOf = (prefix, peer, targets = {}) => [
+  {
+    name: `${prefix}steps-alone`,
+    peers: [peer],
+    rows: costs('a step one at a time', 'µs a step', targets.alone),
+    run: (stage) => cost(stage, 1, 5, (job) => inSequence(job, STEPS), STEPS),
+  },
+  {
+    name: `${prefix}steps-jobs`,
+    peers: [peer],
+    rows: costs('a step in 50 jobs at a time', 'µs a step', targets.jobs),
+    run: (stage) => cost(stage, WIDE, WIDE * TURNS, (job) => inSequence(job, scaled(200)), scaled(200)),
+  },
+  {
+    name: `${prefix}steps-wide`,
+    peers: [peer],
+    rows: costs('a step, 50 at a time in one job', 'µs a step'),
+    run: (stage) => cost(stage, 1, 5, inWidth, WIDE * scaled(190)),
+  },
+  {
+    name: `${prefix}steps-flat`,
+    peers: [peer],
+    rows: [
+      {
+        metric: 'ratio',
+        label: 'the last 1,000 of 10,000 steps ÷ the first',
+        unit: '×',
+        target: { most: 1.1 },
+      },
+      { metric: 'first', label: '  the first', unit: 'ms' },
+      { metric: 'last', label: '  the last', unit: 'ms' },
+    ],
+    run: flat,
+  },
+  {
+    name: `${prefix}steps-replay`,
+    peers: [peer],
+    rows: [
+      { metric: 'all', label: 'signal → behind 10,000 recorded steps', unit: 'ms' },
+      { metric: 'node', label: '  Node CPU a step', unit: 'µs' },
+      { metric: 'redis', label: '  Redis CPU a step', unit: 'µs' },
+    ],
+    run: replay,
+  },
+  {
+    name: `${prefix}steps-signal`,
+    peers: [peer],
+    rows: [
+      {
+        metric: 'p50',
+        label: "another client's signal → a suspended job goes on, p50",
+        unit: 'ms',
+        target: { most: 2 },
+      },
+      { metric: 'p99', label: '  p99', unit: 'ms', target: { most: 8 } },
+    ],
+    run: signals,
+  },
+  {
+    name: `${prefix}steps-sleepers`,
+    peers: [peer],
+    rounds: 1,
+    rows: [
+      {
+        metric: 'bytes',
+        label: '100,000 suspended jobs without a payload, the store for each',
+        unit: 'bytes',
+        target: targets.sleeper,
+      },
+      { metric: 'heap', label: '  heap of the worker for each', unit: 'bytes', target: { most: 60 } },
+    ],
+    run: sleepers,
+  },
+]
+
+export const measures = measuresOf('', 'lark', {
+  alone: [45, 35],
+  jobs: [4.5, 4],
+  sleeper: { most: 550 },
+})
+export const embedded = measuresOf('embedded-', 'lark-embedded', {
+  alone: [60],
+  jobs: [15],
+  sleeper: { most: 210 },
+})
+
+function costs(label, unit, [node, redis] = []) {
+  const target = (most) => most && { target: { most } }
+  return [
+    { metric: 'rate', label, unit: 'steps/s' },
+    { metric: 'node', label: '  Node CPU', unit, ...target(node) },
+    { metric: 'redis', label: '  Redis CPU', unit, ...target(redis) },
+  ]
+}
+
+async function inSequence(job, count) {
+  for (let n = 0; n < count; n++) await job.step(['one', n], () => n)
+}
+
+async function inWidth(job) {
+  for (let turn = 0; turn < scaled(190); turn++)
+    await Promise.all(Array.from({ length: WIDE }, (_, n) => job.step(['one', turn, n], () => n)))
+}
+
+/** A queue whose jobs run this handler, with the job and its payload. */
+const opened = (open, handler, options) =>
+  open({
+    tuned: 'latency',
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        handle(payload) {
+          return handler(this, payload)
+        }
+      },
+    ...options,
+  })
+
+/** So many jobs after one that warms up. */
+async function cost({ open, probe }, concurrency, jobs, handler, steps) {
+  const queue = await opened(open, handler)
+  await queue.work(concurrency)
+  const all = async (count) => {
+    const handles = []
+    for (let n = 0; n < count; n++) handles.push(await queue.dispatch(payload(n)))
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '4m' })))
+  }
+  await all(concurrency)
+  const redis = await probe?.cpu()
+  const node = process.cpuUsage()
+  const began = performance.now()
+  await all(jobs)
+  const took = performance.now() - began
+  const { user, system } = process.cpuUsage(node)
+  return {
+    rate: (jobs * steps) / (took / 1_000),
+    node: (user + system) / (jobs * steps),
+    ...(probe && { redis: ((await probe.cpu()) - redis) / (jobs * steps) }),
+  }
+}
+
+async function flat({ open }) {
+  const at = []
+  const queue = await opened(open, async (job, { warms }) => {
+    for (let n = 0; n < LONG; n++) {
+      if (!warms) at.push(performance.now())
+      await job.step(n.toString(), () => n)
+    }
+    at.push(performance.now())
+  })
+  await queue.work(1)
+  await (await queue.dispatch({ warms: true })).result({ timeout: '4m' })
+  at.length = 0
+  await (await queue.dispatch({})).result({ timeout: '4m' })
+  const [first, last] = [at[PART] - at[0], at[LONG] - at[LONG - PART]]
+  return { ratio: last / first, first, last }
+}
+
+async function replay({ open, probe }) {
+  let went = 0
+  const suspended = counter()
+  const options = { config: { hooks: { suspended: suspended.add } } }
+  const queue = await opened(open, replayed, options)
+  async function replayed(job) {
+    await Promise.all(Array.from({ length: LONG }, (_, n) => job.step(n.toString(), () => n)))
+    await job.waitFor(signalled)
+    went = performance.now()
+  }
+  await queue.work(1)
+  let metrics
+  // The first one warms up.
+  for (let n = 1; n <= 2; n++) {
+    const handle = await queue.dispatch(payload(n))
+    await suspended.until(n)
+    await pause(scaled(200))
+    const redis = await probe?.cpu()
+    const node = process.cpuUsage()
+    const sent = performance.now()
+    await handle.send(signalled)
+    await handle.result({ timeout: '4m' })
+    const { user, system } = process.cpuUsage(node)
+    metrics = {
+      all: went - sent,
+      node: (user + system) / LONG,
+      ...(probe && { redis: ((await probe.cpu()) - redis) / LONG }),
+    }
+  }
+  return metrics
+}
+
+async function signals({ open, samples }) {
+  const took = []
+  const suspended = counter()
+  const options = { config: { hooks: { suspended: suspended.add } } }
+  const waiting = async (job) => {
+    const { value } = await job.waitFor(signalled)
+    took.push(now() - value)
+  }
+  const [queue, sender] = [await opened(open, waiting, options), await opened(open, waiting)]
+  await queue.work(50)
+  const handles = []
+  const count = WARM_SIGNALS + samples
+  for (let n = 0; n < count; n++) handles.push(await sender.dispatch(payload(n)))
+  await suspended.until(count)
+  await pause(scaled(500))
+  for (const [n, handle] of handles.entries()) {
+    await handle.send(signalled, now())
+    while (took.length <= n) await pause(1)
+    await pause(scaled(5 + Math.random() * 10))
+  }
+  const warm = took.slice(WARM_SIGNALS)
+  return { p50: percentile(warm, 50), p99: percentile(warm, 99) }
+}
+
+/** The first ones are not counted: with them the server, the file and the worker get what they have once. */
+async function sleepers({ open, probe, file }) {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const size = async () => (probe ? probe.memory() : statSync(file).size)
+  /** Heap for each of those after the first. */
+  const sleep = async (few, more) => {
+    const suspended = counter()
+    const options = { config: { hooks: { suspended: suspended.add } } }
+    const queue = await opened(open, (job) => job.sleep('long', '1d'), options)
+    await queue.work(1_000)
+    const heap = async (first, all) => {
+      for (let n = first; n < all; n += 1_000)
+        await queue.addMany(payloads(Math.min(all - n, 1_000), () => undefined))
+      await suspended.until(all)
+      await pause(scaled(2_000))
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const before = await heap(0, few)
+    const after = await heap(few, few + more)
+    // The file has all of it when nobody has it open.
+    await queue.close()
+    await pause(scaled(500))
+    return (after - before) / more
+  }
+  const few = scaled(1_000)
+  await sleep(few, few)
+  const before = await size()
+  const heap = await sleep(few, SLEEPERS)
+  return { bytes: ((await size()) - before) / (few + SLEEPERS), heap }
+}
+
+function counter() {
+  let [count, wanted, enough] = [0, 0, () => {}]
+  return {
+    add() {
+      count++
+      if (count >= wanted) enough()
+    },
+    until: (many) =>
+      new Promise((resolve) => {
+        ;[wanted, enough] = [many, resolve]
+        if (count >= many) resolve()
+      }),
+  }
+}
