@@ -2,6 +2,7 @@ import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
 import { freezing } from './freezing.ts'
 import { wholeWay } from './program.ts'
+import { stepping } from './stepping.ts'
 import { unawaited } from './unawaited.ts'
 
 const url = () => inject('redisUrl')
@@ -11,5 +12,6 @@ describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
   freezing(url)
   wholeWay(url)
+  stepping(url)
   unawaited(url)
 })

@@ -9,6 +9,7 @@ import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
 import { mistakes, wrongClasses } from './mistakes.ts'
 import { program } from './program.ts'
+import { stepping } from './stepping.ts'
 import { unawaited } from './unawaited.ts'
 
 const url = () => undefined
@@ -18,6 +19,7 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   endings(url)
   freezing(url)
   program(url)
+  stepping(url)
   mistakes(url)
   wrongClasses()
   booting(url)

@@ -21,6 +21,27 @@ const files = {
         appendFileSync('ended', this.id + '\\n')
       }
     }`,
+  'jobs/StepJob.js': `
+    import { appendFileSync, existsSync } from 'node:fs'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { Job } from '@s18i/lark-jobs'
+    export class StepJob extends Job {
+      maxCrashes = 1
+      async handle() {
+        const numbers = []
+        for (const name of ['first', 'second', 'third'])
+          numbers.push(await this.step(name, async () => {
+            appendFileSync('begun', name + '\\n')
+            while (name === 'second' && !existsSync('go')) await sleep(20)
+            appendFileSync('ended', name + '\\n')
+            return name
+          }))
+        return numbers
+      }
+    }`,
+  'step.js': `
+    import { StepJob } from './jobs/StepJob.js'
+    await new StepJob().dispatch()`,
   'dispatch.js': `
     import { PayJob } from './jobs/PayJob.js'
     for (let i = 0; i < ${JOBS}; i++) await new PayJob().dispatch()`,
@@ -113,6 +134,25 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite })) {
     expect(await lines(app, 'begun')).toHaveLength(JOBS)
     const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
     expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
+  }, 120_000)
+
+  test(`on ${name}, a step that ends while the store is away is recorded when it is there, and not called again`, async () => {
+    await using store = await make()
+    const { app } = store
+    await app.start(['step.js']).result
+    const worker = app.lark('jobs:work', '--stop-when-empty')
+    await until(app, 'begun', 2)
+    store.leave()
+    await app.write({ go: '' })
+    await until(app, 'ended', 2)
+    await worker.says('goes on trying')
+    // The next step begins only when the store knows of this one.
+    expect(await lines(app, 'begun')).toEqual(['first', 'second'])
+    await store.comeBack()
+    expect(await worker.result).toMatchObject({ code: 0 })
+    expect(await lines(app, 'begun')).toEqual(['first', 'second', 'third'])
+    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+    expect(status.counts).toMatchObject({ completed: 1, failed: 0 })
   }, 120_000)
 
   test(`on ${name}, a worker that must end before the store is there says so, job by job`, async () => {
