@@ -143,12 +143,17 @@ const opened = (open, handler, options) =>
 
 /** So many jobs after one that warms up. */
 async function cost({ open, probe }, concurrency, jobs, handler, steps) {
-  const queue = await opened(open, handler)
+  const through = counter()
+  const queue = await opened(open, async (job) => {
+    await handler(job)
+    through.add()
+  })
   await queue.work(concurrency)
-  const all = async (count) => {
-    const handles = []
-    for (let n = 0; n < count; n++) handles.push(await queue.dispatch(payload(n)))
-    await Promise.all(handles.map((handle) => handle.result({ timeout: '4m' })))
+  let count = 0
+  const all = async (more) => {
+    for (let n = 0; n < more; n++) await queue.add(payload(n))
+    count += more
+    await through.until(count)
   }
   await all(concurrency)
   const redis = await probe?.cpu()

@@ -16,7 +16,7 @@ import type { Duration } from '../words/duration.ts'
 import { textOf } from '../words/thrown.ts'
 import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
 import { type Attention, Awaited, never } from './awaited.ts'
-import { callStep, stepAround } from './call.ts'
+import { callStep, failCalls, stepAround } from './call.ts'
 import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
 import { noPage, notAwaited, shortened, usedTwice } from './misused.ts'
@@ -305,6 +305,7 @@ export class Steps {
   /** The run was aborted. */
   abort(reason: unknown): void {
     this.#waits.fail(reason)
+    if (JobsError.is(reason, 'LEASE_LOST')) failCalls(this.#around, reason)
   }
 
   /**

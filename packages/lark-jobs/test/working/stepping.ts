@@ -6,7 +6,7 @@ import { defineSignal, Job, type JobsError, NonRetryableError, StepError } from 
 import { insideOf } from '../../src/model/copies.ts'
 import { Caller } from '../conformance/caller.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
-import { Bench, type Connect } from './bench.ts'
+import { Bench, type Connect, signal } from './bench.ts'
 
 const approved = defineSignal<{ by: string }>('approved')
 const rejected = defineSignal('rejected')
@@ -357,6 +357,41 @@ export function stepping(connect: Connect): void {
     })
     expect(result).toBe(3)
     expect(called).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('the lease is lost: a step rejects at once, although its function goes on, and what it gives is refused', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await insideOf(bench.jobs).open()
+    const [began, rejected, go, over] = [signal(), signal<unknown>(), signal(), signal()]
+    let runs = 0
+    called = []
+    handler = async (job) => {
+      const isFirst = ++runs === 1
+      await job.step('before', () => call('before', 1))
+      const slow = job.step('slow', async () => {
+        call(isFirst ? 'zombie' : 'slow', 0)
+        if (!isFirst) return 'second'
+        began.resolve()
+        await go.promise
+        return 'zombie'
+      })
+      if (!isFirst) return slow
+      await slow.catch(rejected.resolve)
+      await job.step('after', () => call('never', 0)).catch(over.resolve)
+    }
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    const first = await bench.work([StepsJob], { lease: 300, concurrency: 1 })
+    await began.promise
+    first.quiet()
+    await store.recover('default', { holder: first.id })
+    expect(await rejected.promise).toMatchObject({ code: 'LEASE_LOST' })
+    await over.promise
+    await using _ = await bench.work([StepsJob], {}, bench.client())
+    expect(await handle.result({ timeout: '20s' })).toBe('second')
+    go.resolve()
+    await first.stop()
+    expect(called).toEqual(['before', 'zombie', 'slow'])
+    expect(await handle.status()).toMatchObject({ result: 'second', runs: 2, crashes: 0 })
   })
 
   test('a person ends what a suspended job waits for, or moves it', async () => {
