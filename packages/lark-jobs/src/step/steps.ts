@@ -471,14 +471,15 @@ export class Steps {
       begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
-      this.#recorder.later(writeEntry('wait', key, until ?? ''))
+      const entry = writeEntry('wait', key, until ?? '')
+      // An answer of the store brings the signals that came meanwhile: a wait of a moment must not end before.
+      this.#asks ||= names.length > 0
+      if (names.length > 0 && this.#waits.isShort(ms))
+        await this.#busily(() => this.#recorder.now(entry, false))
+      else this.#recorder.later(entry)
     }
     const over = this.#waits.wait(key, names, until)
-    if (names.length > 0 && begun === undefined) {
-      // Its answer brings the signals that came meanwhile.
-      this.#asks = true
-      this.#around.send()
-    }
+    if (this.#asks) this.#around.send()
     const number = await over
     return this.#isDropped ? never() : number
   }

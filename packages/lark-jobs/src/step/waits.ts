@@ -69,6 +69,11 @@ export class Waits {
     this.#taken = taken
   }
 
+  /** Whether a wait for so many milliseconds keeps its slot. */
+  isShort(ms = Number.POSITIVE_INFINITY): boolean {
+    return ms <= this.#times.short
+  }
+
   /** Whether it waits for a signal. */
   get hears(): boolean {
     for (const { names } of this.#open) if (names.length > 0) return true
@@ -92,7 +97,7 @@ export class Waits {
       this.#open.add(wait)
       if (this.#take(wait)) return
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
-      wait.isShort = left <= this.#times.short
+      wait.isShort = this.isShort(left)
       // A millisecond is what clocks differ by when they are rounded.
       if (left <= 1) this.#endSoon(wait)
       else if (left < Number.POSITIVE_INFINITY)
