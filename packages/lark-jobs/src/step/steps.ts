@@ -472,7 +472,7 @@ export class Steps {
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
       const entry = writeEntry('wait', key, until ?? '')
-      // An answer of the store brings the signals that came meanwhile: a wait of a moment must not end before.
+      // An answer of the store brings the signals that came: a wait of a moment must not end before.
       this.#asks ||= names.length > 0
       if (names.length > 0 && this.#waits.isShort(ms))
         await this.#busily(() => this.#recorder.now(entry, false))

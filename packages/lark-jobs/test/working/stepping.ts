@@ -616,7 +616,7 @@ export function stepping(connect: Connect): void {
   test('a wait that ends at once takes a signal that came while the job ran', async () => {
     await using bench = await Bench.make(connect)
     const { result } = await run(bench, async (job) => {
-      const handle = bench.jobs.handle(StepsJob, job.id)
+      const handle = bench.jobs.handle(StepsJob, job.id!)
       await job.step('send', () => handle.send(approved, { by: 'ada' }))
       return await job.waitFor({ approved, rejected }, { timeout: 0 })
     })
