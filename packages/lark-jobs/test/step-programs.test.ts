@@ -217,26 +217,45 @@ test.each([1, 2])(
   },
 )
 
-test('what was recorded comes before what was not, however long it takes to read', async () => {
-  const names = Array.from({ length: 50 }, (_, i) => `step${i}`)
-  const entries = ['wnap\n1', ...names.map((name) => `r${name}\n1`)]
-  const steps = new Steps({
+/** The steps of a run that nobody kills. */
+function stepsOf(entries: string[], crashes = 0, send = () => {}): Steps {
+  return new Steps({
     job: {
-      ...{ id: 'job', runs: 2, crashes: 0, failures: 0 },
+      ...{ id: 'job', runs: 2, crashes, failures: 0 },
       journal: { entries, count: entries.length, bytes: 0, signals: [] },
     },
     name: 'RandomJob',
     ...{ reason: undefined, spent: undefined, hadSpent: () => {}, suspend: undefined },
-    signal: new AbortController().signal,
-    now: () => Date.now(),
-    send: () => {},
-    more: async () => undefined,
+    ...{ signal: new AbortController().signal, now: () => Date.now(), more: async () => undefined, send },
   } as ConstructorParameters<typeof Steps>[0])
+}
+
+test('what was recorded comes before what was not, however long it takes to read', async () => {
+  const names = Array.from({ length: 50 }, (_, i) => `step${i}`)
+  const steps = stepsOf(['wnap\n1', ...names.map((name) => `r${name}\n1`)])
   const inTurn = async () => {
     for (const name of names) await steps.step(name, () => 1)
     return 'steps'
   }
   // Its time has come long ago, but the steps ended while it was not over.
   expect(await Promise.race([steps.sleep('nap', 1).then(() => 'nap'), inTurn()])).toBe('steps')
+  steps.end(undefined)
+})
+
+test('a run whose job has lost a worker records a sleep when it begins: it has got further', async () => {
+  let asked!: () => void
+  const sent = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  const steps = stepsOf([], 1, asked)
+  const nap = steps.sleep('nap', 1)
+  await sent
+  expect(steps.take().steps).toEqual({
+    at: 0,
+    entries: [expect.stringMatching(/^wnap\n\d+$/)],
+    isProgress: true,
+  })
+  steps.answered([])
+  await nap
   steps.end(undefined)
 })

@@ -467,15 +467,15 @@ export class Steps {
     }
     if (this.#undoing !== undefined) return this.#stuck()
     const begun = before === undefined ? this.#replay.begun(key) : undefined
-    const until =
-      begun !== undefined ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
+    const until = begun ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
       const entry = writeEntry('wait', key, until ?? '')
       // An answer of the store brings the signals that came: a wait of a moment must not end before.
       this.#asks ||= names.length > 0
-      if (names.length > 0 && this.#waits.isShort(ms))
-        await this.#busily(() => this.#recorder.now(entry, false))
+      // And once a worker has died, a run that comes to a new wait has got further.
+      if (this.#around.job.crashes > 0 || (names.length > 0 && this.#waits.isShort(ms)))
+        await this.#busily(() => this.#recorder.now(entry, true))
       else this.#recorder.later(entry)
     }
     const over = this.#waits.wait(key, names, until)
