@@ -23,7 +23,7 @@ import { FlowOperations } from './flow-operations.ts'
 import type { ClassInfo } from './look/classes.ts'
 import { all, checkFilter, conditions } from './look/filter.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './look/groups.ts'
-import type { CircuitStatus, LimiterStatus } from './look/limiters.ts'
+import { type CircuitStatus, circuits, type LimiterStatus, limiters } from './look/limiters.ts'
 import type { ListFilter } from './look/list.ts'
 import type { RecordOptions } from './look/records.ts'
 import type { RunFilter, RunPage } from './look/runs.ts'
@@ -131,14 +131,12 @@ export class Operate extends Operations {
    * are known.
    */
   async limiters(): Promise<LimiterStatus[]> {
-    const { limiters } = await import('./look/limiters.ts')
     const { store, settings } = await this.#operating.jobs.open()
     return limiters(store, settings.limiters)
   }
 
   /** The open circuits that live workers know, and until when they are open. */
   async circuits(): Promise<CircuitStatus[]> {
-    const { circuits } = await import('./look/limiters.ts')
     return circuits((await this.#operating.jobs.open()).store)
   }
 
