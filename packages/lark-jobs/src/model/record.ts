@@ -45,6 +45,10 @@ export type State = (typeof states)[number]
 export const endedStates = ['completed', 'failed', 'cancelled'] as const satisfies readonly State[]
 export type EndedState = (typeof endedStates)[number]
 
+export function isEndedState(state: State): state is EndedState {
+  return (endedStates as readonly State[]).includes(state)
+}
+
 /**
  * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that
  * it belongs to ends early. `lost`: its flow has waited too long for a worker that knows its key.

@@ -74,7 +74,7 @@ export class StepOperations {
    * @returns the names of the steps
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, STEP_INVALID, FILTER_INVALID,
    *   UNKNOWN_QUEUE
-   * @example await operate().steps.forget(id, ['charge']), await operate().retry(id)
+   * @example await operate().steps.forget(id, ['charge'])
    */
   async forget(id: string, names: readonly string[], options: ForgetOptions = {}): Promise<string[]> {
     const { checkForget, forgetSteps } = await import('./change/job-steps.ts')

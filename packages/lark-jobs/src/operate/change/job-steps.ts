@@ -4,7 +4,7 @@
  */
 import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
-import { endedStates, type State } from '../../model/record.ts'
+import { isEndedState, type State } from '../../model/record.ts'
 import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
 import { answerTo } from '../../step/approval.ts'
 import { writeEntry } from '../../step/entries.ts'
@@ -13,7 +13,7 @@ import type { NewSignal } from '../../store/contract/store.ts'
 import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
-import { located, wholeJournal } from '../look/job-steps.ts'
+import { journalFrom, located } from '../look/job-steps.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 import { sendAt } from './send.ts'
 
@@ -67,7 +67,7 @@ export async function sendByHand(
   { queue, dryRun }: SendByHandOptions,
 ): Promise<SentSignal> {
   const { partition, state, suspended = [] } = await located(open, id, queue)
-  const hasEnded = (endedStates as readonly State[]).includes(state)
+  const hasEnded = isEndedState(state)
   const wakes = suspended.includes(signal.name)
   if (dryRun || hasEnded) return { sent: !hasEnded, state, wakes }
   const sent = await sendAt(open, { id, queue: queueOf(partition), partition }, signal)
@@ -87,7 +87,7 @@ export async function forgetSteps(
 ): Promise<string[]> {
   for (;;) {
     const job = await located(open, id, queue)
-    const journal = await wholeJournal(open, job)
+    const journal = await journalFrom(open.store, job)
     const { steps } = seeSteps(journal ?? { entries: [], signals: [] })
     const found = names.map((name) => {
       const step = steps.find(({ key }) => key === name) ?? steps.find((each) => each.name === name)

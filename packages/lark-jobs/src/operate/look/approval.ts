@@ -7,13 +7,13 @@ import { JobsError } from '../../model/errors.ts'
 import { readId } from '../../model/id.ts'
 import type { Journal } from '../../model/journal.ts'
 import { queueOf } from '../../model/partition.ts'
-import { endedStates, type State } from '../../model/record.ts'
+import { isEndedState } from '../../model/record.ts'
 import { answerTo, hashOf, type KeptToken, readToken, type Token } from '../../step/approval.ts'
 import { readEntry, readJson, writeEntry } from '../../step/entries.ts'
 import { seeSteps } from '../../step/look.ts'
 import { stepWords } from '../../step/name.ts'
-import type { Store } from '../../store/contract/store.ts'
 import type { Operated } from '../operated.ts'
+import { journalFrom } from './job-steps.ts'
 import { locateAt } from './stored-jobs.ts'
 
 /** An approval that somebody was asked for. */
@@ -105,33 +105,15 @@ async function standOf(jobs: Operated, token: Token): Promise<AskingJob | undefi
   try {
     const { queue, id } = token
     const job = await locateAt({ store, queues: settings.partitions }, { id: readId(id), queue })
-    const journal = job && (await journalFrom(store, job.partition, token))
+    const journal = job && (await journalFrom(store, job, token.place))
     if (journal === undefined) return undefined
     const { key, partition, state, undoing = false } = job!
-    const isEnding = undoing || (endedStates as readonly State[]).includes(state)
+    const isEnding = undoing || isEndedState(state)
     return { key, queue: queueOf(partition), partition, journal, isEnding, at: await store.now() }
   } catch (error) {
     if (JobsError.is(error, 'JOB_ID_INVALID') || JobsError.is(error, 'UNKNOWN_QUEUE')) return undefined
     throw error
   }
-}
-
-/** The entries from that of the token on, and all signals. */
-async function journalFrom(
-  { journals }: Store,
-  partition: string,
-  { id, place }: Token,
-): Promise<Journal | undefined> {
-  const first = await journals.read(partition, id, 0)
-  if (first === undefined || place >= first.count) return undefined
-  const entries = first.entries.slice(place)
-  for (let at = Math.max(place, first.entries.length); at < first.count; ) {
-    const more = await journals.read(partition, id, at)
-    if (more === undefined || more.entries.length === 0) break
-    entries.push(...more.entries)
-    at += more.entries.length
-  }
-  return { ...first, entries }
 }
 
 function invalid(): JobsError {

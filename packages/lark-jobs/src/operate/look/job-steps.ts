@@ -98,7 +98,7 @@ export async function jobSteps(
   { queue, values = false }: StepsOptions,
 ): Promise<JobSteps | undefined> {
   const job = await located(open, id, queue)
-  const journal = await wholeJournal(open, job)
+  const journal = await journalFrom(open.store, job)
   if (journal === undefined) return undefined
   const { steps, taken, damaged } = seeSteps(journal)
   const redact = job.options?.redact
@@ -128,18 +128,20 @@ export async function located(open: OpenQueues, id: string, queue: string | unde
   return job
 }
 
-/** All that a job has recorded, and all signals; undefined if there is neither. */
-export async function wholeJournal(
-  { store }: Pick<OpenQueues, 'store'>,
+/** What a job has recorded from a place on, and all signals; undefined if it has no journal. */
+export async function journalFrom(
+  { journals }: Pick<Store, 'journals'>,
   { partition, id }: Pick<JobRecord, 'partition' | 'id'>,
+  place = 0,
 ): Promise<Journal | undefined> {
-  const first = await store.journals.read(partition, id, 0)
+  const first = await journals.read(partition, id, 0)
   if (first === undefined) return undefined
-  const entries = [...first.entries]
-  while (entries.length < first.count) {
-    const more = await store.journals.read(partition, id, entries.length)
+  const entries = first.entries.slice(place)
+  for (let at = Math.max(place, first.entries.length); at < first.count; ) {
+    const more = await journals.read(partition, id, at)
     if (more === undefined || more.entries.length === 0) break
     entries.push(...more.entries)
+    at += more.entries.length
   }
   return { ...first, entries }
 }
