@@ -154,7 +154,7 @@ export class Execution implements Writer {
         return execution.run.reason
       },
       get signal() {
-        return execution.run.signal as AbortSignal
+        return execution.run.signal
       },
       now: () => environment.clock.now(),
       send: () => environment.records?.(this),

@@ -34,7 +34,7 @@ export class StepsNow {
         return run.reason
       },
       get signal() {
-        return run.signal as AbortSignal
+        return run.signal
       },
       now: () => Date.now(),
       send: () => queueMicrotask(() => this.#answer()),

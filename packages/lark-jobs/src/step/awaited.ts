@@ -9,7 +9,7 @@ export interface Attention {
 export class Awaited<T> extends Promise<T> {
   #attention: Attention | undefined
 
-  /** Of what is derived from it, nobody asks. */
+  /** What `then` returns is a plain promise: nobody asks whether that is awaited. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
   }
@@ -22,7 +22,7 @@ export class Awaited<T> extends Promise<T> {
     return promise
   }
 
-  // `await` calls it too: only for plain promises it does not.
+  // `await` calls it, as it does for all but plain promises.
   // biome-ignore lint/suspicious/noThenProperty: it is that of a promise
   override then<R = T, E = never>(
     resolved?: ((value: T) => R | PromiseLike<R>) | null,

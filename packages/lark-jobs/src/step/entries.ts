@@ -1,7 +1,7 @@
 /**
  * The entries of a journal. An entry is one text: a letter, the name of the step, a line break, and a value.
- * The stores read none of this. New kind: its letter, and what a reader makes of it (`read`, and
- * `replay.ts`).
+ * The stores read none of this. New kind: its letter, and what becomes of it for a run (`replay.ts`) and
+ * for people (`look.ts`).
  *
  *   r  result      the step ended with a result: JSON, or nothing
  *   e  error       the step failed, and its handler went on: a kept error as JSON
@@ -9,10 +9,10 @@
  *   w  wait        a sleep or a wait has begun: until when, or nothing for ever
  *   o  over        it is over: its time has come
  *   g  got         it got the signal with this number
- *   b  begun      a step that can be undone has begun
- *   u  undone     it is undone: what was recorded of it does not count any more
- *   a  again      a try to undo it failed: how many have, `|`, until when the next
- *                  waits, `|`, and the message
+ *   b  begun       a step that can be undone has begun
+ *   u  undone      it is undone: what was recorded of it does not count any more
+ *   a  again       a try to undo it failed: how many have, `|`, until when the next waits, `|`, and the
+ *                  message
  *   s  started     the step runs: the number of the run. Only of a job that has crashed, which may crash at
  *                  this step
  *   i  items      so far an iteration is done: its place as JSON (`items.ts`)

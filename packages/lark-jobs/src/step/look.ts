@@ -102,9 +102,8 @@ function after(
       return step('waiting', { isWait: true, ...(value !== '' && { until: Number(value) }) })
     case 'over':
       return step('done', { isWait: true })
-    case 'got': {
+    case 'got':
       return step('done', { isWait: true, ...defined({ signal: signals[Number(value)]?.name }) })
-    }
     case 'undone':
     case 'forgotten':
       return step('forgotten')

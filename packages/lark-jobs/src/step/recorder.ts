@@ -75,7 +75,7 @@ export class Recorder {
   later(entry: string, decides = false): void {
     this.#bytes += Buffer.byteLength(entry)
     this.#late.push(entry)
-    if (decides) this.#decisive = this.#at + this.#entries.length + this.#late.length
+    if (decides) this.#decisive = this.next
   }
 
   /**
@@ -106,7 +106,7 @@ export class Recorder {
    * @throws STEPS_TOO_MANY, which no retry mends
    */
   checkRoom(entries: number, bytes = 0): void {
-    const count = this.#at + this.#entries.length + this.#late.length + entries
+    const count = this.next + entries
     if (this.isUnbounded || (count <= MAX_ENTRIES && this.#bytes + bytes <= MAX_JOURNAL)) return
     const [what, most] = count > MAX_ENTRIES ? ['entries', MAX_ENTRIES] : ['bytes', MAX_JOURNAL]
     const error = new JobsError('STEPS_TOO_MANY', `The steps of one job record more than ${most} ${what}`, {

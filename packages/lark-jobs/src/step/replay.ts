@@ -92,11 +92,6 @@ export class Replay {
     if (journal !== undefined) this.#add(journal)
   }
 
-  /** How many entries the journal has. */
-  get count(): number {
-    return this.#count
-  }
-
   /** Whether all that was recorded is read. */
   get isWhole(): boolean {
     return this.#read >= this.#count

@@ -345,13 +345,7 @@ export class Steps {
   }
 
   async #find(key: string): Promise<StepEnd | undefined> {
-    if (this.#replay.isWhole) return this.#replay.find(key)
-    this.#busy += 1
-    try {
-      return await this.#replay.find(key)
-    } finally {
-      this.#busy -= 1
-    }
+    return this.#replay.isWhole ? this.#replay.find(key) : this.#busily(() => this.#replay.find(key))
   }
 
   /** What an earlier run recorded of a step. */
