@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { madeAt, newId, newNonce } from '../../src/model/id.ts'
+
+test('ids have 13 letters and digits', () => {
+  expect(newId()).toMatch(/^[0-9A-Za-z]{13}$/)
+  expect(newNonce()).toMatch(/^[0-9A-Za-z]{8}$/)
+})
+
+test('ids sort by their time, within a millisecond too', () => {
+  const now = Date.now() + 10_000
+  const ids = [...Array(5_000)].map((_, i) => newId(now + Math.floor(i / 1_000)))
+  expect([...ids].sort()).toEqual(ids)
+  expect(new Set(ids).size).toBe(ids.length)
+})
+
+test('more ids in one millisecond than three letters can count', () => {
+  const now = Date.now() + 30_000
+  let last = ''
+  let unsorted = 0
+  for (let i = 0; i < 62 ** 3 + 10; i++) {
+    const id = newId(now)
+    if (id <= last || id.length !== 13) unsorted++
+    last = id
+  }
+  expect(unsorted).toBe(0)
+})
+
+test('a clock that goes back makes no id again', () => {
+  const later = newId(Date.now() + 60_000)
+  expect(newId(1) > later).toBe(true)
+})
+
+test('an id contains its time; another text has no time', () => {
+  const now = Date.now() + 120_000
+  expect(madeAt(newId(now))).toBe(now)
+  expect(madeAt(newId(now))).toBe(now)
+  for (const text of ['', 'order-7', 'ordér70000000', '000000']) expect(madeAt(text)).toBe(0)
+})

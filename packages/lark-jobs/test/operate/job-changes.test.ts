@@ -1,0 +1,48 @@
+/**
+ * Whatever is in the table of job changes is wherever people look for a change: a method of `Jobs` and of
+ * handles, a command, a row in the manual. A change that is forgotten somewhere is named here.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { JobHandle } from '../../src/api/job-handle.ts'
+import { undoableChanges } from '../../src/operate/change/changed.ts'
+import { jobChanges } from '../../src/operate/change/job-changes.ts'
+import { Operations } from '../../src/operate/operations.ts'
+import { type Change, changeKinds } from '../../src/store/contract/store.ts'
+
+const names = Object.keys(jobChanges) as (keyof typeof jobChanges)[]
+const methodOf = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+const without = (...some: typeof names) => names.filter((name) => !some.includes(name))
+
+test('each change has a method of Jobs', () => {
+  for (const name of names) expect(Operations.prototype, name).toHaveProperty(methodOf(name))
+})
+
+test('each change has a method of handles, unless it is for people who look for jobs', () => {
+  for (const name of without('retry', 'purge'))
+    expect(JobHandle.prototype, name).toHaveProperty(methodOf(name))
+})
+
+test('each change has a command, but for those that only code makes', () => {
+  for (const name of without('reschedule', 'prioritize', 'tag', 'untag'))
+    expect(existsSync(new URL(`../src/commands/change/jobs-${name}.ts`, import.meta.url)), name).toBe(true)
+})
+
+test('each change is in the manual, among what the audit names', () => {
+  const page = readFileSync(new URL('../../../../docs/operating-jobs.md', import.meta.url), 'utf8')
+  const row = page.split('\n').find((line) => line.startsWith('| `what` |'))
+  for (const name of names) expect(row, name).toContain(`\`${name}\``)
+})
+
+test('what can be taken back says how, and nothing else does', () => {
+  const undone = Object.values(jobChanges).filter(({ undo }) => undo !== undefined)
+  expect(undone.map(({ what }) => what)).toEqual(undoableChanges)
+})
+
+test('whatever a store changes by hand is told by a row', () => {
+  // How edits and purges are told stands in their own files; nobody unpins a job by hand.
+  const told: Change['kind'][] = ['edit', 'purge', 'unpin']
+  for (const { change } of Object.values(jobChanges))
+    if (change !== undefined) told.push(change(undefined as never, {}).kind)
+  expect(told.sort()).toEqual([...changeKinds].sort())
+})

@@ -1,0 +1,264 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { defineSignal, Job, Jobs, JobsError, StepError } from '../../src/index.ts'
+
+// The first dispatchNow reads the configuration, and the first step loads steps. Later ones begin at once.
+beforeAll(async () => {
+  class FirstJob extends Job {
+    handle() {
+      return this.step('first', () => {})
+    }
+  }
+  await new FirstJob().dispatchNow()
+})
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** A job that ends when its signal is aborted, or when the test releases it. */
+class PatientJob extends Job {
+  go = () => {}
+  override timeout: number | string = '1s'
+  handle() {
+    return new Promise<string>((resolve, reject) => {
+      this.go = () => resolve('done')
+      this.signal.addEventListener('abort', () => reject(new Error('was aborted')))
+    })
+  }
+}
+
+test('at its timeout the signal is aborted, and the run ends as timed out', async () => {
+  const job = new PatientJob()
+  const ran = expect(job.dispatchNow()).rejects.toMatchObject({ code: 'JOB_TIMED_OUT' })
+  vi.advanceTimersByTime(1_000)
+  await ran
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('failed() is called before the caller gets the error, with the error and a copy of the payload; it is not called for a release', async () => {
+  const told: unknown[] = []
+  class EndingJob extends Job {
+    handle(payload: { how: string }) {
+      if (payload.how === 'release') this.release('5m')
+      try {
+        this.fail('no')
+      } catch {
+        payload.how = 'changed'
+      }
+    }
+    override failed(error: Error, payload: { how: string }) {
+      told.push(error.message, payload.how, this.attempt)
+      throw new Error('not even this')
+    }
+  }
+  const line = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  await expect(new EndingJob().dispatchNow({ how: 'fail' })).rejects.toMatchObject({
+    name: 'NonRetryableError',
+    message: 'no',
+  })
+  expect(told).toEqual(['no', 'fail', 1])
+  expect(line.mock.calls[0]?.[0]).toContain('failed() failed: not even this')
+  line.mockRestore()
+  await expect(new EndingJob().dispatchNow({ how: 'release' })).rejects.toMatchObject({
+    code: 'JOB_RELEASED',
+    message: 'EndingJob is released for 5 min',
+  })
+  expect(told).toHaveLength(3)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('fail() and release() outside of a run only throw', () => {
+  const job = new PatientJob()
+  expect(() => job.fail('no')).toThrow('no')
+  expect(() => job.release()).toThrow('PatientJob is released')
+})
+
+test('a timeout that is longer than a timer can wait does not end at once', async () => {
+  const job = new PatientJob()
+  job.timeout = '30d'
+  const setTimer = vi.spyOn(globalThis, 'setTimeout')
+  const ran = job.dispatchNow()
+  // A timer with a longer delay would fire at once.
+  expect(setTimer).toHaveBeenCalledWith(expect.any(Function), 2_147_483_647)
+  vi.advanceTimersByTime(24 * 86_400_000)
+  expect(job.signal.aborted).toBe(false)
+  job.go()
+  expect(await ran).toBe('done')
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+describe('a job with steps runs to its end in this process', () => {
+  const approved = defineSignal<{ by: string }>('approved')
+  const rejected = defineSignal('rejected')
+  let done: string[] = []
+  const call = <T>(name: string, value: T): T => {
+    done.push(name)
+    return value
+  }
+  beforeEach(() => {
+    done = []
+  })
+
+  /** A job whose handler a test writes. */
+  class StepsJob extends Job {
+    override timeout: number | string = '30m'
+    handler: (job: Job) => unknown = () => {}
+    handle(): unknown {
+      return this.handler(this)
+    }
+  }
+  const run = (handler: (job: Job) => unknown) => Object.assign(new StepsJob(), { handler }).dispatchNow()
+
+  test('steps, with their tries, which wait, and a sleep of months, whose time does not count as its timeout', async () => {
+    const began = Date.now()
+    const ran = run(async (job) => {
+      const rows = await job.step('rows', ({ key }) => call(key === `${job.id}/rows` ? 'rows' : 'no', [1, 2]))
+      await Promise.all(rows.map((row) => job.step(['mail', row], () => call(`mail ${row}`, undefined))))
+      await job.step(
+        'flaky',
+        ({ attempt }) => {
+          if (call(`try ${attempt}`, attempt) < 3) throw new Error('no')
+        },
+        { tries: 3, backoff: '1h' },
+      )
+      await job.sleep('cool down', '60d')
+      return call('end', rows.length)
+    })
+    await vi.advanceTimersByTimeAsync(2 * 3_600_000)
+    expect(done).toEqual(['rows', 'mail 1', 'mail 2', 'try 1', 'try 2', 'try 3'])
+    await vi.advanceTimersByTimeAsync(59 * 86_400_000)
+    expect(done).not.toContain('end')
+    await vi.advanceTimersByTimeAsync(86_400_000)
+    expect(await ran).toBe(2)
+    expect(Date.now() - began).toBe(60 * 86_400_000 + 2 * 3_600_000)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a signal to its handle, early, twice and in turn; and the end of a wait', async () => {
+    let id = ''
+    const ran = run(async (job) => {
+      id = job.id!
+      await job.step('ask', () => new Promise((resolve) => setTimeout(resolve, 1_000)))
+      const first = await job.waitFor(approved)
+      const second = await job.waitFor({ approved, rejected }, { name: 'second', timeout: '7d' })
+      const third = await job.waitFor(rejected, { timeout: '7d' })
+      return [first, second, third ?? null]
+    })
+    await vi.advanceTimersByTimeAsync(1)
+    const handle = Jobs.handle(StepsJob, id)
+    expect(await handle.send(approved, { by: 'ada' }, { id: 'a' })).toBe(true)
+    expect(await handle.send(approved, { by: 'eve' }, { id: 'a' })).toBe(true)
+    await vi.advanceTimersByTimeAsync(86_400_000)
+    expect(await handle.send(rejected)).toBe(true)
+    await vi.advanceTimersByTimeAsync(7 * 86_400_000)
+    expect(await ran).toEqual([{ value: { by: 'ada' } }, { name: 'rejected' }, null])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('an approval is answered in this process, once', async () => {
+    const tokens: string[] = []
+    const send = ({ token }: { token: string }) => void tokens.push(token)
+    const ran = run((job) => job.approval('publish', { send, title: 'Publish it?' }))
+    await vi.waitFor(() => expect(tokens).toHaveLength(1))
+    const [token] = tokens as [string]
+    expect(await Jobs.approval(token)).toMatchObject({ state: 'open', title: 'Publish it?' })
+    const both = await Promise.all([Jobs.redeem(token, { by: 'ada' }), Jobs.redeem(token, { by: 'ada' })])
+    expect(both.sort()).toEqual([false, true])
+    expect(await ran).toEqual({ value: { by: 'ada' } })
+  })
+
+  test('its timeout counts what is no wait, and ends the waits', async () => {
+    const waits = expect(
+      run(async (job) => {
+        await job.sleep('night', '8h')
+        await job.step('render', () => new Promise((resolve) => setTimeout(resolve, 20 * 60_000)))
+        await job.sleep('day', '8h')
+        await Promise.all([
+          job.sleep('more', '8h'),
+          new Promise((resolve) => setTimeout(resolve, 86_400_000)),
+        ])
+        await job.step('again', () => new Promise((resolve) => setTimeout(resolve, 20 * 60_000)))
+      }),
+    ).rejects.toMatchObject({ code: 'JOB_TIMED_OUT' })
+    await vi.advanceTimersByTimeAsync(3 * 86_400_000)
+    await waits
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('refused: a name twice, a sleep in a step, a step that nobody awaits, a step in failed()', async () => {
+    const codes: unknown[] = []
+    const noting = (promise: Promise<unknown>) => promise.catch((error) => void codes.push(error.code))
+    class EndingJob extends Job {
+      async handle() {
+        await this.step('a', () => 1)
+        await noting(this.step('a', () => 1))
+        await noting(this.step('b', () => this.sleep('c', 5)))
+        void this.step('slow', () => new Promise(() => {})).catch(() => {})
+      }
+      override async failed() {
+        await noting(this.step('d', () => 1))
+      }
+    }
+    await noting(new EndingJob().dispatchNow())
+    expect(codes).toEqual(['STEP_TWICE', 'STEP_INVALID', 'STEP_OUTSIDE', 'STEP_NOT_AWAITED'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a wait that has lost a race is no fault, and a step that has is one, and a wait that nobody awaits', async () => {
+    const pause = () => new Promise<string>((resolve) => setTimeout(resolve, 50, 'slow'))
+    const race = (job: Job, other: Promise<unknown>) => Promise.race([job.step('fast', () => 'fast'), other])
+    const nested = async (job: Job) => {
+      await job.sleep('night', '8h')
+    }
+    expect(await run((job) => race(job, job.sleep('night', '8h')))).toBe('fast')
+    expect(await run((job) => race(job, job.waitFor(approved)))).toBe('fast')
+    expect(await run((job) => race(job, nested(job)))).toBe('fast')
+    const fault = { code: 'STEP_NOT_AWAITED' }
+    await expect(run((job) => race(job, job.step('slow', pause)))).rejects.toMatchObject(fault)
+    const forgetful = run(async (job) => {
+      await job.step('first', () => 1)
+      void job.sleep('forgotten', '8h')
+    })
+    await expect(forgetful).rejects.toMatchObject(fault)
+    await vi.advanceTimersByTimeAsync(50)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a job that a step runs has waits of its own', async () => {
+    class SleepingJob extends Job {
+      async handle() {
+        await this.sleep('nap', '20m')
+        return 'slept'
+      }
+    }
+    const ran = run((job) => job.step('other', () => new SleepingJob().dispatchNow()))
+    await vi.advanceTimersByTimeAsync(20 * 60_000)
+    expect(await ran).toBe('slept')
+  })
+
+  test('refused: what is no function, no signal and no name; names may look like lists', async () => {
+    const no = undefined as never
+    const refused = (act: (job: Job) => unknown) =>
+      expect(run(act)).rejects.toMatchObject({ code: 'STEP_INVALID' })
+    await refused((job) => job.step('a', no))
+    await refused((job) => job.waitFor({}))
+    await refused((job) => job.waitFor({ a: 'approved' } as never))
+    await refused((job) => job.waitFor({ name: 'GS \u001d' }))
+    await refused((job) => job.step('half a pair \ud83d', () => 1))
+    expect(() => defineSignal('half a pair \ud83d')).toThrow(JobsError)
+    expect(await run((job) => job.step('[draft] 😀', () => 1))).toBe(1)
+  })
+
+  test('a step that fails for good fails the job, with its StepError', async () => {
+    const failed = run((job) =>
+      job.step('charge', () => {
+        throw Object.assign(new TypeError('declined'), { code: 'card_declined' })
+      }),
+    )
+    const error = await failed.then(undefined, (thrown) => thrown)
+    expect(error).toBeInstanceOf(StepError)
+    expect(error).toMatchObject({ name: 'TypeError', code: 'card_declined', step: 'charge' })
+  })
+})

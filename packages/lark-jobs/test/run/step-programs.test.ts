@@ -1,0 +1,261 @@
+/**
+ * Random programs of steps, sleeps, waits, `Promise.all` and `Promise.race`, killed again and again: a run that goes on
+ * takes each branch as the runs before took it, as far as that was recorded, and calls no recorded step again.
+ *
+ * The store is a list in memory that keeps what a store keeps; what real stores do with it is in `conformance/journals.ts`.
+ */
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { JobsError } from '../../src/model/errors.ts'
+import type { KeptSignal } from '../../src/model/journal.ts'
+import { defineSignal } from '../../src/step/signal.ts'
+import { Steps } from '../../src/step/steps.ts'
+import { Random } from '../conformance/random.ts'
+
+/** What a program does: one thing, or several at the same time or one after the other. */
+type Act =
+  | { what: 'step'; name: string; ms: number; fails?: true }
+  | { what: 'sleep'; name: string; ms: number }
+  | { what: 'wait'; name: string; ms: number; signals: string[] }
+  | { what: 'all' | 'race' | 'seq'; name: string; acts: Act[] }
+
+const PROGRAMS = 150
+const signals = ['red', 'blue']
+
+function programOf(random: Random): Act {
+  let count = 0
+  const name = (what: string) => `${what}${++count}`
+  const act = (depth: number): Act => {
+    const kind = random.below(depth > 0 ? 8 : 4)
+    const ms = random.below(25)
+    if (kind === 0) return { what: 'sleep', name: name('sleep'), ms }
+    if (kind === 1)
+      return {
+        what: 'wait',
+        name: name('wait'),
+        ms: ms + 5,
+        signals: random.below(2) ? signals : [signals[0]!],
+      }
+    if (kind < 4)
+      return { what: 'step', name: name('step'), ms, ...(random.below(5) === 0 && { fails: true }) }
+    const acts = Array.from({ length: 2 + random.below(2) }, () => act(depth - 1))
+    return { what: (['seq', 'all', 'race', 'race'] as const)[kind - 4]!, name: name('many'), acts }
+  }
+  return { what: 'seq', name: 'main', acts: [act(2), act(2), act(2)] }
+}
+
+class World {
+  readonly entries: string[] = []
+  readonly signals: KeptSignal[] = []
+  /** What each branch took, when a step behind it was called. */
+  readonly branches = new Map<string, string>()
+  /** What should not be. */
+  readonly findings: string[] = []
+  readonly #random: Random
+  runs = 0
+
+  constructor(random: Random) {
+    this.#random = random
+    for (const name of signals)
+      setTimeout(() => this.signals.push({ name, text: '' }), random.below(80)).unref()
+  }
+
+  /** One run. @returns whether it came to its end */
+  async run(program: Act): Promise<boolean> {
+    this.runs += 1
+    /** It is killed when so many more entries are stored. */
+    let left = this.runs > 30 ? Number.POSITIVE_INFINITY : 1 + this.#random.below(2)
+    const before = this.entries.length
+    const abort = new AbortController()
+    let isDead = false
+    let isSending = false
+    let over!: (ended: boolean) => void
+    const ended = new Promise<boolean>((resolve) => {
+      over = resolve
+    })
+    const die = () => {
+      isDead = true
+      over(false)
+    }
+    let isAsked = false
+    const send = async () => {
+      isAsked = true
+      if (isSending) return
+      isSending = true
+      while (isAsked && !isDead) {
+        isAsked = false
+        await (this.#random.below(2) ? turn() : pause(this.#random.below(3)))
+        if (isDead) return
+        const { steps: recorded, heard } = steps.take()
+        for (const entry of recorded?.entries.slice(this.entries.length - recorded.at) ?? []) {
+          this.entries.push(entry)
+          left -= 1
+          if (left === 0) return die()
+        }
+        await turn()
+        if (isDead) return
+        steps.answered(heard === undefined ? [] : this.signals.slice(heard))
+      }
+      isSending = false
+    }
+    const steps: Steps = new Steps({
+      job: {
+        ...{ id: 'job', runs: this.runs, crashes: 0, failures: 0 },
+        journal: {
+          ...{ entries: [...this.entries], count: before, bytes: 0 },
+          signals: this.signals.slice(),
+        },
+      },
+      name: 'RandomJob',
+      ...{ reason: undefined, spent: undefined, hadSpent: () => {} },
+      signal: abort.signal,
+      now: () => Date.now(),
+      send: () => void send(),
+      more: async () => undefined,
+      suspend: () => {
+        isDead = true
+        // What waits for a signal that came already must not be put back without it: a store makes it due at once.
+        over(false)
+      },
+    } as ConstructorParameters<typeof Steps>[0])
+    // A signal that comes tells the worker to ask.
+    const bell = setInterval(() => isDead || void send(), 5)
+    try {
+      const perform = async (act: Act): Promise<string> => {
+        if (isDead) return new Promise(() => {})
+        switch (act.what) {
+          case 'step':
+            try {
+              return await steps.step(act.name, async () => {
+                if (isDead) return new Promise<string>(() => {})
+                this.call(act.name)
+                await pause(act.ms)
+                if (act.fails) throw new Error('no')
+                return act.name
+              })
+            } catch (error) {
+              if (error instanceof JobsError) throw error
+              return `${act.name} failed`
+            }
+          case 'sleep':
+            await steps.sleep(act.name, act.ms)
+            return act.name
+          case 'wait': {
+            const kinds = Object.fromEntries(act.signals.map((name) => [name, defineSignal(name)]))
+            const got = await steps.waitFor(kinds, { timeout: act.ms, name: act.name })
+            return `${act.name} ${got?.name ?? 'over'}`
+          }
+          case 'seq': {
+            let last = ''
+            for (const [i, each] of act.acts.entries()) {
+              last = await perform(each)
+              // What follows depends on what came before: this is the branch.
+              if (each.what !== 'step' || each.fails)
+                last = await this.branch(`${act.name} ${i}`, last, () => isDead, steps)
+            }
+            return last
+          }
+          case 'all':
+            return (await Promise.all(act.acts.map(perform))).join()
+          case 'race':
+            return this.branch(act.name, await Promise.race(act.acts.map(perform)), () => isDead, steps)
+        }
+      }
+      perform(program).then(
+        () => over(!isDead),
+        (error) => {
+          if (!isDead) this.findings.push(String(error))
+          over(true)
+        },
+      )
+      return await ended
+    } finally {
+      isDead = true
+      clearInterval(bell)
+      steps.end(undefined)
+    }
+  }
+
+  /** A run decides. What follows is a step, which tells what has been decided: its call is the proof of the branch. */
+  async branch(name: string, took: string, isDead: () => boolean, steps: Steps): Promise<string> {
+    if (isDead()) return new Promise(() => {})
+    return steps.step(`${name} took`, () => {
+      if (isDead()) return took
+      // From here on the world knows it.
+      const before = this.branches.get(name)
+      if (before !== undefined && before !== took)
+        this.findings.push(`${name} took ${before}, and in run ${this.runs} ${took}`)
+      this.branches.set(name, took)
+      return took
+    })
+  }
+
+  call(name: string): void {
+    if (this.entries.some((entry) => entry.startsWith(`r${name}\n`)))
+      this.findings.push(`${name} was called again`)
+  }
+}
+
+test.each([1, 2])(
+  'random programs that are killed take the same branches again, lot %i',
+  { timeout: 120_000 },
+  async (lot) => {
+    const all = await Promise.all(
+      Array.from({ length: PROGRAMS }, async (_, i) => {
+        const random = new Random(lot * 10_000 + i)
+        const program = programOf(random)
+        const world = new World(random)
+        while (!(await world.run(program)));
+        return { seed: lot * 10_000 + i, world, program }
+      }),
+    )
+    const broken = all.filter(({ world }) => world.findings.length > 0)
+    expect(
+      broken.map(({ seed, world }) => ({ seed, findings: world.findings, entries: world.entries })),
+    ).toEqual([])
+    expect(all.filter(({ world }) => world.runs > 2).length).toBeGreaterThan(PROGRAMS / 2)
+  },
+)
+
+/** The steps of a run that nobody kills. */
+function stepsOf(entries: string[], crashes = 0, send = () => {}): Steps {
+  return new Steps({
+    job: {
+      ...{ id: 'job', runs: 2, crashes, failures: 0 },
+      journal: { entries, count: entries.length, bytes: 0, signals: [] },
+    },
+    name: 'RandomJob',
+    ...{ reason: undefined, spent: undefined, hadSpent: () => {}, suspend: undefined },
+    ...{ signal: new AbortController().signal, now: () => Date.now(), more: async () => undefined, send },
+  } as ConstructorParameters<typeof Steps>[0])
+}
+
+test('what was recorded comes before what was not, however long it takes to read', async () => {
+  const names = Array.from({ length: 50 }, (_, i) => `step${i}`)
+  const steps = stepsOf(['wnap\n1', ...names.map((name) => `r${name}\n1`)])
+  const inTurn = async () => {
+    for (const name of names) await steps.step(name, () => 1)
+    return 'steps'
+  }
+  // Its time has come long ago, but the steps ended while it was not over.
+  expect(await Promise.race([steps.sleep('nap', 1).then(() => 'nap'), inTurn()])).toBe('steps')
+  steps.end(undefined)
+})
+
+test('a run whose job has lost a worker records a sleep when it begins: it has got further', async () => {
+  let asked!: () => void
+  const sent = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  const steps = stepsOf([], 1, asked)
+  const nap = steps.sleep('nap', 1)
+  await sent
+  expect(steps.take().steps).toEqual({
+    at: 0,
+    entries: [expect.stringMatching(/^wnap\n\d+$/)],
+    isProgress: true,
+  })
+  steps.answered([])
+  await nap
+  steps.end(undefined)
+})

@@ -1,0 +1,129 @@
+/**
+ * The claimer of one partition: when it asks, and when it rests.
+ */
+import { expect, test, vi } from 'vitest'
+import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { Claimer, type ClaimerOptions } from '../../src/worker/fetch/claimer.ts'
+import { LEASE } from '../conformance/caller.ts'
+import { Harness } from '../conformance/harness.ts'
+import { job } from '../conformance/jobs.ts'
+
+const { signal } = new AbortController()
+
+async function make(options: Partial<ClaimerOptions> = {}) {
+  const harness = await Harness.make(async () => ({
+    handle: (options) => new SqliteStore(':memory:', options),
+    remove: async () => {},
+  }))
+  const claimer = new Claimer({
+    ...{ store: harness.store, partition: 'emails', caller: 'ada', leaseMs: LEASE },
+    ...options,
+  })
+  return { harness, claimer }
+}
+
+test('after a call that only settles, the claimer rests and is registered as waiting', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await harness.caller('web').enqueue(job())
+  const [held] = (await claimer.exchange(2, 0, signal))!.jobs
+  expect(claimer.isResting).toBe(true)
+  claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+  expect((await claimer.exchange(0, 0, signal))!.verdicts).toEqual(['settled'])
+  expect(claimer.isResting).toBe(true)
+  await harness.caller('web').enqueue(job())
+  expect(await harness.store.wait('ada', 5_000)).toEqual(['emails'])
+  claimer.stop()
+})
+
+test('after a call that only settles, the claimer is ready if a job waits, or if it was ready before', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await harness.caller('web').enqueue(job())
+  const [held] = (await claimer.exchange(2, 0, signal))!.jobs
+  await harness.caller('web').enqueue(job())
+  claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+  await claimer.exchange(0, 0, signal)
+  expect(claimer.isResting).toBe(false)
+  const [next] = (await claimer.exchange(1, 0, signal))!.jobs
+  claimer.settle(next!.id, next!.token, { kind: 'completed' }, 0)
+  await claimer.exchange(0, 0, signal)
+  expect(claimer.isResting).toBe(false)
+})
+
+test('a job that is due in less than a microsecond sets no timer for the past', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await claimer.exchange(1, 0, signal)
+  const timers = vi.spyOn(globalThis, 'setTimeout')
+  // Node 24 warns about a negative delay (TimeoutNegativeWarning).
+  claimer.foresee(1e-7)
+  const delays = timers.mock.calls.map(([, ms]) => ms ?? 0)
+  timers.mockRestore()
+  expect(delays.length).toBeGreaterThan(0)
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(0)
+  claimer.stop()
+})
+
+test('a due time from a survey wakes the claimer, at that time or at once', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await claimer.exchange(1, 0, signal)
+  expect(claimer.rests).toBe(true)
+  claimer.foresee(60_000)
+  expect(claimer.rests).toBe(true)
+  claimer.foresee(0)
+  expect(claimer.rests).toBe(false)
+  claimer.stop()
+})
+
+test('a due time that is foreseen during a call holds after its answer, and not for longer', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  const foresee = async (ms: number) => {
+    const calling = claimer.exchange(1, 0, signal)
+    expect(claimer.foresee(ms)).toBe(false)
+    await calling
+    return claimer.rests
+  }
+  expect(await foresee(60_000)).toBe(true)
+  expect(await foresee(0)).toBe(false)
+  await claimer.exchange(1, 0, signal)
+  expect(claimer.rests).toBe(true)
+  expect(claimer.foresee(60_000)).toBe(true)
+  claimer.stop()
+})
+
+/** A deliverer that has delivered an effect. */
+function delivered() {
+  const effects = { leaseMs: LEASE, done: [{ kind: 'hook', id: 'x', at: 1 }] as const }
+  return { effects, deliverer: { wanted: () => effects, take: vi.fn(), putBack: vi.fn() } }
+}
+
+test('after an unexpected error, the next call sends only outcomes, and what was delivered is put back', async () => {
+  const { effects, deliverer } = delivered()
+  const { harness, claimer } = await make({ deliverer })
+  await using _ = harness
+  await harness.caller('web').enqueue(job())
+  const [held] = (await claimer.exchange(1, 0, signal))!.jobs
+  expect(deliverer.putBack).not.toHaveBeenCalled()
+  const exchange = vi.spyOn(harness.store, 'exchange')
+  exchange.mockRejectedValueOnce(new Error('no'))
+  claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+  expect((await claimer.exchange(1, 0, signal))!.verdicts).toEqual(['settled'])
+  expect(exchange.mock.calls.map(([, , , want]) => want.effects)).toEqual([effects, undefined])
+  expect(deliverer.putBack.mock.calls).toEqual([['emails', effects]])
+  claimer.stop()
+})
+
+test('if no answer comes before the worker stops, what was delivered is put back', async () => {
+  const { effects, deliverer } = delivered()
+  const { harness, claimer } = await make({ deliverer })
+  await using _ = harness
+  const stop = new AbortController()
+  vi.spyOn(harness.store, 'exchange').mockImplementation(() => new Promise(() => {}))
+  const exchanging = claimer.exchange(1, 0, stop.signal)
+  stop.abort()
+  expect(await exchanging).toBeUndefined()
+  expect(deliverer.putBack.mock.calls).toEqual([['emails', effects]])
+})

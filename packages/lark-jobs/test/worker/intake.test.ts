@@ -1,0 +1,221 @@
+/**
+ * How many jobs a worker claims, by a clock that only work moves: each job and each call takes the time that is given.
+ */
+import { setMaxListeners } from 'node:events'
+import { afterEach, expect, test, vi } from 'vitest'
+import type { ClaimedJob } from '../../src/model/record.ts'
+import { paces } from '../../src/options/preset.ts'
+import type { Call, Exchange, Settlement, Store, Want } from '../../src/store/contract/store.ts'
+import { Claimer } from '../../src/worker/fetch/claimer.ts'
+import { FairOrder } from '../../src/worker/fetch/fair-order.ts'
+import { Intake } from '../../src/worker/fetch/intake.ts'
+import { Prefetch } from '../../src/worker/fetch/prefetch.ts'
+import { type HeldJob, Ledger } from '../../src/worker/lease/ledger.ts'
+import type { Suspects } from '../../src/worker/maintenance/suspects.ts'
+import type { Slots } from '../../src/worker/slots.ts'
+import { LEASE } from '../conformance/caller.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+/** What happens later, in order. All timers, the event loop's turns and `performance.now()` go by it. */
+class Clock {
+  now = 0
+  readonly #later: { at: number; run: () => void }[] = []
+
+  constructor() {
+    vi.stubGlobal('performance', { now: () => this.now })
+    vi.stubGlobal('setTimeout', (run: () => void, ms: number) => this.after(ms, run))
+    vi.stubGlobal('clearTimeout', (event: { run: () => void } | undefined) => {
+      if (event !== undefined) event.run = () => {}
+    })
+    vi.stubGlobal('setImmediate', (run: () => void) => this.after(0, run))
+  }
+
+  after(ms: number, run: () => void): { at: number; run: () => void } {
+    const event = { at: this.now + ms, run }
+    const next = this.#later.findIndex(({ at }) => at > event.at)
+    this.#later.splice(next < 0 ? this.#later.length : next, 0, event)
+    return event
+  }
+
+  /** Lets time pass until this is so. */
+  async until(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      await new Promise(turn)
+      const event = this.#later.shift()
+      if (event === undefined) throw new Error('nothing happens any more')
+      this.now = Math.max(this.now, event.at)
+      event.run()
+    }
+  }
+}
+
+/** That of Node, which runs all microtasks first. */
+const turn = setImmediate
+
+/** Milliseconds. */
+interface Costs {
+  /** What a job takes of this process. Its handler does nothing. */
+  job: number
+  /** What a call takes, in this process or at a server. */
+  call: number
+  /** To a server and back. */
+  way?: number
+}
+
+/** A worker of many queues with so many jobs each. @returns what it asked of the store */
+async function drain(queues: number, each: number, concurrency: number, costs: Costs) {
+  return work(Array<Queue>(queues).fill({ jobs: each }), concurrency, costs, (ran) => ran === queues * each)
+}
+
+interface Queue {
+  jobs: number
+  /** Milliseconds for which a job keeps its slot while this process does nothing. Default 0. */
+  takes?: number
+}
+
+/**
+ * A worker, until it has run enough jobs or for long enough.
+ *
+ * @returns what it did, and asked of the store; `hasty`: for each call while claimed jobs could start, how many outcomes
+ * it had
+ */
+async function work(
+  queues: readonly Queue[],
+  concurrency: number,
+  { job, call, way }: Costs,
+  isOver: (ran: number, now: number) => boolean,
+) {
+  const clock = new Clock()
+  const left = queues.map(({ jobs }) => jobs)
+  const seen = { calls: 0, claimed: 0, started: queues.map(() => 0), hasty: [] as number[] }
+
+  function exchange(rank: number, settled: readonly Settlement[], want: Want, token: string): Exchange {
+    left[rank]! += settled.filter(({ outcome }) => outcome.kind === 'unstarted').length
+    const count = Math.min(want.limit + (want.prefetch ?? 0), left[rank]!)
+    left[rank]! -= count
+    const held = seen.claimed - seen.started.reduce((sum, each) => sum + each)
+    if (held > 0 && slots.free > 0) seen.hasty.push(settled.length)
+    seen.calls++
+    seen.claimed += count
+    const jobs = Array.from({ length: count }, (_, n) => ({ id: `${rank}-${n}`, token, crashes: 0, runs: 1 }))
+    return {
+      verdicts: settled.map(() => 'settled'),
+      jobs: jobs as unknown as ClaimedJob[],
+      ...(left[rank]! > 0 && { nextDue: 0 }),
+    } as Exchange
+  }
+  let serverIsFree = 0
+  const store = {
+    isRemote: way !== undefined,
+    async exchange(partition: string, { number }: Call, settled: readonly Settlement[], want: Want) {
+      const answer = () => exchange(Number(partition), settled, want, `ada.${number}`)
+      if (way === undefined) {
+        clock.now += call
+        return answer()
+      }
+      serverIsFree = Math.max(serverIsFree, clock.now + way / 2) + call
+      const ms = serverIsFree + way / 2 - clock.now
+      return new Promise<Exchange>((resolve) => void clock.after(ms, () => resolve(answer())))
+    },
+  } as unknown as Store
+
+  let running = 0
+  let ran = 0
+  const ledger = new Ledger()
+  const slots = {
+    concurrency,
+    get free() {
+      return concurrency - running
+    },
+    begin(held: HeldJob, claimer: Claimer) {
+      ledger.begin(held, Number.POSITIVE_INFINITY, -1)
+      running++
+      seen.started[claimer.rank]!++
+      clock.now += job
+      const { takes = 0 } = queues[claimer.rank]!
+      const end = () => {
+        running--
+        ran++
+        ledger.end(held)
+        claimer.prefetch.ended(job + takes)
+        claimer.settle(held.job.id, held.job.token, { kind: 'completed' }, clock.now, held)
+        intake.freed(job + takes)
+      }
+      if (takes === 0) queueMicrotask(end)
+      else clock.after(takes, end)
+      return true
+    },
+    lost() {},
+  } as unknown as Slots
+  const { signal } = new AbortController()
+  setMaxListeners(0, signal)
+  const order = new FairOrder(false, slots)
+  const suspects = { count: 0, giveBack() {} } as unknown as Suspects
+  const intake: Intake = new Intake({
+    ...{ order, slots, suspects, pace: paces.balanced, maxJobs: Number.POSITIVE_INFINITY, leaseMs: LEASE },
+    ...{ stoodStill: () => 0, signal, isHere: way === undefined },
+    ...{ answered() {}, holds() {}, turned() {} },
+  })
+  for (const rank of queues.keys()) {
+    const claimer = new Claimer({
+      ...{ store, partition: String(rank), rank, caller: 'ada', leaseMs: LEASE },
+      prefetch: new Prefetch(ledger, rank),
+      changed: (each) => intake.changed(each),
+    })
+    intake.changed(claimer)
+  }
+  void intake.start()
+  await clock.until(() => isOver(ran, clock.now))
+  void intake.stop()
+  return seen
+}
+
+const embedded: Costs = { job: 0.01, call: 0.3 }
+const near: Costs = { job: 0.01, call: 0.1, way: 0.3 }
+const far: Costs = { job: 0.005, call: 0.1, way: 2 }
+
+// By the speed of each queue alone, a quarter to a half more than started was claimed of a store in this process.
+test.each<[string, Costs, number, number, number, number]>([
+  ['in this process', embedded, 200, 40, 10, 1_800],
+  ['in this process, 50 at a time', embedded, 200, 40, 50, 2_200],
+  ['in this process, some queues', embedded, 30, 400, 10, 2_000],
+  ['at a server', near, 200, 40, 10, 1_600],
+  ['at a server, some queues', near, 30, 400, 10, 900],
+  ['at a server far away', far, 1_000, 10, 10, 3_600],
+])('a store %s: a worker claims hardly more than it starts, and not one by one', async (...given) => {
+  const [, costs, queues, each, concurrency, calls] = given
+  const seen = await drain(queues, each, concurrency, costs)
+  expect(seen.claimed / (queues * each)).toBeLessThan(1.05)
+  expect(seen.calls).toBeLessThan(calls)
+})
+
+test('the jobs of one queue come by the hundred', async () => {
+  const { claimed, calls } = await drain(1, 40_000, 50, { job: 0.003, call: 0.3, way: 0.3 })
+  expect(claimed).toBe(40_000)
+  expect(calls).toBeLessThan(200)
+})
+
+test('before a call to a store in this process, claimed jobs start, unless enough outcomes wait', async () => {
+  const { claimed, hasty } = await drain(1, 2_000, 100, { job: 0.001, call: 0.3 })
+  expect(claimed).toBe(2_000)
+  expect(hasty.filter((settled) => settled < paces.balanced.company.count)).toEqual([])
+})
+
+// When the speed of all queues decided how long the turn of each is, the fast queue started 0.7 to 1.6 times as many
+// jobs as the slow one.
+test.each<[string, Costs, number]>([
+  ['in this process, 3 ms', embedded, 3],
+  ['in this process, 20 ms', embedded, 20],
+  ['at a server, 3 ms', near, 3],
+  ['at a server, 20 ms', near, 20],
+])('a store %s: beside a slow queue, a fast one has several jobs in each turn', async (...given) => {
+  const [, costs, takes] = given
+  const queues = [{ jobs: 100_000, takes }, { jobs: 100_000 }]
+  const { started } = await work(queues, 1, costs, (_, now) => now >= 1_000)
+  const [slow, fast] = started as [number, number]
+  expect(fast).toBeGreaterThan(4 * slow)
+  expect(slow * takes).toBeGreaterThan(900)
+})

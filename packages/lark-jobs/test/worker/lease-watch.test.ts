@@ -1,0 +1,91 @@
+/**
+ * The file of the lease thread beside a bundle: it may be of another release, or be run by another thread of the
+ * program.
+ */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { MessageChannel, Worker as Thread } from 'node:worker_threads'
+import { afterEach, expect, it, vi } from 'vitest'
+import { LEASE_THREAD, LeaseThread } from '../../src/worker/lease/lease-thread.ts'
+import { Unread } from '../../src/worker/lease/unread.ts'
+import { threadFile } from '../../src/worker/thread-file.ts'
+import { Folder, options } from '../sqlite/folder.ts'
+import { open as openRaw } from '../sqlite/raw.ts'
+
+const file = threadFile('lease-watch')!
+const threads: Thread[] = []
+
+function start(workerData: unknown): Thread {
+  const thread = new Thread(file, { workerData, execArgv: [] })
+  threads.push(thread)
+  return thread
+}
+
+afterEach(async () => {
+  await Promise.all(threads.splice(0).map((thread) => thread.terminate()))
+})
+
+it('reports the wrong version to a worker, and lets it stop', async () => {
+  const thread = start(LEASE_THREAD)
+  const { port1: port, port2: theirs } = new MessageChannel()
+  thread.postMessage({ watch: { version: '999.0.0' }, port: theirs }, [theirs])
+  const [answer] = await once(port, 'message')
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  expect(answer).toBe(
+    `Its file is of @s18i/lark-jobs ${JSON.parse(manifest).version}, and the worker of 999.0.0: build both from one release`,
+  )
+  const closed = once(port, 'close')
+  port.postMessage('end')
+  await closed
+})
+
+it('does nothing in a thread that is not the lease thread, and lets the thread end', async () => {
+  const thread = start('of the program')
+  const [code] = await once(thread, 'exit')
+  expect(code).toBe(0)
+})
+
+/** A worker's side of the lease thread of a store in a file, when the thread has begun to watch. */
+async function watching(file: string): Promise<LeaseThread> {
+  const location = { connection: `sqlite:${file}`, prefix: 'lark', options }
+  const thread = new LeaseThread(
+    { location, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
+    (text) => expect.unreachable(text),
+    () => {},
+  )
+  thread.serve('default', new Unread())
+  thread.start()
+  await vi.waitFor(async () => expect(thread.pulse.isDozing).toBe(true), { timeout: 10_000, interval: 20 })
+  return thread
+}
+
+it('closes its store when the process ends, also while another process has locked the file', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  const thread = await watching(folder.file)
+  const locker = openRaw(folder.file)
+  locker.exec('BEGIN IMMEDIATE')
+  thread.processEnds({ cause: 'ended with exit code 3', outcomes: [] })
+  expect(thread.awaitEnd(performance.now() + 200)).toBe(false)
+  thread.giveUp()
+  // Then Node may end the thread: it is in no call to SQLite, which would abort the process.
+  expect(thread.awaitEnd(performance.now() + 10_000)).toBe(true)
+  locker.close()
+  await thread.stop()
+  await store.close()
+})
+
+it('does not say that it told a store which it cannot read any more how jobs ended', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  const thread = await watching(folder.file)
+  const newer = openRaw(folder.file)
+  newer.exec('PRAGMA user_version = 999')
+  newer.close()
+  const outcome = { kind: 'completed' } as const
+  thread.processEnds({ outcomes: [['default', [{ id: 'a', token: 'ada.1', outcome }]]] })
+  expect(thread.awaitEnd(performance.now() + 10_000)).toBe(true)
+  expect(thread.hasTold).toBe(false)
+  await thread.stop()
+  await store.close()
+})

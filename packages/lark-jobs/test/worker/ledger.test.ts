@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import type { ClaimedJob } from '../../src/model/record.ts'
+import { DONE, JOBS, Ledger, type LedgerPage, RETURNED } from '../../src/worker/lease/ledger.ts'
+
+/** The ids that the lease thread reads on the pages of a claim of jobs with these ids. */
+function idsOf(ids: readonly string[]): string[][] {
+  const pages: LedgerPage[] = []
+  const ledger = new Ledger((page) => pages.push(page))
+  const jobs = ids.map((id) => ({ id, runs: 0 }) as ClaimedJob)
+  const held = ledger.enter(0, 1, jobs, 0, 0)
+  expect(held.map(({ job }) => job.id)).toEqual(ids)
+  for (const { job, page, index } of held) expect(page.ids[index]).toBe(job.id)
+  return pages.map((page) => page.ids)
+}
+
+it('has a page for as many ids of Lark as a claim mostly has', () => {
+  const ids = Array.from({ length: JOBS + 1 }, (_, n) => `0Vr5kPq3Zx${String(n).padStart(3, '0')}`)
+  expect(idsOf(ids).map(({ length }) => length)).toEqual([JOBS, 1])
+})
+
+it('has more pages for long ids, and keeps every character', () => {
+  const ids = Array.from({ length: JOBS }, (_, n) => `${n}-${'漢'.repeat(97)}`)
+  expect(idsOf(ids).flat()).toEqual(ids)
+  expect(idsOf(['Größe-77', 'a'.repeat(100), '𝕏'.repeat(50)]).flat()).toHaveLength(3)
+})
+
+it('takes an id that no page has room for, and goes on with the others', () => {
+  const pages: LedgerPage[] = []
+  const jobs = ['x'.repeat(2_000), 'one', 'two'].map((id) => ({ id, runs: 0 }) as ClaimedJob)
+  const held = new Ledger((page) => pages.push(page)).enter(0, 1, jobs, 0, 0)
+  expect(held.map(({ job }) => job)).toEqual(jobs)
+  expect(pages.map(({ ids }) => ids)).toEqual([[], ['one', 'two']])
+})
+
+it('says of a job that goes back before it has begun that it is returned: the thread renews those that are done, as begun', () => {
+  const pages: LedgerPage[] = []
+  const ledger = new Ledger((page) => pages.push(page))
+  const jobs = ['back', 'run'].map((id) => ({ id, runs: 0 }) as ClaimedJob)
+  const [back, run] = ledger.enter(0, 1, jobs, 0, 0)
+  expect(ledger.withdraw(back!)).toBe(true)
+  expect(ledger.begin(run!, 0, 0)).toBe(true)
+  ledger.end(run!)
+  expect([...pages[0]!.states].slice(0, 2)).toEqual([RETURNED, DONE])
+})

@@ -1,0 +1,99 @@
+/** How a worker counts its runs: bounded, and in numbers that add up. */
+import { expect, test } from 'vitest'
+import { BOUNDS, quantile, RunCounts, runEnds } from '../../src/model/run/run-counts.ts'
+import { MAX_PAIRS, RunTally } from '../../src/worker/run-tally.ts'
+
+const MINUTE = 60_000
+
+test('a value is counted in the first bucket whose bound it does not exceed', () => {
+  const counts = new RunCounts()
+  for (const ms of [-3, 0, 0.5, 0.6, 1_000, 86_400_001]) counts.observe('wait', ms)
+  const { buckets, sum, count } = counts.histogram('wait')
+  expect(buckets.map((each, i) => [BOUNDS[i] ?? Infinity, each]).filter(([, each]) => each !== 0)).toEqual([
+    [0.5, 3],
+    [1, 1],
+    [1_000, 1],
+    [Infinity, 1],
+  ])
+  expect(count).toBe(6)
+  expect(sum).toBeCloseTo(86_401_002.1)
+  expect(counts.histogram('process').count).toBe(0)
+})
+
+test('as text, counts are as they were; what no version wrote counts as nothing', () => {
+  const counts = new RunCounts()
+  counts.observe('process', 30)
+  for (const [i, end] of runEnds.entries()) counts.ended(end, i + 1)
+  const read = RunCounts.read(counts.pack())
+  expect(read.pack()).toBe(counts.pack())
+  expect(runEnds.map((end) => read.ends(end))).toEqual([1, 2, 3, 4, 5, 6, 7])
+  for (const text of [undefined, 7, '', 'x', '1:', '-1:3', '9999:3', '1:1e3', '1:-2', 'a1:3', '1:3b'])
+    expect(RunCounts.read(text).pack()).toBe('')
+  expect(RunCounts.read('1:3 800:1').pack()).toBe('1:3')
+})
+
+test('sums of long waits of many jobs survive as text', () => {
+  const counts = new RunCounts()
+  const day = 86_400_000
+  for (let i = 0; i < 20_000; i++) counts.observe('wait', day)
+  expect(RunCounts.read(counts.pack()).histogram('wait').sum).toBe(20_000 * day)
+  expect(RunCounts.read(`0:${'9'.repeat(30)}`).pack()).toBe('')
+})
+
+test('counts add up, and can be taken from later ones', () => {
+  const [one, other] = [RunCounts.read('0:3 5:1'), RunCounts.read('0:4 6:2')]
+  expect(new RunCounts().add(one).add(other).pack()).toBe('0:7 5:1 6:2')
+  expect(RunCounts.read('0:7 6:2').since(one).pack()).toBe('0:4 6:2')
+})
+
+test('a quantile lies within its bucket', () => {
+  const counts = new RunCounts()
+  for (let i = 0; i < 99; i++) counts.observe('wait', 20)
+  counts.observe('wait', 90_000_000)
+  const found = counts.histogram('wait')
+  expect(quantile(found, 0.5)).toBeCloseTo(10 + (15 * 50) / 99)
+  expect(quantile(found, 0.99)).toBe(25)
+  expect(quantile(found, 1)).toBe(86_400_000)
+  expect(quantile(new RunCounts().histogram('wait'), 0.5)).toBeUndefined()
+})
+
+test('more queues and keys than a worker counts for themselves count under one name', () => {
+  const tally = new RunTally()
+  for (let i = 0; i < MAX_PAIRS + 7; i++) tally.began('emails', `k${i}`, 0, 1).ended('completed')
+  tally.crashed('emails', 2)
+  tally.crashed('emails', 0)
+  const { all } = tally.record(0)!
+  expect(Object.keys(all)).toHaveLength(MAX_PAIRS + 1)
+  const others = RunCounts.read(all['(others) (others)'])
+  expect([others.ends('completed'), others.ends('crashed')]).toEqual([7, 2])
+})
+
+test('lately means the last minutes', () => {
+  const tally = new RunTally()
+  expect(tally.record(0)).toBeUndefined()
+  const lately = (now: number) => RunCounts.read(tally.record(now)!.lately.emails).ends('completed')
+  let done = 0
+  const run = () => tally.began('emails', `k${done++ % 3}`, 0, 1).ended('completed')
+  // One run a minute, and a look every five seconds.
+  const seen: number[] = []
+  for (let now = 1; now <= 9 * MINUTE; now += 5_000) {
+    if ((now - 1) % MINUTE === 0) run()
+    seen.push(lately(now))
+  }
+  expect(seen[0]).toBe(1)
+  expect(Math.max(...seen)).toBeLessThanOrEqual(7)
+  expect(seen.at(-1)).toBeGreaterThanOrEqual(5)
+  for (let now = 9 * MINUTE; now <= 20 * MINUTE; now += 5_000) lately(now)
+  expect(lately(20 * MINUTE)).toBe(0)
+})
+
+test('runs are counted in the minute in which they became due', () => {
+  const tally = new RunTally()
+  const arrived = () => tally.record(0)!.arrived.emails!.split(' ').sort()
+  for (const at of [10, 10.5, 11]) tally.began('emails', 'a', at * MINUTE, 11 * MINUTE)
+  expect(arrived()).toEqual(['10:2', '11:1'])
+  // Its place is taken by a later minute.
+  tally.began('emails', 'a', 6 * MINUTE, 11 * MINUTE)
+  tally.began('emails', 'b', 15 * MINUTE, 15 * MINUTE)
+  expect(arrived()).toEqual(['11:1', '15:1'])
+})
