@@ -5,11 +5,13 @@
 import { expect, test } from 'vitest'
 import type { Journal } from '../../src/model/journal.ts'
 import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
+import { bring, signalFollowed } from '../../src/store/contract/moved.ts'
 import {
   type Bound,
   EARLY_MEMORY,
   JOURNAL_BYTES,
   MAX_SIGNALS,
+  type NewSignal,
   type Store,
   waitsEnd,
 } from '../../src/store/contract/store.ts'
@@ -606,5 +608,60 @@ export function journals(make: Make): void {
     const held = await harness.caller('ada', 'mails').claimOne()
     expect(held.journal).toEqual({ ...none, signals: [rejected, approved] })
     expect(ids([held])).toEqual([id])
+  })
+
+  test('signals that came where a job is moved later are behind its own, once, and make it due', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const keyed = { ...approved, key: 'k' }
+    const early = (id: string, signal: NewSignal) =>
+      store.journals.signal('mails', id, { ...signal, mayBeEarly: true })
+    const [waits, other, plain] = [await waiting(ada), await waiting(ada), job({ delay: 9_000 })]
+    await ada.enqueue(plain)
+    for (const id of [waits, other]) {
+      expect(await early(id, { name: 'first', text: '1' })).toBe('early')
+      expect(await early(id, { name: 'twice', text: '2', key: 'k' })).toBe('early')
+    }
+    expect(await early(waits, keyed)).toBe('early')
+    expect(await early(plain.id, approved)).toBe('early')
+    for (const id of [waits, other]) {
+      await send(store, id, rejected)
+      await store.journals.signal('emails', id, { name: 'twice', text: '3', key: 'k' })
+    }
+    const all = [waits, other, plain.id]
+    const { jobs: moving } = await store.moves.take(
+      'emails',
+      all,
+      all.map(() => 'mails'),
+    )
+    expect(await store.moves.put('mails', moving)).toEqual([true, true, true])
+    await store.moves.settle('emails', moving)
+    const own = [rejected, { name: 'twice', text: '3' }, { name: 'first', text: '1' }]
+    expect((await store.journals.read('mails', other, 0))!.signals).toEqual(own)
+    expect((await store.journals.read('mails', plain.id, 0))!.signals).toEqual([approved])
+    expect(await store.journals.signal('mails', waits, keyed)).toBe('known')
+    const bob = harness.caller('bob', 'mails')
+    const held = await bob.claim(9)
+    expect(held.map(({ id, journal }) => [id, journal])).toEqual([
+      [waits, { ...none, signals: [...own, approved] }],
+    ])
+    await bob.settle(held[0]!, completed)
+    harness.clock.advance(EARLY_MEMORY)
+    await store.prune('mails')
+    expect((await store.journals.read('mails', other, 0))!.signals).toEqual(own)
+  })
+
+  test('a signal to a job that is on its way reaches it where it goes', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const id = await waiting(harness.caller())
+    const { jobs: moving } = await store.moves.take('emails', [id], ['mails'])
+    expect(await store.journals.signal('emails', id, { ...approved, mayBeEarly: true })).toBe('missing')
+    expect(await signalFollowed(store, 'emails', id, approved)).toBe('early')
+    await bring(store, 'emails', moving)
+    expect(await signalFollowed(store, 'emails', id, rejected)).toBe('kept')
+    const held = await harness.caller('bob', 'mails').claimOne()
+    expect(held.journal).toEqual({ ...none, signals: [approved, rejected] })
   })
 }

@@ -52,14 +52,14 @@ export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSigna
   for (const partition of partitions) {
     const verdict = await signalFollowed(open.store, partition, place.id, signal)
     if (verdict === 'full') throw full(place.id)
-    if (verdict !== 'missing') return verdict === 'kept' || verdict === 'known'
+    if (verdict !== 'missing') return verdict !== 'ended'
   }
   // An id that Lark makes is known only when its job exists.
   if (isMade(place.id)) return false
   // Its own id decides where it will be.
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
   if (verdict === 'full') throw full(place.id)
-  return verdict !== 'ended'
+  return verdict !== 'ended' && verdict !== 'missing'
 }
 
 /** Whether an id is of the form that Lark makes (`model/id.ts`). */

@@ -15,7 +15,8 @@
  * **Signals.** A signal is kept for a job that has not ended, whether or not it waits for one; for an id that
  * the application chose also before there is a job, for `EARLY_MEMORY`. Signals are kept in the order in
  * which they came, and none is taken away: the entries say which ones the job has taken. A signal with a key
- * is kept once for its name.
+ * is kept once for its name. Those that came early to a partition to which the job is moved are behind those
+ * that it brings, and make it due if it waits for one.
  *
  * **Suspended.** The outcome `suspended` puts a job back until a time, or until a signal comes with one of
  * the names in `waits`. `heard` says how many signals the run knew: if there are more, the job is due at

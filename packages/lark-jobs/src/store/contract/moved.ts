@@ -135,14 +135,12 @@ export async function signalFollowed(
   id: string,
   signal: NewSignal,
 ): Promise<SignalVerdict> {
-  const [verdict] = await followed<SignalVerdict>(
-    store,
-    partition,
-    [id],
-    (verdict) => verdict === 'missing',
-    async (partition, [id]) => [await store.journals.signal(partition, id!, signal)],
-  )
-  return verdict!
+  const verdict = await store.journals.signal(partition, id, signal)
+  if (verdict !== 'missing') return verdict
+  const [place] = await store.moves.where(partition, [id])
+  if (place === undefined || place.kind === 'here') return verdict
+  // It finds the signal there when it arrives.
+  return signalFollowed(store, place.to, id, { ...signal, mayBeEarly: place.kind === 'moving' })
 }
 
 /** The record of a job, wherever it has gone. */

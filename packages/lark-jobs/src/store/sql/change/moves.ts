@@ -228,6 +228,9 @@ function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
     makeWay(partition, before)
   }
   const job = JSON.parse(text) as Carried
+  const { journal, early } = putJournal(partition, id, job)
+  const waits = suspendedIn(job.reason, job.runs) ?? []
+  if (early.some((name) => waits.includes(name))) job.dueAt = Math.min(job.dueAt, partition.now)
   const { dueAt, failures, lane, lock } = job
   const holds = lock === null || holderOfLock(partition, lock) !== undefined ? null : job.holds
   if (holds !== null) forgetLock(partition, lock!)
@@ -237,7 +240,7 @@ function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
     ...[partition.id, id, job.priority, job.queuedAt, dueAt, job.runs, failures, job.crashes, job.releases],
     ...[job.direct, lane, job.laneLimits, lock, job.hooked, job.untilStart, holds, job.key, job.options],
     ...[kept.payload, kept.apart, job.errors, job.log, job.keep, job.progress, job.reason ?? null],
-    putJournal(database, job),
+    journal,
   )
   if (lane !== '') {
     openLane(partition, lane, findLane(partition, lane) === undefined ? job.laneLimits : undefined)

@@ -14,7 +14,7 @@ import type { Value } from '../database.ts'
 import { isOnItsWay, owesHook } from '../effects/effect.ts'
 import { makeWay } from '../end/retain.ts'
 import { tell } from '../events/events.ts'
-import { takeEarly } from '../journal/journal.ts'
+import { meetEarly } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { forgetPayload, keepPayload } from '../payload.ts'
 import { columns, type JobRow, stateOf } from '../row.ts'
@@ -97,7 +97,7 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
       return 'exists'
     }
     if (lane !== '') openLane(partition, lane, group?.joins ? undefined : limits)
-    if (ownId !== undefined) takeEarly(partition, job.id)
+    if (ownId !== undefined) meetEarly(partition, job.id)
     partition.arrive({ state: PENDING, dueAt })
     tell(partition, 'queued', [job.id])
     return 'queued'

@@ -24,7 +24,7 @@ import { move } from '../end/move.ts'
 import { notify } from '../events/waiters.ts'
 import type { Partition } from '../partition.ts'
 import { columns, holderOf, type JobRow } from '../row.ts'
-import { ACTIVE, COMPLETED, HIDDEN, PENDING } from '../states.ts'
+import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 
 const open = 'INSERT INTO journals DEFAULT VALUES RETURNING id'
 const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?) RETURNING id'
@@ -45,6 +45,7 @@ const bytesOf = `
   FROM journals WHERE id = ?`
 const isKnown = 'SELECT 1 FROM signals WHERE journal = ? AND name = ? AND key = ?'
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
+const isGone = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state = ${GONE}`
 const findEarly = 'SELECT id FROM journals WHERE partition = ? AND job = ? AND until IS NOT NULL'
 const arrive = 'UPDATE journals SET partition = NULL, job = NULL, until = NULL WHERE id = ?'
 const drop = 'DELETE FROM journals WHERE id = ?'
@@ -60,6 +61,7 @@ export const olderEarly = (now: string) =>
 const PAGE = 200
 
 type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null }
+type SignalRow = KeptSignal & { key: string | null }
 type Journalled = Pick<JobRow, 'seq' | 'journal'>
 
 export class SqliteJournals implements Journals {
@@ -206,7 +208,7 @@ export function journalBytes(database: Database, { journal }: Journalled): numbe
 export function carryJournal(database: Database, { journal }: Journalled): { steps?: Carriage } {
   if (journal === null) return {}
   const entries = database.all<{ entry: string }>(readEntries, journal, 0, -1).map(({ entry }) => entry)
-  const signals = database.all<{ name: string; key: string | null; text: string }>(carrySignals, journal)
+  const signals = database.all<SignalRow>(carrySignals, journal)
   const { undo } = sizeOfJournal(database, journal)
   return {
     steps: {
@@ -216,26 +218,54 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
   }
 }
 
-/** @returns the id of the journal of a job that is moved; null if it has none */
-export function putJournal(database: Database, { steps }: { steps?: Carriage }): number | null {
-  if (steps === undefined) return null
+/**
+ * The journal of a job that is moved here, and behind its own signals those that came here before it.
+ *
+ * @returns its id, or null if it has none; the names of the signals that came before it
+ */
+export function putJournal(
+  partition: Partition,
+  job: string,
+  { steps }: { steps?: Carriage },
+): { journal: number | null; early: string[] } {
+  const { database } = partition
+  const before = takeEarly(partition, job)
+  const early = before === undefined ? [] : database.all<SignalRow>(carrySignals, before)
+  if (steps === undefined) return { journal: before ?? null, early: early.map(({ name }) => name) }
+  if (before !== undefined) database.run(drop, before)
   const { id } = database.get<{ id: number }>(open)!
   append(database, id, { at: 0, entries: steps.entries })
-  for (const [place, signal] of steps.signals.entries()) database.run(addSignal, id, place, ...signal)
+  for (const signal of steps.signals) addBehind(database, id, ...signal)
   if (steps.undo !== undefined) database.run(setUndo, steps.undo, id)
-  return id
+  const added = early.filter(({ name, key, text }) => addBehind(database, id, name, key, text))
+  return { journal: id, early: added.map(({ name }) => name) }
+}
+
+/** Adds a signal behind the others. @returns false if there is one with its key */
+function addBehind(database: Database, journal: number, ...signal: Carriage['signals'][number]): boolean {
+  const [name, key] = signal
+  if (key !== null && database.get(isKnown, journal, name, key) !== undefined) return false
+  database.run(addSignal, journal, countOf(database, journal), ...signal)
+  return true
 }
 
 /** Gives a new job the signals that came before it. */
-export function takeEarly(partition: Partition, id: string): void {
-  if (partition.early === 0) return
+export function meetEarly(partition: Partition, id: string): void {
+  const early = takeEarly(partition, id)
+  if (early === undefined) return
+  const row = partition.database.get<JobRow>(find, partition.id, id)!
+  partition.database.run(link, early, row.seq)
+}
+
+/** @returns the journal with the signals that came before a job: from now on it is that of the job */
+function takeEarly(partition: Partition, id: string): number | undefined {
+  if (partition.early === 0) return undefined
   const { database } = partition
   const early = database.get<{ id: number }>(findEarly, partition.id, id)
-  if (early === undefined) return
-  const row = database.get<JobRow>(find, partition.id, id)!
+  if (early === undefined) return undefined
   partition.early -= 1
   database.run(arrive, early.id)
-  database.run(link, early.id, row.seq)
+  return early.id
 }
 
 /** Forgets signals whose jobs never came, at most `most`. @returns how many jobs */
@@ -287,13 +317,13 @@ function entriesBehind(database: Database, journal: number, from: number, most: 
 function keep(partition: Partition, id: string, { name, text, key, mayBeEarly }: NewSignal): SignalVerdict {
   const { database, now } = partition
   const row = database.get<JobRow>(find, partition.id, id)
-  if (row === undefined && !mayBeEarly) return 'missing'
+  if (row === undefined && (!mayBeEarly || database.get(isGone, partition.id, id) !== undefined))
+    return 'missing'
   if (row !== undefined && row.state >= COMPLETED) return 'ended'
   const journal = row === undefined ? earlyOf(partition, id) : journalOf(database, row)
   if (key !== undefined && database.get(isKnown, journal, name, key) !== undefined) return 'known'
-  const count = countOf(database, journal)
-  if (count >= MAX_SIGNALS) return 'full'
-  database.run(addSignal, journal, count, name, key ?? null, text)
+  if (countOf(database, journal) >= MAX_SIGNALS) return 'full'
+  addBehind(database, journal, name, key ?? null, text)
   if (row === undefined) return 'early'
   if (row.state === ACTIVE) notify(partition, holderOf(row.token!))
   else if (row.dueAt > now && suspendedIn(row.reason, row.runs)?.includes(name))

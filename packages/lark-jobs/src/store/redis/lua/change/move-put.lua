@@ -42,7 +42,7 @@ local function bring(id, text)
   end
   note_retrying(id)
   if written ~= '' then
-    journals().bring_journal(id, written)
+    place = journals().bring_journal(id, written) and math.min(place, now) or place
     note_suspended(id, (counted(id)))
   end
   local _, priority = queued(id, record)

@@ -134,7 +134,29 @@ local function carried(id)
   return table.concat(texts, '\28')
 end
 
--- Keeps a journal that comes with a job that is moved.
+-- Adds the signals that came before a job that is moved here behind those that it brings. Returns whether it
+-- waits for one of them.
+local function bring_signals(id, own, reason)
+  local name = key('signals:' .. id)
+  local early, known, wakes = redis.call('LRANGE', name, 0, -1), {}, false
+  redis.call('DEL', name)
+  redis.call('ZREM', key('early'), id)
+  for i, signals in ipairs({ own, early }) do
+    for _, signal in ipairs(signals) do
+      local mark, kind = string.match(signal, '^(([^\n]*)\n[^\31]+)\31')
+      if not (mark and known[mark]) then
+        redis.call('RPUSH', name, signal)
+        kind = kind or string.match(signal, '^[^\n]*')
+        wakes = wakes or i == 2 and string.find(reason, '\29' .. kind .. '\29', 1, true) ~= nil
+      end
+      known[mark or ''] = true
+    end
+  end
+  return wakes
+end
+
+-- Keeps a journal that comes with a job that is moved. Returns whether the job has got a signal for which it
+-- waits.
 local function bring_journal(id, text)
   local reason, undo, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
   local entries, signals = {}, {}
@@ -144,13 +166,11 @@ local function bring_journal(id, text)
   end
   open_journal(id)
   keep_entries(id, 0, entries)
-  for _, signal in ipairs(signals) do
-    redis.call('RPUSH', key('signals:' .. id), signal)
-  end
   if undo ~= '' then
     redis.call('HSET', key('undos'), id, string.sub(undo, 2))
   end
   if reason ~= '' then
     redis.call('HSET', key('reasons'), id, reason)
   end
+  return bring_signals(id, signals, reason) and is_suspended(id, (counted(id)))
 end
