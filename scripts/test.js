@@ -1,7 +1,7 @@
 // `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a
-// tenth of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey and Chromium come
-// from Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use instead, and CHROMIUM a
-// browser.
+// tenth of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey, PostgreSQL,
+// MariaDB and Chromium come from Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use
+// instead, and CHROMIUM a browser.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir, totalmem } from 'node:os'
@@ -10,10 +10,17 @@ import { isSound, node24 } from '../packages/lark-jobs/test/node24/node24.js'
 import { installPackages, root, run, start } from './steps.js'
 
 installPackages()
-installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL', chromium: 'CHROMIUM' }, [
-  'zsh',
-  'fish',
-])
+installPrograms(
+  {
+    'redis-server': { variable: 'REDIS_URL' },
+    'valkey-server': { variable: 'VALKEY_URL' },
+    chromium: { variable: 'CHROMIUM' },
+    // Debian keeps it out of the path.
+    postgresql: { path: '/usr/lib/postgresql' },
+    'mariadb-server-core': { path: '/usr/sbin/mariadbd' },
+  },
+  ['zsh', 'fish'],
+)
 // Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
 // What earlier builds made goes first: so the next steps show that a fresh clone type-checks once `npm ci` is over,
@@ -186,12 +193,17 @@ function tallyOf(path, status) {
  * Installs what is missing, where that may be. Without the servers nothing can be tested; without a shell, its
  * completions are not.
  *
- * @param {Record<string, string>} servers the program of each server, and the variable that names a running server
+ * @param {Record<string, { variable?: string, path?: string }>} servers by package: the variable that names a running
+ *   server, and where its program is. Default: the package has the name of its program, which is in the path
  * @param {string[]} shells
  */
 function installPrograms(servers, shells) {
   const isMissing = (/** @type {string} */ program) => spawnSync('which', [program]).status !== 0
-  const needed = Object.keys(servers).filter((each) => !process.env[servers[each]] && isMissing(each))
+  const needed = Object.keys(servers).filter((each) => {
+    const { variable, path } = servers[each]
+    if (variable !== undefined && process.env[variable]) return false
+    return path === undefined ? isMissing(each) : !existsSync(path)
+  })
   const missing = [...needed, ...shells.filter(isMissing)]
   if (missing.length === 0) return
   const mayInstall = process.getuid?.() === 0 && !isMissing('apt-get')
@@ -204,8 +216,9 @@ function installPrograms(servers, shells) {
       ...missing,
     ])
   } else if (needed.length > 0) {
+    const variables = needed.flatMap((each) => servers[each].variable ?? [])
     fail(
-      `Install ${needed.join(' and ')} (Debian: sudo apt-get install ${needed.join(' ')}), or name what you have in ${needed.map((each) => servers[each]).join(' and ')}.`,
+      `Install ${needed.join(' and ')} (Debian: sudo apt-get install ${needed.join(' ')})${variables.length === 0 ? '' : `, or name what you have in ${variables.join(' and ')}`}.`,
     )
   } else {
     console.log(`The completions for ${missing.join(' and ')} are not tried: these shells are not installed.`)

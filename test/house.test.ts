@@ -60,6 +60,8 @@ const floors: Record<string, string[][]> = {
     ['step/*'],
     // A run does not know who runs it: `dispatchNow` does as well as a worker.
     ['run/*', 'dispatch/*'],
+    // rows in the database of the application, and their relay
+    ['outbox/*'],
     ['worker/*'],
     ['supervisor/*'],
     ['config/*'],

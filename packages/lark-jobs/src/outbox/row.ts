@@ -1,0 +1,163 @@
+/**
+ * A row of the outbox: a job, or a flow, that is queued when the transaction of the application has
+ * committed. It has all that a store needs, so that neither the class nor the process that wrote it is needed
+ * any more. A store in the same database can take it over with one statement: the columns `id` and `queue`,
+ * and in the body what a store calls by these names.
+ *
+ *   form   says how the body is written. 1: JSON. Another number is of a later version of Lark, or of a body
+ *          that is encrypted; it is kept, and counted as one that this version cannot read
+ *   kind   `job`: the body is the record of a job without its id (`NewJob`)
+ *          `flow`: the body is its home, its definition, and the jobs of its members (`NewFlow`)
+ */
+import { JobsError } from '../model/errors.ts'
+import { type FlowDefinition, type FlowJob, MAX_DEFINITION } from '../model/flow.ts'
+import { isId } from '../model/id.ts'
+import { MAX_NAME, type NewJob } from '../model/record.ts'
+import { textOf } from '../words/thrown.ts'
+
+/** The form of the rows that this version writes. */
+export const ROW_FORM = 1
+
+/** The most bytes of a body: a definition with its members. */
+export const MAX_BODY = 2 * MAX_DEFINITION
+
+/** A row on its way into the table. The database adds its place and the time. */
+export interface NewRow {
+  id: string
+  queue: string
+  form: number
+  kind: 'job' | 'flow'
+  body: string
+}
+
+/** A flow on its way into a store. */
+export interface NewFlow {
+  /** The partition that keeps it. */
+  home: string
+  definition: FlowDefinition
+  /** The jobs of a batch. */
+  members?: FlowJob[]
+}
+
+/** What a row is to become. */
+export type RowWork = { kind: 'job'; job: NewJob } | { kind: 'flow'; flow: NewFlow }
+
+/** A row that was read. */
+export interface OutboxRow {
+  /** An integer, as text: its order, and its name in the table. */
+  place: string
+  /** Of the job, or of the flow. */
+  id: string
+  queue: string
+  /** Milliseconds since it was written, by the clock of the database. */
+  age: number
+  tries: number
+  /** Why it cannot become a job, if the relay has marked it. */
+  error?: string
+  /** Undefined: this version cannot read it, and `flaw` says why. */
+  work?: RowWork
+  flaw?: string
+}
+
+export function rowOfJob(queue: string, { id, ...job }: NewJob): NewRow {
+  return { id, queue, form: ROW_FORM, kind: 'job', body: JSON.stringify(job) }
+}
+
+/** @throws FLOW_TOO_LARGE */
+export function rowOfFlow(id: string, queue: string, flow: NewFlow): NewRow {
+  const body = JSON.stringify(flow)
+  const bytes = Buffer.byteLength(body)
+  if (bytes > MAX_BODY) {
+    const message = `Flow ${id} has ${bytes} bytes with its members; in a transaction, the limit is ${MAX_BODY}`
+    throw new JobsError('FLOW_TOO_LARGE', message, {
+      id,
+      hint: 'Dispatch a job in the transaction that dispatches the flow when it runs.',
+    })
+  }
+  return { id, queue, form: ROW_FORM, kind: 'flow', body }
+}
+
+/** Reads what a driver returned for a row of the table. It never throws: a bad row has a flaw. */
+export function decode(columns: Readonly<Record<string, unknown>>): OutboxRow {
+  const { place, id, queue, form, kind, body, age, tries, error } = columns
+  const row: OutboxRow = {
+    place: String(place),
+    id: String(id),
+    queue: String(queue),
+    age: Math.max(0, Number(age) || 0),
+    tries: Number(tries) || 0,
+  }
+  if (typeof error === 'string') row.error = error
+  try {
+    row.work = workOf(row, Number(form), kind, body)
+  } catch (cause) {
+    row.flaw = textOf(cause)
+  }
+  return row
+}
+
+/** @throws a text for people */
+function workOf(row: OutboxRow, form: number, kind: unknown, body: unknown): RowWork {
+  if (form !== ROW_FORM) refuse(`its form is ${form}, and this version of Lark reads ${ROW_FORM}`)
+  if (!isId(row.id)) refuse('its id is not the id of a job')
+  if (row.queue === '' || row.queue.length > MAX_NAME) refuse('its queue is not the name of a queue')
+  if (typeof body !== 'string' || body.length > MAX_BODY) refuse('its body is not a text')
+  const read = parsed(body as string)
+  if (kind === 'job') {
+    check(jobFields, read)
+    return { kind, job: { ...(read as unknown as NewJob), id: row.id } }
+  }
+  if (kind !== 'flow') refuse(`its kind is ${String(kind).slice(0, 20)}`)
+  check(flowFields, read)
+  return { kind: 'flow', flow: read as unknown as NewFlow }
+}
+
+type FieldCheck = (value: unknown) => boolean
+const text: FieldCheck = (value) => typeof value === 'string'
+const number: FieldCheck = (value) => Number.isInteger(value)
+const object: FieldCheck = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+const maybe =
+  (check: FieldCheck): FieldCheck =>
+  (value) =>
+    value === undefined || check(value)
+
+/** The fields of the body of a job. A field that is not here is of a later version, and would be lost. */
+const jobFields: Record<Exclude<keyof NewJob, 'id'>, FieldCheck> = {
+  key: (value) => text(value) && value !== '',
+  payload: text,
+  ownId: maybe((value) => value === 'new' || value === 'reuse'),
+  priority: maybe(number),
+  delay: maybe((value) => number(value) && (value as number) >= 0),
+  options: maybe(object),
+  lock: maybe((value) => object(value) && text((value as { name?: unknown }).name)),
+  group: maybe((value) => object(value) && text((value as { name?: unknown }).name)),
+  limiter: maybe(text),
+  keep: maybe(object),
+  hooked: maybe((value) => value === true),
+}
+
+const flowFields: Record<keyof NewFlow, FieldCheck> = {
+  home: text,
+  definition: (value) => object(value) && Array.isArray((value as { nodes?: unknown }).nodes),
+  members: maybe(Array.isArray),
+}
+
+function check(fields: Record<string, FieldCheck>, read: Record<string, unknown>): void {
+  for (const [name, isRight] of Object.entries(fields))
+    if (!isRight(read[name])) refuse(`the field ${name} of its body has a wrong value`)
+  const other = Object.keys(read).find((name) => !(name in fields))
+  if (other !== undefined)
+    refuse(`its body has the field ${other.slice(0, 40)}, which this version of Lark does not know`)
+}
+
+function parsed(body: string): Record<string, unknown> {
+  try {
+    const read = JSON.parse(body)
+    if (object(read)) return read
+  } catch {}
+  return refuse('its body is not a JSON object')
+}
+
+function refuse(why: string): never {
+  throw new TypeError(why)
+}

@@ -1,0 +1,155 @@
+/**
+ * The outbox: a table in the database of the application. `dispatch(payload, { tx })` writes a row in the
+ * transaction of the application, and the relay of a worker puts the jobs of committed rows into the store.
+ * This file has all the SQL, for each dialect.
+ *
+ * A row is removed by its place when its job is in the store, so a row is never skipped: places are given
+ * when a row is written, and a transaction that commits late makes small ones visible after larger ones.
+ * Nothing is locked while the store is asked, and no transaction of a relay is open: one relay works at a
+ * time, and if there are two for a moment, both put in the same ids.
+ *
+ * A change of this layout only adds columns that have a default: then rows of earlier versions of Lark can be
+ * written and read beside it.
+ */
+import { type Dialect, dialectWords } from './dialect.ts'
+import type { NewRow } from './row.ts'
+
+export const OUTBOX = 'lark_outbox'
+/** What `this.stepIn()` has recorded. */
+export const OUTBOX_STEPS = 'lark_steps'
+
+/** Rows of one INSERT, and of one lot of the relay. */
+export const LOT = 1_000
+/** Bytes of bodies after which a lot takes no further row. */
+export const LOT_BYTES = 4_194_304
+
+/** What is sent to the database. Texts and numbers are all that a driver must know. */
+export interface OutboxStatement {
+  sql: string
+  parameters: readonly (string | number | null)[]
+}
+
+export class OutboxTable {
+  readonly dialect: Dialect
+  readonly #words: (typeof dialectWords)[Dialect]
+
+  constructor(dialect: Dialect) {
+    this.dialect = dialect
+    this.#words = dialectWords[dialect]
+  }
+
+  /** What creates the tables, for the migrations of the application. They may exist already. */
+  create(): string[] {
+    const { place, id, name, text, integer, long, table } = this.#words
+    return [
+      `CREATE TABLE IF NOT EXISTS ${OUTBOX} (
+  place ${place},
+  id ${id} NOT NULL,
+  queue ${name} NOT NULL,
+  form ${integer} NOT NULL,
+  kind ${name} NOT NULL,
+  body ${text} NOT NULL,
+  written ${long} NOT NULL,
+  tries ${integer} NOT NULL DEFAULT 0,
+  error ${text}${this.dialect === 'mysql' ? `,\n  KEY ${OUTBOX}_id (id)` : ''}
+)${table}`,
+      ...(this.dialect === 'mysql' ? [] : [`CREATE INDEX IF NOT EXISTS ${OUTBOX}_id ON ${OUTBOX} (id)`]),
+      `CREATE TABLE IF NOT EXISTS ${OUTBOX_STEPS} (
+  job ${id} NOT NULL,
+  step ${name} NOT NULL,
+  form ${integer} NOT NULL,
+  result ${text} NOT NULL,
+  written ${long} NOT NULL,
+  PRIMARY KEY (job, step)
+)${table}`,
+    ]
+  }
+
+  /** Fails if the tables are missing, or are of an earlier version. Nothing is read. */
+  check(): OutboxStatement[] {
+    return [
+      `SELECT place, id, queue, form, kind, body, written, tries, error FROM ${OUTBOX} WHERE 1 = 0`,
+      `SELECT job, step, form, result, written FROM ${OUTBOX_STEPS} WHERE 1 = 0`,
+    ].map(plain)
+  }
+
+  /** @param rows at most `LOT` */
+  insert(rows: readonly NewRow[]): OutboxStatement {
+    const { now, parameter } = this.#words
+    const parameters: (string | number)[] = []
+    const next = (value: string) => parameter(parameters.push(value))
+    const values = rows.map(
+      ({ id, queue, form, kind, body }) =>
+        `(${next(id)}, ${next(queue)}, ${form}, '${kind}', ${next(body)}, ${now})`,
+    )
+    const sql = `INSERT INTO ${OUTBOX} (id, queue, form, kind, body, written) VALUES ${values.join(', ')}`
+    return { sql, parameters }
+  }
+
+  /** The next lot of the relay: the oldest rows first. `decode` reads them. */
+  take(most = LOT, bytes = LOT_BYTES): OutboxStatement {
+    const own = this.#words.bytes
+    return plain(`SELECT ${this.#row()} FROM (
+SELECT lot.*, SUM(${own}) OVER (ORDER BY place) - ${own} AS before_it FROM (
+SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
+) AS lot) AS sized WHERE before_it < ${bytes} ORDER BY place`)
+  }
+
+  /** Removes rows whose jobs are in the store. */
+  remove(places: readonly string[]): OutboxStatement {
+    return plain(`DELETE FROM ${OUTBOX} WHERE place IN (${listOf(places)})`)
+  }
+
+  /** Keeps rows that cannot become jobs: the relay takes them no more. @param error for people */
+  mark(places: readonly string[], error: string): OutboxStatement {
+    const sql = `UPDATE ${OUTBOX} SET error = ${this.#words.parameter(1)}, tries = tries + 1 WHERE place IN (${listOf(places)})`
+    return { sql, parameters: [error] }
+  }
+
+  /** Lets the relay take rows again that it had marked. @param ids of jobs; undefined: of all of them */
+  retry(ids?: readonly string[]): OutboxStatement {
+    const sql = `UPDATE ${OUTBOX} SET error = NULL WHERE error IS NOT NULL`
+    return ids === undefined
+      ? plain(sql)
+      : { sql: `${sql} AND id IN (${this.#parameters(ids.length)})`, parameters: ids }
+  }
+
+  /** One row: `waiting` and `marked` are counts, `age` is that of the oldest waiting row, in milliseconds. */
+  backlog(): OutboxStatement {
+    return plain(
+      `SELECT COUNT(*) - COUNT(error) AS waiting, COUNT(error) AS marked, ${this.#words.now} - MIN(CASE WHEN error IS NULL THEN written END) AS age FROM ${OUTBOX}`,
+    )
+  }
+
+  /** The rows of a job: several if its id was chosen by the application, and written twice. */
+  find(id: string): OutboxStatement {
+    const sql = `SELECT ${this.#row()} FROM ${OUTBOX} WHERE id = ${this.#words.parameter(1)} ORDER BY place`
+    return { sql, parameters: [id] }
+  }
+
+  /** A page for people. @param after the place of the last row of the page before */
+  list(most: number, { marked = false, after }: { marked?: boolean; after?: string } = {}): OutboxStatement {
+    const where = [marked && 'error IS NOT NULL', after !== undefined && `place > ${listOf([after])}`]
+    const all = where.filter((each) => each !== false).join(' AND ') || '1 = 1'
+    return plain(`SELECT ${this.#row()} FROM ${OUTBOX} WHERE ${all} ORDER BY place LIMIT ${most}`)
+  }
+
+  #row(): string {
+    return `place, id, queue, form, kind, body, tries, error, ${this.#words.now} - written AS age`
+  }
+
+  #parameters(count: number): string {
+    return Array.from({ length: count }, (_, i) => this.#words.parameter(i + 1)).join(', ')
+  }
+}
+
+function plain(sql: string): OutboxStatement {
+  return { sql, parameters: [] }
+}
+
+/** Places are written into the statement: a list as a parameter is different with each driver. */
+function listOf(places: readonly string[]): string {
+  const wrong = places.find((place) => !/^\d{1,19}$/.test(place))
+  if (wrong !== undefined) throw new TypeError(`${wrong} is not the place of a row`)
+  return places.join(', ')
+}

@@ -1,0 +1,68 @@
+/**
+ * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages, each on a free port of
+ * the loopback and in a folder of its own. They write nothing that would outlast the test, and need no password.
+ */
+import { chmod, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Server } from '../redis/server.ts'
+
+const isRoot = process.getuid?.() === 0
+
+/** `postgres://…/postgres` */
+export async function startPostgres(): Promise<Server> {
+  // PostgreSQL refuses to run as root, and another user must reach its folder.
+  if (isRoot) await chmod(tmpdir(), 0o711)
+  const server = await Server.with({
+    binary: 'sh',
+    ready: /database system is ready to accept connections/,
+    config: (folder, port) =>
+      script(
+        folder,
+        `data=${folder}/data
+mkdir "$data"
+${isRoot ? `chmod 711 ${folder}; chown postgres "$data"; as="setpriv --reuid=postgres --regid=postgres --clear-groups"` : 'as='}
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+cd "$data"
+$as "$bin/initdb" --no-sync -A trust -U postgres --locale=C.UTF-8 -E UTF8 -D "$data" > /dev/null
+exec $as "$bin/postgres" -D "$data" -h 127.0.0.1 -p ${port} -k "" -F -c autovacuum=off -c shared_buffers=16MB -c max_wal_size=64MB 2>&1`,
+      ),
+  })
+  return server
+}
+
+/** `mysql://root@…/test` */
+export async function startMariadb(): Promise<Server> {
+  return Server.with({
+    binary: 'sh',
+    ready: /ready for connections/,
+    config: (folder, port) =>
+      script(
+        folder,
+        `data=${folder}/data
+mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db --datadir="$data" ${isRoot ? '--user=root' : ''} > /dev/null 2>&1
+echo 'CREATE DATABASE test;' > ${folder}/init.sql
+exec "$(command -v mariadbd || echo /usr/sbin/mariadbd)" --no-defaults ${isRoot ? '--user=root' : ''} --datadir="$data" --bind-address=127.0.0.1 --port=${port} --socket=${folder}/socket --init-file=${folder}/init.sql --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=16M --skip-log-bin 2>&1`,
+      ),
+  })
+}
+
+export function postgresUrl({ port }: Server): string {
+  return `postgres://postgres@127.0.0.1:${port}/postgres`
+}
+
+export function mariadbUrl({ port }: Server): string {
+  return `mysql://root@127.0.0.1:${port}/test`
+}
+
+/** Ends a server without leaving shared memory behind, as a kill would. */
+export async function stopDatabase(server: Server | undefined): Promise<void> {
+  if (server?.isUp) process.kill(server.pid, 'SIGQUIT')
+  await server?.[Symbol.asyncDispose]()
+}
+
+async function script(folder: string, text: string): Promise<string> {
+  const path = join(folder, 'start.sh')
+  await writeFile(path, `set -e\n${text}\n`)
+  return path
+}
