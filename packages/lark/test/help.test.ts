@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { App, command, version } from './app.ts'
 
@@ -127,15 +128,31 @@ test.each<[string[], string]>([
   [['users', 'other'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['help', 'users'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['users', 'more'], '✗ Unknown command "users"\n  See lark list users\n'],
-  [
-    ['jobs:bench'],
-    '✗ Unknown command "jobs:bench"\n  It has a package of its own: npm install --save-dev @s18i/lark-jobs-bench\n',
-  ],
+  [['jobs:dashbord'], '✗ Unknown command "jobs:dashbord"\n  Did you mean jobs:dashboard?\n'],
   [['nothing-like-it'], '✗ Unknown command "nothing-like-it"\n  See lark list\n'],
   [['--halp'], '✗ Unknown flag --halp\n  Did you mean --help?\n'],
   [['--zzzzzz'], '✗ Unknown flag --zzzzzz\n  See lark --help\n'],
 ])('lark %j: exit code 2', async (words, stderr) => {
   expect(await app.lark(...words)).toEqual({ code: 2, stdout: '', stderr })
+})
+
+test('each command of a package that is not installed says which package it is', async () => {
+  const packages = new URL('../../', import.meta.url)
+  const others = readdirSync(packages).filter((name) => !['lark', 'lark-jobs'].includes(name))
+  const commands = others.flatMap((name) => {
+    const folder = new URL(`${name}/src/commands/`, packages)
+    const texts = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
+    return texts.flatMap((text) =>
+      [...text.matchAll(/readonly key = '(.+)'/g)].map(([, key]) => [key!, name]),
+    )
+  })
+  expect(commands.length).toBeGreaterThanOrEqual(4)
+  for (const [key, name] of commands as [string, string][]) {
+    const dev = name === 'lark-jobs-bench' ? '--save-dev ' : ''
+    const hint = `It has a package of its own: npm install ${dev}@s18i/${name}`
+    const stderr = `✗ Unknown command "${key}"\n  ${hint}\n`
+    expect(await app.lark(key)).toEqual({ code: 2, stdout: '', stderr })
+  }
 })
 
 test('a hidden command runs, but is not listed', async () => {

@@ -28,10 +28,11 @@ export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<Loa
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
-/** The packages of commands that are not in `lark-jobs`, as npm installs them. */
+/** How npm installs the package of each command that `lark-jobs` does not have. */
 const homes: Readonly<Record<string, string>> = {
   'jobs:bench': '--save-dev @s18i/lark-jobs-bench',
   'jobs:check-bullmq': '@s18i/lark-bullmq',
+  'jobs:dashboard': '@s18i/lark-dashboard',
   'jobs:import-bullmq': '@s18i/lark-bullmq',
 }
 
@@ -163,7 +164,7 @@ export class Catalog {
     if (inside.length > 0) return next === undefined ? undefined : byLastWord(next, inside)
     const shown = this.entries.filter(({ hidden }) => !hidden)
     const all = shown.flatMap(({ key, aliases }) => [key, ...aliases])
-    return nearest(name, all) ?? byLastWord(name, shown)
+    return nearest(name, [...all, ...Object.keys(homes)]) ?? byLastWord(name, shown)
   }
 
   /** The commands of a namespace: `users` contains `users:process`. */
