@@ -1,7 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { createJobs, every, Job } from '../../src/index.ts'
+import { noJob } from '../../src/commands/flows/flow-words.ts'
+import { chain, createJobs, every, Job } from '../../src/index.ts'
+import { memberId } from '../../src/model/effect.ts'
+import { indexOf } from '../../src/model/flow.ts'
+import { newId } from '../../src/model/id.ts'
 import type { NewJob } from '../../src/model/record.ts'
 import { operate } from '../../src/operate.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
@@ -12,6 +16,10 @@ import { alarmsOf } from '../working/alarming.ts'
 import { Bench, redisPrefix } from '../working/bench.ts'
 import { addressOf, command, Server, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
+
+class NoJob extends Job {
+  async handle() {}
+}
 
 test('a replica refuses calls and changes nothing, and accepts calls when it is the primary', async () => {
   await using server = await Server.start()
@@ -164,12 +172,30 @@ test('a full server lets people look, and change what needs no room', async () =
 })
 
 test.each([
-  ['memory', 'noeviction', '1', 'uses .+ of 1 bytes \\(maxmemory\\): \\d+ %'],
-  ['eviction', 'allkeys-lru', '1gb', 'drops jobs when its memory is full: maxmemory-policy is allkeys-lru'],
-])('%s of a server (%s): every alarm is red, and says why', async (code, policy, bytes, why) => {
+  {
+    ...{
+      code: 'memory',
+      policy: 'noeviction',
+      bytes: '1',
+      why: 'uses .+ of 1 bytes \\(maxmemory\\): \\d+ %',
+    },
+    means: 'Its store refuses new jobs when it is full, and begins those that it has',
+    lost: '',
+  },
+  {
+    ...{ code: 'eviction', policy: 'allkeys-lru', bytes: '1gb', means: 'Its store may lose it' },
+    why: 'drops jobs when its memory is full: maxmemory-policy is allkeys-lru',
+    lost: '\\. Or the store has lost it: redis://.+ drops jobs when .+: see lark jobs:doctor',
+  },
+])('$code of a server ($policy): every alarm is red, and says why', async (each) => {
+  const { code, policy, bytes, why, means, lost } = each
   await using server = await Server.start()
   await using bench = await Bench.make(redisPrefix(server.url))
-  await operate(bench.jobs).status()
+  const [waits, late] = await bench.jobs.dispatch([NoJob.with(), NoJob.with().delayed('1h')])
+  const flow = await bench.jobs.dispatch(chain([NoJob.with(), NoJob.with()]))
+  const { home } = (await operate(bench.jobs).flows.get(flow.id))!
+  const blocked = memberId({ flow: flow.id, home, index: indexOf(1, 0) })
+  const reasons = async (id: string) => (await operate(bench.jobs).why(id))!.reasons
   await command(server.url, 'CONFIG', 'SET', 'maxmemory-policy', policy, 'maxmemory', bytes)
   const { remarks, slo, levels, ...found } = await alarmsOf(bench)
   expect(found).toEqual({
@@ -178,8 +204,24 @@ test.each([
   expect(remarks).toEqual([expect.stringMatching(`^warn: redis://.+: ${why}: lark jobs:doctor$`)])
   expect(slo).toEqual({ status: 503, text: expect.stringMatching(`^redis://.+: ${why}\n$`) })
   expect(levels).toEqual({ errors: [code], late: 0, paused: 0 })
+  for (const [id, kind] of [
+    [waits!.id, 'no-worker'],
+    [late!.id, 'no-worker'],
+    [blocked, 'blocked'],
+  ] as const) {
+    const found = await reasons(id)
+    expect(found[0]?.kind).toBe(kind)
+    expect(found.at(-1)).toEqual({
+      ...{ kind: 'store', text: expect.stringMatching(`^${means}: redis://.+ ${why}$`) },
+      remedy: { do: 'see-doctor' },
+    })
+  }
+  expect(await noJob(operate(bench.jobs), newId())).toMatchObject({
+    hint: expect.stringMatching(`^Jobs that have ended .+: see lark jobs:failed${lost}$`),
+  })
   await command(server.url, 'CONFIG', 'SET', 'maxmemory', '0')
   expect(await alarmsOf(bench)).toMatchObject({ alarms: [], monitor: true, slo: { status: 200 }, gauges: [] })
+  expect((await reasons(waits!.id)).map(({ kind }) => kind)).not.toContain('store')
 })
 
 test('a missing or wrong password is an error at once, which does not repeat the password', async () => {

@@ -9,6 +9,7 @@ import { useFollowed } from '../../data/followed.ts'
 import { href, route } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
+import { alarms } from '../../frame/troubles.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { JobErrorView } from '../../parts/job-error.tsx'
@@ -57,9 +58,10 @@ function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
   return { ...job, log: [...log], ...(progress !== undefined && { progress }) }
 }
 
-/** Perhaps it is a node of a flow that has not started, of which the flow knows. */
+/** Perhaps it is a node of a flow that has not started, of which the flow knows; or its store has lost it. */
 function NoJob({ id }: { id: string }) {
   const asked = useAsked('jobs.why', { id })
+  const drops = alarms.value.find(({ code }) => code === 'eviction')
   return (
     <>
       <h1>
@@ -71,6 +73,11 @@ function NoJob({ id }: { id: string }) {
             <Empty>
               There is no job with this id. Jobs that have ended are kept for a while only.{' '}
               <a href={href('flows', [id])}>Look for a flow with this id</a>
+              {drops !== undefined && (
+                <>
+                  . Or its store has lost it: <a href={href('doctor')}>{drops.subject}</a> {drops.text}
+                </>
+              )}
             </Empty>
           ) : (
             <>

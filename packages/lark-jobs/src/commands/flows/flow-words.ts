@@ -56,12 +56,16 @@ export async function orFlow({ flows }: Operate, error: unknown, command: string
     : error.again({ hint: `There is a flow with this id: lark ${command} ${found.id}` })
 }
 
-/** The error for an id that no job has; if a flow has it, with the command for that. */
+/**
+ * The error for an id that no job has; if a flow has it, with the command for that; if the store drops jobs,
+ * with how.
+ */
 export async function noJob(operating: Operate, id: string): Promise<unknown> {
-  const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, {
-    id,
-    hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
-  })
+  const kept = 'Jobs that have ended are kept for a while only: see lark jobs:failed'
+  const drops = (await operating.status()).alarms.find(({ code }) => code === 'eviction')
+  const lost = drops && `. Or the store has lost it: ${drops.subject} ${drops.text}: see lark jobs:doctor`
+  const hint = `${kept}${lost ?? ''}`
+  const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint })
   return await orFlow(operating, error, 'jobs:flow')
 }
 

@@ -25,6 +25,7 @@ import type { FlowRef } from '../flows/flow-parts.ts'
  *   behind         other jobs go before it
  *   turn           other groups have their turn before
  *   next           nothing keeps it from beginning
+ *   store          its store refuses new jobs, or may lose some: this comes beside the others
  */
 export const reasonKinds = [
   'ended',
@@ -51,6 +52,7 @@ export const reasonKinds = [
   'behind',
   'turn',
   'next',
+  'store',
 ] as const
 export type ReasonKind = (typeof reasonKinds)[number]
 

@@ -1,7 +1,7 @@
 /**
- * Why a job does not run: what its store says of its place (`store/contract/stand.ts`), the live workers, the
- * permits of its limiter, circuits, and the flow that it belongs to. Nothing is changed, and no payload is
- * read.
+ * Why a job does not run: what its store says of its place (`store/contract/stand.ts`) and of itself, the
+ * live workers, the permits of its limiter, circuits, and the flow that it belongs to. Nothing is changed,
+ * and no payload is read.
  */
 import { defined } from '@s18i/lark/internal'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -10,6 +10,7 @@ import { nodeOf } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
 import type { OptionsOf } from '../../options/schema.ts'
+import type { Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { nodesOf } from '../flows/flow-parts.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
@@ -17,6 +18,7 @@ import { seenState } from '../look/seen-state.ts'
 import { locate, partitionsToLookIn } from '../look/stored-jobs.ts'
 import type { Reason } from './reason.ts'
 import { endedReasons, heldReason, nodeReasons } from './reasons-of-state.ts'
+import { storeReasons } from './reasons-of-store.ts'
 import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts'
 
 /** A job, and why it does not run. */
@@ -56,11 +58,22 @@ export async function why(open: OpenFlows, id: string, { queue }: WhyOptions): P
   if (place === undefined) return whyNode(open, id)
   const of = queueOf(place.partition)
   const asked = defined({ limits: settings.limits.get(of), aging: settings.agings.get(of) })
-  const [stand, workers] = await Promise.all([store.stand(place.partition, id, asked), store.workers()])
+  const [stand, workers, faults] = await Promise.all([
+    store.stand(place.partition, id, asked),
+    store.workers(),
+    faultsOf(store),
+  ])
   if (stand === undefined) return undefined
   const { job, at } = stand
   const facts: Facts = { open, stand, queue: of, workers }
-  return { id, state: seenState(job), key: job.key, queue: of, at, reasons: await reasonsOf(facts) }
+  const own = await reasonsOf(facts)
+  // The faults of its store are nothing to a job that has ended.
+  const reasons = own[0]?.kind === 'ended' ? own : [...own, ...faults]
+  return { id, state: seenState(job), key: job.key, queue: of, at, reasons }
+}
+
+async function faultsOf(store: Pick<Store, 'inspect'>): Promise<Reason[]> {
+  return storeReasons(await store.inspect(true))
 }
 
 function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {
@@ -82,7 +95,8 @@ async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined>
   if (node === undefined || !isThis) return undefined
   const reasons = nodeReasons(found, node, nodes)
   if (reasons.length === 0) return undefined
+  const all = reasons[0]?.kind === 'ended' ? reasons : [...reasons, ...(await faultsOf(open.store))]
   const isState = node.state === 'blocked' || node.state === 'completed' || node.state === 'failed'
   const state = isState ? (node.state as State) : 'cancelled'
-  return { id, state, ...defined({ key: node.key }), queue: node.queue, at: found.at, reasons }
+  return { id, state, ...defined({ key: node.key }), queue: node.queue, at: found.at, reasons: all }
 }
