@@ -227,13 +227,14 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * The job that ended the process was found and has failed, so it cannot end the next process.
+   * The job that ended the process was found and has failed, so it cannot end the next process. That may
+   * have finished already.
    *
    * @returns as `#replace`
    */
   #hurry(place: ProcessPlace): number {
     place.shortLives = 0
-    if (this.#state === 'running' && place.process === undefined) {
+    if (this.#state === 'running' && place.process === undefined && !place.isFinished) {
       clearTimeout(place.pause)
       this.#fill(place)
     }

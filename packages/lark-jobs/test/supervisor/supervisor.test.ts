@@ -1,0 +1,49 @@
+/** The places of a supervisor's processes, when its store is slow. */
+import { spawn } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { Supervisor } from '../../src/supervisor/supervisor.ts'
+import { through } from '../../src/testing/link.ts'
+import { Deferred } from '../../src/waiting/deferred.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job } from '../conformance/jobs.ts'
+import { Folder } from '../sqlite/folder.ts'
+
+/** What a process does: it is told whether it is the first. */
+const program = `
+  const tell = (report, then) => process.send({ lark: report }, then)
+  tell({ kind: 'serving' }, () => {
+    if (process.argv[1] === 'first') process.exit(3)
+    tell({ kind: 'ended', finished: true }, () => process.exit())
+  })`
+
+test('a place whose next process has finished stays empty when the job that ended the one before is found', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const finished = new Deferred<void>()
+  // The first answer to what the dead process held comes when the next process has run all jobs that it should.
+  const slow = through(store, async (verb, _, go) => {
+    if (verb === 'recover') await finished.promise
+    return go()
+  })
+  await new Caller(store, 'web', 'emails').enqueue(job({ options: { maxCrashes: 1 } }))
+  let started = 0
+  const said: string[] = []
+  const supervisor = new Supervisor({
+    ...{ processes: 1, store: slow, queues: ['emails'], limiters: [], remarks: [] },
+    report: { warn: (text) => said.push(text), info: (text) => said.push(text), counted() {} },
+    start: ({ worker }) => {
+      const isFirst = ++started === 1
+      if (isFirst) void new Caller(store, worker, 'emails').claim()
+      const child = spawn(process.execPath, ['-e', program, isFirst ? 'first' : 'next'], {
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
+      })
+      if (!isFirst) child.once('close', () => setImmediate(finished.resolve))
+      return child
+    },
+  })
+  supervisor.start()
+  expect(await supervisor.done).toMatchObject({ isInOrder: true })
+  expect(said.join()).toContain('1 job failed with WORKER_DIED')
+  expect(started).toBe(2)
+  await supervisor.stop()
+})
