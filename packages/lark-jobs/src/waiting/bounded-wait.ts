@@ -2,6 +2,7 @@
  * Waiting for a promise no longer than until a signal is aborted or a time is over.
  */
 import { Deferred } from './deferred.ts'
+import { onAbort } from './on-abort.ts'
 
 /** @returns the promise's value; undefined as soon as the signal is aborted */
 export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
@@ -24,17 +25,6 @@ export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = ()
     }
     promise.then(resolve, reject).finally(onAbort(signal, leave))
   })
-}
-
-/**
- * Calls `leave` as soon as the signal is aborted, or at once if it already is.
- *
- * @returns a function that ends this
- */
-function onAbort(signal: AbortSignal, leave: () => void): () => void {
-  signal.addEventListener('abort', leave, { once: true })
-  if (signal.aborted) leave()
-  return () => signal.removeEventListener('abort', leave)
 }
 
 /**

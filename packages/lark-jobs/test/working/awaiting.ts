@@ -2,9 +2,10 @@
  * `handle.result()`: what the job returned, or how it ended instead, in whichever process it ran.
  */
 
+import { getEventListeners } from 'node:events'
 import { expect, test, vi } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
-import { Job, JobsError, unique } from '../../src/index.ts'
+import { chain, Job, JobsError, unique } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
@@ -134,9 +135,22 @@ export function awaiting(connect: Connect): void {
     })
     const reason = new Error('the visitor has left')
     const controller = new AbortController()
-    const waits = Array.from({ length: 20 }, () => handle.result({ signal: controller.signal }))
+    const left = controller.signal
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
+    // One signal may end many waits, of jobs and of flows, and tell many readers.
+    const waits = Array.from({ length: 20 }, () => handle.result({ signal: left }))
+    const flow = await bench.jobs.dispatch(chain([new SquareJob().with({ n: 2 })]))
+    for (let n = 0; n < 20; n++) waits.push(flow.result({ signal: left }) as (typeof waits)[number])
+    const readers = Array.from({ length: 20 }, () => bench.jobs.events({ signal: left }))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+    expect(getEventListeners(left, 'abort')).toHaveLength(1)
     controller.abort(reason)
     for (const wait of waits) await expect(wait).rejects.toBe(reason)
+    for (const reader of readers) expect(await reader.next()).toMatchObject({ done: true })
     await expect(handle.result({ signal: controller.signal })).rejects.toBe(reason)
     await expect(handle.result({ timeout: 'soon' })).rejects.toMatchObject({
       code: 'JOB_INVALID',

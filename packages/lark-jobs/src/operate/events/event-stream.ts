@@ -8,7 +8,6 @@
  * not, the reader tells a gap.
  */
 
-import { setMaxListeners } from 'node:events'
 import { type EventKind, eventKinds } from '../../model/event.ts'
 import { queueOf } from '../../model/partition.ts'
 import { scheduleTick } from '../../model/tick.ts'
@@ -17,6 +16,7 @@ import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { EVENTS_PAGE, type EventEntry, type Heard, markOf, WATCH_AGAIN } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { unlessAborted } from '../../waiting/bounded-wait.ts'
+import { onAbort } from '../../waiting/on-abort.ts'
 import { Cursors } from '../look/cursor.ts'
 import { checkFilter, conditions } from '../look/filter.ts'
 import { everyPartition, partitionsToLookIn } from '../look/stored-jobs.ts'
@@ -131,13 +131,7 @@ export class EventStream implements EventReader {
     this.#kinds = new Set(options.kinds ?? eventKinds)
     this.#events = this.#run()
     const end = () => this.#end()
-    // Each reader listens to the one, each call to the other, and Node warns of more than ten.
-    setMaxListeners(0, closed, this.#over.signal)
-    for (const signal of [closed, options.signal]) {
-      signal?.addEventListener('abort', end)
-      this.#leaves.push(() => signal?.removeEventListener('abort', end))
-      if (signal?.aborted) end()
-    }
+    for (const signal of [closed, options.signal]) if (signal) this.#leaves.push(onAbort(signal, end))
   }
 
   /**

@@ -2,7 +2,6 @@
  * The result of a job, for the person who awaits it: what its `handle` returned, or an error that says how it
  * ended instead.
  */
-import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { visible } from '@s18i/lark/internal'
 import type { EndedJob } from '../../model/effect.ts'
@@ -13,6 +12,7 @@ import type { JobLike, ResultOf } from '../../options/job-class.ts'
 import { WATCH_AGAIN } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { orAborted } from '../../waiting/bounded-wait.ts'
+import { onAbort } from '../../waiting/on-abort.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 import { type JobPlace, movedFrom, partitionsAt } from '../look/stored-jobs.ts'
@@ -66,8 +66,6 @@ export async function resultAt<J extends JobLike>(
   options: ResultOptions,
 ): Promise<KeptResult<J>> {
   const { signal, onProgress } = options
-  // Each wait listens to it, and Node warns of more than ten.
-  setMaxListeners(0, closed)
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
   const job = await awaitWithin(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
@@ -168,12 +166,7 @@ export async function awaitWithin<T>(
   const over = new AbortController()
   const timeOver = () =>
     over.abort(new JobsError('RESULT_TIMEOUT', `${what} has not ended within ${readable(ms!)}`, { id }))
-  const leaves = signals.map((signal) => {
-    const abort = () => over.abort(signal!.reason)
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort)
-    return () => signal?.removeEventListener('abort', abort)
-  })
+  const leaves = signals.flatMap((signal) => (signal ? onAbort(signal, () => over.abort(signal.reason)) : []))
   if (ms !== undefined) leaves.push(jobs.after?.(ms, timeOver) ?? afterTime(ms, timeOver))
   try {
     return await orAborted(over.signal, wait(over.signal))

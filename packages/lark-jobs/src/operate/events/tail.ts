@@ -12,6 +12,7 @@ import type { LogLine } from '../../model/record.ts'
 import { isText, type OptionsOf, option } from '../../options/schema.ts'
 import { MAX_LOG_LINES, WATCH_AGAIN } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
+import { onAbort } from '../../waiting/on-abort.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
 import {
   JOB_GONE,
@@ -75,10 +76,7 @@ export async function* tail(
     open.watcher.hear((rung) => {
       if (rung === partition) alarm.ring()
     }),
-    ...[closed, signal].map((each) => {
-      each?.addEventListener('abort', alarm.ring)
-      return () => each?.removeEventListener('abort', alarm.ring)
-    }),
+    ...[closed, signal].flatMap((each) => (each ? onAbort(each, alarm.ring) : [])),
   ]
   const isOver = () => closed.aborted || signal?.aborted === true
   let seen = ''

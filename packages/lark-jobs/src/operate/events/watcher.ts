@@ -13,6 +13,7 @@ import { newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
 import { type Fate, MAX_ITEMS, type Store, WATCH_AGAIN } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
+import { onAbort } from '../../waiting/on-abort.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 
 /** Milliseconds after which the store forgets a watch that is not renewed. */
@@ -103,7 +104,7 @@ export class Watcher {
       if (signal.aborted) return reject(signal.reason)
       const watched = this.#of(partition)
       const leave = () => {
-        signal.removeEventListener('abort', abort)
+        listening()
         const its = watched.waits.get(id)
         its?.delete(wait)
         if (its?.size === 0) watched.waits.delete(id)
@@ -122,8 +123,7 @@ export class Watcher {
           reject(error)
         },
       }
-      const abort = () => wait.refuse(signal.reason)
-      signal.addEventListener('abort', abort)
+      const listening = onAbort(signal, () => wait.refuse(signal.reason))
       const its = watched.waits.get(id)
       if (its === undefined) watched.waits.set(id, new Set([wait]))
       else its.add(wait)

@@ -2,7 +2,6 @@
  * The result of a flow, for the person who awaits it: of a chain that of its last step, of a workflow those
  * of its nodes by name, of a batch how many members completed; or an error that says how it ended instead.
  */
-import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { visible } from '@s18i/lark/internal'
 import { isLate } from '../../flow/advance.ts'
@@ -46,7 +45,6 @@ export async function flowResultAt(
   find: () => Promise<FlowPlace | undefined>,
   options: FlowResultOptions,
 ): Promise<unknown> {
-  setMaxListeners(0, closed)
   const timeout = readTimeout(id, options)
   return awaitWithin(jobs, timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
     let isChecked = false

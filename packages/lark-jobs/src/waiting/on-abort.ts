@@ -1,0 +1,45 @@
+/**
+ * What happens when a signal is aborted. One signal may end a thousand waits, and Node warns of a leak when
+ * it has more than ten listeners: so it gets one, for all waits.
+ */
+import type { AbortSignalLike } from './abort-signal.ts'
+
+interface AbortListener {
+  /** What each wait calls. */
+  leaves: Set<() => void>
+  listener: () => void
+}
+
+const waiting = new WeakMap<AbortSignalLike, AbortListener>()
+
+/**
+ * Calls `leave` as soon as the signal is aborted, or at once if it already is.
+ *
+ * @param leave of this wait alone
+ * @returns a function that ends this
+ */
+export function onAbort(signal: AbortSignalLike, leave: () => void): () => void {
+  if (signal.aborted) {
+    leave()
+    return () => {}
+  }
+  const { leaves, listener } = waiting.get(signal) ?? listen(signal)
+  leaves.add(leave)
+  return () => {
+    leaves.delete(leave)
+    if (leaves.size > 0 || waiting.get(signal)?.leaves !== leaves) return
+    signal.removeEventListener('abort', listener)
+    waiting.delete(signal)
+  }
+}
+
+function listen(signal: AbortSignalLike): AbortListener {
+  const leaves = new Set<() => void>()
+  const listener = () => {
+    for (const leave of [...leaves]) leave()
+  }
+  signal.addEventListener('abort', listener, { once: true })
+  const all = { leaves, listener }
+  waiting.set(signal, all)
+  return all
+}
