@@ -26,6 +26,8 @@ export interface Journal {
    * after that (`store/contract/rules/undoing.ts`).
    */
   undo?: string
+  /** Milliseconds in which the job was suspended. Only if the outcomes of its runs said so (`rests`). */
+  rested?: number
 }
 
 /** Entries on their way into a journal. */

@@ -322,9 +322,13 @@ export type Outcome = (
   /**
    * `in`: milliseconds until it is due. `waits`: the names of the signals that make it due before. `heard`:
    * how many signals the run knew. `undoing`: the steps of the job must be undone before it ends; how it ends
-   * then (`rules/undoing.ts`).
+   * then (`rules/undoing.ts`). `rests`: the store keeps for how long the job is suspended
+   * (`Journal.rested`).
    */
-  | { kind: 'suspended'; in: number; waits: readonly string[]; heard: number; undoing?: string }
+  | ({ kind: 'suspended'; in: number; waits: readonly string[]; heard: number } & {
+      undoing?: string
+      rests?: true
+    })
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & {
   log?: LogLine[]

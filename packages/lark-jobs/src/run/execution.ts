@@ -56,6 +56,13 @@ export interface JobSource {
   readonly queue: string
 }
 
+/**
+ * Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts.
+ */
+export function limitOf({ options }: ClaimedJob, jobClass: JobClass | undefined): number | undefined {
+  return (options?.retryUntil ?? jobClass?.retryUntil) || undefined
+}
+
 export class Execution implements Writer {
   readonly job: ClaimedJob
   readonly claimer: JobSource
@@ -168,7 +175,10 @@ export class Execution implements Writer {
         this.deadline -= ms
         environment.hurries?.(this)
       },
-      suspend: (wait) => this.#suspend({ kind: 'suspended', ...wait }),
+      suspend: (wait) => {
+        const rests = limitOf(job, this.jobClass) !== undefined
+        this.#suspend({ kind: 'suspended', ...wait, ...(rests && { rests }) })
+      },
       times: environment.stepTimes,
       get processing() {
         return execution.processing

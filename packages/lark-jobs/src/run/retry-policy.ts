@@ -4,7 +4,6 @@
  * `NonRetryableError`; the class's `retryIf` returns false; the next attempt would begin after `retryUntil`.
  */
 import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
-import type { ClaimedJob } from '../model/record.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { limitsFrom } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -13,7 +12,7 @@ import { readAnyway } from '../options/payload-rules.ts'
 import { durationForm, milliseconds } from '../words/duration.ts'
 import { shown as shownText } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
-import type { Execution } from './execution.ts'
+import { type Execution, limitOf } from './execution.ts'
 
 /** Milliseconds for which an async `backoff` may take. */
 const LONGEST_ANSWER = 5_000
@@ -22,10 +21,12 @@ const LONGEST_ANSWER = 5_000
 type Warn = (text: string) => void
 
 /**
- * Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts.
+ * Whether an attempt that begins in so many milliseconds is within the limit of `limitOf`. The time in which
+ * the job was suspended does not count.
  */
-export function limitOf({ options }: ClaimedJob, jobClass: JobClass): number | undefined {
-  return (options?.retryUntil ?? jobClass.retryUntil) || undefined
+export function isInTime({ job, environment }: Execution, limit: number | undefined, ms: number): boolean {
+  if (limit === undefined) return true
+  return environment.clock.now() + ms <= limitsFrom(job) + limit + (job.journal?.rested ?? 0)
 }
 
 /**
@@ -53,7 +54,7 @@ export function retryIn(
   jobClass: JobClass,
   expected?: number,
 ): number | undefined | Promise<number | undefined> {
-  const { job, environment } = execution
+  const { job } = execution
   const failures = job.failures + 1
   const limit = limitOf(job, jobClass)
   if (limit === undefined && failures >= (job.options?.tries ?? jobClass.tries)) return undefined
@@ -62,10 +63,7 @@ export function retryIn(
     if (expected === undefined) execution.run.write('warn', text)
   }
   if (jobClass.hasRetryIf && !asksForMore(thrown, execution, jobClass, warn)) return undefined
-  const inLimit = (pause: number) => {
-    const at = environment.clock.now() + (expected ?? 0) + pause
-    return limit !== undefined && at > limitsFrom(job) + limit ? undefined : pause
-  }
+  const inLimit = (pause: number) => (isInTime(execution, limit, (expected ?? 0) + pause) ? pause : undefined)
   const backoff = job.options?.backoff ?? jobClass.backoff
   if (typeof backoff !== 'function') return inLimit(pauseAfter(failures, backoff))
   // Each run in a supervised process asks what to expect: it parses the payload only for who looks at it.

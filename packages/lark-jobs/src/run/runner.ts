@@ -25,13 +25,13 @@ import { readable } from '../words/duration.ts'
 import { listed } from '../words/listed.ts'
 import { textOf } from '../words/thrown.ts'
 import { CommandJob } from './command-job.ts'
-import type { Execution } from './execution.ts'
+import { type Execution, limitOf } from './execution.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
 import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
-import { limitOf, retryIn } from './retry-policy.ts'
+import { isInTime, retryIn } from './retry-policy.ts'
 
 /**
  * Milliseconds for which a job without a class here is put back: doubled each time, from the first to the
@@ -265,15 +265,14 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
   if (decision.kind === 'suspended') return decision.outcome
   if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
     return stopped(execution, jobClass)
-  const { job, environment } = execution
-  const limit = limitOf(job, jobClass)
-  if (limit === undefined || environment.clock.now() + decision.in <= limitsFrom(job) + limit)
+  const limit = limitOf(execution.job, jobClass)
+  if (isInTime(execution, limit, decision.in))
     return {
       kind: 'released',
       in: decision.in,
       ...defined({ pauses: decision.pauses, because: decision.because }),
     }
-  const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
+  const until = `its retryUntil, which ends ${readable(limit!)} after it was queued`
   const error = new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`)
   return failedForGood(error, execution)
 }

@@ -664,4 +664,44 @@ export function journals(make: Make): void {
     const held = await harness.caller('bob', 'mails').claimOne()
     expect(held.journal).toEqual({ ...none, signals: [approved, rejected] })
   })
+
+  test('for how long a job was suspended, if its runs ask for that: until the claim, and over all suspensions', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const [ada, bob] = [harness.caller(), harness.caller('bob', 'mails')]
+    const rested = async (caller: Caller) => {
+      const held = await caller.claimOne()
+      return [held, held.journal?.rested] as const
+    }
+    await ada.enqueue(job())
+    let [held, ms] = await rested(ada)
+    expect(ms).toBeUndefined()
+    await ada.settle(held, suspended({ in: 1_000, rests: true }))
+    clock.advance(1_500)
+    ;[held, ms] = await rested(ada)
+    expect(ms).toBe(1_500)
+    clock.advance(500)
+    await ada.settle(held, retried(0))
+    clock.advance(500)
+    ;[held, ms] = await rested(ada)
+    expect(ms).toBe(1_500)
+    await ada.settle(held, suspended({ in: 9_000, waits: ['approved'], rests: true }))
+    const { jobs: moving } = await store.moves.take('emails', [held.id], ['mails'])
+    clock.advance(400)
+    await store.moves.put('mails', moving)
+    await store.moves.settle('emails', moving)
+    clock.advance(600)
+    expect((await store.journals.read('mails', held.id, 0))!.rested).toBe(2_500)
+    expect(await store.journals.signal('mails', held.id, approved)).toBe('kept')
+    ;[held, ms] = await rested(bob)
+    expect(ms).toBe(2_500)
+    await bob.settle(held, suspended({ in: 0 }))
+    clock.advance(300)
+    ;[held, ms] = await rested(bob)
+    expect(ms).toBe(2_500)
+    await bob.settle(held, failed)
+    await store.alter('mails', [held.id], { kind: 'retry' })
+    ;[held, ms] = await rested(bob)
+    expect(ms).toBeUndefined()
+  })
 }

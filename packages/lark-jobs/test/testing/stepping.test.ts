@@ -163,3 +163,27 @@ test('dispatchNow runs a job by itself: sleeps move the clock, and a wait goes o
   expect(await late).toBe('nobody')
   fake.assertNothingDispatched()
 })
+
+test('the time in which a job is suspended does not count for its retryUntil', async () => {
+  const runs: string[] = []
+  class AskJob extends Job {
+    override retryUntil = '1h'
+    override backoff = '25m'
+    async handle({ releases }: { releases: boolean }) {
+      runs.push(`${this.attempt}`)
+      const answer = await this.waitFor(rejected, { timeout: '3d' })
+      if (releases) this.release('50m')
+      await this.sleep('cool down', '1d')
+      throw new Error(`no answer: ${answer}`)
+    }
+  }
+  await using fake = Jobs.fake({ now })
+  const handle = await new AskJob().with({ releases: false }).dispatch()
+  await expect(handle.result()).rejects.toThrow('no answer')
+  expect(runs).toEqual(['1', '1', '1', '2', '3'])
+  const ended = fake.now
+  expect(ended).toBe(+now + 4 * day + 50 * 60_000)
+  const other = await new AskJob().with({ releases: true }).dispatch()
+  await expect(other.result()).rejects.toMatchObject({ cause: { code: 'RETRY_UNTIL_PASSED' } })
+  expect(fake.now).toBe(ended + 3 * day + 50 * 60_000)
+})

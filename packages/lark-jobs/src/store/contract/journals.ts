@@ -22,6 +22,9 @@
  * the names in `waits`. `heard` says how many signals the run knew: if there are more, the job is due at
  * once. So no signal is lost in between. What a job waits for counts until its next run begins.
  *
+ * Of a job whose outcome says so (`rests`), the store keeps for how long it was suspended, until the claim of
+ * its next run: that does not count for its `retryUntil`. A retry by hand begins anew with nothing.
+ *
  * A person who changes when a suspended job is due (`run-now`, `reschedule`, or `undo` of these) moves the
  * end of all its waits: the store itself records `waitsEnd`.
  *

@@ -229,7 +229,8 @@ const journals = `
     partition INTEGER,
     job TEXT,
     until INTEGER,
-    undo TEXT
+    undo TEXT,
+    rests TEXT
   );
   CREATE UNIQUE INDEX earlyJournals ON journals (partition, job) WHERE until IS NOT NULL;
   CREATE INDEX earlyEnds ON journals (partition, until) WHERE until IS NOT NULL;

@@ -6,7 +6,7 @@ import type { AppendVerdict, Journals, NewSignal, SignalVerdict } from '../../co
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { type ReadJournal, readJournal } from './reading.ts'
+import { type ReadJournal, readJournal } from './reading-journal.ts'
 
 export class RedisJournals implements Journals {
   readonly #scripts: Scripts

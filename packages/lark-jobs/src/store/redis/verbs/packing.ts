@@ -347,9 +347,9 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       return ['released', `${packDuration(outcome.in)}${mark}${because}`]
     }
     case 'suspended': {
-      const { waits, heard, undoing } = outcome
+      const { waits, heard, undoing, rests } = outcome
       const after = undoing === undefined ? waitsText(waits) : `${UNDOING}${undoing}`
-      return ['suspended', `${packDuration(outcome.in)}|${heard}|${after}`]
+      return ['suspended', `${packDuration(outcome.in)}|${heard}${rests ? '!' : ''}|${after}`]
     }
     case 'unstarted':
       return ['unstarted', outcome.in === undefined ? '' : packDuration(outcome.in)]

@@ -3,7 +3,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
-import type { Journal, KeptSignal } from '../../../model/journal.ts'
+import type { KeptSignal } from '../../../model/journal.ts'
 import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
 import { settingOf } from '../../contract/change.ts'
 import { inLots } from '../../contract/rules/in-lots.ts'
@@ -14,6 +14,7 @@ import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/repetition.ts'
 import { readBundles } from './bundle.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
+import { type ReadJournal, readJournal, readSignals } from './reading-journal.ts'
 
 export type Texts = (string | null)[]
 export type ShownJobs = [
@@ -483,17 +484,4 @@ export function readStanding(answer: readonly (number | string)[]): contract.Sta
 export function readCounts(numbers: readonly number[]): contract.Counts {
   const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
-}
-
-/** How many entries there are, their bytes, and entries; and a name and a text for each signal. */
-export type ReadJournal = [written: (number | string)[], signals: string[], undo?: string]
-
-export function readJournal([[count, bytes, ...entries], signals, undo]: ReadJournal): Journal {
-  const size = { count: Number(count), bytes: Number(bytes) }
-  return { ...size, entries: entries as string[], signals: readSignals(signals), ...defined({ undo }) }
-}
-
-/** @param found a name and a text for each */
-export function readSignals(found: readonly string[]): KeptSignal[] {
-  return [...inLots(found, 2)].map(([name, text]) => ({ name: name!, text: text! }))
 }

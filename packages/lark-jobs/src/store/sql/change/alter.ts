@@ -15,7 +15,7 @@ import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { notify } from '../events/waiters.ts'
-import { forgetJournal, hasRecorded, keepUndo, moveWaits, undoOf } from '../journal/journal.ts'
+import { forgetJournal, forgetRest, hasRecorded, keepUndo, moveWaits, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
@@ -68,6 +68,7 @@ function apply(
       withdrawEffects(partition, row)
       if (change.fromStart || stateOf(row, now) === 'completed') forgetJournal(partition, row)
       else if (undoOf(partition, row) !== null) keepUndo(partition, row, '')
+      forgetRest(partition, row)
       if (row.keep !== null) forgetExpiries(partition, [row])
       move(partition, row, {
         state: PENDING,

@@ -38,7 +38,7 @@ export function claim(partition: Partition, want: Want, token: string): ClaimedJ
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
-    return withJournal(partition.database, withDue(toClaimed(row, token), row), row)
+    return withJournal(partition, withDue(toClaimed(row, token), row), row)
   })
 }
 
@@ -90,6 +90,6 @@ export function claimedBefore(partition: Partition, token: string): ClaimedJob[]
   if (lease === undefined) return []
   const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
   return readPayloads(partition.database, rows).map((row) =>
-    withJournal(partition.database, withDue(toClaimed(row, token), row), row),
+    withJournal(partition, withDue(toClaimed(row, token), row), row),
   )
 }

@@ -16,7 +16,7 @@ import { letGoOf } from '../claim/lease.ts'
 import { forgetDoubt } from '../claim/silence.ts'
 import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
-import { heardAll, record, undoOf } from '../journal/journal.ts'
+import { heardAll, noteRest, record, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { columns, type JobRow, list } from '../row.ts'
 import { ACTIVE, NOT_STARTED, PENDING } from '../states.ts'
@@ -115,6 +115,7 @@ function settleOne(partition: Partition, { id, token, outcome: said }: Settlemen
   const undo = said.kind === 'suspended' ? said.undoing : undefined
   const asked = noticeOf(row.asked, undo ?? undoOf(partition, row), said.kind)
   record(partition, row, said.steps)
+  noteRest(partition, row, said)
   const outcome = heardAll(partition, row, said)
   keepReport(partition.database, row.seq, outcome)
   const hasStarted = row.ahead !== NOT_STARTED

@@ -5,9 +5,11 @@
  * A journal whose job does not exist yet has the id of the job, and until when it is kept; the new job takes
  * it. The partition counts these (`early`), so that other jobs need not look.
  */
+import { defined } from '@s18i/lark/internal'
 import type { Journal, KeptSignal, Recorded } from '../../../model/journal.ts'
 import type { ClaimedJob, Outcome } from '../../../model/record.ts'
 import { suspendedIn } from '../../contract/rules/reason.ts'
+import { restedIn, resting } from '../../contract/rules/rest.ts'
 import {
   type AppendVerdict,
   EARLY_MEMORY,
@@ -32,7 +34,8 @@ const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
 const add = 'INSERT OR IGNORE INTO entries (journal, place, entry) VALUES (?, ?, ?)'
 const grow = 'UPDATE journals SET count = count + ?, bytes = bytes + ? WHERE id = ?'
 const forgive = 'UPDATE jobs SET failures = 0, crashes = 0 WHERE seq = ?'
-const sizeOf = 'SELECT count, bytes, undo FROM journals WHERE id = ?'
+const sizeOf = 'SELECT count, bytes, undo, rests FROM journals WHERE id = ?'
+const setRests = 'UPDATE journals SET rests = ? WHERE id = ?'
 const findUndo = 'SELECT undo FROM journals WHERE id = ?'
 const setUndo = 'UPDATE journals SET undo = ? WHERE id = ?'
 const readEntries = 'SELECT entry FROM entries WHERE journal = ? AND place >= ? ORDER BY place LIMIT ?'
@@ -60,7 +63,7 @@ export const olderEarly = (now: string) =>
 /** So many entries are read at a time, at most; of large ones, as many as fit. */
 const PAGE = 200
 
-type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null }
+type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null; rests: string | null }
 type SignalRow = KeptSignal & { key: string | null }
 type Journalled = Pick<JobRow, 'seq' | 'journal'>
 
@@ -74,7 +77,7 @@ export class SqliteJournals implements Journals {
   read(name: string, id: string, from: number): Promise<Journal | undefined> {
     return this.#on.look(name, undefined, (partition) => {
       const row = partition.database.get<JobRow>(find, partition.id, id)
-      return row?.journal == null ? undefined : read(partition.database, row.journal, from)
+      return row?.journal == null ? undefined : read(partition, row.journal, from)
     })
   }
 
@@ -166,10 +169,25 @@ export function signalsBehind({ database }: Partition, { journal }: Journalled, 
   return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
 }
 
-/** Adds to a claimed job what it has recorded. */
-export function withJournal(database: Database, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
-  if (journal !== null) job.journal = read(database, journal, 0)
+/** Adds to a claimed job what it has recorded. It rests no more. */
+export function withJournal(partition: Partition, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
+  if (journal === null) return job
+  job.journal = read(partition, journal, 0)
+  const { rested } = job.journal
+  if (rested !== undefined) partition.database.run(setRests, `${rested}`, journal)
   return job
+}
+
+/** Notes that a job is suspended from now on, if its run asks for that. */
+export function noteRest({ database, now }: Partition, row: Journalled, outcome: Outcome): void {
+  if (outcome.kind !== 'suspended' || !outcome.rests) return
+  const journal = journalOf(database, row)
+  database.run(setRests, resting(sizeOfJournal(database, journal).rests, now), journal)
+}
+
+/** A person has retried the job: its limits count from now on. */
+export function forgetRest({ database }: Partition, { journal }: Journalled): void {
+  if (journal !== null) database.run(setRests, null, journal)
 }
 
 /** Whether the steps of a job have recorded something. */
@@ -197,6 +215,7 @@ export interface Carriage {
   entries: string[]
   signals: [name: string, key: string | null, text: string][]
   undo?: string
+  rests?: string
 }
 
 /** The bytes of all that a job has recorded, and of its signals. */
@@ -209,11 +228,12 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
   if (journal === null) return {}
   const entries = database.all<{ entry: string }>(readEntries, journal, 0, -1).map(({ entry }) => entry)
   const signals = database.all<SignalRow>(carrySignals, journal)
-  const { undo } = sizeOfJournal(database, journal)
+  const { undo, rests } = sizeOfJournal(database, journal)
   return {
     steps: {
       ...{ entries, signals: signals.map(({ name, key, text }) => [name, key, text]) },
       ...(undo !== null && { undo }),
+      ...(rests !== null && { rests }),
     },
   }
 }
@@ -237,6 +257,7 @@ export function putJournal(
   append(database, id, { at: 0, entries: steps.entries })
   for (const signal of steps.signals) addBehind(database, id, ...signal)
   if (steps.undo !== undefined) database.run(setUndo, steps.undo, id)
+  if (steps.rests !== undefined) database.run(setRests, steps.rests, id)
   const added = early.filter(({ name, key, text }) => addBehind(database, id, name, key, text))
   return { journal: id, early: added.map(({ name }) => name) }
 }
@@ -292,12 +313,13 @@ function sizeOfJournal(database: Database, journal: number): SizeRow {
   return database.get<SizeRow>(sizeOf, journal)!
 }
 
-function read(database: Database, journal: number, from: number): Journal {
-  const { undo, ...size } = sizeOfJournal(database, journal)
+function read({ database, now }: Partition, journal: number, from: number): Journal {
+  const { undo, rests, ...size } = sizeOfJournal(database, journal)
   const signals = from === 0 ? database.all<KeptSignal>(readSignals, journal, 0) : []
   const page = Math.min(PAGE, Math.ceil((JOURNAL_BYTES * size.count) / Math.max(1, size.bytes)))
   const entries = page === 0 ? [] : entriesBehind(database, journal, from, page)
-  return { ...size, entries, signals, ...(undo !== null && { undo }) }
+  const rested = rests === null ? undefined : restedIn(rests, now)
+  return { ...size, entries, signals, ...(undo !== null && { undo }), ...defined({ rested }) }
 }
 
 function entriesBehind(database: Database, journal: number, from: number, most: number): string[] {

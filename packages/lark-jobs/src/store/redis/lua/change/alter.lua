@@ -81,6 +81,9 @@ changes['retry'] = function(id, state, record, priority, place)
   elseif undo_of(id) then
     redis.call('HSET', key('undos'), id, '')
   end
+  if has_journals() then
+    redis.call('HDEL', key('rests'), id)
+  end
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('progress'), id)
   redis.call('HDEL', key('reasons'), id)

@@ -71,14 +71,18 @@ function outcomes.released(id, value, job)
   end
 end
 
--- value: milliseconds, `|`, how many signals the run knew, `|`, and for which it waits
+-- value: milliseconds, `|`, how many signals the run knew, `!` if it counts for how long, `|`, and for which
+-- it waits
 -- (`contract/rules/reason.ts`)
 function outcomes.suspended(id, value, job)
-  local after, heard, waits = string.match(value, '^(%d+)|(%d+)|(.*)$')
+  local after, heard, rests, waits = string.match(value, '^(%d+)|(%d+)(!?)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
   local is_told = redis.call('LLEN', key('signals:' .. id)) > tonumber(heard)
   journals().open_journal(id)
+  if rests ~= '' then
+    journals().rest(id)
+  end
   if string.byte(waits) == 27 then
     redis.call('HSET', key('undos'), id, string.sub(waits, 2))
     waits, failures = '', 0

@@ -30,6 +30,7 @@ local function drop_journals(ids)
   end
   redis.call('HDEL', key('journals'), unpack(ids))
   redis.call('HDEL', key('undos'), unpack(ids))
+  redis.call('HDEL', key('rests'), unpack(ids))
   if redis.call('EXISTS', key('journals')) == 0 then
     redis.call('HDEL', key('settings'), 'journals')
   end

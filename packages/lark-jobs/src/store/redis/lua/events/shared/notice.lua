@@ -1,5 +1,5 @@
 -- Notices. For a worker that holds jobs: somebody asked to cancel one, or there are effects to deliver. For a
--- watcher: a job that it watches has ended.
+-- watcher: a job that it watches has ended. A notice that a signal has come for a job names the job.
 --   notices  HASH  id -> why a job is to be cancelled, and since when
 --                  (`store/contract/rules/reason.ts#askedFor`)
 -- needs: start

@@ -3,11 +3,12 @@
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   journals      HASH  id -> the bytes of its entries
 --   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
+--   rests         HASH  id -> for how long it was suspended (`store/contract/rules/rest.ts`)
 --   early         ZSET  id -> until when signals are kept for it, if there is no such job
 -- A field of `settings` says that there are journals.
 -- module: journals
 -- needs: start, counters, suspended
--- gives: keep_entries, read_journal, read_claimed, take_steps, open_journal, journal_bytes, carried, bring_journal
+-- gives: keep_entries, read_journal, read_claimed, take_steps, open_journal, rest, journal_bytes, carried, bring_journal
 
 -- What Redis takes as arguments of one call.
 local MOST = 1000
@@ -93,19 +94,35 @@ local function read_entries(id, from)
   return found
 end
 
--- { as above; the signals, if `from` is 0; what is to be undone, or nothing }
+-- Milliseconds in which a job was suspended (`store/contract/rules/rest.ts`); nothing if nobody counts them.
+local function rested(id)
+  local sum, since = string.match(redis.call('HGET', key('rests'), id) or '', '^(%d+)|?(%d*)$')
+  return sum and tonumber(sum) + math.max(0, now - (tonumber(since) or now))
+end
+
+-- Notes that a job is suspended from now on.
+local function rest(id)
+  redis.call('HSET', key('rests'), id, string.format('%.0f|%.0f', rested(id) or 0, now))
+end
+
+-- { as above; the signals, if `from` is 0; what is to be undone, or false; for how long it was suspended, or
+-- nothing }
 local function read_journal(id, from)
-  local undo = redis.call('HGET', key('undos'), id) or nil
-  return { read_entries(id, from), from == 0 and signals_behind(id, 0) or {}, undo }
+  local undo = redis.call('HGET', key('undos'), id)
+  return { read_entries(id, from), from == 0 and signals_behind(id, 0) or {}, undo, rested(id) }
 end
 
 -- The journals of those of the claimed jobs that have one: the place of each in the claim, and its journal;
--- nothing if none has one.
+-- nothing if none has one. They rest no more.
 local function read_claimed(ids)
   local found = {}
   for i, bytes in ipairs(#ids > 0 and redis.call('HMGET', key('journals'), unpack(ids)) or {}) do
     if bytes then
-      found[#found + 1], found[#found + 2] = i, read_journal(ids[i], 0)
+      local journal = read_journal(ids[i], 0)
+      found[#found + 1], found[#found + 2] = i, journal
+      if journal[4] then
+        redis.call('HSET', key('rests'), ids[i], string.format('%.0f', journal[4]))
+      end
     end
   end
   return #found > 0 and found or nil
@@ -121,11 +138,13 @@ local function journal_bytes(id)
 end
 
 -- All of a journal as one text, for a job that is moved; with FS in between: why its last run put it back,
--- what is to be undone after a bar, or nothing; how many entries there are, these, and the signals.
+-- what is to be undone after a bar, or nothing; for how long it was suspended, or nothing; how many entries
+-- there are, these, and the signals.
 local function carried(id)
   local entries = redis.call('LRANGE', key('steps:' .. id), 0, -1)
   local undo = redis.call('HGET', key('undos'), id)
-  local texts = { redis.call('HGET', key('reasons'), id) or '', undo and '|' .. undo or '', #entries }
+  local texts = { redis.call('HGET', key('reasons'), id) or '', undo and '|' .. undo or '' }
+  texts[3], texts[4] = redis.call('HGET', key('rests'), id) or '', #entries
   for _, list in ipairs({ entries, redis.call('LRANGE', key('signals:' .. id), 0, -1) }) do
     for _, text in ipairs(list) do
       texts[#texts + 1] = text
@@ -158,7 +177,7 @@ end
 -- Keeps a journal that comes with a job that is moved. Returns whether the job has got a signal for which it
 -- waits.
 local function bring_journal(id, text)
-  local reason, undo, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
+  local reason, undo, rests, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
   local entries, signals = {}, {}
   for each in string.gmatch(rest, '\28([^\28]*)') do
     local list = #entries < tonumber(count) and entries or signals
@@ -168,6 +187,9 @@ local function bring_journal(id, text)
   keep_entries(id, 0, entries)
   if undo ~= '' then
     redis.call('HSET', key('undos'), id, string.sub(undo, 2))
+  end
+  if rests ~= '' then
+    redis.call('HSET', key('rests'), id, rests)
   end
   if reason ~= '' then
     redis.call('HSET', key('reasons'), id, reason)

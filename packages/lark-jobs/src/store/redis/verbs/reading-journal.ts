@@ -1,0 +1,28 @@
+/**
+ * Converts the journals that scripts answer (`journal.lua`).
+ */
+import { defined } from '@s18i/lark/internal'
+import type { Journal, KeptSignal } from '../../../model/journal.ts'
+import { inLots } from '../../contract/rules/in-lots.ts'
+
+/**
+ * How many entries there are, their bytes, and entries; a name and a text for each signal; what is to be
+ * undone; for how long the job was suspended.
+ */
+export type ReadJournal = [
+  written: (number | string)[],
+  signals: string[],
+  undo?: string | null,
+  rested?: number,
+]
+
+export function readJournal([[count, bytes, ...entries], signals, undo, rested]: ReadJournal): Journal {
+  const size = { count: Number(count), bytes: Number(bytes) }
+  const more = defined({ undo: undo ?? undefined, rested })
+  return { ...size, entries: entries as string[], signals: readSignals(signals), ...more }
+}
+
+/** @param found a name and a text for each */
+export function readSignals(found: readonly string[]): KeptSignal[] {
+  return [...inLots(found, 2)].map(([name, text]) => ({ name: name!, text: text! }))
+}
