@@ -106,6 +106,12 @@ export interface Keep {
    * something.
    */
   least?: number
+  /**
+   * The job came through an outbox, which may send it again: its id stays known for `RELAYED_MEMORY` after
+   * its end, also if nothing of the job is kept. Of an id that is to be reused, its `born` is known, for so
+   * long after it was queued.
+   */
+  relayed?: true
 }
 
 /** A job on its way into a store. */

@@ -67,6 +67,7 @@ import { priorities } from './priorities.ts'
 import { reading } from './reading.ts'
 import { recover } from './recover.ts'
 import { recovered } from './recovered.ts'
+import { relayedJobs } from './relayed.ts'
 import { resend } from './resend.ts'
 import { restoring } from './restore.ts'
 import { retention } from './retention.ts'
@@ -158,6 +159,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))
     describe('keeping', () => keeping(make))
+    describe('relayed jobs', () => relayedJobs(make))
     describe('worker runs', () => workerRuns(make))
     describe('reading', () => reading(make))
     describe('inspecting', () => inspecting(make))

@@ -6,7 +6,7 @@ import type { State } from '../../model/record.ts'
 /**
  * The answer for one job of an `enqueue`.
  *
- *   exists    the store has a job with that id already
+ *   exists    the store has a job with that id already, or remembers one (`Keep.relayed`)
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job.
  *             `full`: the partition is full. `exists`: the application chose the id, and a job with that id
  *             is in the way (`state`)
@@ -23,6 +23,9 @@ export type Enqueued =
   | { kind: 'rejected'; reason: 'exists'; by: string; state: State }
   | { kind: 'refused'; reason: 'priorities' }
   | { kind: 'replaced'; by: string }
+
+/** Milliseconds for which the id of a job that came through an outbox is known after its end. */
+export const RELAYED_MEMORY = 3_600_000
 
 /**
  * What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority.

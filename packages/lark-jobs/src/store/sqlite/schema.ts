@@ -36,6 +36,7 @@
  *   failedJobs, failedSums     which failed jobs go first, and how large they are (`failed-jobs.ts`)
  *   expiries                   until when ended jobs and their logs are kept for an age of their own
  *                              (`keep.ts`)
+ *   relayed                    the ids of ended jobs that came through an outbox (`relayed.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
  *   doubts                     jobs that were taken back after a silence of the store (`silence.ts`)
@@ -49,6 +50,7 @@
  *   runHistory                 how the runs of all workers went, minutes to days ago (`run-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
+import { RELAYED_MEMORY } from '../contract/enqueued.ts'
 import { type Layout, layoutName } from '../contract/rules/layout.ts'
 import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
 
@@ -135,6 +137,24 @@ const expiries = `
   CREATE INDEX expiryTimes ON expiries (partition, kind, until);
   CREATE TRIGGER keptGone AFTER DELETE ON jobs WHEN OLD.keep IS NOT NULL
     BEGIN DELETE FROM expiries WHERE seq = OLD.seq; END;`
+
+/**
+ * The ids of ended jobs that came through an outbox. The trigger notes each when its row goes, whatever
+ * removes it.
+ */
+const relayed = `
+  CREATE TABLE relayed (
+    partition INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (partition, name)
+  ) WITHOUT ROWID;
+  CREATE INDEX relayedEnds ON relayed (partition, until);
+  CREATE TRIGGER relayedGone AFTER DELETE ON jobs WHEN OLD.keep LIKE '%"relayed"%'
+    BEGIN
+      INSERT OR REPLACE INTO relayed (partition, name, until)
+      VALUES (OLD.partition, OLD.id, ifnull(OLD.finishedAt, OLD.queuedAt) + ${RELAYED_MEMORY});
+    END;`
 
 /** Which process wants to hear of the ends of which jobs. */
 const watches = `
@@ -332,6 +352,7 @@ const tables = `
   ${flows}
   ${watches}
   ${expiries}
+  ${relayed}
   ${events}
   ${history}
   ${runHistory}

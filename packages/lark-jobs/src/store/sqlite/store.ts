@@ -30,6 +30,7 @@ import { dropOldLogs } from '../sql/end/keep.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from '../sql/end/retain.ts'
 import { enqueue } from '../sql/enqueue/enqueue.ts'
 import { forgetThrottles } from '../sql/enqueue/lock.ts'
+import { forgetRelayed } from '../sql/enqueue/relayed.ts'
 import { restore } from '../sql/enqueue/restore.ts'
 import { SqliteAudit } from '../sql/events/audit.ts'
 import { forgetEvents, hear, listen, writeEvents } from '../sql/events/events.ts'
@@ -166,6 +167,7 @@ export class SqliteStore implements contract.Store {
         effects,
         dropOldLogs(partition),
         forgetEarly(partition, MAX_ITEMS),
+        forgetRelayed(partition),
       )
       return prune(partition, this.#retentions.of(name), most)
     }

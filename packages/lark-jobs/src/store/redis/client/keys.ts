@@ -25,6 +25,7 @@
  *                        together (`bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`keeping.lua`)
+ *   relayed      ZSET    id -> until when it is known: jobs that came through an outbox (`relayed.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`watching.lua`)
  *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`listening.lua`)
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
@@ -109,7 +110,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   set: 'void idle listeners partitions keys retrying suspended',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered throttles completed failed cancelled ' +
-    'early failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times retentions',
+    'early failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times retentions relayed',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 

@@ -131,9 +131,9 @@ function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): 
 }
 
 /** How long a job is kept, in the form that `keeping.lua` reads. */
-function packKeep({ completed, failed, cancelled, log, least }: Keep): string {
+function packKeep({ completed, failed, cancelled, log, least, relayed }: Keep): string {
   const ages = [completed, failed, cancelled, log, least]
-  return `k${ages.map((ms) => (ms === undefined ? '' : packDuration(ms))).join(',')};`
+  return `k${ages.map((ms) => (ms === undefined ? '' : packDuration(ms))).join(',')}${relayed ? 'r' : ''};`
 }
 
 function packRest(priority: number, lane: string, options: JobOptions | undefined): string {

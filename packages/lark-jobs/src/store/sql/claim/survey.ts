@@ -10,6 +10,7 @@ import { olderCalls } from '../calls.ts'
 import type { Database } from '../database.ts'
 import { olderEffects } from '../effects/effect.ts'
 import { olderKept } from '../end/keep.ts'
+import { olderRelayed } from '../enqueue/relayed.ts'
 import { olderEvents } from '../events/events.ts'
 import { forgetRings, olderWaiters, refreshAge, refreshWaiters } from '../events/waiters.ts'
 import { olderEarly } from '../journal/journal.ts'
@@ -73,6 +74,7 @@ const withOld = `
     OR EXISTS (SELECT 1 FROM pauses WHERE partition = partitions.id AND until <= ?2)
     OR ${olderCalls('?2')} OR ${olderWaiters('?2')} OR ${olderEffects('?2')}
     OR ${olderKept('?2')} OR ${olderEvents('?2')} OR ${olderEarly('?2')}
+    OR ${olderRelayed('?2')}
     OR key = 0 AND (${overRates('?2')})`
 
 /** @returns also the ids of the partitions where the caller's row of `waiters` must be refreshed */

@@ -9,6 +9,7 @@ import { forgetDoubt } from '../claim/silence.ts'
 import type { Value } from '../database.ts'
 import { dropPayloads, rememberUnkept, withdrawEffects } from '../effects/effect.ts'
 import { purgeThrottle } from '../enqueue/lock.ts'
+import { goesNow } from '../enqueue/relayed.ts'
 import { tell } from '../events/events.ts'
 import { unwatch } from '../events/watch.ts'
 import { forgetJournal } from '../journal/journal.ts'
@@ -25,10 +26,10 @@ import { noteRun } from './runs.ts'
 
 type RemovedRow = Pick<
   JobRow,
-  'seq' | 'id' | 'state' | 'dueAt' | 'runs' | 'failures' | 'reason' | 'lane' | 'laneLimits'
+  'seq' | 'id' | 'state' | 'dueAt' | 'runs' | 'failures' | 'reason' | 'lane' | 'laneLimits' | 'keep'
 >
 type Oldest = Pick<JobRow, 'seq' | 'id'>
-type Gone = RemovedRow & Pick<JobRow, 'key' | 'keep'> & { bytes: number }
+type Gone = RemovedRow & Pick<JobRow, 'key'> & { bytes: number }
 
 /** How many jobs one transaction removed, and whether there are more to remove. */
 export interface Removal {
@@ -138,6 +139,7 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
       partition,
       failed.map(({ seq }) => seq),
     )
+  for (const row of rows) if (row.state === PENDING) goesNow(partition, row)
   const seqs = list(rows.map(({ seq }) => seq))
   if (partition.database.run(dropThese, seqs) < rows.length) hide(partition, hideThese, seqs)
   for (const row of rows) {
@@ -160,6 +162,7 @@ export function purge(partition: Partition, row: JobRow): void {
 export function makeWay(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   if (row.state === FAILED) forgetFailed(partition, [row.seq])
+  if (row.state === PENDING) goesNow(partition, row)
   partition.database.run(drop, row.seq)
   unwatch(partition, [row.id])
   if (row.state === PENDING) noteRun(partition, row.id, 'cancelled')

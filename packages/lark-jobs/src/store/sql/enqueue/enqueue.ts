@@ -21,6 +21,7 @@ import { columns, type JobRow, stateOf } from '../row.ts'
 import { COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 import { drop, pendingOf } from './bound.ts'
 import { lockValues, meet } from './lock.ts'
+import { cameBefore, noteRelayed } from './relayed.ts'
 
 const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
@@ -56,6 +57,7 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
     const dueAt = now + (job.delay ?? 0)
     const options = job.options === undefined ? null : JSON.stringify(job.options)
     const { priority = 0, hooked = false, group, limiter, lock, ownId, keep } = job
+    if (cameBefore(partition, job)) return 'exists'
     const before = ownId && database.get<JobRow>(find, id, job.id)
     const state = before && inTheWay(partition, before, ownId)
     if (state !== undefined) return { kind: 'rejected', reason: 'exists', by: job.id, state }
@@ -97,7 +99,10 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
       return 'exists'
     }
     if (lane !== '') openLane(partition, lane, group?.joins ? undefined : limits)
-    if (ownId !== undefined) meetEarly(partition, job.id)
+    if (ownId !== undefined) {
+      meetEarly(partition, job.id)
+      noteRelayed(partition, job)
+    }
     partition.arrive({ state: PENDING, dueAt })
     tell(partition, 'queued', [job.id])
     return 'queued'

@@ -70,7 +70,7 @@ local function is_old(own)
     end
   end
   -- Named once and twice, as in `look`: most partitions have at most hours to roll up.
-  local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs', 'early' }, {}
+  local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs', 'early', 'relayed' }, {}
   for i, name in ipairs(names) do
     keys[2 * i - 1], keys[2 * i] = key(name), key(name)
   end

@@ -41,6 +41,7 @@ end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 roll_up()
 forget_early()
+redis.call('ZREMRANGEBYSCORE', key('relayed'), '-inf', now)
 local found = 0
 if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then
   local counts = { completed = tonumber(ARGV[5]), failed = read_kept(ARGV[6]), cancelled = tonumber(ARGV[7]) }

@@ -67,6 +67,13 @@ local function erase(ids)
   drop_payloads(ids)
   if redis.call('HDEL', key('keeps'), unpack(ids)) > 0 then
     redis.call('ZREM', key('kept-logs'), unpack(ids))
+    if redis.call('EXISTS', key('relayed')) == 1 then
+      local till, relayed = string.format('%.0f', now + RELAYED_MEMORY), {}
+      for i, id in ipairs(ids) do
+        relayed[2 * i - 1], relayed[2 * i] = till, id
+      end
+      redis.call('ZADD', key('relayed'), 'XX', unpack(relayed))
+    end
     if redis.call('EXISTS', key('keeps')) == 0 then
       redis.call('HDEL', key('settings'), 'keeps')
     end

@@ -14,9 +14,9 @@ end
 local function read_runs(batch, at, to)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   while at <= to do
-    local head, keep = ARGV[at], nil
+    local head, keep, relayed = ARGV[at], nil, nil
     if string.byte(head) == 107 then
-      keep, head = string.match(head, '^k([%d,]*);(.*)$')
+      keep, relayed, head = string.match(head, '^k([%d,]*)(r?);(.*)$')
     end
     local hooked, own, direct, priority, limits, lock = string.match(head, '^(h?)([io]?)(d?)([^|~]*)~?([^|]*)|?(.*)$')
     local first, last = #ids + 1, #ids + tonumber(ARGV[at + 2])
@@ -30,7 +30,7 @@ local function read_runs(batch, at, to)
       ids[n], list[i + 1], n = list[i], after .. record, n + 1
     end
     runs[#runs + 1] = {
-      priority = priority, hooked = hooked, own = own, direct = direct, keep = keep, limits = limits, lock = lock,
+      priority = priority, hooked = hooked, own = own, direct = direct, keep = keep, relayed = relayed == 'r', limits = limits, lock = lock,
       delay = ARGV[at + 1], first = first, last = last, list = { unpack(ids, first, last) },
     }
     if first == 1 then
@@ -40,7 +40,7 @@ local function read_runs(batch, at, to)
         records[#records + 1] = list[i]
       end
     end
-    at, batch.is_plain = at + 3 + #list, batch.is_plain and lock == ''
+    at, batch.is_plain = at + 3 + #list, batch.is_plain and lock == '' and relayed ~= 'r'
   end
   batch.records = records
 end

@@ -3,7 +3,7 @@
 -- (`enqueue.lua`), and how many callers to ring for delayed jobs that are in their place already. The jobs
 -- that still go into a line are in the `list` of each run.
 -- module: admission
--- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked
+-- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked, relayed
 -- gives: admit
 
 -- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`:
@@ -48,7 +48,12 @@ local function admit(ids, records, runs, large, room)
     for i = run.first, run.last do
       local id, record = ids[i], records[2 * i]
       local before = seen[id] or known[i] and (run.own == '' or in_the_way(id, run.own))
-      local verdict, by = judge(run, record, large[i], room, before)
+      local verdict, by
+      if run.relayed and (run.own == 'o' or not known[i]) and came_before(id, run.own, record) then
+        verdict = 'e'
+      else
+        verdict, by = judge(run, record, large[i], room, before)
+      end
       verdicts[i] = verdict or 'q'
       refused[#refused + 1] = by and '\n' .. by
       if verdict then
@@ -83,6 +88,9 @@ local function admit(ids, records, runs, large, room)
         end
         if run.keep then
           keeping().carry({ id }, run.keep)
+        end
+        if run.relayed then
+          note_relayed(id, run.own, record)
         end
       end
     end

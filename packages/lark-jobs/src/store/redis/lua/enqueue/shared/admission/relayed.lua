@@ -1,0 +1,21 @@
+-- The ids of jobs that came through an outbox, which may send them again (`model/record.ts#Keep`).
+--   relayed  ZSET  id -> until when it is known: +inf until nothing is kept of the job. Of an id that is to
+--                  be reused, what tells its jobs apart, from when it was queued
+-- module: admission
+-- needs: start
+-- gives: came_before, note_relayed
+
+-- What a job is called here. The options of a record are before its first bar.
+local function name_of(id, own, record)
+  return own == 'o' and string.match(record, '^[^|]*"born":"(%w+)"') or id
+end
+
+local function came_before(id, own, record)
+  local till = redis.call('ZSCORE', key('relayed'), name_of(id, own, record))
+  return till and tonumber(till) > now
+end
+
+local function note_relayed(id, own, record)
+  local till = own == 'o' and string.format('%.0f', now + RELAYED_MEMORY) or '+inf'
+  redis.call('ZADD', key('relayed'), till, name_of(id, own, record))
+end
