@@ -40,6 +40,7 @@ export type { CodeConfig } from './config/configured.ts'
 export type { DashboardConfig, EnvironmentConfig } from './config/dashboard.ts'
 export type { KeepConfig, KeepLimits, KeepRule } from './config/keep.ts'
 export type { LimiterConfig } from './config/limiters.ts'
+export type { OutboxConfig } from './config/outbox.ts'
 export type { QueueConfig, QueuesConfig } from './config/queues.ts'
 export type { SchedulesConfig } from './config/schedules.ts'
 export {
@@ -158,6 +159,7 @@ export type {
 } from './options/standard-schema.ts'
 export { type TagsBy, tags } from './options/tags.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
+export type { OutboxExecute, OutboxListen } from './outbox/outbox-database.ts'
 export type { CommandArguments } from './run/command-job.ts'
 export type {
   CancelledEvent,

@@ -97,9 +97,9 @@ export async function workerOn(
  */
 export function workerSettings({ settings, location, store }: OpenStore, owner: Operated) {
   const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
-  const { middleware, hooks, make, preset, outcomes, telemetry, release } = settings
+  const { middleware, hooks, make, preset, outcomes, telemetry, release, outbox } = settings
   return {
-    ...{ owner, location, store, middleware, hooks, make, preset, outcomes, telemetry, release },
+    ...{ owner, location, store, middleware, hooks, make, preset, outcomes, telemetry, release, outbox },
     ...{ queues, partitions, bounds, limits, limiters, weights, agings },
   }
 }

@@ -22,6 +22,7 @@ import {
   type Read,
   Schema,
 } from '../options/schema.ts'
+import type { ConfiguredOutbox } from '../outbox/outbox-database.ts'
 import type { Around, Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import type { connect } from '../store/connect.ts'
@@ -35,6 +36,7 @@ import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
 import { type ConfiguredDashboard, type DashboardConfig, dashboardOptions } from './dashboard.ts'
 import { type KeepConfig, keepOptions } from './keep.ts'
 import { limitersOption } from './limiters.ts'
+import { type OutboxConfig, outboxOptions } from './outbox.ts'
 import { type ConfiguredQueues, queuesOf, queuesOption } from './queues.ts'
 import { type ConfiguredSchedules, type SchedulesConfig, schedulesOf, schedulesOptions } from './schedules.ts'
 
@@ -109,6 +111,11 @@ export const jobsOptions = new Schema('an object', {
   schedules: (schedulesOptions as Option<SchedulesConfig, Read<typeof schedulesOptions.entries>>).or({}),
   /** Where `lark jobs:dashboard` listens, and who may look. */
   dashboard: (dashboardOptions as Option<DashboardConfig, ConfiguredDashboard>).or({}),
+  /**
+   * The table in the database of the application into which `dispatch(payload, { tx })` writes. Workers put
+   * its jobs into the store.
+   */
+  outbox: outboxOptions as Option<OutboxConfig, Read<typeof outboxOptions.entries>>,
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /**
@@ -171,6 +178,7 @@ export interface Settings extends Around, ConfiguredQueues {
   schedules: ConfiguredSchedules
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
+  outbox: ConfiguredOutbox | undefined
   /**
    * Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit
    * sets another.
@@ -229,12 +237,12 @@ export function readSection(section: unknown, source: ConfigSource): Section {
 
 /** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
-  const { queues, limiters, audit, prefix, durability, preset, outcomes, dashboard, boot } = section
+  const { queues, limiters, audit, prefix, durability, preset, outcomes, dashboard, boot, outbox } = section
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
-    ...{ limiters, audit, prefix, durability, preset, outcomes, dashboard, boot },
+    ...{ limiters, audit, prefix, durability, preset, outcomes, dashboard, boot, outbox },
     release: section.release || undefined,
     schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),

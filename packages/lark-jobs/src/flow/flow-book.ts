@@ -12,6 +12,7 @@ import {
   type EndReason,
   type Fill,
   type FlowDefinition,
+  type FlowJob,
   type FlowPlace,
   type FlowState,
   MAX_MEMBERS,
@@ -41,7 +42,7 @@ import {
   type Step,
   startAgain,
 } from './advance.ts'
-import { FlowMembers } from './flow-members.ts'
+import { FlowMembers, inRuns } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
 import { checkSize } from './flow-size.ts'
@@ -74,7 +75,7 @@ export class FlowBook implements FlowControl {
     this.#records = new FlowRecords(store)
     const parts = { store, records: this.#records, sender: new JobSender(store, boundOf), control: this }
     this.#members = new FlowMembers(parts)
-    this.#nodes = new FlowNodes(parts, this.#members)
+    this.#nodes = new FlowNodes(parts)
     this.#keys = keys
   }
 
@@ -106,6 +107,25 @@ export class FlowBook implements FlowControl {
     )
     await begun(written)
     return written.isWritten || (by !== undefined && (await this.get(place))?.state.by === by)
+  }
+
+  /**
+   * Starts a batch with all of its members. It may be repeated: members that are there already count once.
+   *
+   * @returns as `start`
+   */
+  async startWith(
+    place: FlowPlace,
+    definition: FlowDefinition,
+    members: readonly FlowJob[],
+    by?: string,
+  ): Promise<boolean> {
+    const { members: ordered, fills } = inRuns(members)
+    const keys = [...new Set(members.map(({ job }) => job.key))].slice(0, MAX_KEYS)
+    const isOurs = await this.start(place, definition, { size: ordered.length, fills, keys }, by)
+    const all = ordered.map((_, index) => index)
+    if (isOurs) await this.#members.send(place, ordered, all, definition.trace)
+    return isOurs
   }
 
   /** @throws STORE_DAMAGED */

@@ -14,13 +14,13 @@ import { alterFollowed, fatesFollowed, getFollowed } from '../store/contract/mov
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
 import { jobIndex, startAgain } from './advance.ts'
-import { type FlowMembers, type FlowParts, inRuns } from './flow-members.ts'
+import type { FlowParts } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
 import { cancelFor, rejected, removedEnd } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
 import { payloadOf } from './reference.ts'
 import { flowResult } from './result.ts'
-import { lostFor, MAX_KEYS } from './unknown-keys.ts'
+import { lostFor } from './unknown-keys.ts'
 
 /** Jobs that one call removes: a server does nothing else meanwhile. */
 const TOGETHER = 200
@@ -42,11 +42,9 @@ export interface MadeNodes {
 
 export class FlowNodes {
   readonly #parts: FlowParts
-  readonly #members: FlowMembers
 
-  constructor(parts: FlowParts, members: FlowMembers) {
+  constructor(parts: FlowParts) {
     this.#parts = parts
-    this.#members = members
   }
 
   async make(found: KeptFlow, starts: readonly number[]): Promise<MadeNodes> {
@@ -134,13 +132,9 @@ export class FlowNodes {
       await control.start(place, own)
       return
     }
-    const { members: ordered, fills } = inRuns(members)
-    const keys = [...new Set(members.map(({ job }) => job.key))].slice(0, MAX_KEYS)
     // It has all of its members at once. If this process dies, a look of the batch finds those that were not
     // queued.
-    const isNew = await control.start(place, own, { size: ordered.length, fills, keys })
-    const all = ordered.map((_, index) => index)
-    if (isNew) await this.#members.send(place, ordered, all, trace)
+    await control.startWith(place, own, members)
   }
 
   /** The flows that are nodes, have ended, and are kept. */

@@ -3,7 +3,7 @@
  */
 
 import { JobsError } from '../model/errors.ts'
-import type { EndReason, FlowDefinition, FlowPlace, FlowState } from '../model/flow.ts'
+import type { EndReason, FlowDefinition, FlowJob, FlowPlace, FlowState } from '../model/flow.ts'
 import { NODES, nodeOf } from '../model/flow.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import {
@@ -50,6 +50,7 @@ export type DueIn = number | undefined
 /** What `flow-book.ts` does for the parts of a flow. */
 export interface FlowControl {
   start(place: FlowPlace, definition: FlowDefinition, members?: FirstMembers): Promise<boolean>
+  startWith(place: FlowPlace, definition: FlowDefinition, members: readonly FlowJob[]): Promise<boolean>
   change(place: FlowPlace, change: (found: KeptFlow) => FlowChange | undefined): Promise<boolean | undefined>
   cancel(place: FlowPlace, reason?: EndReason, because?: string): Promise<boolean | undefined>
 }

@@ -97,6 +97,8 @@ export const jobsErrors = {
   FLOW_FAILED: 'The flow whose result is awaited has failed.',
   FLOW_CANCELLED: 'The flow whose result is awaited was cancelled.',
   FLOW_WAITS_FOR_ITSELF: 'A job of a flow waits for the result of this flow.',
+  OUTBOX_NO_TABLE: 'The database has no table for the outbox, or one of an earlier version.',
+  OUTBOX_AWAY: 'The database of the outbox does not answer.',
   RESULT_NOT_KNOWN: 'The result of a node is used as a value while its flow is built.',
   COMMAND_FAILED: 'A command that ran as a job ended with another exit code than 0.',
   BOOT_FAILED: 'The function boot of the configuration threw.',

@@ -52,8 +52,17 @@ export function isEndedState(state: State): state is EndedState {
 /**
  * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that
  * it belongs to ends early. `lost`: its flow has waited too long for a worker that knows its key.
+ * `rejected`: it came through an outbox, and the store did not take it.
  */
-export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'removed' | 'skipped' | 'lost'
+export type CancelReason =
+  | 'user'
+  | 'expired'
+  | 'replaced'
+  | 'dropped'
+  | 'removed'
+  | 'skipped'
+  | 'lost'
+  | 'rejected'
 
 /** The most tags of a job. */
 export const MAX_TAGS = 10

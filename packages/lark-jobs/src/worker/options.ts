@@ -22,6 +22,7 @@ import {
   voiceOf,
   whole,
 } from '../options/schema.ts'
+import type { ConfiguredOutbox } from '../outbox/outbox-database.ts'
 import type { Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
@@ -137,6 +138,8 @@ export interface WorkerOptions
   bounds?: ReadonlyMap<string, Bound>
   /** How the steps of its jobs wait. Default: by timers. */
   stepTimes?: WaitTimes | undefined
+  /** The outbox that it relays. Default: none. */
+  outbox?: ConfiguredOutbox | undefined
   /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */
   schedules?: WorkerSchedules | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */

@@ -25,6 +25,7 @@ import { tellCrashed } from './maintenance/crashed-jobs.ts'
 import { Declarations } from './maintenance/declarations.ts'
 import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
+import { Relaying } from './maintenance/relaying.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
 import { Ticks } from './maintenance/ticks.ts'
@@ -136,6 +137,10 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     ...{ store, registry, report, clock, make: options.make, leaseMs, met, flows, dueIn: ticksIn },
   })
 
+  const { outbox } = options
+  const relaying =
+    outbox && new Relaying({ ...{ outbox, store, caller: id, flows, boundOf, partitions, report }, met })
+
   const served = new ServedPartitions(queues, partitions, (partition, rank, index) => {
     const queue = queueOf(partition)
     const unread = new Unread(thread.pulse.unread)
@@ -206,6 +211,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     ...(declarations === undefined ? [] : [declarations]),
     ticks,
     deliverer,
+    ...(relaying === undefined ? [] : [relaying]),
     rings,
     served,
     // These take jobs. Only they know what it is to be quiet: a quiet worker goes on with what it does for

@@ -9,6 +9,7 @@ import { hookOptions, jobsOptions } from '../../src/config/config.ts'
 import { dashboardOptions, environmentOptions } from '../../src/config/dashboard.ts'
 import { keepOptions, keptOptions } from '../../src/config/keep.ts'
 import { limiterConfig } from '../../src/config/limiters.ts'
+import { outboxOptions } from '../../src/config/outbox.ts'
 import { queueOptions } from '../../src/config/queues.ts'
 import { schedulesOptions } from '../../src/config/schedules.ts'
 import { Job } from '../../src/index.ts'
@@ -57,6 +58,7 @@ const tables: Record<string, [Place, Entries]> = {
   'keep() of a class': [['configuration', 'The options of `keep()` of a class:'], classKeep.entries],
   schedules: [['configuration', '### Schedules'], schedulesOptions.entries],
   'the dashboard': [['configuration', '### Dashboard'], dashboardOptions.entries],
+  'the outbox': [['configuration', '### Outbox'], outboxOptions.entries],
   'an installation': [['configuration', 'The options of `environment`:'], environmentOptions.entries],
   'cron()': [['schedules', 'The options of `cron()` and `daily()`:'], cronOptions.entries],
   'a schedule of a class': [['schedules', 'The fields of a schedule:'], scheduleEntry.entries],

@@ -11,6 +11,7 @@ import type { AnnouncedWorker } from '../../src/model/record.ts'
 import type { Operated } from '../../src/operate/operated.ts'
 import type { JobConstructor } from '../../src/options/job-class.ts'
 import { Registry } from '../../src/options/registry.ts'
+import type { ConfiguredOutbox } from '../../src/outbox/outbox-database.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { HandBack } from '../../src/supervisor/hand-back.ts'
 import { SourceWatch } from '../../src/supervisor/source-watch.ts'
@@ -47,6 +48,8 @@ interface Setting extends AsyncDisposable {
   calls(): number
 }
 
+const outbox: ConfiguredOutbox = { for: 'sqlite', execute: () => [], listen: undefined, name: 'outbox' }
+
 /** A worker's options, on a store of its own. */
 async function setting(): Promise<Setting> {
   const folder = await Folder.make()
@@ -62,7 +65,7 @@ async function setting(): Promise<Setting> {
     ...{ store, registry, id: 'ada', queues: ['default'], onStuck() {} },
     location: { connection: `sqlite:${folder.file}`, prefix: 'lark', options: storeOptions },
     report: { wrote() {}, ended() {}, info() {}, warn: (text) => expect.unreachable(text) },
-    schedules: { declared: [], placeOf: () => 'default' },
+    ...{ schedules: { declared: [], placeOf: () => 'default' }, outbox },
   }
   return {
     ...{ folder, options, calls: () => calls },
@@ -167,9 +170,14 @@ const others: Record<string, (setting: Setting) => Lifecycle> = {
 const registry = new Registry()
 const schedules = { declared: [], placeOf: () => 'default' }
 const silent = { wrote() {}, ended() {}, info() {}, warn() {} }
-const workerParts = partsOf({ store: {} as Store, registry, report: silent, queues: [], schedules }).map(
-  (part) => part.constructor.name,
-)
+const workerParts = partsOf({
+  store: {} as Store,
+  registry,
+  report: silent,
+  queues: [],
+  schedules,
+  outbox,
+}).map((part) => part.constructor.name)
 
 describe.each(workerParts)('%s, a part of a worker', (name) => {
   const make = (options: WorkerOptions) => partsOf(options).find((part) => part.constructor.name === name)!

@@ -54,6 +54,7 @@ import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
 import { purging } from './purging.ts'
 import { rateLimiting } from './rate-limiting.ts'
+import { relaying } from './relaying.ts'
 import { releasing } from './releasing.ts'
 import { removing } from './removing.ts'
 import { reporting } from './reporting.ts'
@@ -127,6 +128,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('retryUntil', () => retryUntil(connect))
   describe('backing off', () => backingOff(connect))
   describe('giving up', () => givingUp(connect))
+  describe('relaying', () => relaying(connect))
   describe('releasing', () => releasing(connect))
   describe('telling', () => telling(connect))
   describe('middleware', () => middleware(connect))

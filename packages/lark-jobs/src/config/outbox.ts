@@ -1,0 +1,37 @@
+/**
+ * What the configuration says of the outbox: the table in the database of the application.
+ */
+import {
+  func,
+  isText,
+  type NeededOptionsOf,
+  type OptionsOf,
+  oneOf,
+  option,
+  Schema,
+} from '../options/schema.ts'
+import { dialects } from '../outbox/dialect.ts'
+import type { OutboxExecute, OutboxListen } from '../outbox/outbox-database.ts'
+
+export const outboxOptions = new Schema("an object such as { for: 'postgres', execute }", {
+  /** The kind of the database: `postgres`, `mysql` (MariaDB too), or `sqlite`. */
+  for: oneOf(dialects).needed(),
+  /**
+   * Runs a statement, outside of any transaction, and returns what the client answers: `(sql, parameters) =>
+   * pool.query(sql, parameters)`.
+   */
+  execute: func<OutboxExecute>().needed(),
+  /**
+   * Calls `wake` when rows may have been written, so that the relay need not wait for its next question. It
+   * may return a function that ends this. Default: the relay only asks.
+   */
+  listen: func<OutboxListen>(),
+  /** Tells the outboxes of several databases apart that feed one store. Default `lark_outbox`. */
+  name: option<string>('a text of 1 to 100 characters', (value) => isText(value) && value.length <= 100).or(
+    'lark_outbox',
+  ),
+})
+
+export interface OutboxConfig
+  extends OptionsOf<typeof outboxOptions.entries>,
+    NeededOptionsOf<typeof outboxOptions.entries> {}

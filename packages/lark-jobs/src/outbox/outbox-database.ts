@@ -1,0 +1,104 @@
+/**
+ * The database of the application, as the configuration reaches it: a function that runs one statement. Each
+ * client answers in its own way, and `rowsOf` knows what they have in common.
+ */
+import { JobsError } from '../model/errors.ts'
+import { inTime } from '../waiting/bounded-wait.ts'
+import { textOf } from '../words/thrown.ts'
+import type { Dialect } from './dialect.ts'
+import { OUTBOX, type OutboxStatement, OutboxTable } from './table.ts'
+
+/** Milliseconds. A connection that is dead may never say so. */
+const PATIENCE = 30_000
+
+/** Runs a statement with its parameters, outside of any transaction. */
+export type OutboxExecute = (sql: string, parameters: readonly (string | number | null)[]) => unknown
+
+/** Calls `wake` when rows may have been written. @returns a function that ends this, or nothing */
+export type OutboxListen = (wake: () => void) => unknown
+
+/** What the configuration says of the outbox. */
+export interface ConfiguredOutbox {
+  for: Dialect
+  execute: OutboxExecute
+  listen: OutboxListen | undefined
+  /** Tells the outboxes of several databases apart that feed one store. */
+  name: string
+}
+
+type Columns = Readonly<Record<string, unknown>>
+
+export class OutboxDatabase {
+  readonly table: OutboxTable
+  readonly name: string
+  readonly listen: OutboxListen | undefined
+  readonly #execute: OutboxExecute
+
+  constructor({ for: dialect, execute, listen, name }: ConfiguredOutbox) {
+    this.table = new OutboxTable(dialect)
+    this.name = name
+    this.listen = listen
+    this.#execute = execute
+  }
+
+  /** @returns the rows; none for a statement that returns none @throws OUTBOX_AWAY, OUTBOX_NO_TABLE */
+  async run({ sql, parameters }: OutboxStatement): Promise<readonly Columns[]> {
+    try {
+      const answer = Promise.resolve(this.#execute(sql, parameters))
+      return rowsOf(await inTime(PATIENCE, answer, late))
+    } catch (cause) {
+      throw isMissing(cause) ? noTable(cause) : away(cause)
+    }
+  }
+
+  /** How many rows wait, how many cannot become jobs, and how old the oldest is that waits. */
+  async backlog(): Promise<OutboxBacklog> {
+    const [row = {}] = await this.run(this.table.backlog())
+    const { waiting, marked, age } = row
+    return { waiting: Number(waiting), bad: Number(marked), age: Math.max(0, Number(age ?? 0)) }
+  }
+}
+
+/** The rows of an outbox. `age`: milliseconds, of the oldest that waits; 0 if none does. */
+export interface OutboxBacklog {
+  waiting: number
+  /** Rows that cannot become jobs. */
+  bad: number
+  age: number
+}
+
+/**
+ * The rows in what a client answered: a list (postgres.js, better-sqlite3, Drizzle, Prisma), a list in a list
+ * (mysql2, Sequelize), or an object with `rows` (pg, libsql, Kysely).
+ */
+export function rowsOf(answer: unknown): readonly Columns[] {
+  if (Array.isArray(answer)) return Array.isArray(answer[0]) ? answer[0] : answer
+  const { rows } = (answer ?? {}) as { rows?: unknown }
+  return Array.isArray(rows) ? rows : []
+}
+
+function late(): never {
+  throw new Error(`it has not answered for ${PATIENCE / 1000} seconds`)
+}
+
+/** Whether a table or a column is missing, as PostgreSQL, MySQL and SQLite say it. */
+function isMissing(error: unknown): boolean {
+  const { code, message, cause } = (error ?? {}) as Record<string, unknown>
+  if (/^(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)$/.test(String(code))) return true
+  if (/no such (table|column)/.test(String(message))) return true
+  return cause !== undefined && cause !== error && isMissing(cause)
+}
+
+function noTable(cause: unknown): JobsError {
+  const message = `The database has no table ${OUTBOX} that this version of Lark can use: ${textOf(cause)}`
+  return new JobsError('OUTBOX_NO_TABLE', message, {
+    cause,
+    hint: 'Put it into the migrations of the application: see "In a transaction" in the manual.',
+  })
+}
+
+function away(cause: unknown): JobsError {
+  return new JobsError('OUTBOX_AWAY', `The database of the outbox does not answer: ${textOf(cause)}`, {
+    cause,
+  })
+}

@@ -1,0 +1,169 @@
+/**
+ * The relay: takes the oldest rows of the outbox, puts their jobs and flows into the store, and removes the
+ * rows once the store has answered. If it dies in between, the next relay sends them again, under their ids,
+ * which the store knows (`model/record.ts#Keep`).
+ *
+ * A row that cannot become a job is marked, and stays. So does one that the store refuses for good: it stops
+ * no other. While the store or the database is away, nothing is marked and nothing is removed.
+ */
+import { defined } from '@s18i/lark/internal'
+import type { FlowBook } from '../flow/flow-book.ts'
+import type { JobSender } from '../flow/job-sender.ts'
+import { groupedBy } from '../model/grouped.ts'
+import { partitionWith, placeNameOf } from '../model/partition.ts'
+import type { JobRecord, Keep, NewJob } from '../model/record.ts'
+import { type Enqueued, isResendable, type Store } from '../store/contract/store.ts'
+import { textOf } from '../words/thrown.ts'
+import type { OutboxDatabase } from './outbox-database.ts'
+import { decode, type NewFlow, type OutboxRow } from './row.ts'
+
+export interface RelayOptions {
+  database: OutboxDatabase
+  store: Store
+  sender: JobSender
+  flows: FlowBook
+  /** By queue. A queue that is not configured here has one partition. */
+  partitions: ReadonlyMap<string, number>
+}
+
+/** What a lot was. `bad`: rows that were marked, with why. */
+export interface RelayedLot {
+  count: number
+  bad: { row: OutboxRow; why: string }[]
+}
+
+interface RowJob {
+  row: OutboxRow
+  job: NewJob
+  partition: string
+}
+
+export class Relay {
+  readonly #options: RelayOptions
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+  }
+
+  /** @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is away */
+  async lot(): Promise<RelayedLot> {
+    const { database } = this.#options
+    const rows = (await database.run(database.table.take())).map(decode)
+    if (rows.length === 0) return { count: 0, bad: [] }
+    const bad: RelayedLot['bad'] = []
+    const marks = (row: OutboxRow, why: string) => bad.push({ row, why })
+    for (const row of rows) if (row.work === undefined) marks(row, row.flaw ?? 'it has no work')
+    await this.#sendJobs(this.#jobsOf(rows), marks)
+    for (const row of rows)
+      if (row.work?.kind === 'flow') await this.#start(row, row.work.flow).catch(sparing(row, marks))
+    const marked = new Set(bad.map(({ row }) => row))
+    for (const [why, some] of groupedBy(bad, (each) => each.why))
+      await database.run(database.table.mark(placesOf(some.map(({ row }) => row)), why))
+    const done = rows.filter((row) => !marked.has(row))
+    if (done.length > 0) await database.run(database.table.remove(placesOf(done)))
+    return { count: rows.length, bad }
+  }
+
+  #jobsOf(rows: readonly OutboxRow[]): RowJob[] {
+    // Jobs with one object travel together.
+    const keeps = new Map<string, Keep>()
+    return rows.flatMap((row) => {
+      if (row.work?.kind !== 'job') return []
+      const { delay, keep, ...rest } = row.work.job
+      const text = JSON.stringify(keep ?? {})
+      const known = keeps.get(text) ?? { ...keep, relayed: true as const }
+      keeps.set(text, known)
+      // It counts from the dispatch.
+      const left = delay === undefined ? undefined : Math.max(0, delay - row.age)
+      const job: NewJob = { ...rest, keep: known, ...defined({ delay: left || undefined }) }
+      const partition = partitionWith(placeNameOf(job) ?? job.id, row.queue, this.#options.partitions)
+      return [{ row, job, partition }]
+    })
+  }
+
+  async #sendJobs(jobs: readonly RowJob[], marks: (row: OutboxRow, why: string) => void): Promise<void> {
+    const parts = [...groupedBy(jobs, ({ partition }) => partition)]
+    await Promise.all(
+      parts.map(async ([partition, some]) => {
+        try {
+          await this.#send(partition, some, marks)
+        } catch (error) {
+          if (isResendable(error)) throw error
+          // One of them is to blame, and the others shall go on.
+          for (const each of some) await this.#send(partition, [each], marks).catch(sparing(each.row, marks))
+        }
+      }),
+    )
+  }
+
+  async #send(
+    partition: string,
+    some: readonly RowJob[],
+    marks: (row: OutboxRow, why: string) => void,
+  ): Promise<void> {
+    const { sender, store } = this.#options
+    const answers = await sender.send(
+      partition,
+      some.map(({ job }) => job),
+    )
+    const rejected: [OutboxRow, NewJob, Exclude<Enqueued, string>][] = []
+    for (const [i, { row, job }] of some.entries()) {
+      const answer = answers[i]!
+      if (typeof answer === 'string') continue
+      if (answer.kind === 'refused') marks(row, 'its priority is refused: too many others are in use')
+      // Under an id that is taken, people find the job that has it.
+      else if (!('reason' in answer) || answer.reason !== 'exists') rejected.push([row, job, answer])
+    }
+    if (rejected.length === 0) return
+    const now = await store.now(partition)
+    await store.restore(
+      partition,
+      rejected.map((each) => rejection(partition, now, ...each)),
+    )
+  }
+
+  /** Starts a flow, unless it has been started. */
+  async #start({ place, id }: OutboxRow, { home, definition, members }: NewFlow): Promise<void> {
+    const { flows } = this.#options
+    const by = `outbox-${place}`
+    if (members === undefined) await flows.start({ flow: id, home }, definition, undefined, by)
+    else await flows.startWith({ flow: id, home }, definition, members, by)
+  }
+}
+
+/** Marks a row that the store refuses for good. @throws errors that pass */
+function sparing(row: OutboxRow, marks: (row: OutboxRow, why: string) => void) {
+  return (error: unknown) => {
+    if (isResendable(error)) throw error
+    marks(row, textOf(error))
+  }
+}
+
+function placesOf(rows: readonly OutboxRow[]): string[] {
+  return rows.map(({ place }) => place)
+}
+
+/** What is kept of a job that the store did not take, so that people find it under its id. */
+function rejection(
+  partition: string,
+  now: number,
+  { age }: OutboxRow,
+  { id, key, payload, priority = 0, options, group, limiter }: NewJob,
+  answer: Exclude<Enqueued, string>,
+): JobRecord {
+  const isReplaced = answer.kind === 'replaced'
+  return {
+    ...{ id, key, payload, priority, partition, state: 'cancelled', queuedAt: now - age, finishedAt: now },
+    ...{ runs: 0, failures: 0, crashes: 0, releases: 0, errors: [] },
+    reason: isReplaced ? 'replaced' : 'rejected',
+    because: whyRejected(answer),
+    ...defined({ options, group: group?.name, limiter }),
+  }
+}
+
+function whyRejected(answer: Exclude<Enqueued, string>): string {
+  if (answer.kind === 'replaced') return `job ${answer.by} has its payload now`
+  if (answer.reason === 'unique') return `it is unique, and job ${answer.by} has not ended`
+  if (answer.reason === 'throttled') return `it came too soon after job ${answer.by}`
+  return answer.reason === 'full' ? 'the queue was full' : 'its id or priority was refused'
+}

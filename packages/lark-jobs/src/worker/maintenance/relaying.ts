@@ -1,0 +1,172 @@
+/**
+ * Runs the relay of an outbox (`outbox/relay.ts`). Every worker with an outbox in its configuration has this,
+ * and one of them at a time relays: a permit of a limiter is its lease. Two that do are harmless: both put in
+ * the same ids. So a worker without the permit takes rows too if they are left standing, as when two
+ * databases have outboxes of one name.
+ *
+ * It asks the database every 50 ms, and more rarely the longer nothing has come.
+ */
+import type { FlowBook } from '../../flow/flow-book.ts'
+import { JobSender } from '../../flow/job-sender.ts'
+import { type ConfiguredOutbox, OutboxDatabase } from '../../outbox/outbox-database.ts'
+import { Relay } from '../../outbox/relay.ts'
+import { LOT } from '../../outbox/table.ts'
+import type { Bound, Store } from '../../store/contract/store.ts'
+import { plural } from '../../words/plural.ts'
+import { OutageReporter } from '../outage-reporter.ts'
+import { Part } from '../part.ts'
+import type { WorkerReport } from '../report.ts'
+
+/** Milliseconds between two questions. */
+const OFTEN = 50
+const RARELY = 2_000
+/** So many times the pause must have passed without a row before the pause is longer. */
+const CALM = 1_000
+/** Milliseconds for which the permit holds, and between two tries to get it. */
+const LEASE_MS = 5_000
+const TRY = 2_500
+/** Milliseconds that the oldest row may wait before workers without the permit take it. */
+const STANDING = 15_000
+/** Milliseconds until another try if the database or the store is away. */
+const RETRY = 1_000
+
+export interface RelayingOptions {
+  outbox: ConfiguredOutbox
+  store: Store
+  caller: string
+  flows: FlowBook
+  boundOf: (partition: string) => Bound | undefined
+  partitions: ReadonlyMap<string, number>
+  report: WorkerReport
+  /** Called when the store did not answer. */
+  met: (error: unknown) => void
+}
+
+export class Relaying extends Part {
+  readonly #options: RelayingOptions
+  readonly #database: OutboxDatabase
+  readonly #relay: Relay
+  readonly #trouble: OutageReporter
+  #number = 0
+  /** Until when it has the permit, and from when on it asks for it, by `performance.now()`. */
+  #heldUntil = 0
+  #askAt = 0
+  /** When a row came last. */
+  #cameAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #round: Promise<void> | undefined
+  #unlisten: unknown
+  /** A notification came while a round was under way. */
+  #isWoken = false
+
+  constructor(options: RelayingOptions) {
+    super()
+    const { outbox, store, boundOf } = options
+    this.#options = options
+    this.#database = new OutboxDatabase(outbox)
+    this.#trouble = new OutageReporter('The database of the outbox', options.report, () => false)
+    const sender = new JobSender(store, boundOf)
+    this.#relay = new Relay({ ...options, database: this.#database, sender })
+  }
+
+  /** Whether it puts jobs into the store just now. */
+  get isBusy(): boolean {
+    return this.#round !== undefined
+  }
+
+  protected override onStart(): void {
+    this.#cameAt = performance.now()
+    void this.#listen()
+    this.#in(0)
+  }
+
+  protected override async onStop(): Promise<void> {
+    clearTimeout(this.#timer)
+    if (typeof this.#unlisten === 'function') await Promise.resolve(this.#unlisten()).catch(() => {})
+    await this.#round
+    await this.#trouble.stop()
+    if (this.#heldUntil > 0) await this.#permit(0, 0).catch(() => {})
+  }
+
+  async #listen(): Promise<void> {
+    const { listen } = this.#database
+    try {
+      this.#unlisten = await listen?.(() => {
+        this.#isWoken = true
+        this.#in(0)
+      })
+    } catch (error) {
+      this.#trouble.met(error)
+    }
+  }
+
+  #in(ms: number): void {
+    clearTimeout(this.#timer)
+    if (!this.isStopped) this.#timer = setTimeout(() => this.#go(), ms)
+  }
+
+  #go(): void {
+    if (this.#round !== undefined) return
+    this.#isWoken = false
+    this.#round = this.#relayAll()
+      .catch((error) => {
+        if (isOfDatabase(error)) this.#trouble.met(error)
+        else this.#options.met(error)
+        return RETRY
+      })
+      .then((pause) => {
+        this.#round = undefined
+        this.#in(this.#isWoken ? 0 : pause)
+      })
+  }
+
+  /** @returns milliseconds until the next question */
+  async #relayAll(): Promise<number> {
+    if (!(await this.#mayRelay())) return TRY
+    for (;;) {
+      const { count, bad } = await this.#relay.lot()
+      this.#trouble.passed()
+      if (count > 0) this.#cameAt = performance.now()
+      if (bad.length > 0) this.#warn(bad[0]!.row.id, bad[0]!.why, bad.length)
+      if (this.isStopped || count < LOT || !(await this.#mayRelay())) break
+    }
+    return Math.min(RARELY, Math.max(OFTEN, (performance.now() - this.#cameAt) / CALM))
+  }
+
+  async #mayRelay(): Promise<boolean> {
+    const now = performance.now()
+    if (now >= this.#askAt) {
+      const holds = now < this.#heldUntil
+      const { granted } = await this.#permit(holds ? 1 : 0, holds ? 0 : 1)
+      const hasIt = holds || granted > 0
+      this.#heldUntil = hasIt ? now + LEASE_MS : 0
+      this.#askAt = now + (hasIt ? LEASE_MS / 3 : TRY * (0.8 + Math.random() * 0.4))
+    }
+    return now < this.#heldUntil || this.#isStanding()
+  }
+
+  #permit(held: number, wanted: number) {
+    const { store, caller } = this.#options
+    const limits = { concurrency: 1 }
+    const call = { holder: caller, number: ++this.#number, limits, held, wanted, leaseMs: LEASE_MS }
+    return store.limiters.permit(`outbox ${this.#database.name}`, call)
+  }
+
+  /** Whether rows wait for so long that whoever has the permit does not take them. */
+  async #isStanding(): Promise<boolean> {
+    const [oldest] = await this.#database.run(this.#database.table.list(1))
+    this.#trouble.passed()
+    return oldest !== undefined && oldest.error === null && Number(oldest.age) > STANDING
+  }
+
+  #warn(id: string, why: string, count: number): void {
+    const others = count === 1 ? '' : ` (and ${plural(count - 1, 'other')})`
+    this.#options.report.warn(
+      `Row ${id}${others} of the outbox cannot become a job: ${why}. It is kept in the table`,
+    )
+  }
+}
+
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('OUTBOX_')
+}
