@@ -108,6 +108,8 @@ export class Execution implements Writer {
   /** Undefined: there is no telemetry. */
   processing: Processing | undefined
   stepsIfAny: Steps | undefined
+  /** A signal has come since the job was claimed. */
+  #isSignalled = false
   /** The class is being told how the job ends. */
   #isTold = false
   /** Ends what is around `handle`, and not `handle` itself; undefined if nothing is around it. */
@@ -153,6 +155,7 @@ export class Execution implements Writer {
     if (this.#isTold) return undefined
     const execution = this
     const { environment, job } = this
+    const isFirst = this.stepsIfAny === undefined
     this.stepsIfAny ??= new Steps({
       job,
       queue: this.claimer.queue,
@@ -184,7 +187,14 @@ export class Execution implements Writer {
         return execution.processing
       },
     })
+    if (isFirst && this.#isSignalled) this.stepsIfAny.signalled()
     return this.stepsIfAny
+  }
+
+  /** A signal has come for the job. */
+  signalled(): void {
+    this.#isSignalled = true
+    this.stepsIfAny?.signalled()
   }
 
   /** Whether the run only undoes what earlier ones began. */

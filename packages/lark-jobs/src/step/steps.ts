@@ -289,6 +289,12 @@ export class Steps {
     this.#waits.stir()
   }
 
+  /** A signal has come. A wait that begins later asks for it. */
+  signalled(): void {
+    this.#asks = true
+    if (this.#waits.hears) this.#around.send()
+  }
+
   unanswered(): void {
     this.#recorder.unanswered()
     this.#asks = true

@@ -164,7 +164,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
       intake.schedule()
     },
     // Jobs that have not begun go back, because one of them may be the job that is to be cancelled.
-    noticed: (partition) => {
+    noticed: (partition, signalled) => {
+      if (signalled !== undefined) return leases.hear(partition, signalled)
       const claimer = served.of(partition)
       if (claimer !== undefined) intake.giveBack(claimer)
       leases.look(partition)

@@ -330,8 +330,12 @@ export function journals(make: Make): void {
     const held = await ada.claimOne()
     await send(store, id, rejected)
     const noticed = new AbortController()
-    await store.wait(ada.id, 10_000, noticed.signal, () => noticed.abort())
-    expect(noticed.signal.aborted).toBe(true)
+    const heard: (string | undefined)[][] = []
+    await store.wait(ada.id, 10_000, noticed.signal, (...notice) => {
+      heard.push(notice)
+      noticed.abort()
+    })
+    expect(heard).toEqual([['emails', id]])
     const note = { id, token: held.token, heard: 1 }
     const { signals, notices } = await store.extend('emails', ada.id, [note], LEASE)
     expect({ signals, notices }).toEqual({ signals: [{ id, signals: [rejected] }], notices: [] })

@@ -622,4 +622,41 @@ export function stepping(connect: Connect): void {
     })
     expect(result).toEqual({ name: 'approved', value: { by: 'ada' } })
   })
+
+  test('a signal renews no other job, and gives none back', async () => {
+    await using bench = await Bench.make(connect)
+    const [taken, end] = [signal(), signal()]
+    let isTaken = false
+    class OtherJob extends Job {
+      override readonly key = 'other'
+      handle() {
+        return end.promise
+      }
+    }
+    handler = async (job) => {
+      await Promise.all([
+        job.waitFor(approved).then(() => {
+          isTaken = true
+          taken.resolve()
+        }),
+        job.step('beside', () => end.promise.then(() => isTaken)),
+      ])
+    }
+    const handle = await bench.jobs.dispatch(new StepsJob().with())
+    for (let i = 0; i < 3; i++) await bench.jobs.dispatch(new OtherJob())
+    const { store } = await insideOf(bench.jobs).open()
+    const calls: string[][] = []
+    const extend = store.extend
+    store.extend = (...args) => {
+      calls.push(args[2].map(({ id }) => id))
+      return extend.apply(store, args)
+    }
+    await using _ = await bench.work([StepsJob, OtherJob], { concurrency: 2, lease: 600_000 })
+    await expect.poll(async () => (await handle.status())?.state, WAIT).toBe('active')
+    await handle.send(approved, { by: 'ada' })
+    await taken.promise
+    expect(new Set(calls.flat())).toEqual(new Set([handle.id]))
+    end.resolve()
+    expect(await handle.result({ timeout: '20s' })).toBeUndefined()
+  })
 }

@@ -424,14 +424,15 @@ export interface Store extends Reading, AsyncDisposable {
    * callers also look every few seconds. A dispatch rings at most as many waiting workers as it brings jobs.
    * @param noticed called at once with a partition that has a notice for this caller; the wait goes on.
    *   `alter` left it for a job that the caller holds (`extend` returns it), a job that the caller watches
-   *   has ended (`watch` returns it), or there are events (`listen` returns them). This is a hint too
+   *   has ended (`watch` returns it), or there are events (`listen` returns them). With the id of a job that
+   *   the caller holds, a signal has come for it, and nothing else. This is a hint too
    * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
    */
   wait(
     caller: string,
     timeout: number,
     signal?: AbortSignalLike,
-    noticed?: (partition: string) => void,
+    noticed?: (partition: string, signalled?: string) => void,
   ): Promise<string[]>
 
   /** Reports what became of jobs, and rings the watcher when another of them ends: see `watch.ts`. */

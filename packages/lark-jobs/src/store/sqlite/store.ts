@@ -200,7 +200,7 @@ export class SqliteStore implements contract.Store {
       // The check takes no lock, and mostly finds nothing.
       if (!(await database.read(() => hasRing(database, caller)))) return []
       const found = await database.write(() => takeRings(database, caller))
-      for (const partition of found.noticed) noticed?.(partition)
+      for (const notice of found.noticed) noticed?.(...notice)
       return found.rung
     })
   }

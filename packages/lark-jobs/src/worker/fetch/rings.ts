@@ -16,8 +16,11 @@ export interface RingsOptions {
   caller: string
   /** There may be jobs in a partition. */
   rang(partition: string): void | Promise<void>
-  /** There is a notice of a job that the worker holds in a partition. */
-  noticed(partition: string): void
+  /**
+   * There is a notice of a job that the worker holds in a partition. `signalled`: nothing but a signal for
+   * this job.
+   */
+  noticed(partition: string, signalled?: string): void
   trouble(error: unknown): void
 }
 

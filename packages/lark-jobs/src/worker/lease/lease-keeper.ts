@@ -103,6 +103,12 @@ export class LeaseKeeper extends Part {
     })
   }
 
+  /** A signal has come for a job. */
+  hear(partition: string, id: string): void {
+    for (const running of this.#options.running)
+      if (running.job.id === id && running.claimer.partition === partition) running.signalled()
+  }
+
   /** A job has reported progress, or written to its log. */
   reported({ watchedUntil }: Execution): void {
     const now = performance.now()

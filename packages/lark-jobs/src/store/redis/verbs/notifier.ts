@@ -19,9 +19,9 @@ import { readRing } from './reading.ts'
 
 /**
  * Called with a partition that has a notice for the caller: about a job that it holds or watches, or about
- * effects.
+ * effects. `signalled`: only that a signal has come for this job.
  */
-type Noticed = (partition: string) => void
+type Noticed = (partition: string, signalled?: string) => void
 
 /**
  * Milliseconds for which a caller's first claim waits for its subscription. After that, it claims without
@@ -35,8 +35,8 @@ class Subscription {
   readonly short = new Set<string>()
   /** The partitions that have rung since the last wait or claim. */
   readonly rung = new Set<string>()
-  /** The partitions with a notice that no wait has reported yet. */
-  readonly #notices = new Set<string>()
+  /** The notices that no wait has reported yet, each once. */
+  readonly #notices = new Map<string, Parameters<Noticed>>()
   /**
    * The last claim in each partition: its number, what takes jobs that come with a ring, and whether some
    * have come.
@@ -53,15 +53,15 @@ class Subscription {
     this.endWaits()
   }
 
-  notice(partition: string): void {
-    this.#notices.add(partition)
+  notice(partition: string, signalled: string | undefined): void {
+    this.#notices.set(`${partition}\n${signalled ?? ''}`, [partition, signalled])
     for (const noticed of this.waits.values()) this.tell(noticed)
   }
 
   /** Reports the notices to a wait. */
   tell(noticed: Noticed | undefined): void {
     if (noticed === undefined) return
-    for (const partition of this.#notices) noticed(partition)
+    for (const notice of this.#notices.values()) noticed(...notice)
     this.#notices.clear()
   }
 
@@ -203,9 +203,9 @@ export class Notifier {
   }
 
   #heard(caller: string, subscription: Subscription, message: string): void {
-    const { partition, isNotice, claim } = readRing(caller, message)
+    const { partition, isNotice, signalled, claim } = readRing(caller, message)
     if (isNotice) {
-      subscription.notice(partition)
+      subscription.notice(partition, signalled)
       return
     }
     const call = subscription.calls.get(partition)

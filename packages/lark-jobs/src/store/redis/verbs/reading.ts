@@ -102,16 +102,17 @@ export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): v
 }
 
 /**
- * Parses the message of a ring: a partition; after it, separated by RS, the word `notice`, or a claim (its
- * number, ids, records, and payloads that are kept apart), or nothing.
+ * Parses the message of a ring: a partition; after it, separated by RS, the word `notice` and perhaps the id
+ * of a job that got a signal, or a claim (its number, ids, records, and payloads that are kept apart), or
+ * nothing.
  */
 export function readRing(
   caller: string,
   message: string,
-): { partition: string; isNotice?: true; claim?: contract.Claim } {
+): { partition: string; isNotice?: true; signalled?: string; claim?: contract.Claim } {
   const [partition = '', number, ids = '', ...records] = message.split(RS)
   if (number === undefined) return { partition }
-  if (number === 'notice') return { partition, isNotice: true }
+  if (number === 'notice') return { partition, isNotice: true, ...(ids !== '' && { signalled: ids }) }
   const jobs = readClaim(`${caller}.${number}`, ids, records, null)
   return { partition, claim: { number: Number(number), jobs } }
 }

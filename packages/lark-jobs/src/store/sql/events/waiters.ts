@@ -4,8 +4,9 @@
  *   idle    its last exchange, at `since`, got fewer jobs than it wanted
  *   rung    a job came for it. Its next `wait` returns the partition and removes the row
  *
- * A row with `notice` belongs to a caller that has a notice in the partition, and not to one that waits for
- * jobs. It is rung from the beginning.
+ * A row with a `notice` other than 0 belongs to a caller that has a notice in the partition, and not to one
+ * that waits for jobs. It is rung from the beginning. The notice is the `seq` of a job for which a signal has
+ * come, or -1 for any other.
  *
  * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process
  * that dies leaves idle rows behind. They take no ring away from live workers: the caller that asked last is
@@ -49,10 +50,11 @@ const idle = `
   ORDER BY since DESC LIMIT ?`
 const setRung = 'UPDATE waiters SET rungAt = ? WHERE caller = ? AND partition = ? AND notice = 0'
 const note = `
-  INSERT INTO waiters (caller, partition, since, rungAt, notice) VALUES (?1, ?2, ?3, ?3, 1) ON CONFLICT DO NOTHING`
+  INSERT INTO waiters (caller, partition, since, rungAt, notice) VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT DO NOTHING`
 const take = `
   DELETE FROM waiters WHERE caller = ? AND rungAt IS NOT NULL
-  RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice`
+  RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice,
+    (SELECT id FROM jobs WHERE seq = notice) AS job`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
 /** Few rows are rung, so the query begins with those: CROSS JOIN keeps this order. */
 const stale = `
@@ -149,24 +151,34 @@ export function hasRing(database: Database, caller: string): boolean {
 /**
  * Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has
  * ended.
+ *
+ * @param signalled the `seq` of a job, if nothing else is new than a signal for it
  */
-export function notify({ database, id, now, noticed }: Partition, caller: string): void {
-  database.run(note, caller, id, now)
+export function notify({ database, id, now, noticed }: Partition, caller: string, signalled = -1): void {
+  database.run(note, caller, id, now, signalled)
   noticed.push(caller)
 }
 
 /**
  * Takes the rings of the caller, and rings that others did not hear.
  *
- * @returns the names of the partitions that may have jobs for it, and of those with a notice
+ * @returns the names of the partitions that may have jobs for it; those with a notice, and the job for which
+ *   a signal has come, if that is all
  */
-export function takeRings(database: Database, caller: string): { rung: string[]; noticed: string[] } {
+export function takeRings(
+  database: Database,
+  caller: string,
+): { rung: string[]; noticed: [partition: string, signalled?: string][] } {
   const now = database.now()
   for (const theirs of database.all<{ partition: number; caller: string }>(stale, caller, now - STALE)) {
     database.run(leave, theirs.caller, theirs.partition)
     database.run(setRung, now, caller, theirs.partition)
   }
-  const rows = database.all<{ name: string; notice: number }>(take, caller)
-  const named = (notice: number) => rows.filter((row) => row.notice === notice).map(({ name }) => name)
-  return { rung: named(0), noticed: named(1) }
+  const rows = database.all<{ name: string; notice: number; job: string | null }>(take, caller)
+  return {
+    rung: rows.filter(({ notice }) => notice === 0).map(({ name }) => name),
+    noticed: rows
+      .filter(({ notice }) => notice !== 0)
+      .map(({ name, job }) => (job === null ? [name] : [name, job])),
+  }
 }

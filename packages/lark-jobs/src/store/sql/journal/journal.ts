@@ -347,7 +347,7 @@ function keep(partition: Partition, id: string, { name, text, key, mayBeEarly }:
   if (countOf(database, journal) >= MAX_SIGNALS) return 'full'
   addBehind(database, journal, name, key ?? null, text)
   if (row === undefined) return 'early'
-  if (row.state === ACTIVE) notify(partition, holderOf(row.token!))
+  if (row.state === ACTIVE) notify(partition, holderOf(row.token!), row.seq)
   else if (row.dueAt > now && suspendedIn(row.reason, row.runs)?.includes(name))
     move(partition, row, { state: PENDING, dueAt: now })
   return 'kept'

@@ -58,7 +58,7 @@ local function keep()
     redis.call('ZADD', key('early'), 'NX', string.format('%.0f', now + EARLY_MEMORY), id)
     return 'early'
   elseif state == 'active' then
-    notify_holder(string.match(redis.call('HGET', key('holders'), id), '^(.-)|'))
+    notify_holder(string.match(redis.call('HGET', key('holders'), id), '^(.-)|'), id)
   elseif state == 'delayed' then
     wake(priority, place)
   end

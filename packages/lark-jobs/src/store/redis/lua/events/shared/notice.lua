@@ -11,19 +11,19 @@ local rung = {}
 -- Rings a caller, at most once a call. The server's ACL may forbid the ring, which must not break the verb;
 -- hence pcall.
 -- Returns whether the caller heard it, as far as the server can know: on a cluster, a node counts only its
--- own subscribers.
-local function notify(caller)
+-- own subscribers. `id`: of the job that got a signal, if nothing else is new.
+local function notify(caller, id)
   if not rung[caller] then
     local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
-    rung[caller] = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition .. '\30notice')
+    rung[caller] = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition .. '\30notice' .. (id and '\30' .. id or ''))
   end
   return in_cluster or rung[caller] ~= 0
 end
 
--- Rings the worker of a claim. `token`: of the claim.
-local function notify_holder(token)
+-- Rings the worker of a claim. `token`: of the claim. `id`: as in notify.
+local function notify_holder(token, id)
   local caller = string.match(token, '^(.-)%.%d+%.?5?$')
-  return caller and notify(caller)
+  return caller and notify(caller, id)
 end
 
 -- The worker gets the notice with its next `extend`. It is rung, so that this happens soon.
