@@ -77,7 +77,7 @@ test.each([
   [
     'Jobs',
     2,
-    'approval approvalPage cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle list move pause prioritize purge redeem remove reschedule resume retry runNow schedules status tag untag work',
+    'approval approvalPage cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle list move pause prioritize purge redeem remove reschedule resume retry runNow schedules status tag transaction untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
@@ -89,14 +89,14 @@ test.each([
   [
     'a draft',
     6,
-    'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
+    'delayed dispatch expiresIn in onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
   ],
   ['Jobs.schedules', 8, 'damaged get list pause records remove resume runNow set'],
   ['operate().schedules', 9, 'damaged get list pause records remove resume runNow'],
   [
     'a handle',
     7,
-    'cancel edit find id move prioritize progress queue queued rejection remove reschedule result runNow send status tag untag',
+    'cancel edit find id inTransaction move prioritize progress queue queued rejection remove reschedule result runNow send status tag untag',
   ],
   ['an error of the queue', 5, 'because cause code exit hint id ids message name queued reason stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {

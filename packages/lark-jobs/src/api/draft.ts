@@ -14,6 +14,7 @@ import type { DispatchOptions } from '../options/dispatch-options.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { WrittenSettings } from '../options/job-settings.ts'
 import type { IdOptions } from '../options/own-id.ts'
+import type { TransactionHandle } from '../outbox/handle.ts'
 import type { Duration } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
 import { saysOf } from './dispatch-by-key.ts'
@@ -122,6 +123,16 @@ export class Draft<J extends JobLike = JobLike> {
     const says = this[drafted]
     const { fields, ownId = says.ownId } = saysOf('withOptions()', options)
     return new Draft(this.#jobs, { ...says, fields: { ...says.fields, ...fields }, ...(ownId && { ownId }) })
+  }
+
+  /**
+   * The same job, in a transaction of the application: it is queued exactly if the transaction commits.
+   *
+   * @param tx the handle of the transaction: see `TransactionHandle`
+   * @example await db.transaction(async (tx) => { await CleanJob.with().in(tx).dispatch() })
+   */
+  in(tx: TransactionHandle): Draft<J> {
+    return new Draft(this.#jobs, { ...this[drafted], transaction: { tx } })
   }
 
   /**

@@ -11,7 +11,7 @@ import { checkPlace } from '../config/queues.ts'
 import { callerOf, toldTo } from '../dispatch/caller.ts'
 import { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { FlowSpec } from '../dispatch/flow-definition.ts'
-import { draftedJob, type NewJobs, newJobs } from '../dispatch/new-job.ts'
+import { type Drafted, draftedJob, type NewJobs, newJobs } from '../dispatch/new-job.ts'
 import { SendBuffers } from '../dispatch/send-buffers.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
@@ -19,6 +19,8 @@ import type { ByHand } from '../operate/change/dispatch.ts'
 import type { WatchedStore, Watcher } from '../operate/events/watcher.ts'
 import type { Operated } from '../operate/operated.ts'
 import type { JobConstructor, JobLike } from '../options/job-class.ts'
+import { insideOfJob } from '../options/job-inside.ts'
+import type { TransactionHandle } from '../outbox/handle.ts'
 import { isInCommand } from '../run/command-job.ts'
 import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
@@ -35,6 +37,7 @@ import type { Evaluations } from './evaluations.ts'
 import type { FlowDraft } from './flows/flow-draft.ts'
 import type { FlowHandle } from './flows/flow-handle.ts'
 import { JobHandle } from './job-handle.ts'
+import { Transactions, txOf } from './transactions.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -67,6 +70,8 @@ export class Inside implements Operated {
   /** Aborted by `close`. */
   #closing = new AbortController()
   readonly #underway = new Underway()
+  /** Since a dispatch was first part of a transaction. */
+  #transactions: Transactions | undefined
   readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
 
@@ -105,6 +110,7 @@ export class Inside implements Operated {
     this.#isFixed = true
     this.#configured = given
     this.#runs.forget()
+    this.#transactions?.forget()
   }
 
   /** `dispatchNow` without its types. */
@@ -127,10 +133,16 @@ export class Inside implements Operated {
     return this.#runs.sent(id, signal)
   }
 
-  /** `dispatch` and `dispatchMany` without their types: queues one job for each payload. */
-  enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+  /**
+   * `dispatch` and `dispatchMany` without their types: queues one job for each payload.
+   *
+   * @param options names a transaction of the application, if there are any
+   */
+  enqueue(job: JobLike, payloads: readonly unknown[], options?: unknown): Promise<boolean> {
     try {
       const made = newJobs(job, payloads)
+      if (options !== undefined || this.#transactions?.isOpen)
+        return this.#addOf(job, made, txOf('dispatch()', options))
       if (this.#opened === undefined || made.records.length !== 1)
         return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
       // The short way of most dispatches.
@@ -142,9 +154,19 @@ export class Inside implements Operated {
     }
   }
 
-  /** Queues the jobs of drafts. */
-  async dispatchDrafts(drafts: readonly Draft[]): Promise<JobHandle[]> {
-    const made = drafts.map((draft) => draftedJob(readDraft(draft)))
+  /** Queues the jobs of drafts. @param options of all of them, as of `enqueue` */
+  async dispatchDrafts(drafts: readonly Draft[], options?: unknown): Promise<JobHandle[]> {
+    const says = drafts.map((draft) => readDraft(draft))
+    const made = says.map((each) => draftedJob(each))
+    const tx = transactionOf(says, options)
+    if (tx !== undefined || this.#transactions?.isOpen) {
+      await this.#add(made, tx, this.dispatchDrafts)
+      return made.map(({ queue, records: [record] }) => {
+        const { id, options } = record!
+        const place = { id, queue, ...defined({ born: options?.born }) }
+        return new JobHandle(this, place, undefined, true)
+      })
+    }
     const all = await this.#send(made, (dispatcher) => dispatcher.each(made), this.dispatchDrafts)
     return all.map(({ id, partition, rejection }, i) => {
       const { queue, records } = made[i]!
@@ -153,12 +175,15 @@ export class Inside implements Operated {
     })
   }
 
-  /** Dispatches a flow. */
-  async dispatchFlow(flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
+  /** Dispatches a flow. @param options as of `enqueue` */
+  async dispatchFlow(flow: FlowDraft | FlowSpec, options?: unknown): Promise<FlowHandle> {
     const end = this.#underway.begin()
+    const isOpen = this.#transactions?.isOpen
     try {
+      const tx = txOf('dispatch()', options)
       const { dispatchOf } = await import('./flows/flow-dispatch.ts')
-      return await dispatchOf(this, flow)
+      const transaction = tx !== undefined || isOpen ? { of: this.#transacted, tx } : undefined
+      return await dispatchOf(this, flow, transaction)
     } catch (error) {
       throw toldTo(callerOf(this.dispatchFlow), error)
     } finally {
@@ -166,9 +191,14 @@ export class Inside implements Operated {
     }
   }
 
-  async dispatchOne(draft: Draft): Promise<JobHandle> {
-    const [handle] = await this.dispatchDrafts([draft])
+  async dispatchOne(draft: Draft, options?: unknown): Promise<JobHandle> {
+    const [handle] = await this.dispatchDrafts([draft], options)
     return handle!
+  }
+
+  /** As `Jobs.transaction`. */
+  transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    return this.#transacted.run(work)
   }
 
   /** The class of a job that is dispatched by key. @throws UNKNOWN_JOB */
@@ -237,6 +267,7 @@ export class Inside implements Operated {
     this.#opened = undefined
     this.#isFixed = false
     this.#runs.forget()
+    this.#transactions?.forget()
     const name = opened?.store.name ?? 'The store'
     this.#closing.abort(new JobsError('STORE_UNREACHABLE', `${name} was closed while a result was awaited`))
     this.#closing = new AbortController()
@@ -314,6 +345,44 @@ export class Inside implements Operated {
     }
   }
 
+  get #transacted(): Transactions {
+    const opened = () => this.#opened?.settings
+    this.#transactions ??= new Transactions({
+      get openSettings() {
+        return opened()
+      },
+      settings: () => this.settings(),
+      send: (made) => this.#send(made, (dispatcher) => dispatcher.each(made), this.transaction),
+    })
+    return this.#transactions
+  }
+
+  /** Adds the jobs of a `dispatch` or `dispatchMany` to a transaction. */
+  async #addOf(job: JobLike, made: NewJobs, tx: TransactionHandle | undefined): Promise<boolean> {
+    await this.#add([made], tx, this.enqueue)
+    const inside = insideOfJob(job)
+    inside.ids = made.records.map(({ id }) => id)
+    inside.rejection = undefined
+    return true
+  }
+
+  /** Adds jobs to a transaction: that of a handle, or that in which the caller runs. */
+  async #add(
+    made: readonly NewJobs[],
+    tx: TransactionHandle | undefined,
+    below: (...args: never[]) => unknown,
+  ): Promise<void> {
+    const caller = callerOf(below)
+    const end = this.#underway.begin()
+    try {
+      await this.#transacted.add(made, tx)
+    } catch (error) {
+      throw toldTo(caller, error)
+    } finally {
+      end()
+    }
+  }
+
   /**
    * Opens the store, checks where the jobs go, and sends them.
    *
@@ -338,4 +407,18 @@ export class Inside implements Operated {
       end()
     }
   }
+}
+
+/** The transaction of all drafts of a call. @throws JOB_INVALID if they have several */
+function transactionOf(says: readonly Drafted[], options: unknown): TransactionHandle | undefined {
+  if (options === undefined && says.every(({ transaction }) => transaction === undefined)) return undefined
+  const [first, ...others] = says.map(({ transaction = options }) => txOf('dispatch()', transaction))
+  if (others.every((each) => each === first)) return first
+  throw new JobsError(
+    'JOB_INVALID',
+    'Jobs.dispatch() was given drafts that belong to different transactions',
+    {
+      hint: 'Give the transaction to the call: Jobs.dispatch(drafts, { tx })',
+    },
+  )
 }

@@ -44,17 +44,23 @@ export class JobHandle<J extends JobLike = JobLike> {
   readonly queued: boolean
   /** Why the dispatch was rejected. */
   readonly rejection: Rejection | undefined
+  /**
+   * The job was dispatched in a transaction: it is queued when that has committed, and rejections are known
+   * only then.
+   */
+  readonly inTransaction: boolean
   readonly #jobs: Operated
   readonly #place: JobPlace
 
   /** @internal */
-  constructor(jobs: Operated, place: JobPlace, rejection?: Rejection) {
+  constructor(jobs: Operated, place: JobPlace, rejection?: Rejection, inTransaction = false) {
     this.#jobs = jobs
     this.#place = place
     this.id = place.id
     this.queue = place.queue
     this.queued = rejection === undefined
     this.rejection = rejection
+    this.inTransaction = inTransaction
   }
 
   /**

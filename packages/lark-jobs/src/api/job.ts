@@ -41,6 +41,7 @@ import type { Duration } from '../words/duration.ts'
 import { jobsInside } from './default-jobs.ts'
 import { Draft } from './draft.ts'
 import { JobFlow } from './flows/job-flow.ts'
+import type { TransactionOptions } from './transactions.ts'
 
 /**
  * The base class of every job.
@@ -292,17 +293,31 @@ export abstract class Job {
    *   within 5 s), DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED,
    *   STORE_NOT_CONFIGURED, JOB_INVALID, TOO_MANY_PRIORITIES
    */
-  dispatch(...payload: PayloadOf<this>): Promise<boolean> {
-    return jobsInside.enqueue(this, [(payload as readonly unknown[])[0]])
+  dispatch(...payload: PayloadOf<this>): Promise<boolean>
+  /**
+   * Queues the job in a transaction of the application: exactly if the transaction commits. A job without a
+   * payload is dispatched by a draft: `job.with().in(tx).dispatch()`.
+   *
+   * @param options `tx`: the handle of the transaction, see `TransactionHandle`
+   * @returns `true`. Rejections are known only after the commit
+   * @throws OUTBOX_NO_TRANSACTION, OUTBOX_HANDLE_UNKNOWN, OUTBOX_NO_TABLE, OUTBOX_REFUSED; UNKNOWN_QUEUE,
+   *   PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID
+   * @example await db.transaction(async (tx) => { await new ChargeJob().dispatch({ order }, { tx }) })
+   */
+  dispatch(payload: PayloadOf<this>[0], options: TransactionOptions): Promise<boolean>
+  dispatch(...[payload, options]: readonly unknown[]): Promise<boolean> {
+    return jobsInside.enqueue(this, [payload], options)
   }
 
   /**
    * Queues one job for each payload, in as few calls as possible. All payloads are checked before the first
    * is sent. Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails,
    * `error.queued` has the ids of the queued jobs. Afterwards `this.ids` has the ids of all jobs.
+   *
+   * @param options `tx`: they are queued exactly if this transaction of the application commits
    */
-  dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
-    return jobsInside.enqueue(this, payloads)
+  dispatchMany(payloads: readonly PayloadOf<this>[0][], options?: TransactionOptions): Promise<boolean> {
+    return jobsInside.enqueue(this, payloads, options)
   }
 
   /**

@@ -30,6 +30,7 @@ import { FlowHandle } from './flows/flow-handle.ts'
 import { Inside } from './inside.ts'
 import { JobHandle } from './job-handle.ts'
 import { JobSchedules } from './schedules/schedules.ts'
+import type { TransactionOptions } from './transactions.ts'
 
 /**
  * Dispatches jobs into one store, starts workers on it, and operates on its jobs. The import `Jobs` is the
@@ -70,15 +71,16 @@ export class Jobs extends Operations implements AsyncDisposable {
    * Queues the job of a draft in the store of this instance. `draft.dispatch()` does the same with the
    * default instance.
    */
-  dispatch<J extends JobLike>(draft: Draft<J>): Promise<JobHandle<J>>
+  dispatch<J extends JobLike>(draft: Draft<J>, options?: TransactionOptions): Promise<JobHandle<J>>
   /**
    * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All are checked before
    * the first is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
    *
+   * @param options `tx`: they are queued exactly if this transaction of the application commits
    * @returns a handle for each, in their order
    * @example await Jobs.dispatch([ImportJob.with({ file }), ReportJob.with({ month }).delayed('5m')])
    */
-  dispatch<const D extends readonly Draft[]>(drafts: D): Promise<HandlesOf<D>>
+  dispatch<const D extends readonly Draft[]>(drafts: D, options?: TransactionOptions): Promise<HandlesOf<D>>
   /**
    * Queues a job in the store of this instance. `job.dispatch(payload)` does the same with the default
    * instance.
@@ -86,19 +88,39 @@ export class Jobs extends Operations implements AsyncDisposable {
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
+  /** Queues a job in a transaction of the application: exactly if the transaction commits. */
+  dispatch<J extends JobLike>(job: J, payload: PayloadOf<J>[0], options: TransactionOptions): Promise<boolean>
   /**
    * Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default
    * instance.
+   *
+   * @param options `tx`: it starts exactly if this transaction of the application commits
    */
-  dispatch<F extends FlowDraft>(flow: F): Promise<FlowHandle<ResultOfPart<F>>>
+  dispatch<F extends FlowDraft>(flow: F, options?: TransactionOptions): Promise<FlowHandle<ResultOfPart<F>>>
   dispatch(
     what: JobLike | Draft | readonly Draft[] | FlowDraft,
-    ...payload: readonly unknown[]
+    ...[one, two]: readonly unknown[]
   ): Promise<unknown> {
     const inner = this.#inside
-    if (isDraft(what)) return inner.dispatchOne(what)
-    if (isFlowDraft(what)) return inner.dispatchFlow(what)
-    return Array.isArray(what) ? inner.dispatchDrafts(what) : inner.enqueue(what as JobLike, [payload[0]])
+    if (isDraft(what)) return inner.dispatchOne(what, one)
+    if (isFlowDraft(what)) return inner.dispatchFlow(what, one)
+    return Array.isArray(what) ? inner.dispatchDrafts(what, one) : inner.enqueue(what as JobLike, [one], two)
+  }
+
+  /**
+   * Calls a function, and sends what is dispatched in it together, when it has ended. If it throws, nothing
+   * of that is sent. A function in it may call it again: what that dispatches is sent with the rest, or
+   * dropped alone if it throws. A dispatch with a `tx` is not part of it.
+   *
+   * The dispatches wait in this process, so they are lost if it dies before the function has ended, or just
+   * afterwards. In a transaction of a database, `dispatch(payload, { tx })` loses none.
+   *
+   * @returns what the function returned
+   * @throws what the function throws; the errors of `Job.dispatch`
+   * @example await Jobs.transaction(async () => { await new ChargeJob().dispatch({ order }); await confirm(order) })
+   */
+  transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    return this.#inside.transaction(work)
   }
 
   /**
@@ -235,8 +257,12 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */
-  dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
-    return this.#inside.enqueue(job, payloads)
+  dispatchMany<J extends JobLike>(
+    job: J,
+    payloads: readonly PayloadOf<J>[0][],
+    options?: TransactionOptions,
+  ): Promise<boolean> {
+    return this.#inside.enqueue(job, payloads, options)
   }
 
   /** Runs a job in this process, with the middleware of this instance; see `Job.dispatchNow`. */

@@ -214,16 +214,23 @@ export class FlowJobs {
   member(drafted: Drafted): FlowJob {
     this.count++
     const { partition, job } = this.#job(
-      { made: draftedJob(drafted), ...defined({ ownId: drafted.ownId }) },
+      { made: draftedJob(drafted), ...defined({ ownId: drafted.ownId, transaction: drafted.transaction }) },
       (queue) => this.#inTurn(queue, 1 / TOGETHER),
     )
     return { partition, job: traced(job, this.#trace) }
   }
 
   /** @param place the partition of a job that may be in any */
-  #job({ made, ownId }: Pick<WrittenDraft, 'made' | 'ownId'>, place: (queue: string) => string): FlowJob {
+  #job(
+    { made, ownId, transaction }: Pick<WrittenDraft, 'made' | 'ownId' | 'transaction'>,
+    place: (queue: string) => string,
+  ): FlowJob {
     const { name, queue } = made
     const job = made.records[0]!
+    if (transaction !== undefined)
+      throw new JobsError('FLOW_INVALID', `${name}: a draft in a flow belongs to a transaction`, {
+        hint: 'Give the transaction to the flow: flow.dispatch({ tx })',
+      })
     if (ownId !== undefined)
       throw new JobsError('FLOW_INVALID', `${name}: a draft in a flow has the id ${ownId.id}`, {
         hint: 'The jobs of a flow get their ids from it: leave out withId(), or give the flow an id.',

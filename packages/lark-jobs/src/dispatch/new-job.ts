@@ -51,6 +51,8 @@ export interface Drafted {
   keep?: Keep
   /** What is added to the context in which it is dispatched. */
   context?: Context
+  /** The transaction of the application in which it is dispatched. */
+  transaction?: { tx: unknown }
 }
 
 /**

@@ -67,14 +67,16 @@ export function rowOfJob(queue: string, { id, ...job }: NewJob): NewRow {
 export function rowOfFlow(id: string, queue: string, flow: NewFlow): NewRow {
   const body = JSON.stringify(flow)
   const bytes = Buffer.byteLength(body)
-  if (bytes > MAX_BODY) {
-    const message = `Flow ${id} has ${bytes} bytes with its members; in a transaction, the limit is ${MAX_BODY}`
-    throw new JobsError('FLOW_TOO_LARGE', message, {
-      id,
-      hint: 'Dispatch a job in the transaction that dispatches the flow when it runs.',
-    })
-  }
+  if (bytes > MAX_BODY) throw tooLargeInTransaction(id, bytes)
   return { id, queue, form: ROW_FORM, kind: 'flow', body }
+}
+
+export function tooLargeInTransaction(id: string, bytes: number): JobsError {
+  const message = `Flow ${id} has ${bytes} bytes with its members; in a transaction, the limit is ${MAX_BODY}`
+  return new JobsError('FLOW_TOO_LARGE', message, {
+    id,
+    hint: 'Dispatch a job in the transaction that dispatches the flow when it runs.',
+  })
 }
 
 /** Reads what a driver returned for a row of the table. It never throws: a bad row has a flaw. */

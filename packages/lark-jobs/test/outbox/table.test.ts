@@ -1,78 +1,19 @@
 /** The table of the outbox in each database: what is written is read back, in order, by what the relay asks. */
-import Libsql from 'libsql'
-import { createConnection } from 'mysql2/promise'
-import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
-import type { Dialect } from '../../src/outbox/dialect.ts'
+import { dialects } from '../../src/outbox/dialect.ts'
 import { decode, type NewRow, type OutboxRow, rowOfJob } from '../../src/outbox/row.ts'
-import { OUTBOX, OUTBOX_STEPS, type OutboxStatement, OutboxTable } from '../../src/outbox/table.ts'
-import type { Server } from '../redis/server.ts'
-import { mariadbUrl, postgresUrl, startMariadb, startPostgres, stopDatabase } from './databases.ts'
+import { OUTBOX_STEPS, type OutboxStatement, OutboxTable } from '../../src/outbox/table.ts'
+import { type Database, databaseOf } from './connections.ts'
 
-type Rows = Record<string, unknown>[]
-interface Connection {
-  execute(statement: OutboxStatement): Promise<Rows>
-  close(): unknown
-}
-
-const databases: Record<Dialect, () => Promise<Connection>> = {
-  async postgres() {
-    const server = await startPostgres()
-    const open = async () => {
-      const client = new pg.Client(postgresUrl(server))
-      await client.connect()
-      return client
-    }
-    servers.push(server)
-    const client = await open()
-    return {
-      execute: async ({ sql, parameters }) => (await client.query(sql, [...parameters])).rows,
-      close: () => client.end(),
-    }
-  },
-  async mysql() {
-    const server = await startMariadb()
-    servers.push(server)
-    const client = await createConnection(mariadbUrl(server))
-    return {
-      execute: async ({ sql, parameters }) => (await client.query(sql, [...parameters]))[0] as Rows,
-      close: () => client.end(),
-    }
-  },
-  async sqlite() {
-    const client = new Libsql(':memory:')
-    return {
-      async execute({ sql, parameters }) {
-        const statement = client.prepare(sql)
-        if (/^\s*SELECT/.test(sql)) return statement.all(...parameters) as Rows
-        statement.run(...parameters)
-        return []
-      },
-      close: () => client.close(),
-    }
-  },
-}
-const servers: Server[] = []
-afterAll(async () => {
-  await Promise.all(servers.map(stopDatabase))
-})
-
-describe.each(Object.keys(databases) as Dialect[])('%s', (dialect) => {
+describe.each(dialects)('%s', (dialect) => {
   const table = new OutboxTable(dialect)
-  let db: Connection
+  let db: Database
   beforeAll(async () => {
-    db = await databases[dialect]()
+    db = await databaseOf(dialect)
   })
-  beforeEach(async () => {
-    for (const sql of [
-      `DROP TABLE IF EXISTS ${OUTBOX}`,
-      `DROP TABLE IF EXISTS ${OUTBOX_STEPS}`,
-      ...table.create(),
-    ])
-      await db.execute({ sql, parameters: [] })
-  })
-  afterAll(() => db?.close())
+  beforeEach(() => db.reset())
+  afterAll(() => db?.[Symbol.asyncDispose]())
 
   const write = (...rows: NewRow[]) => db.execute(table.insert(rows))
   const read = async (statement: OutboxStatement): Promise<OutboxRow[]> =>

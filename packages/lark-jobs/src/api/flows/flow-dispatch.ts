@@ -1,62 +1,118 @@
 /**
  * Dispatches a flow: reads its draft, chooses its home, and has it started.
  */
+
+import { defined } from '@s18i/lark/internal'
 import { checkPlace } from '../../config/queues.ts'
 import { BatchFill, FILLING } from '../../dispatch/batch-fill.ts'
 import { FlowJobs, type FlowSpec, flowPlace, queueOfFlow } from '../../dispatch/flow-definition.ts'
-import type { NewJobs } from '../../dispatch/new-job.ts'
+import { bytesOf, type NewJobs } from '../../dispatch/new-job.ts'
 import { isAway, patiently } from '../../dispatch/patience.ts'
 import { FlowBook } from '../../flow/flow-book.ts'
 import { JobSender } from '../../flow/job-sender.ts'
 import { JobsError } from '../../model/errors.ts'
+import type { FlowDefinition, FlowJob, FlowPlace } from '../../model/flow.ts'
 import { newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Operated } from '../../operate/operated.ts'
+import type { TransactionHandle } from '../../outbox/handle.ts'
+import { MAX_BODY, rowOfFlow, tooLargeInTransaction } from '../../outbox/row.ts'
 import { isResendable } from '../../store/contract/store.ts'
+import type { Transactions } from '../transactions.ts'
 import { BatchMembers } from './batch-members.ts'
 import { type FlowDraft, insideOfFlow, isFlowDraft } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { readFlow } from './flow-spec.ts'
 
+/** The transaction that a flow is dispatched in: that of a handle, or else that of `Jobs.transaction()`. */
+interface FlowTransaction {
+  of: Transactions
+  tx: TransactionHandle | undefined
+}
+
 /** @param flow a draft, or a spec without members @throws as `FlowDraft.dispatch` */
-export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
+export async function dispatchOf(
+  jobs: Operated,
+  flow: FlowDraft | FlowSpec,
+  transaction?: FlowTransaction,
+): Promise<FlowHandle> {
   const isDraft = isFlowDraft(flow)
   const content = isDraft ? insideOfFlow(flow).content : undefined
   const spec = isDraft ? await readFlow(flow) : flow
   const members = content?.kind === 'batch' ? await BatchMembers.of(content.members) : undefined
   try {
-    const { store, settings } = await jobs.open()
-    const { partitions, bounds } = settings
+    const settings = transaction === undefined ? (await jobs.open()).settings : await jobs.settings()
+    const { partitions } = settings
     const placing = { ...settings, check: (job: NewJobs) => checkPlace(job, settings) }
     const queue = queueOfFlow(spec, placing, members?.first)
     const place = flowPlace(spec.id, queue, partitions)
     const sending = settings.telemetry?.sending({ queue, flow: place.flow })
     const made = new FlowJobs(placing, sending?.trace)
     const dispatch = async () => {
-      const filled = members?.jobs(made)
+      // Those of a transaction are all read now: a row has them all, and until the end they may change.
+      const filled = transaction && members ? await listed(place, members.jobs(made)) : members?.jobs(made)
       const definition = made.define(spec, place.home, queue)
-      const boundOf = (partition: string) => bounds.get(queueOf(partition))
-      const book = new FlowBook({ store, boundOf })
-      const by = newNonce()
-      const start = () => book.start(place, definition, filled && { fillsFor: FILLING }, by)
-      const isNew = await started(place.flow, start)
-      if (isNew && filled !== undefined) {
-        const sender = new JobSender(store, boundOf)
-        await new BatchFill(place, { book, sender, store }).fill(filled).catch((error) => {
-          throw begun(place.flow, error)
+      if (transaction?.tx !== undefined) {
+        const { home } = place
+        const row = rowOfFlow(place.flow, queue, {
+          home,
+          definition,
+          ...defined({ members: filled as FlowJob[] }),
         })
+        await transaction.of.addRow(row, transaction.tx)
+        return true
       }
-      return isNew
+      const start = () => startIn(jobs, place, definition, filled)
+      if (transaction === undefined) return start()
+      transaction.of.addFlow(start)
+      return true
     }
     const isNew = await dispatch().catch((error) => {
       sending?.failed(error, made.count)
       throw error
     })
     sending?.sent({ count: made.count, rejected: isNew ? 0 : 1 })
-    return new FlowHandle(jobs, place, isNew)
+    return new FlowHandle(jobs, place, isNew, transaction !== undefined)
   } finally {
     await members?.close()
   }
+}
+
+/** Starts a flow in the store, and fills it. @returns whether it is new */
+async function startIn(
+  jobs: Operated,
+  place: FlowPlace,
+  definition: FlowDefinition,
+  filled: Iterable<FlowJob> | AsyncIterable<FlowJob> | undefined,
+): Promise<boolean> {
+  const { store, settings } = await jobs.open()
+  const boundOf = (partition: string) => settings.bounds.get(queueOf(partition))
+  const book = new FlowBook({ store, boundOf })
+  const by = newNonce()
+  const isNew = await started(place.flow, () =>
+    book.start(place, definition, filled && { fillsFor: FILLING }, by),
+  )
+  if (!isNew || filled === undefined) return isNew
+  const sender = new JobSender(store, boundOf)
+  await new BatchFill(place, { book, sender, store }).fill(filled).catch((error) => {
+    throw begun(place.flow, error)
+  })
+  return true
+}
+
+/** The members of a batch in a transaction. @throws FLOW_TOO_LARGE; what the members throw */
+async function listed(
+  { flow: id }: FlowPlace,
+  members: Iterable<FlowJob> | AsyncIterable<FlowJob>,
+): Promise<FlowJob[]> {
+  const all: FlowJob[] = []
+  let bytes = 0
+  for await (const member of members) {
+    bytes += bytesOf(member.job)
+    if (bytes > MAX_BODY) throw tooLargeInTransaction(id, bytes)
+    all.push(member)
+  }
+  return all
 }
 
 /**

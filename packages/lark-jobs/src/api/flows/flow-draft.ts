@@ -67,7 +67,7 @@ export interface FlowSays {
 
 /** The inside of an instance of `Jobs`, as the draft of a flow knows it. @internal */
 export interface FlowDispatcher {
-  dispatchFlow(flow: FlowDraft): Promise<unknown>
+  dispatchFlow(flow: FlowDraft, options?: unknown): Promise<unknown>
 }
 
 /**

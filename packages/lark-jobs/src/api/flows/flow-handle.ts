@@ -35,6 +35,8 @@ export class FlowHandle<Result = unknown> {
   readonly id: string
   /** `false`: the flow has an id that you chose, and had been started before. */
   readonly isNew: boolean
+  /** The flow was dispatched in a transaction: it starts when that has committed. */
+  readonly inTransaction: boolean
   readonly #jobs: Operated
   readonly #find: FindFlowOptions
   #home: string | undefined
@@ -44,12 +46,14 @@ export class FlowHandle<Result = unknown> {
     jobs: Operated,
     { flow, home, find = {} }: { flow: string; home?: string; find?: FindFlowOptions },
     isNew = false,
+    inTransaction = false,
   ) {
     this.#jobs = jobs
     this.#find = find
     this.#home = home
     this.id = flow
     this.isNew = isNew
+    this.inTransaction = inTransaction
   }
 
   /**

@@ -1,0 +1,172 @@
+/**
+ * Dispatches that belong to a transaction. With a handle (`{ tx }`), they are rows in the database of the
+ * application, which the relay puts into the store after the commit. In `Jobs.transaction()`, they wait in
+ * this process until the function has ended: then they are sent together, or dropped if it threw. An instance
+ * that uses neither has none of this.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { defined } from '@s18i/lark/internal'
+import type { Settings } from '../config/config.ts'
+import { checkPlace } from '../config/queues.ts'
+import type { NewJobs } from '../dispatch/new-job.ts'
+import { JobsError } from '../model/errors.ts'
+import type { Sending } from '../model/run/telemetry.ts'
+import { giveTrace } from '../model/trace.ts'
+import { type Handle, handleOf, type TransactionHandle } from '../outbox/handle.ts'
+import { type NewRow, rowOfJob } from '../outbox/row.ts'
+import { writeRows } from '../outbox/write.ts'
+
+/** How a dispatch joins a transaction of the application. */
+export interface TransactionOptions {
+  /** What runs statements in the transaction: see `TransactionHandle`. */
+  tx: TransactionHandle
+}
+
+/**
+ * The handle in the options of a dispatch; undefined if there are no options. An option that is missing or
+ * misspelt must not make a dispatch one that has no transaction.
+ *
+ * @throws JOB_INVALID
+ */
+export function txOf(call: string, options: unknown): TransactionHandle | undefined {
+  if (options === undefined) return undefined
+  const names = Object(options) === options ? Object.keys(options as object) : []
+  const { tx } = Object(options) as Partial<TransactionOptions>
+  if (names.length === 1 && Object(tx) === tx) return tx
+  const got = names.length === 1 && names[0] === 'tx' ? `tx is ${String(tx)}` : 'the options are not { tx }'
+  throw new JobsError('JOB_INVALID', `${call}: ${got}`, {
+    hint: 'tx is the handle of a transaction: dispatch(payload, { tx })',
+  })
+}
+
+/** What waits for the end of one `Jobs.transaction()`. */
+interface HeldBack {
+  jobs: NewJobs[]
+  flows: (() => Promise<unknown>)[]
+  /** Afterwards, dispatches go their usual way. */
+  isOver: boolean
+}
+
+/** What it needs of the instance. */
+export interface TransactedJobs {
+  /** Those of the open store; undefined if it is not open. */
+  readonly openSettings: Settings | undefined
+  settings(): Promise<Settings>
+  send(made: readonly NewJobs[]): Promise<unknown>
+}
+
+export class Transactions {
+  readonly #jobs: TransactedJobs
+  readonly #waiting = new AsyncLocalStorage<HeldBack>()
+  /** The settings, if no store is open. */
+  #settings: Settings | undefined
+
+  constructor(jobs: TransactedJobs) {
+    this.#jobs = jobs
+  }
+
+  /** What waits for the function in which the caller runs. */
+  #current(): HeldBack | undefined {
+    const waiting = this.#waiting.getStore()
+    return waiting?.isOver === false ? waiting : undefined
+  }
+
+  /** Whether the caller runs in the function of a `Jobs.transaction()`. */
+  get isOpen(): boolean {
+    return this.#current() !== undefined
+  }
+
+  /**
+   * Calls a function, and sends what was dispatched in it when it has ended.
+   *
+   * @throws what the function throws: then nothing is sent; the errors of a dispatch
+   */
+  async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    const outer = this.#current()
+    const waiting: HeldBack = { jobs: [], flows: [], isOver: false }
+    try {
+      const result = await this.#waiting.run(waiting, async () => work())
+      waiting.isOver = true
+      if (outer?.isOver === false) {
+        outer.jobs.push(...waiting.jobs)
+        outer.flows.push(...waiting.flows)
+        return result
+      }
+      if (waiting.jobs.length > 0) await this.#jobs.send(waiting.jobs)
+      for (const start of waiting.flows) await start()
+      return result
+    } finally {
+      waiting.isOver = true
+    }
+  }
+
+  /**
+   * Adds jobs to the transaction of a handle, or to that in which the caller runs.
+   *
+   * @throws OUTBOX_NO_TRANSACTION, OUTBOX_HANDLE_UNKNOWN, OUTBOX_NO_TABLE, OUTBOX_REFUSED; UNKNOWN_QUEUE,
+   *   UNKNOWN_LIMITER, JOB_INVALID
+   */
+  async add(made: readonly NewJobs[], tx: TransactionHandle | undefined): Promise<void> {
+    if (tx !== undefined) return this.#write(handleOf(tx), made)
+    const { jobs } = this.#current()!
+    jobs.push(...made)
+    try {
+      check(made, await this.#known())
+    } catch (error) {
+      for (const each of made) jobs.splice(jobs.indexOf(each), 1)
+      throw error
+    }
+  }
+
+  /**
+   * Adds a flow to the transaction in which the caller runs. @param start what starts it
+   */
+  addFlow(start: () => Promise<unknown>): void {
+    this.#current()!.flows.push(start)
+  }
+
+  /** The row of a flow. @throws as `add` */
+  async addRow(row: NewRow, tx: TransactionHandle): Promise<void> {
+    await writeRows(handleOf(tx), [row])
+  }
+
+  /** @throws as `add` */
+  async #write(handle: Handle, made: readonly NewJobs[]): Promise<void> {
+    let settings = this.#jobs.openSettings ?? this.#settings
+    // The transaction of a handle that runs statements at once may end next: it gets its rows first.
+    if (settings === undefined && !handle.isSync) settings = await this.#known()
+    if (settings !== undefined) check(made, settings)
+    const sendings = settings === undefined ? [] : made.map((each) => sendingOf(each, settings))
+    const rows = made.flatMap(({ queue, records }) => records.map((record) => rowOfJob(queue, record)))
+    try {
+      await writeRows(handle, rows)
+      if (settings === undefined) check(made, await this.#known())
+    } catch (error) {
+      for (const sending of sendings) sending?.failed(error)
+      throw error
+    }
+    for (const [i, sending] of sendings.entries()) sending?.sent({ count: made[i]!.records.length })
+  }
+
+  async #known(): Promise<Settings> {
+    this.#settings = this.#jobs.openSettings ?? this.#settings ?? (await this.#jobs.settings())
+    return this.#settings
+  }
+
+  /** Another configuration may hold from now on. */
+  forget(): void {
+    this.#settings = undefined
+  }
+}
+
+function check(made: readonly NewJobs[], settings: Settings): void {
+  for (const each of made) checkPlace(each, settings)
+}
+
+/** Tells the telemetry, if there is one, of the dispatch, and gives its jobs their trace. */
+function sendingOf({ queue, records }: NewJobs, { telemetry }: Settings): Sending | undefined {
+  if (records.length === 0) return undefined
+  const sending = telemetry?.sending({ queue, count: records.length, ...defined({ key: records[0]!.key }) })
+  giveTrace(records, sending?.trace)
+  return sending
+}

@@ -1,0 +1,86 @@
+/**
+ * Writes rows into the outbox, in the transaction of the application. Nothing is read back: the ids are made
+ * here, because what a database returns differs from driver to driver.
+ */
+import { JobsError } from '../model/errors.ts'
+import { fieldOf, textOf } from '../words/thrown.ts'
+import type { Handle } from './handle.ts'
+import type { NewRow } from './row.ts'
+import { LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
+
+/**
+ * A handle that runs statements at once has written the rows when this returns its promise: the function that
+ * `db.transaction()` of SQLite is given cannot await anything.
+ *
+ * @throws OUTBOX_NO_TABLE, OUTBOX_REFUSED
+ */
+export async function writeRows(handle: Handle, rows: readonly NewRow[]): Promise<void> {
+  const table = new OutboxTable(handle.dialect)
+  try {
+    for (const lot of lotsOf(rows)) {
+      const written = handle.execute(table.insert(lot))
+      if (!handle.isSync) await written
+    }
+  } catch (cause) {
+    throw failure(handle, rows, cause)
+  }
+}
+
+function* lotsOf(rows: readonly NewRow[]): Generator<NewRow[]> {
+  let lot: NewRow[] = []
+  let bytes = 0
+  for (const row of rows) {
+    if (lot.length === LOT || (lot.length > 0 && bytes + row.body.length > LOT_BYTES)) {
+      yield lot
+      lot = []
+      bytes = 0
+    }
+    lot.push(row)
+    bytes += row.body.length
+  }
+  if (lot.length > 0) yield lot
+}
+
+/** What databases and clients say if a table, or a column, is not there. */
+const missing =
+  /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such table|has no column|TableDoesNotExist|ColumnNotFound/
+/** How deep clients wrap the error of a database. */
+const DEPTH = 5
+
+function failure({ name, dialect }: Handle, rows: readonly NewRow[], cause: unknown): JobsError {
+  const ids = rows.map(({ id }) => id)
+  const aborted =
+    dialect === 'postgres'
+      ? ' PostgreSQL refuses the other statements of this transaction: roll it back.'
+      : ''
+  if (missing.test(saidBy(cause)))
+    return new JobsError(
+      'OUTBOX_NO_TABLE',
+      `${name}: the database has no table ${OUTBOX}, or not all of its columns`,
+      {
+        cause,
+        id: ids[0]!,
+        ids,
+        hint: `The migrations of the application create it.${aborted}`,
+      },
+    )
+  return new JobsError(
+    'OUTBOX_REFUSED',
+    `${name}: the row of the dispatch was not written: ${textOf(cause)}`,
+    {
+      cause,
+      id: ids[0]!,
+      ids,
+      hint: `The job is not queued.${aborted}`,
+    },
+  )
+}
+
+function saidBy(error: unknown, depth = 0): string {
+  if (depth === DEPTH || Object(error) !== error) return ''
+  const own = ['code', 'originalCode', 'kind'].map((field) => fieldOf(error, field))
+  const within = ['cause', 'meta', 'driverAdapterError'].map((field) =>
+    saidBy(fieldOf(error, field), depth + 1),
+  )
+  return [textOf(fieldOf(error, 'message')), ...own, ...within].join(' ')
+}

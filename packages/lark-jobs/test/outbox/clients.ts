@@ -1,0 +1,258 @@
+/**
+ * The database clients with which a dispatch can be part of a transaction, each as an application uses it. They share
+ * the servers of `databases.ts`.
+ */
+
+import { createClient } from '@libsql/client'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql'
+import { drizzle as drizzleMysql } from 'drizzle-orm/mysql2'
+import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
+import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
+import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
+import Libsql from 'libsql'
+import mysql from 'mysql2'
+import mysqlPromise from 'mysql2/promise'
+import pg from 'pg'
+import postgres from 'postgres'
+import type { Dialect } from '../../src/outbox/dialect.ts'
+import { prismaClient } from './prisma.ts'
+
+export interface Client {
+  /** Of the transaction in which the function runs. It commits, unless the function throws. */
+  transaction(act: (tx: object) => Promise<unknown>): Promise<unknown>
+  /** What is no transaction. */
+  outside: object
+  close(): unknown
+}
+
+export interface ClientKind {
+  name: string
+  dialect: Dialect
+  /** @param url of the database; for SQLite, the path of the file */
+  open(url: string): Client | Promise<Client>
+}
+
+/** Sends BEGIN, and COMMIT or ROLLBACK. */
+async function between(run: (sql: string) => unknown, act: () => Promise<unknown>): Promise<unknown> {
+  await run('BEGIN')
+  try {
+    const result = await act()
+    await run('COMMIT')
+    return result
+  } catch (error) {
+    await run('ROLLBACK')
+    throw error
+  }
+}
+
+const clients: ClientKind[] = [
+  {
+    name: 'pg',
+    dialect: 'postgres',
+    open(url) {
+      const pool = new pg.Pool({ connectionString: url, max: 2 })
+      return {
+        async transaction(act) {
+          const client = await pool.connect()
+          return between(
+            (sql) => client.query(sql),
+            () => act(client),
+          ).finally(() => client.release())
+        },
+        outside: pool,
+        close: () => pool.end(),
+      }
+    },
+  },
+  {
+    name: 'postgres.js',
+    dialect: 'postgres',
+    open(url) {
+      const sql = postgres(url, { max: 2 })
+      return { transaction: (act) => sql.begin(act as never), outside: sql, close: () => sql.end() }
+    },
+  },
+  {
+    name: 'Drizzle on pg',
+    dialect: 'postgres',
+    open(url) {
+      const pool = new pg.Pool({ connectionString: url, max: 2 })
+      const db = drizzlePg(pool)
+      return { transaction: (act) => db.transaction(act), outside: db, close: () => pool.end() }
+    },
+  },
+  {
+    name: 'Drizzle on postgres.js',
+    dialect: 'postgres',
+    open(url) {
+      const sql = postgres(url, { max: 2 })
+      const db = drizzlePostgresJs(sql)
+      return { transaction: (act) => db.transaction(act), outside: db, close: () => sql.end() }
+    },
+  },
+  {
+    name: 'Prisma',
+    dialect: 'postgres',
+    async open(url) {
+      const prisma = await prismaClient(new PrismaPg({ connectionString: url }))
+      return {
+        transaction: (act) => prisma.$transaction(act),
+        outside: prisma,
+        close: () => prisma.$disconnect(),
+      }
+    },
+  },
+  {
+    name: 'Kysely on pg',
+    dialect: 'postgres',
+    open(url) {
+      const db = new Kysely({
+        dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 2 }) }),
+      })
+      return { transaction: (act) => db.transaction().execute(act), outside: db, close: () => db.destroy() }
+    },
+  },
+  {
+    name: 'mysql2',
+    dialect: 'mysql',
+    async open(url) {
+      const pool = mysqlPromise.createPool(url)
+      return {
+        async transaction(act) {
+          const connection = await pool.getConnection()
+          const run = (sql: string) => connection.query(sql)
+          return between(run, () => act(connection)).finally(() => connection.release())
+        },
+        outside: pool,
+        close: () => pool.end(),
+      }
+    },
+  },
+  {
+    name: 'mysql2 with callbacks',
+    dialect: 'mysql',
+    open(url) {
+      const connection = mysql.createConnection(url)
+      const pool = mysql.createPool(url)
+      const run = (sql: string) =>
+        new Promise((resolve, reject) =>
+          connection.query(sql, (error, rows) => (error ? reject(error) : resolve(rows))),
+        )
+      return {
+        transaction: (act) => between(run, () => act(connection)),
+        outside: pool,
+        close: async () => {
+          connection.destroy()
+          await pool.promise().end()
+        },
+      }
+    },
+  },
+  {
+    name: 'Drizzle on mysql2',
+    dialect: 'mysql',
+    open(url) {
+      const pool = mysqlPromise.createPool(url)
+      const db = drizzleMysql(pool)
+      return { transaction: (act) => db.transaction(act), outside: db, close: () => pool.end() }
+    },
+  },
+  {
+    name: 'Kysely on mysql2',
+    dialect: 'mysql',
+    open(url) {
+      const db = new Kysely({ dialect: new MysqlDialect({ pool: mysql.createPool(url) }) })
+      return { transaction: (act) => db.transaction().execute(act), outside: db, close: () => db.destroy() }
+    },
+  },
+  {
+    // It has the methods of better-sqlite3.
+    name: 'libsql',
+    dialect: 'sqlite',
+    open(url) {
+      const db = new Libsql(url)
+      return {
+        transaction: (act) =>
+          between(
+            (sql) => db.exec(sql),
+            () => act(db),
+          ),
+        outside: db,
+        close: () => db.close(),
+      }
+    },
+  },
+  {
+    name: '@libsql/client',
+    dialect: 'sqlite',
+    open(url) {
+      const client = createClient({ url: `file:${url}` })
+      return {
+        async transaction(act) {
+          const tx = await client.transaction('write')
+          try {
+            await act(tx)
+            await tx.commit()
+          } finally {
+            tx.close()
+          }
+        },
+        outside: client,
+        close: () => client.close(),
+      }
+    },
+  },
+  {
+    name: 'Drizzle on @libsql/client',
+    dialect: 'sqlite',
+    open(url) {
+      const client = createClient({ url: `file:${url}` })
+      const db = drizzleLibsql(client)
+      return { transaction: (act) => db.transaction(act), outside: db, close: () => client.close() }
+    },
+  },
+  {
+    name: 'another client',
+    dialect: 'postgres',
+    open(url) {
+      const client = new pg.Client(url)
+      const ready = client.connect()
+      const execute = (sql: string, parameters: unknown[]) => client.query(sql, parameters)
+      return {
+        transaction: async (act) => {
+          await ready
+          return between(
+            (sql) => client.query(sql),
+            () => act({ for: 'postgres', execute }),
+          )
+        },
+        outside: { execute },
+        close: () => client.end(),
+      }
+    },
+  },
+]
+
+/** Node has it since 22.5. */
+const { DatabaseSync } = await import('node:sqlite' as string).catch(() => ({ DatabaseSync: undefined }))
+if (DatabaseSync !== undefined)
+  clients.push({
+    name: 'node:sqlite',
+    dialect: 'sqlite',
+    open(url) {
+      const db = new DatabaseSync(url)
+      return {
+        transaction: (act) =>
+          between(
+            (sql) => db.exec(sql),
+            () => act(db),
+          ),
+        // It says since 24 whether it is in a transaction.
+        outside: 'isTransaction' in db ? db : {},
+        close: () => db.close(),
+      }
+    },
+  })
+
+export { clients }

@@ -1,0 +1,47 @@
+/**
+ * A Prisma client without `prisma generate`, which needs the network: made as the generated file makes it, of a schema
+ * with one model. The runtime is the one of `@prisma/client`.
+ */
+import { createRequire } from 'node:module'
+
+// Node has it; its types have not.
+declare const WebAssembly: { Module: (...args: never[]) => unknown }
+
+interface PrismaClient {
+  $transaction(act: (tx: object) => Promise<unknown>): Promise<unknown>
+  $disconnect(): Promise<void>
+}
+
+export async function prismaClient(adapter: unknown): Promise<PrismaClient> {
+  const require = createRequire(import.meta.url)
+  const { getPrismaClient } = require('@prisma/client/runtime/client')
+  const { wasm } = require('@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.js')
+  const Client = getPrismaClient({
+    previewFeatures: [],
+    clientVersion: '7.10.0',
+    engineVersion: 'none',
+    activeProvider: 'postgresql',
+    inlineSchema:
+      'generator client {\n provider = "prisma-client"\n}\ndatasource db {\n provider = "postgresql"\n}\nmodel Session {\n id Int @id\n}\n',
+    runtimeDataModel: {
+      models: {
+        Session: {
+          dbName: null,
+          fields: [{ name: 'id', kind: 'scalar', type: 'Int', isId: true }],
+          uniqueFields: [],
+        },
+      },
+      enums: {},
+      types: {},
+    },
+    // An empty graph.
+    parameterizationSchema: { strings: [], graph: 'AAAAAA' },
+    compilerWasm: {
+      getRuntime: async () => require('@prisma/client/runtime/query_compiler_fast_bg.postgresql.js'),
+      getQueryCompilerWasmModule: async () =>
+        Reflect.construct(WebAssembly.Module, [Buffer.from(wasm, 'base64')]),
+      importName: './query_compiler_fast_bg.js',
+    },
+  })
+  return new Client({ adapter })
+}
