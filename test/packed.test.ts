@@ -263,6 +263,7 @@ describe('a program', () => {
         jobError,
         'lark-jobs/dist/credentials.js',
         'lark-jobs/dist/lease.js',
+        'lark-jobs/dist/outbox.js',
         'lark-jobs/dist/schedules.js',
         'lark-jobs/dist/work.js',
         runtime,

@@ -75,6 +75,8 @@ await build({
     lease: ['src/worker/lease/lease-watch.ts'],
     // With the parser of cron expressions, for a worker and for who looks at schedules.
     schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/schedule-definition.ts'],
+    // Rows in the database of the application: for a worker, for who looks at jobs, and for who dispatches.
+    outbox: ['outbox-database', 'row'].map((name) => `src/outbox/${name}.ts`),
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',
@@ -89,7 +91,7 @@ await build({
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],
     // Without a worker and a parser of cron expressions: `lark jobs:status` and completions load none.
-    command: commands.filter((file) => /\/jobs-(?!work\.)/.test(file)),
+    command: commands.filter((file) => /\/(jobs-(?!work\.)|outbox-)/.test(file)),
     'schedule-command': commands.filter((file) => file.includes('/schedule-')),
     'work-command': ['src/commands/workers/jobs-work.ts'],
   },

@@ -90,6 +90,7 @@ export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } fro
 export type { JobSignal, JobStep, JobSteps, StepsOptions } from './operate/look/job-steps.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/look/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/look/list.ts'
+export type { ShownOutboxRow } from './operate/look/outbox-rows.ts'
 export type { RecordOptions } from './operate/look/records.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/look/runs.ts'
 export type { DeadlyJob, SilentWorker, UnheardWorkers } from './operate/look/silent-workers.ts'
@@ -114,6 +115,7 @@ export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/mea
 export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
+export type { OutboxFilter, OutboxOperations } from './operate/outbox-operations.ts'
 export type { ScheduleOperations } from './operate/schedule-operations.ts'
 export type {
   PauseScheduleOptions,
@@ -134,6 +136,7 @@ export {
 } from './operate/worker-operations.ts'
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export type { Missed, Overlap } from './options/schedules/timing.ts'
+export type { OutboxBacklog } from './outbox/outbox-database.ts'
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'
 export type { StepState } from './step/look.ts'

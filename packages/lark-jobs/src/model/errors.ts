@@ -97,6 +97,7 @@ export const jobsErrors = {
   FLOW_FAILED: 'The flow whose result is awaited has failed.',
   FLOW_CANCELLED: 'The flow whose result is awaited was cancelled.',
   FLOW_WAITS_FOR_ITSELF: 'A job of a flow waits for the result of this flow.',
+  OUTBOX_NOT_CONFIGURED: 'The configuration names no database for the outbox.',
   OUTBOX_AWAY: 'The database of the outbox does not answer.',
   OUTBOX_NO_TRANSACTION: 'The handle that a dispatch was given is not in a transaction.',
   OUTBOX_HANDLE_UNKNOWN: 'The handle that a dispatch was given is of no database client that Lark knows.',

@@ -34,6 +34,7 @@ import type { Overview, OverviewOptions } from './measures/overview.ts'
 import type { RunTimes, RunTimesFilter } from './measures/run-times.ts'
 import type { Operating } from './operated.ts'
 import { Operations } from './operations.ts'
+import { OutboxOperations } from './outbox-operations.ts'
 import { StepOperations } from './step-operations.ts'
 import type { JobWhy, WhyOptions } from './why/why.ts'
 import { WorkerOperations } from './worker-operations.ts'
@@ -87,6 +88,11 @@ export class Operate extends Operations {
   /** The steps of jobs: look, send a signal, forget what was recorded. */
   get steps(): StepOperations {
     return new StepOperations(this.#operating)
+  }
+
+  /** The outbox of the configuration: look, take rows again, create its table. */
+  get outbox(): OutboxOperations {
+    return new OutboxOperations(this.#operating.jobs)
   }
 
   /** The live workers: look, quiet, resume, restart. */

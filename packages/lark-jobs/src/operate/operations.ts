@@ -2,6 +2,7 @@
  * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call
  * checks what it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
+import { defined } from '@s18i/lark/internal'
 import { readId } from '../model/id.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Duration } from '../words/duration.ts'
@@ -70,7 +71,14 @@ export abstract class Operations {
     readId(id)
     const { checkFind, find } = await import('./look/stored-jobs.ts')
     checkFind(options)
-    return find<J>(await this.#opened(), id, options)
+    const open = await this.#opened()
+    const { settings } = await this.#operating.jobs.open()
+    const found = await find<J>(open, id, options)
+    if (found !== undefined || settings.outbox === undefined) return found
+    const { findInOutbox } = await import('./look/outbox-rows.ts')
+    const row = await findInOutbox<J>(settings, id, options.queue, await open.store.now())
+    // It may have been relayed in between.
+    return row ?? find<J>(open, id, options)
   }
 
   /**
@@ -401,11 +409,11 @@ export abstract class Operations {
       import('./findings/alarms.ts'),
     ])
     const { store, settings } = open
-    const [found, findings] = await Promise.all([
+    const [found, { findings, outbox }] = await Promise.all([
       status({ store, queues: settings.partitions }, settings.targets),
       lookForAlarms(open),
     ])
-    return { ...found, alarms: alarmsIn(findings) }
+    return { ...found, alarms: alarmsIn(findings), ...defined({ outbox }) }
   }
 
   /**

@@ -34,7 +34,11 @@ export class OutboxDatabase {
   readonly listen: OutboxListen | undefined
   readonly #execute: OutboxExecute
 
-  constructor({ for: dialect, execute, listen, name }: ConfiguredOutbox) {
+  readonly #patience: number
+
+  /** @param patience milliseconds for each statement */
+  constructor({ for: dialect, execute, listen, name }: ConfiguredOutbox, patience = PATIENCE) {
+    this.#patience = patience
     this.table = new OutboxTable(dialect)
     this.name = name
     this.listen = listen
@@ -45,7 +49,7 @@ export class OutboxDatabase {
   async run({ sql, parameters }: OutboxStatement): Promise<readonly Columns[]> {
     try {
       const answer = Promise.resolve(this.#execute(sql, parameters))
-      return rowsOf(await inTime(PATIENCE, answer, late))
+      return rowsOf(await inTime(this.#patience, answer, () => late(this.#patience)))
     } catch (cause) {
       throw isMissing(cause) ? noTable(cause) : away(cause)
     }
@@ -77,8 +81,8 @@ export function rowsOf(answer: unknown): readonly Columns[] {
   return Array.isArray(rows) ? rows : []
 }
 
-function late(): never {
-  throw new Error(`it has not answered for ${PATIENCE / 1000} seconds`)
+function late(ms: number): never {
+  throw new Error(`it has not answered for ${ms / 1000} seconds`)
 }
 
 /** Whether a table or a column is missing, as PostgreSQL, MySQL and SQLite say it. */

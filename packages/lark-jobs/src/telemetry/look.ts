@@ -4,10 +4,11 @@
  */
 
 import { JobsError } from '../model/errors.ts'
-import { lookForAlarms } from '../operate/findings/alarms.ts'
+import { type Alarms, lookForAlarms } from '../operate/findings/alarms.ts'
 import type { DoctorFinding, FindingCode, FindingLevel } from '../operate/findings/finding.ts'
 import { type Measurement, measure } from '../operate/measures/measurement.ts'
 import type { Operated } from '../operate/operated.ts'
+import type { OutboxBacklog } from '../outbox/outbox-database.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 
 /** Milliseconds for which a look is shared. */
@@ -27,6 +28,8 @@ export interface Look extends Measurement {
   targets: ReadonlyMap<string, number>
   /** What the doctor finds of the store and its schedules, also what is well: at most five seconds old. */
   findings: readonly DoctorFinding[]
+  /** The rows of the outbox, at most five seconds old. Missing: there is none that can be read. */
+  outbox?: OutboxBacklog
 }
 
 interface SharedLook<T> {
@@ -35,7 +38,7 @@ interface SharedLook<T> {
 }
 
 const looks = new WeakMap<Operated, SharedLook<Look>>()
-const found = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
+const found = new WeakMap<Operated, SharedLook<Alarms>>()
 const examined = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
 
 /** How many findings of the doctor have a code and a level. 0: what was looked for is well. */
@@ -74,11 +77,11 @@ export async function findingCounts(jobs: Operated): Promise<FindingCount[]> {
 async function lookAnew(jobs: Operated): Promise<Look> {
   const open = await jobs.open()
   const { partitions: queues, targets } = open.settings
-  const [measured, findings] = await Promise.all([
+  const [measured, alarms] = await Promise.all([
     measure({ store: open.store, queues }),
     shared(found, jobs, FOUND, () => lookForAlarms(open)),
   ])
-  return { ...measured, targets, findings }
+  return { ...measured, targets, ...alarms }
 }
 
 /**

@@ -8,6 +8,7 @@ import { insideOf } from '../../src/model/copies.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
 import { metrics, metricsHandler } from '../../src/operate.ts'
 import { RisingCounts } from '../../src/telemetry/prometheus/scrape.ts'
+import { Application } from '../outbox/application.ts'
 import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
 
 // Comes with @changesets/cli.
@@ -116,7 +117,8 @@ test('counters never fall, although a store lost its last writes or was emptied'
 /** All metrics, by name. */
 async function names(): Promise<Set<string>> {
   await using bench = await Bench.make(sqliteFile)
-  const client = bench.client({ queues: { emails: { target: '30s' } } })
+  const { outbox } = new Application()
+  const client = bench.client({ queues: { emails: { target: '30s' } }, outbox })
   const report = new Report()
   const ended = report.ends(1)
   await client.dispatch(new SentJob(), { fails: false })

@@ -2,17 +2,13 @@
  * The relay of the outbox: rows of a table in the application's database become jobs. The database is here SQLite; what
  * differs between databases is tested in `test/outbox`.
  */
-import Libsql from 'libsql'
 import { expect, test, vi } from 'vitest'
-import { Job, type JobsConfig } from '../../src/index.ts'
-import { newId } from '../../src/model/id.ts'
-import type { NewJob } from '../../src/model/record.ts'
-import { type NewRow, rowOfJob } from '../../src/outbox/row.ts'
-import { OUTBOX, OutboxTable } from '../../src/outbox/table.ts'
+import { Job } from '../../src/index.ts'
+import { OUTBOX } from '../../src/outbox/table.ts'
+import { Application, mail } from '../outbox/application.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
 const LONG = { timeout: 20_000, interval: 10 }
-const table = new OutboxTable('sqlite')
 
 class MailJob extends Job {
   static runs: number[] = []
@@ -20,43 +16,6 @@ class MailJob extends Job {
   handle({ n }: { n: number }) {
     MailJob.runs.push(n)
   }
-}
-
-/** A database of the application, and what a test does to it. */
-class Application {
-  readonly #client = new Libsql(':memory:')
-  /** Statements that are still to fail. */
-  isAway = false
-
-  constructor() {
-    for (const sql of table.create()) this.#client.exec(sql)
-  }
-
-  get outbox(): NonNullable<JobsConfig['outbox']> {
-    return { for: 'sqlite', execute: (sql, parameters) => this.run(sql, parameters) }
-  }
-
-  run(sql: string, parameters: readonly (string | number | null)[] = []): unknown {
-    if (this.isAway) throw new Error('the server is going down')
-    const statement = this.#client.prepare(sql)
-    if (/^\s*SELECT/.test(sql)) return statement.all(...parameters)
-    statement.run(...parameters)
-    return []
-  }
-
-  write(...rows: NewRow[]): string[] {
-    const { sql, parameters } = table.insert(rows)
-    this.run(sql, parameters)
-    return rows.map(({ id }) => id)
-  }
-
-  get rows(): Record<string, unknown>[] {
-    return this.run(`SELECT * FROM ${OUTBOX} ORDER BY place`) as Record<string, unknown>[]
-  }
-}
-
-function mail(n: number, fields: Partial<NewJob> = {}, queue = 'emails'): NewRow {
-  return rowOfJob(queue, { id: newId(), key: 'mail', payload: JSON.stringify({ n }), ...fields })
 }
 
 export function relaying(connect: Connect): void {
@@ -140,6 +99,22 @@ export function relaying(connect: Connect): void {
       ...{ state: 'cancelled', reason: 'rejected', payload: { n: 2 }, options: { tags: ['a'] }, runs: 0 },
       because: `it is unique, and job ${first} has not ended`,
     })
+  })
+
+  test('a row is found under the id of its job from the commit on, and while it cannot become one', async () => {
+    await using at = await setting()
+    const client = at.bench.client({ outbox: at.application.outbox })
+    const [id, late] = at.application.write(mail(7), mail(8, { delay: 60_000, priority: 3 }))
+    expect(await client.find(id!)).toMatchObject({
+      ...{ id, key: 'mail', queue: 'emails', state: 'waiting', payload: { n: 7 }, log: [] },
+      inOutbox: { age: expect.any(Number) },
+    })
+    expect(await client.find(late!)).toMatchObject({ state: 'delayed', priority: 3 })
+    expect(await client.find(id!, { queue: 'low' })).toBeUndefined()
+    expect(await client.find('nobody')).toBeUndefined()
+    await at.work()
+    await vi.waitFor(() => expect(MailJob.runs).toEqual([7]), LONG)
+    expect(await client.find(id!)).not.toHaveProperty('inOutbox')
   })
 
   test('while the database is away, this is said once, and the worker goes on', async () => {

@@ -11,6 +11,7 @@ import { textOf } from '../../words/thrown.ts'
 import { storeFindings } from '../findings/alarms.ts'
 import { type DoctorFinding, Examination } from '../findings/finding.ts'
 import { limiterFindings } from '../findings/limiter-findings.ts'
+import { lookAtOutbox, outboxFindings } from '../findings/outbox-findings.ts'
 import { scheduleFindings } from '../findings/schedule-findings.ts'
 import { serverFindings } from '../findings/server-findings.ts'
 import { unheardWorkers } from '../look/silent-workers.ts'
@@ -73,6 +74,7 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
       }),
       ...scheduleFindings(schedules, facts.workers, now),
       ...(await limiterFindings(store, configured.limiters, facts.workers, now)),
+      ...outboxFindings(await lookAtOutbox(configured)),
     ]
   } catch (error) {
     if (!JobsError.is(error)) throw error

@@ -3,11 +3,14 @@
  * schedules that are late, limiters that are stuck and circuits that are open. Each alarm reads it here:
  * `status()`, `/slo`, the metrics, and the dashboard.
  */
+import { defined } from '@s18i/lark/internal'
+import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
 import type { Inspection } from '../../store/contract/inspection.ts'
 import type { OpenSchedules, ScheduleInfo } from '../schedules/schedule-info.ts'
 import { fileFindings } from './file-findings.ts'
 import type { DoctorFinding, FindingCode } from './finding.ts'
 import { limiterFindings } from './limiter-findings.ts'
+import { lookAtOutbox, outboxFindings } from './outbox-findings.ts'
 import { scheduleFindings } from './schedule-findings.ts'
 import { serverFindings } from './server-findings.ts'
 
@@ -15,20 +18,29 @@ export function storeFindings(inspection: Inspection): DoctorFinding[] {
   return inspection.kind === 'redis' ? serverFindings(inspection) : fileFindings(inspection)
 }
 
+/** What is found, also what is well, and the rows of the outbox if there is one that can be read. */
+export interface Alarms {
+  findings: DoctorFinding[]
+  outbox?: OutboxBacklog
+}
+
 /** What the store and its schedules are found to be, also what is well. No right of the user is tried. */
-export async function lookForAlarms(open: OpenSchedules): Promise<DoctorFinding[]> {
+export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   const { store, settings } = open
-  const [inspection, schedules, workers, now] = await Promise.all([
+  const [inspection, schedules, workers, now, outbox] = await Promise.all([
     store.inspect(true),
     schedulesOf(open),
     store.workers(),
     store.now(),
+    lookAtOutbox(settings),
   ])
-  return [
+  const findings = [
     ...storeFindings(inspection),
     ...scheduleFindings(schedules, workers, now),
     ...(await limiterFindings(store, settings.limiters, workers, now)),
+    ...outboxFindings(outbox),
   ]
+  return { findings, ...(outbox instanceof Error ? {} : defined({ outbox })) }
 }
 
 /** Most stores have none, and then nothing is loaded that reads them. */
@@ -39,10 +51,13 @@ async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
 
 /** What is not wrong with the store, but with what it holds: its warnings are shown, too. */
 function isHeld(code: FindingCode): boolean {
-  return /^(schedule|limiter|circuit)-/.test(code)
+  return /^(schedule|limiter|circuit|outbox)-/.test(code)
 }
 
-/** The errors; and as warnings the paused schedules, the stuck limiters and the open circuits. */
+/**
+ * The errors; and as warnings the paused schedules, the stuck limiters, the open circuits, and rows of the
+ * outbox that cannot become jobs.
+ */
 export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
   return findings.filter(({ level, code }) => level === 'error' || (level === 'warning' && isHeld(code)))
 }

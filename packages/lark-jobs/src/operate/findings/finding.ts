@@ -48,6 +48,9 @@ export const findingCodes = {
   'limiter-used': 'Workers use each configured limiter.',
   'limiter-stuck': 'No job waits for more than a minute for a limiter that has granted nothing meanwhile.',
   'circuit-open': 'No circuit is open.',
+  'outbox-readable': 'The outbox of the configuration can be read.',
+  'outbox-relayed': 'No row of the outbox waits for more than a minute.',
+  'outbox-rows': 'Each row of the outbox can become a job.',
   'lark-versions': 'All workers, and this process, have one version of Lark.',
 } as const
 

@@ -55,6 +55,11 @@ export interface StoredJob<J extends JobLike = JobLike>
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
   /** What the job reported last by `this.progress()`. */
   progress?: unknown
+  /**
+   * The job is committed in the outbox, and not in the store yet. `age`: milliseconds since it was written.
+   * `error`: why it cannot become a job.
+   */
+  inOutbox?: { age: number; error?: string }
 }
 
 /** A stored job with its log. */

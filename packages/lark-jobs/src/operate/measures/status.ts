@@ -6,6 +6,7 @@ import { defined } from '@s18i/lark/internal'
 import { isKnown } from '../../model/every-key.ts'
 import { states, type WorkerRecord } from '../../model/record.ts'
 import { isHash, shownName } from '../../model/stored-name.ts'
+import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import {
   type Counts,
@@ -105,10 +106,12 @@ export interface Status {
    * warnings paused schedules, stuck limiters and open circuits.
    */
   alarms: DoctorFinding[]
+  /** The rows of the outbox. Missing: none is configured here, or it cannot be read, as an alarm says. */
+  outbox?: OutboxBacklog
 }
 
 /** Of the queues and the workers. */
-export type QueueStatuses = Omit<Status, 'alarms'>
+export type QueueStatuses = Omit<Status, 'alarms' | 'outbox'>
 
 /** @param targets milliseconds that the oldest job of a queue should wait at most, as configured */
 export async function status(

@@ -19,7 +19,7 @@ export interface KeyCounts {
 }
 
 export function metricsOf(
-  { at, latency, workers, queues, targets, findings }: Look,
+  { at, latency, workers, queues, targets, findings, outbox }: Look,
   counts: readonly KeyCounts[],
   found: readonly FindingCount[],
 ): string {
@@ -70,6 +70,14 @@ export function metricsOf(
   const doctor = gauge('findings', 'Findings of the doctor: errors and warnings, by what was looked for.')
   for (const { code, severity, count } of found) doctor.add({ code, severity }, count)
 
+  const rows = gauge('outbox_rows', 'Rows of the outbox: those that wait, and those that cannot become jobs.')
+  const oldestRow = gauge('outbox_oldest_seconds', 'How old the oldest row is that waits; 0 if none does.')
+  if (outbox !== undefined) {
+    rows.add({ state: 'waiting' }, outbox.waiting)
+    rows.add({ state: 'bad' }, outbox.bad)
+    oldestRow.add({}, outbox.age / 1_000)
+  }
+
   const alive = gauge('workers', 'Live workers.')
   for (const state of workerStates)
     alive.add({ state }, workers.filter((worker) => worker.state === state).length)
@@ -101,6 +109,7 @@ export function metricsOf(
     late,
     resting,
     doctor,
+    ...(outbox === undefined ? [] : [rows, oldestRow]),
     oldest,
     target,
     stored,

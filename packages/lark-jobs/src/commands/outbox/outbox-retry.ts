@@ -1,0 +1,20 @@
+import { arg, Command } from '@s18i/lark'
+import { Jobs } from '../../api/default-jobs.ts'
+import { plural } from '../../words/plural.ts'
+import { byCommand } from '../words/by-command.ts'
+
+/** `lark outbox:retry`: the relay takes rows again that could not become jobs. */
+export class OutboxRetryCommand extends Command {
+  readonly key = 'outbox:retry'
+  override description = 'Let the relay take rows of the outbox again that could not become jobs'
+  ids = arg.strings('The ids of their jobs. Default: all of them', { required: false })
+
+  async handle() {
+    const { ids } = this
+    await using jobs = Jobs
+    const bad = await byCommand(jobs).outbox.retry(ids.length === 0 ? undefined : ids)
+    if (this.json) return { bad, ids }
+    this.success(`The relay takes ${ids.length === 0 ? plural(bad, 'row') : plural(ids.length, 'row')} again`)
+    return true
+  }
+}

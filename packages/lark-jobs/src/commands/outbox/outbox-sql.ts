@@ -1,0 +1,17 @@
+import { Command, flag } from '@s18i/lark'
+import { dialects } from '../../outbox/dialect.ts'
+import { OutboxTable } from '../../outbox/table.ts'
+
+/** `lark outbox:sql`: what creates the table, for the migrations of an application. It needs no database. */
+export class OutboxSqlCommand extends Command {
+  readonly key = 'outbox:sql'
+  override description = 'Print the SQL that creates the tables of the outbox, for your migrations'
+  for = flag.enum('The database', dialects, { default: 'postgres' })
+
+  handle() {
+    const statements = new OutboxTable(this.for).create()
+    if (this.json) return { for: this.for, statements }
+    for (const sql of statements) this.line(`${sql};`)
+    return true
+  }
+}

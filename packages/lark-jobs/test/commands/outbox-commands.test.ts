@@ -1,0 +1,121 @@
+/** The commands of the outbox, and what status, doctor and metrics say of it. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryConsole, run } from '@s18i/lark'
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
+import { JobsDoctorCommand } from '../../src/commands/look/jobs-doctor.ts'
+import { JobsStatusCommand } from '../../src/commands/look/jobs-status.ts'
+import { OutboxInstallCommand } from '../../src/commands/outbox/outbox-install.ts'
+import { OutboxListCommand } from '../../src/commands/outbox/outbox-list.ts'
+import { OutboxRetryCommand } from '../../src/commands/outbox/outbox-retry.ts'
+import { OutboxSqlCommand } from '../../src/commands/outbox/outbox-sql.ts'
+import { Jobs } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
+import { dialects } from '../../src/outbox/dialect.ts'
+import { OUTBOX, OutboxTable } from '../../src/outbox/table.ts'
+import { scrape } from '../../src/telemetry/prometheus/scrape.ts'
+import { Application, mail } from '../outbox/application.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'lark-outbox-'))
+const commands = [
+  ...[OutboxSqlCommand, OutboxInstallCommand, OutboxListCommand, OutboxRetryCommand],
+  ...[JobsStatusCommand, JobsDoctorCommand],
+]
+let files = 0
+let application: Application
+
+beforeEach(() => {
+  files++
+  application = new Application()
+})
+afterEach(() => Jobs.close())
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** As if `lark.config` said so. A command closes what it used. */
+function configure(): void {
+  Jobs.configure({ connection: `sqlite:${join(folder, `${files}.db`)}`, outbox: application.outbox })
+}
+
+async function lark(words: string[], answers?: string[]) {
+  configure()
+  const console = new MemoryConsole(answers && { answers })
+  const code = await run(words, { commands, console })
+  await Jobs.close()
+  return { code, said: console.stdout + console.stderr, json: () => JSON.parse(console.stdout) }
+}
+
+test.each(dialects)('outbox:sql prints what creates the tables: %s', async (dialect) => {
+  const statements = new OutboxTable(dialect).create()
+  const { code, said } = await lark(['outbox:sql', `--for=${dialect}`])
+  expect([code, said]).toEqual([0, `${statements.join(';\n')};\n`])
+  expect((await lark(['outbox:sql', `--for=${dialect}`, '--json'])).json()).toEqual({
+    for: dialect,
+    statements,
+  })
+})
+
+test('outbox:install creates them, after a question', async () => {
+  application = new Application(false)
+  expect(await lark(['outbox:list'])).toMatchObject({
+    code: 1,
+    said: expect.stringContaining('has no table lark_outbox'),
+  })
+  expect((await lark(['outbox:install', '--dry-run'])).said).toContain(`Would create the table ${OUTBOX}`)
+  expect((await lark(['outbox:install'], ['n'])).said).toContain('Nothing was created')
+  expect(() => application.rows).toThrow()
+  expect((await lark(['outbox:install'], ['y'])).said).toContain(`The table ${OUTBOX} is there`)
+  expect((await lark(['outbox:install', '--yes', '--json'])).json()).toEqual({
+    table: OUTBOX,
+    installed: true,
+  })
+  expect(application.rows).toEqual([])
+})
+
+test('outbox:list shows what waits and what cannot become a job; outbox:retry lets the relay take it', async () => {
+  expect((await lark(['outbox:list'])).said).toContain('0 rows wait for the relay')
+  const [bad, good] = application.write({ ...mail(1), body: '{' }, mail(2))
+  application.run(
+    `UPDATE ${OUTBOX} SET error = 'no JSON\u001b[2J', written = written - 90000 WHERE id = '${bad}'`,
+  )
+  const { said } = await lark(['outbox:list'])
+  expect(said).not.toContain('\u001b[2J')
+  expect(said).toMatch(new RegExp(`${bad} +unreadable +emails +1 min 30 s +no JSON`))
+  expect(said).toMatch(new RegExp(`${good} +mail +emails`))
+  expect(said).toMatch(/1 row waits for the relay, the oldest for .+; 1 row cannot become jobs/)
+  const { rows, ...rest } = (await lark(['outbox:list', '--bad', '--json'])).json()
+  expect(rest).toEqual({ waiting: 1, bad: 1, age: expect.any(Number) })
+  expect(rows).toMatchObject([{ id: bad, queue: 'emails', kind: 'unreadable' }])
+  const page = (await lark(['outbox:list', '--limit=1', '--json'])).json()
+  expect((await lark(['outbox:list', `--after=${page.after}`, '--json'])).json().rows).toMatchObject([
+    { id: good },
+  ])
+  expect((await lark(['outbox:retry', '--json'])).json()).toMatchObject({ bad: 1 })
+  expect(application.rows.map(({ error }) => error)).toEqual([null, null])
+})
+
+test('status, doctor and metrics: what waits, what stands still, what cannot become a job, what is away', async () => {
+  configure()
+  expect(await Jobs.status()).toMatchObject({ outbox: { waiting: 0, bad: 0, age: 0 }, alarms: [] })
+  const metrics = await scrape(insideOf(Jobs))
+  expect(metrics).toContain('lark_jobs_outbox_rows{state="waiting"} 0')
+  application.write(mail(1), mail(2))
+  application.run(`UPDATE ${OUTBOX} SET written = written - 120000`)
+  application.run(`UPDATE ${OUTBOX} SET error = 'no' WHERE place = 2`)
+  const { outbox, alarms } = await Jobs.status()
+  expect(outbox).toMatchObject({ waiting: 1, bad: 1 })
+  expect(outbox!.age).toBeGreaterThanOrEqual(120_000)
+  expect(alarms).toMatchObject([
+    {
+      code: 'outbox-relayed',
+      level: 'error',
+      text: expect.stringMatching(/^stands still: 1 row waits, the oldest for 2 min/),
+    },
+    { code: 'outbox-rows', level: 'warning', text: 'has 1 row that cannot become jobs' },
+  ])
+  await Jobs.close()
+  expect((await lark(['jobs:status'])).said).toContain('stands still')
+  expect((await lark(['jobs:doctor'])).said).toContain('has 1 row that cannot become jobs')
+  application.isAway = true
+  expect((await lark(['jobs:status'])).said).toContain('The database of the outbox does not answer')
+})

@@ -1,0 +1,48 @@
+/** A database of an application with an outbox, as SQLite in memory, and what a test does to it. */
+import Libsql from 'libsql'
+import type { JobsConfig } from '../../src/index.ts'
+import { newId } from '../../src/model/id.ts'
+import type { NewJob } from '../../src/model/record.ts'
+import { type NewRow, rowOfJob } from '../../src/outbox/row.ts'
+import { OUTBOX, OutboxTable } from '../../src/outbox/table.ts'
+
+const table = new OutboxTable('sqlite')
+
+export class Application {
+  readonly #client = new Libsql(':memory:')
+  /** The database throws at each statement. */
+  isAway = false
+
+  /** @param isInstalled whether the tables are there */
+  constructor(isInstalled = true) {
+    if (isInstalled) for (const sql of table.create()) this.#client.exec(sql)
+  }
+
+  get outbox(): NonNullable<JobsConfig['outbox']> {
+    return { for: 'sqlite', execute: (sql, parameters) => this.run(sql, parameters) }
+  }
+
+  run(sql: string, parameters: readonly (string | number | null)[] = []): unknown {
+    if (this.isAway) throw new Error('the server is going down')
+    const statement = this.#client.prepare(sql)
+    if (/^\s*SELECT/.test(sql)) return statement.all(...parameters)
+    statement.run(...parameters)
+    return []
+  }
+
+  /** @returns the ids of the jobs */
+  write(...rows: NewRow[]): string[] {
+    const { sql, parameters } = table.insert(rows)
+    this.run(sql, parameters)
+    return rows.map(({ id }) => id)
+  }
+
+  get rows(): Record<string, unknown>[] {
+    return this.run(`SELECT * FROM ${OUTBOX} ORDER BY place`) as Record<string, unknown>[]
+  }
+}
+
+/** The row of a job with the key `mail`. */
+export function mail(n: number, fields: Partial<NewJob> = {}, queue = 'emails'): NewRow {
+  return rowOfJob(queue, { id: newId(), key: 'mail', payload: JSON.stringify({ n }), ...fields })
+}
