@@ -20,6 +20,7 @@ export const contents = [
     pages: [
       'creating-jobs',
       'dispatching-jobs',
+      'transactions',
       'handles',
       'payloads',
       'job-functions',

@@ -27,6 +27,8 @@ const tsconfig = JSON.stringify({
 
 /** Packages that docs/web-servers.md needs. */
 const servers = ['express', '@types/express', 'fastify', 'hono', '@hono']
+/** Packages that docs/transactions.md needs. */
+const databases = ['drizzle-orm', 'kysely', 'mysql2', 'pg', '@types/pg', 'postgres']
 
 export async function makeApp(
   files: Record<string, string>,
@@ -34,7 +36,7 @@ export async function makeApp(
 ): Promise<App> {
   const app = await App.make({ 'tsconfig.json': tsconfig, '.git/HEAD': '', ...files }, env)
   await mkdir(join(app.folder, 'node_modules/@types'))
-  for (const name of ['@types/node', ...servers])
+  for (const name of ['@types/node', ...servers, ...databases])
     await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
   return app
 }

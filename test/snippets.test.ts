@@ -62,6 +62,17 @@ const leftOut: Record<string, Record<string, string>> = {
       "async (talk: object[]) => ({ role: 'model', text: String(talk.length), calls: [] as { id: string; isRisky: boolean }[] })",
     useTool: 'async (call: { id: string }, options: { idempotencyKey: string }): Promise<string> => call.id',
   },
+  'docs/transactions.md': {
+    db: "undefined as unknown as import('drizzle-orm/node-postgres').NodePgDatabase",
+    orders: 'undefined as any',
+    client: "undefined as unknown as import('pg').Client",
+    sql: "undefined as unknown as import('postgres').Sql",
+    prisma:
+      '{ $transaction: async (act: (tx: { order: { create: (row: object) => Promise<void> } }) => Promise<void>) => void act }',
+    kysely: "undefined as unknown as import('kysely').Kysely<{ orders: { id: number } }>",
+    connection: "undefined as unknown as import('mysql2/promise').Connection",
+    manager: '{ query: async (sql: string, parameters: unknown[]): Promise<void> => void [sql, parameters] }',
+  },
   'docs/results.md': { id: "'0VQ6n2Kx8aB1c'" },
   'docs/events.md': {
     readCursor: 'async (): Promise<string | undefined> => undefined',

@@ -141,8 +141,8 @@ export class Inside implements Operated {
   enqueue(job: JobLike, payloads: readonly unknown[], options?: unknown): Promise<boolean> {
     try {
       const made = newJobs(job, payloads)
-      if (options !== undefined || this.#transactions?.isOpen)
-        return this.#addOf(job, made, txOf('dispatch()', options))
+      const tx = options === undefined ? undefined : this.txOf(options)
+      if (tx !== undefined || this.#transactions?.isOpen) return this.#addOf(job, made, tx)
       if (this.#opened === undefined || made.records.length !== 1)
         return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
       // The short way of most dispatches.
@@ -158,7 +158,7 @@ export class Inside implements Operated {
   async dispatchDrafts(drafts: readonly Draft[], options?: unknown): Promise<JobHandle[]> {
     const says = drafts.map((draft) => readDraft(draft))
     const made = says.map((each) => draftedJob(each))
-    const tx = transactionOf(says, options)
+    const tx = this.#txOfAll(says, options)
     if (tx !== undefined || this.#transactions?.isOpen) {
       await this.#add(made, tx, this.dispatchDrafts)
       return made.map(({ queue, records: [record] }) => {
@@ -180,7 +180,7 @@ export class Inside implements Operated {
     const end = this.#underway.begin()
     const isOpen = this.#transactions?.isOpen
     try {
-      const tx = txOf('dispatch()', options)
+      const tx = this.txOf(options)
       const { dispatchOf } = await import('./flows/flow-dispatch.ts')
       const transaction = tx !== undefined || isOpen ? { of: this.#transacted, tx } : undefined
       return await dispatchOf(this, flow, transaction)
@@ -357,6 +357,22 @@ export class Inside implements Operated {
     return this.#transactions
   }
 
+  /** The handle of the transaction that the options of a dispatch name. @throws JOB_INVALID */
+  protected txOf(options: unknown): TransactionHandle | undefined {
+    return txOf('dispatch()', options)
+  }
+
+  /** The transaction of all drafts of a call. @throws JOB_INVALID if they have several */
+  #txOfAll(says: readonly Drafted[], options: unknown): TransactionHandle | undefined {
+    if (options === undefined && says.every(({ transaction }) => transaction === undefined)) return undefined
+    const [first, ...others] = says.map(({ transaction = options }) => this.txOf(transaction))
+    if (others.every((each) => each === first)) return first
+    const message = 'Jobs.dispatch() was given drafts that belong to different transactions'
+    throw new JobsError('JOB_INVALID', message, {
+      hint: 'Give the transaction to the call: Jobs.dispatch(drafts, { tx })',
+    })
+  }
+
   /** Adds the jobs of a `dispatch` or `dispatchMany` to a transaction. */
   async #addOf(job: JobLike, made: NewJobs, tx: TransactionHandle | undefined): Promise<boolean> {
     await this.#add([made], tx, this.enqueue)
@@ -407,18 +423,4 @@ export class Inside implements Operated {
       end()
     }
   }
-}
-
-/** The transaction of all drafts of a call. @throws JOB_INVALID if they have several */
-function transactionOf(says: readonly Drafted[], options: unknown): TransactionHandle | undefined {
-  if (options === undefined && says.every(({ transaction }) => transaction === undefined)) return undefined
-  const [first, ...others] = says.map(({ transaction = options }) => txOf('dispatch()', transaction))
-  if (others.every((each) => each === first)) return first
-  throw new JobsError(
-    'JOB_INVALID',
-    'Jobs.dispatch() was given drafts that belong to different transactions',
-    {
-      hint: 'Give the transaction to the call: Jobs.dispatch(drafts, { tx })',
-    },
-  )
 }

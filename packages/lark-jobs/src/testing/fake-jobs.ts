@@ -64,35 +64,40 @@ class FakeInside extends Inside {
     this.#options = options
   }
 
-  override enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+  override enqueue(job: JobLike, payloads: readonly unknown[], options?: unknown): Promise<boolean> {
     const Class = job.constructor as JobConstructor
     return this.#dispatch(
       () => this.#options.classes.meet(Class),
-      () => super.enqueue(job, payloads),
+      () => super.enqueue(job, payloads, options),
       (answer) => (answer && notedIn(job)?.ids) || newJobs(job, payloads).records.map(({ id }) => id),
     )
   }
 
-  override dispatchDrafts(drafts: readonly Draft[]): Promise<JobHandle[]> {
+  override dispatchDrafts(drafts: readonly Draft[], options?: unknown): Promise<JobHandle[]> {
     const said = () => drafts.map((draft) => readDraft(draft))
     return this.#dispatch(
       () => said().forEach(({ Class }) => void this.#options.classes.meet(Class)),
-      () => super.dispatchDrafts(drafts),
+      () => super.dispatchDrafts(drafts, options),
       (handles) =>
         handles?.map(({ id }) => id) ??
         said().flatMap((each) => draftedJob(each).records.map(({ id }) => id)),
     )
   }
 
-  override dispatchFlow(flow: FlowDraft): Promise<FlowHandle> {
+  override dispatchFlow(flow: FlowDraft, options?: unknown): Promise<FlowHandle> {
     return this.#dispatch(
       () => this.#meetAll(flow),
       async () => {
-        const { id, isNew } = await super.dispatchFlow(flow)
+        const { id, isNew } = await super.dispatchFlow(flow, options)
         return new FakeFlowHandle(this, this.#options, id, {}, isNew)
       },
       (handle) => (handle === undefined ? [] : [handle.id]),
     )
+  }
+
+  /** The database of the test has no relay: what is dispatched in a transaction is queued at once. */
+  protected override txOf(options: unknown): undefined {
+    super.txOf(options)
   }
 
   override async watcher(): Promise<WatchedStore> {

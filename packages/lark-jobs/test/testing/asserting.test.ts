@@ -277,3 +277,30 @@ test('dispatchNow runs at once, and hooks and middleware of the configuration ap
   expect(seen).toEqual(['report', 'report completed'])
   fake.assertNothingDispatched()
 })
+
+test('what is dispatched in a transaction is queued at once, because nothing relays the rows of a test', async () => {
+  await using fake = Jobs.fake({ config, jobs: [ReportJob] })
+  const tx = { for: 'sqlite' as const, execute: () => expect.unreachable() }
+  await new ReportJob().dispatch({ month: 1 }, { tx })
+  await ReportJob.with({ month: 2 }).in(tx).dispatch()
+  await chain([ReportJob.with({ month: 3 })]).dispatch({ tx })
+  fake.assertDispatched(ReportJob, { month: 1 })
+  fake.assertDispatched(ReportJob, { month: 2 })
+  fake.assertDispatched(ReportJob, { month: 3 })
+  await expect(new ReportJob().dispatch({ month: 4 }, { trx: tx } as never)).rejects.toThrow('not { tx }')
+})
+
+test('Jobs.transaction() holds back what is dispatched in it, and drops it', async () => {
+  await using fake = Jobs.fake({ config, jobs: [ReportJob] })
+  await Ordinary.transaction(async () => {
+    await new ReportJob().dispatch({ month: 1 })
+    fake.assertNothingDispatched()
+  })
+  fake.assertDispatched(ReportJob, { month: 1 })
+  const declined = Ordinary.transaction(async () => {
+    await new ReportJob().dispatch({ month: 2 })
+    throw new Error('declined')
+  })
+  await expect(declined).rejects.toThrow('declined')
+  fake.assertNotDispatched(ReportJob, { month: 2 })
+})
