@@ -169,6 +169,15 @@ test('queues and workers', async () => {
     const remarks = [...remarksOn(facts)].map(({ text }) => text)
     const isLate = remarks.some((text) => /its target is|has ended within a minute/.test(text))
     expect(isLate, remarks.join()).toBe(found.some((each) => each.endsWith('queue-late')))
+    // And of one whose jobs fail.
+    for (const [code, words] of [
+      ['failing-jobs', /^emails: .+ failed within an hour: see lark jobs:failed --group --queue=emails$/],
+      ['retrying-jobs', /^emails: .+ for the next try: see lark jobs:list .*--queue=emails/],
+    ] as const)
+      expect(
+        remarks.some((text) => words.test(text)),
+        remarks.join(),
+      ).toBe(found.some((each) => each.endsWith(code)))
     return found
   }
   expect(await look([worker()])).toEqual([])

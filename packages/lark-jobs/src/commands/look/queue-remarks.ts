@@ -1,6 +1,6 @@
 /**
- * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what
- * waits for a worker that nobody has started. Also of the workers of which the store does not hear, and of
+ * What people should know of the queues: what is paused and how to resume it, what cannot be read, what
+ * fails, and what waits for a worker that nobody has started. Also of the workers of which the store does not hear, and of
  * the schedules that do not tick.
  */
 import { visible } from '@s18i/lark/internal'
@@ -15,6 +15,7 @@ import type {
 } from '../../operate.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
+import { failingWords, retryingWords } from '../../words/failing-words.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import { plural } from '../../words/plural.ts'
@@ -66,6 +67,13 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
           `${queue}: ${strandedWords(stranded, Date.now())}: see ${commandFor({ do: 'see-why', job: stranded.id })}`,
         ),
       )
+  for (const { queue, lastHour, retrying } of queues) {
+    const [failing, again] = [failingWords(lastHour), retryingWords(retrying)]
+    if (failing.isMany)
+      yield warn(visible(`${queue}: ${failing.text}: see ${commandFor({ do: 'see-failures', queue })}`))
+    if (again.isMany)
+      yield warn(visible(`${queue}: ${again.text}: see ${commandFor({ do: 'see-retrying', queue })}`))
+  }
   for (const { queue, dropped } of queues)
     if (dropped !== undefined)
       yield warn(

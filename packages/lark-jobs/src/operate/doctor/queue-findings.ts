@@ -10,21 +10,13 @@ import { version as own } from '../../model/version.ts'
 import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../../store/contract/store.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
+import { failingWords, retryingWords } from '../../words/failing-words.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
 import { type DoctorFinding, Examination } from '../findings/finding.ts'
 import type { DeadlyJob } from '../look/silent-workers.ts'
 import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
-
-/** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
-const MANY_RETRYING = 100
-
-/**
- * So many jobs of a queue, and such a share of those that ended within an hour, fail for a reason that they
- * have in common.
- */
-const FAILING = { count: 10, share: 0.1 }
 
 /** A look at the jobs of a partition: the first of each state. */
 export interface PartitionSample {
@@ -267,17 +259,16 @@ function checkStranded({ queue, stranded }: QueueStatus, now: number, found: Exa
   )
 }
 
-function checkFailing({ queue, lastHour: { failed, completed } }: QueueStatus, found: Examination): void {
-  const ended = failed + completed
-  const text = `${failed.toLocaleString('en')} of ${plural(ended, 'job')} failed within an hour`
-  if (failed < FAILING.count || failed < ended * FAILING.share) found.ok('failing-jobs', text)
-  else found.warn('failing-jobs', text, 'See why, by kind: ', { do: 'see-failures', queue })
+function checkFailing({ queue, lastHour }: QueueStatus, found: Examination): void {
+  const { text, isMany } = failingWords(lastHour)
+  if (isMany) found.warn('failing-jobs', text, 'See why, by kind: ', { do: 'see-failures', queue })
+  else found.ok('failing-jobs', text)
 }
 
 function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {
-  const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
-  if (retrying < MANY_RETRYING) found.ok('retrying-jobs', text)
-  else found.warn('retrying-jobs', text, 'See what they threw: ', { do: 'see-retrying', queue })
+  const { text, isMany } = retryingWords(retrying)
+  if (isMany) found.warn('retrying-jobs', text, 'See what they threw: ', { do: 'see-retrying', queue })
+  else found.ok('retrying-jobs', text)
 }
 
 function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Examination): void {

@@ -1,0 +1,26 @@
+/**
+ * That many jobs of a queue fail, for people: for a reason that they have in common, or so that many wait for
+ * their next try.
+ */
+import { plural } from './plural.ts'
+
+/** So many jobs of a queue, and such a share of those that ended within an hour. */
+const FAILING = { count: 10, share: 0.1 }
+/** So many wait for their next try. */
+const RETRYING = 100
+
+interface Told {
+  text: string
+  isMany: boolean
+}
+
+export function failingWords({ failed, completed }: { failed: number; completed: number }): Told {
+  const ended = failed + completed
+  const text = `${failed.toLocaleString('en')} of ${plural(ended, 'job')} failed within an hour`
+  return { text, isMany: failed >= FAILING.count && failed >= ended * FAILING.share }
+}
+
+export function retryingWords(retrying: number): Told {
+  const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
+  return { text, isMany: retrying >= RETRYING }
+}
