@@ -179,7 +179,7 @@ test.each([
       bytes: '1',
       why: 'uses .+ of 1 bytes \\(maxmemory\\): \\d+ %',
     },
-    means: 'Its store refuses new jobs when it is full, and begins those that it has',
+    means: 'Its store takes no new jobs and signals when it is full, and begins the jobs that it has',
     lost: '',
   },
   {
@@ -202,7 +202,8 @@ test.each([
     ...{ alarms: [`error ${code}`], monitor: false, gauges: [`store_errors{code="${code}"} 1`] },
   })
   expect(remarks).toEqual([expect.stringMatching(`^warn: redis://.+: ${why}: lark jobs:doctor$`)])
-  expect(slo).toEqual({ status: 503, text: expect.stringMatching(`^redis://.+: ${why}\n$`) })
+  const unserved = 'default: jobs wait, and no worker serves it\n'
+  expect(slo).toEqual({ status: 503, text: expect.stringMatching(`^redis://.+: ${why}\n${unserved}$`) })
   expect(levels).toEqual({ errors: [code], late: 0, paused: 0 })
   for (const [id, kind] of [
     [waits!.id, 'no-worker'],
@@ -220,8 +221,9 @@ test.each([
     hint: expect.stringMatching(`^Jobs that have ended .+: see lark jobs:failed${lost}$`),
   })
   await command(server.url, 'CONFIG', 'SET', 'maxmemory', '0')
-  expect(await alarmsOf(bench)).toMatchObject({ alarms: [], monitor: true, slo: { status: 200 }, gauges: [] })
   expect((await reasons(waits!.id)).map(({ kind }) => kind)).not.toContain('store')
+  await bench.jobs.cancel({ all: true })
+  expect(await alarmsOf(bench)).toMatchObject({ alarms: [], monitor: true, slo: { status: 200 }, gauges: [] })
 })
 
 test('a missing or wrong password is an error at once, which does not repeat the password', async () => {

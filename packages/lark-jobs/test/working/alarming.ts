@@ -59,19 +59,23 @@ export function alarming(connect: Connect) {
       const named = levels.findings.filter(({ code, count }) => code.startsWith('queue-') && count > 0)
       expect(named.map(({ code, severity, count }) => `${count} ${severity} ${code}`)).toEqual(counted)
       const errors = findings.filter(({ level }) => level === 'error')
-      return { ok, errors: errors.map(({ code, subject }) => `${code} ${subject}`), counted: counted.sort() }
+      const { text: slo } = await answerOfStore('/slo', insideOf(jobs))
+      const all = errors.map(({ code, subject }) => `${code} ${subject}`)
+      return { ok, errors: all, slo, counted: counted.sort() }
     }
     const others = '2 warning queue-served'
-    expect(await found()).toEqual({ ok: true, errors: [], counted: ['3 warning queue-served'] })
+    const well = { ok: true, errors: [], slo: 'ok\n' }
+    expect(await found()).toEqual({ ...well, counted: ['3 warning queue-served'] })
     // A misspelt queue, for which there is neither a worker nor a limit.
     await bench.client({ queues: ['emials'] }).dispatch(new MisspeltJob())
     expect(await found()).toEqual({
-      ...{ ok: false, errors: ['queue-served emials'] },
+      ...{ ok: false, errors: ['queue-served emials'], slo: 'emials: jobs wait, and no worker serves it\n' },
       counted: ['1 error queue-served', '1 warning queue-configured', '3 warning queue-served'],
     })
     // There the limit decides for how long a job may wait.
     await bench.jobs.move({ queue: 'emials' }, 'default')
-    expect(await found()).toEqual({ ok: true, errors: [], counted: ['1 error queue-served', others] })
+    const waiting = 'default: jobs wait, and no worker serves it\n'
+    expect(await found()).toEqual({ ...well, slo: waiting, counted: ['1 error queue-served', others] })
   })
 
   test('a late schedule reddens every alarm, until it ticks; a paused one is named, and reddens none', async () => {

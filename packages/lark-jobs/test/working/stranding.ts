@@ -97,6 +97,8 @@ export function stranding(connect: Connect) {
           /^default: the oldest job has waited .+ \(no worker could read 2 of them\)\n$/,
         ),
       })
+      const untargeted = insideOf(bench.client({ queues: ['default', 'low'] }))
+      expect((await answerOfStore('/slo', untargeted)).text).toBe('default: no worker could read 2 jobs\n')
       expect(found.gauge).toBe('2')
       expect(found.age).toBeGreaterThan(0)
       expect(found.levels).toMatchObject({ stranded: 2, states: { waiting: 2, delayed: 0 } })

@@ -12,8 +12,8 @@ import type { Reason } from './reason.ts'
 const meanings: Partial<Record<FindingCode, string>> = {
   eviction: 'Its store may lose it',
   'disk-writes': 'Its store may lose it',
-  memory: 'Its store refuses new jobs when it is full, and begins those that it has',
-  'disk-space': 'Its store refuses new jobs, and begins those that it has',
+  memory: 'Its store takes no new jobs and signals when it is full, and begins the jobs that it has',
+  'disk-space': 'Its store takes no new jobs, and begins those that it has',
 }
 
 /** A server that does not answer is nothing to a job: the one that has it has answered. */

@@ -4,8 +4,8 @@
  *   /live     whether the process should go on: it is not well if its event loop stands still, if it asks the
  *             store nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
  *   /ready    whether it takes jobs: the store has answered, and it is not quiet
- *   /slo      whether the oldest job of each queue has waited for no longer than its target, the store has no
- *             error, and schedules tick when they are due
+ *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue
+ *             without one can run, the store has no error, and schedules tick when they are due
  *   /metrics  for Prometheus
  */
 
@@ -13,6 +13,7 @@ import { oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../../operate/operated.ts'
 import { milliseconds, readable } from '../../words/duration.ts'
+import { plural } from '../../words/plural.ts'
 import { textOf } from '../../words/thrown.ts'
 import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'
 import { lookAt } from '../look.ts'
@@ -60,13 +61,20 @@ export async function answerOfStore(path: string, jobs: Operated): Promise<HttpA
 
 async function slo(jobs: Operated): Promise<HttpAnswer> {
   try {
-    const { at, queues, targets, findings } = await lookAt(jobs)
+    const { at, queues, workers, targets, findings } = await lookAt(jobs)
     const late = queues.flatMap(({ queue, standings }) => {
-      const [target, oldest] = [targets.get(queue), oldestOf(standings)]
-      if (target === undefined || oldest === undefined || at - oldest <= target) return []
+      const [target, oldest, stranded] = [targets.get(queue), oldestOf(standings), strandedIn(standings)]
+      if (oldest === undefined) return []
+      // Without a target, a job may wait for however long; but not for ever.
+      if (target === undefined && stranded > 0)
+        return `${queue}: no worker could read ${plural(stranded, 'job')}`
+      if (target === undefined)
+        return workers.some(({ queues }) => queues.includes(queue))
+          ? []
+          : `${queue}: jobs wait, and no worker serves it`
+      if (at - oldest <= target) return []
       const age = readable(Math.round((at - oldest) / 1_000) * 1_000)
       const paused = standings.some(({ isPaused }) => isPaused) ? ' (paused)' : ''
-      const stranded = strandedIn(standings)
       const unread = stranded > 0 ? ` (no worker could read ${stranded} of them)` : ''
       return `${queue}: the oldest job has waited for ${age}, its target is ${readable(target)}${paused}${unread}`
     })
