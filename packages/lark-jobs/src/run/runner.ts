@@ -196,11 +196,8 @@ async function undone(execution: Execution, jobClass: JobClass, handled: Promise
   const what = found.kind === 'failed' ? listed(found.steps.slice(0, 5)) : 'its steps'
   const error = new JobsError(
     'UNDO_FAILED',
-    `${jobClass.name}: ${what} could not be undone: ${textOf(found.error)}`,
-    {
-      hint: `Undo by hand what is left. ${wouldEnd(readLaterEnd(undoing))}`,
-      cause: found.error,
-    },
+    `${jobClass.name}: ${what} could not be undone: ${textOf(found.error)}. ${wouldEnd(readLaterEnd(undoing))}`,
+    { hint: 'Undo by hand what is left', cause: found.error },
   )
   return found.kind === 'failed' ? failedForGood(error, execution) : await failure(error, execution, jobClass)
 }
@@ -214,8 +211,9 @@ function endOf(end: LaterEnd, execution: Execution): Outcome {
   return { kind: 'cancelled', reason: end.reason }
 }
 
+/** Why its steps were undone: nothing else that is kept of the job says it. */
 function wouldEnd(end: LaterEnd): string {
-  return end.kind === 'failed' ? `The job had failed: ${end.error.message}` : 'The job was cancelled.'
+  return end.kind === 'failed' ? `It had failed: ${end.error.message}` : 'It had been cancelled'
 }
 
 function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined {
