@@ -1115,7 +1115,8 @@ test('troubles that take long to find are asked for once, for all who look; a fa
   const paused = { code: 'schedule-paused', level: 'warning', subject: 'c', text: 'paused' }
   doctor.mockResolvedValue([late, { code: 'memory', level: 'warning' }, paused])
   const missed = { id: 'a', skipped: [{ why: 'missed', to: Date.now() - 1_000 }] }
-  const status = async () => ({ alarms: [late, paused] })
+  let alarms = [late, paused]
+  const status = async () => ({ alarms })
   const store = { doctor, status, schedules: { list: async () => [missed, { skipped: [] }] } } as never
   const troubles = new Troubles()
   await expect(troubles.now(store)).rejects.toThrow('away')
@@ -1124,6 +1125,11 @@ test('troubles that take long to find are asked for once, for all who look; a fa
     { missed: 2, errors: 1, alarms: [late, paused] },
     { missed: 2, errors: 1, alarms: [late, paused] },
   ])
+  // The alarms hold for some seconds, the rest for a minute.
+  alarms = [{ code: 'memory', level: 'error', subject: 'd', text: 'full' }]
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 6_000)
+  expect(await troubles.now(store)).toEqual({ missed: 2, errors: 1, alarms })
+  vi.restoreAllMocks()
   expect(doctor).toHaveBeenCalledTimes(2)
 })
 

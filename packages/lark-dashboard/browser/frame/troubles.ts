@@ -10,7 +10,7 @@ import { snapshot } from '../data/live.ts'
 import { plural } from '../parts/numbers.ts'
 
 /** Milliseconds between two questions, while the page is seen. */
-const EVERY = 60_000
+const EVERY = 5_000
 /** Milliseconds after which a worker that should be heard every five seconds counts as silent. */
 const SILENT = 15_000
 
@@ -19,7 +19,7 @@ export interface Trouble {
   title: string
 }
 
-/** What the server finds more rarely; undefined until it has answered. */
+/** What the server finds beside the snapshots; undefined until it has answered. */
 const found = signal<FoundTroubles | undefined>(undefined)
 
 /** What no queue shows, as the server found it last. */
@@ -66,7 +66,7 @@ export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(
   return Object.fromEntries(Object.entries(counts).filter(([, { count }]) => count > 0))
 })
 
-/** Asks now and each minute, while the page is seen. */
+/** Asks now, and again and again while the page is seen. */
 export function watchTroubles(): void {
   let asked = Number.NEGATIVE_INFINITY
   const ask = () => {

@@ -1,42 +1,42 @@
 /**
- * Troubles that the snapshot of each second does not tell, because to find them takes longer. They are asked
- * for at most once a minute, for all viewers together.
+ * Troubles that the snapshot of each second does not tell, because to find them takes longer. All viewers
+ * share the answers.
  */
 import type { DoctorFinding, Operate } from '@s18i/lark-jobs/operate'
+import { KeptAnswers } from './kept-answers.ts'
 
-/** Milliseconds for which an answer holds. */
-const KEPT = 60_000
+/** Milliseconds for which an answer holds: what takes the store little, and what takes it longer. */
+const ALARMS_KEPT = 5_000
+const REST_KEPT = 60_000
 const DAY = 24 * 3_600_000
 
-export interface FoundTroubles {
+interface RareTroubles {
   /** Schedules that missed ticks within a day, or are late. */
   missed: number
   /** What the doctor calls errors. */
   errors: number
+}
+
+export interface FoundTroubles extends RareTroubles {
   /** What no queue shows: errors of the store itself, and schedules that are late or paused. */
   alarms: DoctorFinding[]
 }
 
 export class Troubles {
-  #found: { at: number; troubles: Promise<FoundTroubles> } | undefined
+  readonly #alarms = new KeptAnswers<DoctorFinding[]>(ALARMS_KEPT)
+  readonly #rest = new KeptAnswers<RareTroubles>(REST_KEPT)
 
-  now(operate: Operate): Promise<FoundTroubles> {
-    if (this.#found !== undefined && performance.now() - this.#found.at < KEPT) return this.#found.troubles
-    const found = { at: performance.now(), troubles: find(operate) }
-    this.#found = found
-    found.troubles.catch(() => {
-      if (this.#found === found) this.#found = undefined
-    })
-    return found.troubles
+  async now(operate: Operate): Promise<FoundTroubles> {
+    const [alarms, rest] = await Promise.all([
+      this.#alarms.get('', async () => (await operate.status()).alarms),
+      this.#rest.get('', () => find(operate)),
+    ])
+    return { ...rest, alarms }
   }
 }
 
-async function find(operate: Operate): Promise<FoundTroubles> {
-  const [schedules, findings, { alarms }] = await Promise.all([
-    operate.schedules.list(),
-    operate.doctor(),
-    operate.status(),
-  ])
+async function find(operate: Operate): Promise<RareTroubles> {
+  const [schedules, findings] = await Promise.all([operate.schedules.list(), operate.doctor()])
   const since = Date.now() - DAY
   const hasMissed = ({ skipped }: (typeof schedules)[number]) =>
     skipped.some(({ why, to }) => why === 'missed' && to > since)
@@ -45,6 +45,5 @@ async function find(operate: Operate): Promise<FoundTroubles> {
   return {
     missed: new Set(missed).size,
     errors: findings.filter(({ level }) => level === 'error').length,
-    alarms,
   }
 }
