@@ -1,5 +1,6 @@
 /**
- * What the clock changes of a year do to a cron expression: `lark schedule:explain`.
+ * What the clock changes of a year do to a cron expression: `lark schedule:explain`. How a tick passes one is
+ * the rule of `instants.ts`.
  */
 import { hourOf, isInterval } from '../options/schedules/cron.ts'
 import { instantsBetween } from './instants.ts'

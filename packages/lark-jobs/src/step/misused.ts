@@ -42,3 +42,11 @@ export function noPage(job: string, key: string, found: unknown): JobsError {
   const right = 'it must be { items, cursor }'
   return new JobsError('STEP_INVALID', `${job}: the page of ${stepWords(key)} was ${shown(found)}; ${right}`)
 }
+
+/** @param key of the wait @param step the key of the step around it */
+export function waitsInside(name: string, key: string, step: string): JobsError {
+  const message = `${name}: ${stepWords(key)} waits inside the step ${stepWords(step)}`
+  return new JobsError('STEP_INVALID', message, {
+    hint: 'A step runs as a whole: sleep and wait between steps.',
+  })
+}

@@ -2,7 +2,6 @@
  * What a step finally threw, as the handler sees it: the same when it happens, and when a later run reads it.
  */
 import { branded } from '@s18i/lark/internal'
-import { JobsError } from '../model/errors.ts'
 import type { KeptError } from '../model/record.ts'
 import { restored } from '../model/run/job-error.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
@@ -61,12 +60,4 @@ export function stepsIn(thrown: unknown, depth = 0): Set<string> {
   for (const part of [cause, ...(Array.isArray(errors) ? errors : [])])
     for (const key of stepsIn(part, depth + 1)) found.add(key)
   return found
-}
-
-/** @param key of the wait @param step the key of the step around it */
-export function waitsInside(name: string, key: string, step: string): JobsError {
-  const message = `${name}: ${stepWords(key)} waits inside the step ${stepWords(step)}`
-  return new JobsError('STEP_INVALID', message, {
-    hint: 'A step runs as a whole: sleep and wait between steps.',
-  })
 }

@@ -19,12 +19,12 @@ import { type Attention, Awaited, never } from './awaited.ts'
 import { callStep, failCalls, stepAround } from './call.ts'
 import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
-import { noPage, notAwaited, shortened, usedTwice } from './misused.ts'
+import { noPage, notAwaited, shortened, usedTwice, waitsInside } from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
 import { endsWait, Replay, type StepEnd, type UndoTries } from './replay.ts'
 import { type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
-import { StepError, stepsIn, waitsInside } from './step-error.ts'
+import { StepError, stepsIn } from './step-error.ts'
 import {
   convert,
   type How,

@@ -1,7 +1,7 @@
 /**
  * The way to the undos of a job. Its handler runs again, and gets what was recorded; no step runs, and no
  * wait begins. So it comes to the steps that are to be undone, and says how. When all are known, or it comes
- * no further, it stays where it is.
+ * no further, it stays where it is. `steps.ts#undo` calls the undos then, the last step first.
  */
 
 /** How what was begun was undone. */

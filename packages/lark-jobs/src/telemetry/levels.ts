@@ -1,5 +1,6 @@
 /**
- * What a store holds, for a telemetry that observes it.
+ * What a store holds, for a telemetry that observes it. (Whether that is too much, `/slo` says:
+ * `health/endpoints.ts`.)
  */
 import type { Levels } from '../model/run/telemetry.ts'
 import { lateSchedules, pausedSchedules, storeErrors } from '../operate/findings/alarms.ts'

@@ -1,6 +1,7 @@
 /**
  * A question to the person at the terminal, and how it is asked there, by @clack/prompts. This library is
- * loaded with the first question, because most commands ask none.
+ * loaded with the first question, because most commands ask none. `console.ts#canAsk` says whether there is a
+ * person.
  *
  * A person leaves a question with Ctrl-C, Ctrl-D or Escape. Then it throws PROMPT_CANCELLED, for which the
  * program prints nothing and exits with 130, as after a SIGINT.
