@@ -58,7 +58,7 @@ const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
   wait: ({ priority }) => priority === 0,
   prioritized: ({ priority }) => priority > 0,
 }
-const types = [
+const everyType = [
   'active',
   'completed',
   'delayed',
@@ -166,13 +166,13 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * @param asc oldest first. Default: newest first
    */
   async getJobs(
-    of: readonly JobType[] | JobType = types,
+    types: readonly JobType[] | JobType = everyType,
     start = 0,
     end = -1,
     asc = false,
   ): Promise<BullJob<DataType, ResultType, NameType>[]> {
     const all: BullJob[] = []
-    for (const type of [of].flat() as JobType[]) {
+    for (const type of [types].flat() as JobType[]) {
       const is = prioritizedOf[type] ?? (() => true)
       const found: BullJob[] = type === 'waiting-children' ? await this.#blocked(asc) : []
       for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
@@ -226,9 +226,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0;
    * cancelled jobs are `failed`. For `waiting-children`, all flows that are kept are looked at.
    */
-  async getJobCounts(...asked: JobType[]): Promise<Record<string, number>> {
+  async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
     const { counts } = await this.#home.store.standing(this.name)
-    const all = asked.length > 0 ? asked : types
+    const all = types.length > 0 ? types : everyType
     let blocked = 0
     if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
     const kept = { ...counts, blocked }
@@ -242,8 +242,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     )
   }
 
-  async getJobCountByTypes(...asked: JobType[]): Promise<number> {
-    return Object.values(await this.getJobCounts(...asked)).reduce((sum, count) => sum + count, 0)
+  async getJobCountByTypes(...types: JobType[]): Promise<number> {
+    return Object.values(await this.getJobCounts(...types)).reduce((sum, count) => sum + count, 0)
   }
 
   /** The jobs that have not begun. */
