@@ -38,8 +38,8 @@ export function toldTo(caller: Caller, error: unknown): unknown {
 }
 
 /**
- * A promise that rejects. A dispatch is resolved with it instead of being rejected directly, because by the
- * time it rejects, V8 knows which code awaits the dispatch.
+ * A promise that rejects a moment later. A dispatch that fails is resolved with it, and is not rejected at
+ * once: by then V8 knows which code awaits the dispatch, and the stack of the error leads there.
  *
  * @param end called just before the promise rejects
  */

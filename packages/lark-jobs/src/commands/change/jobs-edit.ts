@@ -12,7 +12,7 @@ export class JobsEditCommand extends ChangeCommand {
   state = flag.enum('Only jobs in this state', editable)
   all = flag.boolean('Every job that does not run')
   payload = flag.string('The new payload: JSON', { required: true })
-  override yes = flag.boolean('Do not ask before more than one job is destroyed', { short: 'y' })
+  override yes = flag.boolean('Do not ask before the payloads of more than one job are lost', { short: 'y' })
   force = flag.boolean('Also jobs whose steps have recorded something')
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 

@@ -21,7 +21,7 @@ export class JobsPurgeCommand extends ChangeCommand {
   state = flag.enum('Only jobs in this state', removable)
   all = flag.boolean('Every job that does not run')
   flow = flag.string('The flow with this id: all of its jobs, those that have not started, and their results')
-  override yes = flag.boolean('Do not ask before a flow or more than one job is destroyed', { short: 'y' })
+  override yes = flag.boolean('Do not ask before a flow or more than one job is removed', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 
   async handle() {

@@ -75,7 +75,7 @@ export async function approvalPage(
     return page(
       404,
       'This link is not valid.',
-      '<p>It may have been cut. Open it again from the message.</p>',
+      '<p>Part of it may be missing. Open it again from the message.</p>',
     )
   }
 }

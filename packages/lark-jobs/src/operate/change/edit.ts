@@ -113,7 +113,10 @@ function changeOf(like: string, key: string, payload: unknown, before?: string):
   return { kind: 'edit', payload: writePayload(payload, jobClass), redact }
 }
 
-/** The spaces that say of which version a payload is. A person edits what is stored, so the version stays. */
+/**
+ * The spaces behind a payload: their number is its version. A person edits what is stored, so the version
+ * stays.
+ */
 function versionIn(text: string): string {
   return text.slice(text.trimEnd().length)
 }

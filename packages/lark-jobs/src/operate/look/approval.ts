@@ -118,6 +118,6 @@ async function standOf(jobs: Operated, token: Token): Promise<AskingJob | undefi
 
 function invalid(): JobsError {
   return new JobsError('APPROVAL_INVALID', 'The token answers no approval', {
-    hint: 'It may have been cut, or its job was removed, or begun anew; or it belongs to another store.',
+    hint: 'Part of it may be missing; or its job was removed, or begun anew; or it belongs to another store.',
   })
 }

@@ -8,7 +8,7 @@
  * changed, so that jobs which end together are settled in one call, which also claims the next jobs. `#fill`
  * starts prefetched jobs while there are free slots: it runs whenever a slot is free.
  *
- * How many jobs a call asks for follows from three files: `fair-order.ts` says whose turn it is and how many
+ * Three files say for how many jobs a call asks: `fair-order.ts` says whose turn it is and how many
  * jobs a queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and
  * `speed.ts` how fast the worker is.
  */

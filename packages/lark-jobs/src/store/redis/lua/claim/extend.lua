@@ -27,7 +27,7 @@ local holders = redis.call('HMGET', key('holders'), unpack(ids))
 local found = redis.call('EXISTS', key('notices'), key('notices'), key('watches'), key('watches'), key('events'))
 local noticed, begun = found > 1, {}
 
--- The start (lease.lua) of a job after a note.
+-- What a lease keeps of whether its job has begun (lease.lua), when a worker says that it has.
 local function started(start, alone)
   if alone == '-' then
     return start
