@@ -25,7 +25,7 @@ test('each change has a method of handles, unless it is for people who look for 
 
 test('each change has a command, but for those that only code makes', () => {
   for (const name of without('reschedule', 'prioritize', 'tag', 'untag'))
-    expect(existsSync(new URL(`../src/commands/change/jobs-${name}.ts`, import.meta.url)), name).toBe(true)
+    expect(existsSync(new URL(`../../src/commands/change/jobs-${name}.ts`, import.meta.url)), name).toBe(true)
 })
 
 test('each change is in the manual, among what the audit names', () => {
