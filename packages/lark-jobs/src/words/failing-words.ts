@@ -9,18 +9,18 @@ const FAILING = { count: 10, share: 0.1 }
 /** So many wait for their next try. */
 const RETRYING = 100
 
-interface Told {
+interface FailureWords {
   text: string
   isMany: boolean
 }
 
-export function failingWords({ failed, completed }: { failed: number; completed: number }): Told {
+export function failingWords({ failed, completed }: { failed: number; completed: number }): FailureWords {
   const ended = failed + completed
   const text = `${failed.toLocaleString('en')} of ${plural(ended, 'job')} failed within an hour`
   return { text, isMany: failed >= FAILING.count && failed >= ended * FAILING.share }
 }
 
-export function retryingWords(retrying: number): Told {
+export function retryingWords(retrying: number): FailureWords {
   const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
   return { text, isMany: retrying >= RETRYING }
 }

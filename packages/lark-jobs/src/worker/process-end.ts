@@ -1,6 +1,6 @@
 /**
- * What a process that ends leaves to its lease thread, and to its supervisor. How a worker stops, and how long
- * its jobs may take, is in `worker.ts`.
+ * What a process that ends leaves to its lease thread, and to its supervisor. How a worker stops, and how
+ * long its jobs may take then, is in `worker.ts`.
  */
 import type { Settlement } from '../store/contract/store.ts'
 

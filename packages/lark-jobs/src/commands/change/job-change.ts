@@ -1,7 +1,7 @@
 /**
  * What the commands that change many jobs have in common: which jobs (ids, ids from the standard input, or a
- * filter), a count and a question before more than one job is lost or ended, how far it is, and what was done if
- * it is interrupted.
+ * filter), a count and a question before more than one job is lost or ended, how far it is, and what was done
+ * if it is interrupted.
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'

@@ -1,7 +1,7 @@
 /**
  * What people should know of the queues: what is paused and how to resume it, what cannot be read, what
- * fails, and what waits for a worker that nobody has started. Also of the workers of which the store does not hear, and of
- * the schedules that do not tick.
+ * fails, and what waits for a worker that nobody has started. Also of the workers of which the store does not
+ * hear, and of the schedules that do not tick.
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
