@@ -12,7 +12,7 @@
  *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lane.lua`)
  *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`turn.lua`)
  *   paused, pausers  ZSET, HASH  groups -> until when; which person paused them
- *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lease.lua`)
+ *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lease.lua`, `holder.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start:
  *                        they were taken back from a worker, or release their lock when they start. In the
  *                        code this is `noPrefetch`; stored names do not change. Or the token with which a job
@@ -37,9 +37,9 @@
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go
  *                        first (`failed-jobs.lua`)
- *   retrying     SET     the jobs that have failed and wait for their next try (`counters.lua`)
+ *   retrying     SET     the jobs that have failed and wait for their next try (`retrying.lua`)
  *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they
- *                        are delayed (`counters.lua`)
+ *                        are delayed (`retrying.lua`)
  *   suspended    SET     the pending jobs that wait for a time or a signal (`suspended.lua`)
  *   journals, undos, rests, steps:<id>, signals:<id>, early  HASH, HASH, HASH, LIST, LIST, ZSET
  *                        what the steps of jobs have recorded (`journal.lua`)

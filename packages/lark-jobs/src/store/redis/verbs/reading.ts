@@ -357,6 +357,7 @@ export function pageCursors(
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): contract.Extension {
+  if (reply === '') return { lost: [], notices: [] }
   const [lost, asked, reasons, watched, told, short] = reply as [
     ...[lost: string[], asked: string[], reasons: string[], watched: string[]],
     ...[told?: (string | string[])[], short?: [id: string, count: number][]],

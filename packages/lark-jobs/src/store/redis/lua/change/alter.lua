@@ -15,7 +15,7 @@
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, event, lease, last_tokens, revoked, suspended, moved-waits, undoing, purge
+-- needs: keeping, failed_jobs, event, lease, last_tokens, revoked, moved-waits, undoing, purge, journaled
 
 local answer = recalled()
 if answer then

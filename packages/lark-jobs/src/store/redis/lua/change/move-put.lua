@@ -6,7 +6,7 @@
 -- ARGV[3…] three values for each: its id; the instant of the move; its text (shared/gone.lua)
 -- Returns  a letter for each: a(rrived, now or before), w(aits: another job has its id)
 -- Cost     O(n log m) for n jobs among m
--- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked, suspended, journals
+-- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked, suspended, journals, retrying
 
 local answer = recalled()
 if answer then

@@ -9,7 +9,7 @@
 --            its id, its partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
--- needs: schedules, suspended, journals
+-- needs: schedules, journals, journaled
 
 -- This is first because a full server allows this write, and after it the rest of a script: what is taken is
 -- kept here.

@@ -28,7 +28,7 @@
 --            or nothing, and then -1 before it may mean nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
--- needs: effects, retain, delivery, end, event, pause, ticks, suspended, journals
+-- needs: effects, retain, delivery, end, event, pause, ticks, suspended, journals, holder, journaled, retrying
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil

@@ -18,7 +18,7 @@
 --            nothing; ids that were taken back after a silence, or nothing; for each caller its name, how
 --            many jobs it had, and the first of their ids, if the caller notes that }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
--- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
+-- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts, holder
 
 local till, lease_ms, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)

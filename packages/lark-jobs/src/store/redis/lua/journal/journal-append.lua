@@ -7,7 +7,7 @@
 -- ARGV[4…] the entries
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(n) for n entries
--- needs: start, locate, journals
+-- needs: start, locate, recordings
 
 local id, at = ARGV[2], tonumber(ARGV[3])
 local state = locate(id)
@@ -19,7 +19,7 @@ end
 local name, entries = key('steps:' .. id), { unpack(ARGV, 4) }
 local count = redis.call('LLEN', name)
 if count == at then
-  journals().keep_entries(id, at, entries)
+  recordings().keep_entries(id, at, entries)
   return 'added'
 elseif count ~= at + #entries then
   return 'changed'

@@ -9,7 +9,7 @@
 -- ARGV[6]  1 if the signal is kept also if there is no such job, else ''
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(log m) for m delayed jobs; with a key O(n) for n signals of the job
--- needs: start, numbered, calls, locate, gone, place, lanes, counters, journals, notice, ring, rouse, suspended
+-- needs: start, numbered, calls, locate, gone, place, lanes, counters, notice, ring, rouse, suspended, recordings
 
 local answer = recalled()
 if answer then
@@ -52,7 +52,7 @@ local function keep()
   elseif redis.call('LLEN', signals) >= MAX_SIGNALS then
     return 'full'
   end
-  journals().open_journal(id)
+  recordings().open_journal(id)
   redis.call('RPUSH', signals, marked .. ARGV[4])
   if not state then
     redis.call('ZADD', key('early'), 'NX', string.format('%.0f', now + EARLY_MEMORY), id)

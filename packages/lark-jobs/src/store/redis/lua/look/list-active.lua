@@ -10,7 +10,7 @@
 -- ARGV[6…] ids of jobs to show; ARGV[3] then is 1 if there are more after them, else ''
 -- Returns  { as in page.lua; lease end, token and id of the last job; nothing if there are no more }
 -- Cost     O(n + log m) for n jobs of m claims
--- needs: start, lease, page
+-- needs: start, lease, page, holder
 
 local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 

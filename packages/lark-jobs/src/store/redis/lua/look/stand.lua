@@ -15,7 +15,7 @@
 --            end; the job that has its lock; tokens of claims, how many of their jobs are held }. For a part
 --            that does not matter: false
 -- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, c claims
--- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission
+-- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission, holder
 
 -- To count so many takes the server 4 ms (measured on 2026-11-27, 2 cores, busy).
 local id, aging = ARGV[2], tonumber(ARGV[4])

@@ -1,10 +1,7 @@
 -- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or
--- that completed the job, is not counted here: the state of the job shows it. `retrying` is a SET of the jobs
--- that have failed and wait for their next try. `stranded` and `stranded-due` are ZSETs of the pending jobs
--- that no worker could read: since when they wait, and until when they are delayed. Their field of `reasons`
--- says so too, and keeps since when while a worker has them.
--- needs: start, suspended
--- gives: counted, count, counters_of, stranded_since, note_stranded, note_retrying, leave_retrying
+-- that completed the job, is not counted here: the state of the job shows it.
+-- needs: start
+-- gives: counted, count, counters_of
 local function counted(id)
   local counters = redis.call('HGET', key('counters'), id)
   local runs, failures, crashes, releases = string.match(counters or '', '^(%d+),(%d+),(%d+),(%d+)$')
@@ -25,59 +22,4 @@ end
 -- The stored counters of many jobs; false if no job of the partition has counters.
 local function counters_of(ids)
   return #ids > 0 and redis.call('EXISTS', key('counters')) == 1 and redis.call('HMGET', key('counters'), unpack(ids))
-end
-
--- Since when a job waits that no worker could read; nothing if its last run did not put it back so. `runs`:
--- how many it had.
-local function stranded_since(id, runs)
-  local number, since = string.match(redis.call('HGET', key('reasons'), id) or '', '^(%d+)|\30(%d+)|')
-  return tonumber(number) == runs and since
-end
-
--- Notes that a job goes back to its line, if no worker could read it.
-local function note_stranded(id, runs, due)
-  local since = stranded_since(id, runs)
-  if since then
-    redis.call('ZADD', key('stranded'), since, id)
-    redis.call('ZADD', key('stranded-due'), string.format('%.0f', due), id)
-  end
-end
-
--- Notes that a job goes back to its line, if it has failed, or if it goes back unread and no worker could
--- read it before, or it was suspended. `failures`: how often, if the caller knows, and it was read. `due`:
--- when it is due; nothing if the caller only looks.
-local function note_retrying(id, failures, due)
-  local before = failures
-  if not failures then
-    local runs, failed, _, releases = counted(id)
-    before = failed
-    if due and releases > 0 then
-      note_stranded(id, runs, due)
-    end
-    if due and runs > 0 then
-      note_suspended(id, runs)
-    end
-  end
-  if before > 0 then
-    redis.call('SADD', key('retrying'), id)
-  end
-end
-
--- Notes that jobs have left their line. `counters`: theirs, or nothing if no job has counters.
-local function leave_retrying(ids, counters)
-  local failed, released = {}, {}
-  for i, text in ipairs(counters or {}) do
-    if text and not string.find(text, '^%d+,0,') then
-      failed[#failed + 1] = ids[i]
-    end
-    if text and not string.find(text, ',0$') then
-      released[#released + 1] = ids[i]
-    end
-  end
-  if #released > 0 and redis.call('ZREM', key('stranded'), unpack(released)) > 0 then
-    redis.call('ZREM', key('stranded-due'), unpack(released))
-  end
-  if #failed > 0 then
-    redis.call('SREM', key('retrying'), unpack(failed))
-  end
 end

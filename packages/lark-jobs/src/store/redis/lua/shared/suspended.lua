@@ -1,23 +1,8 @@
--- Whether jobs of the partition have journals (journal.lua), and which pending jobs are suspended.
+-- Which pending jobs are suspended.
 --   suspended  SET  ids. Their fields of `reasons` say for which signals they wait
 --                   (`store/contract/rules/reason.ts`), after the number of their last run
--- needs: start
--- gives: journaled, has_journals, has_recorded, is_suspended, note_suspended, leave_suspended
-
--- `is`: whether the partition has journals; nothing if this call has not asked.
-local journaled = {}
-
-local function has_journals()
-  if journaled.is == nil then
-    journaled.is = redis.call('HGET', key('settings'), 'journals')
-  end
-  return journaled.is
-end
-
--- Whether the steps of a job have recorded something.
-local function has_recorded(id)
-  return has_journals() and redis.call('EXISTS', key('steps:' .. id)) == 1
-end
+-- needs: start, journaled
+-- gives: is_suspended, note_suspended, leave_suspended
 
 -- Whether the last run of a pending job has suspended it. `runs`: how many it had.
 local function is_suspended(id, runs)

@@ -1,7 +1,7 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, journals, undoing
+-- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, undoing, holder, recordings, journals, retrying
 -- gives: outcomes, take_back
 
 -- What is kept of a notice when its job has ended: not since when it was asked.
@@ -79,7 +79,7 @@ function outcomes.suspended(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
   local is_told = redis.call('LLEN', key('signals:' .. id)) > tonumber(heard)
-  journals().open_journal(id)
+  recordings().open_journal(id)
   if rests ~= '' then
     journals().rest(id)
   end

@@ -1,5 +1,5 @@
 -- Removes all that is kept of jobs.
--- needs: start, suspended
+-- needs: start, suspended, journaled
 -- gives: extras, drop_payloads, drop_journals, forget_traces, erase
 
 -- The keys that have something of some jobs besides their records and payloads.

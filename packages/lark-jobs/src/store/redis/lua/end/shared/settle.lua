@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, journals, reports, consequences, end, minute, event, late_outcomes
+-- needs: start, lanes, lease, reports, consequences, end, minute, event, late_outcomes, holder, recordings
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each
@@ -117,7 +117,7 @@ local function settle(first, kept, laned)
       local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
       ended[kind] = (ended[kind] or 0) + 1
       if string.byte(log) == 29 then
-        log = journals().take_steps(id, log)
+        log = recordings().take_steps(id, log)
       end
       if log ~= '' then
         reports().keep_report(id, log)

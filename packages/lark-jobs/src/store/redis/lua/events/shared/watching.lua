@@ -1,22 +1,8 @@
 -- Watches: who wants to hear of the ends of which jobs.
---   watches  HASH  id -> until when|watcher, one a line
 -- `watched` in `settings` is when the last of them lapses. Once that is over, the next end removes them all.
 -- module: watching
--- needs: start, effects, notice
--- gives: watch, watchers_of, ring_watchers, unwatch
-
--- The live watchers of each job, and which of the jobs have a field in `watches`.
-local function watchers_of(ids)
-  local all, noted = redis.call('HMGET', key('watches'), unpack(ids)), {}
-  for i, lines in ipairs(all) do
-    noted[#noted + 1] = lines and ids[i] or nil
-    all[i] = {}
-    for till, watcher in string.gmatch(lines or '', '(%d+)|([^\n]+)') do
-      table.insert(all[i], tonumber(till) > now and watcher or nil)
-    end
-  end
-  return all, noted
-end
+-- needs: start, effects, notice, watchers
+-- gives: watch, ring_watchers, unwatch
 
 -- Returns which of these jobs have reported progress.
 local function reporting(ids)
@@ -68,12 +54,12 @@ end
 
 -- Rings the watchers of jobs, and ends their watches. Returns the jobs that had live ones.
 local function unwatch(ids)
-  local live, all, noted = {}, watchers_of(ids)
-  for i, watchers in ipairs(all) do
-    for _, watcher in ipairs(watchers) do
+  local live, all, noted = {}, watchers().watchers_of(ids)
+  for i, its in ipairs(all) do
+    for _, watcher in ipairs(its) do
       notify(watcher)
     end
-    live[#live + 1] = #watchers > 0 and ids[i] or nil
+    live[#live + 1] = #its > 0 and ids[i] or nil
   end
   if #noted > 0 then
     redis.call('HDEL', key('watches'), unpack(noted))

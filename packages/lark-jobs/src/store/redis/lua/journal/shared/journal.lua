@@ -7,72 +7,8 @@
 --   early         ZSET  id -> until when signals are kept for it, if there is no such job
 -- A field of `settings` says that there are journals.
 -- module: journals
--- needs: start, counters, suspended
--- gives: keep_entries, read_journal, read_claimed, take_steps, open_journal, rest, journal_bytes, carried, bring_journal
-
--- What Redis takes as arguments of one call.
-local MOST = 1000
-
-local function open_journal(id)
-  redis.call('HSETNX', key('settings'), 'journals', 1)
-  journaled.is = '1'
-  redis.call('HSETNX', key('journals'), id, 0)
-end
-
--- Adds entries, of which the first has the place `at`, unless they are there already. Returns false if there
--- is a gap before them: then it adds none.
-local function keep_entries(id, at, entries)
-  local name, bytes = key('steps:' .. id), 0
-  local known = redis.call('LLEN', name) - at
-  if known < 0 then
-    return false
-  end
-  for from = known + 1, #entries, MOST do
-    local till = math.min(from + MOST - 1, #entries)
-    redis.call('RPUSH', name, unpack(entries, from, till))
-    for i = from, till do
-      bytes = bytes + #entries[i]
-    end
-  end
-  open_journal(id)
-  if bytes > 0 then
-    redis.call('HINCRBY', key('journals'), id, bytes)
-  end
-  return true
-end
-
--- The names and texts of the signals of a job behind so many.
-local function signals_behind(id, heard)
-  local found = {}
-  for i, signal in ipairs(redis.call('LRANGE', key('signals:' .. id), heard, -1)) do
-    local name, text = string.match(signal, '^([^\n]*)\n[^\31]*\31(.*)$')
-    found[2 * i - 1], found[2 * i] = name or '', text or ''
-  end
-  return found
-end
-
--- Keeps what a report says of steps, which precedes the rest: GS; the place of the first entry; `!` if the
--- job got further; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks for
--- others; RS and an entry, for each; GS. Returns the rest; the signals that were asked for, or nothing; and
--- how many entries there are, if there is a gap before those of the report.
-local function take_steps(id, report)
-  local at, progress, undos, heard, texts, rest = string.match(report, '^\29(%d*)(!?)(%+?)|(%d*)([^\29]*)\29(.*)$')
-  local entries = {}
-  for entry in string.gmatch(texts, '\30([^\30]*)') do
-    entries[#entries + 1] = entry
-  end
-  local is_short = #entries > 0 and not keep_entries(id, tonumber(at), entries)
-  if undos ~= '' then
-    open_journal(id)
-    redis.call('HSET', key('undos'), id, '')
-  end
-  if progress ~= '' then
-    local runs, _, _, releases = counted(id)
-    count(id, runs, 0, 0, releases)
-  end
-  local signals = heard ~= '' and signals_behind(id, tonumber(heard)) or {}
-  return rest, #signals > 0 and signals or nil, is_short and redis.call('LLEN', key('steps:' .. id)) or nil
-end
+-- needs: start, counters, suspended, recordings
+-- gives: read_journal, read_claimed, rest, journal_bytes, carried, bring_journal
 
 -- { how many entries there are; their bytes; entries from a place on, as many as fit }
 local function read_entries(id, from)
@@ -109,7 +45,7 @@ end
 -- nothing }
 local function read_journal(id, from)
   local undo = redis.call('HGET', key('undos'), id)
-  return { read_entries(id, from), from == 0 and signals_behind(id, 0) or {}, undo, rested(id) }
+  return { read_entries(id, from), from == 0 and recordings().signals_behind(id, 0) or {}, undo, rested(id) }
 end
 
 -- The journals of those of the claimed jobs that have one: the place of each in the claim, and its journal;
@@ -157,7 +93,7 @@ end
 -- waits for one of them.
 local function bring_signals(id, own, reason)
   local name = key('signals:' .. id)
-  local early, known, wakes = redis.call('LRANGE', name, 0, -1), {}, false
+  local early, known, wakes = redis.call('LRANGE', key('signals:' .. id), 0, -1), {}, false
   redis.call('DEL', name)
   redis.call('ZREM', key('early'), id)
   for i, signals in ipairs({ own, early }) do
@@ -183,8 +119,8 @@ local function bring_journal(id, text)
     local list = #entries < tonumber(count) and entries or signals
     list[#list + 1] = each
   end
-  open_journal(id)
-  keep_entries(id, 0, entries)
+  recordings().open_journal(id)
+  recordings().keep_entries(id, 0, entries)
   if undo ~= '' then
     redis.call('HSET', key('undos'), id, string.sub(undo, 2))
   end

@@ -1,11 +1,11 @@
 -- A person changes when a suspended job is due.
--- needs: start, counters, suspended, journals
+-- needs: start, counters, suspended, recordings
 -- gives: move_waits
 
 -- Moves the end of what a suspended job waits for (`waitsEnd` of `store/contract/journals.ts`).
 local function move_waits(id, till)
   if is_suspended(id, (counted(id))) then
     local count = redis.call('LLEN', key('steps:' .. id))
-    journals().keep_entries(id, count, { 'n\n' .. string.format('%.0f', till) })
+    recordings().keep_entries(id, count, { 'n\n' .. string.format('%.0f', till) })
   end
 end

@@ -1,5 +1,5 @@
 -- What is to be undone of jobs before they end: the same rules as in `store/contract/rules/undoing.ts`.
--- needs: start, line, place, counters, suspended, last_tokens
+-- needs: start, line, place, counters, suspended, last_tokens, journaled, retrying
 -- gives: undo_of, undo_first, is_undone_first
 
 -- Nothing if there is nothing to undo, or the text.

@@ -1,4 +1,4 @@
--- needs: start, lease, payloads, suspended
+-- needs: start, lease, payloads, holder, journaled
 -- gives: show
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders,

@@ -1,7 +1,7 @@
 -- Partitions with a bound: they hold only a limited number of jobs that have not begun. Suspended jobs have
 -- begun.
 -- module: admission
--- needs: start, line, place, job-counts, order, end, suspended
+-- needs: start, line, place, job-counts, order, end, counters, journaled
 -- gives: room_in, drop
 
 -- How many more jobs the partition may hold. Negative: how many jobs it has too many.

@@ -5,7 +5,7 @@
 --                    of runs when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 -- module: admission
--- needs: start, line, place, payloads, options, counters, locate, last_tokens, suspended
+-- needs: start, line, place, payloads, options, counters, locate, last_tokens, journaled
 -- gives: read_lock, locker, take_lock, meet, hold
 
 local function read_lock(lock)

@@ -1,0 +1,18 @@
+-- Who watches which jobs.
+--   watches  HASH  id -> until when|watcher, one a line
+-- module: watchers
+-- needs: start
+-- gives: watchers_of
+
+-- The live watchers of each job, and which of the jobs have a field in `watches`.
+local function watchers_of(ids)
+  local all, noted = redis.call('HMGET', key('watches'), unpack(ids)), {}
+  for i, lines in ipairs(all) do
+    noted[#noted + 1] = lines and ids[i] or nil
+    all[i] = {}
+    for till, watcher in string.gmatch(lines or '', '(%d+)|([^\n]+)') do
+      table.insert(all[i], tonumber(till) > now and watcher or nil)
+    end
+  end
+  return all, noted
+end

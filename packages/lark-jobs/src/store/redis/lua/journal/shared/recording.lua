@@ -1,0 +1,76 @@
+-- What is added to journals (journal.lua).
+-- module: recordings
+-- needs: start, counters, journaled
+-- gives: open_journal, keep_entries, signals_behind, take_steps
+
+-- What Redis takes as arguments of one call.
+local MOST = 1000
+
+local function open_journal(id)
+  redis.call('HSETNX', key('settings'), 'journals', 1)
+  journaled.is = '1'
+  redis.call('HSETNX', key('journals'), id, 0)
+end
+
+-- Adds entries, of which the first has the place `at`, unless they are there already. Returns false if there
+-- is a gap before them: then it adds none.
+local function keep_entries(id, at, entries)
+  local name, bytes = key('steps:' .. id), 0
+  local length = redis.call('LLEN', name)
+  local known = length - at
+  if known < 0 then
+    return false
+  end
+  for from = known + 1, #entries, MOST do
+    local till = math.min(from + MOST - 1, #entries)
+    redis.call('RPUSH', name, unpack(entries, from, till))
+    for i = from, till do
+      bytes = bytes + #entries[i]
+    end
+  end
+  if length == 0 then
+    open_journal(id)
+  end
+  if bytes > 0 then
+    redis.call('HINCRBY', key('journals'), id, bytes)
+  end
+  return true
+end
+
+-- The names and texts of the signals of a job behind so many.
+local function signals_behind(id, heard)
+  local found = {}
+  for i, signal in ipairs(redis.call('LRANGE', key('signals:' .. id), heard, -1)) do
+    local name, text = string.match(signal, '^([^\n]*)\n[^\31]*\31(.*)$')
+    found[2 * i - 1], found[2 * i] = name or '', text or ''
+  end
+  return found
+end
+
+-- Keeps what a report says of steps, which precedes the rest: GS; the place of the first entry; `!` if the
+-- job got further; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks for
+-- others; RS and an entry, for each; GS. Returns the rest; the signals that were asked for, or nothing; and
+-- how many entries there are, if there is a gap before those of the report.
+local function take_steps(id, report)
+  local at, progress, undos, heard, from = string.match(report, '^\29(%d*)(!?)(%+?)|(%d*)()')
+  local over = string.find(report, '\29', from, true)
+  local entries = {}
+  -- A plain search takes half the time of a pattern.
+  while from < over do
+    local till = string.find(report, '\30', from + 1, true)
+    till = till and till < over and till or over
+    entries[#entries + 1] = string.sub(report, from + 1, till - 1)
+    from = till
+  end
+  local is_short = #entries > 0 and not keep_entries(id, tonumber(at), entries)
+  if undos ~= '' then
+    open_journal(id)
+    redis.call('HSET', key('undos'), id, '')
+  end
+  if progress ~= '' then
+    local runs, _, _, releases = counted(id)
+    count(id, runs, 0, 0, releases)
+  end
+  local signals = heard ~= '' and signals_behind(id, tonumber(heard)) or {}
+  return string.sub(report, over + 1), #signals > 0 and signals or nil, is_short and redis.call('LLEN', key('steps:' .. id)) or nil
+end

@@ -1,0 +1,18 @@
+-- Whether jobs of the partition have journals (journal.lua).
+-- needs: start
+-- gives: journaled, has_journals, has_recorded
+
+-- `is`: whether the partition has journals; nothing if this call has not asked.
+local journaled = {}
+
+local function has_journals()
+  if journaled.is == nil then
+    journaled.is = redis.call('HGET', key('settings'), 'journals')
+  end
+  return journaled.is
+end
+
+-- Whether the steps of a job have recorded something.
+local function has_recorded(id)
+  return has_journals() and redis.call('EXISTS', key('steps:' .. id)) == 1
+end
