@@ -35,6 +35,7 @@ const kinds = {
 /**
  * The JSON text of a value; the empty text for `undefined`.
  *
+ * @param of whose it is, for messages
  * @param what the kind of value. It decides the words of messages, and the codes
  * @param isFree takes what `JSON.stringify` takes (`options/lenient.ts`)
  * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a
@@ -42,14 +43,15 @@ const kinds = {
  */
 export function encode(
   value: unknown,
-  of: string,
+  of: string | (() => string),
   what: keyof typeof kinds = 'payload',
   isFree = false,
 ): string {
   if (value === undefined) return ''
   const { limit, notJson, tooLarge } = kinds[what]
+  const name = () => (typeof of === 'string' ? of : of())
   const refusal = (bytes: string) =>
-    new JobsError(tooLarge, `${of}: the ${what} has ${bytes} bytes, the limit is ${limit}`, {
+    new JobsError(tooLarge, `${name()}: the ${what} has ${bytes} bytes, the limit is ${limit}`, {
       hint: 'Store the large part elsewhere and pass its id.',
     })
   // A value that is only a little too large is still written, so that the error can give its exact size.
@@ -57,12 +59,12 @@ export function encode(
   const check = new Check(most, isFree)
   const problem = check.problemOf(value, what)
   if (problem === TOO_DEEP) {
-    throw new JobsError(notJson, `${of}: ${what} is nested more than ${MAX_DEPTH} deep`, {
+    throw new JobsError(notJson, `${name()}: ${what} is nested more than ${MAX_DEPTH} deep`, {
       hint: 'Pass it flat, such as a list of rows that name their parents; or store it elsewhere and pass its id.',
     })
   }
   if (problem !== undefined) {
-    throw new JobsError(notJson, `${of}: ${problem}`, {
+    throw new JobsError(notJson, `${name()}: ${problem}`, {
       hint: 'Pass what JSON can hold: text, finite numbers, true, false, null, lists and plain objects.',
     })
   }

@@ -11,18 +11,23 @@ const current = new AsyncLocalStorage<{ around: StepsAround; key: string }>()
 /** By run: each rejects what a function that is under way is to give. */
 const open = new WeakMap<StepsAround, Set<(error: unknown) => void>>()
 
-/** @param attempt from 1 */
+/**
+ * Calls the function of a step.
+ *
+ * @param attempt from 1
+ * @returns what it returns: a promise only if that is one
+ */
 export function callStep<T>(
   around: StepsAround,
   what: TracedStep['what'],
   key: string,
   attempt: number,
-  act: () => Promise<T>,
-): Promise<T> {
+  act: () => T | PromiseLike<T>,
+): T | Promise<T> {
   const { processing } = around
-  const call = () => current.run({ around, key }, () => untilFailed(around, act))
+  const call = () => untilFailed(around, current.run({ around, key }, act))
   if (processing === undefined) return call()
-  return processing.step({ what, name: stepWords(key), family: stepFamily(key), attempt }, call)
+  return processing.step({ what, name: stepWords(key), family: stepFamily(key), attempt }, async () => call())
 }
 
 /** Nothing counts any more that the functions of the run give: each rejects, although it may go on. */
@@ -30,14 +35,27 @@ export function failCalls(around: StepsAround, error: unknown): void {
   for (const fail of open.get(around) ?? []) fail(error)
 }
 
-function untilFailed<T>(around: StepsAround, act: () => Promise<T>): Promise<T> {
+function untilFailed<T>(around: StepsAround, given: T | PromiseLike<T>): T | Promise<T> {
+  if (!isPromise(given)) return given
   const calls = open.get(around) ?? new Set()
   open.set(around, calls)
   return new Promise((resolve, reject) => {
     calls.add(reject)
-    const over = () => calls.delete(reject)
-    act().then(resolve, reject).finally(over)
+    Promise.resolve(given).then(
+      (value) => {
+        calls.delete(reject)
+        resolve(value)
+      },
+      (error) => {
+        calls.delete(reject)
+        reject(error)
+      },
+    )
   })
+}
+
+function isPromise<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
+  return typeof (given as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 /** The key of the step of the run in whose function this is called. */

@@ -4,9 +4,9 @@
  *
  *   late → waiting → sent → stored
  */
-import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { Recorded } from '../model/journal.ts'
+import type { ClaimedJob } from '../model/record.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import type { Replay } from './replay.ts'
@@ -37,6 +37,8 @@ export class Recorder {
   #sent = 0
   #waiting: Waiting[] = []
   #isProgress = false
+  /** The store has failures or crashes of the job, which do not count any more when the job gets further. */
+  #hasFaults: boolean
   /** A step of this run can be undone. */
   hasUndos: true | undefined
   /** What is undone is recorded whatever there is already. */
@@ -46,13 +48,14 @@ export class Recorder {
 
   /** @param send asks for a call that brings what `take` returns */
   constructor(
-    { count, bytes }: { count: number; bytes: number },
+    { journal, failures, crashes }: Pick<ClaimedJob, 'journal' | 'failures' | 'crashes'>,
     send: () => void,
     replay: Pick<Replay, 'pass' | 'next'>,
   ) {
     this.#replay = replay
-    this.#at = this.#from = count
-    this.#bytes = bytes
+    this.#at = this.#from = journal?.count ?? 0
+    this.#bytes = journal?.bytes ?? 0
+    this.#hasFaults = failures + crashes > 0
     this.#send = send
   }
 
@@ -72,8 +75,8 @@ export class Recorder {
    * @param decides the run may go on otherwise if a later run does not find it: it is stored before the next
    * step begins (`decided`)
    */
-  later(entry: string, decides = false): void {
-    this.#bytes += Buffer.byteLength(entry)
+  later(entry: string, decides = false, bytes = Buffer.byteLength(entry)): void {
+    this.#bytes += bytes
     this.#late.push(entry)
     if (decides) this.#decisive = this.next
   }
@@ -122,8 +125,9 @@ export class Recorder {
    * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if the job is not this run's any more
    */
   now(entry: string, isProgress: boolean): Promise<void> {
-    this.checkRoom(1, Buffer.byteLength(entry))
-    this.later(entry)
+    const bytes = Buffer.byteLength(entry)
+    this.checkRoom(1, bytes)
+    this.later(entry, false, bytes)
     return this.#record(isProgress)
   }
 
@@ -152,8 +156,7 @@ export class Recorder {
     let bytes = 0
     while (this.#sent < Math.min(this.#entries.length, MAX_ITEMS) && (this.#sent === 0 || bytes < MAX_BYTES))
       bytes += this.#entries[this.#sent++]!.length
-    const entries = this.#entries.slice(0, this.#sent)
-    return this.#recorded(entries)
+    return this.#recorded(this.#entries.slice(0, this.#sent), this.#isProgress && this.#hasFaults)
   }
 
   /** The store has answered, or the lease is lost. */
@@ -165,9 +168,11 @@ export class Recorder {
       this.#isProgress = this.#isProgress && this.#entries.length > 0
     }
     this.#sent = 0
-    const over = this.#waiting.filter(({ at }) => lost !== undefined || at <= this.#at)
-    this.#waiting = this.#waiting.filter((each) => !over.includes(each))
-    for (const { stored, failed } of over) lost === undefined ? this.#replay.pass(stored) : failed(lost)
+    const waiting = this.#waiting
+    this.#waiting = lost === undefined ? waiting.filter(({ at }) => at > this.#at) : []
+    for (const { at, stored, failed } of waiting)
+      if (lost !== undefined) failed(lost)
+      else if (at <= this.#at) this.#replay.pass(stored)
     if (this.#entries.length > 0 && lost === undefined) this.#send()
   }
 
@@ -181,7 +186,7 @@ export class Recorder {
     if (known < this.#from) return false
     this.#entries.unshift(...this.#stored.splice(known - this.#from))
     this.#at = known
-    this.#isProgress = true
+    this.#isProgress = this.#hasFaults = true
     this.#send()
     return true
   }
@@ -194,11 +199,15 @@ export class Recorder {
   /** All that is not stored yet, for the outcome of the run. */
   rest(): Recorded | undefined {
     const entries = [...this.#entries, ...this.#late]
-    return entries.length === 0 && this.hasUndos === undefined ? undefined : this.#recorded(entries)
+    return entries.length === 0 && this.hasUndos === undefined
+      ? undefined
+      : this.#recorded(entries, this.#isProgress)
   }
 
-  #recorded(entries: string[]): Recorded {
-    const hasUndos = this.hasUndos
-    return { at: this.#at, entries, ...(this.#isProgress && { isProgress: true }), ...defined({ hasUndos }) }
+  #recorded(entries: string[], isProgress: boolean): Recorded {
+    const recorded: Recorded = { at: this.#at, entries }
+    if (isProgress) recorded.isProgress = true
+    if (this.hasUndos) recorded.hasUndos = true
+    return recorded
   }
 }

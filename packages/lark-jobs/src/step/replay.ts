@@ -97,10 +97,16 @@ export class Replay {
     return this.#read >= this.#count
   }
 
-  /** What was recorded of a name; undefined if it has not ended. */
+  /** What was recorded of a name; undefined if it has not ended. It reads on until it finds that. */
   async find(key: string): Promise<StepEnd | undefined> {
     if (this.#damage !== undefined) throw this.#damage
     while (!this.isWhole && !this.#ended.has(key)) await this.#readMore()
+    return this.#ended.get(key)
+  }
+
+  /** The same when all is read. */
+  found(key: string): StepEnd | undefined {
+    if (this.#damage !== undefined) throw this.#damage
     return this.#ended.get(key)
   }
 

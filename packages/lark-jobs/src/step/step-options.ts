@@ -61,9 +61,14 @@ export interface Undo {
   how: How
 }
 
+const defaultBackoff: Backoff = { from: 1_000, to: 600_000, jitter: 0.5 }
+/** How a step without options is done. */
+const plain: How = { undo: undefined, tries: 1, backoff: defaultBackoff, timeout: undefined, from: undefined }
+
 /** @throws STEP_INVALID */
-export function readOptions<T>(key: string, work: unknown, options: StepOptions<T>): How {
-  const { tries = 1, backoff, timeout, from, undo } = options
+export function readOptions<T>(key: string, work: unknown, options: StepOptions<T> | undefined): How {
+  if (options === undefined && typeof work === 'function') return plain
+  const { tries = 1, backoff, timeout, from, undo } = options ?? {}
   const refuse = (name: string, value: unknown, right: string) =>
     new JobsError(
       'STEP_INVALID',
@@ -71,7 +76,7 @@ export function readOptions<T>(key: string, work: unknown, options: StepOptions<
     )
   if (typeof work !== 'function') throw refuse('its work', work, 'a function')
   if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
-  const pauses = normalBackoff(backoff ?? { from: 1_000, to: 600_000, jitter: 0.5 })
+  const pauses = normalBackoff(backoff ?? defaultBackoff)
   if (pauses === undefined)
     throw refuse('backoff', backoff, `${durationForm}, a list of these, or exponential()`)
   const ms = timeout === undefined ? undefined : milliseconds(timeout)
@@ -103,13 +108,21 @@ export function convert(recorded: string, from: StepOptions['from']): unknown {
 }
 
 /** Calls the function of a step, for as long as it may take. */
-export async function inTime<T>(
+export function inTime<T>(
   work: (context: StepContext) => T | PromiseLike<T>,
   context: Omit<StepContext, 'signal'>,
   { timeout }: How,
   signal: AbortSignalLike,
+): T | PromiseLike<T> {
+  return timeout === undefined ? work({ ...context, signal }) : until(timeout, work, context, signal)
+}
+
+async function until<T>(
+  timeout: number,
+  work: (context: StepContext) => T | PromiseLike<T>,
+  context: Omit<StepContext, 'signal'>,
+  signal: AbortSignalLike,
 ): Promise<T> {
-  if (timeout === undefined) return await work({ ...context, signal })
   const late = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const passed = new Promise<never>((_, reject) => {
@@ -139,10 +152,14 @@ export function msOf(duration: Duration, what: string): number {
   return ms
 }
 
-/** A result as it is kept. The work is done: that it cannot be kept is no reason to do it again. */
-export function resultText(value: unknown, of: string): string {
+/**
+ * A result as it is kept. The work is done: that it cannot be kept is no reason to do it again.
+ *
+ * @param job the name of its class
+ */
+export function resultText(value: unknown, job: string, key: string): string {
   try {
-    return encode(value, of, 'result')
+    return encode(value, () => `${job}: the step ${stepWords(key)}`, 'result')
   } catch (error) {
     throw asNonRetryable(error as Error)
   }

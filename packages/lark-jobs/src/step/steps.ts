@@ -39,12 +39,9 @@ import {
 } from './step-options.ts'
 import type { StepsAround } from './steps-around.ts'
 import { Turns } from './turns.ts'
-import { Undoing, type UndoneSteps } from './undoing.ts'
+import { UNDO_TRIES, Undoing, type UndoneSteps } from './undoing.ts'
 import { waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
-
-/** How often an undo is tried, at least. */
-const UNDO_TRIES = 5
 
 export class Steps {
   readonly #around: StepsAround
@@ -76,7 +73,7 @@ export class Steps {
       // After a failure, an attempt begins anew.
       (run, ms) => run === around.job.runs - 1 && !journal?.undo && around.hadSpent(ms),
     )
-    this.#recorder = new Recorder(journal ?? { count: 0, bytes: 0 }, () => around.send(), this.#replay)
+    this.#recorder = new Recorder(around.job, () => around.send(), this.#replay)
     if (journal?.undo) {
       this.#undoing = new Undoing()
       this.#recorder.isUnbounded = true
@@ -99,37 +96,39 @@ export class Steps {
   async step<T>(
     name: StepName,
     work: (context: StepContext) => T | PromiseLike<T>,
-    options: StepOptions<T> = {},
+    options?: StepOptions<T>,
   ): Promise<T> {
     if (this.#isDropped) return never()
     const key = this.#use(name)
     const how = readOptions(key, work, options)
-    return this.#opened(key, () => this.#step(key, work, how))
-  }
-
-  async #step<T>(key: string, work: (context: StepContext) => T | PromiseLike<T>, how: How): Promise<T> {
-    if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never()
-    const before = await this.#find(key)
-    // What was a wait of this name before is a step now: it runs.
-    if (before?.kind === 'result' || before?.kind === 'error') {
-      await this.#replay.turnOf(before)
-      if (this.#isDropped) return never()
-      return this.#again(key, before, how) as T
-    }
-    if (this.#undoing !== undefined) return this.#stuck()
-    if (how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
-    const begun = before === undefined ? this.#replay.begun(key) : undefined
-    let { failed = 0, until = 0 } = begun ?? {}
-    for (;;) {
-      if (until > this.#now()) await this.#waits.wait(undefined, [], until)
-      if (this.#isDropped) return never()
-      const answer = await this.#try(key, work, failed + 1, how)
-      if (this.#isDropped) return never()
-      if ('value' in answer) return answer.value
-      failed += 1
-      if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer.error)
-      until = Math.round(this.#now() + pauseAfter(failed, how.backoff))
-      this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
+    this.#open.set(key, undefined)
+    try {
+      if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return await never()
+      // All steps that begin in one tick are known before the function of the first is called.
+      const before = await this.#find(key)
+      // What was a wait of this name before is a step now: it runs.
+      if (before?.kind === 'result' || before?.kind === 'error') {
+        await this.#replay.turnOf(before)
+        if (this.#isDropped) return await never()
+        return this.#again(key, before, how) as T
+      }
+      if (this.#undoing !== undefined) return await this.#stuck()
+      if (how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
+      const begun = before === undefined ? this.#replay.begun(key) : undefined
+      let { failed = 0, until = 0 } = begun ?? {}
+      for (;;) {
+        if (until > 0 && until > this.#now()) await this.#waits.wait(undefined, [], until)
+        if (this.#isDropped) return await never()
+        const answer = await this.#try(key, work, failed + 1, how)
+        if (this.#isDropped) return await never()
+        if ('value' in answer) return answer.value
+        failed += 1
+        if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer.error)
+        until = Math.round(this.#now() + pauseAfter(failed, how.backoff))
+        this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
+      }
+    } finally {
+      this.#open.delete(key)
     }
   }
 
@@ -193,7 +192,7 @@ export class Steps {
       }
       do {
         const found = await this.#busily(() =>
-          callStep(this.#around, 'page', key, 1, async () => page(cursor as C | undefined)),
+          callStep(this.#around, 'page', key, 1, () => page(cursor as C | undefined)),
         )
         if (!Array.isArray(found?.items)) throw noPage(this.#around.name, key, found)
         for (const item of found.items.slice(skip)) {
@@ -215,7 +214,7 @@ export class Steps {
   }
 
   /** The run is not suspended meanwhile. */
-  async #busily<T>(act: () => Promise<T>): Promise<T> {
+  async #busily<T>(act: () => T | Promise<T>): Promise<T> {
     this.#busy += 1
     try {
       return await act()
@@ -273,7 +272,7 @@ export class Steps {
     const steps = this.#recorder.take()
     const asks = this.#asks || this.#waits.hears
     this.#asks = false
-    return { ...defined({ steps }), ...(asks && { heard: this.#waits.signals.length }) }
+    return { ...(steps && { steps }), ...(asks && { heard: this.#waits.signals.length }) }
   }
 
   /**
@@ -328,8 +327,7 @@ export class Steps {
   }
 
   #now(): number {
-    const { times } = this.#around
-    return times?.now?.() ?? this.#around.now()
+    return this.#around.times?.now?.() ?? this.#around.now()
   }
 
   #use(name: StepName): string {
@@ -350,8 +348,9 @@ export class Steps {
     }
   }
 
-  async #find(key: string): Promise<StepEnd | undefined> {
-    return this.#replay.isWhole ? this.#replay.find(key) : this.#busily(() => this.#replay.find(key))
+  /** What an earlier run recorded of a name; a promise if that is to be read first. */
+  #find(key: string): StepEnd | undefined | Promise<StepEnd | undefined> {
+    return this.#replay.isWhole ? this.#replay.found(key) : this.#busily(() => this.#replay.find(key))
   }
 
   /** What an earlier run recorded of a step. */
@@ -380,10 +379,11 @@ export class Steps {
       // So that people are told at which step its workers die.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
-      const value = await callStep(this.#around, 'step', key, attempt, () =>
+      const given = callStep(this.#around, 'step', key, attempt, () =>
         inTime(work, context, how, this.#around.signal),
       )
-      const text = resultText(value, `${this.#around.name}: the step ${stepWords(key)}`)
+      const value = given instanceof Promise ? await given : given
+      const text = resultText(value, this.#around.name, key)
       await this.#recorder.now(writeEntry('result', key, versioned(text, how.from)), true)
       return { value }
     } catch (error) {

@@ -18,6 +18,9 @@ export type UndoneSteps =
  */
 const GONE = 1_000
 
+/** How often an undo is tried, at least. */
+export const UNDO_TRIES = 5
+
 export class Undoing<U> {
   /** By the keys of steps: how each is undone. */
   readonly found = new Map<string, U>()
