@@ -213,7 +213,10 @@ export class RedisStore implements contract.Store {
   }
 
   async extend(
-    ...[partition, , notes, leaseMs]: Parameters<contract.Store['extend']>
+    partition: string,
+    _caller: string,
+    notes: readonly contract.LeaseNote[],
+    leaseMs: number,
   ): Promise<contract.Extension> {
     if (notes.length === 0) return { lost: [], notices: [] }
     return readExtension(await this.#scripts.run('extend', partition, packNotes(notes, leaseMs)))

@@ -129,11 +129,12 @@ export class LeaseKeeper extends Part {
   }
 
   async #record(partition: string): Promise<boolean> {
-    const all = [...(this.#recording.get(partition) ?? [])]
+    const all = this.#recording.get(partition)
     this.#recording.delete(partition)
-    const held = all.filter((running) => !running.abandoned && this.#options.running.has(running))
-    for (const running of all)
-      if (!held.includes(running)) running.stepsIfAny?.answered([], leaseLost(running))
+    const held: Execution[] = []
+    for (const running of all ?? [])
+      if (!running.abandoned && this.#options.running.has(running)) held.push(running)
+      else running.stepsIfAny?.answered([], leaseLost(running))
     if (await this.#renewGroup(partition, held)) return true
     setTimeout(() => {
       for (const running of held) this.record(running)
@@ -196,6 +197,7 @@ export class LeaseKeeper extends Part {
 
   /** @returns whether the store answered */
   async #renewGroup(partition: string, group: Execution[]): Promise<boolean> {
+    if (group.length <= MAX_ITEMS) return group.length === 0 || this.#renew(partition, group)
     for (let i = 0; i < group.length; i += MAX_ITEMS) {
       if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
     }
@@ -246,8 +248,11 @@ export class LeaseKeeper extends Part {
     const { store, caller, leaseMs } = this.#options
     const notes = group.map((running): LeaseNote => {
       const { id, token } = running.job
-      const report = defined({ log: running.takeLog(), progress: running.takeProgress() })
-      return { id, token, ...report, ...running.stepsIfAny?.take() }
+      const note: LeaseNote = { id, token, ...running.stepsIfAny?.take() }
+      const [log, progress] = [running.takeLog(), running.takeProgress()]
+      if (log !== undefined) note.log = log
+      if (progress !== undefined) note.progress = progress
+      return note
     })
     if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
       this.#handedOverAt = performance.now()

@@ -275,11 +275,22 @@ export class Connection {
       })
     }
     let timer = setTimeout(look, patience)
-    return link.send(command).finally(() => {
+    const over = () => {
       isAnswered = true
       clearTimeout(timer)
       if (performance.now() - sent > LATE) this.#resolver.doubt?.raise()
-    })
+    }
+    // `finally` would take three promises more.
+    return link.send(command).then(
+      (reply) => {
+        over()
+        return reply
+      },
+      (error) => {
+        over()
+        throw error
+      },
+    )
   }
 
   /** Waits for a link. */

@@ -66,6 +66,8 @@ export class Scripts {
     isSure?: boolean,
   ): Promise<unknown> {
     const make = () => [this.#clock(), ...args]
+    // Nothing sends these again here.
+    if (kinds[script] === 'own') return this.#run(script, key, make, deadline, isSure)
     return repeated(kinds[script], deadline, () => this.#run(script, key, make, deadline, isSure))
   }
 
@@ -153,8 +155,8 @@ export class Scripts {
     // With the text only if this is set: the script and the server.
     let at: string | undefined
     for (;;) {
-      const by = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]
-      const build = (epoch: number) => [...by, '1', key, ...make(epoch)]
+      const [by, script] = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]
+      const build = (epoch: number) => [by!, script!, '1', key, ...make(epoch)]
       try {
         const sending = this.transport.send(build, deadline, key, isSure)
         return await (at === undefined ? sending : this.#bringing(at, sending))

@@ -274,7 +274,9 @@ function packReport(note: Pick<contract.LeaseNote, 'log' | 'progress' | 'steps' 
 function packSteps({ steps, heard }: Pick<contract.LeaseNote, 'steps' | 'heard'>): string {
   if (steps === undefined && heard === undefined) return ''
   const { at, entries, isProgress, hasUndos } = steps ?? { at: 0, entries: [] }
-  return `${GS}${at}${isProgress ? '!' : ''}${hasUndos ? '+' : ''}|${heard ?? ''}${entries.map((entry) => `${RS}${entry}`).join('')}${GS}`
+  let text = `${GS}${at}${isProgress ? '!' : ''}${hasUndos ? '+' : ''}|${heard ?? ''}`
+  for (const entry of entries) text += `${RS}${entry}`
+  return `${text}${GS}`
 }
 
 export function unpackLog(text: string | null): LogLine[] {
@@ -363,13 +365,12 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
  * brace.
  */
 export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number): string[] {
-  return [
-    packDuration(leaseMs),
-    ...notes.flatMap((note) => {
-      const alone = note.unstarted ? '-' : note.alone === undefined ? '' : Number(note.alone)
-      return [note.id, note.token, `${alone}${packReport(note)}`]
-    }),
-  ]
+  const args = [packDuration(leaseMs)]
+  for (const note of notes) {
+    const alone = note.unstarted ? '-' : note.alone === undefined ? '' : Number(note.alone)
+    args.push(note.id, note.token, `${alone}${packReport(note)}`)
+  }
+  return args
 }
 
 /** The arguments of `recover.lua` from the fourth on. */
