@@ -33,6 +33,7 @@ const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?)
 const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
 const add = 'INSERT OR IGNORE INTO entries (journal, place, entry) VALUES (?, ?, ?)'
 const grow = 'UPDATE journals SET count = count + ?, bytes = bytes + ? WHERE id = ?'
+const growFrom = `${grow} AND count = ?`
 const forgive = 'UPDATE jobs SET failures = 0, crashes = 0 WHERE seq = ?'
 const sizeOf = 'SELECT count, bytes, undo, rests FROM journals WHERE id = ?'
 const setRests = 'UPDATE journals SET rests = ? WHERE id = ?'
@@ -117,6 +118,7 @@ export function record(
   if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return undefined
   const journal = journalOf(database, row)
   if (steps.hasUndos) database.run(setUndo, '', journal)
+  if (addNext(database, journal, steps)) return undefined
   const { count } = sizeOfJournal(database, journal)
   if (count < steps.at) return count
   append(database, journal, steps)
@@ -135,6 +137,15 @@ export function keepUndo({ database }: Partition, { journal }: Pick<JobRow, 'jou
 
 function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((each, i) => each === other[i])
+}
+
+/** Adds entries if exactly those before them are there, as mostly they are. @returns whether they were */
+function addNext(database: Database, journal: number, { at, entries }: Recorded): boolean {
+  let bytes = 0
+  for (const entry of entries) bytes += Buffer.byteLength(entry)
+  if (database.run(growFrom, entries.length, bytes, journal, at) === 0) return false
+  for (const [i, entry] of entries.entries()) database.run(add, journal, at + i, entry)
+  return true
 }
 
 function append(database: Database, journal: number, steps: Recorded): void {
