@@ -1,5 +1,5 @@
 // `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a
-// tenth of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey, PostgreSQL,
+// twentieth of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey, PostgreSQL,
 // MariaDB and Chromium come from Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use
 // instead, and CHROMIUM a browser.
 import { spawnSync } from 'node:child_process'

@@ -12,7 +12,7 @@ import { freePort, startRedis } from './redis.js'
  * @property {string} fixture a folder of `matrix/fixtures`, installed before it runs
  * @property {string} [version] the package of the fixture whose version is shown, or of `nodes`: `node24`
  * @property {string} [text] what it does is written there too, such as in README.md
- * @property {boolean} [isDaily] whether `npm test` runs it every day, and not every tenth
+ * @property {boolean} [isDaily] whether `npm test` runs it every day, and not every twentieth
  * @property {string} [node] the Node that runs its tools and programs: '20', '22', '24', '26'. Default: the one that
  *   runs the matrix
  * @property {(row: Trial) => Promise<string | void>} run throws when it does not work; returns a remark
