@@ -38,11 +38,11 @@ const figures = [
 ]
 const few = ['--jobs=300', '--seconds=1']
 
-describe.each<[string, () => string | undefined]>([
+describe.concurrent.each<[string, () => string | undefined]>([
   ['the embedded store', () => undefined],
   ['Redis', () => inject('redisUrl')],
 ])('on %s, jobs:bench leaves nothing behind, and touches no other jobs', (_, url) => {
-  test('jobs:bench prints one figure on each line, and leaves the store unchanged', async () => {
+  test.sequential('jobs:bench prints one figure on each line, and leaves the store unchanged', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()
@@ -59,7 +59,7 @@ describe.each<[string, () => string | undefined]>([
     expect(await statusOf(app)).toEqual(status)
   })
 
-  test('jobs:bench --json prints one object; --quiet prints only the table and warnings', async () => {
+  test.sequential('jobs:bench --json prints one object; --quiet prints only the table and warnings', async () => {
     await using place = await greetedStore(url())
     const { app } = place
     const { store, ...rest } = JSON.parse((await app.run('jobs:bench', '--json', ...few)).stdout)
@@ -76,7 +76,7 @@ describe.each<[string, () => string | undefined]>([
     expect(quiet.stderr).not.toMatch(/^[i✓]/m)
   })
 
-  test('Ctrl-C ends jobs:bench at any figure, and nothing is left', async () => {
+  test.sequential('Ctrl-C ends jobs:bench at any figure, and nothing is left', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()
@@ -93,7 +93,7 @@ describe.each<[string, () => string | undefined]>([
     }
   })
 
-  test('an error of jobs:bench is one line, and nothing is left', async () => {
+  test.sequential('an error of jobs:bench is one line, and nothing is left', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()

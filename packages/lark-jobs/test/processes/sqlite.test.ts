@@ -20,12 +20,16 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   freezing(url)
   program(url)
   stepping(url)
-  mistakes(url)
-  wrongClasses()
   booting(url)
-  commanding(url)
   defining(url)
-  causing(url)
   unawaited(url)
   deceiving(url)
+})
+
+// A program that starts waits for its disk, and no test here measures time: some of them run side by side.
+describe.concurrent('what is said on the embedded store', { timeout: 120_000 }, () => {
+  mistakes(url)
+  wrongClasses()
+  commanding(url)
+  causing(url)
 })

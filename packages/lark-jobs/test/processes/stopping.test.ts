@@ -1,7 +1,7 @@
 /** Workers that are stopped while the store is away, and have jobs that have ended. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { open } from '../sqlite/raw.ts'
 import { App } from './app.ts'
@@ -110,107 +110,109 @@ const lines = async (app: App, file: string): Promise<string[]> =>
 const until = (app: App, file: string, count: number) =>
   vi.waitFor(async () => expect(await lines(app, file)).toHaveLength(count), 30_000)
 
-for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite })) {
-  test(`on ${name}, workers that stop while the store is away tell it how their jobs ended when it is there`, async () => {
-    await using store = await make()
-    const { app } = store
-    await app.start(['dispatch.js']).result
-    const workers = [app.lark('jobs:work', '-c', '5')]
-    await until(app, 'begun', JOBS / 2)
-    workers.push(app.lark('jobs:work', '--processes', '1', '-c', '5'))
-    await until(app, 'begun', JOBS)
-    store.leave()
-    for (const worker of workers) worker.child.kill('SIGTERM')
-    await app.write({ go: '' })
-    await until(app, 'ended', JOBS)
-    await Promise.all(workers.map((worker) => worker.says('goes on trying')))
-    await store.comeBack()
-    const results = await Promise.all(workers.map(({ result }) => result))
-    expect(results.map(({ code, stdout }) => [code, stdout.trimEnd().split('\n').at(-1)])).toEqual([
-      [0, expect.stringMatching(/^5 completed in /)],
-      [0, expect.stringMatching(/^5 completed in /)],
-    ])
-    await app.run('jobs:work', '--stop-when-empty')
-    expect(await lines(app, 'begun')).toHaveLength(JOBS)
-    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
-    expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
-  }, 120_000)
+// These wait for most of their time, so both stores have their turns side by side.
+for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
+  describe.concurrent(`on ${name}`, () => {
+    test.sequential(`workers that stop while the store is away tell it how their jobs ended when it is there`, async () => {
+      await using store = await make()
+      const { app } = store
+      await app.start(['dispatch.js']).result
+      const workers = [app.lark('jobs:work', '-c', '5')]
+      await until(app, 'begun', JOBS / 2)
+      workers.push(app.lark('jobs:work', '--processes', '1', '-c', '5'))
+      await until(app, 'begun', JOBS)
+      store.leave()
+      for (const worker of workers) worker.child.kill('SIGTERM')
+      await app.write({ go: '' })
+      await until(app, 'ended', JOBS)
+      await Promise.all(workers.map((worker) => worker.says('goes on trying')))
+      await store.comeBack()
+      const results = await Promise.all(workers.map(({ result }) => result))
+      expect(results.map(({ code, stdout }) => [code, stdout.trimEnd().split('\n').at(-1)])).toEqual([
+        [0, expect.stringMatching(/^5 completed in /)],
+        [0, expect.stringMatching(/^5 completed in /)],
+      ])
+      await app.run('jobs:work', '--stop-when-empty')
+      expect(await lines(app, 'begun')).toHaveLength(JOBS)
+      const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+      expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
+    }, 120_000)
 
-  test(`on ${name}, a step that ends while the store is away is recorded when it is there, and not called again`, async () => {
-    await using store = await make()
-    const { app } = store
-    await app.start(['step.js']).result
-    const worker = app.lark('jobs:work', '--stop-when-empty')
-    await until(app, 'begun', 2)
-    store.leave()
-    await app.write({ go: '' })
-    await until(app, 'ended', 2)
-    await worker.says('goes on trying')
-    // The next step begins only when the store knows of this one.
-    expect(await lines(app, 'begun')).toEqual(['first', 'second'])
-    await store.comeBack()
-    expect(await worker.result).toMatchObject({ code: 0 })
-    expect(await lines(app, 'begun')).toEqual(['first', 'second', 'third'])
-    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
-    expect(status.counts).toMatchObject({ completed: 1, failed: 0 })
-  }, 120_000)
+    test.sequential(`a step that ends while the store is away is recorded when it is there, and not called again`, async () => {
+      await using store = await make()
+      const { app } = store
+      await app.start(['step.js']).result
+      const worker = app.lark('jobs:work', '--stop-when-empty')
+      await until(app, 'begun', 2)
+      store.leave()
+      await app.write({ go: '' })
+      await until(app, 'ended', 2)
+      await worker.says('goes on trying')
+      // The next step begins only when the store knows of this one.
+      expect(await lines(app, 'begun')).toEqual(['first', 'second'])
+      await store.comeBack()
+      expect(await worker.result).toMatchObject({ code: 0 })
+      expect(await lines(app, 'begun')).toEqual(['first', 'second', 'third'])
+      const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+      expect(status.counts).toMatchObject({ completed: 1, failed: 0 })
+    }, 120_000)
 
-  test(`on ${name}, a worker that must end before the store is there says so, job by job`, async () => {
-    await using store = await make()
-    const { app } = store
-    await app.start(['dispatch.js']).result
-    const worker = app.lark('jobs:work', '--outcomes', '10ms')
-    await until(app, 'begun', JOBS)
-    store.leave()
-    await app.write({ go: '' })
-    await until(app, 'ended', JOBS)
-    worker.child.kill('SIGTERM')
-    await worker.says('Stopping')
-    worker.child.kill('SIGTERM')
-    const { code, stdout, stderr } = await worker.result
-    expect(code).toBe(74)
-    expect(stdout).toMatch(/\n0 completed, 10 not stored in /)
-    const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []
-    expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
-  }, 120_000)
+    test.sequential(`a worker that must end before the store is there says so, job by job`, async () => {
+      await using store = await make()
+      const { app } = store
+      await app.start(['dispatch.js']).result
+      const worker = app.lark('jobs:work', '--outcomes', '10ms')
+      await until(app, 'begun', JOBS)
+      store.leave()
+      await app.write({ go: '' })
+      await until(app, 'ended', JOBS)
+      worker.child.kill('SIGTERM')
+      await worker.says('Stopping')
+      worker.child.kill('SIGTERM')
+      const { code, stdout, stderr } = await worker.result
+      expect(code).toBe(74)
+      expect(stdout).toMatch(/\n0 completed, 10 not stored in /)
+      const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []
+      expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
+    }, 120_000)
 
-  test(`on ${name}, a process that ends by itself first tells the store how its jobs ended`, async () => {
-    await using store = await make()
-    const { app } = store
-    await app.write({ ...leaving, go: '' })
-    await app.start(['dispatch.js']).result
-    const { stderr } = await app.run('jobs:work', '-c', '1', '--processes', '1', '--stop-when-empty')
-    expect(stderr).toMatch(/ends with exit code 3: .*; it tells the store how 1 job ended/)
-    expect(stderr).not.toContain('may run again')
-    expect(await lines(app, 'begun')).toHaveLength(JOBS)
-    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
-    expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
-  }, 120_000)
+    test.sequential(`a process that ends by itself first tells the store how its jobs ended`, async () => {
+      await using store = await make()
+      const { app } = store
+      await app.write({ ...leaving, go: '' })
+      await app.start(['dispatch.js']).result
+      const { stderr } = await app.run('jobs:work', '-c', '1', '--processes', '1', '--stop-when-empty')
+      expect(stderr).toMatch(/ends with exit code 3: .*; it tells the store how 1 job ended/)
+      expect(stderr).not.toContain('may run again')
+      expect(await lines(app, 'begun')).toHaveLength(JOBS)
+      const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+      expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
+    }, 120_000)
 
-  test(`on ${name}, a process that ends by itself while the store is away counts no crash for a job that had ended`, async () => {
-    await using store = await make()
-    const { app } = store
-    await app.write(leaving)
-    await app.start(['dispatch.js']).result
-    const worker = app.lark('jobs:work', '-c', '2', '--processes', '1', '--max-jobs', String(JOBS - 2))
-    await until(app, 'begun', 2)
-    store.leave()
-    const [ends, runs] = await lines(app, 'begun')
-    await app.write({ [`go-${ends}`]: '' })
-    await worker.says('how 1 job ended is not stored, and it may run again')
-    await store.comeBack()
-    await app.write({ go: '' })
-    await worker.result
-    // The supervisor told the store how it ended. The one that ran has crashed as often as it may.
-    expect(await lines(app, 'begun')).toHaveLength(JOBS)
-    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
-    expect(status.counts).toMatchObject({ completed: JOBS - 1, failed: 1 })
-    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
-    expect(jobs).toMatchObject([{ id: runs, errors: [{ code: 'WORKER_DIED' }] }])
-  }, 120_000)
-}
+    test.sequential(`a process that ends by itself while the store is away counts no crash for a job that had ended`, async () => {
+      await using store = await make()
+      const { app } = store
+      await app.write(leaving)
+      await app.start(['dispatch.js']).result
+      const worker = app.lark('jobs:work', '-c', '2', '--processes', '1', '--max-jobs', String(JOBS - 2))
+      await until(app, 'begun', 2)
+      store.leave()
+      const [ends, runs] = await lines(app, 'begun')
+      await app.write({ [`go-${ends}`]: '' })
+      await worker.says('how 1 job ended is not stored, and it may run again')
+      await store.comeBack()
+      await app.write({ go: '' })
+      await worker.result
+      // The supervisor told the store how it ended. The one that ran has crashed as often as it may.
+      expect(await lines(app, 'begun')).toHaveLength(JOBS)
+      const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+      expect(status.counts).toMatchObject({ completed: JOBS - 1, failed: 1 })
+      const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+      expect(jobs).toMatchObject([{ id: runs, errors: [{ code: 'WORKER_DIED' }] }])
+    }, 120_000)
+  })
 
-test('a worker that watches the sources gets the time of a stop to tell a store that is away how its jobs ended', async () => {
+test.concurrent('a worker that watches the sources gets the time of a stop to tell a store that is away how its jobs ended', async () => {
   await using store = await redis()
   const { app } = store
   await app.start(['dispatch.js']).result
