@@ -93,7 +93,7 @@ export interface Traits {
   rollsBack: boolean
   /**
    * The seeds of its random sequences. Stores with the same code have other seeds, so that each sequence shows
-   * something new: the tables have 420 of them with all their libraries and places, the Lua 360 with all its servers.
+   * something new: the tables have 360 of them with all their libraries and places, the Lua 360 with all its servers.
    */
   seeds: readonly [from: number, to: number]
   /**
