@@ -1,0 +1,22 @@
+// A worker that relays the outbox, runs no job, and kills itself instead of removing rows: DIALECT URL CONNECTION LOTS.
+// LOTS is how many lots it removes before.
+import { createPool } from 'mysql2/promise'
+import pg from 'pg'
+import { createJobs } from '../../dist/index.js'
+
+const [dialect, url, connection, lots] = process.argv.slice(2)
+const pool = dialect === 'postgres' ? new pg.Pool({ connectionString: url }) : createPool(url)
+let removed = 0
+
+/** @param {string} sql @param {readonly (string | number | null)[]} parameters */
+function execute(sql, parameters) {
+  if (sql.startsWith('DELETE') && removed++ === Number(lots)) process.kill(process.pid, 'SIGKILL')
+  return pool.query(sql, [...parameters])
+}
+
+const jobs = createJobs({
+  connection,
+  queues: ['default', 'emails', 'low'],
+  outbox: { for: /** @type {'postgres' | 'mysql'} */ (dialect), execute },
+})
+await jobs.work({ jobs: [], queues: ['low'], report: { wrote() {}, ended() {}, info() {}, warn() {} } })

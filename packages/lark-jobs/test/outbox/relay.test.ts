@@ -1,0 +1,136 @@
+/**
+ * The relay on real databases: what is committed runs once, in whatever order transactions commit and wherever relays are
+ * killed; what is rolled back never runs.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { createPool } from 'mysql2/promise'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { Job, type JobsConfig } from '../../src/index.ts'
+import { OUTBOX } from '../../src/outbox/table.ts'
+import { Bench, sqliteFile } from '../working/bench.ts'
+import { mail } from './application.ts'
+import { type Database, databaseOf } from './connections.ts'
+
+const LONG = { timeout: 30_000, interval: 20 }
+
+class MailJob extends Job {
+  static runs: number[] = []
+  override readonly key = 'mail'
+  handle({ n }: { n: number }) {
+    MailJob.runs.push(n)
+  }
+}
+
+interface Client {
+  outbox: NonNullable<JobsConfig['outbox']>
+  /** A connection of its own, for a transaction. */
+  begin(): Promise<{ run(sql: string, parameters?: readonly unknown[]): Promise<unknown>; release(): void }>
+  end(): Promise<unknown>
+}
+
+const clients: Record<'postgres' | 'mysql', (url: string) => Client> = {
+  postgres(url) {
+    const pool = new pg.Pool({ connectionString: url })
+    return {
+      outbox: { for: 'postgres', execute: (sql, parameters) => pool.query(sql, [...parameters]) },
+      async begin() {
+        const client = await pool.connect()
+        await client.query('BEGIN')
+        return {
+          run: (sql, parameters = []) => client.query(sql, [...parameters]),
+          release: () => client.release(),
+        }
+      },
+      end: () => pool.end(),
+    }
+  },
+  mysql(url) {
+    const pool = createPool(url)
+    return {
+      outbox: { for: 'mysql', execute: (sql, parameters) => pool.query(sql, [...parameters]) },
+      async begin() {
+        const client = await pool.getConnection()
+        await client.query('BEGIN')
+        return {
+          run: (sql, parameters = []) => client.query(sql, [...parameters]),
+          release: () => client.release(),
+        }
+      },
+      end: () => pool.end(),
+    }
+  },
+}
+
+describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
+  let database: Database
+  let client: Client
+  beforeAll(async () => {
+    database = await databaseOf(dialect)
+    client = clients[dialect](database.url)
+  }, 120_000)
+  afterAll(async () => {
+    await client.end()
+    await database[Symbol.asyncDispose]()
+  }, 60_000)
+
+  async function setting() {
+    MailJob.runs = []
+    await database.reset()
+    const bench = await Bench.make(sqliteFile)
+    const jobs = bench.client({ outbox: client.outbox })
+    return { bench, jobs, [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose]() }
+  }
+
+  const isEmpty = async () => expect(await database.rows()).toEqual([])
+
+  test('a transaction that commits late, and one that is rolled back', async () => {
+    await using at = await setting()
+    const write = (n: number) => database.table.insert([mail(n)])
+    const [late, never] = [await client.begin(), await client.begin()]
+    await late.run(write(1).sql, write(1).parameters)
+    await never.run(write(2).sql, write(2).parameters)
+    await database.execute(write(3))
+    await at.bench.work([MailJob], {}, at.jobs)
+    await vi.waitFor(() => expect(MailJob.runs).toEqual([3]), LONG)
+    await vi.waitFor(isEmpty, LONG)
+    await late.run('COMMIT')
+    await never.run('ROLLBACK')
+    for (const each of [late, never]) each.release()
+    await vi.waitFor(() => expect(MailJob.runs).toEqual([3, 1]), LONG)
+    await vi.waitFor(isEmpty, LONG)
+  }, 60_000)
+
+  test('relays that are killed between the store and the removal of their rows: each job runs once', async () => {
+    await using at = await setting()
+    const count = 2_500
+    for (let n = 0; n < count; n += 500)
+      await database.execute(
+        database.table.insert(Array.from({ length: 500 }, (_, i) => mail(n + i, { keep: { completed: 0 } }))),
+      )
+    for (let kill = 0; kill < 3; kill++) {
+      const { connection } = at.bench.place
+      const relay = spawn(
+        process.execPath,
+        [
+          fileURLToPath(new URL('relay.js', import.meta.url)),
+          dialect,
+          database.url,
+          connection,
+          String(kill % 2),
+        ],
+        { stdio: ['ignore', 'ignore', 'inherit'] },
+      )
+      expect(await once(relay, 'exit')).toEqual([null, 'SIGKILL'])
+    }
+    expect(await database.execute({ sql: `SELECT place FROM ${OUTBOX}`, parameters: [] })).not.toEqual([])
+    await at.bench.work([MailJob], {}, at.jobs)
+    await vi.waitFor(isEmpty, LONG)
+    await vi.waitFor(() => expect(MailJob.runs.length).toBeGreaterThanOrEqual(count), LONG)
+    await vi.waitFor(async () => expect((await at.jobs.status()).queues[1]!.counts.waiting).toBe(0), LONG)
+    expect(MailJob.runs.length).toBe(count)
+    expect(new Set(MailJob.runs).size).toBe(count)
+  }, 120_000)
+})
