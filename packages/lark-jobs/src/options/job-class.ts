@@ -26,7 +26,7 @@ import {
 } from './job-settings.ts'
 import { keepFrom } from './keep.ts'
 import type { Middleware } from './middleware.ts'
-import { type PayloadRules, rulesOf } from './payload-rules.ts'
+import { type PayloadRules, payloadOptions, rulesOf } from './payload-rules.ts'
 import { type ScheduleOfClass, schedulesOf } from './schedules/class-schedule.ts'
 import {
   func,
@@ -252,16 +252,19 @@ const foreign: Record<string, keyof JobSettings> = {
 }
 
 /**
- * Warns of a field that Lark does not read, if its name is nearly that of a setting, or that of another
- * queue, and its value is one that the setting takes. A class may have fields of its own.
+ * Warns of a field that Lark does not read, if its name is that of a static, nearly that of a setting, or
+ * that of another queue, and its value is one that the setting takes. A class may have fields of its own.
  */
 function warnOfMisspelt(job: JobLike, voice: Voice): void {
+  const statics: Record<string, Readable> = payloadOptions.entries
   const entries: Record<string, Readable> = { ...classSettings.entries, ...jobSettings.entries }
   for (const [name, value] of Object.entries(job)) {
     if (name in entries || value === undefined) continue
-    const meant = foreign[name] ?? nearest(name, Object.keys(entries))
-    if (meant === undefined || !takes(entries[meant]!, value, voice)) continue
-    const text = `${voice.name(name)}: Lark reads no field of this name. Did you mean ${meant}?`
+    const isStatic = name in statics
+    const meant = isStatic ? name : (foreign[name] ?? nearest(name, Object.keys(entries)))
+    if (meant === undefined || !takes((isStatic ? statics : entries)[meant]!, value, voice)) continue
+    const right = isStatic ? `static ${name}` : meant
+    const text = `${voice.name(name)}: Lark reads no field of this name. Did you mean ${right}?`
     process.emitWarning(text, { code: 'LARK_JOB_FIELD' })
   }
 }

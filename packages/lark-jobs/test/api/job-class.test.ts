@@ -325,6 +325,8 @@ test.each([
   ['retries', 3, 'tries'],
   ['queueNam', 'emails', 'queueName'],
   ['maxCrash', 1, 'maxCrashes'],
+  ['version', 2, 'static version'],
+  ['redact', ['card.number'], 'static redact'],
 ])(
   'a field that is nearly a setting, or that of another queue, is warned of once: %s',
   (field, value, meant) => {
