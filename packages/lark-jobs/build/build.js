@@ -65,9 +65,10 @@ await build({
       ),
     ],
     credentials: ['src/store/contract/connection/credentials.ts'],
-    // Stored errors, their kinds, moved jobs, and words for counts: for a worker and for who looks at jobs.
+    // Stored errors, their kinds, moved jobs, children, and words for counts: for a worker and for who looks at jobs.
     'job-error': [
       'src/model/run/job-error.ts',
+      'src/flow/child.ts',
       'src/run/fingerprint.ts',
       'src/store/contract/moved.ts',
       ...['dropped-words', 'plural'].map((name) => `src/words/${name}.ts`),

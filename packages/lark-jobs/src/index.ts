@@ -184,6 +184,7 @@ export { type TimingOptions, timing } from './run/middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
 export type { Skipped } from './schedule/state.ts'
 export type { ApprovalContext, ApprovalOptions } from './step/approval.ts'
+export type { RunJobOptions } from './step/child.ts'
 export type { EachItemOptions, ItemsPage } from './step/items.ts'
 export type { StepName } from './step/name.ts'
 export {
@@ -193,7 +194,7 @@ export {
   type Waited,
   type WaitOptions,
 } from './step/signal.ts'
-export { StepError } from './step/step-error.ts'
+export { type ChildFailure, StepError } from './step/step-error.ts'
 export type { StepContext, StepOptions } from './step/step-options.ts'
 export type { PausedGroup } from './store/contract/change.ts'
 export type {

@@ -166,10 +166,10 @@ export function insideOfDraft(draft: Draft): Drafted {
   return draft[drafted]
 }
 
-/** What a draft says. @throws JOB_INVALID for another value */
-export function readDraft(value: unknown): Drafted {
+/** What a draft says. @param where it was given @throws JOB_INVALID for another value */
+export function readDraft(value: unknown, where = 'Jobs.dispatch()'): Drafted {
   if (isDraft(value)) return insideOfDraft(value)
-  const message = `Jobs.dispatch() was given ${shown(value)} in the list; it must be a draft`
+  const message = `${where} was given ${shown(value)}${where === 'Jobs.dispatch()' ? ' in the list' : ''}; it must be a draft`
   throw new JobsError('JOB_INVALID', message, { hint: 'A draft is what job.with(payload) returns.' })
 }
 

@@ -25,6 +25,7 @@ import { isInCommand } from '../run/command-job.ts'
 import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
 import type { RecordedNow, SentNow } from '../run/steps-now.ts'
+import type { ChildDraft, ChildParent, ReadyChild } from '../step/child.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import { connect } from '../store/connect.ts'
 import { keptBy } from '../store/contract/rules/retention.ts'
@@ -189,6 +190,12 @@ export class Inside implements Operated {
     } finally {
       end()
     }
+  }
+
+  /** The job of a draft, ready to be begun by another job. */
+  async readyChild(draft: ChildDraft, parent: ChildParent): Promise<ReadyChild> {
+    const { readyChild } = await import('./flows/child-dispatch.ts')
+    return readyChild(this, draft as Drafted, parent)
   }
 
   async dispatchOne(draft: Draft, options?: unknown): Promise<JobHandle> {

@@ -10,11 +10,13 @@ import { encode } from '../model/payload.ts'
 import type { LogLevel } from '../model/record.ts'
 import { type Decision, failing, releasing } from '../model/run/decision.ts'
 import { tickOf } from '../model/tick.ts'
+import type { KeptResult } from '../operate/events/results.ts'
 import type { Operated } from '../operate/operated.ts'
 import type { GroupBy } from '../options/group.ts'
 import {
   idle,
   type JobConstructor,
+  type JobLike,
   jobBrand,
   type PayloadOf,
   type ResultOf,
@@ -31,6 +33,7 @@ import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import type { ApprovalOptions } from '../step/approval.ts'
+import type { RunJobOptions } from '../step/child.ts'
 import type { EachItemOptions, ItemsPage } from '../step/items.ts'
 import type { StepName } from '../step/name.ts'
 import type { SignalKind, Waited, WaitOptions } from '../step/signal.ts'
@@ -39,7 +42,7 @@ import type { Steps } from '../step/steps.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { jobsInside } from './default-jobs.ts'
-import { Draft } from './draft.ts'
+import { Draft, readDraft } from './draft.ts'
 import { JobFlow } from './flows/job-flow.ts'
 import type { TransactionOptions } from './transactions.ts'
 
@@ -488,6 +491,31 @@ export abstract class Job {
     options?: WaitOptions,
   ): Promise<Waited<S> | undefined> {
     return this.#steps('waitFor', (steps) => steps.waitFor(signals, options))
+  }
+
+  /**
+   * Runs another job, and waits for its end, as `waitFor` waits for a signal: it is begun once, whatever
+   * happens to this one, in its own queue, with its own tries.
+   *
+   * @param name used once in a run
+   * @param draft the job, with what this one says differently; not with an id, nor one that may be replaced
+   * @param options `timeout`: how long to wait. `undo`: as in `step`
+   * @returns what it returned, as it is kept
+   * @throws `StepError` if it ends without completing, with `code` and `child` as a result that is awaited;
+   *   the errors of a dispatch; as `sleep`
+   * @example const pdf = await this.runJob('report', new ReportJob().with({ user }))
+   */
+  runJob<J extends JobLike>(
+    name: StepName,
+    draft: Draft<J>,
+    options?: RunJobOptions<KeptResult<J>>,
+  ): Promise<KeptResult<J>> {
+    try {
+      const drafted = readDraft(draft, 'runJob()')
+      return this.#steps('runJob', (steps) => steps.runJob(name, drafted, options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**

@@ -226,7 +226,8 @@ class Advancing {
       checks = isQuiet && state.phase !== 'filling'
       this.#lookIn(checks ? Math.min(2 * state.pause, LAST_LOOK) : FIRST_LOOK.members)
     }
-    const tells = isEnded && definition.parent !== undefined && state.isTold !== true
+    const isAwaited = definition.parent !== undefined || definition.parentJob !== undefined
+    const tells = isEnded && isAwaited && state.isTold !== true
     const asks = !isEnded && state.ending !== undefined && state.ending.isAsked !== true
     const retries = state.phase === 'open' && state.retriesAfter !== undefined
     const isOver = isEnded && !tells && !awaits

@@ -133,6 +133,18 @@ export class FlowBook implements FlowControl {
     return this.#records.get(place)
   }
 
+  /**
+   * Tells the job that awaits a flow once more how it has ended, if it has: a server may have lost what the
+   * job was told.
+   *
+   * @returns the flow; undefined if there is none
+   */
+  async tellAgain(place: FlowPlace): Promise<KeptFlow | undefined> {
+    const found = await this.get(place)
+    if (found?.state.phase === 'ended') await this.#nodes.tell(found)
+    return found
+  }
+
   /** Notes how nodes and members have ended. @returns when the next of their home is due */
   apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
     return this.#records.apply(home, ends)

@@ -6,14 +6,21 @@
 import { defined } from '@s18i/lark/internal'
 import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import { type FlowPlace, type FlowState, indexOf } from '../model/flow.ts'
+import { type FlowPlace, type FlowState, indexOf, type ParentJob } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
 import type { NewJob } from '../model/record.ts'
 import { traced } from '../model/trace.ts'
-import { alterFollowed, fatesFollowed, getFollowed } from '../store/contract/moved.ts'
+import {
+  alterFollowed,
+  fatesFollowed,
+  getFollowed,
+  movedTo,
+  signalFollowed,
+} from '../store/contract/moved.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
 import { jobIndex, startAgain } from './advance.ts'
+import { childSignal, writeChildEnd } from './child.ts'
 import type { FlowParts } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
 import { cancelFor, rejected, removedEnd } from './member-end.ts'
@@ -203,14 +210,29 @@ export class FlowNodes {
   async tell(found: KeptFlow): Promise<void> {
     const { records, control } = this.#parts
     const { home, id, definition, state, at } = found
-    const { flow, index, home: its } = definition.parent!
-    const { reason, because: error, state: how } = state.end!
-    const result =
-      how === 'completed' ? await flowResult(found, (nodes) => records.ends(found, nodes)) : undefined
-    await records.apply(its, [{ flow, index, state: how, at, ...defined({ reason, error, result }) }])
+    if (definition.parentJob === undefined) {
+      const { flow, index, home: its } = definition.parent!
+      const { reason, because: error, state: how } = state.end!
+      const result =
+        how === 'completed' ? await flowResult(found, (nodes) => records.ends(found, nodes)) : undefined
+      await records.apply(its, [{ flow, index, state: how, at, ...defined({ reason, error, result }) }])
+    } else await this.#tellJob(found, definition.parentJob)
     await control.change({ home, flow: id }, ({ state }) =>
       state.phase === 'ended' ? { state: { ...state, isTold: true } } : undefined,
     )
+  }
+
+  /** The end of its one job is a signal for the job that awaits it. If that has ended, nobody hears of it. */
+  async #tellJob(found: KeptFlow, { partition, id }: ParentJob): Promise<void> {
+    const { state, reason, because: error, at } = found.state.end!
+    const [end = { state, at, ...defined({ reason, error }) }] = await this.#parts.records.ends(found, [0])
+    const { store } = this.#parts
+    const signal = { name: childSignal(found.id), text: writeChildEnd(end), key: String(at) }
+    if ((await signalFollowed(store, partition, id, signal)) !== 'missing') return
+    // It may be on its way to another queue just now.
+    const early = { ...signal, mayBeEarly: true }
+    for (let to = await movedTo(store, partition, id); to !== undefined; to = await movedTo(store, to, id))
+      if ((await store.journals.signal(to, id, early)) !== 'missing') return
   }
 
   /** Removes the jobs of all nodes. @returns the flows that are nodes */

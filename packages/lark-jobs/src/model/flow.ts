@@ -52,6 +52,13 @@ export interface FlowParent extends FlowPlace {
   index: number
 }
 
+/** The job that began a flow of one job, and awaits its end (`Job.runJob`). */
+export interface ParentJob {
+  /** Where it was then. */
+  partition: string
+  id: string
+}
+
 /**
  * A place in a payload, or in a result: the names of properties and the indices of lists on the way there.
  */
@@ -138,6 +145,7 @@ export interface FlowDefinition {
   /** Milliseconds for which it is kept when it has ended, by how it has. */
   keep: Record<EndedState, number>
   parent?: FlowParent
+  parentJob?: ParentJob
   /** The trace of its dispatch. Its jobs get it when they start. */
   trace?: Trace
   /** Callbacks are among them, wherever. */

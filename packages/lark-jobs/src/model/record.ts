@@ -94,6 +94,8 @@ export interface JobOptions {
    * (`id.ts`). A retry by hand keeps it.
    */
   born?: string
+  /** The job that began it, and awaits it (`Job.runJob`): where it was then. */
+  parent?: { id: string; queue: string }
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
   /**

@@ -9,6 +9,7 @@ import { type Run, returnedFalse } from '../model/run/run.ts'
 import { classOf, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
+import type { ChildDraft } from '../step/child.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import type { NewSignal } from '../store/contract/store.ts'
 import { type Around, EventJob, HookCalls } from './hooks.ts'
@@ -83,7 +84,9 @@ export class DispatchNow {
       await tell(jobClass, last.run, { kind: 'failed', error }, text, make).finally(() => last.end())
       calls?.call('failed', event({ took: took(), error, last: true }))
     }
-    const now = new NowRun({ id, name, timeout, hasSteps: true, times: this.#times() })
+    // As `dispatchNow` of its class.
+    const child = async ({ Class, payload }: ChildDraft) => this.run(new Class() as JobLike, payload)
+    const now = new NowRun({ id, name, timeout, hasSteps: true, child, times: this.#times() })
     const { run } = now
     this.#runs.set(id, now)
     calls?.call('started', event({}))

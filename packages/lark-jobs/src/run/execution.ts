@@ -9,6 +9,7 @@ import { Run, timedOut, type Writer } from '../model/run/run.ts'
 import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
+import type { ChildJobs, ChildParent } from '../step/child.ts'
 import { Steps } from '../step/steps.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
@@ -156,6 +157,7 @@ export class Execution implements Writer {
     const execution = this
     const { environment, job } = this
     const isFirst = this.stepsIfAny === undefined
+    const children = environment.owner as ChildJobs | undefined
     this.stepsIfAny ??= new Steps({
       job,
       queue: this.claimer.queue,
@@ -183,6 +185,7 @@ export class Execution implements Writer {
         this.#suspend({ kind: 'suspended', ...wait, ...(rests && { rests }) })
       },
       times: environment.stepTimes,
+      ready: children && ((draft, step) => children.readyChild(draft, parentOf(this, step))),
       get processing() {
         return execution.processing
       },
@@ -300,5 +303,15 @@ export class Execution implements Writer {
   /** Puts lines back that could not be handed over. */
   keepLog(log: LogLine[]): void {
     this.#log = [...log, ...(this.#log ?? [])].slice(-MAX_LOG_LINES)
+  }
+}
+
+function parentOf({ claimer, job, run }: Execution, step: string): ChildParent {
+  const { partition, queue } = claimer
+  return {
+    ...{ partition, queue, id: job.id, step },
+    get reason() {
+      return run.reason
+    },
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { LogLevel } from '../model/record.ts'
 import { LONGEST_TIMER, Run, timedOut, type Writer } from '../model/run/run.ts'
+import type { ChildDraft } from '../step/child.ts'
 import type { Steps } from '../step/steps.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import type { NewSignal } from '../store/contract/store.ts'
@@ -17,6 +18,8 @@ export interface NowRunOptions {
   timeout: number
   /** Whether it may have steps: it runs `handle`. */
   hasSteps?: boolean
+  /** Runs another job in this process. */
+  child?: (draft: ChildDraft) => Promise<unknown>
   /** Default: the time of the process. */
   times?: WaitTimes | undefined
 }
@@ -92,8 +95,8 @@ export class NowRun implements Writer {
 
   async #load(): Promise<Steps> {
     const { StepsNow } = await import('./steps-now.ts')
-    const { name, times } = this.#options
-    this.#steps = new StepsNow(this.run, name, times, (rests) => this.#rests(rests))
+    const { name, times, child } = this.#options
+    this.#steps = new StepsNow(this.run, name, times, (rests) => this.#rests(rests), child!)
     for (const signal of this.#early) this.#steps.sent(signal)
     return this.#steps.steps
   }

@@ -20,7 +20,6 @@ import type { JobClass, JobLike } from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { type LaterEnd, laterEnd, readLaterEnd } from '../store/contract/rules/undoing.ts'
-import { MAX_SIGNALS } from '../store/contract/store.ts'
 import { readable } from '../words/duration.ts'
 import { listed } from '../words/listed.ts'
 import { textOf } from '../words/thrown.ts'
@@ -175,7 +174,13 @@ function undoneFirst(outcome: Outcome, execution: Execution): Outcome | undefine
 
 /** @param undoing how the job ends when it is undone */
 function later(undoing: string, ms: number): Outcome {
-  return { kind: 'suspended', in: Math.max(0, Math.ceil(ms)), waits: [], heard: MAX_SIGNALS, undoing }
+  return {
+    kind: 'suspended',
+    in: Math.max(0, Math.ceil(ms)),
+    waits: [],
+    heard: Number.MAX_SAFE_INTEGER,
+    undoing,
+  }
 }
 
 /** The outcome of a run that undoes what earlier ones began. */

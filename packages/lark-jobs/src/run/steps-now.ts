@@ -2,11 +2,19 @@
  * The steps of a job that `dispatchNow` runs. What they record is kept nowhere: the job is never suspended,
  * and no later run needs it. Waits wait in this process, and signals come from handles in this process.
  */
+import { defined } from '@s18i/lark/internal'
+import { childSignal, writeChildEnd } from '../flow/child.ts'
+import { JobsError } from '../model/errors.ts'
+import { newId } from '../model/id.ts'
 import type { Journal, KeptSignal } from '../model/journal.ts'
+import { resultText } from '../model/payload.ts'
 import type { Run } from '../model/run/run.ts'
+import { classOf } from '../options/job-class.ts'
+import type { ChildDraft } from '../step/child.ts'
 import { Steps } from '../step/steps.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
-import { MAX_SIGNALS, type NewSignal, type SignalVerdict } from '../store/contract/store.ts'
+import { CHILD_SIGNAL, MAX_SIGNALS, type NewSignal, type SignalVerdict } from '../store/contract/store.ts'
+import { textOf } from '../words/thrown.ts'
 
 /** The name of the class of a job, and what its steps have recorded. */
 export interface RecordedNow {
@@ -25,8 +33,14 @@ export class StepsNow {
   /** Name and key of the signals that have one. */
   readonly #keys = new Set<string>()
 
-  /** @param rests told whether the run only waits */
-  constructor(run: Run, name: string, times: WaitTimes | undefined, rests: (rests: boolean) => void) {
+  /** @param rests told whether the run only waits @param child runs another job in this process */
+  constructor(
+    run: Run,
+    name: string,
+    times: WaitTimes | undefined,
+    rests: (rests: boolean) => void,
+    child: (draft: ChildDraft) => Promise<unknown>,
+  ) {
     this.steps = new Steps({
       job: { id: run.id, runs: 1, crashes: 0, failures: 0 },
       name,
@@ -42,6 +56,11 @@ export class StepsNow {
       spent: undefined,
       hadSpent: () => {},
       suspend: undefined,
+      ready: async (draft) => ({
+        place: { flow: newId(), home: classOf(draft.Class).queueName },
+        begin: async ({ flow }) => void this.#ends(flow, child(draft), draft.Class.name),
+        goesOn: async () => false,
+      }),
       times,
       rests,
     })
@@ -50,7 +69,7 @@ export class StepsNow {
   sent({ name, text, key }: NewSignal): SentNow {
     const known = `${name}\n${key}`
     if (key !== undefined && this.#keys.has(known)) return 'known'
-    if (this.#signals.length >= MAX_SIGNALS) return 'full'
+    if (this.#signals.length >= MAX_SIGNALS && !name.startsWith(CHILD_SIGNAL)) return 'full'
     if (key !== undefined) this.#keys.add(known)
     this.#signals.push({ name, text })
     this.#answer()
@@ -59,6 +78,20 @@ export class StepsNow {
 
   get journal(): Journal {
     return { entries: this.#entries, count: this.#entries.length, bytes: 0, signals: this.#signals }
+  }
+
+  /** Tells of the end of a child. */
+  async #ends(flow: string, running: Promise<unknown>, name: string): Promise<void> {
+    const at = () => Date.now()
+    const text = await running.then(
+      (value) =>
+        writeChildEnd({ state: 'completed', at: at(), ...defined({ result: resultText(value, name) }) }),
+      (error) =>
+        JobsError.is(error, 'JOB_CANCELLED')
+          ? writeChildEnd({ state: 'cancelled', at: at(), reason: 'user' })
+          : writeChildEnd({ state: 'failed', at: at(), error: textOf(error) }),
+    )
+    this.sent({ name: childSignal(flow), text })
   }
 
   /** As a store that has kept everything. */

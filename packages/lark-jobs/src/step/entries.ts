@@ -17,7 +17,9 @@
  *                  this step
  *   i  items      so far an iteration is done: its place as JSON (`items.ts`)
  *   k  token       a token was made, which answers an approval: its hash, and more, as JSON (`approval.ts`)
- *   f  forgotten   what was recorded of the step before does not count any more
+ *   c  child       a job is begun and awaited: its place as JSON (`child.ts`). The wait for it follows
+ *   f  forgotten   what was recorded of the step before does not count any more. `+`: its error went through
+ *                  the handler, and a job that it began may still complete
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
  *   n  now         (without a name) a person has moved the end of all waits that had begun: until when. The
@@ -41,6 +43,7 @@ export const entryKinds = {
   s: 'started',
   i: 'items',
   k: 'token',
+  c: 'child',
   f: 'forgotten',
   m: 'spent',
   n: 'now',

@@ -4,9 +4,12 @@
  */
 
 import { defined } from '@s18i/lark/internal'
+import { isChildSignal, readChildEnd } from '../flow/child.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Journal, KeptSignal } from '../model/journal.ts'
-import { type Entry, readEntry } from './entries.ts'
+import type { EndedState } from '../model/record.ts'
+import type { Child } from './child.ts'
+import { type Entry, readEntry, readJson } from './entries.ts'
 import { stepWords } from './name.ts'
 
 /**
@@ -34,6 +37,8 @@ export interface SeenStep {
   /** Of a wait that is done: the name of the signal that it got. Absent: its time has come. */
   signal?: string
   isWait?: true
+  /** The job that it has begun. `state`: how it has ended, as far as this job has heard. */
+  child?: Child & { state?: EndedState }
   /** The runs in which it has begun and did not end, as far as that was recorded. */
   runs?: number[]
   /** The result, or the error: JSON. */
@@ -81,9 +86,17 @@ function after(
   before: SeenStep | undefined,
   signals: readonly KeptSignal[],
 ): SeenStep | undefined {
-  const { failed, isWait } = before ?? {}
+  const { failed, isWait, child } = before ?? {}
   const step = (state: StepState, more: Partial<SeenStep> = {}): SeenStep => {
-    return { key, name: stepWords(key), state, ...(failed && { failed }), ...(isWait && { isWait }), ...more }
+    return {
+      key,
+      name: stepWords(key),
+      state,
+      ...(failed && { failed }),
+      ...(isWait && { isWait }),
+      ...defined({ child }),
+      ...more,
+    }
   }
   switch (kind) {
     case 'result':
@@ -98,12 +111,29 @@ function after(
       return step('begun')
     case 'started':
       return step('begun', { runs: [...(before?.runs ?? []), Number(value)] })
+    case 'child':
+      return step('waiting', {
+        isWait: true,
+        child: readJson(value) as Child,
+        ...defined({ until: before?.until }),
+      })
     case 'wait':
       return step('waiting', { isWait: true, ...(value !== '' && { until: Number(value) }) })
     case 'over':
       return step('done', { isWait: true })
-    case 'got':
-      return step('done', { isWait: true, ...defined({ signal: signals[Number(value)]?.name }) })
+    case 'got': {
+      const signal = signals[Number(value)]
+      if (signal === undefined || child === undefined || !isChildSignal(signal.name))
+        return step('done', { isWait: true, ...defined({ signal: signal?.name }) })
+      const { state, result } = readChildEnd(signal.text)
+      const text = result === undefined ? undefined : JSON.stringify(result)
+      const isDone = state === 'completed'
+      return step(isDone ? 'done' : 'failed', {
+        isWait: true,
+        child: { ...child, state },
+        ...defined({ text }),
+      })
+    }
     case 'undone':
     case 'forgotten':
       return step('forgotten')

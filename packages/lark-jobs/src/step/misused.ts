@@ -50,3 +50,9 @@ export function waitsInside(name: string, key: string, step: string): JobsError 
     hint: 'A step runs as a whole: sleep and wait between steps.',
   })
 }
+
+/** A run that belongs to no instance of `Jobs` knows no queues. */
+export function noChildren(job: string, key: string): JobsError {
+  const message = `${job}: runJob(${stepWords(key)}) was called in a run that cannot begin jobs`
+  return new JobsError('STEP_INVALID', message, { hint: 'Start the worker with Jobs.work().' })
+}

@@ -131,10 +131,14 @@ export class Recorder {
     return this.#record(isProgress)
   }
 
-  /** Records that a signal was taken, and resolves when it is stored. Its wait has asked for room. */
-  taken(entry: string): Promise<void> {
+  /**
+   * Records that a signal was taken, and resolves when it is stored. Its wait has asked for room.
+   *
+   * @param isProgress not if it tells that a job has failed: then this one could fail for ever
+   */
+  taken(entry: string, isProgress: boolean): Promise<void> {
     this.later(entry)
-    return this.#record(true)
+    return this.#record(isProgress)
   }
 
   #record(isProgress: boolean): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptToken } from './approval.ts'
+import type { Child } from './child.ts'
 import { type Entry, readEntry, readJson } from './entries.ts'
 import type { Turns } from './turns.ts'
 
@@ -56,6 +57,8 @@ export class Replay {
   readonly undos = new Map<string, UndoTries>()
   /** The keys of what has ended, by their places. */
   readonly #order: string[] = []
+  /** The jobs that were begun, by their keys. `isOver`: its end went through the handler. */
+  readonly children = new Map<string, Child & { isOver?: true }>()
   /** By the key of an approval, the hash of its first token. */
   readonly tokens = new Map<string, string>()
   /** The numbers of the signals that were taken. */
@@ -209,8 +212,17 @@ export class Replay {
         case 'items':
           this.items.set(key, value)
           break
+        case 'child': {
+          const child = readJson(value) as Child
+          // Somebody has only looked whether it is there.
+          if (this.children.get(key)?.flow !== child.flow || child.seen === undefined) this.#begun.delete(key)
+          this.#ended.delete(key)
+          this.children.set(key, child)
+          break
+        }
         case 'undone':
           this.undos.delete(key)
+          this.children.delete(key)
           this.#begun.delete(key)
           this.#ended.delete(key)
           break
@@ -218,6 +230,8 @@ export class Replay {
           this.tokens.set(key, (readJson(value) as KeptToken).first)
           break
         case 'forgotten':
+          if (value === '') this.children.delete(key)
+          else if (this.children.has(key)) this.children.get(key)!.isOver = true
           this.tokens.delete(key)
           this.items.delete(key)
           this.#begun.delete(key)

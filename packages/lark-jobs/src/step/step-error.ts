@@ -2,10 +2,23 @@
  * What a step finally threw, as the handler sees it: the same when it happens, and when a later run reads it.
  */
 import { branded } from '@s18i/lark/internal'
-import type { KeptError } from '../model/record.ts'
+import type { EndedState, KeptError } from '../model/record.ts'
 import { restored } from '../model/run/job-error.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { stepWords } from './name.ts'
+
+/** How a job ended that another awaited (`Job.runJob`). */
+export interface ChildFailure {
+  id: string
+  queue: string
+  /** Absent: it has not ended in time, and goes on. */
+  state?: EndedState
+  /**
+   * Why it was cancelled: as a job says it; or `rejected`: it was not queued, because a lock was taken or its
+   * queue was full. `lost`: the store has lost it, or no worker knows its key.
+   */
+  reason?: string
+}
 
 /** Marks such an error in every copy of this package. */
 const brand = Symbol.for('s18i.lark.step-error')
@@ -22,18 +35,21 @@ export class StepError extends Error {
   /** The name of the step, as people read it. */
   readonly step: string
   readonly code?: string
+  /** Of `runJob`: how the other job ended. */
+  readonly child?: ChildFailure
 
   /** As the journal has it. @internal */
   readonly key: string
 
   /** @internal */
-  constructor(key: string, kept: KeptError & { isFinal?: true }) {
+  constructor(key: string, kept: KeptError & { isFinal?: true }, child?: ChildFailure) {
     const { name, message, code, stack, cause } = kept
     super(message, cause && { cause: restored(cause) })
     this.name = name
     this.key = key
     this.step = stepWords(key)
     if (code !== undefined) this.code = code
+    if (child !== undefined) this.child = child
     if (kept.isFinal) asNonRetryable(this)
     if (stack !== undefined)
       Object.defineProperty(this, 'stack', { value: stack, writable: true, configurable: true })

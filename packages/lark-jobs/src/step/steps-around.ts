@@ -5,6 +5,7 @@ import type { Journal } from '../model/journal.ts'
 import type { ClaimedJob } from '../model/record.ts'
 import type { Processing } from '../model/run/telemetry.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
+import type { ChildDraft, ReadyChild } from './child.ts'
 import type { WaitTimes } from './wait-times.ts'
 
 /** What the run around the steps gives them. */
@@ -29,6 +30,8 @@ export interface StepsAround {
   hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
+  /** Makes the job of a draft ready to be begun. Undefined: the run cannot begin jobs. */
+  readonly ready?: ((draft: ChildDraft, step: string) => Promise<ReadyChild>) | undefined
   /** Undefined: there is no telemetry. */
   readonly processing?: Pick<Processing, 'step'> | undefined
   /** How waits pass the time. Default: by timers. */

@@ -5,6 +5,7 @@
  *   running → suspended, or ended
  */
 import { defined } from '@s18i/lark/internal'
+import { childSignal, readChildEnd } from '../flow/child.ts'
 import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import { FOREVER, type KeptSignal, type Recorded } from '../model/journal.ts'
@@ -17,9 +18,18 @@ import { textOf } from '../words/thrown.ts'
 import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
 import { type Attention, Awaited, never } from './awaited.ts'
 import { callStep, failCalls, stepAround } from './call.ts'
+import {
+  type Child,
+  type ChildDraft,
+  childResult,
+  nextLook,
+  type ReadyChild,
+  type RunJobOptions,
+  readRunJob,
+} from './child.ts'
 import { damaged, readJson, writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
-import { noPage, notAwaited, shortened, usedTwice, waitsInside } from './misused.ts'
+import { noChildren, noPage, notAwaited, shortened, usedTwice, waitsInside } from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
 import { endsWait, Replay, type StepEnd, type UndoTries } from './replay.ts'
@@ -59,8 +69,8 @@ export class Steps {
   #asks = false
   /** Undefined: the run does not undo. */
   readonly #undoing: Undoing<Undo> | undefined
-  /** The steps whose errors are recorded, or will be. */
-  readonly #failures = new Set<string>()
+  /** The steps whose errors are recorded, or will be; and what is recorded if these go through `handle`. */
+  readonly #failures = new Map<string, string>()
 
   constructor(around: StepsAround) {
     this.#around = around
@@ -164,6 +174,82 @@ export class Steps {
       const value = await signalValue(kind, got.text)
       return (isOne ? { value } : { name: field, value }) as Waited<S>
     })
+  }
+
+  runJob<T>(name: StepName, draft: ChildDraft, options: RunJobOptions<T> = {}): Promise<T> {
+    return Awaited.of(async (attention) => {
+      if (this.#isDropped) return never()
+      const key = this.#use(name)
+      const { ms, how } = readRunJob(key, options as RunJobOptions)
+      return this.#opened(key, () => this.#runJob<T>(key, draft, ms, how), attention)
+    })
+  }
+
+  async #runJob<T>(key: string, draft: ChildDraft, ms: number | undefined, how: How): Promise<T> {
+    this.#refuseInside(key)
+    if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never()
+    const before = await this.#find(key)
+    // What was a step of this name before is a job now.
+    const wasStep = before?.kind === 'result' || before?.kind === 'error'
+    const known = wasStep ? undefined : this.#replay.children.get(key)
+    const isOver = known !== undefined && before !== undefined && this.#endsChild(before, known)
+    if (!isOver && this.#undoing !== undefined) return this.#stuck()
+    if (!isOver && how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
+    const child = isOver ? known : await this.#busily(() => this.#child(key, draft, known))
+    if (this.#isDropped) return never()
+    const number = await this.#wait(key, [childSignal(child.flow)], ms, child)
+    this.#failures.set(key, '+')
+    const end = number === undefined ? undefined : readChildEnd(this.#waits.signals[number]!.text)
+    return childResult(key, draft.Class.name, child, end) as T
+  }
+
+  /** What a job returned that was begun, for its undo; undefined if it has not completed. */
+  #childResultOf(before: StepEnd | undefined): unknown {
+    const signal = before?.kind === 'got' ? this.#waits.signals[Number(before.value)] : undefined
+    return signal && readChildEnd(signal.text).result
+  }
+
+  #endsChild(before: StepEnd, { flow, isOver }: Child & { isOver?: true }): boolean {
+    const isEnd = before.kind === 'got' || before.kind === 'over'
+    return !isOver && isEnd && endsWait(before, [childSignal(flow)], this.#waits.signals)
+  }
+
+  /**
+   * Begins a job, unless an earlier run has.
+   *
+   * @param known what earlier runs recorded of it
+   */
+  async #child(
+    key: string,
+    draft: ChildDraft,
+    known: (Child & { isOver?: true }) | undefined,
+  ): Promise<Child> {
+    const now = this.#now()
+    const isKnown = known !== undefined && known.isOver === undefined
+    const isBegun = isKnown && this.#replay.begun(key) !== undefined
+    const hasEnded = isKnown && this.#waits.signals.some(({ name }) => name === childSignal(known.flow))
+    if (hasEnded || (isBegun && now < nextLook(known))) return known
+    await this.#recorder.decided()
+    if (this.#around.reason !== undefined) throw this.#around.reason
+    if (this.#around.ready === undefined) throw noChildren(this.#around.name, key)
+    const ready = await this.#around.ready(draft, stepWords(key))
+    const child = isKnown ? known : await this.#newChild(key, ready, known)
+    await ready.begin(child)
+    if (isBegun) {
+      child.seen = now
+      this.#recorder.later(writeEntry('child', key, JSON.stringify(child)))
+    }
+    return child
+  }
+
+  /** Records where a job will be. @param former one before it, which goes on if it can still complete */
+  async #newChild(key: string, ready: ReadyChild, former: Child | undefined): Promise<Child> {
+    this.#recorder.checkRoom(4)
+    const goesOn = former !== undefined && (await ready.goesOn(former))
+    const { flow, home } = goesOn ? former : ready.place
+    const child = { flow, home, at: this.#now() }
+    await this.#recorder.now(writeEntry('child', key, JSON.stringify(child)), false)
+    return child
   }
 
   async *eachItem<T, C>(
@@ -320,8 +406,10 @@ export class Steps {
    * @param thrown what it threw
    */
   end(thrown: unknown): Recorded | undefined {
-    const passed = stepsIn(thrown)
-    for (const key of passed) if (this.#failures.has(key)) this.#recorder.later(writeEntry('forgotten', key))
+    for (const key of stepsIn(thrown)) {
+      const how = this.#failures.get(key)
+      if (how !== undefined) this.#recorder.later(writeEntry('forgotten', key, how))
+    }
     this.#drop()
     return this.#recorder.rest()
   }
@@ -356,7 +444,7 @@ export class Steps {
   /** What an earlier run recorded of a step. */
   #again(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
     if (kind === 'error') {
-      this.#failures.add(key)
+      this.#failures.set(key, '')
       throw new StepError(key, readJson(value) as KeptError)
     }
     return convert(value, from)
@@ -421,7 +509,7 @@ export class Steps {
     if (failed >= tries) return { error: new Error(message) }
     const { id } = this.#around.job
     const before = await this.#replay.find(key)
-    const result = before?.kind === 'result' ? convert(before.value, how.from) : undefined
+    const result = before?.kind === 'result' ? convert(before.value, how.from) : this.#childResultOf(before)
     for (;;) {
       const left = until - this.#now()
       if (left > times.short) return { in: left }
@@ -450,15 +538,27 @@ export class Steps {
   async #failed(key: string, thrown: unknown): Promise<StepError> {
     const { run: _, took: __, ...error } = jobError(thrown, 0, 0)
     const kept = { ...error, ...(isNonRetryable(thrown) && { isFinal: true as const }) }
-    this.#failures.add(key)
+    this.#failures.set(key, '')
     await this.#recorder.ended(writeEntry('error', key, JSON.stringify(kept)), true)
     return new StepError(key, kept)
   }
 
-  async #wait(key: string, names: readonly string[], ms: number | undefined): Promise<number | undefined> {
+  #refuseInside(key: string): void {
     const inside = stepAround(this.#around)
     if (inside !== undefined) throw waitsInside(this.#around.name, key, inside)
-    const before = await this.#find(key)
+  }
+
+  /** @param child the job whose end it waits for */
+  async #wait(
+    key: string,
+    names: readonly string[],
+    ms: number | undefined,
+    child?: Child,
+  ): Promise<number | undefined> {
+    this.#refuseInside(key)
+    // What was recorded before may be of another child.
+    const isKnown = child === undefined || child === this.#replay.children.get(key)
+    const before = isKnown ? await this.#find(key) : undefined
     if (this.#isDropped) return never()
     if (before !== undefined && endsWait(before, names, this.#waits.signals)) {
       await this.#replay.turnOf(before)
@@ -466,7 +566,7 @@ export class Steps {
       return before.kind === 'got' ? Number(before.value) : undefined
     }
     if (this.#undoing !== undefined) return this.#stuck()
-    const begun = before === undefined ? this.#replay.begun(key) : undefined
+    const begun = isKnown && before === undefined ? this.#replay.begun(key) : undefined
     const until = begun ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
@@ -478,7 +578,7 @@ export class Steps {
         await this.#busily(() => this.#recorder.now(entry, true))
       else this.#recorder.later(entry)
     }
-    const over = this.#waits.wait(key, names, until)
+    const over = this.#waits.wait(key, names, until, child && nextLook(child))
     if (this.#asks) this.#around.send()
     const number = await over
     return this.#isDropped ? never() : number

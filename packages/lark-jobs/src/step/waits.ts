@@ -2,6 +2,8 @@
  * What a run waits for: times, and signals. When it only waits, it is suspended: the job goes back to the
  * store, and frees its slot.
  */
+
+import { tellsFailure } from '../flow/child.ts'
 import type { KeptSignal } from '../model/journal.ts'
 import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
@@ -23,6 +25,8 @@ interface StepWait {
   names: readonly string[]
   /** Milliseconds since 1970 by the store's clock; undefined: for ever. */
   until: number | undefined
+  /** A run that is suspended goes on then at the latest, and looks. */
+  looks: number | undefined
   /** Ends its timer. */
   stop: () => void
   /** Its time comes so soon that the run keeps its slot. */
@@ -83,17 +87,20 @@ export class Waits {
   /**
    * Resolves when the wait is over: with the number of the signal that ended it, or nothing if its time has
    * come.
+   *
+   * @param looks when a run that is suspended goes on at the latest
    */
   wait(
     key: string | undefined,
     names: readonly string[],
     until: number | undefined,
+    looks?: number,
   ): Promise<number | undefined> {
     return new Promise((over, fail) => {
       // The run may have been aborted while its journal was read.
       if (this.#failure !== undefined) fail(this.#failure.reason)
       if (this.#isDropped) return
-      const wait: StepWait = { key, names, until, stop: none, isShort: false, over, fail }
+      const wait: StepWait = { key, names, until, looks, stop: none, isShort: false, over, fail }
       this.#open.add(wait)
       if (this.#take(wait)) return
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
@@ -145,7 +152,7 @@ export class Waits {
     if (!this.#onlyWaits) return
     const all = [...this.#open]
     this.drop()
-    const ends = all.map(({ until = Number.POSITIVE_INFINITY }) => until)
+    const ends = all.flatMap(({ until, looks }) => [until, looks]).filter((end) => end !== undefined)
     const first = Math.min(...ends)
     suspend([...new Set(all.flatMap(({ names }) => names))], Number.isFinite(first) ? first : undefined)
   }
@@ -189,7 +196,9 @@ export class Waits {
       return
     }
     if (signal !== undefined) {
-      recorder.taken(writeEntry('got', wait.key, signal)).then(() => wait.over(signal), wait.fail)
+      recorder
+        .taken(writeEntry('got', wait.key, signal), !tellsFailure(this.signals[signal]!))
+        .then(() => wait.over(signal), wait.fail)
       return
     }
     // Another end, or a signal that comes meanwhile, would make a later run go on otherwise.

@@ -3,6 +3,7 @@
  * the store, so it is what a worker would get, payloads as JSON included.
  */
 import { defined } from '@s18i/lark/internal'
+import { childId } from '../flow/child.ts'
 import { memberId, memberOf } from '../model/effect.ts'
 import { type FlowDefinition, type FlowJob, type FlowKind, indexOf, NODES } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
@@ -142,7 +143,8 @@ export class Dispatches {
     if (!isWritten || 'remove' in write) return
     const { id, definition } = write
     const read = definition === undefined ? undefined : (JSON.parse(definition) as FlowDefinition)
-    if (read !== undefined && read.parent === undefined) {
+    if (read?.parentJob !== undefined) this.#child(read, childId({ flow: id, home }))
+    else if (read !== undefined && read.parent === undefined) {
       const before = this.flows.find((flow) => flow.id === id)
       const known = before?.nodes.length ?? 0
       const flow = this.#flowOf(read)
@@ -154,6 +156,12 @@ export class Dispatches {
       const member = memberOf(job.id)
       if (member !== undefined && member.index < NODES) this.#member(home, job, member.flow)
     }
+  }
+
+  /** A job that another runs and awaits. */
+  #child({ nodes }: FlowDefinition, id: string): void {
+    const { partition, job } = nodes[0]!.job!
+    this.#add(partition, job, id, {})
   }
 
   /** Adds the jobs of the nodes of a flow, from one on. @param home of a flow that is in no other */

@@ -21,6 +21,7 @@ import { definitions } from '../options/definitions.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { classOf, type JobConstructor, type JobLike } from '../options/job-class.ts'
 import { notedIn } from '../options/job-inside.ts'
+import type { ChildDraft, ChildParent, ReadyChild } from '../step/child.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import { shown } from '../words/secret.ts'
 import { currentLink } from './current.ts'
@@ -98,6 +99,14 @@ class FakeInside extends Inside {
   /** The database of the test has no relay: what is dispatched in a transaction is queued at once. */
   protected override txOf(options: unknown): undefined {
     super.txOf(options)
+  }
+
+  override readyChild(draft: ChildDraft, parent: ChildParent): Promise<ReadyChild> {
+    return this.#dispatch(
+      () => this.#options.classes.meet(draft.Class),
+      () => super.readyChild(draft, parent),
+      () => [],
+    )
   }
 
   override async watcher(): Promise<WatchedStore> {

@@ -24,6 +24,41 @@ class Card {
 /** What query builders are: no promise, but awaited as one. */
 declare const query: PromiseLike<{ rows: number }> & { where(): void }
 
+class SumJob extends Job {
+  async handle({ a, b }: { a: number; b: number }) {
+    return { sum: a + b }
+  }
+}
+
+class QuietJob extends Job {
+  async handle() {
+    return true
+  }
+}
+
+class ParentJob extends Job {
+  async handle() {
+    // what its handle returns, as a handle would give it
+    const sum = await this.runJob('sum', new SumJob().with({ a: 1, b: 2 }).delayed('5m'), { timeout: '1h' })
+    same<{ sum: number }>()<typeof sum>()
+    const quiet = await this.runJob(['quiet', 1], new QuietJob().with())
+    same<undefined>()<typeof quiet>()
+    await this.runJob('undone', SumJob.with({ a: 1, b: 2 }), {
+      undo: (result) => same<{ sum: number } | undefined>()<typeof result>(),
+    })
+    // @ts-expect-error the payload of the class
+    new SumJob().with({ a: 1 })
+    // @ts-expect-error no draft
+    this.runJob('job', new SumJob())
+    // @ts-expect-error it has the tries of its class
+    this.runJob('sum', new SumJob().with({ a: 1, b: 2 }), { tries: 3 })
+    return sum
+  }
+}
+// what a child returned can be returned again
+declare const parents: JobHandle<ParentJob>
+same<Promise<{ sum: number }>>()<ReturnType<typeof parents.result>>()
+
 class StepsJob extends Job {
   async handle() {
     // the result of a step is what its function resolves to

@@ -11,6 +11,7 @@ import type { Connect } from './bench.ts'
 import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { changing } from './changing.ts'
+import { children } from './children.ts'
 import { commanding } from './commanding.ts'
 import { contexts } from './contexts.ts'
 import { damage } from './damage.ts'
@@ -149,6 +150,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('drain check', () => drainCheck(connect))
   describe('ending', () => ending(connect))
   describe('delivering', () => delivering(connect))
+  describe('children', () => children(connect))
   describe('stepping', () => stepping(connect))
   describe('approving', () => approving(connect))
   describe('seeing steps', () => seeingSteps(connect))

@@ -5,6 +5,7 @@
 import type { JobSteps } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { make } from '../../data/changes.ts'
+import { href } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { bytes, plural } from '../../parts/numbers.ts'
@@ -35,6 +36,12 @@ export function StepList({ steps: found, again }: StepsProps) {
                 <td>
                   {step.state}
                   {step.signal !== undefined && `, by ${step.signal}`}
+                  {step.child !== undefined && (
+                    <>
+                      : job <a href={href('jobs', [step.child.id])}>{step.child.id}</a>
+                      {step.child.state !== undefined && ` (${step.child.state})`}
+                    </>
+                  )}
                   {step.failed !== undefined && `, ${plural(step.failed, 'try', 'tries')} failed`}
                   {step.until !== undefined && (
                     <>

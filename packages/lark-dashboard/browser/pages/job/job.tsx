@@ -96,6 +96,7 @@ function NoJob({ id }: { id: string }) {
 
 function JobView({ job, again }: { job: ShownJob; again(): void }) {
   const { id, key, queue, state, reason, errors, log, isVeiled, suspended, runs } = job
+  const { parent } = job.options ?? {}
   const asked = useAsked('jobs.steps', { id, queue }, suspended === undefined ? undefined : EVERY)
   const steps = asked.data ?? undefined
   useEffect(() => asked.again(), [state, runs])
@@ -126,6 +127,11 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
           </>
         )}
         {job.priority !== 0 && `, priority ${job.priority}`}
+        {parent !== undefined && (
+          <>
+            , run by job <a href={href('jobs', [parent.id])}>{parent.id}</a>
+          </>
+        )}
         {(job.options?.tags ?? []).map((tag) => (
           <a key={tag} class="tag" href={href('jobs', [], { tag })}>
             {tag}
@@ -141,7 +147,7 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
       {job.unreadable !== undefined && (
         <p class="problem">This version of Lark cannot read the record of this job.</p>
       )}
-      <FlowLine id={id} />
+      {parent === undefined && <FlowLine id={id} />}
       <JobTimeline job={job} />
       <Tabs tabs={tabs} title="Parts of the job" />
       {open === 'payload' && <Payload job={job} again={again} />}

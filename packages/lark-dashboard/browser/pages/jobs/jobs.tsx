@@ -196,5 +196,7 @@ function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): n
 /** What a suspended job waits for. */
 function suspendedWords(signals: readonly string[] | undefined): string {
   if (signals === undefined) return ''
-  return signals.length === 0 ? 'suspended' : `suspended until ${signals.join(' or ')}`
+  // The end of a job that it has begun is no signal with a name that people know.
+  const names = signals.map((name) => (name.startsWith('$child:') ? 'another job has ended' : name))
+  return names.length === 0 ? 'suspended' : `suspended until ${[...new Set(names)].join(' or ')}`
 }

@@ -17,7 +17,7 @@ export class JobsFlowsCommand extends Command {
   tag = flag.string('Only flows with this tag')
   queue = flag.string('Only flows of this queue')
   since = flag.string('Only flows that were dispatched since then, such as 1h')
-  nested = flag.boolean('Also flows that are nodes of others')
+  nested = flag.boolean('Also flows that are nodes of others, or that a job runs')
   cursor = flag.string('Go on behind an earlier page: its cursor')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
 

@@ -98,6 +98,7 @@ function facts(
   reasons: readonly Reason[] | undefined,
 ): SheetFacts {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
+  const { parent } = job.options ?? {}
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
@@ -108,7 +109,8 @@ function facts(
     Partition: partition !== queue && partition,
     Group: group,
     Tags: job.options?.tags?.join(', '),
-    Flow: flow && flowWords(flow),
+    Parent: parent && `${parent.id}, on ${parent.queue}`,
+    Flow: parent === undefined && flow && flowWords(flow),
     Limiter: limiter && limiterWords(limiter),
     Queued: time(job.queuedAt),
     Due: (state === 'delayed' || state === 'waiting') && time(job.dueAt),

@@ -2,6 +2,7 @@
  * Jobs as lists show them: since when they are in their state, and what else one would ask of them.
  */
 
+import { isChildSignal } from '../../flow/child.ts'
 import { codedLine } from '../../model/run/job-error.ts'
 import type { StoredJob } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
@@ -32,7 +33,7 @@ export function remarkWords(job: StoredJob): string {
   if (state === 'completed') return ''
   if (because !== undefined) return short(because)
   if (suspended !== undefined)
-    return suspended.length === 0 ? 'suspended' : short(`suspended until ${suspended.join(' or ')}`)
+    return suspended.length === 0 ? 'suspended' : short(`suspended until ${heardWords(suspended)}`)
   if (failures > 0) return short(`attempt ${failures + 1}, after ${error}`)
   return group === undefined ? '' : `group ${group}`
 }
@@ -45,6 +46,14 @@ export function reportedWords(progress: unknown): string {
   const share = total > 0 ? `${Math.floor((100 * done) / total)}% ` : ''
   const count = `${share}(${done.toLocaleString('en')} of ${total.toLocaleString('en')})`
   return short(typeof note === 'string' ? `${count} ${note}` : count)
+}
+
+/** The signals for which a job waits. The ends of other jobs have no names that people know. */
+function heardWords(signals: readonly string[]): string {
+  const named = signals.filter((name) => !isChildSignal(name))
+  const jobs = signals.length - named.length
+  const ended = jobs === 0 ? [] : [jobs === 1 ? 'another job has ended' : `one of ${jobs} jobs has ended`]
+  return [...named, ...ended].join(' or ')
 }
 
 function short(text: string): string {

@@ -7,7 +7,12 @@ export function stepRow(step: JobStep): string[] {
   return [step.name, step.state, sizeWords(step.size), stepRemark(step)]
 }
 
-function stepRemark({ state, isWait, failed = 0, until, signal, runs = [] }: JobStep): string {
+function stepRemark(step: JobStep): string {
+  const { state, isWait, failed = 0, until, signal, runs = [], child } = step
+  if (child !== undefined) {
+    const left = state === 'waiting' && until !== undefined ? `, for at most ${fromNow(until)}` : ''
+    return `job ${child.id}${child.state === undefined ? '' : ` (${child.state})`}${left}`
+  }
   if (state === 'begun' && runs.length > 0) return `in run ${runs.join(', ')}`
   const tries =
     failed === 0 ? '' : `${failed === 1 ? '1 try' : `${failed.toLocaleString('en')} tries`} failed`

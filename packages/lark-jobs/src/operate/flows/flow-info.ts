@@ -68,6 +68,8 @@ export interface FlowInfo extends FlowRef {
   allowed?: number
   /** The flow of which this one is a node. */
   parent?: FlowRef
+  /** The job that began it, and awaits its one job (`Job.runJob`). */
+  parentJob?: { id: string; queue: string }
   counts: FlowCounts
   /** The names of the nodes that have started and not ended, callbacks included: the first 20. */
   runs: string[]
@@ -84,7 +86,7 @@ const MOST_RUNS = 20
 export type FlowContents = Pick<KeptFlow, 'home' | 'id' | 'definition' | 'state' | 'crowd'>
 
 export function infoOf({ id, home, definition, state, crowd }: FlowContents): FlowInfo {
-  const { kind, name, tags, allowed, parent, nodes, within } = definition
+  const { kind, name, tags, allowed, parent, parentJob, nodes, within } = definition
   const { at, deadline, end, ending } = state
   const { reason, because } = end ?? ending ?? {}
   return {
@@ -96,6 +98,7 @@ export function infoOf({ id, home, definition, state, crowd }: FlowContents): Fl
     ...defined({ endedAt: end?.at, deadline, within, reason, because }),
     ...defined({ failedNode: end?.node === undefined ? undefined : nodes[end.node]?.name, allowed }),
     ...(parent !== undefined && { parent: { id: parent.flow, home: parent.home } }),
+    ...(parentJob && { parentJob: { id: parentJob.id, queue: queueOf(parentJob.partition) } }),
     counts: countsOf({ definition, state, crowd }),
     runs: nodes
       .filter((_, i) => state.nodes[i] === 's')

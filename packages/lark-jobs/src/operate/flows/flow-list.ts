@@ -36,7 +36,7 @@ const filterConditions = conditions({
   queue: queueName,
   /** Only flows that were dispatched since then: an instant, or how long ago. */
   since: sinceCondition,
-  /** Whether to list flows that are nodes of other flows, too. Default false. */
+  /** Whether to list flows too that are nodes of others, or that a job runs by `runJob`. Default false. */
   nested: flag(),
 })
 
@@ -216,6 +216,6 @@ function meets(info: FlowInfo, { kind, state, name, tag, nested = false }: FlowF
     (state === undefined || info.state === state) &&
     (name === undefined || info.name === name) &&
     (tag === undefined || info.tags?.includes(tag) === true) &&
-    (nested || info.parent === undefined)
+    (nested || (info.parent ?? info.parentJob) === undefined)
   )
 }

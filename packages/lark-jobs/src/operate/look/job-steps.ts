@@ -4,12 +4,14 @@
  * `redact` of the payload hides.
  */
 import { defined } from '@s18i/lark/internal'
+import { childId, isChildSignal } from '../../flow/child.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Journal } from '../../model/journal.ts'
 import { queueOf } from '../../model/partition.ts'
-import type { JobRecord } from '../../model/record.ts'
+import type { JobRecord, State } from '../../model/record.ts'
 import { flag, type OptionsOf } from '../../options/schema.ts'
 import { type SeenStep, type StepState, seeSteps } from '../../step/look.ts'
+import { getFollowed } from '../../store/contract/moved.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { checkFilter, conditions, queueName } from './filter.ts'
 import { JOB_GONE, locate, type OpenQueues, partitionsToLookIn, shownPayload } from './stored-jobs.ts'
@@ -49,6 +51,11 @@ export interface JobStep {
   until?: number
   /** The name of the signal that ended the wait. Absent: none has. */
   signal?: string
+  /**
+   * Of `runJob()`: the job that it has begun. `state`: absent if it is not kept any more, or if this is not
+   * one of the first 100 that it waits for.
+   */
+  child?: { id: string; queue: string; state?: State }
   /** The bytes of what it returned, or of its error. Absent: there is nothing. */
   size?: number
   /** What it returned, or its error, if that was asked for. */
@@ -108,17 +115,50 @@ export async function jobSteps(
       ...(values && { value: shownPayload(text, redact) }),
     }),
   })
+  const signals = journal.signals.map(({ name, text }, n) => ({
+    name,
+    isTaken: taken.has(n),
+    ...shown(text),
+  }))
+  const states = await childStates(open.store, steps)
   return {
     ...{ id, queue: queueOf(job.partition), state: job.state },
-    steps: steps.map((step) => ({ ...seen(step), ...shown(step.text ?? '') })),
-    signals: journal.signals.map(({ name, text }, n) => ({ name, isTaken: taken.has(n), ...shown(text) })),
-    ...defined({ waitsFor: job.suspended, damaged: damaged || undefined }),
+    steps: steps.map((step) => ({ ...seen(step, states), ...shown(step.text ?? '') })),
+    // The end of a child is shown with its step.
+    signals: signals.filter(({ name }) => !isChildSignal(name)),
+    ...defined({
+      waitsFor: job.suspended?.filter((name) => !isChildSignal(name)),
+      damaged: damaged || undefined,
+    }),
     size: journal.bytes,
   }
 }
 
-function seen({ text: _, isWait, ...step }: SeenStep): JobStep {
-  return { ...step, isWait: isWait === true }
+function seen(
+  { text: _, isWait, child, ...step }: SeenStep,
+  states: ReadonlyMap<string, State | undefined>,
+): JobStep {
+  const its = child && { id: childId(child), queue: queueOf(child.home) }
+  const state = child?.state ?? (its && states.get(its.id))
+  return { ...step, isWait: isWait === true, ...(its && { child: { ...its, ...defined({ state }) } }) }
+}
+
+/** Of how many children, at most, it is said how they are. */
+const CHILDREN = 100
+
+/** The states of children that have not ended as far as their parent knows, by id. */
+export async function childStates(
+  store: Pick<Store, 'moves' | 'get'>,
+  steps: readonly SeenStep[],
+): Promise<Map<string, State | undefined>> {
+  const open = steps
+    .flatMap(({ state, child }) => (child && state === 'waiting' ? child : []))
+    .slice(0, CHILDREN)
+  const found = open.map(async (child): Promise<[string, State | undefined]> => {
+    const id = childId(child)
+    return [id, (await getFollowed(store, child.home, id, true))?.state]
+  })
+  return new Map(await Promise.all(found))
 }
 
 /** @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE */

@@ -5,23 +5,21 @@
 import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
 import { runsKey } from '../../model/every-key.ts'
-import { isForEver } from '../../model/journal.ts'
 import { partitionsOf } from '../../model/partition.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
 import { isHash, shownName, storedName } from '../../model/stored-name.ts'
 import { isOpenWords } from '../../options/circuit.ts'
 import { isOwn, mostOf, readNeed } from '../../options/limiter.ts'
-import type { SeenStep } from '../../step/look.ts'
 import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
-import { lastSteps } from '../look/job-steps.ts'
 import { circuitName, circuits, grantsOf } from '../look/limiters.ts'
 import type { Reason } from './reason.ts'
 import { aloneWords, heldReason, namedLine } from './reasons-of-state.ts'
+import { suspendedReason } from './suspended-reason.ts'
 
 /** The most circuits with a name that are looked at. */
 const MOST_CIRCUITS = 20
@@ -68,7 +66,7 @@ export async function delayedReasons(facts: Facts): Promise<Reason[]> {
     ...workerless(facts),
     ...(job.suspended === undefined
       ? [delayed(facts, dueAt)]
-      : [await suspended(facts, job.suspended, dueAt)]),
+      : [await suspendedReason(facts, job.suspended, dueAt)]),
     ...(await circuitOf(facts)),
   ]
 }
@@ -100,41 +98,6 @@ function unreadable({ stand }: Facts): Reason[] {
       ? `in the format ${flaw.mark}, which this version does not read`
       : `damaged: ${flaw.field}`
   return [{ kind: 'unreadable', text: `Its record is ${what}`, remedy: { do: 'see-job', job: stand.job.id } }]
-}
-
-/** What a suspended job waits for: its step, as far as the last entries of its journal say it. */
-async function suspended(
-  { open: { store }, stand: { job, at } }: Facts,
-  signals: readonly string[],
-  dueAt: number,
-): Promise<Reason> {
-  const { id, partition } = job
-  const open = (await lastSteps(store, partition, id)).filter(
-    ({ state }) => state === 'waiting' || state === 'retrying',
-  )
-  const left = Math.max(0, dueAt - at)
-  const until = isForEver(left) ? {} : { until: dueAt }
-  if (signals.length > 0) {
-    const called = signals.length === 1 ? `the signal ${signals[0]}` : `one of the signals ${listed(signals)}`
-    // People cannot send the answer to an approval: whoever has its token does.
-    const sent = signals.find((name) => !name.startsWith('$'))
-    const [wait, ...others] = open
-    const isNamed = wait !== undefined && others.length === 0 && wait.name !== signals.join(' or ')
-    const named = isNamed ? ` (${wait.name})` : ''
-    const most = isForEver(left) ? '' : `, for at most ${readable(left)}`
-    const text = `It is suspended: it waits for ${called}${named}${most}`
-    const remedy: Remedy =
-      sent === undefined ? { do: 'see-job', job: id } : { do: 'send-signal', job: id, signal: sent }
-    return { kind: 'suspended', text, ...until, remedy }
-  }
-  const ends = ({ until = Number.POSITIVE_INFINITY }: SeenStep) => until
-  const [next] = open.sort((one, other) => ends(one) - ends(other))
-  const what =
-    next?.state === 'retrying'
-      ? `step ${next.name} failed, and is tried again`
-      : `it sleeps${next === undefined ? '' : ` (${next.name})`}, and goes on`
-  const remedy = { do: 'see-job', job: id } as const
-  return { kind: 'suspended', text: `It is suspended: ${what} in ${readable(left)}`, ...until, remedy }
 }
 
 function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {

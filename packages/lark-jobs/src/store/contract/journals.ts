@@ -25,6 +25,10 @@
  * Of a job whose outcome says so (`rests`), the store keeps for how long it was suspended, until the claim of
  * its next run: that does not count for its `retryUntil`. A retry by hand begins anew with nothing.
  *
+ * **Children.** The end of a job that another has begun, and awaits, comes as a signal whose name begins with
+ * `CHILD_SIGNAL`. It is never `full`: whoever brings it would bring it again and again. A job begins no more
+ * children than its journal has room for.
+ *
  * A person who changes when a suspended job is due (`run-now`, `reschedule`, or `undo` of these) moves the
  * end of all its waits: the store itself records `waitsEnd`.
  *
@@ -49,8 +53,10 @@ import type { Journal, Recorded } from '../../model/journal.ts'
  * alone.
  */
 export const JOURNAL_BYTES = 65_536
-/** The most signals of a job. */
+/** The most signals of a job, but for the ends of its children. */
 export const MAX_SIGNALS = 1_000
+/** How the names of signals begin that tell of the end of a child. */
+export const CHILD_SIGNAL = '$child:'
 /** Milliseconds for which a signal is kept for a job that does not exist yet. */
 export const EARLY_MEMORY = 3_600_000
 
@@ -74,7 +80,7 @@ export interface NewSignal {
  *   known    a signal with this key came before
  *   missing  there is no such job
  *   ended    the job has ended
- *   full     the job has `MAX_SIGNALS` signals
+ *   full     the job has `MAX_SIGNALS` signals already
  */
 export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | 'full'
 

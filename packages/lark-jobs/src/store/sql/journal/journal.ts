@@ -12,6 +12,7 @@ import { suspendedIn } from '../../contract/rules/reason.ts'
 import { restedIn, resting } from '../../contract/rules/rest.ts'
 import {
   type AppendVerdict,
+  CHILD_SIGNAL,
   EARLY_MEMORY,
   JOURNAL_BYTES,
   type Journals,
@@ -355,7 +356,7 @@ function keep(partition: Partition, id: string, { name, text, key, mayBeEarly }:
   if (row !== undefined && row.state >= COMPLETED) return 'ended'
   const journal = row === undefined ? earlyOf(partition, id) : journalOf(database, row)
   if (key !== undefined && database.get(isKnown, journal, name, key) !== undefined) return 'known'
-  if (countOf(database, journal) >= MAX_SIGNALS) return 'full'
+  if (countOf(database, journal) >= MAX_SIGNALS && !name.startsWith(CHILD_SIGNAL)) return 'full'
   addBehind(database, journal, name, key ?? null, text)
   if (row === undefined) return 'early'
   if (row.state === ACTIVE) notify(partition, holderOf(row.token!), row.seq)

@@ -49,7 +49,7 @@ local function keep()
     return 'ended'
   elseif is_known() then
     return 'known'
-  elseif redis.call('LLEN', signals) >= MAX_SIGNALS then
+  elseif string.sub(name, 1, #CHILD_SIGNAL) ~= CHILD_SIGNAL and redis.call('LLEN', signals) >= MAX_SIGNALS then
     return 'full'
   end
   recordings().open_journal(id)

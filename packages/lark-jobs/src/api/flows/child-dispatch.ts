@@ -1,0 +1,92 @@
+/**
+ * Begins the child of a job (`step/child.ts`): it is dispatched as a flow of one node, which tells its parent
+ * of the end (`flow/child.ts`).
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { checkPlace } from '../../config/queues.ts'
+import {
+  FlowJobs,
+  type FlowSpec,
+  flowPlace,
+  queueOfFlow,
+  writtenDraft,
+} from '../../dispatch/flow-definition.ts'
+import type { Drafted, NewJobs } from '../../dispatch/new-job.ts'
+import { isAway } from '../../dispatch/patience.ts'
+import { FlowBook } from '../../flow/flow-book.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { FlowPlace } from '../../model/flow.ts'
+import { queueOf } from '../../model/partition.ts'
+import type { Operated } from '../../operate/operated.ts'
+import { flowOptions } from '../../options/flow.ts'
+import { voiceOf } from '../../options/schema.ts'
+import type { ChildParent, ReadyChild } from '../../step/child.ts'
+
+/** Milliseconds between two attempts while the store is away. */
+const AGAIN = 200
+
+/** @throws the errors of a dispatch; STEP_INVALID */
+export async function readyChild(jobs: Operated, drafted: Drafted, parent: ChildParent): Promise<ReadyChild> {
+  const { partition, id, queue, step } = parent
+  const { store, settings } = await jobs.open()
+  const { partitions, bounds } = settings
+  const placing = { ...settings, check: (job: NewJobs) => checkPlace(job, settings) }
+  const written = writtenDraft(drafted)
+  const record = written.made.records[0]!
+  record.options = { ...record.options, parent: { id, queue } }
+  refuse(step, drafted, record.lock?.replace)
+  const nodes = [{ name: step, after: [], work: written }]
+  const options = flowOptions.readAll({}, voiceOf('FLOW_INVALID', step))
+  const spec: FlowSpec = { ...options, kind: 'chain', scope: {}, nodes }
+  const place = flowPlace(undefined, queueOfFlow(spec, placing), partitions)
+  const boundOf = (of: string) => bounds.get(queueOf(of))
+  const book = new FlowBook({ store, boundOf })
+  const begin = async (at: FlowPlace) => {
+    const sending = settings.telemetry?.sending({ queue: queueOf(at.home), flow: at.flow })
+    const made = new FlowJobs(placing, sending?.trace)
+    const definition = { ...made.define(spec, at.home, queueOf(at.home)), parentJob: { partition, id } }
+    try {
+      const isNew = await lasting(parent, () => book.start(at, definition))
+      sending?.sent({ count: 1, rejected: isNew ? 0 : 1 })
+      if (!isNew) await lasting(parent, () => book.tellAgain(at))
+    } catch (error) {
+      sending?.failed(error, 1)
+      throw error
+    }
+  }
+  const goesOn = async (at: FlowPlace) => {
+    const found = await lasting(parent, () => book.get(at))
+    if (found?.state.phase !== 'ended') return found !== undefined
+    if (found.state.end!.state !== 'completed') return false
+    await lasting(parent, () => book.tellAgain(at))
+    return true
+  }
+  // What is wrong with the draft is said before anything is recorded.
+  new FlowJobs(placing).define(spec, place.home, queueOf(place.home))
+  return { place, begin, goesOn }
+}
+
+/** Goes on while the store is away, until the run is over: as with what its steps record. */
+async function lasting<T>(parent: ChildParent, act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await act()
+    } catch (error) {
+      if (!isAway(error) || parent.reason !== undefined) throw error
+      await pause(AGAIN)
+    }
+  }
+}
+
+/** @throws STEP_INVALID */
+function refuse(step: string, { ownId, Class }: Drafted, replaces: unknown): void {
+  const what =
+    ownId !== undefined ? `has the id ${ownId.id}` : replaces ? 'may be replaced by a later one' : undefined
+  if (what === undefined) return
+  throw new JobsError('STEP_INVALID', `runJob(${step}) was given a ${Class.name} that ${what}`, {
+    hint:
+      ownId === undefined
+        ? 'It is awaited, and may never run: leave out replace, debounce and keepLast.'
+        : 'It gets its id from the job that runs it, and is begun once: leave out withId().',
+  })
+}

@@ -1,0 +1,58 @@
+/**
+ * A child: a job that another job has begun, and awaits (`Job.runJob`). It is a flow of one node, so whatever
+ * becomes of it, the flow hears of it: it fails, is cancelled, removed, not queued, lost, or its class is
+ * gone. When the flow has ended, it tells the parent by a signal, as often as it takes.
+ */
+import { memberId } from '../model/effect.ts'
+import { type EndReason, type FlowPlace, indexOf } from '../model/flow.ts'
+import type { KeptSignal } from '../model/journal.ts'
+import { whyDropped } from '../model/payload.ts'
+import type { EndedState } from '../model/record.ts'
+import { CHILD_SIGNAL, type KeptEnd } from '../store/contract/store.ts'
+
+/** How a child ended, as its parent is told. */
+export interface ChildEnd {
+  state: EndedState
+  /** When: milliseconds since 1970. */
+  at: number
+  /** Why, if it did not complete. */
+  reason?: EndReason
+  /** The message of its last error; of a job that was not queued, what was in the way. */
+  error?: string
+  /** What it returned, as it is kept; absent: `true` or nothing. */
+  result?: unknown
+  /** Why what it returned was not kept. */
+  dropped?: string
+}
+
+/** The name of the signal that tells of the end of a child. @param flow of the child */
+export function childSignal(flow: string): string {
+  return `${CHILD_SIGNAL}${flow}`
+}
+
+export function isChildSignal(name: string): boolean {
+  return name.startsWith(CHILD_SIGNAL)
+}
+
+/** The id of the job of a child. */
+export function childId({ flow, home }: FlowPlace): string {
+  return memberId({ flow, home, index: indexOf(0, 0) })
+}
+
+/** How a child ended, as the text of a signal. */
+export function writeChildEnd({ state, at, reason, error, result }: Omit<KeptEnd, 'index'>): string {
+  const dropped = result && whyDropped(result)
+  const end = JSON.stringify({ state, at, reason, error, dropped })
+  // It is JSON already.
+  return result === undefined || dropped !== undefined ? end : `${end.slice(0, -1)},"result":${result}}`
+}
+
+/** Of the text of a signal. */
+export function readChildEnd(text: string): ChildEnd {
+  return JSON.parse(text)
+}
+
+/** Whether a signal tells that a child has not completed. */
+export function tellsFailure({ name, text }: KeptSignal): boolean {
+  return isChildSignal(name) && readChildEnd(text).state !== 'completed'
+}

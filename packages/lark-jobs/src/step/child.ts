@@ -1,0 +1,123 @@
+/**
+ * A job that a run begins and awaits: `this.runJob()`. It is recorded where the child will be, then it is
+ * begun there, and then the run waits for its end, which comes as a signal. So a run that dies in between
+ * leaves nothing that is begun twice: the next one begins the same child again, which changes nothing.
+ */
+import { defined } from '@s18i/lark/internal'
+import { type ChildEnd, childId } from '../flow/child.ts'
+import { JobsError, type JobsErrorCode } from '../model/errors.ts'
+import type { FlowPlace } from '../model/flow.ts'
+import { queueOf } from '../model/partition.ts'
+import type { JobConstructor } from '../options/job-class.ts'
+import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
+import { stepWords } from './name.ts'
+import { StepError } from './step-error.ts'
+import { type How, readOptions, type StepOptions } from './step-options.ts'
+
+export interface RunJobOptions<T = unknown> {
+  /**
+   * How long to wait for its end. Then `runJob` throws a `StepError` with the code `RESULT_TIMEOUT`, and the
+   * job goes on. Default: for ever.
+   */
+  timeout?: Duration
+  /**
+   * As for a step: undoes what the job did, before this one ends as failed or cancelled. It is told the
+   * result, or undefined if the job has begun and has not completed.
+   */
+  undo?: StepOptions<T>['undo']
+}
+
+/** What a draft says of its job, as far as it matters here. */
+export interface ChildDraft {
+  Class: JobConstructor
+  payload: unknown
+}
+
+/** A child, as its parent has recorded it. */
+export interface Child extends FlowPlace {
+  /** When it was to begin: milliseconds since 1970, by the store's clock. */
+  at: number
+  /** When somebody looked last whether it is there. */
+  seen?: number
+}
+
+/** A child that can be begun. */
+export interface ReadyChild {
+  /** A place that nothing else has. */
+  readonly place: FlowPlace
+  /** Begins it at its place, unless it has begun. If it has ended, its parent is told again. */
+  begin(place: FlowPlace): Promise<void>
+  /** Of a former child: whether it goes on again, or has completed since. Then its parent is told. */
+  goesOn(place: FlowPlace): Promise<boolean>
+}
+
+/** The job that begins a child. */
+export interface ChildParent {
+  partition: string
+  id: string
+  queue: string
+  /** The name of the step, as people read it. */
+  step: string
+  /** Why its run is over, if it is. */
+  readonly reason: unknown
+}
+
+/** What makes children: the instance of `Jobs` that the run belongs to. */
+export interface ChildJobs {
+  /** @throws the errors of a dispatch; STEP_INVALID */
+  readyChild(draft: ChildDraft, parent: ChildParent): Promise<ReadyChild>
+}
+
+/** Milliseconds until the first look whether a child is still there, and between two looks at most. */
+const FIRST_LOOK = 300_000
+const LAST_LOOK = 86_400_000
+
+/**
+ * When a parent looks next whether its child is there: a server that took over may not know the child, or
+ * that its end was told. Each look doubles the time.
+ */
+export function nextLook({ at, seen = at }: Child): number {
+  return seen + Math.min(LAST_LOOK, Math.max(FIRST_LOOK, seen - at))
+}
+
+/** @throws STEP_INVALID */
+export function readRunJob(
+  key: string,
+  { timeout, undo }: RunJobOptions,
+): { ms: number | undefined; how: How } {
+  const ms = timeout === undefined ? undefined : milliseconds(timeout)
+  if (timeout !== undefined && ms === undefined)
+    throw new JobsError(
+      'STEP_INVALID',
+      `runJob(${stepWords(key)}) was given ${shown(timeout)} as timeout; it must be ${durationForm}`,
+    )
+  return { ms, how: readOptions(key, () => {}, defined({ undo })) }
+}
+
+/**
+ * What a child resulted in.
+ *
+ * @param name of its class
+ * @param end undefined: it has not ended in time
+ * @throws StepError
+ */
+export function childResult(key: string, name: string, place: FlowPlace, end: ChildEnd | undefined): unknown {
+  if (end?.state === 'completed' && end.dropped === undefined) return end.result
+  const { state, reason, error, dropped } = end ?? {}
+  const id = childId(place)
+  const [code, what]: [JobsErrorCode, string] =
+    end === undefined
+      ? ['RESULT_TIMEOUT', 'has not ended in time']
+      : dropped !== undefined
+        ? ['RESULT_DROPPED', `has completed, but what it returned could not be kept: ${dropped}`]
+        : state === 'failed'
+          ? ['JOB_FAILED', `has failed: ${error}`]
+          : reason === 'rejected'
+            ? ['JOB_NOT_QUEUED', `was not queued: ${error}`]
+            : reason === 'removed'
+              ? ['JOB_REMOVED', 'was removed before it had ended']
+              : ['JOB_CANCELLED', `was cancelled: ${reason}${error === undefined ? '' : ` (${error})`}`]
+  const kept = { name: 'StepError', code, message: `${name} ${id} ${what}` }
+  throw new StepError(key, kept, { id, queue: queueOf(place.home), ...defined({ state, reason }) })
+}
