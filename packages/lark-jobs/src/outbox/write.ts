@@ -61,7 +61,7 @@ function failure({ name, dialect }: Handle, rows: readonly NewRow[], cause: unkn
         cause,
         id: ids[0]!,
         ids,
-        hint: `The migrations of the application create it.${aborted}`,
+        hint: `Put what lark outbox:sql prints into the migrations of the application.${aborted}`,
       },
     )
   return new JobsError(
