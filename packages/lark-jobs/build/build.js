@@ -9,7 +9,7 @@ const lua = await embedLua()
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 // Each file in `dist/commands` is imported to find its commands, so only files with commands are entries.
 const commands = readdirSync(`${folder}/src/commands`, { recursive: true, encoding: 'utf8' })
-  .filter((file) => /^(jobs|make|schedule)-.*\.ts$/.test(basename(file)))
+  .filter((file) => /^(jobs|make|outbox|schedule)-.*\.ts$/.test(basename(file)))
   .map((file) => `src/commands/${file.replaceAll('\\', '/')}`)
 /** @param {string} file */
 const nameOf = (file) => `commands/${basename(file, '.ts')}`
