@@ -273,7 +273,9 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   /** How many children there are, by what became of them. @param opts which of them. Default: all */
-  async getDependenciesCount(opts: { [Kind in keyof Dependencies]?: boolean } = {}): Promise<DependenciesCount> {
+  async getDependenciesCount(
+    opts: { [Kind in keyof Dependencies]?: boolean } = {},
+  ): Promise<DependenciesCount> {
     return countsOf(await this.#dependencies(), opts)
   }
 
