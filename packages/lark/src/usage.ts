@@ -1,6 +1,7 @@
 /**
  * The answers to `lark --help` and `lark --version`, and the flags that may be before or after every command.
- * The answers need only this file and the console, but no configuration, command or catalogue.
+ * The answers need only this file and the console, but no configuration, command or catalogue. The help of
+ * one command is in `commands/help.ts`.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

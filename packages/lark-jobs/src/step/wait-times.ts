@@ -1,5 +1,6 @@
 /**
- * How waits pass the time: by timers of the process, unless a test has a clock of its own.
+ * The clock and the timers of waits: those of the process, unless a test has its own. When a job is
+ * suspended, and when its wait is over, is decided in `waits.ts`.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 

@@ -8,6 +8,8 @@
  *            pause is over
  *   full     neither is set: a job may begin when one of the lane's jobs has ended
  *
+ * Which lane is next, and how many jobs each gives, is decided in `order.ts`.
+ *
  * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a
  * strict group. An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the
  * transaction `repositionLanes` puts all noted lanes in their right places.

@@ -6,7 +6,8 @@
  *   handed out  `at` is the end of the caller's lease
  *   remembered  `at` is NULL: it was acknowledged. It is removed at `over`
  *
- * A member whose home is its own partition has none: it is counted in the same step (`tally.ts`).
+ * Workers deliver what is handed out (`worker/maintenance/deliverer.ts`). A member whose home is its own
+ * partition has no effect: it is counted in the same step (`tally.ts`).
  *
  * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A
  * member of another home needs none, because its own row is kept for longer.
