@@ -9,7 +9,7 @@ import { isObject, shown } from '@s18i/lark-jobs/internal'
 import { BullmqError } from '../errors.ts'
 import { type ComparedTopic, compared, comparisonOf } from './compared.ts'
 
-/** The manual, as people find it. */
+/** Where people read the manual: errors have links to its pages. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs'
 
 /** @param who `Queue 'emails'` @param what `the option lifo` @param inLark what Lark has instead */

@@ -39,7 +39,7 @@ export function checkRemove(who: string, name: string, value: unknown): void {
   if (!isKnown || !(count === -1 || isCount(count)) || !isAge(age)) throw wrongValue(who, name, value, right)
 }
 
-/** What a job of Lark carries; undefined if its queue decides. */
+/** For how long Lark keeps a job with these options once it has ended; undefined if its queue decides. */
 export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | undefined {
   const [completed, failed] = [ageOf(removeOnComplete), ageOf(removeOnFail)]
   if (completed === undefined && failed === undefined) return undefined

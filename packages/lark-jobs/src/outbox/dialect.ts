@@ -8,8 +8,9 @@ export const dialects = ['postgres', 'mysql', 'sqlite'] as const
 export type Dialect = (typeof dialects)[number]
 
 export interface DialectWords {
-  /** The words of the columns. */
+  /** The SQL type of the column `place`, which is the primary key. */
   place: string
+  /** The SQL types of the other columns: of ids, names and long texts, and of small and large numbers. */
   id: string
   name: string
   text: string

@@ -174,7 +174,8 @@ export class ScheduleBook {
     const home = await schedules.home(id)
     const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
     const { isWritten } = written[0]!
-    // The home comes last, and is the one of before: whoever sets the schedule from now on gives it another.
+    // The home is removed last, and only if it is still the one that was read above: whoever has set the
+    // schedule anew meanwhile has given it another home.
     if (isWritten && home !== undefined && partitionOf(home) === partition)
       await schedules.move(id, home, undefined)
     return isWritten

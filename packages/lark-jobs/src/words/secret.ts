@@ -40,7 +40,7 @@ export function formOf(connection: unknown): string {
   return typeof connection === 'object' ? 'an object' : `a ${typeof connection}`
 }
 
-/** The same for a setting, or only its form if it may contain an address with a password. */
+/** A setting as messages show it: only its form, if it may contain an address with a password. */
 export function shownSetting(value: unknown): string {
   return /:\/\/|@/.test(inspect(value, { depth: 5, maxStringLength: null }))
     ? `${formOf(value)} with what may be a password`

@@ -86,7 +86,7 @@ export class RunTally {
     const oldest = this.#before[0]
     if (oldest === undefined || now - this.#before.at(-1)!.at >= MINUTE)
       this.#before.push({ at: now, queues })
-    // Until the first look is so old, everything counts as lately.
+    // A worker that has counted for less than `LATELY` minutes has no older counts to subtract.
     if (oldest === undefined || oldest.at > now - LATELY * MINUTE) return queues
     return new Map(
       [...queues].map(([queue, counts]) => [

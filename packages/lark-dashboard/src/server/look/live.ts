@@ -64,7 +64,7 @@ export class Live {
   /** How long the last answer took, in milliseconds. */
   #took = 0
   #looks = 0
-  /** By queue, as they were last looked for. */
+  /** By queue: the keys of its next jobs that no live worker knows. They are looked for less often. */
   #unknownKeys = new Map<string, string[]>()
 
   constructor(operate: Operate) {

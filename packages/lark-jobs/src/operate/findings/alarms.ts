@@ -1,7 +1,7 @@
 /**
- * What no queue shows, and jobs do not run or can be lost because of it: the errors of the store itself,
- * schedules that are late, limiters that are stuck and circuits that are open. Each alarm reads it here:
- * `status()`, `/slo`, the metrics, and the dashboard.
+ * Troubles that no queue shows, although they stop jobs or can lose them: errors of the store itself,
+ * schedules that are late, limiters that are stuck, circuits that are open, and an outbox that is not
+ * emptied. Whoever raises an alarm reads them here: `status()`, `/slo`, the metrics, and the dashboard.
  */
 import { defined } from '@s18i/lark/internal'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'

@@ -25,7 +25,7 @@ export type Change =
    *  (`versionOf`); a job that has another now is refused. */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /**
-   * The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job
+   * Removes for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job
    * that has not ended has none: nobody hears of its end. A flow that asks for such a member is answered
    * `unknown`. `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing
    * (`moved.ts`).

@@ -36,7 +36,7 @@ export function revoke(partition: Partition, id: string, movedAt: number): void 
   database.run(keep, over, partition.id, mark)
 }
 
-/** The same for a job that goes, or that another takes the place of, while a `put` of it may still come. */
+/** Revokes what was handed out of a job that is removed or replaced, if a `put` of it may still come. */
 export function revokePut(partition: Partition, row: Pick<JobRow, 'id' | 'state' | 'options'>): void {
   const movedAt = row.state === GONE ? 0 : movedAtOf(row)
   if (movedAt > 0 && movedAt + MOVED_LEAST > partition.now) revoke(partition, row.id, movedAt)

@@ -1,5 +1,5 @@
 /**
- * Moves a job from one state to another. JobRow, indexes and counters change together.
+ * Moves a job from one state to another. Its row, the indexes and the counters change together.
  */
 import type { Counters } from '../../../model/record.ts'
 import { laneMoves } from '../claim/lane.ts'

@@ -158,7 +158,7 @@ export function purge(partition: Partition, row: JobRow): void {
   makeWay(partition, row)
 }
 
-/** The same for a job whose id a new one has. What it throttles goes on. */
+/** Removes a job because a new one has its id. What it throttles goes on. */
 export function makeWay(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   if (row.state === FAILED) forgetFailed(partition, [row.seq])

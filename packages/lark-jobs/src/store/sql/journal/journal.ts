@@ -159,7 +159,7 @@ function append(database: Database, journal: number, steps: Recorded): void {
   if (count > 0) database.run(grow, count, bytes, journal)
 }
 
-/** The same for a job that goes on: what it did before it got further does not count. */
+/** Records steps of a job that goes on. If it got further, its earlier failures and crashes do not count. */
 export function recordMore(
   partition: Partition,
   row: Journalled,

@@ -16,12 +16,12 @@ end
 local state, most = ARGV[2], most_removed()
 local left = most
 
--- Removes jobs that have not ended, and have left their lines.
+-- Removes jobs that have not ended. They must have left their lines.
 local function end_removed(ids)
   end_as('cancelled', ids, 0, 'removed')
 end
 
--- The same for the jobs of groups.
+-- Removes jobs of groups that have not ended: takes each from its lane first.
 local function end_laned(ids)
   for _, id in ipairs(ids) do
     local _, priority = queued(id, redis.call('HGET', key('jobs'), id))

@@ -106,7 +106,8 @@ local function ahead_in_lines()
   return left > 0 and ahead or MAX_AHEAD, higher
 end
 
--- The same for its lane, in which all priorities are in one set.
+-- How many jobs of its lane go before this one, and how many of them have a higher priority. All priorities
+-- of a lane are in one set.
 local function ahead_in_lane()
   local name, rank = key('lane:' .. lane), lanes().rank
   local function bound(priority, at)

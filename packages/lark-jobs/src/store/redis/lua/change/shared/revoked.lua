@@ -27,7 +27,7 @@ local function revoke(id, moved_at)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- The same for a job that goes, or that another takes the place of, while a `put` of it may still come.
+-- Revokes what was handed out of a job that is removed or replaced, if a `put` of it may still come.
 local function revoke_put(id, record)
   local moved_at = moved_at_of(record)
   if moved_at > 0 and moved_at + MOVED_LEAST > now and not gone(id) then

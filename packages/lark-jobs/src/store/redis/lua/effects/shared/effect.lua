@@ -103,7 +103,8 @@ local function withdraw(id)
   lower_flag()
 end
 
--- The same for a job that had completed, if it is a member: others of its flow may have the effect too.
+-- Takes a job that had completed out of the effect that it shares with other members of its flow, if there
+-- is one.
 local function unbundle(id)
   if string.find(id, ':', 1, true) and redis.call('EXISTS', key('effects:bundle')) == 1 then
     take_out(string.sub(id, 1, -9), { [tonumber(string.sub(id, -8)) or -1] = true })
