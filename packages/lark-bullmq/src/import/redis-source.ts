@@ -398,7 +398,7 @@ function dueAtOf(score: number): number {
   return wholeIn(Math.floor(score / SCORE))
 }
 
-/** A whole number from 0; 0 for what is none. */
+/** Reads a value as a whole number from 0. Whatever is no such number counts as 0. */
 function wholeIn(value: unknown): number {
   const number = Math.floor(Number(value ?? 0))
   return Number.isSafeInteger(number) && number > 0 ? number : 0

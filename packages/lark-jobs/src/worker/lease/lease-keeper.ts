@@ -280,7 +280,7 @@ export class LeaseKeeper extends Part {
       const known = short.find(({ id }) => id === job.id)?.count
       steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined, known)
     }
-    // A renewal comes sooner, and says whether it still is watched.
+    // Jobs count as watched for one lease. The next renewal comes before that, and says it anew.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {

@@ -34,7 +34,7 @@ if (string.match(rev or '', '^%d+$') or '0') ~= ARGV[5] then
   return '|' .. (before or -1) .. '|'
 end
 
--- Whether so many members have ended as this write says for the first time.
+-- Whether this write sets a new mark (size or alarm) that the count of ended members has reached already.
 local function is_reached(given, kept, count)
   return given ~= '' and given ~= kept and count >= tonumber(given)
 end
