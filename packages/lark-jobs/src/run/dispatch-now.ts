@@ -6,7 +6,13 @@ import { defined } from '@s18i/lark/internal'
 import { newId } from '../model/id.ts'
 import { resultText } from '../model/payload.ts'
 import { type Run, returnedFalse } from '../model/run/run.ts'
-import { classOf, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
+import {
+  classOf,
+  type JobClass,
+  type JobConstructor,
+  type JobLike,
+  settingsOf,
+} from '../options/job-class.ts'
 import { insideOfJob } from '../options/job-inside.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
 import type { ChildDraft } from '../step/child.ts'
@@ -15,6 +21,7 @@ import type { NewSignal } from '../store/contract/store.ts'
 import { type Around, EventJob, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'
 import { tell } from './last-hook.ts'
+import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { NowRun } from './now-run.ts'
@@ -64,13 +71,16 @@ export class DispatchNow {
    * run waits for the configuration; later runs begin at once.
    *
    * @throws what `handle` throws; JOB_TIMED_OUT if its time was over, whatever `handle` then did;
-   *   JOB_RELEASED if the
-   * job released itself; what reading the configuration throws
+   *   JOB_RELEASED if the job released itself; what reading the configuration throws
    */
-  async run(job: JobLike, payload: unknown): Promise<unknown> {
-    const jobClass = classOf(job.constructor as JobConstructor)
+  run(job: JobLike, payload: unknown): Promise<unknown> {
+    return this.#run(classOf(job.constructor as JobConstructor), payload, job)
+  }
+
+  /** @param given the job; undefined: it is made as a worker makes it */
+  async #run(jobClass: JobClass, payload: unknown, given?: JobLike): Promise<unknown> {
     const { name } = jobClass
-    const { timeout, queueName } = settingsOf(job, jobClass)
+    const { timeout, queueName } = given === undefined ? jobClass : settingsOf(given, jobClass)
     const text = writePayload(payload, jobClass)
     const { middleware, calls, make } = this.#around ?? (await this.#read())
     const id = newId()
@@ -84,8 +94,7 @@ export class DispatchNow {
       await tell(jobClass, last.run, { kind: 'failed', error }, text, make).finally(() => last.end())
       calls?.call('failed', event({ took: took(), error, last: true }))
     }
-    // As `dispatchNow` of its class.
-    const child = async ({ Class, payload }: ChildDraft) => this.run(new Class() as JobLike, payload)
+    const child = async ({ Class, payload }: ChildDraft) => this.#run(classOf(Class), payload)
     const now = new NowRun({ id, name, timeout, hasSteps: true, child, times: this.#times() })
     const { run } = now
     this.#runs.set(id, now)
@@ -94,15 +103,18 @@ export class DispatchNow {
       const copy = readPayload(text, jobClass)
       const seen = new SeenJob(run, jobClass, queueName, copy)
       const chain = [...middleware, ...jobClass.middleware]
-      const result = await inRun(job, run, async () => {
-        try {
-          const returned = await through(chain, seen, () => job.handle(copy))
-          await now.checkSteps()
-          return returned
-        } finally {
-          now.end()
-        }
-      })
+      const handle = async (job: JobLike) => {
+        const returned = await through(chain, seen, () => job.handle(copy))
+        await now.checkSteps()
+        return returned
+      }
+      const isMade = given === undefined && make !== undefined
+      const result = await decided(run, () =>
+        (isMade
+          ? withMade(make, jobClass, run, copy, handle)
+          : inRun(given ?? new jobClass.Class(), run, handle)
+        ).finally(() => now.end()),
+      )
       if (result === false) await failed(returnedFalse())
       else if (calls?.has('completed'))
         calls.call('completed', event({ took: took() }, resultText(result, name)))
@@ -130,9 +142,7 @@ export class DispatchNow {
 /**
  * Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw.
  */
-async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
-  const inside = insideOfJob(job)
-  inside.run = run
+async function decided(run: Run, handle: () => Promise<unknown>): Promise<unknown> {
   try {
     const result = await handle()
     if (run.decision !== undefined) throw run.decision.error
@@ -140,6 +150,14 @@ async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unk
     return result
   } catch (error) {
     throw run.decision?.error ?? run.reason ?? error
+  }
+}
+
+async function inRun(job: JobLike, run: Run, handle: (job: JobLike) => Promise<unknown>): Promise<unknown> {
+  const inside = insideOfJob(job)
+  inside.run = run
+  try {
+    return await handle(job)
   } finally {
     // Another run of the same object may have begun meanwhile.
     if (inside.run === run) inside.run = undefined

@@ -8,6 +8,7 @@ import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import { bring, signalFollowed } from '../../src/store/contract/moved.ts'
 import {
   type Bound,
+  CHILD_SIGNAL,
   EARLY_MEMORY,
   JOURNAL_BYTES,
   MAX_SIGNALS,
@@ -374,7 +375,7 @@ export function journals(make: Make): void {
 
   test('refused: a signal to a job that is unknown, has ended, or has too many', async () => {
     await using harness = await make()
-    const { store } = harness
+    const { store, clock } = harness
     const ada = harness.caller()
     expect(await send(store, 'nobody')).toBe('missing')
     const ended = job()
@@ -384,6 +385,15 @@ export function journals(make: Make): void {
     await ada.enqueue(full)
     for (let i = 0; i < MAX_SIGNALS; i++) await send(store, full.id)
     expect(await send(store, full.id)).toBe('full')
+    // Who brings the end of a child brings it until it is kept.
+    const end = { name: `${CHILD_SIGNAL}flow`, text: '{}', key: '7' }
+    expect(await send(store, full.id, end)).toBe('kept')
+    expect(await send(store, full.id, end)).toBe('known')
+    expect(await send(store, full.id)).toBe('full')
+    clock.advance(1)
+    const { signals } = (await ada.claimOne()).journal!
+    expect(signals).toHaveLength(MAX_SIGNALS + 1)
+    expect(signals.at(-1)).toEqual({ name: end.name, text: '{}' })
   })
 
   test('a signal for an own id is kept before the job exists, and for so long', async () => {

@@ -1,6 +1,6 @@
 /** Jobs with steps in a fake: its clock passes their sleeps, and handles send signals. */
 import { expect, test, vi } from 'vitest'
-import { defineSignal, Job } from '../../src/index.ts'
+import { defineSignal, Job, type Make } from '../../src/index.ts'
 import { Jobs } from '../../src/testing.ts'
 
 const approved = defineSignal<{ by: string }>('approved')
@@ -186,4 +186,62 @@ test('the time in which a job is suspended does not count for its retryUntil', a
   const other = await new AskJob().with({ releases: true }).dispatch()
   await expect(other.result()).rejects.toMatchObject({ cause: { code: 'RETRY_UNTIL_PASSED' } })
   expect(fake.now).toBe(ended + 3 * day + 50 * 60_000)
+})
+
+class PageJob extends Job {
+  async handle({ page }: { page: number }) {
+    called.push(`page ${page}`)
+    await this.sleep('render', '1d')
+    if (page === 9) this.fail('no ink')
+    return `page ${page}`
+  }
+}
+class BookJob extends Job {
+  override tries = 1
+  async handle({ pages }: { pages: number[] }) {
+    await this.sleep('cool down', '1d')
+    const all = await Promise.all(
+      pages.map((page) => this.runJob(['page', page], new PageJob().with({ page }))),
+    )
+    await this.sleep('bind', '1d')
+    return all
+  }
+}
+
+test('a job runs others: the clock passes three days, and each is a job that is asserted as any other', async () => {
+  clear()
+  await using fake = Jobs.fake({ now })
+  const handle = await new BookJob().with({ pages: [1, 2] }).dispatch()
+  expect(await fake.drain()).toMatchObject({ suspended: 1 })
+  await fake.advance('1d')
+  expect(await fake.drain()).toMatchObject({ suspended: 3, completed: 0 })
+  expect([...called].sort()).toEqual(['page 1', 'page 2'])
+  fake.assertDispatched(PageJob, { page: 1 })
+  expect(await handle.result()).toEqual(['page 1', 'page 2'])
+  expect(fake.now).toBe(+now + 3 * day)
+  expect(called).toEqual(['page 1', 'page 2', 'page 1', 'page 2'])
+  const other = await new BookJob().with({ pages: [9] }).dispatch()
+  await expect(other.result()).rejects.toMatchObject({ code: 'JOB_FAILED' })
+  expect(await fake.spy(PageJob).failed({ page: 9 })).toMatchObject({ last: true })
+})
+
+test('dispatchNow runs children in its process, each once, made as a worker makes them', async () => {
+  clear()
+  const made: string[] = []
+  const make: Make = (Class) => {
+    made.push(Class.name)
+    return { job: new Class(), dispose: () => void made.push('dispose') }
+  }
+  await using fake = Jobs.fake({ now, config: { make } })
+  expect(await new BookJob().dispatchNow({ pages: [1] })).toEqual(['page 1'])
+  expect(fake.now).toBe(+now + 3 * day)
+  expect(called).toEqual(['page 1'])
+  expect(made).toEqual(['PageJob', 'dispose'])
+  await expect(new BookJob().dispatchNow({ pages: [9] })).rejects.toMatchObject({
+    name: 'StepError',
+    code: 'JOB_FAILED',
+    child: { state: 'failed', queue: 'default' },
+    message: expect.stringMatching(/^PageJob \S+ has failed: no ink$/),
+  })
+  fake.assertNothingDispatched()
 })

@@ -87,6 +87,6 @@ function refuse(step: string, { ownId, Class }: Drafted, replaces: unknown): voi
     hint:
       ownId === undefined
         ? 'It is awaited, and may never run: leave out replace, debounce and keepLast.'
-        : 'It gets its id from the job that runs it, and is begun once: leave out withId().',
+        : 'runJob() gives it an id, as its end is told to this job alone, and begins it once. Leave out withId(). To find it, give it tags; to have one at a time, make it unique.',
   })
 }
