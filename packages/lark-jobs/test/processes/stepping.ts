@@ -19,9 +19,31 @@ const files = {
         process.kill(process.pid, 'SIGKILL')
       }
     } }]
+    const kill = (when) => {
+      if (existsSync(when)) return
+      appendFileSync(when, '')
+      process.kill(process.pid, 'SIGKILL')
+    }
+    export class PartJob extends Job {
+      key = 'part'
+      handle({ n }) {
+        call('part ' + n + ' ' + this.id)
+        if (n === 2) kill('killed child')
+        return 10 * n
+      }
+    }
     export class TripJob extends Job {
       key = 'trip'
       async handle({ how }) {
+        if (how === 'children') {
+          const begun = [1, 2].map((n) => this.runJob(['part', n], new PartJob().with({ n })))
+          await pause(0)
+          // None has begun yet, whether or not it is recorded where they will be.
+          kill('killed before')
+          await this.step('noted', () => {})
+          kill('killed behind')
+          return Promise.all(begun)
+        }
         if (how === 'wait') {
           await this.step('first', () => call('first'))
           console.log('waits')
@@ -121,6 +143,16 @@ export function stepping(url: () => string | undefined): void {
       state: 'failed',
       errors: [{ code: 'WORKER_DIED' }, { message: 'sold out' }],
     })
+  })
+
+  test('kill -9 of the worker of a parent while it begins children, and of a child: each is begun once', async () => {
+    await using app = await make('children')
+    for (const _ of ['before', 'behind', 'child'])
+      expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
+    expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })
+    expect(await shown(app)).toMatchObject({ state: 'completed', result: [10, 20] })
+    const ids = new Set(await calls(app))
+    expect([...ids].map((call) => call.slice(0, 6)).sort()).toEqual(['part 1', 'part 2'])
   })
 
   test('kill -9 in an iteration: the next worker goes on with the first item of the lot', async () => {
