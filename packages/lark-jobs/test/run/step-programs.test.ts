@@ -1,14 +1,17 @@
 /**
- * Random programs of steps, sleeps, waits, `Promise.all` and `Promise.race`, killed again and again: a run that goes on
- * takes each branch as the runs before took it, as far as that was recorded, and calls no recorded step again.
+ * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`, killed again and again: a run that goes on
+ * takes each branch as the runs before took it, as far as that was recorded, calls no recorded step again, and begins
+ * no child twice.
  *
  * The store is a list in memory that keeps what a store keeps; what real stores do with it is in `conformance/journals.ts`.
  */
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { childSignal, writeChildEnd } from '../../src/flow/child.ts'
 import { JobsError } from '../../src/model/errors.ts'
 import type { KeptSignal } from '../../src/model/journal.ts'
 import { defineSignal } from '../../src/step/signal.ts'
+import { StepError } from '../../src/step/step-error.ts'
 import { Steps } from '../../src/step/steps.ts'
 import { Random } from '../conformance/random.ts'
 
@@ -17,6 +20,7 @@ type Act =
   | { what: 'step'; name: string; ms: number; fails?: true }
   | { what: 'sleep'; name: string; ms: number }
   | { what: 'wait'; name: string; ms: number; signals: string[] }
+  | { what: 'child'; name: string; ms: number; fails: boolean; timeout: number }
   | { what: 'all' | 'race' | 'seq'; name: string; acts: Act[] }
 
 const PROGRAMS = 150
@@ -26,8 +30,16 @@ function programOf(random: Random): Act {
   let count = 0
   const name = (what: string) => `${what}${++count}`
   const act = (depth: number): Act => {
-    const kind = random.below(depth > 0 ? 8 : 4)
+    const kind = random.below(depth > 0 ? 9 : 5) - 1
     const ms = random.below(25)
+    if (kind === -1)
+      return {
+        what: 'child',
+        name: name('child'),
+        ms,
+        fails: random.below(3) === 0,
+        timeout: 5 + random.below(40),
+      }
     if (kind === 0) return { what: 'sleep', name: name('sleep'), ms }
     if (kind === 1)
       return {
@@ -49,10 +61,13 @@ class World {
   readonly signals: KeptSignal[] = []
   /** What each branch took, when a step behind it was called. */
   readonly branches = new Map<string, string>()
+  /** The flows of the children that were begun, by the names of their steps. */
+  readonly children = new Map<string, string>()
   /** What should not be. */
   readonly findings: string[] = []
   readonly #random: Random
   runs = 0
+  #flows = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -112,6 +127,11 @@ class World {
       now: () => Date.now(),
       send: () => void send(),
       more: async () => undefined,
+      ready: async (draft) => ({
+        place: { flow: `flow${this.#flows++}`, home: 'queue' },
+        begin: async ({ flow }) => this.begin(flow, draft.payload as Act & { what: 'child' }),
+        goesOn: async () => false,
+      }),
       suspend: () => {
         isDead = true
         // What waits for a signal that came already must not be put back without it: a store makes it due at once.
@@ -145,6 +165,14 @@ class World {
             const got = await steps.waitFor(kinds, { timeout: act.ms, name: act.name })
             return `${act.name} ${got?.name ?? 'over'}`
           }
+          case 'child':
+            try {
+              const draft = { Class: class ChildJob {} as never, payload: act }
+              return String(await steps.runJob(act.name, draft, { timeout: act.timeout }))
+            } catch (error) {
+              if (!(error instanceof StepError)) throw error
+              return `${act.name} ${error.code}`
+            }
           case 'seq': {
             let last = ''
             for (const [i, each] of act.acts.entries()) {
@@ -190,6 +218,22 @@ class World {
     })
   }
 
+  /** As a store: what is begun again changes nothing. */
+  begin(flow: string, { name, ms, fails }: Act & { what: 'child' }): void {
+    const before = this.children.get(name)
+    if (before === flow) return
+    if (before !== undefined) this.findings.push(`${name} was begun as ${before}, and as ${flow}`)
+    this.children.set(name, flow)
+    const end = {
+      at: 0,
+      ...(fails ? { state: 'failed', error: 'no' } : { state: 'completed', result: `"${name}"` }),
+    }
+    setTimeout(
+      () => this.signals.push({ name: childSignal(flow), text: writeChildEnd(end as never) }),
+      ms,
+    ).unref()
+  }
+
   call(name: string): void {
     if (this.entries.some((entry) => entry.startsWith(`r${name}\n`)))
       this.findings.push(`${name} was called again`)
@@ -213,6 +257,7 @@ test.each([1, 2])(
     expect(
       broken.map(({ seed, world }) => ({ seed, findings: world.findings, entries: world.entries })),
     ).toEqual([])
+    expect(all.filter(({ world }) => world.children.size > 0).length).toBeGreaterThan(PROGRAMS / 2)
     expect(all.filter(({ world }) => world.runs > 2).length).toBeGreaterThan(PROGRAMS / 2)
   },
 )
