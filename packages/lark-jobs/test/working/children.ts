@@ -298,6 +298,42 @@ export function children(connect: Connect): void {
     expect(await handle.result({ timeout: '20s' })).toEqual({ twice: 8 })
   })
 
+  test('a queue that is full rejects a child, and one that is paused, or has partitions, keeps its children', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = { default: {}, low: { max: 1, full: 'reject' as const }, emails: { partitions: 3 } }
+    const client = bench.client({ queues })
+    say(async (job) => {
+      const full = await failure(job.runJob('full', of(1).onQueue('low')))
+      const parts = await Promise.all([2, 3, 4, 5].map((n) => job.runJob(['part', n], of(n))))
+      return { code: full.code, reason: full.child?.reason, message: full.message, parts }
+    })
+    await client.dispatch(of(9).onQueue('low'))
+    await client.pause({ queue: 'emails' })
+    const handle = await client.dispatch(new ParentJob().with())
+    await using _ = await bench.work(all, { queues: ['default', 'emails'] }, client)
+    const parts = async () => {
+      const found = await operate(client).steps.list(handle.id)
+      return found?.steps.flatMap(({ name, child }) => (name.startsWith('part') && child?.state) || [])
+    }
+    await expect.poll(parts, WAIT).toEqual(['waiting', 'waiting', 'waiting', 'waiting'])
+    await expect.poll(async () => (await handle.status())?.suspended?.length, WAIT).toBe(4)
+    const [reason] = (await operate(client).why(handle.id))?.reasons ?? []
+    expect(reason?.text).toMatch(
+      /^It is suspended: it waits for job \S+ \(part 2\), which is waiting or job /,
+    )
+    const [paused] = (await operate(client).why((reason as { jobs: string[] }).jobs[0]!))?.reasons ?? []
+    expect(paused?.kind).toBe('paused-queue')
+    expect(begun).toEqual([])
+    await client.resume({ queue: 'emails' })
+    expect(await handle.result({ timeout: '20s' })).toEqual({
+      code: 'JOB_NOT_QUEUED',
+      reason: 'rejected',
+      message: expect.stringMatching(/^ChildJob \S+ was not queued: /),
+      parts: [2, 3, 4, 5].map((n) => ({ twice: 2 * n })),
+    })
+    expect([...begun].sort()).toEqual([2, 3, 4, 5])
+  })
+
   test('a run that died before or behind the dispatch: the next one begins the child once', async () => {
     await using bench = await Bench.make(connect)
     say((job) => job.runJob('report', of(5)))
