@@ -43,7 +43,7 @@ import { LONGEST } from './words/duration.ts'
 import type { WorkOptions } from './worker/options.ts'
 import type { Worker } from './worker/worker.ts'
 
-export { isQueueName, knownQueue } from './config/queues.ts'
+export { knownQueue } from './config/queues.ts'
 export { type FlowSpec, flowPlace } from './dispatch/flow-definition.ts'
 export type { Drafted } from './dispatch/new-job.ts'
 export { NodeNames } from './dispatch/node-names.ts'
@@ -61,7 +61,7 @@ export {
   nodeOf,
 } from './model/flow.ts'
 export { groupedBy } from './model/grouped.ts'
-export { partitionsOf, partitionWith, queueOf } from './model/partition.ts'
+export { isQueueName, partitionsOf, partitionWith, queueOf } from './model/partition.ts'
 export { decode, encode, whyDropped } from './model/payload.ts'
 export type { Keep, NewJob } from './model/record.ts'
 export { isReserved } from './model/reserved-key.ts'

@@ -6,16 +6,14 @@ import { defined, nearest } from '@s18i/lark/internal'
 import type { NewJobs } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
-import { partitionFor, placeNameOf } from '../model/partition.ts'
+import { isQueueName, partitionFor, placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
-import { MAX_NAME } from '../model/record.ts'
 import type { Remedy } from '../model/remedy.ts'
 import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
 import {
   duration,
   isObject,
-  isText,
   Option,
   type OptionsOf,
   oneOf,
@@ -99,13 +97,6 @@ export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(
     return queues.length === 0 ? undefined : readEach(queues, isQueueName, queueOptions, path, voice)
   },
 )
-
-/**
- * Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster.
- */
-export function isQueueName(value: unknown): boolean {
-  return isText(value) && value.length <= MAX_NAME && !/[\s,/{}\p{C}]/u.test(value)
-}
 
 /** The configured queues. */
 export interface ConfiguredQueues extends Retentions {

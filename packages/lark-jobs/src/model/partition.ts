@@ -2,7 +2,7 @@
  * The names of a queue's partitions. The first has the queue's own name, the others add a number: `emails`,
  * `emails/1`, `emails/2`. So a queue that gets more partitions moves no jobs.
  */
-import type { NewJob } from './record.ts'
+import { MAX_NAME, type NewJob } from './record.ts'
 
 /** The names of a queue's first `count` partitions. */
 export function partitionsOf(queue: string, count: number): string[] {
@@ -50,6 +50,15 @@ function hash(text: string): number {
   state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
   state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35)
   return (state ^ (state >>> 16)) >>> 0
+}
+
+/**
+ * Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster.
+ */
+export function isQueueName(value: unknown): boolean {
+  return (
+    typeof value === 'string' && value !== '' && value.length <= MAX_NAME && !/[\s,/{}\p{C}]/u.test(value)
+  )
 }
 
 /** The queue of a partition. The name of a queue has no slash. */

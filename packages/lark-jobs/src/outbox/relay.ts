@@ -6,7 +6,7 @@
  * A row that cannot become a job is marked, and stays. So does one that the store refuses for good: it stops
  * no other. While the store or the database is away, nothing is marked and nothing is removed.
  */
-import { defined } from '@s18i/lark/internal'
+import { defined, visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../flow/flow-book.ts'
 import type { JobSender } from '../flow/job-sender.ts'
 import { groupedBy } from '../model/grouped.ts'
@@ -16,6 +16,9 @@ import { type Enqueued, isResendable, type Store } from '../store/contract/store
 import { textOf } from '../words/thrown.ts'
 import type { OutboxDatabase } from './outbox-database.ts'
 import { decode, type NewFlow, type OutboxRow } from './row.ts'
+
+/** Characters of the `error` of a row. */
+const LONGEST = 500
 
 export interface RelayOptions {
   database: OutboxDatabase
@@ -51,7 +54,8 @@ export class Relay {
     const rows = (await database.run(database.table.take())).map(decode)
     if (rows.length === 0) return { count: 0, bad: [] }
     const bad: RelayedLot['bad'] = []
-    const marks = (row: OutboxRow, why: string) => bad.push({ row, why })
+    // It may quote a body, and PostgreSQL keeps no text with a NUL.
+    const marks = (row: OutboxRow, why: string) => bad.push({ row, why: visible(why).slice(0, LONGEST) })
     for (const row of rows) if (row.work === undefined) marks(row, row.flaw ?? 'it has no work')
     await this.#sendJobs(this.#jobsOf(rows), marks)
     for (const row of rows)

@@ -12,7 +12,8 @@
 import { JobsError } from '../model/errors.ts'
 import { type FlowDefinition, type FlowJob, MAX_DEFINITION } from '../model/flow.ts'
 import { isId } from '../model/id.ts'
-import { MAX_NAME, type NewJob } from '../model/record.ts'
+import { isQueueName } from '../model/partition.ts'
+import type { NewJob } from '../model/record.ts'
 import { textOf } from '../words/thrown.ts'
 
 /** The form of the rows that this version writes. */
@@ -102,7 +103,7 @@ export function decode(columns: Readonly<Record<string, unknown>>): OutboxRow {
 function workOf(row: OutboxRow, form: number, kind: unknown, body: unknown): RowWork {
   if (form !== ROW_FORM) refuse(`its form is ${form}, and this version of Lark reads ${ROW_FORM}`)
   if (!isId(row.id)) refuse('its id is not the id of a job')
-  if (row.queue === '' || row.queue.length > MAX_NAME) refuse('its queue is not the name of a queue')
+  if (!isQueueName(row.queue)) refuse('its queue is not the name of a queue')
   if (typeof body !== 'string' || body.length > MAX_BODY) refuse('its body is not a text')
   const read = parsed(body as string)
   if (kind === 'job') {
@@ -147,7 +148,7 @@ const flowFields: Record<keyof NewFlow, FieldCheck> = {
 function check(fields: Record<string, FieldCheck>, read: Record<string, unknown>): void {
   for (const [name, isRight] of Object.entries(fields))
     if (!isRight(read[name])) refuse(`the field ${name} of its body has a wrong value`)
-  const other = Object.keys(read).find((name) => !(name in fields))
+  const other = Object.keys(read).find((name) => !Object.hasOwn(fields, name))
   if (other !== undefined)
     refuse(`its body has the field ${other.slice(0, 40)}, which this version of Lark does not know`)
 }

@@ -37,6 +37,11 @@ export class Application {
     return rows.map(({ id }) => id)
   }
 
+  /** Writes rows as they were, as if a relay had died before it removed them. */
+  restore(rows: readonly Readonly<Record<string, unknown>>[]): void {
+    for (const { id, queue, form, kind, body } of rows) this.write({ id, queue, form, kind, body } as NewRow)
+  }
+
   get rows(): Record<string, unknown>[] {
     return this.run(`SELECT * FROM ${OUTBOX} ORDER BY place`) as Record<string, unknown>[]
   }

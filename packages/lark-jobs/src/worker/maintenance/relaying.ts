@@ -6,6 +6,7 @@
  *
  * It asks the database every 50 ms, and more rarely the longer nothing has come.
  */
+import { visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../../flow/flow-book.ts'
 import { JobSender } from '../../flow/job-sender.ts'
 import { type ConfiguredOutbox, OutboxDatabase } from '../../outbox/outbox-database.ts'
@@ -162,7 +163,7 @@ export class Relaying extends Part {
   #warn(id: string, why: string, count: number): void {
     const others = count === 1 ? '' : ` (and ${plural(count - 1, 'other')})`
     this.#options.report.warn(
-      `Row ${id}${others} of the outbox cannot become a job: ${why}. It is kept in the table`,
+      `Row ${visible(id).slice(0, 40)}${others} of the outbox cannot become a job: ${why}. It is kept in the table`,
     )
   }
 }
