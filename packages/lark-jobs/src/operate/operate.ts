@@ -92,7 +92,7 @@ export class Operate extends Operations {
 
   /** The outbox of the configuration: look, take rows again, create its table. */
   get outbox(): OutboxOperations {
-    return new OutboxOperations(this.#operating.jobs)
+    return new OutboxOperations(this.#operating)
   }
 
   /** The live workers: look, quiet, resume, restart. */

@@ -6,7 +6,7 @@ import { JobsError } from '../model/errors.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 import { textOf } from '../words/thrown.ts'
 import type { Dialect } from './dialect.ts'
-import { OUTBOX, type OutboxStatement, OutboxTable } from './table.ts'
+import { OUTBOX, OUTBOX_VERSION, type OutboxStatement, OutboxTable } from './table.ts'
 
 /** Milliseconds. A connection that is dead may never say so. */
 const PATIENCE = 30_000
@@ -51,8 +51,14 @@ export class OutboxDatabase {
       const answer = Promise.resolve(this.#execute(sql, parameters))
       return rowsOf(await inTime(this.#patience, answer, () => late(this.#patience)))
     } catch (cause) {
-      throw isMissing(cause) ? noTable(cause) : away(cause)
+      throw isMissing(cause) ? noTable(this.table.dialect, cause) : away(cause)
     }
+  }
+
+  /** `backlog`, if the tables have all columns. @throws OUTBOX_AWAY, OUTBOX_NO_TABLE */
+  async checked(): Promise<OutboxBacklog> {
+    for (const statement of this.table.check()) await this.run(statement)
+    return this.backlog()
   }
 
   /** How many rows wait, how many cannot become jobs, and how old the oldest is that waits. */
@@ -93,11 +99,11 @@ function isMissing(error: unknown): boolean {
   return cause !== undefined && cause !== error && isMissing(cause)
 }
 
-function noTable(cause: unknown): JobsError {
-  const message = `The database has no table ${OUTBOX} that this version of Lark can use: ${textOf(cause)}`
+function noTable(dialect: Dialect, cause: unknown): JobsError {
+  const message = `The database has no table ${OUTBOX} of version ${OUTBOX_VERSION}, or not all of its columns: ${textOf(cause)}`
   return new JobsError('OUTBOX_NO_TABLE', message, {
     cause,
-    hint: 'Put it into the migrations of the application: see "In a transaction" in the manual.',
+    hint: `Put what lark outbox:sql --for=${dialect} prints into the migrations of the application, or call lark outbox:install.`,
   })
 }
 

@@ -18,6 +18,9 @@ export const OUTBOX = 'lark_outbox'
 /** What `this.stepIn()` has recorded. */
 export const OUTBOX_STEPS = 'lark_steps'
 
+/** The version of the tables: they have at least the columns that `check` asks for. */
+export const OUTBOX_VERSION = 1
+
 /** Rows of one INSERT, and of one lot of the relay. */
 export const LOT = 1_000
 /** Bytes of bodies after which a lot takes no further row. */
@@ -108,10 +111,12 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
 
   /** Lets the relay take rows again that it had marked. @param ids of jobs; undefined: of all of them */
   retry(ids?: readonly string[]): OutboxStatement {
-    const sql = `UPDATE ${OUTBOX} SET error = NULL WHERE error IS NOT NULL`
-    return ids === undefined
-      ? plain(sql)
-      : { sql: `${sql} AND id IN (${this.#parameters(ids.length)})`, parameters: ids }
+    return this.#ofMarked(`UPDATE ${OUTBOX} SET error = NULL`, ids)
+  }
+
+  /** One row: `count` is how many rows `retry` would change. What an UPDATE returns differs by client. */
+  countMarked(ids?: readonly string[]): OutboxStatement {
+    return this.#ofMarked(`SELECT COUNT(*) AS count FROM ${OUTBOX}`, ids)
   }
 
   /** One row: `waiting` and `marked` are counts, `age` is that of the oldest waiting row, in milliseconds. */
@@ -134,6 +139,13 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
     return plain(`SELECT ${this.#row()} FROM ${OUTBOX} WHERE ${all} ORDER BY place LIMIT ${most}`)
   }
 
+  #ofMarked(statement: string, ids: readonly string[] | undefined): OutboxStatement {
+    const sql = `${statement} WHERE error IS NOT NULL`
+    return ids === undefined
+      ? plain(sql)
+      : { sql: `${sql} AND id IN (${this.#parameters(ids.length)})`, parameters: ids }
+  }
+
   #row(): string {
     return `place, id, queue, form, kind, body, tries, error, ${this.#words.now} - written AS age`
   }
@@ -147,9 +159,14 @@ function plain(sql: string): OutboxStatement {
   return { sql, parameters: [] }
 }
 
+/** Whether a value is the place of a row. */
+export function isPlace(value: unknown): boolean {
+  return typeof value === 'string' && /^\d{1,19}$/.test(value)
+}
+
 /** Places are written into the statement: a list as a parameter is different with each driver. */
 function listOf(places: readonly string[]): string {
-  const wrong = places.find((place) => !/^\d{1,19}$/.test(place))
+  const wrong = places.find((place) => !isPlace(place))
   if (wrong !== undefined) throw new TypeError(`${wrong} is not the place of a row`)
   return places.join(', ')
 }

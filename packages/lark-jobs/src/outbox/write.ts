@@ -61,7 +61,7 @@ function failure({ name, dialect }: Handle, rows: readonly NewRow[], cause: unkn
         cause,
         id: ids[0]!,
         ids,
-        hint: `Put what lark outbox:sql prints into the migrations of the application.${aborted}`,
+        hint: `Put what lark outbox:sql --for=${dialect} prints into the migrations of the application.${aborted}`,
       },
     )
   return new JobsError(

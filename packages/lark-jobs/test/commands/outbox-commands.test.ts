@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
+import { JobsAuditCommand } from '../../src/commands/look/jobs-audit.ts'
 import { JobsDoctorCommand } from '../../src/commands/look/jobs-doctor.ts'
 import { JobsStatusCommand } from '../../src/commands/look/jobs-status.ts'
 import { OutboxInstallCommand } from '../../src/commands/outbox/outbox-install.ts'
@@ -12,6 +13,7 @@ import { OutboxRetryCommand } from '../../src/commands/outbox/outbox-retry.ts'
 import { OutboxSqlCommand } from '../../src/commands/outbox/outbox-sql.ts'
 import { Jobs } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import type { AuditEntry } from '../../src/operate.ts'
 import { dialects } from '../../src/outbox/dialect.ts'
 import { OUTBOX, OutboxTable } from '../../src/outbox/table.ts'
 import { scrape } from '../../src/telemetry/prometheus/scrape.ts'
@@ -20,7 +22,7 @@ import { Application, mail } from '../outbox/application.ts'
 const folder = mkdtempSync(join(tmpdir(), 'lark-outbox-'))
 const commands = [
   ...[OutboxSqlCommand, OutboxInstallCommand, OutboxListCommand, OutboxRetryCommand],
-  ...[JobsStatusCommand, JobsDoctorCommand],
+  ...[JobsStatusCommand, JobsDoctorCommand, JobsAuditCommand],
 ]
 let files = 0
 let application: Application
@@ -57,10 +59,10 @@ test.each(dialects)('outbox:sql prints what creates the tables: %s', async (dial
 
 test('outbox:install creates them, after a question', async () => {
   application = new Application(false)
-  expect(await lark(['outbox:list'])).toMatchObject({
-    code: 1,
-    said: expect.stringContaining('has no table lark_outbox'),
-  })
+  const { code, said } = await lark(['outbox:list'])
+  expect(code).toBe(1)
+  expect(said).toContain('has no table lark_outbox of version 1')
+  expect(said).toContain('lark outbox:sql --for=sqlite')
   expect((await lark(['outbox:install', '--dry-run'])).said).toContain(`Would create the table ${OUTBOX}`)
   expect((await lark(['outbox:install'], ['n'])).said).toContain('Nothing was created')
   expect(() => application.rows).toThrow()
@@ -70,6 +72,13 @@ test('outbox:install creates them, after a question', async () => {
     installed: true,
   })
   expect(application.rows).toEqual([])
+  const { entries } = (await lark(['jobs:audit', '--json'])).json()
+  expect(entries).toMatchObject(Array(2).fill({ what: 'install-outbox', count: 1, outcome: 'done' }))
+})
+
+test('the doctor says that a column is missing', async () => {
+  application.run('ALTER TABLE lark_steps DROP COLUMN written')
+  expect((await lark(['jobs:doctor'])).said).toMatch(/of version 1, or not all of its columns: .*written/)
 })
 
 test('outbox:list shows what waits and what cannot become a job; outbox:retry lets the relay take it', async () => {
@@ -90,8 +99,20 @@ test('outbox:list shows what waits and what cannot become a job; outbox:retry le
   expect((await lark(['outbox:list', `--after=${page.after}`, '--json'])).json().rows).toMatchObject([
     { id: good },
   ])
-  expect((await lark(['outbox:retry', '--json'])).json()).toMatchObject({ bad: 1 })
+  expect(await lark(['outbox:list', '--after=x'])).toMatchObject({
+    code: 2,
+    said: expect.stringContaining('--after'),
+  })
+  expect((await lark(['outbox:retry', good!])).said).toContain('No such row could not become a job')
+  expect((await lark(['outbox:retry', bad!, good!])).said).toContain('The relay takes 1 row again')
   expect(application.rows.map(({ error }) => error)).toEqual([null, null])
+  expect((await lark(['outbox:retry', '--json'])).json()).toEqual({ rows: 0, ids: [] })
+  const { entries } = (await lark(['jobs:audit', '--what=retry-rows', '--json'])).json()
+  expect(entries.map(({ on, count, from }: AuditEntry) => [on, count, from])).toEqual([
+    ['every row of the outbox', 0, 'command'],
+    [`rows of the outbox: ${bad}, ${good}`, 1, 'command'],
+    [`rows of the outbox: ${good}`, 0, 'command'],
+  ])
 })
 
 test('status, doctor and metrics: what waits, what stands still, what cannot become a job, what is away', async () => {

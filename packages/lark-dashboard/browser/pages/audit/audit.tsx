@@ -43,6 +43,8 @@ const names: Readonly<Record<AuditEntry['what'], string>> = {
   'run-schedule': 'run a schedule',
   'quiet-workers': 'quiet workers',
   'resume-workers': 'resume workers',
+  'retry-rows': 'retry rows of the outbox',
+  'install-outbox': 'install the outbox',
   'restart-workers': 'restart workers',
 }
 

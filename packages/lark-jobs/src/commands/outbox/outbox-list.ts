@@ -16,7 +16,7 @@ export class OutboxListCommand extends Command {
   async handle() {
     const { bad, limit, after } = this
     await using jobs = Jobs
-    const { outbox } = operate(jobs, { names: { bad: '--bad', limit: '--limit' } })
+    const { outbox } = operate(jobs, { names: { bad: '--bad', limit: '--limit', after: '--after' } })
     const rows = await outbox.list({ bad, limit, ...defined({ after }) })
     const backlog = await outbox.backlog()
     const last = rows.length < limit ? undefined : rows.at(-1)?.place

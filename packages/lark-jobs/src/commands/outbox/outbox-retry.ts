@@ -12,9 +12,10 @@ export class OutboxRetryCommand extends Command {
   async handle() {
     const { ids } = this
     await using jobs = Jobs
-    const bad = await byCommand(jobs).outbox.retry(ids.length === 0 ? undefined : ids)
-    if (this.json) return { bad, ids }
-    this.success(`The relay takes ${ids.length === 0 ? plural(bad, 'row') : plural(ids.length, 'row')} again`)
+    const rows = await byCommand(jobs).outbox.retry(ids.length === 0 ? undefined : ids)
+    if (this.json) return { rows, ids }
+    if (rows === 0) this.info('No such row could not become a job')
+    else this.success(`The relay takes ${plural(rows, 'row')} again`)
     return true
   }
 }

@@ -24,6 +24,7 @@ export const audited = [
     'purge-flow',
   ] as const),
   ...(['pause-schedule', 'resume-schedule', 'remove-schedule', 'run-schedule'] as const),
+  ...(['retry-rows', 'install-outbox'] as const),
   ...(['quiet-workers', 'resume-workers', 'restart-workers'] as const),
 ] as const
 export type Audited = (typeof audited)[number]

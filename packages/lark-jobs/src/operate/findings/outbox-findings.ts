@@ -4,6 +4,7 @@
  */
 import type { Settings } from '../../config/config.ts'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
+import { OUTBOX_VERSION } from '../../outbox/table.ts'
 import { readable } from '../../words/duration.ts'
 import { plural } from '../../words/plural.ts'
 import { textOf } from '../../words/thrown.ts'
@@ -21,7 +22,7 @@ export async function lookAtOutbox({ outbox }: Pick<Settings, 'outbox'>): Promis
   if (outbox === undefined) return undefined
   const { OutboxDatabase } = await import('../../outbox/outbox-database.ts')
   const database = new OutboxDatabase(outbox, PATIENCE)
-  return database.backlog().catch((error: unknown) => error as Error)
+  return database.checked().catch((error: unknown) => error as Error)
 }
 
 export function outboxFindings(found: FoundOutbox): DoctorFinding[] {
@@ -35,7 +36,7 @@ export function outboxFindings(found: FoundOutbox): DoctorFinding[] {
     )
     return examination.findings
   }
-  examination.ok('outbox-readable', 'can be read')
+  examination.ok('outbox-readable', `can be read, with tables of version ${OUTBOX_VERSION}`)
   const { waiting, bad, age } = found
   if (age > STANDS)
     examination.fail(
