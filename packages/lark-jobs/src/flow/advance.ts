@@ -25,7 +25,7 @@ import type { Crowd, KeptEnd } from '../store/contract/store.ts'
 
 /**
  * Milliseconds until the first look at what became of started nodes, and of members. Each look without news
- * doubles it.
+ * doubles it, if it did not fail.
  */
 const FIRST_LOOK = { nodes: 1_000, members: 5_000 }
 /** Milliseconds: the longest time between two looks. */

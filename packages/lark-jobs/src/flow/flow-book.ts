@@ -52,6 +52,8 @@ import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
 
 /** Milliseconds until the first look at what became of the members of a batch that was filled. */
 const LOOK_AFTER_FILL = 5_000
+/** Milliseconds until the next look after one that failed, at least. */
+const LOOK_AFTER_FAILURE = 5_000
 
 export interface FlowBookOptions {
   store: Store
@@ -341,7 +343,13 @@ export class FlowBook implements FlowControl {
     if (!written.isWritten) return written
     made.jobs.delete(home)
     const ends = rejected(jobs, written.jobs, at)
-    const follow = () => this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends)
+    const follow = () =>
+      this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends).catch(async (error) => {
+        // What was away may be there again soon. The pause until the next look grows while all is quiet.
+        if (step.checks && isResendable(error))
+          await this.change({ home, flow: id }, (now) => ({ state: lookAgain(now) })).catch(() => {})
+        throw error
+      })
     return { isWritten: true, nextTick: written.nextTick, follow }
   }
 
@@ -433,6 +441,12 @@ async function begun({ follow }: Written): Promise<void> {
 }
 
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
+
+/** After a look that failed, and so says nothing: the next comes no later than it would have. */
+function lookAgain({ state, at }: KeptFlow): FlowState {
+  const pause = Math.max(LOOK_AFTER_FAILURE, state.pause / 2)
+  return { ...state, pause, checkAt: at + pause }
+}
 
 /** Undefined: there are too many to note. */
 function keysWith(

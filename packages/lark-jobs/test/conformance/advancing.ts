@@ -292,6 +292,41 @@ export function advancing(make: Make, turn: number): void {
     expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
   })
 
+  test.each<[string, FlowDefinition, isCancelled?: boolean]>([
+    ['the next job of a chain', flow('chain', [node('a'), node('b', [0], { at: AWAY })])],
+    ['members of a batch that did not arrive', flow('batch', [])],
+    ['members of a batch that is cancelled', flow('batch', []), true],
+  ])(
+    '%s: their place is away for minutes, and the flow ends soon after that',
+    async (_, definition, isCancelled) => {
+      await using world = await oneServer(make)
+      let isAway = true
+      const store = world.disturbed(async (_, [partition]) => {
+        if (isAway && partition === AWAY) throw new JobsError('STORE_UNREACHABLE', 'the place is away')
+      })
+      const worker = new FlowWorker(world, store)
+      const place = { flow: 'flow', home: HOME }
+      const isBatch = definition.kind === 'batch'
+      await worker.book.start(place, definition, isBatch ? { fillsFor: HOUR } : undefined)
+      if (isBatch) {
+        await worker.book.reserve(place, [{ partition: AWAY, count: 2, keys: ['member'] }])
+        await worker.book.seal(place)
+      }
+      if (isCancelled) await worker.book.cancel(place)
+      for (let n = 0; n < 60; n++) {
+        world.advance(5_000)
+        await worker.round()
+      }
+      expect(await stateOf(world, place)).toMatchObject({ phase: 'open' })
+      isAway = false
+      for (let n = 0; n < 20; n++) {
+        world.advance(1_000)
+        await worker.round()
+      }
+      expect(await stateOf(world, place)).toMatchObject({ phase: 'ended' })
+    },
+  )
+
   test('an end that the home has kept from before it was set back is heard when its node starts again', async () => {
     await using world = await oneServer(make)
     world.fails.add('a')
