@@ -500,6 +500,23 @@ test('a batch that was cancelled before its dispatcher heard of its numbers coun
   expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
 })
 
+test('a batch that is given up cancels what waits, and has not ended while a part of the store was away until just now', () => {
+  const left = (away: number) =>
+    doctored((evidence) => {
+      const counts = { ...flow(evidence, 'w').counts, cancelled: 1, failed: 0 }
+      Object.assign(flow(evidence, 'w'), { state: 'ending', counts })
+      Object.assign(evidence.kept.find(({ n }) => n === 'w/0')!, { states: ['cancelled'], runs: 0 })
+      for (const n of ['w/on-ended', 'w/on-failed']) {
+        remove(evidence.kept, n)
+        remove(evidence.runs, n)
+      }
+      remove(evidence.runs, 'w/0')
+      evidence.faults.push(fault('slot moved', 40_000, away, [{ what: 'outage', from: 40_000, to: away }]))
+    })
+  expect(account(left(140_000))).toMatchObject({ findings: [], flows: { kept: { left: 1 } } })
+  expect(account(left(100_000)).findings).toMatchObject([{ rule: 'flow-open', who: 'w' }])
+})
+
 test('a batch that a dead dispatcher has left may be filling until it is given up', () => {
   const evidence = doctored((evidence) => {
     Object.assign(flow(evidence, 'w'), { state: 'filling' })

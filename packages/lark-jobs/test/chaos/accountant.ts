@@ -4,7 +4,7 @@
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
-import { type Ask, type Evidence, type Fault, type FlowAsk, firstOf } from './evidence.ts'
+import { type Ask, type Evidence, type Fault, type FlowAsk, firstOf, type KeptFlow } from './evidence.ts'
 import { addedJobs, type FlowSums, jobsOf, judgeFlows, mayHaveActed } from './flows.ts'
 import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles, judgeSteps } from './rules.ts'
 
@@ -56,7 +56,9 @@ export function account(evidence: Evidence): Account {
   const causes = new Causes(evidence)
   const byNumber = storiesOf(evidence)
   const stories = [...byNumber.values()]
-  const failed = new Set(evidence.keptFlows.filter(({ state }) => state === 'failed').map(({ id }) => id))
+  // A batch that its dispatcher has left, and that is given up, may still be ending.
+  const fails = ({ state }: KeptFlow) => state === 'failed' || state === 'ending'
+  const failed = new Set(evidence.keptFlows.filter(fails).map(({ id }) => id))
   const isFailedBatch = ({ plan }: FlowAsk) => plan.kind === 'batch' && failed.has(plan.flow)
   // What waits is cancelled then.
   const endedEarly = new Set([

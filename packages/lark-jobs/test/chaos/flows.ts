@@ -119,6 +119,9 @@ export function judgeFlows(
     ...{ lost: 0, jobs: 0, callbacks: 0, doubled: 0, deviations: [] },
   }
   const left = leftBatches(evidence)
+  // While a part of the store is away, nobody can give up what has members there.
+  const hits = evidence.faults.flatMap(({ hits }) => hits)
+  const reached = Math.max(0, ...hits.flatMap(({ what, to }) => (what === 'outage' ? to : [])))
   const touchesOf = byFlow(touches)
   for (const { act, answer } of touches) if (answer?.what === 'done') sums.touched[act]++
   for (const ask of flowAsks) {
@@ -131,7 +134,8 @@ export function judgeFlows(
     else if (isOver(kept)) {
       sums.kept[kept.state as 'completed']++
       judged.end()
-    } else if (isLeft(kept, left) && evidence.readAt - left.get(kept.id)! < GIVEN_UP) sums.kept.left++
+    } else if (isLeft(kept, left) && evidence.readAt - Math.max(left.get(kept.id)!, reached) < GIVEN_UP)
+      sums.kept.left++
     else found('flow-open', kept.id, `${kept.state}, ${JSON.stringify(kept.counts)}, runs: ${kept.runs}`)
     sums.jobs += judged.jobs
     sums.callbacks += judged.callbacks
