@@ -8,6 +8,7 @@ import pg from 'pg'
 import type { Dialect } from '../../src/outbox/dialect.ts'
 import { decode, type OutboxRow } from '../../src/outbox/row.ts'
 import { OUTBOX, OUTBOX_STEPS, type OutboxStatement, OutboxTable } from '../../src/outbox/table.ts'
+import type { Server } from '../redis/server.ts'
 import { mariadbUrl, postgresUrl, startMariadb, startPostgres, stopDatabase } from './databases.ts'
 
 export type Columns = Record<string, unknown>
@@ -16,6 +17,8 @@ export interface Database extends AsyncDisposable {
   table: OutboxTable
   /** For clients; of SQLite, the path of the file. */
   url: string
+  /** Absent: SQLite. */
+  server?: Server
   execute(statement: OutboxStatement): Promise<Columns[]>
   /** The rows that are committed. */
   rows(): Promise<OutboxRow[]>
@@ -24,16 +27,17 @@ export interface Database extends AsyncDisposable {
   drop(): Promise<void>
 }
 
-type Opened = Pick<Database, 'url' | 'execute'> & { close(): Promise<unknown> }
+type Opened = Pick<Database, 'url' | 'server' | 'execute'> & { close(): Promise<unknown> }
 
 const open: Record<Dialect, () => Promise<Opened>> = {
   async postgres() {
     const server = await startPostgres()
     const url = postgresUrl(server)
     const client = new pg.Client(url)
+    client.on('error', () => {})
     await client.connect()
     return {
-      url,
+      ...{ url, server },
       execute: async ({ sql, parameters }) => (await client.query(sql, [...parameters])).rows,
       close: async () => {
         await client.end()
@@ -76,15 +80,14 @@ const open: Record<Dialect, () => Promise<Opened>> = {
 }
 
 export async function databaseOf(dialect: Dialect): Promise<Database> {
-  const { url, execute, close } = await open[dialect]()
+  const { url, server, execute, close } = await open[dialect]()
   const table = new OutboxTable(dialect)
   const all = async (...texts: string[]) => {
     for (const sql of texts) await execute({ sql, parameters: [] })
   }
   const drop = () => all(`DROP TABLE IF EXISTS ${OUTBOX}`, `DROP TABLE IF EXISTS ${OUTBOX_STEPS}`)
   return {
-    table,
-    url,
+    ...{ table, url, ...(server && { server }) },
     execute,
     rows: async () => (await execute(table.take())).map(decode),
     reset: async () => {

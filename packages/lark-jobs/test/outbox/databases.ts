@@ -20,11 +20,14 @@ export async function startPostgres(): Promise<Server> {
       script(
         folder,
         `data=${folder}/data
-mkdir "$data"
-${isRoot ? `chmod 711 ${folder}; chown postgres "$data"; as="setpriv --reuid=postgres --regid=postgres --clear-groups"` : 'as='}
+${isRoot ? `chmod 711 ${folder}; as="setpriv --reuid=postgres --regid=postgres --clear-groups"` : 'as='}
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+if mkdir "$data" 2> /dev/null; then
+${isRoot ? 'chown postgres "$data"' : ':'}
 cd "$data"
 $as "$bin/initdb" --no-sync -A trust -U postgres --locale=C.UTF-8 -E UTF8 -D "$data" > /dev/null
+fi
+cd "$data"
 exec $as "$bin/postgres" -D "$data" -h 127.0.0.1 -p ${port} -k "" -F -c autovacuum=off -c shared_buffers=16MB -c max_wal_size=64MB 2>&1`,
       ),
   })

@@ -10,7 +10,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
 import { OUTBOX } from '../../src/outbox/table.ts'
-import { Bench, sqliteFile } from '../working/bench.ts'
+import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
 import { mail } from './application.ts'
 import { type Database, databaseOf } from './connections.ts'
 
@@ -134,3 +134,31 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     expect(new Set(MailJob.runs).size).toBe(count)
   }, 120_000)
 })
+
+test('PostgreSQL is killed and starts again while the relay runs: this is said once, and each job runs once', async () => {
+  await using database = await databaseOf('postgres')
+  await database.reset()
+  const server = database.server!
+  const pool = new pg.Pool({ connectionString: database.url })
+  pool.on('error', () => {})
+  MailJob.runs = []
+  const bench = await Bench.make(sqliteFile)
+  const report = new Report()
+  const execute = (sql: string, parameters: readonly unknown[]) => pool.query(sql, [...parameters])
+  const write = (from: number, count: number) => {
+    const { sql, parameters } = database.table.insert(Array.from({ length: count }, (_, i) => mail(from + i)))
+    return execute(sql, parameters)
+  }
+  await bench.work([MailJob], { report }, bench.client({ outbox: { for: 'postgres', execute } }))
+  await write(0, 300)
+  await vi.waitFor(() => expect(MailJob.runs.length).toBeGreaterThan(0), LONG)
+  await server.restart()
+  const said = () => report.warnings.filter((text) => text.includes('database of the outbox'))
+  await vi.waitFor(() => write(300, 300), LONG)
+  await vi.waitFor(() => expect(MailJob.runs.length).toBeGreaterThanOrEqual(600), LONG)
+  await vi.waitFor(async () => expect((await pool.query(`SELECT 1 FROM ${OUTBOX}`)).rows).toEqual([]), LONG)
+  expect([...MailJob.runs].sort((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, n) => n))
+  expect(said().filter((text) => text.includes('does not answer')).length).toBeLessThanOrEqual(1)
+  await bench[Symbol.asyncDispose]()
+  await pool.end()
+}, 120_000)
