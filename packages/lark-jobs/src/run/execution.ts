@@ -10,6 +10,7 @@ import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { ChildJobs, ChildParent } from '../step/child.ts'
+import { hasEnded } from '../step/misused.ts'
 import { Steps } from '../step/steps.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
@@ -154,6 +155,8 @@ export class Execution implements Writer {
   /** Made when the job first uses a step. Undefined in `failed` and `cancelled`: only `handle` has steps. */
   get steps(): Steps | undefined {
     if (this.#isTold) return undefined
+    if (this.stepsIfAny === undefined && this.throughAt > 0)
+      return Promise.reject(hasEnded(this.name)) as unknown as Steps
     const execution = this
     const { environment, job } = this
     const isFirst = this.stepsIfAny === undefined

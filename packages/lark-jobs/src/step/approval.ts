@@ -4,9 +4,8 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
-import { JobsError } from '../model/errors.ts'
 import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
-import { shown } from '../words/secret.ts'
+import { given, invalid } from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import type { SignalKind } from './signal.ts'
 import type { StepContext, StepOptions } from './step-options.ts'
@@ -66,20 +65,23 @@ export interface ApprovalAround {
   keepToken(key: string, token: NewToken): Promise<TokenPlace>
 }
 
-/** @throws STEP_INVALID */
+/** @param job the name of its class @throws STEP_INVALID */
 export async function approval(
   around: ApprovalAround,
+  job: string,
   name: StepName,
-  { send, timeout, title, ...how }: ApprovalOptions,
+  options: ApprovalOptions,
 ): Promise<{ value: unknown } | undefined> {
   const key = stepKey(name)
+  const call = `approval(${stepWords(key)})`
+  const { send, timeout, title, ...how } = given(job, call, 'its options', options, 'an object with send')
   const signal = { name: answerTo(key) }
   // Before anything is sent.
   stepKey(signal.name)
-  if (typeof send !== 'function') throw refuse(key, 'send', send, 'a function')
-  if (title !== undefined && typeof title !== 'string') throw refuse(key, 'title', title, 'a text')
+  if (typeof send !== 'function') throw invalid(job, call, 'send', send, 'a function')
+  if (title !== undefined && typeof title !== 'string') throw invalid(job, call, 'title', title, 'a text')
   if (timeout !== undefined && milliseconds(timeout) === undefined)
-    throw refuse(key, 'timeout', timeout, durationForm)
+    throw invalid(job, call, 'timeout', timeout, durationForm)
   await around.step(
     name,
     async (context) => {
@@ -112,11 +114,4 @@ export function readToken(text: unknown): Token | undefined {
   const [queue = '', id = '', place = '', secret = ''] = parts
   if (parts.length !== 4 || !/^\d{1,9}$/.test(place) || secret === '') return undefined
   return { queue, id, place: Number(place), secret }
-}
-
-function refuse(key: string, name: string, value: unknown, right: string): JobsError {
-  return new JobsError(
-    'STEP_INVALID',
-    `The approval ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
-  )
 }

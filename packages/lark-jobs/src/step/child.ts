@@ -5,12 +5,12 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { type ChildEnd, childId } from '../flow/child.ts'
-import { JobsError, type JobsErrorCode } from '../model/errors.ts'
+import type { JobsErrorCode } from '../model/errors.ts'
 import type { FlowPlace } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
 import type { JobConstructor } from '../options/job-class.ts'
 import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
-import { shown } from '../words/secret.ts'
+import { given, invalid } from './misused.ts'
 import { stepWords } from './name.ts'
 import { StepError } from './step-error.ts'
 import { type How, readOptions, type StepOptions } from './step-options.ts'
@@ -81,17 +81,16 @@ export function nextLook({ at, seen = at }: Child): number {
   return seen + Math.min(LAST_LOOK, Math.max(FIRST_LOOK, seen - at))
 }
 
-/** @throws STEP_INVALID */
+/** @param job the name of its class @throws STEP_INVALID */
 export function readRunJob(
+  job: string,
   key: string,
-  { timeout, undo }: RunJobOptions,
+  options: RunJobOptions,
 ): { ms: number | undefined; how: How } {
+  const call = `runJob(${stepWords(key)})`
+  const { timeout, undo } = given(job, call, 'its options', options, 'an object')
   const ms = timeout === undefined ? undefined : milliseconds(timeout)
-  if (timeout !== undefined && ms === undefined)
-    throw new JobsError(
-      'STEP_INVALID',
-      `runJob(${stepWords(key)}) was given ${shown(timeout)} as timeout; it must be ${durationForm}`,
-    )
+  if (timeout !== undefined && ms === undefined) throw invalid(job, call, 'timeout', timeout, durationForm)
   return { ms, how: readOptions(key, () => {}, defined({ undo })) }
 }
 

@@ -1,6 +1,8 @@
 /**
  * Iterating over a large set with a kept cursor (`this.eachItem`).
  */
+import { given, invalid } from './misused.ts'
+import { stepWords } from './name.ts'
 
 /** Some of the items, in their order. */
 export interface ItemsPage<T, C> {
@@ -32,4 +34,16 @@ const LOT = 100
  */
 export function endsLot(done: number, kept: number): boolean {
   return done - kept >= Math.max(LOT, kept / 1_000)
+}
+
+/** @param job the name of its class @throws STEP_INVALID */
+export function readItems(
+  job: string,
+  key: string,
+  page: unknown,
+  options: EachItemOptions,
+): EachItemOptions {
+  const call = `eachItem(${stepWords(key)})`
+  if (typeof page !== 'function') throw invalid(job, call, 'its pages', page, 'a function')
+  return given(job, call, 'its options', options, 'an object')
 }

@@ -56,3 +56,36 @@ export function noChildren(job: string, key: string): JobsError {
   const message = `${job}: runJob(${stepWords(key)}) was called in a run that cannot begin jobs`
   return new JobsError('STEP_INVALID', message, { hint: 'Start the worker with Jobs.work().' })
 }
+
+/** A step is used when its run is over. */
+export function hasEnded(job: string): JobsError {
+  return new JobsError('STEP_OUTSIDE', `${job}: handle() has ended, and its steps with it`, {
+    hint: 'Await all that uses steps before handle() returns.',
+  })
+}
+
+/** A copy of an object; undefined if it is none, or if a getter or a proxy throws. */
+export function copied<T>(value: T): T | undefined {
+  try {
+    return typeof value === 'object' && value !== null ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * A copy of an object that a call of a job was given.
+ *
+ * @param call such as `step(mail)`
+ * @throws STEP_INVALID
+ */
+export function given<T extends object>(job: string, call: string, what: string, value: T, right: string): T {
+  const copy = copied(value)
+  if (copy !== undefined) return copy
+  throw invalid(job, call, what, value, right)
+}
+
+export function invalid(job: string, call: string, what: string, value: unknown, right: string): JobsError {
+  const message = `${job}: ${call} was given ${shown(value)} as ${what}; it must be ${right}`
+  return new JobsError('STEP_INVALID', message)
+}

@@ -18,7 +18,7 @@ export const MAX_STEP_NAME = 200
  * @throws STEP_INVALID
  */
 export function stepKey(name: unknown): string {
-  const key = Array.isArray(name) && name.every(isPart) ? JSON.stringify(name) : name
+  const key = isList(name) ? JSON.stringify(name) : name
   if (
     typeof key === 'string' &&
     key !== '' &&
@@ -49,6 +49,15 @@ function partsOf(key: string): (string | number)[] {
     return JSON.parse(key)
   } catch {
     return [key]
+  }
+}
+
+/** A proxy may throw at each look. */
+function isList(name: unknown): boolean {
+  try {
+    return Array.isArray(name) && name.every(isPart)
+  } catch {
+    return false
   }
 }
 

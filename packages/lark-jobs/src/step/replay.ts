@@ -4,9 +4,12 @@
  * does not ask for holds the others up for one turn of the event loop.
  */
 import type { Journal, KeptSignal } from '../model/journal.ts'
+import type { KeptError } from '../model/record.ts'
 import type { KeptToken } from './approval.ts'
 import type { Child } from './child.ts'
 import { type Entry, readEntry, readJson } from './entries.ts'
+import { StepError } from './step-error.ts'
+import { convert, type How } from './step-options.ts'
 import type { Turns } from './turns.ts'
 
 /** How a step or a wait ended. */
@@ -29,6 +32,12 @@ export function endsWait(
   if (kind !== 'got') return kind === 'over'
   const signal = signals[Number(value)]
   return signal === undefined || names.includes(signal.name)
+}
+
+/** What an earlier run recorded of a step. @throws StepError */
+export function recorded(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
+  if (kind === 'error') throw new StepError(key, readJson(value) as KeptError)
+  return convert(value, from)
 }
 
 /** A step or wait that has begun, and has not ended. */

@@ -9,7 +9,8 @@ import type { AnySchema, InputOf, OutputOf } from '../options/standard-schema.ts
 import type { Duration } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
 import { readJson } from './entries.ts'
-import type { StepName } from './name.ts'
+import { given, invalid } from './misused.ts'
+import { MAX_STEP_NAME, type StepName } from './name.ts'
 
 /** The most characters of the name of a signal, and of the id of one. */
 const MAX_SIGNAL_NAME = 100
@@ -58,11 +59,57 @@ export function defineSignal<S extends AnySchema>(
 ): SignalKind<InputOf<S>, OutputOf<S>>
 export function defineSignal<T = undefined>(name: string, options?: { schema?: AnySchema }): SignalKind<T>
 export function defineSignal(name: string, options: { schema?: AnySchema } = {}): SignalKind<unknown> {
+  const { schema } = given(
+    'defineSignal',
+    `defineSignal(${shown(name)})`,
+    'its options',
+    options,
+    'an object',
+  )
   if (!isSignalName(name))
     throw new JobsError('STEP_INVALID', `defineSignal() was given ${shown(name)} as the name`, {
       hint: `It must be a text of at most ${MAX_SIGNAL_NAME} characters on one line, and not begin with $.`,
     })
+  if (schema !== undefined && !isSchema(schema))
+    throw new JobsError('STEP_INVALID', `defineSignal(${name}) was given ${shown(schema)} as its schema`, {
+      hint: 'It must be a Standard Schema, such as one of Zod, Valibot or ArkType.',
+    })
   return Object.freeze({ name, ...options })
+}
+
+/** A proxy may throw at each look. */
+function isSchema(schema: AnySchema): boolean {
+  try {
+    return typeof schema?.['~standard']?.validate === 'function'
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The signals for which a job waits, by the names that it gives them.
+ *
+ * @param job the name of its class
+ * @throws STEP_INVALID
+ */
+export function kindsIn(
+  job: string,
+  signals: object,
+): { isOne: boolean; kinds: [string, SignalKind<unknown>][] } {
+  const right = 'a signal that defineSignal() has made, or an object with some'
+  const all = given(job, 'waitFor()', 'its signals', signals, right) as Partial<SignalKind<unknown>>
+  const isOne = typeof all.name === 'string'
+  const kinds = Object.entries(isOne ? { value: all } : all) as [string, SignalKind<unknown>][]
+  const isEach = kinds.every(([, kind]) => typeof kind === 'object' && isText(kind?.name))
+  if (kinds.length === 0 || !isEach) throw invalid(job, 'waitFor()', 'its signals', signals, right)
+  return { isOne, kinds }
+}
+
+/** Whether something is the name of a signal, also of one that Lark makes of the name of a step. */
+function isText(name: unknown): boolean {
+  return (
+    typeof name === 'string' && name !== '' && name.length <= MAX_STEP_NAME && !/\p{Cc}|\p{Cs}/u.test(name)
+  )
 }
 
 /** Whether something is a name that users give to signals. Lark's own begin with $. */

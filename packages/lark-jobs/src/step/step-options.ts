@@ -11,6 +11,7 @@ import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
 import { readJson } from './entries.ts'
+import { copied } from './misused.ts'
 import { stepWords } from './name.ts'
 
 export interface StepOptions<T = unknown> {
@@ -68,12 +69,14 @@ const plain: How = { undo: undefined, tries: 1, backoff: defaultBackoff, timeout
 /** @throws STEP_INVALID */
 export function readOptions<T>(key: string, work: unknown, options: StepOptions<T> | undefined): How {
   if (options === undefined && typeof work === 'function') return plain
-  const { tries = 1, backoff, timeout, from, undo } = options ?? {}
   const refuse = (name: string, value: unknown, right: string) =>
     new JobsError(
       'STEP_INVALID',
       `The step ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
     )
+  if ((typeof options !== 'object' && options !== undefined) || options === null)
+    throw refuse('its options', options, 'an object')
+  const { tries = 1, backoff, timeout, from, undo } = options ?? {}
   if (typeof work !== 'function') throw refuse('its work', work, 'a function')
   if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
   const pauses = normalBackoff(backoff ?? defaultBackoff)
@@ -81,8 +84,18 @@ export function readOptions<T>(key: string, work: unknown, options: StepOptions<
     throw refuse('backoff', backoff, `${durationForm}, a list of these, or exponential()`)
   const ms = timeout === undefined ? undefined : milliseconds(timeout)
   if (timeout !== undefined && ms === undefined) throw refuse('timeout', timeout, durationForm)
+  if (from !== undefined && !isConverters(from))
+    throw refuse('from', from, 'an object with a function for each earlier version, from 1')
   if (undo !== undefined && typeof undo !== 'function') throw refuse('undo', undo, 'a function')
   return { tries, backoff: pauses, timeout: ms, from, undo: undo as How['undo'] }
+}
+
+function isConverters(from: unknown): boolean {
+  const all = copied(from)
+  if (all === undefined || Array.isArray(from)) return false
+  return Object.entries(all as object).every(
+    ([version, work]) => /^[1-9]\d{0,8}$/.test(version) && typeof work === 'function',
+  )
 }
 
 /** The current version of a step's result: one more than the last that is converted. */

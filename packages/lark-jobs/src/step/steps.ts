@@ -10,7 +10,6 @@ import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import { FOREVER, type KeptSignal, type Recorded } from '../model/journal.ts'
 import { encode } from '../model/payload.ts'
-import type { KeptError } from '../model/record.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import type { Duration } from '../words/duration.ts'
@@ -27,13 +26,22 @@ import {
   type RunJobOptions,
   readRunJob,
 } from './child.ts'
-import { damaged, readJson, writeEntry } from './entries.ts'
-import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace } from './items.ts'
-import { noChildren, noPage, notAwaited, shortened, usedTwice, waitsInside } from './misused.ts'
+import { damaged, writeEntry } from './entries.ts'
+import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace, readItems } from './items.ts'
+import {
+  given,
+  hasEnded,
+  noChildren,
+  noPage,
+  notAwaited,
+  shortened,
+  usedTwice,
+  waitsInside,
+} from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
-import { endsWait, Replay, type StepEnd, type UndoTries } from './replay.ts'
-import { type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
+import { endsWait, Replay, recorded, type StepEnd, type UndoTries } from './replay.ts'
+import { kindsIn, type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
 import { StepError, stepsIn } from './step-error.ts'
 import {
   convert,
@@ -65,6 +73,8 @@ export class Steps {
   /** How many functions of steps, and reads of the journal, are under way. */
   #busy = 0
   #isDropped = false
+  /** The handler has ended, and was not suspended before. */
+  #hasEnded = false
   /** A wait has begun: its signals may have come already. */
   #asks = false
   /** Undefined: the run does not undo. */
@@ -108,7 +118,7 @@ export class Steps {
     work: (context: StepContext) => T | PromiseLike<T>,
     options?: StepOptions<T>,
   ): Promise<T> {
-    if (this.#isDropped) return never()
+    if (this.#isDropped) return this.#over()
     const key = this.#use(name)
     const how = readOptions(key, work, options)
     this.#open.set(key, undefined)
@@ -120,7 +130,8 @@ export class Steps {
       if (before?.kind === 'result' || before?.kind === 'error') {
         await this.#replay.turnOf(before)
         if (this.#isDropped) return await never()
-        return this.#again(key, before, how) as T
+        if (before.kind === 'error') this.#failures.set(key, '')
+        return recorded(key, before, how) as T
       }
       if (this.#undoing !== undefined) return await this.#stuck()
       if (how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
@@ -144,7 +155,7 @@ export class Steps {
 
   sleep(name: StepName, duration: Duration): Promise<void> {
     return Awaited.of(async (attention) => {
-      if (this.#isDropped) return never()
+      if (this.#isDropped) return this.#over()
       const key = this.#use(name)
       const ms = msOf(duration, `${this.#around.name}: sleep(${stepWords(key)})`)
       await this.#opened(key, () => this.#wait(key, [], ms), attention)
@@ -153,13 +164,13 @@ export class Steps {
 
   waitFor<S extends SignalKind<unknown> | Readonly<Record<string, SignalKind<unknown>>>>(
     signals: S,
-    { timeout, name }: WaitOptions = {},
+    options: WaitOptions = {},
   ): Promise<Waited<S> | undefined> {
     return Awaited.of(async (attention) => {
-      if (this.#isDropped) return never()
-      const isOne = typeof signals.name === 'string'
-      const kinds = Object.entries(isOne ? { value: signals } : signals) as [string, SignalKind<unknown>][]
-      const names = kinds.map(([, kind]) => stepKey(kind?.name))
+      if (this.#isDropped) return this.#over()
+      const { isOne, kinds } = kindsIn(this.#around.name, signals)
+      const names = kinds.map(([, kind]) => kind.name)
+      const { timeout, name } = given(this.#around.name, 'waitFor()', 'its options', options, 'an object')
       const key = this.#use(name ?? names.join(' or '))
       const ms =
         timeout === undefined
@@ -178,9 +189,9 @@ export class Steps {
 
   runJob<T>(name: StepName, draft: ChildDraft, options: RunJobOptions<T> = {}): Promise<T> {
     return Awaited.of(async (attention) => {
-      if (this.#isDropped) return never()
+      if (this.#isDropped) return this.#over()
       const key = this.#use(name)
-      const { ms, how } = readRunJob(key, options as RunJobOptions)
+      const { ms, how } = readRunJob(this.#around.name, key, options as RunJobOptions)
       return this.#opened(key, () => this.#runJob<T>(key, draft, ms, how), attention)
     })
   }
@@ -255,10 +266,11 @@ export class Steps {
   async *eachItem<T, C>(
     name: StepName,
     page: (cursor: C | undefined) => ItemsPage<T, C> | Promise<ItemsPage<T, C>>,
-    { exact = false }: EachItemOptions = {},
+    options: EachItemOptions = {},
   ): AsyncGenerator<T, void, undefined> {
-    if (this.#isDropped) await never()
+    if (this.#isDropped) await this.#over()
     const key = this.#use(name)
+    const { exact = false } = readItems(this.#around.name, key, page, options)
     this.#open.set(key, undefined)
     try {
       const before = await this.#find(key)
@@ -311,7 +323,7 @@ export class Steps {
   }
 
   approval(name: StepName, options: ApprovalOptions): Promise<{ value: unknown } | undefined> {
-    return approval(this, name, options)
+    return approval(this, this.#around.name, name, options)
   }
 
   /** Records a token of an approval. @returns where its job has it */
@@ -410,6 +422,7 @@ export class Steps {
       const how = this.#failures.get(key)
       if (how !== undefined) this.#recorder.later(writeEntry('forgotten', key, how))
     }
+    this.#hasEnded = !this.#isDropped
     this.#drop()
     return this.#recorder.rest()
   }
@@ -439,15 +452,6 @@ export class Steps {
   /** What an earlier run recorded of a name; a promise if that is to be read first. */
   #find(key: string): StepEnd | undefined | Promise<StepEnd | undefined> {
     return this.#replay.isWhole ? this.#replay.found(key) : this.#busily(() => this.#replay.find(key))
-  }
-
-  /** What an earlier run recorded of a step. */
-  #again(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
-    if (kind === 'error') {
-      this.#failures.set(key, '')
-      throw new StepError(key, readJson(value) as KeptError)
-    }
-    return convert(value, from)
   }
 
   async #try<T>(
@@ -590,6 +594,11 @@ export class Steps {
     if (spent !== undefined) this.#recorder.later(writeEntry('spent', '', `${job.runs}|${spent}`))
     const ms = until === undefined ? FOREVER : Math.max(0, Math.ceil(until - this.#now()))
     this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length })
+  }
+
+  /** The run goes on no more. One that is suspended stays where it is; who goes on behind its end is told. */
+  #over(): Promise<never> {
+    return this.#hasEnded ? Promise.reject(hasEnded(this.#around.name)) : never()
   }
 
   #drop(): void {

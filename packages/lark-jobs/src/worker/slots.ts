@@ -7,6 +7,7 @@
  * given back leaves its slot at once, even if its handler goes on.
  */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
@@ -59,6 +60,11 @@ export class SlotExecution extends Execution {
     this.held = held
   }
 }
+
+/** Failures of the store that pass. */
+const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
+/** Milliseconds after which a journal is read again from a store that did not answer. */
+const READ_PAUSE = 100
 
 type SlotsOptions = Pick<
   WorkerOptions,
@@ -205,8 +211,17 @@ export class Slots extends Part implements RunEnvironment {
     this.#around.records?.(running)
   }
 
-  more({ claimer, job }: SlotExecution, from: number): Promise<Journal | undefined> {
-    return this.#options.store.journals.read(claimer.partition, job.id, from)
+  /** Asks until the store answers: that it is away is no failure of the job. */
+  async more({ claimer, job, run }: SlotExecution, from: number): Promise<Journal | undefined> {
+    for (;;) {
+      try {
+        return await this.#options.store.journals.read(claimer.partition, job.id, from)
+      } catch (error) {
+        if (!passing.some((code) => JobsError.is(error, code))) throw run.reason ?? error
+        await pause(READ_PAUSE)
+        if (run.reason !== undefined) throw run.reason
+      }
+    }
   }
 
   hurries(running: SlotExecution): void {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { expect, test } from 'vitest'
-import { defineSignal, Job, type JobsError, NonRetryableError, StepError } from '../../src/index.ts'
+import { defineSignal, Job, JobsError, NonRetryableError, StepError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Caller } from '../conformance/caller.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
@@ -427,24 +427,25 @@ export function stepping(connect: Connect): void {
 
   test('a name that meant something else in the release before begins anew', async () => {
     await using bench = await Bench.make(connect)
-    let runs = 0
+    // A busy worker may suspend it at the wait: then another run of the old code comes first.
+    let isOld = true
     const { result } = await run(bench, async (job) => {
-      runs += 1
-      if (runs === 1) {
+      if (isOld) {
         await job.sleep('a', 1)
         await job.step('b', () => call('before', 1))
-        await bench.jobs.handle(StepsJob, job.id!).send(rejected)
+        await bench.jobs.handle(StepsJob, job.id!).send(rejected, undefined, { id: 'once' })
         await job.waitFor({ approved, rejected }, { name: 'c' })
         await job.step('d', () => 1, { from: {} })
+        isOld = false
         throw new Error('again')
       }
       const a = await job.step('a', () => call('a', 'step'))
       await job.sleep('b', 1)
       const c = await job.waitFor(approved, { name: 'c', timeout: 1_100 })
       const d = await job.step('d', () => 1, { from: { 1: () => null as never } })
-      return { a, c: c ?? null, d, runs }
+      return { a, c: c ?? null, d }
     })
-    expect(result).toEqual({ a: 'step', c: null, d: null, runs: 3 })
+    expect(result).toEqual({ a: 'step', c: null, d: null })
     expect(called).toEqual(['before', 'a'])
   })
 
@@ -658,5 +659,85 @@ export function stepping(connect: Connect): void {
     expect(new Set(calls.flat())).toEqual(new Set([handle.id]))
     end.resolve()
     expect(await handle.result({ timeout: '20s' })).toBeUndefined()
+  })
+
+  test('what steps are given wrongly is refused by name, in one line each', async () => {
+    await using bench = await Bench.make(connect)
+    const revoked = Proxy.revocable({}, {})
+    revoked.revoke()
+    const said: string[] = []
+    const noting = (act: () => unknown) =>
+      Promise.resolve()
+        .then(act)
+        .then(
+          () => said.push('nothing'),
+          (error: JobsError) => said.push(`${error.code} ${error.message}`),
+        )
+    const odd = (value: unknown) => value as never
+    const bad = [null, 7, 'text', Symbol('odd'), revoked.proxy]
+    const handle = await run(bench, async (job) => {
+      let name = 0
+      for (const value of [...bad, undefined, {}, { approved: undefined }, { name: '' }, [approved, null]])
+        await noting(() => job.waitFor(odd(value), { name: `wait ${name++}`, timeout: 1 }))
+      for (const value of bad) {
+        await noting(() => job.waitFor(approved, odd(value)))
+        await noting(() => job.approval(`approval ${name++}`, odd(value)))
+        await noting(() => job.eachItem(`items ${name++}`, async () => ({ items: [] }), odd(value)).next())
+        await noting(() => job.eachItem(`items ${name++}`, odd(value)).next())
+        await noting(() => job.sleep(`sleep ${name++}`, odd(value === 7 ? -7 : value)))
+        await noting(() => job.step(`work ${name++}`, odd(value)))
+        await noting(() => job.step(odd([value, revoked.proxy]), () => 1))
+        await noting(() => job.step(`from ${name++}`, () => 1, { from: odd(value === 7 ? [7] : value) }))
+        await noting(() => defineSignal('odd', odd(value)))
+        await noting(() => defineSignal('odd', { schema: odd(value) }))
+        await noting(() => bench.jobs.handle(StepsJob, job.id!).send(approved, { by: 'a' }, odd(value)))
+        if (value !== revoked.proxy) await noting(() => job.step(`options ${name++}`, () => 1, odd(value)))
+      }
+    }).then(({ handle }) => handle)
+    expect(await handle.status()).toMatchObject({ state: 'completed', failures: 0 })
+    for (const text of said) expect(text).toMatch(/^STEP_INVALID .* was given .*$/)
+    expect(said.length).toBe(10 + 11 * 5 + 4)
+    expect(said[0]).toBe(
+      'STEP_INVALID StepsJob: waitFor() was given null as its signals; it must be a signal that defineSignal() has made, or an object with some',
+    )
+  })
+
+  test('a step behind the end of handle() is refused as that', async () => {
+    await using bench = await Bench.make(connect)
+    const late: Promise<unknown>[] = []
+    const go = signal()
+    const errors: unknown[] = []
+    const after = (act: () => Promise<unknown>) =>
+      late.push(go.promise.then(act).catch((error) => errors.push(error.code, error.message)))
+    const isFirst = [true, false]
+    for (const hasSteps of isFirst)
+      await run(bench, async (job) => {
+        if (hasSteps) await job.step('before', () => 1)
+        after(() => job.step('late', () => 1))
+        after(() => job.sleep('late', 1))
+      })
+    go.resolve()
+    await Promise.all(late)
+    const ended = ['STEP_OUTSIDE', 'StepsJob: handle() has ended, and its steps with it']
+    expect(errors).toEqual([...ended, ...ended, ...ended, ...ended])
+  })
+
+  test('a long journal is read when the store answers again', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await insideOf(bench.jobs).open()
+    const read = store.journals.read
+    let away = 3
+    store.journals.read = (...args) => {
+      if (away-- > 0) return Promise.reject(new JobsError('STORE_UNREACHABLE', 'the store is away'))
+      return read.apply(store.journals, args)
+    }
+    const { handle } = await run(bench, async (job) => {
+      await job.step('long', () => call('long', 'x'.repeat(100_000)))
+      await job.step('more', () => call('more', 1))
+      if (job.attempt === 1) throw new Error('not yet')
+    })
+    expect(away).toBeLessThan(0)
+    expect(called).toEqual(['long', 'more'])
+    expect(await handle.status()).toMatchObject({ state: 'completed', runs: 2 })
   })
 }

@@ -3,6 +3,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
+import { copied } from '../../step/misused.ts'
 import { isLine, isSignalName, type SignalKind, signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'
 import { MAX_SIGNALS, type NewSignal } from '../../store/contract/store.ts'
@@ -22,8 +23,12 @@ export interface SendOptions {
 export async function readSignal(
   signal: SignalKind<unknown>,
   value: unknown,
-  { id }: SendOptions,
+  options: SendOptions,
 ): Promise<NewSignal> {
+  const how = copied(options)
+  if (how === undefined)
+    throw invalid(`send() was given ${shown(options)} as its options; they must be an object`)
+  const { id } = how
   if (typeof signal !== 'object' || signal === null || !isSignalName(signal.name))
     throw invalid(`send() was given ${shown(signal)} as the signal; it must be made by defineSignal()`)
   if (id !== undefined && !isLine(id))
