@@ -10,6 +10,9 @@ import { type StepName, stepKey, stepWords } from './name.ts'
 import type { SignalKind } from './signal.ts'
 import type { StepContext, StepOptions } from './step-options.ts'
 
+/** The most characters of a title: each token keeps it. */
+const MAX_TITLE = 1_000
+
 /** What the function that sends a token is told. */
 export interface ApprovalContext extends StepContext {
   /** For `Jobs.redeem()`: whoever has it may answer once. */
@@ -79,7 +82,8 @@ export async function approval(
   // Before anything is sent.
   stepKey(signal.name)
   if (typeof send !== 'function') throw invalid(job, call, 'send', send, 'a function')
-  if (title !== undefined && typeof title !== 'string') throw invalid(job, call, 'title', title, 'a text')
+  if (title !== undefined && !(typeof title === 'string' && title.length <= MAX_TITLE))
+    throw invalid(job, call, 'title', title, `a text of at most ${MAX_TITLE} characters`)
   if (timeout !== undefined && milliseconds(timeout) === undefined)
     throw invalid(job, call, 'timeout', timeout, durationForm)
   await around.step(

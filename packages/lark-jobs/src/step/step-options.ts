@@ -74,9 +74,9 @@ export function readOptions<T>(key: string, work: unknown, options: StepOptions<
       'STEP_INVALID',
       `The step ${stepWords(key)} was given ${shown(value)} as ${name}; it must be ${right}`,
     )
-  if ((typeof options !== 'object' && options !== undefined) || options === null)
-    throw refuse('its options', options, 'an object')
-  const { tries = 1, backoff, timeout, from, undo } = options ?? {}
+  const all = options === undefined ? {} : copied(options)
+  if (all === undefined) throw refuse('its options', options, 'an object')
+  const { tries = 1, backoff, timeout, from, undo } = all
   if (typeof work !== 'function') throw refuse('its work', work, 'a function')
   if (!Number.isSafeInteger(tries) || tries < 1) throw refuse('tries', tries, 'a whole number from 1')
   const pauses = normalBackoff(backoff ?? defaultBackoff)

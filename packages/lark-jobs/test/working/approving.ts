@@ -257,6 +257,7 @@ export function approving(connect: Connect): void {
       for (const [name, options] of [
         ['a', {}],
         ['b', { send, title: 7 }],
+        ['b2', { send, title: 'x'.repeat(1_001) }],
         ['', { send }],
         ['c'.repeat(195), { send }],
         ['d', { send, timeout: 'soon' }],
@@ -266,7 +267,35 @@ export function approving(connect: Connect): void {
       return codes
     }
     const refused = await bench.jobs.dispatch(new ApprovedJob().with())
-    expect(await refused.result({ timeout: '20s' })).toEqual(Array(6).fill('STEP_INVALID'))
+    expect(await refused.result({ timeout: '20s' })).toEqual(Array(7).fill('STEP_INVALID'))
     expect(sent).toEqual([])
+    const revoked = Proxy.revocable({}, {})
+    revoked.revoke()
+    const request = new Request(`https://example.com/?token=${token}`)
+    for (const odd of [
+      null,
+      7,
+      revoked.proxy,
+      { choices: null },
+      { choices: {} },
+      { choices: revoked.proxy },
+    ])
+      await expect(bench.jobs.approvalPage(odd as never)(request)).rejects.toMatchObject({
+        code: 'STEP_INVALID',
+        message: expect.stringMatching(/^Jobs: approvalPage\(\) was given .*; it must be an object/),
+      })
+    for (const odd of [
+      null,
+      7,
+      '',
+      {},
+      revoked.proxy,
+      Symbol('odd'),
+      '\0'.repeat(9),
+      'x'.repeat(1e6),
+    ] as never[]) {
+      await expect(bench.jobs.approval(odd)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+      await expect(bench.jobs.redeem(odd)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    }
   })
 }

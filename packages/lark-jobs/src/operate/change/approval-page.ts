@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
+import { copied, given, invalid } from '../../step/misused.ts'
 import { type Approval, findApproval } from '../look/approval.ts'
 import type { Operated } from '../operated.ts'
 import { redeem } from './redeem.ts'
@@ -49,8 +50,9 @@ const endings = {
 export async function approvalPage(
   jobs: Operated,
   { method, url }: { readonly method: string; readonly url: string },
-  { choices = { Approve: true, Reject: false } }: ApprovalPageOptions,
+  options: ApprovalPageOptions,
 ): Promise<ApprovalResponse> {
+  const choices = choicesIn(options)
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST')
     return page(405, 'This page does not do that.', '', { allow: 'GET, HEAD, POST' })
   const { searchParams } = new URL(url)
@@ -78,6 +80,21 @@ export async function approvalPage(
       '<p>Part of it may be missing. Open it again from the message.</p>',
     )
   }
+}
+
+/** @throws STEP_INVALID */
+function choicesIn(options: ApprovalPageOptions): Readonly<Record<string, unknown>> {
+  const [what, call] = ['Jobs', 'approvalPage()']
+  const { choices = { Approve: true, Reject: false } } = given(
+    what,
+    call,
+    'its options',
+    options,
+    'an object',
+  )
+  const copy = copied(choices)
+  if (copy !== undefined && Object.keys(copy).length > 0) return copy
+  throw invalid(what, call, 'its choices', choices, 'an object with a value for each button')
 }
 
 function said(choice: string): string {
