@@ -86,8 +86,8 @@ export const jobsOptions = new Schema('an object', {
     (value) => isText(value) && !/[{}]/.test(value),
   ).or('lark'),
   /**
-   * What a dispatch waits for: `normal` (default), `strict`: until it is on disk, `replicated`: until a
-   * replica has it (Redis only).
+   * What a dispatch and a step wait for: `normal` (default), `strict`: until it is on disk, `replicated`:
+   * until a replica has it (Redis only).
    */
   durability: oneOf<Durability>(['normal', 'strict', 'replicated']).or('normal'),
   /**

@@ -1,11 +1,20 @@
 /**
- * Dispatches that wait for the disk, or for a replica.
+ * Dispatches and steps that wait for the disk, or for a replica.
  */
 import { afterEach, describe, expect, test } from 'vitest'
+import { createJobs, Job } from '../../src/index.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
+import { Record } from '../working/bench.ts'
 import { type Server, type ServerOptions, startRedis, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
+
+class StepsJob extends Job {
+  override readonly key = 'steps'
+  async handle() {
+    return [await this.step('one', () => 1), await this.step('two', () => 2)]
+  }
+}
 
 const servers: Server[] = []
 async function start(options: ServerOptions = {}): Promise<Server> {
@@ -53,6 +62,20 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
     expect(await store.counts('emails')).toMatchObject({ waiting: 4 })
   })
 
+  test('what a step has recorded is answered when it is on disk, or says that it is not', async () => {
+    const server = await start({ binary, args: [...appendonly, 'always'] })
+    await using store = await openStore(server.url, { durability: 'strict' })
+    const ada = new Caller(store, 'ada', 'emails')
+    await ada.enqueue(job())
+    const { id, token } = await ada.claimOne()
+    const notes = [{ id, token, steps: { at: 0, entries: ['rone\n1'] } }]
+    expect(await store.extend('emails', 'ada', notes, 60_000)).toEqual({ lost: [], notices: [] })
+    await server.send('CONFIG', 'SET', 'appendonly', 'no')
+    const unsafe = { code: 'STORE_UNCERTAIN', message: expect.stringContaining('not surely on disk') }
+    expect(await store.extend('emails', 'ada', notes, 60_000)).toMatchObject({ lost: [], unsafe })
+    expect((await store.journals.read('emails', id, 0))!.count).toBe(1)
+  })
+
   test('a server that keeps no append-only file is refused when the store is opened', async () => {
     const server = await start({ binary })
     await using store = makeStore(server.url, { durability: 'strict' })
@@ -89,6 +112,54 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     replica.signal('SIGCONT')
     expect((await waiting).value).toEqual(['queued', 'queued', 'queued'])
     expect(await store.counts('emails')).toMatchObject({ waiting: 23 })
+  })
+
+  test('what a step has recorded is answered when a replica has it, which takes over with it', async () => {
+    const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
+    const replica = await start({ binary, args: ['--replicaof', '127.0.0.1', String(primary.port)] })
+    await until(async () =>
+      String(await replica.send('INFO', 'replication')).includes('master_link_status:up'),
+    )
+    await using store = await openStore(primary.url, { durability: 'replicated' })
+    const ada = new Caller(store, 'ada', 'emails')
+    await ada.enqueue(job())
+    const { id, token } = await ada.claimOne()
+    const record = (at: number) => {
+      const steps = { at, entries: [`r${at}\n1`] }
+      return store.extend('emails', 'ada', [{ id, token, steps }], 60_000)
+    }
+    for (let at = 0; at < 20; at++) {
+      expect(await record(at)).not.toHaveProperty('unsafe')
+      expect(await replica.send('LLEN', `lark:{emails}:steps:${id}`)).toBe(at + 1)
+    }
+    replica.signal('SIGSTOP')
+    const plain = await timed(store.extend('emails', 'ada', [{ id, token }], 60_000))
+    expect(plain.value).toEqual({ lost: [], notices: [] })
+    const held = record(20)
+    replica.signal('SIGCONT')
+    expect(await held).not.toHaveProperty('unsafe')
+    await primary.send('CLIENT', 'KILL', 'TYPE', 'replica')
+    await replica.send('REPLICAOF', 'NO', 'ONE')
+    await using other = await openStore(replica.url)
+    expect((await other.journals.read('emails', id, 0))!.count).toBe(21)
+    await using brief = await openStore(primary.url, { durability: 'replicated', patience: 1_500 })
+    const steps = { at: 21, entries: ['r21\n1'] }
+    const lonely = await brief.extend('emails', 'ada', [{ id, token, steps }], 60_000)
+    expect(lonely).toMatchObject({ lost: [], unsafe: { code: 'STORE_UNCERTAIN' } })
+    expect((await brief.journals.read('emails', id, 0))!.count).toBe(22)
+  })
+
+  test('without a replica, a step goes on when there is one', async () => {
+    const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
+    await using plain = createJobs({ connection: primary.url })
+    await using jobs = createJobs({ connection: primary.url, durability: 'replicated' })
+    const handle = await plain.dispatch(new StepsJob().with())
+    await jobs.work({ jobs: [StepsJob], report: new Record() })
+    const kept = (server: Server) => server.send('LLEN', `lark:{default}:steps:${handle.id}`)
+    await until(async () => (await kept(primary)) === 1)
+    const replica = await start({ binary, args: ['--replicaof', '127.0.0.1', String(primary.port)] })
+    expect(await handle.result({ timeout: '60s' })).toEqual([1, 2])
+    await until(async () => (await kept(replica)) === 2)
   })
 
   test('without a replica, opening warns and every dispatch is uncertain', async () => {

@@ -9,6 +9,9 @@
  * how many it knows (`Extension.short`), and the worker sends the others again; an outcome counts without its
  * entries, and a later run does again what is missing.
  *
+ * In a store whose `durability` is `strict` or `replicated`, `extend` answers when the entries are on disk,
+ * or on a replica, or else says why not (`Extension.unsafe`).
+ *
  * **Progress.** An entry that says so sets the failures and crashes of the job to 0: a job fails for what it
  * did since it got further, and not because it lived through many deployments.
  *

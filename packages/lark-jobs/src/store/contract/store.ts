@@ -78,6 +78,7 @@
  */
 
 import type { Effect } from '../../model/effect.ts'
+import type { JobsError } from '../../model/errors.ts'
 import type { KeptSignal, Recorded } from '../../model/journal.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
@@ -278,6 +279,11 @@ export interface Extension {
   signals?: { id: string; signals: KeptSignal[] }[]
   /** The journals that lack entries before those of their notes; undefined if there are none. */
   short?: { id: string; count: number }[]
+  /**
+   * Why what the notes have recorded is not as safe as the durability of the store says. The leases are
+   * renewed, and the caller sends the same entries again.
+   */
+  unsafe?: JobsError
 }
 
 /** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */

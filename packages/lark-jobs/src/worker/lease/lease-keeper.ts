@@ -257,7 +257,9 @@ export class LeaseKeeper extends Part {
     if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
       this.#handedOverAt = performance.now()
     try {
-      this.#tell(group, await store.extend(partition, caller, notes, leaseMs))
+      const extension = await store.extend(partition, caller, notes, leaseMs)
+      this.#tell(group, extension)
+      if (extension.unsafe !== undefined) this.#options.trouble(extension.unsafe)
       return true
     } catch (error) {
       // Without an answer, the store may have kept the lines already. To lose some is better than to have
@@ -272,10 +274,16 @@ export class LeaseKeeper extends Part {
     }
   }
 
-  #tell(group: Execution[], { lost, notices, watched = [], signals = [], short = [] }: Extension): void {
+  #tell(group: Execution[], extension: Extension): void {
+    const { lost, notices, watched = [], signals = [], short = [], unsafe } = extension
     for (const running of group) {
       const { stepsIfAny: steps, job } = running
       if (steps === undefined) continue
+      if (unsafe !== undefined && !lost.includes(job.id)) {
+        steps.unanswered()
+        setTimeout(() => this.record(running), RECORD_PAUSE)
+        continue
+      }
       const came = signals.find(({ id }) => id === job.id)?.signals ?? []
       const known = short.find(({ id }) => id === job.id)?.count
       steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined, known)

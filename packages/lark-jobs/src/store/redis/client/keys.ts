@@ -60,7 +60,7 @@
  *   offers       HASH    how many jobs each of these callers takes with a ring (`offers.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`,
  *                        `call:flows.<id>`: schedules or a flow were written, and a process waits for the
- *                        replicas or the disk
+ *                        replicas or the disk; `call:steps`: so were entries of steps
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
  *

@@ -11,7 +11,7 @@
  * second or two, and a thousand at once take no longer.
  *
  * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be
- * lost. If the call is sent again, it is confirmed again.
+ * lost. If the call is sent again, it is confirmed again. What steps have recorded waits in the same way.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'
