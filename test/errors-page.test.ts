@@ -100,7 +100,7 @@ const cases: Record<string, Case> = {
     },
     words: ['users:process'],
   },
-  COMMAND_FAILED_TO_LOAD: { files: { 'src/commands/Broken.ts': `import 'pg'` }, words: ['list'] },
+  COMMAND_FAILED_TO_LOAD: { files: { 'src/commands/Broken.ts': `import 'mongodb'` }, words: ['list'] },
   FILE_EXISTS: {
     files: { 'src/jobs/SendEmailJob.ts': job('SendEmailJob') },
     words: ['make:job', 'SendEmail'],
