@@ -18,6 +18,8 @@ installPrograms(
     // Debian keeps it out of the path.
     postgresql: { path: '/usr/lib/postgresql' },
     'mariadb-server-core': { path: '/usr/sbin/mariadbd' },
+    // The script that makes its folder needs a program of the client.
+    'mariadb-client-core': { path: '/usr/bin/my_print_defaults' },
   },
   ['zsh', 'fish'],
 )
