@@ -6,7 +6,7 @@ import { JobsError } from '../model/errors.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 import { textOf } from '../words/thrown.ts'
 import type { Dialect } from './dialect.ts'
-import { OUTBOX, OUTBOX_VERSION, type OutboxStatement, OutboxTable } from './table.ts'
+import { isTableMissing, OUTBOX, OUTBOX_VERSION, type OutboxStatement, OutboxTable } from './table.ts'
 
 /** Milliseconds. A connection that is dead may never say so. */
 const PATIENCE = 30_000
@@ -33,7 +33,6 @@ export class OutboxDatabase {
   readonly name: string
   readonly listen: OutboxListen | undefined
   readonly #execute: OutboxExecute
-
   readonly #patience: number
 
   /** @param patience milliseconds for each statement */
@@ -51,7 +50,7 @@ export class OutboxDatabase {
       const answer = Promise.resolve(this.#execute(sql, parameters))
       return rowsOf(await inTime(this.#patience, answer, () => late(this.#patience)))
     } catch (cause) {
-      throw isMissing(cause) ? noTable(this.table.dialect, cause) : away(cause)
+      throw isTableMissing(cause) ? noTable(this.table.dialect, cause) : away(cause)
     }
   }
 
@@ -89,14 +88,6 @@ export function rowsOf(answer: unknown): readonly Columns[] {
 
 function late(ms: number): never {
   throw new Error(`it has not answered for ${ms / 1000} seconds`)
-}
-
-/** Whether a table or a column is missing, as PostgreSQL, MySQL and SQLite say it. */
-function isMissing(error: unknown): boolean {
-  const { code, message, cause } = (error ?? {}) as Record<string, unknown>
-  if (/^(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)$/.test(String(code))) return true
-  if (/no such (table|column)/.test(String(message))) return true
-  return cause !== undefined && cause !== error && isMissing(cause)
 }
 
 function noTable(dialect: Dialect, cause: unknown): JobsError {

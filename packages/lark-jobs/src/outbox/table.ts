@@ -11,6 +11,7 @@
  * A change of this layout only adds columns that have a default: then rows of earlier versions of Lark can be
  * written and read beside it.
  */
+import { fieldOf, textOf } from '../words/thrown.ts'
 import { type Dialect, dialectWords } from './dialect.ts'
 import type { NewRow } from './row.ts'
 
@@ -169,4 +170,24 @@ function listOf(places: readonly string[]): string {
   const wrong = places.find((place) => !isPlace(place))
   if (wrong !== undefined) throw new TypeError(`${wrong} is not the place of a row`)
   return places.join(', ')
+}
+
+/** What databases and clients say if a table, or a column, is not there. */
+const missing =
+  /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such (table|column)|has no column|TableDoesNotExist|ColumnNotFound/
+/** How deep clients wrap the error of a database. */
+const DEPTH = 5
+
+/** Whether a statement failed because the table is not there, or not all of its columns are. */
+export function isTableMissing(error: unknown): boolean {
+  return missing.test(saidBy(error))
+}
+
+function saidBy(error: unknown, depth = 0): string {
+  if (depth === DEPTH || Object(error) !== error) return ''
+  const own = ['code', 'originalCode', 'kind'].map((field) => fieldOf(error, field))
+  const within = ['cause', 'meta', 'driverAdapterError'].map((field) =>
+    saidBy(fieldOf(error, field), depth + 1),
+  )
+  return [textOf(fieldOf(error, 'message')), ...own, ...within].join(' ')
 }

@@ -3,10 +3,10 @@
  * here, because what a database returns differs from driver to driver.
  */
 import { JobsError } from '../model/errors.ts'
-import { fieldOf, textOf } from '../words/thrown.ts'
+import { textOf } from '../words/thrown.ts'
 import type { Handle } from './handle.ts'
 import type { NewRow } from './row.ts'
-import { LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
+import { isTableMissing, LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
 
 /**
  * A handle that runs statements at once has written the rows when this returns its promise: the function that
@@ -41,19 +41,13 @@ function* lotsOf(rows: readonly NewRow[]): Generator<NewRow[]> {
   if (lot.length > 0) yield lot
 }
 
-/** What databases and clients say if a table, or a column, is not there. */
-const missing =
-  /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such table|has no column|TableDoesNotExist|ColumnNotFound/
-/** How deep clients wrap the error of a database. */
-const DEPTH = 5
-
 function failure({ name, dialect }: Handle, rows: readonly NewRow[], cause: unknown): JobsError {
   const ids = rows.map(({ id }) => id)
   const aborted =
     dialect === 'postgres'
       ? ' PostgreSQL refuses the other statements of this transaction: roll it back.'
       : ''
-  if (missing.test(saidBy(cause)))
+  if (isTableMissing(cause))
     return new JobsError(
       'OUTBOX_NO_TABLE',
       `${name}: the database has no table ${OUTBOX}, or not all of its columns`,
@@ -74,13 +68,4 @@ function failure({ name, dialect }: Handle, rows: readonly NewRow[], cause: unkn
       hint: `The job is not queued.${aborted}`,
     },
   )
-}
-
-function saidBy(error: unknown, depth = 0): string {
-  if (depth === DEPTH || Object(error) !== error) return ''
-  const own = ['code', 'originalCode', 'kind'].map((field) => fieldOf(error, field))
-  const within = ['cause', 'meta', 'driverAdapterError'].map((field) =>
-    saidBy(fieldOf(error, field), depth + 1),
-  )
-  return [textOf(fieldOf(error, 'message')), ...own, ...within].join(' ')
 }
