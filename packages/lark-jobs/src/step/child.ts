@@ -103,20 +103,21 @@ export function readRunJob(
  */
 export function childResult(key: string, name: string, place: FlowPlace, end: ChildEnd | undefined): unknown {
   if (end?.state === 'completed' && end.dropped === undefined) return end.result
-  const { state, reason, error, dropped } = end ?? {}
+  const [code, what] = failureOf(end)
   const id = childId(place)
-  const [code, what]: [JobsErrorCode, string] =
-    end === undefined
-      ? ['RESULT_TIMEOUT', 'has not ended in time']
-      : dropped !== undefined
-        ? ['RESULT_DROPPED', `has completed, but what it returned could not be kept: ${dropped}`]
-        : state === 'failed'
-          ? ['JOB_FAILED', `has failed: ${error}`]
-          : reason === 'rejected'
-            ? ['JOB_NOT_QUEUED', `was not queued: ${error}`]
-            : reason === 'removed'
-              ? ['JOB_REMOVED', 'was removed before it had ended']
-              : ['JOB_CANCELLED', `was cancelled: ${reason}${error === undefined ? '' : ` (${error})`}`]
   const kept = { name: 'StepError', code, message: `${name} ${id} ${what}` }
+  const { state, reason } = end ?? {}
   throw new StepError(key, kept, { id, queue: queueOf(place.home), ...defined({ state, reason }) })
+}
+
+/** @returns the code, and what became of the child, for people */
+function failureOf(end: ChildEnd | undefined): [JobsErrorCode, string] {
+  if (end === undefined) return ['RESULT_TIMEOUT', 'has not ended in time']
+  const { state, reason, error, dropped } = end
+  if (dropped !== undefined)
+    return ['RESULT_DROPPED', `has completed, but what it returned could not be kept: ${dropped}`]
+  if (state === 'failed') return ['JOB_FAILED', `has failed: ${error}`]
+  if (reason === 'rejected') return ['JOB_NOT_QUEUED', `was not queued: ${error}`]
+  if (reason === 'removed') return ['JOB_REMOVED', 'was removed before it had ended']
+  return ['JOB_CANCELLED', `was cancelled: ${reason}${error === undefined ? '' : ` (${error})`}`]
 }
