@@ -1,7 +1,7 @@
 /**
  * The relay: takes the oldest rows of the outbox, puts their jobs and flows into the store, and removes the
- * rows once the store has answered. If it dies in between, the next relay sends them again, under their ids,
- * which the store knows (`model/record.ts#Keep`).
+ * rows once the store has answered. If it dies in between, the next relay sends them again under the same ids.
+ * The store remembers these ids and takes no job twice (`model/record.ts#Keep`).
  *
  * A row that cannot become a job is marked, and stays. So does one that the store refuses for good: it stops
  * no other. While the store or the database is away, nothing is marked and nothing is removed.
@@ -17,7 +17,7 @@ import { textOf } from '../words/thrown.ts'
 import type { OutboxDatabase } from './outbox-database.ts'
 import { decode, type NewFlow, type OutboxRow } from './row.ts'
 
-/** Characters of the `error` of a row. */
+/** The most characters of the `error` of a row. */
 const LONGEST = 500
 
 export interface RelayOptions {
@@ -93,7 +93,7 @@ export class Relay {
           await this.#send(partition, some, marks)
         } catch (error) {
           if (isResendable(error)) throw error
-          // One of them is to blame, and the others shall go on.
+          // The store refuses one of them: sent one by one, the others are queued.
           for (const each of some) await this.#send(partition, [each], marks).catch(sparing(each.row, marks))
         }
       }),

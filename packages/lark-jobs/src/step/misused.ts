@@ -64,7 +64,7 @@ export function hasEnded(job: string): JobsError {
   })
 }
 
-/** A copy of an object; undefined if it is none, or if a getter or a proxy throws. */
+/** A copy of an object; undefined if the value is not an object, or if a getter or a proxy throws. */
 export function copied<T>(value: T): T | undefined {
   try {
     return typeof value === 'object' && value !== null ? { ...value } : undefined

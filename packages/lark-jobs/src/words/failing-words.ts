@@ -1,12 +1,12 @@
 /**
- * That many jobs of a queue fail, for people: for a reason that they have in common, or so that many wait for
- * their next try.
+ * What people are told of the failures of a queue: how many of its jobs failed for good, how many wait for
+ * their next try, and whether that is many.
  */
 import { plural } from './plural.ts'
 
-/** So many jobs of a queue, and such a share of those that ended within an hour. */
+/** Many: at least this number of jobs, and at least this share of those that ended within an hour. */
 const FAILING = { count: 10, share: 0.1 }
-/** So many wait for their next try. */
+/** Many: at least this number of jobs that wait for their next try. */
 const RETRYING = 100
 
 interface FailureWords {

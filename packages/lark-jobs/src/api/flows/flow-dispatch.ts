@@ -1,7 +1,6 @@
 /**
  * Dispatches a flow: reads its draft, chooses its home, and has it started.
  */
-
 import { defined } from '@s18i/lark/internal'
 import { checkPlace } from '../../config/queues.ts'
 import { BatchFill, FILLING } from '../../dispatch/batch-fill.ts'
