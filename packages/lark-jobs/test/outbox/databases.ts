@@ -16,17 +16,22 @@ export async function startPostgres(): Promise<Server> {
   const server = await Server.with({
     binary: 'sh',
     ready: /database system is ready to accept connections/,
+    // It also tells clients that it is starting with the word FATAL.
+    failed: /not found|FATAL: +(?!the database system)/,
     config: (folder, port) =>
       script(
         folder,
         `data=${folder}/data
 ${isRoot ? `chmod 711 ${folder}; as="setpriv --reuid=postgres --regid=postgres --clear-groups"` : 'as='}
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+# The processes of one that was killed have its memory until they have seen that.
+while ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -q " $data$"; do sleep 0.02; done
 if mkdir "$data" 2> /dev/null; then
 ${isRoot ? 'chown postgres "$data"' : ':'}
 cd "$data"
 $as "$bin/initdb" --no-sync -A trust -U postgres --locale=C.UTF-8 -E UTF8 -D "$data" > /dev/null
 fi
+rm -f "$data/postmaster.pid"
 cd "$data"
 exec $as "$bin/postgres" -D "$data" -h 127.0.0.1 -p ${port} -k "" -F -c autovacuum=off -c shared_buffers=16MB -c max_wal_size=64MB 2>&1`,
       ),

@@ -48,7 +48,11 @@ export interface ServerOptions {
   config?: (folder: string, port: number) => Promise<string>
   /** The output of the server when it is ready. */
   ready?: RegExp
+  /** What it prints if it cannot start. */
+  failed?: RegExp
 }
+
+const FAILED = /not found|Failed listening|FATAL|exiting/i
 
 export class Server implements AsyncDisposable {
   readonly binary: string
@@ -108,7 +112,8 @@ export class Server implements AsyncDisposable {
 
   /** Starts the server, or restarts it with its saved data. Resolves when it accepts calls. */
   async start(): Promise<void> {
-    const { args = [], config, ready = /eady to accept connections/ } = this.#options
+    const { args = [], config } = this.#options
+    const { ready = /eady to accept connections/, failed = FAILED } = this.#options
     this.#file ??= await config?.(this.folder, this.port)
     const options = this.#file === undefined ? await this.#own() : [this.#file]
     const watcher = spawn('sh', ['-c', watch, this.folder, this.binary, ...options, ...args], {
@@ -126,7 +131,7 @@ export class Server implements AsyncDisposable {
         this.#isUp = true
         return void watcher.stdout!.resume()
       }
-      if (/not found|Failed listening|FATAL|exiting/i.test(line)) break
+      if (failed.test(line)) break
     }
     throw new Error(`${this.binary} did not start:\n${said.join('\n')}`)
   }
