@@ -25,6 +25,7 @@ import type { Permits } from '../run/middleware/permits.ts'
 import { retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
+import { isResendable } from '../store/contract/store.ts'
 import { within } from '../waiting/bounded-wait.ts'
 import { warnsOfDropped } from './dropped-jobs.ts'
 import type { Claimer } from './fetch/claimer.ts'
@@ -61,8 +62,6 @@ export class SlotExecution extends Execution {
   }
 }
 
-/** Failures of the store that pass. */
-const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
 /** Milliseconds after which a journal is read again from a store that did not answer. */
 const READ_PAUSE = 100
 
@@ -217,7 +216,7 @@ export class Slots extends Part implements RunEnvironment {
       try {
         return await this.#options.store.journals.read(claimer.partition, job.id, from)
       } catch (error) {
-        if (!passing.some((code) => JobsError.is(error, code))) throw run.reason ?? error
+        if (!isResendable(error)) throw run.reason ?? error
         await pause(READ_PAUSE)
         if (run.reason !== undefined) throw run.reason
       }
