@@ -1,7 +1,7 @@
 /**
  * The relay: takes the oldest rows of the outbox, puts their jobs and flows into the store, and removes the
- * rows once the store has answered. If it dies in between, the next relay sends them again under the same ids.
- * The store remembers these ids and takes no job twice (`model/record.ts#Keep`).
+ * rows once the store has answered. If it dies in between, the next relay sends them again under the same
+ * ids. The store remembers these ids and takes no job twice (`model/record.ts#Keep`).
  *
  * A row that cannot become a job is marked, and stays. So does one that the store refuses for good: it stops
  * no other. While the store or the database is away, nothing is marked and nothing is removed.

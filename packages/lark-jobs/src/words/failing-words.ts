@@ -4,7 +4,7 @@
  */
 import { plural } from './plural.ts'
 
-/** Many: at least this number of jobs, and at least this share of those that ended within an hour. */
+/** Many: at least this number of jobs, and this share of those that ended within an hour. */
 const FAILING = { count: 10, share: 0.1 }
 /** Many: at least this number of jobs that wait for their next try. */
 const RETRYING = 100
