@@ -99,7 +99,8 @@ export type {
   JobStatus,
   StoredJob,
 } from './operate/look/stored-jobs.ts'
-export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
+export type { EndedCounts } from './operate/measures/measurement.ts'
+export type { QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
 export type { Operations } from './operate/operations.ts'
 export type { ScheduleOperations } from './operate/schedule-operations.ts'
 export type {

@@ -103,6 +103,7 @@ export type {
 } from './operate/look/stored-jobs.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/measures/figures.ts'
 export type { EndedWithin, HistoryFilter, QueueHistory, StoreHistory } from './operate/measures/history.ts'
+export type { EndedCounts } from './operate/measures/measurement.ts'
 export type { Overview, OverviewOptions, QueueOverview } from './operate/measures/overview.ts'
 export type {
   HistoryUnit,
@@ -111,7 +112,7 @@ export type {
   RunTimesWithin,
   VersionFirstSeen,
 } from './operate/measures/run-times.ts'
-export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
+export type { QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
 export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'

@@ -4,23 +4,45 @@
  */
 import { plural } from './plural.ts'
 
-/** Many: at least this number of jobs, and this share of those that ended within an hour. */
-const FAILING = { count: 10, share: 0.1 }
+/** Fewer failed jobs are not many. */
+const LEAST = 10
+/** Many: this share of the jobs that ended within an hour. */
+const MANY = 0.1
+/** Most: this share of the jobs that ended within five minutes. So it is over soon after the cause is. */
+const MOST = 0.5
 /** Many: at least this number of jobs that wait for their next try. */
 const RETRYING = 100
 
-interface FailureWords {
+/** How many jobs ended so. */
+interface EndedJobs {
+  completed: number
+  failed: number
+}
+
+/** `many` may need a look; `most` means that the queue does not do its work. */
+export type HowMany = 'few' | 'many' | 'most'
+
+export function failingWords(
+  lastFiveMinutes: EndedJobs,
+  lastHour: EndedJobs,
+): {
   text: string
-  isMany: boolean
+  howMany: HowMany
+} {
+  if (isShare(lastFiveMinutes, MOST))
+    return { text: failedWords(lastFiveMinutes, '5 minutes'), howMany: 'most' }
+  return { text: failedWords(lastHour, 'an hour'), howMany: isShare(lastHour, MANY) ? 'many' : 'few' }
 }
 
-export function failingWords({ failed, completed }: { failed: number; completed: number }): FailureWords {
-  const ended = failed + completed
-  const text = `${failed.toLocaleString('en')} of ${plural(ended, 'job')} failed within an hour`
-  return { text, isMany: failed >= FAILING.count && failed >= ended * FAILING.share }
+function isShare({ completed, failed }: EndedJobs, share: number): boolean {
+  return failed >= LEAST && failed >= (completed + failed) * share
 }
 
-export function retryingWords(retrying: number): FailureWords {
+function failedWords({ completed, failed }: EndedJobs, within: string): string {
+  return `${failed.toLocaleString('en')} of ${plural(failed + completed, 'job')} failed within ${within}`
+}
+
+export function retryingWords(retrying: number): { text: string; isMany: boolean } {
   const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
   return { text, isMany: retrying >= RETRYING }
 }

@@ -171,7 +171,10 @@ test('queues and workers', async () => {
     expect(isLate, remarks.join()).toBe(found.some((each) => each.endsWith('queue-late')))
     // And of one whose jobs fail.
     for (const [code, words] of [
-      ['failing-jobs', /^emails: .+ failed within an hour: see lark jobs:failed --group --queue=emails$/],
+      [
+        'failing-jobs',
+        /^emails: .+ failed within (an hour|5 minutes): see lark jobs:failed --group --queue=emails$/,
+      ],
       ['retrying-jobs', /^emails: .+ for the next try: see lark jobs:list .*--queue=emails/],
     ] as const)
       expect(
@@ -210,8 +213,10 @@ test('queues and workers', async () => {
   for (const each of jobs(9)) await harness.caller().run(each, failed)
   expect(await look([worker()])).toEqual([])
   await harness.caller().run(job(), failed)
+  expect(await look([worker()])).toEqual(['error failing-jobs'])
+  for (const each of jobs(11)) await harness.caller().run(each, completed)
   expect(await look([worker()])).toEqual(['warning failing-jobs'])
-  for (const each of jobs(90)) await harness.caller().run(each, completed)
+  for (const each of jobs(79)) await harness.caller().run(each, completed)
   expect(await look([worker()])).toEqual([])
   for (const state of ['completed', 'failed'] as const) await harness.store.clear('emails', state)
   // Many jobs that wait for their next try.

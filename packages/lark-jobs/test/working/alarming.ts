@@ -1,14 +1,15 @@
-/** What no queue shows, and each alarm must: schedules that are late or paused. */
+/** What each alarm must show: errors of queues, and schedules that are late or paused. */
 
 import { expect, test } from 'vitest'
-import { remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
+import { remarksOn, remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
 import { every, Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import type { MonitorOptions } from '../../src/operate/doctor/monitor.ts'
 import { bookOf } from '../../src/operate/schedules/schedule-info.ts'
 import { metrics, operate } from '../../src/operate.ts'
 import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
 import { levelsOf } from '../../src/telemetry/levels.ts'
-import { Bench, type Connect } from './bench.ts'
+import { Bench, type Connect, Record } from './bench.ts'
 
 const HOUR = 3_600_000
 
@@ -20,6 +21,14 @@ class TickJob extends Job {
 class MisspeltJob extends Job {
   override queueName = 'emials'
   handle() {}
+}
+
+class BrokenJob extends Job {
+  override readonly key = 'broken'
+  override tries = 1
+  handle() {
+    throw new Error('no')
+  }
 }
 
 /** What each of them says. Another client each time, because looks are shared for some seconds. */
@@ -76,6 +85,52 @@ export function alarming(connect: Connect) {
     await bench.jobs.move({ queue: 'emials' }, 'default')
     const waiting = 'default: jobs wait, and no worker serves it\n'
     expect(await found()).toEqual({ ...well, slo: waiting, counted: ['1 error queue-served', others] })
+  })
+
+  test('a queue most of whose jobs fail reddens every alarm', async () => {
+    await using bench = await Bench.make(connect)
+    const said = async (options: MonitorOptions = { maxAge: '1h' }) => {
+      const jobs = bench.client()
+      const [{ queues }, { ok, findings }] = [
+        await operate(jobs).status(),
+        await operate(jobs).monitor(options),
+      ]
+      const failing = findings.filter(({ code }) => code === 'failing-jobs')
+      return {
+        remarks: [...remarksOn({ queues, workers: [] })].flatMap(({ text }) =>
+          /failed/.test(text) ? text : [],
+        ),
+        monitor: { ok, failing: failing.map(({ level, subject, text }) => `${level} ${subject} ${text}`) },
+        slo: await answerOfStore('/slo', insideOf(jobs)),
+        errors: /^lark_jobs_findings\{code="failing-jobs",severity="error"\} (.+)/m.exec(
+          await metrics(jobs),
+        )?.[1],
+      }
+    }
+    const fail = async (count: number) => {
+      const report = new Record()
+      const worker = await bench.work([BrokenJob], { report })
+      await bench.jobs.dispatch(Array.from({ length: count }, () => new BrokenJob().with()))
+      await report.ends(count)
+      await worker.stop()
+    }
+    const well = {
+      ...{ remarks: [], monitor: { ok: true, failing: [] }, errors: '0' },
+      slo: { status: 200, text: 'ok\n' },
+    }
+    await fail(9)
+    expect(await said()).toEqual(well)
+    await fail(1)
+    const text = '10 of 10 jobs failed within 5 minutes'
+    const ill = {
+      remarks: [`default: ${text}: see lark jobs:failed --group --queue=default`],
+      slo: { status: 503, text: `default: ${text}\n` },
+      errors: '1',
+    }
+    expect(await said()).toEqual({ ...ill, monitor: { ok: false, failing: [`error default ${text}`] } })
+    // A limit decides how many are too many.
+    const monitor = { ok: true, failing: [`warning default ${text}`] }
+    expect(await said({ maxFailed: 10 })).toEqual({ ...ill, monitor })
   })
 
   test('a late schedule reddens every alarm, until it ticks; a paused one is named, and reddens none', async () => {

@@ -67,9 +67,9 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
           `${queue}: ${strandedWords(stranded, Date.now())}: see ${commandFor({ do: 'see-why', job: stranded.id })}`,
         ),
       )
-  for (const { queue, lastHour, retrying } of queues) {
-    const [failing, again] = [failingWords(lastHour), retryingWords(retrying)]
-    if (failing.isMany)
+  for (const { queue, lastFiveMinutes, lastHour, retrying } of queues) {
+    const [failing, again] = [failingWords(lastFiveMinutes, lastHour), retryingWords(retrying)]
+    if (failing.howMany !== 'few')
       yield warn(visible(`${queue}: ${failing.text}: see ${commandFor({ do: 'see-failures', queue })}`))
     if (again.isMany)
       yield warn(visible(`${queue}: ${again.text}: see ${commandFor({ do: 'see-retrying', queue })}`))

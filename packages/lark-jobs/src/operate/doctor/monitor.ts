@@ -10,7 +10,7 @@ import type { Duration } from '../../words/duration.ts'
 import type { DoctorFinding, FindingCode } from '../findings/finding.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
 import { partitionsToLookIn } from '../look/stored-jobs.ts'
-import { measure, oldestOf } from '../measures/measurement.ts'
+import { endedSince, measure, oldestOf } from '../measures/measurement.ts'
 import { strandedIn } from '../measures/stranded-jobs.ts'
 import type { OpenSchedules } from '../schedules/schedule-info.ts'
 import { examine } from './doctor.ts'
@@ -181,7 +181,8 @@ export async function monitor(
     const isOthers = partitions.has(queue) || standings.some(hasWork)
     const limitOf = <T>(map: ReadonlyMap<string, T> | undefined) =>
       map?.get(queue) ?? (isOthers ? map?.get(OTHERS) : undefined)
-    const [failed, ended] = endedWithin(standings, at - within)
+    const { completed, failed } = endedSince(standings, at - within)
+    const ended = completed + failed
     const oldest = oldestOf(standings)
     const waiting = standings.reduce((sum, { counts }) => sum + counts.waiting, 0)
     const stranded = strandedIn(standings)
@@ -226,6 +227,7 @@ const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'queue-late': ['age'],
   'stranded-jobs': ['age'],
   'queue-served': ['age', 'waiting', 'workers'],
+  'failing-jobs': ['failed'],
   'damaged-data': ['damage'],
 }
 
@@ -241,13 +243,6 @@ function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): Do
  */
 function hasWork({ counts, damage }: Standing): boolean {
   return damage !== undefined || counts.waiting + counts.delayed + counts.active > 0
-}
-
-/** How many jobs failed, and how many ended. @param since the minute in which this is counts */
-function endedWithin(standings: readonly Standing[], since: number): [failed: number, ended: number] {
-  const minutes = standings.flatMap(({ minutes }) => minutes.filter(({ at }) => at > since - MINUTE))
-  const failed = minutes.reduce((sum, minute) => sum + minute.failed, 0)
-  return [failed, minutes.reduce((sum, { completed }) => sum + completed, failed)]
 }
 
 function unlimited(flags: Flags | undefined): JobsError {

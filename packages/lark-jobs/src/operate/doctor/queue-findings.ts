@@ -259,10 +259,13 @@ function checkStranded({ queue, stranded }: QueueStatus, now: number, found: Exa
   )
 }
 
-function checkFailing({ queue, lastHour }: QueueStatus, found: Examination): void {
-  const { text, isMany } = failingWords(lastHour)
-  if (isMany) found.warn('failing-jobs', text, 'See why, by kind: ', { do: 'see-failures', queue })
-  else found.ok('failing-jobs', text)
+function checkFailing(status: QueueStatus, found: Examination): void {
+  const { queue, lastFiveMinutes, lastHour } = status
+  const { text, howMany } = failingWords(lastFiveMinutes, lastHour)
+  const advice = ['See why, by kind: ', { do: 'see-failures', queue }] as const
+  if (howMany === 'few') found.ok('failing-jobs', text)
+  else if (howMany === 'many') found.warn('failing-jobs', text, ...advice)
+  else found.fail('failing-jobs', text, ...advice)
 }
 
 function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {

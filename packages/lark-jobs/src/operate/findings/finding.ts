@@ -37,7 +37,7 @@ export const findingCodes = {
   'stranded-jobs': 'Workers can read the jobs that they met.',
   'retrying-jobs': 'Few jobs failed and wait for their next try: less than 100 in a queue.',
   'failing-jobs':
-    'Few jobs failed for good within an hour: less than 10, or than a tenth of those that ended.',
+    'Few jobs failed for good: less than 10, or than a tenth of those that ended within an hour, and than half within 5 minutes.',
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'schedule-paused': 'No schedule is paused.',
   'schedule-late': 'Each schedule ticks when it is due.',

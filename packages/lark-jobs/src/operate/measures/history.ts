@@ -9,7 +9,7 @@ import { DAY, type History, HOUR, MAX_STANDINGS, MINUTE, sumsOf } from '../../st
 import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
 import { sinceCondition, sinceInstant } from '../look/since.ts'
 import { everyPartition, type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
-import type { EndedCounts } from './status.ts'
+import type { EndedCounts } from './measurement.ts'
 
 /** The runs that ended within a minute, an hour, or a day in UTC. */
 export interface EndedWithin extends EndedCounts {

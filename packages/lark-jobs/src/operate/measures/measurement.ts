@@ -10,6 +10,7 @@ import {
   type FleetRuns,
   folded,
   MAX_STANDINGS,
+  MINUTE,
   type Standing,
   type Store,
 } from '../../store/contract/store.ts'
@@ -74,6 +75,31 @@ export async function standingsOf(
 export function oldestOf(standings: readonly Standing[]): number | undefined {
   const times = standings.flatMap(({ oldest }) => oldest ?? [])
   return times.length === 0 ? undefined : Math.min(...times)
+}
+
+/** How many runs ended within some time. */
+export interface EndedCounts {
+  completed: number
+  /** Failed without a further retry. */
+  failed: number
+  /** Failed attempts that were to be retried. */
+  retried: number
+}
+
+/**
+ * How many runs of a queue ended since an instant. The store counts by the minute: the minute in which the
+ * instant is counts whole.
+ */
+export function endedSince(standings: readonly Standing[], since: number): EndedCounts {
+  return ended(standings, (at) => (at > since - MINUTE ? 1 : 0))
+}
+
+/** @param part how much counts of the minute that began at an instant, from 0 to 1 */
+export function ended(standings: readonly Standing[], part: (at: number) => number): EndedCounts {
+  const minutes = standings.flatMap((standing) => standing.minutes)
+  const total = (kind: keyof EndedCounts) =>
+    Math.round(minutes.reduce((count, minute) => count + minute[kind] * part(minute.at), 0))
+  return { completed: total('completed'), failed: total('failed'), retried: total('retried') }
 }
 
 /**

@@ -14,7 +14,6 @@ import {
   type Dropped,
   MAX_STANDINGS,
   MINUTE,
-  type Minute,
   type PausedGroup,
   type Setting,
   type Standing,
@@ -22,20 +21,19 @@ import {
 } from '../../store/contract/store.ts'
 import type { DoctorFinding } from '../findings/finding.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
-import { type Measurement, oldestOf, type QueueStandings, standingsOf } from './measurement.ts'
+import {
+  type EndedCounts,
+  ended,
+  endedSince,
+  type Measurement,
+  oldestOf,
+  type QueueStandings,
+  standingsOf,
+} from './measurement.ts'
 import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
 export const LOOK = 100
-
-/** How many runs ended within some time. */
-export interface EndedCounts {
-  completed: number
-  /** Failed without a further retry. */
-  failed: number
-  /** Failed attempts that were to be retried. */
-  retried: number
-}
 
 /** A paused group: its name, or only its hash if the name has more than 64 characters. */
 export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { groupHash: string })
@@ -68,6 +66,8 @@ export interface QueueStatus {
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
   dropped?: Dropped
   lastMinute: EndedCounts
+  /** Up to a minute more counts. */
+  lastFiveMinutes: EndedCounts
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
   paused: boolean
@@ -137,7 +137,6 @@ export async function statusesOf(
   const settings = await settingsOf(store, queues)
   const stranded = await Promise.all(queues.map((each) => strandedOf(store, each)))
   return queues.map(({ queue, partitions, standings }, n): QueueStatus => {
-    const minutes = standings.flatMap((standing) => standing.minutes)
     const keys = new Set(standings.flatMap((standing) => standing.keys))
     const oldest = oldestOf(standings)
     const pauses = partitions.map((partition) => settings.get(partition) ?? unpaused)
@@ -150,8 +149,9 @@ export async function statusesOf(
       ...(stranded[n] && { stranded: stranded[n] }),
       ...defined({ oldest: oldest && Math.max(0, at - oldest), target: targets.get(queue) }),
       ...droppedOf(standings, at),
-      lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
-      lastHour: ended(minutes, () => 1),
+      lastMinute: ended(standings, (minute) => withinLastMinute(minute, at)),
+      lastFiveMinutes: endedSince(standings, at - 5 * MINUTE),
+      lastHour: ended(standings, () => 1),
       ...pauseOf(pauses),
       pausedGroups: pausedGroups(pauses.flatMap(({ groups }) => groups)),
       workers: served.get(queue) ?? 0,
@@ -229,13 +229,6 @@ const unpaused: Setting = { paused: false, groups: [] }
 function sum(all: readonly Counts[]): Counts {
   const total = (state: keyof Counts) => all.reduce((count, counts) => count + counts[state], 0)
   return Object.fromEntries(states.map((state) => [state, total(state)])) as Counts
-}
-
-/** @param part how much of a minute counts, from 0 to 1 */
-function ended(minutes: readonly Minute[], part: (at: number) => number): EndedCounts {
-  const total = (kind: keyof EndedCounts) =>
-    Math.round(minutes.reduce((count, minute) => count + minute[kind] * part(minute.at), 0))
-  return { completed: total('completed'), failed: total('failed'), retried: total('retried') }
 }
 
 /**

@@ -5,14 +5,17 @@
  *             store nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
  *   /ready    whether it takes jobs: the store has answered, and it is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue
- *             without one can run, the store has no error, and schedules tick when they are due
+ *             without one can run, less than half of the jobs fail, the store has no error, and schedules
+ *             tick when they are due
  *   /metrics  for Prometheus
  */
 
-import { oldestOf } from '../../operate/measures/measurement.ts'
+import { endedSince, oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../../operate/operated.ts'
+import { HOUR, MINUTE } from '../../store/contract/store.ts'
 import { milliseconds, readable } from '../../words/duration.ts'
+import { failingWords } from '../../words/failing-words.ts'
 import { plural } from '../../words/plural.ts'
 import { textOf } from '../../words/thrown.ts'
 import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'
@@ -78,8 +81,15 @@ async function slo(jobs: Operated): Promise<HttpAnswer> {
       const unread = stranded > 0 ? ` (no worker could read ${stranded} of them)` : ''
       return `${queue}: the oldest job has waited for ${age}, its target is ${readable(target)}${paused}${unread}`
     })
+    const failing = queues.flatMap(({ queue, standings }) => {
+      const { text, howMany } = failingWords(
+        endedSince(standings, at - 5 * MINUTE),
+        endedSince(standings, at - HOUR),
+      )
+      return howMany === 'most' ? `${queue}: ${text}` : []
+    })
     const errors = findings.filter(({ level }) => level === 'error')
-    return verdict([...errors.map(({ subject, text }) => `${subject}: ${text}`), ...late])
+    return verdict([...errors.map(({ subject, text }) => `${subject}: ${text}`), ...late, ...failing])
   } catch (error) {
     return verdict([textOf(error)])
   }
