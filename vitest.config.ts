@@ -38,7 +38,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['packages/lark-jobs/test/servers.ts'],
-    setupFiles: ['packages/lark-jobs/test/leaks.ts'],
+    setupFiles: ['leaks', 'patience'].map((name) => `packages/lark-jobs/test/${name}.ts`),
+    expect: { poll: { timeout: 30_000 } },
     sequence: { sequencer: LongestFirst },
     // A worker waits for about 60 % of its time: for processes, servers and clocks. With five on two cores, tests would
     // wait for a processor, and a lease thread would take jobs back from a worker that stands still for 8 ms.
