@@ -59,6 +59,19 @@ async function watching(file: string): Promise<LeaseThread> {
   return thread
 }
 
+it('stays after its last worker, for the next, and does not hold the process', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  let started = 0
+  const count = () => void started++
+  process.on('worker', count)
+  for (let turn = 0; turn < 3; turn++) await (await watching(folder.file)).stop()
+  process.off('worker', count)
+  expect(started).toBeLessThan(3)
+  expect(process.getActiveResourcesInfo()).not.toContain('MessagePort')
+  await store.close()
+})
+
 it('closes its store when the process ends, also while another process has locked the file', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()

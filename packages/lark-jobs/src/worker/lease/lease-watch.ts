@@ -15,7 +15,8 @@
  * a store of its own, because the worker's store needs the loop that stands still. What fails is done again
  * with the next look. The worker's side, and what both say to each other, is `lease-thread.ts`.
  *
- * All workers of a process share one thread, since to start one takes 35 ms of CPU and 11 MB.
+ * All workers of a process share one thread, since to start one takes 35 ms of CPU and 11 MB. It stays for a
+ * few seconds after the last one, for the next.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
