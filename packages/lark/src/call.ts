@@ -39,8 +39,7 @@ export interface Call extends ConfigOptions {
  * without further words, or abbreviates one, lists its commands.
  *
  * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and
- *   those of the
- * command itself
+ *   those of the command itself
  */
 export async function call(name: string, words: string[], options: Call): Promise<number> {
   const catalog = await openCatalog(name, options)

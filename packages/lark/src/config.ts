@@ -79,8 +79,7 @@ export function defineConfig(config: LarkConfig): LarkConfig {
  * The searches upward end where the project ends.
  *
  * @throws CONFIG_NOT_FOUND if `LARK_CONFIG` names a file that does not exist; CONFIG_FOREIGN if the search
- *   finds a file
- * that belongs to another user
+ *   finds a file that belongs to another user
  */
 export function findConfig(options: ConfigOptions = {}): string | undefined {
   const { env = process.env, cwd = process.cwd() } = options
@@ -106,8 +105,7 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
  * import the file only once.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (the file threw while it was imported),
- *   CONFIG_INVALID (it
- * does not export an object, or has an unknown key)
+ *   CONFIG_INVALID (it does not export an object, or has an unknown key)
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const file = findConfig(options)

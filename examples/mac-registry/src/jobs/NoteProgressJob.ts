@@ -6,7 +6,7 @@ import { searchIndex } from '../search-index'
 /** Notes every two seconds how far the desk has come. */
 export class NoteProgressJob extends Job {
   schedule = every('2s', { overlap: 'skip' })
-  // Before the orders, so that it runs on time also when the desk is busy.
+  // Before the orders, so that it runs on time even when the desk is busy.
   queueName = 'high-priority'
   priority = 100
 

@@ -349,7 +349,7 @@ export const compared = {
     removeUnprocessedChildren: ['same', '`handle.remove()`', flows],
     waitUntilFinished: [
       'better',
-      '`handle.result({ timeout })`: also if the job is removed, and without QueueEvents',
+      '`handle.result({ timeout })`: even if the job is removed, and without QueueEvents',
       'results.md',
     ],
     remove: ['same', '`handle.remove()`', handles],

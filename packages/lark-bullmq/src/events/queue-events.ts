@@ -81,7 +81,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   /**
-   * Hears events until it is closed, also if the store is away at first or meanwhile: then it tells so, and
+   * Hears events until it is closed, even if the store is away at first or meanwhile: then it says so, and
    * goes on.
    */
   async #hearAgain(isReady: () => void): Promise<void> {

@@ -215,7 +215,7 @@ export class FlowNode {
   }
 
   /**
-   * What the job of a flow returns, also if it still waits for its children.
+   * What the job of a flow returns, even if it still waits for its children.
    *
    * @param ttl milliseconds. Default: as long as it takes
    * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure

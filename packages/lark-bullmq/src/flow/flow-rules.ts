@@ -17,7 +17,7 @@ export interface ChildFailureOptions {
   continueParentOnFailure?: boolean
   /** The parent waits for its other children, and then starts. */
   ignoreDependencyOnFailure?: boolean
-  /** The same, and the parent is told nothing about this job. */
+  /** The parent waits for its other children, starts, and is told nothing about this job. */
   removeDependencyOnFailure?: boolean
 }
 

@@ -119,8 +119,9 @@ export class ForeignRedis {
 }
 
 /**
- * Whether a key holds something of another type than the command is for; also if another error was made of
- * that.
+ * Whether the key of a command holds something of another type than the command is for.
+ *
+ * @param error the reply, or an error that has the reply as its cause
  */
 export function isWrongType(error: unknown): boolean {
   const reply = error instanceof JobsError ? error.cause : error

@@ -14,9 +14,8 @@ import type { BullmqImport } from './report.ts'
  *
  * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`
  * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move`
- *   removes from
- * BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`, `signal`,
- * `onProgress`
+ *   removes from BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`,
+ *   `signal`, `onProgress`
  * @param operating into whose store, and who imports, for the audit. Default: the store of the application
  * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; STORE_INVALID,
  *   FILTER_INVALID

@@ -37,7 +37,7 @@ export type BullmqReason = keyof typeof leftReasons | keyof typeof lackReasons
 /** Why some jobs were left, or what of them was not carried over. */
 export interface BullmqNote {
   why: BullmqReason
-  /** The same in words. */
+  /** The reason in words. */
   text: string
   count: number
   /** The first ids. */

@@ -45,7 +45,7 @@ export interface DefaultJobOptions extends ChildFailureOptions {
    * `true`: nothing is kept. A number: the newest. `{ age }`: seconds. Default: as the queue of Lark keeps.
    */
   removeOnComplete?: RemoveOption
-  /** The same for jobs that have failed. */
+  /** As `removeOnComplete`, for jobs that have failed. */
   removeOnFail?: RemoveOption
   /** The most bytes of the data, as JSON. */
   sizeLimit?: number

@@ -197,7 +197,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
   }
 
-  /** Starts the worker, also if the store is away at first: then it tells so, and tries again. */
+  /** Starts the worker, even if the store is away at first: then it says so, and tries again. */
   async #startAgain(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
@@ -450,7 +450,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.tell('closing', 'closing queue')
     this.#stopped.abort()
     const { store, queue } = this.#home
-    // A worker that could not start has told so.
+    // A worker that could not start has said so.
     const worker = await this.#starting?.catch(() => undefined)
     await worker?.stop(force ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)

@@ -78,7 +78,7 @@ export function useAsked<Name extends ActionName>(
     if (isSeen.value && every !== undefined) asking.current.again()
   })
 
-  // A question that had no answer has one now, perhaps.
+  // When the server and the store answer again, a question that has failed is asked again.
   useSignalEffect(() => {
     if (!stale.value && problem.peek() !== undefined) asking.current.again()
   })

@@ -14,7 +14,7 @@ const OLD = 3_000
 /** Milliseconds until a stream that has ended is asked for again. */
 const AGAIN = 2_000
 
-/** The last snapshot, also while the store is away. */
+/** The last snapshot, even while the store is away. */
 export const snapshot = signal<Snapshot | undefined>(undefined)
 /** The store does not answer. */
 export const away = signal<Away | undefined>(undefined)

@@ -1,7 +1,7 @@
 /**
  * A draft: a job of a class with its payload and with what this one job says differently, not dispatched yet.
  * A draft never changes: each of its methods returns another draft. So a draft may be kept, shared and
- * dispatched several times, also at once. The settings and the payload are checked when the draft is
+ * dispatched several times, even at the same time. The settings and the payload are checked when the draft is
  * dispatched.
  */
 
@@ -126,7 +126,7 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job, in a transaction of the application: it is queued exactly if the transaction commits.
+   * The same job, in a transaction of the application: it is queued if and only if the transaction commits.
    *
    * @param tx the handle of the transaction: see `TransactionHandle`
    * @example await db.transaction(async (tx) => { await CleanJob.with().in(tx).dispatch() })

@@ -119,9 +119,8 @@ export class JobHandle<J extends JobLike = JobLike> {
    * whichever process it runs.
    *
    * @param options why, for people: a text, or `{ because }`. The first 200 characters are kept with the job,
-   *   and told to
-   * it. `ifNotBegun`: leaves the job as it is if it runs, or was run before; the store decides that in one
-   * step
+   *   and told to it. `ifNotBegun`: leaves the job as it is if it runs, or was run before; the store decides
+   *   that in one step
    * @returns `false` if the job had ended, or is not there any more; with `ifNotBegun`, also if it had begun
    * @throws JOB_INVALID for an option that is not valid
    * @example await handle.cancel('the order was returned')
@@ -168,8 +167,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * goes on finding it; its `queue` stays the one of the dispatch.
    *
    * @returns `false` if the job runs or has ended, or is not there any more; or if the queue has a job with
-   *   its id, or one that
-   * is unique with it
+   *   its id, or one that is unique with it
    * @throws JOB_INVALID, UNKNOWN_QUEUE
    */
   async move(queue: string): Promise<boolean> {

@@ -298,8 +298,8 @@ export abstract class Job {
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean>
   /**
-   * Queues the job in a transaction of the application: exactly if the transaction commits. A job without a
-   * payload is dispatched by a draft: `job.with().in(tx).dispatch()`.
+   * Queues the job in a transaction of the application: it is queued if and only if the transaction commits.
+   * A job without a payload is dispatched by a draft: `job.with().in(tx).dispatch()`.
    *
    * @param options `tx`: the handle of the transaction, see `TransactionHandle`
    * @returns `true`. Rejections are known only after the commit
@@ -317,7 +317,7 @@ export abstract class Job {
    * is sent. Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails,
    * `error.queued` has the ids of the queued jobs. Afterwards `this.ids` has the ids of all jobs.
    *
-   * @param options `tx`: they are queued exactly if this transaction of the application commits
+   * @param options `tx`: they are queued if and only if this transaction of the application commits
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][], options?: TransactionOptions): Promise<boolean> {
     return jobsInside.enqueue(this, payloads, options)
@@ -430,7 +430,7 @@ export abstract class Job {
    * @param work is told a `key` that is the same in each try and run, for services that take idempotency keys
    * @returns what the function returned; it must be JSON, and is kept with the job: at most 512 KiB
    * @throws StepError; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY; the reason of `this.signal` if
-   * the run is over
+   *   the run is over
    * @example const card = await this.step('charge', ({ key }) => pay(user, { idempotencyKey: key }), { tries: 5 })
    */
   step<T>(
@@ -448,7 +448,7 @@ export abstract class Job {
    *
    * @param name used once in a run
    * @param page reads some items: `{ items, cursor }`. It is called with the `cursor` of the page before, and
-   * first with undefined; a page without one is the last
+   *   first with undefined; a page without one is the last
    * @param options `exact`: keep the place after each item, with one write each; a job has room for 10,000
    * @throws what `page` throws; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY
    * @example for await (const row of this.eachItem('rows', readRows)) await index(row)
@@ -537,7 +537,7 @@ export abstract class Job {
 
   /**
    * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and
-   * `jobs:show` show it, also after the job has ended. It reaches the store within a quarter of a second
+   * `jobs:show` show it, even after the job has ended. It reaches the store within a quarter of a second
    * while somebody watches the job, and otherwise with the next renewal of its lease. So it may be called
    * often.
    *

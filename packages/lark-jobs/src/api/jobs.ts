@@ -76,7 +76,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All are checked before
    * the first is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
    *
-   * @param options `tx`: they are queued exactly if this transaction of the application commits
+   * @param options `tx`: they are queued if and only if this transaction of the application commits
    * @returns a handle for each, in their order
    * @example await Jobs.dispatch([ImportJob.with({ file }), ReportJob.with({ month }).delayed('5m')])
    */
@@ -88,13 +88,13 @@ export class Jobs extends Operations implements AsyncDisposable {
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
-  /** Queues a job in a transaction of the application: exactly if the transaction commits. */
+  /** Queues a job in a transaction of the application: if and only if the transaction commits. */
   dispatch<J extends JobLike>(job: J, payload: PayloadOf<J>[0], options: TransactionOptions): Promise<boolean>
   /**
    * Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default
    * instance.
    *
-   * @param options `tx`: it starts exactly if this transaction of the application commits
+   * @param options `tx`: it starts if and only if this transaction of the application commits
    */
   dispatch<F extends FlowDraft>(flow: F, options?: TransactionOptions): Promise<FlowHandle<ResultOfPart<F>>>
   dispatch(

@@ -48,8 +48,7 @@ export class Configured {
 
   /**
    * @throws what `check` does; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND and CONFIG_FOREIGN, because of the
-   *   folder that paths
-   * are relative to
+   *   folder that paths are relative to
    */
   settings(): Settings {
     return settingsFrom(this.check(), this.#source, homeFolder(), process.env)

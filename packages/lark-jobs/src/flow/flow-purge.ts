@@ -1,8 +1,8 @@
 /**
  * Purges jobs of flows: those that were queued, and those that never were. A flow keeps more of a job than
  * the job does, so this goes wherever that is: into its definition, and those of the flows around it, which
- * have its payload; to its jobs, of each time that it was started; and to its result and error, also where
- * they were handed on.
+ * have its payload; to its jobs, one for each time that it was started; and to its result and error, and the
+ * copies of them that were handed on.
  *
  * What was handed on goes along: a node whose payload has a result that is purged, or would have it, and a
  * node that can never start because of one that is purged. Running jobs are left as they are. With the last

@@ -9,7 +9,7 @@ export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): 
   return groups
 }
 
-/** The same for values that have a name. */
+/** Groups values by the name that each has. */
 export function groupedBy<T>(values: readonly T[], nameOf: (value: T) => string): Map<string, T[]> {
   return grouped(values.map((value) => [nameOf(value), value]))
 }

@@ -119,7 +119,7 @@ export interface Keep {
   least?: number
   /**
    * The job came through an outbox, which may send it again: its id stays known for `RELAYED_MEMORY` after
-   * its end, also if nothing of the job is kept. Of an id that is to be reused, its `born` is known, for so
+   * its end, even if nothing of the job is kept. Of an id that is to be reused, its `born` is known, for so
    * long after it was queued.
    */
   relayed?: true

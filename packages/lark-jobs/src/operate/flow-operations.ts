@@ -45,8 +45,7 @@ export class FlowOperations {
    * A flow with its nodes; undefined if there is none, or if it was kept for long enough after its end.
    *
    * @param options `nodes: false` leaves the nodes out. `failures`: of a batch, how many of the members to
-   *   tell that did not
-   * complete. `queue`: looks only there
+   *   tell that did not complete. `queue`: looks only there
    * @throws FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example const { state, counts, nodes } = (await operate().flows.get('order-77'))!
    */
@@ -63,8 +62,7 @@ export class FlowOperations {
    * is more. A flow that cannot be read is in `damaged`, whatever the filter says.
    *
    * @param options `cursor`: of the page before, of the same filter. `limit`: the most flows of the page,
-   *   1…1,000, default
-   * 100
+   *   1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { flows, cursor } = await operate().flows.list({ state: 'failed', since: '1h' })
    */

@@ -259,8 +259,7 @@ export class Operate extends Operations {
    * compared while it has jobs that have not ended, or if it is named.
    *
    * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue.
-   *   Without `maxAge`,
-   * the `target` of a queue counts
+   *   Without `maxAge`, the `target` of a queue counts
    * @throws FILTER_INVALID, also if no queue has a limit; UNKNOWN_QUEUE
    * @example
    * const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' }, maxFailed: '1%' })
@@ -282,8 +281,7 @@ export class Operate extends Operations {
    * 1,000 kinds, the jobs of the others are only counted.
    *
    * @param options `limit`: the most kinds, 1…1,000, default 100. `signal`: the call rejects with its reason.
-   *   `onProgress`:
-   * called with each page, with how many jobs were read, and of how many
+   *   `onProgress`: called with each page, with how many jobs were read, and of how many
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example
    * const { kinds, failed } = await operate().failures({ since: '1h' })
@@ -396,7 +394,7 @@ export class Operate extends Operations {
 
   /**
    * Looks at the servers or the file of the store, at its queues and its workers: what is wrong, and what to
-   * do. Each check of each subject is a finding, also if all is well. Nothing is changed.
+   * do. Each check of each subject is a finding, even if all is well. Nothing is changed.
    *
    * If the store cannot be opened, that is the only finding.
    *

@@ -105,9 +105,8 @@ export abstract class Operations {
    * they would run, active jobs by id, which is the order of their dispatch.
    *
    * @param options `cursor`: of the page before, of the same filter and order. `limit`: the most jobs of the
-   *   page,
-   * 1…1,000, default 100. `order`, of ended jobs: `'newest'` (default) for the latest end first, or
-   * `'oldest'`
+   *   page, 1…1,000, default 100. `order`, of ended jobs: `'newest'` (default) for the latest end first, or
+   *   `'oldest'`
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { jobs, cursor } = await Jobs.list({ queue: 'imports', state: 'failed', where: { 'shop.id': 7 } })
    */
@@ -129,7 +128,7 @@ export abstract class Operations {
    *   steps of the jobs have recorded. Default: every queue
    * @returns how many jobs
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
-   * FILTER_INVALID, UNKNOWN_QUEUE
+   *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.retry({ key: 'send-email', since: '1h', where: { tenant: 7 } })
    */
   async retry(
@@ -149,11 +148,9 @@ export abstract class Operations {
    *
    * @returns how many jobs were cancelled, and how many running jobs were asked to end
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is
-   *   cancelled;
-   * FILTER_INVALID, UNKNOWN_QUEUE
+   *   cancelled; FILTER_INVALID, UNKNOWN_QUEUE
    * @param options `because`: why, for people: kept with the job, and told to it. `ifNotBegun`: leaves jobs
-   *   as they are
-   * that run, or were run before; the store decides that in one step, and `left` counts them
+   *   as they are that run, or were run before; the store decides that in one step, and `left` counts them
    * @example await Jobs.cancel(job.id!, { because: 'the order was returned' })
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
    * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
@@ -170,7 +167,7 @@ export abstract class Operations {
    * Makes delayed jobs due now, by id or by a filter. A job that is due already counts as not changed.
    *
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_PENDING, before any job is changed;
-   * FILTER_INVALID, UNKNOWN_QUEUE
+   *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.runNow({ key: 'send-email' })
    */
   async runNow(
@@ -222,10 +219,9 @@ export abstract class Operations {
    *
    * @param queue to which they go: one of the configuration, or one that has jobs
    * @returns how many were moved, and how many were left as they are: they began meanwhile, or the queue has
-   *   a job with their
-   * id, or one that is unique with them
+   *   a job with their id, or one that is unique with them
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
-   * FILTER_INVALID, UNKNOWN_QUEUE
+   *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.move({ queue: 'emials' }, 'emails')
    * @example await Jobs.move({ queue: 'emails', where: { tenant: 7 } }, 'bulk', { dryRun: true })   // how many it would move
    */
@@ -241,19 +237,18 @@ export abstract class Operations {
   /**
    * Replaces the payload of jobs that do not run, by id or by a filter. If this process has met the class of
    * a job, the payload is checked as at a dispatch; otherwise it must be JSON. `options.editedAt` of the job
-   * says when. Group, lock, limiter and tags stay as they are, also if the class makes them of the payload.
+   * says when. Group, lock, limiter and tags stay as they are, even if the class makes them from the payload.
    *
    * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. Nothing checks that the jobs have it.
    *
    * @param payload the new one; or a function that makes the new payload of each job from the one that is
-   *   stored. If it
-   * throws, the call rejects, and the jobs before have been edited
+   *   stored. If it throws, the call rejects, and the jobs before have been edited
    * @param options `force`: also jobs whose steps have recorded something
    * @returns how many jobs were edited, and how many that match the filter run or have run steps, and were
    *   left as they are
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed;
-   *   PAYLOAD_INVALID,
-   * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE; FILTER_INVALID, UNKNOWN_QUEUE
+   *   PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE;
+   *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.edit<ImportJob>(id, { file: 'b.csv' }), await Jobs.retry(id)
    * @example await Jobs.edit<ImportJob>({ kind: '3f2a' }, ({ file }) => ({ file: `imports/${file}` }))
    */
@@ -310,8 +305,7 @@ export abstract class Operations {
    * @param options `ifNotBegun`: leaves jobs as they are that run, or were run before; `left` counts them
    * @returns how many jobs were removed, and how many that match the filter run, and were left as they are
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;
-   *   FILTER_INVALID,
-   * UNKNOWN_QUEUE
+   *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.remove(job.id!)
    * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it would remove
    */
@@ -331,7 +325,7 @@ export abstract class Operations {
    *
    * @returns how many jobs were removed; an id that no job has counts as none
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
-   * UNKNOWN_QUEUE
+   *   UNKNOWN_QUEUE
    * @example await Jobs.purge(idsOfAda)
    */
   async purge(

@@ -85,7 +85,7 @@ export const jobSettings = new Schema(
 /** The settings as Lark reads them. Durations are milliseconds. */
 export type JobSettings = Read<typeof jobSettings.entries>
 
-/** The same as the fields of a job. */
+/** The settings as fields of a job, before they are checked. */
 export type WrittenSettings = { [Name in keyof JobSettings]?: unknown }
 
 /**

@@ -56,7 +56,7 @@ export const limiterOptions = new Schema(
 
 export type LimiterRead = Read<typeof limiterOptions.entries>
 
-/** The same, or the name of a limiter alone. */
+/** A class's `limiter`: the value of `limiter()`, or the name of a limiter alone. */
 export const limiterOption = new Option<string | LimiterBy, LimiterRead>(
   limiterOptions.right,
   (value, path, voice) => limiterOptions.read(isText(value) ? { name: value } : value, path, voice, true)!,

@@ -116,7 +116,8 @@ export async function registryOf(
   }
   for (const Class of definitions.values()) if (!lacksHandler(Class)) registry.add(Class)
   const idle = [...unhandled].filter((Class) => lacksHandler(Class)).map((Class) => classOf(Class).name)
-  if (idle.length > 0) remarks.push(`${listed(idle)}: no file in the folders of jobs calls handle()`)
+  if (idle.length > 0)
+    remarks.push(`No handler for ${listed(idle)}: no file in the folders of jobs calls its handle()`)
   if (registry.classes.length === 0) {
     const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
     remarks.push(

@@ -147,7 +147,7 @@ export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptio
     this.#rule = rule
   }
 
-  /** Reads an object of options that must be there. @throws the error of `voice` */
+  /** Reads an object of options, and refuses its absence. @throws the error of `voice` */
   readAll(value: unknown, voice: Voice, path = ''): Read<E> {
     return this.needed().read(value, path, voice)
   }

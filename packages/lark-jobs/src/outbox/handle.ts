@@ -33,7 +33,7 @@ export interface Handle {
 
 // biome-ignore lint/suspicious/noExplicitAny: the objects of other packages, of which each use is checked before
 type Foreign = any
-/** A kind of handle. @returns undefined if this is not one @throws OUTBOX_NO_TRANSACTION */
+/** Recognises one kind of handle. @returns undefined for any other value @throws OUTBOX_NO_TRANSACTION */
 type Shape = (tx: Foreign) => Handle | undefined
 
 /** @throws OUTBOX_NO_TRANSACTION, OUTBOX_HANDLE_UNKNOWN */

@@ -29,7 +29,7 @@ export interface RelayOptions {
   partitions: ReadonlyMap<string, number>
 }
 
-/** What a lot was. `bad`: rows that were marked, with why. */
+/** What was in a lot. `bad`: the rows that were marked, and why. */
 export interface RelayedLot {
   count: number
   bad: { row: OutboxRow; why: string }[]

@@ -223,8 +223,9 @@ export class ScheduleBook {
   }
 
   /**
-   * What becomes of the ticks of a schedule that are due. Cancels the jobs before, if this is what the
-   * definition says: also if the write comes to nothing, because then another worker has handled the ticks.
+   * What becomes of the ticks of a schedule that are due. If `overlap` is `cancel`, it cancels the jobs of
+   * the runs before. That is right even if nothing is written afterwards: then another worker has handled the
+   * ticks.
    *
    * @param lead milliseconds: those that are due so soon too
    */

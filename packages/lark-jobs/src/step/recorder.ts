@@ -73,7 +73,7 @@ export class Recorder {
    * Records with the next entry that is written anyway.
    *
    * @param decides the run may go on otherwise if a later run does not find it: it is stored before the next
-   * step begins (`decided`)
+   *   step begins (`decided`)
    */
   later(entry: string, decides = false, bytes = Buffer.byteLength(entry)): void {
     this.#bytes += bytes

@@ -116,7 +116,7 @@ export class Replay {
     return this.#ended.get(key)
   }
 
-  /** The same when all is read. */
+  /** What was recorded of a name, once all is read; undefined if it has not ended. */
   found(key: string): StepEnd | undefined {
     if (this.#damage !== undefined) throw this.#damage
     return this.#ended.get(key)

@@ -59,7 +59,7 @@ export class Supervised {
       if (command?.kind === 'restart') this.#stop(command.deadline, true)
     })
     process.on('disconnect', () => {
-      this.#report?.warn('The supervisor is gone: finishes what runs, and ends')
+      this.#report?.warn('The supervisor is gone: finishes the running jobs, and ends')
       this.#stop(STOP_DEADLINE)
     })
     process.on('SIGTERM', () => this.leave())
@@ -87,12 +87,12 @@ export class Supervised {
   }
 
   /**
-   * The process ends with jobs.
+   * Says that the process ends although it still has jobs.
    *
    * @param cause continues a sentence: `ended with exit code 1: …`
-   * @param ranJobs handlers were running; otherwise only outcomes were left to tell
-   * @param outcomes that the store has not heard of. What the channel does not take before the process is
-   *   gone is lost: so they come last, and one by one
+   * @param ranJobs whether handlers were running; otherwise only outcomes were left to tell
+   * @param outcomes of which the store has not heard. They are sent last and one by one, because what the
+   *   channel has not taken when the process is gone is lost
    */
   ends(...[cause, ranJobs, outcomes]: Parameters<Ending>): void {
     void this.tell({ kind: 'ends', cause, ranJobs })

@@ -81,7 +81,7 @@ export class WorkerProcess extends Part {
     this.#heard = heard
   }
 
-  /** The id of the process; undefined also if the process could not be started. */
+  /** The id of the process; undefined before it is started, and if it could not be started. */
   get pid(): number | undefined {
     return this.#child?.pid
   }

@@ -1,5 +1,5 @@
 /**
- * Which fake applies where: the one that the running test has made, also after `await`, in timers and in
+ * Which fake applies where: the one that the running test has made, even after `await`, in timers and in
  * callbacks of that test; so tests that run at the same time do not see each other. Code that no test has
  * started (a server that listens since before) gets the fake that is alive, if there is only one. Without a
  * fake, the ordinary instance is used.

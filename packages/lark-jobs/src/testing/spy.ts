@@ -60,7 +60,7 @@ export class Happenings {
   }
 }
 
-/** Waits for what becomes of the runs of a class. Each promise resolves also if it has happened already. */
+/** Waits for what becomes of the runs of a class. Each promise resolves even if it has happened already. */
 export class Spy<J extends JobLike = JobLike> {
   readonly #of: ClassOrKey<J>
   readonly #happenings: Happenings

@@ -39,7 +39,7 @@ export function inTime<T, L>(ms: number, promise: Promise<T>, late: () => L): Pr
   return Promise.race([promise, over.promise.then(late)]).finally(() => clearTimeout(timer))
 }
 
-/** The same, for a caller that does not care how the promise ends. */
+/** Waits until a promise resolves or rejects, but not longer than `ms` milliseconds. */
 export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   await inTime(
     ms,

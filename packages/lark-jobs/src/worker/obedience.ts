@@ -33,7 +33,7 @@ export class Obedience {
     if (id === this.#last || worker.state === 'stopping' || worker.state === 'restarting') return
     this.#last = id
     if (kind === 'quiet' && worker.state === 'running') {
-      this.#report.info('Told to take no more jobs: finishes what runs')
+      this.#report.info('Told to take no more jobs: finishes the running ones')
       void worker.quiet()
     } else if (kind === 'resume' && worker.state === 'quiet') {
       this.#report.info('Told to take jobs again')

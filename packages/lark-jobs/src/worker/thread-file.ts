@@ -1,5 +1,5 @@
 /**
- * Finds the files that threads of this process run. They are beside this file in `dist/`, also when this file
+ * Finds the files that threads of this process run. They are beside this file in `dist/`, even when this file
  * runs from the sources, as in the tests.
  *
  * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under

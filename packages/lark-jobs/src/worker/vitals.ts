@@ -1,6 +1,6 @@
 /**
  * The signs of life of a worker, as plain numbers: for a thread or a supervisor that tells others whether the
- * worker is well, also when the worker itself cannot. A worker that says nothing for a while is not well
+ * worker is well, even when the worker itself cannot. A worker that says nothing for a while is not well
  * either.
  */
 

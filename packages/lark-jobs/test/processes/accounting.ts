@@ -84,7 +84,7 @@ export function accounting(url: () => string | undefined): void {
     while ((await readTrace(app)).starts.length < 5) await pause(10)
     worker.child.kill('SIGTERM')
     const { code, stdout, stderr } = await worker.result
-    expect(stderr).toContain('Stopping: finishes what runs')
+    expect(stderr).toContain('Stopping: the running jobs have')
     expect(code).toBe(0)
     const { starts, ends } = await readTrace(app)
     expect(ends).toHaveLength(starts.length)

@@ -33,6 +33,6 @@ export function defining(url: () => string | undefined): void {
     const said = stdout + stderr
     expect(said).toMatch(/wave \S+ .*Waves to Ada/)
     expect(said).toContain('Hello, Grace')
-    expect(said).toContain('idle: no file in the folders of jobs calls handle()')
+    expect(said).toContain('No handler for idle: no file in the folders of jobs calls its handle()')
   })
 }

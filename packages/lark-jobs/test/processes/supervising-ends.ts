@@ -16,7 +16,7 @@ export function supervisingEnds(): void {
     for (const pid of [supervisor.child.pid!, ...(await pids())]) process.kill(pid, 'SIGTERM')
     const { code, stdout, stderr } = await supervisor.result
     expect(code).toBe(0)
-    expect(stderr).toContain('Stopping: finishes what runs')
+    expect(stderr).toContain('Stopping: the running jobs have')
     expect(stderr).not.toContain('Worker process')
     const { starts, ends } = await readTrace(app)
     expect(ends).toHaveLength(starts.length)
@@ -55,7 +55,7 @@ export function supervisingEnds(): void {
     supervisor.child.kill('SIGKILL')
     const { signal, stderr } = await supervisor.result
     expect(signal).toBe('SIGKILL')
-    expect(stderr).toContain('The supervisor is gone: finishes what runs, and ends')
+    expect(stderr).toContain('The supervisor is gone: finishes the running jobs, and ends')
     const all = await pids()
     await until(() => !all.some(isAlive))
     const { starts, ends } = await readTrace(app)

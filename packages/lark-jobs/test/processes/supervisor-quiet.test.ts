@@ -82,7 +82,7 @@ describe('quiet', { timeout: 60_000 }, () => {
       const pids = [...new Set((await readTrace(app)).starts.map(({ pid }) => pid))]
       const signalled = whom === 'all' ? [worker.child.pid!, ...pids] : [worker.child.pid!]
       for (const pid of [...signalled, ...signalled]) process.kill(pid, 'SIGTSTP')
-      await worker.says('Quiet: takes no more, and finishes what runs')
+      await worker.says('Quiet: takes no more jobs, and finishes the running ones')
       await using store = await storeOf(app)
       await until(async () => (await store.counts('default')).active === 0)
       expect(await countsOf(app, 'default')).toMatchObject({ waiting: 3, completed: 2 })

@@ -33,7 +33,9 @@ export function ordering(connect: Connect): void {
     await bench.jobs.dispatch(new IdleJob())
     expect((await workers.quiet({ queue: 'emails' })).workers).toMatchObject([{ state: 'quiet' }])
     worker.resume()
-    await vi.waitFor(() => expect(report.warnings).toContain('Told to take no more jobs: finishes what runs'))
+    await vi.waitFor(() =>
+      expect(report.warnings).toContain('Told to take no more jobs: finishes the running ones'),
+    )
     await listed('quiet')
     worker.resume()
     await report.ends(2)

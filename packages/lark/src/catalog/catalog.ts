@@ -28,7 +28,7 @@ export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<Loa
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
-/** How npm installs the package of each command that `lark-jobs` does not have. */
+/** What `npm install` is given for the package of each command that `lark-jobs` does not have. */
 const homes: Readonly<Record<string, string>> = {
   'jobs:bench': '--save-dev @s18i/lark-jobs-bench',
   'jobs:check-bullmq': '@s18i/lark-bullmq',
@@ -79,8 +79,7 @@ export class Catalog {
    *
    * @param next the next word: `lark jobs work` may mean `jobs:work`
    * @throws UNKNOWN_COMMAND, with what the user may have meant, and with the files that could not be read and
-   *   may
-   * contain the command
+   *   may contain the command
    */
   get(name: string, next?: string): Entry {
     const entry = this.find(name)
@@ -108,7 +107,7 @@ export class Catalog {
     return this.find(name) ?? this.#abbreviated(name) ?? this.get(name, next)
   }
 
-  /** The command that a name means, for completion: undefined also if it may mean several. */
+  /** The command that a name means, for completion; undefined if it means none, or may mean several. */
   guess(name: string): Entry | undefined {
     try {
       return this.meant(name)

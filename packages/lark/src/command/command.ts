@@ -266,7 +266,7 @@ export abstract class Command {
 
   /**
    * Draws a screen again and again, in place, until the command is interrupted: what `draw` prints. Then the
-   * terminal is as it was before, also after an error.
+   * terminal is as it was before, even after an error.
    *
    * ```ts
    * await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 })

@@ -59,7 +59,7 @@ export class Live {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #taking: Promise<Pulse> | undefined
-  /** A look that goes on, also after the store counts as away: a slow store is not asked twice at a time. */
+  /** A look that goes on, even after the store counts as away: a slow store is not asked twice at a time. */
   #looking: Promise<Snapshot> | undefined
   /** How long the last answer took, in milliseconds. */
   #took = 0

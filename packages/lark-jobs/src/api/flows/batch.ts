@@ -35,8 +35,7 @@ export class Batch extends DispatchableFlow<BatchCounts> {
  * so its jobs need not fit into memory. Callbacks start when all of them have ended.
  *
  * @param members drafts of jobs: a list, or anything that can be iterated, also with `for await`. A generator
- *   can be
- * iterated once, and so its batch can be dispatched once
+ *   can be iterated once, and so its batch can be dispatched once
  * @returns a draft of the batch. Its result is how many have completed and failed
  * @example
  * await batch(items.map((item) => new ProcessItem().with({ itemId: item.id })))

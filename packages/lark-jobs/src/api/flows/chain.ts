@@ -36,8 +36,7 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
    * The same chain with one more step.
    *
    * @param step a draft; or a function that makes one, with the results of the steps before. They are not
-   *   known yet: they
-   * can be passed on in payloads, and are filled in when the step starts
+   *   known yet: they can be passed on in payloads, and are filled in when the step starts
    * @example
    * chain([FetchJob.with({ url })])
    *   .next(([fetched]) => ResizeJob.with({ file: fetched.path, width: 400 }))

@@ -11,8 +11,8 @@ export abstract class DispatchableFlow<Result = unknown> extends FlowDraft<Resul
    * queued, but for the members of a batch after the first 5,000, which are checked when it is their turn.
    *
    * @returns a handle of the flow
-   * @param options `tx`: it starts exactly if this transaction of the application commits. Such a flow has at
-   *   most 8 MiB, the members of a batch included
+   * @param options `tx`: it starts if and only if this transaction of the application commits. Such a flow
+   *   has at most 8 MiB, the members of a batch included
    * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; FLOW_ENDED if a batch was given up because it was
    *   not filled in time; what the members of a batch throw while they are iterated; the errors of
    *   `Job.dispatch`

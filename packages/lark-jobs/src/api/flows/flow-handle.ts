@@ -61,8 +61,7 @@ export class FlowHandle<Result = unknown> {
    * more.
    *
    * @param options `nodes: false`: without its nodes. `failures`: of a batch, how many of the members that
-   *   did not complete
-   * to name
+   *   did not complete to name
    */
   async status(options: Omit<GetFlowOptions, 'queue'> = {}): Promise<FlowInfo | undefined> {
     return (await this.#flows()).get(this.#which, { ...this.#where, ...options })

@@ -47,7 +47,12 @@ async function meant(flows: Operate['flows'], id: string): Promise<string> {
     : `Did you mean ${near}?`
 }
 
-/** The same error; if a flow has the id that no job has, with the command for it. @param command for flows */
+/**
+ * If a flow has the id that no job has, the error with a hint that names the command for the flow; otherwise
+ * the same error.
+ *
+ * @param command for flows
+ */
 export async function orFlow({ flows }: Operate, error: unknown, command: string): Promise<unknown> {
   if (!JobsError.is(error, 'JOB_NOT_FOUND')) return error
   const found = await flows.find(error.id!).catch(() => undefined)
@@ -57,8 +62,8 @@ export async function orFlow({ flows }: Operate, error: unknown, command: string
 }
 
 /**
- * The error for an id that no job has; if a flow has it, with the command for that; if the store drops jobs,
- * with how.
+ * The error for an id that no job has. If a flow has the id, the hint names the command for it; if the store
+ * drops jobs, the hint says how.
  */
 export async function noJob(operating: Operate, id: string): Promise<unknown> {
   const kept = 'Jobs that have ended are kept for a while only: see lark jobs:failed'

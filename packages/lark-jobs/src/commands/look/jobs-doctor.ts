@@ -12,7 +12,7 @@ const colors = { error: 'red', warning: 'yellow', ok: 'green' } as const
 export class JobsDoctorCommand extends Command {
   readonly key = 'jobs:doctor'
   override description = 'Check the store, the queues and the workers, and say what to do'
-  strict = flag.boolean('Exit with 1 also if there are only warnings')
+  strict = flag.boolean('Exit with 1 even if there are only warnings')
 
   async handle(): Promise<number> {
     await using jobs = Jobs

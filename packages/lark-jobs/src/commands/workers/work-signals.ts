@@ -77,14 +77,16 @@ export class WorkSignals {
   readonly #quiet = (): void => {
     if (this.#isQuiet || this.#stops > 0) return
     this.#isQuiet = true
-    this.#say('Quiet: takes no more, and finishes what runs. SIGTERM stops it.')
+    this.#say('Quiet: takes no more jobs, and finishes the running ones. SIGTERM stops it.')
     this.#serving?.quiet()
   }
 
   readonly #stop = (): void => {
     this.#stops++
     if (this.#stops === 1)
-      this.#say(`Stopping: finishes what runs, ${STOP_DEADLINE / 1_000} s at most. Again to stop now.`)
+      this.#say(
+        `Stopping: the running jobs have ${STOP_DEADLINE / 1_000} s to finish. A second Ctrl-C or SIGTERM stops at once.`,
+      )
     void this.#serving!.stop(this.#stops === 1 ? STOP_DEADLINE : 0, this.#stops < 3 ? undefined : 0)
   }
 }

@@ -22,7 +22,7 @@ export class NonRetryableError extends Error {
   }
 }
 
-/** Makes an error of another class one that is not retried. */
+/** Marks an error of another class as one that is not retried. */
 export function asNonRetryable<E extends Error>(error: E): E {
   Object.defineProperty(error, brand, { value: true })
   return error

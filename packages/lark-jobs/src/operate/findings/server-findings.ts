@@ -151,7 +151,7 @@ function checkReplicas(
   else if (isNeeded && needsReplicas === false)
     found.warn(
       'replicas',
-      'accepts jobs also while it is cut off from its replicas: after a failover, these are lost',
+      'accepts jobs even while it is cut off from its replicas: after a failover, these are lost',
       'CONFIG SET min-replicas-to-write 1, and the same in its configuration file',
     )
   else if (online.length > 0)

@@ -60,7 +60,7 @@ export interface FlowInfo extends FlowRef {
   within?: number
   /** Why it ended without completing, or why it ends. */
   reason?: string
-  /** The same in words, if somebody wrote some. */
+  /** The reason in words, if somebody gave one. */
   because?: string
   /** The name of the node that failed first. */
   failedNode?: string

@@ -1,6 +1,6 @@
 /**
  * Hides the parts of a payload that people must not see. The paths are stored with the job
- * (`options.redact`), so that whatever shows it hides them, also if it does not have the class.
+ * (`options.redact`), so that whatever shows it hides them, even if it does not have the class.
  */
 export const HIDDEN = '[redacted]'
 

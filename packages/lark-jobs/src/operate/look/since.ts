@@ -19,7 +19,7 @@ export function sinceInstant(since: Date | Duration | undefined, now: number): n
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!
 }
 
-/** The same; the store is asked for its time only if the condition needs it. */
+/** The instant that a condition means. Asks the store for its time only if the condition needs it. */
 export async function sinceInstantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
   const isAgo = since !== undefined && !(since instanceof Date)
   return sinceInstant(since, isAgo ? await store.now() : 0)

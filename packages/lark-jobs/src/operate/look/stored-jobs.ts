@@ -151,7 +151,7 @@ export async function locateAt(open: OpenQueues, place: JobPlace): Promise<JobRe
   return locateFollowed(open, place, false)
 }
 
-/** The same without payload and log. @throws UNKNOWN_QUEUE */
+/** The job at a place, without payload and log; undefined if it is not there. @throws UNKNOWN_QUEUE */
 export async function statusAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,

@@ -15,11 +15,11 @@
  * **Progress.** An entry that says so sets the failures and crashes of the job to 0: a job fails for what it
  * did since it got further, and not because it lived through many deployments.
  *
- * **Signals.** A signal is kept for a job that has not ended, whether or not it waits for one; for an id that
- * the application chose also before there is a job, for `EARLY_MEMORY`. Signals are kept in the order in
- * which they came, and none is taken away: the entries say which ones the job has taken. A signal with a key
- * is kept once for its name. Those that came early to a partition to which the job is moved are behind those
- * that it brings, and make it due if it waits for one.
+ * **Signals.** A signal is kept for a job that has not ended, whether or not it waits for one. If the
+ * application chose the id, it is kept even before there is a job, for `EARLY_MEMORY`. Signals are kept in
+ * the order in which they came, and none is taken away: the entries say which ones the job has taken. A
+ * signal with a key is kept once for its name. Those that came early to a partition to which the job is moved
+ * are behind those that it brings, and make it due if it waits for one.
  *
  * **Suspended.** The outcome `suspended` puts a job back until a time, or until a signal comes with one of
  * the names in `waits`. `heard` says how many signals the run knew: if there are more, the job is due at
@@ -74,7 +74,7 @@ export interface NewSignal {
   text: string
   /** The sender's own: a second signal of this name with the same key is `known`. */
   key?: string
-  /** Keep it also if there is no such job yet. */
+  /** Keep it even if there is no such job yet. */
   mayBeEarly?: boolean
 }
 

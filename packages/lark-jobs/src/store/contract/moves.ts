@@ -16,7 +16,7 @@
  * **On its way** a job counts nowhere, and nobody sees it. But its id is taken, and who asks for its fate is
  * told that it is `present`.
  *
- * **Once.** Each move of a job has a later instant (`JobOptions.movedAt`), also if its id was free in
+ * **Once.** Each move of a job has a later instant (`JobOptions.movedAt`), even if its id was free in
  * between, and another job has it. A `put` that comes late, because its process stood still, finds the job,
  * or that it has gone on from there, and changes nothing. The job of the put is kept for `MOVED_LEAST` at
  * least when it has ended, so it is there to be found.

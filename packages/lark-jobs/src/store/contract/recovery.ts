@@ -34,7 +34,7 @@ export interface RecoverOptions {
   cause?: string
   /** The caller that takes the jobs back. The store notes it for their worker (`lost-workers.ts`). */
   by?: string
-  /** Asks for effects, and acknowledges some: also when `until` has passed. */
+  /** Asks for effects, and acknowledges some, even when `until` has passed. */
   effects?: EffectsWanted | undefined
 }
 

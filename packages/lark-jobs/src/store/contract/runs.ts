@@ -13,7 +13,8 @@ import { parsed } from './rules/unreadable.ts'
  */
 export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
 /**
- * Beyond this number the oldest are removed, also if nobody asks for the sum and so nobody has added them.
+ * The most records of ended workers. The oldest beyond it are removed, even if they were never added to the
+ * sum because nobody asked for it.
  */
 export const MOST_ENDED = 200
 /** The most names in the sum. The rest counts under one name. */

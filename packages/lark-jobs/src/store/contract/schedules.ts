@@ -137,7 +137,7 @@ export interface Schedules {
    *
    * @param bound of the queue, for the jobs
    * @param isRelied somebody relies on what was written: the answer waits for what a dispatch waits for
-   * (`StoreOptions.durability`). A tick need not wait: a server that loses it hands out its schedule again
+   *   (`StoreOptions.durability`). A tick need not wait: a server that loses it hands out its schedule again
    * @returns one answer for each, in their order
    */
   write(

@@ -57,7 +57,7 @@
  *
  * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while a job with this id is
  * kept, or with `reuse` is queued in the place of one that has ended. A job whose class has not heard of its
- * end is in the way in any case, also if it was removed: the hook must be over before a new job may begin.
+ * end is in the way in any case, even if it was removed: the hook must be over before a new job may begin.
  * Else a removed job is not in the way, whatever the store still remembers of it.
  *
  * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until

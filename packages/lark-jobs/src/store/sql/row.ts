@@ -158,7 +158,7 @@ export function isSuspectRow({ crashes, options }: Pick<JobRow, 'crashes' | 'opt
   return crashes > 0 && isSuspect({ crashes, options: optionsOf({ options }) })
 }
 
-/** The options of a row; undefined also if they cannot be read. */
+/** The options of a row; undefined if it has none, or if they cannot be read. */
 export function optionsOf({ options }: Pick<JobRow, 'options'>): JobOptions | undefined {
   return options === null ? undefined : readOptions(options).options
 }

@@ -58,7 +58,7 @@ export class Presence {
     return found !== undefined && isSame(found, this.#file)
   }
 
-  /** The same, but a positive result may be a tenth of a second old. */
+  /** Like `isThere()`, but a positive result may be a tenth of a second old. */
   wasThere(): boolean {
     const now = performance.now()
     if (now < this.#lookAt) return true

@@ -1,5 +1,5 @@
 /**
- * The health thread: answers health checks and Prometheus for a worker, also while a handler blocks the
+ * The health thread: answers health checks and Prometheus for a worker, even while a handler blocks the
  * worker's event loop. The worker says each second how it is (`Vitals`); a worker that says nothing is not
  * well. What needs the store, the thread asks the worker for. The worker's side is `health-server.ts`.
  */

@@ -1,6 +1,6 @@
 /**
- * The answer to a scrape: the metrics of the whole store. RisingCounts never fall in the answers of one
- * process, also if the store has lost its last writes: only what has come since the look before is added.
+ * The answer to a scrape: the metrics of the whole store. Counters never fall in the answers of one
+ * process, even if the store has lost its last writes: only what has come since the look before is added.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { countsByKey } from '../../operate/measures/measurement.ts'
@@ -19,7 +19,7 @@ export async function scrape(jobs: Operated): Promise<string> {
   return metricsOf(look, known.heard(look), findings)
 }
 
-/** RisingCounts that never fall. */
+/** Counters that never fall. */
 export class RisingCounts {
   readonly #last = new Map<string, RunCounts>()
   readonly #totals = new Map<string, KeyCounts>()

@@ -29,7 +29,7 @@ export class FairOrder {
   readonly #slots: Pick<Slots, 'concurrency'>
   /** Claimers that may have jobs, or whose call is under way: they share the slots. */
   readonly #busy: RoundRobin
-  /** The same without those whose store does not answer. Only by weight. */
+  /** The busy claimers without those whose store does not answer. Only by weight. */
   readonly #present: RoundRobin
   /** Claimers that may call: for jobs, or with outcomes, because a claim on the way costs nothing. */
   readonly #asking: RoundRobin
@@ -37,9 +37,9 @@ export class FairOrder {
   readonly #hungry: RoundRobin
   readonly #calling = new Set<Claimer>()
   readonly #settling = new Set<Claimer>()
-  /** Claimers that need a call also without a free slot: they have outcomes, or few prefetched jobs left. */
+  /** Claimers that need a call even without a free slot: they have outcomes, or few prefetched jobs left. */
   readonly #pressing = new Set<Claimer>()
-  /** The same without those that are fast and could prefetch less than a turn: see `pressing`. */
+  /** The pressing ones without those that are fast and could prefetch less than a turn: see `pressing`. */
   readonly #urgent = new Set<Claimer>()
   /** Only by weight. */
   readonly #shares: WeightedShares | undefined
@@ -161,9 +161,9 @@ export class FairOrder {
   }
 
   /**
-   * The same for one claimer, by how long its own jobs keep their slots: beside a slow queue, a fast one
-   * still has a whole turn. (One slot, beside jobs of 3 ms at a server, `intake.test.ts`: 4,960 starts a
-   * second instead of 330.)
+   * How many jobs of one claimer start in a row, by how long they keep their slots: beside a slow queue, a
+   * fast one still has a whole turn. (One slot, beside jobs of 3 ms at a server, `intake.test.ts`: 4,960
+   * starts a second instead of 330.)
    *
    * @param row by the whole worker, which counts until a job of the claimer has ended
    */

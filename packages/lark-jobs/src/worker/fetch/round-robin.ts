@@ -1,6 +1,6 @@
 /**
  * Claimers in the order of their turns: first the queues among each other, then the partitions within a
- * queue. The one whose last turn is longest ago comes first, also if it left the round meanwhile: a claimer
+ * queue. The one whose last turn is longest ago comes first, even if it left the round meanwhile: a claimer
  * that was busy settling must not lose its place. By weight, the queue comes first that has had least
  * (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
  */

@@ -196,7 +196,7 @@ export class Maintenance extends Part {
 
   #tick(): Promise<void> {
     if (this.standstill.tick()) this.#forgive(false)
-    // It ticks also while a round is under way: a slow store does not mean that this process stood still.
+    // It ticks even while a round is under way: a slow store does not mean that this process stood still.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {

@@ -27,7 +27,7 @@ export class StoreClock {
     return this.at(performance.now())
   }
 
-  /** The same, for a time by `performance.now()`. */
+  /** Milliseconds since 1970, by the store, of a time by `performance.now()`. */
   at(time: number): number {
     return time + this.#offset
   }

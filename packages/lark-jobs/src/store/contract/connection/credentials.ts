@@ -110,7 +110,7 @@ export class CredentialSource {
     this.#askFrom = refusals === 1 ? now : now + ms
     if (refusals === 2 && this.#renews)
       process.emitWarning(
-        `${server} refuses what credentials() returned, also after another call. Lark calls it again, more and more rarely`,
+        `${server} refuses what credentials() returned, even after a second call. Lark goes on calling it, more and more rarely`,
         { code: 'LARK_CREDENTIALS' },
       )
     this.#plan(ms)

@@ -126,7 +126,7 @@ export class Connection {
    * @param deadline the deadline of the verb to which this command belongs
    * @param isSure whether the answer counts only if it came from the primary: see `sure`
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal if the error is not about the server's
-   * condition; Unencodable
+   *   condition; Unencodable
    */
   async send(build: Build, deadline = this.deadline(), _key?: string, isSure = false): Promise<unknown> {
     for (;;) {

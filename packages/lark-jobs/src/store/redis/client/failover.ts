@@ -5,7 +5,7 @@
  * puts the server in doubt, until the Sentinels or the other nodes of the cluster have said which server is
  * the primary.
  *
- * The same is asked before a link is used whose greeting was late, or during whose greeting a failover was
+ * They are also asked before a link is used whose greeting was late, or during whose greeting a failover was
  * announced.
  *
  * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case

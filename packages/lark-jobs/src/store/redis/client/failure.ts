@@ -9,8 +9,7 @@ export class Refusal extends Error {
 
   /**
    * @param said the server's text. For an unknown command it repeats the arguments, which may contain a
-   *   password or a
-   * payload
+   *   password or a payload
    */
   constructor(said: string) {
     super(said.replace(/,? with args beginning with:[\s\S]*$/, ''))

@@ -27,8 +27,7 @@ interface PendingReply {
 
 /**
  * @param timeout milliseconds to connect and to be greeted, unless the address has a `connectTimeout`: a
- *   server that
- * accepts connections and then says nothing counts as unreachable
+ *   server that accepts connections and then says nothing counts as unreachable
  * @param signal gives up the attempt
  * @throws Refusal if the server refuses us, or the error of the connection
  */

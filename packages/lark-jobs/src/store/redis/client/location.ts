@@ -42,8 +42,7 @@ const sentinelKeys = 'name nodes username password credentials tls'
 
 /**
  * @param role what the process does, which the server shows in the connections' names; without it,
- *   connections have no
- * name
+ *   connections have no name
  * @throws STORE_INVALID
  */
 export function parseLocation(given: string | RedisServers, role?: Role): Location {

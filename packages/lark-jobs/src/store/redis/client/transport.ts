@@ -18,7 +18,7 @@ export interface Transport {
    * Sends a command. All keys in it have the same hash tag.
    * @param key one of the command's keys. The default is its first argument
    * @param isSure whether an answer counts only if it came from the primary: a late answer must be confirmed
-   * (`failover.ts`)
+   *   (`failover.ts`)
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal if the error is not about the server's
    *   condition
    */

@@ -161,7 +161,7 @@ export function pausedGroups({ database, id, now }: Partition): PausedGroup[] {
   return rows.map(({ name, until, paused }) => pausedGroup(name, until, paused))
 }
 
-/** The same, unless the group is already paused for longer. */
+/** Pauses a group, unless it is already paused for longer. */
 export function pauseGroupMore(partition: Partition, group: string, until: number): void {
   if (until > pausedUntil(partition, laneName(group))) pauseGroup(partition, group, until)
 }

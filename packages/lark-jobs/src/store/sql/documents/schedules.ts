@@ -198,7 +198,7 @@ function store({ database, id: own, now }: Partition, each: ScheduleWrite): numb
     : database.get<Numbered>(change, now, ...values, own, id, rev)?.rev
 }
 
-/** Whether a change takes more room on the disk: the others must succeed also when it is almost full. */
+/** Whether a change takes more room on the disk: the others must succeed even when it is almost full. */
 function isMore(each: ScheduleWrite): boolean {
   return (each.jobs !== undefined && each.jobs.length > 0) || ('definition' in each && each.rev === 0)
 }

@@ -69,7 +69,7 @@ export class FlowTally {
   #hasNews = false
   /** How many more members count as cancelled than before. */
   #cancelled = 0
-  /** Bytes of results, by the row and by this transaction. */
+  /** Bytes of results: `kept` by the row, and `added` by this transaction. */
   #results: { kept: number; added: number } | undefined
 
   private constructor(partition: Partition, row: FlowRow) {

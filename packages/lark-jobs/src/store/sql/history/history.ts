@@ -1,6 +1,6 @@
 /**
  * The hours and days of a partition (`contract/history.ts`). The first transaction of a later hour rolls up
- * the minutes of the hours before. Until then they stay in the table `minutes`, also if no process lives for
+ * the minutes of the hours before. Until then they stay in the table `minutes`, even if no process lives for
  * weeks.
  */
 import { DAY, firstBucket, type History, HOUR, historyOf } from '../../contract/history.ts'

@@ -38,7 +38,7 @@ const MAX_LIMIT = 1_000
 /** The place of a job, and the bytes that showing it takes. */
 type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
   bytes: number
-  /** The same without its payload. */
+  /** The bytes that showing it takes without its payload. */
   leanBytes: number
   /** Only for an active job. */
   lease?: Lease

@@ -101,7 +101,7 @@ local function note_taken(caller, ids)
   end
 end
 
--- A write, so that a server which accepts no writes refuses the call also if it comes too late to do
+-- A write, so that a server which accepts no writes refuses the call even if it comes too late to do
 -- anything.
 redis.call('ZREM', key('leases'), '')
 local heard = 0

@@ -6,7 +6,7 @@
 -- ARGV[3]  name
 -- ARGV[4]  text
 -- ARGV[5]  key, or ''
--- ARGV[6]  1 if the signal is kept also if there is no such job, else ''
+-- ARGV[6]  1 if the signal is kept even if there is no such job, else ''
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(log m) for m delayed jobs; with a key O(n) for n signals of the job
 -- needs: start, numbered, calls, locate, gone, place, lanes, counters, notice, ring, rouse, suspended, recordings

@@ -48,8 +48,8 @@ local function remove_flow(id)
 end
 
 -- Hands out flows. `lease_ms`: milliseconds. `step`: by how much a number rises. `left`: how many bytes the
--- answer may still carry. `anyway`: one flow also if it is larger. Returns them, and whether some were not
--- there any more.
+-- answer may still carry. `anyway`: hands out one flow even if it is larger. Returns them, and whether
+-- some were not there any more.
 local function hand_out_flows(ids, lease_ms, step, left, anyway)
   local handed, leases, is_any_gone, till = {}, {}, false, string.format('%.0f', now + lease_ms)
   for _, id in ipairs(ids) do

@@ -34,8 +34,8 @@ local function read_kept(text)
   return tonumber(text) or text
 end
 
--- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000
--- more.
+-- Removes the oldest jobs of a state until `kept` are left, but at most `added` and 1,000 more. `added`: how
+-- many jobs have just come into the state.
 local function trim(state, kept, added)
   if type(kept) == 'string' then
     local gone = failed_jobs().next_to_go(kept)

@@ -1,7 +1,7 @@
 -- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died,
 -- or is about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL
--- may forbid a ring, which must not break the verb; hence pcall. Returns how many heard it. `anyway`: also if
--- the queue is paused.
+-- may forbid a ring, which must not break the verb; hence pcall. Returns how many heard it. `anyway`: rings
+-- even if the queue is paused.
 -- needs: start, pause
 -- gives: ring_counts, ring
 
