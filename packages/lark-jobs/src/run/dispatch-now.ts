@@ -24,8 +24,9 @@ import { tell } from './last-hook.ts'
 import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
-import { NowRun } from './now-run.ts'
+import { NowRun, type NowRunOptions } from './now-run.ts'
 import type { RecordedNow, SentNow } from './steps-now.ts'
+import { type HandleNow, undoneNow } from './undone-now.ts'
 
 /** There is one attempt, whatever the class says. */
 const once = { tries: 1, retryUntil: 0 }
@@ -35,7 +36,7 @@ export class DispatchNow {
   readonly #times: () => WaitTimes | undefined
   /** By id. */
   readonly #runs = new Map<string, NowRun>()
-  #around: (Pick<Around, 'middleware' | 'make'> & { calls: HookCalls | undefined }) | undefined
+  #around: (Omit<Around, 'hooks'> & { calls: HookCalls | undefined }) | undefined
 
   /**
    * @param load loads the middleware and hooks; called again until it has succeeded once
@@ -82,49 +83,61 @@ export class DispatchNow {
     const { name } = jobClass
     const { timeout, queueName } = given === undefined ? jobClass : settingsOf(given, jobClass)
     const text = writePayload(payload, jobClass)
-    const { middleware, calls, make } = this.#around ?? (await this.#read())
+    const { middleware, calls, make, telemetry } = this.#around ?? (await this.#read())
     const id = newId()
     const heard = { id, key: jobClass.key, failures: 0, crashes: 0, queuedAt: Date.now(), options: once }
     const event = <T extends object>(more: T, result?: string) =>
       Object.assign(new EventJob(heard, name, queueName, text, jobClass, result), { waited: 0 }, more)
     const began = performance.now()
     const took = () => performance.now() - began
-    const failed = async (error: unknown) => {
+    const child = async ({ Class, payload }: ChildDraft) => this.#run(classOf(Class), payload)
+    const options: NowRunOptions = {
+      ...{ id, name, timeout, hasSteps: true, child, times: this.#times() },
+      processing: telemetry && {
+        step: (step, act) => telemetry.step({ id, queue: queueName, key: jobClass.key }, step, act),
+      },
+    }
+    const now = new NowRun(options)
+    const { run } = now
+    const chain = [...middleware, ...jobClass.middleware]
+    const handle: HandleNow = async (now, within) => {
+      const copy = readPayload(text, jobClass)
+      const seen = new SeenJob(now.run, jobClass, queueName, copy)
+      const called = async (job: JobLike) => through(chain, seen, () => within(job.handle(copy)))
+      return decided(now.run, () =>
+        now.through(() =>
+          given === undefined && make !== undefined
+            ? withMade(make, jobClass, now.run, copy, called)
+            : inRun(given ?? new jobClass.Class(), now.run, called),
+        ),
+      )
+    }
+    /** @returns with which error it ends */
+    const failed = async (thrown: unknown) => {
+      const undoes = now.stepsIfAny?.hasUndos === true
+      const error = undoes ? await undoneNow(thrown, now.recorded!.journal, options, handle) : thrown
       const last = new NowRun({ id, name, timeout })
       await tell(jobClass, last.run, { kind: 'failed', error }, text, make).finally(() => last.end())
       calls?.call('failed', event({ took: took(), error, last: true }))
+      return error
     }
-    const child = async ({ Class, payload }: ChildDraft) => this.#run(classOf(Class), payload)
-    const now = new NowRun({ id, name, timeout, hasSteps: true, child, times: this.#times() })
-    const { run } = now
     this.#runs.set(id, now)
     calls?.call('started', event({}))
     try {
-      const copy = readPayload(text, jobClass)
-      const seen = new SeenJob(run, jobClass, queueName, copy)
-      const chain = [...middleware, ...jobClass.middleware]
-      const handle = async (job: JobLike) => {
-        const returned = await through(chain, seen, () => job.handle(copy))
-        await now.checkSteps()
-        return returned
-      }
-      const isMade = given === undefined && make !== undefined
-      const result = await decided(run, () =>
-        (isMade
-          ? withMade(make, jobClass, run, copy, handle)
-          : inRun(given ?? new jobClass.Class(), run, handle)
-        ).finally(() => now.end()),
-      )
-      if (result === false) await failed(returnedFalse())
-      else if (calls?.has('completed'))
-        calls.call('completed', event({ took: took() }, resultText(result, name)))
-      return result
-    } catch (error) {
-      if (run.decision?.kind === 'released') {
+      const result = await handle(now, (handled) => handled).catch(async (error) => {
+        if (run.decision?.kind !== 'released') throw await failed(error)
         const { in: ms, because } = run.decision
         calls?.call('released', event({ took: took(), in: ms, ...defined({ because }) }))
-      } else await failed(error)
-      throw error
+        throw error
+      })
+      if (result === false) {
+        const refused = returnedFalse()
+        const error = await failed(refused)
+        // That something is left to be undone is worse.
+        if (error !== refused) throw error
+      } else if (calls?.has('completed'))
+        calls.call('completed', event({ took: took() }, resultText(result, name)))
+      return result
     } finally {
       now.end()
       this.#runs.delete(id)
@@ -132,9 +145,9 @@ export class DispatchNow {
   }
 
   async #read() {
-    const { middleware, hooks, make } = await this.#load()
+    const { middleware, hooks, make, telemetry } = await this.#load()
     const calls = hooks && new HookCalls(hooks, (text) => print('lark-jobs', undefined, 'warn', text))
-    this.#around = { middleware, calls, make }
+    this.#around = { middleware, calls, make, telemetry }
     return this.#around
   }
 }

@@ -133,7 +133,7 @@ export interface Around {
   hooks: Hooks | undefined
   /** Makes the jobs. Undefined: `new` does. */
   make: Make | undefined
-  /** Is told of what a worker runs. Undefined: nothing is. */
+  /** Is told of what runs. Undefined: nothing is. */
   telemetry: TelemetryCalls | undefined
 }
 

@@ -4,24 +4,17 @@
  */
 import type { LogLevel } from '../model/record.ts'
 import { LONGEST_TIMER, Run, timedOut, type Writer } from '../model/run/run.ts'
-import type { ChildDraft } from '../step/child.ts'
 import type { Steps } from '../step/steps.ts'
-import type { WaitTimes } from '../step/wait-times.ts'
 import type { NewSignal } from '../store/contract/store.ts'
 import { print } from './job-log.ts'
-import type { RecordedNow, SentNow, StepsNow } from './steps-now.ts'
+import type { RecordedNow, SentNow, StepsNow, StepsNowOptions } from './steps-now.ts'
 
-export interface NowRunOptions {
+export interface NowRunOptions extends StepsNowOptions {
   id: string
-  name: string
   /** Milliseconds. */
   timeout: number
   /** Whether it may have steps: it runs `handle`. */
   hasSteps?: boolean
-  /** Runs another job in this process. */
-  child?: (draft: ChildDraft) => Promise<unknown>
-  /** Default: the time of the process. */
-  times?: WaitTimes | undefined
 }
 
 export class NowRun implements Writer {
@@ -33,6 +26,7 @@ export class NowRun implements Writer {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #loading: Promise<Steps> | undefined
+  #isOver = false
   #steps: StepsNow | undefined
   /** Signals that came before its first step. */
   readonly #early: NewSignal[] = []
@@ -57,6 +51,11 @@ export class NowRun implements Writer {
     return this.#loading
   }
 
+  /** Loaded, if the job has used one. */
+  get stepsIfAny(): Steps | undefined {
+    return this.#steps?.steps
+  }
+
   /** What its steps have recorded. */
   get recorded(): RecordedNow | undefined {
     return this.#steps && { key: this.#options.name, journal: this.#steps.journal }
@@ -78,25 +77,34 @@ export class NowRun implements Writer {
     this.#steps?.steps.abort(reason)
   }
 
-  /** @throws STEP_NOT_AWAITED if steps have not ended */
-  async checkSteps(): Promise<void> {
-    await this.#loading
-    const unawaited = this.#steps?.steps.notAwaited
-    if (unawaited !== undefined) throw unawaited
+  /** Calls the handler. @throws what it throws; STEP_NOT_AWAITED if steps have not ended */
+  async through(handle: () => Promise<unknown>): Promise<unknown> {
+    try {
+      const returned = await handle()
+      await this.#loading
+      const unawaited = this.#steps?.steps.notAwaited
+      if (unawaited !== undefined) throw unawaited
+      this.end()
+      return returned
+    } catch (error) {
+      this.end(error)
+      throw error
+    }
   }
 
-  /** The handler has ended. */
-  end(): void {
+  /** The handler has ended. @param thrown what it threw */
+  end(thrown?: unknown): void {
     clearTimeout(this.#timer)
-    this.#steps?.steps.end(undefined)
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#steps?.end(thrown)
     // While a handler blocks the event loop, the timer cannot fire.
     if (this.#used >= this.#options.timeout) this.#late()
   }
 
   async #load(): Promise<Steps> {
     const { StepsNow } = await import('./steps-now.ts')
-    const { name, times, child } = this.#options
-    this.#steps = new StepsNow(this.run, name, times, (rests) => this.#rests(rests), child!)
+    this.#steps = new StepsNow(this.run, this.#options, (rests) => this.#rests(rests))
     for (const signal of this.#early) this.#steps.sent(signal)
     return this.#steps.steps
   }

@@ -21,8 +21,6 @@ import { insideOfJob } from '../options/job-inside.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { type LaterEnd, laterEnd, readLaterEnd } from '../store/contract/rules/undoing.ts'
 import { readable } from '../words/duration.ts'
-import { listed } from '../words/listed.ts'
-import { textOf } from '../words/thrown.ts'
 import { CommandJob } from './command-job.ts'
 import { type Execution, limitOf } from './execution.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -31,6 +29,7 @@ import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { isInTime, retryIn } from './retry-policy.ts'
+import { undoFailed } from './undo-failed.ts'
 
 /**
  * Milliseconds for which a job without a class here is put back: doubled each time, from the first to the
@@ -198,12 +197,7 @@ async function undone(execution: Execution, jobClass: JobClass, handled: Promise
   const { decision, reason } = execution.run
   if (decision?.kind === 'released') return await decided(decision, execution, jobClass)
   if (reason !== undefined) return later(undoing, 0)
-  const what = found.kind === 'failed' ? listed(found.steps.slice(0, 5)) : 'its steps'
-  const error = new JobsError(
-    'UNDO_FAILED',
-    `${jobClass.name}: ${what} could not be undone: ${textOf(found.error)}. ${wouldEnd(readLaterEnd(undoing))}`,
-    { hint: 'Undo by hand what is left', cause: found.error },
-  )
+  const error = undoFailed(jobClass.name, found, readLaterEnd(undoing))
   return found.kind === 'failed' ? failedForGood(error, execution) : await failure(error, execution, jobClass)
 }
 
@@ -214,11 +208,6 @@ function endOf(end: LaterEnd, execution: Execution): Outcome {
   }
   execution.cancelled = end
   return { kind: 'cancelled', reason: end.reason }
-}
-
-/** Why its steps were undone: nothing else that is kept of the job says it. */
-function wouldEnd(end: LaterEnd): string {
-  return end.kind === 'failed' ? `It had failed: ${end.error.message}` : 'It had been cancelled'
 }
 
 function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined {

@@ -1,6 +1,7 @@
 /**
  * The steps of a job that `dispatchNow` runs. What they record is kept nowhere: the job is never suspended,
- * and no later run needs it. Waits wait in this process, and signals come from handles in this process.
+ * and only a run that undoes them needs it. Waits wait in this process, and signals come from handles in this
+ * process.
  */
 import { defined } from '@s18i/lark/internal'
 import { childSignal, writeChildEnd } from '../flow/child.ts'
@@ -9,6 +10,7 @@ import { newId } from '../model/id.ts'
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import { resultText } from '../model/payload.ts'
 import type { Run } from '../model/run/run.ts'
+import type { Processing } from '../model/run/telemetry.ts'
 import { classOf } from '../options/job-class.ts'
 import type { ChildDraft } from '../step/child.ts'
 import { Steps } from '../step/steps.ts'
@@ -22,27 +24,40 @@ export interface RecordedNow {
   journal: Journal
 }
 
+export interface StepsNowOptions {
+  /** Of the class. */
+  name: string
+  /** Default: the time of the process. */
+  times?: WaitTimes | undefined
+  /** Undefined: there is no telemetry. */
+  processing?: Pick<Processing, 'step'> | undefined
+  /** Runs another job in this process. */
+  child?: (draft: ChildDraft) => Promise<unknown>
+  /** What the run before has recorded, if this one undoes it. */
+  journal?: Journal
+}
+
 /** What became of a signal. */
 export type SentNow = Extract<SignalVerdict, 'kept' | 'known' | 'full'>
 
 export class StepsNow {
   readonly steps: Steps
-  readonly #signals: KeptSignal[] = []
-  /** For the tokens of approvals. */
-  readonly #entries: string[] = []
+  readonly #signals: KeptSignal[]
+  /** For the tokens of approvals, and the run that undoes. */
+  readonly #entries: string[]
   /** Name and key of the signals that have one. */
   readonly #keys = new Set<string>()
 
-  /** @param rests told whether the run only waits @param child runs another job in this process */
+  /** @param rests told whether the run only waits */
   constructor(
     run: Run,
-    name: string,
-    times: WaitTimes | undefined,
+    { name, times, processing, journal, child }: StepsNowOptions,
     rests: (rests: boolean) => void,
-    child: (draft: ChildDraft) => Promise<unknown>,
   ) {
+    this.#entries = [...(journal?.entries ?? [])]
+    this.#signals = [...(journal?.signals ?? [])]
     this.steps = new Steps({
-      job: { id: run.id, runs: 1, crashes: 0, failures: 0 },
+      job: { id: run.id, runs: 1, crashes: 0, failures: 0, ...defined({ journal }) },
       name,
       get reason() {
         return run.reason
@@ -58,9 +73,10 @@ export class StepsNow {
       suspend: undefined,
       ready: async (draft) => ({
         place: { flow: newId(), home: classOf(draft.Class).queueName },
-        begin: async ({ flow }) => void this.#ends(flow, child(draft), draft.Class.name),
+        begin: async ({ flow }) => void this.#ends(flow, child!(draft), draft.Class.name),
         goesOn: async () => false,
       }),
+      processing,
       times,
       rests,
     })
@@ -74,6 +90,11 @@ export class StepsNow {
     this.#signals.push({ name, text })
     this.#answer()
     return 'kept'
+  }
+
+  /** The handler has ended. @param thrown what it threw */
+  end(thrown: unknown): void {
+    this.#entries.push(...(this.steps.end(thrown)?.entries ?? []))
   }
 
   get journal(): Journal {

@@ -58,7 +58,7 @@ import {
 import type { StepsAround } from './steps-around.ts'
 import { Turns } from './turns.ts'
 import { UNDO_TRIES, Undoing, type UndoneSteps } from './undoing.ts'
-import { waitTimes } from './wait-times.ts'
+import { passed, waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
 
 export class Steps {
@@ -516,8 +516,8 @@ export class Steps {
     const result = before?.kind === 'result' ? convert(before.value, how.from) : this.#childResultOf(before)
     for (;;) {
       const left = until - this.#now()
-      if (left > times.short) return { in: left }
-      if (left > 0) await new Promise<void>((over) => times.after(left, over))
+      if (left > times.short && this.#around.suspend !== undefined) return { in: left }
+      if (left > 0) await passed(left, times, this.#around.rests)
       if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${id}/${key}/undo`, attempt: failed + 1 }
       try {

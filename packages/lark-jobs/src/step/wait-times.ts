@@ -37,3 +37,14 @@ function after(ms: number, act: () => void): () => void {
 }
 
 export const waitTimes: WaitTimes = { short: 1_000, after }
+
+/** Resolves after some milliseconds. @param rests told that the run only waits meanwhile */
+export async function passed(
+  ms: number,
+  times: WaitTimes,
+  rests: ((rests: boolean) => void) | undefined,
+): Promise<void> {
+  rests?.(true)
+  await new Promise<void>((over) => times.after(ms, over, true))
+  rests?.(false)
+}

@@ -261,4 +261,130 @@ describe('a job with steps runs to its end in this process', () => {
     expect(error).toBeInstanceOf(StepError)
     expect(error).toMatchObject({ name: 'TypeError', code: 'card_declined', step: 'charge' })
   })
+
+  /** Records what its undo is told. */
+  const undone = (name: string) => ({ undo: (result: unknown) => call(`undo ${name} ${result}`, undefined) })
+  const book = async (job: Job) => {
+    await job.step('flight', () => call('flight', 1), undone('flight'))
+    await job.step('hotel', () => call('hotel', 2), undone('hotel'))
+  }
+
+  test.each<[string, (job: Job) => unknown, object]>([
+    ['throws', () => Promise.reject(new Error('sold out')), { message: 'sold out' }],
+    ['fails', (job) => job.fail('no'), { message: 'no' }],
+    ['takes too long', (job) => job.step('car', () => wait(3_600_000)), { code: 'JOB_TIMED_OUT' }],
+  ])('a job that %s is undone in reverse, and only then has failed', async (_, then, error) => {
+    class SagaJob extends Job {
+      handle = async (): Promise<unknown> => {
+        await book(this)
+        return then(this)
+      }
+      override failed = (thrown: Error) =>
+        void call(`failed: ${'code' in thrown ? thrown.code : thrown.message}`, 0)
+    }
+    await expect(passing(new SagaJob().dispatchNow())).rejects.toMatchObject(error)
+    expect(done.slice(0, 4)).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1'])
+    expect(done.slice(4)).toEqual([expect.stringMatching(/^failed: (sold out|no|JOB_TIMED_OUT)$/)])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('nothing is undone of a job that completes or is released; of one that returns false it is', async () => {
+    expect(await passing(run(book))).toBeUndefined()
+    await expect(
+      passing(
+        run(async (job) => {
+          await book(job)
+          job.release('1h')
+        }),
+      ),
+    ).rejects.toMatchObject({ code: 'JOB_RELEASED' })
+    expect(done).toEqual(['flight', 'hotel', 'flight', 'hotel'])
+    const refused = run(async (job) => {
+      await book(job)
+      return false
+    })
+    expect(await passing(refused)).toBe(false)
+    expect(done.slice(4)).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1'])
+  })
+
+  test('an undo is tried again after its pause, also after its timeout; one that gives up is named', async () => {
+    const ran = run(async (job) => {
+      await job.step('first', () => 1, undone('first'))
+      await job.step('second', () => 2, {
+        backoff: '2h',
+        timeout: '1m',
+        undo: (_, { attempt }) => {
+          call(`second ${attempt}`, 0)
+          return attempt === 1 ? wait(3_600_000) : Promise.reject(new Error('down'))
+        },
+      })
+      await job.step('third', () => call('third', 3), { undo: () => undefined })
+      return job.step('last', () => Promise.reject(new Error('no')), {
+        undo: (got) => call(`last ${got}`, 0),
+      })
+    })
+    const failed = expect(ran).rejects.toMatchObject({
+      code: 'UNDO_FAILED',
+      message: 'StepsJob: second could not be undone: down. It had failed: no',
+      hint: 'Undo by hand what is left',
+    })
+    await vi.advanceTimersByTimeAsync(12 * 3_600_000)
+    await failed
+    const tries = [1, 2, 3, 4, 5].map((attempt) => `second ${attempt}`)
+    expect(done).toEqual(['third', 'last undefined', ...tries, 'undo first 1'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('on the way to what is undone, what was caught is caught again, and signals are the same', async () => {
+    let id = ''
+    const ran = run(async (job) => {
+      id = job.id!
+      await job.step('charge', () => Promise.reject(new Error('declined'))).catch(() => call('caught', 0))
+      const answer = await job.waitFor(approved)
+      await job.sleep('pause', '1h')
+      await job.step(['for', answer!.value.by], () => 'x', undone('charge'))
+      throw new Error('no')
+    })
+    const failed = expect(passing(ran)).rejects.toThrow('no')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await Jobs.handle(StepsJob, id).send(approved, { by: 'ada' })).toBe(true)
+    await failed
+    expect(done).toEqual(['caught', 'caught', 'undo charge x'])
+  })
+
+  test('middleware is around the run that undoes, too, and its error is JOB_UNDONE', async () => {
+    const seen: unknown[] = []
+    class WrappedJob extends StepsJob {
+      override middleware = () => [
+        (_: unknown, next: () => Promise<unknown>) =>
+          next().catch((error: { code?: string; message: string }) => {
+            seen.push(error.code ?? error.message)
+            throw error
+          }),
+      ]
+    }
+    const handler = async (job: Job) => {
+      await book(job)
+      throw new Error('sold out')
+    }
+    const ran = Object.assign(new WrappedJob(), { handler }).dispatchNow()
+    await expect(passing(ran)).rejects.toThrow('sold out')
+    expect(seen).toEqual(['sold out', 'JOB_UNDONE'])
+  })
 })
+
+/** What a promise gives, after whatever time by the fake timers. */
+async function passing<T>(promise: Promise<T>): Promise<T> {
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  promise.then(over, over)
+  while (!isOver) await vi.advanceTimersByTimeAsync(60_000)
+  return promise
+}
+
+/** Ends after some milliseconds of the fake timers. */
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -199,6 +199,37 @@ class SendJob extends Job {
   handle() {}
 }
 
+test('each call of a step that dispatchNow runs has a span, below that of the application', async () => {
+  await using sdk = new Sdk()
+  class TripJob extends Job {
+    override queueName = 'trips'
+    async handle() {
+      await this.step(['book', 7], () => trace.getTracer('app').startSpan('call').end(), {
+        undo: () => {},
+      })
+      await this.step('pay', () => this.fail('declined'), { tries: 2, backoff: 1 })
+    }
+  }
+  await using jobs = createJobs({ connection: 'sqlite::memory:', telemetry: otel() })
+  await trace.getTracer('app').startActiveSpan('request', async (span) => {
+    await expect(jobs.dispatchNow(new TripJob())).rejects.toThrow('declined')
+    span.end()
+  })
+  const request = idsOf(sdk.spans('request')[0]!)
+  const [book, undo, pay, call] = ['step book', 'undo book', 'step pay', 'call'].map((name) => {
+    const spans = sdk.spans(name)
+    expect(spans).toHaveLength(1)
+    return spans[0]!
+  })
+  for (const span of [book!, undo!, pay!]) expect(idsOf(span).parent).toBe(request.id)
+  expect(idsOf(call!).parent).toBe(idsOf(book!).id)
+  expect(book!.attributes).toEqual({
+    ...{ 'messaging.destination.name': 'trips', 'messaging.message.id': expect.any(String) },
+    ...{ 'lark.job.key': 'TripJob', 'lark.step.name': 'book 7', 'lark.step.attempt': 1 },
+  })
+  expect(pay!.attributes).toMatchObject({ 'error.type': 'NonRetryableError' })
+})
+
 test('a collector gets the spans and metrics of a store by OTLP', async () => {
   await using collected = await collector()
   const spans = new BatchSpanProcessor(new OTLPTraceExporter({ url: `${collected.url}/v1/traces` }))

@@ -245,3 +245,43 @@ test('dispatchNow runs children in its process, each once, made as a worker make
   })
   fake.assertNothingDispatched()
 })
+
+/** Its second undo fails once. */
+class TripJob extends Job {
+  async handle() {
+    await this.step('flight', () => 1, { undo: (got) => void called.push(`undo flight ${got}`) })
+    await this.sleep('cool down', '3d')
+    await this.step('hotel', () => 2, {
+      backoff: '1h',
+      undo: (got, { attempt }) => {
+        called.push(`undo hotel ${got}`)
+        if (attempt === 1) throw new Error('once more')
+      },
+    })
+    this.fail('sold out')
+  }
+  override failed(error: Error) {
+    called.push(error.message)
+  }
+}
+
+test.each<[string, () => Promise<unknown>]>([
+  [
+    'from a queue',
+    () =>
+      new TripJob()
+        .with()
+        .dispatch()
+        .then((job) => job.result()),
+  ],
+  ['by dispatchNow', () => new TripJob().dispatchNow()],
+])(
+  'a job that fails is undone in reverse, and the pauses go by the clock of the fake: %s',
+  async (_, run) => {
+    clear()
+    await using fake = Jobs.fake({ now })
+    await expect(run()).rejects.toMatchObject({ message: expect.stringContaining('sold out') })
+    expect(called).toEqual(['undo hotel 2', 'undo hotel 2', 'undo flight 1', 'sold out'])
+    expect(fake.now).toBe(+now + 3 * day + 3_600_000)
+  },
+)

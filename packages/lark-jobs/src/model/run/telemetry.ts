@@ -17,6 +17,8 @@ export interface TelemetryCalls extends Telemetry {
   sending(dispatch: Dispatch): Sending
   /** The run of a job begins: calls `act` in the context of the run. */
   processing(run: TracedRun, act: () => void): Processing
+  /** The function of a step is called of a job that `dispatchNow` runs: calls it in a context of its own. */
+  step<T>(job: TracedJob, step: TracedStep, act: () => Promise<T>): Promise<T>
   /** The process of a run has died, and the job was taken back. */
   crashed(run: CrashedRun): void
   /**
@@ -53,6 +55,14 @@ export interface Sent {
   id?: string | undefined
   /** How many were not queued, for example because of a lock. 1 for a flow that was there already. */
   rejected?: number
+}
+
+/** Whose step it is. */
+export interface TracedJob {
+  id: string
+  queue: string
+  /** The key of its class. */
+  key: string
 }
 
 export interface TracedRun {

@@ -33,6 +33,7 @@ import type {
   Sending,
   Sent,
   TelemetryCalls,
+  TracedJob,
   TracedRun,
   TracedStep,
 } from '../../model/run/telemetry.ts'
@@ -53,9 +54,34 @@ export class OpenTelemetry implements TelemetryCalls {
   }
 
   processing(run: TracedRun, act: () => void): Processing {
-    const span = new ProcessSpan(this.#tracer, this.#meters, run)
+    const span = new ProcessSpan(this, this.#tracer, this.#meters, run)
     span.within(act)
     return span
+  }
+
+  /** A child of the span that is active where the handler comes to the step: that of the run, or its own. */
+  async step<T>(
+    { id, queue, key }: TracedJob,
+    { what, name, family, attempt }: TracedStep,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    const span = this.#tracer.startSpan(`${what} ${family}`, {
+      attributes: {
+        [attribute.queue]: queue,
+        [attribute.id]: id,
+        [attribute.key]: key,
+        [attribute.step]: name,
+        [attribute.stepAttempt]: attempt,
+      },
+    })
+    try {
+      return await context.with(trace.setSpan(context.active(), span), act)
+    } catch (error) {
+      fail(span, error)
+      throw error
+    } finally {
+      span.end()
+    }
   }
 
   /** A span without a length, at the time at which the job was taken back. */
@@ -112,14 +138,14 @@ class SendSpan implements Sending {
 
 /** The span of a run. */
 class ProcessSpan implements Processing {
-  readonly #tracer: Tracer
+  readonly #telemetry: TelemetryCalls
   readonly #span: Span
   readonly #context: Context
   readonly #meters: Meters
   readonly #run: TracedRun
 
-  constructor(tracer: Tracer, meters: Meters, run: TracedRun) {
-    this.#tracer = tracer
+  constructor(telemetry: TelemetryCalls, tracer: Tracer, meters: Meters, run: TracedRun) {
+    this.#telemetry = telemetry
     this.#meters = meters
     this.#run = run
     const { span, dispatched } = startRun(tracer, run)
@@ -132,26 +158,9 @@ class ProcessSpan implements Processing {
     return context.with(this.#context, act)
   }
 
-  /** A child of the span that is active where the handler comes to the step: that of the run, or its own. */
-  async step<T>({ what, name, family, attempt }: TracedStep, act: () => Promise<T>): Promise<T> {
+  step<T>(step: TracedStep, act: () => Promise<T>): Promise<T> {
     const { job, queue, key } = this.#run
-    const span = this.#tracer.startSpan(`${what} ${family}`, {
-      attributes: {
-        [attribute.queue]: queue,
-        [attribute.id]: job.id,
-        [attribute.key]: key,
-        [attribute.step]: name,
-        [attribute.stepAttempt]: attempt,
-      },
-    })
-    try {
-      return await context.with(trace.setSpan(context.active(), span), act)
-    } catch (error) {
-      fail(span, error)
-      throw error
-    } finally {
-      span.end()
-    }
+    return this.#telemetry.step({ id: job.id, queue, key }, step, act)
   }
 
   ended(how: RunEnd | 'lost', took: number, error?: unknown): void {
