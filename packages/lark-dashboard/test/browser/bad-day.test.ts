@@ -188,7 +188,7 @@ const waiting: [kind: ReasonKind, words: RegExp][] = [
   ['next', /Nothing keeps it from beginning: the next free worker takes it/],
 ]
 /** Reasons that other tests see. */
-const others: ReasonKind[] = ['ended', 'running', 'delayed', 'suspended', 'store']
+const others: ReasonKind[] = ['ended', 'running', 'delayed', 'suspended', 'store', 'undoing']
 
 /** Milliseconds. */
 const LEASE = 30_000

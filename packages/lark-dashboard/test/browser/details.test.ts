@@ -6,9 +6,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chain, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jobs'
+import { chain, createJobs, cron, defineSignal, Job, type Jobs, workflow } from '@s18i/lark-jobs'
 import { operate, type WorkerRecord } from '@s18i/lark-jobs/operate'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Facade, insideOf } from '../../../lark-jobs/src/model/copies.ts'
 import type { Operated } from '../../../lark-jobs/src/operate/operated.ts'
@@ -68,6 +68,19 @@ class FlakyJob extends Job {
   }
 }
 
+const approved = defineSignal<{ by: string }>('approved')
+
+class PublishJob extends Job {
+  override key = 'publish'
+  override queueName = 'articles'
+  override tries = 1
+  async handle() {
+    await this.step('draft', () => 'text', { backoff: '1h', undo: () => Promise.reject(new Error('down')) })
+    const answer = await this.waitFor(approved)
+    throw new Error(`no place for what ${answer!.value.by} approved`)
+  }
+}
+
 let folder: string
 let jobs: Jobs
 let browser: Browser
@@ -78,8 +91,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lark-'))
   jobs = createJobs({
     connection: `sqlite:${join(folder, 'jobs.db')}`,
-    jobs: [MailJob, ImportJob, StepJob, FlakyJob],
-    queues: ['default', 'imports', 'steps', 'flaky'],
+    jobs: [MailJob, ImportJob, StepJob, FlakyJob, PublishJob],
+    queues: ['default', 'imports', 'steps', 'flaky', 'articles'],
   })
   browser = await startBrowser()
   shown = await Shown.start(browser, jobs)
@@ -252,6 +265,40 @@ test('a drawing follows what runs', async () => {
   expect(await inSight()).toBe(true)
   await worker.stop(0)
 }, 60_000)
+
+test('the steps of a job: who may operate lets one run again and sends a signal, and others look; then it is undoing', async () => {
+  const { id } = await jobs.dispatch(new PublishJob().with())
+  await using worker = await jobs.work({ queues: ['articles'], report: silent })
+  const path = `/jobs/${id}?queue=articles&tab=steps`
+  const suspended = async () => (await jobs.find(id))?.suspended
+  await expect.poll(suspended, { timeout: 20_000 }).toEqual(['approved'])
+  const viewer = await shown.open(path, 'view')
+  await viewer.getByRole('row', { name: /draft done .* ms .* ago .* B/ }).waitFor()
+  await viewer.getByRole('row', { name: /approved waiting/ }).waitFor()
+  expect(await viewer.getByRole('button', { name: /Forget|Send approved/ }).count()).toBe(0)
+  await viewer.close()
+  const operator = await shown.open(path, 'operate')
+  const press = (name: string, within: Page | Locator = operator) =>
+    within.getByRole('button', { name, exact: true }).click()
+  await press('Forget', operator.getByRole('row', { name: /draft/ }))
+  await operator.getByRole('row', { name: /draft forgotten/ }).waitFor()
+  expect(await operator.getByRole('row', { name: /draft/ }).getByRole('button').count()).toBe(0)
+  await press('Send approved')
+  const dialog = operator.getByRole('dialog')
+  await dialog.getByRole('textbox').fill('{"by":')
+  expect(await dialog.getByRole('button', { name: 'Send approved' }).isDisabled()).toBe(true)
+  await dialog.getByRole('textbox').fill('{"by":"ada"}')
+  await press('Send approved', dialog)
+  await operator.getByText('delayed (undoing)').waitFor()
+  await operator.getByText('Its steps are undone, and then it ends.').waitFor()
+  await operator.getByRole('row', { name: /draft undoing, 1 try failed/ }).waitFor()
+  await operator.getByText('approved: taken, 12 B').waitFor()
+  await operator.getByText('and then it fails: Error: no place for what ada approved').first().waitFor()
+  await operator.goto(`${shown.url}/jobs?queue=articles`)
+  await operator.getByRole('row', { name: /publish .* undoing/ }).waitFor()
+  await operator.close()
+  await worker.stop(0)
+}, 180_000)
 
 test('workers that died, and one that keeps others waiting for a suspect, are shown; their names are text', async () => {
   const name = HOSTILE.repeat(3)

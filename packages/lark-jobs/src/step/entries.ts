@@ -25,10 +25,12 @@
  *   n  now         (without a name) a person has moved the end of all waits that had begun: until when. The
  *                  store records it (`store/contract/journals.ts`)
  *
- * Times are milliseconds since 1970 by the store's clock.
+ * Times are milliseconds since 1970 by the store's clock. In front of the value of `r`, `e` and `g` stands
+ * when that was, and how long it took (`stamp.ts`).
  */
 import { JobsError } from '../model/errors.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
+import { stampless } from './stamp.ts'
 
 export const entryKinds = {
   r: 'result',
@@ -71,7 +73,7 @@ export function readEntry(text: string): Entry {
   const end = text.indexOf('\n')
   const kind = entryKinds[text[0] as keyof typeof entryKinds]
   if (end < 1 || kind === undefined) throw damaged(text)
-  return { kind, key: text.slice(1, end), value: text.slice(end + 1) }
+  return { kind, key: text.slice(1, end), value: stampless(text.slice(end + 1)) }
 }
 
 /** JSON of an entry or a signal; '' is undefined. @throws JOURNAL_DAMAGED */

@@ -11,6 +11,7 @@ import type { EndedState } from '../model/record.ts'
 import type { Child } from './child.ts'
 import { type Entry, readEntry, readJson } from './entries.ts'
 import { stepWords } from './name.ts'
+import { type Stamp, stampOf } from './stamp.ts'
 
 /**
  *   done       it has a result, or the wait is over
@@ -19,9 +20,19 @@ import { stepWords } from './name.ts'
  *              job that has crashed
  *   waiting    a sleep, or a wait for signals, has begun
  *   retrying   a try has failed, and another follows
+ *   undoing    a try to undo it has failed, and another follows
+ *   undone     it was undone: if the job is retried, it runs again
  *   forgotten  what was recorded does not count any more: it runs again
  */
-export type StepState = 'done' | 'failed' | 'begun' | 'waiting' | 'retrying' | 'forgotten'
+export type StepState =
+  | 'done'
+  | 'failed'
+  | 'begun'
+  | 'waiting'
+  | 'retrying'
+  | 'undoing'
+  | 'undone'
+  | 'forgotten'
 
 /** A step or a wait. */
 export interface SeenStep {
@@ -34,6 +45,10 @@ export interface SeenStep {
   failed?: number
   /** Until when it waits: milliseconds since 1970. Absent: it does not, or for ever. */
   until?: number
+  /** Milliseconds that it took. Absent: it was not recorded, or it is a wait. */
+  took?: number
+  /** When that was recorded, or the wait was over: milliseconds since 1970, to the second. */
+  at?: number
   /** Of a wait that is done: the name of the signal that it got. Absent: its time has come. */
   signal?: string
   isWait?: true
@@ -59,15 +74,18 @@ export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signal
   const steps = new Map<string, SeenStep>()
   const taken = new Set<number>()
   let damaged = 0
+  let at: number | undefined
   for (const text of entries) {
     try {
       const entry = readEntry(text)
       if (entry.kind === 'now') {
-        for (const step of steps.values())
-          if (step.state === 'waiting' || step.state === 'retrying') step.until = Number(entry.value)
+        for (const step of steps.values()) if (waits(step)) step.until = Number(entry.value)
         continue
       }
-      const step = after(entry, steps.get(entry.key), signals)
+      const stamp = stampOf(text.slice(entry.key.length + 2))
+      at = stamp.at ?? at
+      const when = { ...defined({ at }), ...stamp }
+      const step = after(entry, steps.get(entry.key), signals, when)
       if (step === undefined) continue
       if (entry.kind === 'got') taken.add(Number(entry.value))
       steps.delete(entry.key)
@@ -80,11 +98,17 @@ export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signal
   return { steps: [...steps.values()], taken, damaged }
 }
 
-/** The step after an entry; undefined if the entry is of none. */
+/** Whether a step waits for a time. */
+function waits({ state }: SeenStep): boolean {
+  return state === 'waiting' || state === 'retrying'
+}
+
+/** The step after an entry; undefined if the entry is of none. @param when it was recorded */
 function after(
   { kind, key, value }: Entry,
   before: SeenStep | undefined,
   signals: readonly KeptSignal[],
+  when: Stamp,
 ): SeenStep | undefined {
   const { failed, isWait, child } = before ?? {}
   const step = (state: StepState, more: Partial<SeenStep> = {}): SeenStep => {
@@ -100,9 +124,9 @@ function after(
   }
   switch (kind) {
     case 'result':
-      return step('done', { text: value.replace(/^@\d+ /, '') })
+      return step('done', { text: value.replace(/^@\d+ /, ''), ...when })
     case 'error':
-      return step('failed', { text: value })
+      return step('failed', { text: value, ...when })
     case 'try': {
       const [count, until] = value.split('|').map(Number) as [number, number]
       return step('retrying', { failed: count, until })
@@ -120,11 +144,11 @@ function after(
     case 'wait':
       return step('waiting', { isWait: true, ...(value !== '' && { until: Number(value) }) })
     case 'over':
-      return step('done', { isWait: true })
+      return step('done', { isWait: true, ...defined({ at: before?.until }) })
     case 'got': {
       const signal = signals[Number(value)]
       if (signal === undefined || child === undefined || !isChildSignal(signal.name))
-        return step('done', { isWait: true, ...defined({ signal: signal?.name }) })
+        return step('done', { isWait: true, ...defined({ signal: signal?.name }), ...when })
       const { state, result } = readChildEnd(signal.text)
       const text = result === undefined ? undefined : JSON.stringify(result)
       const isDone = state === 'completed'
@@ -132,9 +156,15 @@ function after(
         isWait: true,
         child: { ...child, state },
         ...defined({ text }),
+        ...when,
       })
     }
     case 'undone':
+      return step('undone')
+    case 'again': {
+      const [count, until] = value.split('|').map(Number) as [number, number]
+      return count === 0 ? before : step('undoing', { failed: count, until })
+    }
     case 'forgotten':
       return step('forgotten')
     default:

@@ -3,12 +3,13 @@
  * something else: its AbortSignal.)
  */
 import { JobsError } from '../model/errors.ts'
+import type { KeptSignal } from '../model/journal.ts'
 import { encode } from '../model/payload.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import type { AnySchema, InputOf, OutputOf } from '../options/standard-schema.ts'
 import type { Duration } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
-import { readJson } from './entries.ts'
+import { damaged, readJson } from './entries.ts'
 import { given, invalid } from './misused.ts'
 import { MAX_STEP_NAME, type StepName } from './name.ts'
 
@@ -155,4 +156,21 @@ async function checked(name: string, schema: AnySchema, value: unknown): Promise
   throw asNonRetryable(
     new JobsError('PAYLOAD_INVALID', `The signal ${name} refuses its value: ${first.join('; ')}`),
   )
+}
+
+/**
+ * What a wait got.
+ *
+ * @param kinds of the signals for which it waits, by the names that `waitFor` gives them
+ * @param at what it is called in an error
+ * @throws JOURNAL_DAMAGED if it is none of these; what `signalValue` does
+ */
+export async function signalGot(
+  kinds: readonly (readonly [string, SignalKind<unknown>])[],
+  got: KeptSignal | undefined,
+  at: string,
+): Promise<{ name: string; value: unknown }> {
+  const found = kinds.find(([, kind]) => kind.name === got?.name)
+  if (got === undefined || found === undefined) throw damaged(at)
+  return { name: found[0], value: await signalValue(found[1], got.text) }
 }

@@ -26,7 +26,7 @@ import {
   type RunJobOptions,
   readRunJob,
 } from './child.ts'
-import { damaged, writeEntry } from './entries.ts'
+import { writeEntry } from './entries.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace, readItems } from './items.ts'
 import {
   given,
@@ -41,7 +41,8 @@ import {
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
 import { endsWait, Replay, recorded, type StepEnd, type UndoTries } from './replay.ts'
-import { kindsIn, type SignalKind, signalValue, type Waited, type WaitOptions } from './signal.ts'
+import { kindsIn, type SignalKind, signalGot, type Waited, type WaitOptions } from './signal.ts'
+import { Stamps } from './stamp.ts'
 import { StepError, stepsIn } from './step-error.ts'
 import {
   convert,
@@ -67,6 +68,7 @@ export class Steps {
   readonly #replay: Replay
   readonly #recorder: Recorder
   readonly #waits: Waits
+  readonly #stamps = new Stamps()
   /** The keys of steps and waits that have not ended; of a wait, whether somebody awaits it. */
   readonly #open = new Map<string, Attention | undefined>()
   readonly #turns: Turns
@@ -103,6 +105,7 @@ export class Steps {
         recorder: this.#recorder,
         now: () => this.#now(),
         turns: this.#turns,
+        stamps: this.#stamps,
         isIdle: () => this.#busy === 0 && around.reason === undefined,
         times: around.times,
         suspend: around.suspend && ((names, until) => this.#suspend(names, until)),
@@ -133,7 +136,7 @@ export class Steps {
         if (before.kind === 'error') this.#failures.set(key, '')
         return recorded(key, before, how) as T
       }
-      if (this.#undoing !== undefined) return await this.#stuck()
+      if (this.#undoing !== undefined) return await this.#undoing.stuck()
       if (how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
       const begun = before === undefined ? this.#replay.begun(key) : undefined
       let { failed = 0, until = 0 } = begun ?? {}
@@ -144,7 +147,7 @@ export class Steps {
         if (this.#isDropped) return await never()
         if ('value' in answer) return answer.value
         failed += 1
-        if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer.error)
+        if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer)
         until = Math.round(this.#now() + pauseAfter(failed, how.backoff))
         this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
       }
@@ -178,12 +181,8 @@ export class Steps {
           : msOf(timeout, `${this.#around.name}: the timeout of waitFor(${stepWords(key)})`)
       const number = await this.#opened(key, () => this.#wait(key, names, ms), attention)
       if (number === undefined) return undefined
-      const got = this.#waits.signals[number]
-      const found = kinds.find(([, kind]) => kind.name === got?.name)
-      if (got === undefined || found === undefined) throw damaged(`signal ${number} at ${key}`)
-      const [field, kind] = found
-      const value = await signalValue(kind, got.text)
-      return (isOne ? { value } : { name: field, value }) as Waited<S>
+      const got = await signalGot(kinds, this.#waits.signals[number], `signal ${number} at ${key}`)
+      return (isOne ? { value: got.value } : got) as Waited<S>
     })
   }
 
@@ -204,7 +203,7 @@ export class Steps {
     const wasStep = before?.kind === 'result' || before?.kind === 'error'
     const known = wasStep ? undefined : this.#replay.children.get(key)
     const isOver = known !== undefined && before !== undefined && this.#endsChild(before, known)
-    if (!isOver && this.#undoing !== undefined) return this.#stuck()
+    if (!isOver && this.#undoing !== undefined) return this.#undoing!.stuck()
     if (!isOver && how.undo !== undefined && !this.#replay.undos.has(key)) await this.#begin(key)
     const child = isOver ? known : await this.#busily(() => this.#child(key, draft, known))
     if (this.#isDropped) return never()
@@ -279,7 +278,7 @@ export class Steps {
         if (this.#isDropped) await never()
         return
       }
-      if (this.#undoing !== undefined) await this.#stuck()
+      if (this.#undoing !== undefined) await this.#undoing.stuck()
       const kept = this.#replay.items.get(key)
       let { cursor, skip, done }: ItemsPlace = kept === undefined ? { skip: 0, done: 0 } : JSON.parse(kept)
       let stored = done
@@ -305,7 +304,8 @@ export class Steps {
         skip = 0
         if (cursor != null && endsLot(done, stored)) await keep()
       } while (cursor != null)
-      await this.#busily(() => this.#recorder.now(writeEntry('result', key), true))
+      const end = writeEntry('result', key, this.#stamps.of(this.#now()))
+      await this.#busily(() => this.#recorder.now(end, true))
     } finally {
       this.#open.delete(key)
     }
@@ -459,9 +459,10 @@ export class Steps {
     work: (context: StepContext) => T | PromiseLike<T>,
     attempt: number,
     how: How,
-  ): Promise<{ value: T } | { error: unknown }> {
+  ): Promise<{ value: T } | { error: unknown; took: number }> {
     this.#busy += 1
     this.#waits.stir()
+    let began = performance.now()
     try {
       const decided = this.#recorder.decided()
       if (decided !== undefined) await decided
@@ -471,17 +472,19 @@ export class Steps {
       // So that people are told at which step its workers die.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
+      began = performance.now()
       const given = callStep(this.#around, 'step', key, attempt, () =>
         inTime(work, context, how, this.#around.signal),
       )
       const value = given instanceof Promise ? await given : given
+      const stamp = this.#stamps.of(this.#now(), performance.now() - began)
       const text = resultText(value, this.#around.name, key)
-      await this.#recorder.now(writeEntry('result', key, versioned(text, how.from)), true)
+      await this.#recorder.now(writeEntry('result', key, stamp + versioned(text, how.from)), true)
       return { value }
     } catch (error) {
       // The run is over: this is no failure of the step.
       if (this.#around.reason !== undefined) throw error
-      return { error }
+      return { error, took: performance.now() - began }
     } finally {
       this.#busy -= 1
       this.#waits.stir()
@@ -492,12 +495,6 @@ export class Steps {
   async #begin(key: string): Promise<void> {
     this.#recorder.hasUndos = true
     await this.#busily(() => this.#recorder.now(writeEntry('begun', key), false))
-  }
-
-  /** A handler that runs only to say how its steps are undone has come to what does not run. */
-  #stuck(): Promise<never> {
-    this.#undoing!.stuck()
-    return never()
   }
 
   /** Undoes one step. @returns why not, or in how many milliseconds it is tried again */
@@ -539,11 +536,12 @@ export class Steps {
     }
   }
 
-  async #failed(key: string, thrown: unknown): Promise<StepError> {
-    const { run: _, took: __, ...error } = jobError(thrown, 0, 0)
-    const kept = { ...error, ...(isNonRetryable(thrown) && { isFinal: true as const }) }
+  async #failed(key: string, { error, took }: { error: unknown; took: number }): Promise<StepError> {
+    const { run: _, took: __, ...fields } = jobError(error, 0, 0)
+    const kept = { ...fields, ...(isNonRetryable(error) && { isFinal: true as const }) }
     this.#failures.set(key, '')
-    await this.#recorder.ended(writeEntry('error', key, JSON.stringify(kept)), true)
+    const text = this.#stamps.of(this.#now(), took) + JSON.stringify(kept)
+    await this.#recorder.ended(writeEntry('error', key, text), true)
     return new StepError(key, kept)
   }
 
@@ -569,7 +567,7 @@ export class Steps {
       if (this.#isDropped) return never()
       return before.kind === 'got' ? Number(before.value) : undefined
     }
-    if (this.#undoing !== undefined) return this.#stuck()
+    if (this.#undoing !== undefined) return this.#undoing.stuck()
     const begun = isKnown && before === undefined ? this.#replay.begun(key) : undefined
     const until = begun ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) {

@@ -3,6 +3,7 @@
  * wait begins. So it comes to the steps that are to be undone, and says how. When all are known, or it comes
  * no further, it stays where it is. `steps.ts#undo` calls the undos then, the last step first.
  */
+import { never } from './awaited.ts'
 
 /** How what was begun was undone. */
 export type UndoneSteps =
@@ -48,11 +49,11 @@ export class Undoing<U> {
     return this.#isOver
   }
 
-  /** The handler has come to what does not run. */
-  stuck(): void {
-    if (this.#isOver) return
+  /** The handler has come to what does not run, and stays there. */
+  stuck(): Promise<never> {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(this.#end, GONE)
+    if (!this.#isOver) this.#timer = setTimeout(this.#end, GONE)
+    return never()
   }
 
   /**

@@ -7,6 +7,7 @@ import { tellsFailure } from '../flow/child.ts'
 import type { KeptSignal } from '../model/journal.ts'
 import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
+import type { Stamps } from './stamp.ts'
 import type { Turns } from './turns.ts'
 import { type WaitTimes, waitTimes } from './wait-times.ts'
 
@@ -41,6 +42,7 @@ export interface WaitsAround {
   /** Milliseconds since 1970 by the store's clock. */
   now(): number
   turns: Turns
+  stamps: Stamps
   /** Whether nothing else goes on. */
   isIdle(): boolean
   /** Default: by timers. */
@@ -190,15 +192,15 @@ export class Waits {
     if (!this.#open.delete(wait)) return
     wait.stop()
     this.stir()
-    const { recorder, turns } = this.#around
+    const { recorder, turns, stamps } = this.#around
     if (wait.key === undefined) {
       wait.over(undefined)
       return
     }
     if (signal !== undefined) {
-      recorder
-        .taken(writeEntry('got', wait.key, signal), !tellsFailure(this.signals[signal]!))
-        .then(() => wait.over(signal), wait.fail)
+      const stamp = stamps.of(this.#around.now())
+      const entry = writeEntry('got', wait.key, `${stamp}${signal}`)
+      recorder.taken(entry, !tellsFailure(this.signals[signal]!)).then(() => wait.over(signal), wait.fail)
       return
     }
     // Another end, or a signal that comes meanwhile, would make a later run go on otherwise.

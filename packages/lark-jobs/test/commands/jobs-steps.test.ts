@@ -74,18 +74,19 @@ test('the steps of a job as a list, without what they returned unless somebody a
   const { code, said } = await lark('jobs:steps', id)
   expect(code).toBe(0)
   expect(said).toMatch(
-    /^STEP +STATE +SIZE *\ndraft +done +23 B *\nmail a\S+ +done *\napproved +waiting +in [67] d.*\n$/,
+    /^STEP +STATE +TOOK +ENDED +SIZE *\ndraft +done +\d+ ms +.* ago +23 B *\nmail a\S+ +done +\d+ ms +.* ago *\napproved +waiting +in [67] d.*\n$/,
   )
   expect((await lark('jobs:steps', id, '--values')).said).toMatch(
     /\ndraft\n {2}\{\n {4}"text": "secret draft"\n/,
   )
   const { steps, waitsFor } = (await lark('jobs:steps', id, '--json')).json()
   expect(waitsFor).toEqual(['approved'])
-  expect(steps[0]).toEqual({ key: 'draft', name: 'draft', state: 'done', isWait: false, size: 23 })
+  const times = { took: expect.any(Number), at: expect.any(Number) }
+  expect(steps[0]).toEqual({ key: 'draft', name: 'draft', state: 'done', isWait: false, size: 23, ...times })
   const shown = await lark('jobs:show', id)
   expect(shown.said).toMatch(/\nWhy +No living worker serves its queue default \(and 1 more: lark jobs:why /)
   expect(shown.said).toMatch(
-    /\nSteps\n {2}draft +done +23 B\n {2}mail .* +done\n {2}approved +waiting +in [67] d/,
+    /\nSteps\n {2}draft +done .* 23 B\n {2}mail .* +done .*\n {2}approved +waiting +in [67] d/,
   )
   expect(shown.said).not.toContain('secret draft')
   expect((await lark('jobs:show', id, '--json')).json().steps.steps).toHaveLength(3)
@@ -165,4 +166,27 @@ test('a damaged journal is shown as far as it can be read', async () => {
     expect(said).toContain('last')
     expect(said).toContain('1 entry of its journal is damaged, and cannot be read')
   }
+})
+
+test('a job that is undoing says so in each list', async () => {
+  class TripJob extends Job {
+    override tries = 1
+    async handle() {
+      await this.step('book', () => 1, { backoff: '1h', undo: () => Promise.reject(new Error('down')) })
+      throw new Error('sold out')
+    }
+  }
+  const { id } = await jobs.dispatch(new TripJob().with())
+  const report = new Record()
+  const worker = await jobs.work({ jobs: [TripJob], report })
+  await report.ends(2)
+  await worker.stop()
+  expect((await lark('jobs:list')).said).toMatch(/delayed .* undoing/)
+  expect((await lark('jobs:show', id)).said).toMatch(/\nState +delayed \(undoing\)\n/)
+  const { said } = await lark('jobs:steps', id)
+  expect(said).toMatch(/\nbook +undoing +1 try failed, the next in /)
+  expect(said).toContain(`${id} is undoing its steps, and then it ends`)
+  expect((await lark('jobs:why', id)).said).toContain(
+    'Its steps are undone, and then it fails: Error: sold out',
+  )
 })

@@ -601,6 +601,35 @@ export function explaining(connect: Connect): void {
     })
   })
 
+  test('a job whose steps are undone: while it runs, between two tries, and how it ends', async () => {
+    await using bench = await make()
+    let giveUp = () => {}
+    const undoing = new Promise<void>((resolve) => {
+      giveUp = resolve
+    })
+    class TripJob extends Job {
+      override tries = 1
+      async handle() {
+        await this.step('book', () => 1, {
+          backoff: '1h',
+          undo: async () => {
+            await undoing
+            throw new Error('down')
+          },
+        })
+        throw new Error('sold out')
+      }
+    }
+    const id = (await bench.jobs.dispatch(new TripJob().with())).id
+    await bench.jobs.work({ jobs: [TripJob], report: new Record() })
+    const texts = async () => (await bench.reasons(id)).map(({ kind, text }) => `${kind}: ${text}`)
+    const first = 'undoing: Its steps are undone, and then it fails: Error: sold out'
+    await eventually(async () => expect(await texts()).toEqual([first, expect.stringMatching(/^running: /)]))
+    giveUp()
+    const next = /^delayed: A step could not be undone: the next try is in (1 h|59 min)/
+    await eventually(async () => expect(await texts()).toEqual([first, expect.stringMatching(next)]))
+  })
+
   test('each kind of reason was seen here', () => {
     // A server of its own shows those of the store: `redis/refusal.test.ts`.
     expect([...seen, 'store'].sort()).toEqual([...reasonKinds].sort())

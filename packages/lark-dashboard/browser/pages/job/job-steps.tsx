@@ -2,7 +2,7 @@
  * The steps of a job and the signals that came for it, and what a viewer may do with them: send a signal, and
  * let a step run again.
  */
-import type { JobSteps } from '@s18i/lark-jobs/operate'
+import type { JobSteps, StepState } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { make } from '../../data/changes.ts'
 import { href } from '../../data/route.ts'
@@ -10,8 +10,11 @@ import { may } from '../../data/viewer.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { bytes, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
-import { Moment } from '../../parts/time.tsx'
+import { Duration, Moment } from '../../parts/time.tsx'
 import { problemOf } from './edit-payload.tsx'
+
+/** States of steps that run again anyway. */
+const runAgain: readonly StepState[] = ['undone', 'forgotten']
 
 interface StepsProps {
   steps: JobSteps
@@ -19,16 +22,17 @@ interface StepsProps {
 }
 
 export function StepList({ steps: found, again }: StepsProps) {
-  const { id, queue, state, steps, signals, damaged } = found
+  const { id, queue, state, steps, signals, undoing, damaged } = found
   const forget = (key: string, name: string) =>
     void make('jobs.forget', { id, queue, names: [key] }, () => `${name} runs again`).then(again)
   return (
     <>
+      {undoing && <p>Its steps are undone, and then it ends.</p>}
       {damaged !== undefined && (
         <p class="problem">{plural(damaged, 'entry', 'entries')} of the journal cannot be read.</p>
       )}
       {steps.length > 0 && (
-        <Rows heads={['Step', 'State', { number: 'Size' }, '']}>
+        <Rows heads={['Step', 'State', { number: 'Took' }, 'Ended', { number: 'Size' }, '']}>
           <tbody>
             {steps.map((step) => (
               <tr key={step.key}>
@@ -49,9 +53,11 @@ export function StepList({ steps: found, again }: StepsProps) {
                     </>
                   )}
                 </td>
+                <td class="number">{step.took !== undefined && <Duration ms={step.took} />}</td>
+                <td>{step.at !== undefined && <Moment at={step.at} />}</td>
                 <td class="number">{step.size !== undefined && bytes(step.size)}</td>
                 <td>
-                  {may('operate') && state !== 'active' && step.state !== 'forgotten' && (
+                  {may('operate') && state !== 'active' && !runAgain.includes(step.state) && (
                     <button type="button" class="plain" onClick={() => forget(step.key, step.name)}>
                       Forget
                     </button>

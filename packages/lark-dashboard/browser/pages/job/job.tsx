@@ -95,9 +95,11 @@ function NoJob({ id }: { id: string }) {
 }
 
 function JobView({ job, again }: { job: ShownJob; again(): void }) {
-  const { id, key, queue, state, reason, errors, log, isVeiled, suspended, runs } = job
+  const { id, key, queue, state, reason, errors, log, isVeiled, suspended, undoing, runs } = job
+  const changes = suspended !== undefined || undoing
+  const asked = useAsked('jobs.steps', { id, queue }, changes ? EVERY : undefined)
+  const note = undoing ? 'undoing' : reason
   const { parent } = job.options ?? {}
-  const asked = useAsked('jobs.steps', { id, queue }, suspended === undefined ? undefined : EVERY)
   const steps = asked.data ?? undefined
   useEffect(() => asked.again(), [state, runs])
   const tabs: Tab[] = [
@@ -113,7 +115,7 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
     <article class="job">
       <div class="page-head">
         <h1>{key}</h1>
-        <State state={state} word={reason === undefined ? state : `${state} (${reason})`} />
+        <State state={state} word={note === undefined ? state : `${state} (${note})`} />
         <span class="spread" />
         {steps !== undefined && <SendButtons steps={steps} again={again} />}
         <JobButtons job={job} again={again} />

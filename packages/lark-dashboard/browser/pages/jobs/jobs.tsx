@@ -153,11 +153,13 @@ interface JobRowProps {
 }
 
 function JobRow({ job, isChosen, onChoose }: JobRowProps) {
-  const { id, key, queue, state, errors } = job
-  const error = state === 'completed' ? undefined : errors.at(-1)
+  const { id, key, queue, state, errors, undoing } = job
+  const error = state === 'completed' || undoing ? undefined : errors.at(-1)
   const words =
     error === undefined
-      ? (job.because ?? job.reason ?? suspendedWords(job.suspended))
+      ? undoing
+        ? 'undoing'
+        : (job.because ?? job.reason ?? suspendedWords(job.suspended))
       : `${error.name}: ${error.message}`
   return (
     <tr aria-selected={isChosen}>

@@ -97,13 +97,14 @@ function facts(
   flow: FlowOfJob | undefined,
   reasons: readonly Reason[] | undefined,
 ): SheetFacts {
-  const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
+  const { state, reason, undoing, queue, partition, priority, runs, failures, crashes, releases } = job
+  const note = undoing ? 'undoing' : reason
   const { parent } = job.options ?? {}
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
   return {
-    State: reason === undefined ? state : `${state} (${reason})`,
+    State: note === undefined ? state : `${state} (${note})`,
     Why: reasons && whyWords(job.id, reasons),
     Queue: priority === 0 ? queue : `${queue}, priority ${priority}`,
     Partition: partition !== queue && partition,

@@ -57,10 +57,11 @@ export class JobsStepsCommand extends Command {
     else this.#print(found)
   }
 
-  #print({ steps, signals, damaged }: JobSteps): void {
+  #print({ steps, signals, undoing, damaged }: JobSteps): void {
+    if (undoing) this.info(visible(`${this.id} is undoing its steps, and then it ends`))
     if (steps.length > 0)
       this.table(
-        ['STEP', 'STATE', 'SIZE', ''],
+        ['STEP', 'STATE', 'TOOK', 'ENDED', 'SIZE', ''],
         steps.map((step) => stepRow(step).map(visible)),
       )
     if (signals.length > 0) {

@@ -24,9 +24,10 @@ export function whenWords(job: StoredJob): string {
 
 /** What a list says of a job besides its state: its progress, why it ended so, why it runs again. */
 export function remarkWords(job: StoredJob): string {
-  const { state, errors, reason, because, progress, failures, group, suspended } = job
+  const { state, errors, reason, because, progress, failures, group, suspended, undoing } = job
   const last = errors.at(-1)
   const error = last === undefined ? '' : codedLine(last)
+  if (undoing) return 'undoing'
   if (state === 'active') return reportedWords(progress)
   if (state === 'failed') return short(error)
   if (state === 'cancelled') return [reason, because].filter(Boolean).join(': ')

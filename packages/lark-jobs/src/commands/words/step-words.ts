@@ -1,10 +1,13 @@
 /** The steps of a job and its signals, as commands show them: a line each, in columns. */
 import type { JobSignal, JobStep } from '../../operate.ts'
-import { fromNow } from './instant.ts'
+import { readable } from '../../words/duration.ts'
+import { ago, fromNow } from './instant.ts'
 
-/** `done`, `waiting`; then what else there is to know. */
+/** `done`, `waiting`; then how long it took, when it ended, and what else there is to know. */
 export function stepRow(step: JobStep): string[] {
-  return [step.name, step.state, sizeWords(step.size), stepRemark(step)]
+  const { name, state, took, at, size } = step
+  const length = took === undefined ? '' : readable(took)
+  return [name, state, length, at === undefined ? '' : ago(at), sizeWords(size), stepRemark(step)]
 }
 
 function stepRemark(step: JobStep): string {
@@ -16,7 +19,8 @@ function stepRemark(step: JobStep): string {
   if (state === 'begun' && runs.length > 0) return `in run ${runs.join(', ')}`
   const tries =
     failed === 0 ? '' : `${failed === 1 ? '1 try' : `${failed.toLocaleString('en')} tries`} failed`
-  if (state === 'retrying') return `${tries}, the next ${until === undefined ? 'follows' : fromNow(until)}`
+  if (state === 'retrying' || state === 'undoing')
+    return `${tries}, the next ${until === undefined ? 'follows' : fromNow(until)}`
   if (state === 'waiting') return until === undefined ? '' : fromNow(until)
   if (state === 'done' && isWait) return signal === undefined ? 'its time has come' : `got ${signal}`
   return tries

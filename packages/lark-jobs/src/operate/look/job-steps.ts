@@ -38,7 +38,8 @@ export interface JobStep {
    * `done`: it has a result, or the wait is over. `failed`: for good, and the handler went on. `waiting`: a
    * sleep, or a wait for signals. `begun`: it runs, or its worker died while it ran; this is known only of a
    * step that can be undone, and of a job that has crashed. `retrying`: a try has failed, and another
-   * follows. `forgotten`: it runs again.
+   * follows. `undoing`: a try to undo it has failed, and another follows. `undone`: it was undone. If the job
+   * is retried, it runs again, as does one that is `forgotten`.
    */
   state: StepState
   /** Whether it is a sleep, or a wait for signals. */
@@ -49,6 +50,10 @@ export interface JobStep {
   runs?: number[]
   /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or for ever. */
   until?: number
+  /** How many milliseconds it took: its last try. Absent: it has not ended, or it is a wait. */
+  took?: number
+  /** When it ended: milliseconds since 1970, to the second. Absent: it has not. */
+  at?: number
   /** The name of the signal that ended the wait. Absent: none has. */
   signal?: string
   /**
@@ -84,6 +89,8 @@ export interface JobSteps {
   signals: JobSignal[]
   /** Of a suspended job: the names of the signals that make it go on before it is due. */
   waitsFor?: string[]
+  /** Its steps are undone, before it ends as failed or cancelled. */
+  undoing?: true
   /** The bytes of all that was recorded. */
   size: number
   /** How many entries cannot be read, if some cannot. What the others say is told nevertheless. */
@@ -128,6 +135,7 @@ export async function jobSteps(
     signals: signals.filter(({ name }) => !isChildSignal(name)),
     ...defined({
       waitsFor: job.suspended?.filter((name) => !isChildSignal(name)),
+      undoing: job.undoing,
       damaged: damaged || undefined,
     }),
     size: journal.bytes,

@@ -13,6 +13,7 @@ import type { FlowRef } from '../flows/flow-parts.ts'
  *   blocked        it is a node of a flow, and waits for other nodes
  *   paused-queue, paused-group    somebody, or a job, has paused its queue, or its group
  *   unreadable     its record is damaged, or in a format that this version does not read
+ *   undoing        its steps are undone, and then it ends
  *   suspended      it sleeps, or waits for a signal or for the next try of a step
  *   delayed        it is due later
  *   no-worker      no living worker takes jobs of its queue
@@ -37,6 +38,7 @@ export const reasonKinds = [
   'paused-queue',
   'paused-group',
   'unreadable',
+  'undoing',
   'suspended',
   'delayed',
   'no-worker',

@@ -4,6 +4,7 @@
 import type { KeptFlow } from '../../flow/flow-records.ts'
 import type { JobRecord, KeptError, WorkerRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
+import { type LaterEnd, readLaterEnd } from '../../store/contract/rules/undoing.ts'
 import { type Stand, type Store, WORKER_DIED } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
@@ -99,6 +100,21 @@ export async function endedReasons(
   if (lockedBy === undefined) return [ended]
   const text = `It cannot be queued again while job ${lockedBy} has its unique lock`
   return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: { do: 'see-why', job: lockedBy } }]
+}
+
+/** That the steps of a job are undone, and how it ends then. */
+export async function undoingReason(
+  { partition, id }: JobRecord,
+  { journals }: Pick<Store, 'journals'>,
+): Promise<Reason> {
+  const undo = (await journals.read(partition, id, 0))?.undo
+  const text = `Its steps are undone${undo ? `, and then ${endWords(readLaterEnd(undo))}` : ''}`
+  return { kind: 'undoing', text, remedy: { do: 'see-job', job: id } }
+}
+
+function endWords(end: LaterEnd): string {
+  if (end.kind === 'failed') return `it fails: ${namedLine(end.error)}`
+  return `it is cancelled (${[end.reason, end.because].filter((each) => each !== undefined).join(': ')})`
 }
 
 /** At which step the workers of a job died, if that was recorded: `, the last 2 times at step transcode`. */

@@ -111,7 +111,8 @@ function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
       until: dueAt,
       remedy: { do: 'see-doctor' },
     }
-  if (job.because !== undefined) text = `It was put back, and is due ${due}: ${job.because}`
+  if (job.undoing) text = `A step could not be undone: the next try is ${due}`
+  else if (job.because !== undefined) text = `It was put back, and is due ${due}: ${job.because}`
   else if (error?.run === job.runs && job.runs > 0)
     text = `It is retried ${due}: run ${error.run} failed (${namedLine(error)})`
   else if (job.releases > 0) text = `It was put back, and is due ${due}`

@@ -17,7 +17,7 @@ import { checkFilter, conditions, queueName } from '../look/filter.ts'
 import { seenState } from '../look/seen-state.ts'
 import { locate, partitionsToLookIn } from '../look/stored-jobs.ts'
 import type { Reason } from './reason.ts'
-import { endedReasons, heldReason, nodeReasons } from './reasons-of-state.ts'
+import { endedReasons, heldReason, nodeReasons, undoingReason } from './reasons-of-state.ts'
 import { storeReasons } from './reasons-of-store.ts'
 import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts'
 
@@ -76,7 +76,13 @@ async function faultsOf(store: Pick<Store, 'inspect'>): Promise<Reason[]> {
   return storeReasons(await store.inspect(true))
 }
 
-function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {
+async function reasonsOf(facts: Facts): Promise<Reason[]> {
+  const { stand, open } = facts
+  const reasons = await reasonsOfState(facts)
+  return stand.job.undoing ? [await undoingReason(stand.job, open.store), ...reasons] : reasons
+}
+
+function reasonsOfState(facts: Facts): Reason[] | Promise<Reason[]> {
   const { stand, workers } = facts
   if (stand.job.state === 'waiting') return waitingReasons(facts)
   if (stand.job.state === 'delayed') return delayedReasons(facts)
