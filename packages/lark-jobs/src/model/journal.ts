@@ -8,6 +8,15 @@ export interface KeptSignal {
   name: string
   /** JSON, or '' if it has no value. */
   text: string
+  /** The sender's own, if the journal is read as a whole. */
+  key?: string
+}
+
+/** All of a journal, as a file has it from which its job can be put back. */
+export interface WholeJournal {
+  entries: string[]
+  signals: KeptSignal[]
+  undo?: string
 }
 
 export interface Journal {

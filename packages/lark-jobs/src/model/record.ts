@@ -34,7 +34,7 @@
  */
 
 import type { Backoff } from './backoff.ts'
-import type { Journal, Recorded } from './journal.ts'
+import type { Journal, Recorded, WholeJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
 
 /** The most characters of the key of a job, and of the name of a queue. */
@@ -308,6 +308,12 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal
   strandedSince?: number
   /** JSON text of the progress that it reported last. */
   progress?: string
+}
+
+/** From which a job can be put back. */
+export interface WholeRecord extends JobRecord {
+  /** What its steps have recorded, and its signals. */
+  journal?: WholeJournal
 }
 
 /**

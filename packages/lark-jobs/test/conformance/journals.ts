@@ -478,6 +478,48 @@ export function journals(make: Make): void {
     expect(await harness.mentions(secret)).toEqual([])
   })
 
+  test('a journal that is brought before its job: its signals go first, once, and it may be brought again', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const own = [{ ...approved, key: 'a' }, rejected]
+    const whole = { signals: own, undo: '' }
+    const given = job({ ownId: 'new' })
+    const { id } = given
+    const bring = (more: object) => store.journals.bring('emails', id, { at: 0, entries: ['one'], ...more })
+    await store.journals.signal('emails', id, { ...approved, key: 'early', mayBeEarly: true })
+    expect(await bring(whole)).toBe('brought')
+    expect(await bring({ at: 2, entries: ['gap'] })).toBe('changed')
+    expect(await bring({ at: 1, entries: ['two'] })).toBe('brought')
+    for (let times = 0; times < 2; times++) {
+      expect(await bring(whole)).toBe('brought')
+      expect(await bring({ at: 1, entries: ['two', 'three'] })).toBe('brought')
+    }
+    expect(await store.get('emails', id)).toBeUndefined()
+    expect(await store.journals.read('emails', id, 0)).toBeUndefined()
+    await ada.enqueue(given)
+    const journal = { ...journalOf('one', 'two', 'three'), undo: '' }
+    expect(await store.journals.read('emails', id, 0)).toEqual({
+      ...journal,
+      signals: [...own, { ...approved, key: 'early' }],
+    })
+    expect(await store.journals.signal('emails', id, own[0]!)).toBe('known')
+    expect(await bring(whole)).toBe('exists')
+    const held = await ada.claimOne()
+    expect(held.journal).toEqual({ ...journal, signals: [approved, rejected, approved] })
+    await ada.settle(held, completed)
+
+    // One that has ended, and one whose job never comes.
+    const ended = { ...(await store.get('emails', id))!, id: 'ended', state: 'failed' as const }
+    for (const id of ['ended', 'secret-7'])
+      await store.journals.bring('emails', id, { at: 0, entries: [`r${id}\n`], signals: [] })
+    expect(await store.restore('emails', [ended])).toEqual(['restored'])
+    expect(await store.journals.read('emails', 'ended', 0)).toMatchObject({ entries: ['rended\n'] })
+    clock.advance(EARLY_MEMORY)
+    await store.prune('emails')
+    expect(await harness.mentions('secret-7')).toEqual([])
+  })
+
   test('a job that has recorded something is not edited, unless forced', async () => {
     await using harness = await make()
     const { store } = harness
@@ -652,7 +694,9 @@ export function journals(make: Make): void {
     expect(await store.moves.put('mails', moving)).toEqual([true, true, true])
     await store.moves.settle('emails', moving)
     const own = [rejected, { name: 'twice', text: '3' }, { name: 'first', text: '1' }]
-    expect((await store.journals.read('mails', other, 0))!.signals).toEqual(own)
+    // What is read as a whole has the keys too.
+    const whole = [own[0], { ...own[1], key: 'k' }, own[2]]
+    expect((await store.journals.read('mails', other, 0))!.signals).toEqual(whole)
     expect((await store.journals.read('mails', plain.id, 0))!.signals).toEqual([approved])
     expect(await store.journals.signal('mails', waits, keyed)).toBe('known')
     const bob = harness.caller('bob', 'mails')
@@ -663,7 +707,7 @@ export function journals(make: Make): void {
     await bob.settle(held[0]!, completed)
     harness.clock.advance(EARLY_MEMORY)
     await store.prune('mails')
-    expect((await store.journals.read('mails', other, 0))!.signals).toEqual(own)
+    expect((await store.journals.read('mails', other, 0))!.signals).toEqual(whole)
   })
 
   test('a signal to a job that is on its way reaches it where it goes', async () => {

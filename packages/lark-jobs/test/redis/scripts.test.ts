@@ -295,6 +295,7 @@ test('every script is called with what its header documents', async () => {
     mayBeEarly: true,
   })
   await store.journals.read('emails', 'early', 0)
+  await store.journals.bring('emails', 'brought', { at: 0, entries: ['fcharge\n'], signals: [] })
   await store.journals.append('emails', 'early', { at: 0, entries: ['fcharge\n'] })
   await store.audit.write('one', '{}', { count: 9, age: LEASE })
   await store.audit.list(9)

@@ -1,6 +1,6 @@
 /** What people see of jobs with steps, and do to them: `operate().steps`, and why such a job does not run. */
 import { expect, test } from 'vitest'
-import { defineSignal, Job } from '../../src/index.ts'
+import { createJobs, defineSignal, Job, type Jobs } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
@@ -54,13 +54,14 @@ export function seeingSteps(connect: Connect): void {
     })
     await runs(bench, 1)
     const soon = expect.closeTo(Date.now() + 3 * DAY, -6)
+    const [took, ended] = [expect.any(Number), { at: expect.closeTo(Date.now(), -6) }]
     expect(await steps.list(id)).toEqual({
       ...{ id, queue: 'default', state: 'delayed', waitsFor: ['approved'], size: expect.any(Number) },
       steps: [
-        { key: 'charge', name: 'charge', state: 'done', isWait: false, size: 32 },
-        { key: '["mail",7]', name: 'mail 7', state: 'done', isWait: false },
-        expect.objectContaining({ key: 'flaky', state: 'failed', failed: 1, isWait: false }),
-        { key: 'approved', name: 'approved', state: 'done', isWait: true, signal: 'approved' },
+        { key: 'charge', name: 'charge', state: 'done', isWait: false, size: 32, ...ended, took },
+        { key: '["mail",7]', name: 'mail 7', state: 'done', isWait: false, ...ended, took },
+        expect.objectContaining({ key: 'flaky', state: 'failed', failed: 1, isWait: false, ...ended, took }),
+        { key: 'approved', name: 'approved', state: 'done', isWait: true, signal: 'approved', ...ended },
         { key: 'second', name: 'second', state: 'waiting', isWait: true, until: soon },
       ],
       signals: [{ name: 'approved', isTaken: true, size: 37 }],
@@ -108,6 +109,33 @@ export function seeingSteps(connect: Connect): void {
         kind: 'suspended',
         text: expect.stringMatching(/^It is suspended: step ask failed, and is tried again in /),
       },
+    ])
+  })
+
+  test('steps that are undone: one that was, one that is tried again, and one that waits for its turn', async () => {
+    await using bench = await Bench.make(connect)
+    const { steps } = reading(bench)
+    class TripJob extends Job {
+      override tries = 1
+      async handle() {
+        await this.step('flight', () => 1, { undo: () => {} })
+        const down = () => Promise.reject(new Error('down'))
+        await this.step('hotel', () => 2, { backoff: '1h', undo: down })
+        await this.step('car', () => 3, { undo: () => {} })
+        throw new Error('sold out')
+      }
+    }
+    const { id } = await bench.jobs.dispatch(new TripJob().with())
+    const report = new Record()
+    const worker = await bench.work([TripJob], { report })
+    await report.ends(2)
+    await worker.stop()
+    const found = await steps.list(id)
+    expect(found).toMatchObject({ state: 'delayed', undoing: true })
+    expect(found!.steps).toEqual([
+      expect.objectContaining({ name: 'flight', state: 'done' }),
+      { key: 'car', name: 'car', state: 'undone', isWait: false },
+      { key: 'hotel', name: 'hotel', state: 'undoing', isWait: false, failed: 1, until: expect.any(Number) },
     ])
   })
 
@@ -171,6 +199,74 @@ export function seeingSteps(connect: Connect): void {
     expect((await why(id))[0]!.text).toContain(
       'Its worker died 3 times while it ran, the last 2 times at step transcode: if you retry it',
     )
+  })
+
+  test('a suspended job in a file goes on in another store, and in this one again, and undoes what it did', async () => {
+    await using bench = await Bench.make(connect)
+    await using other = createJobs({ connection: 'sqlite::memory:' })
+    const calls: unknown[] = []
+    class TripJob extends Job {
+      override readonly key = 'trip'
+      override tries = 1
+      async handle() {
+        await this.step('book', () => calls.push('book'), { undo: (got) => void calls.push(`undo ${got}`) })
+        for (const name of ['first', 'second']) calls.push((await this.waitFor(approved, { name }))?.value.by)
+        await this.sleep('nap', '1h')
+      }
+    }
+    const work = async (jobs: Jobs, count: number) => {
+      const report = new Record()
+      const worker = await jobs.work({ jobs: [TripJob], report })
+      await report.ends(count)
+      await worker.stop()
+    }
+    const file = async (jobs: Jobs) => {
+      const records: unknown[] = []
+      for await (const lot of operate(jobs).records({ key: 'trip' })) records.push(...lot)
+      return JSON.parse(JSON.stringify(records))
+    }
+    const { id } = await bench.jobs.dispatch(new TripJob().with())
+    await bench.jobs.handle(TripJob, id).send(defineSignal('unheard'))
+    await work(bench.jobs, 1)
+    const exported = await file(bench.jobs)
+    expect(exported[0].journal).toMatchObject({ undo: '', signals: [{ name: 'unheard', text: '' }] })
+    expect(await operate(bench.jobs).import(exported)).toEqual({ imported: 0, existing: 1 })
+    await bench.jobs.purge(id)
+
+    expect(await operate(other).import(exported)).toEqual({ imported: 1, existing: 0 })
+    expect(await operate(other).import(exported)).toEqual({ imported: 0, existing: 1 })
+    await other.handle(TripJob, id).send(approved, { by: 'ada' }, { id: 'a' })
+    await work(other, 1)
+    expect(calls).toEqual(['book', 'ada'])
+    expect((await other.find(id))!.suspended).toEqual(['approved'])
+
+    expect(await operate(bench.jobs).import(await file(other))).toEqual({ imported: 1, existing: 0 })
+    await bench.jobs.handle(TripJob, id).send(approved, { by: 'twice' }, { id: 'a' })
+    await bench.jobs.handle(TripJob, id).send(approved, { by: 'bob' }, { id: 'b' })
+    await work(bench.jobs, 1)
+    expect(calls).toEqual(['book', 'ada', 'ada', 'bob'])
+    const { signals, steps } = (await operate(bench.jobs).steps.list(id))!
+    expect(signals.map(({ name, isTaken }) => [name, isTaken])).toEqual([
+      ...[['unheard', false]],
+      ...[['approved', true]],
+      ...[['approved', true]],
+    ])
+    const { until } = steps.at(-1)!
+
+    const asleep = await file(bench.jobs)
+    await bench.jobs.purge(id)
+    await operate(bench.jobs).import(asleep)
+    await work(bench.jobs, 1)
+    expect(await bench.jobs.find(id)).toMatchObject({ suspended: [], dueAt: expect.closeTo(until!, -5) })
+    await bench.jobs.cancel(id)
+    await work(bench.jobs, 1)
+    // The handler, which says how, may come through a wait while that is undone.
+    expect(calls.filter((call) => `${call}`.startsWith('undo'))).toEqual(['undo 1'])
+    expect(await bench.jobs.find(id)).toMatchObject({ state: 'cancelled' })
+    for (const journal of [[], { entries: [7], signals: [] }, { entries: [], signals: [{ name: 'a' }] }])
+      await expect(operate(other).import([{ ...exported[0], id: 'new', journal }])).rejects.toMatchObject({
+        code: 'IMPORT_INVALID',
+      })
   })
 
   test('a damaged journal: what can be read is told, and that there is more', async () => {

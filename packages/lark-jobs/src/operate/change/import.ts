@@ -7,12 +7,15 @@
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { isId, newNonce } from '../../model/id.ts'
+import type { WholeJournal } from '../../model/journal.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
-import { type JobRecord, type NewJob, type State, states } from '../../model/record.ts'
+import { type NewJob, type State, states, type WholeRecord } from '../../model/record.ts'
 import { isReserved } from '../../model/reserved-key.ts'
 import { flag, isObject, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { MAX_ENTRIES } from '../../step/recorder.ts'
 import { fatesFollowed } from '../../store/contract/moved.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
+import { type Journals, MAX_BYTES, MAX_ITEMS, MAX_SIGNALS } from '../../store/contract/store.ts'
 import { shown } from '../../words/secret.ts'
 import { checkFilter, conditions, type Flags, isFunction, signal } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
@@ -99,7 +102,7 @@ async function importAll(
   values: readonly unknown[],
   { commands, signal, names }: Pick<ImportOptions, 'commands' | 'signal'> & { names?: Flags },
 ): Promise<Required<Imported>> {
-  const places = new Map<string, JobRecord[]>()
+  const places = new Map<string, WholeRecord[]>()
   const known = new Map<string, string[]>()
   const schedules: MovedSchedule[] = []
   for (const value of values) {
@@ -124,15 +127,17 @@ async function importAll(
   for (const [partition, records] of places) {
     for (const lot of inLots(records, RECORDS)) {
       if (signal?.aborted) break
+      const put = await withJournals(open, partition, lot)
+      counts.existing += lot.length - put.length
       const restored = [
         ...(await open.store.restore(
           partition,
-          lot.filter(({ state }) => ended.includes(state)),
+          put.filter(({ state }) => ended.includes(state)),
         )),
         ...(await queueAgain(
           open,
           partition,
-          lot.filter(({ state }) => !ended.includes(state)),
+          put.filter(({ state }) => !ended.includes(state)),
         )),
       ]
       for (const each of restored)
@@ -146,8 +151,45 @@ async function importAll(
   return counts
 }
 
-/** Jobs that had not ended start over, with all their tries. */
-async function queueAgain({ store }: OpenQueues, partition: string, all: readonly JobRecord[]) {
+/** Brings the journals of jobs, before the jobs themselves. @returns the jobs that are not there already */
+async function withJournals(
+  { store }: OpenQueues,
+  partition: string,
+  records: readonly WholeRecord[],
+): Promise<WholeRecord[]> {
+  const journalled = records.filter(({ journal }) => journal !== undefined)
+  if (journalled.length === 0) return [...records]
+  // A job that was moved since its record was written is found where it is.
+  const fates = await fatesFollowed(
+    store,
+    partition,
+    journalled.map(({ id }) => id),
+  )
+  const there = new Set<WholeRecord>()
+  for (const [i, record] of journalled.entries())
+    if (fates[i]!.kind !== 'unknown' || !(await bring(store.journals, partition, record))) there.add(record)
+  return records.filter((record) => !there.has(record))
+}
+
+/** @returns false if there is such a job */
+async function bring(journals: Journals, partition: string, { id, journal }: WholeRecord): Promise<boolean> {
+  const { entries, ...rest } = journal!
+  for (let at = 0; at === 0 || at < entries.length; ) {
+    let [end, bytes] = [at, 0]
+    while (end < entries.length && end - at < MAX_ITEMS && bytes < MAX_BYTES)
+      bytes += Buffer.byteLength(entries[end++]!)
+    const some = { at, entries: entries.slice(at, end), ...(at === 0 && rest) }
+    if ((await journals.bring(partition, id, some)) === 'exists') return false
+    at = Math.max(end, 1)
+  }
+  return true
+}
+
+/**
+ * Jobs that had not ended start over, with all their tries, and go on behind the steps that they have done.
+ * Those that were suspended are due at once.
+ */
+async function queueAgain({ store }: OpenQueues, partition: string, all: readonly WholeRecord[]) {
   if (all.length === 0) return []
   // A job that was moved to another queue since its record was written is found there.
   const kept = await fatesFollowed(
@@ -168,8 +210,10 @@ async function queueAgain({ store }: OpenQueues, partition: string, all: readonl
   return all.map((_, i) => (i < queued ? ('queued' as const) : ('exists' as const)))
 }
 
-function newJob(record: JobRecord, now: number): NewJob {
-  const { id, key, payload, priority, options, group, limiter, dueAt = 0 } = record
+function newJob(record: WholeRecord, now: number): NewJob {
+  const { id, key, payload, priority, options, group, limiter, suspended } = record
+  // A run that only waits ends at once, and then the store knows what it waits for.
+  const dueAt = suspended === undefined ? (record.dueAt ?? 0) : 0
   return {
     ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },
     ...defined({ options }),
@@ -184,7 +228,7 @@ const optionalTexts = ['result', 'progress', 'group', 'limiter', 'reason', 'beca
 const optionalNumbers = ['finishedAt', 'dueAt'] as const
 
 /** The record of a job in a value from outside. @throws IMPORT_INVALID */
-export function readRecord(value: unknown): JobRecord {
+export function readRecord(value: unknown): WholeRecord {
   if (!isObject(value)) throw refused('it is not an object', value)
   const record = value as Record<string, unknown>
   const is = (type: string, isNeeded: boolean) => (name: string) =>
@@ -201,7 +245,22 @@ export function readRecord(value: unknown): JobRecord {
     throw refused('its errors are not a list of objects', value)
   if (record.options !== undefined && !isObject(record.options))
     throw refused('its options are not an object', value)
-  return record as unknown as JobRecord
+  if (record.journal !== undefined && !isJournal(record.journal))
+    throw refused('its journal is not a list of texts as entries, and a list of signals', value)
+  return record as unknown as WholeRecord
+}
+
+function isJournal(value: unknown): value is WholeJournal {
+  if (!isObject(value)) return false
+  const { entries, signals, undo } = value as Record<string, unknown>
+  const isSignal = (each: unknown) => {
+    if (!isObject(each)) return false
+    const { name, text, key } = each as Record<string, unknown>
+    return isText(name) && typeof text === 'string' && (key === undefined || isText(key))
+  }
+  if (!Array.isArray(entries) || !Array.isArray(signals) || entries.length > MAX_ENTRIES) return false
+  const isSmall = signals.length <= MAX_SIGNALS && (undo === undefined || typeof undo === 'string')
+  return isSmall && entries.every((each) => typeof each === 'string') && signals.every(isSignal)
 }
 
 /** A file may be from somebody who may not run commands. */

@@ -4,7 +4,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { groupedBy } from '../../model/grouped.ts'
-import type { JobRecord } from '../../model/record.ts'
+import type { WholeRecord } from '../../model/record.ts'
 import type { OptionsOf } from '../../options/schema.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { MAX_ITEMS } from '../../store/contract/store.ts'
@@ -31,7 +31,7 @@ export async function* records(
   open: OpenQueues,
   filter: ListFilter,
   { signal }: RecordOptions,
-): AsyncGenerator<JobRecord[]> {
+): AsyncGenerator<WholeRecord[]> {
   let cursor: string | undefined
   do {
     const page = await list(open, filter, {

@@ -2,8 +2,10 @@
  * The whole records of jobs, with their payloads as they are stored: nothing is hidden in them. So they can
  * be written to a file, and put back from it.
  */
-import type { JobRecord } from '../../model/record.ts'
+import { defined } from '@s18i/lark/internal'
+import type { WholeRecord } from '../../model/record.ts'
 import type { Store } from '../../store/contract/store.ts'
+import { journalFrom } from './job-steps.ts'
 
 /** How many are read together: each may have a large payload. */
 export const RECORDS = 50
@@ -13,7 +15,17 @@ export async function wholeRecords(
   store: Store,
   partition: string,
   jobs: readonly { id: string }[],
-): Promise<JobRecord[]> {
-  const records = await Promise.all(jobs.map(({ id }) => store.get(partition, id)))
+): Promise<WholeRecord[]> {
+  const records = await Promise.all(jobs.map(({ id }) => wholeRecord(store, partition, id)))
   return records.filter((record) => record !== undefined)
+}
+
+async function wholeRecord(store: Store, partition: string, id: string): Promise<WholeRecord | undefined> {
+  const [record, journal] = await Promise.all([
+    store.get(partition, id),
+    journalFrom(store, { partition, id }),
+  ])
+  if (record === undefined || journal === undefined) return record
+  const { entries, signals, undo } = journal
+  return { ...record, journal: { entries, signals, ...defined({ undo }) } }
 }

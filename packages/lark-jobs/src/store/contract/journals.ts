@@ -49,7 +49,7 @@
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
-import type { Journal, Recorded } from '../../model/journal.ts'
+import type { Journal, Recorded, WholeJournal } from '../../model/journal.ts'
 
 /**
  * The most bytes of entries that come with a claim, and with each `read`. A single entry that is larger comes
@@ -95,12 +95,33 @@ export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | '
  */
 export type AppendVerdict = 'added' | 'changed' | 'active' | 'missing'
 
+/**
+ *   brought  the journal ends with these entries
+ *   changed  it has others before them
+ *   exists   there is such a job: nothing has changed
+ */
+export type BringVerdict = 'brought' | 'changed' | 'exists'
+
 export interface Journals {
-  /** The entries of a job from a place on, as many as fit; undefined if it has no journal. */
+  /**
+   * The entries of a job from a place on, as many as fit, and with the first the signals with their keys;
+   * undefined if it has no journal.
+   */
   read(partition: string, id: string, from: number): Promise<Journal | undefined>
 
   /** Adds entries behind the last one of a job that no worker holds. Safe to repeat. */
   append(partition: string, id: string, steps: Pick<Recorded, 'at' | 'entries'>): Promise<AppendVerdict>
+
+  /**
+   * Keeps a journal for a job that does not exist yet: the new job takes it, or after `EARLY_MEMORY` nobody
+   * does. The first call has the place 0, and all signals, before which no others count; further ones add
+   * entries. Safe to repeat, also from the first.
+   */
+  bring(
+    partition: string,
+    id: string,
+    journal: Pick<Recorded, 'at'> & Pick<WholeJournal, 'entries'> & Partial<WholeJournal>,
+  ): Promise<BringVerdict>
 
   /** Keeps a signal for a job, and makes the job due if it waits for it. Not safe to repeat without a key. */
   signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict>

@@ -53,6 +53,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'flow-purge',
       'fold-runs',
       'journal-append',
+      'journal-bring',
       'leave',
       'listen',
     ] as const),

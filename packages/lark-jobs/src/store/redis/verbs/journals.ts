@@ -2,11 +2,11 @@
  * Journals on Redis (`contract/journals.ts`): the arguments and the answers of the scripts.
  */
 import type { Journal, Recorded } from '../../../model/journal.ts'
-import type { AppendVerdict, Journals, NewSignal, SignalVerdict } from '../../contract/store.ts'
+import type { AppendVerdict, BringVerdict, Journals, NewSignal, SignalVerdict } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { type ReadJournal, readJournal } from './reading-journal.ts'
+import { type ReadJournal, readWholeJournal } from './reading-journal.ts'
 
 export class RedisJournals implements Journals {
   readonly #scripts: Scripts
@@ -21,7 +21,20 @@ export class RedisJournals implements Journals {
 
   async read(partition: string, id: string, from: number): Promise<Journal | undefined> {
     const found = await this.#scripts.run('journal-read', partition, [id, String(from)])
-    return found === null ? undefined : readJournal(found as ReadJournal)
+    return found === null ? undefined : readWholeJournal(found as ReadJournal)
+  }
+
+  async bring(...[partition, id, journal]: Parameters<Journals['bring']>): Promise<BringVerdict> {
+    const { at, entries, signals = [], undo } = journal
+    if (!this.#registry.hasEntered(partition))
+      await this.#registry.enter(partition, this.#scripts.transport.deadline())
+    const kept = signals.map(({ name, text, key = '' }) => `${name}\n${key}\x1f${text}`)
+    const args = [id, String(at), undo === undefined ? '' : `|${undo}`, String(kept.length)]
+    return (await this.#scripts.run('journal-bring', partition, [
+      ...args,
+      ...kept,
+      ...entries,
+    ])) as BringVerdict
   }
 
   async append(

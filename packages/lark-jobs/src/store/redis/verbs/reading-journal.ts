@@ -26,3 +26,13 @@ export function readJournal([[count, bytes, ...entries], signals, undo, rested]:
 export function readSignals(found: readonly string[]): KeptSignal[] {
   return [...inLots(found, 2)].map(([name, text]) => ({ name: name!, text: text! }))
 }
+
+/** Its signals are as they are kept: the name, a line break, the key or '', US, and the text. */
+export function readWholeJournal([written, signals, ...more]: ReadJournal): Journal {
+  const read = signals.map((signal) => {
+    const at = signal.indexOf('\x1f')
+    const [name = '', key] = signal.slice(0, Math.max(0, at)).split('\n')
+    return { name, text: signal.slice(at + 1), ...(key && { key }) }
+  })
+  return { ...readJournal([written, [], ...more]), signals: read }
+}

@@ -6,6 +6,7 @@ import { laneName } from '../../contract/rules/lane.ts'
 import { cancelledFor } from '../../contract/rules/reason.ts'
 import type { Restored } from '../../contract/store.ts'
 import { noteFailed } from '../end/failed-jobs.ts'
+import { meetEarly } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { forgetPayload, keepPayload } from '../payload.ts'
 import { endedStates, type JobRow } from '../row.ts'
@@ -49,6 +50,7 @@ export function restore(partition: Partition, jobs: readonly JobRecord[]): Resto
       forgetPayload(database, apart)
       return 'exists'
     }
+    meetEarly(partition, job.id)
     partition.arrive({ state, dueAt: queuedAt })
     if (state === FAILED) {
       const { seq } = database.get<Pick<JobRow, 'seq'>>(find, id, job.id)!

@@ -5,6 +5,7 @@
  * A journal whose job does not exist yet has the id of the job, and until when it is kept; the new job takes
  * it. The partition counts these (`early`), so that other jobs need not look.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { defined } from '@s18i/lark/internal'
 import type { Journal, KeptSignal, Recorded } from '../../../model/journal.ts'
 import type { ClaimedJob, Outcome } from '../../../model/record.ts'
@@ -12,6 +13,7 @@ import { suspendedIn } from '../../contract/rules/reason.ts'
 import { restedIn, resting } from '../../contract/rules/rest.ts'
 import {
   type AppendVerdict,
+  type BringVerdict,
   CHILD_SIGNAL,
   EARLY_MEMORY,
   JOURNAL_BYTES,
@@ -51,6 +53,7 @@ const bytesOf = `
 const isKnown = 'SELECT 1 FROM signals WHERE journal = ? AND name = ? AND key = ?'
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const isGone = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state = ${GONE}`
+const isThere = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
 const findEarly = 'SELECT id FROM journals WHERE partition = ? AND job = ? AND until IS NOT NULL'
 const arrive = 'UPDATE journals SET partition = NULL, job = NULL, until = NULL WHERE id = ?'
 const drop = 'DELETE FROM journals WHERE id = ?'
@@ -79,8 +82,15 @@ export class SqliteJournals implements Journals {
   read(name: string, id: string, from: number): Promise<Journal | undefined> {
     return this.#on.look(name, undefined, (partition) => {
       const row = partition.database.get<JobRow>(find, partition.id, id)
-      return row?.journal == null ? undefined : read(partition, row.journal, from)
+      if (row?.journal == null) return undefined
+      const found = read(partition, row.journal, from)
+      if (from === 0) found.signals = wholeSignals(partition.database, row.journal)
+      return found
     })
+  }
+
+  bring(...[name, id, journal]: Parameters<Journals['bring']>): Promise<BringVerdict> {
+    return this.#on.change(name, (partition) => bring(partition, id, journal))
   }
 
   append(name: string, id: string, steps: Pick<Recorded, 'at' | 'entries'>): Promise<AppendVerdict> {
@@ -272,6 +282,38 @@ export function putJournal(
   if (steps.rests !== undefined) database.run(setRests, steps.rests, id)
   const added = early.filter(({ name, key, text }) => addBehind(database, id, name, key, text))
   return { journal: id, early: added.map(({ name }) => name) }
+}
+
+function wholeSignals(database: Database, journal: number): KeptSignal[] {
+  return database
+    .all<SignalRow>(carrySignals, journal)
+    .map(({ name, text, key }) => ({ name, text, ...(key !== null && { key }) }))
+}
+
+function bring(
+  partition: Partition,
+  job: string,
+  { at, entries, signals = [], undo }: Parameters<Journals['bring']>[2],
+): BringVerdict {
+  const { database, id } = partition
+  if (database.get(isThere, id, job) !== undefined) return 'exists'
+  const before = database.get<{ id: number }>(findEarly, id, job)
+  if (at === 0) {
+    const here = before === undefined ? [] : wholeSignals(database, before.id)
+    if (before !== undefined) {
+      database.run(drop, before.id)
+      partition.early -= 1
+    }
+    const journal = earlyOf(partition, job)
+    const isAgain = signals.every((each, i) => isDeepStrictEqual(each, here[i]))
+    for (const each of [...signals, ...(isAgain ? here.slice(signals.length) : here)])
+      addBehind(database, journal, each.name, each.key ?? null, each.text)
+    if (undo !== undefined) database.run(setUndo, undo, journal)
+  }
+  const journal = earlyOf(partition, job)
+  if (sizeOfJournal(database, journal).count < at) return 'changed'
+  append(database, journal, { at, entries })
+  return 'brought'
 }
 
 /** Adds a signal behind the others. @returns false if there is one with its key */

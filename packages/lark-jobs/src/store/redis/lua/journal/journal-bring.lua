@@ -1,0 +1,48 @@
+-- journal-bring: keeps a journal for a job that does not exist yet.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  id
+-- ARGV[3]  place of the first entry; 0: what came before is forgotten, but for signals
+-- ARGV[4]  what is to be undone after a bar, or '' for nothing
+-- ARGV[5]  how many signals come with the first entries
+-- ARGV[6…] these, as they are kept (journal.lua); then the entries
+-- Returns  the verdict (`store/contract/journals.ts`)
+-- Cost     O(n) for n entries and signals
+-- needs: start, recordings, gone
+
+local id, at, undo, count = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+if redis.call('HEXISTS', key('jobs'), id) == 1 or gone(id) then
+  return 'exists'
+end
+
+-- Puts the signals before those that came here, unless they are there already.
+local function put_signals(own)
+  local name = key('signals:' .. id)
+  local here, behind = redis.call('LRANGE', key('signals:' .. id), 0, -1), 1
+  while behind <= #own and here[behind] == own[behind] do
+    behind = behind + 1
+  end
+  redis.call('DEL', name)
+  for i, list in ipairs({ own, here }) do
+    for n, signal in ipairs(list) do
+      if i == 1 or behind <= #own or n > #own then
+        redis.call('RPUSH', name, signal)
+      end
+    end
+  end
+end
+
+local entries = { unpack(ARGV, 6 + count) }
+if at == 0 then
+  redis.call('DEL', key('steps:' .. id))
+  redis.call('HDEL', key('undos'), id)
+  recordings().open_journal(id)
+  redis.call('HSET', key('journals'), id, 0)
+  put_signals({ unpack(ARGV, 6, 5 + count) })
+  if undo ~= '' then
+    redis.call('HSET', key('undos'), id, string.sub(undo, 2))
+  end
+end
+redis.call('ZADD', key('early'), string.format('%.0f', now + EARLY_MEMORY), id)
+return recordings().keep_entries(id, at, entries) and 'brought' or 'changed'
