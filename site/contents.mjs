@@ -66,6 +66,7 @@ export const contents = [
       'recipes/nightly-report',
       'recipes/thumbnails',
       'recipes/moving-to-redis',
+      'recipes/tasks-to-steps',
     ],
   },
   {

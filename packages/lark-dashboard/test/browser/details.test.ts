@@ -272,7 +272,7 @@ test('the steps of a job: who may operate lets one run again and sends a signal,
   const path = `/jobs/${id}?queue=articles&tab=steps`
   const suspended = async () => (await jobs.find(id))?.suspended
   await expect.poll(suspended, { timeout: 20_000 }).toEqual(['approved'])
-  const viewer = await shown.open(path, 'view')
+  const viewer = await shown.open(path, 'read')
   await viewer.getByRole('row', { name: /draft done .* ms .* ago .* B/ }).waitFor()
   await viewer.getByRole('row', { name: /approved waiting/ }).waitFor()
   expect(await viewer.getByRole('button', { name: /Forget|Send approved/ }).count()).toBe(0)
