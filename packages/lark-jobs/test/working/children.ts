@@ -319,7 +319,7 @@ export function children(connect: Connect): void {
     await expect.poll(async () => (await handle.status())?.suspended?.length, WAIT).toBe(4)
     const [reason] = (await operate(client).why(handle.id))?.reasons ?? []
     expect(reason?.text).toMatch(
-      /^It is suspended: it waits for job \S+ \(part 2\), which is waiting or job /,
+      /^It is suspended: it waits for job \S+ \(part \d\), which is waiting or job /,
     )
     const [paused] = (await operate(client).why((reason as { jobs: string[] }).jobs[0]!))?.reasons ?? []
     expect(paused?.kind).toBe('paused-queue')
