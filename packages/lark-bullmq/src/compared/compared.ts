@@ -175,7 +175,11 @@ export const compared = {
     maximumRateLimitDelay: ['needless', 'an idle worker knows when a job may begin', workers],
     runRetryDelay: ['needless', 'calls are sent again until the store answers', 'reliability.md'],
     metrics: ['needless', 'each queue counts its ended jobs by minute', 'monitoring.md'],
-    maxStalledCount: ['missing', '`maxCrashes` of the class, 3 if not set', 'creating-jobs.md#settings'],
+    maxStalledCount: [
+      'missing',
+      '`maxCrashes` of the class, 3 or 10 if not set',
+      'creating-jobs.md#settings',
+    ],
     maxStartedAttempts: ['missing', '`maxCrashes`, `retryUntil`', 'creating-jobs.md#settings'],
     skipStalledCheck: ['missing', 'every worker looks for jobs of dead workers', 'reliability.md'],
     skipLockRenewal: ['missing', 'every lease is renewed', 'reliability.md'],

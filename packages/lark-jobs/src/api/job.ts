@@ -116,7 +116,8 @@ export abstract class Job {
   /**
    * The crashes after which a job fails: how often a worker may die while it runs the job. 1: the job is
    * never run again after a crash, whatever caused it. Otherwise the job runs alone in its process when one
-   * more crash would fail it, so that it does not fail because of a job beside it. From 1 to 100. Default 3.
+   * more crash would fail it, so that it does not fail because of a job beside it. From 1 to 100. Default: 3
+   * if the process ended by itself, 10 if somebody may have killed it.
    */
   declare maxCrashes?: number | undefined
   /**

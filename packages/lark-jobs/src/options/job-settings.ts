@@ -33,7 +33,7 @@ export const classSettings = new Schema('a job', {
   ).needed(),
   keep: classKeep as Option<KeepOptions, Read<typeof classKeep.entries>>,
   keepResult: duration(),
-  /** The crashes of its workers after which a job fails. Default 3. */
+  /** The crashes of its workers after which a job fails. Default 3, or 10 if they may have been killed. */
   maxCrashes: whole(1, 100),
   /** When jobs of the class are queued by themselves. */
   schedule: classSchedule as Option<ClassSchedule, readonly WrittenSchedule[]>,

@@ -43,6 +43,8 @@ export interface DeadWorker {
   holder: string
   /** How the process ended, to be kept with its jobs. */
   cause: string | undefined
+  /** What the process ran has ended it. */
+  fromWithin: boolean
   /** How jobs ended, of which the store may not have heard. */
   outcomes: readonly { partition: string; settlement: Settlement }[]
 }
@@ -84,7 +86,7 @@ export class HandBack extends Part {
     await this.#endPermits(gone.holder)
   }
 
-  #take({ holder, cause, outcomes }: DeadWorker): Promise<Returned | undefined> {
+  #take({ holder, cause, fromWithin, outcomes }: DeadWorker): Promise<Returned | undefined> {
     const { store, queues } = this.#options
     const ended = grouped(outcomes.map(({ partition, settlement }) => [partition, settlement] as const))
     const returned: Returned = { jobs: 0, failed: 0 }
@@ -100,7 +102,8 @@ export class HandBack extends Part {
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
       // A process that ended in order has killed nothing: how its jobs ended it could not tell.
-      const options = { holder, by: 'supervisor', ...(cause === undefined ? { forgiving: true } : { cause }) }
+      const crash = cause === undefined ? { forgiving: true } : { cause, fromWithin }
+      const options = { holder, by: 'supervisor', ...crash }
       await Promise.all(
         served.map((partition) => this.#takeFrom(partition, options, returned).catch(unlessDamaged)),
       )

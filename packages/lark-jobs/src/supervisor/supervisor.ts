@@ -253,9 +253,10 @@ export class Supervisor implements Lifecycle {
     const name = `Worker process ${slot.number}`
     const late = (returned: Returned) => report.info(`${name}: ${wentBack(returned)} after all`)
     let returned: Returned | undefined
-    const cause = departure.kind === 'died' ? departure.cause : undefined
+    const { cause, fromWithin } =
+      departure.kind === 'died' ? departure : { cause: undefined, fromWithin: false }
     const handed = this.#leases
-      .handBack({ holder: slot.worker, cause, outcomes: process.outcomes }, late)
+      .handBack({ holder: slot.worker, cause, fromWithin, outcomes: process.outcomes }, late)
       .then((all) => {
         returned = all
       })

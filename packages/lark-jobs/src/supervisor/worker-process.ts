@@ -27,15 +27,19 @@ import {
 /** Milliseconds after the end of a process within which its last output is read. */
 const LAST_WORDS = 1_000
 
+/** Signals that a process gets for what it does itself: a native crash, a full heap. */
+const OWN_SIGNALS = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']
+
 /** How a process ended. `finished` and `left` are orderly; a process that `left` is replaced. */
 export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
   /**
    * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said
-   * of it; undefined if no handler was running, so that the process has interrupted none.
+   * of it; undefined if no handler was running, so that the process has interrupted none. `fromWithin`: what
+   * it ran has ended it, so nobody had told it to stop, or killed it.
    */
-  | { kind: 'died'; how: string; cause: string | undefined }
+  | { kind: 'died'; how: string; cause: string | undefined; fromWithin: boolean }
 
 export class WorkerProcess extends Part {
   readonly slot: ProcessSlot
@@ -181,11 +185,14 @@ export class WorkerProcess extends Part {
     if (this.#last !== undefined) return this.#last
     if (this.isKilled) {
       const killed = 'did not stop in time and was killed'
-      return { kind: 'died', how: killed, cause: killed }
+      return { kind: 'died', how: killed, cause: killed, fromWithin: false }
     }
-    const ending = child.signalCode === null ? this.#ending : undefined
-    if (ending?.ranJobs === false) return { kind: 'died', how, cause: undefined }
-    return { kind: 'died', how, cause: ending?.cause ?? how }
+    const { signalCode: signal } = child
+    const isOwn = signal === null || OWN_SIGNALS.includes(signal)
+    const fromWithin = isOwn && this.#killAt === Number.POSITIVE_INFINITY
+    const ending = signal === null ? this.#ending : undefined
+    const cause = ending?.ranJobs === false ? undefined : (ending?.cause ?? how)
+    return { kind: 'died', how, cause, fromWithin }
   }
 }
 

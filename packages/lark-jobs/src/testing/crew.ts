@@ -352,7 +352,8 @@ export class Crew {
     const { store, classes } = this.#options
     const hooks = settings.hooks && new HookCalls(settings.hooks, () => {})
     for (const partition of await store().partitions()) {
-      const recovery = await store().recover(partition)
+      // In a test, it is the job that dies.
+      const recovery = await store().recover(partition, { fromWithin: true })
       this.runs.crashed += recovery.crashed?.length ?? 0
       await tellCrashed(store(), classes, hooks, partition, recovery)
     }

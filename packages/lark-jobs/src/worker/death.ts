@@ -29,6 +29,7 @@ const CLOSING = 1_000
 
 interface Watched {
   running: ReadonlySet<Execution>
+  isRunning: boolean
   report: Pick<WorkerReport, 'warn'>
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
   /** How jobs ended, of which the store has not heard: by their partition. */
@@ -50,14 +51,22 @@ let uncaught: { error: unknown } | undefined
 export class DeathWatch extends Part {
   readonly #one: Watched
 
-  constructor(one: Watched) {
+  constructor(one: Omit<Watched, 'isRunning'>) {
     super()
-    this.#one = one
+    this.#one = { ...one, isRunning: true }
   }
 
   protected override onStart(): void {
     if (watched.size === 0) process.on('uncaughtExceptionMonitor', note).on('exit', tell)
     watched.add(this.#one)
+  }
+
+  protected override onQuiet(): void {
+    this.#one.isRunning = false
+  }
+
+  protected override onResume(): void {
+    this.#one.isRunning = true
   }
 
   protected override onStop(): void {
@@ -94,7 +103,7 @@ function tell(code: number): void {
 }
 
 function tellOf(one: Watched, code: number, stack: readonly string[]): void {
-  const { running, report, thread, unstored, onEnding } = one
+  const { running, isRunning, report, thread, unstored, onEnding } = one
   const jobs = [...running].filter(({ abandoned }) => !abandoned)
   const cause = `exit code ${code}: ${why(jobs, stack)}`
   const holds = jobs.length > 0 || thread.holdsJobs
@@ -102,7 +111,7 @@ function tellOf(one: Watched, code: number, stack: readonly string[]): void {
   const outcomes = unstored().filter(([, settlements]) => settlements.length > 0)
   const isOurs = onEnding === undefined && ending !== undefined
   const sent = outcomes.map(sendable)
-  thread.processEnds({ ...(isOurs && { cause: ending }), outcomes: sent })
+  thread.processEnds({ ...(isOurs && { cause: ending, fromWithin: isRunning }), outcomes: sent })
   if (ending !== undefined) onEnding?.(ending, jobs.length > 0, sent)
   const count = outcomes.reduce((sum, [, settlements]) => sum + settlements.length, 0)
   const parts = [

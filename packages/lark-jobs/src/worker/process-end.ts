@@ -11,6 +11,8 @@ export type Unstored = (readonly [partition: string, settlements: readonly Settl
 export interface ProcessEnd {
   /** Continues "its process"; left out if a supervisor hands back what the worker holds. */
   cause?: string
+  /** What the process ran has ended it: nobody has told it to stop. */
+  fromWithin?: boolean
   outcomes: Unstored
 }
 

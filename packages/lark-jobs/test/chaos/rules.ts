@@ -2,6 +2,7 @@
  * The rules that must hold after every run. A finding is a broken promise, or evidence that contradicts itself. A fault
  * excuses a finding only if it affected this job or this worker at that time.
  */
+import { MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
 import type { Causes, Loss, Story } from './causes.ts'
 import type { Evidence } from './evidence.ts'
 
@@ -126,7 +127,7 @@ function judgeEnd(
     if (state === 'completed') {
       if (!hasEnded) found('wrong-end', n, `${id} is completed, and no run of it came to its end`)
     } else if (state === 'failed') {
-      const byCrashes = errors.at(-1) === 'WORKER_DIED' && crashes >= 3
+      const byCrashes = errors.at(-1) === 'WORKER_DIED' && crashes >= MAX_CRASHES_UNSURE
       if (!byCrashes && ask!.kind !== 'hopeless' && ask!.kind !== 'mending')
         found('wrong-end', n, `${id}: a ${ask!.kind} job failed (${errors.join(', ')}), ${crashes} crashes`)
     } else if (state === 'cancelled') {

@@ -50,7 +50,7 @@ async function crash(harness: Harness, caller: Caller): Promise<void> {
   for (let i = 0; i < MAX_CRASHES; i++) {
     await caller.claimAlone()
     harness.clock.now += LEASE + 1
-    await harness.store.recover('emails')
+    await harness.store.recover('emails', { fromWithin: true })
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * A store under test provides only a `Place`. Everything else that a subject needs is here.
  */
-import type { Store, StoreOptions } from '../../src/store/contract/store.ts'
+import type { RecoverOptions, Store, StoreOptions } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from './caller.ts'
 
 /** An empty place for jobs (a file, or a key prefix on a server), on which handles can be made. */
@@ -104,9 +104,9 @@ export class Harness implements AsyncDisposable {
   }
 
   /** Lets the leases end, and takes their jobs back. @returns the ids */
-  async takeBack(forgiving = false): Promise<string[]> {
+  async takeBack(options: Pick<RecoverOptions, 'forgiving' | 'fromWithin'> = {}): Promise<string[]> {
     this.clock.advance(LEASE)
-    return (await this.store.recover('emails', { forgiving })).recovered
+    return (await this.store.recover('emails', options)).recovered
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -60,7 +60,7 @@ const ways: [
       await harness.caller().enqueue(given)
       for (let crash = 0; crash < MAX_CRASHES; crash++) {
         await harness.caller().claimAlone()
-        await harness.takeBack()
+        await harness.takeBack({ fromWithin: true })
       }
     },
   ],

@@ -149,7 +149,7 @@ const changes: Record<string, Change> = {
   'taken back forgivingly': {
     by: async (caller, _, harness) => {
       await caller.claim()
-      await harness.takeBack(true)
+      await harness.takeBack({ forgiving: true })
     },
     tells: ['started', 'returned'],
   },
@@ -171,7 +171,7 @@ const changes: Record<string, Change> = {
     by: async (caller, _, harness) => {
       for (let i = 0; i < MAX_CRASHES; i++) {
         await caller.claimAlone()
-        await harness.takeBack()
+        await harness.takeBack({ fromWithin: true })
       }
     },
     tells: [...new Array(MAX_CRASHES).fill(['started', 'crashed']).flat(), 'failed'],

@@ -284,7 +284,7 @@ export function minutes(make: Make): void {
       expect(await store.minutes('emails')).toEqual([])
       await caller.claimAlone()
       clock.advance(1_000)
-      await store.recover('emails', { holder: 'ada' })
+      await store.recover('emails', { holder: 'ada', fromWithin: true })
     }
     expect(await store.minutes('emails')).toMatchObject([{ completed: 0, failed: 1, retried: 0 }])
   })

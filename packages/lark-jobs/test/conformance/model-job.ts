@@ -30,6 +30,7 @@ import {
   NODES,
   PINNED,
   RESEND_MEMORY,
+  type RecoverOptions,
   type Running,
   UNKEPT_MEMORY,
 } from '../../src/store/contract/store.ts'
@@ -216,10 +217,10 @@ export class ModelJob implements Counters {
   }
 
   /** @returns how it counts in the minutes */
-  takeBack(forgiving: boolean): Consequence['counts'] {
+  takeBack(options: Pick<RecoverOptions, 'forgiving' | 'fromWithin'>): Consequence['counts'] {
     const running = { ...this.#counters, options: this.#own, isBeside: this.isBeside }
     const { token } = this
-    const counts = this.#become(afterDeath(running, forgiving))
+    const counts = this.#become(afterDeath(running, options))
     if (running.hasStarted && this.isPending) this.lateToken = token
     return counts
   }

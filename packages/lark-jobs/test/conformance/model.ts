@@ -283,6 +283,7 @@ export class Model {
     until = this.#now(),
     unread,
     leaseMs,
+    fromWithin = false,
   }: RecoverOptions): Required<Pick<Recovery, 'crashed' | 'doubted'>> & Recovery {
     const recovery: ReturnType<Model['recover']> = { recovered: [], failed: [], crashed: [], doubted: [] }
     if (this.#now() > until) return recovery
@@ -301,7 +302,8 @@ export class Model {
       const isDoubt = isSilent && !job.isAhead
       const isForgiven = forgiving || (isDoubt && !this.#doubts.has(job.id))
       if (isDoubt) recovery.doubted.push(job.id)
-      this.#minutes.count(unread === undefined ? job.takeBack(isForgiven) : job.follow({ kind: 'unstarted' }))
+      const death = { forgiving: isForgiven, fromWithin }
+      this.#minutes.count(unread === undefined ? job.takeBack(death) : job.follow({ kind: 'unstarted' }))
       this.lanes.moved(job, true)
       if (job.crashes > crashes) recovery.crashed.push(job.id)
       if (job.isPending) recovery.recovered.push(job.id)

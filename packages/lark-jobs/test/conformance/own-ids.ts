@@ -191,7 +191,7 @@ export function ownIds(make: Make): void {
     for (let i = 0; i < MAX_CRASHES; i++) {
       await caller.claimAlone()
       harness.clock.now += LEASE + 1
-      await store.recover('emails')
+      await store.recover('emails', { fromWithin: true })
     }
     expect(await caller.enqueue(reusing())).toEqual([exists('failed')])
     expect(await store.alter('emails', [ID], { kind: 'remove' })).toEqual(['done'])

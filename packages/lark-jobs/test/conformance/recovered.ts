@@ -57,7 +57,7 @@ export function recovered(make: Make): void {
         const caller = harness.caller()
         await caller.enqueue(...jobs(2))
         await caller.claimAhead(limit, beyond)
-        await harness.takeBack(forgiving)
+        await harness.takeBack({ forgiving })
         expect(await caller.claimAhead(0, 2)).toEqual([])
       }
     }
@@ -121,7 +121,7 @@ export function recovered(make: Make): void {
         }
         await caller.settle(claimed, completed)
       }
-      await harness.takeBack()
+      await harness.takeBack({ fromWithin: true })
     }
     expect(deaths).toBe(MAX_CRASHES + 1)
     expect(await store.get('emails', killer!.id)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })

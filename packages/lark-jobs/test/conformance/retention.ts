@@ -338,7 +338,7 @@ export function retention(make: Make): void {
     for (let crash = 0; crash < 3; crash += 1) {
       await caller.claimAlone(3)
       harness.clock.advance(LEASE)
-      await harness.store.recover('emails')
+      await harness.store.recover('emails', { fromWithin: true })
     }
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 1, active: 0, waiting: 0 })
   })

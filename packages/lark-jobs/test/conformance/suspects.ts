@@ -2,7 +2,7 @@
  * Suspects: jobs that are one crash below the limit. When they count as started, and which crash fails them.
  */
 import { expect, test } from 'vitest'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE } from '../../src/store/contract/store.ts'
+import { MAX_CRASHES, MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
@@ -36,30 +36,45 @@ export function suspectJobs(make: Make): void {
       expect(await harness.store.get('emails', id)).toMatchObject({ crashes: SUSPECT, runs: SUSPECT })
   })
 
-  test('a suspect that started alone fails with the next crash; the other jobs of the claim do not', async () => {
+  test('a suspect that started alone fails if its process then ends from within; the other jobs of the claim do not', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [killer, ...others] = await suspects(harness, caller, 3)
     const held = await caller.claim(3)
     await caller.start(held.slice(0, 1), true)
-    expect((await harness.takeBack()).sort()).toEqual(others)
+    expect((await harness.takeBack({ fromWithin: true })).sort()).toEqual(others)
     expect(await harness.store.get('emails', killer!)).toMatchObject({
       state: 'failed',
       crashes: MAX_CRASHES,
     })
   })
 
+  test('a suspect whose process may have been killed from outside counts its crashes, and fails with the tenth', async () => {
+    for (const endsFromWithinAt of [MAX_CRASHES_UNSURE + 1, 6]) {
+      await using harness = await make()
+      const caller = harness.caller()
+      const [id] = await suspects(harness, caller)
+      const last = Math.min(endsFromWithinAt, MAX_CRASHES_UNSURE)
+      for (let crashes = SUSPECT + 1; crashes <= last; crashes += 1) {
+        await caller.start(await caller.claim(), true)
+        await harness.takeBack({ fromWithin: crashes === endsFromWithinAt })
+        const state = crashes < last ? 'waiting' : 'failed'
+        expect(await harness.store.get('emails', id!)).toMatchObject({ state, crashes })
+      }
+    }
+  })
+
   test('a suspect that started beside others counts its crashes, and fails with the tenth', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)
-    for (let crashes = SUSPECT + 1; crashes <= MAX_CRASHES_BESIDE; crashes += 1) {
+    for (let crashes = SUSPECT + 1; crashes <= MAX_CRASHES_UNSURE; crashes += 1) {
       const held = await caller.claim()
       // A renewal that does not say whether the job is alone does not change this.
       if (crashes % 2 === 0) await caller.start(held, false)
       else await caller.extend(held)
-      await harness.takeBack()
-      const state = crashes < MAX_CRASHES_BESIDE ? 'waiting' : 'failed'
+      await harness.takeBack({ fromWithin: crashes < MAX_CRASHES_UNSURE })
+      const state = crashes < MAX_CRASHES_UNSURE ? 'waiting' : 'failed'
       expect(await harness.store.get('emails', id!)).toMatchObject({ state, crashes })
     }
   })
@@ -74,13 +89,13 @@ export function suspectJobs(make: Make): void {
       await caller.extend(held)
       if (!isStillAlone) await caller.start(held, false)
       await caller.extend(held)
-      await harness.takeBack()
+      await harness.takeBack({ fromWithin: true })
       const state = isStillAlone ? 'failed' : 'waiting'
       expect(await harness.store.get('emails', id!)).toMatchObject({ state, crashes: MAX_CRASHES })
     }
   })
 
-  test('a job may have a limit of its own: it runs alone one crash before it, and fails at it', async () => {
+  test('a job may have a limit of its own: it runs alone one crash before it, and fails at it, whatever ended the process', async () => {
     for (const maxCrashes of [2, 5]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -188,7 +203,7 @@ export function suspectJobs(make: Make): void {
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)
     await caller.claimAlone()
-    await harness.takeBack()
+    await harness.takeBack({ fromWithin: true })
     await harness.store.alter('emails', [id!], { kind: 'retry' })
     await caller.claim()
     await harness.takeBack()

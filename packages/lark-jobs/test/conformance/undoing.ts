@@ -103,7 +103,7 @@ export function undoing(make: Make): void {
     const { id } = await begun(ada)
     const die = async () => {
       clock.advance(LEASE + 1)
-      await store.recover('emails')
+      await store.recover('emails', { fromWithin: true })
     }
     await die()
     for (let crashes = 1; crashes < MAX_CRASHES; crashes++) {

@@ -118,7 +118,7 @@ export function unique(make: Make): void {
       for (let i = 0; state === 'crashed' && i < MAX_CRASHES; i++) {
         await caller.claimAlone()
         clock.now += LEASE + 1
-        await store.recover('emails')
+        await store.recover('emails', { fromWithin: true })
       }
       const second = locked()
       expect(await caller.enqueue(second)).toEqual(['queued'])

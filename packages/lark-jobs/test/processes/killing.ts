@@ -15,7 +15,7 @@ const files = {
       async handle({ how }) {
         await sleep(20)
         if (how === 'exit') process.exit(3)
-        if (how === 'kill') process.kill(process.pid, 'SIGKILL')
+        if (how === 'abort') process.kill(process.pid, 'SIGABRT')
         setTimeout(() => { throw how === 'throw' ? new Error('thrown in a timer') : Object.create(null) })
         await sleep(5_000)
       }
@@ -148,7 +148,7 @@ export function killing(url: () => string | undefined): void {
 
   test('--processes, jobs that kill in three ways: only they fail, and each error says how the process ended', async () => {
     await using app = await make()
-    for (const how of ['exit', 'kill', 'throw']) await put(app, how, 1, 7)
+    for (const how of ['exit', 'abort', 'throw']) await put(app, how, 1, 7)
     const { code, stderr } = await app.run('jobs:work', '--processes=2', '--stop-when-empty')
     expect(code).toBe(0)
     const jobs = await failed(app)
@@ -164,7 +164,7 @@ export function killing(url: () => string | undefined): void {
         code: 'WORKER_DIED',
         message: expect.stringMatching(/^its process ended with exit code 3: .*exit\(\)/),
       },
-      { code: 'WORKER_DIED', message: 'its process was killed by SIGKILL' },
+      { code: 'WORKER_DIED', message: 'its process was killed by SIGABRT' },
     ])
     expect(await counts(app)).toMatchObject({ completed: 21, failed: 3, waiting: 0, active: 0 })
     expect(stderr).toMatch(

@@ -168,7 +168,9 @@ describe('a foreign value', () => {
       await send('SET', `${prefix}:{b}:${name}`, 'foreign')
     }
     const leases = new HandBack({ store, queues: ['a', 'b', 'c'], limiters: [] })
-    expect(await leases.handBack({ holder: 'ada', cause: undefined, outcomes: [] }, () => {})).toEqual({
+    expect(
+      await leases.handBack({ holder: 'ada', cause: undefined, fromWithin: false, outcomes: [] }, () => {}),
+    ).toEqual({
       jobs: 2,
       failed: 0,
     })

@@ -166,7 +166,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
     async function recover() {
       if (below(4) === 0) clock.now += LEASE
       const dead = model.in('active').filter((one) => one.leaseEnds <= clock.now)
-      const { recovered, failed: gone } = await store.recover('emails')
+      const { recovered, failed: gone } = await store.recover('emails', { fromWithin: true })
       for (const one of dead) {
         if (!one.isUnstarted) one.crashes += 1
         one.state = !one.isUnstarted && one.crashes === MAX_CRASHES ? 'failed' : 'line'

@@ -1,7 +1,8 @@
-/** The places of a supervisor's processes, when its store is slow. */
+/** The processes of a supervisor: their places when its store is slow, and what they ended from. */
 import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
+import { WorkerProcess } from '../../src/supervisor/worker-process.ts'
 import { through } from '../../src/testing/link.ts'
 import { Deferred } from '../../src/waiting/deferred.ts'
 import { Caller } from '../conformance/caller.ts'
@@ -46,4 +47,23 @@ test('a place whose next process has finished stays empty when the job that ende
   expect(said.join()).toContain('1 job failed with WORKER_DIED')
   expect(started).toBe(2)
   await supervisor.stop()
+})
+
+test.each([
+  ['exits', 'process.exit(3)', true],
+  ['breaks down', 'process.kill(process.pid, "SIGABRT")', true],
+  ['is killed', 'process.kill(process.pid, "SIGKILL")', false],
+  ['exits after it was told to stop', 'process.on("message", () => process.exit(3))', false],
+])('a process that %s: whether what it ran has ended it', async (how, code, fromWithin) => {
+  const program = `process.send({ lark: { kind: 'serving' } }, () => { ${code} })`
+  const child = new WorkerProcess(
+    ...([1, 1] as const),
+    () => spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] }),
+    () => {},
+  )
+  await child.start()
+  await child.began
+  if (how.includes('told')) await child.stop()
+  expect(await child.departed).toMatchObject({ kind: 'died', fromWithin })
+  await child.stop()
 })

@@ -15,6 +15,8 @@ interface Setting {
   ran?: boolean
   holds?: boolean
   isSupervised?: boolean
+  /** It was told to take no more jobs, or to stop. */
+  isQuiet?: boolean
   isAway?: boolean
   /** The ids of jobs of which the store has not heard how they ended. */
   unstored?: string[]
@@ -32,6 +34,7 @@ function die(...workers: Setting[]): string[] {
       unstored = [],
       holds = ran || unstored.length > 0,
       isSupervised = false,
+      isQuiet = false,
       isAway = false,
       warn,
     },
@@ -39,9 +42,10 @@ function die(...workers: Setting[]): string[] {
     const job = { abandoned: false, name: 'Job', job: { id: `job${i}` } } as Execution
     const thread = {
       holdsJobs: holds,
-      processEnds({ cause, outcomes }: ProcessEnd) {
+      processEnds({ cause, fromWithin, outcomes }: ProcessEnd) {
         const told = outcomes.flatMap(([, settlements]) => settlements.map(({ id }) => ` ${id}`))
-        events.push(`${i} ends: ${cause?.split(':')[0]}${told.join('')}`)
+        const when = fromWithin === false ? ' when told' : ''
+        events.push(`${i} ends: ${cause?.split(':')[0]}${when}${told.join('')}`)
       },
       hasTold: !isAway,
       awaitEnd(until: number) {
@@ -61,6 +65,7 @@ function die(...workers: Setting[]): string[] {
       ...{ running, report, thread, unstored: () => [['emails', settlements]], onEnding },
     })
     void watch.start()
+    if (isQuiet) void watch.quiet()
     watches.push(watch)
   }
   const [tell] = process.listeners('exit').filter((listener) => !before.includes(listener))
@@ -111,6 +116,12 @@ test('outcomes that the store has not heard go to the thread; what it could not 
   expect(away.at(-1)).toBe(
     '0 says The store did not answer: how 1 job ended is not stored, and it may run again: a',
   )
+})
+
+test('a process that was told to stop has not ended from within, whatever ends it', () => {
+  expect(die({ ran: true, isQuiet: true })[0]).toBe('0 ends: ended with exit code 3 when told')
+  for (const watch of watches.splice(0)) void watch.stop()
+  expect(die({ ran: true })[0]).toBe('0 ends: ended with exit code 3')
 })
 
 test('a worker that only holds jobs which have not begun hands them back without a word', () => {

@@ -149,7 +149,7 @@ export function ending(connect: Connect): void {
       })
       const notes = jobs.map(({ id, token }) => ({ id, token, alone: true }))
       await store.extend('default', 'dead', notes, 60_000)
-      await store.recover('default', { holder: 'dead' })
+      await store.recover('default', { holder: 'dead', fromWithin: true })
     }
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })
     const stranger = await bench.work([OtherJob], { lease: LEASE })

@@ -484,10 +484,10 @@ export function explaining(connect: Connect): void {
       })
       const notes = found.jobs.map(({ id, token }) => ({ id, token, alone: true }))
       await store.extend('default', 'dead', notes, 60_000)
-      await store.recover('default', { holder: 'dead', cause: 'was killed by SIGKILL' })
+      await store.recover('default', { holder: 'dead', cause: 'ended with exit code 3', fromWithin: true })
     }
     expect(await told(id)).toEqual([
-      'ended: It failed … ago: JobsError: its process was killed by SIGKILL. Its worker died 3 times while it ran: if you retry it before its cause is mended, others may die',
+      'ended: It failed … ago: JobsError: its process ended with exit code 3. Its worker died 3 times while it ran: if you retry it before its cause is mended, others may die',
     ])
     expect(await reasons(id)).toMatchObject([{ remedy: { do: 'see-errors', job: id } }])
   })

@@ -189,7 +189,7 @@ export function seeingSteps(connect: Connect): void {
       await expect.poll(() => runs, { timeout: 10_000 }).toBe(deaths)
       const { holder } = (await bench.jobs.find(id))!
       worker.die()
-      await store.recover('default', { holder: holder!, by: 'heir' })
+      await store.recover('default', { holder: holder!, by: 'heir', fromWithin: true })
     }
     expect(await bench.jobs.find(id)).toMatchObject({ state: 'failed', crashes: 3 })
     expect((await steps.list(id))!.steps).toMatchObject([

@@ -4,7 +4,7 @@ import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE } from '../../src/store/contract/store.ts'
+import { MAX_CRASHES, MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 /** Milliseconds. The times for which suspects wait and rest are multiples of a lease. */
@@ -150,7 +150,7 @@ export function suspects(connect: Connect): void {
     const ids = await app.suspect(app.SuspectJob, 'a', 'b', 'c')
     const worker = await app.work({ lease: 15_000 })
     await app.began('a')
-    await app.store.recover('emails', { holder: worker.id })
+    await app.store.recover('emails', { holder: worker.id, fromWithin: true })
     expect(await app.find(ids[0])).toMatchObject({ state: 'failed', crashes: SUSPECT + 1 })
     for (const id of ids.slice(1)) expect(await app.find(id)).toMatchObject({ crashes: SUSPECT })
     app.end('a', 'b', 'c')
@@ -239,7 +239,7 @@ export function suspects(connect: Connect): void {
     await using app = await make()
     const { store } = app
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
-    for (let crashes = SUSPECT + 1; crashes < MAX_CRASHES_BESIDE; crashes++) {
+    for (let crashes = SUSPECT + 1; crashes < MAX_CRASHES_UNSURE; crashes++) {
       const caller = `beside-${crashes}`
       const { jobs } = await store.exchange('emails', { caller, number: 1 }, [], {
         limit: 1,

@@ -32,6 +32,11 @@ export interface RecoverOptions {
    * process".
    */
   cause?: string
+  /**
+   * What the process ran has ended it: it exited, or broke down. Otherwise somebody outside may have killed
+   * it, and a job fails only at `MAX_CRASHES_UNSURE`.
+   */
+  fromWithin?: boolean
   /** The caller that takes the jobs back. The store notes it for their worker (`lost-workers.ts`). */
   by?: string
   /** Asks for effects, and acknowledges some, even when `until` has passed. */

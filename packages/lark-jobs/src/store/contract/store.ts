@@ -47,10 +47,11 @@
  *
  * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim
  * it is, it counts as started only when an `extend` says so, and this also says whether it is alone
- * (`LeaseNote.alone`). If it was alone, its next crash fails it. If other jobs ran beside it, it fails at
- * `MAX_CRASHES_BESIDE` crashes. The limit is the job's own (`JobOptions.maxCrashes`), or `MAX_CRASHES`. A job
- * that may crash once only is never a suspect. It is not prefetched, nor handed out with a ring, so each
- * claim of it counts as a start.
+ * (`LeaseNote.alone`). If it was alone, and the process ended from within (`RecoverOptions.fromWithin`), its
+ * next crash fails it. If other jobs ran beside it, or somebody may have killed the process, it fails at
+ * `MAX_CRASHES_UNSURE` crashes. The limit is the job's own (`JobOptions.maxCrashes`), and then holds for a
+ * job that was alone whatever ended the process, or `MAX_CRASHES`. A job that may crash once only is never a
+ * suspect. It is not prefetched, nor handed out with a ring, so each claim of it counts as a start.
  *
  * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not
  * queued, or changes the first. A job that releases its lock when it starts is not prefetched.

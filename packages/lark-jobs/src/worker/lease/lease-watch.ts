@@ -319,11 +319,12 @@ class LeaseWatch extends Part {
   }
 
   /** The process ends. Does the last for its worker, while the worker's loop is blocked and waits for it. */
-  async #processEnds({ cause, outcomes }: ProcessEnd): Promise<void> {
+  async #processEnds({ cause, fromWithin = false, outcomes }: ProcessEnd): Promise<void> {
     this.#isEnding = true
     if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
     // A job whose handler has ended must not go back as one that was interrupted: then rather its lease ends.
-    if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold)) await this.#handBack(cause)
+    if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold))
+      await this.#handBack(cause, fromWithin)
     await this.stop()
   }
 
@@ -339,11 +340,12 @@ class LeaseWatch extends Part {
     if (this.#claimers.every(({ unstored }) => unstored.length === 0)) this.#pulse.tell()
   }
 
-  async #handBack(cause: string): Promise<void> {
+  async #handBack(cause: string, fromWithin: boolean): Promise<void> {
     const { caller: holder } = this.#watch
+    const options = { holder, cause, fromWithin, by: holder }
     const takeFrom = async (store: Store, partition: string): Promise<void> => {
       for (;;) {
-        const { recovered, failed } = await store.recover(partition, { holder, cause, by: holder })
+        const { recovered, failed } = await store.recover(partition, options)
         if (recovered.length + failed.length === 0) return
       }
     }

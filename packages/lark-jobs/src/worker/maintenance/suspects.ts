@@ -1,7 +1,7 @@
 /**
  * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/consequence.ts`). Some
- * of them kill their process, others only ran beside a job that did. If the process dies while a suspect runs
- * alone, the suspect was the cause.
+ * of them kill their process, others only ran beside a job that did. If the process ends from within while a
+ * suspect runs alone, the suspect was the cause. If somebody may have killed it, it counts as one more crash.
  *
  *   waits     for the end of all other jobs of the process; no other job starts meanwhile. It waits at most
  *             for `WAIT`, because a job may never end: then the suspect goes back for a pause, and another
@@ -39,9 +39,9 @@ const REST = 2
 /** Leases after which a suspect that could not run alone here starts beside others. */
 const PATIENCE = 4
 /**
- * Leases for which no job starts beside a running suspect: 5 seconds by default. After each crash that it had
- * beside others it is four times as long, and at most a minute: jobs that could run do not wait longer for
- * one that may be innocent. A job that kills its process later fails at its tenth crash.
+ * Leases for which no job starts beside a running suspect: 5 seconds by default. After each further crash
+ * it is four times as long, and at most a minute: jobs that could run do not wait longer for one that may be
+ * innocent. A job that kills its process later fails at its tenth crash.
  */
 const ALONE = 1 / 3
 const LONGEST_ALONE = 4

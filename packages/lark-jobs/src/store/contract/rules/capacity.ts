@@ -25,12 +25,15 @@ export const MINUTES = 60
 export const HOURS = 72
 export const DAYS = 90
 /**
- * Crashes after which a job fails, if it ran alone in its process at the last of them. A class may choose
- * others.
+ * Crashes after which a job fails, if it certainly caused the last of them: it ran alone in its process, and
+ * the process ended from within. A class may choose others, and then the job need only have run alone.
  */
 export const MAX_CRASHES = 3
-/** Crashes after which a job fails, even if other jobs ran beside it at the last of them. */
-export const MAX_CRASHES_BESIDE = 10
+/**
+ * Crashes after which a job fails although it may be innocent: other jobs ran beside it at the last of them,
+ * or somebody outside may have killed the process. No step was recorded between them.
+ */
+export const MAX_CRASHES_UNSURE = 10
 /**
  * The error that is kept with a job for each crash. A recovery that knows the cause puts it in the message.
  */

@@ -8,7 +8,8 @@
 import { defined } from '@s18i/lark/internal'
 import type { EventKind } from '../../../model/event.ts'
 import type { Counters, JobError, JobOptions, Outcome, State } from '../../../model/record.ts'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
+import type { RecoverOptions } from '../recovery.ts'
+import { MAX_CRASHES, MAX_CRASHES_UNSURE, WORKER_DIED } from './capacity.ts'
 import { endedFor, untimed } from './reason.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
@@ -143,14 +144,15 @@ export function afterRun(
 
 /**
  * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store
- * cannot know which of its jobs was the cause. A suspect was alone, so that its next crash was certainly
- * caused by it; if others ran beside it, more crashes are needed. A job whose limit is one crash fails with
- * it, whatever the cause.
- *
- * @param forgiving counts no crash
- * @param cause how the process ended; continues the words "its process"
+ * cannot know which of its jobs was the cause, or whether somebody killed it. A suspect was alone, so that a
+ * process which ended from within was certainly ended by it. If others ran beside it, or the end may have
+ * come from outside, more crashes are needed. A limit that the class has chosen holds for a job that was
+ * alone, whatever the cause; a limit of one crash holds in any case.
  */
-export function afterDeath(job: Running, forgiving: boolean, cause?: string): Consequence {
+export function afterDeath(
+  job: Running,
+  { forgiving, cause, fromWithin }: Pick<RecoverOptions, 'forgiving' | 'cause' | 'fromWithin'>,
+): Consequence {
   const { runs, failures, crashes, releases, hasStarted } = job
   const counters = { runs, failures, crashes, releases }
   if (!hasStarted) counters.runs -= 1
@@ -159,9 +161,9 @@ export function afterDeath(job: Running, forgiving: boolean, cause?: string): Co
     return unlessAsked(job, { ...counters, state: 'pending', noPrefetch: true, ...event })
   }
   counters.crashes += 1
-  const most = job.options?.maxCrashes ?? MAX_CRASHES
+  const most = job.options?.maxCrashes ?? (fromWithin ? MAX_CRASHES : MAX_CRASHES_UNSURE)
   const error = { run: runs, ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
-  if (counters.crashes >= (job.isBeside ? Math.max(most, MAX_CRASHES_BESIDE) : most))
+  if (counters.crashes >= (job.isBeside ? Math.max(most, MAX_CRASHES_UNSURE) : most))
     return { ...counters, state: 'failed', error, event: 'crashed', isUntold: true, counts: 'failed' }
   return unlessAsked(job, { ...counters, state: 'pending', error, event: 'crashed', noPrefetch: true })
 }

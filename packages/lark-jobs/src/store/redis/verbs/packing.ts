@@ -375,13 +375,13 @@ export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number)
 
 /** The arguments of `recover.lua` from the fourth on. */
 export function packRecovery(options: contract.RecoverOptions): string[] {
-  const { forgiving, holder = '', until = '', unread = '', cause, effects, leaseMs, by } = options
+  const { forgiving, holder = '', until = '', unread = '', cause, fromWithin, effects, leaseMs, by } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
   const till = leaseMs === undefined ? String(until) : `${until}|${packDuration(leaseMs)}`
   const noted = by === undefined ? till : `${till}+`
-  return [rest, forgiving ? '1' : '', holder, noted, unread, packEffects(effects)]
+  return [rest, forgiving ? '1' : fromWithin ? 'w' : '', holder, noted, unread, packEffects(effects)]
 }
 
 /**

@@ -114,7 +114,7 @@ function* ended(partition: Partition): Generator<Lease> {
 function takeBack(
   partition: Partition,
   row: JobRow,
-  { forgiving = false, unread, cause }: RecoverOptions,
+  { forgiving = false, unread, cause, fromWithin }: RecoverOptions,
   isSilent: boolean,
 ): void {
   const { token } = row
@@ -128,7 +128,7 @@ function takeBack(
   }
   const consequence =
     unread === undefined
-      ? afterDeath(running, isForgiven, cause)
+      ? afterDeath(running, { forgiving: isForgiven, ...defined({ cause, fromWithin }) })
       : afterRun({ kind: 'unstarted' }, running, partition.now)
   follow(partition, row, consequence)
   if (row.state === PENDING && running.hasStarted && unread === undefined && !undoOf(partition, row))

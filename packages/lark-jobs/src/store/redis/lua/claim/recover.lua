@@ -6,7 +6,7 @@
 -- ARGV[2]  how many failed jobs to keep
 -- ARGV[3]  how many cancelled jobs to keep
 -- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
--- ARGV[5]  1 if no crash is counted, else ''
+-- ARGV[5]  1 if no crash is counted, w if what the process ran has ended it, else ''
 -- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
 -- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (silence.lua),
 --          `|` and the leases of all workers, milliseconds; then `+` if the caller notes from whom the jobs
@@ -129,8 +129,8 @@ if not is_over then
     for i, id in ipairs(ids) do
       local _, start = read_holder(holders[i])
       local is_doubt = is_silent and has_begun(start)
-      local is_forgiven = ARGV[5] ~= '' or is_doubt and not doubts().is_doubted(id)
-      local state, has_crashed = consequences().take_back(id, holders[i], not is_forgiven and ARGV[4] or nil, is_unread)
+      local is_forgiven = ARGV[5] == '1' or is_doubt and not doubts().is_doubted(id)
+      local state, has_crashed = consequences().take_back(id, holders[i], not is_forgiven and ARGV[4] or nil, is_unread, ARGV[5] == 'w')
       doubted[#doubted + 1] = is_doubt and id or nil
       taken[state][#taken[state] + 1] = id
       crashed[#crashed + 1] = has_crashed and id or nil

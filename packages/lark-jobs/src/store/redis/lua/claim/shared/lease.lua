@@ -13,8 +13,8 @@
 local TABLE = 'this text is long enough that the hash in which it stands is a table'
 
 -- The crashes after which a job fails. In a record, a limit of the job's own is the first of its options.
-local function crash_limit(record)
-  return tonumber(string.match(record or '', '^[^,|]*,[^,|]*,{"maxCrashes":(%d+)')) or MAX_CRASHES
+local function crash_limit(record, default)
+  return tonumber(string.match(record or '', '^[^,|]*,[^,|]*,{"maxCrashes":(%d+)')) or default or MAX_CRASHES
 end
 
 -- Whether a job with these counters (counters.lua) is a suspect: one crash below its limit. It must run alone

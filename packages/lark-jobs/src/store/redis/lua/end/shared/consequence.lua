@@ -143,8 +143,8 @@ end
 -- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing:
 -- the error for a crash, as JSON without its first field. Returns the state for the caller to end the job in,
 -- or `pending`: the job went back to its line; and whether the job counted a crash. `is_unread`: the worker
--- has not read the claim.
-local function take_back(id, holder, cause, is_unread)
+-- has not read the claim. `from_within`: what the process ran has ended it.
+local function take_back(id, holder, cause, is_unread, from_within)
   local token, start, place = read_holder(holder)
   local undo = undo_of(id)
   local reason = (not undo or undo == '') and redis.call('HGET', key('notices'), id)
@@ -158,8 +158,8 @@ local function take_back(id, holder, cause, is_unread)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then
       has_crashed = true
-      local most, failure = crash_limit(record), '{"run":' .. runs + 1 .. cause
-      local is_last = crashes + 1 >= (start == 'b' and math.max(most, MAX_CRASHES_BESIDE) or most)
+      local most, failure = crash_limit(record, from_within and MAX_CRASHES or MAX_CRASHES_UNSURE), '{"run":' .. runs + 1 .. cause
+      local is_last = crashes + 1 >= (start == 'b' and math.max(most, MAX_CRASHES_UNSURE) or most)
       if is_last and is_undone_first(id, 'f' .. failure) then
         return 'pending', true
       end
