@@ -4,6 +4,7 @@
  * connections for too long, are mended so until their fault is found.
  */
 import { usageError } from '@s18i/lark/internal'
+import { bytesForm, bytesIn, inMb } from '../../words/bytes.ts'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 
@@ -11,7 +12,6 @@ import { shown } from '../../words/secret.ts'
 const LOOK = 1_000
 /** Milliseconds: the longest time of a timer is a little more. */
 const LONGEST = 24 * 86_400_000
-const units = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 }
 
 export class WorkLimits {
   /** Milliseconds. */
@@ -31,7 +31,7 @@ export class WorkLimits {
     this.memory = maxMemory === undefined ? undefined : bytesIn(maxMemory)
     if (maxMemory !== undefined && this.memory === undefined)
       throw usageError(
-        `--max-memory is ${shown(maxMemory)}; it must be a whole number with kb, mb or gb`,
+        `--max-memory is ${shown(maxMemory)}; it must be ${bytesForm}`,
         "Such as '512mb': the memory of the whole process, as the system counts it",
       )
   }
@@ -58,14 +58,4 @@ export class WorkLimits {
   stop(): void {
     for (const timer of this.#timers.splice(0)) clearTimeout(timer)
   }
-}
-
-/** `512mb` → 536,870,912 */
-function bytesIn(text: string): number | undefined {
-  const [, count, unit] = /^([1-9]\d{0,8})\s*([kmg]b)$/i.exec(text) ?? []
-  return count === undefined ? undefined : Number(count) * units[unit!.toLowerCase() as keyof typeof units]
-}
-
-function inMb(bytes: number): number {
-  return Math.round(bytes / units.mb)
 }
