@@ -32,6 +32,7 @@ export const contents = [
       'results',
       'flows',
       'steps',
+      'isolation',
       'schedules',
       'testing',
       'web-servers',

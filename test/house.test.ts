@@ -64,6 +64,8 @@ const floors: Record<string, string[][]> = {
     ['outbox/*'],
     ['worker/*'],
     ['supervisor/*'],
+    // processes of their own for classes that may be killed
+    ['isolation/*'],
     ['config/*'],
     ['operate/*'],
     // what machines ask: metrics, and whether a worker is well
@@ -74,7 +76,7 @@ const floors: Record<string, string[][]> = {
     // a fake of all this for tests of applications
     ['testing/*'],
     // what the package exports
-    ['index.ts', 'operate.ts', 'otel.ts', 'testing.ts', 'internal.ts'],
+    ['index.ts', 'operate.ts', 'otel.ts', 'testing.ts', 'internal.ts', 'isolated.ts'],
     ['commands/*'],
   ],
   'packages/lark-dashboard/src': [

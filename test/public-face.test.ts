@@ -71,7 +71,7 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases approval attempt backoff cancelled delay dispatch dispatchMany dispatchNow eachItem error expiresIn fail failed flow group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil runJob schedule scheduledFor signal sleep step success tags timeout tries unique waitFor warn with'
+  'aliases approval attempt backoff cancelled delay dispatch dispatchMany dispatchNow eachItem error expiresIn fail failed flow group handle id ids info isolate keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil runJob schedule scheduledFor signal sleep step success tags timeout tries unique waitFor warn with'
 
 test.each([
   [

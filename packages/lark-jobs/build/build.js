@@ -28,13 +28,14 @@ await build({
     'lease-watch': 'src/worker/lease/lease-watch.ts',
     'supervised-guard': 'src/supervisor/guard.ts',
     'health-thread': 'src/telemetry/health/health-thread.ts',
+    isolated: 'src/isolated.ts',
     'redis-store': 'src/store/redis/store.ts',
     'sqlite-store': 'src/store/sqlite/store.ts',
     ...Object.fromEntries(commands.map((file) => [nameOf(file), file])),
   },
   exported: ['index', 'operate', 'otel', 'internal', 'testing'],
   required: ['index', 'operate', 'otel', 'internal', 'testing', 'redis-store', 'sqlite-store'],
-  alone: ['lease-watch', 'supervised-guard', 'health-thread', ...commands.map(nameOf)],
+  alone: ['lease-watch', 'supervised-guard', 'health-thread', 'isolated', ...commands.map(nameOf)],
   // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },
   outside: { 'src/store/redis/scripts.generated.ts': 'lua.js' },
@@ -78,7 +79,13 @@ await build({
     schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/schedule-definition.ts'],
     // Rows in the database of the application: for a worker, for who looks at jobs, and for who dispatches.
     outbox: ['outbox-database', 'row'].map((name) => `src/outbox/${name}.ts`),
+    'isolation-guard': ['src/isolation/guard.ts'],
+    // A run, for a worker and for an isolated process, which needs nothing else of a worker.
+    run: ['src/run/runner.ts', 'src/options/registry.ts'],
+    'isolation-messages': ['crossed-error', 'messages'].map((name) => `src/isolation/${name}.ts`),
+    'isolated-child': ['src/api/isolated-host.ts'],
     work: ['src/api/work.ts'],
+    isolation: ['src/isolation/pool.ts'],
     operations: [
       'src/operate.ts',
       'src/operate/look/stored-jobs.ts',

@@ -39,6 +39,7 @@ export type { AuditConfig, AuditLimits } from './config/audit.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
 export type { DashboardConfig, EnvironmentConfig } from './config/dashboard.ts'
+export type { IsolationConfig } from './config/isolation.ts'
 export type { KeepConfig, KeepLimits, KeepRule } from './config/keep.ts'
 export type { LimiterConfig } from './config/limiters.ts'
 export type { OutboxConfig } from './config/outbox.ts'
@@ -112,6 +113,7 @@ export type {
 export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedules/schedule-info.ts'
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
+export { type IsolatedOptions, isolated } from './options/isolated.ts'
 export type {
   JobConstructor,
   JobFields,

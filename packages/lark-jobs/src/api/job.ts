@@ -13,6 +13,7 @@ import { tickOf } from '../model/tick.ts'
 import type { KeptResult } from '../operate/events/results.ts'
 import type { Operated } from '../operate/operated.ts'
 import type { GroupBy } from '../options/group.ts'
+import type { IsolatedOptions } from '../options/isolated.ts'
 import {
   idle,
   type JobConstructor,
@@ -120,6 +121,11 @@ export abstract class Job {
    * if the process ended by itself, 10 if somebody may have killed it.
    */
   declare maxCrashes?: number | undefined
+  /**
+   * Runs `handle` in a process of its own: `isolated({ memory: '512mb' })`. The process is killed if it
+   * ignores its timeout or a cancel, or has too much memory. Default: `handle` runs in that of the worker.
+   */
+  declare isolate?: IsolatedOptions | undefined
   /**
    * How long an attempt may take. Then `this.signal` is aborted, and the attempt has failed. Default 30 min.
    */

@@ -3,9 +3,11 @@
  * most processes only dispatch, and the worker is the larger half of the package.
  */
 
-import type { Settings } from '../config/config.ts'
+import { defined } from '@s18i/lark/internal'
+import type { JobsConfig, Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
+import { JobsError } from '../model/errors.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
 import type { Operated } from '../operate/operated.ts'
 import { keyless } from '../options/class-name.ts'
@@ -28,11 +30,12 @@ export { checkWork, type WorkOptions } from '../worker/options.ts'
 export { Worker } from '../worker/worker.ts'
 export { schedulesOfWorker } from './schedules/worker-schedules.ts'
 
-/** The options that `jobs:work` adds if the process has a supervisor. */
-export type SupervisedOptions = Pick<
-  WorkerOptions,
-  'id' | 'onStuck' | 'onRestart' | 'onDelivering' | 'onEnding'
->
+/** The options that `jobs:work` adds. */
+export interface SupervisedOptions
+  extends Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart' | 'onDelivering' | 'onEnding'> {
+  /** `boot` of the configuration was called. */
+  boots?: boolean
+}
 
 /** The store that is open. */
 export interface OpenStore {
@@ -54,7 +57,7 @@ export interface OpenStore {
 export async function workerOn(
   open: OpenStore,
   options: WorkOptions,
-  supervised: SupervisedOptions,
+  { boots = false, ...supervised }: SupervisedOptions,
   owner: Operated,
 ): Promise<Worker> {
   const { settings, store, warnings } = open
@@ -74,8 +77,10 @@ export async function workerOn(
   const own = workerSettings(open, owner)
   const { preset = own.preset } = options
   const outcomes = options.outcomes === undefined ? own.outcomes : milliseconds(options.outcomes)
+  const around = { makes: make !== undefined, boots, isOwnMake: make === settings.make, concurrency }
+  const isolation = await isolationIn(registry, settings, around, (text) => report.warn(text))
   const worker = new Worker({
-    ...{ ...own, ...rest, ...supervised, registry, report, preset, make },
+    ...{ ...own, ...rest, ...supervised, registry, report, preset, make, isolation },
     ...{ queues, strict, schedules, outcomes },
   })
   const { telemetry } = settings
@@ -87,6 +92,40 @@ export async function workerOn(
   for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy, ...wrong]) report.warn(remark)
   if (schedules === undefined) await saySchedulesOff(store, report, off, worker.done)
   return worker
+}
+
+interface AroundIsolated {
+  makes: boolean
+  boots: boolean
+  /** Whether the configuration makes the jobs, and not the call that starts the worker. */
+  isOwnMake: boolean
+  concurrency: number
+}
+
+/** What runs the isolated classes; undefined if there are none. @throws JOB_INVALID */
+async function isolationIn(
+  registry: Registry,
+  { isolation, written, source }: Settings,
+  { makes, boots, isOwnMake, concurrency }: AroundIsolated,
+  warn: (text: string) => void,
+) {
+  const first = registry.classes.find(({ isolate }) => isolate !== undefined)
+  if (first === undefined) return undefined
+  if (makes && (!isOwnMake || source.kind === 'code'))
+    throw new JobsError(
+      'JOB_INVALID',
+      `${first.name} is isolated, and make() is given in code, which no other process has`,
+      { hint: 'Write make into lark.config.' },
+    )
+  const { isolationOf } = await import('../isolation/pool.ts')
+  const { processes = concurrency, ...limits } = isolation
+  const setting = { makes, boots, ...(written && { configure: crossing(written) }) }
+  return isolationOf(registry, { processes, ...limits, setting, warn })
+}
+
+/** What an isolated process needs of a configuration in code, to dispatch jobs. */
+function crossing({ connection, queues, limiters, prefix, durability }: JobsConfig): JobsConfig {
+  return defined({ connection, queues, limiters, prefix, durability }) as JobsConfig
 }
 
 /**

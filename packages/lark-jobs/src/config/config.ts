@@ -34,6 +34,7 @@ import { formOf, shownSetting } from '../words/secret.ts'
 import { auditOption } from './audit.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
 import { type ConfiguredDashboard, type DashboardConfig, dashboardOptions } from './dashboard.ts'
+import { type ConfiguredIsolation, type IsolationConfig, isolationOptions } from './isolation.ts'
 import { type KeepConfig, keepOptions } from './keep.ts'
 import { limitersOption } from './limiters.ts'
 import { type OutboxConfig, outboxOptions } from './outbox.ts'
@@ -116,6 +117,8 @@ export const jobsOptions = new Schema('an object', {
    * its jobs into the store.
    */
   outbox: outboxOptions as Option<OutboxConfig, Read<typeof outboxOptions.entries>>,
+  /** How many processes run isolated classes, and for how long. */
+  isolation: (isolationOptions as Option<IsolationConfig, ConfiguredIsolation>).or({}),
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /**
@@ -179,6 +182,9 @@ export interface Settings extends Around, ConfiguredQueues {
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
   outbox: ConfiguredOutbox | undefined
+  isolation: ConfiguredIsolation
+  /** As code has written it; undefined if it is not given in code. */
+  written?: JobsConfig
   /**
    * Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit
    * sets another.
@@ -238,11 +244,12 @@ export function readSection(section: unknown, source: ConfigSource): Section {
 /** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
   const { queues, limiters, audit, prefix, durability, preset, outcomes, dashboard, boot, outbox } = section
+  const { isolation } = section
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
-    ...{ limiters, audit, prefix, durability, preset, outcomes, dashboard, boot, outbox },
+    ...{ limiters, audit, prefix, durability, preset, outcomes, dashboard, boot, outbox, isolation },
     release: section.release || undefined,
     schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),

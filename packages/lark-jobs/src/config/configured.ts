@@ -51,7 +51,8 @@ export class Configured {
    *   folder that paths are relative to
    */
   settings(): Settings {
-    return settingsFrom(this.check(), this.#source, homeFolder(), process.env)
+    const settings = settingsFrom(this.check(), this.#source, homeFolder(), process.env)
+    return { ...settings, written: this.#section }
   }
 
   /** @throws what `check` does */

@@ -108,6 +108,8 @@ export const jobsErrors = {
   BOOT_FAILED: 'The function boot of the configuration threw.',
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
+  PROCESS_DIED: 'The process of an isolated job ended before the job did.',
+  MEMORY_EXCEEDED: 'An isolated job had more memory than its class allows, and its process was killed.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
   FAKE_ASSERTION: 'An assertion about the dispatches and runs of a test does not hold.',
   FAKE_AMBIGUOUS: 'Several tests have a fake, and Lark cannot tell to which of them a call belongs.',

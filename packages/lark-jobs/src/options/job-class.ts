@@ -15,6 +15,7 @@ import type { CancelReason, Keep } from '../model/record.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 import { originOf } from './class-name.ts'
+import type { IsolatedRead } from './isolated.ts'
 import type { JobInside, jobInside } from './job-inside.ts'
 import {
   classSettings,
@@ -88,6 +89,8 @@ export interface JobClass extends JobSettings {
   keep: Keep | undefined
   /** The crashes after which its jobs fail, if it says so. */
   maxCrashes: number | undefined
+  /** Undefined: `handle` runs in the process of the worker. */
+  isolate: IsolatedRead | undefined
   /** The name that people see: that of the class, or its key if a minifier made the name. */
   name: string
   Class: JobConstructor
@@ -152,6 +155,7 @@ export function classOf(Class: JobConstructor): JobClass {
     keep,
     keepResult,
     maxCrashes,
+    isolate,
     schedule,
     key = Class.name,
   } = classSettings.fields(job, '', voice)
@@ -169,6 +173,7 @@ export function classOf(Class: JobConstructor): JobClass {
     aliases,
     keep: keepFrom(keep, keepResult),
     maxCrashes,
+    isolate,
     // People cannot recognise a class by a name that a minifier made.
     name: Class.name === '' || originOf(Class) === 'made' ? key : Class.name,
     Class,

@@ -12,6 +12,7 @@ import {
 import { MAX_NAME } from '../model/record.ts'
 import { durationForm } from '../words/duration.ts'
 import { type GroupBy, groupOptions } from './group.ts'
+import { type IsolatedOptions, type IsolatedRead, isolatedOptions } from './isolated.ts'
 import { classKeep, type KeepOptions } from './keep.ts'
 import { limiterOption } from './limiter.ts'
 import { type ClassSchedule, classSchedule, type WrittenSchedule } from './schedules/class-schedule.ts'
@@ -35,6 +36,8 @@ export const classSettings = new Schema('a job', {
   keepResult: duration(),
   /** The crashes of its workers after which a job fails. Default 3, or 10 if they may have been killed. */
   maxCrashes: whole(1, 100),
+  /** In which process `handle` runs. Default: in that of the worker. */
+  isolate: isolatedOptions as Option<IsolatedOptions, IsolatedRead>,
   /** When jobs of the class are queued by themselves. */
   schedule: classSchedule as Option<ClassSchedule, readonly WrittenSchedule[]>,
 })

@@ -23,15 +23,17 @@ import { classOf, isJobClass, type JobClass, type JobConstructor } from './job-c
 export class Registry {
   readonly #classes = new Map<string, JobClass>()
   readonly #files = new Map<JobClass, string>()
+  readonly #paths = new Map<JobClass, string>()
 
   /**
    * Adds a class. Adding the same class again has no effect.
    *
    * @param file the file of the class, for messages
+   * @param path the same, absolute
    * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its
    *   key or one of its aliases
    */
-  add(Class: JobConstructor, file?: string): void {
+  add(Class: JobConstructor, file?: string, path?: string): void {
     const jobClass = classOf(Class)
     if (lacksHandler(Class))
       throw new JobsError('JOB_INVALID', `${jobClass.name} has no handler`, {
@@ -48,6 +50,7 @@ export class Registry {
     }
     for (const key of [jobClass.key, ...jobClass.aliases]) this.#classes.set(key, jobClass)
     if (file !== undefined) this.#files.set(jobClass, file)
+    if (path !== undefined) this.#paths.set(jobClass, path)
   }
 
   /**
@@ -71,6 +74,11 @@ export class Registry {
   /** The file in which a class was found; undefined if the class was passed as a value. */
   fileOf(jobClass: JobClass): string | undefined {
     return this.#files.get(jobClass)
+  }
+
+  /** The absolute path of this file. */
+  pathOf(jobClass: JobClass): string | undefined {
+    return this.#paths.get(jobClass)
   }
 
   get classes(): JobClass[] {
@@ -112,7 +120,7 @@ export async function registryOf(
     }
     for (const Class of (classes ?? []).map(latest))
       if (lacksHandler(Class)) unhandled.add(Class)
-      else addFrom(shown, Class, registry)
+      else addFrom(shown, file, Class, registry)
   }
   for (const Class of definitions.values()) if (!lacksHandler(Class)) registry.add(Class)
   const idle = [...unhandled].filter((Class) => lacksHandler(Class)).map((Class) => classOf(Class).name)
@@ -133,9 +141,22 @@ async function jobsIn(file: string): Promise<JobConstructor[]> {
   return exported.filter((Class) => typeof Class.prototype.handle === 'function')
 }
 
-function addFrom(file: string, Class: JobConstructor, registry: Registry): void {
+/**
+ * The class with a key that a file exports, or whose handler it sets.
+ *
+ * @param file absolute
+ * @throws JOB_INVALID; what the file throws
+ */
+export async function classIn(file: string, key: string): Promise<JobConstructor> {
+  const exported = (await jobsIn(file)).map(latest)
+  const found = exported.find((Class) => classOf(Class).key === key) ?? definitions.get(key)
+  if (found !== undefined && !lacksHandler(found)) return found
+  throw new JobsError('JOB_INVALID', `${file} exports no job class with the key '${key}'`)
+}
+
+function addFrom(file: string, path: string, Class: JobConstructor, registry: Registry): void {
   try {
-    registry.add(Class, file)
+    registry.add(Class, file, path)
   } catch (error) {
     if (!(error instanceof JobsError)) throw error
     const { code, message, hint, cause } = error

@@ -79,7 +79,7 @@ export class Deadline<E extends Execution = Execution> {
       running.deadline += lost
       return
     }
-    running.deadline = now + GRACE
+    running.deadline = running.isIsolated ? Number.POSITIVE_INFINITY : now + GRACE
     running.late()
   }
 }

@@ -12,11 +12,17 @@ import type { Middleware } from '../options/middleware.ts'
 import type { ChildJobs, ChildParent } from '../step/child.ts'
 import { hasEnded } from '../step/misused.ts'
 import { Steps } from '../step/steps.ts'
+import type { StepsOfRun } from '../step/steps-around.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
 import { CommandJob, commandIn } from './command-job.ts'
 import type { Make } from './made-job.ts'
 import type { Permits } from './middleware/permits.ts'
+
+/** Runs the handlers of isolated classes (`isolation/pool.ts`). */
+export interface Isolation {
+  handle(execution: Execution, jobClass: JobClass): Promise<unknown>
+}
 
 /** What a worker, or `dispatchNow()`, passes to all its runs. */
 export interface RunEnvironment {
@@ -28,6 +34,8 @@ export interface RunEnvironment {
   readonly make: Make | undefined
   /** The permits for middleware that limits jobs. */
   readonly permits: Permits
+  /** Undefined: the handlers of all classes run here. */
+  readonly isolation?: Isolation | undefined
   /** The release of the application, which is kept with errors. */
   readonly release?: string | undefined
   /** The instance of `Jobs` that the worker belongs to. */
@@ -109,7 +117,9 @@ export class Execution implements Writer {
   #progress: string | undefined
   /** Undefined: there is no telemetry. */
   processing: Processing | undefined
-  stepsIfAny: Steps | undefined
+  stepsIfAny: StepsOfRun | undefined
+  /** What `handle` returned in another process, with its text. */
+  crossed: { value: unknown; text: string } | undefined
   /** A signal has come since the job was claimed. */
   #isSignalled = false
   /** The class is being told how the job ends. */
@@ -185,7 +195,7 @@ export class Execution implements Writer {
       },
       suspend: (wait) => {
         const rests = limitOf(job, this.jobClass) !== undefined
-        this.#suspend({ kind: 'suspended', ...wait, ...(rests && { rests }) })
+        this.suspend({ kind: 'suspended', ...wait, ...(rests && { rests }) })
       },
       times: environment.stepTimes,
       ready: children && ((draft, step) => children.readyChild(draft, parentOf(this, step))),
@@ -194,7 +204,7 @@ export class Execution implements Writer {
       },
     })
     if (isFirst && this.#isSignalled) this.stepsIfAny.signalled()
-    return this.stepsIfAny
+    return this.stepsIfAny as Steps
   }
 
   /** A signal has come for the job. */
@@ -213,7 +223,7 @@ export class Execution implements Writer {
   }
 
   /** What is around the handler ends; the handler stays where it waits. */
-  #suspend(outcome: Outcome & { kind: 'suspended' }): void {
+  suspend(outcome: Outcome & { kind: 'suspended' }): void {
     if (this.drop === undefined) {
       this.isConcluded = true
       this.environment.suspends!(this, outcome)
@@ -279,6 +289,11 @@ export class Execution implements Writer {
   /** The reason of an end, with what the person wrote who cancelled the job. */
   whyCancelled(reason: CancelReason): Pick<Notice, 'reason' | 'because'> {
     return this.cancelled?.reason === reason ? this.cancelled : { reason }
+  }
+
+  /** Its handler runs in a process of its own. If it ignores its signal, this process is killed. */
+  get isIsolated(): boolean {
+    return !this.#isTold && this.jobClass?.isolate !== undefined && this.environment.isolation !== undefined
   }
 
   get isLost(): boolean {

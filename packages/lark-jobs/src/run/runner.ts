@@ -22,7 +22,7 @@ import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { type LaterEnd, laterEnd, readLaterEnd } from '../store/contract/rules/undoing.ts'
 import { readable } from '../words/duration.ts'
 import { CommandJob } from './command-job.ts'
-import { type Execution, limitOf } from './execution.ts'
+import { type Execution, type Isolation, limitOf } from './execution.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
 import { withMade } from './made-job.ts'
@@ -255,6 +255,7 @@ function thrown(error: unknown, execution: Execution, jobClass: JobClass): RunOu
 function decided(decision: Decision, execution: Execution, jobClass: JobClass): RunOutcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
   if (decision.kind === 'suspended') return decision.outcome
+  if (decision.kind === 'stranded') return stranded(execution, decision.because)
   if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
     return stopped(execution, jobClass)
   const limit = limitOf(execution.job, jobClass)
@@ -276,9 +277,11 @@ function stranded({ job: { releases } }: Execution, because: string): Outcome {
 }
 
 /** Calls `handle`, through middleware if there is any. @returns a promise of what it returns or throws */
-function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
+export function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   try {
     const { run, environment } = execution
+    if (jobClass.isolate !== undefined && environment.isolation !== undefined)
+      return isolated(execution, jobClass, environment.isolation)
     const payload = payloadOf(execution, jobClass)
     // The application knows its own classes only.
     if (environment.make !== undefined && jobClass.Class !== CommandJob) {
@@ -291,6 +294,17 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   } catch (error) {
     return Promise.reject(error)
   }
+}
+
+/** Middleware runs here, and so is there when the process of the handler is killed. */
+function isolated(execution: Execution, jobClass: JobClass, isolation: Isolation): Promise<unknown> {
+  const { run, claimer, environment } = execution
+  const { middleware, permits } = environment
+  const handle = () => isolation.handle(execution, jobClass)
+  if (middleware.length + jobClass.middleware.length === 0) return handle()
+  const payload = payloadOf(execution, jobClass)
+  const seen = new SeenJob(run, jobClass, claimer.queue, payload, permits)
+  return through([...middleware, ...jobClass.middleware], seen, () => droppable(execution, handle()))
 }
 
 function called(job: JobLike, payload: unknown, execution: Execution, jobClass: JobClass): unknown {
@@ -332,7 +346,9 @@ function success(value: unknown, execution: Execution, jobClass: JobClass): RunO
   if (value === false) return failure(returnedFalse(), execution, jobClass)
   const unawaited = execution.stepsIfAny?.notAwaited
   if (unawaited !== undefined) return failure(unawaited, execution, jobClass)
-  const result = resultText(value, jobClass.name)
+  const { crossed } = execution
+  const isCrossed = crossed !== undefined && crossed.value === value
+  const result = isCrossed ? crossed.text : resultText(value, jobClass.name)
   if (result === undefined) return COMPLETED
   // The work is done. A result that cannot be kept must not cause a retry.
   const why = whyDropped(result)

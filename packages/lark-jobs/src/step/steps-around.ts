@@ -1,12 +1,27 @@
 /**
- * What the steps of a run need of the run around them.
+ * What the steps of a run need of the run around them, and what that needs of the steps.
  */
-import type { Journal } from '../model/journal.ts'
+import type { JobsError } from '../model/errors.ts'
+import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
 import type { ClaimedJob } from '../model/record.ts'
 import type { Processing } from '../model/run/telemetry.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { ChildDraft, ReadyChild } from './child.ts'
+import type { UndoneSteps } from './undoing.ts'
 import type { WaitTimes } from './wait-times.ts'
+
+/** What the run around them does with the steps of a run, in whatever process these are: see `Steps`. */
+export interface StepsOfRun {
+  readonly hasUndos: boolean
+  readonly notAwaited: JobsError | undefined
+  take(): { steps?: Recorded; heard?: number }
+  answered(signals: readonly KeptSignal[], lost?: JobsError, known?: number): void
+  unanswered(): void
+  signalled(): void
+  abort(reason: unknown): void
+  end(thrown: unknown): Recorded | undefined
+  undo(handled: Promise<unknown>): Promise<UndoneSteps>
+}
 
 /** What the run around the steps gives them. */
 export interface StepsAround {

@@ -56,13 +56,13 @@ import {
   type Undo,
   versioned,
 } from './step-options.ts'
-import type { StepsAround } from './steps-around.ts'
+import type { StepsAround, StepsOfRun } from './steps-around.ts'
 import { Turns } from './turns.ts'
 import { UNDO_TRIES, Undoing, type UndoneSteps } from './undoing.ts'
 import { passed, waitTimes } from './wait-times.ts'
 import { Waits } from './waits.ts'
 
-export class Steps {
+export class Steps implements StepsOfRun {
   readonly #around: StepsAround
   readonly #used = new Set<string>()
   readonly #replay: Replay

@@ -23,6 +23,7 @@ import {
   whole,
 } from '../options/schema.ts'
 import type { ConfiguredOutbox } from '../outbox/outbox-database.ts'
+import type { Isolation } from '../run/execution.ts'
 import type { Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
@@ -30,6 +31,7 @@ import type { Definition } from '../schedule/definition.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
 import type { StoreLocation } from '../store/connect.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
+import type { Part } from './part.ts'
 import type { Ending } from './process-end.ts'
 import type { WorkerReport } from './report.ts'
 
@@ -136,6 +138,8 @@ export interface WorkerOptions
   owner?: object
   /** By queue: how many jobs each partition may hold. Default: any number. */
   bounds?: ReadonlyMap<string, Bound>
+  /** Runs the handlers of isolated classes. Default: they run in this process, as all others. */
+  isolation?: (Isolation & Part) | undefined
   /** How the steps of its jobs wait. Default: by timers. */
   stepTimes?: WaitTimes | undefined
   /** The outbox that it relays. Default: none. */

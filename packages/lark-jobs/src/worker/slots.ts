@@ -18,7 +18,7 @@ import { tickOf } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { Deadline } from '../run/deadline.ts'
-import { Execution, limitOf, type RunEnvironment } from '../run/execution.ts'
+import { Execution, type Isolation, limitOf, type RunEnvironment } from '../run/execution.ts'
 import { HookCalls } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import type { Permits } from '../run/middleware/permits.ts'
@@ -78,6 +78,7 @@ type SlotsOptions = Pick<
   | 'owner'
   | 'onStuck'
   | 'stepTimes'
+  | 'isolation'
   | 'store'
 >
 
@@ -108,6 +109,7 @@ export class Slots extends Part implements RunEnvironment {
   readonly owner: object | undefined
   readonly permits: Permits
   readonly stepTimes: WaitTimes | undefined
+  readonly isolation: Isolation | undefined
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   abandoned = 0
   readonly #options: SlotsOptions
@@ -146,6 +148,7 @@ export class Slots extends Part implements RunEnvironment {
     this.clock = clock
     this.permits = permits
     this.stepTimes = options.stepTimes
+    this.isolation = options.isolation
     this.#around = around
     this.#failed = warnsOfDropped(options.store, options.report)
   }
@@ -166,7 +169,7 @@ export class Slots extends Part implements RunEnvironment {
     // A job in a newer format is put back, as one with an unknown key: a newer worker may read it.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#options.registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
-    if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
+    if (!this.#ledger.begin(held, deadlineHere(running), this.#retryIn(running))) {
       claimer.permits?.ended(held.job, false)
       return false
     }
@@ -224,7 +227,7 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   hurries(running: SlotExecution): void {
-    this.#ledger.judge(running.held, running.deadline, this.#retryIn(running))
+    this.#ledger.judge(running.held, deadlineHere(running), this.#retryIn(running))
     this.#deadline.watch(running)
   }
 
@@ -321,7 +324,7 @@ export class Slots extends Part implements RunEnvironment {
    */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
-    if (this.#options.onStuck === undefined || jobClass === undefined) return NEVER
+    if (this.#options.onStuck === undefined || jobClass === undefined || running.isIsolated) return NEVER
     // To make an error takes microseconds: only for a class that looks at the error.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
@@ -392,6 +395,11 @@ export class Slots extends Part implements RunEnvironment {
     this.hooks?.ended(running, outcome, took)
     running.processing?.ended(kindOf(outcome), took, running.thrown)
   }
+}
+
+/** When the lease thread settles a job that blocks the event loop. One in another process never does. */
+function deadlineHere({ isIsolated, deadline }: Execution): number {
+  return isIsolated ? Number.POSITIVE_INFINITY : deadline
 }
 
 /** What a report is told of a running job. */

@@ -1,6 +1,6 @@
 /**
- * Finds the files that threads of this process run. They are beside this file in `dist/`, even when this file
- * runs from the sources, as in the tests.
+ * Finds the files that threads and isolated processes of this process run. They are beside this file in
+ * `dist/`, even when this file runs from the sources, as in the tests.
  *
  * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under
  * their names with any extension of JavaScript. Or the package is installed where the program runs.
@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread'
+type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread' | 'isolated'
 
 /**
  * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look

@@ -137,7 +137,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     ...{ store, registry, report, clock, make: options.make, leaseMs, met, flows, dueIn: ticksIn },
   })
 
-  const { outbox } = options
+  const { outbox, isolation } = options
   const relaying =
     outbox && new Relaying({ ...{ outbox, store, caller: id, flows, boundOf, partitions, report }, met })
 
@@ -204,6 +204,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     trouble,
     permits,
     slots,
+    ...(isolation === undefined ? [] : [isolation]),
     leases,
     thread,
     death,

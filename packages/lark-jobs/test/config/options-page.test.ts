@@ -7,6 +7,7 @@ import { nodeOptions } from '../../src/api/flows/workflow-builder.ts'
 import { auditBounds } from '../../src/config/audit.ts'
 import { hookOptions, jobsOptions } from '../../src/config/config.ts'
 import { dashboardOptions, environmentOptions } from '../../src/config/dashboard.ts'
+import { isolationOptions } from '../../src/config/isolation.ts'
 import { keepOptions, keptOptions } from '../../src/config/keep.ts'
 import { limiterConfig } from '../../src/config/limiters.ts'
 import { outboxOptions } from '../../src/config/outbox.ts'
@@ -17,6 +18,7 @@ import { actorSchema } from '../../src/operate/audit/actor.ts'
 import { eventOptions } from '../../src/operate/events/event-stream.ts'
 import { flowKeep } from '../../src/options/flow.ts'
 import { groupOptions } from '../../src/options/group.ts'
+import { isolatedOptions } from '../../src/options/isolated.ts'
 import { classSettings, jobSettings } from '../../src/options/job-settings.ts'
 import { classKeep } from '../../src/options/keep.ts'
 import { limiterOptions } from '../../src/options/limiter.ts'
@@ -59,6 +61,8 @@ const tables: Record<string, [Place, Entries]> = {
   schedules: [['configuration', '### Schedules'], schedulesOptions.entries],
   'the dashboard': [['configuration', '### Dashboard'], dashboardOptions.entries],
   'the outbox': [['configuration', '### Outbox'], outboxOptions.entries],
+  'the processes of isolated classes': [['configuration', '### Isolation'], isolationOptions.entries],
+  'isolated()': [['isolation', 'The options of `isolated()`:'], isolatedOptions.entries],
   'an installation': [['configuration', 'The options of `environment`:'], environmentOptions.entries],
   'cron()': [['schedules', 'The options of `cron()` and `daily()`:'], cronOptions.entries],
   'a schedule of a class': [['schedules', 'The fields of a schedule:'], scheduleEntry.entries],

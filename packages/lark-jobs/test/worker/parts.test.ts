@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { filesBelow, read } from '../../../../test/source.ts'
 import { Job } from '../../src/index.ts'
+import { IsolationPool } from '../../src/isolation/pool.ts'
 import type { AnnouncedWorker } from '../../src/model/record.ts'
 import type { Operated } from '../../src/operate/operated.ts'
 import type { JobConstructor } from '../../src/options/job-class.ts'
@@ -153,6 +154,13 @@ function start(): ChildProcess {
   return spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] })
 }
 
+/** An isolated process that ends when it is told to. */
+function startIsolated(): ChildProcess {
+  const code = "process.on('message', ({ lark }) => lark.kind === 'end' && process.exit())"
+  const stdio = ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] as const
+  return spawn(process.execPath, ['-e', code], { stdio: [...stdio], serialization: 'advanced' })
+}
+
 const address: HttpAddress = { host: '127.0.0.1', port: 0 }
 const answer = async () => ({ status: 200, text: '' })
 const nobody = {} as Operated
@@ -160,6 +168,11 @@ const nothing = () => undefined
 /** The parts of a supervisor, and of what tells others how workers are. */
 const others: Record<string, (setting: Setting) => Lifecycle> = {
   WorkerProcess: () => new WorkerProcess(1, 1, start, () => {}),
+  IsolationPool: () =>
+    new IsolationPool({
+      ...{ processes: 2, idle: 60_000, warn: (text) => expect.unreachable(text) },
+      ...{ setting: { classes: [], makes: false, boots: false }, start: startIsolated },
+    }),
   HandBack: ({ options }) => new HandBack({ ...options, limiters: [] }),
   SourceWatch: ({ folder }) => new SourceWatch(folder.path, () => {}),
   HttpServer: () => new HttpServer(address, answer),
@@ -209,7 +222,7 @@ describe.each(Object.entries(others))('%s', (_, make) => {
 })
 
 test('every part is tested here', () => {
-  const classes = ['worker', 'supervisor', 'telemetry'].flatMap((room) => {
+  const classes = ['worker', 'supervisor', 'isolation', 'telemetry'].flatMap((room) => {
     const files = filesBelow(`packages/lark-jobs/src/${room}`, '.ts').map((file) =>
       read(`packages/lark-jobs/src/${room}/${file}`),
     )

@@ -252,10 +252,12 @@ export class JobsWorkCommand extends Command {
     const outcomes = this.#outcomes
     const options = defined({ report, concurrency, stopWhenEmpty, queues, preset, maxJobs, outcomes })
     this.#booted = await boot()
-    const worker = await jobsInside.supervisedWork(options, supervised).catch(async (error) => {
-      await this.#shutDown(report)
-      throw error
-    })
+    const worker = await jobsInside
+      .supervisedWork(options, { ...supervised, boots: true })
+      .catch(async (error) => {
+        await this.#shutDown(report)
+        throw error
+      })
     // A promise that one job forgot must not end the process in which other jobs run.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
     return worker

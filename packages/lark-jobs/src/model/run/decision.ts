@@ -20,6 +20,8 @@ export type Decision =
       readonly error: JobsError
     }
   | { readonly kind: 'failed'; readonly error: unknown }
+  /** No process could run the job: it is put back, as one that no worker knows. */
+  | { readonly kind: 'stranded'; readonly because: string; readonly error: JobsError }
   | {
       readonly kind: 'released'
       /** Milliseconds until the job is due again. */

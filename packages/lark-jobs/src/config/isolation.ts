@@ -1,0 +1,19 @@
+/**
+ * What the configuration says of the processes in which isolated classes run.
+ */
+import { duration, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
+
+export const isolationOptions = new Schema('an object such as { processes: 4 }', {
+  /** The most processes of one worker. Default: as many as it runs jobs at a time. */
+  processes: whole(1),
+  /** A process ends after this number of jobs, and another takes its place. Default: no limit. */
+  maxJobs: whole(1),
+  /** A process ends at this age, when its job has ended: `'1h'`. Default: no limit. */
+  maxAge: duration(),
+  /** A process that has had no job for so long ends; the last one stays. Default 5 min. */
+  idle: duration().or('5m'),
+})
+
+export interface IsolationConfig extends OptionsOf<typeof isolationOptions.entries> {}
+
+export type ConfiguredIsolation = Read<typeof isolationOptions.entries>

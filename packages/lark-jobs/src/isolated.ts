@@ -1,0 +1,8 @@
+/**
+ * The program of an isolated process, and of the thread that guards it, which begins with the same file.
+ */
+import { isMainThread } from 'node:worker_threads'
+
+if (isMainThread)
+  void import('./api/isolated-host.ts').then(({ hostIsolated }) => hostIsolated(process.argv[1]!))
+else void import('./isolation/guard.ts').then(({ guard }) => guard())

@@ -1,0 +1,88 @@
+/**
+ * What a worker and an isolated process say to each other, over the IPC channel between them. A process runs
+ * one job at a time, so what they say is of that job; `run` is its number, because an order may come when the
+ * job has just ended.
+ *
+ * The channel is also the application's (`process.send` of a job), so each message of ours is under the key
+ * `lark`, as those of a supervisor.
+ */
+import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
+import type { ClaimedJob, LogLevel, Outcome } from '../model/record.ts'
+import type { Decision } from '../model/run/decision.ts'
+import type { CrossedError } from './crossed-error.ts'
+
+/** What a process needs to know before its first job. */
+export interface IsolationSetting {
+  /** The isolated classes, and the files that export them. */
+  classes: { key: string; file: string }[]
+  /** The configuration makes jobs (`make`). */
+  makes: boolean
+  /** The configuration starts something before the first job (`boot`). */
+  boots: boolean
+  /** The configuration, if it is given in code. */
+  configure?: object | undefined
+}
+
+export type Order =
+  | ({ kind: 'begin' } & IsolationSetting)
+  | {
+      kind: 'run'
+      run: number
+      class: string
+      job: ClaimedJob
+      partition: string
+      queue: string
+      now: number
+    }
+  | { kind: 'abort'; run: number; reason: CrossedError }
+  /** The store has answered for what the steps have recorded. */
+  | { kind: 'stored'; run: number; signals: readonly KeptSignal[]; lost?: CrossedError; known?: number }
+  /** A signal has come for the job. */
+  | { kind: 'signalled'; run: number }
+  /** More of the journal. */
+  | { kind: 'journal'; run: number; journal?: Journal; error?: CrossedError }
+  /** No job runs, and the process ends. */
+  | { kind: 'end' }
+
+/** What the steps of a run have left to be recorded with its end. */
+interface Rest {
+  rest?: Recorded
+}
+
+/** How `handle` ended. */
+export type HandlerEnd =
+  /** `flag`: it returned true or false. `text`: JSON of the result, as it is kept. */
+  | ({ kind: 'returned'; flag?: boolean; text?: string } & Rest)
+  | ({ kind: 'threw'; error: CrossedError; decision?: CrossedDecision } & Rest)
+  | ({ kind: 'suspended'; outcome: Outcome & { kind: 'suspended' } } & Rest)
+  /** Of a run that undoes steps. */
+  | ({ kind: 'undone'; found: CrossedUndone } & Rest)
+
+/** The job has ended its run itself, with the error that was thrown. */
+export type CrossedDecision = WithoutError<Decision>
+type WithoutError<D> = D extends unknown ? Omit<D, 'error'> : never
+
+export type CrossedUndone =
+  | { kind: 'undone' }
+  | { kind: 'later'; in: number }
+  | { kind: 'failed'; steps: string[]; error: CrossedError }
+
+export type Report =
+  /** `unknown`: by key, why a class could not be loaded. */
+  | { kind: 'ready'; unknown: Record<string, string> }
+  /** It cannot run anything, and ends. */
+  | { kind: 'refused'; why: string }
+  | { kind: 'wrote'; level: LogLevel; text: string }
+  | { kind: 'reported'; progress: string }
+  /** What the steps have recorded. `heard`: how many signals the run knows, if it asks for more. */
+  | { kind: 'recorded'; steps?: Recorded; heard?: number }
+  /** Earlier runs of the attempt took so many milliseconds. */
+  | { kind: 'spent'; ms: number }
+  /** Asks for more of the journal. */
+  | { kind: 'more'; from: number }
+  | HandlerEnd
+
+/** The content of a message of Lark; undefined for a message of the application. */
+export function larkMessage<T extends Order | Report>(message: unknown): T | undefined {
+  return (message as { lark?: T } | null)?.lark
+}

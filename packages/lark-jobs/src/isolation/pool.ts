@@ -1,0 +1,206 @@
+/**
+ * The isolated processes of a worker. A process is started before it is needed: there is one without a job,
+ * as long as there may be more of them. The process that had a job last gets the next one, so that the
+ * others end when they are not needed.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { JobsError } from '../model/errors.ts'
+import { classOf, type JobClass } from '../options/job-class.ts'
+import type { Registry } from '../options/registry.ts'
+import type { Execution, Isolation } from '../run/execution.ts'
+import { listed } from '../words/listed.ts'
+import { textOf } from '../words/thrown.ts'
+import { Part } from '../worker/part.ts'
+import { threadFile } from '../worker/thread-file.ts'
+import { IsolatedProcess, startIsolated } from './isolated-process.ts'
+import type { IsolationSetting } from './messages.ts'
+import { RemoteRun } from './remote-run.ts'
+
+/** Milliseconds between two looks for processes that are not needed. */
+const LOOK = 10_000
+
+export interface IsolationOptions {
+  /** The most processes. */
+  processes: number
+  maxJobs?: number | undefined
+  /** Milliseconds. */
+  maxAge?: number | undefined
+  /** Milliseconds. */
+  idle: number
+  setting: IsolationSetting
+  warn: (text: string) => void
+  start: () => ChildProcess
+}
+
+export class IsolationPool extends Part implements Isolation {
+  readonly #options: IsolationOptions
+  readonly #processes = new Set<IsolatedProcess>()
+  /** Those without a job; the last one had a job last. */
+  readonly #idle: IsolatedProcess[] = []
+  /** Runs that wait for a process, in order. */
+  readonly #waiting: RemoteRun[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: IsolationOptions) {
+    super()
+    this.#options = options
+  }
+
+  handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
+    const run = new RemoteRun(execution, jobClass)
+    execution.stepsIfAny = run
+    const process = this.#idle.pop()
+    if (process !== undefined) this.#begin(process, run)
+    else this.#wait(run)
+    // Middleware may have taken its time.
+    if (execution.run.reason !== undefined) run.abort(execution.run.reason)
+    this.#grow()
+    return run.handled
+  }
+
+  protected override onStart(): void {
+    this.#timer = setInterval(() => this.#look(), Math.min(LOOK, this.#options.idle)).unref()
+    this.#grow()
+  }
+
+  protected override async onStop(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all([...this.#processes].map((process) => process.leave()))
+  }
+
+  /** The time of a job does not pass while it waits for a process. */
+  #wait(run: RemoteRun): void {
+    run.execution.deadline = Number.POSITIVE_INFINITY
+    run.aborting = (reason) => {
+      this.#waiting.splice(this.#waiting.indexOf(run), 1)
+      run.threw(reason)
+    }
+    this.#waiting.push(run)
+  }
+
+  #begin(process: IsolatedProcess, run: RemoteRun): void {
+    const { execution, jobClass } = run
+    const refusal = process.refusal(classOf(jobClass.Class).key)
+    if (refusal !== undefined) {
+      this.#idle.push(process)
+      this.#refuse(run, refusal)
+      return
+    }
+    if (execution.deadline === Number.POSITIVE_INFINITY) {
+      execution.deadline = performance.now() + execution.timeout
+      execution.environment.hurries?.(execution)
+    }
+    process.begin(run)
+  }
+
+  /** Starts a process if none is left without a job, or the jobs that wait are more. */
+  #grow(): void {
+    const starting = [...this.#processes].filter(({ isReady }) => !isReady).length
+    const wanted = this.#waiting.length + 1 - this.#idle.length - starting
+    const room = this.#options.processes - this.#processes.size
+    for (let i = Math.min(wanted, room); i > 0 && this.isAlive; i--) void this.#start()
+  }
+
+  get isAlive(): boolean {
+    return this.#timer !== undefined && !this.isStopped
+  }
+
+  async #start(): Promise<void> {
+    const { start, setting, warn } = this.#options
+    const process = new IsolatedProcess(start, setting, () => this.#freed(process))
+    this.#processes.add(process)
+    void process.departed.then(() => this.#left(process))
+    const why = await process.ready
+    if (why === undefined || this.isStopped) return
+    warn(`A process for isolated jobs could not start: ${why}`)
+    for (const run of this.#waiting.splice(0)) this.#refuse(run, why)
+  }
+
+  /** A process has no job. */
+  #freed(process: IsolatedProcess): void {
+    const { maxJobs = Number.POSITIVE_INFINITY, maxAge = Number.POSITIVE_INFINITY } = this.#options
+    if (this.isStopped) return
+    if (process.jobs >= maxJobs || performance.now() - process.startedAt >= maxAge) {
+      void process.leave()
+      this.#grow()
+      return
+    }
+    const run = this.#waiting.shift()
+    if (run === undefined) this.#idle.push(process)
+    else this.#begin(process, run)
+  }
+
+  #left(process: IsolatedProcess): void {
+    this.#processes.delete(process)
+    const at = this.#idle.indexOf(process)
+    if (at >= 0) this.#idle.splice(at, 1)
+    // One that could not start is not tried again before there is a job for it.
+    if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
+  }
+
+  /** Ends the processes that are not needed. */
+  #look(): void {
+    const { idle, maxAge = Number.POSITIVE_INFINITY } = this.#options
+    const now = performance.now()
+    for (const process of [...this.#idle]) {
+      const isOld = now - process.startedAt >= maxAge
+      if (!isOld && (this.#idle.length === 1 || now - process.idleAt < idle)) continue
+      this.#idle.splice(this.#idle.indexOf(process), 1)
+      void process.leave()
+    }
+  }
+
+  /** No process can run the job: it is put back, as a job that no worker knows. */
+  #refuse(run: RemoteRun, why: string): void {
+    const { execution } = run
+    const error = new JobsError('PROCESS_DIED', `${execution.name}: ${why}`)
+    execution.run.decision ??= { kind: 'stranded', because: why, error }
+    run.threw(error)
+  }
+}
+
+/**
+ * The pool of a worker that has isolated classes.
+ *
+ * @param registry of the worker
+ * @throws JOB_INVALID for a class that no file exports
+ */
+export function isolationOf(
+  registry: Registry,
+  options: Omit<IsolationOptions, 'setting' | 'start'> & { setting: Omit<IsolationSetting, 'classes'> },
+): IsolationPool {
+  const isolated = registry.classes.filter(({ isolate }) => isolate !== undefined)
+  const fileless = isolated.filter((each) => fileOf(each, registry) === undefined)
+  if (fileless.length > 0) {
+    const names = listed(fileless.map(({ name }) => name))
+    const are =
+      fileless.length === 1 ? 'is isolated, and the worker does' : 'are isolated, and the worker does'
+    throw new JobsError('JOB_INVALID', `${names} ${are} not know the file to load in another process`, {
+      hint: 'Export it from a file, and name this file: isolate = isolated({ file: import.meta.url }).',
+    })
+  }
+  const program = threadFile('isolated')
+  if (program === undefined)
+    throw new JobsError('JOB_INVALID', `${isolated[0]!.name} is isolated, and isolated.js is not there`, {
+      hint: 'Install @s18i/lark-jobs where the program runs: it has the program of isolated processes.',
+    })
+  try {
+    structuredClone(options.setting.configure)
+  } catch (cause) {
+    throw new JobsError(
+      'JOB_INVALID',
+      `${isolated[0]!.name} is isolated, and its process cannot have the configuration: ${textOf(cause)}`,
+      { cause, hint: 'Write the configuration into lark.config, which the process reads itself.' },
+    )
+  }
+  const classes = isolated.map((each) => ({ key: each.key, file: fileOf(each, registry)! }))
+  return new IsolationPool({
+    ...options,
+    setting: { ...options.setting, classes },
+    start: () => startIsolated(program),
+  })
+}
+
+function fileOf(jobClass: JobClass, registry: Registry): string | undefined {
+  return jobClass.isolate?.file ?? registry.pathOf(jobClass)
+}

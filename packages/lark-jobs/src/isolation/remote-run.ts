@@ -1,0 +1,132 @@
+/**
+ * The run of a job whose `handle` is in an isolated process: where the worker finds the steps of the run, and
+ * what waits for its end.
+ *
+ *   waiting for a process → running → ended
+ */
+import { defined } from '@s18i/lark/internal'
+import type { JobsError } from '../model/errors.ts'
+import type { KeptSignal, Recorded } from '../model/journal.ts'
+import { classOf, type JobClass } from '../options/job-class.ts'
+import type { Execution } from '../run/execution.ts'
+import type { StepsOfRun } from '../step/steps-around.ts'
+import type { UndoneSteps } from '../step/undoing.ts'
+import { Deferred } from '../waiting/deferred.ts'
+import { crossed } from './crossed-error.ts'
+import type { Order } from './messages.ts'
+
+let runs = 0
+
+/** What is on its way to the store. */
+interface TakenSteps {
+  steps?: Recorded
+  heard?: number
+}
+
+export class RemoteRun implements StepsOfRun {
+  readonly number = ++runs
+  readonly execution: Execution
+  readonly jobClass: JobClass
+  readonly #handled = new Deferred<unknown>()
+  /** How `handle` ends. */
+  readonly handled: Promise<unknown> = this.#handled.promise
+  readonly #undone = new Deferred<UndoneSteps>()
+  /** Tells its process; undefined while it has none. */
+  #tell: ((order: Order) => void) | undefined
+  /** Called when the signal is aborted. */
+  aborting: (reason: unknown) => void = () => {}
+  hasUndos = false
+  /** The process says it itself. */
+  readonly notAwaited = undefined
+  #waiting: TakenSteps = {}
+  #sent: TakenSteps | undefined
+  #rest: Recorded | undefined
+  #isSignalled = false
+
+  constructor(execution: Execution, jobClass: JobClass) {
+    this.execution = execution
+    this.jobClass = jobClass
+  }
+
+  /** It has a process. */
+  begin(tell: (order: Order) => void): void {
+    const { job, claimer, environment } = this.execution
+    const { partition, queue } = claimer
+    this.#tell = tell
+    const now = environment.clock.now()
+    const { key } = classOf(this.jobClass.Class)
+    tell({ kind: 'run', run: this.number, class: key, job, partition, queue, now })
+    if (this.#isSignalled) this.signalled()
+  }
+
+  returned(value: unknown): void {
+    this.#handled.resolve(value)
+  }
+
+  threw(error: unknown): void {
+    this.#handled.reject(error)
+  }
+
+  undone(found: UndoneSteps): void {
+    this.#undone.resolve(found)
+  }
+
+  /** Its steps have recorded something. */
+  recorded(taken: TakenSteps): void {
+    this.hasUndos ||= taken.steps?.hasUndos === true
+    this.#waiting = { ...this.#waiting, ...taken }
+    this.execution.environment.records?.(this.execution)
+  }
+
+  /** @param rest what the steps have left */
+  ended(rest: Recorded | undefined): void {
+    this.#tell = undefined
+    this.aborting = () => {}
+    if (rest === undefined) return
+    this.hasUndos ||= rest.hasUndos === true
+    this.#rest = rest
+    // The rest has it too.
+    this.#waiting = {}
+    this.#sent = undefined
+  }
+
+  take(): TakenSteps {
+    const taken = this.#waiting
+    this.#waiting = {}
+    if (taken.steps !== undefined || taken.heard !== undefined) this.#sent = taken
+    return taken
+  }
+
+  answered(signals: readonly KeptSignal[], lost?: JobsError, known?: number): void {
+    const isAsked = this.#sent !== undefined
+    this.#sent = undefined
+    if (!isAsked && signals.length === 0 && lost === undefined && known === undefined) return
+    const told = { ...(lost && { lost: crossed(lost) }), ...defined({ known }) }
+    this.#tell?.({ kind: 'stored', run: this.number, signals, ...told })
+  }
+
+  /** The same is sent again. */
+  unanswered(): void {
+    this.#waiting = { ...this.#sent, ...this.#waiting }
+    this.#sent = undefined
+  }
+
+  signalled(): void {
+    this.#isSignalled = true
+    this.#tell?.({ kind: 'signalled', run: this.number })
+  }
+
+  abort(reason: unknown): void {
+    this.#tell?.({ kind: 'abort', run: this.number, reason: crossed(reason) })
+    this.aborting(reason)
+  }
+
+  /** What is to be recorded with the outcome: also what a process that was killed could not send. */
+  end(): Recorded | undefined {
+    return this.#rest ?? this.#sent?.steps ?? this.#waiting.steps
+  }
+
+  async undo(handled: Promise<unknown>): Promise<UndoneSteps> {
+    return Promise.race([this.#undone.promise, handled.then(() => this.#undone.promise)])
+  }
+}

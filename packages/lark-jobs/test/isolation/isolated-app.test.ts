@@ -1,0 +1,62 @@
+/** Isolated classes of an application on disk: `lark jobs:work`, TypeScript without a build, `make` and `boot`. */
+import { expect, test } from 'vitest'
+import { App } from '../processes/app.ts'
+
+const files = {
+  'lark.config.ts': `
+    import { defineConfig } from '@s18i/lark/config'
+    export default defineConfig({
+      jobs: {
+        make: (Class: any) => new Class({ name: 'made' }),
+        boot: () => { (globalThis as any).booted = process.pid },
+      },
+    })`,
+  'jobs/HereJob.ts': `
+    import { spawn } from 'node:child_process'
+    import { isolated, Job } from '@s18i/lark-jobs'
+
+    export class HereJob extends Job {
+      isolate = isolated()
+      constructor(readonly service?: { name: string }) { super() }
+
+      async handle({ holds }: { holds: boolean }) {
+        const { booted } = globalThis as any
+        const sub = holds ? spawn('sleep', ['1000'], { stdio: 'ignore' }).pid : 0
+        this.info(\`\${this.service?.name} booted=\${booted === process.pid} holds=\${holds} pids=\${process.pid},\${sub}\`)
+        if (holds) for (;;);
+        await new NextJob().dispatch()
+        return true
+      }
+    }
+
+    export class NextJob extends Job {
+      handle() {
+        this.info(\`runs in \${process.pid}\`)
+      }
+    }`,
+}
+
+test('a process makes its jobs, is booted, dispatches, and ends with a worker that is killed', async () => {
+  await using app = await App.make(files)
+  const worker = app.lark('jobs:work')
+  await app.run('jobs:dispatch', 'HereJob', '{"holds":false}')
+  await worker.says(`runs in ${worker.child.pid}`)
+  await app.run('jobs:dispatch', 'HereJob', '{"holds":true}')
+  await worker.says('holds=true pids=')
+  worker.child.kill('SIGKILL')
+  const { stdout, stderr } = await worker.result
+  const lines = `${stdout}${stderr}`.match(/made booted=true holds=\w+ pids=\d+,\d+/g)!
+  expect(lines).toHaveLength(2)
+  const pids = lines.flatMap((line) => line.match(/\d+/g)!.map(Number)).filter((pid) => pid > 0)
+  expect(pids.length).toBeGreaterThanOrEqual(3)
+  await expect.poll(() => pids.filter(isAlive), { timeout: 30_000 }).toEqual([])
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Isolated classes. Processes load this file, so it imports the package as an application does.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { context, defineSignal, isolated, Job, limiter, NonRetryableError, unique } from '@s18i/lark-jobs'
+
+const file = import.meta.url
+
+abstract class IsolatedJob extends Job {
+  override isolate = isolated({ file, grace: 100 })
+  override tries = 1
+}
+
+/** Says where it runs, and with what. */
+export class EchoJob extends IsolatedJob {
+  handle(payload: { text?: string } = {}) {
+    this.info(`echoes ${payload.text}`)
+    this.progress(1, 2, 'half')
+    const { id, attempt } = this
+    return { pid: process.pid, id, attempt, payload, context: context() }
+  }
+}
+
+export class Teapot extends Error {
+  override name = 'Teapot'
+  readonly code = 'E_TEAPOT'
+  readonly status = 418
+  readonly socket = { self: undefined as unknown, big: 1n }
+}
+
+/** What `retryIf` and `failed` were told, by id. They are called in the worker. */
+export const told = new Map<string, unknown[]>()
+
+export class ThrowJob extends IsolatedJob {
+  override tries = 3
+  override backoff = 0
+  handle(payload: { how: 'error' | 'text' | 'final' | 'fail' | 'false' }) {
+    if (payload.how === 'text') throw 'just a text'
+    if (payload.how === 'final') throw new NonRetryableError('stolen', { cause: new Error('by whom?') })
+    if (payload.how === 'fail') this.fail(new Teapot('failed itself'))
+    if (payload.how === 'false') return false
+    throw new Teapot('short and stout', { cause: new RangeError('too hot') })
+  }
+
+  override retryIf(error: unknown): boolean {
+    told.set(this.id!, [error])
+    return (error as { status?: number }).status !== 418
+  }
+
+  override failed(error: unknown): void {
+    told.set(this.id!, [...(told.get(this.id!) ?? []), error])
+  }
+}
+
+/** Ends its first run without an end of the job. */
+export class ReleaseJob extends IsolatedJob {
+  handle() {
+    if (this.attempt === 1 && !released.has(this.id!)) {
+      released.add(this.id!)
+      this.release(0, 'not yet')
+    }
+    return process.pid
+  }
+}
+const released = new Set<string>()
+
+/** Returns what has no JSON form. */
+export class OddJob extends IsolatedJob {
+  handle() {
+    return { big: 1n }
+  }
+}
+
+/** Each ignores its signal in its own way, and holds its process. */
+export class HoldJob extends IsolatedJob {
+  override timeout = 2_000
+  async handle(payload: { how: 'loop' | 'wait' | 'never' | 'child'; file?: string }) {
+    if (payload.how === 'child') {
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+      writeFileSync(payload.file!, `${process.pid} ${child.pid}`)
+    }
+    this.info('begins')
+    if (payload.how === 'loop') for (;;);
+    if (payload.how === 'wait') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    await new Promise(() => {})
+  }
+}
+
+/** Goes on until it is told not to. */
+export class PatientJob extends IsolatedJob {
+  override isolate = isolated({ file, grace: '20s' })
+  async handle() {
+    this.info('begins')
+    await once(this.signal, 'abort')
+    this.info(`was told: ${(this.signal.reason as Error & { code: string }).code}`)
+    throw this.signal.reason
+  }
+}
+
+export class EndJob extends IsolatedJob {
+  async handle(payload: { how: 'exit' | 'abort' | 'uncaught' }) {
+    process.stderr.write('the last words\n')
+    if (payload.how === 'exit') process.exit(3)
+    if (payload.how === 'abort') process.kill(process.pid, 'SIGABRT')
+    setTimeout(() => {
+      throw new Error('nobody catches this')
+    })
+    await new Promise(() => {})
+  }
+}
+
+export class OnceJob extends IsolatedJob {
+  override tries = 5
+  override maxCrashes = 1
+  handle() {
+    process.exit(0)
+  }
+}
+
+export class GreedyJob extends IsolatedJob {
+  override isolate = isolated({ file, memory: '150mb' })
+  handle() {
+    const all: Buffer[] = []
+    for (;;) all.push(Buffer.alloc(2 ** 20, 1))
+  }
+}
+
+export const approved = defineSignal<{ by: string }>('approved')
+
+export class StepJob extends IsolatedJob {
+  override tries = 3
+  override backoff = 0
+  async handle(payload: { dies?: boolean } = {}) {
+    const first = await this.step('first', () => process.pid)
+    if (payload.dies && (await this.step('once', () => this.attempt)) === this.attempt) process.exit(1)
+    await this.sleep('long', 1_100)
+    const answer = await this.waitFor(approved)
+    const child = await this.runJob('child', new EchoJob().with({ text: 'from a step' }))
+    return { first, by: answer?.value.by, child: child.payload }
+  }
+}
+
+export class UndoneJob extends IsolatedJob {
+  async handle() {
+    await this.step('charge', () => 'card', { undo: (card) => this.info(`gives back: ${card}`) })
+    throw new Error('no stock')
+  }
+}
+
+export class LimitedJob extends IsolatedJob {
+  override limiter = limiter({ concurrency: 1 })
+  override unique = unique((payload: { at: number }) => payload.at)
+  async handle(_: { at: number }) {
+    const began = Date.now()
+    await pause(30)
+    return [began, Date.now()]
+  }
+}
+
+export class FlowJob extends IsolatedJob {
+  async handle() {
+    const status = await this.flow!.status()
+    return status?.counts.total
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Classes whose `handle` runs in a process of its own (`isolated()`). All tests of a store share a worker, because each
+ * process takes a third of a second to start.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Jobs } from '../../src/api/jobs.ts'
+import { batch, Job, withContext } from '../../src/index.ts'
+import { Bench, type Connect, Record } from '../working/bench.ts'
+import * as classes from './isolated-jobs.ts'
+
+const {
+  EchoJob,
+  ThrowJob,
+  ReleaseJob,
+  OddJob,
+  HoldJob,
+  PatientJob,
+  EndJob,
+  OnceJob,
+  GreedyJob,
+  StepJob,
+  UndoneJob,
+  LimitedJob,
+  FlowJob,
+} = classes
+
+const all = [
+  ...[EchoJob, ThrowJob, ReleaseJob, OddJob, HoldJob, PatientJob, EndJob, OnceJob, GreedyJob],
+  ...[StepJob, UndoneJob, LimitedJob, FlowJob],
+] as never
+
+/** A busy machine takes its time to start a process. */
+const patiently = { timeout: 50_000 }
+
+const killed = 'Its process was killed, 100 ms after its signal was aborted'
+
+/** A class beside them that is not isolated. */
+class PlainJob extends Job {
+  handle() {
+    return process.pid
+  }
+}
+
+export function isolating(connect: Connect): void {
+  let bench: Bench
+  let jobs: Jobs
+  const report = new Record()
+  const seen: string[] = []
+
+  beforeAll(async () => {
+    bench = await Bench.make(connect)
+    jobs = bench.client({
+      isolation: { processes: 4 },
+      middleware: [
+        async function sees(job, next) {
+          const value = await next()
+          seen.push(`${job.name} ${JSON.stringify(value)}`)
+          return value
+        },
+      ],
+    })
+    await bench.work([...(all as []), PlainJob], { report, concurrency: 8, lease: 1_000 }, jobs)
+  })
+  afterAll(async () => {
+    await bench[Symbol.asyncDispose]()
+  })
+
+  /** How many jobs have said that they begin. */
+  const begun = () => report.lines.filter((line) => line === 'info: begins').length
+
+  /** Dispatches a job, and waits for its end. */
+  async function ended(draft: unknown, state = 'failed') {
+    const [handle] = await jobs.dispatch([draft as never])
+    const { id } = handle!
+    await expect.poll(() => jobs.find(id).then((found) => found?.state), patiently).toBe(state)
+    return (await jobs.find(id))!
+  }
+
+  test('handle runs in another process, with its payload, id, attempt, context, lines and progress', async () => {
+    const draft = new EchoJob().with({ text: 'hello' })
+    const found = await withContext({ request: 'r1' }, () => ended(draft, 'completed'))
+    expect(found.result).toEqual({
+      ...{ pid: expect.any(Number), id: found.id, attempt: 1, payload: { text: 'hello' } },
+      context: { request: 'r1' },
+    })
+    expect((found.result as { pid: number }).pid).not.toBe(process.pid)
+    expect(found.progress).toEqual({ done: 1, total: 2, note: 'half' })
+    expect(found.log).toMatchObject([{ level: 'info', text: 'echoes hello' }])
+    expect(seen.at(-1)).toContain('EchoJob {"pid"')
+    const plain = await ended(new PlainJob().with(), 'completed')
+    expect(plain.result).toBe(process.pid)
+  })
+
+  test('an error arrives with its name, code, stack, cause and fields; text and refusals as they are', async () => {
+    const found = await ended(new ThrowJob().with({ how: 'error' }))
+    expect(found.errors).toMatchObject([
+      { name: 'Teapot', code: 'E_TEAPOT', message: 'short and stout', cause: { name: 'RangeError' } },
+    ])
+    expect(found.errors[0]!.stack).toContain('isolated-jobs.ts')
+    for (const error of classes.told.get(found.id)!) expect(error).toMatchObject({ status: 418 })
+    const text = await ended(new ThrowJob().with({ how: 'text' }))
+    expect(classes.told.get(text.id)).toEqual(['just a text', 'just a text'])
+    expect(text.errors).toHaveLength(3)
+    const final = await ended(new ThrowJob().with({ how: 'final' }))
+    expect(final.errors).toMatchObject([{ name: 'NonRetryableError', cause: { message: 'by whom?' } }])
+    const failed = await ended(new ThrowJob().with({ how: 'fail' }))
+    expect(failed.errors).toMatchObject([{ name: 'Teapot', message: 'failed itself' }])
+    const refused = await ended(new ThrowJob().with({ how: 'false' }))
+    expect(refused.errors[0]).toMatchObject({ code: 'HANDLE_RETURNED_FALSE' })
+  })
+
+  test('a job releases itself, and a result that is no JSON is not kept', async () => {
+    const released = await ended(new ReleaseJob().with(), 'completed')
+    expect(released).toMatchObject({ releases: 1, failures: 0 })
+    const odd = await ended(new OddJob().with(), 'completed')
+    expect(odd.log?.at(-1)?.text).toMatch(/^The result was not kept: OddJob: result.big is a BigInt/)
+  })
+
+  test('at its timeout, a job that ignores its signal is killed, and its log is kept', async () => {
+    const ends = (['wait', 'never'] as const).map((how) => ended(new HoldJob().with({ how })))
+    for (const found of await Promise.all(ends)) {
+      expect(found.errors).toMatchObject([{ code: 'JOB_TIMED_OUT' }])
+      expect(found.log?.map(({ text }) => text)).toEqual(['begins', killed])
+    }
+  })
+
+  test('a job that is cancelled hears why, and is killed with all that it has started if it goes on', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lark-'))
+    const file = join(folder, 'pids')
+    const before = begun()
+    const deaf = Object.assign(new HoldJob(), { timeout: '1h' })
+    const drafts = [new PatientJob().with(), deaf.with({ how: 'loop' }), deaf.with({ how: 'child', file })]
+    const handles = await jobs.dispatch(drafts as never[])
+    await expect.poll(begun, patiently).toBe(before + 3)
+    await Promise.all(handles.map((handle) => handle.cancel()))
+    for (const [i, { id }] of handles.entries()) {
+      await expect.poll(() => jobs.find(id).then((found) => found?.state), patiently).toBe('cancelled')
+      const found = await jobs.find(id)
+      expect(found?.log?.map(({ text }) => text)).toEqual([
+        'begins',
+        i === 0 ? 'was told: JOB_CANCELLED' : killed,
+      ])
+    }
+    const pids = (await readFile(file, 'utf8')).split(' ').map(Number)
+    await rm(folder, { recursive: true })
+    await expect.poll(() => pids.filter(isAlive), patiently).toEqual([])
+  })
+
+  test.each([
+    ['exit', 'ended with exit code 3', 'the last words'],
+    ['abort', 'was killed by SIGABRT', 'the last words'],
+    ['uncaught', 'ended with exit code 1', 'nobody catches this'],
+  ] as const)('a crash is that of the job alone (%s)', async (how, text, words) => {
+    const found = await ended(new EndJob().with({ how }))
+    expect(found).toMatchObject({ crashes: 0, failures: 1 })
+    const message = `EndJob: its process ${text} before handle() had ended`
+    expect(found.errors).toMatchObject([{ code: 'PROCESS_DIED', message, cause: { name: 'stderr' } }])
+    expect(found.errors[0]!.cause!.message).toContain(words)
+  })
+
+  test('with maxCrashes = 1, a job whose process ended is not tried again', async () => {
+    const found = await ended(new OnceJob().with())
+    expect(found.errors).toMatchObject([{ code: 'PROCESS_DIED' }])
+  })
+
+  test('a job with more memory than it may have is killed', async () => {
+    const found = await ended(new GreedyJob().with())
+    expect(found.errors).toMatchObject([
+      {
+        code: 'MEMORY_EXCEEDED',
+        message: expect.stringMatching(
+          /^GreedyJob had \d{3,5} MB of memory, and may have 150 MB: its process/,
+        ),
+      },
+    ])
+  })
+
+  test('a job with steps goes on behind them, after its process has ended and after a suspension', async () => {
+    const [handle] = await jobs.dispatch([new StepJob().with({ dies: true }) as never])
+    await handle!.send(classes.approved as never, { by: 'ada' } as never)
+    await expect.poll(() => handle!.status().then((it) => it?.state), patiently).toBe('completed')
+    const found = (await jobs.find(handle!.id))!
+    expect(found.result).toEqual({ first: expect.any(Number), by: 'ada', child: { text: 'from a step' } })
+    expect(found).toMatchObject({ crashes: 0 })
+  })
+
+  test('steps are undone in the process too', async () => {
+    const found = await ended(new UndoneJob().with())
+    expect(found.errors.at(-1)).toMatchObject({ message: 'no stock' })
+    expect(found.log?.map(({ text }) => text)).toContain('gives back: card')
+  })
+
+  test('limiters and locks hold, and members know their flow', async () => {
+    const drafts = [1, 2, 3].map((at) => new LimitedJob().with({ at }) as never)
+    const handles = await jobs.dispatch(drafts)
+    const times = await Promise.all(handles.map((handle) => handle.result({ timeout: '50s' })))
+    const spans = (times as unknown as [number, number][]).sort(([one], [other]) => one - other)
+    for (const [i, [began]] of spans.entries())
+      if (i > 0) expect(began).toBeGreaterThanOrEqual(spans[i - 1]![1])
+    const flow = await jobs.dispatch(batch([1, 2].map(() => new FlowJob().with() as never)))
+    await flow.result({ timeout: '50s' })
+    const { jobs: members } = await jobs.list({ state: 'completed', key: 'FlowJob' } as never)
+    expect(members).toHaveLength(2)
+  })
+
+  test('a process has many jobs, and the worker has nothing to complain about', async () => {
+    const pids = new Set<number>()
+    for (let i = 0; i < 6; i++) {
+      const found = await ended(new EchoJob().with(), 'completed')
+      pids.add((found.result as { pid: number }).pid)
+    }
+    expect(pids.size).toBeLessThan(5)
+    expect(report.warnings.filter((text) => /could not start|lease on|stuck/.test(text))).toEqual([])
+  })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
