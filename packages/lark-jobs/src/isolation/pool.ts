@@ -118,9 +118,9 @@ export class IsolationPool extends Part implements Isolation {
 
   /** A process has no job. */
   #freed(process: IsolatedProcess): void {
-    const { maxJobs = Number.POSITIVE_INFINITY, maxAge = Number.POSITIVE_INFINITY } = this.#options
+    const { maxJobs = Number.POSITIVE_INFINITY } = this.#options
     if (this.isStopped) return
-    if (process.jobs >= maxJobs || performance.now() - process.startedAt >= maxAge) {
+    if (process.jobs >= maxJobs || this.#isOld(process)) {
       void process.leave()
       this.#grow()
       return
@@ -138,13 +138,17 @@ export class IsolationPool extends Part implements Isolation {
     if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
   }
 
+  /** It has had a job, however long its start has taken. */
+  #isOld({ jobs, startedAt }: IsolatedProcess): boolean {
+    return jobs > 0 && performance.now() - startedAt >= (this.#options.maxAge ?? Number.POSITIVE_INFINITY)
+  }
+
   /** Ends the processes that are not needed. */
   #look(): void {
-    const { idle, maxAge = Number.POSITIVE_INFINITY } = this.#options
+    const { idle } = this.#options
     const now = performance.now()
     for (const process of [...this.#idle]) {
-      const isOld = now - process.startedAt >= maxAge
-      if (!isOld && (this.#idle.length === 1 || now - process.idleAt < idle)) continue
+      if (!this.#isOld(process) && (this.#idle.length === 1 || now - process.idleAt < idle)) continue
       this.#idle.splice(this.#idle.indexOf(process), 1)
       void process.leave()
     }

@@ -1,6 +1,15 @@
 import { describe, expect, test, vi } from 'vitest'
 import { newJobs } from '../../src/dispatch/new-job.ts'
-import { exponential, type GroupBy, group, Job, keep, type Unique, unique } from '../../src/index.ts'
+import {
+  exponential,
+  type GroupBy,
+  group,
+  isolated,
+  Job,
+  keep,
+  type Unique,
+  unique,
+} from '../../src/index.ts'
 import { classOf, type JobConstructor, type JobLike } from '../../src/options/job-class.ts'
 import { jobSettings } from '../../src/options/job-settings.ts'
 import { Registry } from '../../src/options/registry.ts'
@@ -82,6 +91,24 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['keep', keep({ done: '1d' } as never), 'keep.done is not an option'],
     ['keep', keep({ failed: true as never }), 'keep.failed is true; it must be false, or milliseconds'],
     ['keep', keep({ log: 0 }), 'keep.log is 0; it must be false, or milliseconds'],
+    ['isolate', true, "isolate is true; it must be isolated(), or isolated({ memory: '512mb' })"],
+    [
+      'isolate',
+      isolated({ memory: '10mb' }),
+      "isolate.memory is '10mb'; it must be a whole number with kb, mb or gb, from 64mb",
+    ],
+    [
+      'isolate',
+      isolated({ memory: 512 as never }),
+      'isolate.memory is 512; it must be a whole number with kb',
+    ],
+    ['isolate', isolated({ grace: -1 }), 'isolate.grace is -1; it must be milliseconds'],
+    [
+      'isolate',
+      isolated({ file: './a.js' }),
+      "isolate.file is './a.js'; it must be import.meta.url, __filename",
+    ],
+    ['isolate', isolated({ pids: 3 } as never), 'isolate.pids is not an option'],
     ['keepResult', 0, 'keepResult is 0; it must be milliseconds'],
     ['keepResult', false, 'keepResult is false; it must be milliseconds'],
     ['maxCrashes', 0, 'maxCrashes is 0; it must be a whole number from 1 to 100'],

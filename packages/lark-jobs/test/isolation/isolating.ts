@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
-import { batch, Job, withContext } from '../../src/index.ts'
+import { batch, isolated, Job, withContext } from '../../src/index.ts'
 import { Bench, type Connect, Record } from '../working/bench.ts'
 import * as classes from './isolated-jobs.ts'
 
@@ -204,6 +204,20 @@ export function isolating(connect: Connect): void {
     await flow.result({ timeout: '50s' })
     const { jobs: members } = await jobs.list({ state: 'completed', key: 'FlowJob' } as never)
     expect(members).toHaveLength(2)
+  })
+
+  test('a class that no file exports, and one whose jobs are made in code, are refused when a worker starts', async () => {
+    class LocalJob extends EchoJob {
+      override isolate = isolated()
+    }
+    await expect(bench.work([LocalJob as never])).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'LocalJob is isolated, and the worker does not know the file to load in another process',
+    })
+    await expect(bench.work([EchoJob as never], { make: (Class) => new Class() })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'EchoJob is isolated, and make() is given in code, which no other process has',
+    })
   })
 
   test('a process has many jobs, and the worker has nothing to complain about', async () => {

@@ -1,0 +1,123 @@
+/** Which processes a pool has, when they start and when they end. They do nothing but answer with their ids. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { isolated, Job } from '../../src/index.ts'
+import type { IsolationOptions } from '../../src/isolation/pool.ts'
+import { IsolationPool } from '../../src/isolation/pool.ts'
+import { classOf, type JobConstructor } from '../../src/options/job-class.ts'
+import { Execution, type RunEnvironment } from '../../src/run/execution.ts'
+import type { Permits } from '../../src/run/middleware/permits.ts'
+
+class HeldJob extends Job {
+  override isolate = isolated({ file: import.meta.url, grace: 0 })
+  override timeout = '1m'
+  handle() {}
+}
+const jobClass = classOf(HeldJob as JobConstructor)
+
+/** A job whose payload is true is held until its signal is aborted. */
+const code = `process.on('message', ({ lark }) => {
+  const say = (report) => process.send({ lark: report })
+  const ended = { kind: 'returned', text: String(process.pid) }
+  if (lark.kind === 'begin') say({ kind: 'ready', unknown: {} })
+  if (lark.kind === 'run' && lark.job.payload === 'false') say(ended)
+  if (lark.kind === 'abort') say(ended)
+  if (lark.kind === 'end') process.exit()
+})`
+
+/** A pool, with all processes that it has started. */
+class Pool extends IsolationPool {
+  readonly warnings: string[]
+  readonly children: ChildProcess[]
+
+  constructor(options: Partial<IsolationOptions>, text = code) {
+    const [warnings, children]: [string[], ChildProcess[]] = [[], []]
+    super({
+      ...{ processes: 1, idle: 60_000, setting: { classes: [], makes: false, boots: false } },
+      warn: (warning) => void warnings.push(warning),
+      start: () => {
+        const stdio = ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'] as const
+        const options = { stdio: [...stdio], serialization: 'advanced' as const, detached: true }
+        const child = spawn(process.execPath, ['-e', text], options)
+        children.push(child)
+        return child
+      },
+      ...options,
+    })
+    this.warnings = warnings
+    this.children = children
+  }
+
+  get alive(): number {
+    return this.children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).length
+  }
+
+  /** Runs a job. */
+  take(holds = false): { execution: Execution; pid: Promise<unknown> } {
+    const job = {
+      ...{ id: 'a', key: 'HeldJob', payload: String(holds), priority: 0, queuedAt: 0, token: '' },
+      ...{ runs: 1, failures: 0, crashes: 0, releases: 0 },
+    }
+    const environment: RunEnvironment = {
+      ...{
+        clock: { now: () => 0 },
+        middleware: [],
+        make: undefined,
+        permits: {} as Permits,
+        isolation: this,
+      },
+      ...{ wrote() {}, reported() {}, goesOn() {} },
+    }
+    const place = { partition: 'default', queue: 'default' }
+    const execution = new Execution(job, place, jobClass, environment, performance.now())
+    return { execution, pid: this.handle(execution, jobClass) }
+  }
+}
+
+test('a process has one job after the other, and ends after so many', async () => {
+  await using pool = new Pool({ maxJobs: 2 })
+  await pool.start()
+  const pids = []
+  for (let i = 0; i < 3; i++) pids.push(await pool.take().pid)
+  expect(pids[0]).toBe(pids[1])
+  expect(pids[2]).not.toBe(pids[1])
+  await expect.poll(() => pool.alive).toBe(1)
+})
+
+test('a process ends at its age, when its job has ended', async () => {
+  await using pool = new Pool({ maxAge: 1 })
+  await pool.start()
+  expect(await pool.take().pid).not.toBe(await pool.take().pid)
+})
+
+test('there is one process more than jobs run, as long as there may be, and those without a job end', async () => {
+  await using pool = new Pool({ processes: 3, idle: 100 })
+  await pool.start()
+  expect(pool.children).toHaveLength(1)
+  const runs = [pool.take(true), pool.take(true), pool.take(true), pool.take(true)]
+  expect(pool.children).toHaveLength(3)
+  // The time of a job does not pass while it waits for a process.
+  expect(runs.map(({ execution }) => execution.deadline)).toEqual(Array(4).fill(Number.POSITIVE_INFINITY))
+  await expect.poll(() => runs[2]!.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
+  expect(runs[3]!.execution.deadline).toBe(Number.POSITIVE_INFINITY)
+  // One that waits for a process ends at once.
+  const reason = new Error('cancelled')
+  runs[3]!.execution.run.abort(reason)
+  await expect(runs[3]!.pid).rejects.toBe(reason)
+  for (const { execution } of runs.slice(0, 3)) execution.run.abort(reason)
+  await Promise.allSettled(runs.map(({ pid }) => pid))
+  await expect.poll(() => pool.alive).toBe(1)
+})
+
+test('if no process starts, the job is put back, and that is said', async () => {
+  await using pool = new Pool(
+    {},
+    "process.stderr.write('no memory'); process.exitCode = 7; process.disconnect()",
+  )
+  await pool.start()
+  const { execution, pid } = pool.take()
+  await expect(pid).rejects.toMatchObject({ code: 'PROCESS_DIED' })
+  const because = 'its process ended with exit code 7: no memory'
+  expect(execution.run.decision).toMatchObject({ kind: 'stranded', because })
+  expect(pool.warnings).toContain(`A process for isolated jobs could not start: ${because}`)
+})
