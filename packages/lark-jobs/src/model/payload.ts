@@ -81,11 +81,8 @@ export function encode(
 /** The bytes of a value as JSON, or fewer: one for each character. It stops counting above `most`. */
 export function leastBytes(value: unknown, most: number): number {
   const check = new Check(most, true)
-  try {
-    check.problemOf(value, '')
-  } catch {
-    // A getter or a toJSON() has thrown. Whoever writes the value will say so.
-  }
+  // Of a value that cannot be written, whoever writes it will say so.
+  check.problemOf(value, '')
   return most - check.left
 }
 
@@ -164,7 +161,8 @@ class Check {
     } catch (error) {
       // The stack was nearly full before this call.
       if (error instanceof RangeError) return TOO_DEEP
-      throw error
+      // A getter or a toJSON() has thrown, or a proxy is revoked.
+      return `${what} cannot be read: ${textOfError(error)}`
     }
   }
 

@@ -45,6 +45,25 @@ describe('a value without a JSON form is refused with its path', () => {
   })
 })
 
+test('a value that cannot be read is refused with what it threw', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const thrower = {
+    get user() {
+      throw new Error('not now')
+    },
+  }
+  const unreadable = (why: RegExp) => ({
+    code: 'PAYLOAD_NOT_JSON',
+    message: expect.stringMatching(why),
+    hint: expect.stringContaining('what JSON can hold'),
+  })
+  for (const value of [proxy, { a: [proxy] }])
+    expect(refused(value)).toMatchObject(unreadable(/^SendEmailJob: payload cannot be read: .*revoked/))
+  expect(refused(thrower)).toMatchObject(unreadable(/: payload cannot be read: not now$/))
+  expect(refused({ at: { __proto__: { toJSON: () => thrower.user } } })).toMatchObject(unreadable(/not now$/))
+})
+
 test.each([0, '', false, null, [], {}, 'ünïcödé 😀', [1, [2, { a: null }]], { __proto__: null, a: 1 }])(
   'a JSON value comes back equal: %o',
   (payload) => {

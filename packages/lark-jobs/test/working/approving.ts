@@ -272,6 +272,11 @@ export function approving(connect: Connect): void {
     const revoked = Proxy.revocable({}, {})
     revoked.revoke()
     const request = new Request(`https://example.com/?token=${token}`)
+    for (const value of [revoked.proxy, { by: revoked.proxy }])
+      await expect(bench.jobs.redeem(token, value)).rejects.toMatchObject({
+        code: 'PAYLOAD_NOT_JSON',
+        message: expect.stringMatching(/^The signal .* cannot be read: .*revoked/),
+      })
     for (const odd of [
       null,
       7,
