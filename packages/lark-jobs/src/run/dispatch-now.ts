@@ -75,11 +75,26 @@ export class DispatchNow {
    *   JOB_RELEASED if the job released itself; what reading the configuration throws
    */
   run(job: JobLike, payload: unknown): Promise<unknown> {
-    return this.#run(classOf(job.constructor as JobConstructor), payload, job)
+    return this.#timed(this.#times(), classOf(job.constructor as JobConstructor), payload, job)
+  }
+
+  /** @param times of the job, and of all that it begins */
+  async #timed(times: WaitTimes | undefined, ...job: [JobClass, unknown, JobLike?]): Promise<unknown> {
+    times?.busy?.(1)
+    try {
+      return await this.#run(times, ...job)
+    } finally {
+      times?.busy?.(-1)
+    }
   }
 
   /** @param given the job; undefined: it is made as a worker makes it */
-  async #run(jobClass: JobClass, payload: unknown, given?: JobLike): Promise<unknown> {
+  async #run(
+    times: WaitTimes | undefined,
+    jobClass: JobClass,
+    payload: unknown,
+    given?: JobLike,
+  ): Promise<unknown> {
     const { name } = jobClass
     const { timeout, queueName } = given === undefined ? jobClass : settingsOf(given, jobClass)
     const text = writePayload(payload, jobClass)
@@ -90,9 +105,9 @@ export class DispatchNow {
       Object.assign(new EventJob(heard, name, queueName, text, jobClass, result), { waited: 0 }, more)
     const began = performance.now()
     const took = () => performance.now() - began
-    const child = async ({ Class, payload }: ChildDraft) => this.#run(classOf(Class), payload)
+    const child = async ({ Class, payload }: ChildDraft) => this.#timed(times, classOf(Class), payload)
     const options: NowRunOptions = {
-      ...{ id, name, timeout, hasSteps: true, child, times: this.#times() },
+      ...{ id, name, timeout, hasSteps: true, child, times },
       processing: telemetry && {
         step: (step, act) => telemetry.step({ id, queue: queueName, key: jobClass.key }, step, act),
       },

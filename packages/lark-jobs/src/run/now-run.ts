@@ -97,6 +97,7 @@ export class NowRun implements Writer {
     clearTimeout(this.#timer)
     if (this.#isOver) return
     this.#isOver = true
+    if (this.#since !== undefined) this.#options.times?.busy?.(1)
     this.#steps?.end(thrown)
     // While a handler blocks the event loop, the timer cannot fire.
     if (this.#used >= this.#options.timeout) this.#late()
@@ -110,7 +111,8 @@ export class NowRun implements Writer {
   }
 
   #rests(rests: boolean): void {
-    if (rests === (this.#since !== undefined)) return
+    if (this.#isOver || rests === (this.#since !== undefined)) return
+    this.#options.times?.busy?.(rests ? -1 : 1)
     clearTimeout(this.#timer)
     if (rests) this.#since = performance.now()
     else {

@@ -21,6 +21,8 @@ export interface WaitTimes {
   after(ms: number, act: () => void, isSleep?: boolean): () => void
   /** Calls a function in the next turn of the event loop. Default: `setImmediate`. */
   soon?(act: () => void): void
+  /** Told that one job more goes on (1), or only waits (-1), of those that `dispatchNow` runs as one. */
+  busy?(change: 1 | -1): void
 }
 
 /** A timer waits for 24.8 days at most: then another one goes on. */

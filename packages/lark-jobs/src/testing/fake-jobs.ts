@@ -29,7 +29,8 @@ import type { FakeClock } from './fake-clock.ts'
 import { nothing } from './link.ts'
 import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
-import { later, soon } from './real-time.ts'
+import { later } from './real-time.ts'
+import { Sleepers } from './sleepers.ts'
 
 export interface FakeJobsOptions {
   load: () => Promise<Settings>
@@ -120,17 +121,7 @@ class FakeInside extends Inside {
    */
   protected override get stepTimes(): WaitTimes {
     const { clock, pass } = this.#options
-    return {
-      short: 0,
-      now: () => clock.now,
-      after: (ms, act, isSleep) => {
-        const at = clock.now + ms
-        const end = clock.alarm(at, act)
-        if (isSleep) void pass(at)
-        return end
-      },
-      soon,
-    }
+    return new Sleepers(clock, pass)
   }
 
   /** By the clock of the fake. */

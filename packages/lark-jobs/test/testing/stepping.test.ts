@@ -246,6 +246,34 @@ test('dispatchNow runs children in its process, each once, made as a worker make
   fake.assertNothingDispatched()
 })
 
+test('dispatchNow: children sleep side by side, also those that begin and go on at other times', async () => {
+  clear()
+  class NightJob extends Job {
+    async handle({ nights }: { nights: number }) {
+      for (let n = 0; n < nights; n++) await this.sleep(['night', n], '1d')
+      called.push(`${nights} nights at ${(fake.now - +now) / day}`)
+    }
+  }
+  class TourJob extends Job {
+    async handle() {
+      const all = [2, 1, 3].map((nights) =>
+        this.runJob(['part', nights], new NightJob().with({ nights })).then(() =>
+          this.step(
+            ['tell', nights],
+            () => void called.push(`told of ${nights} at ${(fake.now - +now) / day}`),
+          ),
+        ),
+      )
+      await Promise.all([...all, this.sleep('visa', '12h')])
+      return (fake.now - +now) / day
+    }
+  }
+  await using fake = Jobs.fake({ now })
+  expect(await new TourJob().dispatchNow()).toBe(3)
+  const told = [1, 2, 3].flatMap((n) => [`${n} nights at ${n}`, `told of ${n} at ${n}`])
+  expect(called).toEqual(told)
+})
+
 /** Its second undo fails once. */
 class TripJob extends Job {
   async handle() {

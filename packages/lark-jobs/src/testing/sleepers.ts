@@ -1,0 +1,68 @@
+/**
+ * The time of a job that `dispatchNow` runs in a fake, and of the children that it has begun. They sleep side
+ * by side: the clock moves when all of them only wait, and then to the end of the first sleep.
+ */
+import type { WaitTimes } from '../step/wait-times.ts'
+import type { FakeClock } from './fake-clock.ts'
+import { sleep, soon } from './real-time.ts'
+
+/** How often the event loop turns before the clock moves: who hears of an end goes on meanwhile. */
+const CALM = 10
+
+export class Sleepers implements WaitTimes {
+  readonly short = 0
+  readonly soon = soon
+  readonly #clock: FakeClock
+  readonly #pass: (at: number) => Promise<void>
+  /** How many of the jobs do more than wait. */
+  #busy = 0
+  /** The ends of the sleeps: milliseconds since 1970. */
+  readonly #ends = new Set<{ at: number }>()
+  #isPassing = false
+
+  /** @param pass moves the clock */
+  constructor(clock: FakeClock, pass: (at: number) => Promise<void>) {
+    this.#clock = clock
+    this.#pass = pass
+  }
+
+  now(): number {
+    return this.#clock.now
+  }
+
+  after(ms: number, act: () => void, isSleep?: boolean): () => void {
+    const end = { at: this.#clock.now + ms }
+    const stop = this.#clock.alarm(end.at, () => {
+      this.#ends.delete(end)
+      act()
+    })
+    if (isSleep) this.#ends.add(end)
+    this.#look()
+    return () => {
+      this.#ends.delete(end)
+      stop()
+    }
+  }
+
+  busy(change: 1 | -1): void {
+    this.#busy += change
+    this.#look()
+  }
+
+  get #allSleep(): boolean {
+    return this.#busy === 0 && this.#ends.size > 0
+  }
+
+  #look(): void {
+    if (this.#allSleep && !this.#isPassing) void this.#passOn()
+  }
+
+  async #passOn(): Promise<void> {
+    this.#isPassing = true
+    while (this.#allSleep) {
+      for (let turn = 0; turn < CALM && this.#allSleep; turn++) await sleep(turn)
+      if (this.#allSleep) await this.#pass(Math.min(...[...this.#ends].map(({ at }) => at)))
+    }
+    this.#isPassing = false
+  }
+}
