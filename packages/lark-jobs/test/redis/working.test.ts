@@ -4,7 +4,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { Job, withoutOverlapping } from '../../src/index.ts'
+import { defineSignal, Job, withoutOverlapping } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
@@ -76,6 +76,51 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
     { completed: 10, lost: 0 },
   ])
   for (const id of job.ids) expect(await bench.jobs.find(id)).toMatchObject({ runs: 1, crashes: 0 })
+})
+
+test('the server is down, and then the worker is, while a job waits for its children: each step runs once', async () => {
+  await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
+  await using bench = await Bench.make(on(server))
+  const approved = defineSignal<string>('approved')
+  const called: string[] = []
+  const go = signal()
+  class PartJob extends Job {
+    override queueName = 'emails'
+    async handle({ n }: { n: number }) {
+      await this.step('begin', () => void called.push(`begin ${n}`))
+      if (n === 1) await go.promise
+      const answer = n === 2 ? await this.waitFor(approved) : undefined
+      await this.step('end', () => void called.push(`end ${n}`))
+      return answer?.value ?? n
+    }
+  }
+  class WholeJob extends Job {
+    handle() {
+      return Promise.all([1, 2, 3].map((n) => this.runJob(['part', n], new PartJob().with({ n }))))
+    }
+  }
+  const all = [PartJob, WholeJob]
+  const handle = await bench.jobs.dispatch(new WholeJob().with())
+  const first = await bench.work(all)
+  const suspended = async (queue: string) =>
+    (await bench.jobs.list({ state: 'delayed', queue })).jobs
+      .filter((job) => job.suspended)
+      .map(({ id }) => id)
+  await vi.waitFor(() => expect(called).toHaveLength(4), 20_000)
+  await vi.waitFor(async () => expect(await suspended('emails')).toHaveLength(1), 20_000)
+  await vi.waitFor(async () => expect(await suspended('default')).toEqual([handle.id]), 20_000)
+  await server.kill()
+  // The end of one falls into the outage, and so does the call that would tell of it.
+  go.resolve()
+  await server.start()
+  await vi.waitFor(() => expect(called).toContain('end 1'), 20_000)
+  await vi.waitFor(async () => expect(await suspended('default')).toEqual([handle.id]), 20_000)
+  await first.stop()
+  const [asking] = await suspended('emails')
+  expect(await bench.jobs.handle(PartJob, asking!).send(approved, 'ada')).toBe(true)
+  await bench.work(all)
+  expect(await handle.result({ timeout: '20s' })).toEqual([1, 'ada', 3])
+  expect(called.sort()).toEqual(['begin 1', 'begin 2', 'begin 3', 'end 1', 'end 2', 'end 3'])
 })
 
 test('a server was frozen for longer than a lease: no other worker gets the permit of a living worker', async () => {
