@@ -6,9 +6,12 @@
 import { memberId } from '../model/effect.ts'
 import { type EndReason, type FlowPlace, indexOf } from '../model/flow.ts'
 import type { KeptSignal } from '../model/journal.ts'
-import { whyDropped } from '../model/payload.ts'
+import { droppedResult, whyDropped } from '../model/payload.ts'
 import type { EndedState } from '../model/record.ts'
-import { CHILD_SIGNAL, type KeptEnd } from '../store/contract/store.ts'
+import { isChildSignal } from '../store/contract/rules/signal-room.ts'
+import { CHILD_SIGNAL, type KeptEnd, MAX_CHILD_BYTES, type NewSignal } from '../store/contract/store.ts'
+
+export { isChildSignal }
 
 /** How a child ended, as its parent is told. */
 export interface ChildEnd {
@@ -30,13 +33,20 @@ export function childSignal(flow: string): string {
   return `${CHILD_SIGNAL}${flow}`
 }
 
-export function isChildSignal(name: string): boolean {
-  return name.startsWith(CHILD_SIGNAL)
-}
-
 /** The id of the job of a child. */
 export function childId({ flow, home }: FlowPlace): string {
   return memberId({ flow, home, index: indexOf(0, 0) })
+}
+
+/** The bytes of a result that are kept however much other children have returned. */
+const SMALL_RESULT = 1_024
+
+/** The signal that tells of the end of a child. @param flow of the child @param at when it ended */
+export function endSignal(flow: string, at: number, end: Omit<KeptEnd, 'index'>): NewSignal {
+  const signal = { name: childSignal(flow), text: writeChildEnd(end), key: String(at) }
+  if (end.result === undefined || Buffer.byteLength(end.result) <= SMALL_RESULT) return signal
+  const why = `the children of one job may return ${MAX_CHILD_BYTES / 1_048_576} MiB together`
+  return { ...signal, brief: writeChildEnd({ ...end, result: droppedResult(why) }) }
 }
 
 /** How a child ended, as the text of a signal. */

@@ -20,7 +20,7 @@ import {
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
 import { jobIndex, startAgain } from './advance.ts'
-import { childSignal, writeChildEnd } from './child.ts'
+import { endSignal } from './child.ts'
 import type { FlowParts } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
 import { cancelFor, rejected, removedEnd } from './member-end.ts'
@@ -227,7 +227,7 @@ export class FlowNodes {
     const { state, reason, because: error, at } = found.state.end!
     const [end = { state, at, ...defined({ reason, error }) }] = await this.#parts.records.ends(found, [0])
     const { store } = this.#parts
-    const signal = { name: childSignal(found.id), text: writeChildEnd(end), key: String(at) }
+    const signal = endSignal(found.id, at, end)
     if ((await signalFollowed(store, partition, id, signal)) !== 'missing') return
     // It may be on its way to another queue just now.
     const early = { ...signal, mayBeEarly: true }

@@ -73,7 +73,7 @@ export const jobsErrors = {
   STEP_NOT_AWAITED: 'The handler ended before its steps.',
   STEP_TIMED_OUT: 'A try of a step took longer than its timeout.',
   APPROVAL_INVALID: 'The token answers no approval of this store.',
-  SIGNALS_FULL: 'A job has a thousand signals already, and takes no more.',
+  SIGNALS_FULL: 'A job has a thousand signals, or 4 MiB of them, and takes no more.',
   STEPS_TOO_MANY: 'The steps of a job recorded more than a journal holds.',
   JOURNAL_DAMAGED: 'What the steps of a job recorded cannot be read.',
   RETRY_UNTIL_PASSED: 'The job released itself to a time past its retryUntil.',

@@ -4,7 +4,7 @@
  * process.
  */
 import { defined } from '@s18i/lark/internal'
-import { childSignal, writeChildEnd } from '../flow/child.ts'
+import { endSignal } from '../flow/child.ts'
 import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
 import type { Journal, KeptSignal } from '../model/journal.ts'
@@ -15,7 +15,8 @@ import { classOf } from '../options/job-class.ts'
 import type { ChildDraft } from '../step/child.ts'
 import { Steps } from '../step/steps.ts'
 import type { WaitTimes } from '../step/wait-times.ts'
-import { CHILD_SIGNAL, MAX_SIGNALS, type NewSignal, type SignalVerdict } from '../store/contract/store.ts'
+import { isChildSignal, type KeptSignals, textToKeep } from '../store/contract/rules/signal-room.ts'
+import type { KeptEnd, NewSignal, SignalVerdict } from '../store/contract/store.ts'
 import { textOf } from '../words/thrown.ts'
 
 /** The name of the class of a job, and what its steps have recorded. */
@@ -36,6 +37,8 @@ export interface StepsNowOptions {
   /** What the run before has recorded, if this one undoes it. */
   journal?: Journal
 }
+
+type ChildOutcome = Omit<KeptEnd, 'index' | 'at'>
 
 /** What became of a signal. */
 export type SentNow = Extract<SignalVerdict, 'kept' | 'known' | 'full'>
@@ -82,10 +85,12 @@ export class StepsNow {
     })
   }
 
-  sent({ name, text, key }: NewSignal): SentNow {
+  sent(signal: NewSignal): SentNow {
+    const { name, key } = signal
     const known = `${name}\n${key}`
     if (key !== undefined && this.#keys.has(known)) return 'known'
-    if (this.#signals.length >= MAX_SIGNALS && !name.startsWith(CHILD_SIGNAL)) return 'full'
+    const text = textToKeep(signal, this.#kept(isChildSignal(name)))
+    if (text === undefined) return 'full'
     if (key !== undefined) this.#keys.add(known)
     this.#signals.push({ name, text })
     this.#answer()
@@ -101,18 +106,22 @@ export class StepsNow {
     return { entries: this.#entries, count: this.#entries.length, bytes: 0, signals: this.#signals }
   }
 
+  #kept(areEnds: boolean): KeptSignals {
+    const some = this.#signals.filter(({ name }) => isChildSignal(name) === areEnds)
+    return { count: some.length, bytes: some.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) }
+  }
+
   /** Tells of the end of a child. */
   async #ends(flow: string, running: Promise<unknown>, name: string): Promise<void> {
-    const at = () => Date.now()
-    const text = await running.then(
-      (value) =>
-        writeChildEnd({ state: 'completed', at: at(), ...defined({ result: resultText(value, name) }) }),
-      (error) =>
+    const end = await running.then(
+      (value): ChildOutcome => ({ state: 'completed', ...defined({ result: resultText(value, name) }) }),
+      (error): ChildOutcome =>
         JobsError.is(error, 'JOB_CANCELLED')
-          ? writeChildEnd({ state: 'cancelled', at: at(), reason: 'user' })
-          : writeChildEnd({ state: 'failed', at: at(), error: textOf(error) }),
+          ? { state: 'cancelled', reason: 'user' }
+          : { state: 'failed', error: textOf(error) },
     )
-    this.sent({ name: childSignal(flow), text })
+    const at = Date.now()
+    this.sent(endSignal(flow, at, { ...end, at }))
   }
 
   /** As a store that has kept everything. */

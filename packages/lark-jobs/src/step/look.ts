@@ -4,10 +4,11 @@
  */
 
 import { defined } from '@s18i/lark/internal'
-import { isChildSignal, readChildEnd } from '../flow/child.ts'
+import { readChildEnd } from '../flow/child.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { EndedState } from '../model/record.ts'
+import { isChildSignal } from '../store/contract/rules/signal-room.ts'
 import type { Child } from './child.ts'
 import { type Entry, readEntry, readJson } from './entries.ts'
 import { stepWords } from './name.ts'

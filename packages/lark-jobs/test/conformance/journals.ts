@@ -11,6 +11,8 @@ import {
   CHILD_SIGNAL,
   EARLY_MEMORY,
   JOURNAL_BYTES,
+  MAX_CHILD_BYTES,
+  MAX_SIGNAL_BYTES,
   MAX_SIGNALS,
   type NewSignal,
   type Store,
@@ -53,7 +55,8 @@ async function suspendedIn(store: Store, partition = 'emails'): Promise<number> 
   return (await store.standings([partition]))[0]!.suspended
 }
 
-const send = (store: Store, id: string, signal = approved) => store.journals.signal('emails', id, signal)
+const send = (store: Store, id: string, signal: NewSignal = approved) =>
+  store.journals.signal('emails', id, signal)
 
 export function journals(make: Make): void {
   test('what a run has recorded comes with the next claim, however the run ended', async () => {
@@ -383,17 +386,45 @@ export function journals(make: Make): void {
     expect(await store.journals.signal('emails', ended.id, { ...approved, mayBeEarly: true })).toBe('ended')
     const full = job({ delay: 1 })
     await ada.enqueue(full)
-    for (let i = 0; i < MAX_SIGNALS; i++) await send(store, full.id)
-    expect(await send(store, full.id)).toBe('full')
-    // Who brings the end of a child brings it until it is kept.
+    // Who brings the end of a child brings it until it is kept, and it takes no room of others.
     const end = { name: `${CHILD_SIGNAL}flow`, text: '{}', key: '7' }
     expect(await send(store, full.id, end)).toBe('kept')
+    for (let i = 0; i < MAX_SIGNALS; i++) await send(store, full.id)
+    expect(await send(store, full.id)).toBe('full')
     expect(await send(store, full.id, end)).toBe('known')
+    expect(await send(store, full.id, { ...end, key: '8' })).toBe('kept')
     expect(await send(store, full.id)).toBe('full')
     clock.advance(1)
     const { signals } = (await ada.claimOne()).journal!
-    expect(signals).toHaveLength(MAX_SIGNALS + 1)
-    expect(signals.at(-1)).toEqual({ name: end.name, text: '{}' })
+    expect(signals).toHaveLength(MAX_SIGNALS + 2)
+    expect([signals[0], signals.at(-1)]).toEqual([0, 1].map(() => ({ name: end.name, text: '{}' })))
+  })
+
+  test('a job has room for so many bytes of signals, and of the ends of its children', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const { id } = job()
+    await ada.enqueue(job({ id }))
+    const half = 'ñ'.repeat(MAX_SIGNAL_BYTES / 4)
+    const quarter = 'ñ'.repeat(MAX_CHILD_BYTES / 8)
+    const end = (flow: string, text: string, more = {}) =>
+      send(store, id, { name: `${CHILD_SIGNAL}${flow}`, text, key: '7', ...more })
+    for (const key of ['a', 'b']) expect(await send(store, id, { ...approved, text: half, key })).toBe('kept')
+    expect(await send(store, id)).toBe('full')
+    expect(await send(store, id, { ...approved, key: 'b' })).toBe('known')
+    expect(await send(store, id, rejected)).toBe('kept')
+    for (const flow of ['1', '2', '3', '4'])
+      expect(await end(flow, quarter, { brief: 'not kept' })).toBe('kept')
+    expect(await end('5', '{"n":5}', { brief: '{}' })).toBe('kept')
+    expect(await end('5', '{"n":5}', { brief: '{}' })).toBe('known')
+    expect(await end('6', '{"n":6}')).toBe('kept')
+    const { signals } = (await ada.claimOne()).journal!
+    const texts = [half, half, '', quarter, quarter, quarter, quarter, '{}', '{"n":6}']
+    // A difference of megabytes is no message.
+    expect(signals.map(({ text }, i) => (text === texts[i] ? 'same' : text.slice(0, 80)))).toEqual(
+      texts.map(() => 'same'),
+    )
   })
 
   test('a signal for an own id is kept before the job exists, and for so long', async () => {

@@ -352,6 +352,44 @@ describe('a job with steps runs to its end in this process', () => {
     expect(done).toEqual(['caught', 'caught', 'undo charge x'])
   })
 
+  test('its children return 16 MiB together: then large results are dropped, and small ones are kept', async () => {
+    class LargeJob extends Job {
+      handle({ size }: { size: number }) {
+        return 'x'.repeat(size)
+      }
+    }
+    const sizes = [...Array(33).fill(524_000), ...Array(10).fill(1_000)]
+    const ran = run(async (job) => {
+      const got: unknown[] = []
+      for (const [n, size] of sizes.entries()) {
+        const text = job.runJob(['part', n], new LargeJob().with({ size }))
+        got.push(await text.then(({ length }) => length).catch(({ code, message }) => ({ code, message })))
+      }
+      return got
+    })
+    const dropped = {
+      code: 'RESULT_DROPPED',
+      message: expect.stringMatching(
+        /^LargeJob \S+ has completed, but what it returned could not be kept: the children of one job may return 16 MiB together$/,
+      ),
+    }
+    expect(await passing(ran)).toEqual(sizes.map((size, n) => (n === 32 ? dropped : size)))
+  })
+
+  test('it is sent 4 MiB of signals, and no more', async () => {
+    const ran = run(async (job) => {
+      const send = () => Jobs.handle(StepsJob, job.id!).send(approved, { by: 'x'.repeat(500_000) })
+      await job.step('first', () => 1)
+      for (let n = 0; n < 8; n++) expect(await send()).toBe(true)
+      return send()
+    })
+    await expect(passing(ran)).rejects.toMatchObject({
+      code: 'SIGNALS_FULL',
+      message: expect.stringMatching(/^\S+: it would have more than 1000 signals, or 4 MiB of them$/),
+      hint: expect.stringContaining('Dispatch a job for each'),
+    })
+  })
+
   test('middleware is around the run that undoes, too, and its error is JOB_UNDONE', async () => {
     const seen: unknown[] = []
     class WrappedJob extends StepsJob {

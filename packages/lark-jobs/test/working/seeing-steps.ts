@@ -263,7 +263,17 @@ export function seeingSteps(connect: Connect): void {
     // The handler, which says how, may come through a wait while that is undone.
     expect(calls.filter((call) => `${call}`.startsWith('undo'))).toEqual(['undo 1'])
     expect(await bench.jobs.find(id)).toMatchObject({ state: 'cancelled' })
-    for (const journal of [[], { entries: [7], signals: [] }, { entries: [], signals: [{ name: 'a' }] }])
+    // A job with as many children as it may begin has more signals than it may be sent.
+    const ends = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({ name: `$child:${n}`, text: '{}' }))
+    const parent = { ...exported[0], id: 'parent', journal: { entries: [], signals: ends(9_000) } }
+    expect(await operate(bench.jobs).import([parent])).toEqual({ imported: 1, existing: 0 })
+    for (const journal of [
+      [],
+      { entries: [7], signals: [] },
+      { entries: [], signals: [{ name: 'a' }] },
+      { entries: [], signals: ends(11_001) },
+    ])
       await expect(operate(other).import([{ ...exported[0], id: 'new', journal }])).rejects.toMatchObject({
         code: 'IMPORT_INVALID',
       })

@@ -259,7 +259,8 @@ function isJournal(value: unknown): value is WholeJournal {
     return isText(name) && typeof text === 'string' && (key === undefined || isText(key))
   }
   if (!Array.isArray(entries) || !Array.isArray(signals) || entries.length > MAX_ENTRIES) return false
-  const isSmall = signals.length <= MAX_SIGNALS && (undo === undefined || typeof undo === 'string')
+  const isSmall =
+    signals.length <= MAX_SIGNALS + MAX_ENTRIES && (undo === undefined || typeof undo === 'string')
   return isSmall && entries.every((each) => typeof each === 'string') && signals.every(isSignal)
 }
 

@@ -6,7 +6,7 @@ import { JobsError } from '../../model/errors.ts'
 import { copied } from '../../step/misused.ts'
 import { isLine, isSignalName, type SignalKind, signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'
-import { MAX_SIGNALS, type NewSignal } from '../../store/contract/store.ts'
+import { MAX_SIGNAL_BYTES, MAX_SIGNALS, type NewSignal } from '../../store/contract/store.ts'
 import { shown } from '../../words/secret.ts'
 import { type JobPlace, type OpenQueues, partitionsAt } from '../look/stored-jobs.ts'
 import type { Operated } from '../operated.ts'
@@ -73,7 +73,11 @@ function isMade(id: string): boolean {
 }
 
 export function full(id: string): JobsError {
-  return new JobsError('SIGNALS_FULL', `${id}: it has ${MAX_SIGNALS} signals already`, { id })
+  const most = `${MAX_SIGNALS} signals, or ${MAX_SIGNAL_BYTES / 1_048_576} MiB of them`
+  return new JobsError('SIGNALS_FULL', `${id}: it would have more than ${most}`, {
+    id,
+    hint: 'Dispatch a job for each thing that is sent; or store what is large elsewhere, and send its id.',
+  })
 }
 
 function invalid(message: string): JobsError {

@@ -4,7 +4,7 @@
  * `redact` of the payload hides.
  */
 import { defined } from '@s18i/lark/internal'
-import { childId, isChildSignal } from '../../flow/child.ts'
+import { childId } from '../../flow/child.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Journal } from '../../model/journal.ts'
 import { queueOf } from '../../model/partition.ts'
@@ -12,6 +12,7 @@ import type { JobRecord, State } from '../../model/record.ts'
 import { flag, type OptionsOf } from '../../options/schema.ts'
 import { type SeenStep, type StepState, seeSteps } from '../../step/look.ts'
 import { getFollowed } from '../../store/contract/moved.ts'
+import { isChildSignal } from '../../store/contract/rules/signal-room.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { checkFilter, conditions, queueName } from './filter.ts'
 import { JOB_GONE, locate, type OpenQueues, partitionsToLookIn, shownPayload } from './stored-jobs.ts'

@@ -1,10 +1,11 @@
 /**
  * Why a suspended job waits: for a time, for signals, or for the ends of jobs that it has begun.
  */
-import { childId, isChildSignal } from '../../flow/child.ts'
+import { childId } from '../../flow/child.ts'
 import { isForEver } from '../../model/journal.ts'
 import type { Remedy } from '../../model/remedy.ts'
 import type { SeenStep } from '../../step/look.ts'
+import { isChildSignal } from '../../store/contract/rules/signal-room.ts'
 import type { Stand, Store } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'

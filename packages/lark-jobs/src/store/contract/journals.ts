@@ -29,8 +29,8 @@
  * its next run: that does not count for its `retryUntil`. A retry by hand begins anew with nothing.
  *
  * **Children.** The end of a job that another has begun, and awaits, comes as a signal whose name begins with
- * `CHILD_SIGNAL`. It is never `full`: whoever brings it would bring it again and again. A job begins no more
- * children than its journal has room for.
+ * `CHILD_SIGNAL`. It is never `full`: whoever brings it would bring it again and again. If there is no room
+ * for its text, its `brief` one is kept. A job begins no more children than its journal has room for.
  *
  * A person who changes when a suspended job is due (`run-now`, `reschedule`, or `undo` of these) moves the
  * end of all its waits: the store itself records `waitsEnd`.
@@ -56,8 +56,11 @@ import type { Journal, Recorded, WholeJournal } from '../../model/journal.ts'
  * alone.
  */
 export const JOURNAL_BYTES = 65_536
-/** The most signals of a job, but for the ends of its children. */
+/** The most signals of a job, and bytes of their texts, but for the ends of its children. */
 export const MAX_SIGNALS = 1_000
+export const MAX_SIGNAL_BYTES = 4_194_304
+/** The most bytes of the texts that tell of the ends of children of a job, but for brief ones. */
+export const MAX_CHILD_BYTES = 16_777_216
 /** How the names of signals begin that tell of the end of a child. */
 export const CHILD_SIGNAL = '$child:'
 /** Milliseconds for which a signal is kept for a job that does not exist yet. */
@@ -72,6 +75,8 @@ export interface NewSignal {
   name: string
   /** JSON, or '' if it has no value. */
   text: string
+  /** Of the end of a child: what is kept if there is no room for the text. Absent: the text in any case. */
+  brief?: string
   /** The sender's own: a second signal of this name with the same key is `known`. */
   key?: string
   /** Keep it even if there is no such job yet. */
@@ -83,7 +88,7 @@ export interface NewSignal {
  *   known    a signal with this key came before
  *   missing  there is no such job
  *   ended    the job has ended
- *   full     the job has `MAX_SIGNALS` signals already
+ *   full     the job would have more than `MAX_SIGNALS` signals, or `MAX_SIGNAL_BYTES` of them
  */
 export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | 'full'
 

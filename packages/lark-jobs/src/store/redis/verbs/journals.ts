@@ -51,9 +51,9 @@ export class RedisJournals implements Journals {
 
   async signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict> {
     const deadline = this.#scripts.transport.deadline()
-    const { name, text, key = '', mayBeEarly } = signal
+    const { name, text, key = '', mayBeEarly, brief = '' } = signal
     if (mayBeEarly && !this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const args = [id, name, text, key, mayBeEarly ? '1' : '']
+    const args = [id, name, text, key, mayBeEarly ? '1' : '', brief]
     const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
     const safely = this.#durability === undefined ? undefined : isSafe
     return (await this.#scripts.run('signal', partition, args, deadline, true, safely)) as SignalVerdict

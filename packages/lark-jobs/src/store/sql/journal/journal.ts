@@ -11,6 +11,7 @@ import type { Journal, KeptSignal, Recorded } from '../../../model/journal.ts'
 import type { ClaimedJob, Outcome } from '../../../model/record.ts'
 import { suspendedIn } from '../../contract/rules/reason.ts'
 import { restedIn, resting } from '../../contract/rules/rest.ts'
+import { isChildSignal, type KeptSignals, textToKeep } from '../../contract/rules/signal-room.ts'
 import {
   type AppendVerdict,
   type BringVerdict,
@@ -18,7 +19,6 @@ import {
   EARLY_MEMORY,
   JOURNAL_BYTES,
   type Journals,
-  MAX_SIGNALS,
   type NewSignal,
   type SignalVerdict,
   waitsEnd,
@@ -45,6 +45,9 @@ const setUndo = 'UPDATE journals SET undo = ? WHERE id = ?'
 const readEntries = 'SELECT entry FROM entries WHERE journal = ? AND place >= ? ORDER BY place LIMIT ?'
 const readSignals = 'SELECT name, text FROM signals WHERE journal = ? AND place >= ? ORDER BY place'
 const countSignals = 'SELECT ifnull(max(place) + 1, 0) AS count FROM signals WHERE journal = ?'
+const keptSignals = `
+  SELECT count(*) AS count, ifnull(sum(octet_length(text)), 0) AS bytes FROM signals
+  WHERE journal = ? AND name GLOB '${CHILD_SIGNAL}*' = ?`
 const addSignal = 'INSERT INTO signals (journal, place, name, key, text) VALUES (?, ?, ?, ?, ?)'
 const carrySignals = 'SELECT name, key, text FROM signals WHERE journal = ? ORDER BY place'
 const bytesOf = `
@@ -390,15 +393,18 @@ function entriesBehind(database: Database, journal: number, from: number, most: 
   }
 }
 
-function keep(partition: Partition, id: string, { name, text, key, mayBeEarly }: NewSignal): SignalVerdict {
+function keep(partition: Partition, id: string, signal: NewSignal): SignalVerdict {
   const { database, now } = partition
+  const { name, key, mayBeEarly } = signal
   const row = database.get<JobRow>(find, partition.id, id)
   if (row === undefined && (!mayBeEarly || database.get(isGone, partition.id, id) !== undefined))
     return 'missing'
   if (row !== undefined && row.state >= COMPLETED) return 'ended'
   const journal = row === undefined ? earlyOf(partition, id) : journalOf(database, row)
   if (key !== undefined && database.get(isKnown, journal, name, key) !== undefined) return 'known'
-  if (countOf(database, journal) >= MAX_SIGNALS && !name.startsWith(CHILD_SIGNAL)) return 'full'
+  const kept = database.get<KeptSignals>(keptSignals, journal, Number(isChildSignal(name)))!
+  const text = textToKeep(signal, kept)
+  if (text === undefined) return 'full'
   addBehind(database, journal, name, key ?? null, text)
   if (row === undefined) return 'early'
   if (row.state === ACTIVE) notify(partition, holderOf(row.token!), row.seq)

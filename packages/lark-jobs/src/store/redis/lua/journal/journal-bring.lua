@@ -16,6 +16,15 @@ if redis.call('HEXISTS', key('jobs'), id) == 1 or gone(id) then
   return 'exists'
 end
 
+-- `unpack` gives 8,000 values at most.
+local function argued(from, till)
+  local found = {}
+  for i = from, till do
+    found[#found + 1] = ARGV[i]
+  end
+  return found
+end
+
 -- Puts the signals before those that came here, unless they are there already.
 local function put_signals(own)
   local name = key('signals:' .. id)
@@ -33,13 +42,13 @@ local function put_signals(own)
   end
 end
 
-local entries = { unpack(ARGV, 6 + count) }
+local entries = argued(6 + count, #ARGV)
 if at == 0 then
   redis.call('DEL', key('steps:' .. id))
   redis.call('HDEL', key('undos'), id)
   recordings().open_journal(id)
   redis.call('HSET', key('journals'), id, 0)
-  put_signals({ unpack(ARGV, 6, 5 + count) })
+  put_signals(argued(6, 5 + count))
   if undo ~= '' then
     redis.call('HSET', key('undos'), id, string.sub(undo, 2))
   end

@@ -7,8 +7,9 @@
 -- ARGV[4]  text
 -- ARGV[5]  key, or ''
 -- ARGV[6]  1 if the signal is kept even if there is no such job, else ''
+-- ARGV[7]  its brief text, or ''
 -- Returns  the verdict (`store/contract/journals.ts`)
--- Cost     O(log m) for m delayed jobs; with a key O(n) for n signals of the job
+-- Cost     O(log m) for m delayed jobs; O(n) for n signals of the job
 -- needs: start, numbered, calls, locate, gone, place, lanes, counters, notice, ring, rouse, suspended, recordings
 
 local answer = recalled()
@@ -19,13 +20,30 @@ end
 local id, name, marked = ARGV[2], ARGV[3], ARGV[3] .. '\n' .. ARGV[5] .. '\31'
 local signals = key('signals:' .. id)
 
-local function is_known()
-  for _, known in ipairs(ARGV[5] ~= '' and redis.call('LRANGE', signals, 0, -1) or {}) do
-    if string.sub(known, 1, #marked) == marked then
-      return true
+local function is_end(signal)
+  return string.sub(signal, 1, #CHILD_SIGNAL) == CHILD_SIGNAL
+end
+
+-- How many signals of this kind there are, and the bytes of their texts; nothing if this one is there.
+local function kept()
+  local count, bytes = 0, 0
+  for _, known in ipairs(redis.call('LRANGE', signals, 0, -1)) do
+    if ARGV[5] ~= '' and string.sub(known, 1, #marked) == marked then
+      return nil
+    elseif is_end(known) == is_end(name) then
+      count, bytes = count + 1, bytes + #known - (string.find(known, '\31', 1, true) or 0)
     end
   end
-  return false
+  return count, bytes
+end
+
+-- The text that is kept (`store/contract/rules/signal-room.ts`); nothing if there is no room.
+local function text_to_keep(count, bytes)
+  local text = ARGV[4]
+  if is_end(name) then
+    return ARGV[7] ~= '' and bytes + #text > MAX_CHILD_BYTES and ARGV[7] or text
+  end
+  return count < MAX_SIGNALS and bytes + #text <= MAX_SIGNAL_BYTES and text or nil
 end
 
 -- Wakes a pending job that waits for the signal.
@@ -47,13 +65,17 @@ local function keep()
     return 'missing'
   elseif state == 'completed' or state == 'failed' or state == 'cancelled' then
     return 'ended'
-  elseif is_known() then
+  end
+  local count, bytes = kept()
+  if not count then
     return 'known'
-  elseif string.sub(name, 1, #CHILD_SIGNAL) ~= CHILD_SIGNAL and redis.call('LLEN', signals) >= MAX_SIGNALS then
+  end
+  local text = text_to_keep(count, bytes)
+  if not text then
     return 'full'
   end
   recordings().open_journal(id)
-  redis.call('RPUSH', signals, marked .. ARGV[4])
+  redis.call('RPUSH', signals, marked .. text)
   if not state then
     redis.call('ZADD', key('early'), 'NX', string.format('%.0f', now + EARLY_MEMORY), id)
     return 'early'
