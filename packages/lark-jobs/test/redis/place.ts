@@ -3,10 +3,24 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createClient, RESP_TYPES } from '@redis/client'
+import { afterAll } from 'vitest'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { openTransport } from '../../src/store/redis/client/open-transport.ts'
+import type { Transport } from '../../src/store/redis/client/transport.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
+
+/** By URL. To connect to each node of a cluster costs as much as a short test, so all use the same connections. */
+const routes = new Map<string, Transport>()
+afterAll(() => {
+  for (const route of routes.values()) route.close()
+})
+
+function routeTo(url: string): Transport {
+  const route = routes.get(url) ?? openTransport(parseLocation(url), {})
+  routes.set(url, route)
+  return route
+}
 
 /** @param admin a URL whose user may remove the keys, if the user of `url` may not */
 export function redisPlace(url: string, admin = url): MakePlace {
@@ -17,7 +31,7 @@ export function redisPlace(url: string, admin = url): MakePlace {
       save: () => saveKeys(admin, prefix),
       mentions: (text) => keysThatMention(admin, prefix, text),
       rewordLimits: (from, to) => rewordLimits(admin, prefix, from, to),
-      remove: () => removeKeys(admin, prefix),
+      remove: () => removeKeysFrom(routeTo(admin), prefix),
     }
   }
 }
@@ -114,17 +128,21 @@ export function newPrefix(): string {
 export async function removeKeys(url: string, prefix: string): Promise<void> {
   const route = openTransport(parseLocation(url), {})
   try {
-    for (const server of await route.servers(route.deadline())) {
-      let cursor = '0'
-      do {
-        const page = await server.send(['SCAN', cursor, 'MATCH', `${prefix}:*`, 'COUNT', '1000'])
-        const [next, keys] = page as [string, string[]]
-        // One command for each key: on a cluster they may be in different slots.
-        await server.sendTogether(keys.map((key) => ['UNLINK', key]))
-        cursor = next
-      } while (cursor !== '0')
-    }
+    await removeKeysFrom(route, prefix)
   } finally {
     route.close()
+  }
+}
+
+async function removeKeysFrom(route: Transport, prefix: string): Promise<void> {
+  for (const server of await route.servers(route.deadline())) {
+    let cursor = '0'
+    do {
+      const page = await server.send(['SCAN', cursor, 'MATCH', `${prefix}:*`, 'COUNT', '1000'])
+      const [next, keys] = page as [string, string[]]
+      // One command for each key: on a cluster they may be in different slots.
+      await server.sendTogether(keys.map((key) => ['UNLINK', key]))
+      cursor = next
+    } while (cursor !== '0')
   }
 }
