@@ -331,6 +331,7 @@ describe('words of a terminal', () => {
     'dispatch/dispatcher.ts': 'a warning of Node, which goes to stderr and to no other surface',
     'options/registry.ts': 'the hint for a developer whose application has no classes yet',
     'outbox/outbox-database.ts': 'the same hint, for who runs the relay',
+    'outbox/step-in.ts': 'the same hint, for who writes a step',
     'outbox/write.ts': 'the hint for a developer whose database has no table yet',
     'store/contract/rules/layout.ts': 'what only the program of another build can do',
   }

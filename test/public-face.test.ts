@@ -71,13 +71,13 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases approval attempt backoff cancelled delay dispatch dispatchMany dispatchNow eachItem error expiresIn fail failed flow group handle id ids info isolate keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil runJob schedule scheduledFor signal sleep step success tags timeout tries unique waitFor warn with'
+  'aliases approval attempt backoff cancelled delay dispatch dispatchMany dispatchNow eachItem error expiresIn fail failed flow group handle id ids info isolate keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil runJob schedule scheduledFor signal sleep step stepIn success tags timeout tries unique waitFor warn with'
 
 test.each([
   [
     'Jobs',
     2,
-    'approval approvalPage cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle list move pause prioritize purge redeem remove reschedule resume retry runNow schedules status tag transaction untag work',
+    'approval approvalPage cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle joinTransactions list move pause prioritize purge redeem remove reschedule resume retry runNow schedules status tag transaction untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],

@@ -38,6 +38,8 @@ const leftOut: Record<string, Record<string, string>> = {
     record: '(name: string, took: number): void => {}',
   },
   'docs/steps.md': {
+    db: "undefined as unknown as import('drizzle-orm/node-postgres').NodePgDatabase",
+    orders: 'undefined as any',
     readRows: 'async (after = 0) => ({ items: [{ id: after }], cursor: after < 9 ? after + 1 : undefined })',
     index: 'async (row: { id: number }): Promise<void> => void row',
     pay: 'async (options: { idempotencyKey: string }): Promise<{ id: string }> => ({ id: options.idempotencyKey })',
@@ -72,6 +74,11 @@ const leftOut: Record<string, Record<string, string>> = {
     kysely: "undefined as unknown as import('kysely').Kysely<{ orders: { id: number } }>",
     connection: "undefined as unknown as import('mysql2/promise').Connection",
     manager: '{ query: async (sql: string, parameters: unknown[]): Promise<void> => void [sql, parameters] }',
+    dataSource: 'undefined as any',
+    knex: 'undefined as any',
+    orm: 'undefined as any',
+    sequelize: 'undefined as any',
+    host: 'undefined as any',
   },
   'docs/results.md': { id: "'0VQ6n2Kx8aB1c'" },
   'docs/events.md': {

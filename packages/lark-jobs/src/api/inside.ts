@@ -30,6 +30,7 @@ import type { WaitTimes } from '../step/wait-times.ts'
 import { connect } from '../store/connect.ts'
 import { keptBy } from '../store/contract/rules/retention.ts'
 import type { NewSignal, Role } from '../store/contract/store.ts'
+import { shown } from '../words/secret.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
 import { byHandOf, KnownJobs } from './dispatch-by-key.ts'
@@ -38,7 +39,7 @@ import type { Evaluations } from './evaluations.ts'
 import type { FlowDraft } from './flows/flow-draft.ts'
 import type { FlowHandle } from './flows/flow-handle.ts'
 import { JobHandle } from './job-handle.ts'
-import { Transactions, txOf } from './transactions.ts'
+import { type CurrentTransaction, Transactions, txOf } from './transactions.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -73,6 +74,8 @@ export class Inside implements Operated {
   readonly #underway = new Underway()
   /** Since a dispatch was first part of a transaction. */
   #transactions: Transactions | undefined
+  /** The transaction that dispatches join which name none. */
+  #joined: CurrentTransaction | undefined
   readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
 
@@ -142,7 +145,7 @@ export class Inside implements Operated {
   enqueue(job: JobLike, payloads: readonly unknown[], options?: unknown): Promise<boolean> {
     try {
       const made = newJobs(job, payloads)
-      const tx = options === undefined ? undefined : this.txOf(options)
+      const tx = this.#txOf(options)
       if (tx !== undefined || this.#transactions?.isOpen) return this.#addOf(job, made, tx)
       if (this.#opened === undefined || made.records.length !== 1)
         return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
@@ -181,7 +184,7 @@ export class Inside implements Operated {
     const end = this.#underway.begin()
     const isOpen = this.#transactions?.isOpen
     try {
-      const tx = this.txOf(options)
+      const tx = this.#txOf(options)
       const { dispatchOf } = await import('./flows/flow-dispatch.ts')
       const transaction = tx !== undefined || isOpen ? { of: this.#transacted, tx } : undefined
       return await dispatchOf(this, flow, transaction)
@@ -206,6 +209,16 @@ export class Inside implements Operated {
   /** As `Jobs.transaction`. */
   transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
     return this.#transacted.run(work)
+  }
+
+  /** As `Jobs.joinTransactions`. @throws JOB_INVALID */
+  join(current: unknown): void {
+    if (typeof current !== 'function')
+      throw new JobsError(
+        'JOB_INVALID',
+        `Jobs.joinTransactions() was given ${shown(current)}; it must be a function`,
+      )
+    this.#joined = current as CurrentTransaction
   }
 
   /** The class of a job that is dispatched by key. @throws UNKNOWN_JOB */
@@ -364,6 +377,11 @@ export class Inside implements Operated {
     return this.#transactions
   }
 
+  /** The transaction that a dispatch is in. @throws JOB_INVALID, and what finds the one that it joins */
+  #txOf(options: unknown): TransactionHandle | undefined {
+    return options === undefined ? (this.#joined?.() ?? undefined) : this.txOf(options)
+  }
+
   /** The handle of the transaction that the options of a dispatch name. @throws JOB_INVALID */
   protected txOf(options: unknown): TransactionHandle | undefined {
     return txOf('dispatch()', options)
@@ -371,8 +389,9 @@ export class Inside implements Operated {
 
   /** The transaction of all drafts of a call. @throws JOB_INVALID if they have several */
   #txOfAll(says: readonly Drafted[], options: unknown): TransactionHandle | undefined {
-    if (options === undefined && says.every(({ transaction }) => transaction === undefined)) return undefined
-    const [first, ...others] = says.map(({ transaction = options }) => this.txOf(transaction))
+    if (options === undefined && says.every(({ transaction }) => transaction === undefined))
+      return this.#txOf(undefined)
+    const [first, ...others] = says.map(({ transaction = options }) => this.#txOf(transaction))
     if (others.every((each) => each === first)) return first
     const message = 'Jobs.dispatch() was given drafts that belong to different transactions'
     throw new JobsError('JOB_INVALID', message, {

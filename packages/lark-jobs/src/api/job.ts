@@ -32,9 +32,12 @@ import type { ClassSchedule } from '../options/schedules/class-schedule.ts'
 import type { AnySchema } from '../options/standard-schema.ts'
 import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
+import type { TransactionOf } from '../outbox/opener.ts'
+import { stepDatabase } from '../outbox/step-in.ts'
 import { print } from '../run/job-log.ts'
 import type { ApprovalOptions } from '../step/approval.ts'
 import type { RunJobOptions } from '../step/child.ts'
+import type { StepInOptions } from '../step/in-database.ts'
 import type { EachItemOptions, ItemsPage } from '../step/items.ts'
 import type { StepName } from '../step/name.ts'
 import type { SignalKind, Waited, WaitOptions } from '../step/signal.ts'
@@ -446,6 +449,32 @@ export abstract class Job {
     options?: StepOptions<T>,
   ): Promise<T> {
     return this.#steps('step', (steps) => steps.step(name, work, options))
+  }
+
+  /**
+   * A step whose effect is in a database of the application, exactly once: what it writes there, and the
+   * record that it has, commit together. `step` runs its function again if the worker dies before the result
+   * is stored; with this, such a run gets the result that was committed. The database needs the table that
+   * `lark outbox:sql` prints.
+   *
+   * @param db what opens a transaction: a Drizzle or Kysely database, a Prisma client, a pool or client of
+   *   `pg`, `postgres` or `mysql2`, an SQLite database, or a `TransactionOpener`
+   * @param name as in `step`
+   * @param work is given the transaction; on SQLite clients that run statements at once, it must do so too
+   * @param options as in `step`; `undo` is given a transaction too, and is called only if the step committed
+   * @returns what the function returned: JSON, at most 512 KiB. What a client answers to a statement that
+   *   gives no rows is no result
+   * @throws as `step`; OUTBOX_NO_TABLE
+   * @example await this.stepIn(db, 'book', (tx) => tx.insert(orders).values(order))
+   */
+  stepIn<Db, T>(
+    db: Db,
+    name: StepName,
+    work: (tx: TransactionOf<Db>, context: StepContext) => T | PromiseLike<T>,
+    options?: StepInOptions<T, TransactionOf<Db>>,
+  ): Promise<T> {
+    const open = (mayBeStub: boolean) => stepDatabase<TransactionOf<Db>>(db, mayBeStub)
+    return this.#steps('stepIn', (steps) => steps.stepIn(open, name, work, options))
   }
 
   /**

@@ -30,7 +30,7 @@ import { FlowHandle } from './flows/flow-handle.ts'
 import { Inside } from './inside.ts'
 import { JobHandle } from './job-handle.ts'
 import { JobSchedules } from './schedules/schedules.ts'
-import type { TransactionOptions } from './transactions.ts'
+import type { CurrentTransaction, TransactionOptions } from './transactions.ts'
 
 /**
  * Dispatches jobs into one store, starts workers on it, and operates on its jobs. The import `Jobs` is the
@@ -121,6 +121,20 @@ export class Jobs extends Operations implements AsyncDisposable {
    */
   transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
     return this.#inside.transaction(work)
+  }
+
+  /**
+   * Has each dispatch that names no transaction join the one in which its caller runs, if there is one: for
+   * applications whose transactions are ambient, such as those of `typeorm-transactional` and
+   * `@nestjs-cls/transactional`. Call it once, where the application starts.
+   *
+   * @param current called with each dispatch, where it is made. It returns the handle of the transaction, or
+   *   nothing if there is none: then the job is queued at once
+   * @throws JOB_INVALID
+   * @example Jobs.joinTransactions(() => (host.isTransactionActive() ? host.tx : undefined))
+   */
+  joinTransactions(current: CurrentTransaction): void {
+    this.#inside.join(current)
   }
 
   /**

@@ -22,6 +22,9 @@ export interface TransactionOptions {
   tx: TransactionHandle
 }
 
+/** Finds the transaction in which its caller runs. */
+export type CurrentTransaction = () => TransactionHandle | null | undefined
+
 /**
  * The handle in the options of a dispatch; undefined if there are no options. An option that is missing or
  * misspelt must not make a dispatch one that has no transaction.

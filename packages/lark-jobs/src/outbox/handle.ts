@@ -6,6 +6,7 @@
 import { JobsError } from '../model/errors.ts'
 import { formOf, shown } from '../words/secret.ts'
 import { type Dialect, dialects } from './dialect.ts'
+import { type Columns, rowsOf } from './rows.ts'
 import type { OutboxStatement } from './table.ts'
 
 /** For a database client that Lark does not know: how a statement is run in the transaction. */
@@ -29,10 +30,12 @@ export interface Handle {
   /** Whether it has run a statement when it returns. */
   isSync: boolean
   execute(statement: OutboxStatement): unknown
+  /** The rows of a SELECT: a promise of them, unless it runs statements at once. */
+  select(statement: OutboxStatement): readonly Columns[] | Promise<readonly Columns[]>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the objects of other packages, of which each use is checked before
-type Foreign = any
+export type Foreign = any
 /** Recognises one kind of handle. @returns undefined for any other value @throws OUTBOX_NO_TRANSACTION */
 type Shape = (tx: Foreign) => Handle | undefined
 
@@ -88,7 +91,10 @@ const prisma: Shape = (tx) => {
       'OUTBOX_HANDLE_UNKNOWN',
       `Prisma uses ${shown(tx._activeProvider)}, which has no outbox`,
     )
-  return asynchronous('Prisma', dialect, ({ sql, parameters }) => tx.$executeRawUnsafe(sql, ...parameters))
+  return {
+    ...asynchronous('Prisma', dialect, ({ sql, parameters }) => tx.$executeRawUnsafe(sql, ...parameters)),
+    select: ({ sql, parameters }) => tx.$queryRawUnsafe(sql, ...parameters),
+  }
 }
 
 const kysely: Shape = (tx) => {
@@ -130,9 +136,10 @@ const mysql2: Shape = (tx) => {
   if (!can(tx, 'execute', 'beginTransaction', 'unprepare')) return undefined
   const connection = can(tx, 'promise') ? tx.promise() : tx
   return asynchronous('mysql2', 'mysql', async ({ sql, parameters }) => {
-    await connection.execute(sql, parameters)
+    const answer = await connection.execute(sql, parameters)
     // There is a text for each number of rows, and a server keeps few statements.
     if (parameters.length > 3) connection.unprepare(sql)
+    return answer
   })
 }
 
@@ -156,6 +163,7 @@ const sqlite: Shape = (tx) => {
     dialect: 'sqlite',
     isSync: true,
     execute: ({ sql, parameters }) => tx.prepare(sql).run(...parameters),
+    select: ({ sql, parameters }) => tx.prepare(sql).all(...parameters),
   }
 }
 
@@ -176,11 +184,12 @@ function asynchronous(
   dialect: Dialect,
   execute: (statement: OutboxStatement) => unknown,
 ): Handle {
-  return { name, dialect, isSync: false, execute }
+  const select = async (statement: OutboxStatement) => rowsOf(await execute(statement))
+  return { name, dialect, isSync: false, execute, select }
 }
 
 /** Whether it has these methods. */
-function can(value: Foreign, ...methods: string[]): boolean {
+export function can(value: Foreign, ...methods: string[]): boolean {
   return methods.every((method) => typeof value[method] === 'function')
 }
 

@@ -1,11 +1,11 @@
 /**
- * The database of the application, as the configuration reaches it: a function that runs one statement. Each
- * client answers in its own way, and `rowsOf` knows what they have in common.
+ * The database of the application, as the configuration reaches it: a function that runs one statement.
  */
 import { JobsError } from '../model/errors.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 import { textOf } from '../words/thrown.ts'
 import type { Dialect } from './dialect.ts'
+import { type Columns, rowsOf } from './rows.ts'
 import { isTableMissing, OUTBOX, OUTBOX_VERSION, type OutboxStatement, OutboxTable } from './table.ts'
 
 /** Milliseconds. A connection that is dead may never say so. */
@@ -25,8 +25,6 @@ export interface ConfiguredOutbox {
   /** Tells the outboxes of several databases apart that feed one store. */
   name: string
 }
-
-type Columns = Readonly<Record<string, unknown>>
 
 export class OutboxDatabase {
   readonly table: OutboxTable
@@ -74,16 +72,6 @@ export interface OutboxBacklog {
   /** Rows that cannot become jobs. */
   bad: number
   age: number
-}
-
-/**
- * The rows in what a client answered: a list (postgres.js, better-sqlite3, Drizzle, Prisma), a list in a list
- * (mysql2, Sequelize), or an object with `rows` (pg, libsql, Kysely).
- */
-export function rowsOf(answer: unknown): readonly Columns[] {
-  if (Array.isArray(answer)) return Array.isArray(answer[0]) ? answer[0] : answer
-  const { rows } = (answer ?? {}) as { rows?: unknown }
-  return Array.isArray(rows) ? rows : []
 }
 
 function late(ms: number): never {

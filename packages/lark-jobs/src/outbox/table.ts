@@ -11,12 +11,13 @@
  * A change of this layout only adds columns that have a default: then rows of earlier versions of Lark can be
  * written and read beside it.
  */
+import type { StepRow } from '../step/in-database.ts'
 import { fieldOf, textOf } from '../words/thrown.ts'
 import { type Dialect, dialectWords } from './dialect.ts'
 import type { NewRow } from './row.ts'
 
 export const OUTBOX = 'lark_outbox'
-/** What `this.stepIn()` has recorded. */
+/** What `this.stepIn()` has recorded (`step-in.ts`). */
 export const OUTBOX_STEPS = 'lark_steps'
 
 /** The version of the tables: they have at least the columns that `check` asks for. */
@@ -44,7 +45,8 @@ export class OutboxTable {
 
   /** What creates the tables, for the migrations of the application. They may exist already. */
   create(): string[] {
-    const { place, id, name, text, integer, long, table } = this.#words
+    const { place, id, name, job, step, text, integer, long, table } = this.#words
+    const isMysql = this.dialect === 'mysql'
     return [
       `CREATE TABLE IF NOT EXISTS ${OUTBOX} (
   place ${place},
@@ -55,17 +57,18 @@ export class OutboxTable {
   body ${text} NOT NULL,
   written ${long} NOT NULL,
   tries ${integer} NOT NULL DEFAULT 0,
-  error ${text}${this.dialect === 'mysql' ? `,\n  KEY ${OUTBOX}_id (id)` : ''}
+  error ${text}${isMysql ? `,\n  KEY ${OUTBOX}_id (id)` : ''}
 )${table}`,
-      ...(this.dialect === 'mysql' ? [] : [`CREATE INDEX IF NOT EXISTS ${OUTBOX}_id ON ${OUTBOX} (id)`]),
+      ...(isMysql ? [] : [`CREATE INDEX IF NOT EXISTS ${OUTBOX}_id ON ${OUTBOX} (id)`]),
       `CREATE TABLE IF NOT EXISTS ${OUTBOX_STEPS} (
-  job ${id} NOT NULL,
-  step ${name} NOT NULL,
+  job ${job} NOT NULL,
+  step ${step} NOT NULL,
   form ${integer} NOT NULL,
   result ${text} NOT NULL,
   written ${long} NOT NULL,
-  PRIMARY KEY (job, step)
+  PRIMARY KEY (job, step)${isMysql ? `,\n  KEY ${OUTBOX_STEPS}_written (written)` : ''}
 )${table}`,
+      ...(isMysql ? [] : [`CREATE INDEX IF NOT EXISTS ${OUTBOX_STEPS}_written ON ${OUTBOX_STEPS} (written)`]),
     ]
   }
 
@@ -140,6 +143,41 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
     return plain(`SELECT ${this.#row()} FROM ${OUTBOX} WHERE ${all} ORDER BY place LIMIT ${most}`)
   }
 
+  /**
+   * What is recorded of a step, if anything is.
+   *
+   * @param isToChange whether the transaction goes on to change it
+   */
+  findStep({ job, step }: StepRow, isToChange = false): OutboxStatement {
+    const { locking, parameter } = this.#words
+    const sql = `SELECT form, result FROM ${OUTBOX_STEPS} WHERE job = ${parameter(1)} AND step = ${parameter(2)}`
+    return { sql: `${sql}${isToChange ? locking : ''}`, parameters: [job, step] }
+  }
+
+  /** Fails if something is recorded of the step. */
+  insertStep({ job, step }: StepRow, form: number, result: string): OutboxStatement {
+    const { now, parameter } = this.#words
+    const values = `${parameter(1)}, ${parameter(2)}, ${form}, ${parameter(3)}, ${now}`
+    const sql = `INSERT INTO ${OUTBOX_STEPS} (job, step, form, result, written) VALUES (${values})`
+    return { sql, parameters: [job, step, result] }
+  }
+
+  changeStep({ job, step }: StepRow, form: number): OutboxStatement {
+    const { now, parameter } = this.#words
+    const sql = `UPDATE ${OUTBOX_STEPS} SET form = ${form}, written = ${now} WHERE job = ${parameter(1)} AND step = ${parameter(2)}`
+    return { sql, parameters: [job, step] }
+  }
+
+  /** @param age milliseconds */
+  removeOldSteps(age: number, most: number): OutboxStatement {
+    // PostgreSQL uses no index for what may differ from row to row, as its clock may.
+    const old = `written < (SELECT ${this.#words.now}) - ${age} ORDER BY written LIMIT ${most}`
+    if (this.dialect === 'mysql') return plain(`DELETE FROM ${OUTBOX_STEPS} WHERE ${old}`)
+    return plain(
+      `DELETE FROM ${OUTBOX_STEPS} WHERE (job, step) IN (SELECT job, step FROM ${OUTBOX_STEPS} WHERE ${old})`,
+    )
+  }
+
   #ofMarked(statement: string, ids: readonly string[] | undefined): OutboxStatement {
     const sql = `${statement} WHERE error IS NOT NULL`
     return ids === undefined
@@ -178,9 +216,14 @@ const missing =
 /** How deep clients wrap the error of a database. */
 const DEPTH = 5
 
-/** Whether a statement failed because the table is not there, or not all of its columns are. */
-export function isTableMissing(error: unknown): boolean {
-  return missing.test(saidBy(error))
+/**
+ * Whether a statement failed because the table is not there, or not all of its columns are.
+ *
+ * @param table the name of a table, if it may have been one of the application
+ */
+export function isTableMissing(error: unknown, table = ''): boolean {
+  const said = saidBy(error)
+  return missing.test(said) && said.includes(table)
 }
 
 function saidBy(error: unknown, depth = 0): string {

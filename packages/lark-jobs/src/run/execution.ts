@@ -173,6 +173,8 @@ export class Execution implements Writer {
     const children = environment.owner as ChildJobs | undefined
     this.stepsIfAny ??= new Steps({
       job,
+      // Only a fake has a clock of its own.
+      isKept: environment.stepTimes === undefined,
       queue: this.claimer.queue,
       name: this.name,
       get reason() {

@@ -60,7 +60,8 @@ export class StepsNow {
     this.#entries = [...(journal?.entries ?? [])]
     this.#signals = [...(journal?.signals ?? [])]
     this.steps = new Steps({
-      job: { id: run.id, runs: 1, crashes: 0, failures: 0, ...defined({ journal }) },
+      job: { id: run.id, queuedAt: Date.now(), runs: 1, crashes: 0, failures: 0, ...defined({ journal }) },
+      isKept: false,
       name,
       get reason() {
         return run.reason

@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { TracedStep } from '../model/run/telemetry.ts'
+import { isPromise } from '../waiting/next.ts'
 import { stepFamily, stepWords } from './name.ts'
 import type { StepsAround } from './steps-around.ts'
 
@@ -52,10 +53,6 @@ function untilFailed<T>(around: StepsAround, given: T | PromiseLike<T>): T | Pro
       },
     )
   })
-}
-
-function isPromise<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
-  return typeof (given as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 /** The key of the step of the run in whose function this is called. */

@@ -20,6 +20,8 @@
  *   c  child       a job is begun and awaited: its place as JSON (`child.ts`). The wait for it follows
  *   f  forgotten   what was recorded of the step before does not count any more. `+`: its error went through
  *                  the handler, and a job that it began may still complete
+ *   j  named       (without a name) what its rows in a database of the application call the job, as JSON
+ *                  (`in-database.ts`)
  *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
  *                  the attempt had taken by then
  *   n  now         (without a name) a person has moved the end of all waits that had begun: until when. The
@@ -47,6 +49,7 @@ export const entryKinds = {
   k: 'token',
   c: 'child',
   f: 'forgotten',
+  j: 'named',
   m: 'spent',
   n: 'now',
 } as const

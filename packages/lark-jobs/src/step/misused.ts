@@ -51,6 +51,14 @@ export function waitsInside(name: string, key: string, step: string): JobsError 
   })
 }
 
+/** @param key of the step @param around the key of the step around it */
+export function commitsInside(name: string, key: string, around: string): JobsError {
+  const message = `${name}: ${stepWords(key)} would commit inside the step ${stepWords(around)}`
+  return new JobsError('STEP_INVALID', message, {
+    hint: 'A step runs as a whole: use stepIn() between steps.',
+  })
+}
+
 /** A run that belongs to no instance of `Jobs` knows no queues. */
 export function noChildren(job: string, key: string): JobsError {
   const message = `${job}: runJob(${stepWords(key)}) was called in a run that cannot begin jobs`

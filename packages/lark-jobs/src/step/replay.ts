@@ -70,6 +70,10 @@ export class Replay {
   readonly children = new Map<string, Child & { isOver?: true }>()
   /** By the key of an approval, the hash of its first token. */
   readonly tokens = new Map<string, string>()
+  /** What its rows in a database of the application call the job, if it has any. */
+  rowName: string | undefined
+  /** How often a step had a result that counts no more, by its key. */
+  readonly #again = new Map<string, number>()
   /** The numbers of the signals that were taken. */
   readonly taken = new Set<number>()
   /** Why what was recorded cannot be read. */
@@ -134,6 +138,11 @@ export class Replay {
 
   begun(key: string): Begun | undefined {
     return this.#begun.get(key)
+  }
+
+  /** How often a step was undone or forgotten that had a result. */
+  timesAgain(key: string): number {
+    return this.#again.get(key) ?? 0
   }
 
   /** Resolves when it is the turn of this end. */
@@ -230,6 +239,7 @@ export class Replay {
           break
         }
         case 'undone':
+          this.#again.set(key, this.timesAgain(key) + 1)
           this.undos.delete(key)
           this.children.delete(key)
           this.#begun.delete(key)
@@ -239,12 +249,17 @@ export class Replay {
           this.tokens.set(key, (readJson(value) as KeptToken).first)
           break
         case 'forgotten':
+          // Of an error, nobody knows whether it has committed something.
+          if (this.#ended.get(key)?.kind === 'result') this.#again.set(key, this.timesAgain(key) + 1)
           if (value === '') this.children.delete(key)
           else if (this.children.has(key)) this.children.get(key)!.isOver = true
           this.tokens.delete(key)
           this.items.delete(key)
           this.#begun.delete(key)
           this.#ended.delete(key)
+          break
+        case 'named':
+          this.rowName = readJson(value) as string
           break
         case 'started':
           break

@@ -25,7 +25,9 @@ export interface StepsOfRun {
 
 /** What the run around the steps gives them. */
 export interface StepsAround {
-  readonly job: Pick<ClaimedJob, 'id' | 'runs' | 'crashes' | 'failures' | 'journal'>
+  readonly job: Pick<ClaimedJob, 'id' | 'queuedAt' | 'runs' | 'crashes' | 'failures' | 'journal'>
+  /** Whether another run of the job may need what this one does: not without a store, nor in a fake. */
+  readonly isKept: boolean
   /** The queue of the job. Absent: it is in none. */
   readonly queue?: string
   /** The name of the job's class. */

@@ -12,6 +12,7 @@ import { FOREVER, type KeptSignal, type Recorded } from '../model/journal.ts'
 import { encode } from '../model/payload.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
+import { next } from '../waiting/next.ts'
 import type { Duration } from '../words/duration.ts'
 import { textOf } from '../words/thrown.ts'
 import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
@@ -27,8 +28,11 @@ import {
   readRunJob,
 } from './child.ts'
 import { writeEntry } from './entries.ts'
+import type { StepDatabase, StepInOptions, StepRow } from './in-database.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace, readItems } from './items.ts'
 import {
+  commitsInside,
+  copied,
   given,
   hasEnded,
   noChildren,
@@ -77,6 +81,8 @@ export class Steps implements StepsOfRun {
   #isDropped = false
   /** The handler has ended, and was not suspended before. */
   #hasEnded = false
+  /** What its rows in databases of the application call the job, once that is stored. */
+  #named: Promise<string> | undefined
   /** A wait has begun: its signals may have come already. */
   #asks = false
   /** Undefined: the run does not undo. */
@@ -154,6 +160,63 @@ export class Steps implements StepsOfRun {
     } finally {
       this.#open.delete(key)
     }
+  }
+
+  /** @param open of the database; it may be something else if nothing is to be recorded there */
+  async stepIn<Tx, T>(
+    open: (mayBeStub: boolean) => StepDatabase<Tx>,
+    name: StepName,
+    work: (tx: Tx, context: StepContext) => T | PromiseLike<T>,
+    options: StepInOptions<T, Tx> | undefined,
+  ): Promise<T> {
+    const key = stepKey(name)
+    const { name: job, isKept } = this.#around
+    const inside = stepAround(this.#around)
+    if (inside !== undefined) throw commitsInside(job, key, inside)
+    const { from } = readOptions(key, work, options as StepOptions<T> | undefined)
+    const { undo, ...how } = copied(options) ?? {}
+    const database = open(!isKept)
+    // What comes too late, such as after a timeout, does not commit.
+    const inTime = <V, R>(value: V | PromiseLike<V>, { signal }: StepContext, go: (value: V) => R) =>
+      next(value, (given) => {
+        signal.throwIfAborted()
+        return go(given)
+      })
+    const committed = async (context: StepContext) => {
+      const isNew = this.#around.job.runs === 1 && context.attempt === 1
+      const text = await database.run(await this.#rowOf(key), isNew, (tx) =>
+        inTime(work(tx, context), context, (value) =>
+          versioned(resultText(database.isAnswer(value) ? undefined : value, job, key), from),
+        ),
+      )
+      return convert(text, from) as T
+    }
+    const undone = async (_: unknown, context: StepContext) => {
+      const before = this.#replay.found(key)
+      const text = before?.kind === 'result' ? before.value : undefined
+      await database.undo(await this.#rowOf(key), text, (tx, kept) =>
+        inTime(undo!(tx, convert(kept, from) as T, context), context, () => undefined),
+      )
+    }
+    return this.step(name, committed, { ...how, ...(undo && { undo: undone }) })
+  }
+
+  /** Where a database has the record of a step; undefined if it needs none. */
+  async #rowOf(key: string): Promise<StepRow | undefined> {
+    if (!this.#around.isKept) return undefined
+    this.#named ??= this.#nameRows()
+    return { job: await this.#named, step: `${key}#${this.#replay.timesAgain(key)}` }
+  }
+
+  /** What rows call the job: stored before the first is written, because a retry by hand changes the job. */
+  async #nameRows(): Promise<string> {
+    const { job, queue } = this.#around
+    const name = this.#replay.rowName ?? `${queue}/${job.id}@${job.queuedAt}`
+    if (this.#replay.rowName === undefined) {
+      this.#recorder.checkRoom(2)
+      await this.#recorder.now(writeEntry('named', '', JSON.stringify(name)), false)
+    }
+    return name
   }
 
   sleep(name: StepName, duration: Duration): Promise<void> {

@@ -77,8 +77,8 @@ test('outbox:install creates them, after a question', async () => {
 })
 
 test('the doctor says that a column is missing', async () => {
-  application.run('ALTER TABLE lark_steps DROP COLUMN written')
-  expect((await lark(['jobs:doctor'])).said).toMatch(/of version 1, or not all of its columns: .*written/)
+  application.run('ALTER TABLE lark_steps DROP COLUMN result')
+  expect((await lark(['jobs:doctor'])).said).toMatch(/of version 1, or not all of its columns: .*result/)
 })
 
 test('outbox:list shows what waits and what cannot become a job; outbox:retry lets the relay take it', async () => {

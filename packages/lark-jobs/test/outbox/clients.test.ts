@@ -6,6 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Job } from '../../src/api/job.ts'
 import { createJobs } from '../../src/api/jobs.ts'
 import { dialects } from '../../src/outbox/dialect.ts'
+import { handleOf } from '../../src/outbox/handle.ts'
+import { stepDatabase } from '../../src/outbox/step-in.ts'
+import { next } from '../../src/waiting/next.ts'
 import { type Client, clients } from './clients.ts'
 import { type Database, databaseOf } from './connections.ts'
 
@@ -23,8 +26,15 @@ describe.each(dialects)('%s', (dialect) => {
   beforeAll(async () => {
     database = await databaseOf(dialect)
   })
-  beforeEach(() => database.reset())
+  beforeEach(async () => {
+    await database.reset()
+    await order('DROP TABLE IF EXISTS orders')
+  })
   afterAll(() => database?.[Symbol.asyncDispose]())
+
+  const order = (sql: string) => database.execute({ sql, parameters: [] })
+  const insertOrder = (tx: object) =>
+    handleOf(tx).execute({ sql: 'INSERT INTO orders VALUES (7)', parameters: [] })
 
   describe.each(clients.filter((each) => each.dialect === dialect))('$name', ({ open }) => {
     let client: Client
@@ -68,10 +78,55 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await database.rows()).toEqual([])
     })
 
+    it('opens a transaction for a step, which commits with its record, once', async () => {
+      await order('CREATE TABLE orders (id integer)')
+      const row = { job: 'default/order-7@1', step: '["book","Ü \\ "  "]#0' }
+      const steps = stepDatabase<object>(client.opener ?? client.outside, false)
+      const run = (isNew: boolean, result: string, fails = false) =>
+        steps.run(row, isNew, (tx) =>
+          next(insertOrder(tx), () => {
+            if (fails) throw new Error('no stock')
+            return result
+          }),
+        )
+      await expect(run(true, '0', true)).rejects.toThrow('no stock')
+      expect(await order('SELECT id FROM orders')).toEqual([])
+      const text = JSON.stringify({ text: 'Ünï\u0000 \\ \' " 𝄞 \ud800' })
+      expect(await run(true, text)).toBe(text)
+      // It commits second, and is refused; it asks first.
+      expect(await run(true, '2')).toBe(text)
+      expect(await run(false, '3')).toBe(text)
+      expect(await order('SELECT id FROM orders')).toHaveLength(1)
+      for (const _ of ['once', 'not twice'])
+        await steps.undo(row, undefined, (tx, result) => {
+          expect(result).toBe(text)
+          return insertOrder(tx)
+        })
+      expect(await order('SELECT id FROM orders')).toHaveLength(2)
+      await expect(run(true, '4')).rejects.toMatchObject({ code: 'LEASE_LOST' })
+      // What never committed is not undone, and never will commit.
+      const other = { ...row, step: 'pay#0' }
+      await steps.undo(other, undefined, () => expect.unreachable())
+      await expect(steps.run(other, true, () => '5')).rejects.toMatchObject({ code: 'LEASE_LOST' })
+      expect(await order('SELECT id FROM orders')).toHaveLength(2)
+    })
+
+    it('opens none for a step within one', async () => {
+      await client.transaction(async (tx) => {
+        if (client.isBlind) return
+        const within = async () => stepDatabase(tx, false).run({ job: 'a', step: 'b#0' }, true, () => '')
+        await expect(within()).rejects.toMatchObject({ code: 'STEP_INVALID' })
+      })
+    })
+
     it('is refused without the table', async () => {
       await database.drop()
       const refused = client.transaction((tx) => jobs.dispatch(new ChargeJob(), { order: 1 }, { tx }))
       await expect(refused).rejects.toMatchObject({ code: 'OUTBOX_NO_TABLE' })
+      const steps = stepDatabase(client.opener ?? client.outside, false)
+      const run = (isNew: boolean) => steps.run({ job: 'a', step: 'b#0' }, isNew, () => '')
+      await expect(run(true)).rejects.toMatchObject({ code: 'OUTBOX_NO_TABLE' })
+      await expect(run(false)).rejects.toMatchObject({ code: 'OUTBOX_NO_TABLE' })
     })
   })
 })

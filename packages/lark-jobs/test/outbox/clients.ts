@@ -21,8 +21,11 @@ import { prismaClient } from './prisma.ts'
 export interface Client {
   /** Of the transaction in which the function runs. It commits, unless the function throws. */
   transaction(act: (tx: object) => Promise<unknown>): Promise<unknown>
-  /** What is no transaction. */
+  /** What is no transaction. It opens one, unless `opener` does. */
   outside: object
+  opener?: object
+  /** Whether it cannot tell that it is in a transaction. */
+  isBlind?: true
   close(): unknown
 }
 
@@ -125,6 +128,7 @@ const clients: ClientKind[] = [
           return between(run, () => act(connection)).finally(() => connection.release())
         },
         outside: pool,
+        isBlind: true,
         close: () => pool.end(),
       }
     },
@@ -142,6 +146,7 @@ const clients: ClientKind[] = [
       return {
         transaction: (act) => between(run, () => act(connection)),
         outside: pool,
+        isBlind: true,
         close: async () => {
           connection.destroy()
           await pool.promise().end()
@@ -228,6 +233,15 @@ const clients: ClientKind[] = [
           )
         },
         outside: { execute },
+        opener: {
+          for: 'postgres',
+          transaction: (work: (tx: object) => Promise<unknown>) =>
+            between(
+              (sql) => client.query(sql),
+              () => work(client),
+            ),
+          execute: (sql: string, parameters: unknown[], tx: pg.Client) => tx.query(sql, parameters),
+        },
         close: () => client.end(),
       }
     },

@@ -1,4 +1,5 @@
 /** What can be dispatched in a transaction of the application, and what is said of it. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import Libsql from 'libsql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { batch } from '../../src/api/flows/batch.ts'
@@ -255,5 +256,37 @@ describe('in a transaction', () => {
     isAnswered = true
     answer()
     await Promise.all([dispatched, flushed])
+  })
+})
+
+describe('a transaction that is ambient', () => {
+  const running = new AsyncLocalStorage<object>()
+  const ambient = (act: () => Promise<unknown>) => committed((tx) => running.run(tx, act))
+
+  it('is joined by each dispatch that names none, where there is one', async () => {
+    jobs.joinTransactions(() => running.getStore())
+    const job = new CleanJob()
+    const rows = await ambient(async () => {
+      expect(await jobs.dispatch(job)).toBe(true)
+      const handle = await jobs.dispatch(PackJob.with({ order: 1 }))
+      expect(handle.inTransaction).toBe(true)
+      await jobs.dispatch([PackJob.with({ order: 2 }), CleanJob.with()])
+      await jobs.dispatchMany(new PackJob(), [{ order: 3 }, { order: 4 }])
+      expect((await jobs.dispatch(chain([CleanJob.with()]))).inTransaction).toBe(true)
+    })
+    expect(rows.map(({ queue }) => queue)).toEqual([
+      ...['default', 'orders', 'orders', 'default', 'orders', 'orders'],
+      expect.any(String),
+    ])
+    expect(rows[0]!.id).toBe(job.id)
+    // Elsewhere, the store is asked, and nobody listens there.
+    await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+  })
+
+  it('is another than the one that a dispatch names', async () => {
+    jobs.joinTransactions(() => ({ for: 'oracle', execute() {} }))
+    expect(await committed((tx) => jobs.dispatch(new PackJob(), { order: 1 }, { tx }))).toHaveLength(1)
+    await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'OUTBOX_HANDLE_UNKNOWN' })
+    expect(() => jobs.joinTransactions(undefined as never)).toThrow('it must be a function')
   })
 })

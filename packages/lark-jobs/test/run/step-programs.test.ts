@@ -115,13 +115,13 @@ class World {
     }
     const steps: Steps = new Steps({
       job: {
-        ...{ id: 'job', runs: this.runs, crashes: 0, failures: 0 },
+        ...{ id: 'job', queuedAt: 1, runs: this.runs, crashes: 0, failures: 0 },
         journal: {
           ...{ entries: [...this.entries], count: before, bytes: 0 },
           signals: this.signals.slice(),
         },
       },
-      name: 'RandomJob',
+      ...{ name: 'RandomJob', isKept: true },
       ...{ reason: undefined, spent: undefined, hadSpent: () => {} },
       signal: abort.signal,
       now: () => Date.now(),
@@ -266,10 +266,10 @@ test.each([1, 2])(
 function stepsOf(entries: string[], crashes = 0, send = () => {}): Steps {
   return new Steps({
     job: {
-      ...{ id: 'job', runs: 2, crashes, failures: 0 },
+      ...{ id: 'job', queuedAt: 1, runs: 2, crashes, failures: 0 },
       journal: { entries, count: entries.length, bytes: 0, signals: [] },
     },
-    name: 'RandomJob',
+    ...{ name: 'RandomJob', isKept: true },
     ...{ reason: undefined, spent: undefined, hadSpent: () => {}, suspend: undefined },
     ...{ signal: new AbortController().signal, now: () => Date.now(), more: async () => undefined, send },
   } as ConstructorParameters<typeof Steps>[0])

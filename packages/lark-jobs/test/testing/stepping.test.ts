@@ -1,4 +1,5 @@
 /** Jobs with steps in a fake: its clock passes their sleeps, and handles send signals. */
+import Libsql from 'libsql'
 import { expect, test, vi } from 'vitest'
 import { defineSignal, Job, type Make } from '../../src/index.ts'
 import { Jobs } from '../../src/testing.ts'
@@ -126,6 +127,29 @@ test('a worker dies in the middle: what was kept is kept, and the rest runs agai
   await new ChargeJob().dispatch()
   expect(await fake.drain({ withDelayed: true })).toMatchObject({ completed: 1, crashed: 1 })
   expect(called).toEqual(['charge', 'tell', 'tell'])
+})
+
+test('a step in a database needs no table, and a stub will do', async () => {
+  const db = new Libsql(':memory:')
+  db.exec('CREATE TABLE orders (id INTEGER)')
+  class BookJob extends Job {
+    async handle() {
+      const count = await this.stepIn(
+        db,
+        'book',
+        (tx) => tx.prepare('INSERT INTO orders VALUES (7)').run().changes,
+      )
+      const stub = { orders: [] as number[] }
+      await this.stepIn(stub, 'stub', (tx) => void tx.orders.push(7))
+      return [count, stub.orders]
+    }
+  }
+  await using _ = Jobs.fake({ now })
+  const handle = await new BookJob().with().dispatch()
+  expect(await handle.result()).toEqual([1, [7]])
+  expect(await new BookJob().dispatchNow()).toEqual([1, [7]])
+  expect(db.prepare('SELECT id FROM orders').pluck().all()).toEqual([7, 7])
+  db.close()
 })
 
 test('beside the fake timers of the test runner', async () => {

@@ -234,3 +234,62 @@ export const sending = sent
 defineSignal()
 // @ts-expect-error no schema
 defineSignal('a', { schema: 5 })
+
+// the transaction is that of the database
+declare const drizzle: import('drizzle-orm/node-postgres').NodePgDatabase
+declare const drizzleLibsql: import('drizzle-orm/libsql').LibSQLDatabase
+declare const kysely: import('kysely').Kysely<{ orders: { id: number } }>
+declare const sql: import('postgres').Sql
+declare const pool: import('pg').Pool
+declare const client: import('pg').Client
+declare const mysqlPool: import('mysql2/promise').Pool
+declare const mysqlConnection: import('mysql2/promise').Connection
+declare const libsql: import('@libsql/client').Client
+declare const file: InstanceType<typeof import('libsql')>
+interface PrismaLike {
+  $connect(): Promise<void>
+  $transaction<P extends PromiseLike<unknown>[]>(
+    all: [...P],
+    options?: { maxWait?: number },
+  ): Promise<unknown[]>
+  $transaction<R>(act: (tx: { order: { id: 7 } }) => Promise<R>, options?: { timeout?: number }): Promise<R>
+}
+declare const prisma: PrismaLike
+declare const other: import('../../src/index.ts').TransactionOpener<{ run(): void }>
+
+export class BookJob extends Job {
+  async handle() {
+    const seat = await this.stepIn(
+      drizzle,
+      'a',
+      (tx) => {
+        tx.rollback()
+        return { seat: 7 }
+      },
+      {
+        undo: (tx, result) => {
+          tx.rollback()
+          same<{ seat: number }>()<typeof result>()
+        },
+      },
+    )
+    same<{ seat: number }>()<typeof seat>()
+    await this.stepIn(drizzleLibsql, 'b', (tx) => tx.rollback())
+    await this.stepIn(kysely, 'c', (tx) => tx.insertInto('orders').values({ id: 7 }).execute())
+    await this.stepIn(sql, 'd', (tx) => tx.savepoint(() => {}))
+    await this.stepIn(pool, 'e', (tx) => tx.release())
+    await this.stepIn(client, 'f', (tx) => tx.query('SELECT 1'))
+    await this.stepIn(mysqlPool, 'g', (tx) => tx.release())
+    await this.stepIn(mysqlConnection, 'h', (tx) => tx.query('SELECT 1'))
+    await this.stepIn(libsql, 'i', (tx) => tx.rollback())
+    await this.stepIn(file, 'j', (tx) => tx.prepare('SELECT 1').run().changes)
+    await this.stepIn(prisma, 'k', (tx) => tx.order.id)
+    await this.stepIn(other, 'l', (tx) => tx.run())
+    // @ts-expect-error the type of the transaction must be said
+    await this.stepIn({ transaction: (work) => prisma.$transaction(work) }, 'm', () => 1)
+    // @ts-expect-error no function
+    this.stepIn(drizzle, 'n', 7)
+    // @ts-expect-error there is no such option
+    this.stepIn(drizzle, 'o', () => 1, { retries: 5 })
+  }
+}

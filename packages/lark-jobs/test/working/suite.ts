@@ -68,6 +68,7 @@ import { seeingSteps } from './seeing-steps.ts'
 import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
 import { stepping } from './stepping.ts'
+import { steppingIn } from './stepping-in.ts'
 import { stopping } from './stopping.ts'
 import { stranding } from './stranding.ts'
 import { suspects } from './suspects.ts'
@@ -154,6 +155,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('stepping', () => stepping(connect))
   describe('approving', () => approving(connect))
   describe('seeing steps', () => seeingSteps(connect))
+  describe('stepping in a database', () => steppingIn(connect))
   describe('undoing', () => undoes(connect))
   describe('stopping', () => stopping(connect))
   describe('unforeseen', () => unforeseen(connect))

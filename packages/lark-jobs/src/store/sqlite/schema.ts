@@ -487,7 +487,7 @@ const tables = `
 `
 
 /** Raise this if what a column keeps changes, but no statement above. */
-const FORM = 6
+const FORM = 7
 
 /** Its steps are SQL. Others wait meanwhile, so they must be quick however large the file is. */
 export interface FileLayout extends Layout<string> {

@@ -115,7 +115,7 @@ const kinds: Readonly<Record<Kind, string>> = {
 }
 
 /** Raise this if what a key keeps changes, but no word above. */
-const FORM = 5
+const FORM = 6
 
 export const LAYOUT = layoutName(1, `${FORM} ${JSON.stringify(kinds)}`)
 

@@ -1,0 +1,170 @@
+/**
+ * The records of `this.stepIn()`: rows of `lark_steps`, each written in the transaction of its step
+ * (`step/in-database.ts`).
+ *
+ *   form    1: the step has committed, and `result` has what it resulted in, as a journal has it
+ *           2: the step was undone, or was to be undone and never committed
+ *
+ * The first run of a job asks nothing: it has one INSERT more than the application's own transaction. A row
+ * is needed until the store has the result, and as long as a run may be frozen that has lost its lease. So it
+ * is removed by its age alone, by who writes others: a process that writes its first row, and then every
+ * 500th, removes up to 1,000 old ones, so a table is as large as what is written in 30 days. Failed jobs are
+ * kept as long, unless the configuration says otherwise, and may be retried.
+ */
+import { JobsError } from '../model/errors.ts'
+import type { StepDatabase, StepRow } from '../step/in-database.ts'
+import { isPromise, next } from '../waiting/next.ts'
+import { noOpener, type Opener, openerOf } from './opener.ts'
+import { type Columns, isAnswer } from './rows.ts'
+import { isTableMissing, OUTBOX_STEPS, OutboxTable } from './table.ts'
+
+const COMMITTED = 1
+const UNDONE = 2
+
+/** Milliseconds for which rows are kept. */
+const KEPT = 30 * 86_400_000
+/** A process removes old rows once in so many that it writes, and so many at a time. */
+const ROUND = 500
+const MOST = 1_000
+
+/** By database: how many rows this process has written. */
+const written = new WeakMap<object, number>()
+
+/**
+ * @param mayBeStub whether the functions may be given what cannot open a transaction, as it is
+ * @throws STEP_INVALID
+ */
+export function stepDatabase<Tx>(db: unknown, mayBeStub: boolean): StepDatabase<Tx> {
+  const opener = openerOf(db)
+  if (opener !== undefined) return new InDatabase(db as object, opener)
+  if (!mayBeStub) throw noOpener(db)
+  return {
+    isAnswer,
+    run: async (_, __, work) => work(db as Tx),
+    undo: async (_, result, work) => void (result !== undefined && (await work(db as Tx, result))),
+  }
+}
+
+class InDatabase<Tx> implements StepDatabase<Tx> {
+  readonly isAnswer = isAnswer
+  readonly #db: object
+  readonly #opener: Opener
+
+  constructor(db: object, opener: Opener) {
+    this.#db = db
+    this.#opener = opener
+  }
+
+  async run(
+    row: StepRow | undefined,
+    isNew: boolean,
+    work: (tx: Tx) => string | Promise<string>,
+  ): Promise<string> {
+    const text = await this.#committed(row, isNew, work)
+    if (row !== undefined) await this.#removeOld()
+    return text
+  }
+
+  async #committed(
+    row: StepRow | undefined,
+    isNew: boolean,
+    work: (tx: Tx) => string | Promise<string>,
+  ): Promise<string> {
+    try {
+      return await this.#opener.open((tx, handle) => {
+        const begin = () => checked(this.#opener, work(tx as Tx))
+        if (row === undefined) return begin()
+        const table = new OutboxTable(handle.dialect)
+        const commit = () =>
+          next(begin(), (result) =>
+            next(handle.execute(table.insertStep(row, COMMITTED, result)), () => result),
+          )
+        return isNew
+          ? commit()
+          : next(handle.select(table.findStep(row)), ([found]) => (found ? recorded(row, found) : commit()))
+      })
+    } catch (error) {
+      // Another run has committed it meanwhile; or this one has, and the answer was lost.
+      const kept = row && (await this.#find(row))
+      if (kept === undefined) throw failure(error)
+      return recorded(row!, kept)
+    }
+  }
+
+  async undo(
+    row: StepRow | undefined,
+    result: string | undefined,
+    work: (tx: Tx, result: string) => unknown,
+  ): Promise<void> {
+    try {
+      await this.#opener.open((tx, handle) => {
+        const undone = (kept: string | undefined) =>
+          kept === undefined ? undefined : checked(this.#opener, work(tx as Tx, kept))
+        if (row === undefined) return undone(result)
+        const table = new OutboxTable(handle.dialect)
+        return next(handle.select(table.findStep(row, true)), ([found]) => {
+          if (Number(found?.form) === UNDONE) return undefined
+          const note = found ? table.changeStep(row, UNDONE) : table.insertStep(row, UNDONE, '')
+          const kept = found ? String(found.result) : result
+          return next(undone(kept), () => next(handle.execute(note), () => undefined))
+        })
+      })
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+
+  async #find(row: StepRow): Promise<Columns | undefined> {
+    try {
+      const rows = await this.#opener.open((_, handle) =>
+        handle.select(new OutboxTable(handle.dialect).findStep(row)),
+      )
+      return rows[0]
+    } catch {
+      return undefined
+    }
+  }
+
+  /** What is not removed now is removed another time. */
+  async #removeOld(): Promise<void> {
+    const count = written.get(this.#db) ?? 0
+    written.set(this.#db, count + 1)
+    if (count % ROUND !== 0) return
+    try {
+      await this.#opener.open((_, handle) =>
+        handle.execute(new OutboxTable(handle.dialect).removeOldSteps(KEPT, MOST)),
+      )
+    } catch {}
+  }
+}
+
+/** @throws LEASE_LOST */
+function recorded({ step }: StepRow, { form, result }: Columns): string {
+  if (Number(form) === COMMITTED) return String(result)
+  throw new JobsError('LEASE_LOST', `The step ${step} has been undone by another run of the job`)
+}
+
+/**
+ * What a function has given in a transaction.
+ *
+ * @throws STEP_INVALID if the database runs statements at once, and this is to come
+ */
+function checked<T>({ isSync }: Opener, given: T): T {
+  if (!isSync || !isPromise(given)) return given
+  if (given instanceof Promise) given.catch(() => {})
+  throw new JobsError('STEP_INVALID', 'stepIn() was given a function that is to be awaited', {
+    hint: 'This client of SQLite runs each statement at once, and all share its connection: await nothing in the function.',
+  })
+}
+
+function failure(cause: unknown): unknown {
+  if (!isTableMissing(cause, OUTBOX_STEPS)) return cause
+  return new JobsError(
+    'OUTBOX_NO_TABLE',
+    `The database has no table ${OUTBOX_STEPS}, or not all of its columns`,
+    {
+      cause,
+      hint: 'The step was rolled back. Put what lark outbox:sql prints into the migrations of the application.',
+    },
+  )
+}
