@@ -65,9 +65,10 @@ export class IsolatedChild implements RunEnvironment {
   constructor(host: Host, guard: string) {
     this.#host = host
     this.owner = host.owner
-    yieldToOthers()
+    // On Linux a priority is that of a thread: the guard goes before a main thread that spins.
     this.#guard = new Thread(guard, { execArgv: [] })
     this.#guard.unref()
+    this.#guard.once('online', yieldToOthers)
     process.on('message', (message) => {
       const order = larkMessage<Order>(message)
       if (order !== undefined) this.#obey(order)
@@ -222,7 +223,7 @@ export class IsolatedChild implements RunEnvironment {
   }
 }
 
-/** Honest work goes first. Threads that are made later have the same priority. */
+/** Honest work of the machine goes first. */
 function yieldToOthers(): void {
   setPriority(NICE)
   try {

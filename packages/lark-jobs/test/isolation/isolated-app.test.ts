@@ -1,6 +1,7 @@
 /** Isolated classes of an application on disk: `lark jobs:work`, TypeScript without a build, `make` and `boot`. */
 import { expect, test } from 'vitest'
 import { App } from '../processes/app.ts'
+import { isAlive } from './alive.ts'
 
 const files = {
   'lark.config.ts': `
@@ -51,12 +52,3 @@ test('a process makes its jobs, is booted, dispatches, and ends with a worker th
   expect(pids.length).toBeGreaterThanOrEqual(3)
   await expect.poll(() => pids.filter(isAlive), { timeout: 30_000 }).toEqual([])
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { batch, isolated, Job, withContext } from '../../src/index.ts'
 import { Bench, type Connect, Record } from '../working/bench.ts'
+import { isAlive } from './alive.ts'
 import * as classes from './isolated-jobs.ts'
 
 const {
@@ -229,13 +230,4 @@ export function isolating(connect: Connect): void {
     expect(pids.size).toBeLessThan(5)
     expect(report.warnings.filter((text) => /could not start|lease on|stuck/.test(text))).toEqual([])
   })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
