@@ -6,8 +6,8 @@ import './leash.js'
 import './retention.js'
 import { setMaxListeners } from 'node:events'
 import { Jobs } from '@s18i/lark-jobs'
-import { makeFlow } from './flows.js'
-import { handsOn } from './hands.js'
+import { makeFailing, makeFlow } from './flows.js'
+import { eachOnce, handsOn } from './hands.js'
 import * as kinds from './jobs.js'
 import { name, write } from './journal.js'
 import { between, pick } from './random.js'
@@ -93,14 +93,16 @@ function failureOf({ code }) {
   return code === 'DISPATCH_UNCERTAIN' ? 'uncertain' : 'odd'
 }
 
-async function trackFlow() {
+/** @returns its id, if it is accepted */
+async function trackFlow(make = makeFlow, touchedBy = handsOn) {
   const flow = `${name.replace('.', '_')}-${++flows}`
-  const { draft, plan } = makeFlow(flow, queues, process.env.CHAOS_FORM)
+  const { draft, plan } = make(flow, queues, process.env.CHAOS_FORM)
   write('flow asked', { plan })
-  for (const hand of handsOn(plan, handsOff.signal)) note(hand, hands)
+  for (const hand of touchedBy(plan, handsOff.signal)) note(hand, hands)
   try {
     const { isNew } = await draft.dispatch()
     write(isNew ? 'flow accepted' : 'flow odd', { flow, message: `isNew is ${isNew}` })
+    return flow
   } catch (error) {
     const { code, message } = error
     write(`flow ${failureOf(error)}`, { flow, code, message })
@@ -143,6 +145,10 @@ const timer = setInterval(() => {
 const flowTimer = setInterval(() => {
   if (!isEnding && underway.size <= MOST) note(trackFlow())
 }, flowPause)
+note(
+  eachOnce(() => trackFlow(makeFailing, () => []), handsOff.signal),
+  hands,
+)
 write('ready')
 
 process.once('SIGTERM', async () => {

@@ -40,20 +40,29 @@ export function makeFlow(id, queues, form) {
   ])()
 }
 
+/** A chain that fails until somebody starts it again. */
+export function makeFailing(id, queues) {
+  return new Flow(id, queues).chain(2, kinds.MendingJob)
+}
+
 class Flow {
   constructor(id, queues) {
     this.id = id
     this.queues = queues
   }
 
-  /** Each step gets the result of the one before. */
-  chain(length) {
+  /**
+   * Each step gets the result of the one before.
+   *
+   * @param Bad the class of its last step, if it shall not complete
+   */
+  chain(length, Bad) {
     const nodes = []
     let draft = chain([])
-    const bad = chance(6) ? between(1, length - 1) : undefined
+    const bad = Bad || chance(6) ? between(1, length - 1) : undefined
     const adds = chance(4) ? between(0, length - 1) : undefined
     for (let step = 0; step < length; step++) {
-      const Kind = step === bad ? this.bad() : step === adds ? AddingJob : pick(good)
+      const Kind = step === bad ? this.bad(Bad) : step === adds ? AddingJob : pick(good)
       const [node, make] = this.job(`step${step}`, Kind, 'chain')
       const before = nodes.at(-1)?.n
       nodes.push({ ...node, after: before ? [before] : [], got: before ? [before] : [] })
@@ -118,8 +127,7 @@ class Flow {
     }
   }
 
-  bad() {
-    const Kind = pick(bads)
+  bad(Kind = pick(bads)) {
     this.mends ||= Kind === kinds.MendingJob
     return Kind
   }

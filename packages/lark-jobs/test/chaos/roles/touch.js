@@ -10,19 +10,20 @@ let count = 0
  * @param {string} flow its id
  * @param {object} added what is added: `nodes`, or `stem` and `count` (`Touch`)
  * @param {() => Promise<unknown>} does resolves to `false` if it changed nothing
- * @returns {Promise<boolean>} whether there was an answer
+ * @returns {Promise<'done' | 'nothing' | 'refused' | 'uncertain' | 'odd'>} what the answer was
  */
 export async function touch(act, flow, added, does) {
   const id = `${name}!${++count}`
   write('touched', { touch: id, flow, act, ...added })
   try {
-    write((await does()) === false ? 'touch nothing' : 'touch done', { touch: id })
-    return true
+    const what = (await does()) === false ? 'nothing' : 'done'
+    write(`touch ${what}`, { touch: id })
+    return what
   } catch (error) {
     const { code, message } = error
     const what = failureOf(code)
     write(`touch ${what}`, { touch: id, code, message })
-    return what === 'nothing'
+    return what
   }
 }
 
