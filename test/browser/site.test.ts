@@ -101,7 +101,10 @@ test.each(['/', '/lark-jobs/dispatching-jobs/', '/lark/commands/', '/api/@s18i/l
       const page = await open(route, { colorScheme })
       await page.evaluate(axe.source)
       const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-      const { violations } = await page.evaluate<AxeResults>(`axe.run({ runOnly: ${JSON.stringify(tags)} })`)
+      // Of the second theme only the colours are new. What axe would say of all that is right takes a fifth of its time.
+      const runOnly = colorScheme === 'light' ? tags : { type: 'rule', values: ['color-contrast'] }
+      const options = JSON.stringify({ runOnly, resultTypes: ['violations'] })
+      const { violations } = await page.evaluate<AxeResults>(`axe.run(${options})`)
       const found = violations.flatMap(({ id, nodes }) =>
         nodes.map(
           ({ html, failureSummary }) => `${colorScheme}, ${id}: ${html.slice(0, 160)} ${failureSummary}`,

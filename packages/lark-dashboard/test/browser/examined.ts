@@ -18,9 +18,9 @@ export async function examined(page: Page, within = 'html'): Promise<string[]> {
   for (const colorScheme of themes) {
     await page.emulateMedia({ colorScheme })
     const runOnly = colorScheme === 'light' ? everything : { type: 'rule', values: ['color-contrast'] }
-    const { violations } = await page.evaluate<AxeResults>(
-      `axe.run('${within}', ${JSON.stringify({ runOnly })})`,
-    )
+    // What it would say of all that is right takes a fifth of its time.
+    const options = JSON.stringify({ runOnly, resultTypes: ['violations'] })
+    const { violations } = await page.evaluate<AxeResults>(`axe.run('${within}', ${options})`)
     for (const { id, nodes } of violations)
       for (const { html, failureSummary } of nodes.slice(0, 3))
         findings.push(`${colorScheme}, ${id}: ${html.slice(0, 160)} ${failureSummary}`)
