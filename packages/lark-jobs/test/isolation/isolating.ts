@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { batch, isolated, Job, withContext } from '../../src/index.ts'
+import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect, Record } from '../working/bench.ts'
 import { isAlive } from './alive.ts'
 import * as classes from './isolated-jobs.ts'
@@ -49,6 +50,7 @@ export function isolating(connect: Connect): void {
   let bench: Bench
   let jobs: Jobs
   const report = new Record()
+  let worker: Worker
   const seen: string[] = []
 
   beforeAll(async () => {
@@ -63,7 +65,7 @@ export function isolating(connect: Connect): void {
         },
       ],
     })
-    await bench.work([...(all as []), PlainJob], { report, concurrency: 8, lease: 1_000 }, jobs)
+    worker = await bench.work([...(all as []), PlainJob], { report, concurrency: 8, lease: 1_000 }, jobs)
   })
   afterAll(async () => {
     await bench[Symbol.asyncDispose]()
@@ -229,5 +231,24 @@ export function isolating(connect: Connect): void {
     }
     expect(pids.size).toBeLessThan(5)
     expect(report.warnings.filter((text) => /could not start|lease on|stuck/.test(text))).toEqual([])
+  })
+
+  test('a worker that stops gives back what still runs, and ends all of its processes', async () => {
+    const before = begun()
+    const deaf = Object.assign(new HoldJob(), { timeout: '1h' })
+    const folder = await mkdtemp(join(tmpdir(), 'lark-'))
+    const file = join(folder, 'pids')
+    const [handle] = await jobs.dispatch([deaf.with({ how: 'child', file }) as never])
+    await expect.poll(begun, patiently).toBe(before + 1)
+    await worker.stop(0)
+    expect(await jobs.find(handle!.id)).toMatchObject({
+      state: 'waiting',
+      failures: 0,
+      crashes: 0,
+      releases: 1,
+    })
+    const pids = (await readFile(file, 'utf8')).split(' ').map(Number)
+    await rm(folder, { recursive: true })
+    await expect.poll(() => pids.filter(isAlive), patiently).toEqual([])
   })
 }
