@@ -87,7 +87,7 @@ export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operat
 export type { ClassInfo } from './operate/look/classes.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/look/filter.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/look/groups.ts'
-export type { JobSignal, JobStep, JobSteps, StepsOptions } from './operate/look/job-steps.ts'
+export type { ChildNote, JobSignal, JobStep, JobSteps, StepsOptions } from './operate/look/job-steps.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/look/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/look/list.ts'
 export type { ShownOutboxRow } from './operate/look/outbox-rows.ts'

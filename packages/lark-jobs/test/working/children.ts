@@ -319,8 +319,9 @@ export function children(connect: Connect): void {
     await expect.poll(async () => (await handle.status())?.suspended?.length, WAIT).toBe(4)
     const [reason] = (await operate(client).why(handle.id))?.reasons ?? []
     expect(reason?.text).toMatch(
-      /^It is suspended: it waits for job \S+ \(part \d\), which is waiting or job /,
+      /^It is suspended: it waits for the end of (part \d \(job \S+, waiting\)(, | or |$)){4}/,
     )
+    expect(reason?.remedy).toEqual({ do: 'see-why', job: (reason as { jobs: string[] }).jobs[0] })
     const [paused] = (await operate(client).why((reason as { jobs: string[] }).jobs[0]!))?.reasons ?? []
     expect(paused?.kind).toBe('paused-queue')
     expect(begun).toEqual([])
@@ -332,6 +333,55 @@ export function children(connect: Connect): void {
       parts: [2, 3, 4, 5].map((n) => ({ twice: 2 * n })),
     })
     expect([...begun].sort()).toEqual([2, 3, 4, 5])
+  })
+
+  test('what a parent waits for is told with what becomes of it', async () => {
+    await using bench = await Bench.make(connect)
+    class OddJob extends ChildJob {
+      override readonly key = 'odd'
+      override tries = 2
+      override backoff = '1h'
+    }
+    say(
+      (job) => {
+        const odd = ['asks', 'fails', 'undoes'].map((name, n) => job.runJob(name, new OddJob().with({ n })))
+        const late = [4, 5].map((n) => job.runJob(['late', n], of(n).delayed('1h')))
+        return Promise.race([...odd, ...late, job.waitFor(go)])
+      },
+      async (job, { n }) => {
+        if (n === 0) return job.waitFor(go)
+        if (n === 1) throw new Error('no paper')
+        await job.step('charge', () => 1, { undo: () => Promise.reject(new Error('no')), backoff: '1h' })
+        return job.fail('no')
+      },
+    )
+    const handle = await bench.jobs.dispatch(new ParentJob().with())
+    await using _ = await bench.work([...all, OddJob])
+    const told = async () => {
+      const found = await operate(bench.jobs).steps.list(handle.id)
+      return Object.fromEntries(
+        found?.steps.map(({ name, child }) => [name, [child?.state, child?.note].join(' ')]) ?? [],
+      )
+    }
+    await expect.poll(told, WAIT).toEqual({
+      asks: 'delayed suspended',
+      fails: 'delayed retrying',
+      undoes: 'delayed undoing',
+      'late 4': 'delayed ',
+      'late 5': 'delayed ',
+      go: ' ',
+    })
+    await expect.poll(async () => (await handle.status())?.suspended?.length, WAIT).toBe(6)
+    const text = (await operate(bench.jobs).why(handle.id))?.reasons[0]?.text
+    for (const part of [
+      /It is suspended: it waits for the end of /,
+      /asks \(job \S+, delayed, suspended\)/,
+      /fails \(job \S+, delayed, retrying\)/,
+      /undoes \(job \S+, delayed, undoing\)/,
+      /late 4 \(job \S+, delayed\)/,
+      / or the signal go$/,
+    ])
+      expect(text).toMatch(part)
   })
 
   test('a run that died before or behind the dispatch: the next one begins the child once', async () => {

@@ -43,7 +43,9 @@ export function StepList({ steps: found, again }: StepsProps) {
                   {step.child !== undefined && (
                     <>
                       : job <a href={href('jobs', [step.child.id])}>{step.child.id}</a>
-                      {step.child.state !== undefined && ` (${step.child.state})`}
+                      {step.child.state !== undefined && ` (${step.child.state}`}
+                      {step.child.note !== undefined && `, ${step.child.note}`}
+                      {step.child.state !== undefined && ')'}
                     </>
                   )}
                   {step.failed !== undefined && `, ${plural(step.failed, 'try', 'tries')} failed`}

@@ -14,7 +14,8 @@ function stepRemark(step: JobStep): string {
   const { state, isWait, failed = 0, until, signal, runs = [], child } = step
   if (child !== undefined) {
     const left = state === 'waiting' && until !== undefined ? `, for at most ${fromNow(until)}` : ''
-    return `job ${child.id}${child.state === undefined ? '' : ` (${child.state})`}${left}`
+    const how = [child.state, child.note].filter((each) => each !== undefined).join(', ')
+    return `job ${child.id}${how === '' ? '' : ` (${how})`}${left}`
   }
   if (state === 'begun' && runs.length > 0) return `in run ${runs.join(', ')}`
   const tries =

@@ -29,6 +29,12 @@ const stepsConditions = conditions({
 
 export interface StepsOptions extends OptionsOf<typeof stepsConditions.entries> {}
 
+/**
+ * Of a job that has not ended: it sleeps or waits itself, it has failed and is tried again, or its steps are
+ * undone.
+ */
+export type ChildNote = 'suspended' | 'retrying' | 'undoing'
+
 /** A step of a job, or a wait. */
 export interface JobStep {
   /** As people read it: `mail 7`. */
@@ -59,9 +65,9 @@ export interface JobStep {
   signal?: string
   /**
    * Of `runJob()`: the job that it has begun. `state`: absent if it is not kept any more, or if this is not
-   * one of the first 100 that it waits for.
+   * one of the first 100 that it waits for. `note`: a state alone says little of a job that is delayed.
    */
-  child?: { id: string; queue: string; state?: State }
+  child?: { id: string; queue: string; state?: State; note?: ChildNote }
   /** The bytes of what it returned, or of its error. Absent: there is nothing. */
   size?: number
   /** What it returned, or its error, if that was asked for. */
@@ -145,29 +151,46 @@ export async function jobSteps(
 
 function seen(
   { text: _, isWait, child, ...step }: SeenStep,
-  states: ReadonlyMap<string, State | undefined>,
+  states: ReadonlyMap<string, ChildState>,
 ): JobStep {
   const its = child && { id: childId(child), queue: queueOf(child.home) }
-  const state = child?.state ?? (its && states.get(its.id))
-  return { ...step, isWait: isWait === true, ...(its && { child: { ...its, ...defined({ state }) } }) }
+  const state = child?.state === undefined ? its && states.get(its.id) : { state: child.state }
+  return { ...step, isWait: isWait === true, ...(its && { child: { ...its, ...state } }) }
 }
 
 /** Of how many children, at most, it is said how they are. */
 const CHILDREN = 100
 
-/** The states of children that have not ended as far as their parent knows, by id. */
+export interface ChildState {
+  state: State
+  note?: ChildNote
+}
+
+/** `delayed, retrying` */
+export function childWords({ state, note }: ChildState): string {
+  return note === undefined ? state : `${state}, ${note}`
+}
+
+/** How children are that have not ended as far as their parent knows, by id. */
 export async function childStates(
   store: Pick<Store, 'moves' | 'get'>,
   steps: readonly SeenStep[],
-): Promise<Map<string, State | undefined>> {
+): Promise<Map<string, ChildState>> {
   const open = steps
     .flatMap(({ state, child }) => (child && state === 'waiting' ? child : []))
     .slice(0, CHILDREN)
-  const found = open.map(async (child): Promise<[string, State | undefined]> => {
+  const found = open.map(async (child): Promise<[string, ChildState][]> => {
     const id = childId(child)
-    return [id, (await getFollowed(store, child.home, id, true))?.state]
+    const job = await getFollowed(store, child.home, id, true)
+    return job === undefined ? [] : [[id, { state: job.state, ...defined({ note: noteOf(job) }) }]]
   })
-  return new Map(await Promise.all(found))
+  return new Map((await Promise.all(found)).flat())
+}
+
+function noteOf({ state, suspended, undoing, failures }: JobRecord): ChildNote | undefined {
+  if (undoing) return 'undoing'
+  if (suspended !== undefined) return 'suspended'
+  return state === 'delayed' && failures > 0 ? 'retrying' : undefined
 }
 
 /** @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE */

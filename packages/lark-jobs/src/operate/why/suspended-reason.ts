@@ -9,7 +9,7 @@ import { isChildSignal } from '../../store/contract/rules/signal-room.ts'
 import type { Stand, Store } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
-import { childStates, lastSteps } from '../look/job-steps.ts'
+import { childStates, childWords, lastSteps } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
 /** The most jobs that are named for which a job waits. */
@@ -70,18 +70,21 @@ async function awaits(
     if (child === undefined) return []
     const its = childId(child)
     const state = states.get(its)
-    return `job ${its} (${name})${state === undefined ? '' : `, which is ${state}`}`
+    return `${name} (job ${its}${state === undefined ? '' : `, ${childWords(state)}`})`
   })
   const sent = signals.filter((name) => !isChildSignal(name)).map((name) => `the signal ${name}`)
-  const parts = [...words.slice(0, MOST_CHILDREN), ...sent]
-  const more = words.length > MOST_CHILDREN ? ` and of ${words.length - MOST_CHILDREN} others` : ''
+  const others = words.length - MOST_CHILDREN
+  const more = others > 0 ? [others === 1 ? 'another' : `${others} others`] : []
+  const parts = [...words.slice(0, MOST_CHILDREN), ...more, ...sent]
+  const named = [parts.slice(0, -1).join(', '), parts.at(-1)].filter(Boolean).join(' or ')
   const until = Math.min(...open.flatMap((step) => step.until ?? []))
   const most = Number.isFinite(until) ? `, for at most ${readable(Math.max(0, until - at))}` : ''
   return {
     kind: 'suspended',
-    text: `It is suspended: it waits for ${parts.join(' or ')}${more}${most}`,
+    text: `It is suspended: it waits for the end of ${named}${most}`,
     jobs: jobs.slice(0, MOST_CHILDREN),
     ...(Number.isFinite(until) && { until }),
-    remedy: { do: 'see-job', job: jobs[0] ?? id },
+    // What holds that one up holds this one up.
+    remedy: { do: 'see-why', job: jobs[0] ?? id },
   }
 }
