@@ -31,13 +31,13 @@ spawnSync('git', ['clean', '-fdXq', '-e', '!node_modules', 'packages', 'examples
 run('Building, as npm ci does', 'npm', ['run', 'prepare'])
 // It waits for npm and for programs that start, and leaves a core to the others.
 const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--today'])
-// Under a path, because pages that work only at the root of a host are a common fault. A browser waits for it.
-const manual = start(
-  'Building the manual',
-  process.execPath,
-  ['scripts/docs.js', '--build', '--base', '/manual/lark/'],
-  { isPatient: false },
-)
+// Under a path, because pages that work only at the root of a host are a common fault.
+const manual = start('Building the manual', process.execPath, [
+  'scripts/docs.js',
+  '--build',
+  '--base',
+  '/manual/lark/',
+])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
 // Files of tests are in memory where there is room: 1,525 tests of the embedded store took 106 s there, and 172 s on a
 // disk (2026-11-27, 2 busy cores).
@@ -80,11 +80,20 @@ const own = process.execPath
 const ended = []
 const others = [chaos, ...browser.map((folder) => `${folder}/**`)]
 const testing = startTests(own, 'Testing', { show: true }, ...others.flatMap((each) => ['--exclude', each]))
-// What these and the browser leave of two cores, the patient steps take.
-const computing = compute()
+// These wait for half of the time: for processes, servers and clocks. What they leave of two cores, the next steps take,
+// one after the other. All projects are checked at once. Without --force, one counts as checked while only files that it
+// imports have changed. By one thread, and with less collecting of garbage, it takes 40 s of a processor: 88 s by
+// several, which each check what they share (2026-12-02).
+await start(
+  'Checking types',
+  own,
+  ['node_modules/typescript/bin/tsc', '--build', '--force', '--noEmit', '--singleThreaded', ...typed],
+  { env: { ...process.env, GOGC: '400' } },
+)()
+// It is mostly one file that computes.
+if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
 await manual()
-// These tests wait for a page about as long as a person would, so nobody else goes first. They begin while the others
-// still run: alone, they leave a third of two cores unused.
+// These tests wait for a page about as long as a person would, so nobody else goes first.
 await beside(
   own,
   'Looking at the dashboard and the manual',
@@ -93,7 +102,6 @@ await beside(
   ...browser,
 )
 ended.push([own, 'Testing', await testing()])
-await computing
 await packed()
 for (const each of ended) judge(...each)
 // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
@@ -106,19 +114,6 @@ console.log(
   `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
 )
 if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it.')
-
-/** The steps that need no more than a processor, one after the other. */
-async function compute() {
-  // All projects are checked at once. Without --force, one counts as checked while only files that it imports have
-  // changed. By one thread, and with less collecting of garbage, it takes 40 s of a processor: 88 s by several, which
-  // each check what they share (2026-12-02).
-  const words = ['--build', '--force', '--noEmit', '--singleThreaded', ...typed]
-  await start('Checking types', own, ['node_modules/typescript/bin/tsc', ...words], {
-    env: { ...process.env, GOGC: '400' },
-  })()
-  // It is mostly one file that computes.
-  if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
-}
 
 /**
  * Runs tests beside those that have begun.

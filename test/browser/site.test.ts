@@ -92,7 +92,7 @@ test('each page: nothing is asked of another host, nothing complains, and a phon
   }
   await page.close()
   expect(complaints).toEqual([])
-})
+}, 180_000)
 
 test.each(['/', '/lark-jobs/dispatching-jobs/', '/lark/commands/', '/api/@s18i/lark-jobs/classes/Job/'])(
   'axe finds nothing on %s, in both themes',
