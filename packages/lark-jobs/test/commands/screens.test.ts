@@ -59,6 +59,8 @@ const elsewhere = {
   'commands: $ npx lark init': 'packages/lark/test/init.test.ts',
   'commands: npx @s18i/lark init': 'packages/lark/test/init.test.ts',
   'commands: lark complete': 'what a script of a shell calls',
+  'recipes/tasks-to-steps: export async function sealDocument':
+    'code before it is moved, of no declared library',
   'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
   'commands: sync-shop': 'jobs-why.test.ts',
   'commands: $ lark jobs:why': 'jobs-why.test.ts',
