@@ -26,10 +26,8 @@ function bundler(name, { build, ...row }) {
       const beside = join(trial.out, 'beside')
       const driver = join(trial.out, 'driver')
       await build(trial, beside, { main: program, 'lease-watch': thread })
-      // In a quick run, the two programs share nothing.
-      if (trial.isQuick)
-        cpSync(beside, alone, { recursive: true, filter: (path) => !path.includes('lease-watch') })
-      else await build(trial, alone, { main: program })
+      // Not copied: a bundler may put what the two programs share into the file of the thread.
+      await build(trial, alone, { main: program })
       cpSync(beside, driver, { recursive: true })
       for (const name of driverPackages(trial.folder))
         cpSync(join(trial.folder, 'node_modules', name), join(driver, 'node_modules', name), {
