@@ -164,8 +164,12 @@ export type {
 export { type TagsBy, tags } from './options/tags.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
 export type { Dialect } from './outbox/dialect.ts'
-export type { TransactionExecutor, TransactionHandle } from './outbox/handle.ts'
-export type { TransactionOf, TransactionOpener } from './outbox/opener.ts'
+export type {
+  TransactionExecutor,
+  TransactionHandle,
+  TransactionOf,
+  TransactionOpener,
+} from './outbox/handle.ts'
 export type { OutboxExecute, OutboxListen } from './outbox/outbox-database.ts'
 export type { CommandArguments } from './run/command-job.ts'
 export type {

@@ -14,7 +14,8 @@
 import { JobsError } from '../model/errors.ts'
 import type { StepDatabase, StepRow } from '../step/in-database.ts'
 import { isPromise, next } from '../waiting/next.ts'
-import { noOpener, type Opener, openerOf } from './opener.ts'
+import { noOpener, openerOf } from './clients.ts'
+import type { Opener } from './handle.ts'
 import { type Columns, isAnswer } from './rows.ts'
 import { isTableMissing, OUTBOX_STEPS, OutboxTable } from './table.ts'
 

@@ -5,10 +5,12 @@
 
 import { createClient } from '@libsql/client'
 import { PrismaPg } from '@prisma/adapter-pg'
+import { BetterSQLiteSession, BetterSQLiteTransaction } from 'drizzle-orm/better-sqlite3/session'
 import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql'
 import { drizzle as drizzleMysql } from 'drizzle-orm/mysql2'
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
+import { BaseSQLiteDatabase, SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
 import Libsql from 'libsql'
 import mysql from 'mysql2'
@@ -215,6 +217,26 @@ const clients: ClientKind[] = [
       const client = createClient({ url: `file:${url}` })
       const db = drizzleLibsql(client)
       return { transaction: (act) => db.transaction(act), outside: db, close: () => client.close() }
+    },
+  },
+  {
+    // The classes of its Drizzle, on libsql: better-sqlite3 itself has an install script.
+    name: 'Drizzle on better-sqlite3',
+    dialect: 'sqlite',
+    open(url) {
+      const db = new Libsql(url)
+      const dialect = new SQLiteSyncDialect()
+      const session = new BetterSQLiteSession(db as never, dialect, undefined)
+      const tx = new BetterSQLiteTransaction('sync', dialect, session as never, undefined)
+      return {
+        transaction: (act) =>
+          between(
+            (sql) => db.exec(sql),
+            () => act(tx),
+          ),
+        outside: new BaseSQLiteDatabase('sync', dialect, session as never, undefined),
+        close: () => db.close(),
+      }
     },
   },
   {
