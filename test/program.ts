@@ -28,7 +28,11 @@ const tsconfig = JSON.stringify({
 /** Packages that docs/web-servers.md needs. */
 const servers = ['express', '@types/express', 'fastify', 'hono', '@hono']
 /** Packages that docs/transactions.md needs. */
-const databases = ['drizzle-orm', 'kysely', 'mysql2', 'pg', '@types/pg', 'postgres']
+const databases = [
+  ...['drizzle-orm', 'knex', 'kysely', '@mikro-orm', 'mysql2', 'pg', '@types/pg', 'postgres'],
+  ...['sequelize', 'typeorm', 'typeorm-transactional', '@nestjs', '@nestjs-cls', 'nestjs-cls'],
+  'reflect-metadata',
+]
 
 export async function makeApp(
   files: Record<string, string>,

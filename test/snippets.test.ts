@@ -74,11 +74,6 @@ const leftOut: Record<string, Record<string, string>> = {
     kysely: "undefined as unknown as import('kysely').Kysely<{ orders: { id: number } }>",
     connection: "undefined as unknown as import('mysql2/promise').Connection",
     manager: '{ query: async (sql: string, parameters: unknown[]): Promise<void> => void [sql, parameters] }',
-    dataSource: 'undefined as any',
-    knex: 'undefined as any',
-    orm: 'undefined as any',
-    sequelize: 'undefined as any',
-    host: 'undefined as any',
   },
   'docs/results.md': { id: "'0VQ6n2Kx8aB1c'" },
   'docs/events.md': {

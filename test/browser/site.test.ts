@@ -78,8 +78,8 @@ async function open(route: string, options: BrowserContextOptions = {}): Promise
 }
 
 test('the founding page finds its neighbours under the paths that it names', async () => {
+  // An answer whose body nobody reads holds its connection until it is collected.
   for (const route of ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs'])
-    // An answer whose body nobody reads holds its connection until it is collected.
     expect((await fetch(address(route), { method: 'HEAD' })).status).toBe(200)
 })
 
