@@ -1,6 +1,6 @@
 /**
  * Approvals: a run makes a token, has the application send it to somebody, and waits until whoever has it
- * answers. The journal keeps a hash of the token alone, so nobody who reads the store can answer.
+ * answers. The journal keeps only a hash of the token, so nobody who reads the store can answer.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
@@ -10,42 +10,45 @@ import { type StepName, stepKey, stepWords } from './name.ts'
 import type { SignalKind } from './signal.ts'
 import type { StepContext, StepOptions } from './step-options.ts'
 
-/** The most characters of a title: each token keeps it. */
+/** The longest title, in characters. The limit is low because each token keeps its title. */
 const MAX_TITLE = 1_000
 
-/** What the function that sends a token is told. */
+/** The argument of the function that sends a token. */
 export interface ApprovalContext extends StepContext {
-  /** For `Jobs.redeem()`: whoever has it may answer once. */
+  /** The token for `Jobs.redeem()`: whoever has it may answer once. */
   readonly token: string
 }
 
 export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> {
   /**
-   * Sends the token to whoever may answer. It is a step: it runs once, and again if the worker dies
-   * meanwhile, then with another token. Either token may be used, one of them once.
+   * Sends the token to whoever may answer. It is a step: it runs once. If the worker dies meanwhile, it runs
+   * again with another token. Either token can be used, but only one of them, and only once.
    */
   send: (context: ApprovalContext) => unknown
   /** How long to wait for the answer. Default: for ever. */
   timeout?: Duration
-  /** What is asked, for people: the page that asks shows it. Default: the name. */
+  /** What is asked, in words for the page where somebody answers. Default: the name. */
   title?: string
 }
 
 /** What is recorded of a token. */
 export interface KeptToken {
   hash: string
-  /** The hash of the first token of this approval: all of them count as one. */
+  /** The hash of the first token of this approval: all its tokens count as one. */
   first: string
-  /** How many signals the run knew. An earlier one is of an approval that was forgotten. */
+  /**
+   * How many signals the run knew when it made the token. Earlier signals answer an approval that was
+   * forgotten.
+   */
   heard: number
   title?: string
 }
 
-/** Where the job of a token is, and what proves that it is its own. */
+/** Where the job of a token is, and the secret which proves that the token belongs to it. */
 export interface Token {
   queue: string
   id: string
-  /** Which entry of the journal has its hash. */
+  /** The index of the journal entry that has its hash. */
   place: number
   secret: string
 }
@@ -53,7 +56,7 @@ export interface Token {
 export type NewToken = Pick<KeptToken, 'hash' | 'title'>
 export type TokenPlace = Omit<Token, 'secret'>
 
-/** What an approval needs of the steps of its run. */
+/** What an approval needs from the steps of its run. */
 export interface ApprovalAround {
   step(
     name: StepName,
@@ -79,7 +82,7 @@ export async function approval(
   const call = `approval(${stepWords(key)})`
   const { send, timeout, title, ...how } = given(job, call, 'its options', options, 'an object with send')
   const signal = { name: answerTo(key) }
-  // Before anything is sent.
+  // Checked before anything is sent.
   stepKey(signal.name)
   if (typeof send !== 'function') throw invalid(job, call, 'send', send, 'a function')
   if (title !== undefined && !(typeof title === 'string' && title.length <= MAX_TITLE))
@@ -98,7 +101,11 @@ export async function approval(
   return around.waitFor(signal, defined({ timeout }))
 }
 
-/** The name of the signal that brings the answer, and of the wait for it. @param key of the approval */
+/**
+ * The name of the signal that brings the answer. The wait for the answer has the same name.
+ *
+ * @param key of the approval
+ */
 export function answerTo(key: string): string {
   return `$approval:${key}`
 }
@@ -111,7 +118,7 @@ function writeToken({ queue, id, place, secret }: Token): string {
   return Buffer.from(`${queue}\n${id}\n${place}\n${secret}`).toString('base64url')
 }
 
-/** @returns undefined if it is none */
+/** @returns undefined if the text is not a token */
 export function readToken(text: unknown): Token | undefined {
   if (typeof text !== 'string' || text.length > 2_000) return undefined
   const parts = Buffer.from(text, 'base64url').toString().split('\n')

@@ -1,6 +1,6 @@
 /**
- * A promise that knows whether somebody awaits it. The loser of a `Promise.race` was awaited, and may stay
- * open when the handler ends; a sleep whose `await` was forgotten may not.
+ * A promise that knows whether somebody awaits it. The loser of a `Promise.race` was awaited, so it may still
+ * be open when the handler ends. A sleep without `await` may not.
  */
 export interface Attention {
   isPaid: boolean
@@ -9,12 +9,12 @@ export interface Attention {
 export class Awaited<T> extends Promise<T> {
   #attention: Attention | undefined
 
-  /** What `then` returns is a plain promise: nobody asks whether that is awaited. */
+  /** `then` returns a plain promise, because nobody asks whether that one is awaited. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
   }
 
-  /** @param act gets what tells whether the promise is awaited */
+  /** @param act gets an object that tells whether the promise is awaited */
   static of<T>(act: (attention: Attention) => Promise<T>): Promise<T> {
     const attention = { isPaid: false }
     const promise = new Awaited<T>((resolve) => resolve(act(attention)))
@@ -34,7 +34,7 @@ export class Awaited<T> extends Promise<T> {
 }
 
 /**
- * A run that is suspended stays where it is, for ever. Each time another promise: what waits for one that all
- * share would be kept for ever.
+ * A run that is suspended stops here for ever. Each call makes a new promise: handlers of one shared promise
+ * would be kept for ever.
  */
 export const never = () => new Promise<never>(() => {})

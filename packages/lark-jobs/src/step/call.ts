@@ -1,6 +1,6 @@
 /**
- * Calling the functions of steps. Inside of one it is known which step it is, because it cannot wait; and if
- * there is telemetry, it has a span.
+ * Calls the functions of steps. While such a function runs, its step is known: a step cannot wait, so a wait
+ * inside it is refused. With telemetry, the call has a span.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { TracedStep } from '../model/run/telemetry.ts'
@@ -9,14 +9,14 @@ import { stepFamily, stepWords } from './name.ts'
 import type { StepsAround } from './steps-around.ts'
 
 const current = new AsyncLocalStorage<{ around: StepsAround; key: string }>()
-/** By run: each rejects what a function that is under way is to give. */
+/** By run: rejects the functions that are under way. */
 const open = new WeakMap<StepsAround, Set<(error: unknown) => void>>()
 
 /**
  * Calls the function of a step.
  *
  * @param attempt from 1
- * @returns what it returns: a promise only if that is one
+ * @returns the result of the function: a promise only if the function returned one
  */
 export function callStep<T>(
   around: StepsAround,
@@ -31,7 +31,9 @@ export function callStep<T>(
   return processing.step({ what, name: stepWords(key), family: stepFamily(key), attempt }, async () => call())
 }
 
-/** Nothing counts any more that the functions of the run give: each rejects, although it may go on. */
+/**
+ * Rejects all step functions of the run that are under way. They may go on, but their results do not count.
+ */
 export function failCalls(around: StepsAround, error: unknown): void {
   for (const fail of open.get(around) ?? []) fail(error)
 }
@@ -55,7 +57,7 @@ function untilFailed<T>(around: StepsAround, given: T | PromiseLike<T>): T | Pro
   })
 }
 
-/** The key of the step of the run in whose function this is called. */
+/** The key of the step whose function makes this call; undefined outside of a step. */
 export function stepAround(around: StepsAround): string | undefined {
   const inside = current.getStore()
   return inside?.around === around ? inside.key : undefined

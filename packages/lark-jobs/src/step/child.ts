@@ -1,7 +1,7 @@
 /**
- * A job that a run begins and awaits: `this.runJob()`. It is recorded where the child will be, then it is
- * begun there, and then the run waits for its end, which comes as a signal. So a run that dies in between
- * leaves nothing that is begun twice: the next one begins the same child again, which changes nothing.
+ * A job that a run starts and awaits: `this.runJob()`. The parent first records where the child will be. Then
+ * it starts the child there, and waits for its end, which arrives as a signal. If the run dies in between,
+ * the next run starts the same child at the same place, which changes nothing if it exists.
  */
 import { defined } from '@s18i/lark/internal'
 import { type ChildEnd, childId } from '../flow/child.ts'
@@ -22,13 +22,13 @@ export interface RunJobOptions<T = unknown> {
    */
   timeout?: Duration
   /**
-   * As for a step: undoes what the job did, before this one ends as failed or cancelled. It is told the
-   * result, or undefined if the job has begun and has not completed.
+   * As for a step: undoes what the job did, before this one ends as failed or cancelled. It gets the result
+   * of the job, or undefined if the job has started but not completed.
    */
   undo?: StepOptions<T>['undo']
 }
 
-/** What a draft says of its job, as far as it matters here. */
+/** What is needed of the draft of a child job. */
 export interface ChildDraft {
   Class: JobConstructor
   payload: unknown
@@ -36,46 +36,51 @@ export interface ChildDraft {
 
 /** A child, as its parent has recorded it. */
 export interface Child extends FlowPlace {
-  /** When it was to begin: milliseconds since 1970, by the store's clock. */
+  /** When it was due to start: milliseconds since 1970, by the store's clock. */
   at: number
-  /** When somebody looked last whether it is there. */
+  /** When somebody last looked whether the child still exists. */
   seen?: number
 }
 
-/** A child that can be begun. */
+/** A child that can be started. */
 export interface ReadyChild {
-  /** A place that nothing else has. */
+  /** A place that no other job has. */
   readonly place: FlowPlace
-  /** Begins it at its place, unless it has begun. If it has ended, its parent is told again. */
+  /**
+   * Starts the child at its place, unless it was started there. If it has ended, its parent is told again.
+   */
   begin(place: FlowPlace): Promise<void>
-  /** Of a former child: whether it goes on again, or has completed since. Then its parent is told. */
+  /**
+   * Of an earlier child: whether it runs again, or has completed meanwhile. Then its parent is told of its
+   * end.
+   */
   goesOn(place: FlowPlace): Promise<boolean>
 }
 
-/** The job that begins a child. */
+/** The job that starts a child. */
 export interface ChildParent {
   partition: string
   id: string
   queue: string
   /** The name of the step, as people read it. */
   step: string
-  /** Why its run is over, if it is. */
+  /** Why the parent's run is over, if it is. */
   readonly reason: unknown
 }
 
-/** What makes children: the instance of `Jobs` that the run belongs to. */
+/** Makes child jobs: the instance of `Jobs` to which the run belongs. */
 export interface ChildJobs {
   /** @throws the errors of a dispatch; STEP_INVALID */
   readyChild(draft: ChildDraft, parent: ChildParent): Promise<ReadyChild>
 }
 
-/** Milliseconds until the first look whether a child is still there, and between two looks at most. */
+/** Milliseconds until the first look whether a child still exists, and the longest time between two looks. */
 const FIRST_LOOK = 300_000
 const LAST_LOOK = 86_400_000
 
 /**
- * When a parent looks next whether its child is there: a server that took over may not know the child, or
- * that its end was told. Each look doubles the time.
+ * When the parent next looks whether its child exists. After a failover, the new server may not know the
+ * child, or may not know that the parent was told of its end. Each look doubles the time.
  */
 export function nextLook({ at, seen = at }: Child): number {
   return seen + Math.min(LAST_LOOK, Math.max(FIRST_LOOK, seen - at))
@@ -95,7 +100,7 @@ export function readRunJob(
 }
 
 /**
- * What a child resulted in.
+ * The result of a child.
  *
  * @param name of its class
  * @param end undefined: it has not ended in time
@@ -110,7 +115,7 @@ export function childResult(key: string, name: string, place: FlowPlace, end: Ch
   throw new StepError(key, kept, { id, queue: queueOf(place.home), ...defined({ state, reason }) })
 }
 
-/** @returns the code, and what became of the child, for people */
+/** @returns the error code, and in words how the child ended */
 function failureOf(end: ChildEnd | undefined): [JobsErrorCode, string] {
   if (end === undefined) return ['RESULT_TIMEOUT', 'has not ended in time']
   const { state, reason, error, dropped } = end

@@ -1,6 +1,6 @@
 /**
  * The entries of a journal. An entry is one text: a letter, the name of the step, a line break, and a value.
- * The stores read none of this. New kind: its letter, and what becomes of it for a run (`replay.ts`) and
+ * The stores do not read entries. New kind: its letter, and what becomes of it for a run (`replay.ts`) and
  * for people (`look.ts`).
  *
  *   r  result      the step ended with a result: JSON, or nothing
@@ -27,8 +27,8 @@
  *   n  now         (without a name) a person has moved the end of all waits that had begun: until when. The
  *                  store records it (`store/contract/journals.ts`)
  *
- * Times are milliseconds since 1970 by the store's clock. In front of the value of `r`, `e` and `g` stands
- * when that was, and how long it took (`stamp.ts`).
+ * Times are milliseconds since 1970 by the store's clock. The value of `r`, `e` and `g` begins with the time
+ * of the entry, and how long it took (`stamp.ts`).
  */
 import { JobsError } from '../model/errors.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
@@ -88,7 +88,7 @@ export function readJson(text: string): unknown {
   }
 }
 
-/** No retry mends it, so the job fails at once. */
+/** A retry cannot repair it, so the job fails at once. */
 export function damaged(text: string): JobsError {
   const shown = JSON.stringify(text.slice(0, 80))
   return asNonRetryable(

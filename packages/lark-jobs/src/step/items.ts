@@ -1,36 +1,34 @@
-/**
- * Iterating over a large set with a kept cursor (`this.eachItem`).
- */
+/** Iteration over a large set with a stored cursor (`this.eachItem`). */
 import { given, invalid } from './misused.ts'
 import { stepWords } from './name.ts'
 
-/** Some of the items, in their order. */
+/** One page of the items, in order. */
 export interface ItemsPage<T, C> {
   readonly items: readonly T[]
-  /** Where the next page begins: JSON. Undefined: this is the last one. */
+  /** Where the next page begins, as JSON. Undefined: this is the last page. */
   readonly cursor?: C | undefined
 }
 
 export interface EachItemOptions {
-  /** Keep the place after each item, and not after each lot: one write each. Default false. */
+  /** Stores the place after each item instead of after each lot: one write an item. Default false. */
   exact?: boolean
 }
 
-/** So far an iteration is done. */
+/** How far an iteration has come. */
 export interface ItemsPlace {
   cursor?: unknown
-  /** How many items of the page there are done. */
+  /** How many items of the page are done. */
   skip: number
-  /** How many items are done in all. */
+  /** How many items are done in total. */
   done: number
 }
 
-/** The fewest items of a lot. */
+/** The smallest lot, in items. */
 const LOT = 100
 
 /**
- * Whether a lot ends here. A lot has a thousandth of what is done, so a journal has room for any set: about
- * 3,500 entries for a million items.
+ * Whether a lot ends here. A lot has a thousandth of the items that are done, so a journal has room for any
+ * set: a million items take about 3,500 entries.
  */
 export function endsLot(done: number, kept: number): boolean {
   return done - kept >= Math.max(LOT, kept / 1_000)

@@ -1,6 +1,6 @@
 /**
- * What is recorded of the steps of a job, as people see it: each step and wait with its state. New kind of
- * entry: what becomes of its step (`after`).
+ * The recorded steps of a job, for people: each step and wait with its state. New kind of entry: add to
+ * `after` what it does to its step.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -37,32 +37,32 @@ export type StepState =
 
 /** A step or a wait. */
 export interface SeenStep {
-  /** As it is recorded: a list of texts and numbers as JSON. */
+  /** The key, as the journal has it: a text, or a list of texts and numbers as JSON. */
   key: string
   /** As people read it: `mail 7`. */
   name: string
   state: StepState
-  /** How many tries have failed. Absent: none that was recorded. */
+  /** How many tries have failed. Absent: no failed try was recorded. */
   failed?: number
-  /** Until when it waits: milliseconds since 1970. Absent: it does not, or for ever. */
+  /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or waits for ever. */
   until?: number
-  /** Milliseconds that it took. Absent: it was not recorded, or it is a wait. */
+  /** How many milliseconds it took. Absent: that was not recorded, or it is a wait. */
   took?: number
-  /** When that was recorded, or the wait was over: milliseconds since 1970, to the second. */
+  /** When the result was recorded, or the wait was over: milliseconds since 1970, to the second. */
   at?: number
-  /** Of a wait that is done: the name of the signal that it got. Absent: its time has come. */
+  /** Of a wait that is done: the name of the signal that ended it. Absent: its time was over. */
   signal?: string
   isWait?: true
-  /** The job that it has begun. `state`: how it has ended, as far as this job has heard. */
+  /** The job that it has started. `state`: how that job ended, if its end has been recorded here. */
   child?: Child & { state?: EndedState }
-  /** The runs in which it has begun and did not end, as far as that was recorded. */
+  /** The runs in which it started and did not end, if that was recorded. */
   runs?: number[]
   /** The result, or the error: JSON. */
   text?: string
 }
 
 export interface SeenSteps {
-  /** In the order in which something was last recorded of each. */
+  /** In the order in which they last changed. */
   steps: SeenStep[]
   /** The numbers of the signals that were taken. */
   taken: Set<number>
@@ -70,7 +70,7 @@ export interface SeenSteps {
   damaged: number
 }
 
-/** @param journal from the first entry on */
+/** @param journal from its first entry */
 export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signals'>): SeenSteps {
   const steps = new Map<string, SeenStep>()
   const taken = new Set<number>()
@@ -99,12 +99,12 @@ export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signal
   return { steps: [...steps.values()], taken, damaged }
 }
 
-/** Whether a step waits for a time. */
+/** Whether a step waits until a time. */
 function waits({ state }: SeenStep): boolean {
   return state === 'waiting' || state === 'retrying'
 }
 
-/** The step after an entry; undefined if the entry is of none. @param when it was recorded */
+/** The step after an entry; undefined if the entry does not belong to a step. @param when it was recorded */
 function after(
   { kind, key, value }: Entry,
   before: SeenStep | undefined,

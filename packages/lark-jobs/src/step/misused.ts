@@ -1,6 +1,4 @@
-/**
- * What steps throw when they are used in a way that could not be right.
- */
+/** The errors for uses of steps that cannot be right. */
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
@@ -15,8 +13,8 @@ export function usedTwice(job: string, key: string): JobsError {
 }
 
 /**
- * @param all the keys of what has not ended
- * @returns undefined if all these are waits that have lost a race
+ * @param all the keys of the steps and waits that have not ended
+ * @returns undefined if all of these are waits that have lost a race
  */
 export function notAwaited(
   job: string,
@@ -30,7 +28,7 @@ export function notAwaited(
   })
 }
 
-/** The store has fewer entries than earlier runs recorded. */
+/** The store has fewer entries than earlier runs have recorded. */
 export function shortened(): JobsError {
   return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
     hint: 'The next attempt does again what is missing.',
@@ -65,7 +63,7 @@ export function noChildren(job: string, key: string): JobsError {
   return new JobsError('STEP_INVALID', message, { hint: 'Start the worker with Jobs.work().' })
 }
 
-/** A step is used when its run is over. */
+/** A step is used after its run has ended. */
 export function hasEnded(job: string): JobsError {
   return new JobsError('STEP_OUTSIDE', `${job}: handle() has ended, and its steps with it`, {
     hint: 'Await all that uses steps before handle() returns.',
@@ -82,7 +80,7 @@ export function copied<T>(value: T): T | undefined {
 }
 
 /**
- * A copy of an object that a call of a job was given.
+ * A copy of an object that was passed to a method of a job.
  *
  * @param call such as `step(mail)`
  * @throws STEP_INVALID

@@ -1,5 +1,6 @@
 /**
- * The names of steps. A step is found by its name in what earlier runs recorded, never by its place.
+ * The names of steps. A run finds what earlier runs recorded of a step by the name of the step, never by its
+ * position in the code.
  */
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../words/secret.ts'
@@ -13,7 +14,7 @@ export type StepName = string | readonly (string | number)[]
 export const MAX_STEP_NAME = 200
 
 /**
- * The name as a journal has it.
+ * The name as it is written in a journal.
  *
  * @throws STEP_INVALID
  */
@@ -32,12 +33,12 @@ export function stepKey(name: unknown): string {
   })
 }
 
-/** The name as people read it: `mail 7`. A text may begin as a list does: `[draft] mail`. */
+/** The name for people: `mail 7`. A name that is a text may look like a list: `[draft] mail`. */
 export function stepWords(key: string): string {
   return partsOf(key).join(' ')
 }
 
-/** What the name has in common with the others of a loop: `mail`. */
+/** What the name shares with the other names of a loop: `mail`. */
 export function stepFamily(key: string): string {
   const parts = partsOf(key)
   return String(parts.find((part) => typeof part === 'string') ?? parts[0])
@@ -52,7 +53,7 @@ function partsOf(key: string): (string | number)[] {
   }
 }
 
-/** A proxy may throw at each look. */
+/** A proxy may throw whenever it is read. */
 function isList(name: unknown): boolean {
   try {
     return Array.isArray(name) && name.every(isPart)

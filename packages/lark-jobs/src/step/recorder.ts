@@ -1,6 +1,6 @@
 /**
- * What a run records, on its way to the store. Entries that end in one tick, or while a call is under way,
- * travel together. What only a later run needs to know waits for the next entry that is written anyway.
+ * The entries of a run on their way to the store. Entries that are made in one tick, or while a call is under
+ * way, travel together. An entry that only a later run needs waits until another entry is sent.
  *
  *   late → waiting → sent → stored
  */
@@ -11,12 +11,12 @@ import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import type { Replay } from './replay.ts'
 
-/** The most entries of a job, and their bytes. */
+/** The most entries of a job, and the most bytes of all its entries. */
 export const MAX_ENTRIES = 10_000
 export const MAX_JOURNAL = 67_108_864
 
 interface Waiting {
-  /** How many entries are stored when it is. */
+  /** The number of stored entries, once this one is stored. */
   at: number
   stored: () => void
   failed: (error: unknown) => void
@@ -26,27 +26,27 @@ export class Recorder {
   /** How many entries are stored. */
   #at: number
   #bytes: number
-  /** How many entries earlier runs have stored, and what this run has stored since. */
+  /** How many entries the store has from earlier runs. Increased when it gets entries of this run. */
   readonly #from: number
   readonly #stored: string[] = []
   #late: string[] = []
-  /** How many entries are stored when those are that have decided how the run goes on. */
+  /** The number of stored entries once all those are stored that decide how the run goes on. */
   #decisive = 0
   #entries: string[] = []
-  /** How many of the first of these are under way. */
+  /** How many of the first waiting entries are being sent. */
   #sent = 0
   #waiting: Waiting[] = []
   #isProgress = false
-  /** The store has failures or crashes of the job, which do not count any more when the job gets further. */
+  /** The store counts failures or crashes of the job. They no longer count when the job makes progress. */
   #hasFaults: boolean
   /** A step of this run can be undone. */
   hasUndos: true | undefined
-  /** What is undone is recorded whatever there is already. */
+  /** An undo is recorded even if the journal is full. */
   isUnbounded = false
   readonly #send: () => void
   readonly #replay: Pick<Replay, 'pass' | 'next'>
 
-  /** @param send asks for a call that brings what `take` returns */
+  /** @param send asks for a call that sends the entries which `take` returns */
   constructor(
     { journal, failures, crashes }: Pick<ClaimedJob, 'journal' | 'failures' | 'crashes'>,
     send: () => void,
@@ -59,7 +59,7 @@ export class Recorder {
     this.#send = send
   }
 
-  /** Whether there is something on its way to the store. */
+  /** Whether entries are on their way to the store. */
   get isBusy(): boolean {
     return this.#entries.length > 0
   }
@@ -70,10 +70,10 @@ export class Recorder {
   }
 
   /**
-   * Records with the next entry that is written anyway.
+   * Records an entry, sent with the next one that is sent anyway.
    *
-   * @param decides the run may go on otherwise if a later run does not find it: it is stored before the next
-   *   step begins (`decided`)
+   * @param decides whether a later run may go on differently without this entry: then it is stored before the
+   *   next step begins (`decided`)
    */
   later(entry: string, decides = false, bytes = Buffer.byteLength(entry)): void {
     this.#bytes += bytes
@@ -82,8 +82,8 @@ export class Recorder {
   }
 
   /**
-   * Records how a step or a wait ended, and resolves when the run may go on with that: at once, but not
-   * before what was recorded earlier, because a later run goes by that order.
+   * Records how a step or a wait ended. Resolves when the run may go on with that: at once, but not before
+   * earlier entries are recorded, because a later run goes on in the order of the entries.
    */
   ended(entry: string, decides: boolean): Promise<void> | undefined {
     this.later(entry, decides)
@@ -92,8 +92,8 @@ export class Recorder {
   }
 
   /**
-   * Resolves when all is stored that has decided how the run goes on; undefined if it is. A step that began
-   * before could be one that the next run, which decides anew, never comes to.
+   * Resolves when all entries are stored that decide how the run goes on; undefined if they are. If a step
+   * began earlier, the next run might decide differently and never come to that step.
    */
   decided(): Promise<void> | undefined {
     if (this.#decisive <= this.#at) return undefined
@@ -102,11 +102,11 @@ export class Recorder {
   }
 
   /**
-   * Refuses what the job would record beyond its limits, before it does anything.
+   * Refuses to record more than the limits of a job, before the work is done.
    *
    * @param entries how many it will be at least
-   * @param bytes how many they have
-   * @throws STEPS_TOO_MANY, which no retry mends
+   * @param bytes the size of these entries
+   * @throws STEPS_TOO_MANY, which a retry cannot solve
    */
   checkRoom(entries: number, bytes = 0): void {
     const count = this.next + entries
@@ -121,8 +121,8 @@ export class Recorder {
   /**
    * Records an entry. Resolves when it is stored.
    *
-   * @param isProgress the job has got further
-   * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if the job is not this run's any more
+   * @param isProgress whether the job makes progress with it
+   * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if the job does not belong to this run any more
    */
   now(entry: string, isProgress: boolean): Promise<void> {
     const bytes = Buffer.byteLength(entry)
@@ -132,9 +132,10 @@ export class Recorder {
   }
 
   /**
-   * Records that a signal was taken, and resolves when it is stored. Its wait has asked for room.
+   * Records that a signal was taken. Resolves when that is stored. The wait has reserved room for it.
    *
-   * @param isProgress not if it tells that a job has failed: then this one could fail for ever
+   * @param isProgress false if the signal says that a child job has failed: otherwise this job could fail for
+   *   ever
    */
   taken(entry: string, isProgress: boolean): Promise<void> {
     this.later(entry)
@@ -149,12 +150,12 @@ export class Recorder {
     return stored
   }
 
-  /** Resolves when so many entries are stored. */
+  /** Resolves when that many entries are stored. */
   #storedAt(at: number): Promise<void> {
     return new Promise((stored, failed) => this.#waiting.push({ at, stored, failed }))
   }
 
-  /** What is to be sent now: as much as one call takes. */
+  /** The entries to send now: as many as one call takes. */
   take(): Recorded | undefined {
     if (this.#sent > 0 || this.#entries.length === 0) return undefined
     let bytes = 0
@@ -163,7 +164,7 @@ export class Recorder {
     return this.#recorded(this.#entries.slice(0, this.#sent), this.#isProgress && this.#hasFaults)
   }
 
-  /** The store has answered, or the lease is lost. */
+  /** The store has answered, or the lease was lost. */
   answered(lost?: JobsError): void {
     if (this.#sent === 0 && lost === undefined) return
     if (lost === undefined) {
@@ -181,9 +182,10 @@ export class Recorder {
   }
 
   /**
-   * The store has fewer entries than it has confirmed: another server took over. It gets the others again.
+   * The store has fewer entries than it has confirmed, because of a failover. The missing ones are sent
+   * again.
    *
-   * @returns false if it lacks some of an earlier run
+   * @returns false if entries of an earlier run are missing, too
    */
   resend(known: number): boolean {
     this.#sent = 0
@@ -195,12 +197,12 @@ export class Recorder {
     return true
   }
 
-  /** There was no answer: the same is sent again. */
+  /** There was no answer: the same entries are sent again. */
   unanswered(): void {
     this.#sent = 0
   }
 
-  /** All that is not stored yet, for the outcome of the run. */
+  /** All entries that are not stored yet, for the outcome of the run. */
   rest(): Recorded | undefined {
     const entries = [...this.#entries, ...this.#late]
     return entries.length === 0 && this.hasUndos === undefined

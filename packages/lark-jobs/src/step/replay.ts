@@ -1,7 +1,7 @@
 /**
- * What earlier runs recorded, as a run reads it. It hands each name out in the order in which it was
- * recorded, so that a `Promise.race` over steps and waits ends as it did then. A name that the present code
- * does not ask for holds the others up for one turn of the event loop.
+ * The records of earlier runs, as a run reads them. Results are handed out in the order in which they were
+ * recorded, so that a `Promise.race` over steps and waits ends as it did the first time. A name that the
+ * present code does not ask for delays the others by one turn of the event loop.
  */
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptError } from '../model/record.ts'
@@ -16,13 +16,13 @@ import type { Turns } from './turns.ts'
 export interface StepEnd {
   kind: 'result' | 'error' | 'over' | 'got'
   value: string
-  /** Which of all ends it is. */
+  /** The index of this end among all ends. */
   place: number
 }
 
 /**
- * Whether a wait ended like this. The code before may have had a step of its name, or have waited for signals
- * that it does not name any more.
+ * Whether a wait ended like this. Earlier code may have had a step with this name, or may have waited for
+ * signals that the present code does not name.
  */
 export function endsWait(
   { kind, value }: StepEnd,
@@ -34,67 +34,68 @@ export function endsWait(
   return signal === undefined || names.includes(signal.name)
 }
 
-/** What an earlier run recorded of a step. @throws StepError */
+/** The result that an earlier run recorded of a step. @throws StepError */
 export function recorded(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
   if (kind === 'error') throw new StepError(key, readJson(value) as KeptError)
   return convert(value, from)
 }
 
-/** A step or wait that has begun, and has not ended. */
+/** A step or wait that has begun and has not ended. */
 export interface Begun {
-  /** Tries that have failed. */
+  /** How many tries have failed. */
   failed: number
-  /** Until when it waits; undefined if nothing was recorded of that, or if it waits for ever. */
+  /** Until when it waits; undefined if no time was recorded, or if it waits for ever. */
   until?: number
 }
 
-/** Tries to undo a step. */
+/** The failed tries to undo a step. */
 export interface UndoTries {
   failed: number
-  /** Until when the next one waits. */
+  /** When the next try is due. */
   until: number
-  /** Of what the last one threw. */
+  /** The message of the error of the last try. */
   message: string
 }
 
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()
-  /** So far each iteration is done, by its key. */
+  /** How far each iteration has come, by its key. */
   readonly items = new Map<string, string>()
-  /** The keys of what is to be undone, in the order in which it began, and which tries to undo it failed. */
+  /** The keys of the steps to undo, in the order in which they began, with their failed tries. */
   readonly undos = new Map<string, UndoTries>()
-  /** The keys of what has ended, by their places. */
+  /** The keys of all steps and waits that have ended, by the index of their ends. */
   readonly #order: string[] = []
-  /** The jobs that were begun, by their keys. `isOver`: its end went through the handler. */
+  /** The child jobs, by their keys. `isOver`: the error of the child went through the handler. */
   readonly children = new Map<string, Child & { isOver?: true }>()
   /** By the key of an approval, the hash of its first token. */
   readonly tokens = new Map<string, string>()
-  /** What its rows in a database of the application call the job, if it has any. */
+  /** The name of the job in rows of the application's database, if it has any there. */
   rowName: string | undefined
-  /** How often a step had a result that counts no more, by its key. */
+  /** By key: how often a result of the step was undone or forgotten. */
   readonly #again = new Map<string, number>()
   /** The numbers of the signals that were taken. */
   readonly taken = new Set<number>()
-  /** Why what was recorded cannot be read. */
+  /** Why the records cannot be read. */
   #damage: unknown
   /** How many entries were read. */
   #read = 0
   #count = 0
   #more: ((from: number) => Promise<Journal | undefined>) | undefined
   #reading: Promise<void> | undefined
-  /** The place of the end that comes next. */
+  /** The index of the next end. */
   #next = 0
   readonly #asked = new Map<number, () => void>()
-  /** Ends that were not recorded, in their order. */
+  /** Ends that were not recorded before, in their order. */
   #fresh: (() => void)[] = []
   #isTurning = false
   readonly #turns: Turns
   readonly #spent: (run: number, ms: number) => void
 
   /**
-   * @param more reads entries from a place on
-   * @param spent is told of a run that was suspended, and what the attempt had taken by then
+   * @param more reads the entries from an index on
+   * @param spent gets the number of a run that was suspended, and how much time the attempt had used until
+   *   then
    */
   constructor(
     journal: Journal | undefined,
@@ -108,19 +109,22 @@ export class Replay {
     if (journal !== undefined) this.#add(journal)
   }
 
-  /** Whether all that was recorded is read. */
+  /** Whether all records are read. */
   get isWhole(): boolean {
     return this.#read >= this.#count
   }
 
-  /** What was recorded of a name; undefined if it has not ended. It reads on until it finds that. */
+  /**
+   * What was recorded of a name; undefined if it has not ended. Reads more of the journal until it finds the
+   * name.
+   */
   async find(key: string): Promise<StepEnd | undefined> {
     if (this.#damage !== undefined) throw this.#damage
     while (!this.isWhole && !this.#ended.has(key)) await this.#readMore()
     return this.#ended.get(key)
   }
 
-  /** What was recorded of a name, once all is read; undefined if it has not ended. */
+  /** What was recorded of a name, after all is read; undefined if it has not ended. */
   found(key: string): StepEnd | undefined {
     if (this.#damage !== undefined) throw this.#damage
     return this.#ended.get(key)
@@ -140,7 +144,7 @@ export class Replay {
     return this.#begun.get(key)
   }
 
-  /** How often a step was undone or forgotten that had a result. */
+  /** How often a step that had a result was undone or forgotten. */
   timesAgain(key: string): number {
     return this.#again.get(key) ?? 0
   }
@@ -160,7 +164,9 @@ export class Replay {
     })
   }
 
-  /** Goes on with an end that was not recorded: behind all that were, unless nobody asks for these. */
+  /**
+   * Lets an end go on that was not recorded before: after all recorded ends, unless nobody asks for these.
+   */
   pass(go: () => void): void {
     if (this.#isOver) {
       this.#turns.pass(go)
@@ -170,7 +176,7 @@ export class Replay {
     this.#passOverSoon()
   }
 
-  /** Resolves when an end that was not recorded may go on; undefined if it may now. */
+  /** Resolves when an end that was not recorded before may go on; undefined if it may at once. */
   next(): Promise<void> | undefined {
     return this.#isOver ? this.#turns.next() : new Promise((go) => this.pass(go))
   }
@@ -179,12 +185,12 @@ export class Replay {
     return this.#next >= this.#order.length
   }
 
-  /** Nothing is handed out any more. */
+  /** Hands nothing out any more. */
   drop(): void {
     this.#asked.clear()
   }
 
-  /** Nothing is known of what was recorded behind a damaged entry, so nothing may run. */
+  /** Entries after a damaged one cannot be trusted, so nothing may run. */
   #entry(text: string): Entry | undefined {
     try {
       return readEntry(text)
@@ -232,7 +238,7 @@ export class Replay {
           break
         case 'child': {
           const child = readJson(value) as Child
-          // Somebody has only looked whether it is there.
+          // The parent has only looked whether its child exists.
           if (this.children.get(key)?.flow !== child.flow || child.seen === undefined) this.#begun.delete(key)
           this.#ended.delete(key)
           this.children.set(key, child)
@@ -249,7 +255,7 @@ export class Replay {
           this.tokens.set(key, (readJson(value) as KeptToken).first)
           break
         case 'forgotten':
-          // Of an error, nobody knows whether it has committed something.
+          // A step that failed may or may not have committed something.
           if (this.#ended.get(key)?.kind === 'result') this.#again.set(key, this.timesAgain(key) + 1)
           if (value === '') this.children.delete(key)
           else if (this.children.has(key)) this.children.get(key)!.isOver = true
@@ -277,13 +283,13 @@ export class Replay {
     }
   }
 
-  /** An end before it was of something else that had this name. */
+  /** If there was an end before it, something else had this name. */
   #begins(key: string, begun: Begun): void {
     this.#begun.set(key, begun)
     this.#ended.delete(key)
   }
 
-  /** Those that were asked for, and whose turn it is now, follow. */
+  /** Lets those go on that were asked for and whose turn it is. */
   #release(): void {
     for (let go = this.#asked.get(this.#next); go !== undefined; go = this.#asked.get(this.#next)) {
       this.#asked.delete(this.#next)
@@ -300,7 +306,7 @@ export class Replay {
     this.#turns.soon(() => this.#passOver())
   }
 
-  /** Nobody asks for what comes next: the first that was asked for has its turn. */
+  /** Nobody asks for the next end: the first of those that were asked for has its turn. */
   #passOver(): void {
     this.#isTurning = false
     if (this.#asked.size + this.#fresh.length === 0) return

@@ -16,7 +16,9 @@ import { MAX_STEP_NAME, type StepName } from './name.ts'
 /** The most characters of the name of a signal, and of the id of one. */
 const MAX_SIGNAL_NAME = 100
 
-/** A kind of signal. `T`: the type of the value that is sent, `Out`: of the value that the job gets. */
+/**
+ * A kind of signal. `T` is the type of the value that is sent, `Out` the type of the value that the job gets.
+ */
 export interface SignalKind<T = undefined, Out = T> {
   readonly name: string
   /** Checks the value: any Standard Schema. */
@@ -48,8 +50,8 @@ export type Waited<S> =
 /**
  * Defines a signal, in a module that those who send it and those who wait for it import.
  *
- * @param name at most 100 characters on one line, of which the first is no $
- * @param options `schema`: checks each value, where it is sent and where it is taken
+ * @param name at most 100 characters on one line, not beginning with $
+ * @param options `schema` checks each value, when it is sent and when it is received
  * @throws STEP_INVALID
  * @example export const approved = defineSignal<{ by: string }>('approved')
  * @example export const approved = defineSignal('approved', { schema: z.object({ by: z.string() }) })
@@ -78,7 +80,7 @@ export function defineSignal(name: string, options: { schema?: AnySchema } = {})
   return Object.freeze({ name, ...options })
 }
 
-/** A proxy may throw at each look. */
+/** A proxy may throw whenever it is read. */
 function isSchema(schema: AnySchema): boolean {
   try {
     return typeof schema?.['~standard']?.validate === 'function'
@@ -88,7 +90,7 @@ function isSchema(schema: AnySchema): boolean {
 }
 
 /**
- * The signals for which a job waits, by the names that it gives them.
+ * The signals for which a job waits, by the names that the job gives them.
  *
  * @param job the name of its class
  * @throws STEP_INVALID
@@ -106,19 +108,19 @@ export function kindsIn(
   return { isOne, kinds }
 }
 
-/** Whether something is the name of a signal, also of one that Lark makes of the name of a step. */
+/** Whether a value can be the name of a signal, including names that Lark makes from the names of steps. */
 function isText(name: unknown): boolean {
   return (
     typeof name === 'string' && name !== '' && name.length <= MAX_STEP_NAME && !/\p{Cc}|\p{Cs}/u.test(name)
   )
 }
 
-/** Whether something is a name that users give to signals. Lark's own begin with $. */
+/** Whether a value can be a name that users give to a signal. Lark's own names begin with $. */
 export function isSignalName(value: unknown): value is string {
   return isLine(value) && !value.startsWith('$')
 }
 
-/** Whether something is a text that the stores take as the name of a signal, or as the id of one. */
+/** Whether a value is a text that the stores accept as the name or the id of a signal. */
 export function isLine(value: unknown): value is string {
   return (
     typeof value === 'string' &&
@@ -129,7 +131,7 @@ export function isLine(value: unknown): value is string {
 }
 
 /**
- * The value of a signal as it is kept.
+ * The value of a signal as it is stored.
  *
  * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID
  */
@@ -139,7 +141,7 @@ export async function signalText({ name, schema }: SignalKind<unknown>, value: u
   return text
 }
 
-/** The value of a signal that came. @throws PAYLOAD_INVALID, which no retry mends; JOURNAL_DAMAGED */
+/** The value of a received signal. @throws PAYLOAD_INVALID, which a retry cannot solve; JOURNAL_DAMAGED */
 export async function signalValue({ name, schema }: SignalKind<unknown>, text: string): Promise<unknown> {
   const value = readJson(text)
   return schema === undefined ? value : checked(name, schema, value)
@@ -159,11 +161,11 @@ async function checked(name: string, schema: AnySchema, value: unknown): Promise
 }
 
 /**
- * What a wait got.
+ * The result of a wait.
  *
  * @param kinds of the signals for which it waits, by the names that `waitFor` gives them
- * @param at what it is called in an error
- * @throws JOURNAL_DAMAGED if it is none of these; what `signalValue` does
+ * @param at names the wait in an error
+ * @throws JOURNAL_DAMAGED if the signal is none of these; the errors of `signalValue`
  */
 export async function signalGot(
   kinds: readonly (readonly [string, SignalKind<unknown>])[],

@@ -1,14 +1,15 @@
 /**
- * When an entry was recorded, and how long its step took, in as few bytes as say it: `+`, the milliseconds,
- * and once a second `@` and the time, both to the base 36, and a space. So most steps have three or four
- * bytes more. An entry without a time was recorded less than a second after the one that has it.
+ * The time at which an entry was recorded, and how long its step took, in as few bytes as possible: `+`, the
+ * milliseconds, and at most once a second `@` and the time, and a space. Both numbers are in base 36. So most
+ * steps need three or four bytes more. An entry without a time was recorded less than a second after the last
+ * entry with a time.
  */
 
-/** Milliseconds for which entries have no time of their own. */
+/** For so many milliseconds after an entry with a time, entries have no time of their own. */
 const EXACT = 1_000
 
 export class Stamps {
-  /** The time that was recorded last. */
+  /** The last time that was written. */
   #told = Number.NEGATIVE_INFINITY
 
   /** @param now milliseconds since 1970 @param took milliseconds */

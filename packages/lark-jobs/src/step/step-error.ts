@@ -1,5 +1,6 @@
 /**
- * What a step finally threw, as the handler sees it: the same when it happens, and when a later run reads it.
+ * The final error of a step, as the handler gets it. It is the same when it happens and when a later run
+ * reads it.
  */
 import { branded } from '@s18i/lark/internal'
 import type { EndedState, KeptError } from '../model/record.ts'
@@ -7,15 +8,15 @@ import { restored } from '../model/run/job-error.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { stepWords } from './name.ts'
 
-/** How a job ended that another awaited (`Job.runJob`). */
+/** How a job ended that another job awaited (`Job.runJob`). */
 export interface ChildFailure {
   id: string
   queue: string
-  /** Absent: it has not ended in time, and goes on. */
+  /** Absent: it has not ended in time, and still runs. */
   state?: EndedState
   /**
-   * Why it was cancelled: as a job says it; or `rejected`: it was not queued, because a lock was taken or its
-   * queue was full. `lost`: the store has lost it, or no worker knows its key.
+   * Why it was cancelled, in the words for cancelled jobs. Or `rejected`: it was not queued, because a lock
+   * was taken or its queue was full. `lost`: the store has lost it, or no worker knows its key.
    */
   reason?: string
 }
@@ -24,9 +25,9 @@ export interface ChildFailure {
 const brand = Symbol.for('s18i.lark.step-error')
 
 /**
- * A step has failed for good: all its tries are used up, or its error must not be retried. It has the name,
- * the message, the code, the stack and the cause of what the step threw. It is never the same object, and no
- * instance of the class of that error, because a later run has only what was kept.
+ * A step has failed for good: all its tries are used up, or its error must not be retried. This error has the
+ * name, the message, the code, the stack and the cause of the error that the step threw. It is never the same
+ * object, and not an instance of the same class, because a later run has only what was stored.
  *
  * @example try { await this.step('charge', () => pay()) } catch (error) { if (error.code !== 'card_declined') throw error }
  */
@@ -35,10 +36,14 @@ export class StepError extends Error {
   /** The name of the step, as people read it. */
   readonly step: string
   readonly code?: string
-  /** Of `runJob`: how the other job ended. */
+  /** For `runJob`: how the other job ended. */
   readonly child?: ChildFailure
 
-  /** As the journal has it. @internal */
+  /**
+   * The name as the journal has it.
+   *
+   * @internal
+   */
   readonly key: string
 
   /** @internal */
@@ -67,7 +72,7 @@ export function isStepError(thrown: unknown): thrown is StepError {
 
 branded(StepError, isStepError)
 
-/** The steps whose errors are in what a handler threw, at most five deep. */
+/** The steps whose errors are in the error that a handler threw, at most five causes deep. */
 export function stepsIn(thrown: unknown, depth = 0): Set<string> {
   const found = new Set<string>()
   if (typeof thrown !== 'object' || thrown === null || depth > 5) return found

@@ -1,6 +1,4 @@
-/**
- * The options of a step, what its function is told, and the versions of its result.
- */
+/** The options of a step, the argument of its function, and the versions of its result. */
 
 import { type Backoff, type BackoffOption, normalBackoff } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
@@ -15,32 +13,30 @@ import { copied } from './misused.ts'
 import { stepWords } from './name.ts'
 
 export interface StepOptions<T = unknown> {
-  /** How often the step is tried, before it fails. Default 1: then the job's own `tries` count. */
+  /** How often the step is tried before it fails. Default 1: then the job's own `tries` count. */
   tries?: number
-  /** The pause before each further try, as that of a job. Default 1 s to 10 min. */
+  /** The pause before each further try, as for a job. Default 1 s to 10 min. */
   backoff?: Exclude<BackoffOption, (...args: never[]) => unknown>
   /**
-   * How long a try may take. Then its signal is aborted, and the try has failed. Default: no limit but the
-   * job's.
+   * How long a try may take. After that its signal is aborted, and the try has failed. Default: only the
+   * timeout of the job.
    */
   timeout?: Duration
-  /**
-   * By version: converts a result that an earlier version of the step recorded to that of the next version.
-   */
+  /** By version: converts a result that an earlier version of the step recorded to the next version. */
   from?: Readonly<Record<number, (old: unknown) => unknown>> & { readonly [type]?: T }
   /**
-   * Undoes the step, before the job ends as failed or cancelled. It is told what the step returned, or
-   * undefined if it has begun and nothing was recorded. It is tried as often as the step, and at least five
-   * times, with the `backoff` and `timeout` of the step.
+   * Undoes the step, before the job ends as failed or cancelled. It gets the result of the step, or undefined
+   * if the step has begun and no result was recorded. It has as many tries as the step, and at least five,
+   * with the `backoff` and `timeout` of the step.
    */
   undo?: (result: NoInfer<T> | undefined, context: StepContext) => unknown
 }
 
 declare const type: unique symbol
 
-/** What a step's function is told. */
+/** The argument of a step's function. */
 export interface StepContext {
-  /** The same in each try and each run of the job: for a service that takes idempotency keys. */
+  /** The same in each try and each run of the job: for a service that accepts idempotency keys. */
   readonly key: string
   /** Which try this is, from 1. */
   readonly attempt: number
@@ -63,7 +59,7 @@ export interface Undo {
 }
 
 const defaultBackoff: Backoff = { from: 1_000, to: 600_000, jitter: 0.5 }
-/** How a step without options is done. */
+/** How a step without options runs. */
 const plain: How = { undo: undefined, tries: 1, backoff: defaultBackoff, timeout: undefined, from: undefined }
 
 /** @throws STEP_INVALID */
@@ -98,12 +94,12 @@ function isConverters(from: unknown): boolean {
   )
 }
 
-/** The current version of a step's result: one more than the last that is converted. */
+/** The current version of a step's result: the highest version in `from`, plus one. */
 function versionOf(from: StepOptions['from']): number {
   return from === undefined ? 1 : Math.max(0, ...Object.keys(from).map(Number)) + 1
 }
 
-/** A result as it is recorded. No JSON text begins with @. */
+/** A result as it is recorded. A JSON text never begins with @. */
 export function versioned(text: string, from: StepOptions['from']): string {
   const version = versionOf(from)
   return version === 1 ? text : `@${version} ${text}`
@@ -120,7 +116,7 @@ export function convert(recorded: string, from: StepOptions['from']): unknown {
   return value
 }
 
-/** Calls the function of a step, for as long as it may take. */
+/** Calls the function of a step, with its timeout. */
 export function inTime<T>(
   work: (context: StepContext) => T | PromiseLike<T>,
   context: Omit<StepContext, 'signal'>,
@@ -166,7 +162,8 @@ export function msOf(duration: Duration, what: string): number {
 }
 
 /**
- * A result as it is kept. The work is done: that it cannot be kept is no reason to do it again.
+ * A result as it is stored. A result that cannot be stored makes the job fail without a retry, because the
+ * work is done.
  *
  * @param job the name of its class
  */

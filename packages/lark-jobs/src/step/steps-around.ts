@@ -1,6 +1,4 @@
-/**
- * What the steps of a run need of the run around them, and what that needs of the steps.
- */
+/** What the steps of a run need from the run around them, and what the run needs from its steps. */
 import type { JobsError } from '../model/errors.ts'
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
 import type { ClaimedJob } from '../model/record.ts'
@@ -10,7 +8,7 @@ import type { ChildDraft, ReadyChild } from './child.ts'
 import type { UndoneSteps } from './undoing.ts'
 import type { WaitTimes } from './wait-times.ts'
 
-/** What the run around them does with the steps of a run, in whatever process these are: see `Steps`. */
+/** What the run does with its steps, in whichever process they are: see `Steps`. */
 export interface StepsOfRun {
   readonly hasUndos: boolean
   readonly notAwaited: JobsError | undefined
@@ -23,12 +21,12 @@ export interface StepsOfRun {
   undo(handled: Promise<unknown>): Promise<UndoneSteps>
 }
 
-/** What the run around the steps gives them. */
+/** What the run gives to its steps. */
 export interface StepsAround {
   readonly job: Pick<ClaimedJob, 'id' | 'queuedAt' | 'runs' | 'crashes' | 'failures' | 'journal'>
-  /** Whether another run of the job may need what this one does: not without a store, nor in a fake. */
+  /** Whether a later run of the job may need these records: not without a store, and not in a fake. */
   readonly isKept: boolean
-  /** The queue of the job. Absent: it is in none. */
+  /** The queue of the job. Absent: it is not in a queue. */
   readonly queue?: string
   /** The name of the job's class. */
   readonly name: string
@@ -37,22 +35,22 @@ export interface StepsAround {
   readonly signal: AbortSignalLike
   /** Milliseconds since 1970 by the store's clock. */
   now(): number
-  /** Asks for a call that brings what is recorded to the store. */
+  /** Asks for a call that sends the entries to the store. */
   send(): void
   /** Reads more of the journal. */
   more(from: number): Promise<Journal | undefined>
-  /** Milliseconds that the attempt has taken; undefined if it may take any time. */
+  /** Milliseconds that the attempt has taken so far; undefined if it has no timeout. */
   readonly spent: number | undefined
-  /** Earlier runs of the attempt took so many milliseconds. */
+  /** Earlier runs of the attempt took that many milliseconds. */
   hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
-  /** Makes the job of a draft ready to be begun. Undefined: the run cannot begin jobs. */
+  /** Makes the child of a draft ready to start. Undefined: the run cannot start jobs. */
   readonly ready?: ((draft: ChildDraft, step: string) => Promise<ReadyChild>) | undefined
   /** Undefined: there is no telemetry. */
   readonly processing?: Pick<Processing, 'step'> | undefined
-  /** How waits pass the time. Default: by timers. */
+  /** The clock and timers of waits. Default: those of the process. */
   times?: WaitTimes | undefined
-  /** Told whether the run only waits, when that may have changed. */
+  /** Called with whether the run only waits, when that may have changed. */
   rests?: ((rests: boolean) => void) | undefined
 }

@@ -1,6 +1,6 @@
 /**
- * The steps of one run: behind `this.step`, `this.sleep` and `this.waitFor`. Each is found by its name in
- * what earlier runs recorded, or runs now and is recorded.
+ * The steps of one run: behind `this.step`, `this.sleep` and `this.waitFor`. A step that an earlier run
+ * recorded is found by its name, and its result is used. Any other step runs now and is recorded.
  *
  *   running → suspended, or ended
  */
@@ -73,21 +73,23 @@ export class Steps implements StepsOfRun {
   readonly #recorder: Recorder
   readonly #waits: Waits
   readonly #stamps = new Stamps()
-  /** The keys of steps and waits that have not ended; of a wait, whether somebody awaits it. */
+  /** The keys of the steps and waits that have not ended. For a wait: whether somebody awaits it. */
   readonly #open = new Map<string, Attention | undefined>()
   readonly #turns: Turns
-  /** How many functions of steps, and reads of the journal, are under way. */
+  /** How many functions of steps and reads of the journal are under way. */
   #busy = 0
   #isDropped = false
-  /** The handler has ended, and was not suspended before. */
+  /** The handler has ended, and the run was not suspended before. */
   #hasEnded = false
-  /** What its rows in databases of the application call the job, once that is stored. */
+  /** The name of the job in rows of the application's database. Resolves when the name is stored. */
   #named: Promise<string> | undefined
   /** A wait has begun: its signals may have come already. */
   #asks = false
-  /** Undefined: the run does not undo. */
+  /** Undefined: the run does not undo steps. */
   readonly #undoing: Undoing<Undo> | undefined
-  /** The steps whose errors are recorded, or will be; and what is recorded if these go through `handle`. */
+  /**
+   * The steps whose errors are or will be recorded. The value is recorded if the error goes through `handle`.
+   */
   readonly #failures = new Map<string, string>()
 
   constructor(around: StepsAround) {
@@ -98,7 +100,7 @@ export class Steps implements StepsOfRun {
       journal,
       (from) => around.more(from),
       this.#turns,
-      // After a failure, an attempt begins anew.
+      // After a failure, a new attempt begins.
       (run, ms) => run === around.job.runs - 1 && !journal?.undo && around.hadSpent(ms),
     )
     this.#recorder = new Recorder(around.job, () => around.send(), this.#replay)
@@ -133,9 +135,9 @@ export class Steps implements StepsOfRun {
     this.#open.set(key, undefined)
     try {
       if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return await never()
-      // All steps that begin in one tick are known before the function of the first is called.
+      // All steps that begin in one tick are known before the first function is called.
       const before = await this.#find(key)
-      // What was a wait of this name before is a step now: it runs.
+      // Earlier code had a wait with this name. It is a step now, so it runs.
       if (before?.kind === 'result' || before?.kind === 'error') {
         await this.#replay.turnOf(before)
         if (this.#isDropped) return await never()
@@ -162,7 +164,7 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** @param open of the database; it may be something else if nothing is to be recorded there */
+  /** @param open of the database; anything if nothing is to be recorded there */
   async stepIn<Tx, T>(
     open: (mayBeStub: boolean) => StepDatabase<Tx>,
     name: StepName,
@@ -176,7 +178,7 @@ export class Steps implements StepsOfRun {
     const { from } = readOptions(key, work, options as StepOptions<T> | undefined)
     const { undo, ...how } = copied(options) ?? {}
     const database = open(!isKept)
-    // What comes too late, such as after a timeout, does not commit.
+    // A result that comes too late, such as after a timeout, is not committed.
     const inTime = <V, R>(value: V | PromiseLike<V>, { signal }: StepContext, go: (value: V) => R) =>
       next(value, (given) => {
         signal.throwIfAborted()
@@ -201,14 +203,17 @@ export class Steps implements StepsOfRun {
     return this.step(name, committed, { ...how, ...(undo && { undo: undone }) })
   }
 
-  /** Where a database has the record of a step; undefined if it needs none. */
+  /** The row that records a step in a database; undefined if none is needed. */
   async #rowOf(key: string): Promise<StepRow | undefined> {
     if (!this.#around.isKept) return undefined
     this.#named ??= this.#nameRows()
     return { job: await this.#named, step: `${key}#${this.#replay.timesAgain(key)}` }
   }
 
-  /** What rows call the job: stored before the first is written, because a retry by hand changes the job. */
+  /**
+   * The name of the job in rows. It is stored before the first row is written, because a retry by hand
+   * changes the job.
+   */
   async #nameRows(): Promise<string> {
     const { job, queue } = this.#around
     const name = this.#replay.rowName ?? `${queue}/${job.id}@${job.queuedAt}`
@@ -262,7 +267,7 @@ export class Steps implements StepsOfRun {
     this.#refuseInside(key)
     if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never()
     const before = await this.#find(key)
-    // What was a step of this name before is a job now.
+    // Earlier code had a step with this name. It is a child job now.
     const wasStep = before?.kind === 'result' || before?.kind === 'error'
     const known = wasStep ? undefined : this.#replay.children.get(key)
     const isOver = known !== undefined && before !== undefined && this.#endsChild(before, known)
@@ -276,7 +281,7 @@ export class Steps implements StepsOfRun {
     return childResult(key, draft.Class.name, child, end) as T
   }
 
-  /** What a job returned that was begun, for its undo; undefined if it has not completed. */
+  /** The result of a child job, for its undo; undefined if it has not completed. */
   #childResultOf(before: StepEnd | undefined): unknown {
     const signal = before?.kind === 'got' ? this.#waits.signals[Number(before.value)] : undefined
     return signal && readChildEnd(signal.text).result
@@ -288,7 +293,7 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Begins a job, unless an earlier run has.
+   * Starts a child job, unless an earlier run has.
    *
    * @param known what earlier runs recorded of it
    */
@@ -315,7 +320,7 @@ export class Steps implements StepsOfRun {
     return child
   }
 
-  /** Records where a job will be. @param former one before it, which goes on if it can still complete */
+  /** Records the place of a child. @param former an earlier child, used again if it can still complete */
   async #newChild(key: string, ready: ReadyChild, former: Child | undefined): Promise<Child> {
     this.#recorder.checkRoom(4)
     const goesOn = former !== undefined && (await ready.goesOn(former))
@@ -374,7 +379,7 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** The run is not suspended meanwhile. */
+  /** Keeps the run from being suspended meanwhile. */
   async #busily<T>(act: () => T | Promise<T>): Promise<T> {
     this.#busy += 1
     try {
@@ -389,7 +394,7 @@ export class Steps implements StepsOfRun {
     return approval(this, this.#around.name, name, options)
   }
 
-  /** Records a token of an approval. @returns where its job has it */
+  /** Records a token of an approval. @returns the index of the entry */
   async keepToken(key: string, { hash, title }: NewToken): Promise<TokenPlace> {
     const { tokens } = this.#replay
     const first = tokens.get(key) ?? hash
@@ -406,10 +411,10 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Undoes what earlier runs began, in reverse. What cannot be undone does not keep the rest from it.
+   * Undoes what earlier runs began, in reverse order. If one step cannot be undone, the others still are.
    *
-   * @param handled of the handler, which runs only to say how
-   * @throws what the handler throws before it has said that, and why the run is over
+   * @param handled of the handler, which runs only to tell how the steps are undone
+   * @throws the error of the handler, if it throws before it has told that; the reason, if the run is over
    */
   async undo(handled: Promise<unknown>): Promise<UndoneSteps> {
     await this.#replay.whole()
@@ -423,7 +428,7 @@ export class Steps implements StepsOfRun {
       if (undone?.in !== undefined) return { kind: 'later', in: undone.in }
       if (undone !== undefined && failed.push(key) === 1) error = undone.error
     }
-    // If the job is retried and fails again, they are tried again.
+    // If the job is retried and fails again, these undos are tried again.
     for (const key of failed) this.#recorder.later(writeEntry('again', key, '0|0|'))
     return failed.length === 0 ? { kind: 'undone' } : { kind: 'failed', steps: failed.map(stepWords), error }
   }
@@ -439,7 +444,7 @@ export class Steps implements StepsOfRun {
   /**
    * The store has answered.
    *
-   * @param lost the job is not this run's any more
+   * @param lost the job does not belong to this run any more
    * @param known how many entries the store has, if it lacks some that it has confirmed
    */
   answered(signals: readonly KeptSignal[], lost?: JobsError, known?: number): void {
@@ -461,8 +466,8 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The error of a handler that has returned before its steps have ended; undefined if all have. A wait that
-   * somebody awaits has lost a race.
+   * The error for a handler that has returned before its steps have ended; undefined if all have ended. A
+   * wait that somebody awaits does not count: it has lost a race.
    */
   get notAwaited(): JobsError | undefined {
     return notAwaited(this.#around.name, this.#open)
@@ -475,10 +480,10 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The handler has ended: what is to be recorded with the outcome. The error that it let pass is not
-   * recorded: if the job runs again, it goes on at that step.
+   * The handler has ended. Returns what is to be recorded with the outcome. If an error of a step made it
+   * fail, that error is not recorded: when the job runs again, it tries that step again.
    *
-   * @param thrown what it threw
+   * @param thrown the error of the handler
    */
   end(thrown: unknown): Recorded | undefined {
     for (const key of stepsIn(thrown)) {
@@ -512,7 +517,7 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** What an earlier run recorded of a name; a promise if that is to be read first. */
+  /** What an earlier run recorded of a name. A promise if the journal must be read first. */
   #find(key: string): StepEnd | undefined | Promise<StepEnd | undefined> {
     return this.#replay.isWhole ? this.#replay.found(key) : this.#busily(() => this.#replay.find(key))
   }
@@ -532,7 +537,7 @@ export class Steps implements StepsOfRun {
       if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
       this.#recorder.checkRoom(1)
-      // So that people are told at which step its workers die.
+      // Recorded so that people see at which step the workers of the job die.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
       began = performance.now()
@@ -545,7 +550,7 @@ export class Steps implements StepsOfRun {
       await this.#recorder.now(writeEntry('result', key, stamp + versioned(text, how.from)), true)
       return { value }
     } catch (error) {
-      // The run is over: this is no failure of the step.
+      // The run is over, so this is not a failure of the step.
       if (this.#around.reason !== undefined) throw error
       return { error, took: performance.now() - began }
     } finally {
@@ -554,13 +559,13 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** Records that a step has begun that can be undone. */
+  /** Records that a step which can be undone has begun. */
   async #begin(key: string): Promise<void> {
     this.#recorder.hasUndos = true
     await this.#busily(() => this.#recorder.now(writeEntry('begun', key), false))
   }
 
-  /** Undoes one step. @returns why not, or in how many milliseconds it is tried again */
+  /** Undoes one step. @returns why that failed, or in how many milliseconds it is tried again */
   async #undo(
     key: string,
     { failed, until, message }: UndoTries,
@@ -613,7 +618,7 @@ export class Steps implements StepsOfRun {
     if (inside !== undefined) throw waitsInside(this.#around.name, key, inside)
   }
 
-  /** @param child the job whose end it waits for */
+  /** @param child the job for whose end it waits */
   async #wait(
     key: string,
     names: readonly string[],
@@ -621,7 +626,7 @@ export class Steps implements StepsOfRun {
     child?: Child,
   ): Promise<number | undefined> {
     this.#refuseInside(key)
-    // What was recorded before may be of another child.
+    // The record may be of another child.
     const isKnown = child === undefined || child === this.#replay.children.get(key)
     const before = isKnown ? await this.#find(key) : undefined
     if (this.#isDropped) return never()
@@ -636,9 +641,9 @@ export class Steps implements StepsOfRun {
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
       const entry = writeEntry('wait', key, until ?? '')
-      // An answer of the store brings the signals that came: a wait of a moment must not end before.
+      // The store's answer brings the signals that have come: even a very short wait must not end before.
       this.#asks ||= names.length > 0
-      // And once a worker has died, a run that comes to a new wait has got further.
+      // After a crash, a run that comes to a new wait has made progress.
       if (this.#around.job.crashes > 0 || (names.length > 0 && this.#waits.isShort(ms)))
         await this.#busily(() => this.#recorder.now(entry, true))
       else this.#recorder.later(entry)
@@ -657,7 +662,10 @@ export class Steps implements StepsOfRun {
     this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length })
   }
 
-  /** The run goes on no more. One that is suspended stays where it is; who goes on behind its end is told. */
+  /**
+   * The run is over. If it was suspended, its code stops here. Otherwise, code that uses a step after the end
+   * gets an error.
+   */
   #over(): Promise<never> {
     return this.#hasEnded ? Promise.reject(hasEnded(this.#around.name)) : never()
   }

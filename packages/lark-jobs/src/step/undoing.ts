@@ -1,29 +1,29 @@
 /**
- * The way to the undos of a job. Its handler runs again, and gets what was recorded; no step runs, and no
- * wait begins. So it comes to the steps that are to be undone, and says how. When all are known, or it comes
- * no further, it stays where it is. `steps.ts#undo` calls the undos then, the last step first.
+ * Finds how the steps of a job are undone. Its handler runs again, and gets the recorded results; no step
+ * runs, and no wait begins. When it comes to a step that is to be undone, it tells how. When all are known,
+ * or when it cannot go on, it stops there. Then `steps.ts#undo` calls the undos, the last step first.
  */
 import { never } from './awaited.ts'
 
-/** How what was begun was undone. */
+/** What became of the undos of a job. */
 export type UndoneSteps =
   | { kind: 'undone' }
-  /** A try failed: the next one is in so many milliseconds. */
+  /** A try failed. The next one is due in that many milliseconds. */
   | { kind: 'later'; in: number }
-  /** Some was not: the names, as people read them, and why the first of them was not. */
+  /** Some steps were not undone: their names for people, and the error of the first. */
   | { kind: 'failed'; steps: string[]; error: unknown }
 
 /**
- * Milliseconds for which the handler may come to the other steps, after it has come to one that does not run.
- * What it has not come to then is gone from the code.
+ * How many milliseconds the handler has for coming to the other steps, after it has come to a step that does
+ * not run. A step that it has not come to by then is no longer in the code.
  */
 const GONE = 1_000
 
-/** How often an undo is tried, at least. */
+/** The fewest tries of an undo. */
 export const UNDO_TRIES = 5
 
 export class Undoing<U> {
-  /** By the keys of steps: how each is undone. */
+  /** How each step is undone, by its key. */
   readonly found = new Map<string, U>()
   #owed: readonly string[] | undefined
   #timer: NodeJS.Timeout | undefined
@@ -41,7 +41,7 @@ export class Undoing<U> {
    * The handler has come to a step.
    *
    * @param undo undefined: it cannot be undone
-   * @returns whether all is known, and the handler stays there
+   * @returns whether all undos are known, and the handler stops there
    */
   came(key: string, undo: U | undefined): boolean {
     if (undo !== undefined) this.found.set(key, undo)
@@ -49,7 +49,7 @@ export class Undoing<U> {
     return this.#isOver
   }
 
-  /** The handler has come to what does not run, and stays there. */
+  /** The handler has come to a step that does not run, and stops there. */
   stuck(): Promise<never> {
     clearTimeout(this.#timer)
     if (!this.#isOver) this.#timer = setTimeout(this.#end, GONE)
@@ -57,10 +57,10 @@ export class Undoing<U> {
   }
 
   /**
-   * Resolves when all is known that will be.
+   * Resolves when all undos are known, or when no further one can be found.
    *
-   * @param owed the keys of what is to be undone
-   * @throws what the handler throws before it has come to all of them
+   * @param owed the keys of the steps to undo
+   * @throws the error of the handler, if it throws before it has come to all of them
    */
   async gathered(owed: readonly string[], handled: Promise<unknown>): Promise<void> {
     this.#owed = owed

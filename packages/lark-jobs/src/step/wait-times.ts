@@ -1,13 +1,12 @@
 /**
- * The clock and the timers of waits: those of the process, unless a test has its own. When a job is
- * suspended, and when its wait is over, is decided in `waits.ts`.
+ * The clock and the timers of waits: those of the process, unless a test has its own. `waits.ts` decides when
+ * a job is suspended and when its wait is over.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 
 export interface WaitTimes {
   /**
-   * Milliseconds. A wait that is over sooner keeps the slot: to suspend the job and to claim it again costs
-   * more.
+   * Milliseconds. A shorter wait keeps the slot, because suspending the job and claiming it again costs more.
    */
   readonly short: number
   /** Milliseconds since 1970. Default: by the store's clock, as the worker knows it. */
@@ -15,17 +14,17 @@ export interface WaitTimes {
   /**
    * Calls a function after some milliseconds.
    *
-   * @param isSleep nothing but time ends it
-   * @returns a function that ends this
+   * @param isSleep whether only time ends the wait
+   * @returns a function that ends the timer
    */
   after(ms: number, act: () => void, isSleep?: boolean): () => void
   /** Calls a function in the next turn of the event loop. Default: `setImmediate`. */
   soon?(act: () => void): void
-  /** Told that one job more goes on (1), or only waits (-1), of those that `dispatchNow` runs as one. */
+  /** Called when one more of the jobs that `dispatchNow` runs together goes on (1), or only waits (-1). */
   busy?(change: 1 | -1): void
 }
 
-/** A timer waits for 24.8 days at most: then another one goes on. */
+/** A timer waits for at most 24.8 days. After that, another one is started. */
 function after(ms: number, act: () => void): () => void {
   let left = ms
   let timer: NodeJS.Timeout
@@ -40,7 +39,7 @@ function after(ms: number, act: () => void): () => void {
 
 export const waitTimes: WaitTimes = { short: 1_000, after }
 
-/** Resolves after some milliseconds. @param rests told that the run only waits meanwhile */
+/** Resolves after some milliseconds. @param rests called with whether the run only waits meanwhile */
 export async function passed(
   ms: number,
   times: WaitTimes,

@@ -1,6 +1,6 @@
 /**
- * What a run waits for: times, and signals. When it only waits, it is suspended: the job goes back to the
- * store, and frees its slot.
+ * The waits of a run, for times and for signals. When the run only waits, it is suspended: the job goes back
+ * to the store and frees its slot.
  */
 
 import { tellsFailure } from '../flow/child.ts'
@@ -12,27 +12,30 @@ import type { Turns } from './turns.ts'
 import { type WaitTimes, waitTimes } from './wait-times.ts'
 
 /**
- * Milliseconds for which a run that only waits keeps its slot. Work beside the wait that is no step (a file
- * that is read before the next step) may go on in that time.
+ * Milliseconds for which a run that only waits keeps its slot. Work that is not a step, such as reading a
+ * file beside the wait, may go on in that time.
  */
 const LINGER = 20
 
 const none = () => {}
 
 interface StepWait {
-  /** Undefined: its end is not recorded, because another entry says it (a step that is tried again). */
+  /**
+   * Undefined: the end of this wait is not recorded, because another entry says it (a step that is tried
+   * again).
+   */
   key: string | undefined
   /** The names of the signals that end it. */
   names: readonly string[]
-  /** Milliseconds since 1970 by the store's clock; undefined: for ever. */
+  /** Milliseconds since 1970 by the store's clock; undefined: it waits for ever. */
   until: number | undefined
-  /** A run that is suspended goes on then at the latest, and looks. */
+  /** A suspended run goes on at this time at the latest, and looks. */
   looks: number | undefined
-  /** Ends its timer. */
+  /** Ends the timer of the wait. */
   stop: () => void
-  /** Its time comes so soon that the run keeps its slot. */
+  /** The wait is over so soon that the run keeps its slot. */
   isShort: boolean
-  /** @param signal the one that ended it; undefined if its time has come */
+  /** @param signal the number of the signal that ended the wait; undefined if its time was over */
   over: (signal: number | undefined) => void
   fail: (reason: unknown) => void
 }
@@ -43,13 +46,13 @@ export interface WaitsAround {
   now(): number
   turns: Turns
   stamps: Stamps
-  /** Whether nothing else goes on. */
+  /** Whether nothing else of the run is under way. */
   isIdle(): boolean
-  /** Default: by timers. */
+  /** Default: the timers of the process. */
   times: WaitTimes | undefined
   /** Undefined: the run cannot be suspended. @param names of signals @param until undefined: for ever */
   suspend: ((names: string[], until: number | undefined) => void) | undefined
-  /** Told whether the run only waits, when that may have changed. */
+  /** Called with whether the run only waits, when that may have changed. */
   rests: ((rests: boolean) => void) | undefined
 }
 
@@ -62,7 +65,7 @@ export class Waits {
   readonly #open = new Set<StepWait>()
   /** Ends the timer after which the run is suspended. */
   #linger = none
-  /** Waits whose time had come when they were asked for. */
+  /** Waits whose time was over already when they began. */
   #due: StepWait[] = []
   #isDropped = false
   /** Why the run was aborted. */
@@ -75,22 +78,22 @@ export class Waits {
     this.#taken = taken
   }
 
-  /** Whether a wait for so many milliseconds keeps its slot. */
+  /** Whether a wait of that many milliseconds keeps its slot. */
   isShort(ms = Number.POSITIVE_INFINITY): boolean {
     return ms <= this.#times.short
   }
 
-  /** Whether it waits for a signal. */
+  /** Whether the run waits for a signal. */
   get hears(): boolean {
     for (const { names } of this.#open) if (names.length > 0) return true
     return false
   }
 
   /**
-   * Resolves when the wait is over: with the number of the signal that ended it, or nothing if its time has
-   * come.
+   * Resolves when the wait is over, with the number of the signal that ended it, or with undefined if its
+   * time was over.
    *
-   * @param looks when a run that is suspended goes on at the latest
+   * @param looks when a suspended run goes on at the latest
    */
   wait(
     key: string | undefined,
@@ -107,7 +110,7 @@ export class Waits {
       if (this.#take(wait)) return
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
       wait.isShort = this.isShort(left)
-      // A millisecond is what clocks differ by when they are rounded.
+      // Rounded clocks can differ by a millisecond.
       if (left <= 1) this.#endSoon(wait)
       else if (left < Number.POSITIVE_INFINITY)
         wait.stop = this.#times.after(left, () => this.#end(wait, undefined), names.length === 0)
@@ -115,7 +118,7 @@ export class Waits {
     })
   }
 
-  /** Of waits that are over already, the one that was to end first does, whichever was asked for first. */
+  /** Of several waits that are over, the one whose time is earliest ends first, whichever began first. */
   #endSoon(wait: StepWait): void {
     this.#due.push(wait)
     if (this.#due.length > 1) return
@@ -125,7 +128,7 @@ export class Waits {
     })
   }
 
-  /** The run was aborted: no wait ends as it should. */
+  /** The run was aborted: all waits reject. */
   fail(reason: unknown): void {
     const all = [...this.#open]
     this.#failure = { reason }
@@ -139,7 +142,7 @@ export class Waits {
     for (const wait of [...this.#open]) this.#take(wait)
   }
 
-  /** Something has changed: a run that only waits is suspended in a moment. */
+  /** Something has changed: if the run only waits now, it is suspended in a moment. */
   stir(): void {
     const { suspend, rests } = this.#around
     this.#linger()
@@ -167,7 +170,7 @@ export class Waits {
     this.#open.clear()
   }
 
-  /** Whether the run only waits, for longer than a moment. */
+  /** Whether the run only waits, and for longer than a moment. */
   get #onlyWaits(): boolean {
     if (this.#isDropped || this.#open.size === 0 || this.#around.recorder.isBusy || !this.#around.isIdle())
       return false
@@ -175,7 +178,7 @@ export class Waits {
     return true
   }
 
-  /** Takes the first signal for which it waits. */
+  /** Takes the first signal that ends the wait. */
   #take(wait: StepWait): boolean {
     const { names } = wait
     const number =
@@ -203,7 +206,7 @@ export class Waits {
       recorder.taken(entry, !tellsFailure(this.signals[signal]!)).then(() => wait.over(signal), wait.fail)
       return
     }
-    // Another end, or a signal that comes meanwhile, would make a later run go on otherwise.
+    // If another wait had ended first, or a signal had come meanwhile, a later run would go on differently.
     const decides = wait.names.length > 0 || !turns.isAlone
     const turn = recorder.ended(writeEntry('over', wait.key), decides)
     if (turn === undefined) wait.over(undefined)
