@@ -1,10 +1,10 @@
 /**
- * What differs between the databases that may have an outbox. All that is asked of them is the same otherwise
- * (`table.ts`). Both times are the clock of the database, because a delay counts from the dispatch.
+ * What differs between the databases that can hold an outbox. Everything else is the same for all of them
+ * (`table.ts`). Both times are by the clock of the database, because a delay counts from the dispatch.
  */
 
 export const dialects = ['postgres', 'mysql', 'sqlite'] as const
-/** `mysql` is MariaDB too. */
+/** `mysql` includes MariaDB. */
 export type Dialect = (typeof dialects)[number]
 
 export interface DialectWords {
@@ -13,21 +13,21 @@ export interface DialectWords {
   /** The SQL types of the other columns: of ids, names and long texts, and of small and large numbers. */
   id: string
   name: string
-  /** Of `StepRow`. */
+  /** The type of `job` in `StepRow`. */
   job: string
   step: string
   text: string
   integer: string
   long: string
-  /** What stands behind the columns of a table. */
+  /** The text after the list of columns in CREATE TABLE. */
   table: string
   /** The clock of the database: milliseconds since 1970. */
   now: string
-  /** The bytes of the column `body`, about. */
+  /** The approximate number of bytes of the column `body`. */
   bytes: string
   /** Ends a SELECT of rows that no other transaction may change until this one ends. */
   locking: string
-  /** Stands for a parameter. @param index from 1 */
+  /** The text of a parameter in a statement. @param index from 1 */
   parameter(index: number): string
 }
 
@@ -42,7 +42,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     integer: 'integer',
     long: 'bigint',
     table: '',
-    // now() is when the transaction began.
+    // now() would be the time at which the transaction began.
     now: 'CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)',
     bytes: 'octet_length(body)',
     locking: ' FOR UPDATE',
@@ -57,16 +57,16 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     text: 'longtext',
     integer: 'int',
     long: 'bigint',
-    // Ids are told apart by upper and lower case.
+    // Ids differ by upper and lower case.
     table: ' ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
-    // No time zone comes into this, and so no hour that a summer time repeats.
+    // No time zone is involved, so no hour is repeated when summer time ends.
     now: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000",
     bytes: 'LENGTH(body)',
     locking: ' FOR UPDATE',
     parameter: () => '?',
   },
   sqlite: {
-    // A place must never come again: a relay may remove rows that it read a while ago.
+    // A place must never be used twice: a relay may remove rows that it read a while ago.
     place: 'INTEGER PRIMARY KEY AUTOINCREMENT',
     id: 'TEXT',
     name: 'TEXT',
@@ -78,7 +78,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     table: '',
     now: "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
     bytes: 'length(body)',
-    // One transaction writes at a time, and none that has read before another wrote.
+    // Only one transaction writes at a time, and none that has read before another wrote.
     locking: '',
     parameter: () => '?',
   },

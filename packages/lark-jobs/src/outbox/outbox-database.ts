@@ -1,5 +1,6 @@
 /**
- * The database of the application, as the configuration reaches it: a function that runs one statement.
+ * The database of the application, as the configuration gives access to it: a function that runs one
+ * statement.
  */
 import { JobsError } from '../model/errors.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
@@ -8,7 +9,7 @@ import type { Dialect } from './dialect.ts'
 import { type Columns, rowsOf } from './rows.ts'
 import { isTableMissing, OUTBOX, OUTBOX_VERSION, type OutboxStatement, OutboxTable } from './table.ts'
 
-/** Milliseconds. A connection that is dead may never say so. */
+/** Milliseconds. A dead connection may never report an error. */
 const PATIENCE = 30_000
 
 /** Runs a statement with its parameters, outside of any transaction. */
@@ -22,7 +23,7 @@ export interface ConfiguredOutbox {
   for: Dialect
   execute: OutboxExecute
   listen: OutboxListen | undefined
-  /** Tells the outboxes of several databases apart that feed one store. */
+  /** Distinguishes the outboxes of several databases that feed one store. */
   name: string
 }
 
@@ -42,7 +43,9 @@ export class OutboxDatabase {
     this.#execute = execute
   }
 
-  /** @returns the rows; none for a statement that returns none @throws OUTBOX_AWAY, OUTBOX_NO_TABLE */
+  /**
+   * @returns the rows; an empty list for a statement that returns none @throws OUTBOX_AWAY, OUTBOX_NO_TABLE
+   */
   async run({ sql, parameters }: OutboxStatement): Promise<readonly Columns[]> {
     try {
       const answer = Promise.resolve(this.#execute(sql, parameters))
@@ -52,13 +55,15 @@ export class OutboxDatabase {
     }
   }
 
-  /** `backlog`, if the tables have all columns. @throws OUTBOX_AWAY, OUTBOX_NO_TABLE */
+  /**
+   * Returns `backlog`, after checking that the tables have all columns. @throws OUTBOX_AWAY, OUTBOX_NO_TABLE
+   */
   async checked(): Promise<OutboxBacklog> {
     for (const statement of this.table.check()) await this.run(statement)
     return this.backlog()
   }
 
-  /** How many rows wait, how many cannot become jobs, and how old the oldest is that waits. */
+  /** How many rows wait, how many cannot become jobs, and the age of the oldest waiting row. */
   async backlog(): Promise<OutboxBacklog> {
     const [row = {}] = await this.run(this.table.backlog())
     const { waiting, marked, age } = row
@@ -66,7 +71,7 @@ export class OutboxDatabase {
   }
 }
 
-/** The rows of an outbox. `age`: milliseconds, of the oldest that waits; 0 if none does. */
+/** The rows of an outbox. `age`: milliseconds, of the oldest waiting row; 0 if no row waits. */
 export interface OutboxBacklog {
   waiting: number
   /** Rows that cannot become jobs. */

@@ -25,11 +25,11 @@ export interface RelayOptions {
   store: Store
   sender: JobSender
   flows: FlowBook
-  /** By queue. A queue that is not configured here has one partition. */
+  /** The number of partitions, by queue. A queue that is not configured here has one partition. */
   partitions: ReadonlyMap<string, number>
 }
 
-/** What was in a lot. `bad`: the rows that were marked, and why. */
+/** What was in a lot. `bad`: the rows that were marked, with the reasons. */
 export interface RelayedLot {
   count: number
   bad: { row: OutboxRow; why: string }[]
@@ -54,7 +54,7 @@ export class Relay {
     const rows = (await database.run(database.table.take())).map(decode)
     if (rows.length === 0) return { count: 0, bad: [] }
     const bad: RelayedLot['bad'] = []
-    // It may quote a body, and PostgreSQL keeps no text with a NUL.
+    // The reason may quote a body, and PostgreSQL accepts no text with a NUL character.
     const marks = (row: OutboxRow, why: string) => bad.push({ row, why: visible(why).slice(0, LONGEST) })
     for (const row of rows) if (row.work === undefined) marks(row, row.flaw ?? 'it has no work')
     await this.#sendJobs(this.#jobsOf(rows), marks)
@@ -69,7 +69,7 @@ export class Relay {
   }
 
   #jobsOf(rows: readonly OutboxRow[]): RowJob[] {
-    // Jobs with one object travel together.
+    // Jobs that share one such object are sent in one call.
     const keeps = new Map<string, Keep>()
     return rows.flatMap((row) => {
       if (row.work?.kind !== 'job') return []
@@ -77,7 +77,7 @@ export class Relay {
       const text = JSON.stringify(keep ?? {})
       const known = keeps.get(text) ?? { ...keep, relayed: true as const }
       keeps.set(text, known)
-      // It counts from the dispatch.
+      // The delay counts from the dispatch.
       const left = delay === undefined ? undefined : Math.max(0, delay - row.age)
       const job: NewJob = { ...rest, keep: known, ...defined({ delay: left || undefined }) }
       const partition = partitionWith(placeNameOf(job) ?? job.id, row.queue, this.#options.partitions)
@@ -93,7 +93,7 @@ export class Relay {
           await this.#send(partition, some, marks)
         } catch (error) {
           if (isResendable(error)) throw error
-          // The store refuses one of them: sent one by one, the others are queued.
+          // The store refuses one of them. They are sent one by one, so that the others are queued.
           for (const each of some) await this.#send(partition, [each], marks).catch(sparing(each.row, marks))
         }
       }),
@@ -115,7 +115,7 @@ export class Relay {
       const answer = answers[i]!
       if (typeof answer === 'string') continue
       if (answer.kind === 'refused') marks(row, 'its priority is refused: too many others are in use')
-      // Under an id that is taken, people find the job that has it.
+      // If the id is taken, people find the other job under it, so no rejected job is kept.
       else if (!('reason' in answer) || answer.reason !== 'exists') rejected.push([row, job, answer])
     }
     if (rejected.length === 0) return
@@ -135,7 +135,7 @@ export class Relay {
   }
 }
 
-/** Marks a row that the store refuses for good. @throws errors that pass */
+/** Marks a row that the store refuses for good. @throws errors that may pass */
 function sparing(row: OutboxRow, marks: (row: OutboxRow, why: string) => void) {
   return (error: unknown) => {
     if (isResendable(error)) throw error
@@ -147,7 +147,7 @@ function placesOf(rows: readonly OutboxRow[]): string[] {
   return rows.map(({ place }) => place)
 }
 
-/** What is kept of a job that the store did not take, so that people find it under its id. */
+/** The record of a job that the store did not take, so that people find it under its id. */
 function rejection(
   partition: string,
   now: number,

@@ -1,8 +1,8 @@
 /**
- * A row of the outbox: a job, or a flow, that is queued when the transaction of the application has
- * committed. It has all that a store needs, so that neither the class nor the process that wrote it is needed
- * any more. A store in the same database can take it over with one statement: the columns `id` and `queue`,
- * and in the body what a store calls by these names.
+ * A row of the outbox: a job or a flow that is queued after the transaction of the application has committed.
+ * It has all that a store needs, so neither the class nor the process that wrote it is needed any more. A
+ * store in the same database can take the row over with one statement, because the columns `id` and `queue`
+ * and the fields of the body have the names that a store uses.
  *
  *   form   says how the body is written. 1: JSON. Another number is of a later version of Lark, or of a body
  *          that is encrypted; it is kept, and counted as one that this version cannot read
@@ -33,29 +33,29 @@ export interface NewRow {
 
 /** A flow on its way into a store. */
 export interface NewFlow {
-  /** The partition that keeps it. */
+  /** The partition of the flow. */
   home: string
   definition: FlowDefinition
   /** The jobs of a batch. */
   members?: FlowJob[]
 }
 
-/** What a row is to become. */
+/** The job or flow that a row will become. */
 export type RowWork = { kind: 'job'; job: NewJob } | { kind: 'flow'; flow: NewFlow }
 
 /** A row that was read. */
 export interface OutboxRow {
-  /** An integer, as text: its order, and its name in the table. */
+  /** An integer, as text: it gives the order of the rows, and identifies a row in its table. */
   place: string
-  /** Of the job, or of the flow. */
+  /** The id of the job or of the flow. */
   id: string
   queue: string
-  /** Milliseconds since it was written, by the clock of the database. */
+  /** Milliseconds since the row was written, by the clock of the database. */
   age: number
   tries: number
-  /** Why it cannot become a job, if the relay has marked it. */
+  /** Why the row cannot become a job, if the relay has marked it. */
   error?: string
-  /** Undefined: this version cannot read it, and `flaw` says why. */
+  /** Undefined: this version cannot read the row, and `flaw` says why. */
   work?: RowWork
   flaw?: string
 }
@@ -80,7 +80,9 @@ export function tooLargeInTransaction(id: string, bytes: number): JobsError {
   })
 }
 
-/** Reads what a driver returned for a row of the table. It never throws: a bad row has a flaw. */
+/**
+ * Reads a row of the table as a driver returned it. It never throws: a row that cannot be read has a `flaw`.
+ */
 export function decode(columns: Readonly<Record<string, unknown>>): OutboxRow {
   const { place, id, queue, form, kind, body, age, tries, error } = columns
   const row: OutboxRow = {
@@ -124,7 +126,10 @@ const maybe =
   (value) =>
     value === undefined || check(value)
 
-/** The fields of the body of a job. A field that is not here is of a later version, and would be lost. */
+/**
+ * The fields in the body of a job. A field that is not listed here is from a later version, and would be
+ * lost.
+ */
 const jobFields: Record<Exclude<keyof NewJob, 'id'>, FieldCheck> = {
   key: (value) => text(value) && value !== '',
   payload: text,

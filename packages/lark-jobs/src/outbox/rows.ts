@@ -1,12 +1,12 @@
 /**
- * The rows that a database client has answered. Each client answers in its own way; this is what they have in
- * common.
+ * The rows in the answer of a database client. Each client has its own form of answers; this file knows all
+ * of them.
  */
 
 export type Columns = Readonly<Record<string, unknown>>
 
 /**
- * The rows in what a client answered: a list (postgres.js, better-sqlite3, Drizzle, Prisma), a list in a list
+ * The rows in the answer of a client: a list (postgres.js, better-sqlite3, Drizzle, Prisma), a list in a list
  * (mysql2, Sequelize), or an object with `rows` (pg, libsql, Kysely).
  */
 export function rowsOf(answer: unknown): readonly Columns[] {
@@ -15,7 +15,7 @@ export function rowsOf(answer: unknown): readonly Columns[] {
   return Array.isArray(rows) ? rows : []
 }
 
-/** What clients say in their answers to an INSERT, UPDATE or DELETE. */
+/** The fields with which clients report how many rows an INSERT, UPDATE or DELETE has changed. */
 const counts = [
   'rowCount',
   'affectedRows',
@@ -25,7 +25,10 @@ const counts = [
   'numDeletedRows',
 ]
 
-/** Whether a value is what a client answered to a statement that gives no rows, and not only data. */
+/**
+ * Whether a value is only a client's answer to a statement that returns no rows, and not data of the
+ * application.
+ */
 export function isAnswer(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0 && isAnswer(value[0])
   if (Object(value) !== value || Object.getPrototypeOf(value) === Object.prototype) return false

@@ -2,14 +2,14 @@
  * The records of `this.stepIn()`: rows of `lark_steps`, each written in the transaction of its step
  * (`step/in-database.ts`).
  *
- *   form    1: the step has committed, and `result` has what it resulted in, as a journal has it
+ *   form    1: the step has committed, and `result` is its result, as in a journal
  *           2: the step was undone, or was to be undone and never committed
  *
- * The first run of a job asks nothing: it has one INSERT more than the application's own transaction. A row
- * is needed until the store has the result, and as long as a run may be frozen that has lost its lease. So it
- * is removed by its age alone, by who writes others: a process that writes its first row, and then every
- * 500th, removes up to 1,000 old ones, so a table is as large as what is written in 30 days. Failed jobs are
- * kept as long, unless the configuration says otherwise, and may be retried.
+ * The first run of a job reads nothing: it only adds one INSERT to the application's own transaction. A row
+ * is needed until the store has the result, and as long as a run that has lost its lease may be frozen. So
+ * rows are removed by age alone, by the processes that write: with its first row, and with every 500th after
+ * it, a process removes up to 1,000 old rows. So the table holds about 30 days of rows. Failed jobs are kept
+ * for the same time by default, and may be retried.
  */
 import { JobsError } from '../model/errors.ts'
 import type { StepDatabase, StepRow } from '../step/in-database.ts'
@@ -24,7 +24,7 @@ const UNDONE = 2
 
 /** Milliseconds for which rows are kept. */
 const KEPT = 30 * 86_400_000
-/** A process removes old rows once in so many that it writes, and so many at a time. */
+/** How many rows a process writes between two removals of old rows, of at most `MOST` rows each. */
 const ROUND = 500
 const MOST = 1_000
 
@@ -32,7 +32,7 @@ const MOST = 1_000
 const written = new WeakMap<object, number>()
 
 /**
- * @param mayBeStub whether the functions may be given what cannot open a transaction, as it is
+ * @param mayBeStub whether a value that cannot open a transaction is passed to the functions as it is
  * @throws STEP_INVALID
  */
 export function stepDatabase<Tx>(db: unknown, mayBeStub: boolean): StepDatabase<Tx> {
@@ -85,7 +85,7 @@ class InDatabase<Tx> implements StepDatabase<Tx> {
           : next(handle.select(table.findStep(row)), ([found]) => (found ? recorded(row, found) : commit()))
       })
     } catch (error) {
-      // Another run has committed it meanwhile; or this one has, and the answer was lost.
+      // Another run has committed the step meanwhile. Or this run has, and the answer was lost.
       const kept = row && (await this.#find(row))
       if (kept === undefined) throw failure(error)
       return recorded(row!, kept)
@@ -126,7 +126,7 @@ class InDatabase<Tx> implements StepDatabase<Tx> {
     }
   }
 
-  /** What is not removed now is removed another time. */
+  /** Rows that are not removed now are removed another time. */
   async #removeOld(): Promise<void> {
     const count = written.get(this.#db) ?? 0
     written.set(this.#db, count + 1)
@@ -146,9 +146,9 @@ function recorded({ step }: StepRow, { form, result }: Columns): string {
 }
 
 /**
- * What a function has given in a transaction.
+ * The result of a function in a transaction.
  *
- * @throws STEP_INVALID if the database runs statements at once, and this is to come
+ * @throws STEP_INVALID if the result is a promise and the database runs statements synchronously
  */
 function checked<T>({ isSync }: Opener, given: T): T {
   if (!isSync || !isPromise(given)) return given

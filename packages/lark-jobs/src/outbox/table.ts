@@ -3,10 +3,11 @@
  * transaction of the application, and the relay of a worker puts the jobs of committed rows into the store.
  * This file has all the SQL, for each dialect.
  *
- * A row is removed by its place when its job is in the store, so a row is never skipped: places are given
- * when a row is written, and a transaction that commits late makes small ones visible after larger ones.
- * Nothing is locked while the store is asked, and no transaction of a relay is open: one relay works at a
- * time, and if there are two for a moment, both put in the same ids.
+ * When the job of a row is in the store, that row is removed by its place. The relay does not remember up to
+ * which place it has read, because it would skip rows: a place is given when a row is written, so a
+ * transaction that commits late makes smaller places visible after larger ones. While the relay calls the
+ * store, it holds no lock and no open transaction. Only one relay works at a time; if there are two for a
+ * moment, both put in the same ids.
  *
  * A change of this layout only adds columns that have a default: then rows of earlier versions of Lark can be
  * written and read beside it.
@@ -17,18 +18,18 @@ import { type Dialect, dialectWords } from './dialect.ts'
 import type { NewRow } from './row.ts'
 
 export const OUTBOX = 'lark_outbox'
-/** What `this.stepIn()` has recorded (`step-in.ts`). */
+/** The table of what `this.stepIn()` has recorded (`step-in.ts`). */
 export const OUTBOX_STEPS = 'lark_steps'
 
 /** The version of the tables: they have at least the columns that `check` asks for. */
 export const OUTBOX_VERSION = 1
 
-/** Rows of one INSERT, and of one lot of the relay. */
+/** The most rows of one INSERT, and of one lot of the relay. */
 export const LOT = 1_000
-/** Bytes of bodies after which a lot takes no further row. */
+/** A lot takes no further row once its bodies have this many bytes. */
 export const LOT_BYTES = 4_194_304
 
-/** What is sent to the database. Texts and numbers are all that a driver must know. */
+/** A statement for the database. Its parameters are texts and numbers, which every driver accepts. */
 export interface OutboxStatement {
   sql: string
   parameters: readonly (string | number | null)[]
@@ -43,7 +44,10 @@ export class OutboxTable {
     this.#words = dialectWords[dialect]
   }
 
-  /** What creates the tables, for the migrations of the application. They may exist already. */
+  /**
+   * The statements that create the tables, for the migrations of the application. The tables may exist
+   * already.
+   */
   create(): string[] {
     const { place, id, name, job, step, text, integer, long, table } = this.#words
     const isMysql = this.dialect === 'mysql'
@@ -72,7 +76,7 @@ export class OutboxTable {
     ]
   }
 
-  /** Fails if the tables are missing, or are of an earlier version. Nothing is read. */
+  /** Fails if the tables are missing or have an earlier version. Reads no rows. */
   check(): OutboxStatement[] {
     return [
       `SELECT place, id, queue, form, kind, body, written, tries, error FROM ${OUTBOX} WHERE 1 = 0`,
@@ -107,36 +111,41 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
     return plain(`DELETE FROM ${OUTBOX} WHERE place IN (${listOf(places)})`)
   }
 
-  /** Keeps rows that cannot become jobs: the relay takes them no more. @param error for people */
+  /** Keeps rows that cannot become jobs: the relay does not take them again. @param error for people */
   mark(places: readonly string[], error: string): OutboxStatement {
     const sql = `UPDATE ${OUTBOX} SET error = ${this.#words.parameter(1)}, tries = tries + 1 WHERE place IN (${listOf(places)})`
     return { sql, parameters: [error] }
   }
 
-  /** Lets the relay take rows again that it had marked. @param ids of jobs; undefined: of all of them */
+  /** Lets the relay take marked rows again. @param ids of jobs; undefined: all marked rows */
   retry(ids?: readonly string[]): OutboxStatement {
     return this.#ofMarked(`UPDATE ${OUTBOX} SET error = NULL`, ids)
   }
 
-  /** One row: `count` is how many rows `retry` would change. What an UPDATE returns differs by client. */
+  /**
+   * One row: `count` is how many rows `retry` would change. It is asked separately, because clients differ in
+   * what an UPDATE returns.
+   */
   countMarked(ids?: readonly string[]): OutboxStatement {
     return this.#ofMarked(`SELECT COUNT(*) AS count FROM ${OUTBOX}`, ids)
   }
 
-  /** One row: `waiting` and `marked` are counts, `age` is that of the oldest waiting row, in milliseconds. */
+  /**
+   * One row: `waiting` and `marked` are counts; `age` is the age of the oldest waiting row, in milliseconds.
+   */
   backlog(): OutboxStatement {
     return plain(
       `SELECT COUNT(*) - COUNT(error) AS waiting, COUNT(error) AS marked, ${this.#words.now} - MIN(CASE WHEN error IS NULL THEN written END) AS age FROM ${OUTBOX}`,
     )
   }
 
-  /** The rows of a job: several if its id was chosen by the application, and written twice. */
+  /** The rows of a job. There are several if the application chose its id and dispatched it twice. */
   find(id: string): OutboxStatement {
     const sql = `SELECT ${this.#row()} FROM ${OUTBOX} WHERE id = ${this.#words.parameter(1)} ORDER BY place`
     return { sql, parameters: [id] }
   }
 
-  /** A page for people. @param after the place of the last row of the page before */
+  /** One page of rows, for people. @param after the place of the last row of the page before */
   list(most: number, { marked = false, after }: { marked?: boolean; after?: string } = {}): OutboxStatement {
     const where = [marked && 'error IS NOT NULL', after !== undefined && `place > ${listOf([after])}`]
     const all = where.filter((each) => each !== false).join(' AND ') || '1 = 1'
@@ -144,9 +153,9 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
   }
 
   /**
-   * What is recorded of a step, if anything is.
+   * The record of a step, if there is one.
    *
-   * @param isToChange whether the transaction goes on to change it
+   * @param isToChange whether the transaction will change it
    */
   findStep({ job, step }: StepRow, isToChange = false): OutboxStatement {
     const { locking, parameter } = this.#words
@@ -154,7 +163,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
     return { sql: `${sql}${isToChange ? locking : ''}`, parameters: [job, step] }
   }
 
-  /** Fails if something is recorded of the step. */
+  /** Fails if there is a record of the step. */
   insertStep({ job, step }: StepRow, form: number, result: string): OutboxStatement {
     const { now, parameter } = this.#words
     const values = `${parameter(1)}, ${parameter(2)}, ${form}, ${parameter(3)}, ${now}`
@@ -170,7 +179,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
 
   /** @param age milliseconds */
   removeOldSteps(age: number, most: number): OutboxStatement {
-    // PostgreSQL uses no index for what may differ from row to row, as its clock may.
+    // PostgreSQL uses no index for an expression that may change from row to row, such as its clock.
     const old = `written < (SELECT ${this.#words.now}) - ${age} ORDER BY written LIMIT ${most}`
     if (this.dialect === 'mysql') return plain(`DELETE FROM ${OUTBOX_STEPS} WHERE ${old}`)
     return plain(
@@ -198,28 +207,31 @@ function plain(sql: string): OutboxStatement {
   return { sql, parameters: [] }
 }
 
-/** Whether a value is the place of a row. */
+/** Whether a value can be the place of a row. */
 export function isPlace(value: unknown): boolean {
   return typeof value === 'string' && /^\d{1,19}$/.test(value)
 }
 
-/** Places are written into the statement: a list as a parameter is different with each driver. */
+/**
+ * Places are written into the text of the statement, because each driver takes a list as a parameter in
+ * another way.
+ */
 function listOf(places: readonly string[]): string {
   const wrong = places.find((place) => !isPlace(place))
   if (wrong !== undefined) throw new TypeError(`${wrong} is not the place of a row`)
   return places.join(', ')
 }
 
-/** What databases and clients say if a table, or a column, is not there. */
+/** The errors of databases and clients if a table or a column is missing. */
 const missing =
   /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such (table|column)|has no column|TableDoesNotExist|ColumnNotFound/
-/** How deep clients wrap the error of a database. */
+/** How many causes deep clients wrap the error of a database. */
 const DEPTH = 5
 
 /**
- * Whether a statement failed because the table is not there, or not all of its columns are.
+ * Whether a statement failed because the table or one of its columns is missing.
  *
- * @param table the name of a table, if it may have been one of the application
+ * @param table the name of a table, if the missing table might be one of the application
  */
 export function isTableMissing(error: unknown, table = ''): boolean {
   const said = saidBy(error)

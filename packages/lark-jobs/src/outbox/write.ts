@@ -1,6 +1,6 @@
 /**
- * Writes rows into the outbox, in the transaction of the application. Nothing is read back: the ids are made
- * here, because what a database returns differs from driver to driver.
+ * Writes rows into the outbox, in the transaction of the application. Nothing is read back. The ids are made
+ * here, because drivers differ in what they return.
  */
 import { JobsError } from '../model/errors.ts'
 import { textOf } from '../words/thrown.ts'
@@ -9,8 +9,8 @@ import type { NewRow } from './row.ts'
 import { isTableMissing, LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
 
 /**
- * A handle that runs statements at once has written the rows when this returns its promise: the function that
- * `db.transaction()` of SQLite is given cannot await anything.
+ * A handle that runs statements synchronously has written the rows when this function returns its promise.
+ * Otherwise it could not be used in `db.transaction()` of SQLite, whose function cannot await anything.
  *
  * @throws OUTBOX_NO_TABLE, OUTBOX_REFUSED
  */
