@@ -1,6 +1,6 @@
 /**
  * An isolated process, seen from inside (`isolated-process.ts` is the worker's side). It loads the isolated
- * classes, and runs `handle` of one job at a time.
+ * classes, and runs the `handle` of one job at a time.
  */
 import { writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
@@ -24,17 +24,17 @@ import { crossed, revived } from './crossed-error.ts'
 import { killGroup } from './guard.ts'
 import { type CrossedUndone, type HandlerEnd, larkMessage, type Order, type Report } from './messages.ts'
 
-/** Milliseconds for what `boot` has started, and for the store, to be closed. */
+/** Milliseconds for closing the store and everything that `boot` has started. */
 const LAST_WORDS = 2_000
-/** The nice value: what may be killed has a lower priority than the worker. */
+/** The nice value: a process that may be killed has a lower priority than the worker. */
 const NICE = 10
 
-/** What a process needs of the rest of the package. */
+/** What a process needs from the rest of the package. */
 export interface Host {
   /** The instance of `Jobs` that the jobs of the process belong to. */
   readonly owner: object
   configure(config: object): void
-  /** What the configuration says of jobs that are made, and of what is started before. */
+  /** The configuration's functions for making jobs, and for what must start before the first job. */
   settings(): Promise<{ make: Make | undefined; boot: (() => unknown) | undefined }>
   close(): Promise<void>
 }
@@ -52,20 +52,21 @@ export class IsolatedChild implements RunEnvironment {
   readonly #guard: Thread
   readonly #classes = new Map<string, JobClass>()
   #shutDown: unknown
-  /** The run of the job that it has, and its number. */
+  /** The run of the current job, and its number. */
   #execution: Execution | undefined
   #run = 0
-  /** The store's clock when the job began, and that of the process. */
+  /** The store's clock when the job began, and the clock of the process at the same time. */
   #now = 0
   #began = 0
-  /** Waits for more of the journal. */
+  /** Called with more of the journal. */
   #asked: ((order: Order & { kind: 'journal' }) => void) | undefined
 
-  /** @param guard the file of the thread that guards it */
+  /** @param guard the file of the guard thread */
   constructor(host: Host, guard: string) {
     this.#host = host
     this.owner = host.owner
-    // On Linux a priority is that of a thread: the guard goes before a main thread that spins.
+    // On Linux each thread has its own priority: the guard thread must run even if the main thread is in a
+    // busy loop.
     this.#guard = new Thread(guard, { execArgv: [] })
     this.#guard.unref()
     this.#guard.once('online', yieldToOthers)
@@ -74,7 +75,7 @@ export class IsolatedChild implements RunEnvironment {
       if (order !== undefined) this.#obey(order)
     })
     process.on('disconnect', killGroup)
-    // A Ctrl-C in the terminal reaches the worker, which decides.
+    // A Ctrl-C in the terminal also reaches the worker, which decides what happens.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
     process.on('unhandledRejection', (reason) => {
       const text = `A promise was rejected, and nobody handled it: ${wholeTextOf(reason)}`
@@ -94,7 +95,7 @@ export class IsolatedChild implements RunEnvironment {
   }
 
   records(execution: Execution): void {
-    // As in a worker: what ends in one tick travels together.
+    // As in a worker: what ends in one tick is sent together.
     setImmediate(() => {
       if (execution !== this.#execution) return
       const taken = execution.stepsIfAny!.take()
@@ -199,7 +200,7 @@ export class IsolatedChild implements RunEnvironment {
     }
   }
 
-  /** @param thrown what the handler threw */
+  /** @param thrown the error of the handler */
   #end(execution: Execution, ended: HandlerEnd, thrown: unknown): void {
     if (execution !== this.#execution) return
     this.#execution = undefined
@@ -223,14 +224,15 @@ export class IsolatedChild implements RunEnvironment {
   }
 }
 
-/** Honest work of the machine goes first. */
+/** Lets other work of the machine run first. */
 function yieldToOthers(): void {
   setPriority(NICE)
   try {
-    // On Linux it counts only within a session, which this process has for itself: `sched(7)`, "autogroup".
+    // On Linux the nice value only counts within a session, and this process has its own: `sched(7)`,
+    // "autogroup".
     if (process.platform === 'linux') writeFileSync('/proc/self/autogroup', String(NICE))
   } catch {
-    // The system has no such groups, or is asked too often.
+    // The system has no such groups, or was asked too often.
   }
 }
 

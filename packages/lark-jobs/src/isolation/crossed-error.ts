@@ -1,7 +1,7 @@
 /**
- * Errors on their way from one process to another. What arrives has the name, the message, the code, the
- * stack, the causes and the fields of what was thrown. It is no instance of its class, except an error of
- * Lark.
+ * Errors on their way from one process to another. The error that arrives has the name, message, code, stack,
+ * causes and fields of the one that was thrown. It is not an instance of the same class, except for an error
+ * of Lark.
  */
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import type { KeptError } from '../model/record.ts'
@@ -9,12 +9,12 @@ import { jobError, restored } from '../model/run/job-error.ts'
 import { asNonRetryable, isNonRetryable } from '../model/run/non-retryable.ts'
 import { isError } from '../words/thrown.ts'
 
-/** Characters of JSON that a field of an error may have. */
+/** The most characters of JSON for one field of an error. */
 const MAX_FIELD = 4_096
 
 export interface CrossedError {
   kept: KeptError
-  /** What is no error, but was thrown. */
+  /** The thrown value, if it is not an error. */
   value?: { json: string }
   /** Its other fields, such as `status`: JSON. */
   fields: Record<string, string>
@@ -22,7 +22,7 @@ export interface CrossedError {
   isFinal: boolean
 }
 
-/** The fields that `kept` has. */
+/** The fields of an error that are in `kept`. */
 const kept = new Set(['name', 'message', 'code', 'stack', 'cause', 'errors'])
 
 export function crossed(thrown: unknown): CrossedError {
@@ -54,7 +54,7 @@ export function revived({ kept: error, value, fields, isOurs, isFinal }: Crossed
   return isFinal ? asNonRetryable(made) : made
 }
 
-/** @returns undefined if it has no JSON form, or one that is too long */
+/** @returns undefined if the value has no JSON form, or one that is too long */
 function jsonOf(read: () => unknown): string | undefined {
   try {
     const json = JSON.stringify(read())

@@ -1,17 +1,17 @@
 /**
- * The thread of an isolated process that ends it whatever the job does: a loop, a native call or
- * `Atomics.wait` holds the main thread only. It kills the process, with all that the job has started, when
- * the worker is gone, or when the process has more memory than the job may have.
+ * A thread of an isolated process that can end the process whatever the job does: a loop, a native call or
+ * `Atomics.wait` blocks only the main thread. It kills the process, with everything that the job has started,
+ * when the worker is gone, or when the process uses more memory than the job may use.
  */
 import { Socket } from 'node:net'
 import { parentPort } from 'node:worker_threads'
 
-/** The file descriptor of a pipe whose other end only the worker has: it ends when the worker does. */
+/** The file descriptor of a pipe whose other end only the worker has: it closes when the worker ends. */
 export const LIFELINE = 4
 /** Milliseconds between two looks at the memory. */
 const LOOK = 100
 
-/** Kills this process, and all that it has started: it is the first of its group. */
+/** Kills this process and everything that it has started: it leads its own process group. */
 export function killGroup(): void {
   try {
     process.kill(-process.pid, 'SIGKILL')
@@ -34,7 +34,7 @@ export function guard(): void {
       const has = process.memoryUsage.rss()
       if (has <= limit) return
       clearInterval(timer)
-      // The worker says it of the job.
+      // The worker puts this number into the error of the job.
       lifeline.write(`${has}\n`, killGroup)
     }, LOOK)
   })

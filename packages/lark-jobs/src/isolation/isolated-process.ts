@@ -3,8 +3,8 @@
  *
  *   starting → idle ⇄ busy → ended
  *
- * It has one job at a time. When the signal of the job is aborted, the process gets a grace period to end
- * it, and then it is killed, with all that the job has started.
+ * It has one job at a time. When the signal of the job is aborted, the process has a grace period for ending
+ * the job. Then it is killed, with everything that the job has started.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Duplex } from 'node:stream'
@@ -21,22 +21,22 @@ import type { RemoteRun } from './remote-run.ts'
 
 /** Milliseconds for a process to load its classes. */
 const START = 60_000
-/** Milliseconds for a process without a job to end by itself. */
+/** Milliseconds in which a process without a job must end by itself. */
 const LEAVE = 1_000
-/** Milliseconds after the end of a process within which its last output is read. */
+/** Milliseconds after the end of a process in which its last output is read. */
 const LAST_OUTPUT = 500
-/** Characters of the last output of a process. */
+/** How many characters of the last output of a process are kept. */
 const TAIL = 900
 
 export class IsolatedProcess {
   readonly startedAt = performance.now()
-  /** Since when it has no job, by `performance.now()`. */
+  /** The time at which its last job ended, by `performance.now()`. */
   idleAt = 0
   /** How many jobs it has had. */
   jobs = 0
   readonly #child: ChildProcess
   readonly #ready = new Deferred<string | undefined>()
-  /** Resolves when it can run jobs; with the reason if it cannot. */
+  /** Resolves with undefined when it can run jobs, or with the reason why it cannot. */
   readonly ready: Promise<string | undefined> = this.#ready.promise
   readonly #departed = new Deferred<void>()
   /** Resolves when it has ended. */
@@ -45,7 +45,7 @@ export class IsolatedProcess {
   #run: RemoteRun | undefined
   readonly #freed: () => void
   #timer: NodeJS.Timeout | undefined
-  /** Bytes that it had when its guard killed it. */
+  /** Bytes of memory that it had when its guard killed it. */
   #had: number | undefined
   #tail = ''
 
@@ -57,7 +57,8 @@ export class IsolatedProcess {
     child.on('message', (message) => {
       const report = larkMessage<Report>(message)
       if (report !== undefined) this.#hear(report)
-      // As without isolation, messages of a job go to the program that started this one.
+      // Without isolation, `process.send` of a job reaches the program that started this one. It does here,
+      // too.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     child.stderr?.on('data', (chunk: Buffer) => {
@@ -69,7 +70,7 @@ export class IsolatedProcess {
       this.#had = Number.parseInt(String(chunk), 10)
     })
     lifeline?.on('error', () => {})
-    // What its job has started ends with it.
+    // Everything that its job has started ends with it.
     child.once('exit', () => this.kill())
     this.#timer = setTimeout(() => this.kill(), START)
     void this.#end(child)
@@ -83,7 +84,7 @@ export class IsolatedProcess {
     return this.#run !== undefined
   }
 
-  /** Why it cannot run a class; undefined if it can. */
+  /** Why it cannot run a class; undefined if it can run it. */
   refusal(key: string): string | undefined {
     return this.#unknown[key]
   }
@@ -97,7 +98,7 @@ export class IsolatedProcess {
     run.begin((order) => this.#tell(order))
   }
 
-  /** Ends, in order if it has no job. */
+  /** Ends the process, in order if it has no job. */
   leave(): Promise<void> {
     if (this.isBusy) this.kill()
     else {
@@ -114,7 +115,7 @@ export class IsolatedProcess {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // It is no group of its own on Windows, or has just ended.
+      // On Windows it has no group of its own. Or it has just ended.
       this.#child.kill('SIGKILL')
     }
   }
@@ -188,7 +189,7 @@ export class IsolatedProcess {
       run.threw(error)
     } else {
       const { flag, text } = ended
-      // The text is kept as it came; middleware sees the value.
+      // The text is stored as it came. Middleware sees the value.
       const hasValue = text !== undefined && whyDropped(text) === undefined
       const value = hasValue ? decode(text) : flag
       if (text !== undefined) execution.crossed = { value, text }
@@ -218,7 +219,7 @@ export class IsolatedProcess {
     return this.#tail.trim()
   }
 
-  /** The error of a job whose process has ended, and not because its signal was aborted. */
+  /** The error of a job whose process has ended, unless it ended because the signal was aborted. */
   #failure({ execution, jobClass }: RemoteRun, how: string): JobsError {
     const { name } = execution
     const { memory } = jobClass.isolate!
@@ -232,12 +233,12 @@ export class IsolatedProcess {
     const error = new JobsError('PROCESS_DIED', `${name}: its process ${how} before handle() had ended`, {
       ...{ cause, hint: 'The job was alone in this process. The cause has what it printed last.' },
     })
-    // The class wants no run after a crash.
+    // The class wants no further run after a crash.
     return jobClass.maxCrashes === 1 ? asNonRetryable(error) : error
   }
 }
 
-/** What a process printed last, as the cause of an error. */
+/** The last output of a process, as the cause of an error. */
 function printed(lines: string): Error {
   const error = new Error(lines)
   error.name = 'stderr'
@@ -253,7 +254,7 @@ function ended(child: ChildProcess): Promise<string> {
     })
     child.once('exit', (code, signal) => {
       const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
-      // A process that it left behind may hold its pipes open.
+      // A process that it left behind may keep its pipes open.
       const late = setTimeout(resolve, LAST_OUTPUT, text)
       child.once('close', () => {
         clearTimeout(late)
@@ -263,22 +264,22 @@ function ended(child: ChildProcess): Promise<string> {
   })
 }
 
-/** Starts an isolated process. @param file its program */
+/** Starts an isolated process. @param file the program to run */
 export function startIsolated(file: string): ChildProcess {
   return fork(file, [], {
     execArgv: flags(process.execArgv),
-    // The faster one for large texts, and it takes certificates.
+    // Faster for large texts, and it can carry certificates.
     serialization: 'advanced',
-    // A group of its own, so that what a job has started is killed with it.
+    // Its own process group, so that everything that a job has started is killed with it.
     detached: true,
-    // The fifth is the lifeline.
+    // The fifth entry is the lifeline (`guard.ts`).
     stdio: ['ignore', 'inherit', 'pipe', 'ipc', 'pipe'],
   })
 }
 
 /**
- * The flags of Node of this process, which load what the application needs, without those that belong to its
- * own program.
+ * The Node flags of this process that load what the application needs. Flags that belong to this program only
+ * are left out.
  */
 function flags(all: readonly string[]): string[] {
   const at = all.findIndex((flag) => /^(-[ep]|-pe|--eval|--print)$/.test(flag))

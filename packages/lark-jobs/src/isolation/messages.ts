@@ -1,10 +1,10 @@
 /**
  * What a worker and an isolated process say to each other, over the IPC channel between them. A process runs
- * one job at a time, so what they say is of that job; `run` is its number, because an order may come when the
- * job has just ended.
+ * one job at a time, so messages are about that job. `run` is its number, because an order may arrive after
+ * the job has ended.
  *
- * The channel is also the application's (`process.send` of a job), so each message of ours is under the key
- * `lark`, as those of a supervisor.
+ * The application uses the same channel (`process.send` in a job), so each message of Lark is under the key
+ * `lark`, as for a supervisor.
  */
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
 import type { ClaimedJob, LogLevel, Outcome } from '../model/record.ts'
@@ -15,9 +15,9 @@ import type { CrossedError } from './crossed-error.ts'
 export interface IsolationSetting {
   /** The isolated classes, and the files that export them. */
   classes: { key: string; file: string }[]
-  /** The configuration makes jobs (`make`). */
+  /** Whether the configuration has a function that makes jobs (`make`). */
   makes: boolean
-  /** The configuration starts something before the first job (`boot`). */
+  /** Whether the configuration has a function to call before the first job (`boot`). */
   boots: boolean
   /** The configuration, if it is given in code. */
   configure?: object | undefined
@@ -35,30 +35,30 @@ export type Order =
       now: number
     }
   | { kind: 'abort'; run: number; reason: CrossedError }
-  /** The store has answered for what the steps have recorded. */
+  /** The store has answered the records of the steps. */
   | { kind: 'stored'; run: number; signals: readonly KeptSignal[]; lost?: CrossedError; known?: number }
   /** A signal has come for the job. */
   | { kind: 'signalled'; run: number }
-  /** More of the journal. */
+  /** More of the journal, as the process asked. */
   | { kind: 'journal'; run: number; journal?: Journal; error?: CrossedError }
-  /** No job runs, and the process ends. */
+  /** The process must end. It has no job. */
   | { kind: 'end' }
 
-/** What the steps of a run have left to be recorded with its end. */
+/** Records of the steps that must be stored together with the end of the run. */
 interface Rest {
   rest?: Recorded
 }
 
 /** How `handle` ended. */
 export type HandlerEnd =
-  /** `flag`: it returned true or false. `text`: JSON of the result, as it is kept. */
+  /** `flag`: it returned true or false. `text`: JSON of the result, as it is stored. */
   | ({ kind: 'returned'; flag?: boolean; text?: string } & Rest)
   | ({ kind: 'threw'; error: CrossedError; decision?: CrossedDecision } & Rest)
   | ({ kind: 'suspended'; outcome: Outcome & { kind: 'suspended' } } & Rest)
-  /** Of a run that undoes steps. */
+  /** The end of a run that undoes steps. */
   | ({ kind: 'undone'; found: CrossedUndone } & Rest)
 
-/** The job has ended its run itself, with the error that was thrown. */
+/** The job has decided about its run itself, by the error that was thrown. */
 export type CrossedDecision = WithoutError<Decision>
 type WithoutError<D> = D extends unknown ? Omit<D, 'error'> : never
 
@@ -70,13 +70,13 @@ export type CrossedUndone =
 export type Report =
   /** `unknown`: by key, why a class could not be loaded. */
   | { kind: 'ready'; unknown: Record<string, string> }
-  /** It cannot run anything, and ends. */
+  /** The process cannot run anything, and ends. */
   | { kind: 'refused'; why: string }
   | { kind: 'wrote'; level: LogLevel; text: string }
   | { kind: 'reported'; progress: string }
-  /** What the steps have recorded. `heard`: how many signals the run knows, if it asks for more. */
+  /** The records of the steps. `heard`: how many signals the run knows, if it asks for more. */
   | { kind: 'recorded'; steps?: Recorded; heard?: number }
-  /** Earlier runs of the attempt took so many milliseconds. */
+  /** Earlier runs of the attempt took that many milliseconds. */
   | { kind: 'spent'; ms: number }
   /** Asks for more of the journal. */
   | { kind: 'more'; from: number }

@@ -1,7 +1,7 @@
 /**
- * The isolated processes of a worker. A process is started before it is needed: there is one without a job,
- * as long as there may be more of them. The process that had a job last gets the next one, so that the
- * others end when they are not needed.
+ * The isolated processes of a worker. A process is started before it is needed: there is always one without a
+ * job, up to the most processes. The process that ran a job most recently gets the next one, so that the
+ * others can end when they are not needed.
  */
 import type { ChildProcess } from 'node:child_process'
 import { JobsError } from '../model/errors.ts'
@@ -16,16 +16,16 @@ import { IsolatedProcess, startIsolated } from './isolated-process.ts'
 import type { IsolationSetting } from './messages.ts'
 import { RemoteRun } from './remote-run.ts'
 
-/** Milliseconds between two looks for processes that are not needed. */
+/** Milliseconds between two looks for processes that are no longer needed. */
 const LOOK = 10_000
 
 export interface IsolationOptions {
   /** The most processes. */
   processes: number
   maxJobs?: number | undefined
-  /** Milliseconds. */
+  /** Milliseconds after which a process is replaced. */
   maxAge?: number | undefined
-  /** Milliseconds. */
+  /** Milliseconds without a job after which a process ends. */
   idle: number
   setting: IsolationSetting
   warn: (text: string) => void
@@ -35,7 +35,7 @@ export interface IsolationOptions {
 export class IsolationPool extends Part implements Isolation {
   readonly #options: IsolationOptions
   readonly #processes = new Set<IsolatedProcess>()
-  /** Those without a job; the last one had a job last. */
+  /** The processes without a job. The one that ran a job most recently is last. */
   readonly #idle: IsolatedProcess[] = []
   /** Runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
@@ -52,7 +52,7 @@ export class IsolationPool extends Part implements Isolation {
     const process = this.#idle.pop()
     if (process !== undefined) this.#begin(process, run)
     else this.#wait(run)
-    // Middleware may have taken its time.
+    // Middleware may have taken long, so the run may have been aborted already.
     if (execution.run.reason !== undefined) run.abort(execution.run.reason)
     this.#grow()
     return run.handled
@@ -68,7 +68,7 @@ export class IsolationPool extends Part implements Isolation {
     await Promise.all([...this.#processes].map((process) => process.leave()))
   }
 
-  /** The time of a job does not pass while it waits for a process. */
+  /** The timeout of a job does not run while it waits for a process. */
   #wait(run: RemoteRun): void {
     run.execution.deadline = Number.POSITIVE_INFINITY
     run.aborting = (reason) => {
@@ -93,7 +93,7 @@ export class IsolationPool extends Part implements Isolation {
     process.begin(run)
   }
 
-  /** Starts a process if none is left without a job, or the jobs that wait are more. */
+  /** Starts processes until there is one more, idle or starting, than runs that wait. */
   #grow(): void {
     const starting = [...this.#processes].filter(({ isReady }) => !isReady).length
     const wanted = this.#waiting.length + 1 - this.#idle.length - starting
@@ -116,7 +116,7 @@ export class IsolationPool extends Part implements Isolation {
     for (const run of this.#waiting.splice(0)) this.#refuse(run, why)
   }
 
-  /** A process has no job. */
+  /** A process has ended its job. */
   #freed(process: IsolatedProcess): void {
     const { maxJobs = Number.POSITIVE_INFINITY } = this.#options
     if (this.isStopped) return
@@ -134,11 +134,11 @@ export class IsolationPool extends Part implements Isolation {
     this.#processes.delete(process)
     const at = this.#idle.indexOf(process)
     if (at >= 0) this.#idle.splice(at, 1)
-    // One that could not start is not tried again before there is a job for it.
+    // A process that could not start is not started again until a job needs it.
     if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
   }
 
-  /** It has had a job, however long its start has taken. */
+  /** Whether a process is too old. It must have had a job, however long it took to start. */
   #isOld({ jobs, startedAt }: IsolatedProcess): boolean {
     return jobs > 0 && performance.now() - startedAt >= (this.#options.maxAge ?? Number.POSITIVE_INFINITY)
   }
@@ -154,7 +154,7 @@ export class IsolationPool extends Part implements Isolation {
     }
   }
 
-  /** No process can run the job: it is put back, as a job that no worker knows. */
+  /** No process can run the job: it is put back, like a job whose class no worker knows. */
   #refuse(run: RemoteRun, why: string): void {
     const { execution } = run
     const error = new JobsError('PROCESS_DIED', `${execution.name}: ${why}`)
@@ -166,7 +166,7 @@ export class IsolationPool extends Part implements Isolation {
 /**
  * The pool of a worker that has isolated classes.
  *
- * @param registry of the worker
+ * @param registry the classes of the worker
  * @throws JOB_INVALID for a class that no file exports
  */
 export function isolationOf(

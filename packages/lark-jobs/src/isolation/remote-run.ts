@@ -1,6 +1,6 @@
 /**
- * The run of a job whose `handle` is in an isolated process: where the worker finds the steps of the run, and
- * what waits for its end.
+ * The run of a job whose `handle` is in an isolated process: the worker finds the records of its steps here,
+ * and waits here for its end.
  *
  *   waiting for a process → running → ended
  */
@@ -17,7 +17,7 @@ import type { Order } from './messages.ts'
 
 let runs = 0
 
-/** What is on its way to the store. */
+/** Records that are on their way to the store. */
 interface TakenSteps {
   steps?: Recorded
   heard?: number
@@ -28,15 +28,15 @@ export class RemoteRun implements StepsOfRun {
   readonly execution: Execution
   readonly jobClass: JobClass
   readonly #handled = new Deferred<unknown>()
-  /** How `handle` ends. */
+  /** Resolves or rejects as `handle` does. */
   readonly handled: Promise<unknown> = this.#handled.promise
   readonly #undone = new Deferred<UndoneSteps>()
-  /** Tells its process; undefined while it has none. */
+  /** Sends an order to the process of the run; undefined while it has none. */
   #tell: ((order: Order) => void) | undefined
   /** Called when the signal is aborted. */
   aborting: (reason: unknown) => void = () => {}
   hasUndos = false
-  /** The process says it itself. */
+  /** The process checks this itself. */
   readonly notAwaited = undefined
   #waiting: TakenSteps = {}
   #sent: TakenSteps | undefined
@@ -48,7 +48,7 @@ export class RemoteRun implements StepsOfRun {
     this.jobClass = jobClass
   }
 
-  /** It has a process. */
+  /** A process has been found for the run. */
   begin(tell: (order: Order) => void): void {
     const { job, claimer, environment } = this.execution
     const { partition, queue } = claimer
@@ -71,21 +71,21 @@ export class RemoteRun implements StepsOfRun {
     this.#undone.resolve(found)
   }
 
-  /** Its steps have recorded something. */
+  /** The steps of the run have recorded something. */
   recorded(taken: TakenSteps): void {
     this.hasUndos ||= taken.steps?.hasUndos === true
     this.#waiting = { ...this.#waiting, ...taken }
     this.execution.environment.records?.(this.execution)
   }
 
-  /** @param rest what the steps have left */
+  /** @param rest the last records of the steps */
   ended(rest: Recorded | undefined): void {
     this.#tell = undefined
     this.aborting = () => {}
     if (rest === undefined) return
     this.hasUndos ||= rest.hasUndos === true
     this.#rest = rest
-    // The rest has it too.
+    // These records are in `rest`, too.
     this.#waiting = {}
     this.#sent = undefined
   }
@@ -105,7 +105,7 @@ export class RemoteRun implements StepsOfRun {
     this.#tell?.({ kind: 'stored', run: this.number, signals, ...told })
   }
 
-  /** The same is sent again. */
+  /** The same records are sent again. */
   unanswered(): void {
     this.#waiting = { ...this.#sent, ...this.#waiting }
     this.#sent = undefined
@@ -121,7 +121,7 @@ export class RemoteRun implements StepsOfRun {
     this.aborting(reason)
   }
 
-  /** What is to be recorded with the outcome: also what a process that was killed could not send. */
+  /** What is to be recorded with the outcome, including records that a killed process could not hand over. */
   end(): Recorded | undefined {
     return this.#rest ?? this.#sent?.steps ?? this.#waiting.steps
   }
