@@ -9,10 +9,10 @@ export type { PausedGroup } from './rules/pause.ts'
 
 export type Change =
   /**
-   * completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes
-   * reset. A unique job takes its lock again; it is refused while another job has the lock. With
-   * `unlessCompleted`, a completed job is refused: it may have completed since somebody saw that it had not.
-   * `fromStart`: what its steps have recorded is forgotten, as it always is of a completed job.
+   * completed, failed, cancelled → waiting. The job is queued now, at the end of its line, and its failures
+   * and crashes are reset. A unique job takes its lock again; it is refused while another job has the lock.
+   * With `unlessCompleted`, a completed job is refused: it may have completed after somebody saw it as not
+   * completed. `fromStart`: the records of its steps are forgotten, as they always are for a completed job.
    */
   | { kind: 'retry'; unlessCompleted?: boolean; fromStart?: boolean }
   /**
@@ -25,25 +25,30 @@ export type Change =
    *  (`versionOf`); a job that has another now is refused. */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /**
-   * Removes for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job
-   * that has not ended has none: nobody hears of its end. A flow that asks for such a member is answered
-   * `unknown`. `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing
-   * (`moved.ts`).
+   * Removes jobs for good, including records that are kept for effects (`effects.ts`). The effects of an
+   * ended job are withdrawn, and no effect is written for a job that has not ended: neither its class nor its
+   * flow is told. A flow that asks for such a member gets the answer `unknown`. `isElsewhere`: for jobs that
+   * were moved, removes what is kept here; without it, such jobs are missing (`moved.ts`).
    */
   | { kind: 'purge'; isElsewhere?: true }
-  /** failed: a member of a flow is kept as its class and queue say from now on (`retention.ts`). */
+  /**
+   * failed: a member of a flow is from now on kept for as long as its class and queue say (`retention.ts`).
+   */
   | { kind: 'unpin' }
   /** delayed → waiting. */
   | { kind: 'run-now' }
   /** waiting, delayed → delayed by `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
-  /** waiting, delayed: the job keeps its state and its place, among the jobs of its new priority. Refused if
-   *  it needs a line, and `MAX_LINES` other priorities are in use. */
+  /**
+   * waiting, delayed: the job keeps its state, and its place among the jobs of its new priority. Refused if
+   *  it needs a line, and `MAX_LINES` other priorities are in use.
+   */
   | { kind: 'prioritize'; priority: number }
   /**
-   * Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths
-   * to hide from then on; by default they stay. `whileActive`: of an active job too, whose next attempt gets
-   * it. A job whose steps have recorded something is refused, unless `force` says so.
+   * Any state but active: the payload (JSON text) is replaced, and the time is noted in the options.
+   * `redact`: the paths to hide from now on; default: unchanged. `whileActive`: the payload of an active job
+   * is replaced too, for its next attempt. A job whose steps have recorded something is refused, unless
+   * `force` is set.
    */
   | {
       kind: 'edit'
@@ -52,11 +57,9 @@ export type Change =
       whileActive?: boolean
       force?: boolean
     }
-  /**
-   * Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`.
-   */
+  /** Any state: these tags are added after its others. Refused if it would have more than `MAX_TAGS`. */
   | { kind: 'add-tags'; tags: readonly string[] }
-  /** Any state: the job has none of these tags. */
+  /** Any state: these tags are removed from the job. */
   | { kind: 'remove-tags'; tags: readonly string[] }
 
 const kinds: Record<Change['kind'], true> = {
@@ -76,7 +79,7 @@ const kinds: Record<Change['kind'], true> = {
 export const changeKinds = Object.keys(kinds) as Change['kind'][]
 
 /**
- * What tells the record of a job from what it is after it was run, queued again, or edited: `failed 3
+ * Changes when a job is run, queued again, or edited, so it tells two records of one job apart: `failed 3
  * 1767225600000`.
  */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
@@ -89,21 +92,21 @@ export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'r
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
 /**
- * What became of a job that a call puts back. `exists`: the store has a job with this id, or still keeps a
- * removed one.
+ * The result of putting one job back. `exists`: the store has a job with this id, or still keeps a removed
+ * one.
  */
 export type Restored = 'restored' | 'exists'
 
 /** The settings of a partition. The partition keeps them. */
 export interface PartitionSettings extends Paused {
   paused: boolean
-  /** Milliseconds since 1970: when the pause ends. Absent: when somebody resumes. */
+  /** Milliseconds since 1970: when the pause ends. Absent: it lasts until somebody resumes. */
   until?: number
   /** Why it is paused, for people. */
   because?: string
 }
 
-/** What a call sets. */
+/** The changes of a call. */
 export interface SettingChange {
   paused?: boolean
   /** How long it is paused, in milliseconds. Default: until somebody resumes. */
@@ -112,7 +115,7 @@ export interface SettingChange {
   because?: string | undefined
   /** The person who pauses it: at most 100 characters are kept, with the time. */
   by?: string | undefined
-  /** If it is paused for longer already, it stays so. */
+  /** A pause that already lasts longer is not shortened. */
   keepsLonger?: boolean
 }
 

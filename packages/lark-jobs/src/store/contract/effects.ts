@@ -4,40 +4,40 @@
  * **Written** with the end of the job, in the same atomic step. A job ends only once: if it is removed or
  * pruned later, this writes nothing. If it is retried by hand, its effects that are not acknowledged are
  * withdrawn, and it will end again. Removing a job that has not ended ends it as `cancelled` with the reason
- * `removed`. Then no class hears of it, but a flow does. A member that ends in the home of its flow has no
+ * `removed`. Then its flow is told, but its class is not. A member that ends in the home of its flow has no
  * effect `member`: the flow counts it in the same step (`flows.ts`).
  *
  * **Kept** until somebody acknowledges it, whatever the retention says. If retention or a person removes the
- * job before, nobody sees the job any more, and it counts no longer, but its id stays taken, and its record
- * is kept for the effect. But the flow of a member that completed needs its number only. So a store may
- * forget such a job: its id is free then, and only `fates` knows that it has ended.
+ * job before that, the job is no longer shown or counted, but its id stays taken, and its record is kept for
+ * the effect. There is one exception: of a completed member, its flow needs only the index. So a store may
+ * forget such a job. Then its id is free, and only `fates` knows that it has ended.
  *
- * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Of each
- * kind, those that are due longest come first: at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more
- * than `MAX_BYTES` of both together, of which hooks leave half to members that are due. The caller has a hook
- * for the lease that it asks for, and a member for `MEMBER_LEASE_MS`. After that, the effect is handed out
- * again. So delivery is at least once, and in any order. A call that is sent again is answered without
- * effects.
+ * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Within each
+ * kind, the effects that have been due for longest come first. An answer has at most `MAX_HOOKS` hooks and
+ * `MAX_ITEMS` members, and no more than `MAX_BYTES` of both together; hooks leave half of that to members
+ * that are due. The lease of a hook is as long as the caller asks for, the lease of a member
+ * `MEMBER_LEASE_MS`. After that, the effect is handed out again. So delivery is at least once, and in any
+ * order. If a call is sent again, its answer has no effects.
  *
- * **Acknowledged** with a later call to the same partition, by any caller. Acknowledging what is not there
- * does nothing. The end of an acknowledged member is remembered for `RESEND_MEMORY`, because the home of its
- * flow may lose what it has counted (`flows.ts`).
+ * **Acknowledged** with a later call to the same partition, by any caller. Acknowledging an effect that is
+ * not there does nothing. The end of an acknowledged member is remembered for `RESEND_MEMORY`, because a
+ * failover can make the home of its flow lose the count (`flows.ts`).
  *
- * **Rings.** A verb that writes an effect, and hands out none, rings a worker that waits in the partition; or
- * if none waits, one that holds jobs there.
+ * **Rings.** A verb that writes an effect and hands out none rings a worker that waits in the partition. If
+ * no worker waits, it rings one that holds jobs there.
  */
 import type { EffectName } from '../../model/effect.ts'
 
-/** What a call says of effects. A call without it is handed none. */
+/** What a call asks about effects. A call without it gets none. */
 export interface EffectsWanted {
   /**
-   * Milliseconds for which the caller has a hook. Absent: it is handed no hooks, only members. 0: it is
-   * handed nothing, and only acknowledges.
+   * Milliseconds: the lease of the hooks that are handed out. Absent: only members are handed out, no hooks.
+   * 0: nothing is handed out, effects are only acknowledged.
    */
   leaseMs?: number
   /**
-   * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged
-   * before others are handed out.
+   * Effects that were delivered, at most `MAX_ITEMS`. Duplicates do no harm. They are acknowledged before
+   * others are handed out.
    */
   done?: readonly EffectName[]
 }

@@ -1,6 +1,4 @@
-/**
- * What becomes of a job that is to be queued.
- */
+/** The answers for jobs that are to be queued. */
 import type { State } from '../../model/record.ts'
 
 /**
@@ -10,10 +8,10 @@ import type { State } from '../../model/record.ts'
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job.
  *             `full`: the partition is full. `exists`: the application chose the id, and a job with that id
  *             is in the way (`state`)
- *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back to its line never
- *             is
- *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what
- *             its options say of the payload (`options.ts`)
+ *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that returns to its line is
+ *             never refused for this
+ *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, with
+ *             the options that belong to it (`options.ts`)
  */
 export type Enqueued =
   | 'queued'
@@ -24,7 +22,7 @@ export type Enqueued =
   | { kind: 'refused'; reason: 'priorities' }
   | { kind: 'replaced'; by: string }
 
-/** Milliseconds for which the id of a job that came through an outbox is known after its end. */
+/** Milliseconds after the end of a job that came through an outbox for which its id is remembered. */
 export const RELAYED_MEMORY = 3_600_000
 
 /**

@@ -1,29 +1,29 @@
 /**
- * Events: how a process hears what happens to the jobs of a partition. `test/conformance/listening.ts` tests
+ * Events: how a process learns what happens to the jobs of a partition. `test/conformance/listening.ts` tests
  * what this comment says.
  *
  * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds.
- * If more than half of this time is left from an earlier call, it stays so, so that most calls write nothing.
- * From then on, each verb that changes the state of jobs writes so in the same atomic step. Nobody says that
- * a listener stops: the listening lapses. The first change after that removes all that was written. A
- * partition to which nobody listens has no trace of this, and its jobs cost what they cost without it.
+ * If more than half of the time of an earlier call is left, that is not prolonged, so most calls write
+ * nothing. While the time lasts, each verb that changes the state of jobs writes an event in the same atomic
+ * step. A listener that stops says nothing: its time runs out. The first change after that removes all
+ * events. A partition without listeners stores nothing for events, and its jobs cost nothing more.
  *
- * **Which.** A job that is `started` counts as started (`store.ts`): a prefetched job is, when an `extend`
- * names it, or when it is settled before that. A job that goes back before it has started causes no event. A
- * job that becomes due causes none, because no process moves it. Nor do retention, changes of a payload, and
- * changes of a due time.
+ * **Which.** The event `started` comes when a job counts as started (`store.ts`): for a prefetched job, when
+ * an `extend` names it, or when it is settled before that. A job that goes back before it has started causes
+ * no event. A job that becomes due causes none, because no process moves it. Retention, changes of a payload
+ * and changes of a due time cause none either.
  *
- * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`, and fewer
- * if their ids are long. A partition keeps about `EVENTS_KEPT` entries, hence about 20 MB. Their order is
- * that of the changes.
+ * **Entries.** An entry has the events of one kind from one call: at most `EVENTS_TOGETHER`, and fewer if
+ * their ids are long. A partition keeps about `EVENTS_KEPT` entries, so about 20 MB, in the order of the
+ * changes.
  *
- * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the
- * partition has no such entry, some events may be lost: they were too many, the listening had lapsed, or the
- * server has lost its last changes. Then the listening starts over, behind the last entry, and the answer
- * says so. The mark tells an entry from one that has the same number after such a loss.
+ * **Positions.** A listener goes on after a position: the number of an entry and a mark of its text. If the
+ * partition has no such entry, events may be lost: there were too many, the time of the listener had run out,
+ * or the server has lost its last changes. Then the listener starts again after the last entry, and the
+ * answer says so. After such a loss another entry may have the same number, but it has another mark.
  *
  * **Rings.** A listener is rung (`noticed` of `Store.wait`) by the first change after each of its calls. A
- * ring is only a hint, so listeners also call every `WATCH_AGAIN` or so.
+ * ring is only a hint, so listeners also call about every `WATCH_AGAIN`.
  */
 import { createHash } from 'node:crypto'
 import type { EventKind } from '../../model/event.ts'
@@ -33,8 +33,8 @@ export const EVENTS_KEPT = 10_000
 /** The most events of an entry. */
 export const EVENTS_TOGETHER = 50
 /**
- * The most bytes of the ids of an entry. As many ids of Lark as an entry may have take fewer, and each id of
- * an application takes at most a sixth.
+ * The most bytes of the ids in an entry. The ids that Lark makes always fit, and one id of an application
+ * takes at most a sixth.
  */
 export const EVENTS_BYTES = 2_000
 /** The most entries that an answer has. */
@@ -54,7 +54,8 @@ export interface Heard {
   /** Where the next call goes on. */
   position: string
   /**
-   * The partition no longer has the position of the call: events may be missing, and there are no entries.
+   * The partition no longer has the position of the call: events may be missing, and the answer has no
+   * entries.
    */
   isGap?: true
 }
@@ -85,7 +86,7 @@ function markOfText(text: string): string {
   return createHash('sha1').update(text).digest('base64url').slice(0, 8)
 }
 
-/** Tells an entry from every other one. */
+/** Distinguishes an entry from every other one. */
 export function markOf({ kind, at, ids }: EventEntry): string {
   return markOfText(entryText(kind, at, ids))
 }
@@ -94,7 +95,7 @@ function positionOf(number: number, text: string): string {
   return `${number}.${markOfText(text)}`
 }
 
-/** The number of the entry at a position; 0 if this is none. */
+/** The number of the entry at a position; 0 if the text is not a position. */
 export function numberAt(position: string): number {
   return Number.parseInt(position, 10) || 0
 }
@@ -103,7 +104,7 @@ export function numberAt(position: string): number {
  * What a store has found for a call of `listen`.
  *
  * @param first the number of the first entry
- * @param texts the entry at the position, and those behind it; without a position, the last entry
+ * @param texts the entry at the position and those after it; without a position, the last entry
  * @returns undefined if it has no entry at this position
  */
 export function readHeard(

@@ -1,49 +1,50 @@
 /**
  * The contract between the job queue and a store of flows: chains, batches, workflows. It is an interface of
- * its own, beside the job verbs (`store.ts`). `test/conformance/flows.ts`, and those beside it of nodes, of
- * members and of ends at home, test what this comment says.
+ * its own, beside the job verbs (`store.ts`). `test/conformance/flows.ts` and the files beside it about
+ * nodes, members and ends at home test what this comment says.
  *
  * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state
  * (`model/flow.ts`): it keeps both texts, a number that rises with each write, and when the flow is due next.
- * Whoever writes says which number it has read. So of several workers that advance one flow, one writes, and
- * the others learn that the flow has changed. A write may queue jobs of the home partition in the same atomic
- * step. All of this is as for schedules (`schedules.ts`).
+ * A write names the number that its writer has read. So if several workers advance one flow, one of them
+ * writes, and the others learn that the flow has changed. A write may queue jobs of the home partition in the
+ * same atomic step. Schedules work in the same way (`schedules.ts`).
  *
- * **Due.** `schedules.due` hands out the flows that are due too, under the same short lease: until it is over
- * no other call is handed them, unless they were written meanwhile. `exchange` and `survey` say when the next
+ * **Due.** `schedules.due` also hands out the flows that are due, under the same short lease: until the lease
+ * ends, no other call gets them, unless they are written meanwhile. `exchange` and `survey` say when the next
  * flow or schedule of a partition is due (`nextTick`). A write or an `apply` after which a flow is due sooner
  * than any other entry rings a waiting worker.
  *
  * **Nodes.** The end of a node (an index from `NODES` on) is news: it is kept with the flow, in the order of
- * arrival, until a write says that it was heard; and the flow is due, once its lease is over. Each index
- * counts once, whatever comes how often and in which order; but the end of a node that had ended without
- * completing, and has completed since (it was retried), replaces the one before and is news again. So a
- * delivery may be repeated, and no number has to survive a failover. Results of nodes are kept with the flow,
- * up to `MAX_RESULTS` together: of one that has no room it is kept that it was not kept (`RESULT_NOT_KEPT`).
- * What has room later is kept again.
+ * arrival, until a write says that its writer has read it; and the flow is due as soon as its lease has
+ * ended. Each index counts once, in whatever order and however often ends arrive. There is one exception: if
+ * a node had ended without completing and completes later because it was retried, the new end replaces the
+ * earlier one and is news again. So a delivery may be repeated, and no number has to survive a failover.
+ * Results of nodes are kept with the flow, up to `MAX_RESULTS` in total. In place of a result that has no
+ * room, a note is kept (`RESULT_NOT_KEPT`); a later result that has room is kept as usual.
  *
- * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has
- * ended, one for each that ended without completing, one for each that was cancelled, and how many there are
- * of each. A member counts once; but one that has counted as not completed, and has completed since (it was
- * retried), counts as completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they
- * ended. An index from `reserved` on is unknown. A member that is started again is missing again (`reopen`),
- * and of an end that was on its way meanwhile the flow knows by its `start` that it is of an earlier start.
- * The flow is due when `size` members have ended, when `alarm` members have ended without completing, and
- * when a member completes that had not. A write makes the flow due too if it sets a size or an alarm that is
- * reached already. All of this is kept until `due` hands the flow out: a write before makes it due at once;
- * and then the flow gets a new number, so that nobody writes who has read it before.
+ * **Members.** For the members of a batch (indices below `NODES`) the flow keeps one bit for each that has
+ * ended, one for each that ended without completing, one for each that was cancelled, and the three counts. A
+ * member counts once. If it had not completed and completes later because it was retried, it counts as
+ * completed. For the first `MAX_FAILURES` members that did not complete, the flow keeps how they ended. An
+ * index from `reserved` on is unknown. A member that is started again is missing again (`reopen`). If an end
+ * of its earlier start is still on its way then, the flow recognises that by its `start`. The flow is due
+ * when `size` members have ended, when `alarm` members have ended without completing, and when a member
+ * completes that had ended otherwise before. A write also makes the flow due if it sets a size or an alarm
+ * that is reached already. That the flow is due is kept until `due` hands it out: a write before that leaves
+ * it due at once. When it is handed out, it gets a new number, so that nobody can write who has read it
+ * earlier.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end
- * as `apply` does, and writes no effect (`effects.ts`). If the flow is not there, or has no such member,
- * nobody waits for the end, and nothing is kept of it. If an `exchange` makes a flow due, it says so
- * (`nextTick`); another verb, or an `exchange` that wants no jobs, rings a waiting worker. Jobs that end
+ * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,
+ * nobody waits for the end, and nothing is kept of it. If an `exchange` makes a flow due, its answer says so
+ * (`nextTick`). Any other verb, and an `exchange` that wants no jobs, rings a waiting worker. Jobs that end
  * elsewhere have an effect, which a worker brings to the home with `apply`.
  *
  * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them,
  * members that had counted are missing again. If the partition of a member lost them, the member may run
- * again, which changes nothing once it has counted. (Those that ended at home go back together with their
- * flow.) So a flow that is open, and has heard nothing for a while, asks `fates` what became of those that it
- * waits for, and applies those that have ended. What is `unknown` was lost.
+ * again, which changes nothing once it has counted. (Members that ended at home are rolled back together with
+ * their flow.) So if an open flow has had no news for a while, it asks `fates` about the members that it
+ * waits for, and applies the ends of those that have ended. A member that is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -59,11 +60,11 @@ export { NODES }
 
 /** The most members that did not complete for which a flow keeps how they ended. */
 export const MAX_FAILURES = 1_000
-/** The most news that a flow is handed out with: the others come after the next write. */
+/** The most news that are handed out with a flow. The rest comes after the next write. */
 export const MAX_NEWS = 1_000
 /**
  * The most bytes of results that a flow keeps: 6,710 for each of 10,000 nodes, or 128 of the largest results.
- * It bounds what one flow takes of the memory of a server.
+ * It limits the memory that one flow takes on a server.
  */
 export const MAX_RESULTS = 67_108_864
 /** What is kept in place of a result that has no room. */
@@ -80,13 +81,16 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   reason?: EndReason
   /** The message of the last error: at most `MAX_ERROR` characters are kept. */
   error?: string
-  /** JSON text; or why there is none, as the job says it (`whyDropped`). Kept for nodes. */
+  /**
+   * The result as JSON text; or why it was not kept, as the record of a job says it (`whyDropped`). Kept only
+   * for nodes.
+   */
   result?: string
   /** When it ended, by the clock of its partition. */
   at: number
   /**
-   * Of a member that did not complete: the `queuedAt` of its job, which tells its starts apart. Absent: the
-   * end is that of its last start.
+   * Of a member that did not complete: the `queuedAt` of its job, which distinguishes its starts. Absent: the
+   * end belongs to its last start.
    */
   start?: number
 }
@@ -100,19 +104,19 @@ export function endOf({ id, state, reason, errors, result, finishedAt, queuedAt 
   return { flow, index, state: state as MemberEnd['state'], at: finishedAt!, ...more }
 }
 
-/** The end of a node, or of one of the members that did not complete. */
+/** The end of a node, or of one of those members that did not complete. */
 export type KeptEnd = Omit<MemberEnd, 'flow' | 'start'>
 
-/** What is counted of the members of a batch. */
+/** The counts of the members of a batch. */
 export interface Crowd {
   /** How many indices are in use. */
   reserved: number
   /** How many members there are; absent while the batch fills. */
   size?: number
   completed: number
-  /** How many ended otherwise. */
+  /** How many members ended without completing. */
   failed: number
-  /** How many of these were cancelled; absent if none were. */
+  /** How many of these were cancelled; absent if none. */
   cancelled?: number
 }
 
@@ -127,7 +131,7 @@ export interface StoredFlow {
   definition: string
   /** Text of the writer. */
   state: string
-  /** The oldest news that nobody has heard, at most `MAX_NEWS`, without results. */
+  /** The oldest news that no writer has read yet, at most `MAX_NEWS`, without results. */
   news: KeptEnd[]
   crowd: Crowd
 }
@@ -136,37 +140,37 @@ export interface StoredFlow {
 export type FlowWrite = {
   id: string
   /**
-   * The number of the flow that the writer has read; 0 if there was none. If it is another by now, nothing
-   * changes.
+   * The number of the flow that the writer has read; 0 if there was no flow. If the number has changed since,
+   * nothing is written.
    */
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
   jobs?: readonly NewJob[]
 } & (
   | {
-      /** Default: as it is. */
+      /** Default: unchanged. */
       definition?: string
       state: string
       /** When the flow is due: milliseconds since 1970. Absent: only if there is news. */
       next?: number | undefined
       /**
-       * How many news the writer has read. They are not handed out again. If there are others, the flow is
-       * due at once.
+       * How many news the writer has read. They are not handed out again. If more are left, the flow is due
+       * at once.
        */
       heard?: number
-      /** Default for each: as it is. At first `reserved` is 0, and there is neither a size nor an alarm. */
+      /** Default for each: unchanged. At first `reserved` is 0, and there is no size and no alarm. */
       crowd?: { reserved?: number; size?: number; alarm?: number | undefined }
     }
-  /** Removes the flow, with all that is kept of it. */
+  /** Removes the flow with everything that is kept of it. */
   | { remove: true }
 )
 
 export interface FlowWritten {
   /** False: the flow has changed since it was read, and nothing was written. */
   isWritten: boolean
-  /** The number that the flow has since; 0 if nothing was written, or if it was removed. */
+  /** The new number of the flow; 0 if nothing was written, or if the flow was removed. */
   rev: number
-  /** What became of each job, in their order. A job with the id of another counts as queued. */
+  /** The answer for each job, in their order. A job whose id is taken counts as queued. */
   jobs: Enqueued[]
   /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
   nextTick?: number
@@ -174,9 +178,9 @@ export interface FlowWritten {
 
 export interface Applied {
   /**
-   * One for each end, in their order. `counted`: it counts now. `repeated`: it had counted before. `former`:
-   * the member is missing, because it was started again, and the end is that of an earlier start. `unknown`:
-   * there is no such flow, or it has no such member.
+   * One for each end, in their order. `counted`: the end counts now. `repeated`: it had counted before.
+   * `former`: the end is of an earlier start of a member that was started again and is missing. `unknown`:
+   * the flow does not exist, or has no such member.
    */
   verdicts: ('counted' | 'repeated' | 'former' | 'unknown')[]
   /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
@@ -195,7 +199,7 @@ export interface Flows {
   /** Reads a flow, and the time by the store's clock. */
   get(home: string, flow: string): Promise<{ at: number; found?: StoredFlow }>
 
-  /** The state of a flow alone, for who waits for its end: a definition may have megabytes. */
+  /** Only the state of a flow, for callers that wait for its end: a definition may have megabytes. */
   state(home: string, flow: string): Promise<string | undefined>
 
   /** Counts ends, at most `MAX_ITEMS` of one home and about `MAX_BYTES`. Safe to repeat. */
@@ -203,7 +207,7 @@ export interface Flows {
 
   /**
    * How nodes ended, with their results, and members among the first that did not complete. At most
-   * `MAX_ITEMS`, and about `MAX_BYTES`: what has no room is left out; ask again for these.
+   * `MAX_ITEMS`, and about `MAX_BYTES`: ends that have no room are left out and must be asked for again.
    *
    * @returns those that have ended, in the order asked
    */
@@ -232,23 +236,23 @@ export interface Flows {
   reopen(home: string, flow: string, indices: readonly number[], starts?: readonly number[]): Promise<number>
 
   /**
-   * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why
-   * and when: no errors, and `RESULT_PURGED` in place of results. Who has not ended, or is unknown, stays so.
-   * Safe to repeat.
+   * Purges the ends of nodes and members, at most `MAX_ITEMS`. Only whether, how, why and when they ended
+   * stays: errors are removed, and results become `RESULT_PURGED`. Members that have not ended or are unknown
+   * are unchanged. Safe to repeat.
    */
   purge(home: string, flow: string, indices: readonly number[]): Promise<void>
 
   /**
-   * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each
-   * id. One that was acknowledged within `RESEND_MEMORY` is remembered: of a member that completed, perhaps
-   * only that, and when.
+   * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One answer
+   * for each id. A member whose end was acknowledged within `RESEND_MEMORY` is remembered; for a completed
+   * one, perhaps only that and when it completed.
    */
   fates(partition: string, ids: readonly string[]): Promise<MemberFate[]>
 
   /**
    * The flows of a partition by page, the newest first. Without news.
    *
-   * @param before the last of the page before. If it is gone, there is nothing
+   * @param before the last flow of the page before. If it is gone, the answer is empty
    * @param count at most `MAX_ITEMS`, and about `MAX_BYTES`
    */
   list(home: string, count: number, before?: string): Promise<Omit<StoredFlow, 'news'>[]>

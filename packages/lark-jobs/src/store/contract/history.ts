@@ -1,10 +1,10 @@
 /**
  * How many jobs ended in a partition, coarser the older: by minute, by hour, and by day, in UTC.
  *
- * A settle counts in a minute only. Once in an hour its minutes are rolled up: their sum is the hour, and the
- * sum of the hours of a day is the day. A sum is written again if there is a greater one, so it does not
- * matter who rolls up, how often, or whether somebody died meanwhile. What is not rolled up yet is added up
- * here, when it is read.
+ * A settle only writes the count of its minute. Once an hour the minutes are rolled up: the sum of the
+ * minutes becomes the hour, and the sum of the hours of a day becomes the day. A greater sum replaces a
+ * smaller one, so it does not matter which process rolls up, how often, or whether it dies in between.
+ * Minutes that are not rolled up yet are added here, when the history is read.
  */
 
 import type { Minute } from './page.ts'
@@ -28,7 +28,7 @@ export interface History {
   days: Bucket[]
 }
 
-/** What a store has: the hours and days that were rolled up, and all minutes that are still there. */
+/** What a store has: the hours and days that were rolled up, and all minutes that it still keeps. */
 export interface Rolled {
   minutes: readonly Bucket[]
   hours: readonly Bucket[]
@@ -46,12 +46,12 @@ export function historyOf({ minutes, hours, days }: Rolled, now: number): Histor
   }
 }
 
-/** When the oldest bucket begins that is shown. */
+/** The beginning of the oldest bucket that is shown. */
 export function firstBucket(now: number, length: number, count: number): number {
   return now - (now % length) - (count - 1) * length
 }
 
-/** Adds up what falls into the same bucket. @param length milliseconds of a bucket */
+/** Adds up the counts of the same bucket. @param length milliseconds of a bucket */
 export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
   const sums = new Map<number, Bucket>()
   for (const bucket of buckets) {
@@ -65,7 +65,7 @@ export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
   return [...sums.values()]
 }
 
-/** The greater of two sums of one bucket: the other misses what came later, or minutes that are gone. */
+/** The greater of two sums of one bucket: the other lacks later jobs, or minutes that were removed. */
 function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
   const found = new Map(some.map((bucket) => [bucket.at, bucket]))
   for (const bucket of others) {

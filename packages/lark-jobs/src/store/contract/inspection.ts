@@ -1,7 +1,7 @@
 /**
- * What an inspection of a store finds: facts about its servers or its file, which nothing judges here.
- * Reading them changes nothing. A fact that cannot be known, for example because the user of a server may not
- * ask, is absent.
+ * The result of an inspection of a store: facts about its servers or its file, without a judgement. Reading
+ * them changes nothing. A fact that cannot be read, for example because the user of a server has no right to
+ * it, is absent.
  */
 import type { Durability } from './connection/durability.ts'
 
@@ -21,7 +21,7 @@ export interface ServersInspection {
 /** A server of Redis or Valkey that accepts writes. */
 export interface ServerFacts {
   name: string
-  /** Why it gave no answer. Then nothing else is known. */
+  /** Why it gave no answer. Then nothing else is known about it. */
   failure?: string
   software?: 'Redis' | 'Valkey'
   version?: string
@@ -44,7 +44,8 @@ export interface ServerFacts {
   /** Whether it accepts writes only while enough replicas follow. */
   needsReplicas?: boolean
   /**
-   * By how many milliseconds its clock is ahead of that of this process, and by how many this may be wrong.
+   * By how many milliseconds its clock is ahead of the clock of this process, and how wrong this number may
+   * be.
    */
   clock?: { ahead: number; within: number }
   /** The commands that Lark uses and its user may not run, in small letters. */
@@ -54,7 +55,7 @@ export interface ServerFacts {
 export interface ReplicaFacts {
   name: string
   isOnline: boolean
-  /** Milliseconds since the primary heard of it. */
+  /** Milliseconds since the primary last heard from it. */
   silence: number
   /** Bytes that it has not received. */
   behind: number
@@ -67,7 +68,7 @@ export interface FileInspection {
   file?: StoreFileFacts
   library: string
   version: string
-  /** Whether this version can lose no commits when processes write together. */
+  /** Whether this version of SQLite loses no commits when several processes write. */
   isSound: boolean
 }
 
@@ -76,13 +77,13 @@ export interface StoreFileFacts {
   journal: string
   /** Whether each commit is synced to the disk. */
   isSynced: boolean
-  /** Bytes of the file, those of them that are free for new jobs, and bytes of its write-ahead log. */
+  /** Bytes of the file, how many of them are free for new jobs, and bytes of its write-ahead log. */
   size: number
   free: number
   log: number
-  /** Free bytes of the disk, and those that dispatches leave free. */
+  /** Free bytes of the disk, and how many of them dispatches must leave free. */
   disk?: number
   reserve?: number
-  /** The kind of file system, if it is one of a network. */
+  /** The kind of file system, if it is a network file system. */
   network?: string
 }

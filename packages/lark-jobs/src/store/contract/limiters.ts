@@ -19,16 +19,17 @@
  * from a connection that was given up.
  *
  * **Lots.** A lot is the number of permits that one job needs. A holder that asks for lots of one size and
- * gets none waits for the time of a lease, or longer if a rate says so. Of all sizes that holders wait for,
- * the one that has waited longest goes first: the limiter reserves the permits of one such lot, so that
+ * gets none waits for the time of a lease, or longer if a rate says so. Among the sizes that holders wait
+ * for, the one that has waited longest goes first: the limiter reserves the permits of one such lot, so that
  * requests of other sizes cannot take them, until a lot of that size is granted to any holder. So small lots
  * cannot keep a large lot waiting for ever, nor large lots a small one. A lot that is larger than the limits
  * reserves nothing.
  *
  * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has
- * these again, if the store knows the call that granted them, and all calls of the holder since then. Of
- * grants before the end of a lease, or before a failover that lost calls, it takes none back. So however
- * often permits are granted and refunded, no more of them are used within a time than the rate allows.
+ * these again, if the store knows the call that granted them, and all calls of the holder since then. It
+ * takes none back that were granted before the end of a lease, or before a failover that lost calls. So
+ * however often permits are granted and refunded, no more of them are used within a time than the rate
+ * allows.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -49,10 +50,10 @@ export interface UnusedPermits {
 export interface PermitCall {
   holder: string
   number: number
-  /** The number of the call before this one, of this holder on this limiter. Default: nobody knows. */
+  /** The number of the holder's previous call on this limiter. Default: it is not known. */
   after?: number
   limits: Limits
-  /** How many permits it uses now. If it held more, the others are given back. */
+  /** How many permits it uses now. If it held more, the rest are given back. */
   held: number
   /**
    * How many more permits it wants, up to `MAX_ITEMS`. With 0 the call only renews the lease and gives
@@ -74,7 +75,10 @@ export interface Permitted {
    * back.
    */
   wait?: number
-  /** Where the rate has counted the granted permits. Only the store can read it. Absent if no rate did. */
+  /**
+   * Where the rate has counted the granted permits. Only the store can read it. Absent if the limiter has no
+   * rate.
+   */
   mark?: number
 }
 
@@ -88,16 +92,13 @@ export interface Lot {
  * What a limiter has granted, and the circuit with its name. At most `MAX_ITEMS` holders and sizes of lots.
  */
 export interface LimiterRecord {
-  /**
-   * Who holds permits, and until when unless the holder renews its lease: milliseconds since 1970. In no
-   * order.
-   */
+  /** The holders of permits, and when their leases end: milliseconds since 1970. In no order. */
   holders: { holder: string; permits: number; until: number }[]
-  /** For lots of which sizes holders wait, since when, and until when this counts. In no order. */
+  /** The sizes of the lots for which holders wait, since when, and until when this counts. In no order. */
   waits: { permits: number; since: number; until: number }[]
   /**
-   * For a lot that was asked about: how many permits are free, and if a rate has none, when it has enough for
-   * the lot.
+   * For the lot of the question: how many permits are free; and if the rate has too few, when it will have
+   * enough.
    */
   free?: number
   nextAt?: number
@@ -130,7 +131,7 @@ export interface Limiters {
   /**
    * For people: what the limiter with this name has granted, and its circuit. Changes nothing.
    *
-   * @param lot asks what is free for a lot
+   * @param lot asks how many permits are free for such a lot
    */
   look(name: string, lot?: Lot): Promise<LimiterRecord>
 }

@@ -1,22 +1,21 @@
 /**
- * Workers that have died: their time ran out, or their supervisor let go of them, and they had not said that
- * they stop. Their records are kept for an hour, with what was taken back from them and by whom.
+ * Workers that have died: their time ran out, or their supervisor gave them up, without a message that they
+ * stop. Their records are kept for an hour, together with the jobs that were taken back from them and who
+ * took them.
  */
 import type { WorkerRecord } from '../../model/record.ts'
 
 /** Milliseconds. */
 export const LOST_KEPT = 3_600_000
-/**
- * The most that is kept of one worker: times at which jobs were taken back, and jobs of each by their ids.
- */
+/** How many takeovers are kept for one worker, and how many job ids for each takeover. */
 export const MOST_TAKEOVERS = 10
 export const MOST_TAKEN = 10
 
 /** Jobs that were taken back from a worker. */
 export interface Takeover {
   /**
-   * A worker by its id, which is that of the worker itself if its process handed them back at its end; or
-   * `supervisor`.
+   * The id of the worker that took them. It is the worker's own id if its process gave them back when it
+   * ended. Or `supervisor`.
    */
   by: string
   /** Milliseconds since 1970, by the store. */
@@ -27,7 +26,7 @@ export interface Takeover {
 }
 
 export interface LostWorker extends WorkerRecord {
-  /** Until when it counted as alive: milliseconds since 1970, by the store. */
+  /** When it stopped counting as alive: milliseconds since 1970, by the store. */
   endedAt: number
   /** The oldest first. */
   taken: Takeover[]

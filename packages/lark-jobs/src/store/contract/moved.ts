@@ -1,6 +1,4 @@
-/**
- * Moves jobs on, and finds those that have gone to another partition (`moves.ts`).
- */
+/** Completes moves of jobs, and finds jobs that have moved to another partition (`moves.ts`). */
 import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'
 import type { AlterVerdict, Change } from './change.ts'
@@ -9,7 +7,7 @@ import type { NewSignal, SignalVerdict } from './journals.ts'
 import type { MovingJob } from './moves.ts'
 import type { Store } from './store.ts'
 
-/** Brings jobs that were taken out of a partition to where they go. */
+/** Brings jobs that were taken out of a partition to their new partitions. */
 export async function bring(
   { moves }: Pick<Store, 'moves'>,
   partition: string,
@@ -22,7 +20,7 @@ export async function bring(
   }
 }
 
-/** Brings what others have left on its way. */
+/** Brings jobs whose moves were left unfinished. */
 export async function bringDue(store: Pick<Store, 'moves'>, partition: string): Promise<void> {
   for (;;) {
     const jobs = await store.moves.due(partition)
@@ -31,14 +29,17 @@ export async function bringDue(store: Pick<Store, 'moves'>, partition: string): 
   }
 }
 
-/** Brings all that is on its way, also what others have. @returns what there was, without its texts */
+/**
+ * Brings all jobs that are on their way, including those that others are bringing. @returns the jobs, without
+ * their texts
+ */
 export async function bringAll(
   store: Pick<Store, 'moves'>,
   partition: string,
 ): Promise<Omit<MovingJob, 'text'>[]> {
   const all = new Map<string, Omit<MovingJob, 'text'>>()
   for (;;) {
-    // One whose place another job has stays on its way.
+    // A job whose id is taken in its new partition stays on its way.
     const jobs = (await store.moves.due(partition, true)).filter(({ id }) => !all.has(id))
     if (jobs.length === 0) return [...all.values()]
     await bring(store, partition, jobs)
@@ -46,7 +47,7 @@ export async function bringAll(
   }
 }
 
-/** The partitions to which jobs have gone, or go, that are not here any more, with their places in `ids`. */
+/** By partition to which jobs have moved or are moving: the indices of these jobs in `ids`. */
 async function gone(
   { moves }: Pick<Store, 'moves'>,
   partition: string,
@@ -95,7 +96,7 @@ export async function alterFollowed(
   const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
   if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
   const verdicts = await alter(partition, ids)
-  // Asked after that, so none can leave in between.
+  // Asked after the change, so that no job can leave in between.
   const places = verdicts.flatMap((verdict, i) => (isMissing(verdict) ? [i] : []))
   const missing = places.map((i) => ids[i]!)
   for (const [to, some] of await gone(store, partition, missing)) {
@@ -139,7 +140,7 @@ export async function signalFollowed(
   if (verdict !== 'missing') return verdict
   const [place] = await store.moves.where(partition, [id])
   if (place === undefined || place.kind === 'here') return verdict
-  // It finds the signal there when it arrives.
+  // The job finds the signal there when it arrives.
   return signalFollowed(store, place.to, id, { ...signal, mayBeEarly: place.kind === 'moving' })
 }
 
@@ -160,7 +161,7 @@ export async function getFollowed(
   return job
 }
 
-/** Where a job has gone from a partition, or goes; undefined if it has not. */
+/** The partition to which a job has moved or is moving; undefined if it has not moved. */
 export async function movedTo(
   { moves }: Pick<Store, 'moves'>,
   partition: string,

@@ -5,7 +5,7 @@
  * order once, by its id. Only the last order of a worker is kept.
  */
 
-/** What a worker may be told. `resume`: it takes jobs again after `quiet`. */
+/** The kinds of orders. `resume`: the worker takes jobs again after `quiet`. */
 const orderKinds = ['quiet', 'resume', 'restart'] as const
 
 export interface WorkerOrder {
@@ -14,7 +14,7 @@ export interface WorkerOrder {
   kind: (typeof orderKinds)[number]
 }
 
-/** Milliseconds for which an order is kept: for a worker that stands still, or is away from the store. */
+/** Milliseconds for which an order is kept, for a worker that is frozen or cannot reach the store. */
 export const ORDER_HOLDS = 3_600_000
 
 /** An order as stores keep it. */

@@ -1,6 +1,4 @@
-/**
- * What a store shows people of a partition: jobs by page, their numbers, and the jobs that ended lately.
- */
+/** What a store shows of a partition: jobs by page, counts, and the jobs that ended recently. */
 import type { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 
@@ -16,16 +14,15 @@ export interface Page<T = JobRecord> {
 }
 
 /**
- * The fields that are needed to choose jobs and to name them. Of an active job also its worker, and since
- * when.
+ * The fields for choosing and naming jobs. For an active job also its worker, and since when it has the job.
  */
 export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
 
 /**
- * Which lanes, and from where on. A lane is the jobs of one group that need the same permits.
+ * Which lanes to list, and where to begin. A lane is the jobs of one group that need the same permits.
  *
  *   paused  its group is paused: in the order in which the pauses end. A group without jobs is one lane
- *   turn    a job may begin, if its claimer brings the permits: by limiter, then the lane whose turn is next
+ *   turn    a job may begin, if its claimer has the permits: by limiter, then the lane whose turn is next
  *   asleep  until a time: in the order of these times. The lane wakes with the next claim after it
  *   busy    until one of its jobs ends, by name
  *
@@ -33,7 +30,7 @@ export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
  */
 export interface LaneFilter {
   state: 'paused' | 'turn' | 'asleep' | 'busy'
-  /** How many lanes to look at; of `paused`, groups. Default and at most 1,000. */
+  /** How many lanes to look at; for `paused`, how many groups. Default 1,000, which is also the most. */
   limit?: number
   cursor?: string
 }
@@ -47,7 +44,10 @@ export interface LaneRecord {
   state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
   /** Milliseconds since 1970. Of a paused lane, absent: until somebody resumes it. */
   until?: number
-  /** How many of its jobs wait or are delayed. A store that would have to count them counts up to 1,000. */
+  /**
+   * How many of its jobs are waiting or delayed. A store that would have to count them one by one stops at
+   * 1,000.
+   */
   pending: number
   active: number
 }
@@ -59,12 +59,12 @@ export interface LanePage {
 }
 
 /**
- * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end,
- * token, place in the claim. Of others: the order in which they would run.
+ * Which jobs to list, and where to begin. Order: ended jobs by the latest end first; active jobs by lease
+ * end, token and place in the claim; other jobs as they would run.
  *
- * A page shows each job after the cursor that was there when the page before was read and has not changed
- * since, whatever became of the other jobs. Only an active job may come twice, unless `isById`: its place
- * changes with each renewal.
+ * A page shows each job after the cursor that existed when the previous page was read and has not changed
+ * since, whatever happened to other jobs. Only an active job may appear twice, unless `isById` is set,
+ * because its place changes with each renewal.
  */
 export interface Filter {
   state: State
@@ -73,11 +73,9 @@ export interface Filter {
   cursor?: string
   /** Ended jobs in the opposite order: the earliest end first. Other jobs have one order. */
   isOldestFirst?: boolean
-  /**
-   * Active jobs in the order of their ids: then each comes once. The call reads the ids of all active jobs.
-   */
+  /** Lists active jobs by id, so that each appears once. The call reads the ids of all active jobs. */
   isById?: boolean
-  /** Payloads are left empty, and do not count among the bytes of the page. */
+  /** Payloads are left empty, and do not count for the size of the page. */
   isLean?: boolean
   /** The page also has `marks`. */
   isMarked?: boolean
@@ -86,7 +84,7 @@ export interface Filter {
 export type Counts = Record<State, number>
 
 /**
- * How many failed jobs the partition has ever removed before their age, and when it last removed one:
+ * How many failed jobs the partition has removed before their age so far, and when it last removed one:
  * milliseconds since 1970.
  */
 export interface Dropped {
@@ -94,49 +92,57 @@ export interface Dropped {
   at: number
 }
 
-/** The jobs of a partition that no worker could read so far: each that met one put it back (`Outcome`). */
+/**
+ * The jobs of a partition that no worker has been able to read: each worker that got one put it back
+ * (`Outcome`).
+ */
 export interface Stranded {
-  /** How many wait: those that are due again too. */
+  /** How many wait, including those that are due again. */
   count: number
-  /** How many of them are delayed until the next worker may meet them. */
+  /** How many of them are delayed until the next worker may get them. */
   delayed: number
-  /** Since when the first of them waits: milliseconds since 1970. */
+  /** Since when the first of them has been waiting: milliseconds since 1970. */
   since: number
-  /** The id of that one. */
+  /** The id of the first of them. */
   id: string
 }
 
-/** The counts, minutes and pauses of a partition, since when its jobs wait, and what comes next there. */
+/**
+ * The counts, minutes and pauses of a partition, how long its jobs have been waiting, and which jobs come
+ * next.
+ */
 export interface Standing {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
   /** How many of the waiting and delayed jobs are suspended (`journals.ts`). */
   suspended: number
-  /** Failed jobs that were removed before their age, because there were too many. Absent: none. */
+  /** Failed jobs that were removed before their age because there were too many. Absent: none. */
   dropped?: Dropped
   /**
-   * Absent: there are none, or what waits was not asked for. Of more than 10,000, an embedded store looks at
-   * 10,000.
+   * Absent: there are none, or waiting jobs were not asked for. If more than 10,000 jobs wait, an embedded
+   * store looks at 10,000.
    */
   stranded?: Stranded
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
   /**
-   * When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent:
-   * none waits.
+   * When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent: no
+   * job waits.
    */
   oldest?: number
-  /** How many of the waiting jobs became due within the last 60 seconds; of many, about. */
+  /** How many of the waiting jobs became due within the last 60 seconds; if there are many, an estimate. */
   arrived: number
   /** The same as `Store.minutes` returns. */
   minutes: Minute[]
   /**
-   * Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as
-   * were asked for.
+   * Keys of the jobs that come next, each key once: the requested number of waiting jobs and of delayed jobs.
    */
   keys: string[]
-  /** STORE_DAMAGED: what met there data which Lark did not write. The rest is as of an empty partition. */
+  /**
+   * STORE_DAMAGED if the call met data that Lark did not write. Everything else is then as for an empty
+   * partition.
+   */
   damage?: JobsError
 }
 
@@ -145,7 +151,7 @@ export interface Minute {
   /** The first millisecond of the minute, since 1970. */
   at: number
   completed: number
-  /** Jobs that failed without a further retry, by their tries or by their crashes. */
+  /** Jobs that failed without a further retry, because of their tries or their crashes. */
   failed: number
   /** Failed attempts that were to be retried. */
   retried: number

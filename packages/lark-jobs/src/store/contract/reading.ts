@@ -1,6 +1,4 @@
-/**
- * The verbs that only look: for people, and for processes that need to know what is there.
- */
+/** The verbs that only read: for people, and for processes that need to know the state of a store. */
 import type { JobRecord, LogLine } from '../../model/record.ts'
 import type { History } from './history.ts'
 import type { Inspection } from './inspection.ts'
@@ -28,44 +26,45 @@ export interface Reading {
   lanes(partition: string, filter: LaneFilter): Promise<LanePage>
   counts(partition: string): Promise<Counts>
   /**
-   * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the
-   * oldest first.
+   * The counts of the last `MINUTES` minutes, the current one included, without minutes in which no job
+   * ended. The oldest first.
    */
   minutes(partition: string): Promise<Minute[]>
   /**
-   * How many jobs ended in at most `MAX_STANDINGS` partitions, in their order: up to 90 days back
-   * (`history.ts`).
+   * How many jobs ended in at most `MAX_STANDINGS` partitions, in the order of the partitions: up to 90 days
+   * back (`history.ts`).
    */
   history(partitions: readonly string[]): Promise<History[]>
-  /** How the runs of all workers went, also of those that have ended: see `runs.ts`. */
+  /** The results of the runs of all workers, including workers that have ended: see `runs.ts`. */
   workerRuns(): Promise<FleetRuns>
   /**
-   * What the counts of all runs were at some instants, the oldest first: as many as tell what ran within each
-   * of `count` buckets of `length` milliseconds (`run-history.ts`).
+   * The counts of all runs at some instants, the oldest first: enough to tell what ran within each of `count`
+   * buckets of `length` milliseconds (`run-history.ts`).
    */
   runHistory(length: number, count: number): Promise<RunsAt[]>
   /**
    * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
    *
-   * @param next returns also the minutes, since when jobs wait, and the keys of so many waiting jobs and so
-   *   many delayed ones, at most 100
+   * @param next asks also for the minutes, how long jobs have waited, and the keys of that many waiting and
+   *   that many delayed jobs, at most 100 of each
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
   /**
-   * Jobs that were taken back after a silence of the store, the newest first, at most 100: see `silence.ts`.
+   * Jobs that were taken back after a silence of the store, at most 100, the newest first: see `silence.ts`.
    */
   doubts(partition: string): Promise<DoubtedJob[]>
   /**
-   * What the servers, or the file, of the store are like: see `inspection.ts`. A server that gives no answer
-   * is said so.
+   * Facts about the servers or the file of the store: see `inspection.ts`. The answer names servers that did
+   * not reply.
    *
-   * @param isBrief only what it says of itself: no right of the user is tried, and `refused` is empty
+   * @param isBrief only what a server reports about itself: the rights of the user are not tried, and
+   *   `refused` is empty
    */
   inspect(isBrief?: boolean): Promise<Inspection>
   /**
-   * Where a job stands: what a claim would find that looked for it now (`stand.ts`). Undefined if there is no
-   * such job. The cost is bounded, whatever is stored; it also grows with the number of active jobs.
+   * Where a job stands: what a claim would find if it looked for the job now (`stand.ts`). Undefined if there
+   * is no such job. The cost is bounded, whatever is stored; it also grows with the number of active jobs.
    */
   stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>
 }

@@ -1,6 +1,4 @@
-/**
- * What a recovery takes back from dead workers, and what it answers.
- */
+/** What a recovery takes back from dead workers, and its answer. */
 import type { Effect } from '../../model/effect.ts'
 import type { EffectsWanted } from './effects.ts'
 
@@ -33,8 +31,8 @@ export interface RecoverOptions {
    */
   cause?: string
   /**
-   * What the process ran has ended it: it exited, or broke down. Otherwise somebody outside may have killed
-   * it, and a job fails only at `MAX_CRASHES_UNSURE`.
+   * The process was ended by what ran in it: it exited or broke down. Otherwise somebody outside may have
+   * killed it, and a job fails only at `MAX_CRASHES_UNSURE`.
    */
   fromWithin?: boolean
   /** The caller that takes the jobs back. The store notes it for their worker (`lost-workers.ts`). */
@@ -51,7 +49,7 @@ export interface Recovery {
   /** Jobs that counted a crash, whatever became of them; undefined if none did. */
   crashed?: string[]
   /**
-   * Jobs that were taken back after a silence, and may have finished (`silence.ts`); undefined if there are
+   * Jobs that were taken back after a silence and may have finished (`silence.ts`); undefined if there are
    * none.
    */
   doubted?: string[]

@@ -1,11 +1,11 @@
 /**
- * How long runs waited and took, back to 90 days. A store keeps what the counts of all runs were at some
- * instants (`runs.ts`): at the end of each of the last minutes, hours and days. These counts only grow, so
- * the runs within an hour are the difference between two of them. Nothing is rolled up: what is not needed
- * any more is left out.
+ * How long runs waited and took, back to 90 days. A store keeps the counts of all runs at some instants
+ * (`runs.ts`): at the end of each of the last minutes, hours and days. These counts only grow, so the runs
+ * within an hour are the difference between two of them. Nothing is rolled up; instants that are not needed
+ * any more are removed.
  *
- * A worker that announces itself first in a minute has the counts kept as they are then. So no job pays for
- * it, and a run counts in the minute in which its worker made it known, up to five seconds later.
+ * The first announcement of a worker in a minute makes the store keep the counts of that instant. So no job
+ * pays for it, and a run counts in the minute in which its worker reported it, up to five seconds later.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
@@ -13,7 +13,7 @@ import { DAYS, HOURS, MINUTES } from './rules/capacity.ts'
 import { parsed } from './rules/unreadable.ts'
 import { type FleetRuns, folded, OTHERS } from './runs.ts'
 
-/** The most queues whose runs are told apart, and the most versions and releases that are kept. */
+/** How many queues have counts of their own, and how many versions and releases are kept. */
 const MAX_QUEUES = 100
 const MAX_VERSIONS = 20
 
@@ -41,7 +41,7 @@ const buckets = [
   [DAY, DAYS],
 ] as const
 
-/** The counts of now, as they are kept. */
+/** The present counts, in the form in which they are kept. */
 export function runsAt(runs: FleetRuns): RunsAt {
   const queues = new Map<string, RunCounts>()
   for (const [pair, text] of Object.entries(folded(runs.past, runs.workers))) {
@@ -67,7 +67,7 @@ export function runsText({ queues, versions, releases }: RunsAt): string {
   return JSON.stringify({ queues, versions, ...(releases.length > 0 && { releases }) })
 }
 
-/** Reads a text of a store; undefined if Lark has not written it. */
+/** Reads a text of a store; undefined if Lark did not write it. */
 export function runsOf(at: number, text: unknown): RunsAt | undefined {
   const { queues, versions, releases } = (parsed(text) ?? {}) as Partial<RunsAt>
   if (typeof queues !== 'object' || queues === null || !Array.isArray(versions) || !Number.isSafeInteger(at))
@@ -88,8 +88,8 @@ export function outdated(instants: readonly number[], now: number): number[] {
 }
 
 /**
- * Those of some instants that tell what ran within each bucket: the last of each, and the last before the
- * first, or else the first of all.
+ * The instants that are needed to tell what ran within each bucket: the last in each bucket, and the last
+ * before the first bucket, or else the first of all.
  *
  * @param length milliseconds of a bucket @param count how many buckets, the current one included
  */
@@ -100,15 +100,15 @@ export function needed(instants: readonly number[], now: number, length: number,
     const end = Math.max(from, Math.ceil(at / length) * length)
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
-  // Without one from before, the first of all tells what ran since: otherwise a first day would begin with
-  // its last minute.
+  // If there is none before, the first of all counts as the beginning: otherwise the first day would begin
+  // with its last minute.
   const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
   return new Set([...first, ...last.values()])
 }
 
 /**
- * The runs within each bucket, the oldest first; those in which none became known are left out. What the
- * first instant has is from before.
+ * The runs within each bucket, the oldest first, without buckets in which no run became known. The counts of
+ * the first instant are the starting point.
  *
  * @param kept the oldest first @param length and `count` as in `needed`
  */
@@ -137,8 +137,8 @@ export function runsWithin(
 }
 
 /**
- * When versions or releases were seen first, after the first instant: at the end of a minute, or longer ago,
- * of an hour or a day.
+ * When each version and release was first seen, after the first instant: to the minute, or if it is longer
+ * ago, to the hour or the day.
  *
  * @param kept the oldest first
  */

@@ -1,28 +1,28 @@
 /**
- * How the runs of all workers went, as their records say (`record.ts#WorkerRuns`). The records of workers
- * that have ended are kept for a while, so that their numbers do not vanish with them; then they are added to
- * one sum. So the sum of all never falls, unless a server loses its last writes.
+ * The results of the runs of all workers, from their records (`record.ts#WorkerRuns`). The records of ended
+ * workers are kept for a while, so that their numbers do not vanish with them. Then they are added to one
+ * sum. So the total never falls, unless a server loses its last writes.
  */
 import type { WorkerRuns } from '../../model/record.ts'
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { parsed } from './rules/unreadable.ts'
 
 /**
- * How many records of ended workers are kept, and for how many milliseconds; the others become part of the
- * sum. A worker that was only away for so long comes back, and its record with it.
+ * How many records of ended workers are kept, and for how many milliseconds. The others are added to the sum.
+ * A worker that was only away for that long comes back with its record.
  */
 export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
 /**
- * The most records of ended workers. The oldest beyond it are removed, even if they were never added to the
- * sum because nobody asked for it.
+ * The most records of ended workers. The oldest beyond it are removed, even if they were not added to the sum
+ * because nobody had asked for it.
  */
 export const MOST_ENDED = 200
-/** The most names in the sum. The rest counts under one name. */
+/** The most names in the sum. All further ones are counted under one name. */
 const MAX_NAMES = 250
-/** The name for all queues, or keys, that are too many: in a worker, and in the sum. */
+/** The name under which further queues or keys are counted, in a worker and in the sum. */
 export const OTHERS = '(others)'
 
-/** The runs of a worker. @param endedAt milliseconds since 1970; absent: it lives */
+/** The runs of a worker. @param endedAt milliseconds since 1970; absent: the worker lives */
 export interface KnownRuns extends WorkerRuns {
   id: string
   /** The version of Lark. `release`: that of the application. */
@@ -39,7 +39,7 @@ export interface FleetRuns {
   past: Record<string, string>
 }
 
-/** The runs in a worker's record, which is data of a store; undefined if there are none that can be read. */
+/** The runs in a worker's record, which is data of a store; undefined if it has no readable ones. */
 export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {
   const { runs, version, release } = (parsed(record) ?? {}) as {
     runs?: Partial<WorkerRuns>

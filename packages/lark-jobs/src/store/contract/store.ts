@@ -57,9 +57,10 @@
  * queued, or changes the first. A job that releases its lock when it starts is not prefetched.
  *
  * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while a job with this id is
- * kept, or with `reuse` is queued in the place of one that has ended. A job whose class has not heard of its
- * end is in the way in any case, even if it was removed: the hook must be over before a new job may begin.
- * Else a removed job is not in the way, whatever the store still remembers of it.
+ * kept, or with `reuse` is queued in the place of one that has ended. While the class of an ended job has not
+ * been told of the end, the id is taken in any case, even if the job was removed: its hook must have run
+ * before a new job may begin. Otherwise the id of a removed job is free, whatever the store still remembers
+ * of the job.
  *
  * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until
  * it is acknowledged (`effects.ts`).
@@ -145,7 +146,7 @@ export * from './watch.ts'
 export interface StoreOptions extends Retentions {
   /** Default `normal`. */
   durability?: Durability
-  /** What the process uses the store for. People who look at the server see it. Default `web`. */
+  /** The role of the process that uses the store. People who look at the server see it. Default `web`. */
   role?: Role
   /** The store is opened only for emergencies, and is rarely used. */
   standsBy?: boolean
@@ -164,7 +165,7 @@ export interface Call {
   /** Must not end in a dot and a number, because its tokens end in these. */
   caller: string
   number: number
-  /** For an `enqueue`: how many jobs that have not begun the partition may hold, according to the caller. */
+  /** For an `enqueue`: how many jobs that have not begun the partition may hold, as the caller states it. */
   bound?: Bound | undefined
   /** Milliseconds that the caller waits for an answer. Default: the store's own limit. */
   patience?: number
@@ -189,23 +190,23 @@ export interface Want {
   /** Milliseconds. */
   leaseMs: number
   /**
-   * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and
-   * no prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to
-   * end is rung when one ends.
+   * Limits of the partition, as the claimer states them. The claim then gets no more jobs than they allow,
+   * and no prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job
+   * to end is rung when one ends.
    */
   limits?: Limits | undefined
   /**
-   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had come that much
-   * sooner, or later below 0. Among jobs of the same place the higher priority goes first. In a group, its
-   * own jobs age too.
+   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had been queued
+   * that much earlier, or later if the priority is below 0. Among jobs with the same place, the higher
+   * priority goes first. The jobs of a group age, too.
    */
   aging?: number | undefined
-  /** For each limiter (`record.ts#NewJob.limiter`), how many jobs the claimer has permits for. */
+  /** By limiter (`record.ts#NewJob.limiter`): for how many jobs the claimer has permits. */
   permits?: Readonly<Record<string, number>> | undefined
   /** Asks for effects, and acknowledges some. */
   effects?: EffectsWanted | undefined
   /**
-   * Receives jobs that arrive while the caller waits: at most as many as the claim got fewer than `limit`. A
+   * Receives jobs that arrive while the caller waits: at most as many as the claim lacked for `limit`. A
    * store may hand them over with the ring, which saves a call. If the ring is lost, they come with the next
    * `exchange`.
    */
@@ -233,12 +234,12 @@ export interface Exchange {
   verdicts: Verdict[]
   /** In the order in which they should start. */
   jobs: ClaimedJob[]
-  /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
+  /** By limiter: how many jobs at least could begin if the claimer had permits for them. */
   limited?: Record<string, number>
   /**
    * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs
-   * wait, and that the call got no further than the entries of cancelled jobs before them. Undefined: no job
-   * is known, or it is paused.
+   * wait, but entries of cancelled jobs are before them, and the call could not pass all of these. Undefined:
+   * there is no job, or the partition is paused.
    */
   nextDue?: number
   /** Effects that the caller should deliver now. */
@@ -253,7 +254,7 @@ export interface Exchange {
 export interface LeaseNote {
   id: string
   token: string
-  /** Lines written since the last note. They are kept as the lines of an ended job are. */
+  /** Lines written since the last note. They are kept like the lines of an ended job. */
   log?: LogLine[]
   /** JSON text: the progress that the job reported last, if it is new. The store keeps the latest. */
   progress?: string
@@ -264,9 +265,9 @@ export interface LeaseNote {
   alone?: boolean
   /** The job has not begun, and does not count as started: the note only renews its lease. */
   unstarted?: true
-  /** What it has recorded since the last note. */
+  /** The entries of its steps since the last note. */
   steps?: Recorded
-  /** Asks for the signals behind so many. */
+  /** Asks for all signals after the first `heard` ones. */
   heard?: number
 }
 
@@ -281,18 +282,18 @@ export interface Extension {
   /** The journals that lack entries before those of their notes; undefined if there are none. */
   short?: { id: string; count: number }[]
   /**
-   * Why what the notes have recorded is not as safe as the durability of the store says. The leases are
+   * Why the entries of the notes are not as safe as the durability of the store demands. The leases are
    * renewed, and the caller sends the same entries again.
    */
   unsafe?: JobsError
 }
 
-/** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */
+/** A partition to survey. Leases and effects are always surveyed. The flags ask for more. */
 export interface Surveyed {
   partition: string
   /** The caller is idle there, and asks when a job may begin. */
   waits?: boolean
-  /** Asks whether `prune` would find something. */
+  /** Asks whether `prune` would remove something. */
   prunes?: boolean
 }
 
@@ -322,7 +323,7 @@ export interface Finding {
    * caller.
    */
   nextDue?: number
-  /** `prune` would find something. */
+  /** `prune` would remove something. */
   isOld?: boolean
   /** Milliseconds until a schedule is due (`schedules.ts`); 0 when one is. */
   nextTick?: number
@@ -355,11 +356,11 @@ export interface Store extends Reading, AsyncDisposable {
   readonly limiters: Limiters
   /** Which members of flows have ended: an interface of its own. */
   readonly flows: Flows
-  /** Schedules, and the jobs of their ticks: an interface of its own. */
+  /** Schedules and the jobs of their ticks: an interface of its own. */
   readonly schedules: Schedules
   /** What the steps of jobs have recorded: an interface of its own. */
   readonly journals: Journals
-  /** How jobs get into another partition: an interface of its own. */
+  /** Moves of jobs to other partitions: an interface of its own. */
   readonly moves: Moves
   /** What people changed by hand: an interface of its own. */
   readonly audit: Audit
@@ -401,8 +402,8 @@ export interface Store extends Reading, AsyncDisposable {
    * replica, a server that loads its data) refuses this call too, so an answer proves that the store works.
    *
    * @param announced a worker to announce with the same call
-   * @param leaseMs milliseconds, if the caller is a worker: the partitions with leases note that they were
-   *   heard (`silence.ts`)
+   * @param leaseMs milliseconds, if the caller is a worker: partitions with leases note the time of this
+   *   survey (`silence.ts`)
    */
   survey(
     caller: string,
@@ -442,16 +443,16 @@ export interface Store extends Reading, AsyncDisposable {
     noticed?: (partition: string, signalled?: string) => void,
   ): Promise<string[]>
 
-  /** Reports what became of jobs, and rings the watcher when another of them ends: see `watch.ts`. */
+  /** Reports the fates of jobs, and rings the watcher when another of them ends: see `watch.ts`. */
   readonly watch: WatchVerb
 
   /**
-   * Reports what has happened to jobs behind a position, and has the partition write what happens from now
-   * on: see `events.ts`. Safe to repeat. Rings the listener when there is more.
+   * Returns the events after a position, and makes the partition write events from now on: see `events.ts`.
+   * Safe to repeat. Rings the listener when there are more events.
    *
    * @param listener an id that no worker has
    * @param ttl milliseconds after which the listening lapses
-   * @param position of the answer before. Default: there are no entries, and the listening begins here
+   * @param position of the previous answer. Default: the answer has no entries, and the listening begins here
    */
   listen(partition: string, listener: string, ttl: number, position?: string): Promise<Heard>
 
@@ -459,10 +460,10 @@ export interface Store extends Reading, AsyncDisposable {
   wake(partition: string, caller: string): Promise<void>
 
   /**
-   * Lists a worker as alive for `ttl` milliseconds, with what this store keeps of ended jobs: the others that
-   * announce a worker keep the same then, and it learns what they keep. Its keys stay known for ever.
+   * Lists a worker as alive for `ttl` milliseconds, with its numbers for keeping ended jobs: all announced
+   * workers learn the numbers of the others, and keep as much. Its keys stay known for ever.
    *
-   * @returns the last order to it: see `orders.ts`
+   * @returns the last order to the worker: see `orders.ts`
    */
   announce(worker: AnnouncedWorker, ttl: number): Promise<WorkerOrder | undefined>
   /**
@@ -491,40 +492,42 @@ export interface Store extends Reading, AsyncDisposable {
    */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /**
-   * Puts ended jobs back that were removed, as their records say: with their ids, counters, errors, results
-   * and the times of their ends, and without locks, logs and ages of their own. Nothing else happens: they
-   * end no second time. Their partition keeps them like its other ended jobs. Safe to repeat.
+   * Puts back ended jobs that were removed, as in their records: with their ids, counters, errors, results
+   * and the times of their ends, but without locks, logs and ages of their own. They cause no second effects.
+   * Their partition keeps them like its other ended jobs. Safe to repeat.
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
-   * Takes a retry or another due time back: waiting and delayed jobs become what their records say, which
-   * were read before. Jobs that had ended end again, with the times, failures, crashes, result, progress and
-   * reason of then; others are due when they were. Payloads, errors and logs stay as they are. Refused is a
-   * job that has begun since or was edited, and the record of a job that ran. Safe to repeat.
+   * Undoes a retry or a change of a due time: waiting and delayed jobs return to the state in their records,
+   * which were read before the change. Jobs that had ended end again, with their former times, failures,
+   * crashes, result, progress and reason; other jobs get their former due time. Payloads, errors and logs
+   * stay as they are. A job that has begun since or was edited is refused, and so is the record of a job that
+   * ran. Safe to repeat.
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**
-   * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings
-   * waiting workers, and so does a pause that ends by itself, so that they learn when; not if it only becomes
-   * longer.
+   * Stores the given settings. A pause may end by itself; until then `nextDue` says when. Resuming rings
+   * waiting workers. Setting a pause that ends by itself rings them too, so that they learn the time, unless
+   * the pause only becomes longer.
    * @returns all settings
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>
   /**
    * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is
-   * resumed. 0 resumes it. Running jobs go on. `by`: who does it, if it is a person; kept with the time.
+   * resumed. 0 resumes it. Running jobs go on. `by`: the person who does it, if there is one; kept with the
+   * time.
    */
   pause(partition: string, group: string, ms?: number, by?: string): Promise<MetGroup>
   /**
-   * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges jobs that were removed,
-   * and are kept for their effects (`effects.ts`).
-   * @returns how many; all, if under `MAX_ITEMS`
+   * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges removed jobs that are
+   * kept for their effects (`effects.ts`).
+   * @returns how many; all of them, if under `MAX_ITEMS`
    */
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 
   /**
-   * Overwrites what was removed, as far as the store can in moments: the embedded store does in a file of 16
-   * MiB or less that no other process holds meanwhile.
+   * Overwrites removed data, as far as the store can do that quickly: the embedded store does in a file of at
+   * most 16 MiB that no other process holds at the time.
    */
   scrub?(): Promise<void>
 

@@ -52,14 +52,9 @@ export class CredentialSource {
   #asking: Promise<CurrentCredentials> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
-  /**
-   * For each server that has not accepted any since: how many credentials it has refused, and when the last.
-   */
+  /** By server: how many credentials it has refused since it last accepted some, and when it last refused. */
   readonly #refusals = new Map<string, { count: number; at: number }>()
-  /**
-   * The number of the credentials that were refused last, and from when on others are asked for in their
-   * place.
-   */
+  /** The number of the credentials that were refused last, and the time from which others are asked for. */
   #spent = 0
   #askFrom = 0
 
@@ -95,9 +90,9 @@ export class CredentialSource {
   }
 
   /**
-   * A server refused these credentials: others are asked for before the next login. If it refuses those too,
-   * while other servers may accept them, they are used meanwhile, and the function is called more and more
-   * rarely.
+   * A server refused these credentials: others are asked for before the next login. If the server refuses
+   * those too, they may still be right for other servers, so they stay in use. The function is called more
+   * and more rarely.
    */
   refused(number: number, server: string): void {
     if (this.#held?.number !== number || this.#spent === number) return
@@ -294,7 +289,7 @@ function told(port: Port): CredentialSource {
 /** A connection for another thread. */
 export interface Lent {
   connection: string | RedisServers
-  /** The ports to transfer together with the connection. */
+  /** The ports that must be transferred together with the connection. */
   ports: Port[]
   close(): void
 }

@@ -41,7 +41,7 @@ export type CredentialsFunction = () => Credentials | Promise<Credentials>
  */
 export interface RedisServers {
   /**
-   * A connection string. The other keys add to it. If the key is there without a value, the connection of
+   * A connection string. The other keys add to it. If the key is present without a value, the connection of
    * `LARK_JOBS_URL` or `REDIS_URL` is used, as if there were no object.
    */
   url?: string | undefined

@@ -1,13 +1,11 @@
-/**
- * How much a store takes and keeps. These limits are the same for every store.
- */
+/** How much a store takes and keeps. These limits are the same for all stores. */
 
 /** The most jobs, outcomes or ids that one call takes. */
 export const MAX_ITEMS = 1_000
-/** The most bytes of payload that one call should carry. A single job that is larger travels alone. */
+/** The most bytes of payload that one call should carry. A single larger job is sent alone. */
 export const MAX_BYTES = 1_048_576
 /**
- * The most bytes of a small job. One answer may carry `MAX_ITEMS` small jobs, so these are read without
+ * The most bytes of a small job. Any `MAX_ITEMS` small jobs fit into one answer, so they are read without
  * counting their bytes.
  */
 export const MAX_SMALL = 1_048
@@ -26,7 +24,7 @@ export const HOURS = 72
 export const DAYS = 90
 /**
  * Crashes after which a job fails, if it certainly caused the last of them: it ran alone in its process, and
- * the process ended from within. A class may choose others, and then the job need only have run alone.
+ * the process ended from within. A class may choose another number. Then it is enough that the job ran alone.
  */
 export const MAX_CRASHES = 3
 /**
@@ -41,12 +39,12 @@ export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code
 /** Priorities are whole numbers from the negative of this up to it. */
 export const MAX_PRIORITY = 1_000
 /**
- * How many priorities the jobs of a partition that wait without a lane may have, 0 included: each has a line
- * of its own, and a claim may look at the head of each.
+ * How many different priorities the waiting jobs of a partition may have if they are in no lane, 0 included:
+ * each priority has its own line, and a claim may look at the head of each.
  */
 export const MAX_LINES = 256
-/** How many errors are kept with a job: the newest. */
+/** How many errors are kept of a job: the newest ones. */
 export const MAX_ERRORS = 10
-/** How many log lines, and bytes of log, are kept with a job: the newest. */
+/** How many log lines, and how many bytes of log, are kept of a job: the newest ones. */
 export const MAX_LOG_LINES = 100
 export const MAX_LOG_BYTES = 16_384

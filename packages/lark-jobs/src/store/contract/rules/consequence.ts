@@ -1,5 +1,5 @@
 /**
- * What becomes of a job when its run has ended, or when its worker has died: the rules that every store
+ * The consequence for a job when its run has ended, or when its worker has died: the rules that every store
  * follows. SQLite and the model of the conformance tests call these functions; `consequence.lua` says the
  * same in Lua.
  *
@@ -14,7 +14,7 @@ import { endedFor, untimed } from './reason.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
 export interface Running extends Counters {
-  /** What it says itself of its crashes. */
+  /** The option of the job about its own crashes. */
   options?: Pick<JobOptions, 'maxCrashes'> | undefined
   /** Why somebody has asked to cancel the job: see `reason.ts`. */
   asked?: string | null
@@ -25,8 +25,7 @@ export interface Running extends Counters {
 }
 
 /**
- * What becomes of the job. Fields that are absent stay as they are; `error` is added to its errors, with the
- * time.
+ * The consequence for the job. Absent fields stay as they are; `error` is added to its errors, with the time.
  */
 export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
@@ -38,28 +37,27 @@ export interface Consequence extends Counters {
   because?: string
   /** See `Outcome`. */
   isStranded?: true
-  /** Of a suspended job: the signals for which it waits. */
+  /** For a suspended job: the signals for which it waits. */
   waits?: readonly string[]
-  /** Of a job that must be undone first: how it ends then (`undoing.ts`). */
+  /** For a job that must be undone first: how it ends afterwards (`undoing.ts`). */
   undo?: string
   error?: JobError
   /** See `Outcome`. */
   alike?: string
   result?: string
-  /** From now on the job is not prefetched. */
+  /** From now on, the job is not prefetched. */
   noPrefetch?: true
-  /**
-   * No handler ran that could do what its class does when a job ends: the class hears of it
-   * (`model/effect.ts`).
-   */
+  /** No handler ran, so the class has not seen that its job ended: it is told (`model/effect.ts`). */
   isUntold?: true
-  /** What listeners hear, beside the end of the job (`events.ts`). */
+  /** The event for listeners, beside the end of the job (`events.ts`). */
   event?: EventKind
-  /** How it counts in the minutes. */
+  /** In which count of the minute it appears. */
   counts?: 'completed' | 'failed' | 'retried'
 }
 
-/** The number of crashes from which on a job is a suspect. A job that may crash once only never is. */
+/**
+ * The number of crashes from which on a job is a suspect. A job that may crash only once is never a suspect.
+ */
 export function suspectFrom(options: Running['options']): number {
   return Math.max(1, (options?.maxCrashes ?? MAX_CRASHES) - 1)
 }
@@ -70,8 +68,8 @@ export function isSuspect({ crashes, options }: Pick<Running, 'crashes' | 'optio
 }
 
 /**
- * Whether a job may be prefetched, or handed out with a ring. A job that may crash once only must not: its
- * crash would not count if its worker died after the start and before an `extend` that says so.
+ * Whether a job may be prefetched, or handed out with a ring. A job that may crash only once may not: if its
+ * worker died after the start, and before the `extend` which says so, the crash would not count.
  */
 export function mayPrefetch(options: Running['options']): boolean {
   return options?.maxCrashes !== 1
@@ -144,10 +142,10 @@ export function afterRun(
 
 /**
  * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store
- * cannot know which of its jobs was the cause, or whether somebody killed it. A suspect was alone, so that a
- * process which ended from within was certainly ended by it. If others ran beside it, or the end may have
- * come from outside, more crashes are needed. A limit that the class has chosen holds for a job that was
- * alone, whatever the cause; a limit of one crash holds in any case.
+ * cannot know which of its jobs was the cause, or whether somebody killed it. A suspect ran alone, so it is
+ * certainly the cause if the process ended from within. If others ran beside it, or the end may have come
+ * from outside, more crashes are needed. A limit that the class has chosen holds for a job that was alone,
+ * whatever the cause; a limit of one crash holds in any case.
  */
 export function afterDeath(
   job: Running,

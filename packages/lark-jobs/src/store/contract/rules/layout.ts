@@ -1,7 +1,7 @@
 /**
  * The layout of a store: how everything in it is kept. It is called by a number and a mark, such as
  * `1.0f3ab`. The layout of a release never changes. Before a release, its layout is edited in place, and the
- * mark tells the builds of that time from each other: it is made of the layout's text.
+ * mark distinguishes the builds of that time: it is made from the layout's text.
  *
  * A store with the layout of an earlier release is brought forward when it is opened, release by release. Any
  * other layout is refused with one line.
@@ -11,7 +11,7 @@ import { JobsError } from '../../../model/errors.ts'
 
 export interface Layout<Step> {
   readonly name: string
-  /** For the layout of each earlier release, the oldest first: what brings a store to the next. */
+  /** For the layout of each earlier release, the oldest first: the step to the next layout. */
   readonly steps: readonly (readonly [layout: string, step: Step])[]
 }
 
@@ -25,11 +25,11 @@ export function layoutName(number: number, text: string): string {
 }
 
 /**
- * What brings a store to the own layout; nothing if it has it.
+ * The steps that bring a store to this version's layout; none if it has that layout.
  *
  * @param store its name for people
- * @param found the layout that it has
- * @param other what people can take in its place, such as another file
+ * @param found the layout of the store
+ * @param other what people can use in its place, such as another file
  * @throws LAYOUT_UNKNOWN
  */
 export function wayFrom<Step>(store: string, found: string, own: Layout<Step>, other: string): Way<Step> {

@@ -1,12 +1,13 @@
 /**
- * Changes of the options in a record. `tags`, `redact` and `editedAt` are said of the payload: a payload that
- * replaces another brings its own. All others belong to the job. `options.lua` does the same with the text.
+ * Changes of the options in a record. `tags`, `redact` and `editedAt` belong to the payload: when a payload
+ * replaces another, it brings its own. All other options belong to the job. `options.lua` does the same with
+ * the text.
  */
 import { type JobOptions, MAX_TAGS } from '../../../model/record.ts'
 import type { Change } from '../change.ts'
 import { parsed } from './unreadable.ts'
 
-/** What the options say of a payload, as a change of those of another. */
+/** The options that belong to a payload, as a change of the options of another payload. */
 export function saidOfPayload({ tags, redact }: JobOptions = {}): JobOptionChanges {
   return { tags, redact, editedAt: undefined }
 }

@@ -1,20 +1,20 @@
 /**
- * The pause of a partition. Both stores keep it as one text: `0` or nothing, if it is not paused; `1`, if it
- * is paused until somebody resumes it; or when the pause ends, in milliseconds since 1970. Then, if it is
- * known, `|` and why. Then, if a person paused it: the separator, when that was, the separator, and who it
- * was.
+ * The pause of a partition. Both stores keep it as one text. It begins with `0` or nothing if the partition
+ * is not paused, `1` if it is paused until somebody resumes it, or else the end of the pause, in milliseconds
+ * since 1970. If the reason is known, `|` and the reason follow. If a person paused it, the separator, the
+ * time, the separator and the name of the person follow.
  */
 
 import { readLane } from './lane.ts'
 
-/** A pause that has ended counts as none. */
+/** A pause that has ended counts as no pause. */
 export interface Pause extends Paused {
-  /** Milliseconds since 1970; infinite until somebody resumes. 0: not paused. */
+  /** Milliseconds since 1970; infinite if it lasts until somebody resumes. 0: not paused. */
   until: number
   because?: string
 }
 
-/** Who paused a partition or a group, if it was a person. */
+/** The person who paused a partition or a group, if it was a person. */
 export interface Paused {
   by?: string
   /** When: milliseconds since 1970. */
@@ -27,15 +27,15 @@ export interface PausedGroup extends Paused {
   until?: number
 }
 
-/** The most characters that are kept of the reason for a pause. */
+/** The most characters of a reason for a pause that are kept. */
 const MAX_REASON = 200
-/** The most characters that are kept of who paused. */
+/** The most characters of a person's name that are kept. */
 const MAX_BY = 100
 const SEPARATOR = '\x1f'
 
 /**
  * @param text as a store keeps it; if it is damaged, the partition is not paused
- * @param now milliseconds since 1970: a pause that has ended by then is none
+ * @param now milliseconds since 1970: a pause that has ended by then does not count
  */
 export function readPause(text: unknown, now = 0): Pause {
   const [, end = '0', rest = ''] = /^(\d+)(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
@@ -68,7 +68,7 @@ export function packPaused(by: string, at: number | '' = ''): string {
   return `${at}${SEPARATOR}${cut(by, MAX_BY)}`
 }
 
-/** Reads such a text. Of a damaged one, nothing is known. */
+/** Reads such a text. For a damaged text, the result is empty. */
 export function readPaused(text: unknown): Paused {
   const [at = '', by = ''] = String(text ?? '').split(SEPARATOR)
   return /^\d+$/.test(at) && by !== '' ? { by, at: Number(at) } : {}

@@ -1,8 +1,8 @@
 /**
- * Rates of a kind that this version of Lark does not know: they are never no limit. A call that states one is
- * refused, and changes nothing. A store may have one in the limits of a group, whose jobs a later version of
- * Lark has queued: this version begins none of them, looks again after a while, and leaves them to the
- * workers of the other. `stand` names the kind.
+ * Rates of a kind that this version of Lark does not know. They never mean "no limit". A call that states
+ * such a rate is refused, and changes nothing. The limits of a group in a store may have one, if a later
+ * version of Lark has queued its jobs: this version begins none of these jobs, looks again after a while, and
+ * leaves them to the workers of the other version. `stand` names the kind.
  */
 import type { Limits } from '../../../model/limits.ts'
 import { type RateKind, rateKinds } from '../../../model/rate.ts'
@@ -10,8 +10,8 @@ import { type RateKind, rateKinds } from '../../../model/rate.ts'
 export { rateKinds }
 
 /**
- * Milliseconds after which a store looks at such a group again. A worker of the later version may come first
- * then.
+ * Milliseconds after which a store looks at such a group again. A worker of the later version may look
+ * before.
  */
 export const UNKNOWN_RATE_AGAIN = 1_000
 

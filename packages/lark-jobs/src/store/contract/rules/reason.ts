@@ -1,29 +1,30 @@
 /**
- * The reason for a job's state. Both stores keep it as one text: why the job was cancelled, and if a person
- * said more, `|` and that; or for a waiting job, the number of its last run, and why that run put it back.
- * The number shows when the text is out of date, so no call has to remove it. A notice to cancel a job has
- * the same text.
+ * The reason for a job's state. Both stores keep it as one text: for a cancelled job, the reason, and if a
+ * person wrote more, `|` and that text; for a waiting job, the number of its last run and why that run put it
+ * back. The number shows when the text is out of date, so no call has to remove it. A notice to cancel a job
+ * has the same text.
  *
- * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and
- * `|`: each worker that meets it puts it back for up to a minute, and its due time says only when the next
- * one may meet it. Of a suspended job the second part is SUSPENDED before each signal for which it waits, and
- * once more. Of one that is being undone the text is UNDOING alone, while it waits or runs.
+ * For a job that no worker could read, the second part begins with STRANDED, the time since which the job has
+ * been waiting, and `|`: each worker that gets it puts it back for up to a minute, so its due time only says
+ * when the next worker may get it. For a suspended job, the second part is SUSPENDED before each signal for
+ * which it waits, and once more at the end. For a job that is being undone, the text is only UNDOING, while
+ * it waits or runs.
  */
 import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
-/** No text of a person begins with this. */
+/** No text of a person begins with this character. */
 export const STRANDED = '\x1e'
-/** Nor does the name of a signal have this. */
+/** No name of a signal contains this character. */
 export const SUSPENDED = '\x1d'
 export const UNDOING = '\x1b'
 
-/** @param since of a stranded job: milliseconds since 1970 */
+/** @param since for a stranded job: milliseconds since 1970 */
 export function putBack(runs: number, because: string, since?: number): string {
   return `${runs}|${since === undefined ? '' : `${STRANDED}${since}|`}${because}`
 }
 
 /**
- * Since when a stranded job waits; undefined if its last run did not put it back so.
+ * Since when a stranded job has been waiting; undefined if its last run did not put it back as unreadable.
  *
  * @param runs as in `readReason`
  */
@@ -56,10 +57,10 @@ export function cancelledFor(reason: CancelReason, because?: string): string {
 }
 
 /**
- * The notice to the worker of a running job that somebody asks to end: `reason@at|because`. If it was asked
- * before, since then.
+ * The notice to the worker of a running job that somebody wants to end: `reason@at|because`. If there was a
+ * notice before, its time stays.
  *
- * @param before the notice that was there
+ * @param before the earlier notice
  */
 export function askedFor(text: string, now: number, before: string | null): string {
   return text.replace(/^[^|]*/, `$&@${readAsked(before ?? '').at ?? now}`)
@@ -71,13 +72,13 @@ export function readAsked(notice: string): { reason: CancelReason; because?: str
   return { ...readCancelled(untimed(notice)), ...(at !== undefined && { at: Number(at) }) }
 }
 
-/** What is kept of a notice when its job has ended. */
+/** The part of a notice that is kept after its job has ended. */
 export function untimed(notice: string): string {
   return notice.replace(/^([^|@]*)@\d+/, '$1')
 }
 
 /**
- * What people wrote is kept, if the worker reports that the job ended because of it.
+ * Adds what people wrote in the notice, if the worker reports that the job ended because of the notice.
  *
  * @param asked the notice
  */

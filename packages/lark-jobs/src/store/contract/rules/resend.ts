@@ -1,6 +1,4 @@
-/**
- * Which failures of a store pass (`store.ts`, Failure): the same call may succeed later.
- */
+/** Which failures of a store may pass (`store.ts`, Failure): the same call may succeed later. */
 import { JobsError } from '../../../model/errors.ts'
 
 const resendable: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])

@@ -1,7 +1,7 @@
 /**
- * For how long a job was suspended, which does not count for its `retryUntil`. A store keeps it with the
- * journal, of jobs whose outcomes ask for it: the milliseconds so far; and while the job is suspended, `|`
- * and since when. `journal.lua` says the same in Lua.
+ * How long a job was suspended, because that time does not count for its `retryUntil`. A store keeps it with
+ * the journal, for jobs whose outcomes ask for it: the milliseconds so far; and while the job is suspended,
+ * `|` and since when. `journal.lua` does the same in Lua.
  */
 
 /** @param text nothing if the job was never suspended */
@@ -10,7 +10,7 @@ export function restedIn(text: string | null, now: number): number {
   return sum + Math.max(0, now - since)
 }
 
-/** What is kept of a job that is suspended now. */
+/** The text for a job that is suspended now. */
 export function resting(text: string | null, now: number): string {
   return `${restedIn(text, now)}|${now}`
 }

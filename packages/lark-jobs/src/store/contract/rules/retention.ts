@@ -1,8 +1,8 @@
 /**
- * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers
- * than those here (`config/keep.ts`). A process without a worker uses the numbers of its own configuration.
- * One with a worker uses those on which the workers of the queue agree (`AgreedRetentions`): while they are
- * restarted after `keep` was raised, the old ones remove nothing that the new ones keep.
+ * How many ended jobs a partition keeps, and for how long. The configuration of a queue may have other
+ * numbers (`config/keep.ts`). A process without a worker uses the numbers of its own configuration. One with
+ * a worker uses those on which the workers of the queue agree (`AgreedRetentions`): during a rolling restart
+ * after `keep` was raised, the old workers remove nothing that the new ones keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
@@ -14,9 +14,9 @@ export interface Retention {
   count: number
   age: number
   /**
-   * Only of failed jobs of which nobody has said how many are kept: the bytes of their payloads and errors.
-   * Then the newest `ofKind` of each kind go last, those beyond the newest `whole` keep only their last
-   * error, and jobs that are removed before their age are counted (`Standing.dropped`).
+   * Only for failed jobs whose number the configuration does not set: the most bytes of their payloads and
+   * errors. With it, the newest `ofKind` jobs of each kind are removed last, jobs beyond the newest `whole`
+   * keep only their last error, and jobs that are removed before their age are counted (`Standing.dropped`).
    */
   bytes?: number
   whole?: number
@@ -26,12 +26,12 @@ export interface Retention {
 /** What a queue keeps of each ended state. */
 export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled', Retention>>
 
-/** What a store keeps: plain data, since threads are told it too. */
+/** What a store keeps. Plain data, because threads get it, too. */
 export interface Retentions {
   retention: QueueRetention
   /** By queue, where a queue keeps something else. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
-  /** False: the numbers change from job to job, so they hold as they are, whatever other workers keep. */
+  /** False: the numbers change from job to job, so they are used as they are, whatever other workers keep. */
   agrees?: false | undefined
 }
 
@@ -43,13 +43,13 @@ export const RETENTION: QueueRetention = {
 }
 
 const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
-/** What fails is noted all the same, for those that remove. */
+/** The bytes of failed jobs are counted even here, for processes that remove by bytes. */
 const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, whole: all.count }
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
- * What a process or a thread keeps. A supervisor outlives the configuration that it was started with, and a
- * lease thread does not hear what other workers keep. So they remove nothing: they leave that to the workers.
+ * What a process or a thread keeps. A supervisor may be older than the configuration, and a lease thread does
+ * not learn what other workers keep. So they remove nothing, and leave that to the workers.
  */
 export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Retentions): Retentions {
   return isWatch
@@ -58,13 +58,13 @@ export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Rete
 }
 
 /**
- * A member of a flow that failed is kept for at least this many milliseconds, whatever its class and queue
- * say, or until its flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the
+ * A failed member of a flow is kept for at least this many milliseconds, whatever its class and queue say, or
+ * until its flow is forgotten (`Change`, `unpin`). While the flow is kept, a retry of the flow starts the
  * member again.
  */
 export const PINNED = 365 * 86_400_000
 /**
- * A member is kept so while a partition has fewer failed jobs than this that are kept for an age of their
+ * Members are kept in this way while a partition has fewer than this many failed jobs with an age of their
  * own.
  */
 export const MAX_PINNED = 10_000
@@ -75,32 +75,33 @@ export function retentionOf({ retention, retentions }: Retentions, partition: st
 
 const states = ['completed', 'failed', 'cancelled'] as const
 
-/** What a living worker has announced: what its configuration says, and the queues that it serves. */
+/** What a living worker has announced: the retentions of its configuration, and the queues that it serves. */
 interface SaidRetentions extends Retentions {
   queues: readonly string[]
 }
 
 /**
- * What a process keeps while it hears what workers keep: the answer to each announcement of a worker says it.
+ * The retentions of a process that learns what other workers keep: the answer to each announcement of a
+ * worker has them.
  *
- * Of each queue and state, one of the configurations holds as a whole, never a mixture: that of the living
- * workers that serve the queue, and of these the one with the largest count, or if several have it, with the
- * largest age. If no living worker serves the queue, the configurations of all of them count so.
+ * For each queue and state, one of the configurations counts as a whole, never a mixture: among the living
+ * workers that serve the queue, the one with the largest count, or if several have it, the largest age. If no
+ * living worker serves the queue, the configurations of all workers count.
  */
 export class AgreedRetentions {
   readonly #own: Retentions
-  /** Empty if all workers say what this process says. */
+  /** Empty if all workers have the configuration of this process. */
   #heard: SaidRetentions[] = []
   #texts = ''
   readonly #agreed = new Map<string, QueueRetention>()
-  /** Equal ones are one object. */
+  /** Used so that equal retentions are one object. */
   readonly #known = new Map<string, QueueRetention>()
 
   constructor(own: Retentions) {
     this.#own = own
   }
 
-  /** What the own configuration says of queues of which it says nothing else. */
+  /** The configuration of this process for queues without one of their own. */
   get retention(): QueueRetention {
     return this.#own.retention
   }
@@ -129,7 +130,10 @@ export class AgreedRetentions {
     return known
   }
 
-  /** What a worker of this process announces: what its configuration says, unless that is nothing. */
+  /**
+   * The text that a worker of this process announces: the retentions in its configuration; empty if it has
+   * none.
+   */
   text(queues: readonly string[]): string {
     const { retention, retentions } = this.#own
     const isPlain = saying(this.#own) === plain
@@ -168,7 +172,10 @@ function saidIn(text: string): SaidRetentions | undefined {
   return isSound ? { retention, retentions, queues } : undefined
 }
 
-/** What fails is noted for those who keep so many bytes of it, for when this does not hold any more. */
+/**
+ * Counts the bytes of failed jobs for processes that remove by bytes, in case this configuration is dropped
+ * later.
+ */
 function noted(failed: Retention): Retention {
   return { bytes: all.count, whole: all.count, ofKind: all.count, ...failed }
 }

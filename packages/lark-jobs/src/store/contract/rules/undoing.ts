@@ -1,21 +1,21 @@
 /**
- * The undos of a job: what its steps have begun is undone before it ends as failed or cancelled. Beside the
- * journal of a job, a store keeps one text:
+ * The undos of a job: its steps are undone before it ends as failed or cancelled. Beside the journal of a
+ * job, a store keeps one text:
  *
  *   none  there is nothing to undo
- *   ''    there is: before the job ends as failed or cancelled, a run must undo it
- *   else  it is being undone: how the job ends after that
+ *   ''    there are steps to undo: before the job ends as failed or cancelled, a run must undo them
+ *   else  the job is being undone: this is how it ends afterwards
  *
- * So an end that a store would give to a job with the text '' becomes this text, and the job goes back to its
- * line, due at once (`undoneFirst`). A job with such a text ends as its worker says, or by too many crashes;
- * it cannot be cancelled any more.
+ * So when a job with the text '' would end, the store keeps that end as the text, and the job goes back to
+ * its line, due at once (`undoneFirst`). A job with an end as its text ends as its worker says, or by too
+ * many crashes; it cannot be cancelled any more.
  */
 import { defined } from '@s18i/lark/internal'
 import type { CancelReason, JobError, Outcome } from '../../../model/record.ts'
 import type { Consequence } from './consequence.ts'
 import { cancelledFor, readCancelled, untimed } from './reason.ts'
 
-/** How a job ends when it is undone. */
+/** How a job ends after it is undone. */
 export type LaterEnd =
   | { kind: 'failed'; error: JobError }
   | { kind: 'cancelled'; reason: CancelReason; because?: string }
@@ -31,10 +31,10 @@ export function readLaterEnd(text: string): LaterEnd {
 }
 
 /**
- * The notice to cancel a job, as the rules see it (`consequence.ts`): a job that is being undone has none,
- * but when it ends as cancelled, then for the reason that was kept.
+ * The notice to cancel a job, as the rules see it (`consequence.ts`): a job that is being undone has no
+ * notice, but if it ends as cancelled, the reason is the one that was kept.
  *
- * @param undo the text, before the outcome is followed
+ * @param undo the text before the outcome is applied
  */
 export function noticeOf(
   asked: string | null,
@@ -45,12 +45,12 @@ export function noticeOf(
   return outcome === 'cancelled' ? undo.slice(1) : null
 }
 
-/** What becomes of the job, if it must be undone first: then also the new text. @param undo the text */
+/** The consequence for the job, and the new text if the job must be undone first. @param undo the text */
 export function undoneFirst(consequence: Consequence, undo: string | null, now: number): Consequence {
   const { state, error, reason = '', runs, releases, event } = consequence
   if (undo !== '' || (state !== 'failed' && state !== 'cancelled')) return consequence
   const text = state === 'failed' ? `f${JSON.stringify(error)}` : `c${untimed(reason)}`
-  // What failed until now does not count for what undoes it.
+  // Failures before the undo do not count for the run that undoes.
   return {
     ...{
       state: 'pending',

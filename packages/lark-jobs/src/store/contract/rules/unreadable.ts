@@ -35,7 +35,7 @@ export function readOptions(text: unknown): { options?: JobOptions; unreadable?:
   return isSound ? { options } : { unreadable: damaged('options', text) }
 }
 
-/** Whether a record is in another format, so that it must not be changed. */
+/** Whether a record has another format, so that it must not be changed. */
 export function isMarked(options: unknown): boolean {
   return typeof options === 'string' && options.startsWith(MARK)
 }
@@ -46,13 +46,13 @@ export function readLaneName(lane: unknown): ReturnType<typeof readLane> & { unr
   return isDamagedLane(lane) ? { ...names, unreadable: damaged('group', lane) } : names
 }
 
-/** Parses the JSON text of a list; a damaged one becomes an entry that says so. */
+/** Parses the JSON text of a list. A damaged list becomes one entry which says so. */
 export function readList<T>(text: unknown, instead: (text: string) => T): T[] {
   const list = parsed(text)
   return Array.isArray(list) ? list : [instead(String(text).slice(0, MAX_TEXT))]
 }
 
-/** Parses JSON texts, one a line. */
+/** Parses JSON texts, one in each line. */
 export function readLines<T>(text: string, instead: (text: string) => T): T[] {
   return text.split('\n').map((line) => {
     const item = parsed(line)
@@ -60,12 +60,12 @@ export function readLines<T>(text: string, instead: (text: string) => T): T[] {
   })
 }
 
-/** Stands for the errors of a job that are damaged. */
+/** The entry in place of damaged errors of a job. */
 export function damagedErrors(text: string): JobError {
   return { run: 0, name: 'JobsError', code: 'RECORD_DAMAGED', message: `its errors are damaged: ${text}` }
 }
 
-/** Stands for lines of a log that are damaged. */
+/** The entry in place of damaged lines of a log. */
 export function damagedLine(text: string): LogLine {
   return { at: 0, level: 'warn', text: `damaged: ${text}` }
 }
