@@ -1,8 +1,8 @@
 /**
- * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and has the
- * lease thread (`lease/lease-thread.ts`) tell the store how jobs ended and hand back what else its workers
- * hold. This happens when Node emits `exit`, also in `process.exit()`. After a signal, a native crash or a
- * lack of memory, the process itself can do nothing: then the supervisor says why
+ * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and makes the
+ * lease thread (`lease/lease-thread.ts`) tell the store how jobs ended and hand back the other jobs of its
+ * workers. This happens when Node emits `exit`, including in `process.exit()`. After a signal, a native crash
+ * or a lack of memory, the process itself can do nothing: then the supervisor says why
  * (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
@@ -20,8 +20,8 @@ import type { WorkerReport } from './report.ts'
 const FRAMES = 100
 
 /**
- * Milliseconds that a process which ends waits for its lease thread to tell and hand back what its workers
- * hold.
+ * Milliseconds that a process at its end waits for its lease thread to tell the store the outcomes and to
+ * hand back the jobs of its workers.
  */
 const HANDING_BACK = 2_000
 /** Milliseconds that the thread then gets to close its store. */
@@ -32,11 +32,11 @@ interface Watched {
   isRunning: boolean
   report: Pick<WorkerReport, 'warn'>
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
-  /** How jobs ended, of which the store has not heard: by their partition. */
+  /** By partition: how jobs ended, for outcomes that the store has not acknowledged. */
   unstored: () => Unstored
   /**
-   * Told why the process ends: its supervisor, which hands back what it holds, and tells the store the
-   * outcomes if the thread could not. `ranJobs`: handlers were running.
+   * Called with why the process ends: its supervisor hands back the jobs, and tells the store the outcomes if
+   * the thread could not. `ranJobs`: handlers were running.
    */
   onEnding?: Ending | undefined
 }
@@ -80,7 +80,7 @@ function note(error: unknown): void {
   if (process.listenerCount('uncaughtException') === 0) uncaught = { error }
 }
 
-/** The workers share one lease thread: all of them tell it, and then wait for it together. */
+/** The workers share one lease thread: all of them give it their outcomes, and then wait for it together. */
 function tell(code: number): void {
   const stack = stackHere()
   const workers = [...watched]
@@ -89,7 +89,7 @@ function tell(code: number): void {
     try {
       tellOf(worker, code, stack)
     } catch {
-      // The process ends all the same, and what the other workers hold must go back.
+      // The process ends anyway, and the jobs of the other workers must go back.
     }
   }
   const until = performance.now() + HANDING_BACK
@@ -121,12 +121,12 @@ function tellOf(one: Watched, code: number, stack: readonly string[]): void {
   if (parts.length > 0) report.warn(`This process ends with ${cause}; ${parts.join(', and ')}`)
 }
 
-/** Without what only this thread knows of a job. */
+/** Settlements without the fields that only this thread knows. */
 function sendable([partition, settlements]: Unstored[number]): Unstored[number] {
   return [partition, settlements.map(({ id, token, outcome }) => ({ id, token, outcome }))]
 }
 
-/** That the store has not heard how jobs ended. */
+/** The line which says that the store has not been told how jobs ended. */
 export function unstoredText(settlements: readonly Settlement[]): string {
   const ids = settlements.map(({ id }) => id)
   const may = ids.length === 1 ? 'it' : 'they'

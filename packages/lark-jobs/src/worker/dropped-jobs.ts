@@ -12,7 +12,7 @@ import type { WorkerReport } from './report.ts'
 const LOOK = 1_000
 const AGAIN = 60_000
 
-/** @returns what is called when a job has failed for good in a partition */
+/** @returns a function to call when a job has failed for good in a partition */
 export function warnsOfDropped(store: Store, report: WorkerReport): (of: { partition: string }) => void {
   const dropped = new DroppedJobs(store, report)
   return ({ partition }) => dropped.failed(partition)
@@ -22,8 +22,8 @@ class DroppedJobs {
   readonly #store: Store
   readonly #report: WorkerReport
   /**
-   * By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the
-   * last look.
+   * By partition: when it may be looked at again, by `performance.now()`, and how many jobs were removed at
+   * the last look.
    */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 

@@ -14,7 +14,7 @@ export class LongRuns<R extends { readonly startedAt: number }> {
   readonly #running: Iterable<R>
   readonly #tell: (long: R[]) => void
   #timer: NodeJS.Timeout | undefined
-  /** Jobs that started up to this time, by `performance.now()`, have been reported. */
+  /** Jobs that started before this time, by `performance.now()`, have been reported. */
   #told = Number.NEGATIVE_INFINITY
 
   /**

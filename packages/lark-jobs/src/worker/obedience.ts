@@ -7,7 +7,7 @@ import type { WorkerOrder } from '../store/contract/store.ts'
 import type { WorkerOptions } from './options.ts'
 import type { WorkerReport } from './report.ts'
 
-/** What this file needs of a worker. */
+/** What this file needs from a worker. */
 export interface Obeying {
   readonly state: WorkerState
   quiet(): void

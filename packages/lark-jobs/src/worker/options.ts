@@ -39,20 +39,20 @@ import type { WorkerReport } from './report.ts'
 export const CONCURRENCY = 10
 /** Milliseconds that a lease holds. */
 export const LEASE_MS = 15_000
-/** Milliseconds from `stop` until what still runs is given back. */
+/** Milliseconds from `stop` until the jobs that still run are given back. */
 export const STOP_DEADLINE = 25_000
-/** Milliseconds after that for which a worker that stops goes on to tell the store how its jobs ended. */
+/** Milliseconds after that in which a worker that stops tries to tell the store how its jobs ended. */
 export const OUTCOMES = 120_000
 
 export const workOptions = new Schema('an object', {
   /**
-   * The queues to serve, strictly in this order: a later queue only when the earlier ones have no job.
+   * The queues to serve, in strict order: a later queue is served only while the earlier ones have no job.
    * Default: every configured queue, in fair turns.
    */
   queues: option<string | readonly string[]>(
     'the name of a queue, or a list of at least one; leave it out for every queue',
     (value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
-    // Else a variable that is not set would make the worker serve every queue.
+    // Otherwise a variable that is not set would make the worker serve every queue.
   ).with({ refusesUndefined: 'written' }),
   /**
    * The job classes to run. Default: the classes that the configuration names, otherwise those in the
@@ -61,7 +61,7 @@ export const workOptions = new Schema('an object', {
   jobs: jobClasses,
   /** Makes the job for each run: see `make` of the configuration, which is the default. */
   make: func<Make>(),
-  /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
+  /** Receives what happens. Default: prints failures and the lines that jobs write to stderr. */
   report: option<WorkerReport>('an object with methods', isObject),
   /** How many jobs run at a time. Default 10. */
   concurrency: whole(1).or(CONCURRENCY),
@@ -75,9 +75,9 @@ export const workOptions = new Schema('an object', {
   /** End after this number of jobs. */
   maxJobs: whole(1),
   /**
-   * How long a worker that stops, and whose handlers have ended or were given back, goes on to tell a store
-   * that is away how its jobs ended. Default: as configured, otherwise 2 minutes. What it cannot tell may run
-   * again.
+   * How long a worker that stops, after its handlers have ended or were given back, tries to tell a store
+   * that is away how its jobs ended. Default: as configured, otherwise 2 minutes. Jobs whose end it cannot
+   * tell may run again.
    */
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
@@ -93,19 +93,19 @@ export interface WorkerOptions
   extends Pick<WorkOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
   /** Milliseconds. Default `OUTCOMES`. */
   outcomes?: number | undefined
-  /** Called when it stops, and needs up to this many milliseconds to tell the store how its jobs ended. */
+  /** Called when it stops and needs up to this many milliseconds for telling the store how its jobs ended. */
   onDelivering?: (ms: number) => void
   /**
    * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and
-   * continues the words "its process". `outcomes`: how jobs ended, of which the store has not heard.
+   * continues the words "its process". `outcomes`: ends of jobs that the store has not acknowledged.
    */
   onEnding?: Ending
   store: Store
   registry: Registry
   queues: readonly string[]
   /**
-   * How many partitions a queue is configured with; one where nothing is said. Others that exist are served
-   * as well.
+   * How many partitions a queue is configured with. Default: one. Other partitions that exist are served as
+   * well.
    */
   partitions?: ReadonlyMap<string, number>
   /** Limiters that middleware may name. Default: none. */
@@ -124,13 +124,13 @@ export interface WorkerOptions
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
   location?: StoreLocation | undefined
   report: WorkerReport
-  /** Around every job. Default: none. */
+  /** Middleware around every job. Default: none. */
   middleware?: readonly Middleware[]
-  /** Told of every job. Default: none. */
+  /** Called for every job. Default: none. */
   hooks?: Hooks | undefined
   /** Makes the jobs. Default: `new`. */
   make?: Make | undefined
-  /** Is told of every run. Default: nothing is. */
+  /** Called for every run. Default: none. */
   telemetry?: TelemetryCalls | undefined
   /** The release of the application. Default: none is known. */
   release?: string | undefined
@@ -138,15 +138,15 @@ export interface WorkerOptions
   owner?: object
   /** By queue: how many jobs each partition may hold. Default: any number. */
   bounds?: ReadonlyMap<string, Bound>
-  /** Runs the handlers of isolated classes. Default: they run in this process, as all others. */
+  /** Runs the handlers of isolated classes. Default: they run in this process, like all others. */
   isolation?: (Isolation & Part) | undefined
-  /** How the steps of its jobs wait. Default: by timers. */
+  /** How the steps of its jobs wait. Default: with timers. */
   stepTimes?: WaitTimes | undefined
   /** The outbox that it relays. Default: none. */
   outbox?: ConfiguredOutbox | undefined
   /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */
   schedules?: WorkerSchedules | undefined
-  /** Its name in the store, unique for ever. Default: one of its own making. */
+  /** Its name in the store, which must never be used again. Default: the worker makes one. */
   id?: string
   /**
    * Called when a handler ignores its signal. Its job is then settled as timed out and leaves its slot,
@@ -155,9 +155,9 @@ export interface WorkerOptions
    */
   onStuck?: () => void
   /**
-   * Called when an order says that the worker shall restart. Whoever passes it calls `restart()` then, and
-   * ends the process so that another starts. Without it, such orders are not carried out: an application has
-   * the process.
+   * Called when an order says that the worker shall restart. The function must call `restart()`, and end the
+   * process so that another one starts. Without it, such orders are not carried out, because the process
+   * belongs to the application.
    */
   onRestart?: (worker: { restart(): unknown }) => void
 }

@@ -9,7 +9,7 @@ export class OutageReporter extends Part {
   readonly #report: WorkerReport
   readonly #isAway: () => boolean
   #isOn = false
-  /** When a call was last answered, by `performance.now()`. */
+  /** When the last call was answered, by `performance.now()`. */
   answeredAt = performance.now()
 
   /**
@@ -36,7 +36,7 @@ export class OutageReporter extends Part {
     this.#report.warn(`${(error as Error).message}. The worker goes on trying.`)
   }
 
-  /** A call was answered, perhaps by a part of the store while another is away. */
+  /** A call was answered, perhaps by one part of the store while another part is away. */
   answered(): void {
     this.answeredAt = performance.now()
   }

@@ -1,24 +1,25 @@
 /**
- * A part that runs: of a worker, of a supervisor, or of what tells others how they are. All have one
+ * A running part of a worker, of a supervisor, or of the code that reports their state. All have one
  * lifecycle:
  *
  *   new → running ⇄ quiet (takes no more, and goes on with what it has) → stopped
  *
- * Each step may be taken again without harm, and nothing comes after `stop`. A part that is told to be quiet
- * before it has started starts quiet. A class that extends `Part` writes only the steps that mean something
- * for it.
+ * Each step may be repeated without harm, and nothing comes after `stop`. If a part is told to be quiet
+ * before it starts, it starts quiet. A class that extends `Part` only implements the steps that it needs.
  */
 
 /**
- * What every running part can do. A worker and a supervisor do it for all their parts. (The class of a worker
- * does not name this type, because users would then have to know it.)
+ * What every running part can do. A worker and a supervisor forward the calls to all their parts. (The class
+ * of a worker does not name this type, because users would then have to know it.)
  */
 export interface Lifecycle extends AsyncDisposable {
   /** Begins. Resolves when it runs. */
   start(): void | Promise<void>
-  /** Takes no more. */
+  /** Takes no more work. */
   quiet(): void | Promise<void>
-  /** Resolves when nothing of it runs. @param deadline milliseconds for what it has begun */
+  /**
+   * Resolves when nothing of it runs any more. @param deadline milliseconds for the work that it has begun
+   */
   stop(deadline?: number): Promise<void>
 }
 

@@ -1,17 +1,17 @@
 /**
- * What a process that ends leaves to its lease thread, and to its supervisor. How a worker stops, and how
+ * What a process at its end leaves to its lease thread and to its supervisor. How a worker stops, and how
  * long its jobs may take then, is in `worker.ts`.
  */
 import type { Settlement } from '../store/contract/store.ts'
 
-/** How jobs ended, of which the store has not heard: by their partition. */
+/** By partition: ends of jobs that the store has not acknowledged. */
 export type Unstored = (readonly [partition: string, settlements: readonly Settlement[]])[]
 
-/** How a process ends, and what its worker leaves to the thread. */
+/** How a process ends, and what its worker leaves to the lease thread. */
 export interface ProcessEnd {
-  /** Continues "its process"; left out if a supervisor hands back what the worker holds. */
+  /** Continues the words "its process". Absent if a supervisor hands back the jobs of the worker. */
   cause?: string
-  /** What the process ran has ended it: nobody has told it to stop. */
+  /** The process ended by what ran in it: nobody has told it to stop. */
   fromWithin?: boolean
   outcomes: Unstored
 }

@@ -1,9 +1,9 @@
 /**
  * A job has paused its queue (`Job.pauseQueue`). The store pauses the partition of the job in the same step
  * that puts the job back. This pauses the other partitions of the queue that the worker serves. If a call
- * fails, jobs of that partition begin, and pause it when they meet the same trouble. The jobs of the queue
- * that this worker has claimed and not begun go back, and so do those of calls under way; other workers may
- * begin those that they have prefetched.
+ * fails, jobs of that partition begin, and pause it when they run into the same problem. Jobs of the queue
+ * that this worker has claimed and not begun go back, and so do the jobs of calls under way. Other workers
+ * may still begin jobs that they have prefetched.
  */
 import type { Outcome } from '../model/record.ts'
 import type { Store } from '../store/contract/store.ts'
@@ -12,8 +12,8 @@ import type { Claimer } from './fetch/claimer.ts'
 
 /**
  * @param own the claimer of the job
- * @param giveBack gives back what a claimer has not begun
- * @param warn told of a partition that could not be paused
+ * @param giveBack gives back the jobs that a claimer has not begun
+ * @param warn called for a partition that could not be paused
  */
 export function pauseQueue(
   store: Store,
@@ -26,7 +26,7 @@ export function pauseQueue(
   for (const claimer of claimers) {
     if (claimer.queue !== own.queue) continue
     giveBack(claimer)
-    // The answers of calls that were sent before bring jobs that were claimed before.
+    // Calls that were sent before this may bring jobs that were claimed before the pause.
     claimer.gaveBackAt = performance.now()
     const { partition } = claimer
     if (claimer === own) continue

@@ -1,6 +1,6 @@
 /**
- * What a worker tells people: the interface of a report, and the plain report of a worker that code has
- * started. `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes
+ * The report of a worker to people: its interface, and the plain report of a worker that was started by code.
+ * `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes reports
  * on (`supervisor/supervised.ts`).
  */
 import type { ClaimedJob, LogLine, Outcome } from '../model/record.ts'
@@ -11,7 +11,7 @@ import { print } from '../run/job-log.ts'
 /** A job that runs. */
 export interface RunningJob {
   job: ClaimedJob
-  /** The name of its class, else its key. */
+  /** The name of its class; if no class is known, its key. */
   name: string
   queue: string
   /** Milliseconds so far. */
@@ -36,13 +36,14 @@ export interface WorkerReport {
   running?(jobs: readonly RunningJob[]): void
   ended(ending: EndedRun): void
   /**
-   * The store has answered for a run that has ended. `isLost`: it does not count, because the lease was lost.
+   * The store has answered for an ended run. `isLost`: its outcome does not count, because the lease was
+   * lost.
    */
   settled?(id: string, isLost: boolean): void
   /**
    * A problem that does not end the worker: the store does not answer, a lease was lost.
    *
-   * @param remedy what helps, if it is for people to do
+   * @param remedy what people can do about it, if anything
    */
   warn(text: string, remedy?: Remedy): void
   /** The end of such a problem, and other good news. */
@@ -60,20 +61,21 @@ export interface WorkerSummary {
    * Put back without failing: because the worker stopped, the job asked for it, or no class here has its key.
    */
   released: number
-  /** Put back while they sleep, or wait for a signal. */
+  /** Put back because they sleep, or wait for a signal. */
   suspended: number
   cancelled: number
   /** Ended after their lease was lost; another worker has them. */
   lost: number
   /**
-   * Ended, but the store did not answer before the worker stopped: unless it has heard of it, they run again.
+   * Ended, but the store did not answer before the worker stopped. They run again, unless the store received
+   * the outcome.
    */
   unstored: number
-  /** Milliseconds from the first job's start to the last one's end. */
+  /** Milliseconds from the start of the first job to the end of the last. */
   took: number
 }
 
-/** Prints to stderr what jobs write, and what went wrong. */
+/** Prints to stderr what jobs write and which problems there are. */
 export class PlainReport implements WorkerReport {
   wrote(job: ClaimedJob, name: string, line: LogLine): void {
     print(name, job.id, line.level, line.text)

@@ -1,6 +1,6 @@
 /**
- * Gathers in the worker how its runs go: for each queue and key how long jobs waited and how long they ran,
- * and how they ended. It costs no call: the worker makes the numbers known with its presence.
+ * Counts the runs of a worker: for each queue and key, how long jobs waited, how long they ran, and how they
+ * ended. It costs no call, because the worker sends the numbers with its announcements.
  *
  * (Measured on 2026-11-27, Node 20.20, 2 cores, shared and busy: a run takes 54 ns of CPU, a record of five
  * pairs 40 µs.)
@@ -9,9 +9,7 @@ import type { WorkerRuns } from '../model/record.ts'
 import { RunCounts } from '../model/run/run-counts.ts'
 import { OTHERS } from '../store/contract/runs.ts'
 
-/**
- * The most pairs of a queue and a key that a worker counts for themselves. The rest counts under one name.
- */
+/** The most pairs of a queue and a key with counts of their own. All others are counted under one name. */
 export const MAX_PAIRS = 100
 const MINUTE = 60_000
 /** How many minutes count as "lately". */
@@ -30,7 +28,7 @@ export class RunTally {
   /** The counts by queue at some times of the last minutes, the oldest first. */
   readonly #before: { at: number; queues: Map<string, RunCounts> }[] = []
 
-  /** A run begins. @param dueAt and `now` by the store's clock */
+  /** A run begins. @param dueAt and `now` are by the store's clock */
   began(queue: string, key: string, dueAt: number, now: number): RunCounts {
     const { counts, arrivals } = this.#queues.get(queue)?.get(key) ?? this.#meet(queue, key)
     counts.observe('wait', now - dueAt)
@@ -38,7 +36,7 @@ export class RunTally {
     return counts
   }
 
-  /** Jobs of a queue were taken back from dead workers: of any key. */
+  /** Jobs of a queue were taken back from dead workers, whatever their keys. */
   crashed(queue: string, count: number): void {
     if (count === 0) return
     const { counts } = this.#queues.get(queue)?.get('') ?? this.#meet(queue, '')
@@ -60,7 +58,7 @@ export class RunTally {
     return pair
   }
 
-  /** What the worker makes known; undefined before its first run. @param now by `performance.now()` */
+  /** What the worker announces; undefined before its first run. @param now by `performance.now()` */
   record(now: number): WorkerRuns | undefined {
     if (this.#pairs === 0) return undefined
     const all = [...this.#queues].flatMap(([queue, keys]) =>
@@ -99,7 +97,7 @@ export class RunTally {
 
 /** How many runs became due in each of the last minutes, by the store's clock. */
 class Arrivals {
-  /** By minute: its last digits. A place is used again when its minute is over. */
+  /** By minute: its last digits. A place is used again after its minute. */
   readonly #minutes = new Float64Array(LATELY)
   readonly #counts = new Float64Array(LATELY)
 
@@ -107,7 +105,7 @@ class Arrivals {
     const minute = Math.floor(at / MINUTE)
     const index = minute % LATELY
     if (this.#minutes[index] !== minute) {
-      // A job that has waited for longer than that came too long ago.
+      // A job that has waited for longer than the minutes kept here came too long ago.
       if (this.#minutes[index]! > minute) return
       this.#minutes[index] = minute
       this.#counts[index] = 0

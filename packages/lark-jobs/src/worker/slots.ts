@@ -62,7 +62,7 @@ export class SlotExecution extends Execution {
   }
 }
 
-/** Milliseconds after which a journal is read again from a store that did not answer. */
+/** Milliseconds after which a journal is read again if the store did not answer. */
 const READ_PAUSE = 100
 
 type SlotsOptions = Pick<
@@ -82,7 +82,7 @@ type SlotsOptions = Pick<
   | 'store'
 >
 
-/** What the slots know of the worker around them. */
+/** What the slots need from the worker around them. */
 export interface SlotsAround {
   /** Called when a slot is free again, with the milliseconds for which it was taken. */
   changed(took: number): void
@@ -92,13 +92,13 @@ export interface SlotsAround {
   records?(running: Execution): void
   /** Called when a job has paused its queue. */
   paused?(own: Claimer, outcome: Outcome & { kind: 'released' }): void
-  /** When the event loop is known to have turned last, by `performance.now()`. */
+  /** When the event loop last turned, as far as is known, by `performance.now()`. */
   turnedAt?(): number
 }
 
 export class Slots extends Part implements RunEnvironment {
   readonly running = new Set<SlotExecution>()
-  /** How many slots there are. It may be set at any time: slots that are too many go when their jobs end. */
+  /** How many slots there are. It may be set at any time: excess slots go when their jobs end. */
   concurrency: number
   readonly tally = new Tally()
   readonly runs = new RunTally()
@@ -116,7 +116,7 @@ export class Slots extends Part implements RunEnvironment {
   readonly #ledger: Ledger
   readonly #around: SlotsAround
   readonly #failed: (own: Claimer) => void
-  /** Undefined: there are none. */
+  /** Undefined: the application has none. */
   readonly hooks: HookCalls | undefined
   /** Called when the store has answered for a run; undefined if the report does not ask for it. */
   readonly settled: ((id: string, isLost: boolean) => void) | undefined
@@ -153,7 +153,7 @@ export class Slots extends Part implements RunEnvironment {
     this.#failed = warnsOfDropped(options.store, options.report)
   }
 
-  /** How many slots are free; below 0 when `concurrency` was set to less than there are running jobs. */
+  /** How many slots are free; negative if `concurrency` was set below the number of running jobs. */
   get free(): number {
     return this.concurrency - this.running.size
   }
@@ -166,7 +166,7 @@ export class Slots extends Part implements RunEnvironment {
    */
   begin(held: HeldJob, claimer: Claimer, now: number): boolean {
     const { key, unreadable } = held.job
-    // A job in a newer format is put back, as one with an unknown key: a newer worker may read it.
+    // A job in a newer format is put back like one with an unknown key: a newer worker may read it.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#options.registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, deadlineHere(running), this.#retryIn(running))) {
@@ -213,7 +213,7 @@ export class Slots extends Part implements RunEnvironment {
     this.#around.records?.(running)
   }
 
-  /** Asks until the store answers: that it is away is no failure of the job. */
+  /** Asks until the store answers: a store that is away must not make the job fail. */
   async more({ claimer, job, run }: SlotExecution, from: number): Promise<Journal | undefined> {
     for (;;) {
       try {
@@ -254,9 +254,9 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * The store says that the worker no longer had the lease of a job.
+   * The store says that the worker had lost the lease of a job.
    *
-   * @param outcome as it was counted, if it was
+   * @param outcome how the run was counted, if it was
    */
   lost(id: string, outcome?: Outcome): void {
     // The job did not begin here, and the worker that has it now will report it.
@@ -293,7 +293,7 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   readonly #replaced = (running: SlotExecution, outcome: Outcome): void => {
-    // The job may have been given back while its class was told.
+    // The job may have been given back while its class was being told.
     if (!this.running.has(running)) return
     this.#abandon(running, outcome)
     this.#options.onStuck?.()
@@ -319,13 +319,13 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * What the lease thread settles if the handler blocks the event loop for too long: only in a process that
-   * is then replaced (`onStuck`).
+   * The values with which the lease thread settles the job if the handler blocks the event loop for too long.
+   * Used only in a process that is replaced afterwards (`onStuck`).
    */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
     if (this.#options.onStuck === undefined || jobClass === undefined || running.isIsolated) return NEVER
-    // To make an error takes microseconds: only for a class that looks at the error.
+    // Making an error takes microseconds, so it is only made for a class that looks at the error.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
     return retryIn(error, running, jobClass, timeout) ?? NEVER
@@ -357,7 +357,7 @@ export class Slots extends Part implements RunEnvironment {
     const isBare = log === undefined && progress === undefined && steps === undefined
     const report = isBare ? undefined : defined({ log, progress, steps })
     const said = report === undefined ? outcome : { ...outcome, ...report }
-    // The history of a schedule says how long its jobs took.
+    // The history of a schedule shows how long its jobs took.
     const isTimed = outcome.kind === 'completed' && tickOf(job.id) !== undefined
     const told = isTimed ? { ...said, took: Math.round(now - running.startedAt) } : said
     claimer.settle(job.id, job.token, told, now, held)
@@ -365,15 +365,15 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this in the
-   * blocked thread: what waits for anything is never done.
+   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this function
+   * in the blocked thread, so nothing that is asynchronous would ever be done.
    */
   readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
     running.thrown = timedOut(running.name, running.timeout)
     this.#tell(running as SlotExecution, outcome, performance.now())
   }
 
-  /** Counts and reports how a run ended. */
+  /** Counts and reports the end of a run. */
   #tell(running: SlotExecution, outcome: Outcome, now: number): void {
     const { job, claimer, jobClass, name } = running
     this.tally.ended(outcome, now)
@@ -383,7 +383,7 @@ export class Slots extends Part implements RunEnvironment {
     running.counts?.ended(kindOf(outcome))
     const ending: EndedRun = { job, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
-    // Most jobs complete, and need no more than this.
+    // Most jobs complete, and need nothing further.
     if (outcome.kind === 'released') {
       ending.isAsked = running.run.decision?.kind === 'released'
       if (outcome.pauses === 'queue') this.#around.paused?.(claimer, outcome)
@@ -397,12 +397,12 @@ export class Slots extends Part implements RunEnvironment {
   }
 }
 
-/** When the lease thread settles a job that blocks the event loop. One in another process never does. */
+/** When the lease thread settles a job that blocks the event loop. An isolated job cannot block it. */
 function deadlineHere({ isIsolated, deadline }: Execution): number {
   return isIsolated ? Number.POSITIVE_INFINITY : deadline
 }
 
-/** What a report is told of a running job. */
+/** A running job, as a report gets it. */
 function seen({ job, name, claimer, startedAt }: Execution): RunningJob {
   return { job, name, queue: claimer.queue, took: performance.now() - startedAt }
 }

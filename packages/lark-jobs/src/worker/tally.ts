@@ -1,6 +1,6 @@
 /**
- * How the runs of a worker ended, in numbers. An outcome is counted when a run ends, and taken back if the
- * store says later that it does not count, or never answers.
+ * The counts of how the runs of a worker ended. An outcome is counted when a run ends. The count is taken
+ * back if the store says later that the outcome does not count, or if it never answers.
  */
 import type { Outcome } from '../model/record.ts'
 import type { WorkerSummary } from './report.ts'
@@ -29,7 +29,7 @@ export class Tally {
     this.#counts[kindOf(outcome)]++
   }
 
-  /** @param outcome how it was counted before the store said so */
+  /** @param outcome how it was counted before */
   lost(outcome?: Outcome): void {
     this.#counts.lost++
     if (outcome !== undefined) this.#counts[kindOf(outcome)]--
@@ -46,7 +46,7 @@ export class Tally {
   }
 }
 
-// New outcome: as what it counts.
+// New outcome: add what it is counted as.
 /** What an outcome is counted as. */
 export function kindOf(outcome: Outcome): Exclude<keyof WorkerSummary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'

@@ -19,7 +19,7 @@ type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread' | 'isolat
  */
 const here: string | undefined = import.meta.url
 
-/** The path of the file that runs a thread of this name; undefined when there is none. */
+/** The path of the file that runs a thread with this name; undefined if there is none. */
 export function threadFile(name: ThreadFile): string | undefined {
   const starts = [pathOf(here), process.mainModule?.filename, process.argv[1]]
   const files = starts.filter((file) => file !== undefined)

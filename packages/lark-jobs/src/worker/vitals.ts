@@ -1,21 +1,21 @@
 /**
  * The signs of life of a worker, as plain numbers: for a thread or a supervisor that tells others whether the
- * worker is well, even when the worker itself cannot. A worker that says nothing for a while is not well
- * either.
+ * worker is healthy, even when the worker itself cannot. A worker that has sent nothing for a while does not
+ * count as healthy either.
  */
 
 export interface Vitals {
   state: 'starting' | 'running' | 'quiet' | 'stopped'
-  /** Milliseconds in this state before it first ran, while it is starting. */
+  /** Milliseconds in this state before the worker first ran, while it is starting. */
   starting: number
   slots: number
   running: number
   /** Milliseconds since the store last answered. */
   answered: number
-  /** The worker asks the store, and its calls fail, or those to a part of it. */
+  /** The worker's calls to the store, or to a part of it, fail. */
   isAway: boolean
   /**
-   * Milliseconds for which a worker with free slots has had no answer to a claim that it makes, or should
+   * Milliseconds for which a worker with free slots has had no answer to a claim that it is making, or should
    * make.
    */
   unclaimed: number
@@ -26,8 +26,8 @@ export interface Vitals {
 }
 
 /**
- * Milliseconds without a sign after which a worker is not well. An idle worker has an answer of the store
- * every five seconds, or a little later.
+ * Milliseconds without a sign of life after which a worker counts as unhealthy. An idle worker gets an answer
+ * of the store every five seconds, or a little later.
  */
 export const WELL = 20_000
 export const LEAST_WELL = 10_000
@@ -35,12 +35,12 @@ export const LEAST_WELL = 10_000
 const START = 60_000
 
 /**
- * What ails a worker that a restart could mend, in words that go on after its name; undefined if it is well.
- * While the store is away, a worker that asks it is well: a new one would know less, and lose how the jobs of
- * this one ended.
+ * The problem of a worker that a restart could solve, in words that follow its name; undefined if it is
+ * healthy. While the store is away, a worker that keeps calling it counts as healthy: a new worker would know
+ * less, and the outcomes of this one would be lost.
  *
- * @param age milliseconds since it said so
- * @param within milliseconds without a sign
+ * @param age milliseconds since the vitals were reported
+ * @param within the most milliseconds without a sign of life
  */
 export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
   const { state, starting, answered, isAway, unclaimed, unrenewed, leaseMs, running } = vitals
@@ -49,7 +49,7 @@ export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | 
   if (state === 'stopped') return undefined
   if (state === 'starting')
     return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined
-  // The whole store may be away, or a node of a cluster: then leases of its jobs cannot be renewed.
+  // The whole store may be away, or a node of a cluster, so the leases of its jobs cannot be renewed.
   if (isAway) return undefined
   if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
   if (running > 0 && unrenewed > Math.max(within, leaseMs))
@@ -63,7 +63,7 @@ function seconds(ms: number): string {
   return `${Math.round(ms / 1_000)} s`
 }
 
-/** Since when the claims of a worker are not answered. */
+/** Measures for how long the claims of a worker have had no answer. */
 export class ClaimWatch {
   #since: number | undefined
 

@@ -1,5 +1,5 @@
 /**
- * Makes the parts of a worker, and joins them. Each part is told only what it needs, mostly by a function,
+ * Makes the parts of a worker, and connects them. Each part gets only what it needs, mostly as a function,
  * because many of them need each other. `worker.ts` is the life that they have together.
  */
 import { FlowBook } from '../flow/flow-book.ts'
@@ -42,10 +42,10 @@ import { ClaimWatch } from './vitals.ts'
 /** The worker around the parts. */
 export interface WorkerAround {
   id: string
-  /** Aborted when the worker lets go of the store. */
+  /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
   obeying: Obeying
-  /** What the worker makes known of itself. */
+  /** What the worker announces about itself. */
   record: () => AnnouncedWorker
   /** Called when jobs may have been claimed, or may have ended. */
   turned: () => void
@@ -208,7 +208,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     leases,
     thread,
     death,
-    // Its first round makes the worker known. Only then may the store ring, and jobs begin.
+    // Its first round announces the worker. Only after that may the store ring, and jobs begin.
     maintenance,
     ...(declarations === undefined ? [] : [declarations]),
     ticks,
@@ -216,8 +216,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     ...(relaying === undefined ? [] : [relaying]),
     rings,
     served,
-    // These take jobs. Only they know what it is to be quiet: a quiet worker goes on with what it does for
-    // others.
+    // These parts take jobs. Only they can be quiet: a quiet worker goes on with its work for the whole
+    // store.
     claimPermits,
     suspects,
     intake,

@@ -3,9 +3,9 @@
  *
  *   new → running ⇄ quiet (claims no more jobs, finishes those that run) → stopped
  *
- * `start`, `quiet`, `resume` and `stop` may each be called again without harm. The same is done by orders,
- * which come with the answers to its announcements (`store/contract/orders.ts`). One process may have several
- * workers.
+ * `start`, `quiet`, `resume` and `stop` may each be called again without harm. Orders to the worker do the
+ * same; they come with the answers to its announcements (`store/contract/orders.ts`). One process may have
+ * several workers.
  *
  * This file is the life of a worker. `wiring.ts` makes its parts, and lists them in the order in which they
  * start and stop. `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it,
@@ -14,14 +14,14 @@
  *
  * A worker stops in these steps:
  *
- *   1. It is quiet: it claims no more, and gives back what has not begun. Running jobs go on.
+ *   1. It is quiet: it claims no more, and gives back jobs that have not begun. Running jobs go on.
  *   2. At the deadline, the signals of the handlers are aborted, and a second later their jobs are given
  *      back.
- *   3. The store is told how all jobs ended. It gets the time to answer or, if it is away, the time of
- *      `outcomes`.
- *   4. The worker lets go of the store: waits end, and calls are not sent again. What could not be told is
- *      reported.
- *   5. All parts stop, and at last the store forgets the worker.
+ *   3. The store is told how all jobs ended. The worker waits for its answer; if the store is away, for at
+ *      most `outcomes`.
+ *   4. The worker disconnects from the store: waits end, and calls are not sent again. Outcomes that could
+ *      not be told are reported.
+ *   5. All parts stop. Last, the store removes the worker from its lists.
  */
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
@@ -60,16 +60,16 @@ export class Worker implements AsyncDisposable {
   readonly #options: WorkerOptions
   readonly #createdAt = Date.now()
   readonly #parts: ReturnType<typeof wire>
-  /** Aborted when the worker lets go of the store: then waits end, and calls are not sent again. */
+  /** Aborted when the worker disconnects from the store: then waits end, and calls are not sent again. */
   readonly #end = new AbortController()
   #mode: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
-  /** What it ends for, once it stops. */
+  /** Why it ends, once it stops. */
   #ends: 'stopping' | 'restarting' | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   /**
-   * Of a quiet worker: resolves when the store has answered for all outcomes, or when the worker takes jobs
-   * again.
+   * While the worker is quiet: resolves when the store has answered for all outcomes, or when the worker
+   * takes jobs again.
    */
   #quieted: Deferred<void> | undefined
 
@@ -92,19 +92,22 @@ export class Worker implements AsyncDisposable {
     return this.#parts.slots.abandoned
   }
 
-  /** The runs that go on. @internal */
+  /** The runs that have not ended. @internal */
   get running(): ReadonlySet<Execution> {
     return this.#parts.slots.running
   }
 
-  /** Whether there is nothing to do now, but for the runs that go on. @internal */
+  /** Whether there is nothing to do now, apart from the running jobs. @internal */
   get isAtRest(): boolean {
     const { intake, order, deliverer, ticks } = this.#parts
     const isClaiming = this.#mode === 'running' && (intake.isBusy || order.isBusy)
     return !isClaiming && !order.isSettling && !deliverer.isBusy && !ticks.isBusy
   }
 
-  /** Forgets its jobs and the store, as if its process were killed: how they end does not count. @internal */
+  /**
+   * Forgets its jobs and the store, as if its process were killed. The ends of its jobs do not count.
+   * @internal
+   */
   die(): void {
     this.#parts.slots.forget()
     this.#letGo()
@@ -174,7 +177,7 @@ export class Worker implements AsyncDisposable {
     return this.#quieted.promise
   }
 
-  /** Claims jobs again, after `quiet`. Once it stops, it does not. */
+  /** Claims jobs again, after `quiet`. It has no effect after `stop`. */
   resume(): void {
     if (this.state !== 'quiet') return
     this.#mode = 'running'
@@ -190,21 +193,23 @@ export class Worker implements AsyncDisposable {
     return this.#ends ?? (this.#mode === 'running' ? 'running' : 'quiet')
   }
 
-  /** As `stop`, and is listed as restarting meanwhile: what started its process starts it again. @internal */
+  /**
+   * Like `stop`, but listed as restarting meanwhile: whatever started its process starts it again. @internal
+   */
   restart(deadline?: number): Promise<void> {
     return this.#stop('restarting', deadline)
   }
 
   /**
-   * Claims no more jobs, waits until the running ones have ended, and lets go of the store. At the deadline,
-   * the signals of the handlers that still run are aborted, and their jobs are given back without using up an
-   * attempt. If the store is away, the worker goes on to tell it how its jobs ended. What it cannot tell is
-   * reported.
+   * Claims no more jobs, waits until the running ones have ended, and disconnects from the store. At the
+   * deadline, the signals of the handlers that still run are aborted, and their jobs are given back without
+   * using up an attempt. If the store is away, the worker keeps trying to tell it how its jobs ended.
+   * Outcomes that it cannot tell are reported.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline
-   *   counts
-   * @param outcomes milliseconds after that for which it goes on to tell the store. Default: the option of
-   *   the worker
+   * @param deadline milliseconds, default 25 s; 0 gives back at once. If it is called several times, the
+   *   earliest deadline counts
+   * @param outcomes milliseconds after that for which it keeps trying to tell the store. Default: the option
+   *   of the worker
    */
   stop(deadline?: number, outcomes?: number): Promise<void> {
     return this.#stop('stopping', deadline, outcomes)
@@ -234,7 +239,7 @@ export class Worker implements AsyncDisposable {
     return this.stop()
   }
 
-  /** What it makes known of itself. */
+  /** What it announces about itself. */
   #record(): AnnouncedWorker {
     const { queues, strict = false, registry } = this.#options
     return {
@@ -259,7 +264,7 @@ export class Worker implements AsyncDisposable {
   #lookWhetherDone(): void {
     if (this.#mode === 'stopped') return
     if (this.#parts.slots.running.size > 0 || this.#parts.intake.held > 0) return
-    // Once the worker has let go of the store, the store answers for no more outcomes.
+    // After the worker has disconnected from the store, the store answers for no more outcomes.
     if (this.#parts.order.isSettling && !this.#end.signal.aborted) return
     if (this.#parts.order.isCalling) {
       // Only claims are under way. A store that does not answer must not delay the end.
@@ -294,8 +299,8 @@ export class Worker implements AsyncDisposable {
     this.#reportUnstored()
     clearTimeout(this.#lastCall)
     const stopped = Promise.all(all.toReversed().map((part) => part.stop()))
-    // A part of the store may not answer, such as the node of a cluster. The worker leaves the others all the
-    // same.
+    // A part of the store may not answer, such as a node of a cluster. The worker leaves the other parts
+    // anyway.
     await within(
       LAST_CALL,
       within(LAST_CALL / 2, stopped).then(() => this.#retire()),
@@ -303,7 +308,7 @@ export class Worker implements AsyncDisposable {
     this.#done.resolve(this.summary)
   }
 
-  /** The last runs are made known too. */
+  /** The last runs are announced, too. */
   async #retire(): Promise<void> {
     if (this.summary.took > 0) await this.#parts.maintenance.announce()
     await this.#options.store.retire(this.id)
@@ -314,8 +319,8 @@ export class Worker implements AsyncDisposable {
     const { report, onDelivering } = this.#options
     const { isAway, unstored } = this.#parts.served
     const many = unstored.filter(isReached).length
-    // A store that is there only needs the time to answer. One that is away is waited for only to tell it of
-    // jobs that have ended: those that are given back run again in any case.
+    // A store that answers only needs the time for that. If it is away, the worker waits only to tell it of
+    // jobs that have ended: jobs that are given back run again in any case.
     const patience = Math.max(isAway ? 0 : LAST_CALL, many > 0 ? outcomes : Math.min(outcomes, LAST_CALL))
     if (this.#parts.order.isSettling && patience > 0) {
       onDelivering?.(patience)
@@ -346,7 +351,7 @@ export class Worker implements AsyncDisposable {
   }
 }
 
-/** Whether a job has ended, or is due later. One that was given back runs again in any case. */
+/** Whether a job has ended, or is due later. A job that was given back runs again in any case. */
 function isReached({ outcome }: Settlement): boolean {
   return outcome.kind !== 'released' || outcome.in > 0
 }

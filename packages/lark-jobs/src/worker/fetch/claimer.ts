@@ -40,16 +40,16 @@ const LONGEST = 3_600_000
  */
 export const RESEND = { from: 100, to: 2_000 }
 
-/** Milliseconds until the next call if there was no job although the store said so: doubled each time. */
+/** Milliseconds until the next call if there was no job although the store had said so: doubled each time. */
 const VAIN = { from: 1, to: 1_000 }
 
-/** An outcome to send. `held`: the job's place in the ledger, unless it never began. */
+/** An outcome to send. `held`: the job's place in the ledger, unless the job never began. */
 interface Outgoing extends Settlement {
   held: HeldJob | undefined
 }
 
 export interface Answer extends Exchange {
-  /** The outcomes that the verdicts answer for. */
+  /** The outcomes to which the verdicts belong. */
   settled: Settlement[]
   /** The number of the call. */
   number: number
@@ -59,18 +59,18 @@ export interface Answer extends Exchange {
   sentAt: number
 }
 
-/** What every claim says of the partition's order and limits. */
+/** What every claim states about the partition's order and limits. */
 export type Terms = Pick<Want, 'limits' | 'aging'>
 
 /** The call that is under way. */
 interface ClaimCall {
   /** By `performance.now()`. */
   readonly startedAt: number
-  /** The outcomes that it brings. */
+  /** The outcomes that the call carries. */
   settled: readonly Outgoing[]
   /** The store rang meanwhile, so the answer may be older than the ring. */
   hasRung: boolean
-  /** When a job may begin as somebody foresaw meanwhile, by `performance.now()`. */
+  /** When a job may begin, as another part has learned meanwhile, by `performance.now()`. */
   foreseen: number
   /** The call is being sent again, because the store does not answer. */
   isAway: boolean
@@ -79,7 +79,7 @@ interface ClaimCall {
 export interface ClaimerOptions {
   store: Store
   partition: string
-  /** The place of the queue among those that the worker serves. */
+  /** The position of the queue among those that the worker serves. */
   rank?: number
   /** The weight of the queue among the others. Default 1. */
   weight?: number | undefined
@@ -117,7 +117,7 @@ export class Claimer extends Part {
   #call: ClaimCall | undefined
   #number = 0
   #settlements: Outgoing[] = []
-  /** When the first of the waiting outcomes came, by `performance.now()`. */
+  /** When the first of the waiting outcomes was added, by `performance.now()`. */
   #since = 0
   /** When jobs were given back the last time, by `performance.now()`. */
   gaveBackAt = 0
@@ -147,7 +147,7 @@ export class Claimer extends Part {
     this.prefetch.gone = (job) => permits?.ended(job, false)
   }
 
-  /** Whether the store is embedded: then an answer is read before the event loop turns. */
+  /** Whether the store is embedded: then its answer is read before the event loop can turn. */
   get isHere(): boolean {
     return !this.#options.store.isRemote
   }
@@ -181,7 +181,7 @@ export class Claimer extends Part {
   }
 
   /**
-   * Jobs that have ended here or go back, whose outcomes wait for a call that has had no answer for so many
+   * The outcomes of jobs that have ended here or go back, if their call has had no answer for that many
    * milliseconds.
    */
   unsettled(ms: number): readonly Settlement[] {
@@ -204,7 +204,7 @@ export class Claimer extends Part {
     const { prefetch } = this
     const { count, age } = prefetch.pace.company
     const isFull = this.#settlements.length >= count
-    // An embedded store brings the next jobs at once: it is early enough when none is left.
+    // An embedded store delivers the next jobs at once, so a call is early enough when none is left.
     const isLow = prefetch.size === 0 || (prefetch.isLow && !this.isHere)
     return isFull || isLow ? 0 : this.#since + age
   }
@@ -253,8 +253,8 @@ export class Claimer extends Part {
   }
 
   /**
-   * The lease thread has recalled claims. If one was recalled here, no more jobs come with a ring until the
-   * next call.
+   * The lease thread has recalled claims. If one of this claimer was recalled, no more jobs come with a ring
+   * until the next call.
    */
   askAnew(): void {
     const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
@@ -263,10 +263,10 @@ export class Claimer extends Part {
   }
 
   /**
-   * In this many milliseconds a job may begin, or another call is needed for another reason.
+   * In this many milliseconds, a job may begin, or a call is needed for another reason.
    *
-   * @returns whether the claimer rests, and becomes ready then. If a call is under way, this holds after its
-   *   answer
+   * @returns whether the claimer rests, and becomes ready at that time. If a call is under way, this applies
+   *   after its answer
    */
   foresee(ms: number): boolean {
     if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)
@@ -314,7 +314,7 @@ export class Claimer extends Part {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
-    // After a call that only settles, the store still knows the claimer as waiting.
+    // After a call that only settles, the store still has the claimer registered as waiting.
     const rested = want + more > 0 ? 0 : this.#restUntil
     let isAlone = false
     let isAnswered = false
@@ -332,7 +332,7 @@ export class Claimer extends Part {
           isAnswered = true
           if (made.hasRung) this.#restUntil = 0
           else this.#rest(want, reply, isAlone, rested)
-          // What was foreseen during the call may have come after the store's answer.
+          // The event that was foreseen during the call may lie before the time in the store's answer.
           if (this.#restUntil > made.foreseen) this.#restFor(made.foreseen - performance.now())
           if (reply.nextTick !== undefined) ticksIn?.(this.partition, reply.nextTick)
           if (reply.effects !== undefined) deliverer?.take(this.partition, reply.effects, since)
@@ -384,8 +384,8 @@ export class Claimer extends Part {
       return
     }
     const { jobs, nextDue = Number.POSITIVE_INFINITY } = reply
-    // A store with damaged counters may say for ever that there is a job, and an embedded store answers
-    // without giving the event loop a turn.
+    // A store with damaged counters may always say that there is a job, and an embedded store answers without
+    // giving the event loop a turn.
     const isVain = want > 0 && jobs.length === 0 && !(nextDue > 0)
     this.#vain = isVain ? this.#vain + 1 : 0
     if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))
@@ -396,7 +396,7 @@ export class Claimer extends Part {
   #restFor(ms: number): void {
     this.#restUntil = ms > 0 ? performance.now() + ms : 0
     if (ms <= 0 || ms === Number.POSITIVE_INFINITY) return
-    // A timer may go off too early without harm. To set it again each time would cost more.
+    // A timer that goes off too early does no harm. Setting it again each time would cost more.
     if (this.#timer === undefined || this.#restUntil < this.#timerAt) this.#setTimer()
   }
 

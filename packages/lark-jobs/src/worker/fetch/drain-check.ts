@@ -1,6 +1,6 @@
 /**
  * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker,
- * and none is due within a minute. A flow of which a job has just ended may queue others: while this worker
+ * and none is due within a minute. A flow with a job that has just ended may queue others: while this worker
  * advances flows, its queues are not empty.
  *
  * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
@@ -56,7 +56,7 @@ export class DrainCheck {
 
   /**
    * Reads the counts twice, and the delayed jobs in between: meanwhile a job may fall due, or dispatch
-   * another into a queue that was read already. Last, it looks for partitions that came meanwhile.
+   * another into a queue that was read already. At the end, it looks for partitions that are new.
    */
   async #isEmpty(): Promise<boolean> {
     if (this.#advances()) return false

@@ -1,6 +1,6 @@
 /**
- * The order in which a worker's claimers may call for jobs, and for how many jobs in a call. (The order of
- * jobs within a partition is the store's: `store/sql/claim/order.ts`,
+ * The order in which a worker's claimers may call for jobs, and how many jobs each call may ask for. (The
+ * order of jobs within a partition is the store's: `store/sql/claim/order.ts`,
  * `store/redis/lua/claim/shared/order.lua`.)
  *
  *   strict      queue by queue, as listed; a later queue gets what the earlier ones leave
@@ -21,7 +21,10 @@ import type { Claimer } from './claimer.ts'
 import { RoundRobin } from './round-robin.ts'
 import type { WeightedShares } from './weighted-shares.ts'
 
-/** How many jobs a queue gets in its turn if the worker is so fast that the other queues hardly notice. */
+/**
+ * How many jobs a queue gets in its turn if the worker is so fast that other queues hardly notice the
+ * difference.
+ */
 export const TURN = 16
 
 export class FairOrder {
@@ -31,7 +34,7 @@ export class FairOrder {
   readonly #busy: RoundRobin
   /** The busy claimers without those whose store does not answer. Only by weight. */
   readonly #present: RoundRobin
-  /** Claimers that may call: for jobs, or with outcomes, because a claim on the way costs nothing. */
+  /** Claimers that may call: for jobs, or with outcomes, because such a call can claim at no extra cost. */
   readonly #asking: RoundRobin
   /** Claimers that may have jobs, and have prefetched none. */
   readonly #hungry: RoundRobin
@@ -39,7 +42,9 @@ export class FairOrder {
   readonly #settling = new Set<Claimer>()
   /** Claimers that need a call even without a free slot: they have outcomes, or few prefetched jobs left. */
   readonly #pressing = new Set<Claimer>()
-  /** The pressing ones without those that are fast and could prefetch less than a turn: see `pressing`. */
+  /**
+   * The pressing claimers, without those that are fast and could prefetch less than a turn: see `pressing`.
+   */
   readonly #urgent = new Set<Claimer>()
   /** Only by weight. */
   readonly #shares: WeightedShares | undefined
@@ -55,7 +60,7 @@ export class FairOrder {
     this.#hungry = this.round()
   }
 
-  /** Another round of claimers, in the same order. */
+  /** Another round of claimers with the same kind of order. */
   round(): RoundRobin {
     return new RoundRobin(this.#strict, this.#shares)
   }
@@ -86,7 +91,7 @@ export class FairOrder {
     const { want, perSlot = 0 } = prefetch
     const isShort = isFree && !isResting && prefetch.isLow && want > 0
     put(this.#pressing, claimer, !calling && (hasSettlements || isShort))
-    // With so many jobs for a slot, `rowOf` is a whole turn however many slots there are.
+    // With that many jobs for each slot, `rowOf` is a whole turn, however many slots there are.
     const isTurn = want >= TURN || perSlot < TURN
     put(this.#urgent, claimer, !calling && (hasSettlements || (isShort && isTurn)))
     put(this.#calling, claimer, calling)
@@ -94,16 +99,19 @@ export class FairOrder {
   }
 
   /**
-   * Claimers that may need a call without a free slot. If it is crowded, this leaves out those that would
-   * prefetch less than a whole turn, for which no call is made: they may be thousands. (One job in each of
-   * 5,000 queues, Redis: the worker took 3.6 s of CPU when each turn looked at all of them, and 2.6 s since.
-   * 2 cores, shared, 2026-11-26.)
+   * Claimers that may need a call without a free slot. If more partitions take turns than there are slots,
+   * claimers that would prefetch less than a whole turn are left out, because no call is made for them: they
+   * may be thousands. (One job in each of 5,000 queues, Redis: the worker took 3.6 s of CPU when each turn
+   * looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
    */
   get pressing(): Iterable<Claimer> {
     return this.isCrowded ? this.#urgent : this.#pressing
   }
 
-  /** Whether the claimer is known to need a call even without a free slot, or when it is crowded. */
+  /**
+   * Whether the claimer is known to need a call even without a free slot, or when more partitions take turns
+   * than there are slots.
+   */
   isUrgent(claimer: Claimer): boolean {
     return this.#urgent.has(claimer)
   }
@@ -125,7 +133,7 @@ export class FairOrder {
     return claimer.limits === undefined && !this.#leads(claimer)
   }
 
-  /** Whether the queue is so far above its share that the other queues come first. */
+  /** Whether the queue is so far above its share that the other queues must come first. */
   #leads(claimer: Claimer): boolean {
     if (this.#shares === undefined || this.#present.weight <= claimer.weight) return false
     return this.#shares.leads(claimer, this.#present.weight)
@@ -150,8 +158,9 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one queue start in a row: a whole turn, if it is crowded and jobs are short. These jobs
-   * end together and are settled in one call. With jobs of other queues in between, they would not.
+   * How many jobs of one queue start in a row: a whole turn, if more partitions take turns than there are
+   * slots and jobs are short. Jobs that start in a row end together and are settled in one call. Between jobs
+   * of other queues, they would not.
    *
    * @param reach how many jobs the worker could start within the horizon
    */
@@ -161,11 +170,11 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one claimer start in a row, by how long they keep their slots: beside a slow queue, a
-   * fast one still has a whole turn. (One slot, beside jobs of 3 ms at a server, `intake.test.ts`: 4,960
-   * starts a second instead of 330.)
+   * How many jobs of one claimer start in a row, calculated from how long they keep their slots: so a fast
+   * queue has a whole turn even beside a slow one. (One slot, beside jobs of 3 ms at a server,
+   * `intake.test.ts`: 4,960 starts a second instead of 330.)
    *
-   * @param row by the whole worker, which counts until a job of the claimer has ended
+   * @param row the number for the whole worker, which is used until a job of the claimer has ended
    */
   rowOf({ prefetch: { perSlot } }: Claimer, row: number): number {
     return perSlot === undefined ? row : this.#rowAt(perSlot * this.#slots.concurrency)
@@ -176,16 +185,18 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one claimer may be prefetched. If it is crowded, a claimer that is fast in its turn gets
-   * its next turn only after all others, and more jobs than it can start then would go back.
-   *
-   * @param soon how many jobs the worker will start within the horizon
+   * How many jobs of one claimer may be prefetched. If more partitions take turns than there are slots, a
+   * fast claimer gets its next turn only after all others, and jobs that it cannot start in this turn would
+   * go back.
    */
   most(row: number, soon: number): number {
     return this.isCrowded ? Math.max(row, Math.floor(soon / this.#busy.size)) : Number.POSITIVE_INFINITY
   }
 
-  /** How many jobs a claimer asks for in one call at most. @param row the answer if it is crowded */
+  /**
+   * The most jobs that a claimer asks for in one call. @param row the answer if more partitions take turns
+   * than there are slots
+   */
   share({ rank, weight }: Claimer, row: number): number {
     if (this.isCrowded) return row
     const all = this.#strict ? weight : Math.max(weight, this.#busy.weight)

@@ -36,13 +36,13 @@ export interface IntakeOptions {
   leaseMs: number
   /** Whether the store is embedded. */
   isHere: boolean
-  /** Milliseconds for which this process stood still just now (`../maintenance/maintenance.ts`). */
+  /** Milliseconds for which this process has just been frozen (`../maintenance/maintenance.ts`). */
   stoodStill: () => number
-  /** Aborted when the worker lets go of the store. */
+  /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
   /** Called when the store has answered. */
   answered: () => void
-  /** Called when jobs are prefetched. */
+  /** Called when jobs have been prefetched. */
   holds: () => void
   /** Called at the end of a turn. */
   turned: () => void
@@ -71,7 +71,7 @@ export class Intake extends Part {
     this.#start()
     this.schedule()
   })
-  /** Goes on after the event loop has turned. */
+  /** Continues after the event loop has turned. */
   readonly #goOn = new Coalesced(setImmediate, () => {
     this.#slice = this.#options.pace.slice
     this.#fill()
@@ -98,7 +98,7 @@ export class Intake extends Part {
     return this.#reserved > 0 || this.held > 0
   }
 
-  /** Whether as many jobs have begun as the worker shall run (`maxJobs`). */
+  /** Whether the worker has begun `maxJobs` jobs. */
   get isSated(): boolean {
     return this.#claimed >= this.#options.maxJobs && this.held === 0
   }
@@ -119,7 +119,7 @@ export class Intake extends Part {
     return this.#options.isHere && this.#mayStart && this.#held > 0 && this.#free > 0
   }
 
-  /** Slots in which jobs may start. Each suspect that is about to start keeps one. */
+  /** Slots in which jobs may start. Each suspect that is about to start reserves one. */
   get #free(): number {
     const { slots, suspects } = this.#options
     return slots.free - suspects.count
@@ -160,7 +160,7 @@ export class Intake extends Part {
     this.schedule()
   }
 
-  /** A claimed job does not begin. */
+  /** A claimed job does not begin here. */
   returned(): void {
     this.#claimed--
   }
@@ -175,9 +175,10 @@ export class Intake extends Part {
 
   /**
    * How many jobs may be asked for although no slot is free, by claimers that have no prefetched jobs while
-   * others have some: the next free slot should be theirs, and not that of the faster ones. Not more than the
-   * others have, since those start soon; and not for more queues than can get a slot then (or a whole turn,
-   * if there are more queues than slots), and one more.
+   * others have some. The next free slot should belong to one of these claimers, not to the faster ones. The
+   * number is at most what the other claimers have prefetched, since those jobs start soon. It is also at
+   * most one more than the number of queues that can get a slot then (or a whole turn, if there are more
+   * queues than slots).
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
@@ -186,9 +187,8 @@ export class Intake extends Part {
   }
 
   /**
-   * How many more jobs to prefetch when a call is made: as many as the claimer's own speed says, and with a
-   * claim for a free slot at least a few. For a queue that rarely has a turn, no more than start in its
-   * turns.
+   * How many more jobs to prefetch with a call: as many as the claimer's own speed allows, and with a claim
+   * for a free slot at least a few. For a queue that rarely has a turn, only as many as start in its turns.
    */
   #prefetchOf(claimer: Claimer, limit: number): number {
     const { order } = this.#options
@@ -210,7 +210,7 @@ export class Intake extends Part {
         if (claimer === undefined) break
         const limit = Math.min(free, order.share(claimer, order.rowOf(claimer, this.#row)))
         void this.#exchange(claimer, limit)
-        // What the call prefetches counts towards `maxJobs`, too.
+        // Jobs that the call prefetches count towards `maxJobs`, too.
         free = Math.min(free - limit, this.#left)
       }
       for (let spare = this.#spare; spare > 0; spare--) {
@@ -243,7 +243,8 @@ export class Intake extends Part {
     const more = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
     this.#asked += more
-    // With `maxJobs`, no jobs may come with a ring: several queues may hand over at once, and so too many.
+    // With `maxJobs`, no jobs may come with a ring, because several queues might hand over jobs at once, and
+    // so too many.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, more, signal, hand)
@@ -270,15 +271,15 @@ export class Intake extends Part {
         this.#goOn.ask()
         return
       }
-      // Before any of the jobs starts: so the store works on the next call while this process runs them. An
-      // embedded store works in this process, so the jobs start first.
+      // Done before any of the jobs starts, so the store works on the next call while this process runs them.
+      // An embedded store works in this process, so here the jobs start first.
       if (!claimer.isHere) this.#turn()
       this.#fill()
     }
     this.schedule()
   }
 
-  /** Jobs came with a ring. The store hands more over only after another call. */
+  /** The store has handed over jobs together with a ring. It hands over more only after another call. */
   #handed(claimer: Claimer, claim: Claim): void {
     const sentAt = performance.now() - this.#options.stoodStill()
     this.#hold(claimer, { ...claim, isShort: true, sentAt }, RING)
@@ -288,16 +289,16 @@ export class Intake extends Part {
   }
 
   /**
-   * Takes claimed jobs in. They go back at once if the worker is quiet; if they lay unread while a handler
-   * blocked the event loop, because they were recalled or their lease may have ended; and if jobs went back
-   * meanwhile.
+   * Takes in claimed jobs. They go back at once in three cases: the worker is quiet; they lay unread while a
+   * handler blocked the event loop, so they were recalled or their lease may have ended; or other jobs went
+   * back meanwhile.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
     const { jobs, number, isShort, sentAt } = claim
     const now = performance.now()
     const isOurs =
       claimer.unread.read(source, Math.floor(number)) && now - sentAt <= this.#options.leaseMs / 2
-    // Jobs that went back since the call was sent must start before these.
+    // Jobs that went back after the call was sent must start before these.
     const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
@@ -308,15 +309,15 @@ export class Intake extends Part {
   }
 
   /**
-   * Starts prefetched jobs. Answers of an embedded store are read first: otherwise a handler that blocks
-   * would also keep the claimed jobs of these answers, of which the lease thread does not know.
+   * Starts prefetched jobs. Answers of an embedded store are read first: otherwise a handler that blocks the
+   * loop would also hold the jobs in these answers, which the lease thread does not know.
    */
   #fill(): void {
     if (this.#callsHere > 0) this.#startSoon.ask()
     else this.#start()
   }
 
-  /** In strict order or in turns, while there are free slots. */
+  /** In strict order or in turns, while slots are free. */
   #start(): void {
     const { slots, order, suspects } = this.#options
     while (this.#mayStart && this.#held > 0 && this.#free > 0) {
@@ -337,7 +338,7 @@ export class Intake extends Part {
       const now = performance.now()
       if (isSuspect(job.job)) suspects.take(job, claimer)
       else if (now > job.until) {
-        // The process was suspended after it had claimed the job.
+        // The process was suspended after claiming the job.
         claimer.giveBackLate(job)
         this.#claimed--
       } else if (!slots.begin(job, claimer, now)) this.#claimed--
@@ -365,7 +366,7 @@ export class Intake extends Part {
   /**
    * Gives back prefetched jobs.
    *
-   * @param by only if they have waited too long at this time (`performance.now()`)
+   * @param by gives back only jobs that have waited too long at this time (`performance.now()`)
    */
   #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.prefetch.size

@@ -1,10 +1,10 @@
 /**
  * The prefetched jobs of one partition: claimed beyond the worker's free slots, to be started within a window
- * of time. Jobs that have not started by then go back, and count no attempt.
+ * of time. Jobs that have not started by then go back, and no attempt is counted.
  *
- * How many jobs are prefetched follows from the speed of the partition, measured from answer to answer of the
- * store: as many as ended within the horizon, which is half of the window, so that jobs may take twice as
- * long as those before them and none goes back. If jobs are slow, or none has ended yet, none are prefetched.
+ * The number of prefetched jobs follows from the speed of the partition, measured between two answers of the
+ * store: as many as ended within the horizon, which is half of the window. So no job goes back even if jobs
+ * take twice as long as those before. If jobs are slow, or none has ended yet, no jobs are prefetched.
  * Window, horizon and the largest number come from the preset (`options/preset.ts`). `intake.ts` makes the
  * calls; `speed.ts` measures the whole worker.
  */
@@ -12,7 +12,7 @@ import type { ClaimedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
 import type { HeldJob, Ledger } from '../lease/ledger.ts'
 
-/** Milliseconds: the least that a job is taken to need. */
+/** Milliseconds: the shortest time that a job is assumed to need. */
 export const LEAST = 0.01
 
 export class Prefetch {
@@ -20,24 +20,25 @@ export class Prefetch {
   /** Called with each job that the lease thread has given back. */
   gone: (job: ClaimedJob) => void = () => {}
   readonly ledger: Ledger
-  /** The number of the partition among the worker's. */
+  /** The index of the partition among the worker's partitions. */
   readonly #partition: number
   #jobs: HeldJob[] = []
   #first = 0
-  /** How many jobs of each claim are left, and when it came (`performance.now()`). */
+  /** For each claim: how many of its jobs are left, and when it came (`performance.now()`). */
   #batches: { left: number; at: number }[] = []
   /** Jobs per millisecond. */
   #speed = 0
   #ended = 0
   /**
-   * Milliseconds for which a job kept its slot: the latest jobs count most; undefined until one has ended.
+   * Milliseconds for which a job keeps its slot, as an average in which the latest jobs count most; undefined
+   * until one has ended.
    */
   #took: number | undefined
   /** Since when `#ended` is counted; undefined if the last answer left slots empty. */
   #since: number | undefined
   /**
-   * The partition had fewer jobs than were asked for. No call is made only to prefetch more, because such
-   * calls would never end.
+   * The partition had fewer jobs than were asked for. Then no call is made only to prefetch more, because
+   * such calls would never end.
    */
   isDry = false
 
@@ -51,17 +52,17 @@ export class Prefetch {
     return this.#jobs.length - this.#first
   }
 
-  /** How many jobs to hold. */
+  /** How many jobs should be prefetched. */
   get target(): number {
     return Math.min(this.pace.most, Math.floor(this.#speed * this.pace.horizon))
   }
 
-  /** How many more jobs to prefetch with the next call. */
+  /** How many more jobs the next call should prefetch. */
   get want(): number {
     return Math.max(0, this.target - this.size)
   }
 
-  /** Whether half of the target is used up, which is worth a call. */
+  /** Whether half of the target is used up: then a call is worthwhile. */
   get isLow(): boolean {
     return !this.isDry && this.size * 2 <= this.target
   }
@@ -82,7 +83,7 @@ export class Prefetch {
    *
    * @param number the number of the call
    * @param short whether the claim brought fewer jobs than there is room for. Then the time until the next
-   *   answer does not measure the speed
+   *   answer says nothing about the speed
    * @param until the earliest time at which the lease may end, by `performance.now()`
    */
   push(number: number, jobs: readonly ClaimedJob[], short: boolean, now: number, until: number): void {
@@ -124,7 +125,7 @@ export class Prefetch {
     this.#batches = []
     this.#speed = 0
     this.#since = undefined
-    // The lease thread has given back the jobs that are no longer ours.
+    // The lease thread has given back those jobs that this worker no longer has.
     const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { job } of theirs!) this.gone(job)

@@ -17,8 +17,8 @@ export interface RingsOptions {
   /** There may be jobs in a partition. */
   rang(partition: string): void | Promise<void>
   /**
-   * There is a notice of a job that the worker holds in a partition. `signalled`: nothing but a signal for
-   * this job.
+   * The store has a notice about a job that the worker holds in a partition. `signalled`: the notice is only
+   * that a signal has come for this job.
    */
   noticed(partition: string, signalled?: string): void
   trouble(error: unknown): void

@@ -1,8 +1,8 @@
 /**
  * Claimers in the order of their turns: first the queues among each other, then the partitions within a
- * queue. The one whose last turn is longest ago comes first, even if it left the round meanwhile: a claimer
- * that was busy settling must not lose its place. By weight, the queue comes first that has had least
- * (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
+ * queue. The claimer whose last turn is longest ago comes first, even if it left the round meanwhile: a
+ * claimer that was busy settling must not lose its place. With weights, the queue comes first that has had
+ * least for its weight (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
  */
 import type { Claimer } from './claimer.ts'
 import type { WeightedShares } from './weighted-shares.ts'
@@ -10,27 +10,27 @@ import type { WeightedShares } from './weighted-shares.ts'
 export class RoundRobin {
   readonly #strict: boolean
   readonly #shares: WeightedShares | undefined
-  /** How many claimers take part. */
+  /** How many claimers are in the round. */
   size = 0
   /** The claimers of each queue, by its rank, the next one first. */
   readonly #members = new Map<number, Claimer[]>()
-  /** The ranks of queues that take part, the next one first; by weight, in no order. */
+  /** The ranks of the queues in the round, the next one first; with weights, in no order. */
   readonly #ranks: number[] = []
-  /** The weights of all these queues together. */
+  /** The sum of the weights of these queues. */
   weight = 0
   #turn = 0
-  /** The claimer that had the last turn, and how many more times it comes in this turn. */
+  /** The claimer that had the last turn, and how many more times it is chosen in this turn. */
   #last: { claimer: Claimer; left: number } | undefined
-  /** When a queue, by its rank, and a claimer had its last turn. */
+  /** When each queue (by its rank) and each claimer had its last turn. */
   readonly #had = new Map<number | Claimer, number>()
 
-  /** @param shares by weight */
+  /** @param shares given if queues have weights */
   constructor(strict: boolean, shares?: WeightedShares) {
     this.#strict = strict
     this.#shares = shares
   }
 
-  /** How many queues take part. */
+  /** How many queues are in the round. */
   get queues(): number {
     return this.#ranks.length
   }
@@ -44,7 +44,7 @@ export class RoundRobin {
     return this.#ranks.flatMap((rank) => this.#members.get(rank)!)
   }
 
-  /** How many partitions of a queue take part. */
+  /** How many partitions of a queue are in the round. */
   of(rank: number): number {
     return this.#members.get(rank)?.length ?? 0
   }
@@ -80,7 +80,7 @@ export class RoundRobin {
     }
   }
 
-  /** The claimer whose turn it is. @param rowOf how many times in a row a claimer comes; default: once */
+  /** The claimer whose turn it is. @param rowOf how many times in a row a claimer is chosen; default: once */
   next(rowOf?: (claimer: Claimer) => number): Claimer | undefined {
     if (this.#last !== undefined && this.#last.left > 0) {
       this.#last.left--
@@ -102,7 +102,7 @@ export class RoundRobin {
     return claimer
   }
 
-  /** Brings the queue to the front that has had least. */
+  /** Moves the queue to the front that has had least. */
   #bring(shares: WeightedShares): void {
     const ranks = this.#ranks
     let [least, at] = [Number.POSITIVE_INFINITY, 0]
@@ -115,8 +115,8 @@ export class RoundRobin {
 }
 
 /**
- * The index of the first of which this is so, as it is of all behind it. By halving: a thousand queues may
- * have jobs.
+ * The index of the first item for which `isSo` holds. It must hold for all items after that one. Found by
+ * halving, because a thousand queues may have jobs.
  */
 function firstOf<T>(list: readonly T[], isSo: (item: T) => boolean): number {
   let [from, to] = [0, list.length]

@@ -1,7 +1,7 @@
 /**
  * The partitions that a worker serves, each by a claimer of its own: all partitions of its queues. It serves
  * the configured ones from the start. Other partitions of a queue may exist because another process has
- * another configuration; they are served as soon as they are met.
+ * another configuration. They are served as soon as this worker learns of them.
  */
 import { partitionsOf, queueOf } from '../../model/partition.ts'
 import type { Settlement } from '../../store/contract/store.ts'
@@ -32,7 +32,7 @@ export class ServedPartitions extends Part {
     return this.#claimers.values()
   }
 
-  /** Whether a call is being sent again, because the store, or a part of it, does not answer. */
+  /** Whether a call is being sent again because the store or a part of it does not answer. */
   get isAway(): boolean {
     return [...this.claimers].some((claimer) => claimer.isAway)
   }
@@ -46,7 +46,7 @@ export class ServedPartitions extends Part {
     return this.#claimers.get(partition)
   }
 
-  /** Serves those of the partitions that belong to its queues. @returns whether one of them is new */
+  /** Serves those partitions that belong to its queues. @returns whether one of them is new */
   meet(partitions: readonly string[]): boolean {
     const before = this.#claimers.size
     for (const partition of partitions) {

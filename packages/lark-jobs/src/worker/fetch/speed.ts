@@ -1,25 +1,25 @@
 /**
- * How fast a worker is, over all queues that it serves. The intake goes by this for all of them together, and
- * each claimer by its own speed (`prefetch.ts`).
+ * How fast a worker is, over all queues that it serves. The intake uses this speed for all of them together,
+ * and each claimer its own (`prefetch.ts`).
  *
- *   soon    jobs that it will start within the horizon, as so many ended lately
- *   reach   jobs that it could start within the horizon, by how long each keeps its slot
+ *   soon    jobs that it will probably start within the horizon: as many as ended in such a time
+ *   reach   jobs that it could start within the horizon, calculated from how long each keeps its slot
  *
- * Where each queue has a turn only now and then, jobs end as slowly as the store answers, one call for each
- * job. A worker that went by `soon` alone would then go on to make one call for each job. So `reach` decides
- * whether a turn takes several jobs, until the jobs of the claimer have said so themselves
- * (`Prefetch.perSlot`), and `soon` how many turns are prefetched (`fair-order.ts`).
+ * If each queue has a turn only now and then, jobs end as slowly as the store answers, with one call for each
+ * job. A worker that only used `soon` would keep making one call for each job. So `reach` decides whether a
+ * turn takes several jobs, until the claimer has measured its own jobs (`Prefetch.perSlot`), and `soon`
+ * decides how many turns are prefetched (`fair-order.ts`).
  */
 import type { Pace } from '../../options/preset.ts'
 import type { Slots } from '../slots.ts'
 import { LEAST } from './prefetch.ts'
 
 /**
- * Milliseconds of one measurement, at least; `soon` goes by the last two. (Of 2, 3, 5 and 10, 3 makes the
- * fewest calls and claims in `intake.test.ts`.)
+ * The shortest measurement, in milliseconds. `soon` uses the last two. (Of 2, 3, 5 and 10, 3 makes the fewest
+ * calls and claims in `intake.test.ts`.)
  */
 const SPAN = 3
-/** Milliseconds after which nothing is known any more. */
+/** Milliseconds after which a measurement is too old. */
 const OLD = 100
 
 export class Speed {
@@ -27,11 +27,11 @@ export class Speed {
   readonly #slots: Pick<Slots, 'concurrency'>
   #since = 0
   #ended = 0
-  /** Milliseconds for which the jobs that ended kept their slots. */
+  /** Milliseconds for which ended jobs kept their slots, in total. */
   #took = 0
-  /** The measurement before. */
+  /** The previous measurement. */
   #before = { since: 0, ended: 0 }
-  /** Jobs a millisecond, if the worker had them. */
+  /** Jobs per millisecond, if there were enough jobs. */
   #reach = 0
 
   constructor(pace: Pace, slots: Pick<Slots, 'concurrency'>) {
@@ -45,7 +45,7 @@ export class Speed {
     this.#took += took
   }
 
-  /** How many jobs the worker will start within the horizon. */
+  /** How many jobs the worker will probably start within the horizon. */
   get soon(): number {
     const now = performance.now()
     this.#measure(now)
@@ -53,7 +53,7 @@ export class Speed {
     return Math.floor(((ended + this.#ended) / Math.max(SPAN, now - since)) * this.#pace.horizon)
   }
 
-  /** How many jobs it would start, if it had them. */
+  /** How many jobs the worker could start within the horizon, if there were enough. */
   get reach(): number {
     this.#measure(performance.now())
     return Math.min(this.#pace.most, Math.floor(this.#reach * this.#pace.horizon))

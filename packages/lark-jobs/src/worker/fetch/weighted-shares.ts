@@ -1,23 +1,24 @@
 /**
- * How much each queue has had of the worker, where queues have different weights: the jobs that started,
- * divided by the weight. The queue that has had least comes next (`fair-order.ts`, `round-robin.ts`).
+ * How much each queue has had of the worker, if queues have different weights: the number of its started
+ * jobs, divided by its weight. The queue with the smallest number comes next (`fair-order.ts`,
+ * `round-robin.ts`).
  *
- * A queue that had no jobs for a while does not save up its share. When it has jobs again, it is at most a
- * little behind its share: by as many jobs as there are slots, or as the worker starts within its horizon,
- * whichever is more. A queue that had all slots while the others had no jobs does not owe the others much.
+ * A queue that had no jobs for a while cannot save up its share. When it has jobs again, it is behind its
+ * share at most by the number of slots, or by the number of jobs that the worker starts within its horizon,
+ * whichever is more. A queue that had all slots while the others had no jobs owes them little.
  */
 
 import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
-/** By how many times that number of jobs a queue may be in front of its share, divided by its weight. */
+/** How far a queue may be ahead of its share: so many times that number of jobs, divided by its weight. */
 const OWED = 4
 
 export class WeightedShares {
   readonly #slots: Pick<Slots, 'concurrency'>
   /** What each queue has had, by its rank. */
   readonly #had = new Map<number, number>()
-  /** What a queue has had by now if it always got exactly its share. */
+  /** What a queue would have had so far if it had always got exactly its share. */
   #even = 0
   /** How many jobs the worker starts within the horizon. */
   reach = 0
@@ -38,7 +39,7 @@ export class WeightedShares {
     this.#had.set(rank, Math.min(had, this.#even + (OWED * slack) / weight))
   }
 
-  /** Whether a queue has had so much more than its share that the others should come first. */
+  /** Whether a queue has had so much more than its share that the others must come first. */
   leads({ rank }: Weighted, all: number): boolean {
     return (this.of(rank) - this.#even) * all * 2 > Math.max(this.#slots.concurrency, this.reach)
   }

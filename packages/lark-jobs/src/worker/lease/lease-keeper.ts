@@ -1,16 +1,16 @@
 /**
- * Renews the leases of running jobs, of ended jobs whose outcomes wait for long, and of the permits that
- * running jobs hold, every third of a lease. The same calls hand over log lines, and their answers say which
- * leases are lost (the run is aborted with LEASE_LOST) and which jobs are to be cancelled. When the store
- * says that a partition has a notice, its jobs are renewed at once.
+ * Every third of a lease, renews the leases of running jobs, of ended jobs whose outcomes have waited for
+ * long, and of the permits that running jobs hold. The same calls hand over log lines. Their answers say
+ * which leases are lost (then the run is aborted with LEASE_LOST) and which jobs are to be cancelled. When
+ * the store says that a partition has a notice, its jobs are renewed at once.
  *
  * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a
- * second for each partition; those of others wait for the next renewal.
+ * second for each partition. Those of other jobs wait for the next renewal.
  *
  * It makes one call after the other in each partition, so that log lines keep their order, and partitions do
  * not wait for each other. It runs on the worker's event loop. While a handler blocks the loop, the lease
- * thread renews (`lease-watch.ts`). What happens when a lease has ended: the maintenance of some worker takes
- * the job back (`maintenance/maintenance.ts`, `Store.recover`).
+ * thread renews (`lease-watch.ts`). If a lease ends, the maintenance of some worker takes the job back
+ * (`maintenance/maintenance.ts`, `Store.recover`).
  */
 import { defined, visible } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -32,24 +32,24 @@ export interface LeaseKeeperOptions {
   caller: string
   leaseMs: number
   running: ReadonlySet<Execution>
-  /** Where the outcomes of jobs that have ended wait for the store. */
+  /** Those who have outcomes of ended jobs that wait for the store. */
   settling: () => Iterable<Settling>
   permits: Pick<PermitPools, 'renew'>
   trouble: (error: unknown) => void
   /**
-   * Keeps the time at which the last successful round began. By the wall clock, because the other clock stops
-   * while a machine sleeps.
+   * Stores the time at which the last successful round began. It is a time of the wall clock, because the
+   * monotonic clock stops while a machine sleeps.
    */
   pulse: Pulse
 }
 
 interface Settling {
   readonly partition: string
-  /** @param ms for how long the call with the outcomes, or before them, has had no answer */
+  /** @param ms for how long the call with the outcomes, or the call before it, has had no answer */
   unsettled(ms: number): readonly Settlement[]
 }
 
-/** Milliseconds after which steps are sent again to a store that did not answer. */
+/** Milliseconds after which steps are sent again if the store did not answer. */
 const RECORD_PAUSE = 100
 /** Milliseconds between two calls that hand over progress and log lines. */
 const PROGRESS_PAUSE = 250
@@ -58,19 +58,19 @@ export class LeaseKeeper extends Part {
   readonly #options: LeaseKeeperOptions
   #timer: NodeJS.Timeout | undefined
   readonly #renewals = new Renewals()
-  /** Resolves when all of the last round have ended. */
+  /** Resolves when all renewals of the last round have ended. */
   #round: Promise<void> | undefined
-  /** How many rounds have begun, and the latest in which all was renewed. */
+  /** How many rounds have begun, and the number of the last one in which everything was renewed. */
   #rounds = 0
   #renewed = 0
-  /** By partition: resolves when all work so far is done. */
+  /** By partition: resolves when all calls so far have ended. */
   readonly #turns = new Map<string, Promise<boolean>>()
   /** Hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
   /** By partition: jobs whose steps are about to be recorded. */
   readonly #recording = new Map<string, Set<Execution>>()
-  /** As the worker finds it when it is made: a test may set its own timers. */
+  /** Read when the worker is made, because a test may replace the timers. */
   readonly #immediate = setImmediate
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
@@ -96,7 +96,7 @@ export class LeaseKeeper extends Part {
     if (this.#noticed.has(partition)) return
     this.#noticed.add(partition)
     void this.#inTurn(partition, () => {
-      // A notice that comes from now on may come after the answer of the store, so it needs a call of its
+      // A notice that comes from now on may be missing in the answer of this call, so it needs a call of its
       // own.
       this.#noticed.delete(partition)
       return this.#renewGroup(partition, this.#groups().get(partition) ?? [])
@@ -116,7 +116,7 @@ export class LeaseKeeper extends Part {
     this.#soon = setTimeout(() => this.#handOver(), Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now))
   }
 
-  /** Steps of a job have ended. Those of one tick, and those that end during a call, travel together. */
+  /** Steps of a job have ended. Steps that end in one tick, or during a call, are sent together. */
   record(running: Execution): void {
     const { partition } = running.claimer
     const all = this.#recording.get(partition)
@@ -161,7 +161,7 @@ export class LeaseKeeper extends Part {
       })
   }
 
-  /** @param work never rejects */
+  /** @param work must never reject */
   #inTurn(partition: string, work: () => Promise<boolean>): Promise<boolean> {
     const turn = (this.#turns.get(partition) ?? Promise.resolve()).then(work)
     this.#turns.set(partition, turn)
@@ -172,7 +172,8 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * Renews all that the worker holds. Resolves when the partitions have answered that answered the last time.
+   * Renews all leases of the worker. Resolves when the partitions have answered that also answered the last
+   * time.
    */
   async #renewNow(): Promise<void> {
     const began = Date.now()
@@ -205,8 +206,8 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * An embedded store that many processes write to may let one call wait for longer than a lease, and others
-   * not. The verdict of the call says what is lost.
+   * An embedded store to which many processes write may delay one call for longer than a lease, and other
+   * calls not. The verdict of the delayed call says which leases are lost.
    *
    * @returns whether the store answered
    */
@@ -262,8 +263,8 @@ export class LeaseKeeper extends Part {
       if (extension.unsafe !== undefined) this.#options.trouble(extension.unsafe)
       return true
     } catch (error) {
-      // Without an answer, the store may have kept the lines already. To lose some is better than to have
-      // them twice.
+      // If there was no answer, the store may already have the lines. Losing some is better than storing them
+      // twice.
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
@@ -288,7 +289,7 @@ export class LeaseKeeper extends Part {
       const known = short.find(({ id }) => id === job.id)?.count
       steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined, known)
     }
-    // Jobs count as watched for one lease. The next renewal comes before that, and says it anew.
+    // Jobs count as watched for the time of one lease. The next renewal comes before that, and updates it.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {

@@ -1,15 +1,15 @@
 /**
- * The worker's side of the lease thread, and what both sides say to each other. The thread (`lease-watch.ts`)
- * looks after the worker's jobs while a handler blocks the event loop. The worker passes it the pages of the
- * ledger (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last
- * renewed its leases (`Pulse`). All workers of a process share one thread, and each has its own port to it.
+ * The worker's side of the lease thread, and the messages between both. The thread (`lease-watch.ts`) looks
+ * after the worker's jobs while a handler blocks the event loop. The worker passes it the pages of the ledger
+ * (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last renewed its
+ * leases (`Pulse`). All workers of a process share one thread, and each has its own port to it.
  *
- *   new → running → stopped; or missing: there is no file for the thread (a bundle), or no store that it
- *   could open
+ *   new → running → stopped; or missing: there is no file for the thread (in a bundle), or no store that
+ *   the thread could open
  */
 
 import { once, setMaxListeners } from 'node:events'
-// A test may set its own timers, and these are not among them.
+// A test may replace the global timers. These imports stay real.
 import { clearTimeout, setTimeout } from 'node:timers'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { StoreLocation } from '../../store/connect.ts'
@@ -21,12 +21,12 @@ import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
 
-/** Milliseconds that the thread gets to end what it does for a worker. */
+/** Milliseconds in which the thread must end its work for a worker. */
 const LAST_CALL = 2_000
 /**
- * Milliseconds for which the thread stays without a worker. Whoever starts one worker after the other, as
- * tests do, starts the thread once. (Measured on 2026-12-02: 96 tests with a worker each took 20 s of CPU
- * instead of 35.)
+ * Milliseconds for which the thread stays without a worker. So a process that starts one worker after the
+ * other, as tests do, starts the thread only once. (Measured on 2026-12-02: 96 tests with a worker each took
+ * 20 s of CPU instead of 35.)
  */
 const IDLE = 5_000
 
@@ -47,7 +47,7 @@ export class Pulse {
     this.#told = new Int32Array(memory, 36, 1)
   }
 
-  /** The store has heard all that a process which ends has to tell. */
+  /** The store has been told everything that the ending process had to tell. */
   get hasTold(): boolean {
     return Atomics.load(this.#told, 0) === 1
   }
@@ -72,7 +72,8 @@ export class Pulse {
   }
 
   /**
-   * The thread looks rarely, because no job was prefetched for a while. The worker must wake it when one is.
+   * The thread looks rarely, because no job was prefetched for a while. The worker must wake it when it
+   * prefetches a job.
    */
   get isDozing(): boolean {
     return Atomics.load(this.#flags, 0) === 1
@@ -90,14 +91,14 @@ export class Pulse {
   }
 
   /**
-   * Blocks the worker until the thread does nothing more for it.
+   * Blocks the worker until the thread has ended its work for it.
    *
-   * @returns false when `ms` milliseconds were not enough
+   * @returns false if `ms` milliseconds were not enough
    */
   awaitEnd(ms: number): boolean {
     return Atomics.wait(this.#flags, 2, 0, Math.max(0, ms)) !== 'timed-out'
   }
-  /** The thread does nothing more for the worker. */
+  /** The thread has ended its work for the worker. */
   ended(): void {
     Atomics.store(this.#flags, 2, 1)
     Atomics.notify(this.#flags, 2)
@@ -106,13 +107,13 @@ export class Pulse {
 
 declare const LARK_VERSION: string
 
-/** The version of this package, which the build writes in; undefined when the sources run. */
+/** The version of this package, inserted by the build; undefined when the sources run. */
 export const VERSION = typeof LARK_VERSION === 'string' ? LARK_VERSION : undefined
 
 /** The `workerData` that makes a thread the lease thread. */
 export const LEASE_THREAD = '@s18i/lark-jobs: lease thread'
 
-/** What the thread learns of a worker, with its port. */
+/** What the thread is told about a worker, together with its port. */
 export interface Watch {
   /** The worker's `VERSION`: the memory of another version may have another layout. */
   version: string | undefined
@@ -143,7 +144,7 @@ export interface Served {
 type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
 /**
- * What the worker tells the thread later: a page of the ledger; whether it holds permits of a limiter; a
+ * Later messages of the worker to the thread: a page of the ledger; whether it holds permits of a limiter; a
  * partition; how the process ends; that a job is prefetched; that the worker ends.
  */
 export type Message =
@@ -155,8 +156,8 @@ export type Message =
   | 'end'
 
 /**
- * What the thread says: the number of a sign that it asks for, negative if it has recalled a claim; or why it
- * does nothing for this worker.
+ * A message of the thread: the number of the sign that it asks for, negative if it has recalled a claim; or
+ * why it does nothing for this worker.
  */
 export type ThreadAnswer = number | string
 
@@ -167,8 +168,8 @@ export function clock(): number {
 }
 
 /**
- * The thread of this process, how many of its workers need it, whether it has ended, and what ends it when
- * nobody has needed it for a while.
+ * The thread of this process, how many of its workers need it, whether it has ended, and the timer that ends
+ * it when no worker has needed it for a while.
  */
 interface Shared {
   thread: Thread
@@ -189,7 +190,7 @@ function share(file: string): Shared {
     // Each worker adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, started.thread)
     started.thread.unref()
-    // While it has no worker, nobody else listens, and its error would end the process.
+    // While the thread has no worker, nobody else listens for its errors, and an error would end the process.
     started.thread.on('error', () => {})
     started.thread.once('exit', () => {
       started.isOver = true
@@ -203,8 +204,8 @@ function share(file: string): Shared {
 }
 
 /**
- * Makes the thread end what it does for a worker, between two calls to the store. If a thread were ended from
- * outside in the middle of a call to SQLite, the driver would abort the process.
+ * Makes the thread end its work for a worker, between two calls to the store. If the thread were terminated
+ * from outside during a call to SQLite, the driver would abort the process.
  */
 async function leave(from: Shared, port: MessagePort): Promise<void> {
   if (!from.isOver) {
@@ -244,7 +245,7 @@ export class LeaseThread extends Part {
   readonly #warn: (text: string) => void
   readonly #recalled: () => void
   readonly #pages: LedgerPage[] = []
-  /** What the thread must know when it starts. */
+  /** What the thread must be told when it starts. */
   readonly #known: Message[] = []
   readonly #ended = (why: Error | string) =>
     this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
@@ -343,23 +344,23 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * Whether the worker holds jobs: some run, have not begun, or have ended and the store has not answered for
-   * that.
+   * Whether the worker holds jobs: running ones, ones that have not begun, or ended ones whose outcome the
+   * store has not acknowledged.
    */
   get holdsJobs(): boolean {
     return this.#pages.some((page) => page.inUse)
   }
 
   /**
-   * The process ends. Has the thread tell the store how jobs ended, hand back what else the worker holds, and
-   * then close its store. The jobs go back with the cause, which nobody else can know, and at once instead of
-   * when their leases end.
+   * The process ends. The thread tells the store how jobs ended, hands back the other jobs of the worker, and
+   * then closes its store. The jobs go back with the cause, which only this process knows, and at once
+   * instead of when their leases end.
    */
   processEnds(end: ProcessEnd): void {
     if (this.#isThere) this.#port!.postMessage(end satisfies Message)
   }
 
-  /** After `awaitEnd`: whether the store has heard of the outcomes that `processEnds` named. */
+  /** After `awaitEnd`: whether the store has acknowledged the outcomes that were passed to `processEnds`. */
   get hasTold(): boolean {
     return this.pulse.hasTold
   }
@@ -368,16 +369,16 @@ export class LeaseThread extends Part {
    * After `processEnds`: blocks until the thread has closed its store, at most until a time
    * (`performance.now()`).
    *
-   * @returns false if that was not enough: the store is away or locked
+   * @returns false if the time was not enough: the store is away or locked
    */
   awaitEnd(until: number): boolean {
     return !this.#isThere || this.pulse.awaitEnd(until - performance.now())
   }
 
   /**
-   * The thread only closes its store, and the leases end by themselves. Node ends the threads of a process
-   * that exits, and a thread in the middle of a call to SQLite takes the process with it: the driver aborts,
-   * and the exit code is
+   * The thread only closes its store, and the leases end by themselves. Node terminates the threads of a
+   * process that exits. If that happens during a call to SQLite, the driver aborts the process, and the exit
+   * code is
    * 134. So the process waits for this, too.
    */
   giveUp(): void {

@@ -3,20 +3,20 @@
  * loop.
  *
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them,
- *     and has the store take back claims that the loop has not read (`unread.ts`).
+ *     and makes the store take back claims that the loop has not read (`unread.ts`).
  *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
  *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which job that is
  *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the
  *     process.
- *   - When the process exits, it tells the store how jobs ended, and hands back what else the workers hold
+ *   - When the process exits, it tells the store how jobs ended, and hands back the other jobs of the workers
  *     (`../death.ts`).
  *
  * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens
- * a store of its own, because the worker's store needs the loop that stands still. What fails is done again
- * with the next look. The worker's side, and what both say to each other, is `lease-thread.ts`.
+ * a store of its own, because the worker's store needs the blocked loop. Whatever fails is done again at the
+ * next look. The worker's side and the messages are in `lease-thread.ts`.
  *
- * All workers of a process share one thread, since to start one takes 35 ms of CPU and 11 MB. It stays for a
- * few seconds after the last one, for the next.
+ * All workers of a process share one thread, because starting one takes 35 ms of CPU and 11 MB. The thread
+ * stays for a few seconds after the last worker, for the next one.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -46,11 +46,12 @@ import { Recaller, Unread } from './unread.ts'
  */
 const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
-/** Milliseconds beyond the window in which a worker whose loop turns can give jobs back itself. */
+/** Milliseconds beyond the window in which a worker can give jobs back itself, if its loop turns. */
 const GRACE = 8
 /**
- * Milliseconds. `after`: a handler may block so long past its timeout. `still`: the loop must have stood
- * still so long. `stop`: to stop the thread of the loop, and to find out which job holds it.
+ * Milliseconds. `after`: a handler may block the loop for this long past its timeout. `still`: the loop must
+ * have been blocked for this long. `stop`: for stopping the thread of the loop, and finding out which job
+ * holds it.
  */
 const STUCK = { after: 10_000, still: 5_000, stop: 2_000 }
 /** Milliseconds for the last calls to the store before the process is killed. */
@@ -60,8 +61,8 @@ const LAST_CALL = 3_000
 const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
 /**
- * Only the lease thread begins. A bundler may put this file together with code that other threads of the
- * program need; then these threads load it, too.
+ * Only the lease thread starts here. A bundler may put this file together with code that other threads of the
+ * program need; then those threads load it, too.
  */
 if (workerData === LEASE_THREAD) parentPort!.on('message', begin)
 
@@ -105,13 +106,15 @@ class LeaseWatch extends Part {
   #store: Store | undefined
   /** The same store, when it is open. */
   readonly #opened = new Deferred<Store>()
-  /** One for each partition, in the order in which the worker met them; none before the store is open. */
+  /**
+   * One for each partition, in the order in which the worker learned of them; none before the store is open.
+   */
   readonly #claimers: Claimer[] = []
   /** All partitions that the worker serves, in that order. */
   readonly #partitions: Served[] = []
   readonly #unread: Unread[] = []
   readonly #recaller: Recaller
-  /** Claimers that are giving jobs back, each with a promise for the end of that. */
+  /** Claimers that are giving jobs back, each with a promise for when that has ended. */
   readonly #settling = new Map<Claimer, Promise<void>>()
   #awakeUntil = 0
   /** When the oldest prefetched job was claimed. */
@@ -121,7 +124,7 @@ class LeaseWatch extends Part {
   readonly #leases = new Renewals()
   readonly #permits = new Renewals()
   #isEnding = false
-  /** Until then (`performance.now()` of the worker), the job that holds the loop still has time. */
+  /** Until this time (`performance.now()` of the worker), the job that holds the loop still has time. */
   #patientUntil = 0
 
   constructor(watch: Watch, port: MessagePort) {
@@ -202,7 +205,7 @@ class LeaseWatch extends Part {
     }
     for (const { partition, unread: memory } of this.#partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, leaseMs, changed }))
-      // In an embedded store, nothing is ever unread: the loop that calls also reads the answer.
+      // In an embedded store, nothing is ever unread: the same loop makes the call and reads the answer.
       if (store.isRemote) this.#unread.push(new Unread(this.#pulse.unread, memory))
     }
   }
@@ -213,8 +216,8 @@ class LeaseWatch extends Part {
     const { leaseMs, kills } = this.#watch
     const pulse = this.#pulse
     const at = this.#now()
-    // Set before the look: for a job that is prefetched from now on the worker wakes the thread, others are
-    // seen now.
+    // Set before the look. The worker wakes the thread for a job that is prefetched after this, and earlier
+    // jobs are seen by this look.
     pulse.isDozing = at > this.#awakeUntil
     if (this.#store !== undefined && !this.#isEnding) {
       this.#returnOverdue(at)
@@ -270,7 +273,7 @@ class LeaseWatch extends Part {
 
   async #settle(claimer: Claimer): Promise<void> {
     const { signal } = this.#end
-    // All jobs that one look finds go in one call.
+    // All jobs found in one look go in one call.
     await null
     while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
     this.#settling.delete(claimer)
@@ -278,8 +281,8 @@ class LeaseWatch extends Part {
 
   /**
    * Renews the claims of running jobs. One job of each claim would be enough, but the store notes each of
-   * these jobs as begun. Also those of jobs that have ended, because their outcomes may wait in the loop; the
-   * store ignores those that are settled.
+   * these jobs as begun. Jobs that have ended are included, because their outcomes may wait in the loop; the
+   * store ignores jobs that are settled.
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
@@ -300,7 +303,7 @@ class LeaseWatch extends Part {
       (name) => [name, () => isAnswered(store.limiters.renew(name, caller, leaseMs))] as const,
     )
     const answers = Promise.all([this.#leases.begin(leases).all, this.#permits.begin(permits).all])
-    // A partition that does not answer must not hold up the next round.
+    // A partition that does not answer must not delay the next round.
     const answered = await inTime(leaseMs / 4, answers, () => undefined)
     // The worker learns of lost leases and notices from its own calls, when its loop turns again.
     if (answered?.includes(false)) await pause(this.#rarely)
@@ -311,24 +314,30 @@ class LeaseWatch extends Part {
   /**
    * Renews all permits that the worker holds.
    *
-   * @param ms milliseconds for which it then has them; 0 ends them
+   * @param ms their new lease in milliseconds; 0 ends them
    */
   async #renewPermits(store: Store, ms: number): Promise<void> {
     const { caller } = this.#watch
     await Promise.all([...this.#limiters].map((name) => store.limiters.renew(name, caller, ms)))
   }
 
-  /** The process ends. Does the last for its worker, while the worker's loop is blocked and waits for it. */
+  /**
+   * The process ends. Makes the last calls for the worker, while the worker's loop is blocked and waits for
+   * them.
+   */
   async #processEnds({ cause, fromWithin = false, outcomes }: ProcessEnd): Promise<void> {
     this.#isEnding = true
     if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
-    // A job whose handler has ended must not go back as one that was interrupted: then rather its lease ends.
+    // A job whose handler has ended must not go back as interrupted. It is better that its lease ends.
     if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold))
       await this.#handBack(cause, fromWithin)
     await this.stop()
   }
 
-  /** Tells the store how jobs ended, until it has heard of all, or until the worker waits no longer. */
+  /**
+   * Tells the store how jobs ended, until the store has acknowledged all of them, or until the worker no
+   * longer waits.
+   */
   async #tellOutcomes(outcomes: Unstored): Promise<void> {
     await this.#opened.promise
     for (const [partition, settlements] of outcomes) {
@@ -336,7 +345,7 @@ class LeaseWatch extends Part {
       for (const { id, token, outcome } of settlements) claimer?.settle(id, token, outcome, this.#now())
     }
     await Promise.all(this.#settling.values())
-    // A store of a newer layout takes none.
+    // A store with a newer layout accepts no outcomes.
     if (this.#claimers.every(({ unstored }) => unstored.length === 0)) this.#pulse.tell()
   }
 
@@ -351,20 +360,20 @@ class LeaseWatch extends Part {
     }
     try {
       const store = await this.#opened.promise
-      // First the worker must not wait any more: otherwise the ring for a returned job could go to its
-      // blocked loop.
+      // The worker must be removed from the waiting ones first: otherwise the ring for a returned job could
+      // go to its blocked loop.
       await store.retire(holder).catch(() => {})
-      // The leases of a damaged page end.
+      // The jobs of a damaged page are left to their leases.
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#renewPermits(store, 0)
     } catch {
-      // The leases end.
+      // The leases end by themselves.
     }
   }
 
   /**
    * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has
-   * failed; the time of the others has passed because of it.
+   * failed; the others are late because of it.
    */
   async #endIfStuck(at: number): Promise<void> {
     const isOverdue = (job: LedgerJob) => deadlineOf(job) + STUCK.after < at
@@ -387,7 +396,7 @@ class LeaseWatch extends Part {
     }
     const failed = named.length === 1 && deadline < at ? holder : undefined
     // If it is not known which of several jobs holds the loop, or the job has no timeout, none is settled:
-    // the end of the process counts as a crash of each. They run alone later, and the one is found
+    // the end of the process counts as a crash of each. They run alone later, and the guilty one is found
     // (`maintenance/suspects.ts`).
     const suspects = failed !== undefined ? [] : named.length > 0 ? named : running.filter(isOverdue)
     for (const job of running) {
@@ -403,7 +412,7 @@ class LeaseWatch extends Part {
     void Promise.all(this.#settling.values()).then(end)
   }
 
-  /** The jobs one of which holds the loop. Empty: nothing is known of it. */
+  /** The jobs one of which holds the loop. Empty if nothing is known. */
   async #holdersAmong(running: readonly LedgerJob[], loop: StoppedLoop | undefined): Promise<LedgerJob[]> {
     if (running.length === 1) return [...running]
     const unknown = (): string[] => []
@@ -419,7 +428,7 @@ class LeaseWatch extends Part {
     const next = retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }
     const outcome: Outcome = { kind: 'failed', error, ...next }
     this.#putBack(job, outcome, at)
-    // A hook of the application may do anything, so it is not waited for.
+    // A hook of the application may take any time, so it is not awaited.
     await within(STUCK.stop, loop?.failed(nameOfRun(token, id), JSON.stringify(outcome)) ?? Promise.resolve())
   }
 
@@ -428,7 +437,7 @@ class LeaseWatch extends Part {
   }
 }
 
-/** When the time of a running job is over, by `performance.now()` of the worker. */
+/** When the timeout of a running job ends, by `performance.now()` of the worker. */
 function deadlineOf({ page, index }: LedgerJob): number {
   return page.terms[index * 3]!
 }
@@ -440,7 +449,7 @@ function isAnswered(call: Promise<unknown>): Promise<boolean> {
   )
 }
 
-/** The store of a location, which the watches of one location share. Counts one more watch. */
+/** The store of a location. The watches of one location share it. Counts one more watch. */
 function open(location: StoreLocation): Promise<Store> {
   const { connection, prefix, options } = location
   const name = nameOf(location)
@@ -458,7 +467,7 @@ function open(location: StoreLocation): Promise<Store> {
   return known.store
 }
 
-/** Counts one watch less. The last one closes the store. */
+/** Counts one watch less. After the last one, the store is closed. */
 async function leave(location: StoreLocation): Promise<void> {
   const name = nameOf(location)
   const known = stores.get(name)!
@@ -468,7 +477,7 @@ async function leave(location: StoreLocation): Promise<void> {
   await store?.close()
 }
 
-/** A key that is the same for locations of one store. A location with a message channel is never shared. */
+/** A key that is equal for locations of the same store. A location with a message channel is never shared. */
 function nameOf(location: StoreLocation): unknown {
   const { connection, prefix, options } = location
   return isLent(connection) ? location : JSON.stringify([connection, prefix, options])

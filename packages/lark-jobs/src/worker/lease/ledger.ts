@@ -12,17 +12,17 @@
  *
  * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays
  * on its page until the store has answered for it: while the event loop stands still, its outcome is not
- * sent, and the thread must renew its lease as that of a running job. Without a thread the pages are written
- * all the same, because that costs less than to ask whether there is one (measured: 40 ns of the 2,700 that a
- * job costs).
+ * sent, and the thread must renew its lease like that of a running job. Pages are written even if there is no
+ * thread, because that costs less than checking whether there is one (measured: 40 ns of the 2,700 that a job
+ * costs).
  */
 import type { ClaimedJob } from '../../model/record.ts'
 
-/** The number of jobs of a page. */
+/** The most jobs of a page. */
 export const JOBS = 64
 /**
- * Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. Of ids that applications choose,
- * up to 300 bytes each, fewer jobs are on a page.
+ * Bytes for the ids of a page, each id on a line. Ids that Lark makes have 13 letters. Applications may
+ * choose ids of up to 300 bytes; of these, a page has fewer.
  */
 const TEXT = JOBS * 16
 
@@ -33,25 +33,25 @@ export const RETURNED = 4
 export const APART = 5
 
 /**
- * Instead of milliseconds until a retry. NEVER: the job is not tried again, and its class must then be told.
- * TOLD: its class is being told now.
+ * Values in place of the milliseconds until a retry. NEVER: the job is not tried again, and its class must be
+ * told afterwards. TOLD: its class is being told now.
  */
 export const NEVER = -1
 export const TOLD = -2
 
-/** One page, as either side sees it. */
+/** One page, as both sides see it. */
 export class LedgerPage {
   readonly memory: SharedArrayBuffer
   /**
-   * Whether the page is in use; the number of jobs; the number of the partition; bytes of text; whether the
+   * Whether the page is in use; the number of jobs; the index of the partition; bytes of text; whether the
    * thread reads it.
    */
   readonly head: Int32Array
   /** The number of the call that claimed the jobs, and when (`performance.now()` of the worker). */
   readonly claim: Float64Array
   /**
-   * Three values for each running job, by which the thread settles it if it blocks the event loop for too
-   * long: when its time is over (`performance.now()` of the worker); milliseconds until it is tried again if
+   * Three values for each running job, with which the thread settles it if it blocks the event loop for too
+   * long: when its timeout ends (`performance.now()` of the worker); milliseconds until it is tried again if
    * it fails now, or `NEVER`, or `TOLD`; the number of the run.
    */
   readonly terms: Float64Array
@@ -73,7 +73,7 @@ export class LedgerPage {
     return Atomics.load(this.head, 0) === 1
   }
 
-  /** The thread reads the page, which must not be filled again meanwhile. */
+  /** Whether the thread is reading the page. Then it must not be filled again. */
   get isRead(): boolean {
     return Atomics.load(this.head, 4) === 1
   }
@@ -81,13 +81,13 @@ export class LedgerPage {
     Atomics.store(this.head, 4, reads ? 1 : 0)
   }
 
-  /** Empty if the page has one job, and its id is longer than any that Lark takes. */
+  /** Empty if the page has one job whose id is longer than any that Lark accepts. */
   get ids(): string[] {
     const length = this.head[3]!
     return length === 0 ? [] : this.text.toString('utf8', 0, length).split('\n')
   }
 
-  /** Writes down the first of the jobs of a claim, as many as fit. @returns these */
+  /** Writes the first jobs of a claim, as many as fit. @returns these jobs */
   fill(partition: number, number: number, all: readonly ClaimedJob[], now: number): readonly ClaimedJob[] {
     let jobs = all.length > JOBS ? all.slice(0, JOBS) : all
     let ids = linesOf(jobs)
@@ -130,15 +130,15 @@ export class Ledger {
   readonly #free: LedgerPage[] = []
   readonly #added: (page: LedgerPage) => void
 
-  /** @param added told of each new page */
+  /** @param added called with each new page */
   constructor(added: (page: LedgerPage) => void = () => {}) {
     this.#added = added
   }
 
   /**
-   * Writes a claim down.
+   * Enters a claim.
    *
-   * @param partition its number among the worker's partitions
+   * @param partition its index among the worker's partitions
    * @param number of the call
    * @param until the earliest time at which its lease may end, by `performance.now()`
    */
@@ -158,7 +158,7 @@ export class Ledger {
     return held
   }
 
-  /** A job begins. @returns false if the thread was first, and has given the job back */
+  /** A job begins. @returns false if the thread has already given the job back */
   begin(held: HeldJob, deadline: number, retryIn: number): boolean {
     const { page, index } = held
     this.judge(held, deadline, retryIn)
@@ -168,7 +168,7 @@ export class Ledger {
   }
 
   /**
-   * Keeps a job that waits to run alone: the thread does not give it back after its window.
+   * Keeps a job that waits for running alone: the thread does not give it back after its window.
    *
    * @returns as `begin`
    */
@@ -182,7 +182,7 @@ export class Ledger {
     return false
   }
 
-  /** Writes down how the thread settles the job if it blocks the event loop for too long. */
+  /** Writes how the thread settles the job if it blocks the event loop for too long. */
   judge({ job, page, index }: HeldJob, deadline: number, retryIn: number): void {
     const at = index * 3
     page.terms[at] = deadline
@@ -195,7 +195,7 @@ export class Ledger {
     Atomics.store(page.states, index, DONE)
   }
 
-  /** The store has answered for the end of a job, or the end is not sent. */
+  /** The store has acknowledged the end of a job, or the end is not sent. */
   settled({ page }: HeldJob): void {
     page.left--
     if (page.left > 0) return
@@ -203,7 +203,7 @@ export class Ledger {
     this.#free.push(page)
   }
 
-  /** Takes back a job that has not begun. @returns false if the thread was first */
+  /** Takes back a job that has not begun. @returns false if the thread has already given it back */
   withdraw(held: HeldJob): boolean {
     const isOurs = Atomics.compareExchange(held.page.states, held.index, PREFETCHED, RETURNED) === PREFETCHED
     this.settled(held)

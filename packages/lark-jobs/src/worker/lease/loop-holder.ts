@@ -2,9 +2,9 @@
  * Finds the job that holds the event loop, for the lease thread. It opens a session of Node's inspector on
  * the main thread, which needs no port, and stops that thread as a debugger does. The object of the job is
  * the `this` of its `handle`, as long as that is on the stack. If `handle` awaits a function that blocks,
- * only the name of its class is there (`loop-witness.ts`).
+ * only the name of its class is known (`loop-witness.ts`).
  *
- * A thread that is in native code stops when it returns from there: it was not found in time then. (Tried on
+ * A thread in native code stops only when it returns from there, so its job is not found in time. (Tried on
  * 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long
  * `JSON.parse`, `spawnSync` and `pbkdf2Sync` stop when they end.)
  */
@@ -13,13 +13,13 @@ import { jobInside } from '../../options/job-inside.ts'
 import { inTime } from '../../waiting/bounded-wait.ts'
 import { nameOf, WITNESSES } from './loop-witness.ts'
 
-/** Runs on what is `this` in a frame. */
+/** A function to call on the `this` of a frame. */
 const RUN_OF = `function () {
   const job = this?.[Symbol.for('${Symbol.keyFor(jobInside)}')]?.run?.job
   return job && [job.token, job.id]
 }`
 
-/** A frame of the stack, as the inspector tells it. */
+/** A frame of the stack, as the inspector reports it. */
 interface Frame {
   callFrameId: string
   this: { objectId?: string | undefined }
@@ -42,7 +42,7 @@ export class StoppedLoop {
       const stopped = new Promise<StoppedLoop>((resolve) => {
         session.once('Debugger.paused', ({ params }) => resolve(new StoppedLoop(session, params.callFrames)))
       })
-      // Both are answered when the thread stops, so the first is not awaited.
+      // Both calls are answered only when the thread stops, so the first is not awaited.
       session.post('Debugger.enable').catch(() => {})
       session.post('Debugger.pause').catch(() => {})
       const loop = await inTime(ms, stopped, () => undefined)
@@ -58,7 +58,9 @@ export class StoppedLoop {
     this.#frames = frames
   }
 
-  /** The names of the jobs one of which holds the loop: one if it is certain, none if nothing is known. */
+  /**
+   * The names of the jobs one of which holds the loop: one name if it is certain, none if nothing is known.
+   */
   async holders(): Promise<string[]> {
     for (const { this: self } of this.#frames) {
       if (self.objectId === undefined) continue
@@ -71,7 +73,7 @@ export class StoppedLoop {
     return Array.isArray(names) ? names : []
   }
 
-  /** Has the worker report a job that the lease thread has settled. @param outcome as JSON */
+  /** Makes the worker report a job that the lease thread has settled. @param outcome as JSON */
   async failed(name: string, outcome: string): Promise<void> {
     await this.#call(`failed(${JSON.stringify(name)}, ${JSON.stringify(outcome)})`)
   }

@@ -1,6 +1,6 @@
 /**
- * What workers know of their running jobs while a handler blocks their event loop. The lease thread asks: it
- * stops the blocked thread between two instructions, and calls these functions there (`loop-holder.ts`).
+ * Answers which running jobs of a worker may block the event loop. The lease thread asks: it stops the
+ * blocked thread between two instructions, and calls these functions there (`loop-holder.ts`).
  */
 import type { Outcome } from '../../model/record.ts'
 import type { Execution } from '../../run/execution.ts'
@@ -8,14 +8,14 @@ import type { Execution } from '../../run/execution.ts'
 /** How many frames of the stack are searched for a handler. */
 const FRAMES = 200
 
-/** What one worker tells. */
+/** The answers of one worker. */
 export interface Witness {
   running: ReadonlySet<Execution>
-  /** Reports a job that the lease thread has settled, as every job that fails. */
+  /** Reports a job that the lease thread has settled, like any job that fails. */
   failed(execution: Execution, outcome: Outcome & { kind: 'failed' }): void
 }
 
-/** What the lease thread calls. A job is named by `nameOf`. */
+/** The functions that the lease thread calls. A job is named by `nameOf`. */
 export interface Witnesses {
   /** The workers of this thread of the process. */
   all: Set<Witness>
@@ -25,12 +25,15 @@ export interface Witnesses {
   failed(name: string, outcome: string): void
 }
 
-/** Where the lease thread finds it: an object that all copies of this package in the process share. */
+/**
+ * The key under which the lease thread finds these functions: all copies of this package in the process share
+ * them.
+ */
 export const WITNESSES = 's18i.lark.loop-witnesses'
 
 const everywhere = globalThis as { [slot: symbol]: Witnesses | undefined }
 
-/** @returns a function that ends it */
+/** @returns a function that ends the watch */
 export function watchLoop(witness: Witness): () => void {
   everywhere[Symbol.for(WITNESSES)] ??= { all: new Set(), onStack, failed }
   const { all } = everywhere[Symbol.for(WITNESSES)]!

@@ -5,14 +5,14 @@
  */
 export class Renewals {
   readonly #underway = new Map<string, Promise<boolean>>()
-  /** The names of the renewals that were not answered the last time. */
+  /** The names of the renewals that had no answer the last time. */
   readonly #away = new Set<string>()
 
   /**
-   * Makes a round: begins each renewal, unless the last one of its name is still under way.
+   * Makes a round: begins each renewal, unless the previous one with its name is still under way.
    *
    * @param renewals by name: each resolves to whether the store answered, and never rejects
-   * @returns `present`: resolves when the renewals have ended that were answered the last time. `all`:
+   * @returns `present`: resolves when all renewals have ended that were answered the last time. `all`:
    *   resolves to whether the store answered all renewals
    */
   begin(renewals: Iterable<readonly [name: string, renew: () => Promise<boolean>]>): {

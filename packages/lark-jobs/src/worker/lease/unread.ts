@@ -1,15 +1,15 @@
 /**
  * Jobs that the store may have handed to a worker, and that the worker has not read: in the answer to a call,
- * or with a ring. While the event loop stands still, the lease thread (`lease-watch.ts`) has the store take
+ * or with a ring. While the event loop is blocked, the lease thread (`lease-watch.ts`) makes the store take
  * them back, so that another worker gets them. `Unread` is the memory that both share, one for each
- * partition. For each claim, either the worker or the thread is first:
+ * partition. For each claim, whichever of the worker and the thread acts first decides:
  *
  *   nothing → unread (under the number of the call) → read, by the worker
  *                                                   → recalled, by the thread; the worker gives back what
  *                                                   still comes
  */
 
-/** How claims come: in the answer to a call, or with a ring. */
+/** Where a claim comes from: the answer to a call, or a ring. */
 export const CALL = 0
 export const RING = 1
 export type Source = typeof CALL | typeof RING
@@ -18,14 +18,16 @@ const calls: readonly Source[] = [CALL]
 
 export class Unread {
   readonly memory: SharedArrayBuffer
-  /** For each source how many claims are unread, in all partitions of the worker. */
+  /** For each source: how many claims are unread, in all partitions of the worker. */
   readonly #counts: Int32Array
-  /** For each source the number of the call: negative if the claim was recalled, 0 if nothing is expected. */
+  /**
+   * For each source: the number of the call; negative if the claim was recalled, 0 if nothing is expected.
+   */
   readonly #numbers: Int32Array
-  /** For each source the time since when, by `performance.now()` of the worker. */
+  /** For each source: since when, by `performance.now()` of the worker. */
   readonly #since: Float64Array
 
-  /** @param counts for all partitions of a worker the same (`Pulse.unread`) */
+  /** @param counts shared by all partitions of a worker (`Pulse.unread`) */
   constructor(counts: Int32Array = new Int32Array(2), memory = new SharedArrayBuffer(24)) {
     this.#counts = counts
     this.memory = memory
@@ -45,7 +47,7 @@ export class Unread {
     return this.#change(source, number, 0)
   }
 
-  /** Since when a claim is unread; undefined if none is. */
+  /** Since when a claim has been unread; undefined if none is. */
   since(source: Source): number | undefined {
     return Atomics.load(this.#numbers, source) > 0 ? this.#since[source] : undefined
   }
@@ -53,7 +55,7 @@ export class Unread {
   /**
    * The thread recalls the claim.
    *
-   * @returns its number; undefined if there is none, or the worker was first
+   * @returns its number; undefined if there is none, or if the worker was faster
    */
   recall(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
@@ -76,16 +78,16 @@ export class Unread {
 }
 
 /**
- * Milliseconds. `answer`: an answer may be due, or a job prefetched, for so long before the thread asks the
- * loop for a sign. `sign`: without a sign for so long, what is unread is recalled. `turn`: without a sign for
- * so long, the loop counts as standing still (one turn of 64 jobs takes less than 1 ms).
+ * Milliseconds. `answer`: how long an answer may be due, or a job prefetched, before the thread asks the loop
+ * for a sign. `sign`: how long the thread waits for the sign before it recalls unread claims. `turn`: how
+ * long it waits before the loop counts as blocked (one turn of 64 jobs takes less than 1 ms).
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
 /**
- * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. The recall
- * costs one call for each partition, and another one when the loop turns again: together some 0.1 ms of the
- * server. And the busier the machine is, the later every loop turns. (Measured on 2026-11-26, 5,000 queues
- * with one job each, 2 cores with 19 busy processes: 26,000 calls without this.)
+ * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. A recall costs
+ * one call for each partition, and another one when the loop turns again: together about 0.1 ms of the
+ * server. The busier a machine is, the later every loop turns. (Measured on 2026-11-26, 5,000 queues with one
+ * job each, 2 cores with 19 busy processes: 26,000 calls without this.)
  */
 const RINGS = 10
 /** Milliseconds between two attempts to take back a recalled claim. */
@@ -95,9 +97,9 @@ export interface RecallerOptions {
   /** The unread claims of each partition. */
   unread: readonly Unread[]
   /**
-   * For each source how many claims are unread in all of them. Most looks need no more. (Measured on
-   * 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a look at each of them took 5 ms, and with
-   * four looks a second 2.2 % of a core.)
+   * For each source: how many claims are unread in all partitions. Most looks need only these numbers.
+   * (Measured on 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a look at each of them took 5
+   * ms, and with four looks a second 2.2 % of a core.)
    */
   counts: Int32Array
   /**
@@ -108,24 +110,24 @@ export interface RecallerOptions {
   /** The number of the last sign. */
   sign: () => number
   /**
-   * When the event loop last read an answer, by `performance.now()`. A busy loop turns slowly, and does not
-   * stand still. (Measured on 2026-11-25, 2 cores, shared and busy, 2,000 queues with one job each, without
-   * this: the thread recalled the jobs of rings again and again, with a call for each queue, and there were
-   * 10,100 calls for 2,000 jobs.)
+   * When the event loop last read an answer, by `performance.now()`. A busy loop turns slowly, but is not
+   * blocked. (Measured on 2026-11-25, 2 cores, shared and busy, 2,000 queues with one job each, without this:
+   * the thread recalled the jobs of rings again and again, with a call for each queue, and there were 10,100
+   * calls for 2,000 jobs.)
    */
   beat: () => number
   /** Whether any job runs: only a running job can block the loop. */
   runs: () => boolean
-  /** Since when the oldest prefetched job is held; undefined if there is none. */
+  /** Since when the oldest prefetched job has been held; undefined if there is none. */
   holdsSince: () => number | undefined
   /** Makes the store take back the claim with this number, in a partition. */
   recover: (partition: number, number: number) => Promise<unknown>
 }
 
 /**
- * The thread's part. It asks the event loop for a sign, and when none comes, takes back what the store may
- * have handed over. While jobs are prefetched it asks as well, so that the thread knows whether to wait until
- * the loop returns them.
+ * The thread's part: it asks the event loop for a sign, and if none comes, takes back jobs that the store may
+ * have handed over. It also asks while jobs are prefetched, so that the thread knows whether the loop will
+ * return them itself.
  */
 export class Recaller {
   readonly #options: RecallerOptions
@@ -153,7 +155,7 @@ export class Recaller {
     if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
   }
 
-  /** Whether the event loop owes a sign for longer than a turn takes. */
+  /** Whether the event loop has owed a sign for longer than a turn takes. */
   isOwed(at: number): boolean {
     return this.#options.sign() !== this.#asked.number && this.#owedFor(at) >= PATIENCE.turn
   }
@@ -164,7 +166,7 @@ export class Recaller {
   }
 
   /**
-   * Recalls what is unread. The loop is told, because it would otherwise wait for rings that no longer come.
+   * Recalls unread claims. The loop is told, because it would otherwise wait for rings that no longer come.
    */
   #recall(at: number): void {
     const { unread, counts } = this.#options
@@ -182,8 +184,8 @@ export class Recaller {
   }
 
   /**
-   * Repeats this until the worker notices: the recalled call may reach the store later than the first
-   * attempt.
+   * Repeats the recovery until the worker notices it: the recalled call may reach the store later than the
+   * first attempt.
    */
   async #recover(at: number): Promise<void> {
     this.#recovering = true
@@ -194,7 +196,7 @@ export class Recaller {
       const call = each.recalled(CALL)
       const ring = each.recalled(RING)
       if (call !== undefined) tries.push(recover(partition, call))
-      // A claim that comes with a ring has the number of the call before it, and a half.
+      // A claim that comes with a ring has the number of the call before it, plus a half.
       if (ring !== undefined) tries.push(recover(partition, ring + 0.5))
     }
     if (tries.length > 0) this.#againAt = at + AGAIN

@@ -1,7 +1,7 @@
 /**
  * Tells the hook `crashed`, and the telemetry, of the jobs that were taken back from a dead worker. A job
- * whose record is not kept any more is left out. Which of them have crashed too often is decided in
- * `store/contract/rules/consequence.ts#afterDeath`.
+ * whose record is not kept any more is left out. `store/contract/rules/consequence.ts#afterDeath` decides
+ * which of them have crashed too often.
  */
 import { queueOf } from '../../model/partition.ts'
 import type { TelemetryCalls } from '../../model/run/telemetry.ts'

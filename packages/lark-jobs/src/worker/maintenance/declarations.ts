@@ -1,7 +1,7 @@
 /**
  * Declares the schedules of this worker's classes, when it starts and every minute. Workers of different
- * deploys may declare different definitions of one schedule: `schedule/declared.ts` says which of them holds.
- * What living workers know the class of, and none of them declares, is dropped after a while.
+ * deploys may declare different definitions of one schedule: `schedule/declared.ts` decides which of them is
+ * used. A schedule is dropped after a while if living workers know its class and none of them declares it.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -44,7 +44,7 @@ export class Declarations extends Part {
     this.#options = options
   }
 
-  /** What the record of the worker says of its schedules. */
+  /** The part of the worker's record about its schedules. */
   get record(): Pick<WorkerRecord, 'schedules'> {
     const { declared } = this.#options
     if (declared.length === 0) return {}
@@ -74,7 +74,7 @@ export class Declarations extends Part {
     for (const { schedules = {} } of await store.workers())
       for (const [id, hash] of Object.entries(schedules)) add(id, hash)
     for (const { id, definition } of declared) add(id, hashOf(definition))
-    // One call reads all of a partition: mostly nothing is to be done.
+    // One call reads all schedules of a partition. Mostly nothing is to be done.
     const all = new Map((await book.list(true)).map((found) => [found.id, found]))
     for (const each of declared)
       await this.#unlessAway(each.id, () => this.#declare(each, hashes, all.get(each.id)))
@@ -82,7 +82,7 @@ export class Declarations extends Part {
     for (const found of all.values()) if (!hashes.has(found.id)) await this.#dropUndeclared(found)
   }
 
-  /** One schedule that is damaged, or that the store refuses, does not stop the others. */
+  /** A schedule that is damaged, or that the store refuses, does not stop the others. */
   async #unlessAway(id: string, act: () => Promise<void>): Promise<void> {
     try {
       await act()
@@ -98,7 +98,7 @@ export class Declarations extends Part {
     this.#warned.add(id)
   }
 
-  /** @param read the schedule, if it was read just now */
+  /** @param read the schedule, if it has just been read */
   async #declare(
     { id, definition }: DeclaredSchedule,
     hashes: Declared,
@@ -127,7 +127,7 @@ export class Declarations extends Part {
     }
   }
 
-  /** @returns whether something was to be changed */
+  /** @returns whether something had to be changed */
   async #hold(found: KeptSchedule, { definition, changes }: Holding): Promise<boolean> {
     const { book } = this.#options
     const isDropped = found.state.ended?.why === 'dropped'

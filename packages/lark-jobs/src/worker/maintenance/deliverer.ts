@@ -1,12 +1,13 @@
 /**
  * Delivers effects (`model/effect.ts`): calls the hooks of classes whose jobs ended without a running
  * handler, and has flows count their members. Effects come with the answers to the worker's own calls. If a
- * survey finds some, or a ring says so, the deliverer asks for them itself.
+ * survey or a ring says that there are some, the deliverer asks for them itself.
  *
- * What was delivered is acknowledged with the next call to the same partition: with one of a claimer if it
- * comes soon, otherwise with a call of the deliverer. What could not be delivered is handed out again: a hook
- * whose class is not known here to another worker, and a member when the home of its flow may answer again.
- * An effect that is handed out again while it is being delivered is not delivered twice.
+ * Delivered effects are acknowledged with the next call to the same partition: a call of a claimer if it
+ * comes soon, otherwise a call of the deliverer. Effects that could not be delivered are handed out again: a
+ * hook whose class is not known here goes to another worker, and a member comes again when the home of its
+ * flow may answer again. An effect that is handed out again while it is being delivered is not delivered
+ * twice.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -34,21 +35,23 @@ import type { WorkerReport } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds for which hooks may go on when the worker stops. Another worker then does what is not done.
+ * Milliseconds for which hooks may go on when the worker stops. Another worker then calls those that have not
+ * ended.
  */
 const LAST_WORDS = 1_000
 /**
- * Milliseconds for which an acknowledgement waits for a call of a claimer: much less than a member is leased.
+ * Milliseconds for which an acknowledgement waits for a call of a claimer: much less than the lease of a
+ * member.
  */
 const ACKNOWLEDGE = 50
-/** The share of its lease for which a hook may run. The rest is for the call that acknowledges it. */
+/** The share of its lease in which a hook may run. The rest is for the call that acknowledges it. */
 const RUN = 0.9
 /**
- * Milliseconds for which hooks are left to other workers. These look at each partition every 5 s
+ * Milliseconds for which hooks are left to other workers, which look at each partition every 5 s
  * (`maintenance.ts`).
  */
 const LEAVE = 6_000
-/** Milliseconds after the end of a job: a hook whose class no worker has known for so long is dropped. */
+/** Milliseconds after the end of a job: if no worker has known the class for so long, the hook is dropped. */
 const UNDELIVERABLE = 7 * 24 * 3_600_000
 
 export interface DelivererOptions {
@@ -58,22 +61,22 @@ export interface DelivererOptions {
   clock: StoreClock
   /** Makes the jobs whose hooks are called. Default: `new`. */
   make?: Make | undefined
-  /** Milliseconds for which this worker has a hook. */
+  /** Milliseconds: the lease of a hook that this worker gets. */
   leaseMs: number
-  /** Where the ends of members are noted. */
+  /** Counts the ends of members. */
   flows: Pick<FlowBook, 'apply'>
   /** Called with the milliseconds until a flow, or a schedule, of a partition is due. */
   dueIn: (partition: string, ms: number) => void
   met: (error: unknown) => void
 }
 
-/** What the deliverer has to do in a partition. */
+/** The deliverer's work in one partition. */
 class Delivery {
-  /** Being delivered. */
+  /** Effects that are being delivered. */
   readonly #begun = new Set<string>()
-  /** Delivered, and not acknowledged. */
+  /** Effects that were delivered and are not acknowledged yet. */
   readonly #done = new Map<string, EffectName>()
-  /** Between these times (`performance.now()`) hooks are left to workers that know their classes. */
+  /** Between these times (`performance.now()`), hooks are left to workers that know their classes. */
   rests = { from: 0, until: 0 }
   /** Deliveries and calls under way. */
   readonly work = new Set<Promise<void>>()
@@ -81,9 +84,9 @@ class Delivery {
   asking: Promise<void> | undefined
   /** Effects fell due after the call had been sent, so its answer may not have them. */
   asksAgain = false
-  /** The next acknowledgement. */
+  /** The timer of the next acknowledgement. */
   timer: NodeJS.Timeout | undefined
-  /** When members may be handed out again whose home did not answer. */
+  /** The timer after which members may be handed out again whose home did not answer. */
   retry: NodeJS.Timeout | undefined
 
   get hasDone(): boolean {
@@ -104,7 +107,7 @@ class Delivery {
     if (isDone) this.putBack([name])
   }
 
-  /** Takes what one call may acknowledge. */
+  /** Takes the effects that one call may acknowledge. */
   take(): EffectName[] {
     const some = [...this.#done].slice(0, MAX_ITEMS)
     for (const [key] of some) this.#done.delete(key)
@@ -123,7 +126,7 @@ export class Deliverer extends Part {
   #hooks = 0
   /** How many calls that note the ends of members are under way. */
   #counting = 0
-  /** Partitions that were not asked for hooks, because so many ran. */
+  /** Partitions that were not asked for hooks, because too many hooks were running. */
   readonly #full = new Set<string>()
   #isOver = false
 
@@ -132,7 +135,7 @@ export class Deliverer extends Part {
     this.#options = options
   }
 
-  /** Whether flows are about to hear of ends. */
+  /** Whether ends are about to be counted by flows. */
   get isCounting(): boolean {
     return this.#counting > 0
   }
@@ -143,7 +146,7 @@ export class Deliverer extends Part {
     return false
   }
 
-  /** What the next call to a partition says of effects. If the call fails, this must be put back. */
+  /** What the next call to a partition asks about effects. If the call fails, this must be put back. */
   wanted(partition: string): EffectsWanted {
     const delivery = this.#deliveries.get(partition)
     const leaseMs = this.isStopped
@@ -155,7 +158,7 @@ export class Deliverer extends Part {
     return { ...defined({ leaseMs }), ...(done.length > 0 && { done }) }
   }
 
-  /** Nobody knows whether the store has read what a call said. */
+  /** It is not known whether the store has read the call. */
   putBack(partition: string, { done = [] }: EffectsWanted): void {
     if (done.length === 0) return
     const delivery = this.#of(partition)
@@ -192,7 +195,7 @@ export class Deliverer extends Part {
         }, MEMBER_LEASE_MS)
         throw error
       })
-      // If the flow is not there any more, nobody waits for its members.
+      // If the flow does not exist any more, nobody waits for its members.
       const counted = counting.then((next) => {
         if (next !== undefined) this.#options.dueIn(home, next)
         return true
@@ -217,7 +220,8 @@ export class Deliverer extends Part {
       while (work.size > 0) await Promise.all(work)
     }
     const deliveries = [...this.#deliveries]
-    // What is delivered meanwhile is acknowledged meanwhile, so that a slow hook holds up no other.
+    // Effects that are delivered meanwhile are acknowledged meanwhile, so a slow hook does not delay the
+    // others.
     await within(LAST_WORDS, Promise.all(deliveries.map(([, delivery]) => finish(delivery))))
     this.#isOver = true
     const acknowledge = async ([partition, delivery]: [string, Delivery]) => {
@@ -234,7 +238,7 @@ export class Deliverer extends Part {
     return delivery
   }
 
-  /** Whether a call asks for hooks. It may bring `MAX_HOOKS`. */
+  /** Whether a call asks for hooks. It may bring up to `MAX_HOOKS`. */
   #takesHooks(partition: string, delivery: Delivery | undefined): boolean {
     if (this.#hooks >= MAX_HOOKS) {
       this.#full.add(partition)
@@ -261,9 +265,9 @@ export class Deliverer extends Part {
     delivery.asksAgain = false
     const since = performance.now()
     const effects = this.wanted(partition)
-    // Jobs are taken back by `maintenance.ts` alone, which knows of outages.
+    // Only `maintenance.ts` takes jobs back, because it knows about outages.
     const asking = this.#options.store.recover(partition, { until: 0, effects }).catch((error) => {
-      // They go with the next call, which is made when a survey finds that the store is there again.
+      // They go with the next call, which is made when a survey finds that the store answers again.
       delivery.putBack(effects.done ?? [])
       throw error
     })
@@ -278,7 +282,7 @@ export class Deliverer extends Part {
     return delivery.asking
   }
 
-  /** @param delivering resolves with whether nothing more is to be done */
+  /** @param delivering resolves to whether the effect is done */
   #deliver(partition: string, effects: readonly Effect[], delivering: Promise<boolean>): void {
     const delivery = this.#of(partition)
     const end = (isDone: boolean) => {
@@ -303,12 +307,12 @@ export class Deliverer extends Part {
     return tracked
   }
 
-  /** Calls a hook. @returns whether nothing more is to be done */
+  /** Calls a hook. @returns whether the effect is done */
   async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
     const { registry, report, leaseMs, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
-    // A worker with the class of an earlier version cannot read the payload, so its hook is as good as
-    // unknown.
+    // A worker with an earlier version of the class cannot read the payload, so the hook counts as unknown
+    // here.
     const newer = jobClass && newerVersion(job.payload, jobClass.rules)
     if (jobClass === undefined || newer !== undefined) return this.#leave(delivery, job, since, newer)
     const { id, failures, options, payload } = job
@@ -333,7 +337,7 @@ export class Deliverer extends Part {
     return true
   }
 
-  /** Half of the hooks that ran have ended, so others may begin. */
+  /** Half of the running hooks have ended, so others may begin. */
   #askAgain(): void {
     const partitions = [...this.#full]
     this.#full.clear()
@@ -341,11 +345,12 @@ export class Deliverer extends Part {
   }
 
   /**
-   * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile.
-   * When the hook is handed out again, the worker takes no hooks for a while, so that another worker gets it.
+   * The class of a hook is not known. The worker keeps the hook for its lease, and takes other hooks
+   * meanwhile. When the hook is handed out again, the worker takes no hooks for a while, so that another
+   * worker gets it.
    *
-   * @param newer the version of the payload, if that is why
-   * @returns whether nothing more is to be done
+   * @param newer the version of the payload, if that is the reason
+   * @returns whether the effect is done
    */
   #leave(
     delivery: Delivery,

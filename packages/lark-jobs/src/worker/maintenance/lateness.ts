@@ -1,13 +1,13 @@
 /**
- * For how long the store has been late again and again. After a late answer, living workers get time to renew
- * what they hold before anybody takes it. A store that is always late, because its disk is slow or its
- * machine busy, would make everybody wait for ever. But it answers: so after a while those who live have
- * renewed.
+ * How long the store has been late again and again. After a late answer, living workers get time to renew
+ * their leases before any lease is taken back. With a store that is always late, because its disk is slow or
+ * its machine busy, everybody would wait for ever. But such a store answers, so after a while all living
+ * workers have renewed.
  */
 
-/** In leases: how long a store is late until what it holds up goes on all the same. */
+/** In leases: how long the store may be late before recoveries go on anyway. */
 export const PATIENCE = 4
-/** In leases: late answers that are further apart do not belong together. */
+/** In leases: late answers that are further apart do not count as one period. */
 const APART = 1.5
 
 export class Lateness {
@@ -21,14 +21,14 @@ export class Lateness {
     this.#leaseMs = leaseMs
   }
 
-  /** An answer was late. @param isOutage so late that those who live may have lost what they hold */
+  /** An answer was late. @param isOutage so late that living workers may have lost their leases */
   note(isOutage: boolean): void {
     const now = performance.now()
     if (isOutage || now > this.#until) this.#since = now
     this.#until = now + APART * this.#leaseMs
   }
 
-  /** Whether the store has been late for so long that those who live have renewed. */
+  /** Whether the store has been late for so long that all living workers have renewed. */
   get isLong(): boolean {
     const now = performance.now()
     return now <= this.#until && now - this.#since >= PATIENCE * this.#leaseMs

@@ -2,14 +2,14 @@
  * What every worker does for the whole store, in every partition: it takes jobs back whose leases have ended
  * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the
  * worker. Each round asks the store once what there is to do in all partitions that are due (`Store.survey`),
- * and does a bounded part of it. What fails is done again in the next round. It also brings jobs to their new
- * queue, if whoever moved them has died on the way (`store/contract/moves.ts`).
+ * and does a bounded part of it. Whatever fails is done again in the next round. It also brings jobs to their
+ * new queue, if the process that moved them has died in between (`store/contract/moves.ts`).
  *
  * After an outage (the store did not answer, or this process stood still), living workers get the time of one
- * lease to renew before any job is taken back. Jobs that are then taken back count no crash, because the
- * outage ended their leases and not the death of a worker. A store that is late again and again, because its
+ * lease to renew before any job is taken back. Jobs that are taken back after that count no crash, because
+ * the outage ended their leases, not the death of a worker. A store that is late again and again, because its
  * disk is slow or its machine busy, must not keep the jobs of dead workers for ever: so an ended lease is
- * left to the living for `PATIENCE`. An outage that no worker lived through is known to the store itself
+ * left alone only for `PATIENCE`. An outage during which no worker lived is known to the store itself
  * (`store/contract/rules/silence.ts`): each survey is also a sign that workers are there.
  */
 
@@ -34,20 +34,20 @@ import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds between two ticks. A tick does what is due. `rarely` applies if nothing is due sooner, or an
- * eighth of a lease if that is shorter.
+ * Milliseconds between two ticks. A tick does the work that is due. `rarely` is used if nothing is due
+ * sooner; an eighth of a lease if that is shorter.
  */
 const TICK = { often: 250, rarely: 1_000 }
 /** Milliseconds between two announcements of the worker, and how long an announcement is valid. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
-/** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
+/** Milliseconds. An answer within this time does not indicate an outage, however short the leases are. */
 const LATE = 500
 /**
  * Milliseconds: the longest time between two looks at a partition, for ended leases and for jobs whose ring
- * was not heard. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a
- * Redis server, for up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). One
- * worker of a store sends three or four more, for the history of runs. When each claimer and each task asked
- * by itself, a worker with one queue sent 74.
+ * was lost. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a Redis
+ * server, for up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). One worker
+ * of a store sends three or four more, for the history of runs. When each claimer and each task asked by
+ * itself, a worker with one queue sent 74.
  */
 const LOOK = 5_000
 /** A survey also covers partitions of which at most this share of `LOOK` is left. */
@@ -57,12 +57,13 @@ const MEET = 300_000
 /** Milliseconds between two searches of a partition for ended jobs that are past their age. */
 const PRUNE = 30_000
 /**
- * In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round.
+ * The most partitions in which jobs are taken back or pruned at the same time, and the most that are pruned
+ * in a round.
  */
 const TOGETHER = 100
 
 interface Chores {
-  /** When the store was asked last and has answered (`performance.now()`). */
+  /** When the last question was sent to which the store has answered (`performance.now()`). */
   askedAt: number
   lookAt: number
   /**
@@ -72,13 +73,13 @@ interface Chores {
   recoverFrom: number
   pruneAt: number
   /**
-   * For how many milliseconds an ended lease has been seen and left to the living. An outage in between
+   * For how many milliseconds an ended lease has been seen and left to its holder. An outage in between
    * counts as one lease, however long it was.
    */
   leftFor: number
   /** The next recovery counts no crash. */
   forgiving: boolean
-  /** The part of the store that has the partition did not answer the last time. */
+  /** The part of the store with this partition did not answer the last time. */
   isAway: boolean
 }
 
@@ -88,7 +89,7 @@ export interface MaintenanceOptions {
   store: Store
   /** The id of the worker. */
   caller: string
-  /** The partitions that the worker serves, which are known from the start. */
+  /** The partitions that the worker serves. They are known from the start. */
   partitions: readonly string[]
   /** Called with all partitions when their list has changed. */
   met: (partitions: readonly string[]) => void
@@ -105,12 +106,12 @@ export interface MaintenanceOptions {
   owes: (partition: string) => void
   /** Called when a survey says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
-  /** Called with the last order to the worker, again and again. */
+  /** Called repeatedly with the last order to the worker. */
   ordered: (order: WorkerOrder) => void
-  /** Called with what was taken back from dead workers. */
+  /** Called with the jobs that were taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
   report: WorkerReport
-  /** Renews the worker's own leases if that is overdue. */
+  /** Renews the worker's own leases, if a renewal is overdue. */
   renew: () => Promise<void>
   trouble: { met(error: unknown): void; answered(): void; passed(): void }
 }
@@ -124,18 +125,18 @@ export class Maintenance extends Part {
   #met = 0
   /** Partitions that are to be pruned. */
   readonly #old = new Set<string>()
-  /** For how long this process stood still: an answer that it reads may have waited as long. */
+  /** For how long this process was frozen: an answer that it reads may have waited for as long. */
   readonly standstill: Standstill
   #isAway = false
   /** After an outage of the store, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
   readonly #lateness: Lateness
   /**
-   * Before this time, no job is taken back in a partition that is met newly: the last outage applies to it as
+   * Before this time, no job is taken back in a partition that is new here: the last outage applies to it as
    * well.
    */
   #recoverFrom = 0
-  /** When the call was made that is not answered yet (`performance.now()`). */
+  /** When the call was made that has no answer yet (`performance.now()`). */
   #asksSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -145,7 +146,7 @@ export class Maintenance extends Part {
     super()
     this.#options = options
     this.#lateness = new Lateness(options.leaseMs)
-    // After standing still for so long, this process may have missed a renewal, and so may others.
+    // After being frozen for so long, this process may have missed a renewal, and so may others.
     this.standstill = new Standstill(Math.max(options.leaseMs / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
@@ -176,15 +177,16 @@ export class Maintenance extends Part {
   }
 
   /**
-   * Milliseconds after which an answer is so late that other workers may have lost a renewal or a connection.
+   * The delay after which an answer is so late that other workers may have lost a renewal or a connection, in
+   * milliseconds.
    */
   get #late(): number {
     return Math.max(this.#options.leaseMs / 4, LATE)
   }
 
   /**
-   * The store does not answer, or did not until just now: other workers may not have renewed what they hold.
-   * A store that is always late is not taken to be away for ever (`lateness.ts`).
+   * The store does not answer, or did not until just now: other workers may not have renewed their leases. A
+   * store that is always late does not count as away for ever (`lateness.ts`).
    */
   get isAfterOutage(): boolean {
     const { leaseMs } = this.#options
@@ -196,7 +198,7 @@ export class Maintenance extends Part {
 
   #tick(): Promise<void> {
     if (this.standstill.tick()) this.#forgive(false)
-    // It ticks even while a round is under way: a slow store does not mean that this process stood still.
+    // It ticks even while a round is under way: a slow store must not look like a frozen process.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {
@@ -239,7 +241,7 @@ export class Maintenance extends Part {
     for (let i = 0; i < away.length; i += MAX_ITEMS) {
       if (this.isStopped) return
       const failed = await this.#look(away.slice(i, i + MAX_ITEMS), false, true).catch(async (error) => {
-        // It may be that no part of the store answers any more.
+        // Perhaps no part of the store answers any more.
         await this.#ask(store.now())
         return error
       })
@@ -251,7 +253,7 @@ export class Maintenance extends Part {
     else if (due.length > 0 || isAnnounced) trouble.passed()
   }
 
-  /** The partitions that are due and, if there are any, those that soon will be. */
+  /** The partitions that are due. If there are any, also those that will be due soon. */
   #due(): { due: Chore[]; isAnnounced: boolean } {
     const now = performance.now()
     let isAny = this.#isAway || this.#announceAt <= now
@@ -263,7 +265,7 @@ export class Maintenance extends Part {
   }
 
   /**
-   * @param wereAway all of these did not answer the last time. Then a late answer says nothing about other
+   * @param wereAway all of these did not answer the last time, so a late answer says nothing about other
    *   partitions
    * @returns why something could not be done
    */
@@ -292,7 +294,7 @@ export class Maintenance extends Part {
     this.#options.trouble.answered()
     for (const [partition, chores] of due) {
       if (!survey.failures.has(partition)) continue
-      // Until just now, more than this part may not have answered.
+      // Until just now, other parts may not have answered either.
       if (!chores.isAway && isLate) this.#forgive()
       chores.isAway = true
     }
@@ -300,7 +302,7 @@ export class Maintenance extends Part {
     return survey.failures.values().next().value ?? survey.unannounced ?? failure
   }
 
-  /** @param isLate the answer came late: no job is taken back, because living workers may not have renewed */
+  /** @param isLate the answer was late: no job is taken back, because living workers may not have renewed */
   async #act(
     due: readonly Chore[],
     { findings, failures }: Survey,
@@ -329,7 +331,7 @@ export class Maintenance extends Part {
       if (isPatient && (isLate || left > 0)) this.#lookIn(chores, isLate ? undefined : left)
       else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores, isPatient))
       else {
-        // No ended lease is left from the outage.
+        // No lease that ended in the outage is left.
         chores.forgiving = false
         this.#lookIn(chores, soonest(finding))
       }
@@ -337,7 +339,7 @@ export class Maintenance extends Part {
     return this.#doAll(dead)
   }
 
-  /** Whether ended leases may still be left to the living. */
+  /** Whether ended leases may still be left to their holders. */
   #isPatient(chores: Chores, finding: Finding | undefined, asked: number): boolean {
     const { leaseMs } = this.#options
     const since = Math.min(leaseMs, asked - chores.askedAt)
@@ -357,7 +359,7 @@ export class Maintenance extends Part {
     return failures[0]
   }
 
-  /** There may be other partitions than before. */
+  /** The list of partitions may have changed. */
   async #meet(count: number): Promise<void> {
     const { store, met } = this.#options
     const now = performance.now()
@@ -373,8 +375,8 @@ export class Maintenance extends Part {
     const now = performance.now()
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
-      // A new worker does not know whether there was an outage. By the next look, living workers have
-      // renewed. It looks now all the same, so that the store notices how long it was silent.
+      // A new worker does not know whether there was an outage. By its next look, living workers have
+      // renewed. It looks now anyway, so that the store notices how long it was silent.
       const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
       // A random time, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE
@@ -384,7 +386,7 @@ export class Maintenance extends Part {
     }
   }
 
-  /** An answer that is late means an outage, whatever the call was. */
+  /** A late answer means an outage, whatever the call was. */
   async #ask<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now()
     const value = await this.#answered(answer)
@@ -416,8 +418,8 @@ export class Maintenance extends Part {
   }
 
   /**
-   * For the time of a lease from now on. It looks as often as before: another outage may begin meanwhile, and
-   * a store that is late again and again must not keep it from looking.
+   * Waits for the time of a lease from now on. It looks as often as before: another outage may begin
+   * meanwhile, and a store that is late again and again must not keep it from looking.
    */
   #leaveToTheLiving(chores: Chores): void {
     chores.recoverFrom = performance.now() + this.#options.leaseMs
@@ -426,8 +428,9 @@ export class Maintenance extends Part {
 
   async #recover({ partition, at }: Finding, chores: Chores, isPatient: boolean): Promise<void> {
     const { forgiving } = chores
-    // If the store stands still, it would carry out the call later, before living workers have renewed: hence
-    // `until`. A store that is always late would never carry it out.
+    // If the store is frozen, it would carry out the call later, before living workers have renewed: `until`
+    // prevents that. A store that is always late would never carry it out, so the limit is dropped after a
+    // while.
     const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
       .recover(partition, { forgiving, ...until, leaseMs: this.#options.leaseMs, by: this.#options.caller })
@@ -439,7 +442,7 @@ export class Maintenance extends Part {
     this.#tell(partition, recovery)
     this.#options.recovered(partition, recovery)
     if (nextEffect === 0) this.#options.owes(partition)
-    // It takes so many with a call; the others ended in the same outage.
+    // A call takes back only so many jobs; the leases of the others ended in the same outage.
     chores.forgiving &&= nextLeaseEnd === 0
     this.#lookIn(chores, nextLeaseEnd)
   }
@@ -489,8 +492,8 @@ function jobs({ length }: readonly string[]): string {
 }
 
 /**
- * Milliseconds until a lease ends. An effect that was handed out is looked for when it may be handed out
- * again.
+ * Milliseconds until a lease ends. An effect that was handed out is looked for again when it may be handed
+ * out again.
  */
 function soonest(finding: Finding | undefined): number | undefined {
   if (!finding?.nextEffect) return finding?.nextLeaseEnd

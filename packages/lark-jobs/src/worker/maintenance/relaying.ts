@@ -1,10 +1,10 @@
 /**
- * Runs the relay of an outbox (`outbox/relay.ts`). Every worker with an outbox in its configuration has this,
- * and one of them at a time relays: a permit of a limiter is its lease. Two that do are harmless: both put in
- * the same ids. So a worker without the permit takes rows too if they are left standing, as when two
- * databases have outboxes of one name.
+ * Runs the relay of an outbox (`outbox/relay.ts`). Every worker with an outbox in its configuration has this
+ * part, and one of them at a time relays: its lease is a permit of a limiter. Two relays at once do no harm,
+ * because both put in the same ids. So a worker without the permit also takes rows if they have waited for
+ * long, for example when two databases have outboxes with the same name.
  *
- * It asks the database every 50 ms, and more rarely the longer nothing has come.
+ * It asks the database every 50 ms, and less often the longer no row has come.
  */
 import { visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../../flow/flow-book.ts'
@@ -18,12 +18,12 @@ import { OutageReporter } from '../outage-reporter.ts'
 import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two queries. */
 const OFTEN = 50
 const RARELY = 2_000
-/** So many times the pause must have passed without a row before the pause is longer. */
+/** How many times the pause must have passed without a row before the pause gets longer. */
 const CALM = 1_000
-/** Milliseconds for which the permit holds, and between two tries to get it. */
+/** Milliseconds: the lease of the permit, and the time between two tries to get it. */
 const LEASE_MS = 5_000
 const TRY = 2_500
 /** Milliseconds that the oldest row may wait before workers without the permit take it. */
@@ -49,10 +49,10 @@ export class Relaying extends Part {
   readonly #relay: Relay
   readonly #trouble: OutageReporter
   #number = 0
-  /** Until when it has the permit, and from when on it asks for it, by `performance.now()`. */
+  /** Until when it has the permit, and when it asks for it next, by `performance.now()`. */
   #heldUntil = 0
   #askAt = 0
-  /** When a row came last. */
+  /** When the last row came. */
   #cameAt = 0
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -70,7 +70,7 @@ export class Relaying extends Part {
     this.#relay = new Relay({ ...options, database: this.#database, sender })
   }
 
-  /** Whether it puts jobs into the store just now. */
+  /** Whether it is putting jobs into the store now. */
   get isBusy(): boolean {
     return this.#round !== undefined
   }
@@ -121,7 +121,7 @@ export class Relaying extends Part {
       })
   }
 
-  /** @returns milliseconds until the next question */
+  /** @returns milliseconds until the next query */
   async #relayAll(): Promise<number> {
     if (!(await this.#mayRelay())) return TRY
     for (;;) {
@@ -153,7 +153,7 @@ export class Relaying extends Part {
     return store.limiters.permit(`outbox ${this.#database.name}`, call)
   }
 
-  /** Whether rows wait for so long that whoever has the permit does not take them. */
+  /** Whether rows have waited for so long that the holder of the permit does not seem to take them. */
   async #isStanding(): Promise<boolean> {
     const [oldest] = await this.#database.run(this.#database.table.list(1))
     this.#trouble.passed()

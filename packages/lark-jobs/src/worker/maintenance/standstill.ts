@@ -1,15 +1,15 @@
 /**
- * Whether this process stood still: its event loop was blocked, it was stopped, or the machine slept. It is
- * measured between ticks, by the wall clock, because the other clock stops while a machine sleeps.
+ * Whether this process was frozen: its event loop was blocked, it was stopped, or the machine slept. It is
+ * measured between ticks, by the wall clock, because the monotonic clock stops while a machine sleeps.
  */
 
-/** Milliseconds in which a process that stood still reads all that came meanwhile. */
+/** Milliseconds in which a process reads all that came while it was frozen. */
 const READ = 100
 
 export class Standstill {
   readonly #shortest: number
   #lastTick = Date.now()
-  /** The last standstill: for how long, and until when answers may be read that came during it. */
+  /** The last standstill: how long it was, and until when answers may be read that came during it. */
   #last = { length: 0, until: 0 }
 
   /** @param shortest milliseconds between two ticks that count as a standstill */
@@ -17,12 +17,12 @@ export class Standstill {
     this.#shortest = shortest
   }
 
-  /** Ticks begin now. */
+  /** The ticks begin now. */
   begin(): void {
     this.#lastTick = Date.now()
   }
 
-  /** @returns whether it stood still since the last tick */
+  /** @returns whether the process was frozen since the last tick */
   tick(): boolean {
     const now = Date.now()
     const length = now - this.#lastTick
@@ -32,7 +32,7 @@ export class Standstill {
     return true
   }
 
-  /** Milliseconds for which this process stands still, or has stood still just now. */
+  /** Milliseconds for which this process is frozen, or has just been frozen. */
   get length(): number {
     const now = Date.now()
     return Math.max(now - this.#lastTick, now < this.#last.until ? this.#last.length : 0)

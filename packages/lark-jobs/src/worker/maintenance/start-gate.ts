@@ -22,7 +22,7 @@ class StartGate {
     return this.#isClosed
   }
 
-  /** The suspect beside which no job starts, for people. */
+  /** The suspect beside which no job starts, as people see it. */
   get alone(): WorkerRecord['alone'] {
     return this.#isClosed ? { job: this.#suspect!.job.id, until: this.#until } : undefined
   }
@@ -31,16 +31,16 @@ class StartGate {
     return this.#suspect !== undefined
   }
 
-  /** @param opened called when jobs may start again @returns ends the calls */
+  /** @param opened called when jobs may start again @returns a function that ends these calls */
   watch(opened: () => void): () => void {
     this.#opened.add(opened)
     return () => this.#opened.delete(opened)
   }
 
   /**
-   * A suspect comes to the gate, which has none.
+   * A suspect comes to the gate, which has none yet.
    *
-   * @param closes no other job starts until `open`
+   * @param closes whether no other job starts until `open`
    * @param ms see `opensIn`
    */
   take(suspect: HeldJob, closes: boolean, ms: number): void {

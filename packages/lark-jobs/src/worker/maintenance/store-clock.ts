@@ -1,7 +1,7 @@
 /**
- * The store's time, as the worker knows it without a call: the last time that the store told, plus the time
- * since then by the monotonic clock. The maintenance (`maintenance.ts`) learns the time at its start and with
- * each survey, which also corrects the clock after the machine has slept.
+ * The store's time, as the worker knows it without a call: the last time that the store has answered, plus
+ * the time since then by the monotonic clock. The maintenance (`maintenance.ts`) learns the time at its start
+ * and with each survey, which also corrects the clock after the machine has slept.
  *
  *   unasked (the time of this process) → asked
  */
@@ -11,11 +11,11 @@ export class StoreClock {
   isAsked = false
 
   /**
-   * The store has told its time.
+   * The store has answered its time.
    *
    * @param at milliseconds since 1970, by the store
-   * @param asked when the store was asked, by `performance.now()`. The answer counts as from half-way between
-   *   then and now
+   * @param asked when the store was asked, by `performance.now()`. The answer is assumed to be from the
+   *   middle between then and now
    */
   heard(at: number, asked: number): void {
     this.#offset = at - (asked + performance.now()) / 2

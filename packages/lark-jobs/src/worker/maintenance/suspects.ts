@@ -3,7 +3,7 @@
  * of them kill their process, others only ran beside a job that did. If the process ends from within while a
  * suspect runs alone, the suspect was the cause. If somebody may have killed it, it counts as one more crash.
  *
- *   waits     for the end of all other jobs of the process; no other job starts meanwhile. It waits at most
+ *   waits     until all other jobs of the process have ended; no other job starts meanwhile. It waits at most
  *             for `WAIT`, because a job may never end: then the suspect goes back for a pause, and another
  *             process may get it
  *   alone     runs, and no other job starts
@@ -11,8 +11,9 @@
  *             one of which may be the next suspect. A crash of it is then counted, and does not fail it
  *
  * The store is told before the suspect starts, and again before others start beside it. If the process dies
- * in between, the store counts the crash as before, so a job that was not alone is never taken for the cause.
- * `start-gate.ts` keeps the other jobs of the process from starting.
+ * between one of these calls and the start, the store counts the crash by its last information, so a job that
+ * was not alone is never taken for the cause. `start-gate.ts` keeps the other jobs of the process from
+ * starting.
  */
 
 import { type Extension, type Store, suspectFrom } from '../../store/contract/store.ts'
@@ -32,16 +33,15 @@ import { startGate } from './start-gate.ts'
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
 /**
- * Leases in which no suspect waits after one has waited in vain: the jobs that took so long are likely to go
- * on.
+ * Leases in which no suspect waits, after one has waited in vain: jobs that took so long probably still run.
  */
 const REST = 2
 /** Leases after which a suspect that could not run alone here starts beside others. */
 const PATIENCE = 4
 /**
- * Leases for which no job starts beside a running suspect: 5 seconds by default. After each further crash
- * it is four times as long, and at most a minute: jobs that could run do not wait longer for one that may be
- * innocent. A job that kills its process later fails at its tenth crash.
+ * Leases for which no job starts beside a running suspect: 5 seconds by default. After each further crash it
+ * is four times as long, and at most a minute: other jobs do not wait longer for one that may be innocent. A
+ * job that kills its process later fails at its tenth crash.
  */
 const ALONE = 1 / 3
 const LONGEST_ALONE = 4
@@ -49,7 +49,7 @@ const LONGEST_ALONE = 4
 const LONGEST = 2 ** 31 - 1
 /** Milliseconds until the store, if it did not answer, is told again that a suspect is no longer alone. */
 const AGAIN = 1_000
-/** For how many suspects the time is remembered at which they were met first. */
+/** How many suspects are remembered with the time of their first appearance. */
 const MOST = 1_000
 
 export interface SuspectsOptions {
@@ -66,8 +66,7 @@ export interface SuspectsOptions {
   /** Called when a suspect went back. */
   returned: () => void
   /**
-   * Called when people should see that a suspect keeps other jobs from starting, or that it does not any
-   * more.
+   * Called when people should see that a suspect keeps other jobs from starting, or that it no longer does.
    */
   shown: () => void
 }
@@ -81,8 +80,8 @@ export class Suspects extends Part {
   readonly #options: SuspectsOptions
   #unwatch = () => {}
   /**
-   * When each suspect that could not start yet was met first, by `performance.now()`. By partition and id:
-   * two partitions may each have a job with the same id of the application.
+   * When each suspect that could not start yet first appeared, by `performance.now()`. The key has partition
+   * and id, because two partitions may each have a job with the same id of the application.
    */
   readonly #met = new Map<string, number>()
   #waiting: WaitingSuspect | undefined
@@ -122,7 +121,10 @@ export class Suspects extends Part {
     })
   }
 
-  /** Gives back the waiting suspect, if it is of this claimer's partition, or of any. */
+  /**
+   * Gives back the waiting suspect, if it belongs to this claimer's partition; without a claimer, in any
+   * case.
+   */
   giveBack(claimer?: Claimer): void {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
   }
@@ -242,7 +244,7 @@ export class Suspects extends Part {
   }
 }
 
-/** Leases. */
+/** Returns a number of leases. */
 function aloneFor({ job: { crashes, options } }: HeldJob): number {
   return Math.min(LONGEST_ALONE, ALONE * 4 ** (crashes - suspectFrom(options)))
 }

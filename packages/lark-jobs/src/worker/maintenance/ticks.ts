@@ -29,16 +29,13 @@ import {
 import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
-/**
- * Milliseconds for which other workers are not handed what this worker handles: much more than two calls
- * take.
- */
+/** Milliseconds: the lease of the schedules that this worker handles: much more than two calls take. */
 const LEASE_MS = 2_000
-/** Milliseconds until a schedule is looked at again of which no living worker knows the class. */
+/** Milliseconds until a schedule whose class no living worker knows is looked at again. */
 const UNKNOWN = 10_000
-/** Milliseconds for which the answer counts which keys living workers know. */
+/** Milliseconds for which the list of known keys is used. */
 const KNOWN = 10_000
-/** Milliseconds after which homes are looked at again. */
+/** Milliseconds after which the homes are checked again. */
 const HOMES = 3_600_000
 /** Milliseconds before another try if the store did not answer. */
 const RETRY = 1_000
@@ -49,7 +46,7 @@ export interface TicksOptions {
   store: Store
   book: ScheduleBook
   flows: FlowBook
-  /** Schedules are off here. Flows are never. */
+  /** This worker fires no schedules. It always advances flows. */
   isOff?: boolean
   registry: Registry
   /** By queue. */
@@ -71,13 +68,12 @@ export class Ticks extends Part {
   readonly #firing = new Map<string, Promise<void>>()
   readonly #advancing = new Set<Promise<void>>()
   readonly #warned = new Set<string>()
-  /** The schedules that have a home, as far as this worker has looked. */
+  /** The schedules that are known to have a home. */
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
   /**
-   * Whether any partition has ever had a schedule or a flow that will be due, as far as this worker has
-   * heard.
+   * Whether, as far as this worker knows, any partition has ever had a schedule or a flow that will be due.
    */
   hasHeard = false
 
@@ -93,12 +89,12 @@ export class Ticks extends Part {
     if (at < (this.#dueAt.get(partition) ?? Number.POSITIVE_INFINITY)) this.#wait(partition, at)
   }
 
-  /** Whether it fires schedules, or advances flows, just now. */
+  /** Whether it is firing schedules or advancing flows now. */
   get isBusy(): boolean {
     return this.#firing.size > 0 || this.#advancing.size > 0
   }
 
-  /** Fires no more. Resolves when what was begun is written. */
+  /** Fires no more. Resolves when everything that was begun is written. */
   protected override async onStop(): Promise<void> {
     clearTimeout(this.#timer)
     await Promise.all(this.#firing.values())
@@ -117,7 +113,7 @@ export class Ticks extends Part {
     for (const [partition, at] of this.#dueAt) if (!this.#firing.has(partition)) next = Math.min(next, at)
     if (next === Number.POSITIVE_INFINITY) return
     const ms = Math.min(LONGEST, next - performance.now())
-    // A timer takes a millisecond at least.
+    // A timer takes at least one millisecond.
     if (ms <= 0) this.#fireAll()
     else this.#timer = setTimeout(() => this.#fireAll(), ms)
   }
@@ -170,7 +166,10 @@ export class Ticks extends Part {
     }
   }
 
-  /** Nothing waits for it: other flows and schedules must not. It is due again if it fails. */
+  /**
+   * Nothing waits for this, because other flows and schedules must not be delayed. If it fails, the flow is
+   * due again.
+   */
   #advance(partition: string, stored: StoredFlow, at: number): void {
     const { flows, met } = this.#options
     const advance = async () => {
@@ -201,7 +200,7 @@ export class Ticks extends Part {
   }
 
   /**
-   * @param heardAt when the store read them, by `performance.now()`
+   * @param heardAt when the store read the schedules, by `performance.now()`
    * @returns milliseconds until the next schedule is due; undefined if nothing was written
    */
   async #handle(
@@ -211,8 +210,8 @@ export class Ticks extends Part {
   ): Promise<number | undefined> {
     const { foreseen = () => false } = this.#options
     const dueAt = heardAt + untilFirst(found)
-    // Before the write, so that the store need not ring for the jobs; and again after it, because this worker
-    // may have asked for jobs in between.
+    // Done before the write, so that the store need not ring for the jobs. It is repeated after the write,
+    // because this worker may have asked for jobs in between.
     const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
     const decided = await Promise.all(
       found.map((schedule) =>
@@ -236,13 +235,13 @@ export class Ticks extends Part {
       }
     }
     if (isExpected) foreseen(partition, dueAt - performance.now())
-    // The rest comes last, because jobs must not wait for it. To find an instant may take some 100 µs.
+    // The rest is written last, because jobs must not wait for it. Finding an instant may take about 100 µs.
     if (ahead.length > 0) next = (await this.#options.store.schedules.write(partition, ahead)).nextTick
     await this.#adopt(fired)
     return next
   }
 
-  /** Looks once an hour whether each schedule has its home. */
+  /** Checks once an hour whether each schedule has its home. */
   async #adopt(fired: readonly KeptSchedule[]): Promise<void> {
     const now = performance.now()
     if (now >= this.#homes.until) this.#homes = { until: now + HOMES, known: new Set() }
@@ -252,7 +251,7 @@ export class Ticks extends Part {
     for (const { id } of unknown) known.add(id)
   }
 
-  /** What is to be written of a schedule that is due; undefined if nothing is. */
+  /** The write for a schedule that is due; undefined if nothing is to be written. */
   async #decide(schedule: KeptSchedule, isExpected: boolean): Promise<Decided | undefined> {
     const { book } = this.#options
     const { state, definition, at } = schedule
@@ -278,7 +277,7 @@ export class Ticks extends Part {
     return known.has(key) || (known.has(EVERY_KEY) && runsKey([EVERY_KEY], key))
   }
 
-  /** The keys that living workers know, by an answer that is at most `KNOWN` old. */
+  /** The keys that living workers know, at most `KNOWN` milliseconds old. */
   keys(): Promise<ReadonlySet<string>> {
     const { registry, store } = this.#options
     const now = performance.now()
@@ -296,7 +295,7 @@ export class Ticks extends Part {
   /**
    * If one of several schedules cannot be written, the others are.
    *
-   * @returns the new number of each; 0: not written
+   * @returns the new number of each; 0 if it was not written
    */
   async #write(
     partition: string,
@@ -322,8 +321,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * One schedule that is damaged, or whose time zone this worker does not know, stops no others. @throws the
-   * error if the store did not answer
+   * A schedule that is damaged, or whose time zone this worker does not know, does not stop the others.
+   * @throws the error if the store did not answer
    */
   #unlessAway(schedule: KeptSchedule, error: unknown): undefined {
     if (isResendable(error)) throw error
@@ -363,7 +362,10 @@ function whyOf(error: unknown): string {
   return JobsError.is(error) ? error.message : String(error)
 }
 
-/** What is due, and when the store said so: half-way between question and answer, by `performance.now()`. */
+/**
+ * The schedules and flows that are due, and when the store answered: assumed to be the middle between
+ * question and answer, by `performance.now()`.
+ */
 type DueAnswer = DueSchedules & { heardAt: number }
 
 interface Decided {
@@ -373,7 +375,7 @@ interface Decided {
 }
 
 /**
- * Milliseconds until the first of the jobs that are written ahead is due; infinite if none is written ahead.
+ * Milliseconds until the first of the jobs that are written in advance is due; infinite if there are none.
  */
 function untilFirst(found: readonly KeptSchedule[]): number {
   let first = Number.POSITIVE_INFINITY
@@ -384,7 +386,7 @@ function untilFirst(found: readonly KeptSchedule[]): number {
   return first
 }
 
-/** Cuts writes into lists that each fit in one call. */
+/** Cuts writes into lists that each fit into one call. */
 function* chunksOf(decided: readonly Decided[]): Generator<Decided[]> {
   let chunk: Decided[] = []
   let [items, bytes] = [0, 0]

@@ -1,8 +1,8 @@
 /**
- * Permits that a claim brings for jobs with a limiter (`permit-pools.ts` has the permits). An answer of the
- * store tells a claimer which such jobs wait, by their need: the limiter and the number of permits. Before
- * the claimer's next call, the worker takes permits and keeps slots for these jobs, and the call brings the
- * permits.
+ * The permits that a claim carries for jobs with a limiter (the permits come from `permit-pools.ts`). An
+ * answer of the store tells a claimer for which needs jobs wait. A need is a limiter and a number of permits.
+ * Before the claimer's next call, the worker takes permits and keeps slots for these jobs, and the call
+ * brings the permits.
  *
  *   known      jobs with a need wait; permits are taken before the next call
  *   put off    there were no permits; they are asked for again when this worker gives one back, or some time
@@ -11,8 +11,9 @@
  *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are
  *              refunded
  *
- * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM`
- * of that, the permits are left to other workers, which ask again now and then and so have the same chance.
+ * When a job gives permits back, the claimer of this worker that has waited longest is rung. After the time
+ * `TERM`, returned permits are left to other workers, which ask again now and then and so have the same
+ * chance.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -25,21 +26,21 @@ import { spread } from '../../words/duration.ts'
 import type { WorkerOptions } from '../options.ts'
 import { Part } from '../part.ts'
 
-/** Milliseconds, about, after which permits are asked for again that other workers hold. */
+/** About how many milliseconds pass before permits are asked for again that other workers hold. */
 const AGAIN = 200
 /**
- * Milliseconds, about, after which a rate is asked again that has none: another worker may have refunded
- * some. This time doubles with each refusal, so that many workers may wait for a rate of an hour.
+ * About how many milliseconds pass before a rate is asked again that had no permits: another worker may have
+ * refunded some. This time doubles with each refusal, so that many workers can wait for a rate of an hour.
  */
 const REFUND = 1_000
-/** Milliseconds for which this worker may take permits again at once that it gives back. */
+/** Milliseconds for which this worker may take permits again at once after giving them back. */
 const TERM = 1_000
 /** Milliseconds that a call waits for permits: if a limiter does not answer, outcomes must still go out. */
 const PATIENCE = 200
 /** Milliseconds: the longest time of a timer, which cannot wait for a month. */
 const LONGEST = 60_000
 
-/** What this file needs of a claimer: it claims again when it is rung. */
+/** What this file needs from a claimer: it claims again when it is rung. */
 interface PermitClaimer {
   ring(): void
 }
@@ -51,17 +52,17 @@ interface Grant extends Pick<Granted, 'giveBack' | 'refund'> {
 
 /** The needs that a claimer knows of, and the permits that it has for them. */
 interface Needs {
-  /** How many jobs of each need wait, at least. */
+  /** For each need: how many jobs wait, at least. */
   known: ReadonlyMap<string, number>
-  /** By need: until when (`performance.now()`) no permits are asked for. */
+  /** By need: no permits are asked for until this time (`performance.now()`). */
   readonly putOff: Map<string, number>
   /** By need: how often permits were refused since some were granted. */
   readonly refusals: Map<string, number>
   brought: Grant[]
   timer: NodeJS.Timeout | undefined
-  /** The place of the need that comes first the next time. */
+  /** The index of the need that comes first the next time. */
   turn: number
-  /** A call is under way, which may bring the permits. */
+  /** A call is under way that may carry the permits. */
   isCalling: boolean
 }
 
@@ -73,7 +74,7 @@ export interface ClaimPermitsOptions {
    */
   limiters: (name: string) => Limits | 'none' | undefined
   warn: (text: string) => void
-  /** Aborted when the worker lets go of the store. */
+  /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
 }
 
@@ -155,7 +156,7 @@ export class ClaimPermits extends Part {
   /**
    * A claimed job no longer needs its permits, however it ended.
    *
-   * @param hasBegun false: the rate has them again
+   * @param hasBegun false if the job did not begin: then the permits go back to the rate
    */
   ended(job: ClaimedJob, hasBegun: boolean): void {
     const grant = this.#inUse.get(job)
@@ -257,8 +258,8 @@ export class ClaimPermits extends Part {
 }
 
 /**
- * The limits that a worker knows, by the name of the limiter: of configured limiters, and of those of its
- * classes, also under earlier keys of a class. `none`: the class no longer has a limiter.
+ * The limits that a worker knows, by the name of the limiter: of configured limiters, and of the limiters of
+ * its classes, including earlier keys of a class. `none`: the class no longer has a limiter.
  */
 export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsOptions['limiters'] {
   const own = new Map(registry.classes.flatMap(ownLimiters))
@@ -270,7 +271,7 @@ export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsO
   }
 }
 
-/** Milliseconds until it may be worth asking again. @param refusals how many there were before */
+/** Milliseconds until asking again may be worthwhile. @param refusals how many there were before */
 function waitOf(taken: readonly Taken[], refusals: number): number {
   const waits = taken.flatMap((each) =>
     each.kind === 'refused' && each.wait !== undefined ? [each.wait] : [],

@@ -29,12 +29,12 @@ import { Renewals } from '../lease/renewals.ts'
 import { Lateness } from '../maintenance/lateness.ts'
 import { Part } from '../part.ts'
 
-/** Milliseconds after which it is checked again whether an outage is over. */
+/** Milliseconds after which it checks again whether an outage is over. */
 const CALM = 100
-/** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
+/** Milliseconds. An answer within this time does not indicate an outage, however short the leases are. */
 const LATE = 500
 
-/** How many limiters, how many circuits, and how many keys of one circuit, are made known. */
+/** How many limiters, how many circuits, and how many keys of one circuit the worker announces at most. */
 const KNOWN = 100
 
 /** A request of one job, which waits for an answer. */
@@ -45,21 +45,21 @@ interface PermitRequest {
   answer: Deferred<Taken>
 }
 
-/** The permits of one limiter, as long as the worker holds some or a job asks for some. */
+/** The permits of one limiter. It exists while the worker holds some or a job asks for some. */
 interface PermitPool {
   name: string
   limits: Limits
-  /** How many permits are in use, if the limiter limits that. */
+  /** How many permits are in use, if the limiter has a limit for that. */
   held: number
   requests: PermitRequest[]
   /** Granted permits of a rate that no job has used: one item for each call that granted some. */
   unused: UnusedPermits[]
   /**
-   * The store must be told what is held: permits were given back since the last call, or the store does not
-   * know.
+   * The store must be told how many are held: permits were given back since the last call, or the store does
+   * not know the number.
    */
   owes: boolean
-  /** Resolves when no call is needed any more; undefined while none is under way. */
+  /** Resolves when no further call is needed; undefined while none is under way. */
   serving: Promise<void> | undefined
 }
 
@@ -85,7 +85,7 @@ export interface PermitPoolsOptions {
    * for.
    */
   isAfterOutage: () => boolean
-  /** Aborted when the worker lets go of the store. */
+  /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
 }
 
@@ -94,7 +94,7 @@ export class PermitPools extends Part implements Permits {
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #pools = new Map<string, PermitPool>()
   readonly #renewals = new Renewals()
-  /** The last that jobs have used. */
+  /** The limiters and circuits that jobs have used last. */
   readonly #used = { limiters: new Map<string, Limits>(), circuits: new Map<string, Set<string>>() }
   /** The number of the last call, of all limiters. */
   #number = 0
@@ -139,11 +139,11 @@ export class PermitPools extends Part implements Permits {
     const keys = note(this.#used.circuits, name, () => new Set<string>())
     if (key !== undefined && keys.size < KNOWN) keys.add(key)
     const ask = () => this.#options.store.limiters.circuit(name, rule, event)
-    // How a run ended is told once. A job is not delayed for it while the store does not answer.
+    // How a run ended is reported once. A job is not delayed for that while the store does not answer.
     return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
   }
 
-  /** The limiters and circuits that jobs have used, as a worker makes them known. */
+  /** The limiters and circuits that jobs have used, as the worker announces them. */
   get used(): Pick<WorkerRecord, 'limiters' | 'circuits' | 'ownLimits' | 'circuitKeys'> {
     const { limiters, circuits } = this.#used
     const own = [...limiters].filter(([name]) => isOwn(name))
@@ -164,7 +164,9 @@ export class PermitPools extends Part implements Permits {
     return this.#renewals.begin(held.map((pool) => [pool.name, () => this.#renew(pool)])).all
   }
 
-  /** Gives all permits back, also those of handlers that still run although their jobs were given back. */
+  /**
+   * Gives all permits back, including those of handlers that still run although their jobs were given back.
+   */
   protected override async onStop(): Promise<void> {
     const pools = [...this.#pools.values()]
     for (const pool of pools) {
@@ -180,7 +182,7 @@ export class PermitPools extends Part implements Permits {
     if (known !== undefined) return known
     const pool = { name, limits, held: 0, requests: [], unused: [], owes: false, serving: undefined }
     this.#pools.set(name, pool)
-    // Before the first call, because its answer may come while the event loop stands still.
+    // Before the first call, because its answer may come while the event loop is blocked.
     if (limits.concurrency !== undefined) this.#options.holds(name, true)
     return pool
   }
@@ -212,7 +214,8 @@ export class PermitPools extends Part implements Permits {
   }
 
   /**
-   * Makes one call: says what is held, and asks for the waiting requests that have the weight of the first.
+   * Makes one call: says how many permits are held, and asks for the waiting requests that have the weight of
+   * the first.
    */
   async #exchange(pool: PermitPool): Promise<void> {
     const { name, held, limits } = pool
@@ -222,7 +225,7 @@ export class PermitPools extends Part implements Permits {
     const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
     const requests = waiting.filter(({ weight }) => weight === each).slice(0, most)
     pool.requests = waiting.filter((request) => !requests.includes(request))
-    // If the call fails, it is not known whether the rate has them again: to refund them twice would exceed
+    // If the call fails, it is not known whether the rate has them back. Refunding them twice would exceed
     // the limit.
     const unused = pool.unused.splice(0, MAX_ITEMS)
     pool.owes = pool.unused.length > 0
@@ -253,8 +256,8 @@ export class PermitPools extends Part implements Permits {
   }
 
   /**
-   * Whether the store or this process stood still: the permits of the answer may meanwhile be another
-   * worker's. A store that is always late grants permits all the same, as long as they are not too old.
+   * Whether the store or this process was frozen: the permits in the answer may belong to another worker by
+   * now. A store that is always late still grants permits, as long as they are not too old.
    */
   #isDoubtful(took: number): boolean {
     const { leaseMs } = this.#options
@@ -292,7 +295,7 @@ export class PermitPools extends Part implements Permits {
         pool.requests.push(request)
         continue
       }
-      // Refused requests come back spread over the time in which the rate allows them.
+      // Refused requests come again spread over the time in which the rate allows them.
       const turns = rate === undefined ? 0 : Math.floor(((index - count) * each) / rate.limit)
       const again = wait === undefined ? undefined : wait + turns * rate!.per
       request.answer.resolve({ kind: 'refused', wait: again })
@@ -359,7 +362,7 @@ export class PermitPools extends Part implements Permits {
   }
 }
 
-/** What is known of a name. A new name is added, and the oldest of too many is dropped. */
+/** The entry for a name. A new name is added, and the oldest is dropped if there are too many. */
 function note<T>(known: Map<string, T>, name: string, first: () => T): T {
   const found = known.get(name)
   if (found !== undefined) return found
