@@ -385,7 +385,7 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back without burning an attempt, because something that it needs is not
+   * Ends this run and puts the job back without using up an attempt, because something that it needs is not
    * ready. It throws, to end the handler. The job also goes back if the handler catches the error. Only
    * `retryUntil` limits how often a job may release itself.
    *

@@ -187,7 +187,7 @@ export class SendBuffer {
       this.#rejectLate()
       this.#expireLater()
     }
-    // If this process itself stood still, the answer may already be in the socket: setImmediate lets it be
+    // If this process itself was frozen, the answer may already be in the socket: setImmediate lets it be
     // read first.
     const ms = Math.max(0, first.deadline - LEAST - performance.now())
     this.#expiry = setTimeout(() => setImmediate(look), ms)

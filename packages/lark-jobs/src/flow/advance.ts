@@ -220,7 +220,7 @@ class Advancing {
     if (this.#hasNews || starts.length > 0) this.#lookIn(FIRST_LOOK.nodes)
     let checks = false
     if (awaits && state.checkAt <= this.#at) {
-      // Members are only counted, so nobody hears of each.
+      // Members are only counted, so nobody is told of each.
       const isQuiet = state.seen === undefined || state.seen === ended
       state.seen = ended
       checks = isQuiet && state.phase !== 'filling'

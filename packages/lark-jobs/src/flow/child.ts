@@ -1,6 +1,6 @@
 /**
  * A child: a job that another job has begun, and awaits (`Job.runJob`). It is a flow of one node, so whatever
- * becomes of it, the flow hears of it: it fails, is cancelled, removed, not queued, lost, or its class is
+ * becomes of it, the flow is told of it: it fails, is cancelled, removed, not queued, lost, or its class is
  * gone. When the flow has ended, it tells the parent by a signal, as often as it takes.
  */
 import { memberId } from '../model/effect.ts'

@@ -1,6 +1,6 @@
 /**
  * The members of a batch, of which the flow only counts how many have ended: queues them, asks them to end,
- * starts failed ones again, and looks what became of those that it has not heard of.
+ * starts failed ones again, and looks what became of those that it has not been told of.
  */
 import { memberId } from '../model/effect.ts'
 import {
@@ -34,7 +34,7 @@ const NOTE = 1_000
  */
 const ON_ITS_WAY = 15_000
 /**
- * Milliseconds that a member of a batch in a flow is kept at least: a worker that stood still may send it
+ * Milliseconds that a member of a batch in a flow is kept at least: a worker that was frozen may send it
  * once more, after another has sent it and it has run, and its job stops that. Such a batch has at most some
  * thousand members.
  */

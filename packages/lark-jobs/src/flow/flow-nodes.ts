@@ -1,6 +1,6 @@
 /**
  * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks what has started to end, looks
- * what became of those that it has not heard of, and removes their jobs when the flow is forgotten.
+ * what became of those that it has not been told of, and removes their jobs when the flow is forgotten.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -222,7 +222,7 @@ export class FlowNodes {
     )
   }
 
-  /** The end of its one job is a signal for the job that awaits it. If that has ended, nobody hears of it. */
+  /** The end of its one job is a signal for the job that awaits it. If that job has ended, nobody is told. */
   async #tellJob(found: KeptFlow, { partition, id }: ParentJob): Promise<void> {
     const { state, reason, because: error, at } = found.state.end!
     const [end = { state, at, ...defined({ reason, error }) }] = await this.#parts.records.ends(found, [0])

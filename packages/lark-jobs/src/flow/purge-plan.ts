@@ -26,7 +26,7 @@ export interface PurgePlan {
   members: Set<number>
   /** The plans of the nodes that are flows, by node. */
   flows: Map<number, PurgePlan>
-  /** How started nodes had ended that nobody has heard of yet. */
+  /** How started nodes had ended that nobody has been told of yet. */
   ends: MemberEnd[]
 }
 

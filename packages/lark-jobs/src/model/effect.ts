@@ -2,7 +2,7 @@
  * An effect is what must happen elsewhere because a job ended. The store writes it in the same atomic step as
  * the end, and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
  *
- *   hook     the class of the job hears of an end without a running handler
+ *   hook     the class of the job is told of an end without a running handler
  *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that
  *            ends in that partition has none: its flow counts it in the step that ends it
  *
@@ -34,7 +34,7 @@ export type EffectKind = Effect['kind']
 export type EndedJob = Omit<JobRecord, 'payload'>
 
 /**
- * What a flow hears of a job. Of one that completed: no errors, the result only of a node, and perhaps no
+ * What a flow is told of a job. Of one that completed: no errors, the result only of a node, and perhaps no
  * `queuedAt`.
  */
 export type EndedMember = Pick<

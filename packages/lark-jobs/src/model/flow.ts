@@ -221,7 +221,7 @@ export interface FlowState {
   /** Failed members are started again: up to this one that is done. */
   retriesAfter?: number | undefined
   end?: FlowEnd | undefined
-  /** The parent has heard of the end. */
+  /** The parent has been told of the end. */
   isTold?: boolean | undefined
   /** Milliseconds between the last two looks at what became of those that it waits for. */
   pause: number

@@ -299,7 +299,7 @@ export abstract class Operations {
 
   /**
    * Removes jobs that do not run, by id or by a filter: nobody sees them any more. A job that has not ended
-   * does not run, and its class does not hear of that. What must still happen elsewhere because a job ended
+   * does not run, and its class is not told of that. What must still happen elsewhere because a job ended
    * happens, and until then a record is kept for it; `purge` removes that too.
    *
    * @param options `ifNotBegun`: leaves jobs as they are that run, or were run before; `left` counts them

@@ -28,7 +28,7 @@ const rowConditions = conditions({
   after: option<string>('the place of a row, such as 17', isPlace),
 })
 
-/** Looks at the outbox of the configuration, and mends it; `operate().outbox` is such an object. */
+/** Shows and changes the outbox of the configuration; `operate().outbox` is such an object. */
 export class OutboxOperations {
   readonly #operating: Operating
 

@@ -197,7 +197,7 @@ export class Supervisor implements Lifecycle {
     this.#past = sum(this.#past, process.figures)
     if (this.#state !== 'running' && departure.kind === 'died' && (process.hasServed || process.isKilled))
       this.#isInOrder = false
-    // No process has served yet: what kept this one from starting keeps all, and people must mend it.
+    // No process has served yet: what kept this one from starting keeps all, and people must fix it.
     if (departure.kind === 'refused' && !this.#hasServed) {
       const { code, message, ...hint } = departure
       this.#refusal ??= new LarkError(code, message, hint)

@@ -6,7 +6,7 @@ import type { WaitTimes } from '../step/wait-times.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { sleep, soon } from './real-time.ts'
 
-/** How often the event loop turns before the clock moves: who hears of an end goes on meanwhile. */
+/** How often the event loop turns before the clock moves: who is told of an end goes on meanwhile. */
 const CALM = 10
 
 export class Sleepers implements WaitTimes {

@@ -487,7 +487,7 @@ export function explaining(connect: Connect): void {
       await store.recover('default', { holder: 'dead', cause: 'ended with exit code 3', fromWithin: true })
     }
     expect(await told(id)).toEqual([
-      'ended: It failed … ago: JobsError: its process ended with exit code 3. Its worker died 3 times while it ran: if you retry it before its cause is mended, others may die',
+      'ended: It failed … ago: JobsError: its process ended with exit code 3. Its worker died 3 times while it ran: if you retry it before its cause is fixed, others may die',
     ])
     expect(await reasons(id)).toMatchObject([{ remedy: { do: 'see-errors', job: id } }])
   })

@@ -85,7 +85,7 @@ function parsed(path: string, text: string, line: number): unknown {
   } catch {
     throw usageError(
       `Line ${line} of ${visible(path)} is not JSON: ${visible(text.slice(0, 60))}`,
-      'The jobs of the lines before may have been imported; mend the line, and import the file again.',
+      'The jobs of the lines before may have been imported; fix the line, and import the file again.',
     )
   }
 }

@@ -68,7 +68,7 @@ export class JobsFlowCommand extends Command {
     await this.#remarks(operating, info)
   }
 
-  /** Why it is not well, and what mends it. */
+  /** Why it is not well, and what fixes it. */
   async #remarks(operating: Operate, info: FlowInfo): Promise<void> {
     const { id, kind, state, nodes = [], failures, counts, failedNode } = info
     const why = whyWords(info)

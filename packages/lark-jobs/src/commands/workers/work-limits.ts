@@ -1,7 +1,7 @@
 /**
  * `--max-time` and `--max-memory` of `jobs:work`: at a limit, the process takes no more jobs, finishes those
  * that run, and exits, so that what started it starts it again. Applications that leak memory, or keep
- * connections for too long, are mended so until their fault is found.
+ * connections for too long, are kept harmless in this way until their fault is found.
  */
 import { usageError } from '@s18i/lark/internal'
 import { bytesForm, bytesIn, inMb } from '../../words/bytes.ts'

@@ -310,7 +310,7 @@ function workerFindings({ status, limiters, now, lost = [], deadly = [] }: Queue
         deadly.map(({ id, deaths }) => `${id} (${deaths} workers)`),
         3,
       )}`,
-      'See what it did, and mend its class before it runs again: ',
+      'See what it did, and fix its class before it runs again: ',
       { do: 'see-why', job: deadly[0]!.id },
     )
   if (workers.length === 0) return fleet.findings

@@ -87,7 +87,7 @@ export async function endedReasons(
   const isPoison = error?.code === WORKER_DIED.code
   const where = isPoison ? await deadlyStep(job, store) : ''
   const deaths = isPoison
-    ? `. Its worker died ${job.crashes === 1 ? 'once' : `${job.crashes} times`} while it ran${where}: if you retry it before its cause is mended, others may die`
+    ? `. Its worker died ${job.crashes === 1 ? 'once' : `${job.crashes} times`} while it ran${where}: if you retry it before its cause is fixed, others may die`
     : ''
   const texts = {
     completed: `It completed ${ago}`,

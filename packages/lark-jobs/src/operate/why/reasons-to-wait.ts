@@ -55,7 +55,7 @@ export async function waitingReasons(facts: Facts): Promise<Reason[]> {
 
 /**
  * The reasons of a job that is due later. Reasons that count only when it is due are left out. Faults that
- * somebody must mend come first: if no worker can run a job, workers put it back again and again.
+ * somebody must fix come first: if no worker can run a job, workers put it back again and again.
  */
 export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   const { job, at } = facts.stand

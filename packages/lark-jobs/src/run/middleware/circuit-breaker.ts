@@ -30,7 +30,7 @@ export interface CircuitBreakerOptions extends OptionsOf<typeof circuitBreakerOp
 
 /**
  * The circuit opens after a number of failed attempts within a time, over all workers. While it is open, jobs
- * are put back until the pause is over, which burns no attempt. Then one job runs as a trial: if it succeeds,
+ * are put back until the pause is over, which uses no attempt. Then one job runs as a trial: if it succeeds,
  * the circuit closes; if it fails, the pause starts over. Under `dispatchNow()` this middleware does nothing.
  *
  * @throws JOB_INVALID for unknown options and wrong values

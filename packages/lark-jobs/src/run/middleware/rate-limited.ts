@@ -31,7 +31,7 @@ interface Need {
 }
 
 /**
- * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which burns no attempt.
+ * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which uses no attempt.
  * The job holds permits of a `concurrency` for as long as it runs. If its worker is killed, they are free
  * again within the worker's lease (15 s), or at once if the worker was a process of `--processes`. Under
  * `dispatchNow()` this middleware does nothing.

@@ -23,7 +23,7 @@ export interface OverlappingOptions extends OptionsOf<typeof overlappingOptions.
 
 /**
  * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name
- * is put back, which burns no attempt. Later jobs may run before a job that was put back.
+ * is put back, which uses up no attempt. Later jobs may run before a job that was put back.
  *
  * A job holds its name for as long as it runs. If its worker is killed, the name is free again within the
  * worker's lease (15 s). Under `dispatchNow()` this middleware does nothing.

@@ -3,7 +3,7 @@
  * process writes.
  *
  * The driver is synchronous: no other task of this process runs between the first statement of a transaction
- * and its commit. If SQLite waits for a lock of another process, the event loop stands still. So SQLite waits
+ * and its commit. If SQLite waits for a lock of another process, the event loop is blocked. So SQLite waits
  * only for `LOCK_WAIT`, and after that `retry` waits without blocking.
  */
 import { accessSync, constants, existsSync } from 'node:fs'
@@ -19,9 +19,9 @@ import { library } from './library.ts'
 import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
- * Milliseconds for which SQLite itself waits for a lock, while the event loop stands still. SQLite tries
+ * Milliseconds for which SQLite itself waits for a lock, while the event loop is blocked. SQLite tries
  * again 1 and 3 ms after the beginning. (Its next tries would be after 8, 18 and 25 ms. Beside a process that
- * writes without a pause, most tries find the file locked, and with a limit of 25 ms a worker stood still for
+ * writes without a pause, most tries find the file locked, and with a limit of 25 ms a worker was blocked for
  * longer than it may hold jobs. Measured on 2026-11-25.)
  */
 const LOCK_WAIT = 3

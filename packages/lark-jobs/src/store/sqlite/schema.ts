@@ -37,7 +37,7 @@
  *   expiries                   until when ended jobs and their logs are kept for an age of their own
  *                              (`keep.ts`)
  *   relayed                    the ids of ended jobs that came through an outbox (`relayed.ts`)
- *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
+ *   watches                    who wants to be told of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
  *   doubts                     jobs that were taken back after a silence of the store (`silence.ts`)
  *   schedules, homes           the schedules, and where each is (`schedules.ts`)
@@ -156,7 +156,7 @@ const relayed = `
       VALUES (OLD.partition, OLD.id, ifnull(OLD.finishedAt, OLD.queuedAt) + ${RELAYED_MEMORY});
     END;`
 
-/** Which process wants to hear of the ends of which jobs. */
+/** Which process wants to be told of the ends of which jobs. */
 const watches = `
   CREATE TABLE watches (
     partition INTEGER NOT NULL,
@@ -166,7 +166,7 @@ const watches = `
     PRIMARY KEY (partition, id, watcher)
   ) WITHOUT ROWID;`
 
-/** What happens to jobs, and who wants to hear of it. */
+/** What happens to jobs, and who wants to be told of it. */
 const events = `
   CREATE TABLE events (
     partition INTEGER NOT NULL,

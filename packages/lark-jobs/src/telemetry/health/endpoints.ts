@@ -1,7 +1,7 @@
 /**
  * What the health checks and Prometheus ask by HTTP, and the answers.
  *
- *   /live     whether the process should go on: it is not well if its event loop stands still, if it asks the
+ *   /live     whether the process should go on: it is not well if its event loop is blocked, if it asks the
  *             store nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
  *   /ready    whether it takes jobs: the store has answered, and it is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue

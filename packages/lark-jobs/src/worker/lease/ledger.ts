@@ -11,7 +11,7 @@
  *   returned    given back by the thread
  *
  * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays
- * on its page until the store has answered for it: while the event loop stands still, its outcome is not
+ * on its page until the store has answered for it: while the event loop is blocked, its outcome is not
  * sent, and the thread must renew its lease like that of a running job. Pages are written even if there is no
  * thread, because that costs less than checking whether there is one (measured: 40 ns of the 2,700 that a job
  * costs).

@@ -5,7 +5,7 @@
  * and does a bounded part of it. Whatever fails is done again in the next round. It also brings jobs to their
  * new queue, if the process that moved them has died in between (`store/contract/moves.ts`).
  *
- * After an outage (the store did not answer, or this process stood still), living workers get the time of one
+ * After an outage (the store did not answer, or this process was frozen), living workers get the time of one
  * lease to renew before any job is taken back. Jobs that are taken back after that count no crash, because
  * the outage ended their leases, not the death of a worker. A store that is late again and again, because its
  * disk is slow or its machine busy, must not keep the jobs of dead workers for ever: so an ended lease is
@@ -176,10 +176,7 @@ export class Maintenance extends Part {
     if (order !== undefined) ordered(order)
   }
 
-  /**
-   * The delay after which an answer is so late that other workers may have lost a renewal or a connection, in
-   * milliseconds.
-   */
+  /** Milliseconds after which an answer is so late that others may have lost a renewal or a connection. */
   get #late(): number {
     return Math.max(this.#options.leaseMs / 4, LATE)
   }

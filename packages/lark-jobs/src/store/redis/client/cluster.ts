@@ -12,7 +12,7 @@
  * answers so has changed nothing. A call without an answer is an error for the caller, as with a single
  * server.
  *
- * The map is read again after MOVED (and a few times more, since nodes hear of a change one after another),
+ * The map is read again after MOVED (and a few times more, since nodes learn of a change one after another),
  * for as long as a node that serves slots cannot be reached, and about once a minute. The connection to a
  * server that is no longer a primary is closed, and calls that waited for it go where the new map says.
  */
@@ -263,7 +263,7 @@ export class Cluster implements Transport {
     )
     const witness = asked[words.indexOf('replaced')]
     if (witness !== undefined) {
-      // The map of this node: another node may not have heard of the change yet.
+      // The map of this node: another node may not have been told of the change yet.
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }

@@ -266,7 +266,7 @@ export class Connection {
     const patience = Math.max(1, Math.round(Math.max(least, deadline - sent)))
     let isAnswered = false
     const look = () => {
-      // If this process itself stood still, the answer may be in the socket already: read the socket first.
+      // If this process itself was frozen, the answer may be in the socket already: read the socket first.
       setImmediate(() => {
         if (isAnswered) return
         const left = Math.max(sent, link.answeredAt) + patience - performance.now()
@@ -333,7 +333,7 @@ export class Connection {
   }
 
   /**
-   * A server that stood still while it was dialled may have been replaced since it was found. Then its link
+   * A server that was frozen while it was dialled may have been replaced since it was found. Then its link
    * carries no call at all: a worker would run the jobs that others have from the server in its place. If
    * nobody can say it, the server is used, and its answers are in doubt.
    */

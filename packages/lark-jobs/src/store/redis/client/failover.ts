@@ -9,7 +9,7 @@
  * announced.
  *
  * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case
- * is not noticed: a process that sent nothing while the server stood still sends a call just before the
+ * is not noticed: a process that sent nothing while the server was frozen sends a call just before the
  * server wakes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -26,7 +26,7 @@
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`keeping.lua`)
  *   relayed      ZSET    id -> until when it is known: jobs that came through an outbox (`relayed.lua`)
- *   watches      HASH    who wants to hear of the ends of which jobs (`watching.lua`)
+ *   watches      HASH    who wants to be told of the ends of which jobs (`watching.lua`)
  *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`listening.lua`)
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
  *                        (`flows.lua`)

@@ -5,7 +5,7 @@
  *   read      changes nothing, or nothing that a second time would change: it is asked again
  *   numbered  a change. It carries the number of its call, and the partition remembers the answer: it is sent
  *             again under its number, and takes effect once (`calls.lua`)
- *   own       belongs to a loop that sends it again itself, or must hear of the outage: dispatches and
+ *   own       belongs to a loop that sends it again itself, or must be told of the outage: dispatches and
  *             workers
  *
  * All of this is within the time limit of the verb. A single command is of the kind `read`: Lark sends only

@@ -4,7 +4,7 @@
  * another process goes on where one was killed.
  *
  * Workers of an earlier version that are running do not look at the layout again, and go on. So a step leaves
- * what they need, and is safe to repeat, also beside them and late: a process may have stood still meanwhile.
+ * what they need, and is safe to repeat, also beside them and late: a process may have been frozen meanwhile.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { inLots } from '../../contract/rules/in-lots.ts'

@@ -68,7 +68,7 @@ const forget = `
   ) RETURNING seq`
 const removeHidden = `
   DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects = 1 AND state >= ${HIDDEN}`
-/** SQL: hidden jobs whose class has heard of their end, or need not. No flow needs their payloads. */
+/** SQL: hidden jobs whose class has been told of their end, or need not. No flow needs their payloads. */
 const bare = `
   seq IN (SELECT value FROM json_each(?)) AND state >= ${HIDDEN}
   AND NOT EXISTS (SELECT 1 FROM effects WHERE effects.seq = jobs.seq AND kind = 'hook')`
@@ -130,7 +130,7 @@ export function withdrawEffects(
   refresh(partition)
 }
 
-/** Whether the class of a job has not heard of its end yet. */
+/** Whether the class of a job has not been told of its end yet. */
 export function owesHook(
   { database }: Partition,
   { seq, effects }: Pick<JobRow, 'seq' | 'effects'>,

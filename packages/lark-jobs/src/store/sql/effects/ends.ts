@@ -1,6 +1,6 @@
 /**
  * How the nodes of flows ended, and the first members that did not complete: one row of `ends` for each.
- * `isNews` is 1 until somebody has heard of it. `seq` has the order of arrival. A node that had ended
+ * `isNews` is 1 until somebody has been told of it. `seq` has the order of arrival. A node that had ended
  * otherwise than completed, and has completed since, has two rows, of which the later holds: somebody may
  * have read the first, and be about to say that it was heard. A member that was started again has a row with
  * the state `again`, of which `at` is the `queuedAt` of its job.

@@ -169,7 +169,7 @@ function left(partition: Partition, rows: readonly LeftRow[]): string[] {
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, the
+ * Ends jobs that a person removes before they have ended. Nobody is told of it but the flow of a member, the
  * schedule of a tick, and who watches the job, so other jobs are left as they are: the caller removes them.
  * (To end these too would read and write each row once more.)
  */

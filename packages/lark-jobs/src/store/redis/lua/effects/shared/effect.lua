@@ -1,6 +1,6 @@
 -- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
 -- acknowledged.
---   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
+--   effects:hook    ZSET  id -> from when on it is handed out: its class is told of the end
 --   effects:member  ZSET  the same for nodes of flows with another home, and for members that did not
 --                         complete: the flow counts them. For members that completed, see bundle.lua
 --   remembered      ZSET  id -> until when: those whose effect was acknowledged, should their flow ask again;

@@ -1,4 +1,4 @@
--- Watches: who wants to hear of the ends of which jobs.
+-- Watches: who wants to be told of the ends of which jobs.
 -- `watched` in `settings` is when the last of them lapses. Once that is over, the next end removes them all.
 -- module: watching
 -- needs: start, effects, notice, watchers

@@ -11,7 +11,7 @@
 local function in_the_way(id, own)
   local state = locate(id)
   if redis.call('ZSCORE', key('effects:hook'), id) then
-    -- Its class has not heard of its end. If the job was removed since, it has no state any more.
+    -- Its class has not been told of its end. If the job was removed since, it has no state any more.
     return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
   end
   if not state and gone(id) == 'moving' then
