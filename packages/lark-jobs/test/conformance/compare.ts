@@ -44,8 +44,8 @@ export async function forget(store: Store, partition: string, model: Model): Pro
   }
 }
 
+/** Every active job is listed once, by pages, in the order of the ends of their leases. */
 async function compareActive(store: Store, partition: string, model: Model): Promise<void> {
-  const places = model.activePlaces()
   const found: string[] = []
   let cursor: string | undefined
   do {
@@ -54,7 +54,9 @@ async function compareActive(store: Store, partition: string, model: Model): Pro
     expect(new Set(found).size).toBe(found.length)
     cursor = page.cursor
   } while (cursor !== undefined)
-  expect(found.map((id) => model.placeOf(id))).toEqual(places)
+  const ends = found.map((id) => model.leaseEndOf(id))
+  expect(ends).toEqual([...ends].sort((a, b) => a - b))
+  expect([...found].sort()).toEqual(ids(model.in('active')).sort())
 }
 
 /** Every ended job is listed once, the latest end first, by pages. */

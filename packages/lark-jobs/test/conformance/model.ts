@@ -59,6 +59,8 @@ export class Model {
   readonly #lockers = new Map<string, string>()
   /** By the name of the lock. */
   readonly #throttles = new Map<string, { until: number; id: string }>()
+  /** The claims whose lease was extended after a silence, and was not renewed since. */
+  readonly #extended = new Set<string>()
   /** The jobs that were taken back after a silence. */
   readonly #doubts = new Set<string>()
   /** When a worker last asked while there were leases, and when the last silence was over. */
@@ -260,6 +262,7 @@ export class Model {
         continue
       }
       this.#leases.set(token, this.#now() + leaseMs)
+      this.#extended.delete(token)
       job.start(alone)
       if (job.isWatched) extension.watched = [...(extension.watched ?? []), id]
       if (job.asked) extension.notices.push({ kind: 'cancel', id, ...readCancelled(job.asked) })
@@ -294,7 +297,8 @@ export class Model {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
       const isSilent = this.#leaseEnd(job) <= grace
-      if (isSilent && this.#now() < grace) {
+      if (isSilent && this.#now() < grace && !this.#extended.has(job.token)) {
+        this.#extended.add(job.token)
         this.#leases.set(job.token, grace)
         continue
       }
@@ -398,17 +402,8 @@ export class Model {
     if (job.effects.size > 0) this.hidden.set(job.id, job)
   }
 
-  /** The end of the lease and the token of each active job, in the order of `list`. */
-  activePlaces(): [leaseEnd: number, token: string][] {
-    return this.in('active')
-      .map((job): [number, string] => [this.#leaseEnd(job), job.token])
-      .sort(([end, token], [end2, token2]) => end - end2 || (token < token2 ? -1 : Number(token > token2)))
-  }
-
-  /** The place of an active job in this order. */
-  placeOf(id: string): [leaseEnd: number, token: string] {
-    const job = this.jobs.get(id)!
-    return [this.#leaseEnd(job), job.token]
+  leaseEndOf(id: string): number {
+    return this.#leaseEnd(this.jobs.get(id)!)
   }
 
   prune(): number {

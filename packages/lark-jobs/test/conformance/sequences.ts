@@ -247,8 +247,7 @@ class Sequence {
     const { now } = this.#harness.clock
     const options: RecoverOptions = {
       ...(this.#random.chance(3) && { forgiving: true }),
-      // Not drawn, so that the sequences of the seeds stay what they were.
-      ...(this.#story.length % 2 === 0 && { fromWithin: true }),
+      ...(this.#random.chance(2) && { fromWithin: true }),
       ...(this.#random.chance(3) && { holder: this.#random.pick(this.#callers)!.id }),
       ...(this.#random.chance(4) && { until: now + this.#random.pick([-1, 0, 500])! }),
       ...(this.#random.chance(4) && {

@@ -8,6 +8,7 @@ import { LEASE } from './caller.ts'
 import { limited } from './grouped.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
+import { Model } from './model.ts'
 
 /** Another worker asks what there is to do, as each does every third of a lease. */
 const survey = ({ store }: Harness) => store.survey('bob', [{ partition: 'emails' }], undefined, LEASE)
@@ -127,6 +128,25 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toMatchObject({ recovered: [], nextLeaseEnd: LEASE })
     clock.advance(LEASE)
     expect(await recover(harness)).toMatchObject({ recovered: [held.id], doubted: [held.id] })
+  })
+
+  test('the second of two silences extends no lease that was not renewed, whatever leases those have who ask', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const model = new Model({ count: 9, age: LEASE }, () => clock.now, 'emails')
+    const ada = harness.caller('ada')
+    const given = job()
+    await ada.enqueue(given)
+    model.enqueue([given])
+    const held = await ada.claimOne()
+    model.claim([held], { limit: 1, leaseMs: LEASE }, held.token)
+    for (const leaseMs of [LEASE, 2 * LEASE]) {
+      clock.advance(3 * LEASE)
+      const { doubted = [], ...recovery } = await store.recover('emails', { leaseMs })
+      const { crashed: _, ...expected } = model.recover({ leaseMs })
+      expect({ ...recovery, doubted }).toEqual(expected)
+      expect(recovery.recovered).toEqual(leaseMs === LEASE ? [] : [held.id])
+    }
   })
 
   test('a job that kills the only worker fails in the end: only its first crash in a silence is forgiven', async () => {
