@@ -76,6 +76,7 @@ class PublishJob extends Job {
   override tries = 1
   async handle() {
     await this.step('draft', () => 'text', { backoff: '1h', undo: () => Promise.reject(new Error('down')) })
+    await this.step('cover', () => 'picture', { undo: () => {} })
     const answer = await this.waitFor(approved)
     throw new Error(`no place for what ${answer!.value.by} approved`)
   }
@@ -292,6 +293,14 @@ test('the steps of a job: who may operate lets one run again and sends a signal,
   await operator.getByText('delayed (undoing)').waitFor()
   await operator.getByText('Its steps are undone, and then it ends.').waitFor()
   await operator.getByRole('row', { name: /draft undoing, 1 try failed/ }).waitFor()
+  await operator.getByRole('row', { name: /cover undone/ }).waitFor()
+  expect(
+    await operator
+      .getByRole('row', { name: /cover undone/ })
+      .getByRole('button')
+      .count(),
+  ).toBe(0)
+  await operator.getByRole('row', { name: /approved done, by approved/ }).waitFor()
   await operator.getByText('approved: taken, 12 B').waitFor()
   await operator.getByText('and then it fails: Error: no place for what ada approved').first().waitFor()
   await operator.goto(`${shown.url}/jobs?queue=articles`)
