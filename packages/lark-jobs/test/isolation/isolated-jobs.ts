@@ -150,6 +150,33 @@ export class UndoneJob extends IsolatedJob {
   }
 }
 
+/** Commits in a database of the application, and dies before anybody else knows. */
+export class BookJob extends IsolatedJob {
+  override tries = 2
+  override backoff = 0
+  async handle({ file }: { file: string }) {
+    const db = await databaseIn(file)
+    const opener = {
+      async transaction(work: (tx: typeof db) => Promise<unknown>) {
+        db.exec('BEGIN IMMEDIATE')
+        await work(db)
+        db.exec('COMMIT')
+        if (this.dies) process.exit(1)
+      },
+      dies: this.attempt === 1,
+    }
+    return this.stepIn(opener, 'book', (tx) => {
+      tx.prepare('INSERT INTO orders VALUES (?)').run(this.attempt)
+      return { pid: process.pid, attempt: this.attempt }
+    })
+  }
+}
+
+async function databaseIn(file: string) {
+  const { default: Libsql } = await import('libsql')
+  return new Libsql(file)
+}
+
 export class LimitedJob extends IsolatedJob {
   override limiter = limiter({ concurrency: 1 })
   override unique = unique((payload: { at: number }) => payload.at)

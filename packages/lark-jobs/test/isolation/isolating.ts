@@ -5,9 +5,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Libsql from 'libsql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { batch, isolated, Job, withContext } from '../../src/index.ts'
+import { OutboxTable } from '../../src/outbox/table.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect, Record } from '../working/bench.ts'
 import { isAlive } from './alive.ts'
@@ -25,13 +27,14 @@ const {
   GreedyJob,
   StepJob,
   UndoneJob,
+  BookJob,
   LimitedJob,
   FlowJob,
 } = classes
 
 const all = [
   ...[EchoJob, ThrowJob, ReleaseJob, OddJob, HoldJob, PatientJob, EndJob, OnceJob, GreedyJob],
-  ...[StepJob, UndoneJob, LimitedJob, FlowJob],
+  ...[StepJob, UndoneJob, BookJob, LimitedJob, FlowJob],
 ] as never
 
 /** A busy machine takes its time to start a process. */
@@ -194,6 +197,19 @@ export function isolating(connect: Connect): void {
     const found = await ended(new UndoneJob().with())
     expect(found.errors.at(-1)).toMatchObject({ message: 'no stock' })
     expect(found.log?.map(({ text }) => text)).toContain('gives back: card')
+  })
+
+  test('a step commits with its record in a database that the process opens, once, though the process dies', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lark-'))
+    const file = join(folder, 'app.db')
+    const db = new Libsql(file)
+    for (const sql of [...new OutboxTable('sqlite').create(), 'CREATE TABLE orders (attempt INTEGER)'])
+      db.exec(sql)
+    const found = await ended(new BookJob().with({ file }), 'completed')
+    expect(found).toMatchObject({ runs: 2, result: { pid: expect.any(Number), attempt: 1 } })
+    expect(db.prepare('SELECT attempt FROM orders').pluck().all()).toEqual([1])
+    db.close()
+    await rm(folder, { recursive: true })
   })
 
   test('limiters and locks hold, and members know their flow', async () => {

@@ -1,6 +1,6 @@
 import Libsql from 'libsql'
 import { expect, test } from 'vitest'
-import { Job, type JobsError } from '../../src/index.ts'
+import { chain, Job, type JobsError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { OUTBOX_STEPS, OutboxTable } from '../../src/outbox/table.ts'
@@ -172,6 +172,37 @@ export function steppingIn(connect: Connect): void {
     expect(await ends()).toBeUndefined()
     expect(orders.names).toEqual(['book', 'pay', 'book', 'pay'])
     expect(new Set(orders.rows.map(({ job }) => job)).size).toBe(2)
+  })
+
+  test('a job that was moved, and members of a flow, find what they have committed', async () => {
+    await using at = await setting()
+    const { bench, orders } = at
+    let fails = true
+    handler = async (job) => {
+      await job.stepIn(orders.opener, 'book', () => orders.add('book'))
+      if (fails) throw new Error('not yet')
+    }
+    const handle = await bench.jobs.dispatch(new BookJob().with())
+    const worker = await bench.work([BookJob])
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_FAILED' })
+    await worker.stop()
+    // As if the store had never got what the step resulted in.
+    const { store } = await insideOf(bench.jobs).open()
+    const { entries } = (await store.journals.read('default', handle.id, 0))!
+    await store.journals.append('default', handle.id, {
+      at: entries.length,
+      entries: ['ebook\n{', 'fbook\n'],
+    })
+    fails = false
+    await bench.jobs.retry(handle.id)
+    expect(await handle.move('low')).toBe(true)
+    await using _ = await bench.work([BookJob])
+    await expect.poll(() => bench.jobs.find(handle.id)).toMatchObject({ state: 'completed', queue: 'low' })
+    expect(orders.names).toEqual(['book'])
+    const flow = await bench.jobs.dispatch(chain([new BookJob().with(), new BookJob().with()]))
+    await flow.result({ timeout: '20s' })
+    expect(orders.names).toEqual(['book', 'book', 'book'])
+    expect(new Set(orders.rows.map(({ job }) => job)).size).toBe(3)
   })
 
   test('a step that is forgotten runs again', async () => {
