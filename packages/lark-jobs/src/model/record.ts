@@ -351,6 +351,8 @@ export type Outcome = (
   | ({ kind: 'suspended'; in: number; waits: readonly string[]; heard: number } & {
       undoing?: string
       rests?: true
+      /** What people read instead of `waits`, if these have names that they do not know. It is not stored. */
+      awaits?: readonly string[]
     })
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & {

@@ -81,7 +81,10 @@ export interface ReleasedEvent extends EndedEvent {
 export interface SuspendedEvent extends EndedEvent {
   /** Milliseconds until the job is due again. Absent: it waits for a signal, however long that takes. */
   in?: number
-  /** The names of the signals that make it go on before. */
+  /**
+   * The names of the signals that make it go on before. Of a job that it waits for, and of an approval: the
+   * name of the step.
+   */
   signals: readonly string[]
 }
 
@@ -182,7 +185,7 @@ export class HookCalls {
       this.#in('released', execution, { took, in: ms, ...defined({ because }) })
     }
     if (outcome.kind === 'suspended') {
-      const { in: ms, waits: signals } = outcome
+      const { in: ms, waits, awaits: signals = waits } = outcome
       this.#in('suspended', execution, { took, ...(!isForEver(ms) && { in: ms }), signals })
     }
     if (outcome.kind === 'cancelled')

@@ -71,6 +71,8 @@ export interface ApprovalAround {
   keepToken(key: string, token: NewToken): Promise<TokenPlace>
 }
 
+const ANSWER = '$approval:'
+
 /** @param job the name of its class @throws STEP_INVALID */
 export async function approval(
   around: ApprovalAround,
@@ -107,7 +109,17 @@ export async function approval(
  * @param key of the approval
  */
 export function answerTo(key: string): string {
-  return `$approval:${key}`
+  return `${ANSWER}${key}`
+}
+
+/** A signal as people read it: of an approval, `the answer to publish`. */
+export function answerWords(signal: string): string {
+  return signal.startsWith(ANSWER) ? `the answer to ${waitWords(signal)}` : signal
+}
+
+/** The name of a wait as people read it: that of its approval, if it is one's. */
+export function waitWords(key: string): string {
+  return stepWords(key.startsWith(ANSWER) ? key.slice(ANSWER.length) : key)
 }
 
 export function hashOf(secret: string): string {

@@ -44,7 +44,7 @@ export interface StepsAround {
   /** Earlier runs of the attempt took that many milliseconds. */
   hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
-  suspend: ((wait: { in: number; waits: string[]; heard: number }) => void) | undefined
+  suspend: ((wait: { in: number; waits: string[]; heard: number; awaits?: string[] }) => void) | undefined
   /** Makes the child of a draft ready to start. Undefined: the run cannot start jobs. */
   readonly ready?: ((draft: ChildDraft, step: string) => Promise<ReadyChild>) | undefined
   /** Undefined: there is no telemetry. */

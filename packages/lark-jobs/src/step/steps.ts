@@ -116,7 +116,7 @@ export class Steps implements StepsOfRun {
         stamps: this.#stamps,
         isIdle: () => this.#busy === 0 && around.reason === undefined,
         times: around.times,
-        suspend: around.suspend && ((names, until) => this.#suspend(names, until)),
+        suspend: around.suspend && ((...wait) => this.#suspend(...wait)),
         rests: around.rests,
       },
       journal?.signals ?? [],
@@ -654,12 +654,12 @@ export class Steps implements StepsOfRun {
     return this.#isDropped ? never() : number
   }
 
-  #suspend(waits: string[], until: number | undefined): void {
+  #suspend(waits: string[], until: number | undefined, awaits?: string[]): void {
     this.#drop()
     const { spent, job } = this.#around
     if (spent !== undefined) this.#recorder.later(writeEntry('spent', '', `${job.runs}|${spent}`))
     const ms = until === undefined ? FOREVER : Math.max(0, Math.ceil(until - this.#now()))
-    this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length })
+    this.#around.suspend!({ in: ms, waits, heard: this.#waits.signals.length, ...defined({ awaits }) })
   }
 
   /**

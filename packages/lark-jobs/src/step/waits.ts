@@ -5,6 +5,7 @@
 
 import { tellsFailure } from '../flow/child.ts'
 import type { KeptSignal } from '../model/journal.ts'
+import { waitWords } from './approval.ts'
 import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
 import type { Stamps } from './stamp.ts'
@@ -50,8 +51,14 @@ export interface WaitsAround {
   isIdle(): boolean
   /** Default: the timers of the process. */
   times: WaitTimes | undefined
-  /** Undefined: the run cannot be suspended. @param names of signals @param until undefined: for ever */
-  suspend: ((names: string[], until: number | undefined) => void) | undefined
+  /**
+   * Undefined: the run cannot be suspended.
+   *
+   * @param names of signals
+   * @param until undefined: for ever
+   * @param awaits what people read instead of `names`, if that is something else
+   */
+  suspend: ((names: string[], until: number | undefined, awaits?: string[]) => void) | undefined
   /** Called with whether the run only waits, when that may have changed. */
   rests: ((rests: boolean) => void) | undefined
 }
@@ -159,7 +166,11 @@ export class Waits {
     this.drop()
     const ends = all.flatMap(({ until, looks }) => [until, looks]).filter((end) => end !== undefined)
     const first = Math.min(...ends)
-    suspend([...new Set(all.flatMap(({ names }) => names))], Number.isFinite(first) ? first : undefined)
+    const waits = [...new Set(all.flatMap(({ names }) => names))]
+    const isOwn = (name: string) => name.startsWith('$')
+    const read = ({ key = '', names }: StepWait) => names.map((name) => (isOwn(name) ? waitWords(key) : name))
+    const awaits = waits.some(isOwn) ? [...new Set(all.flatMap(read))] : undefined
+    suspend(waits, Number.isFinite(first) ? first : undefined, awaits)
   }
 
   /** No wait ends any more. */

@@ -10,9 +10,10 @@ import { JobsShowCommand } from '../../src/commands/look/jobs-show.ts'
 import { JobsStatusCommand } from '../../src/commands/look/jobs-status.ts'
 import { JobsStepsCommand } from '../../src/commands/look/jobs-steps.ts'
 import { JobsWhyCommand } from '../../src/commands/look/jobs-why.ts'
+import { remarkWords } from '../../src/commands/words/job-words.ts'
 import { createJobs, defineSignal, Job, type Jobs } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
-import { metrics } from '../../src/operate.ts'
+import { metrics, type StoredJob } from '../../src/operate.ts'
 import { Record } from '../working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-steps-'))
@@ -136,6 +137,10 @@ test('lists, the status and the metrics tell of suspended jobs', async () => {
     new RegExp(`${one}.* in .*suspended until approved`),
   )
   expect(await metrics(jobs)).toMatch(/^lark_jobs_suspended\{queue="default"\} 1$/m)
+  const suspended = ['$child:a', '$approval:["publish",7]']
+  expect(remarkWords({ state: 'delayed', errors: [], suspended } as unknown as StoredJob)).toBe(
+    'suspended until the answer to publish 7 or another job has ended',
+  )
 })
 
 test('steps are forgotten by name', async () => {

@@ -51,11 +51,17 @@ test('the line of a suspended job says until when, and for which signals it wait
     `↻ ${facts}  suspended until approved or rejected comes, at most 7 d`,
   )
   expect(line(FOREVER, 'approved')).toBe(`↻ ${facts}  suspended until approved comes`)
+  const wait = { kind: 'suspended', in: FOREVER, waits: ['$child:a'], heard: 0, awaits: ['report'] } as const
+  expect(lineOf(wait)).toBe(`↻ ${facts}  suspended until report comes`)
+  const undoing = { ...wait, in: 0, waits: [], undoing: 'x' }
+  expect(lineOf(undoing)).toBe(`↻ ${facts}  its steps are undone`)
+  expect(lineOf({ ...undoing, in: 5_000 })).toBe(`↻ ${facts}  a step could not be undone, again in 5 s`)
   const console = new MemoryConsole()
   const report = new JsonReport(console)
   report.ended(endingOf({ kind: 'suspended', in: FOREVER, waits: ['approved'], heard: 3 }, {}))
   report.ended(endingOf({ kind: 'suspended', in: 5_000, waits: [], heard: 3 }, {}))
-  const [forever, brief] = console.stdout
+  report.ended(endingOf(wait, {}))
+  const [forever, brief, parent] = console.stdout
     .trim()
     .split('\n')
     .map((each) => JSON.parse(each))
@@ -63,6 +69,7 @@ test('the line of a suspended job says until when, and for which signals it wait
   expect(forever).not.toHaveProperty('in')
   expect(brief).toMatchObject({ outcome: 'suspended', in: 5_000, signals: [] })
   expect(brief).not.toHaveProperty('heard')
+  expect(parent).toMatchObject({ signals: ['report'] })
 })
 
 test('with --json they are two outcomes, each with the time at which the job is due again', () => {

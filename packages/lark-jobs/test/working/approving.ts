@@ -160,6 +160,12 @@ export function approving(connect: Connect): void {
     const waits = ['$approval:["publish",7]']
     await expect.poll(async () => (await handle.status())?.suspended, WAIT).toEqual(waits)
     await worker.stop()
+    const by = operate(bench.jobs)
+    expect((await by.why(handle.id))!.reasons.at(-1)!.text).toBe(
+      'It is suspended: it waits for the answer to publish 7',
+    )
+    // Nobody can send it.
+    expect((await by.steps.list(handle.id))!.waitsFor).toEqual([])
     const [first, second] = tokens as [string, string]
     const both = await Promise.all([bench.jobs.redeem(first, 1), bench.jobs.redeem(second, 1)])
     expect(both.sort()).toEqual([false, true])

@@ -3,9 +3,10 @@ import { insideOfDraft } from '../../src/api/draft.ts'
 import { childId } from '../../src/flow/child.ts'
 import { batch, defineSignal, Job, type JobHandle, StepError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import type { Outcome } from '../../src/model/record.ts'
 import { operate } from '../../src/operate.ts'
 import { Caller } from '../conformance/caller.ts'
-import { Bench, type Connect } from './bench.ts'
+import { Bench, type Connect, Record } from './bench.ts'
 
 const WAIT = { timeout: 20_000 }
 const go = defineSignal<number>('go')
@@ -319,7 +320,7 @@ export function children(connect: Connect): void {
     await expect.poll(async () => (await handle.status())?.suspended?.length, WAIT).toBe(4)
     const [reason] = (await operate(client).why(handle.id))?.reasons ?? []
     expect(reason?.text).toMatch(
-      /^It is suspended: it waits for the end of (part \d \(job \S+, waiting\)(, | or |$)){4}/,
+      /^It is suspended: it waits for the end of (part \d \(job \S+, waiting: its queue emails is paused.*?: until somebody resumes it\)(, | or |$)){4}/,
     )
     expect(reason?.remedy).toEqual({ do: 'see-why', job: (reason as { jobs: string[] }).jobs[0] })
     const [paused] = (await operate(client).why((reason as { jobs: string[] }).jobs[0]!))?.reasons ?? []
@@ -349,14 +350,15 @@ export function children(connect: Connect): void {
         return Promise.race([...odd, ...late, job.waitFor(go)])
       },
       async (job, { n }) => {
-        if (n === 0) return job.waitFor(go)
+        if (n === 0) return job.runJob('inner', of(9).delayed('1h'))
         if (n === 1) throw new Error('no paper')
         await job.step('charge', () => 1, { undo: () => Promise.reject(new Error('no')), backoff: '1h' })
         return job.fail('no')
       },
     )
     const handle = await bench.jobs.dispatch(new ParentJob().with())
-    await using _ = await bench.work([...all, OddJob])
+    const report = new Record()
+    await using _ = await bench.work([...all, OddJob], { report })
     const told = async () => {
       const found = await operate(bench.jobs).steps.list(handle.id)
       return Object.fromEntries(
@@ -375,13 +377,23 @@ export function children(connect: Connect): void {
     const text = (await operate(bench.jobs).why(handle.id))?.reasons[0]?.text
     for (const part of [
       /It is suspended: it waits for the end of /,
-      /asks \(job \S+, delayed, suspended\)/,
-      /fails \(job \S+, delayed, retrying\)/,
-      /undoes \(job \S+, delayed, undoing\)/,
-      /late 4 \(job \S+, delayed\)/,
+      /asks \(job \S+, delayed: it is suspended: it waits for the end of inner \(job \S+, delayed\)\), /,
+      /fails \(job \S+, delayed: it is retried in \d.*?: run 1 failed \(Error: no paper\)\), /,
+      /undoes \(job \S+, delayed: its steps are undone, and then it fails: \w+: no\), /,
+      /late 4 \(job \S+, delayed: it is delayed: due in \d[^()]*\)/,
       / or the signal go$/,
     ])
       expect(text).toMatch(part)
+    // Those who watch the worker are told the names of the steps.
+    const { outcome } = report.endings.find(({ job }) => job.key === 'parent')!
+    expect([...(outcome as Outcome & { kind: 'suspended' }).awaits!].sort()).toEqual([
+      'asks',
+      'fails',
+      'go',
+      'late 4',
+      'late 5',
+      'undoes',
+    ])
   })
 
   test('a run that died before or behind the dispatch: the next one begins the child once', async () => {

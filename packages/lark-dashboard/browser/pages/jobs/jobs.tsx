@@ -199,6 +199,9 @@ function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): n
 function suspendedWords(signals: readonly string[] | undefined): string {
   if (signals === undefined) return ''
   // The end of a job that it has begun is no signal with a name that people know.
-  const names = signals.map((name) => (name.startsWith('$child:') ? 'another job has ended' : name))
+  const names = signals.map((name) => {
+    if (name.startsWith('$child:')) return 'another job has ended'
+    return name.replace(/^\$approval:/, 'the answer to ')
+  })
   return names.length === 0 ? 'suspended' : `suspended until ${[...new Set(names)].join(' or ')}`
 }

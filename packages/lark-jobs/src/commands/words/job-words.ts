@@ -5,6 +5,7 @@
 import { isChildSignal } from '../../flow/child.ts'
 import { codedLine } from '../../model/run/job-error.ts'
 import type { StoredJob } from '../../operate.ts'
+import { answerWords } from '../../step/approval.ts'
 import { readable } from '../../words/duration.ts'
 import { ago, timeSince } from './instant.ts'
 
@@ -49,9 +50,9 @@ export function reportedWords(progress: unknown): string {
   return short(typeof note === 'string' ? `${count} ${note}` : count)
 }
 
-/** The signals for which a job waits. The ends of other jobs have no names that people know. */
+/** What a job waits for. The ends of other jobs have no names that people know. */
 function heardWords(signals: readonly string[]): string {
-  const named = signals.filter((name) => !isChildSignal(name))
+  const named = signals.filter((name) => !isChildSignal(name)).map(answerWords)
   const jobs = signals.length - named.length
   const ended = jobs === 0 ? [] : [jobs === 1 ? 'another job has ended' : `one of ${jobs} jobs has ended`]
   return [...named, ...ended].join(' or ')

@@ -9,7 +9,7 @@
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import { isForEver } from '../../model/journal.ts'
-import type { ClaimedJob, KeptError, LogLine } from '../../model/record.ts'
+import type { ClaimedJob, KeptError, LogLine, Outcome } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
 import { released, suspended } from '../../model/run/decision.ts'
 import { codedLine, errorLine, partsOf } from '../../model/run/job-error.ts'
@@ -20,6 +20,8 @@ import type { ShownReport } from '../../supervisor/supervised.ts'
 import { readable } from '../../words/duration.ts'
 import type { EndedRun, RunningJob, WorkerSummary } from '../../worker/report.ts'
 import { commandFor } from '../words/remedy-commands.ts'
+
+type Suspended = Outcome & { kind: 'suspended' }
 
 /** The number of jobs a second above which jobs are only counted. */
 const CALM = 50
@@ -94,8 +96,7 @@ export class ConsoleReport implements ShownReport {
       this.#line('!', 'yellow', ending, `${unknown(ending)}; again in ${readable(outcome.in)}`)
     else if (outcome.kind === 'released' && ending.isAsked)
       this.#line('↻', 'blue', ending, `${released(outcome.in)}${why(outcome)}`)
-    else if (outcome.kind === 'suspended')
-      this.#line('↻', 'blue', ending, suspended(outcome.in, outcome.waits))
+    else if (outcome.kind === 'suspended') this.#line('↻', 'blue', ending, suspendedWords(outcome))
     else if (outcome.kind === 'cancelled') this.#line('i', 'blue', ending, `cancelled (${outcome.reason})`)
     else this.#line('i', 'blue', ending, 'given back')
   }
@@ -257,7 +258,12 @@ export class JsonReport implements ShownReport {
   end(): void {}
 }
 
-function waiting({ in: ms, waits: signals }: { in: number; waits: readonly string[] }) {
+function suspendedWords({ in: ms, waits, awaits = waits, undoing }: Suspended): string {
+  if (undoing === undefined) return suspended(ms, awaits)
+  return ms === 0 ? 'its steps are undone' : `a step could not be undone, again in ${readable(ms)}`
+}
+
+function waiting({ in: ms, waits, awaits: signals = waits }: Suspended) {
   return { ...(!isForEver(ms) && { in: ms }), signals }
 }
 

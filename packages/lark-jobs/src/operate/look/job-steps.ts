@@ -141,7 +141,7 @@ export async function jobSteps(
     // The end of a child is shown with its step.
     signals: signals.filter(({ name }) => !isChildSignal(name)),
     ...defined({
-      waitsFor: job.suspended?.filter((name) => !isChildSignal(name)),
+      waitsFor: job.suspended?.filter((name) => !name.startsWith('$')),
       undoing: job.undoing,
       damaged: damaged || undefined,
     }),
@@ -161,18 +161,13 @@ function seen(
 /** Of how many children, at most, it is said how they are. */
 const CHILDREN = 100
 
-export interface ChildState {
+interface ChildState {
   state: State
   note?: ChildNote
 }
 
-/** `delayed, retrying` */
-export function childWords({ state, note }: ChildState): string {
-  return note === undefined ? state : `${state}, ${note}`
-}
-
 /** How children are that have not ended as far as their parent knows, by id. */
-export async function childStates(
+async function childStates(
   store: Pick<Store, 'moves' | 'get'>,
   steps: readonly SeenStep[],
 ): Promise<Map<string, ChildState>> {
@@ -187,7 +182,7 @@ export async function childStates(
   return new Map((await Promise.all(found)).flat())
 }
 
-function noteOf({ state, suspended, undoing, failures }: JobRecord): ChildNote | undefined {
+export function noteOf({ state, suspended, undoing, failures }: JobRecord): ChildNote | undefined {
   if (undoing) return 'undoing'
   if (suspended !== undefined) return 'suspended'
   return state === 'delayed' && failures > 0 ? 'retrying' : undefined

@@ -14,18 +14,19 @@ import { isOwn, mostOf, readNeed } from '../../options/limiter.ts'
 import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
+import { lowerFirst } from '../../words/lower-first.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { circuitName, circuits, grantsOf } from '../look/limiters.ts'
 import type { Reason } from './reason.ts'
 import { aloneWords, heldReason, namedLine } from './reasons-of-state.ts'
-import { suspendedReason } from './suspended-reason.ts'
+import { type SuspendedFacts, suspendedReason } from './suspended-reason.ts'
 
 /** The most circuits with a name that are looked at. */
 const MOST_CIRCUITS = 20
 
 /** What the reasons of a job are made of. */
-export interface Facts {
+export interface Facts extends SuspendedFacts {
   open: OpenFlows
   stand: Stand
   queue: string
@@ -439,8 +440,4 @@ function untilOf({ until }: { until?: number }): { until?: number } {
 
 function whyOf(job: string | undefined): Remedy | undefined {
   return job === undefined ? undefined : { do: 'see-why', job }
-}
-
-function lowerFirst(text: string): string {
-  return text[0]!.toLowerCase() + text.slice(1)
 }

@@ -2,43 +2,54 @@
  * Why a suspended job waits: for a time, for signals, or for the ends of jobs that it has begun.
  */
 import { childId } from '../../flow/child.ts'
+import type { FlowPlace } from '../../model/flow.ts'
 import { isForEver } from '../../model/journal.ts'
+import { isEndedState, type JobRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
+import { answerWords } from '../../step/approval.ts'
 import type { SeenStep } from '../../step/look.ts'
+import { getFollowed } from '../../store/contract/moved.ts'
 import { isChildSignal } from '../../store/contract/rules/signal-room.ts'
 import type { Stand, Store } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
-import { childStates, childWords, lastSteps } from '../look/job-steps.ts'
+import { lowerFirst } from '../../words/lower-first.ts'
+import { lastSteps, noteOf } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
 /** The most jobs that are named for which a job waits. */
 const MOST_CHILDREN = 5
 
-interface SuspendedFacts {
+export interface SuspendedFacts {
   open: { store: Store }
   stand: Stand
+  /** Why another job does not run. Absent: it is this one that is asked about for another. */
+  reasonOf?: (job: JobRecord) => Promise<Reason | undefined>
 }
 
 /** What a suspended job waits for: its step, as far as the last entries of its journal say it. */
 export async function suspendedReason(
-  { open: { store }, stand: { job, at } }: SuspendedFacts,
+  facts: SuspendedFacts,
   signals: readonly string[],
   dueAt: number,
 ): Promise<Reason> {
+  const { store } = facts.open
+  const { job, at } = facts.stand
   const { id, partition } = job
   const open = (await lastSteps(store, partition, id)).filter(
     ({ state }) => state === 'waiting' || state === 'retrying',
   )
   const left = Math.max(0, dueAt - at)
   const until = isForEver(left) ? {} : { until: dueAt }
-  if (open.some(({ child }) => child !== undefined)) return awaits(store, id, open, signals, at)
+  if (open.some(({ child }) => child !== undefined)) return awaits(facts, open, signals)
   if (signals.length > 0) {
-    const called = signals.length === 1 ? `the signal ${signals[0]}` : `one of the signals ${listed(signals)}`
+    const [signal = ''] = signals
+    const one = signal.startsWith('$') ? answerWords(signal) : `the signal ${signal}`
+    const called = signals.length === 1 ? one : `one of the signals ${listed(signals.map(answerWords))}`
     // People cannot send the answer to an approval: whoever has its token does.
     const sent = signals.find((name) => !name.startsWith('$'))
     const [wait, ...others] = open
-    const isNamed = wait !== undefined && others.length === 0 && wait.name !== signals.join(' or ')
+    const isNamed = wait !== undefined && others.length === 0 && wait.key !== signals.join(' or ')
     const named = isNamed ? ` (${wait.name})` : ''
     const most = isForEver(left) ? '' : `, for at most ${readable(left)}`
     const text = `It is suspended: it waits for ${called}${named}${most}`
@@ -58,33 +69,43 @@ export async function suspendedReason(
 
 /** What a job waits for that waits for the ends of others, and perhaps for signals too. */
 async function awaits(
-  store: Store,
-  id: string,
+  facts: SuspendedFacts,
   open: readonly SeenStep[],
   signals: readonly string[],
-  at: number,
 ): Promise<Reason> {
-  const states = await childStates(store, open)
-  const jobs = open.flatMap(({ child }) => (child === undefined ? [] : childId(child)))
-  const words = open.flatMap(({ name, child }) => {
-    if (child === undefined) return []
-    const its = childId(child)
-    const state = states.get(its)
-    return `${name} (job ${its}${state === undefined ? '' : `, ${childWords(state)}`})`
-  })
-  const sent = signals.filter((name) => !isChildSignal(name)).map((name) => `the signal ${name}`)
-  const others = words.length - MOST_CHILDREN
+  const { id, at } = { ...facts.stand.job, ...facts.stand }
+  const children = open.flatMap(({ name, child }) => (child === undefined ? [] : { name, ...child }))
+  const jobs = children.slice(0, MOST_CHILDREN).map(childId)
+  const words = await Promise.all(children.slice(0, MOST_CHILDREN).map((child) => childWords(facts, child)))
+  const sent = signals
+    .filter((name) => !isChildSignal(name))
+    .map((name) => (name.startsWith('$') ? answerWords(name) : `the signal ${name}`))
+  const others = children.length - MOST_CHILDREN
   const more = others > 0 ? [others === 1 ? 'another' : `${others} others`] : []
-  const parts = [...words.slice(0, MOST_CHILDREN), ...more, ...sent]
+  const parts = [...words, ...more, ...sent]
   const named = [parts.slice(0, -1).join(', '), parts.at(-1)].filter(Boolean).join(' or ')
   const until = Math.min(...open.flatMap((step) => step.until ?? []))
   const most = Number.isFinite(until) ? `, for at most ${readable(Math.max(0, until - at))}` : ''
   return {
     kind: 'suspended',
     text: `It is suspended: it waits for the end of ${named}${most}`,
-    jobs: jobs.slice(0, MOST_CHILDREN),
+    jobs,
     ...(Number.isFinite(until) && { until }),
     // What holds that one up holds this one up.
     remedy: { do: 'see-why', job: jobs[0] ?? id },
   }
+}
+
+/** `report (job 7, delayed: it is retried in 5 min: run 1 failed (Error: no paper))` */
+async function childWords(
+  { open: { store }, reasonOf }: SuspendedFacts,
+  child: FlowPlace & { name: string },
+): Promise<string> {
+  const id = childId(child)
+  const job = await getFollowed(store, child.home, id, true)
+  if (job === undefined) return `${child.name} (job ${id})`
+  const why = isEndedState(job.state) ? undefined : await reasonOf?.(job)
+  const note = noteOf(job)
+  const more = why === undefined ? note && `, ${note}` : `: ${lowerFirst(why.text)}`
+  return `${child.name} (job ${id}, ${job.state}${more ?? ''})`
 }

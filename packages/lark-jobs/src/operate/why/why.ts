@@ -8,7 +8,7 @@ import { FlowRecords } from '../../flow/flow-records.ts'
 import { memberOf } from '../../model/effect.ts'
 import { nodeOf } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'
-import type { State } from '../../model/record.ts'
+import type { JobRecord, State } from '../../model/record.ts'
 import type { OptionsOf } from '../../options/schema.ts'
 import type { Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
@@ -56,20 +56,24 @@ export async function why(open: OpenFlows, id: string, { queue }: WhyOptions): P
   const partitions = await partitionsToLookIn(queues, queue)
   const place = await locate(queues, partitions, id, true)
   if (place === undefined) return whyNode(open, id)
-  const of = queueOf(place.partition)
-  const asked = defined({ limits: settings.limits.get(of), aging: settings.agings.get(of) })
-  const [stand, workers, faults] = await Promise.all([
-    store.stand(place.partition, id, asked),
-    store.workers(),
-    faultsOf(store),
-  ])
-  if (stand === undefined) return undefined
-  const { job, at } = stand
-  const facts: Facts = { open, stand, queue: of, workers }
-  const own = await reasonsOf(facts)
+  const [workers, faults] = await Promise.all([store.workers(), faultsOf(store)])
+  const factsOf = async (partition: string, id: string): Promise<Facts | undefined> => {
+    const queue = queueOf(partition)
+    const asked = defined({ limits: settings.limits.get(queue), aging: settings.agings.get(queue) })
+    const stand = await store.stand(partition, id, asked)
+    return stand && { open, stand, queue, workers }
+  }
+  const facts = await factsOf(place.partition, id)
+  if (facts === undefined) return undefined
+  const { job, at } = facts.stand
+  const reasonOf = async ({ partition, id }: JobRecord) => {
+    const its = await factsOf(partition, id)
+    return its && (await reasonsOf(its))[0]
+  }
+  const own = await reasonsOf({ ...facts, reasonOf })
   // The faults of its store are nothing to a job that has ended.
   const reasons = own[0]?.kind === 'ended' ? own : [...own, ...faults]
-  return { id, state: seenState(job), key: job.key, queue: of, at, reasons }
+  return { id, state: seenState(job), key: job.key, queue: facts.queue, at, reasons }
 }
 
 async function faultsOf(store: Pick<Store, 'inspect'>): Promise<Reason[]> {
