@@ -14,7 +14,7 @@ installPrograms(
   {
     'redis-server': { variable: 'REDIS_URL' },
     'valkey-server': { variable: 'VALKEY_URL' },
-    chromium: { variable: 'CHROMIUM' },
+    'chromium-headless-shell': { variable: 'CHROMIUM' },
     // Debian keeps it out of the path.
     postgresql: { path: '/usr/lib/postgresql' },
     'mariadb-server-core': { path: '/usr/sbin/mariadbd' },
