@@ -1,6 +1,4 @@
-/**
- * How the store runs the verbs that are apart from those of jobs: of schedules and flows.
- */
+/** Runs the verbs that are not about jobs: those of schedules and flows. */
 import type { Database } from './database.ts'
 import type { Partition } from './partition.ts'
 

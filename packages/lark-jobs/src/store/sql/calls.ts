@@ -1,9 +1,9 @@
 /**
  * The last call of each caller on a partition, and its answer, so that a call can be sent again.
  *
- * Only what the tables do not show is kept: the verdicts, unless an enqueue queued all its jobs or an
- * exchange settled all its jobs. The jobs that a call claimed are found by their token, which contains the
- * call.
+ * Only answers that cannot be read from the tables are kept: the verdicts, unless an enqueue queued all its
+ * jobs or an exchange settled all its jobs. The jobs that a call claimed are found by their token, which
+ * contains the call.
  */
 
 import { parsed } from '../contract/rules/unreadable.ts'

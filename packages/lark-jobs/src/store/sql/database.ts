@@ -1,6 +1,7 @@
 /**
- * A database with the tables of a store, as its rules use it. Calls are synchronous, so that a transaction
- * runs from its first statement to its commit with nothing between. `store/sqlite/database.ts` implements it.
+ * A database with the tables of a store, as the rules of `store/sql` use it. Calls are synchronous, so
+ * nothing else runs between the first statement of a transaction and its commit. `store/sqlite/database.ts`
+ * implements it.
  */
 
 /** A value that may be bound. Booleans are excluded, because `libsql` aborts the process on one. */
@@ -15,7 +16,7 @@ export interface Database {
   all<Row>(sql: string, ...values: Value[]): Row[]
   /** Runs `work` in a transaction that holds the write lock from its start. All changes are kept, or none. */
   write<T>(work: () => T): Promise<T>
-  /** Like `write`, but promises that the changes are where the next process will look for them. */
+  /** Like `write`, but makes sure that the changes are in the file that the next process will open. */
   accept<T>(work: () => T): Promise<T>
   /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
   read<T>(work: () => T): Promise<T>

@@ -4,7 +4,7 @@
  * Counting never scans. `waiting` and `delayed` are the numbers of pending jobs that are due by the instant
  * `asOf`, and after it. A transaction at a later instant counts, by index, only the jobs that have become due
  * in between, so each job is counted once in its life (a million jobs that are due at one instant take 58 ms,
- * once). `nextDue` saves even that while no job can have become due. No process has to move due jobs. `asOf`
+ * once). While no job can have become due, `nextDue` saves even that. No process has to move due jobs. `asOf`
  * never goes back (`clock.ts`).
  */
 import { defined } from '@s18i/lark/internal'
@@ -48,7 +48,7 @@ interface PartitionRow {
   early: number
 }
 
-/** What of a job is counted. Only a job that has run has failures. */
+/** The fields of a job that are counted. Only a job that has run can have failures. */
 type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failures' | 'runs' | 'reason'>>
 
 const unpaused: Pause = { until: 0 }
@@ -114,7 +114,7 @@ export class Partition {
   readonly id: number
   /** The instant of this transaction. */
   readonly now: number
-  /** Until when it is paused; 0 if it is not. */
+  /** The pause of the partition, as its text says. */
   pause: Pause
   active: number
   completed: number
@@ -124,21 +124,24 @@ export class Partition {
   readonly unkept: JobRow[] = []
   /** The kinds of the jobs that failed in this transaction (`failed-jobs.ts`). */
   readonly failedKinds = new Set<string>()
-  /** The ends of nodes and members whose home this is, until they are counted (`tally.ts`). */
+  /**
+   * The ends of nodes and members whose flow has its home in this partition, until they are counted
+   * (`tally.ts`).
+   */
   readonly ends: MemberEnd[] = []
-  /** How many of the ended jobs, beside these, are kept for an age of their own (`keep.ts`). */
+  /** How many more ended jobs are kept for an age of their own (`keep.ts`). */
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many of the pending jobs have failed, and wait for their next try. */
   retrying: number
   /** How many of the pending jobs are suspended. */
   suspended: number
-  /** For how many ids that have no job yet there are signals (`journal.ts`). */
+  /** How many ids without a job have signals (`journal.ts`). */
   early: number
   /** How many jobs were queued or put back in this transaction and may run at once. */
   came = 0
   /** With limits: how many jobs ended, so that others may begin. */
   freed = 0
-  /** Whether a new delayed job is due before all other delayed jobs. */
+  /** Whether a new delayed job is due earlier than all other delayed jobs. */
   sooner = false
   /**
    * The number of lanes, the last turn that was given, and the turn of the jobs without a group (`order.ts`).
@@ -148,7 +151,7 @@ export class Partition {
   ownTurn: number
   /** Lanes that this transaction has changed. */
   readonly touched = new Set<string>()
-  /** Whether all callers are to be rung: it was resumed, or paused for a time. */
+  /** Whether all callers must be rung, because the partition was resumed, or paused for a time. */
   ringsAll = false
   /** The callers for whom this transaction left a notice. */
   readonly noticed: string[] = []
@@ -156,7 +159,7 @@ export class Partition {
   fellDue = 0
   /** The jobs that ended in the current minute. */
   readonly minute: Minute
-  /** The minute before, until it is written into the table. */
+  /** The previous minute, until it is written into the table. */
   readonly lastMinute: Minute | undefined
   /** When the next effect is due (`effect.ts`); undefined if there is none. */
   nextEffect: number | undefined
@@ -166,19 +169,16 @@ export class Partition {
   readonly listened: number | undefined
   /** The events of this transaction, in their order. */
   readonly told: { kind: EventKind; ids: string[] }[] = []
-  /**
-   * How many priorities other than 0 are in use, and were asked for since; undefined until a job needs one
-   * more.
-   */
+  /** How many priorities other than 0 are in use, counted once a job needs one more; undefined before. */
   #lines: number | undefined
-  /** Whether a schedule or a flow is now due sooner than any was before this transaction. */
+  /** Whether a schedule or a flow is now due earlier than any was before this transaction. */
   ticksSooner = false
   /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
   owes = false
   #held: boolean
   #waiting: number
   #delayed: number
-  /** Never later than the next due time; exact unless `#stale`. */
+  /** Never later than the next due time, and exact unless `#stale`. */
   #nextDue: number | undefined
   #stale = false
   #nextTick: number | undefined
@@ -271,7 +271,7 @@ export class Partition {
       return
     }
     const until = ms === undefined ? Number.POSITIVE_INFINITY : this.now + Math.ceil(ms)
-    // Callers that know an earlier end learn the new one then.
+    // Callers that know an earlier end learn the new one at that time.
     this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
     const who = by === undefined ? {} : { by, at: this.now }
@@ -287,8 +287,8 @@ export class Partition {
   }
 
   /**
-   * Milliseconds until a job is due; undefined if there is none. If the partition is paused: until the pause
-   * ends; undefined if it does not end by itself.
+   * Milliseconds until a job is due; undefined if there is none. While the partition is paused: until the
+   * pause ends; undefined if it does not end by itself.
    */
   get nextDue(): number | undefined {
     const { until } = this.pause
@@ -332,7 +332,7 @@ export class Partition {
     }
   }
 
-  /** Notes that an effect was written, which is due now. */
+  /** Notes that an effect was written that is due now. */
   owe(): void {
     if (this.nextEffect !== undefined && this.nextEffect <= this.now) return
     this.nextEffect = this.now
@@ -372,8 +372,8 @@ export class Partition {
   }
 
   /**
-   * Whether jobs of a priority other than 0 may be queued: there are some, or too few other priorities are in
-   * use.
+   * Whether jobs of this priority may be queued: there are some already, or few enough other priorities are
+   * in use.
    */
   mayOpen(priority: number): boolean {
     const { database, id } = this
@@ -429,7 +429,7 @@ export class Partition {
     this.sooner = true
   }
 
-  // New state: its counter.
+  // New state: add its counter.
   #count(state: number, change: 1 | -1): void {
     if (state === ACTIVE) this.active += change
     else if (state === COMPLETED) this.completed += change

@@ -2,7 +2,7 @@
  * The payload of a job: in the job's row, or if it is large, in a row of `payloads`. The job's `apart` is the
  * id of that row, and its own `payload` is empty.
  *
- * Every change of a job's state rewrites its row, so a payload in the row is written twice more after the
+ * Every change of a job's state rewrites its row. So a payload in the row is written two more times after the
  * dispatch: with the claim and with the end of the run.
  */
 import { type JobOptionChanges, withOptions } from '../contract/rules/options.ts'
@@ -13,9 +13,9 @@ import { PENDING } from './states.ts'
 
 /**
  * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25,
- * 2 cores, shared. Time to claim and complete a job with its payload in the row, and apart from it: 30 and 30
- * µs at 4 kB, 98 and 46 at 16 kB, 300 and 71 at 64 kB, 2,700 and 880 at 500 kB. Time to queue it: 14 and 27
- * µs at 4 kB, 38 and 48 at 16 kB, the same for larger ones.)
+ * 2 cores, shared. Time for claiming and completing a job with its payload in the row, and in a row of its
+ * own: 30 and 30 µs at 4 kB, 98 and 46 at 16 kB, 300 and 71 at 64 kB, 2,700 and 880 at 500 kB. Time for
+ * queueing it: 14 and 27 µs at 4 kB, 38 and 48 at 16 kB, the same for larger ones.)
  */
 const MAX_INLINE = 4_000
 
@@ -32,7 +32,7 @@ export const payloadBytes = `
   CASE WHEN apart IS NULL THEN octet_length(payload)
     ELSE (SELECT octet_length(payload) FROM payloads WHERE payloads.id = apart) END AS bytes`
 
-/** SQL: the bytes of everything that is shown of a job, but the payload. */
+/** SQL: the bytes of everything that is shown of a job, except the payload. */
 export const keptBytes =
   'ifnull(octet_length(options), 0) + ifnull(octet_length(errors), 0) + ifnull(octet_length(result), 0)'
 /** SQL: the bytes of everything that is shown of a job. */
@@ -40,19 +40,19 @@ export const shownBytes = `${keptBytes} + ${payloadBytes}`
 
 const keep = 'INSERT INTO payloads (payload) VALUES (?) RETURNING id'
 const forget = 'DELETE FROM payloads WHERE id = ?'
-/** A late outcome of a job that was taken back is one of its former payload: it counts no more. */
+/** After the payload has changed, a late outcome of the job's earlier run no longer counts. */
 const change = `
   UPDATE jobs SET payload = ?, apart = ?, token = iif(state = ${PENDING}, NULL, token) WHERE seq = ?`
 const setOptions = 'UPDATE jobs SET options = ? WHERE seq = ?'
 const findAll = `SELECT seq, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 
-/** Stores a payload apart if it is large. @returns the columns for the row of its job */
+/** Stores a large payload in a row of its own. @returns the columns for the row of its job */
 export function keepPayload(database: Database, payload: string): { payload: string; apart: number | null } {
   if (Buffer.byteLength(payload) <= MAX_INLINE) return { payload, apart: null }
   return { payload: '', apart: database.get<{ id: number }>(keep, payload)!.id }
 }
 
-/** Removes a payload that no job has any more. (The payload of a removed job is removed with it.) */
+/** Removes a payload that no job uses any more. (The payload of a removed job is removed with it.) */
 export function forgetPayload(database: Database, apart: number | null): void {
   if (apart !== null) database.run(forget, apart)
 }

@@ -1,7 +1,7 @@
 /**
  * How many bytes of jobs an answer (a claim or a page) may still carry, or how many bytes a transaction may
- * still remove. The first job fits whatever its size. A job that does not fit ends the answer, because the
- * jobs after it must not pass it.
+ * still remove. The first job fits whatever its size. A job that does not fit ends the answer, because later
+ * jobs must not pass it.
  */
 import { MAX_BYTES } from '../contract/store.ts'
 

@@ -1,6 +1,4 @@
-/**
- * A row of the table `jobs`, and its conversion to the records that leave the store.
- */
+/** A row of the table `jobs`, and how it is converted to the records that leave the store. */
 import { defined } from '@s18i/lark/internal'
 import type { EndedJob } from '../../model/effect.ts'
 import type { ClaimedJob, Counters, JobError, JobOptions, JobRecord, State } from '../../model/record.ts'
@@ -55,7 +53,7 @@ export interface ShownRow extends JobRow {
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
   finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart, keep, journal`
 
-// New state: its name.
+// New state: add its name.
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
   [COMPLETED]: 'completed',
@@ -98,7 +96,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
   }
 }
 
-/** An ended job as its flow needs it. */
+/** An ended job with the fields that its flow needs. */
 export function toEnded(row: ShownRow, partition: string, now: number): EndedJob {
   const { payload: _, ...ended } = toRecord(row, partition, now)
   return ended
@@ -129,8 +127,8 @@ export function toClaimed(row: ClaimedRow, token: string): ClaimedJob {
 }
 
 /**
- * The damage of a row, if any. SQLite columns may hold values of any type, so a damaged file may have a wrong
- * one.
+ * The damage of a row, if there is any. SQLite columns may hold values of any type, so a damaged file may
+ * have a wrong one.
  */
 function flawOf(row: ClaimedRow): Pick<ClaimedJob, 'key' | 'payload' | 'unreadable'> | undefined {
   const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
@@ -153,7 +151,7 @@ export function errorsOf(row: Pick<JobRow, 'errors'>): JobError[] {
   return row.errors === null ? [] : readList(row.errors, damagedErrors)
 }
 
-/** Whether a job must run alone. The options of most jobs are not read for that. */
+/** Whether a job must run alone. For most jobs, the options need not be read for that. */
 export function isSuspectRow({ crashes, options }: Pick<JobRow, 'crashes' | 'options'>): boolean {
   return crashes > 0 && isSuspect({ crashes, options: optionsOf({ options }) })
 }

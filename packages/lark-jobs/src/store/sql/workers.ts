@@ -1,8 +1,8 @@
 /**
- * The live workers, how the runs of all workers went, and the keys that any worker ever knew.
+ * The live workers, the results of the runs of all workers, and the keys that any worker ever knew.
  *
- * A worker that has ended keeps its row while it says how its runs went (`contract/runs.ts`). The row without
- * an id has the sum of the runs of all workers that have no row any more.
+ * The row of an ended worker is kept for the numbers of its runs (`contract/runs.ts`). The row without an id
+ * has the sum of the runs of all workers that no longer have a row.
  */
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
 import {
@@ -29,8 +29,8 @@ import { keepRuns, mustKeepRuns } from './history/run-history.ts'
 import { list } from './row.ts'
 
 /**
- * `kept`: what it keeps of ended jobs (`store/contract/rules/retention.ts`); `taken`: what was taken back
- * from it.
+ * `kept`: how many ended jobs it keeps (`store/contract/rules/retention.ts`); `taken`: the jobs that were
+ * taken back from it.
  */
 type StoredWorker = AnnouncedWorker & { kept?: string; taken?: unknown }
 
@@ -43,7 +43,7 @@ const give = `
 const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
 const hasRuns = `instr(record, '"runs":') > 0`
 const end = 'UPDATE workers SET until = min(until, ?) WHERE id = ?'
-/** Whether it has died within the time for which this is kept, and has not said that it stops. */
+/** Whether the worker has died within the time for which this is kept, without saying that it stops. */
 const isLost = `(
   until > ?1 - ${LOST_KEPT} AND until <= ?1
   AND instr(record, '"state":"stopping"') = 0 AND instr(record, '"state":"restarting"') = 0)`
@@ -82,7 +82,7 @@ export function announce(
   return orderIn(kept?.ordered)
 }
 
-/** @returns the ids of those that live */
+/** @returns the ids of those that are alive */
 export function orderWorkers(database: Database, workers: readonly string[], order: WorkerOrder): string[] {
   const rows = database.all<{ id: string }>(give, list(workers), orderText(order), database.now())
   return rows.map(({ id }) => id)
@@ -114,7 +114,8 @@ export function lostWorkers(database: Database): LostWorker[] {
 }
 
 /**
- * Notes with a worker what was taken back from it. If it lives after all, its next announcement drops this.
+ * Notes with a worker which jobs were taken back from it. If the worker is alive after all, its next
+ * announcement removes this.
  */
 export function noteTakeover(database: Database, id: string, takeover: Takeover): void {
   const record = parsed(database.get<{ record: string }>(recordOf, id)?.record ?? '')
@@ -134,7 +135,7 @@ export function workerRuns(database: Database): FleetRuns {
 }
 
 /**
- * Adds the runs of workers that ended long ago to the sum, within a transaction that may write.
+ * Adds the runs of workers that ended long ago to the sum, in a transaction that may write.
  *
  * @returns the runs as they were before
  */

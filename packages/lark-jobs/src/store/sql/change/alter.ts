@@ -1,6 +1,4 @@
-/**
- * Changes by hand: a table of the effect of each change on a job in each state.
- */
+/** Changes by hand: a table with the effect of each change on a job in each state. */
 import { changedTags } from '../../contract/rules/options.ts'
 import { askedFor, cancelledFor } from '../../contract/rules/reason.ts'
 import { isMarked, readOptions } from '../../contract/rules/unreadable.ts'
@@ -45,14 +43,14 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
   return verdicts
 }
 
-/** Whether a job is not as its caller has read it. @param i its place in the call */
+/** Whether a job has changed since its caller read it. @param i its index in the call */
 function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): boolean {
   if (change.kind !== 'remove' || change.as === undefined) return false
   const options = optionsOf(row) ?? {}
   return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
 }
 
-/** @param mayOpen whether a job may go to the line of a priority: the same for all jobs of a call */
+/** @param mayOpen whether a job may go to the line of a priority: one answer for all jobs of a call */
 function apply(
   partition: Partition,
   row: JobRow,
@@ -80,7 +78,7 @@ function apply(
         effects: null,
         reason: null,
       })
-      // Later than before, also within a millisecond: it tells the starts of a member apart.
+      // Later than before, even within one millisecond: this distinguishes the starts of a member.
       database.run(queueAnew, Math.max(now, row.queuedAt + 1), row.seq)
       toEnd(partition, row)
       tell(partition, 'queued', [row.id])
@@ -89,7 +87,7 @@ function apply(
       const why = cancelledFor(change.reason, change.because)
       const { runs, failures, crashes, releases } = row
       const undo = row.state < COMPLETED ? undoOf(partition, row) : null
-      // It is being undone already, and ends then.
+      // It is already being undone, and ends after that.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)
@@ -110,7 +108,7 @@ function apply(
     }
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
-      // The end of a job that has not ended is told there.
+      // `remove` writes the event for jobs that have not ended.
       if (row.state !== PENDING) tell(partition, 'removed', [row.id])
       revokePut(partition, row)
       remove(partition, [row])

@@ -1,8 +1,8 @@
 /**
- * Moves (`contract/moves.ts`). A job on its way is a hidden row whose payload is the text of all that it had,
- * and whose `reason` is the partition to which it goes. Its effect of the kind `move` is due when the lease
- * of its carrier is over. Once it has arrived, the row has no payload, and its effect is over at the end of
- * `MOVED_MEMORY`.
+ * Moves (`contract/moves.ts`). A job on its way is a hidden row: its payload is the text of the complete job,
+ * and its `reason` is the partition to which it goes. Its effect of the kind `move` is due when the lease of
+ * the caller that moves it ends. Once it has arrived, the row has no payload, and its effect is over at the
+ * end of `MOVED_MEMORY`.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobOptions, Keep } from '../../../model/record.ts'
@@ -61,7 +61,7 @@ const insert = `
 type ReadRow = { payload: string; log: string | null; progress: string | null }
 type GoneRow = Pick<JobRow, 'seq' | 'id' | 'reason' | 'options'> & { payload: string }
 
-/** All of a job, as its text has it. `first`: it goes before all others of its lane. */
+/** A complete job, as in its text. `first`: it goes before all others of its lane. */
 type Carried = Pick<
   JobRow,
   | ('priority' | 'queuedAt' | 'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'direct' | 'lane')
@@ -202,7 +202,8 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   const holds = lock !== null && holderOfLock(partition, lock)?.seq === row.seq ? row.holds : null
   return {
     ...{ priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane },
-    // The limits of its group, which another job may have brought, are those of the group elsewhere too.
+    // The limits of its group, which another job may have brought, apply to the group in the new partition,
+    // too.
     ...{ laneLimits: rulesTextOf(partition, lane), lock, hooked, untilStart, holds, key },
     ...{ options: JSON.stringify(options), errors, keep: keptFor(keep), ...all },
     ...(goesFirst(partition, row) && { first: true as const }),
@@ -211,13 +212,13 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   }
 }
 
-/** How long the job is kept, at least for a while: then a late `put` finds it. */
+/** How long the job is kept: at least for a while, so that a late `put` finds it. */
 function keptFor(text: string | null): string {
   const keep = text === null ? {} : (JSON.parse(text) as Keep)
   return JSON.stringify({ ...keep, least: Math.max(keep.least ?? 0, MOVED_LEAST) })
 }
 
-/** @returns whether it has arrived */
+/** @returns whether the job has arrived */
 function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
   const { database } = partition
   if (isRevoked(partition, id, movedAt)) return true

@@ -1,7 +1,7 @@
 /**
- * Which moves of a job change nothing any more (`contract/moves.ts`, Void). Each is a hidden row, as the
- * trace of a move is, but under a digest: nothing of a job that was purged may be kept, and an id may say
- * whose it is.
+ * Which moves of a job no longer have an effect (`contract/moves.ts`, Void). Each is a hidden row, like the
+ * trace of a move, but under a digest instead of the id: nothing of a purged job may be kept, and an id may
+ * contain personal data.
  */
 import { createHash } from 'node:crypto'
 import { MOVED_LEAST } from '../../contract/store.ts'
@@ -9,7 +9,7 @@ import type { Partition } from '../partition.ts'
 import { type JobRow, optionsOf } from '../row.ts'
 import { GONE } from '../states.ts'
 
-/** An id that no job has, because ids of the application have no colon. */
+/** The beginning of an id that no job can have, because ids of the application contain no colon. */
 export const VOID = 'void:'
 
 const find = 'SELECT seq, options FROM jobs WHERE partition = ? AND id = ?'
@@ -21,7 +21,7 @@ const insert = `
 const keep = `
   INSERT INTO effects (seq, kind, partition, over) SELECT seq, 'move', partition, ? FROM jobs WHERE partition = ? AND id = ?`
 
-/** What was handed out of a job by this move, or an earlier one, changes nothing from now on. */
+/** From now on, a `put` of the job by this move or an earlier one changes nothing. */
 export function revoke(partition: Partition, id: string, movedAt: number): void {
   const { database, now } = partition
   const over = Math.max(now, movedAt) + MOVED_LEAST
@@ -36,7 +36,7 @@ export function revoke(partition: Partition, id: string, movedAt: number): void 
   database.run(keep, over, partition.id, mark)
 }
 
-/** Revokes what was handed out of a job that is removed or replaced, if a `put` of it may still come. */
+/** Revokes the last move of a job that is removed or replaced, if a `put` of it may still come. */
 export function revokePut(partition: Partition, row: Pick<JobRow, 'id' | 'state' | 'options'>): void {
   const movedAt = row.state === GONE ? 0 : movedAtOf(row)
   if (movedAt > 0 && movedAt + MOVED_LEAST > partition.now) revoke(partition, row.id, movedAt)
@@ -47,7 +47,7 @@ export function isRevoked(partition: Partition, id: string, movedAt: number): bo
   return movedAtOf(mark) >= movedAt
 }
 
-/** When a job was moved last; 0 if it was not. */
+/** When a job was last moved; 0 if it was not. */
 export function movedAtOf(row: Pick<JobRow, 'options'> | undefined): number {
   return row?.options?.includes('"movedAt"') ? (optionsOf(row)?.movedAt ?? 0) : 0
 }

@@ -1,5 +1,5 @@
 /**
- * Takes a retry or another due time back, in place: a job that has not begun since becomes what it was.
+ * Undoes a retry or a change of a due time in place: a job that has not begun since gets its former state.
  */
 import { defined } from '@s18i/lark/internal'
 import type { EndedState, JobRecord } from '../../../model/record.ts'
@@ -13,7 +13,7 @@ import { columns, endedStates, type JobRow, optionsOf } from '../row.ts'
 import { GONE, PENDING } from '../states.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING}`
-/** Whether the partition still has the job: it may have been moved. */
+/** Whether the partition still has the job, or whether it was moved. */
 const findAny = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state <> ${GONE}`
 const date = 'UPDATE jobs SET queuedAt = ?, finishedAt = ?, progress = ? WHERE seq = ?'
 
@@ -36,7 +36,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     end(partition, row, {
       state: job.state as EndedState,
       ...{ failures, crashes },
-      // The retry has withdrawn what its class had not been told.
+      // The retry has withdrawn an effect that the class had not been told.
       isUntold: job.state === 'cancelled' || crashes > 0,
       ...defined({ result }),
       ...(reason !== undefined && { reason: cancelledFor(reason, because) }),

@@ -57,8 +57,9 @@ export function exchange(
 }
 
 /**
- * Adds when a schedule or a flow is due, for a caller that has time for it; and for one that made a flow due.
- * Then no other is rung, if it takes jobs: otherwise it may be about to stop.
+ * Adds the time at which a schedule or a flow is due, for a caller that has time for it or has made a flow
+ * due. If such a caller takes jobs, no other caller is rung. Otherwise it may be about to stop, so another is
+ * rung.
  */
 function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
   const { nextTick } = partition
@@ -68,10 +69,10 @@ function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): E
   return exchanged
 }
 
-/** @param after milliseconds after which more jobs may begin; undefined: when a job ends */
+/** @param after milliseconds after which more jobs may begin; undefined: after the end of a job */
 function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)
-  // No caller is rung during a pause, so all learn when it ends.
+  // No caller is rung during a pause, so every caller learns when the pause ends.
   if (nextDue !== undefined && partition.paused) return { nextDue }
   return nextDue === undefined || after === undefined ? {} : { nextDue: Math.max(nextDue, after) }
 }

@@ -4,11 +4,11 @@
  * permits.
  *
  *   turn     `turn` is set: a job may begin. The lane with the lowest turn is next
- *   asleep   `wakeAt` is set: a job may begin then, when it is due, when the rate allows it, or when the
+ *   asleep   `wakeAt` is set: a job may begin at that time, when it is due, the rate allows it, or the
  *            pause is over
  *   full     neither is set: a job may begin when one of the lane's jobs has ended
  *
- * Which lane is next, and how many jobs each gives, is decided in `order.ts`.
+ * `order.ts` decides which lane is next, and how many jobs each gives.
  *
  * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a
  * strict group. An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the
@@ -41,7 +41,7 @@ type First = NonNullable<LaneStand['first']>
 /** The settings of a group. */
 export type Rules = Pick<Group, 'limits' | 'strict'>
 
-/** Stands for no end. */
+/** Means that there is no end. */
 export const NEVER = Number.MAX_SAFE_INTEGER
 
 const columns = 'name, limits, busy, turn, wakeAt, first'
@@ -75,7 +75,7 @@ export function findLane({ database, id }: Partition, name: string): LaneRow | u
 /**
  * Creates a lane if it does not exist, and stores the newest rules of its group.
  *
- * @param limits JSON of `Rules`; undefined: as they are
+ * @param limits JSON of `Rules`; undefined: unchanged
  */
 export function openLane(partition: Partition, name: string, limits: string | null | undefined): void {
   touch(partition, name)
@@ -97,7 +97,7 @@ function touch(partition: Partition, name: string): void {
 /**
  * Call before a job of a lane changes its state, or is removed.
  *
- * @param state the new state; undefined: it is removed
+ * @param state the new state; undefined if the job is removed
  */
 export function laneMoves(
   partition: Partition,
@@ -115,7 +115,7 @@ export function laneMoves(
     partition.database.run(setFirst, id, partition.id, lane)
 }
 
-/** The rules of the group of a lane, as text; null if it has none, or is not there. */
+/** The rules of the group of a lane, as text; null if it has none, or if the lane does not exist. */
 export function rulesTextOf(partition: Partition, lane: string): string | null {
   return lane === '' ? null : (findLane(partition, lane)?.limits ?? null)
 }
@@ -125,10 +125,7 @@ export function goesFirst(partition: Partition, { id, lane }: Pick<JobRow, 'id' 
   return lane !== '' && findLane(partition, lane)?.first === id
 }
 
-/**
- * A job that comes from elsewhere goes before all others, as it did there, if the order of its group is
- * strict.
- */
+/** In a strict group, a job that went before all others in its former partition does so here, too. */
 export function putFirst(partition: Partition, lane: string, id: string): void {
   if (rulesOf(rulesTextOf(partition, lane)).strict) partition.database.run(setFirst, id, partition.id, lane)
 }

@@ -3,8 +3,8 @@
  *
  * The row lists the jobs in the order in which they were handed out, and has the number of those that are
  * still held. It is removed when no job is held. A job belongs to the lease as long as it is active and has
- * the token of the lease. With one lease for each claim, and not one for each job, one statement renews it,
- * and no index over the active jobs is needed.
+ * the token of the lease. Because a lease belongs to a claim and not to a single job, one statement renews
+ * it, and no index over the active jobs is needed.
  */
 import { parsed } from '../../contract/rules/unreadable.ts'
 import type { Partition } from '../partition.ts'
@@ -19,7 +19,7 @@ export interface Lease {
   held: number
   /** JSON. */
   seqs: string
-  /** 1 if it was extended after a silence, and not renewed since. */
+  /** 1 if it was extended after a silence and has not been renewed since. */
   isExtended: number
 }
 
@@ -66,8 +66,8 @@ export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token 
 
 /** The leases of a caller. The caller of this function may remove leases while it iterates. */
 export function* leasesOf({ database, id }: Partition, caller: string): Generator<Lease> {
-  // In the order of characters, the slash is next after the dot: all tokens between begin with the caller and
-  // a dot.
+  // In the order of characters, the slash comes directly after the dot: all tokens between the two begin with
+  // the caller and a dot.
   for (let token = `${caller}.`; ; ) {
     const lease = database.get<Lease>(nextByToken, id, token, `${caller}/`)
     if (lease === undefined) return
@@ -89,7 +89,7 @@ export function heldRows<T extends { seq: number }>(
   after?: number,
 ): T[] {
   const all = parsed(seqs)
-  // The list is damaged: the jobs are searched in the whole partition.
+  // The list is damaged, so the jobs are searched in the whole partition.
   if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
   const places = new Map(all.map((seq, index) => [seq, index]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
@@ -111,7 +111,7 @@ export function letGoOf({ database, id }: Partition, token: string, count: numbe
   if (database.run(end, id, token, count) === 0) database.run(letGo, count, id, token)
 }
 
-/** The token of the lease that ends last: its holder is most likely alive. */
+/** The token of the lease that ends last, because its holder is most likely alive. */
 export function latestToken({ database, id }: Partition): string | undefined {
   return database.get<Pick<Lease, 'token'>>(latest, id)?.token
 }

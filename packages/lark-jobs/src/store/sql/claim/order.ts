@@ -1,9 +1,9 @@
 /**
- * Which jobs are next. Within a line: the higher priority first, then by place. Between the lanes of groups,
- * and the jobs without a lane: in turns.
+ * Which jobs are next. Within a line, the higher priority goes first, then the earlier place. The lanes of
+ * groups, and the jobs without a lane as one more lane, take turns.
  *
- * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than
- * their share of the bytes. A lane that gave jobs is last afterwards.
+ * In a claim, all lanes whose turn it is give the same number of jobs, one job of each lane after the other,
+ * and no more than their share of the bytes. A lane that gave jobs is last afterwards.
  */
 import { laneName, readLane } from '../../contract/rules/lane.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
@@ -67,7 +67,7 @@ function nextAged(partition: Partition, lane: string, most: number, aging: numbe
     database.all<Found>(next, id, lane, priority, now, most),
   )
   const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
-  // The jobs of one priority are already in their order, and stay in it.
+  // The jobs of one priority are already in order, and the sort keeps this order.
   return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
 }
 
@@ -111,7 +111,7 @@ export function nextInTurn(
   return jobs
 }
 
-/** The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane. */
+/** The lanes whose turn it is, the next one first, at most `most`; '' means the jobs without a lane. */
 function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string, number>): string[] {
   const { database, id, now, ownTurn } = partition
   const turns: Turn[] = []
@@ -125,8 +125,8 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
 }
 
 /**
- * For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a
- * group, and all due jobs of the lane without a group.
+ * For each limiter, for how many jobs at least permits are missing: one job for each lane with a group, and
+ * all due jobs of the lane without a group.
  */
 export function limited({ database, id, now }: Partition): Record<string, number> {
   const found: Record<string, number> = {}
@@ -172,8 +172,8 @@ function takeTurn(
 }
 
 /**
- * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if none is known, or if it is
- * paused.
+ * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if there is no job, or if the
+ * partition is paused.
  */
 export function nextJob(partition: Partition): number | undefined {
   const { database, id, now, paused } = partition

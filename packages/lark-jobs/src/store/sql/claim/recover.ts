@@ -1,7 +1,7 @@
 /**
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
- * After a silence of the store (`store/contract/rules/silence.ts`), it extends the leases first. What becomes
- * of each job stands in `store/contract/rules/consequence.ts`.
+ * After a silence of the store (`store/contract/rules/silence.ts`), it extends the leases first. The
+ * consequence for each job is in `store/contract/rules/consequence.ts`.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -78,7 +78,7 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
   if (left !== undefined) recovery.nextLeaseEnd = left
 }
 
-/** Notes with the workers what was taken back from them. @param taken ids of jobs, by worker */
+/** Notes for workers which jobs were taken back from them. @param taken ids of jobs, by worker */
 function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]>, by?: string): void {
   if (by === undefined) return
   for (const [holder, ids] of taken) {
@@ -89,8 +89,8 @@ function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]
 }
 
 /**
- * Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are
- * known.
+ * Until when leases last that have not been renewed since a silence. 0: there was no silence, or the worker
+ * is known to be dead.
  */
 function graceFor(partition: Partition, { leaseMs, holder, unread }: RecoverOptions): number {
   if (leaseMs === undefined || holder !== undefined || unread !== undefined) return 0

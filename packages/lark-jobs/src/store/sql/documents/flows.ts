@@ -1,23 +1,23 @@
 /**
- * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when it is due, or until
- * when it is handed out (then `lent` has the same time); NULL if it is not due at all.
+ * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when the flow is due; while
+ * it is handed out, the end of that lease (`lent` is then the same); NULL if it is not due at all.
  *
- *   `reached`     1 if its members have reached a mark since it was handed out: as many have ended, or
+ *   `reached`     1 if something happened to its members since it was handed out: as many have ended, or
  *                 failed, as the flow waits for, or one that had failed has completed. Then a write makes it
- *                 due again. When it is handed out it gets a new number, so that nobody writes to it who has
+ *                 due again. When it is handed out, it gets a new number, so that nobody can write who has
  *                 read it before
  *   definitions   the definitions, which may be large. They are not in the rows of `flows`, because a change
  *                 of a row writes the whole row
  *   members       which members have ended (`members.ts`)
- *   ends          how nodes ended, and since when members run that were started again (`ends.ts`)
+ *   ends          how nodes ended, and the starts of members that were started again (`ends.ts`)
  *
  * `rev` is at least the time of its write: see `schedules.ts`.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): to count a
- * member takes 1.5 µs of CPU with 50 a call, and 0.2 with 1,000. To keep the ends of 20 nodes, hand out their
- * flow and write its state takes 1.1 ms, and 4.9 if its definition has 2 MB. To find no missing member among
- * a million takes 20 ms, and to remove such a flow with 10,000 nodes 10. What a member costs from its
- * dispatch on: see `effect.ts`.
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): counting a
+ * member takes 1.5 µs of CPU with 50 a call, and 0.2 with 1,000. Keeping the ends of 20 nodes, handing out
+ * their flow and writing its state takes 1.1 ms, and 4.9 ms if its definition has 2 MB. Finding that none of
+ * a million members is missing takes 20 ms, and removing a flow with 10,000 nodes 10 ms. For the whole cost
+ * of a member, see `effect.ts`.
  */
 import {
   type Applied,
@@ -185,7 +185,7 @@ export class SqliteFlows implements Flows {
   }
 }
 
-/** The flows that are due, those that are due for longest first. */
+/** The flows that are due, the one that has been due for longest first. */
 export function dueFlows({ database, id, now }: Partition): FlowHead[] {
   return database.all<FlowHead>(findDue, id, now)
 }
@@ -211,7 +211,7 @@ function toFlow(database: Database, row: WholeFlow): StoredFlow {
   return { ...toListed(row), news: newsOf(database, row.number) }
 }
 
-/** The texts of a damaged row may be anything. Who reads them says that they are damaged. */
+/** The texts of a damaged row may be anything. Their reader reports the damage. */
 function toListed({
   id,
   rev,
@@ -250,7 +250,7 @@ function removeFlow(database: Database, row: FlowRow | undefined): 0 {
   return 0
 }
 
-/** @returns its new number */
+/** @returns the new number of the flow */
 function store(
   { database, id: own, now }: Partition,
   { id, definition, state, next, heard = 0, crowd = {} }: Exclude<FlowWrite, { remove: true }>,

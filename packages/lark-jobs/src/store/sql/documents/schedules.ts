@@ -1,13 +1,13 @@
 /**
- * Schedules in SQLite (`contract/schedules.ts`): one row of `schedules` for each. `dueAt` is when it is due,
- * or until when it is handed out; NULL if it is not due at all.
+ * Schedules in SQLite (`contract/schedules.ts`): one row of `schedules` for each. `dueAt` is when the
+ * schedule is due; while it is handed out, the end of that lease; NULL if it is not due at all.
  *
- * `rev` is at least the time of its write. So the number is a new one also for a schedule that was removed
- * and made again, and in a file that was put back to an earlier state.
+ * `rev` is at least the time of its write. So the number is new even for a schedule that was removed and made
+ * again, and in a file that was restored from a backup.
  *
  * Measured on 2026-11-26 (2 cores, 24 GiB, shared and very busy, Node 20.20, `libsql`, 10,000 schedules with
- * 20 runs each, 100 a call; µs of CPU for a tick in a file): 17 to hand it out, and 19 to write it, of which
- * 6 for its job. To claim and complete its job 27; a plain job 12.
+ * 20 runs each, 100 a call; µs of CPU for a tick in a file): 17 for handing it out, and 19 for writing it, of
+ * which 6 are for its job. Claiming and completing its job takes 27; a plain job takes 12.
  */
 import type { NewJob } from '../../../model/record.ts'
 import {
@@ -68,7 +68,7 @@ export class SqliteSchedules implements Schedules {
 
   async due(name: string, limit: number, leaseMs: number): Promise<DueSchedules> {
     const nothing: DueSchedules = { at: this.#on.database().now(), due: [], flows: [] }
-    // One of the workers that ask at the same time gets the schedules, and the others write nothing.
+    // If several workers ask at the same time, one gets the schedules, and the others write nothing.
     const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, limit))
     if (seen.nextTick !== 0) return seen
     return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), leaseMs))
@@ -151,7 +151,7 @@ function dueOf(
   return { at: partition.now, due, flows, ...next }
 }
 
-/** The texts of a damaged row may be anything. Who reads them says that they are damaged. */
+/** The texts of a damaged row may be anything. Their reader reports the damage. */
 function toSchedule({ id, rev, definition, state, runs }: ScheduleRow): StoredSchedule {
   return { id, rev, definition: String(definition), state: String(state), runs: readRuns(runs) }
 }
@@ -170,7 +170,7 @@ function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefin
   return { isWritten: true, rev: number, jobs: answers }
 }
 
-/** The jobs with the delays that are left, if these count from an earlier time. */
+/** The jobs with their remaining delays, if the delays count from an earlier time. */
 function delayedFrom(
   jobs: readonly NewJob[],
   delays: ScheduleWrite['delays'],
@@ -181,7 +181,8 @@ function delayedFrom(
 }
 
 /**
- * @returns its new number, 0 if it was removed; undefined if it has another number than the writer has read
+ * @returns the new number of the schedule, 0 if it was removed; undefined if its number is not the one that
+ *   the writer has read
  */
 function store({ database, id: own, now }: Partition, each: ScheduleWrite): number | undefined {
   const { id, rev } = each
@@ -198,7 +199,9 @@ function store({ database, id: own, now }: Partition, each: ScheduleWrite): numb
     : database.get<Numbered>(change, now, ...values, own, id, rev)?.rev
 }
 
-/** Whether a change takes more room on the disk: the others must succeed even when it is almost full. */
+/**
+ * Whether a change takes more room on the disk. Other changes must succeed even when the disk is almost full.
+ */
 function isMore(each: ScheduleWrite): boolean {
   return (each.jobs !== undefined && each.jobs.length > 0) || ('definition' in each && each.rev === 0)
 }

@@ -4,7 +4,7 @@
  */
 import type { Partition } from '../partition.ts'
 
-/** A damaged instant is none: texts are greater than all numbers. */
+/** A damaged instant is ignored: in SQLite, texts are greater than all numbers. */
 const isDueAt = `partition = ?1 AND dueAt <= ${Number.MAX_SAFE_INTEGER} AND dueAt IS NOT NULL`
 const first = `
   SELECT min(dueAt) AS dueAt FROM (

@@ -1,27 +1,27 @@
 /**
  * The effects of ended jobs (`model/effect.ts`): one row of `effects` for each, from the end of its job until
- * it is acknowledged, and of a member until nobody can ask for it again.
+ * the effect is acknowledged; for a member, until nobody can ask for it again.
  *
  *   due         `at` has come: the next call that asks for effects is handed it
  *   handed out  `at` is the end of the caller's lease
  *   remembered  `at` is NULL: it was acknowledged. It is removed at `over`
  *
- * Workers deliver what is handed out (`worker/maintenance/deliverer.ts`). A member whose home is its own
- * partition has no effect: it is counted in the same step (`tally.ts`).
+ * Workers deliver the effects that are handed out (`worker/maintenance/deliverer.ts`). A member whose home is
+ * its own partition has no effect: it is counted in the same step (`tally.ts`).
  *
  * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A
- * member of another home needs none, because its own row is kept for longer.
+ * member whose home is another partition needs no such row, because its own row is kept for longer.
  *
  * `effects` of a job is the number of its rows here, or NULL. A job with effects that is removed becomes
- * hidden: its state is raised by `HIDDEN`, so that no index and no counter has it among the jobs of its
- * state. With its last effect its row goes; its payload goes with its hook, because a flow does not need it.
+ * hidden: its state is raised by `HIDDEN`, so that it is in no index and no counter of its state. Its row is
+ * removed with its last effect, and its payload with its hook, because a flow does not need the payload.
  * `nextEffect` of a partition is the earliest `at`, so that calls need not look for effects.
  *
  * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, 50 jobs a call; µs of CPU
  * for a job that is queued, claimed and completed, lowest of 6 runs in turns): a plain job 23 in memory and
  * 27 in a file; a member of a batch that ends at home 27 and 27, and a node 32 and 31; a member of another
- * home, with `apply` and the acknowledgement, 48 and 48. (A plain job took 20.5 before there were effects,
- * and 20.9 since.)
+ * home, with `apply` and the acknowledgement, 48 and 48. (A plain job took 20.5 before effects were added,
+ * and 20.9 afterwards.)
  */
 import { type Effect, type EffectKind, type EffectName, memberOf } from '../../../model/effect.ts'
 import {
@@ -68,7 +68,7 @@ const forget = `
   ) RETURNING seq`
 const removeHidden = `
   DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects = 1 AND state >= ${HIDDEN}`
-/** SQL: hidden jobs whose class has been told of their end, or need not. No flow needs their payloads. */
+/** SQL: hidden jobs whose class has been told of their end, or need not be. No flow needs their payloads. */
 const bare = `
   seq IN (SELECT value FROM json_each(?)) AND state >= ${HIDDEN}
   AND NOT EXISTS (SELECT 1 FROM effects WHERE effects.seq = jobs.seq AND kind = 'hook')`
@@ -97,7 +97,7 @@ const first = `
 export const olderEffects = (now: string) =>
   `EXISTS (SELECT 1 FROM effects WHERE partition = partitions.id AND over <= ${now})`
 
-/** Writes the effects of a job that ends now. @returns how many, as the job's row has it */
+/** Writes the effects of a job that ends now. @returns their number, as stored in the job's row */
 export function writeEffects(
   partition: Partition,
   { seq, id, hooked }: Pick<JobRow, 'seq' | 'id' | 'hooked'>,
@@ -113,7 +113,7 @@ export function writeEffects(
   return kinds.length
 }
 
-/** Writes the effects of members that end now. Their rows must say that they have one. */
+/** Writes the effects of members that end now. Their rows must already say that they have one effect. */
 export function writeMembers(partition: Partition, seqs: readonly number[]): void {
   if (seqs.length === 0) return
   partition.database.run(insertMembers, partition.id, partition.now, list(seqs))
@@ -138,12 +138,12 @@ export function owesHook(
   return effects !== null && database.get(owed, seq) !== undefined
 }
 
-/** Whether a job that is `GONE` has not arrived in its partition yet (`moves.ts`). */
+/** Whether a job in the state `GONE` has not arrived in its new partition yet (`moves.ts`). */
 export function isOnItsWay({ database }: Partition, { seq }: Pick<JobRow, 'seq'>): boolean {
   return database.get(moving, seq) !== undefined
 }
 
-/** Acknowledges effects, and hands out others: what a call says of them. */
+/** Acknowledges effects, and hands out others, as a call asks. */
 export function exchangeEffects(partition: Partition, wanted: EffectsWanted | undefined): Effect[] {
   if (wanted === undefined) return []
   if (wanted.done !== undefined && wanted.done.length > 0) acknowledge(partition, wanted.done)
@@ -171,13 +171,11 @@ export function rememberEnds(partition: Partition, ids: readonly string[]): void
   const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
-  // As many come as go: see `acknowledge`.
+  // The number added and the number removed are kept equal: see `acknowledge`.
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/**
- * Keeps the ends of jobs of which nothing is kept, for a moment: as the contract says (`contract/watch.ts`).
- */
+/** Remembers the ends of jobs that are not kept, for a moment, as the contract says (`contract/watch.ts`). */
 export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow, 'seq' | 'id'>[]): void {
   const { database, id, name, now } = partition
   const others = jobs.filter((job) => (memberOf(job.id)?.home ?? name) === name)
@@ -188,7 +186,7 @@ export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow,
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/** Removes the payloads of those of the jobs that are hidden, and that no hook needs. */
+/** Removes the payloads of those jobs that are hidden and have no hook left. */
 export function dropPayloads({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   if (jobs.length === 0) return
   const seqs = list(jobs.map(({ seq }) => seq))
@@ -208,7 +206,7 @@ function acknowledge(partition: Partition, names: readonly EffectName[]): void {
   release(partition, told)
   dropPayloads(partition, told)
   database.run(remember, now + RESEND_MEMORY, seqsOf('member'))
-  // As many come as go, so these do not pile up where `prune` cannot keep pace.
+  // As many rows are removed as are added, so they do not pile up where `prune` cannot keep pace.
   forgetEffects(partition, MAX_ITEMS)
   refresh(partition)
 }
@@ -240,7 +238,7 @@ function handOut(partition: Partition, ms: number | undefined): Effect[] {
   ]
 }
 
-/** Counts an effect out of each job, and removes the hidden jobs that have no other. */
+/** Counts down the effects of each job, and removes hidden jobs that have no effect left. */
 function release({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   if (jobs.length === 0) return
   const seqs = list(jobs.map(({ seq }) => seq))

@@ -1,9 +1,9 @@
 /**
  * How the nodes of flows ended, and the first members that did not complete: one row of `ends` for each.
- * `isNews` is 1 until somebody has been told of it. `seq` has the order of arrival. A node that had ended
- * otherwise than completed, and has completed since, has two rows, of which the later holds: somebody may
- * have read the first, and be about to say that it was heard. A member that was started again has a row with
- * the state `again`, of which `at` is the `queuedAt` of its job.
+ * `isNews` is 1 until a writer has read it. `seq` is the order of arrival. A node that had ended without
+ * completing, and completed later, has two rows, and the later one counts: a writer may have read the first
+ * row, and be about to say so. A member that was started again has a row with the state `again`, in which
+ * `at` is the `queuedAt` of its job.
  */
 import { defined } from '@s18i/lark/internal'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../../contract/store.ts'
@@ -26,7 +26,7 @@ interface EndHead {
   bytes: number
 }
 
-/** Bytes that an end has besides its texts. */
+/** Bytes that an end takes besides its texts. */
 const BASE = 64
 
 const insert = `
@@ -46,7 +46,7 @@ const hear = `
   WHERE seq IN (SELECT seq FROM ends WHERE flow = ? AND isNews = 1 ORDER BY seq LIMIT ?)`
 const anyNews = 'SELECT 1 FROM ends WHERE flow = ? AND isNews = 1 LIMIT 1'
 const bytes = `${BASE} + ifnull(octet_length(reason), 0) + ifnull(octet_length(error), 0)`
-/** SQL: the bytes of the news that a row of `flows` is handed out with. */
+/** SQL: the bytes of the news that are handed out with a row of `flows`. */
 export const newsBytes = `
   (
     SELECT total(${bytes}) FROM (
@@ -60,10 +60,10 @@ const show = `
   SELECT place, state, reason, error, result, at FROM ends WHERE seq IN (SELECT value FROM json_each(?))`
 
 /**
- * Keeps the end of a node, which is news.
+ * Keeps the end of a node as news.
  *
- * @param keptOf what is kept of its result
- * @returns whether it counts
+ * @param keptOf gives the text that is kept of its result
+ * @returns whether the end counts
  */
 export function keepNews(
   database: Database,
@@ -93,12 +93,12 @@ function keep(
   database.run(insert, flow, index, state, reason ?? null, message, result, at, isNews)
 }
 
-/** Keeps since when a member runs that was started again. */
+/** Keeps when a member was started again. */
 export function keepStart(database: Database, flow: number, index: number, start: number): void {
   database.run(insert, flow, index, 'again', null, null, null, start, null)
 }
 
-/** Whether a member was started again after a start. */
+/** Whether a member was started again after a given start. */
 export function isStartedSince(database: Database, flow: number, index: number, start: number): boolean {
   const row = database.get<Pick<EndRow, 'state' | 'at'>>(find, flow, index)
   return row?.state === 'again' && start < row.at
@@ -112,7 +112,7 @@ export function forgetEnds(database: Database, flow: number): void {
   database.run(remove, flow)
 }
 
-/** Keeps neither errors nor results. @returns how many bytes of results are free */
+/** Removes errors and results of ends. @returns how many bytes of results are freed */
 export function purgeEnds(database: Database, flow: number, indices: readonly number[]): number {
   const places = list(indices)
   const bytes = () => database.get<{ bytes: number }>(resultBytes, flow, places)!.bytes
@@ -125,7 +125,7 @@ export function newsOf(database: Database, flow: number): KeptEnd[] {
   return database.all<EndRow>(findNews, flow).map(toEnd)
 }
 
-/** Somebody has heard the oldest news. @returns whether there is more */
+/** A writer has read the oldest news. @returns whether there are more */
 export function hearNews(database: Database, flow: number, count: number): boolean {
   if (count > 0) database.run(hear, flow, count)
   return database.get(anyNews, flow) !== undefined

@@ -1,10 +1,10 @@
 /**
- * Which members of a flow have ended, which of them otherwise than completed, and which of these were
- * cancelled: three bits for each.
+ * Which members of a flow have ended, which of those did not complete, and which of these were cancelled:
+ * three bits for each member.
  *
- * `members` has the bits of `PAGE` members in each row, as hexadecimal text, because a change writes the
- * whole row. A page that is not there has no bit, and `failed` and `cancelled` are NULL if the page has no
- * such member.
+ * A row of `members` has the bits of `PAGE` members, as hexadecimal text, because a change writes the whole
+ * row. A page that does not exist has no bit set, and `failed` and `cancelled` are NULL if no member of the
+ * page is in that state.
  */
 import { Buffer } from 'node:buffer'
 import type { EndedState } from '../../../model/record.ts'
@@ -23,7 +23,7 @@ interface PageRow {
   cancelled: string | null
 }
 
-/** Members of one row. */
+/** How many members have their bits in one row. */
 const PAGE = 1_024
 
 const find = 'SELECT bits, failed, cancelled FROM members WHERE flow = ? AND page = ?'
@@ -38,13 +38,13 @@ export class Members {
   readonly #flow: number
   readonly #pages = new Map<number, Bits>()
 
-  /** @param flow its number */
+  /** @param flow the number of its row */
   constructor(database: Database, flow: number) {
     this.#database = database
     this.#flow = flow
   }
 
-  /** How a member has counted; undefined if it is missing. */
+  /** How a member was counted; undefined if it is missing. */
   of(index: number): EndedState | undefined {
     const { ended, failed, cancelled } = this.#pageOf(index)
     const bit = index % PAGE
@@ -53,7 +53,7 @@ export class Members {
     return isSet(cancelled, bit) ? 'cancelled' : 'failed'
   }
 
-  /** @param as undefined: it is missing again */
+  /** @param as undefined: the member is missing again */
   set(index: number, as: EndedState | undefined): void {
     const page = this.#pageOf(index)
     page.isChanged = true

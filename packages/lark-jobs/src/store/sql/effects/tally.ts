@@ -1,6 +1,6 @@
 /**
- * Counts the ends of nodes and members at their flows, in one transaction: the ends that come with `apply`,
- * and the ends of jobs that end in the home of their flow (`end.ts`).
+ * Counts the ends of nodes and members at their flows, in one transaction: ends that come with `apply`, and
+ * ends of jobs in the home of their flow (`end.ts`).
  */
 import { NODES } from '../../../model/flow.ts'
 import {
@@ -15,7 +15,7 @@ import type { Partition } from '../partition.ts'
 import { forgetEnd, isStartedSince, keepFailure, keepNews, keepStart } from './ends.ts'
 import { Members } from './members.ts'
 
-/** What is counted, and when the flow is due: without its texts. */
+/** The counts of a flow, and when it is due, without its texts. */
 export interface FlowRow {
   number: number
   dueAt: number | null
@@ -33,7 +33,7 @@ export const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?
 const count = `
   UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ?, cancelled = cancelled + ?
   WHERE number = ?`
-/** `results` is stored behind the large state, so it is read only when a result is counted. */
+/** `results` is stored after the large column `state`, so it is read only when a result is counted. */
 const findResults = 'SELECT results FROM flows WHERE number = ?'
 
 /** Counts the ends of jobs of this partition that have ended in this transaction. */
@@ -55,12 +55,12 @@ export function countEnds(partition: Partition, ends: readonly MemberEnd[]): App
   return verdicts
 }
 
-/** Whether as many have ended as a mark says. */
+/** Whether as many have ended as the mark demands. */
 export function isReached(mark: number | null, count: number): boolean {
   return mark !== null && count >= mark
 }
 
-/** What has ended of a flow, as one transaction counts it. */
+/** The ended nodes and members of a flow, as one transaction counts them. */
 export class FlowTally {
   readonly #partition: Partition
   readonly #row: FlowRow
@@ -69,7 +69,7 @@ export class FlowTally {
   #hasNews = false
   /** How many more members count as cancelled than before. */
   #cancelled = 0
-  /** Bytes of results: `kept` by the row, and `added` by this transaction. */
+  /** Bytes of results: `kept` in the row, and `added` by this transaction. */
   #results: { kept: number; added: number } | undefined
 
   private constructor(partition: Partition, row: FlowRow) {
@@ -115,7 +115,7 @@ export class FlowTally {
     forgetEnd(this.#partition.database, this.#row.number, index)
   }
 
-  /** What is kept of a result. */
+  /** The text that is kept of a result. */
   #keptOf(result: string): string {
     const { number } = this.#row
     this.#results ??= {
@@ -129,7 +129,7 @@ export class FlowTally {
     return result
   }
 
-  /** @returns how many are missing again */
+  /** @returns how many members are missing again */
   reopen(indices: readonly number[], starts: readonly number[]): number {
     const row = this.#row
     for (const [i, index] of indices.entries()) {
@@ -145,7 +145,7 @@ export class FlowTally {
     return count
   }
 
-  /** @returns whether the flow is due sooner than before */
+  /** @returns whether the flow is due earlier than before */
   save(): boolean {
     const { database, now } = this.#partition
     const { number, completed, failed, size, alarm, lent, dueAt } = this.#row

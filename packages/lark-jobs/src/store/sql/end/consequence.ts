@@ -1,6 +1,6 @@
 /**
- * Does with an active job what the rules say (`store/contract/rules/consequence.ts`). The caller must count
- * the job out of its lease (`lease.ts`).
+ * Applies the rules to an active job (`store/contract/rules/consequence.ts`). The caller must count the job
+ * out of its lease (`lease.ts`).
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../../model/record.ts'
@@ -38,7 +38,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
   else end(partition, row, { ...change, state, isUntold, took, alike })
 }
 
-/** The errors of a row with one more, as they are stored. */
+/** The stored errors of a row, with one more. */
 function withError(row: JobRow, error: JobError): string {
   return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
 }

@@ -1,9 +1,9 @@
 /**
  * The end of a job: the one way into an ended state. It writes the state and the effects (`effect.ts`) in one
- * step; and what has ended in the home of its flow is counted there in the same step (`tally.ts`).
+ * step. If the partition is the home of its flow, the end is counted there in the same step (`tally.ts`).
  *
- * Most runs complete without result and log. All such jobs of one claim need one statement. (In batches of
- * 50: 2.8 µs a job; 7.1 with a statement for each.)
+ * Most runs complete without a result and a log. All such jobs of one claim end with one statement. (In
+ * batches of 50: 2.8 µs a job, and 7.1 with a statement for each.)
  */
 import { defined } from '@s18i/lark/internal'
 import { type Member, memberOf } from '../../../model/effect.ts'
@@ -27,8 +27,8 @@ const complete = (more = '') => `
 const completeOne = `${complete()} AND id = ?`
 const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
 /**
- * While somebody listens. The third column costs a job 0.7 µs of CPU, of 21 (2 cores, Node 20.20,
- * 2026-11-26).
+ * Used while somebody listens. The third column costs a job 0.7 µs of CPU, in addition to 21 (2 cores, Node
+ * 20.20, 2026-11-26).
  */
 const completeHeard = `${completeMany}, ahead`
 const completeMembers = `
@@ -36,8 +36,8 @@ const completeMembers = `
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 
 /**
- * How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. `took`:
- * milliseconds of a run that completed.
+ * How a job ends. `isUntold`: no handler ran, so the class must be told. `took`: milliseconds of a run that
+ * completed.
  */
 export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
   state: keyof typeof endedStates
@@ -61,7 +61,7 @@ export function end(partition: Partition, row: JobRow, ended: Ended): void {
   tell(partition, change.reason === 'removed' ? 'removed' : state, [row.id])
 }
 
-/** Notes the end of a node or member whose home this is. */
+/** Notes the end of a node or member whose flow has its home in this partition. */
 function noteEnd({ name, ends, now }: Partition, row: JobRow, { state, result }: Ended): void {
   const { id, reason, runs } = row
   if (!isNamed(id) || memberOf(id)?.home !== name) return
@@ -72,7 +72,7 @@ function noteEnd({ name, ends, now }: Partition, row: JobRow, { state, result }:
 
 /**
  * Ends jobs of one claim whose runs completed without result and log, except those whose class says how long
- * they are kept. @returns the ids of those that it still held
+ * they are kept. @returns the ids of those that the claim still held
  */
 export function endCompleted(
   partition: Partition,
@@ -100,7 +100,7 @@ export function endCompleted(
   return ended
 }
 
-/** The members among jobs, by id. */
+/** The jobs that are members, by id. */
 function membersOf(ids: readonly string[]): Map<string, Member> {
   const members = new Map<string, Member>()
   for (const id of ids) {
@@ -150,14 +150,14 @@ function endMembers(partition: Partition, token: string, ids: readonly string[])
   return left(partition, rows)
 }
 
-/** `ahead` is there while somebody listens. */
+/** `ahead` is present while somebody listens. */
 type LeftRow = Pick<JobRow, 'id' | 'lane'> & Partial<Pick<JobRow, 'ahead'>>
 
 /** Notes in their lanes that jobs are not active any more. */
 function left(partition: Partition, rows: readonly LeftRow[]): string[] {
   for (const { lane } of rows) if (lane !== '') addBusyTo(partition, lane, -1)
   if (partition.listened !== undefined) {
-    // No `extend` has said that these have started.
+    // These started without an `extend` that says so.
     const begun = rows.filter(({ ahead }) => ahead === NOT_STARTED)
     tell(
       partition,
@@ -169,9 +169,9 @@ function left(partition: Partition, rows: readonly LeftRow[]): string[] {
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody is told of it but the flow of a member, the
- * schedule of a tick, and who watches the job, so other jobs are left as they are: the caller removes them.
- * (To end these too would read and write each row once more.)
+ * Ends jobs that a person removes before they have ended. Only the flow of a member, the schedule of a tick
+ * and the watchers of the job are told, so other jobs are left as they are: the caller removes them. (Ending
+ * these as well would read and write each row once more.)
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
   const pending = rows.filter(({ state }) => state === PENDING)

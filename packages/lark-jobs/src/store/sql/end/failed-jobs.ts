@@ -1,9 +1,9 @@
 /**
- * The failed jobs of a partition that are kept as their queue says, in the order in which they go
+ * The failed jobs of a partition that are kept as their queue says, in the order in which they are removed
  * (`store/contract/rules/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its
  * kind, and `failedSums` one for the partition.
  *
- *   spare   1 for a job that is not among the newest of its kind: it goes first
+ *   spare   1 for a job that is not among the newest of its kind: it is removed first
  *   whole   1 for a job that has all of its errors
  */
 import type { Dropped } from '../../contract/page.ts'
@@ -55,7 +55,7 @@ const shortened = 'UPDATE failedJobs SET whole = 0, bytes = max(bytes - ?, 0) WH
 /**
  * Notes a job that has failed.
  *
- * @param kind what it has in common with others that failed for the same reason
+ * @param kind shared by jobs that failed for the same reason
  */
 export function noteFailed(
   partition: Partition,
@@ -117,7 +117,7 @@ export function droppedIn({ database, id }: Partition): Dropped | undefined {
   return database.get<Dropped>(droppedOf, id)
 }
 
-/** The newest of a kind go last. Of one call, more than one may have come. */
+/** The newest of each kind are removed last. One call may have brought several jobs of a kind. */
 function spareOldest({ database, id }: Partition, kind: string, ofKind: number): void {
   for (let n = 0; n < MAX_ITEMS; n++) {
     const row = database.get<{ seq: number }>(beyond, id, kind, ofKind)

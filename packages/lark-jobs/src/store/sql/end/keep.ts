@@ -2,9 +2,9 @@
  * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`), and members of
  * flows that failed (`store/contract/rules/retention.ts#PINNED`).
  *
- * `keep` of the row says so, from the dispatch on. When such a job ends in a state for which it has an age,
- * its state is raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look
- * at, and counted apart. A row of `expiries` says until when the job is kept, or its log.
+ * The column `keep` has these times from the dispatch on. When such a job ends in a state for which it has an
+ * age, its state is raised by `KEPT`. So it is outside of the ranges of the index `ended` that `trim` and
+ * `prune` read, and it is counted separately. A row of `expiries` says until when the job or its log is kept.
  */
 import { memberOf } from '../../../model/effect.ts'
 import type { EndedState, Keep } from '../../../model/record.ts'
@@ -22,27 +22,27 @@ const over = `
 const dropLogs = 'UPDATE jobs SET log = NULL WHERE seq IN (SELECT value FROM json_each(?))'
 const dropped = "DELETE FROM expiries WHERE kind = 'log' AND seq IN (SELECT value FROM json_each(?))"
 const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
-/** The trigger that removes rows of `expiries` is for jobs that carry something. */
+/** The trigger that removes rows of `expiries` only fires for jobs with a `keep`. */
 const carryNothing = "UPDATE jobs SET keep = '{}' WHERE seq = ?"
-/** SQL: whether jobs or logs of a row of `partitions` are kept no longer at an instant. */
+/** SQL: whether jobs or logs of a row of `partitions` have expired at an instant. */
 export const olderKept = (now: string) => `
   EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
   OR EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'log' AND until <= ${now})`
 
-/** What a job carries. Damaged text counts as nothing. */
+/** The ages that are stored with a job. Damaged text counts as none. */
 export function keepOf({ keep }: Pick<JobRow, 'keep'>): Keep {
   const read = keep === null ? undefined : parsed(keep)
   return typeof read === 'object' && read !== null ? read : {}
 }
 
-/** The age of its own that a job has in an ended state. Undefined: it is kept as its queue says. */
+/** The job's own age for an ended state. Undefined: it is kept as its queue says. */
 function ageIn(keep: Keep, state: EndedState): number | undefined {
   const own = keep[state]
   return own === undefined && keep.least === undefined ? undefined : Math.max(own ?? 0, keep.least ?? 0)
 }
 
 /**
- * The number of the state in which a job ends; undefined if nothing is kept of it. Notes until when it is
+ * The number of the state in which a job ends; undefined if the job is not kept. Also notes until when it is
  * kept.
  */
 export function endIn(partition: Partition, row: JobRow, state: EndedState): number | undefined {
@@ -77,7 +77,7 @@ export function unpin(partition: Partition, row: JobRow): void {
   } else partition.database.run(expire, row.seq, 'job', partition.id, row.finishedAt! + Math.ceil(age))
 }
 
-/** Puts a job to the others of its state, which are kept as the queue says. */
+/** Makes a job one of those of its state that are kept as the queue says. */
 function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt'>): void {
   partition.leave(row)
   row.state -= KEPT
@@ -86,19 +86,19 @@ function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'stat
   if (row.state === FAILED) noteFailed(partition, row, undefined)
 }
 
-/** Forgets until when jobs are kept: they go back to their line, or are hidden. */
+/** Forgets until when jobs are kept, because they go back to their line or are hidden. */
 export function forgetExpiries({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   database.run(forget, list(jobs.map(({ seq }) => seq)))
 }
 
-/** The jobs that are kept no longer, at most `most`. */
+/** The jobs whose time is over, at most `most`. */
 export function expired(partition: Partition, most: number): number[] {
   const { database, id, now } = partition
   return database.all<Pick<JobRow, 'seq'>>(over, id, 'job', now, most).map(({ seq }) => seq)
 }
 
 /**
- * Puts those jobs beside the others of their state of which only the least age is over.
+ * Some of these jobs have only passed their minimum age: from now on, they are kept as the queue says.
  *
  * @returns the others
  */
@@ -115,7 +115,7 @@ export function releaseKept<R extends Pick<JobRow, 'seq' | 'key' | 'state' | 'du
   })
 }
 
-/** Removes the logs that are kept no longer. @returns how many */
+/** Removes expired logs. @returns how many */
 export function dropOldLogs(partition: Partition): number {
   const { database, id, now } = partition
   const rows = database.all<Pick<JobRow, 'seq'>>(over, id, 'log', now, MAX_ITEMS)
@@ -126,7 +126,10 @@ export function dropOldLogs(partition: Partition): number {
   return rows.length
 }
 
-/** The numbers of an ended state: of jobs that are kept as their queue says, and by an age of their own. */
+/**
+ * The two numbers of an ended state: for jobs that are kept as their queue says, and for jobs with an age of
+ * their own.
+ */
 export function bothOf(state: EndedState): [number, number] {
   return [endedStates[state], endedStates[state] + KEPT]
 }

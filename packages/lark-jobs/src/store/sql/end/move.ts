@@ -21,8 +21,8 @@ export type Move = Pick<JobRow, 'state'> &
   }
 
 /**
- * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). New state: what a
- * job gets or loses with it.
+ * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). New state: add what
+ * a job gets or loses with it.
  */
 export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row
@@ -50,7 +50,7 @@ export function move(partition: Partition, row: JobRow, change: Move): void {
   partition.arrive(row)
 }
 
-/** Puts a job after all others of the same place. */
+/** Puts a job after all others with the same place. */
 export function toEnd(partition: Partition, row: JobRow): void {
   partition.database.run(last, row.seq)
 }

@@ -1,6 +1,6 @@
 /**
- * The last runs of a schedule: a text in its row, one run a line, written in the step that ends the job of a
- * tick.
+ * The last runs of a schedule: a text in its row, one run a line, written in the same step that ends the job
+ * of a tick.
  *
  *   tick state at [took]        1767225600000 completed 1767225601200 1150
  */
@@ -8,14 +8,17 @@ import { type ScheduleRun, tickOf } from '../../../model/tick.ts'
 import { MAX_RUNS } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 
-/** Bytes of a longest line, with its end: instants have 13 digits, and runs take less than a year. */
+/**
+ * The bytes of the longest possible line, with its line break: instants have 13 digits, and runs take less
+ * than a year.
+ */
 const LINE = 50
 
 /**
- * The first line goes when there are as many as are kept, by the length of all: to count them takes 2 µs a
- * run. So there may be a few more. (Measured on 2026-11-27, 2 cores, busy, Node 20.20, `libsql`, 500
- * schedules with 20 runs each: µs of CPU a run, with the text changed by SQLite 6.2, and read and written
- * 11.1.)
+ * The first line is removed when the text is as long as the largest number of lines. Counting the lines would
+ * take 2 µs a run, so there may be a few more. (Measured on 2026-11-27, 2 cores, busy, Node 20.20, `libsql`,
+ * 500 schedules with 20 runs each: 6.2 µs of CPU a run if SQLite changes the text, and 11.1 if it is read and
+ * written.)
  */
 const note = `
   UPDATE schedules SET runs = ifnull(
@@ -25,9 +28,9 @@ const note = `
   WHERE partition = ? AND id = ?`
 
 /**
- * Notes how a job ended, if it is the job of a tick and its schedule is there.
+ * Notes how a job ended, if it is the job of a tick and its schedule exists.
  *
- * @param took milliseconds, of a job that completed
+ * @param took milliseconds, for a job that completed
  */
 export function noteRun(
   { database, id, now }: Partition,

@@ -2,9 +2,9 @@
  * Settles jobs.
  *
  * Most runs complete without result and log, and these end together (`end.ts`). Jobs that had not begun and
- * go back need one statement for each claim, because other workers wait for them while a handler blocks the
- * worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two statements for each.) For every
- * other outcome, the row is read, its consequence is computed, and the job follows it.
+ * go back are handled with one statement for each claim, because other workers wait for them while a handler
+ * blocks the worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two statements for each.) For
+ * every other outcome, the row is read, and its consequence is computed and applied.
  */
 import type { Outcome } from '../../../model/record.ts'
 import { afterRun } from '../../contract/rules/consequence.ts'
@@ -23,7 +23,7 @@ import { ACTIVE, NOT_STARTED, PENDING } from '../states.ts'
 import { follow } from './consequence.ts'
 import { endCompleted } from './end.ts'
 
-/** Except jobs that somebody has asked to cancel, which do not go back to their line, and jobs in lanes. */
+/** Except jobs that somebody wants to cancel, which do not go back to their line, and jobs in lanes. */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
@@ -46,7 +46,7 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
   return settlements.map(({ id, token }) => (settled.get(token)!.delete(id) ? 'settled' : 'lost'))
 }
 
-/** @returns the ids of the jobs that were held */
+/** @returns the ids of the jobs that the claim held */
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
   const plain = settlements.filter(({ outcome }) => isPlain(outcome))
   const unstarted = settlements.filter(({ outcome }) => isUnstarted(outcome)).map(({ id }) => id)
@@ -64,7 +64,9 @@ function settleClaim(partition: Partition, token: string, settlements: readonly 
   return settled
 }
 
-/** Makes a job active again that was taken back under this token, and waits. @returns whether it was so */
+/**
+ * Makes a job active again that was taken back under this token, if it still waits. @returns whether it did
+ */
 function hold(partition: Partition, { id, token }: Settlement): boolean {
   const row = partition.database.get<JobRow>(findLate, partition.id, id, token)
   if (row === undefined) return false

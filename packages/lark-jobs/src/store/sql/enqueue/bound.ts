@@ -8,7 +8,7 @@ import { GROUPS, type LinePlace, MAX, pendingRows } from '../look/read.ts'
 import { isSuspended, type Partition } from '../partition.ts'
 import { columns, type JobRow } from '../row.ts'
 
-/** So many rows are read at a time, of which some are of suspended jobs. */
+/** How many rows are read at a time. Some of them may be suspended jobs. */
 const PAGE = 100
 
 /** The number of jobs that have not begun. */

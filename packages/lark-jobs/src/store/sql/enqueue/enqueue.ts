@@ -27,9 +27,7 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/**
- * For jobs that are unique, hooked, large, not prefetched, have a group, or are kept for an age of their own.
- */
+/** For jobs that are unique, hooked, large or not prefetched, have a group, or have an age of their own. */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
     partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
@@ -48,10 +46,12 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   return answers
 }
 
-/** Queues jobs: of a call, or with a change of their schedule. The caller has left room for them. */
+/**
+ * Queues the jobs of a call, or of a change of their schedule. The caller has made sure that there is room.
+ */
 export function queue(partition: Partition, jobs: readonly NewJob[], bound: Bound | undefined): Enqueued[] {
   const { database, id, now } = partition
-  /** The priorities whose lines are open, as far as this call has asked. */
+  /** The priorities for which this call knows that their lines may be used. */
   const opened = new Set<number>()
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
@@ -121,7 +121,9 @@ export function inTheWay(partition: Partition, row: JobRow, ownId: NewJob['ownId
   return isOver ? undefined : stateOf(row, partition.now)
 }
 
-/** The most bytes that the jobs may take on the disk: for each its row, and the entries in two indexes. */
+/**
+ * The most bytes that the jobs may take on the disk: for each job its row, and its entries in two indexes.
+ */
 export function bytesOf(jobs: readonly NewJob[]): number {
   return jobs.reduce(
     (bytes, { payload, key }) => bytes + Buffer.byteLength(payload) * 1.25 + key.length + 512,

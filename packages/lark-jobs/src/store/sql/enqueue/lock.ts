@@ -1,10 +1,10 @@
 /**
- * Unique jobs. `lock` is the name of a job's lock. Of the jobs with one name, at most one is marked as the
- * holder: its `holds` is its number of runs when it took the lock; `holds` of the others is NULL. The holder
- * has the lock until it has ended, or with `untilStart` until it is started again.
+ * Unique jobs. `lock` is the name of a job's lock. Among the jobs with one lock name, at most one is marked
+ * as the holder: its `holds` is the number of its runs when it took the lock. For the others, `holds` is
+ * NULL. The holder has the lock until it has ended, or with `untilStart` until it is started again.
  *
- * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if
- * not.
+ * No process frees a lock. A new job with the same lock checks whether the holder still has it, and takes it
+ * over if not.
  */
 import type { Lock, NewJob } from '../../../model/record.ts'
 import { saidOfPayload } from '../../contract/rules/options.ts'
@@ -44,7 +44,7 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   }
   // A record in another format has its payload in another form, so it cannot be replaced.
   const isChangeable = other.state === PENDING && !isMarked(other.options)
-  // Nor do its steps fit another payload.
+  // The records of its steps would not fit another payload.
   const mayReplace = lock.replace && isChangeable && !hasRecorded(partition, other)
   if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)
@@ -99,12 +99,12 @@ export function takeAgain(partition: Partition, row: JobRow): boolean {
   return true
 }
 
-/** A job that is purged throttles no others: the name of a lock may say whose it is. */
+/** A purged job no longer throttles other jobs, because the name of a lock may contain personal data. */
 export function purgeThrottle({ database, id }: Partition, row: Pick<JobRow, 'id' | 'lock'>): void {
   if (row.lock !== null) database.run(purge, id, row.lock, row.id)
 }
 
-/** Removes throttles that have ended: a bounded number of them. */
+/** Removes throttles that have ended, a bounded number at a time. */
 export function forgetThrottles({ database, id, now }: Partition): void {
   database.run(forget, id, now)
 }

@@ -1,6 +1,6 @@
 /**
  * The ids of ended jobs that came through an outbox (`model/record.ts#Keep`). A trigger notes them when the
- * row of a job goes, so nothing that removes jobs has to know of it.
+ * row of a job is removed, so code that removes jobs need not know of it.
  */
 import type { NewJob } from '../../../model/record.ts'
 import { MAX_ITEMS, RELAYED_MEMORY } from '../../contract/store.ts'
@@ -18,23 +18,23 @@ const forget = `
 export const olderRelayed = (now: string) =>
   `EXISTS (SELECT 1 FROM relayed WHERE partition = partitions.id AND until <= ${now})`
 
-/** Whether a new job came here before. */
+/** Whether a job with this id came through an outbox before. */
 export function cameBefore({ database, id, now }: Partition, { id: job, keep, options }: NewJob): boolean {
   return keep?.relayed === true && database.get(find, id, options?.born ?? job, now) !== undefined
 }
 
-/** An id that is to be reused does not say which job it was. */
+/** An id that may be reused does not identify one job, so it is noted now. */
 export function noteRelayed({ database, id, now }: Partition, { ownId, keep, options }: NewJob): void {
   if (ownId === 'reuse' && keep?.relayed && options?.born !== undefined)
     database.run(note, id, options.born, now + RELAYED_MEMORY)
 }
 
-/** A job that has not ended is about to be removed: the hour begins now. */
+/** A job that has not ended is about to be removed: the hour of its id begins now. */
 export function goesNow({ database, now }: Partition, { seq, keep }: Pick<JobRow, 'seq' | 'keep'>): void {
   if (keep?.includes('"relayed"')) database.run(endsNow, now, seq)
 }
 
-/** Forgets ids: a bounded number of them. @returns how many */
+/** Forgets ids, a bounded number at a time. @returns how many */
 export function forgetRelayed({ database, id, now }: Partition): number {
   return database.run(forget, id, now)
 }

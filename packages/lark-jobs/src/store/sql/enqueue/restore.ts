@@ -1,6 +1,4 @@
-/**
- * Puts ended jobs back that were removed.
- */
+/** Restores ended jobs that were removed. */
 import type { EndedState, JobRecord } from '../../../model/record.ts'
 import { laneName } from '../../contract/rules/lane.ts'
 import { cancelledFor } from '../../contract/rules/reason.ts'

@@ -1,7 +1,7 @@
 /**
  * Events (`contract/events.ts`): a row of `events` for each entry, numbered from 1 on, and a row of
- * `listeners` for each listener that the next change rings. `listened` of a partition is until when somebody
- * listens. The first change after that removes all rows of the partition, or `prune` does.
+ * `listeners` for each listener that the next change rings. The column `listened` of a partition says until
+ * when somebody listens. After that time, the next change or `prune` removes all rows of the partition.
  */
 import type { EventKind } from '../../../model/event.ts'
 import {
@@ -16,7 +16,10 @@ import {
 import type { Partition } from '../partition.ts'
 import { notify } from './waiters.ts'
 
-/** After so many entries the oldest are removed. Not after each, which would be one more statement. */
+/**
+ * The oldest entries are removed only once in so many entries, because doing it for each would cost one more
+ * statement.
+ */
 const TRIMMED = EVENTS_KEPT / 10
 
 const latest = 'SELECT number, entry FROM events WHERE partition = ? ORDER BY number DESC LIMIT 1'
@@ -36,7 +39,7 @@ interface EventRow {
   entry: string
 }
 
-/** What this transaction has to tell: written by `writeEvents`. */
+/** Adds an event to those that `writeEvents` will write for this transaction. */
 export function tell(partition: Partition, kind: EventKind, ids: readonly string[]): void {
   if (partition.listened === undefined || ids.length === 0) return
   const last = partition.told.at(-1)
@@ -57,7 +60,7 @@ export function writeEvents(partition: Partition): void {
   for (const { listener } of database.all<{ listener: string }>(leaveAll, id)) notify(partition, listener)
 }
 
-/** The events behind a position; undefined if the listening must begin or be renewed. */
+/** The events after a position; undefined if the listening must begin or be renewed. */
 export function hear(
   partition: Partition,
   listener: string,
@@ -89,7 +92,7 @@ function read({ database, id }: Partition, position?: string): Heard {
   return found || { ...heard(database.all<EventRow>(latest, id))!, ...(position && { isGap: true }) }
 }
 
-/** Removes all that was written, if nobody listens any more. @returns whether it did */
+/** Removes all events if nobody listens any more. @returns whether it did */
 export function forgetEvents(partition: Partition): boolean {
   const { database, id, now, listened } = partition
   if (listened === undefined || listened > now) return false

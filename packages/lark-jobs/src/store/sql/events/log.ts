@@ -1,5 +1,5 @@
 /**
- * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of
+ * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and a limit of
  * bytes.
  */
 import type { LogLine } from '../../../model/record.ts'
@@ -11,7 +11,7 @@ const read = 'SELECT log FROM jobs WHERE seq = ?'
 const write = 'UPDATE jobs SET log = ? WHERE seq = ?'
 const writeProgress = 'UPDATE jobs SET progress = ? WHERE seq = ?'
 
-/** Keeps what a run reports: its latest progress, and its log lines. */
+/** Keeps the report of a run: its latest progress, and its log lines. */
 export function keepReport(
   database: Database,
   seq: number,
@@ -32,8 +32,8 @@ function appendLog(database: Database, seq: number, lines: readonly LogLine[] | 
 }
 
 /**
- * Cuts a line that is longer than the whole log may be. It counts three bytes for each UTF-16 unit, which is
- * the most.
+ * Shortens a line that is longer than a whole log may be. It counts three bytes for each UTF-16 unit, which
+ * is the maximum.
  */
 function cut(line: LogLine): LogLine {
   if (Buffer.byteLength(line.text) <= MAX_LOG_BYTES) return line

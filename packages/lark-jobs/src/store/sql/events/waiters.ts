@@ -4,15 +4,15 @@
  *   idle    its last exchange, at `since`, got fewer jobs than it wanted
  *   rung    a job came for it. Its next `wait` returns the partition and removes the row
  *
- * A row with a `notice` other than 0 belongs to a caller that has a notice in the partition, and not to one
- * that waits for jobs. It is rung from the beginning. The notice is the `seq` of a job for which a signal has
- * come, or -1 for any other.
+ * A row with a `notice` other than 0 is for a caller that has a notice in the partition, not for one that
+ * waits for jobs. It is in the state `rung` from the beginning. The notice is the `seq` of a job for which a
+ * signal has come, or -1 for any other notice.
  *
  * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process
- * that dies leaves idle rows behind. They take no ring away from live workers: the caller that asked last is
- * rung first, and live callers ask again every few seconds, so the rows of dead processes move behind them.
- * If a ring is not heard within `STALE` (the process hangs, or has just died), any other waiting caller takes
- * it over.
+ * that dies leaves idle rows behind. They do not take rings away from live workers: the caller that asked
+ * last is rung first, and live callers ask again every few seconds, so they come before the rows of dead
+ * processes. If a ring is not taken within `STALE` (the process hangs or has just died), any other waiting
+ * caller takes it over.
  */
 
 import { latestToken } from '../claim/lease.ts'
@@ -20,14 +20,13 @@ import type { Database } from '../database.ts'
 import type { Partition } from '../partition.ts'
 import { holderOf, list } from '../row.ts'
 
-/** Milliseconds. */
+/** Milliseconds after which a ring that was not taken goes to another caller. */
 export const STALE = 1_000
 /** Milliseconds after which a row counts as left behind by a dead process. */
 const FORGOTTEN = 60_000
 /**
- * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: for a caller that
- * waits in few partitions, and in many. For this time, a ring may go to a dead process before it goes to a
- * live one.
+ * Milliseconds after which a waiting caller refreshes its rows to show that it is alive, if it waits in few
+ * or in many partitions. For this time, a ring may go to a dead process before it goes to a live one.
  */
 const REFRESH = { few: 4_000, many: 15_000 }
 const FEW = 100
@@ -56,7 +55,7 @@ const take = `
   RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice,
     (SELECT id FROM jobs WHERE seq = notice) AS job`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
-/** Few rows are rung, so the query begins with those: CROSS JOIN keeps this order. */
+/** Few rows are rung, so the query must begin with those: CROSS JOIN keeps this order. */
 const stale = `
   SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
   WHERE theirs.rungAt <= ?2 AND theirs.caller <> ?1 AND theirs.notice = 0
@@ -72,7 +71,7 @@ export function leaveWaiters(partition: Partition, caller: string): void {
 }
 
 /**
- * Removes all rows of a caller. A ring that it did not hear goes to another.
+ * Removes all rows of a caller. A ring that it did not take goes to another caller.
  *
  * @returns the callers that this rang
  */
@@ -97,7 +96,7 @@ export function refreshWaiters(database: Database, caller: string, partitions: r
   if (partitions.length > 0) database.run(refresh, database.now(), caller, list(partitions))
 }
 
-/** Removes rings that a dead process did not hear, and that no other caller has taken over. */
+/** Removes rings that a dead process did not take, and that no other caller has taken over. */
 export function forgetRings(database: Database): void {
   database.run(forgetRung, database.now() - FORGOTTEN)
 }
@@ -116,9 +115,9 @@ export function ring(
 }
 
 /**
- * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is
- * an earlier due time, of a job or of a schedule, one caller is rung to learn it. If the partition was
- * resumed, or paused for a time, all callers are rung to learn when jobs may begin.
+ * Rings callers for jobs that were queued or put back in this transaction and have not been claimed. If a job
+ * or a schedule is now due earlier than any before, one caller is rung to learn that time. If the partition
+ * was resumed, or paused for a time, all callers are rung to learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)
@@ -134,7 +133,7 @@ function ringForJobs(partition: Partition, except?: string): string[] {
   return ring(partition, left + Number(partition.sooner), except)
 }
 
-/** Rings somebody who fetches the effects: a waiting caller, or one that holds jobs. */
+/** Rings a caller that will fetch the effects: one that waits, or one that holds jobs. */
 function ringForEffects(partition: Partition, except?: string): string[] {
   const rung = ring(partition, 1, except)
   const token = rung.length === 0 ? latestToken(partition) : undefined
@@ -152,7 +151,7 @@ export function hasRing(database: Database, caller: string): boolean {
  * Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has
  * ended.
  *
- * @param signalled the `seq` of a job, if nothing else is new than a signal for it
+ * @param signalled the `seq` of a job, if the only news is a signal for it
  */
 export function notify({ database, id, now, noticed }: Partition, caller: string, signalled = -1): void {
   database.run(note, caller, id, now, signalled)
@@ -160,10 +159,10 @@ export function notify({ database, id, now, noticed }: Partition, caller: string
 }
 
 /**
- * Takes the rings of the caller, and rings that others did not hear.
+ * Takes the rings of the caller, and rings that others did not take.
  *
  * @returns the names of the partitions that may have jobs for it; those with a notice, and the job for which
- *   a signal has come, if that is all
+ *   a signal has come, if that is the only news
  */
 export function takeRings(
   database: Database,

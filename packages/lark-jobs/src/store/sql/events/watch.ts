@@ -1,7 +1,7 @@
 /**
- * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. `watched`
- * of a partition is when its last watch lapses, so that other partitions need not look for watches. Rows that
- * have lapsed are removed with all others of the partition, once none of them is alive.
+ * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. The column
+ * `watched` of a partition says when its last watch lapses, so that partitions without watches need not look
+ * for them. Lapsed rows are removed when all watches of the partition have lapsed.
  */
 import type { Fate } from '../../contract/store.ts'
 import { rememberEnds } from '../effects/effect.ts'
@@ -31,7 +31,7 @@ interface WatchRow {
   until: number
 }
 
-/** What became of jobs, and which of them need a watch that is new or renewed. */
+/** The fates of jobs, and which of these jobs need a watch that is new or renewed. */
 export function look(
   partition: Partition,
   watcher: string,
@@ -47,7 +47,8 @@ export function look(
 }
 
 /**
- * @param news their workers are to hand over what the jobs wrote, also those that learned of an earlier watch
+ * @param news whether their workers must hand over what the jobs wrote, even those that know of an earlier
+ *   watch
  */
 export function watch(
   partition: Partition,
@@ -69,7 +70,7 @@ export function watch(
   return found
 }
 
-/** The watchers of those of the jobs that somebody watches. */
+/** The watchers of those jobs that somebody watches. */
 export function watchersOf(partition: Partition, ids: readonly string[]): Map<string, string[]> {
   const { database, id, now, watched = 0 } = partition
   const found = new Map<string, string[]>()
@@ -89,7 +90,7 @@ function notifyHolders(partition: Partition, which: string, ids: readonly string
   for (const holder of new Set(rows.map(({ token }) => holderOf(token)))) notify(partition, holder)
 }
 
-/** Rings the watchers of jobs, and ends their watches. @returns the jobs that had live ones */
+/** Rings the watchers of jobs, and ends their watches. @returns the jobs that were watched */
 export function unwatch(partition: Partition, ids: readonly string[]): string[] {
   const { database, id, now, watched } = partition
   if (watched === undefined) return []

@@ -1,6 +1,6 @@
 /**
- * The hours and days of a partition (`contract/history.ts`). The first transaction of a later hour rolls up
- * the minutes of the hours before. Until then they stay in the table `minutes`, even if no process lives for
+ * The hours and days of a partition (`contract/history.ts`). The first transaction of an hour rolls up the
+ * minutes of the hours before. Until then they stay in the table `minutes`, even if no process runs for
  * weeks.
  */
 import { DAY, firstBucket, type History, HOUR, historyOf } from '../../contract/history.ts'
@@ -9,7 +9,7 @@ import type { Database } from '../database.ts'
 import { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 
-/** @param length of the new rows @param from the table @param which of its rows */
+/** @param length of the new buckets @param from the table that is read @param which condition for its rows */
 const rollUp = (length: number, from: string, which: string) => `
   INSERT INTO history (partition, length, at, completed, failed, retried)
   SELECT partition, ${length}, at - at % ${length}, sum(completed), sum(failed), sum(retried)
@@ -24,7 +24,7 @@ const rolled = `
 const unrolled = `
   SELECT partition, 0 AS length, at, completed, failed, retried FROM json_each(?) CROSS JOIN minutes ON partition = value`
 
-/** @param last the minute that has ended; it is in the table already */
+/** @param last the minute that has just ended, which is already in the table */
 export function keepHours({ database, id, minute }: Partition, last: Minute): void {
   const hour = minute.at - (minute.at % HOUR)
   if (last.at >= hour) return
@@ -34,14 +34,14 @@ export function keepHours({ database, id, minute }: Partition, last: Minute): vo
   database.run(forget, id, DAY, firstBucket(minute.at, DAY, DAYS))
 }
 
-/** The history of several partitions, in their order, as of one transaction. */
+/** The histories of several partitions, in their order, read in one transaction. */
 export function histories(database: Database, names: readonly string[]): History[] {
   const partitions = Partition.findAll(database, names)
   const found = historiesOf([...partitions.values()])
   return names.map((name) => found.get(partitions.get(name)?.id ?? 0) ?? { minutes: [], hours: [], days: [] })
 }
 
-/** By the ids of the partitions. */
+/** The histories by the ids of the partitions. */
 function historiesOf(partitions: readonly Partition[]): Map<number, History> {
   const first = partitions[0]
   if (first === undefined) return new Map()

@@ -1,14 +1,14 @@
 /**
  * The numbers of jobs that ended in each minute of the last hour. The current minute is counted in the
- * partition's row, which every transaction writes anyway. The first transaction of a later minute writes it
- * into the table `minutes`, and removes the oldest ones.
+ * partition's row, which every transaction writes anyway. The first transaction in a later minute writes this
+ * count into the table `minutes`, and removes the oldest rows.
  */
 import { MINUTE, MINUTES, type Minute } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 import { keepHours } from './history.ts'
 
-/** After a clock was set back, a minute may come twice. */
+/** If a clock was set back, a minute may come twice. */
 const keep = `
   INSERT INTO minutes (partition, at, completed, failed, retried) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET completed = completed + excluded.completed, failed = failed + excluded.failed,
@@ -18,7 +18,7 @@ const kept = `
   SELECT partition, at, completed, failed, retried FROM json_each(?) CROSS JOIN minutes ON partition = value
   WHERE at >= ?`
 
-/** Writes the minute that was current before this transaction into the table, if it has ended. */
+/** Writes the minute before this transaction into the table, if it has ended. */
 export function keepLastMinute(partition: Partition): void {
   const { database, id, minute, lastMinute } = partition
   if (lastMinute === undefined) return
@@ -33,8 +33,8 @@ export function minutes(partition: Partition): Minute[] {
 }
 
 /**
- * The minutes of several partitions, by the partitions' ids, as of one transaction. A partition in which no
- * job ended is missing.
+ * The minutes of several partitions, by their ids, read in one transaction. A partition in which no job ended
+ * is not included.
  */
 export function minutesOf(partitions: readonly Partition[]): Map<number, Minute[]> {
   const first = partitions[0]

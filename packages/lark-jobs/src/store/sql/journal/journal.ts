@@ -1,9 +1,10 @@
 /**
  * Journals (`contract/journals.ts`): a row of `journals` for each, and rows of `entries` and `signals`. The
- * job's `journal` is the id of its row. All of it is removed with the row of the job.
+ * job's `journal` is the id of its row. All these rows are removed with the row of the job.
  *
- * A journal whose job does not exist yet has the id of the job, and until when it is kept; the new job takes
- * it. The partition counts these (`early`), so that other jobs need not look.
+ * The journal of a job that does not exist yet has the id of the job, and the time until which it is kept;
+ * the new job takes it over. The partition counts such journals (`early`), so that other jobs need not look
+ * for one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { defined } from '@s18i/lark/internal'
@@ -68,7 +69,7 @@ const over = `
 export const olderEarly = (now: string) =>
   `(early > 0 AND EXISTS (SELECT 1 FROM journals WHERE partition = partitions.id AND until <= ${now} AND until IS NOT NULL))`
 
-/** So many entries are read at a time, at most; of large ones, as many as fit. */
+/** The most entries that are read at a time. Of large entries, as many as fit. */
 const PAGE = 200
 
 type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null; rests: string | null }
@@ -139,12 +140,12 @@ export function record(
   return undefined
 }
 
-/** What is to be undone of a job (`contract/rules/undoing.ts`). */
+/** The text about the undos of a job (`contract/rules/undoing.ts`). */
 export function undoOf({ database }: Partition, { journal }: Pick<JobRow, 'journal'>): string | null {
   return journal === null ? null : database.get<{ undo: string | null }>(findUndo, journal)!.undo
 }
 
-/** @param undo the text of a job that has a journal */
+/** @param undo the text for a job that has a journal */
 export function keepUndo({ database }: Partition, { journal }: Pick<JobRow, 'journal'>, undo: string): void {
   database.run(setUndo, undo, journal)
 }
@@ -153,7 +154,9 @@ function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((each, i) => each === other[i])
 }
 
-/** Adds entries if exactly those before them are there, as mostly they are. @returns whether they were */
+/**
+ * Adds entries if exactly those before them are present, which is the usual case. @returns whether they were
+ */
 function addNext(database: Database, journal: number, { at, entries }: Recorded): boolean {
   let bytes = 0
   for (const entry of entries) bytes += Buffer.byteLength(entry)
@@ -172,7 +175,9 @@ function append(database: Database, journal: number, steps: Recorded): void {
   if (count > 0) database.run(grow, count, bytes, journal)
 }
 
-/** Records steps of a job that goes on. If it got further, its earlier failures and crashes do not count. */
+/**
+ * Records steps of a job that goes on. If it made progress, its earlier failures and crashes do not count.
+ */
 export function recordMore(
   partition: Partition,
   row: Journalled,
@@ -183,18 +188,18 @@ export function recordMore(
   return short
 }
 
-/** @returns the outcome of a run, due at once if the run has not heard all signals */
+/** @returns the outcome of a run, which is due at once if the run does not know all signals */
 export function heardAll({ database }: Partition, { journal }: Journalled, outcome: Outcome): Outcome {
   if (outcome.kind !== 'suspended' || journal === null) return outcome
   return countOf(database, journal) > outcome.heard ? { ...outcome, in: 0 } : outcome
 }
 
-/** The signals of a job behind so many. */
+/** The signals of a job after the first `heard` ones. */
 export function signalsBehind({ database }: Partition, { journal }: Journalled, heard: number): KeptSignal[] {
   return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
 }
 
-/** Adds to a claimed job what it has recorded. It rests no more. */
+/** Adds its records to a claimed job. Its suspension ends with that. */
 export function withJournal(partition: Partition, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
   if (journal === null) return job
   job.journal = read(partition, journal, 0)
@@ -210,7 +215,7 @@ export function noteRest({ database, now }: Partition, row: Journalled, outcome:
   database.run(setRests, resting(sizeOfJournal(database, journal).rests, now), journal)
 }
 
-/** A person has retried the job: its limits count from now on. */
+/** A person has retried the job: its time limits begin again. */
 export function forgetRest({ database }: Partition, { journal }: Journalled): void {
   if (journal !== null) database.run(setRests, null, journal)
 }
@@ -220,14 +225,14 @@ export function hasRecorded({ database }: Partition, { journal }: Journalled): b
   return journal !== null && sizeOfJournal(database, journal).count > 0
 }
 
-/** Moves the end of what a job waits for. @param until milliseconds since 1970 */
+/** Moves the end of all waits of a job. @param until milliseconds since 1970 */
 export function moveWaits({ database }: Partition, row: JobRow, until: number): void {
   if (suspendedIn(row.reason, row.runs) === undefined) return
   const journal = journalOf(database, row)
   append(database, journal, { at: sizeOfJournal(database, journal).count, entries: [waitsEnd(until)] })
 }
 
-/** Forgets what a job has recorded, and the signals. */
+/** Forgets the records and the signals of a job. */
 export function forgetJournal({ database }: Partition, row: Journalled): void {
   if (row.journal === null) return
   database.run(drop, row.journal)
@@ -243,7 +248,7 @@ export interface Carriage {
   rests?: string
 }
 
-/** The bytes of all that a job has recorded, and of its signals. */
+/** The bytes of all entries and signals of a job. */
 export function journalBytes(database: Database, { journal }: Journalled): number {
   if (journal === null) return 0
   return database.get<{ bytes: number }>(bytesOf, journal)!.bytes
@@ -264,9 +269,9 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
 }
 
 /**
- * The journal of a job that is moved here, and behind its own signals those that came here before it.
+ * The journal of a job that is moved here: its own signals first, then those that came here before the job.
  *
- * @returns its id, or null if it has none; the names of the signals that came before it
+ * @returns its id, or null if it has none; the names of the signals that came before the job
  */
 export function putJournal(
   partition: Partition,
@@ -319,7 +324,7 @@ function bring(
   return 'brought'
 }
 
-/** Adds a signal behind the others. @returns false if there is one with its key */
+/** Adds a signal after the others. @returns false if there is one with its key */
 function addBehind(database: Database, journal: number, ...signal: Carriage['signals'][number]): boolean {
   const [name, key] = signal
   if (key !== null && database.get(isKnown, journal, name, key) !== undefined) return false
@@ -335,7 +340,7 @@ export function meetEarly(partition: Partition, id: string): void {
   partition.database.run(link, early, row.seq)
 }
 
-/** @returns the journal with the signals that came before a job: from now on it is that of the job */
+/** @returns the journal with the signals that came before a job. From now on it belongs to the job */
 function takeEarly(partition: Partition, id: string): number | undefined {
   if (partition.early === 0) return undefined
   const { database } = partition
@@ -346,7 +351,7 @@ function takeEarly(partition: Partition, id: string): number | undefined {
   return early.id
 }
 
-/** Forgets signals whose jobs never came, at most `most`. @returns how many jobs */
+/** Forgets signals whose jobs never came, for at most `most` jobs. @returns for how many jobs */
 export function forgetEarly(partition: Partition, most: number): number {
   if (partition.early === 0) return 0
   const forgotten = partition.database.run(over, partition.id, partition.now, most)

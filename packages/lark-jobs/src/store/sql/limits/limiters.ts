@@ -26,7 +26,7 @@ interface LimiterRow {
   granted: number
   wait: number | null
   mark: number | null
-  /** The number of the first call, from which on all of the holder's calls are known. */
+  /** The number of the holder's first call since which all its calls are known. */
   since: number | null
 }
 
@@ -129,8 +129,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
   const isAgain = last?.number === number
   let { granted, wait, mark } = isAgain ? last : NOTHING
-  // If the end of a lease, or a file that was brought back, has undone calls, nothing that was granted before
-  // is refunded.
+  // If a lease has ended, or a file was restored from a backup, calls may be missing. Then permits that were
+  // granted before cannot be refunded.
   const since = (isAgain || last?.number === after ? last?.since : undefined) ?? number
   if (!isAgain && limits.rate !== undefined)
     for (const some of unused)
@@ -164,8 +164,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
 }
 
 /**
- * How many permits are reserved, and not available to lots of size `each`: one lot of the size that has
- * waited longest.
+ * How many permits are reserved and not available to lots of size `each`: one lot of the size that has waited
+ * longest.
  */
 function keptFrom(database: Database, limiter: string, each: number, now: number): number {
   database.run(forgetWaits, now)

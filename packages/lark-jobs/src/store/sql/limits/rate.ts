@@ -1,10 +1,10 @@
 /**
- * Limits: how many jobs of a partition may begin now, and when the next may; for a limiter, the same with
- * permits. Both are called starts here.
+ * Limits: how many jobs of a partition may begin now, and when the next one may; for a limiter, how many
+ * permits it may grant. Both are called starts here.
  *
  * `rates` has the current window (when it began, and its starts), or a bucket (a time, the tokens then, and
- * how many were ever taken). `starts` has the times of recent starts, until they are `over` and no longer
- * count. Rows belong to a partition, or to a lane of it, which the key names.
+ * how many were ever taken). `starts` has the times of recent starts until `over`, when they no longer count.
+ * Rows belong to a partition, or to a lane of it, which the key names.
  */
 import type { Limits } from '../../../model/limits.ts'
 import type { Rate } from '../../../model/rate.ts'
@@ -15,13 +15,13 @@ import type { Partition } from '../partition.ts'
 export interface AllowedStarts {
   /** How many starts are allowed now. */
   free: number
-  /** Milliseconds until one more lot of `each` is allowed; undefined: when a running one ends. */
+  /** Milliseconds until one more lot of `each` is allowed; undefined: after a running one ends. */
   wait: number | undefined
   /** Records starts. @returns where the rate has counted them, for `refund`; undefined if it has not */
   note(begun: number): number | undefined
 }
 
-/** Where starts are kept. The partition 0 does not belong to a queue, but to the limiters (`limiters.ts`). */
+/** Where starts are kept. The partition 0 is for the limiters (`limiters.ts`); it belongs to no queue. */
 export interface RateKey extends Pick<Partition, 'database' | 'id' | 'now'> {
   key: string
 }
@@ -90,15 +90,15 @@ export function refund(place: RateKey, rate: Rate, mark: number, count: number):
   refunds[rate.kind](place, rate, mark, count)
 }
 
-/** Removes starts that no longer count, of all partitions: a bounded number. @returns how many */
+/** Removes starts that no longer count, of all partitions, a bounded number at a time. @returns how many */
 export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
 
-/** What a rate of an unknown kind allows. */
+/** The answer for a rate of an unknown kind. */
 const unknown: AllowedStarts = { free: 0, wait: UNKNOWN_RATE_AGAIN, note: () => undefined }
 
-// New kind of rate: its count; and below, what is taken back.
+// New kind of rate: add how it counts; and below, how starts are taken back.
 const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)
@@ -122,8 +122,8 @@ const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => 
       free: Math.floor(tokens),
       wait: Math.ceil(((each - (tokens % each)) * per) / limit),
       note: (fewer) => {
-        // The first number is in microseconds since 1970. So a bucket that was forgotten does not count the
-        // same again.
+        // The first number is in microseconds since 1970, so a bucket that was forgotten never counts the
+        // same numbers again.
         const taken = (known?.taken || now * 1_000) + fewer
         database.run(keep, id, key, now, tokens - fewer, fullAt, taken)
         return taken
@@ -153,7 +153,10 @@ const refunds: Record<Rate['kind'], (place: RateKey, rate: Rate, mark: number, c
     const known = database.get<RateRow>(find, id, key)
     if (known?.at === mark) database.run(recount, Math.max(0, known.count - count), id, key)
   },
-  /** After the grant the bucket had at most `burst` tokens, whatever overflowed, and has given some since. */
+  /**
+   * After the grant the bucket had at most `burst` tokens, however many overflowed, and has given some since
+   * then.
+   */
   bucket({ database, id, key }, { burst }, mark, count) {
     const known = database.get<RateRow>(find, id, key)
     if (known === undefined || known.taken < mark) return

@@ -12,7 +12,7 @@ type ListedLane = Pick<LaneRow, 'name' | 'busy' | 'turn' | 'wakeAt'> & {
   limiter: string
   until: number | null
 }
-/** Two columns by which the rows are in order. */
+/** Two columns that determine the order of the rows. */
 type LanePlace = readonly [string | number, string | number]
 
 /** A lane, with the end of the pause of its group. */
@@ -39,7 +39,7 @@ const countPending = `
   SELECT count(*) AS count FROM
     (SELECT 1 FROM jobs WHERE partition = ? AND lane = ? AND state = ${PENDING} LIMIT ${MAX_ITEMS})`
 
-/** The statement of each state, the place before the first row, and the place of a row. */
+/** The statement for each state, the place before the first row, and the place of a row. */
 const lists = {
   paused: { sql: pauses, first: [-1, ''], place: ({ until, name }: ListedLane) => [until!, name] },
   turn: { sql: byTurn, first: ['', -1], place: ({ limiter, turn }: ListedLane) => [limiter, turn!] },

@@ -1,7 +1,7 @@
 /**
- * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the one before
- * ended, whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the
- * jobs that fit.
+ * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the previous
+ * page ended, whatever jobs were added or removed in between. A page first reads the places and sizes of
+ * jobs, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../../model/record.ts'
 import { damagedLine, readList } from '../../contract/rules/unreadable.ts'
@@ -55,7 +55,7 @@ const findAllLean = `
   SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const headsAt = `SELECT ${headColumns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { born: string | null; bytes: number }
-/** Hidden jobs too. */
+/** Includes hidden jobs. */
 const findStates = `
   SELECT seq, id, state, CASE WHEN state < ${COMPLETED} THEN progress END AS progress,
     CASE WHEN state < ${COMPLETED} AND options LIKE '%"born":%' AND json_valid(options)
@@ -83,10 +83,10 @@ const arrivedLaned = arrivedAfter("lane <> ''")
 const latestFirst = ended('<', 'DESC')
 const earliestFirst = ended('>', 'ASC')
 
-/** Later than any time, after any job. */
+/** Later than any time, and after any job. */
 export const MAX = Number.MAX_SAFE_INTEGER
 
-/** Stands for a priority: all jobs of groups together, as one more line below the others. */
+/** A number in place of a priority: the jobs of all groups form one more line below the others. */
 export const GROUPS = -MAX_PRIORITY - 1
 
 export type LinePlace = readonly [dueAt: number, seq: number]
@@ -114,7 +114,7 @@ export function get(partition: Partition, id: string, isLean: boolean): JobRecor
 /** What became of jobs. */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  // Nothing more is known here of a job that was moved.
+  // Nothing more is known here about a job that was moved.
   const heads = database
     .all<StateRow>(findStates, partition.id, list(ids))
     .filter((row) => row.state !== GONE || isOnItsWay(partition, row))
@@ -144,7 +144,7 @@ export function log(partition: Partition, id: string): LogLine[] {
 /** The counts of a partition that does not exist. */
 export const noCounts = Object.fromEntries(states.map((state) => [state, 0])) as Counts
 
-// New state: its count; and its page, in the order of its index.
+// New state: add its count, and its page, in the order of its index.
 export function counts(partition: Partition): Counts {
   const { waiting, delayed, active, kept } = partition
   const completed = partition.completed + kept.completed
@@ -220,7 +220,7 @@ function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
 
 interface HeadRows {
   rows: Head[]
-  /** The place of a job in this order, as a cursor has it. */
+  /** The place of a job in this order, as it is written in a cursor. */
   place: (head: Head) => (number | string)[]
 }
 
@@ -290,8 +290,8 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
 }
 
 /**
- * Waiting jobs: priority by priority, in the order of places; jobs of groups last, because their turns are
- * not known.
+ * Waiting jobs: priority by priority, in the order of their places. Jobs of groups come last, because their
+ * turns are not known.
  */
 function waiting(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []
@@ -312,7 +312,8 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
   for (const priority of lines(partition)) {
-    // At the due time of the cursor, higher priorities have been shown already and lower ones have not.
+    // At the due time of the cursor, jobs of higher priorities have been shown already, and jobs of lower
+    // ones have not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
     rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, headColumns))
   }
@@ -320,7 +321,7 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
   return { rows: rows.slice(0, limit), place: (head) => [head.dueAt, lineOf(head), head.seq] }
 }
 
-/** The priorities that have jobs, highest first; at the end the jobs of groups. */
+/** The priorities that have jobs, the highest first, and at the end the jobs of groups. */
 export function lines(partition: Partition): number[] {
   const priorities = [...partition.priorities()]
   return partition.lanes > 0 ? [...priorities, GROUPS] : priorities

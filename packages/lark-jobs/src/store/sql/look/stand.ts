@@ -1,6 +1,4 @@
-/**
- * Where a job stands. It finds out what a claim would find, and changes nothing.
- */
+/** Where a job stands. It finds what a claim would find, and changes nothing. */
 import { defined } from '@s18i/lark/internal'
 import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
@@ -101,7 +99,7 @@ function lineStand(
   for (const other of partition.priorities(lane)) {
     if (aging === undefined && other < priority) break
     const place = aging === undefined ? now : Math.min(now, dueAt + (other - priority) * aging)
-    // Of a higher priority, the jobs at the same place go before, too.
+    // Jobs of a higher priority with the same place go before it, too.
     const end = other === priority ? [dueAt, seq] : [place + Number(other > priority), 0]
     const most = MAX_AHEAD - ahead
     const { count } = database.get<{ count: number }>(before, id, lane, other, end[0]!, end[1]!, most)!
@@ -111,7 +109,7 @@ function lineStand(
   return { ahead, higher }
 }
 
-/** @param turn of the lane; of the jobs without a lane, their own */
+/** @param turn the turn of the lane; for jobs without a lane, the turn that they share */
 function turns({ database, id, ownTurn }: Partition, lane: string, turn: number): number {
   const limiter = readLane(lane).limiter ?? ''
   return database.get<{ count: number }>(turnsBefore, id, limiter, lane === '' ? ownTurn : turn)!.count
@@ -140,7 +138,7 @@ function limitsOf(limits: Limits | undefined): Pick<LaneStand, 'limits' | 'unkno
   return kind === undefined || isRateKind(kind) ? { limits } : { unknownRate: kind }
 }
 
-/** The active jobs are searched: there is no index of those of a lane. */
+/** The active jobs are searched, because no index has those of a lane. */
 function runningOf(partition: Partition, lane: string): string[] {
   const found: string[] = []
   for (const lease of leasesBehind(partition)) {

@@ -1,6 +1,4 @@
-/**
- * How a partition stands: its counts, since when its jobs wait, and what comes next there.
- */
+/** The standing of a partition: its counts, how long its jobs have waited, and what comes next there. */
 import { MINUTE, type Minute, type Standing } from '../../contract/store.ts'
 import { hasPauses } from '../claim/lane.ts'
 import { droppedIn } from '../end/failed-jobs.ts'
@@ -14,7 +12,7 @@ export const noStanding: Standing = {
   ...{ arrived: 0, minutes: [], keys: [] },
 }
 
-/** @param next how many keys of the next jobs; undefined: neither these nor what waits is looked for */
+/** @param next how many keys of the next jobs; undefined: neither keys nor waiting times are looked up */
 export function standingOf(partition: Partition, minutes: Minute[], next: number | undefined): Standing {
   const dropped = droppedIn(partition)
   return {
@@ -29,7 +27,7 @@ export function standingOf(partition: Partition, minutes: Minute[], next: number
   }
 }
 
-/** What waits, with the jobs that no worker could read. */
+/** The waiting times, and the jobs that no worker could read. */
 function waitingIn(partition: Partition): Pick<Standing, 'oldest' | 'arrived' | 'stranded'> {
   const waiting = waitingSince(partition, partition.now - MINUTE)
   const stranded = strandedIn(partition)

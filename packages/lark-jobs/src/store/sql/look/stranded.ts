@@ -1,13 +1,13 @@
 /**
- * The jobs that no worker could read (`Stranded`). The reason of their last release says so
- * (`store/contract/rules/reason.ts`), and a partial index finds them: so no other job has anything of this,
- * and no call has to note who comes and goes.
+ * The jobs that no worker could read (`Stranded`). The reason of their last release marks them
+ * (`store/contract/rules/reason.ts`), and a partial index finds them. So other jobs pay nothing for this, and
+ * no call has to maintain a list.
  */
 import type { Stranded } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 import { STRANDED } from '../states.ts'
 
-/** A look takes about 1 µs for each. */
+/** A look takes about 1 µs for each job. */
 const MOST = 10_000
 
 const find = `
