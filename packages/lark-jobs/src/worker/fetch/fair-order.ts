@@ -188,6 +188,8 @@ export class FairOrder {
    * How many jobs of one claimer may be prefetched. If more partitions take turns than there are slots, a
    * fast claimer gets its next turn only after all others, and jobs that it cannot start in this turn would
    * go back.
+   *
+   * @param soon how many jobs the worker will start within the horizon
    */
   most(row: number, soon: number): number {
     return this.isCrowded ? Math.max(row, Math.floor(soon / this.#busy.size)) : Number.POSITIVE_INFINITY

@@ -11,7 +11,7 @@
 -- Cost     O(n) for n keys
 -- needs: start, known
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', key('worker-ends'), ARGV[2])
 return { make_known(ARGV[2], ARGV[3], ARGV[4], ARGV[5], 6, #ARGV) }

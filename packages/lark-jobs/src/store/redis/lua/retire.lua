@@ -7,7 +7,7 @@
 -- Cost     O(log w) for w workers
 -- needs: start, ended-workers
 
--- This is first because a full server allows it, and after a write the rest of a script.
+-- This comes first because a full server allows it, and after a write the rest of a script.
 redis.call('ZREM', key('worker-ends'), '')
 redis.call('ZADD', key('worker-ends'), 'XX', 'LT', string.format('%.0f', now), ARGV[2])
 forget_ended()

@@ -25,7 +25,8 @@ end
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
 if not string.find(change, '^edit') and change ~= 'add-tags' then
-  -- A full server allows this write, and after a write the rest of a script: the other changes need no room.
+  -- A full server allows this write, and after a write the rest of a script: the other changes need no
+  -- memory.
   redis.call('ZREM', key('leases'), '')
 end
 local ended = { completed = true, failed = true, cancelled = true }
@@ -95,7 +96,7 @@ changes['retry'] = function(id, state, record, priority, place)
   if name then
     admission().take_lock(id, till, name, runs)
   end
-  -- Later than before, also within a millisecond: it tells the starts of a member apart.
+  -- Later than before, even within one millisecond: this distinguishes the starts of a member.
   local queued_at = math.max(now, queued(id, record) + 1)
   redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
   local is_laned = string.find(priority, '@', 1, true)
@@ -113,7 +114,7 @@ end
 changes['cancel'] = function(id, state, _, priority, place)
   local undo = not ended[state] and undo_of(id)
   if undo and undo ~= '' then
-    -- It is being undone already, and ends then.
+    -- It is already being undone, and ends after that.
     return 'a'
   elseif state == 'active' then
     notice(id, value)
@@ -156,7 +157,7 @@ changes['purge-elsewhere'] = function(id, state, _, priority, place)
   return purge_job(id, state, priority, place, true)
 end
 
--- This changes nothing for a job that is kept for its own age only.
+-- This change only affects a job that is kept for its own age.
 changes['unpin'] = function(id, state, _, _, place)
   if state ~= 'failed' then
     return 'r'
@@ -204,7 +205,7 @@ changes['edit'] = function(id, state, record)
   return state == 'active' and 'r' or changes['edit-active'](id, state, record)
 end
 
--- Whether a job may go to the line of the new priority: the same for all jobs of a call.
+-- Whether a job may go to the line of the new priority: one answer for all jobs of a call.
 local is_open = value == '' or nil
 changes['prioritize'] = function(id, state, record, priority, place)
   local after, lane, rest = string.match(record, '^(-?%d+),?-?%d*(@?[^,|]*)(.*)$')
@@ -239,7 +240,7 @@ end
 
 changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
 
--- Whether a change with `!` leaves a job as it is. A run that completed is not counted.
+-- Whether a change with `!` leaves a job as it is. `runs` does not count a run that completed.
 local function is_spared(id, state)
   if state == 'completed' or change == 'retry' then
     return state == 'completed'
@@ -272,11 +273,11 @@ for i = 5, #ARGV do
     verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)
   end
 end
--- After all verdicts, so that no id is `missing` because of another id of this call.
+-- Done after all verdicts, so that no id is `missing` because it comes twice in this call.
 end_as('cancelled', cancelled, kept, 'untold')
 if made.lanes then
   lanes().reposition_all()
-  -- The jobs behind a removed job of a lane may begin now.
+  -- The jobs after a removed job of a lane may begin now.
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))

@@ -14,7 +14,7 @@
 local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
 local more, ms, because = string.match(setting, '^%+(%+?)(%d+)(.*)$')
 if setting ~= '' then
-  -- This is first because a full server allows this write. After a write, the server allows the rest of a
+  -- This write comes first because a full server allows it. After a write, the server allows the rest of a
   -- script.
   redis.call('HDEL', key('settings'), '')
 end

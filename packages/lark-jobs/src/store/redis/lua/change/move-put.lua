@@ -52,8 +52,8 @@ local function bring(id, text)
   tell('queued', { id })
 end
 
--- Whether a job does not give its id to one that comes, as to a new one that may take the place of one that
--- has ended.
+-- Whether a job keeps its id when a moved job comes with the same id. The rule is the same as for a new job
+-- that may take the place of an ended one.
 local function stays(id)
   local state = locate(id)
   local has_ended = not state or state == 'completed' or state == 'failed' or state == 'cancelled'

@@ -7,7 +7,7 @@
 -- Cost     O(n log m) for n jobs among m that are remembered
 -- needs: start, revoked, rouse
 
--- This is first because a full server allows this write, and after it the rest of a script.
+-- This write comes first because a full server allows it, and after a write the rest of a script.
 redis.call('ZREM', key('effects:move'), '')
 for i = 2, #ARGV, 2 do
   revoke(ARGV[i], tonumber(ARGV[i + 1]))

@@ -11,8 +11,8 @@
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 -- needs: schedules, journals, journaled
 
--- This is first because a full server allows this write, and after it the rest of a script: what is taken is
--- kept here.
+-- This write comes first because a full server allows it, and after a write the rest of a script: jobs that
+-- are taken out stay stored here.
 redis.call('ZREM', key('effects:move'), '')
 local till = string.format('%.0f', now + tonumber(ARGV[2]))
 local left, taken = MAX_BYTES, {}
@@ -47,7 +47,7 @@ local function take_out(id, to, record, priority, place, written)
   for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress', 'keeps' }) do
     texts[#texts + 1] = redis.call('HGET', key(each), id) or ''
   end
-  -- The job takes the limits of its group along, even if another job has brought them.
+  -- The job takes the limits of its group along, even if they came with another job.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
   record = options().with_options(before and before .. limits .. after or record, { movedAt = string.format('%.0f', moved_at) })
@@ -91,7 +91,7 @@ local verdicts = {}
 for i = 3, #ARGV - 1, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
--- The star is the only argument of its own.
+-- The star is then the only argument of the script's own.
 local due_until = #ARGV == 3 and '+inf' or now
 for _, id in ipairs(#ARGV < 4 and redis.call('ZRANGE', key('effects:move'), '-inf', due_until, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
   local state, moved_at, to = gone(id)

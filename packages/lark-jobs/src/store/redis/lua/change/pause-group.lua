@@ -14,7 +14,7 @@ if answer then
   return answer
 end
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', key('paused'), '')
 local was_paused = lanes().paused_until(ARGV[2]) > now

@@ -15,7 +15,7 @@ if answer then
   return answer
 end
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('HDEL', key('ended'), '')
 local kept = {}
@@ -73,12 +73,12 @@ for i = 3, #ARGV, 3 do
 end
 for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
   local state, ids = name == 'crashed' and 'failed' or name, ended[name]
-  -- The retry has withdrawn what the class of a job had not been told.
+  -- The retry has withdrawn effects that the class of the job had not been told.
   end_as(state, ids, read_kept(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
   for _, id in ipairs(ids) do
     redis.call('ZADD', key(state), 'XX', ends_at[id], id)
     redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)
-    -- Effects name the end that they belong to.
+    -- An effect names the end to which it belongs.
     if redis.call('HEXISTS', key('ended'), id) == 1 then
       redis.call('HSET', key('ended'), id, state .. '|' .. ends_at[id])
     end
@@ -86,7 +86,7 @@ for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
 end
 if made.lanes then
   lanes().reposition_all()
-  -- The jobs behind these in their lanes may begin now.
+  -- The jobs after these in their lanes may begin now.
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))

@@ -54,7 +54,7 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
--- When each job was due, or '' if that is when it was queued; nothing if that is so for all.
+-- When each job was due, or '' if that is when it was queued; nothing if this is the case for all jobs.
 local function dues_of(ids, records, places)
   local found, is_any = {}, false
   for i, id in ipairs(ids) do
@@ -102,7 +102,7 @@ if answer then
   return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids), nil, nil, places)
 end
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script, and jobs that end free memory.
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
@@ -142,8 +142,8 @@ local fits = prefetch_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
-  -- A job without a record is dropped: its server has evicted the record. Nobody knows its class any more, so
-  -- it does not end; if it was a member, its flow hears `unknown` when it asks (flow-fates.lua).
+  -- A job without a record is dropped: the server has evicted the record. Nobody knows its class any more, so
+  -- it does not end. If it was a member, its flow gets the answer `unknown` when it asks (flow-fates.lua).
   local id, record, n = taken[i], found[i], #ids + 1
   if record and i > fits then
     local queued_at, priority = queued(id, record)
@@ -194,7 +194,7 @@ if has_less and string.find(waits, '^%a') then
 end
 local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil
 if limit == 0 and ends.calls then
-  -- The caller is perhaps about to stop.
+  -- The caller may be about to stop.
   redis.call('SREM', key('idle'), ARGV[2])
   heard = heard + ring(1, true)
 end

@@ -18,17 +18,17 @@ local ids = {}
 for i = 3, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script. A live worker must not lose its jobs because the server is full.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- Mostly there is none of these. A key counts as often as it is named, so an odd number means that somebody
+-- Usually none of these exists. A key counts as often as it is named, so an odd number means that somebody
 -- listens.
 local found = redis.call('EXISTS', key('notices'), key('notices'), key('watches'), key('watches'), key('events'))
 local noticed, begun = found > 1, {}
 
--- What a holder keeps of whether its job has begun (holder.lua), when a worker says that it has.
+-- The text in the holder field about whether the job has begun (holder.lua), when a worker says that it has.
 local function started(start, alone)
   if alone == '-' then
     return start
@@ -54,7 +54,7 @@ for i, id in ipairs(ids) do
   if string.find(report, '^[01-]') then
     alone, report = string.sub(report, 1, 1), string.sub(report, 2)
   end
-  -- That is all of most holders.
+  -- Most holder fields are just this text.
   local has_started = holder == token .. '|'
   if has_started or is_held(holder, token) then
     if not renewed[token] then

@@ -47,8 +47,9 @@ local function tokens()
   return own
 end
 
--- The caller that has not read its claim is handed no more jobs for this call. It may have made a new call
--- meanwhile, whose offer stays. Returns whether the caller was rung in vain: then the ring goes to another.
+-- The caller that has not read its claim gets no more jobs with a ring for this call. If it has made a new
+-- call meanwhile, the offer of that call stays. Returns whether the caller was rung for nothing: then the
+-- ring goes to another.
 local function withdraw_offer()
   local caller, number = read_token(ARGV[8])
   local offer = redis.call('HGET', key('offers'), caller)
@@ -63,7 +64,8 @@ end
 local searches = 3
 
 -- The jobs of a claim and their holder fields. If the list of its ids is damaged, they are searched among all
--- active jobs, about 1,000 at a time. If there may be more, the third value is where the next call goes on.
+-- active jobs, about 1,000 at a time. If there may be more jobs, the third value is where the next call goes
+-- on.
 local function jobs_of(token)
   local ids, holders = held_by(token)
   local list, count = unpack(redis.call('HMGET', key('claims'), token, token .. '#'))
@@ -88,7 +90,7 @@ local function jobs_of(token)
   return ids, holders, cursor
 end
 
--- Notes from whom jobs are taken back.
+-- Notes from which callers jobs are taken back.
 local function note_taken(caller, ids)
   local note = from[caller]
   if not note then
@@ -101,8 +103,8 @@ local function note_taken(caller, ids)
   end
 end
 
--- A write, so that a server which accepts no writes refuses the call even if it comes too late to do
--- anything.
+-- A write, so that a server which accepts no writes refuses the call even if it comes too late to take
+-- anything back.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
 if not is_over then
@@ -157,7 +159,7 @@ if not is_over then
   end_as('failed', taken.failed, read_kept(ARGV[2]), 'untold')
   count_minute('failed', #taken.failed)
   end_as('cancelled', taken.cancelled, tonumber(ARGV[3]), 'untold')
-  -- With limits, a job that ended lets another one begin too.
+  -- With limits, a job that ended lets another one begin, too.
   heard = ring(count_taken + vain)
 end
 

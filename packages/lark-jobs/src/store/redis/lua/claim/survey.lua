@@ -69,7 +69,7 @@ local function is_old(own)
       return true
     end
   end
-  -- Named once and twice, as in `look`: most partitions have at most hours to roll up.
+  -- Some names are given once and some twice, as in `look`: most partitions have at most hours to roll up.
   local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs', 'early', 'relayed' }, {}
   for i, name in ipairs(names) do
     keys[2 * i - 1], keys[2 * i] = key(name), key(name)
@@ -89,8 +89,8 @@ end
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
   local ends, effect, tick, old_or_moving = -1, -1, nil, prunes and is_old(own) and 1 or 0
-  -- EXISTS counts a key as often as it is named, so the number says whether a schedule will be due, whether a
-  -- flow will be, and whether there is one of the others.
+  -- EXISTS counts a key as often as it is named. So the number says whether a schedule will be due, whether a
+  -- flow will be due, and whether any of the other keys exists.
   local leases, ended, flow, bundles = key('leases'), key('ended'), key('flows'), key('effects:bundle')
   local found = redis.call(
     'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, bundles, bundles,
@@ -114,7 +114,7 @@ local function look(waits, prunes, own)
   return due, ends, effect, old_or_moving, tick
 end
 
--- This is first because it is a write: a server that accepts no writes refuses the call, and a full server
+-- This comes first because it is a write: a server that accepts no writes refuses the call, and a full server
 -- allows the rest of a script after it.
 redis.call('ZREM', key('worker-ends'), '')
 local from = 10 + tonumber(ARGV[5])

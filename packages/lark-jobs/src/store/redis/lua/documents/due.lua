@@ -21,11 +21,12 @@ local function due_in(name, most)
   return flags[name] and redis.call('ZRANGE', key(name), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
 end
 
--- Returns ids, definitions, states and runs, and whether some are not there any more.
+-- Returns ids, definitions, states and runs, and whether some of the schedules no longer exist.
 local function hand_out_schedules(due)
   local ids, leases, gone, till = {}, {}, {}, string.format('%.0f', now + tonumber(ARGV[3]))
   local found = { {}, {}, {} }
-  -- In steps of 4, 32 and more: definitions may be large, and then the answer has few of them.
+  -- Read in steps of 4, 32 and more, because definitions may be large, and then only a few fit into the
+  -- answer.
   local from, step = 1, FIRST
   while from <= #due and left >= 0 do
     local some = { unpack(due, from, math.min(#due, from + step - 1)) }

@@ -53,7 +53,7 @@ local function write(number)
   end
   redis.call('HSET', flow, unpack(fields))
   if ARGV[5] == '0' then
-    -- Flows that are made in the same millisecond stand one behind the other.
+    -- Flows that are made in the same millisecond are listed one after the other.
     local last = tonumber(redis.call('ZRANGE', key('flow-ids'), -1, -1, 'WITHSCORES')[2]) or 0
     redis.call('ZADD', key('flow-ids'), string.format('%.3f', math.max(now, last + 0.001)), id)
   end
@@ -74,18 +74,19 @@ local function write(number)
   end
 end
 
--- The jobs are first: if foreign data ends the script, the flow is due again, and its jobs are there already.
+-- The jobs are written first: if foreign data ends the script, the flow is due again, and its jobs exist
+-- already.
 local verdicts, rings = '', 0
 if #ARGV > 12 then
   local batch, max, kept = new_batch(), string.match(ARGV[3], '^b(%d+)|(%d*)$')
   if max and not rev then
-    -- A job that is dropped to make room may be of this flow, which then counts it.
+    -- A job that is dropped to make room may belong to this flow. The flow then counts it.
     redis.call('HSET', flow, 'rev', 0)
   end
   read_runs(batch, 13, #ARGV)
   verdicts, rings = queue_all(batch, max, kept)
 end
--- The number rises as that of a schedule (schedule-write.lua).
+-- The number rises in the same way as that of a schedule (schedule-write.lua).
 local number = due == 'x' and '0' or string.format('%.0f', math.max(tonumber(ARGV[5]), now) + ARGV[2])
 if due == 'x' then
   flows().remove_flow(id)

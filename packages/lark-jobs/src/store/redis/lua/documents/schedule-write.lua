@@ -33,9 +33,9 @@ while ARGV[at] do
   at = to + 1
 end
 
--- Which of them are written. A schedule may have several writes in one call. Its number rises with the time
--- and by a random step, so that it is another one also after it was removed and made again, or after the
--- server has lost its last writes.
+-- Which of the schedules are written. A schedule may have several writes in one call. Its number rises with
+-- the time and by a random step, so that it never repeats, even if the schedule was removed and made again,
+-- or if the server has lost its last writes.
 local numbers, batch, answers, changed, grows = {}, new_batch(), {}, {}, false
 for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
   numbers[ids[i]] = schedules().number_of(state)
@@ -51,12 +51,12 @@ for i, each in ipairs(writes) do
 end
 if #batch.ids == 0 and not grows then
   -- A full server allows this write, and after a write the rest of a script: pausing and resuming need no
-  -- room.
+  -- memory.
   redis.call('ZREM', key('ticks'), '')
 end
 
--- Makes delays of due times. The jobs of many schedules are mostly similar: as one run, a hundred of them
--- take one command and not a hundred.
+-- Converts due times to delays. The jobs of many schedules are mostly similar: as one run, a hundred of them
+-- take one command instead of a hundred.
 local function join_runs(runs)
   local joined, last = {}, nil
   for _, run in ipairs(runs) do
@@ -110,8 +110,8 @@ local function note_rejected(verdicts)
   schedules().note_runs('rejected', rejected, {})
 end
 
--- The jobs are first: if foreign data ends the script, a tick may have its job and be due again, but not the
--- other way round.
+-- The jobs are written first: if foreign data ends the script, a tick may have its job and be due again, but
+-- never the other way round.
 local flags = ticks().flags_of_ticks()
 local before, verdicts, rings = ticks().next_tick(flags), '', 0
 if #batch.ids > 0 then

@@ -15,7 +15,7 @@ end
 
 local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
 local cancels = key('crowd-cancelled:' .. ARGV[2])
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('HDEL', flow, '')
 local clears, again, starts = {}, {}, {}

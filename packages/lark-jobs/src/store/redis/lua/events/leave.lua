@@ -15,8 +15,8 @@ local function leave()
   return redis.call('EXISTS', key('leases')) == 1
 end
 
--- A replica refuses a write outside of pcall. The call then goes to the new primary, and no partition looks
--- damaged.
+-- A replica refuses a write that is outside of pcall. So the call goes to the new primary, and no partition
+-- looks damaged.
 redis.call('SREM', key('partitions'), '')
 
 local holding, damaged = {}, {}

@@ -11,7 +11,6 @@
 -- Cost     O(n) for n entries
 -- needs: start, listening
 
--- A write, so that a server which accepts no writes refuses the call: a replica may not know the latest
--- changes.
+-- A write, so that a server which accepts no writes refuses the call: a replica may lack the latest changes.
 redis.call('SADD', key('listeners'), ARGV[2])
 return listening().listen(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))

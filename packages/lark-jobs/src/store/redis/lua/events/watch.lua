@@ -11,7 +11,7 @@
 -- Cost     O(n) for n ids
 -- needs: start, fate, watching
 
--- A write, so that a server which accepts no writes refuses the call: a replica may not know the latest ends.
+-- A write, so that a server which accepts no writes refuses the call: a replica may lack the latest ends.
 redis.call('HDEL', key('watches'), '')
 
 local ids, present, kept = { unpack(ARGV, 5) }, {}, {}

@@ -16,7 +16,7 @@ if redis.call('HEXISTS', key('jobs'), id) == 1 or gone(id) then
   return 'exists'
 end
 
--- `unpack` gives 8,000 values at most.
+-- `unpack` returns at most 8,000 values.
 local function argued(from, till)
   local found = {}
   for i = from, till do
@@ -25,7 +25,7 @@ local function argued(from, till)
   return found
 end
 
--- Puts the signals before those that came here, unless they are there already.
+-- Puts the signals before those that came here earlier, unless they are there already.
 local function put_signals(own)
   local name = key('signals:' .. id)
   local here, behind = redis.call('LRANGE', key('signals:' .. id), 0, -1), 1

@@ -24,7 +24,8 @@ local function is_end(signal)
   return string.sub(signal, 1, #CHILD_SIGNAL) == CHILD_SIGNAL
 end
 
--- How many signals of this kind there are, and the bytes of their texts; nothing if this one is there.
+-- How many signals of this kind there are, and the bytes of their texts; nothing if this signal is already
+-- there.
 local function kept()
   local count, bytes = 0, 0
   for _, known in ipairs(redis.call('LRANGE', signals, 0, -1)) do

@@ -14,7 +14,7 @@
 
 local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]
 local function try_at(time)
-  -- This is first because a full server allows this write. After a write, the server allows the rest of a
+  -- This write comes first because a full server allows it. After a write, the server allows the rest of a
   -- script.
   redis.call('HDEL', circuit, 'trial')
   redis.call('HSET', circuit, 'trial', time)

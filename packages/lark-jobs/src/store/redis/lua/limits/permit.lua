@@ -41,7 +41,7 @@ local function renew()
   end
 end
 
--- Mostly no holder waits, and one command shows this.
+-- Usually no holder waits, and one command shows this.
 local is_awaited = false
 
 -- The size that has waited longest goes first: one lot of it is reserved, so that requests of other sizes
@@ -87,14 +87,15 @@ local last_mark, since = string.match(known[2] or '', '^(%d+)|(%d+)$')
 if number and number > tonumber(ARGV[3]) then
   error('a call on a connection that was given up')
 end
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()
   return { granted, wait, granted > 0 and tonumber(last_mark) or nil }
 end
--- A failover or the end of a lease has undone calls, and nothing that was granted before is given back.
+-- After a failover or the end of a lease, calls may be missing. Then permits that were granted before cannot
+-- be refunded.
 if since and number ~= tonumber(ARGV[10]) then
   redis.call('HDEL', holders, '@' .. ARGV[2])
   since = nil
@@ -137,7 +138,7 @@ end
 held = held + granted
 local fields = { ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held }
 if mark then
-  -- In a field of its own: a limiter without a rate has none.
+  -- In a field of its own, because a limiter without a rate has none.
   fields[5], fields[6] = '@' .. ARGV[2], string.format('%.0f|%s', mark, since or ARGV[3])
 end
 redis.call('HSET', holders, unpack(fields))

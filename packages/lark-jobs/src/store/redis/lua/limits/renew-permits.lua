@@ -13,7 +13,7 @@ local till = redis.call('ZSCORE', ends, ARGV[2])
 if not till or tonumber(till) <= now then
   return 0
 end
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', ends, ARGV[2])
 redis.call('ZADD', ends, now + lease_ms, ARGV[2])

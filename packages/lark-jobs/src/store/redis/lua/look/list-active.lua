@@ -32,7 +32,8 @@ if #ARGV > 5 then
   return page('active', ARGV[2], given)
 end
 
--- It continues in the claim in which the last page ended; if that claim is gone, in the claims after it.
+-- It continues in the claim in which the previous page ended; if that claim no longer exists, in the claims
+-- after it.
 local start = 0
 if ends_at ~= '' then
   start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)

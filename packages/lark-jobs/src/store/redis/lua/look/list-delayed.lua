@@ -23,7 +23,8 @@ return page('delayed', ARGV[2], function(limit)
     local due = priority == GROUPS and key('laned') or line('due', priority)
     local start = redis.call('ZCOUNT', due, '-inf', now)
     if due_at ~= '' then
-      -- Lines before the cursor's line have already shown the jobs of its due time; lines after it have not.
+      -- Lines before the cursor's line have already shown the jobs with its due time. Lines after it have
+      -- not.
       local shown
       if priority == priority_at then
         shown = passed(due, due_at, id_at, true)

@@ -23,8 +23,8 @@ local first = ARGV[3]
 -- `marks`: the position of each job.
 local ids, places, marks, cursor = {}, {}, {}, {}
 
--- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last one
--- shown is gone, all before it are gone too.
+-- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last shown
+-- entry is gone, all entries before it are gone, too.
 local function passed_of(list, count, last)
   if last == '' or redis.call('LRANGE', list, count - 1, count - 1)[1] == last then
     return tonumber(count)

@@ -13,8 +13,8 @@
 
 local state, score, last, is_oldest = ARGV[2], ARGV[4], ARGV[5], ARGV[6] == 'oldest'
 
--- The next ids and scores of one of the two sets of the state: jobs that are kept by their own age have a set
--- of their own (keeping.lua).
+-- The next ids and scores of one of the two sets of the state: jobs with an age of their own have a set of
+-- their own (keeping.lua).
 local function next_of(name, limit)
   local start = 0
   if score ~= '' then

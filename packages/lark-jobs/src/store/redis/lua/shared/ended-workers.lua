@@ -1,5 +1,6 @@
--- The records of workers that have ended: they are kept while they say how the runs of the worker went, and
--- for an hour if it has died (`store/contract/lost-workers.ts`). If nobody reads that, the oldest go.
+-- The records of workers that have ended: they are kept as long as the numbers of their runs are needed, and
+-- for an hour if the worker has died (`store/contract/lost-workers.ts`). If nobody reads them, the oldest are
+-- removed.
 -- needs: start
 -- gives: is_lost, forget_ended
 
@@ -7,7 +8,7 @@ local function has(record, text)
   return string.find(record, text, 1, true)
 end
 
--- Whether a worker that has ended then has not said that it stops.
+-- Whether a worker that ended at this time has not said that it stops.
 local function is_lost(record, ended)
   return ended > now - LOST_KEPT and not has(record, '"state":"stopping"') and not has(record, '"state":"restarting"')
 end

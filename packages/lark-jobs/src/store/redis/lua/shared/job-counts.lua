@@ -1,4 +1,4 @@
--- The numbers of jobs. New state: how many there are.
+-- The numbers of jobs. New state: add its count.
 -- needs: start, line
 -- gives: pending, job_counts
 

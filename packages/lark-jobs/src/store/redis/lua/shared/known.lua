@@ -1,6 +1,6 @@
--- Lists a worker as alive for some milliseconds, with what it keeps of ended jobs, and stores the job keys
--- that it knows for ever. Returns the number of partitions; and nil, or what the worker is told: { the last
--- order to it, or false; 1 if it must keep the counts of all runs, as it is the first in this minute
+-- Lists a worker as alive for some milliseconds, with its numbers for keeping ended jobs, and stores the job
+-- keys that it knows for ever. Returns the number of partitions; and nil, or what the worker is told: { the
+-- last order to it, or false; 1 if it must keep the counts of all runs, as it is the first in this minute
 -- (contract/run-history.ts), or false; what all living workers keep (store/contract/rules/retention.ts), or
 -- nothing if all keep the same }. The keys are in ARGV.
 -- needs: start

@@ -1,6 +1,6 @@
--- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Of an ended
--- job that is kept by its own age (keeping.lua), the place is `kept:`. Nothing if there is no such job, or if
--- it is hidden (effect.lua). New state: how a job in it is found.
+-- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. For an
+-- ended job with an age of its own (keeping.lua), the place is `kept:`. Nothing if the job does not exist, or
+-- if it is hidden (effect.lua). New state: add how a job in it is found.
 -- needs: start, line
 -- gives: locate
 local function locate(id)

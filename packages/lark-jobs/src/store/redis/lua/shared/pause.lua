@@ -2,8 +2,8 @@
 -- needs: start
 -- gives: pause_left
 
--- The milliseconds that are left of a stored pause, infinite until somebody resumes; nothing if it is not
--- paused.
+-- The remaining milliseconds of a stored pause, infinite if it lasts until somebody resumes; nothing if the
+-- partition is not paused.
 local function pause_left(text)
   local at = tonumber(text and string.match(text, '^%d+') or 0)
   return at == 1 and math.huge or at > now and at - now or nil

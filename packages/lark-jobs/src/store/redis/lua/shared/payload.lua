@@ -1,10 +1,10 @@
 -- The payload of a job is in its record. If the record would be long, the payload is in a hash of its own,
 -- and the record ends in LARGE and the bytes of the payload. So a script that reads many records reads
 -- little, and knows how much an answer would carry; Redis has no command that reads only the beginning of a
--- field. (Measured on 2026-11-25, 2 cores, shared. Time to claim and complete a job with its payload in the
--- record, and apart from it: 20 and 24 µs at 1.2 kB, 25 and 25 at 2 kB, 112 and 78 at 16 kB, 500 and 270 at
--- 64 kB, 3.0 and 2.6 ms at 500 kB. With the payload in the record, a retry or a cancel took as long as
--- reading the payload.)
+-- field. (Measured on 2026-11-25, 2 cores, shared. Time for claiming and completing a job with its payload in
+-- the record, and in a hash of its own: 20 and 24 µs at 1.2 kB, 25 and 25 at 2 kB, 112 and 78 at 16 kB, 500
+-- and 270 at 64 kB, 3.0 and 2.6 ms at 500 kB. With the payload in the record, a retry or a cancel took as
+-- long as reading the payload.)
 --   payloads  HASH  id -> payload
 -- `large` in `settings`: 1 while there may be payloads in the hash.
 -- module: payloads

@@ -1,9 +1,9 @@
--- Puts jobs into their lines and lanes, and takes them out. New state: the way in and out.
+-- Puts jobs into their lines and lanes, and takes them out. New state: add how a job enters and leaves it.
 -- needs: line, lanes
 -- gives: put, leave
 
--- Puts a job at its place. Returns whether it is now the next due job of its line. `is_back`: the job had
--- begun.
+-- Puts a job at its place. Returns whether it is now the first job of its line to be due. `is_back`: the job
+-- had begun.
 local function put(id, priority, place, is_back)
   if string.find(priority, '@', 1, true) then
     return lanes().put_in_lane(id, priority, place, is_back)

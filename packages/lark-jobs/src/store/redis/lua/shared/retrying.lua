@@ -5,8 +5,8 @@
 -- needs: start, counters, suspended
 -- gives: stranded_since, note_stranded, note_retrying, leave_retrying
 
--- Since when a job waits that no worker could read; nothing if its last run did not put it back so. `runs`:
--- how many it had.
+-- Since when an unreadable job has been waiting; nothing if its last run did not put it back as unreadable.
+-- `runs`: how many runs it had.
 local function stranded_since(id, runs)
   local number, since = string.match(redis.call('HGET', key('reasons'), id) or '', '^(%d+)|\30(%d+)|')
   return tonumber(number) == runs and since
@@ -21,9 +21,9 @@ local function note_stranded(id, runs, due)
   end
 end
 
--- Notes that a job goes back to its line, if it has failed, or if it goes back unread and no worker could
--- read it before, or it was suspended. `failures`: how often, if the caller knows, and it was read. `due`:
--- when it is due; nothing if the caller only looks.
+-- Notes that a job goes back to its line, if it has failed; or if it goes back unread, and no worker could
+-- read it before or it was suspended. `failures`: how often it has failed, if the caller knows and the job
+-- was read. `due`: when it is due; nothing if the caller only looks.
 local function note_retrying(id, failures, due)
   local before = failures
   if not failures then

@@ -11,7 +11,7 @@ end
 -- The modules that this call has made (build/fragments.js).
 local made = {}
 
--- Only on a cluster there is a KEYS[2]. No data is stored under it (`hash-slot.ts`).
+-- Only on a cluster, there is a KEYS[2]. No data is stored under it (`hash-slot.ts`).
 local in_cluster = KEYS[2] ~= nil
 
 local now = tonumber(ARGV[1])

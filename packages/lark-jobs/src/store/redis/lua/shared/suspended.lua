@@ -4,12 +4,13 @@
 -- needs: start, journaled
 -- gives: is_suspended, note_suspended, leave_suspended
 
--- Whether the last run of a pending job has suspended it. `runs`: how many it had.
+-- Whether the last run of a pending job has suspended it. `runs`: how many runs it had.
 local function is_suspended(id, runs)
   return has_journals() and string.find(redis.call('HGET', key('reasons'), id) or '', '^' .. runs .. '|\29') ~= nil
 end
 
--- Notes that a job goes back to its line as it was before a claim. `runs`: how many it had.
+-- Notes that a job goes back to its line in the state that it had before a claim. `runs`: how many runs it
+-- had.
 local function note_suspended(id, runs)
   if is_suspended(id, runs) then
     redis.call('SADD', key('suspended'), id)

@@ -3,9 +3,9 @@
 -- needs: start, pause, ring
 -- gives: pause_for
 
--- Unless it is paused for longer. `because`: nothing, or `|` and why. The callers that wait are rung to learn
--- when the pause ends; if they know an earlier end, they learn the new one then. (Many jobs may pause their
--- queue at the same time.)
+-- Pauses the partition, unless it is already paused for longer. `because`: nothing, or `|` and why. Waiting
+-- callers are rung to learn when the pause ends. Callers that know an earlier end learn the new one at that
+-- time. (Many jobs may pause their queue at the same time.)
 local function pause_for(ms, because)
   local left = pause_left(redis.call('HGET', key('settings'), 'paused'))
   if ms > (left or 0) then

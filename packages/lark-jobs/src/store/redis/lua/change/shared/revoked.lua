@@ -1,6 +1,7 @@
--- Which moves of a job change nothing any more (`store/contract/moves.ts`, Void). Each is kept as the trace
--- of a move is (gone.lua), to no partition, but under a digest: nothing of a job that was purged may be kept,
--- and an id may say whose it is. No job has such an id, because ids of the application have no colon.
+-- Which moves of a job no longer have an effect (`store/contract/moves.ts`, Void). Each is kept like the
+-- trace of a move (gone.lua), but without a partition, and under a digest instead of the id: nothing of a
+-- purged job may be kept, and an id may contain personal data. No job has such an id, because ids of the
+-- application have no colon.
 -- needs: start, options, gone
 -- gives: moved_at_of, revoke, revoke_put, is_revoked
 
@@ -17,7 +18,7 @@ local function moved_at_of(record)
   return tonumber(values.movedAt) or 0
 end
 
--- What was handed out of a job by this move, or an earlier one, changes nothing from now on.
+-- From now on, a `put` of the job by this move or an earlier one changes nothing.
 local function revoke(id, moved_at)
   local mark = mark_of(id)
   local _, before = gone(mark)
@@ -27,7 +28,7 @@ local function revoke(id, moved_at)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- Revokes what was handed out of a job that is removed or replaced, if a `put` of it may still come.
+-- Revokes the last move of a job that is removed or replaced, if a `put` of it may still come.
 local function revoke_put(id, record)
   local moved_at = moved_at_of(record)
   if moved_at > 0 and moved_at + MOVED_LEAST > now and not gone(id) then

@@ -12,13 +12,13 @@
 -- Set if the claim counts bytes (room.lua).
 local room
 
--- How many more entries this call may look at to find void ones. It looks only behind an entry that it has
+-- How many more entries this call may check for being void. It only checks the entries after one that it has
 -- found void.
 local sweeps = 10000
 
--- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited.
--- There may be a hundred thousand (0.5 µs each), so that a call removes some 10,000 at most, and leaves the
--- others to the next call. (There are 256 lines at most, so it is not the number of looks that is bounded.)
+-- Removes void entries from the head of a list: those of jobs that were cancelled or removed while they
+-- waited. There may be a hundred thousand (0.5 µs each), so a call removes only about 10,000 of them and
+-- leaves the rest to the next call. (The number of lines needs no limit here, because there are at most 256.)
 local function drop_voids(list, void)
   local size, count = 2, 2
   while count == size and sweeps > 0 do
@@ -36,15 +36,15 @@ local function drop_voids(list, void)
   end
 end
 
--- The slow path, for lines with due jobs in the `due` half, with void entries, or if bytes are counted. It
--- merges the two halves. At the same millisecond the lower id goes first, because ids are in order of
+-- The slow path: for lines with due jobs in the `due` half or with void entries, and if bytes are counted. It
+-- merges the two halves. In the same millisecond the lower id goes first, because ids are in order of
 -- dispatch. Returns whether a job did not fit.
 local function merge(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
   local i, taken, before, is_over = 1, {}, #ids, false
   for round = 1, 10 do
-    -- If bytes are counted, few jobs may fit: it reads a few heads, then twice as many.
+    -- If bytes are counted, few jobs may fit. So it reads a few heads first, then twice as many each time.
     local wanted = room and math.min(limit - #ids, 8 * 2 ^ round) or limit - #ids
     local heads = redis.call('LRANGE', list, 0, wanted - 1)
     local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
@@ -94,9 +94,9 @@ local function merge(priority, limit, ids, places)
   return is_over
 end
 
--- Appends to `ids` until there are `limit`. `places` gets the place of each job whose place is not the time
--- it was queued.
--- Returns whether the next job does not fit.
+-- Appends jobs to `ids` until it has `limit` of them. `places` gets the place of each job whose place is not
+-- the time it was queued.
+-- Returns whether it stopped because the next job does not fit.
 local function take(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   if room or redis.call('EXISTS', due, void) > 0 then
@@ -115,8 +115,8 @@ end
 -- Set if priorities age: the milliseconds of one step.
 local aging
 
--- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had come
--- this many milliseconds sooner. No stored place changes: only the heads of the lines are compared.
+-- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had been
+-- queued this many milliseconds earlier. No stored place changes: only the heads of the lines are compared.
 local function take_aging(all, limit, ids, places)
   -- The aged place of the first due job of a line; infinite if no job is due.
   local function aged_place(priority)
@@ -141,7 +141,7 @@ local function take_aging(all, limit, ids, places)
     heads[i] = aged_place(priority)
   end
   while #ids < limit do
-    -- If places are equal, the first line goes first, which has the higher priority.
+    -- If places are equal, the first line wins, because it has the higher priority.
     local first = 1
     for i = 2, #heads do
       first = heads[i] < heads[first] and i or first
@@ -197,14 +197,14 @@ local function take_turns(all, most, ids, places, permitted)
     local ids = {}
     take_lines(all, most, ids, places)
     if #ids == 0 then
-      -- These jobs keep their turn: they fit into the next claim.
+      -- These jobs keep their turn, because they fit into the next claim.
       return ids
     end
     redis.call('HSET', key('settings'), 'own', redis.call('HINCRBY', key('settings'), 'turn', 1))
     return ids
   end
 
-  -- The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane.
+  -- The lanes whose turn it is, the next one first, at most `most`; '' means the jobs without a lane.
   -- `permits`: how many jobs of each limiter may begin.
   local function in_turn(all, most, permits)
     local order = {}

@@ -17,8 +17,8 @@
 -- gives: read_flow, remove_flow, hand_out_flows
 
 -- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed;
--- failed; cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if it is not
--- there.
+-- failed; cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if the flow
+-- does not exist.
 local function read_flow(id, has_news)
   local flow, called = { id }, nil
   flow[2], flow[3], flow[4], flow[5], flow[6], flow[7], flow[8], flow[9], called = unpack(redis.call(
@@ -48,8 +48,8 @@ local function remove_flow(id)
 end
 
 -- Hands out flows. `lease_ms`: milliseconds. `step`: by how much a number rises. `left`: how many bytes the
--- answer may still carry. `anyway`: hands out one flow even if it is larger. Returns them, and whether
--- some were not there any more.
+-- answer may still carry. `anyway`: hands out one flow even if it is larger. Returns the flows, and whether
+-- some of them no longer exist.
 local function hand_out_flows(ids, lease_ms, step, left, anyway)
   local handed, leases, is_any_gone, till = {}, {}, false, string.format('%.0f', now + lease_ms)
   for _, id in ipairs(ids) do
@@ -63,7 +63,7 @@ local function hand_out_flows(ids, lease_ms, step, left, anyway)
       if left < 0 and (#handed > 0 or not anyway) then
         break
       end
-      -- A worker that read the flow before the call cannot write it any more, so the call is not lost.
+      -- A worker that read the flow before it was called can no longer write it, so the call is not lost.
       if is_called then
         flow[2] = string.format('%.0f', math.max(tonumber(flow[2]) or 0, now) + step)
         redis.call('HSET', key('flow:' .. id), 'rev', flow[2], 'lent', till, 'called', '')

@@ -6,14 +6,14 @@
 -- needs: start
 -- gives: flags_of_ticks, next_tick
 
--- The sets that are there, as in `settings`.
+-- Which of the two sets exist, as noted in `settings`.
 local function flags_of_ticks()
   local flags = redis.call('HMGET', key('settings'), 'ticks', 'flows')
   return { ticks = flags[1], flows = flags[2] }
 end
 
--- Milliseconds until a schedule or a flow is due; nothing if none will be. `flags`: the sets that were there.
--- `changed`: the set that this call has changed, or nothing.
+-- Milliseconds until a schedule or a flow is due; nothing if none will be. `flags`: the sets that existed
+-- before. `changed`: the set that this call has changed, or nothing.
 local function next_tick(flags, changed)
   local first = math.huge
   for _, name in ipairs({ 'ticks', 'flows' }) do

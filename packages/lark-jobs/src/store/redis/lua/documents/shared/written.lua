@@ -2,9 +2,9 @@
 -- needs: start, ticks, ring, effects
 -- gives: written
 
--- `flags`, `changed`: as in tick.lua. `before`: milliseconds until one was due before. `rings`: how many
--- callers to ring for jobs. Rings one more if something is due sooner. Returns milliseconds until one is due,
--- or -1.
+-- `flags`, `changed`: as in tick.lua. `before`: the milliseconds until a schedule or a flow was due before
+-- the call. `rings`: how many callers to ring for jobs. One more is rung if something is due earlier now.
+-- Returns the milliseconds until one is due, or -1.
 local function written(flags, changed, before, rings)
   local after = ticks().next_tick(flags, changed)
   local is_sooner = after and after < (before or math.huge)

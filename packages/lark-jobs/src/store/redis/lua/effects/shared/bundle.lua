@@ -12,11 +12,11 @@
 -- needs: start, counting
 -- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
 
--- So many bundles are looked at to find members that are taken out.
+-- How many bundles are searched for members that are taken out.
 local looks = 100
 
--- What is before the numbers of the members of a bundle, their runs, how many they are, and when they ended;
--- nothing if the text is no bundle.
+-- The beginning of a bundle before the numbers of its members; their runs; how many they are; and when they
+-- ended. Nothing if the text is not a bundle.
 local function read_bundle(bundle)
   local head, text, at = string.match(bundle, '^(.*:)([%d,-]+)|(%d+)$')
   local runs, count = text and counting().runs_of(text) or {}, 0
@@ -28,7 +28,7 @@ local function read_bundle(bundle)
   end
 end
 
--- Keeps members that have ended together, due or remembered. Returns their bundle.
+-- Keeps members that ended together in one bundle, which is due or remembered. Returns the bundle.
 local function keep_bundle(name, score, head, runs, at)
   local texts, places, mark = {}, {}, '|' .. at
   for i = 1, #runs, 2 do
@@ -51,8 +51,9 @@ local function forget_runs(head, runs, at)
 end
 
 -- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they
--- ended, or nothing for any time. Returns the runs of those that it has found. It looks at the last 100
--- bundles that were written or handed out: a member of another one is delivered, and its flow counts it once.
+-- ended, or nothing for any time. Returns the runs of the members that it has found. It only searches the
+-- last 100 bundles that were written or handed out. A member of an older one is delivered, and its flow
+-- counts it only once.
 local function take_out(head, wanted, at)
   local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, looks - 1, 'REV', 'WITHSCORES')
   for i = 1, #all, 2 do
@@ -76,8 +77,8 @@ local function take_out(head, wanted, at)
   return found
 end
 
--- Hands out the bundles that are due longest, with `most` members at most, and appends `bundle` and a list to
--- `answer`. `handed`: those that this call hands out already.
+-- Hands out the bundles that have been due for longest, with at most `most` members, and appends `bundle` and
+-- a list to `answer`. `handed`: the bundles that this call hands out already.
 local function hand_out_bundles(answer, most, handed)
   local leases, gone, name = {}, {}, key('effects:bundle')
   local due = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
@@ -103,8 +104,8 @@ local function hand_out_bundles(answer, most, handed)
   end
 end
 
--- Acknowledges bundles, which are remembered until `over`. One that is not there is a part of others, or was
--- acknowledged.
+-- Acknowledges bundles, which are then remembered until `over`. A bundle that does not exist is now a part of
+-- others, or was acknowledged before.
 local function acknowledge_bundles(bundles, over)
   local done, remembered = {}, {}
   for i, score in ipairs(redis.call('ZMSCORE', key('effects:bundle'), unpack(bundles))) do
@@ -146,8 +147,8 @@ local function forget_bundles(most)
   return #over
 end
 
--- When members completed of whose jobs nothing is kept, by id. Runs of one flow overlap only where a member
--- has ended again, so the run of a member is among the first that end behind it.
+-- When members completed whose jobs are not kept, by id. The runs of one flow overlap only if a member has
+-- ended again, so the run of a member is among the first that end after it.
 local function ends_in_bundles(ids)
   local ends = {}
   for _, id in ipairs(ids) do

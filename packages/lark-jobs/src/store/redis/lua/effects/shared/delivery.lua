@@ -7,12 +7,12 @@
 -- gives: serve
 
 
--- The bytes of jobs that this answer may still carry, and how many it has.
+-- The bytes of jobs that this answer may still carry, and how many bytes it has.
 local left, taken = MAX_BYTES, 0
 
--- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to
--- `answer`, once for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns how
--- many it has handed out.
+-- Hands out the effects of one kind that have been due for longest, and appends { kind; jobs as in show.lua }
+-- to `answer`, once for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns
+-- how many were handed out.
 local function hand_out(answer, kind, most, lease_ms, floor)
   local name = key('effects:' .. kind)
   local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
@@ -91,7 +91,7 @@ local function hand_out_fresh(answer)
   answer[#answer + 1] = { string.format('%.0f', now), ids, found }
 end
 
--- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it
+-- Handles effects as a call asks. `wanted`: `e` and the milliseconds for which the caller has hooks, if it
 -- takes some, or 0 if it takes no effects; then, from the next line on, the effects that were delivered.
 -- Returns the effects that are handed out, or nothing.
 local function serve(wanted)

@@ -17,8 +17,8 @@
 
 -- `is`: this call wrote effects while none was due, and has not handed them out.
 local owed = { is = false }
--- What completed in this call, and what its answer hands out, because the lease has begun: the ids of nodes;
--- bundles, and how many members these have.
+-- What completed in this call and is handed out with its answer, because the lease has begun: the ids of
+-- nodes; and bundles, with the number of their members.
 local fresh = { bundles = {}, count = 0 }
 
 -- When the next effect is handed out; nothing if there is none.
@@ -48,8 +48,8 @@ local function write_bundles(groups, takes)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members. So
--- those that completed need not be read again. `away`: which of them are members of flows with another home.
+-- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members, so
+-- those that completed need not be read again. `away`: which jobs are members of flows with another home.
 local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
@@ -112,7 +112,7 @@ local function unbundle(id)
   end
 end
 
--- Removes all that is kept of a job that is in no line or claim, with its effects. It does not end.
+-- Removes all that is kept of a job, with its effects. The job is in no line or claim, and does not end.
 local function purge(id)
   unbundle(id)
   for _, state in ipairs(ENDED_STATES) do
@@ -144,7 +144,7 @@ local function mark(ids)
   end
 end
 
--- Hides those of the jobs that have effects: nobody sees them any more. `ends`: their fields of `ended`.
+-- Hides those jobs that have effects: they are no longer shown. `ends`: their fields of `ended`.
 -- Returns the others.
 local function hide(ids, ends)
   local others, hidden, ended = {}, {}, {}
@@ -167,8 +167,8 @@ local function hide(ids, ends)
   return others
 end
 
--- Some effects of the jobs are over. Forgets the ends of those jobs that have no other, and removes the
--- hidden ones.
+-- Some effects of the jobs are done. Forgets the ends of those jobs that have no other effect, and removes
+-- those that are hidden.
 local function release(ids)
   if #ids == 0 then
     return
@@ -226,12 +226,12 @@ local function remember_ends(state, ids, how, ms)
   if how == 'removed' then
     redis.call('HSET', key('reasons'), unpack(reasons))
   end
-  -- As many come as go: see `acknowledge`.
+  -- The number added and the number removed are kept equal: see `acknowledge`.
   forget_remembered(MAX_ITEMS)
 end
 
 -- Acknowledges effects of one kind of jobs that ended at the same time, or bundles, at most `MAX_ITEMS`. If a
--- job ended at another time, the name is that of an earlier end.
+-- job ended at another time, the name belongs to an earlier end.
 local function acknowledge_some(kind, at, ids)
   local over = string.format('%.0f', now + RESEND_MEMORY)
   if kind == 'b' then
@@ -261,8 +261,8 @@ local function acknowledge_some(kind, at, ids)
 end
 
 -- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; or
--- `b`, and bundles or parts of them; then a tab, and others. A command takes some thousand arguments at most,
--- so a long list is taken in slices.
+-- `b`, and bundles or parts of them; then a tab, and others. A command takes at most some thousand arguments,
+-- so a long list is processed in slices.
 local function acknowledge(names)
   for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}
@@ -278,14 +278,14 @@ local function acknowledge(names)
     end
   end
   if names ~= '' then
-    -- As many come as go, so these do not pile up where `prune` cannot keep pace.
+    -- As many rows are removed as are added, so they do not pile up where `prune` cannot keep pace.
     forget_remembered(MAX_ITEMS)
   end
 end
 
 -- Rings a worker that waits, or one that holds jobs, if effects are due that no call has handed out. `heard`:
--- how many callers this call has rung already. Workers renew their leases, so a lease that ends early is
--- perhaps one of a dead worker.
+-- how many callers this call has rung already. Live workers renew their leases, so the lease that ends first
+-- may belong to a dead worker.
 local function ring_for_effects(heard)
   if not owed.is or heard > 0 or ring(1, true) > 0 then
     return

@@ -1,4 +1,4 @@
--- When jobs ended that are in one state; false for a job that is not in it.
+-- When jobs in one state ended; false for a job that is not in that state.
 -- needs: start
 -- gives: ends_of
 local function ends_of(state, ids)

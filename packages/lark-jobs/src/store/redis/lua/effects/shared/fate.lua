@@ -1,4 +1,4 @@
--- What became of jobs, for flow-fates.lua and watch.lua.
+-- The fates of jobs, for flow-fates.lua and watch.lua.
 -- needs: start, payloads, show, ended
 -- gives: fates_of, progress_of, births_of
 
@@ -19,7 +19,7 @@ local function fates_of(ids)
   for i, id in ipairs(ids) do
     -- Hidden jobs are in none of the sets.
     local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
-    -- Nothing more is known here of a job that was moved. A job on its way is present.
+    -- Nothing more is known here about a job that was moved. A job on its way counts as present.
     local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
     state = state ~= 'moved' and not is_moving and state or nil
     for _, each in ipairs((state or is_moving or not is_there) and {} or ended_states) do
@@ -44,8 +44,8 @@ local function fates_of(ids)
   return table.concat(fates), shown, left, records
 end
 
--- What tells jobs apart that have an id one after the other, for those of these records that have it; false
--- for others.
+-- The text that distinguishes jobs which had the same id one after the other, for those records that have it;
+-- false for others.
 local function births_of(records)
   local births = {}
   for i, record in ipairs(records) do
@@ -55,7 +55,7 @@ local function births_of(records)
   return births
 end
 
--- The progress of jobs, as far as there is room for it: of some at a time, because it may be 4 KiB each.
+-- The progress of jobs, as far as there is room. Read a few at a time, because each may have 4 KiB.
 local function progress_of(ids, room)
   local found = {}
   local last = redis.call('EXISTS', key('progress')) == 1 and #ids or 0

@@ -4,13 +4,13 @@
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, undoing, holder, recordings, journals, retrying
 -- gives: outcomes, take_back
 
--- What is kept of a notice when its job has ended: not since when it was asked.
+-- The part of a notice that is kept after its job has ended: everything but its time.
 local function untimed(notice)
   return (string.gsub(notice, '^([^|@]*)@%d+', '%1'))
 end
 
--- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners
--- hear, or nothing. `failures`: how often it has failed, if the caller knows.
+-- Puts a job back into its line, unless somebody wants to cancel it. `event`: the event for listeners, or
+-- nothing. `failures`: how often it has failed, if the caller knows.
 local function fall_back(id, place, job, event, failures)
   local undo = job.notice and undo_of(id)
   if undo == '' then
@@ -32,7 +32,7 @@ local function fall_back(id, place, job, event, failures)
   end
 end
 
--- A function for each kind of outcome. New outcome: what becomes of the job. `job`: its holder field, a
+-- A function for each kind of outcome. New outcome: add what becomes of the job. `job`: its holder field, a
 -- notice to cancel it, and how many ended jobs of each state are kept.
 local outcomes = {}
 
@@ -71,9 +71,8 @@ function outcomes.released(id, value, job)
   end
 end
 
--- value: milliseconds, `|`, how many signals the run knew, `!` if it counts for how long, `|`, and for which
--- it waits
--- (`contract/rules/reason.ts`)
+-- value: milliseconds, `|`, how many signals the run knew, `!` if the time of the suspension must be counted,
+-- `|`, and the signals for which it waits (`contract/rules/reason.ts`)
 function outcomes.suspended(id, value, job)
   local after, heard, rests, waits = string.match(value, '^(%d+)|(%d+)(!?)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -125,7 +124,7 @@ function outcomes.cancelled(id, value, job)
   local reason, failure = string.match(value, '^(.-)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
-  -- A notice may have more: what a person wrote.
+  -- A notice may have more text: what a person wrote.
   local undo = undo_of(id) or ''
   local notice = undo ~= '' and string.sub(undo, 2) or job.notice
   local why = notice and string.match(notice, '^[^|@]*') == reason and untimed(notice) or reason
@@ -141,9 +140,9 @@ function outcomes.cancelled(id, value, job)
 end
 
 -- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing:
--- the error for a crash, as JSON without its first field. Returns the state for the caller to end the job in,
--- or `pending`: the job went back to its line; and whether the job counted a crash. `is_unread`: the worker
--- has not read the claim. `from_within`: what the process ran has ended it.
+-- the error for a crash, as JSON without its first field. Returns the state in which the caller must end the
+-- job, or `pending` if the job went back to its line; and whether a crash was counted. `is_unread`: the
+-- worker has not read the claim. `from_within`: the process was ended by what ran in it.
 local function take_back(id, holder, cause, is_unread, from_within)
   local token, start, place = read_holder(holder)
   local undo = undo_of(id)

@@ -10,13 +10,13 @@
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`:
--- `untold` if no handler ran that could do what its class does when a job ends; `removed` if a person removed
--- the jobs.
+-- `untold` if no handler ran, so the class must be told; `removed` if a person removed the jobs.
 local function end_as(state, ids, kept, how)
   if #ids == 0 then
     return
   end
-  -- Only members of flows and jobs of ticks have a colon in their ids: one search for all jobs of a batch.
+  -- Only members of flows and jobs of ticks have a colon in their ids, so one search is enough for all jobs
+  -- of a batch.
   if state == 'cancelled' then
     -- The jobs may have waited for their next try.
     redis.call('SREM', key('retrying'), unpack(ids))
@@ -63,7 +63,7 @@ local function end_as(state, ids, kept, how)
     end
     return forget(ids)
   end
-  -- As text, because the server would convert a number again for each job.
+  -- Converted to text once, because the server would convert a number again for each job.
   local scored, at = {}, string.format('%.0f', now)
   for i = 1, #ids do
     scored[2 * i - 1], scored[2 * i] = at, ids[i]

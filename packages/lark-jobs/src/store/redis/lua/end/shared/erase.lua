@@ -2,7 +2,7 @@
 -- needs: start, suspended, journaled
 -- gives: extras, drop_payloads, drop_journals, forget_traces, erase
 
--- The keys that have something of some jobs besides their records and payloads.
+-- The keys that may have something of a job besides its record and its payload.
 local function extras()
   return {
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
@@ -18,7 +18,7 @@ local function drop_payloads(ids)
   end
 end
 
--- Removes what jobs have recorded, and the signals that came for them.
+-- Removes the records of jobs' steps, and their signals.
 local function drop_journals(ids)
   if #ids == 0 or not has_journals() then
     return
@@ -36,7 +36,8 @@ local function drop_journals(ids)
   end
 end
 
--- A job that is purged throttles no others, because the name of a lock may say whose it is, and is no doubt.
+-- A purged job no longer throttles others and is no longer kept as a doubt, because the name of a lock may
+-- contain personal data.
 local function forget_traces(id)
   local name = string.match(redis.call('HGET', key('locks'), id) or '', '|(.*)$')
   if name and redis.call('HGET', key('throttlers'), name) == id then

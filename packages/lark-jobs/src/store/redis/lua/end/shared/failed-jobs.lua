@@ -1,4 +1,4 @@
--- The failed jobs that are kept as nobody has said: how large each is, and which of them go first.
+-- Failed jobs whose number the configuration does not set: how large each is, and which are removed first.
 --   failed-sizes   HASH  id -> bytes of its payload and errors | when it failed | its kind
 --   failed-kinds   ZSET  kind | when | id: the newest jobs of each kind, which go last
 --   failed-spares  ZSET  id -> when: the others
@@ -9,8 +9,8 @@
 -- needs: start, payloads
 -- gives: note_failed, forget_failed, next_to_go
 
--- What a retention says: how many jobs, their age and bytes, how many have all of their errors, how many of a
--- kind go last.
+-- Parses a retention: how many jobs, their age and bytes, how many keep all of their errors, and how many of
+-- each kind are removed last.
 local function read_policy(kept)
   local count, age, bytes, whole, of_kind = string.match(kept, '^(%d+);(%d+);(%d+);(%d+);(%d+)$')
   return tonumber(count), tonumber(age), tonumber(bytes), tonumber(whole), tonumber(of_kind)
@@ -106,8 +106,8 @@ local function forget_failed(ids)
   return sum
 end
 
--- At most this many of the jobs that go first, and the bytes of those that are noted here although they are
--- not in their state: the server has evicted that.
+-- At most this many of the jobs that are removed first; and the bytes of those that are noted here although
+-- they are not in their state, because the server has evicted that.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
   for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do
@@ -117,7 +117,7 @@ local function spares_of(most)
   return found, #gone > 0 and forget_failed(gone) or 0
 end
 
--- The failed jobs that go because there are too many, at most 1,000. Counts those that are removed before
+-- The failed jobs to remove because there are too many, at most 1,000. Counts those that are removed before
 -- their age.
 local function next_to_go(kept)
   local count, age, bytes = read_policy(kept)

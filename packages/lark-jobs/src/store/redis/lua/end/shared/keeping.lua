@@ -12,7 +12,7 @@
 
 local places = { completed = 1, failed = 2, cancelled = 3 }
 
--- The age in a state, that of the log, and the least age, of an entry of `keeps`.
+-- From an entry of `keeps`: the age for a state, the age of the log, and the minimum age.
 local function ages_of(entry, state)
   local ages = { string.match(entry or '', '^(%d*),(%d*),(%d*),(%d*),(%d*)$') }
   return tonumber(ages[places[state]]), tonumber(ages[4]), tonumber(ages[5])
@@ -38,13 +38,13 @@ local function is_member(id)
   return index and tonumber(index) < NODES
 end
 
--- A process that awaits a job of which nothing is kept may ask only after its end (`contract/watch.ts`).
+-- A process that awaits a job may ask only after its end, so the end of a job that is not kept is remembered
+-- for a moment (`contract/watch.ts`).
 local function remember_unkept(state, ids)
   effects().remember_ends(state, ids, nil, UNKEPT_MEMORY)
 end
 
--- Ends those of the jobs that have an age of their own in this state, and members that failed. Returns the
--- others.
+-- Ends those jobs that have an age of their own in this state, and members that failed. Returns the others.
 local function keep_some(state, ids)
   local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
   local at = string.format('%.0f', now)
@@ -77,7 +77,7 @@ local function keep_some(state, ids)
   return others
 end
 
--- Takes jobs out of the set in which they are kept.
+-- Removes jobs from the set of those with an age of their own.
 local function let_go(state, ids)
   redis.call('ZREM', key('kept:' .. state), unpack(ids))
   redis.call('ZREM', key('kept'), unpack(ids))
@@ -100,9 +100,9 @@ local function unpin(id, kept)
   end
 end
 
--- Removes at most `most` jobs that are kept no longer, and as many logs. A job of which only the least age is
--- over goes to the others of its state. `counts`: how many of these are kept. Returns how many jobs were
--- removed, and how many jobs and logs were found.
+-- Removes at most `most` expired jobs, and as many expired logs. A job that has only passed its minimum age
+-- is from now on kept like the others of its state. `counts`: how many of these are kept. Returns how many
+-- jobs were removed, and how many jobs and logs were found.
 local function drop_old(most, counts)
   local ids = most > 0 and redis.call('ZRANGE', key('kept'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   local gone = {}

@@ -3,8 +3,8 @@
 -- needs: start, line, place, counters, locate
 -- gives: hold_again
 
--- Makes a job active again that was taken back under this token, and waits. Returns its holder field, or
--- nothing.
+-- Makes a job active again that was taken back under this token, if it still waits. Returns its holder field,
+-- or nothing.
 local function hold_again(id, token)
   if redis.call('HGET', key('direct'), id) ~= token then
     return

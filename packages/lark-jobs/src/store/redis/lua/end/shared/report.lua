@@ -1,5 +1,5 @@
--- What is kept of the runs of a job. Appends lines to a text, and keeps the newest: at most `most` lines and
--- `bytes` bytes. Of progress, the latest is kept.
+-- Keeps the errors, the progress and the log of a job. Lines are appended to a text that keeps the newest
+-- ones: at most `most` lines and `bytes` bytes. Only the latest progress is kept.
 --   progress  HASH  id -> JSON
 -- module: reports
 -- needs: start
@@ -19,14 +19,14 @@ local function keep(name, id, lines, most, bytes)
   redis.call('HSET', key(name), id, string.sub(lines, from))
 end
 
--- An object in JSON, to which the time is added.
+-- An error is an object in JSON, to which the time is added.
 local function keep_error(id, json)
   keep('errors', id, string.format('{"at":%.0f,', now) .. string.sub(json, 2), MAX_ERRORS, math.huge)
 end
 
--- Keeps what a run reports: `\30JSON\30` if there is progress, and then log lines. `is_note`: of a note,
--- which may be sent again. Then the log already ends with these lines. Returns the progress, if there is
--- some.
+-- Keeps the report of a run: `\30JSON\30` if there is progress, and then log lines. `is_note`: it comes from
+-- a note, which may be sent twice: then the log already ends with these lines. Returns the progress, if there
+-- is any.
 local function keep_report(id, text, is_note)
   local progress, lines = string.match(text, '^\30(.-)\30(.*)$')
   lines = lines or text

@@ -3,7 +3,7 @@
 -- needs: start, erase, effects, failed_jobs
 -- gives: forget, forget_of, trim, read_kept
 
--- Removes jobs that are in no line, claim or state any more.
+-- Removes jobs that are no longer in a line, a claim or a state.
 local function forget(ids)
   if #ids == 0 then
     return

@@ -25,8 +25,7 @@ local function verify(ids, tokens, holders)
   return settled, index, parts
 end
 
--- Those of the settled jobs that have begun, of which no `extend` has said so. `plain`, `first`: see
--- `settle`.
+-- Those settled jobs that have begun without an `extend` that says so. `plain`, `first`: see `settle`.
 local function begun_of(settled, index, holders, plain, first)
   local begun = {}
   for _, id in ipairs(settled) do
@@ -38,7 +37,7 @@ local function begun_of(settled, index, holders, plain, first)
   return begun
 end
 
--- Holds those of the lost jobs again of which a late outcome still counts. Returns whether there are any.
+-- Makes those lost jobs active again whose late outcome still counts. Returns whether there are any.
 local function hold_late(ids, tokens, holders, index, plain, first)
   local is_any = false
   for i, id in ipairs(ids) do

@@ -9,7 +9,7 @@ local function queue_all(batch, max, kept)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   local room = max and kept == '' and admission().room_in(tonumber(max)) or math.huge
   local verdicts, rings = '', 0
-  -- These writes are first: a full or read-only server refuses them before the script has changed anything.
+  -- These writes come first: a full or read-only server refuses them before the script has changed anything.
   local is_crowded = open_lines(runs)
   local added = batch.is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
   if added < #ids then
@@ -44,8 +44,8 @@ local function queue_all(batch, max, kept)
     end
   end
 
-  -- Mostly no caller waits, no entry of the list is void, and nobody listens: one command checks all. It
-  -- counts a key as often as it is named, so an odd number means that somebody listens.
+  -- Usually no caller waits, no entry of the list is void, and nobody listens. One command checks all three.
+  -- It counts a key as often as it is named, so an odd number means that somebody listens.
   local twice, is_first = { key('idle'), key('idle') }, false
   for _, run in ipairs(runs) do
     twice[#twice + 1], twice[#twice + 2] = line('void', run.priority), line('void', run.priority)

@@ -9,7 +9,7 @@ local HALF = '.5'
 -- The most bytes of jobs that go with a ring.
 local weight = 65536
 
--- Hands out `ids` with their `records`, from the first on, followed by the payloads that are kept apart.
+-- Hands out the first of `ids` with their `records`, followed by the payloads that are kept apart.
 -- Returns how many jobs were handed out, and how many callers were rung without jobs.
 local function hand(ids, records)
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')

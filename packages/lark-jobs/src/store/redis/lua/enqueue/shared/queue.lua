@@ -2,8 +2,8 @@
 -- needs: start, line, place, lanes, payloads, pause
 -- gives: new_batch, read_runs, open_lines, write, are_first, line_up
 
--- New jobs: all ids; ids and records in turns; for each run of similar jobs, the common fields and its `list`
--- of ids; whether no job has a lock; and the payloads that are kept apart, by the index of their jobs.
+-- New jobs: all ids; ids and records alternating; for each run of similar jobs, the common fields and its
+-- `list` of ids; whether no job has a lock; and the payloads that are kept apart, by the index of their jobs.
 local function new_batch()
   return { ids = {}, records = {}, runs = {}, is_plain = true, large = {} }
 end
@@ -45,7 +45,7 @@ local function read_runs(batch, at, to)
   batch.records = records
 end
 
--- Opens the lines of new jobs, and marks the runs whose priority is refused. Returns whether there are such.
+-- Opens the lines of new jobs, and marks the runs whose priority is refused. Returns whether there are any.
 local function open_lines(runs)
   local is_crowded = false
   for _, run in ipairs(runs) do
@@ -72,8 +72,8 @@ local function write(ids, records)
   return redis.call('HSET', key('jobs'), unpack(records))
 end
 
--- If no job waits, no job can be before new jobs that are due at once: waiting callers may have them right
--- away. (With a ring comes no signal that came before its job.)
+-- If no job waits, new jobs that are due at once are the first in their line, so waiting callers may have
+-- them right away. (A signal that came before its job is not sent with a ring.)
 local function are_first(runs)
   for _, run in ipairs(runs) do
     if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' or run.direct ~= '' then
@@ -84,7 +84,7 @@ local function are_first(runs)
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities'), key('early')) == 0
 end
 
--- A void entry of the list may have the same id as a job that comes again.
+-- A void entry of the list may have the same id as a job that returns.
 local function fresh(list, priority)
   if redis.call('EXISTS', line('void', priority)) == 0 then
     return list
@@ -110,7 +110,7 @@ local function has(list, id)
 end
 
 -- Puts the `list` of each run into its line, by priority and delay. Returns how many callers to ring: for the
--- jobs that are due at once, and for a job that is now the next due.
+-- jobs that are due at once, and for a delayed job that is now the first to be due.
 local function line_up(runs, has_no_void)
   local rings = 0
   for _, run in ipairs(runs) do

@@ -1,4 +1,4 @@
--- What happens to jobs, told to who listens (listening.lua).
+-- Tells listeners what happens to jobs (listening.lua).
 -- needs: start, listening
 -- gives: audience, is_heard, tell
 

@@ -35,7 +35,7 @@ local function listen(ttl, number, count)
   return { trimmed + index + 1, redis.call('LRANGE', key('events'), index, index + count) }
 end
 
--- The ids from one on that fit into an entry which has room for `count`, as a text, and how many these are.
+-- The ids from an index on that fit into an entry with room for `count`, as a text, and how many these are.
 local function together(ids, from, count)
   local to = math.min(from + count, #ids + 1) - 1
   local text = table.concat(ids, '\n', from, to)
@@ -47,7 +47,7 @@ local function together(ids, from, count)
 end
 
 -- Writes events, if the listening has not lapsed, and rings the listeners. `till`: as in `settings`. Returns
--- it, or '' if it has lapsed.
+-- `till`, or '' if the listening has lapsed.
 local function write_event(till, kind, ids)
   if (tonumber(till) or 0) <= now then
     redis.call('DEL', key('events'), key('listeners'))
@@ -76,7 +76,7 @@ local function write_event(till, kind, ids)
   if length == 0 then
     last = {}
   end
-  -- Not with each call, because that would be one more command.
+  -- Not done with each call, because that would be one more command.
   if length > EVENTS_KEPT * 1.1 then
     redis.call('LTRIM', key('events'), -EVENTS_KEPT, -1)
     redis.call('HINCRBY', key('settings'), 'trimmed', length - EVENTS_KEPT)

@@ -11,7 +11,7 @@ local rung = {}
 -- Rings a caller, at most once a call. The server's ACL may forbid the ring, which must not break the verb;
 -- hence pcall.
 -- Returns whether the caller heard it, as far as the server can know: on a cluster, a node counts only its
--- own subscribers. `id`: of the job that got a signal, if nothing else is new.
+-- own subscribers. `id`: the job that got a signal, if that is the only news.
 local function notify(caller, id)
   if not rung[caller] then
     local prefix, partition = string.match(tag, '^(.-){(.*)}:$')

@@ -5,7 +5,8 @@
 -- needs: start, pause
 -- gives: ring_counts, ring
 
--- How many callers a call should ring: for jobs that wait again, and for jobs that are now the next due.
+-- How many callers a call should ring: for jobs that wait again, and for delayed jobs that are now the first
+-- to be due.
 local ring_counts = { again = 0, later = 0 }
 
 local function ring(count, anyway)

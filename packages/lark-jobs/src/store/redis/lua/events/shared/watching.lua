@@ -1,5 +1,5 @@
--- Watches: who wants to be told of the ends of which jobs.
--- `watched` in `settings` is when the last of them lapses. Once that is over, the next end removes them all.
+-- Watches: who wants to be told of the ends of which jobs. `watched` in `settings` is when the last of them
+-- lapses. After that time, the next end removes them all.
 -- module: watching
 -- needs: start, effects, notice, watchers
 -- gives: watch, ring_watchers, unwatch
@@ -25,8 +25,8 @@ local function notify_holders(ids)
   end
 end
 
--- Registers a watcher for jobs, or renews its watches of which less than half of the time is left. `news`:
--- their workers are to hand over what the jobs wrote, also those that learned of an earlier watch.
+-- Registers a watcher for jobs, or renews its watches with less than half of their time left. `news`: the
+-- workers of the jobs must hand over what the jobs wrote, even workers that know of an earlier watch.
 local function watch(watcher, ids, ttl, news)
   local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
@@ -52,7 +52,7 @@ local function watch(watcher, ids, ttl, news)
   notify_holders(news and ids or reporting(fresh))
 end
 
--- Rings the watchers of jobs, and ends their watches. Returns the jobs that had live ones.
+-- Rings the watchers of jobs, and ends their watches. Returns the jobs that were watched.
 local function unwatch(ids)
   local live, all, noted = {}, watchers().watchers_of(ids)
   for i, its in ipairs(all) do

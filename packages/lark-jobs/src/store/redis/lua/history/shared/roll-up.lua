@@ -8,7 +8,7 @@
 -- needs: start, recent
 -- gives: roll_up
 
--- The sum under a field, if it is of this hour or day.
+-- The sum in a field, if it belongs to this hour or day.
 local function read_sum(text, number)
   local kept, completed, failed, retried = string.match(text or '', '^(%d+) (%d+) (%d+) (%d+)$')
   if tonumber(kept) ~= number then

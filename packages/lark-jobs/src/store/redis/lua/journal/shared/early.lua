@@ -2,7 +2,7 @@
 -- needs: start, erase
 -- gives: forget_early
 
--- Forgets those whose job has not come in time, and which jobs have come.
+-- Removes the signals of jobs that have not come in time, and the notes about jobs that have come.
 local function forget_early()
   local over = redis.call('ZRANGE', key('early'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   local vain = {}

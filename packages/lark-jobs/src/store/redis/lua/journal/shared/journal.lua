@@ -15,7 +15,7 @@ local function read_entries(id, from)
   local name, left = key('steps:' .. id), JOURNAL_BYTES
   local total = redis.call('LLEN', name)
   local found = { total, tonumber(redis.call('HGET', key('journals'), id)) or 0 }
-  -- Of large entries, so many at a time as fit.
+  -- Large entries are read in pages of as many as fit.
   local at, page = from, math.min(200, math.ceil(JOURNAL_BYTES * total / math.max(1, found[2])))
   while at < total do
     for _, entry in ipairs(redis.call('LRANGE', name, at, at + page - 1)) do
@@ -30,7 +30,8 @@ local function read_entries(id, from)
   return found
 end
 
--- Milliseconds in which a job was suspended (`store/contract/rules/rest.ts`); nothing if nobody counts them.
+-- Milliseconds for which a job was suspended (`store/contract/rules/rest.ts`); nothing if that is not counted
+-- for it.
 local function rested(id)
   local sum, since = string.match(redis.call('HGET', key('rests'), id) or '', '^(%d+)|?(%d*)$')
   return sum and tonumber(sum) + math.max(0, now - (tonumber(since) or now))
@@ -48,8 +49,8 @@ local function read_journal(id, from)
   return { read_entries(id, from), from == 0 and recordings().signals_behind(id, 0) or {}, undo, rested(id) }
 end
 
--- The journals of those of the claimed jobs that have one: the place of each in the claim, and its journal;
--- nothing if none has one. They rest no more.
+-- The journals of those claimed jobs that have one: the index of each in the claim, and its journal; nothing
+-- if none has one. Their suspension ends with this.
 local function read_claimed(ids)
   local found = {}
   for i, bytes in ipairs(#ids > 0 and redis.call('HMGET', key('journals'), unpack(ids)) or {}) do
@@ -64,7 +65,7 @@ local function read_claimed(ids)
   return #found > 0 and found or nil
 end
 
--- The bytes of all that a job has recorded, and of its signals; nothing if it has no journal.
+-- The bytes of all entries and signals of a job; nothing if it has no journal.
 local function journal_bytes(id)
   local bytes = tonumber(redis.call('HGET', key('journals'), id))
   for _, signal in ipairs(bytes and redis.call('LRANGE', key('signals:' .. id), 0, -1) or {}) do
@@ -73,9 +74,9 @@ local function journal_bytes(id)
   return bytes
 end
 
--- All of a journal as one text, for a job that is moved; with FS in between: why its last run put it back,
--- what is to be undone after a bar, or nothing; for how long it was suspended, or nothing; how many entries
--- there are, these, and the signals.
+-- A complete journal as one text, for a job that is moved. Its parts are separated by FS: why its last run
+-- put it back; its undos after a bar, or nothing; how long it was suspended, or nothing; how many entries
+-- there are; the entries; and the signals.
 local function carried(id)
   local entries = redis.call('LRANGE', key('steps:' .. id), 0, -1)
   local undo = redis.call('HGET', key('undos'), id)
@@ -89,7 +90,7 @@ local function carried(id)
   return table.concat(texts, '\28')
 end
 
--- Adds the signals that came before a job that is moved here behind those that it brings. Returns whether it
+-- Adds the signals that came here before a moved job after those that the job brings. Returns whether the job
 -- waits for one of them.
 local function bring_signals(id, own, reason)
   local name = key('signals:' .. id)
@@ -110,8 +111,7 @@ local function bring_signals(id, own, reason)
   return wakes
 end
 
--- Keeps a journal that comes with a job that is moved. Returns whether the job has got a signal for which it
--- waits.
+-- Keeps the journal of a job that is moved here. Returns whether the job has got a signal for which it waits.
 local function bring_journal(id, text)
   local reason, undo, rests, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
   local entries, signals = {}, {}

@@ -2,7 +2,7 @@
 -- needs: start, counters, suspended, recordings
 -- gives: move_waits
 
--- Moves the end of what a suspended job waits for (`waitsEnd` of `store/contract/journals.ts`).
+-- Moves the end of all waits of a suspended job (`waitsEnd` of `store/contract/journals.ts`).
 local function move_waits(id, till)
   if is_suspended(id, (counted(id))) then
     local count = redis.call('LLEN', key('steps:' .. id))

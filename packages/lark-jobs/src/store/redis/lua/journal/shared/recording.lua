@@ -1,9 +1,9 @@
--- What is added to journals (journal.lua).
+-- Adds to journals (journal.lua).
 -- module: recordings
 -- needs: start, counters, journaled
 -- gives: open_journal, keep_entries, signals_behind, take_steps
 
--- What Redis takes as arguments of one call.
+-- The most arguments that are passed to Redis in one call.
 local MOST = 1000
 
 local function open_journal(id)
@@ -12,8 +12,8 @@ local function open_journal(id)
   redis.call('HSETNX', key('journals'), id, 0)
 end
 
--- Adds entries, of which the first has the place `at`, unless they are there already. Returns false if there
--- is a gap before them: then it adds none.
+-- Adds entries, the first with the index `at`, unless they are there already. If there is a gap before them,
+-- adds none and returns false.
 local function keep_entries(id, at, entries)
   local name, bytes = key('steps:' .. id), 0
   local length = redis.call('LLEN', name)
@@ -37,7 +37,7 @@ local function keep_entries(id, at, entries)
   return true
 end
 
--- The names and texts of the signals of a job behind so many.
+-- The names and texts of the signals of a job after the first `heard` ones.
 local function signals_behind(id, heard)
   local found = {}
   for i, signal in ipairs(redis.call('LRANGE', key('signals:' .. id), heard, -1)) do
@@ -47,10 +47,10 @@ local function signals_behind(id, heard)
   return found
 end
 
--- Keeps what a report says of steps, which precedes the rest: GS; the place of the first entry; `!` if the
--- job got further; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks for
--- others; RS and an entry, for each; GS. Returns the rest; the signals that were asked for, or nothing; and
--- how many entries there are, if there is a gap before those of the report.
+-- Keeps the part of a report about steps, which precedes the rest: GS; the index of the first entry; `!` if
+-- the job made progress; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks
+-- for others; RS and an entry, for each; GS. Returns the rest; the signals that were asked for, or nothing;
+-- and how many entries there are, if there is a gap before those of the report.
 local function take_steps(id, report)
   local at, progress, undos, heard, from = string.match(report, '^\29(%d*)(!?)(%+?)|(%d*)()')
   local over = string.find(report, '\29', from, true)

@@ -2,13 +2,13 @@
 -- needs: start, line, place, counters, suspended, last_tokens, journaled, retrying
 -- gives: undo_of, undo_first, is_undone_first
 
--- Nothing if there is nothing to undo, or the text.
+-- The text about the undos of a job; nothing if it has none.
 local function undo_of(id)
   return has_journals() and redis.call('HGET', key('undos'), id) or nil
 end
 
--- Notes how a job that has no line and no holder ends when it is undone, and puts it into its line. Returns
--- whether the next one is due now.
+-- Notes how a job will end after it is undone, and puts it into its line. The job must have no line and no
+-- holder. Returns whether it is now the first to be due.
 local function undo_first(id, text)
   local runs, _, _, releases = counted(id)
   count(id, runs, 0, 0, releases)
@@ -21,7 +21,7 @@ local function undo_first(id, text)
   return put(id, priority, now, true)
 end
 
--- Undoes a job first that would end now, if it has undos. Returns whether it has.
+-- If a job that would end now has undos, makes it undo first. Returns whether it has any.
 local function is_undone_first(id, text)
   if undo_of(id) ~= '' then
     return false

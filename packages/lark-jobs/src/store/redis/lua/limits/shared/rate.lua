@@ -10,9 +10,9 @@
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
--- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until
--- `each` more are, and a function that records starts and returns their mark (refund.lua). Before it is
--- called, nothing changes.
+-- New kind of rate: add how it counts. Each of these functions returns how many starts are allowed now, the
+-- milliseconds until `each` more are, and a function that records starts and returns their mark (refund.lua).
+-- Before it is called, nothing changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -30,8 +30,8 @@ function kinds.bucket(most, per, burst, _, suffix, each)
     tokens = math.min(burst, tonumber(known[2]) + math.max(0, now - tonumber(known[1])) * most / per)
   end
   return math.floor(tokens), math.ceil((each - tokens % each) * per / most), function(begun)
-    -- The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same
-    -- again.
+    -- The first number is in microseconds since 1970, so a bucket that was forgotten never counts the same
+    -- numbers again.
     local taken = (tonumber(known[3]) or now * 1000) + begun
     local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f', taken) }
     redis.call('HSET', key('rate' .. suffix), 'at', now, unpack(values))

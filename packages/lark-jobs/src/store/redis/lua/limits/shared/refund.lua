@@ -1,9 +1,10 @@
--- Refunds: starts that were counted (rate.lua), and that were none. A mark says where they were counted.
+-- Refunds: takes back starts that were counted (rate.lua) and did not happen. A mark says where they were
+-- counted.
 -- module: refunds
 -- needs: start
 -- gives: refund
 -- covers: RATE_KINDS in kinds
--- New kind of rate: what is taken back.
+-- New kind of rate: add how starts are taken back.
 local kinds = {}
 
 function kinds.window(mark, count)
@@ -13,7 +14,8 @@ function kinds.window(mark, count)
   end
 end
 
--- After the grant the bucket had at most `burst` tokens, whatever overflowed, and has given some since.
+-- After the grant the bucket had at most `burst` tokens, however many overflowed, and has given some since
+-- then.
 function kinds.bucket(mark, count, _, burst)
   local known = redis.call('HMGET', key('rate'), 'tokens', 'taken')
   local tokens, taken = tonumber(known[1]), tonumber(known[2])

@@ -56,8 +56,8 @@ local function is_before(id, other)
   return #id < #other
 end
 
--- How many entries of a sorted set are before a place: before a score and an id, whether that id is still
--- there or not. `through`: and at that place.
+-- How many entries of a sorted set are before a place: before a score and an id, whether that id still exists
+-- or not. `through`: includes the entry at that place.
 local function passed(name, score, id, through)
   local low, high = redis.call('ZCOUNT', name, '-inf', '(' .. score), redis.call('ZCOUNT', name, '-inf', score)
   while low < high do

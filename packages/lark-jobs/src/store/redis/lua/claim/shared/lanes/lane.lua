@@ -24,7 +24,7 @@ local function split(name)
   return tonumber(priority) or 0, lane
 end
 
--- Negative for a priority above 100. Numbers up to 2^53 are exact: these are below 1,101 * 2^42.
+-- Negative for a priority above 100. Numbers up to 2^53 are exact; these are below 1,101 * 2^42.
 local function rank(priority, place)
   return string.format('%.0f', (100 - priority) * ABOVE + place)
 end

@@ -10,7 +10,7 @@
 -- needs: start, line, rates, lane, aged
 -- gives: fall_due, opens_at, reposition, reposition_all, next_turn, take_turn
 
--- Stands for no end. Redis accepts this number as a score.
+-- Means that there is no end. Redis accepts this number as a score.
 local NEVER = 2 ^ 53
 -- How many more due jobs this call moves.
 local falls = MAX_ITEMS
@@ -28,9 +28,9 @@ local function fall_due(lane)
   end
 end
 
--- When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. Whether the
--- lane is empty. What it waits for (`contract/stand.ts`), or nothing. And whether its first job is no longer
--- there.
+-- Returns when a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call;
+-- whether the lane is empty; what it waits for (`contract/stand.ts`), or nothing; and whether its first job
+-- is no longer there.
 local function opens_at(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   busy = tonumber(busy or 0)

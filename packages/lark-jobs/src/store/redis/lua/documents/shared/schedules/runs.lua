@@ -13,8 +13,8 @@ local function last_lines(text)
   return string.sub(text, from)
 end
 
--- Notes that jobs have ended, those of ticks at their schedules. Their ids are `model/tick.ts`. `took`: by
--- id.
+-- Notes the ends of those jobs that belong to ticks, at their schedules. The ids of such jobs:
+-- `model/tick.ts`. `took`: by id.
 local function note_runs(state, ids, took)
   local names, lines = {}, {}
   for _, id in ipairs(ids) do

@@ -7,12 +7,13 @@
 -- needs: start
 -- gives: number_of, stored
 
--- The number of a schedule, as text. That of a damaged state is 0, so that a new definition can replace it.
+-- The number of a schedule, as text. For a damaged state it is 0, so that a new definition can replace the
+-- schedule.
 local function number_of(state)
   return string.match(state or '', '^(%d+)|') or '0'
 end
 
--- The definitions, states and runs of schedules; false for what is not there.
+-- The definitions, states and runs of schedules; false for a schedule that does not exist.
 local function stored(ids)
   local found = {}
   for i, name in ipairs({ 'schedules', 'schedule-states', 'schedule-runs' }) do

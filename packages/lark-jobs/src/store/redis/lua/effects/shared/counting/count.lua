@@ -63,7 +63,7 @@ local function put_runs(bits, runs, reserved)
   return letters, count, repeated
 end
 
--- Keeps the result of a node, unless those of its flow have too many bytes then.
+-- Keeps the result of a node, unless the results of its flow would then have too many bytes.
 local function keep_result(id, index, result)
   local flow, size = key('flow:' .. id), #result
   if redis.call('HINCRBY', flow, 'results', size) > MAX_RESULTS then
@@ -78,7 +78,7 @@ end
 local function keep_node(id, index, ended, result)
   local ends = key('flow-ends:' .. id)
   local before = redis.call('HGET', ends, index)
-  -- A node that has completed since counts again: its job was retried by hand.
+  -- A node that has completed meanwhile counts again, because its job was retried by hand.
   if before and (string.sub(ended, 1, 1) ~= 'c' or string.sub(before, 1, 1) == 'c') then
     return false
   end
@@ -114,12 +114,12 @@ local function count_ends(id, completed, list, first, over)
   end
 
   if #not_done.indices > 0 or had_failed > 0 then
-    -- Foreign data under these keys ends the script before a bit is set that would not count.
+    -- Reading these keys first makes foreign data end the script before a bit is set that would not count.
     redis.call('STRLEN', failures)
     redis.call('STRLEN', cancels)
     local known = redis.call('HMGET', ends, '', unpack(not_done.indices))
     for i = #not_done.indices, 1, -1 do
-      -- The member was started again since.
+      -- The member was started again since that end.
       local again = tonumber(string.match(known[i + 1] or '', '^s(%d+)'))
       if again and (tonumber(not_done.starts[i]) or again) < again then
         local n = #former.bits
@@ -137,7 +137,7 @@ local function count_ends(id, completed, list, first, over)
   for i, each in ipairs(failed > 0 and repeated or {}) do
     again[i] = each.index
   end
-  -- Members that had ended without completing have completed since.
+  -- Members that had ended without completing, and have completed now.
   for i, was_set in ipairs(put_bits(failures, again, '0')) do
     if was_set == 1 then
       letters[repeated[i].letter], sum, failed, is_called = 'c', sum + 1, failed - 1, true
@@ -182,7 +182,7 @@ local function count_ends(id, completed, list, first, over)
   end
   local is_due = (is_called or has_news) and (tonumber(lent) or 0) <= now
   if is_due then
-    -- A flow that was due earlier keeps that time.
+    -- A flow that was due earlier keeps its time.
     redis.call('ZADD', key('flows'), 'LT', string.format('%.0f', now), id)
   end
   return table.concat(letters) .. table.concat(verdicts), is_due

@@ -1,10 +1,11 @@
--- Counts the ends of jobs of flows whose home is the partition of this script: in the step that ends the
--- jobs, and so without an effect (effect.lua).
+-- Counts the ends of jobs of flows whose home is the partition of this script: in the same step that ends the
+-- jobs, so no effect is needed (effect.lua).
 -- module: counting
 -- needs: start, count
 -- gives: count_at_home
 
--- Bytes of the JSON of a message: whatever its characters, MAX_ERROR of them fit. The reader cuts it to that.
+-- Bytes of the JSON of a message: MAX_ERROR characters fit, whichever they are. The reader shortens it to
+-- MAX_ERROR.
 local longest_message = 3000
 
 -- The message of the last of some errors (report.lua), as JSON; nothing if there is none.
@@ -23,7 +24,7 @@ local function message_of(errors)
     end
     at = stop + (string.byte(last, stop + 1) == 117 and 6 or 2)
   end
-  -- Neither an escape nor a character is cut in two.
+  -- Cut so that no escape and no character is cut in two.
   return from and string.gsub(string.sub(last, from, math.max(at, over) - 1), '[\192-\255][\128-\191]*$', '') .. '"'
 end
 
@@ -40,14 +41,14 @@ local function ended_as(state, id, how)
   return string.format('%s%.0f%s', letter, now, more)
 end
 
--- The result of a node, as count.lua takes it; or why it was not kept.
+-- The result of a node in the form that count.lua takes; or why it was not kept.
 local function result_of(state, id)
   local result = state == 'completed' and redis.call('HGET', key('results'), id)
   return result and '=' .. result or ''
 end
 
--- The ends of jobs whose ids begin with `head`. `flow`: if it is at home. `runs`: of members that completed,
--- as in count.lua; nothing if these are no jobs of flows. `others`: ends at home.
+-- The ends of jobs whose ids begin with `head`. `flow`: the flow, if it is at home. `runs`: the members that
+-- completed, as in count.lua; nothing if these are not jobs of flows. `others`: other ends at home.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then
@@ -56,9 +57,9 @@ local function group_of(id, head)
   return { head = head, flow = home == string.match(tag, '{(.*)}:$') and flow, runs = {}, others = {} }
 end
 
--- Counts those of the jobs, which end now, that are of flows at home. `how`: as in end.lua. Returns whether a
--- flow has become due; the members of other flows that completed, by flow, or nothing if there are none; and
--- the other jobs of other flows, as a set, or nothing.
+-- Counts those of the ending jobs whose flows are at home. `how`: as in end.lua. Returns whether a flow has
+-- become due; the completed members of other flows, by flow, or nothing if there are none; and the other jobs
+-- of other flows, as a set, or nothing.
 local function count_at_home(state, ids, how)
   local groups, flows, away, bundled, is_any_due = {}, {}, nil, nil, false
   for _, id in ipairs(ids) do

@@ -6,12 +6,12 @@
 -- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked, relayed
 -- gives: admit
 
--- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`:
--- see `packing.ts`. Nothing if the new job may take its place.
+-- The state of the job with an id that the application chose, if that job blocks a new one with the id.
+-- `own`: see `packing.ts`. Nothing if the new job may take its place.
 local function in_the_way(id, own)
   local state = locate(id)
   if redis.call('ZSCORE', key('effects:hook'), id) then
-    -- Its class has not been told of its end. If the job was removed since, it has no state any more.
+    -- Its class has not been told of its end. If the job was removed, it has no state any more.
     return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
   end
   if not state and gone(id) == 'moving' then
@@ -21,7 +21,7 @@ local function in_the_way(id, own)
   return not (is_over and own == 'o') and state or nil
 end
 
--- `before`: whether a job with this id is in the way; its state if the application chose the id.
+-- `before`: whether a job with this id blocks the new one; its state, if the application chose the id.
 local function judge(run, record, large, room, before)
   if before and run.own == '' then
     return 'e'

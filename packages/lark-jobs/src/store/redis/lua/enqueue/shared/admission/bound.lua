@@ -11,7 +11,7 @@ local function room_in(max)
   return max - waiting - delayed + suspended
 end
 
--- Takes the suspended ones out of a list of ids: the others, and these.
+-- Separates the suspended jobs in a list of ids: returns the other jobs, and the suspended ones.
 local function without_suspended(ids)
   local others, suspended = {}, {}
   local flags = #ids > 0 and has_journals() and redis.call('SMISMEMBER', key('suspended'), unpack(ids)) or {}

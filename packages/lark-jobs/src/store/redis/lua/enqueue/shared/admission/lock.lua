@@ -1,5 +1,5 @@
--- Unique jobs. A lock names its job. No process frees it: a job that meets the lock checks whether the lock's
--- job still holds it.
+-- Unique jobs. A lock names its job. No process frees it: a new job with the same lock checks whether the
+-- lock's job still holds it.
 --   lockers    HASH  name -> id of the job that took the lock last
 --   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number
 --                    of runs when it took the lock: until it is started again
@@ -44,7 +44,7 @@ end
 
 -- Decides whether a job with a lock is queued. Returns nothing if it is, and then `hold` takes the lock;
 -- otherwise a letter and the id of the other job: u(nique), t(hrottled), r(eplaced: that job now has the
--- payload of `mine`, or `large`, and what `mine` says of it).
+-- payload of `mine`, or `large`, and the options that belong to it).
 local function meet(lock, mine, large)
   local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then

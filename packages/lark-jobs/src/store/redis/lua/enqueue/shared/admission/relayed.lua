@@ -5,7 +5,7 @@
 -- needs: start
 -- gives: came_before, note_relayed
 
--- What a job is called here. The options of a record are before its first bar.
+-- The name under which a job is remembered here. The options of a record are before its first bar.
 local function name_of(id, own, record)
   return own == 'o' and string.match(record, '^[^|]*"born":"(%w+)"') or id
 end
