@@ -42,10 +42,11 @@ export class FlowOperations {
   }
 
   /**
-   * A flow with its nodes; undefined if there is none, or if it was kept for long enough after its end.
+   * A flow with its nodes; undefined if there is none, or if the time for which it is kept after its end is
+   * over.
    *
-   * @param options `nodes: false` leaves the nodes out. `failures`: of a batch, how many of the members to
-   *   tell that did not complete. `queue`: looks only there
+   * @param options `nodes: false` leaves the nodes out. `failures`: for a batch, how many of the members that
+   *   did not complete to return. `queue`: looks only there
    * @throws FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example const { state, counts, nodes } = (await operate().flows.get('order-77'))!
    */
@@ -85,8 +86,8 @@ export class FlowOperations {
 
   /**
    * Cancels a flow: nodes that have not started never do, jobs that do not run end at once, and the `signal`
-   * of those that run is aborted. It has ended when all of them have. If this process dies meanwhile, a
-   * worker goes on with it.
+   * of those that run is aborted. The flow has ended when all of its jobs have. If this process dies
+   * meanwhile, a worker continues.
    *
    * @param options `because`: why, for people
    * @returns false if it has ended, or is already ending
@@ -101,14 +102,14 @@ export class FlowOperations {
   }
 
   /**
-   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because
-   * of them, and members that failed. Results of the others are kept. Callbacks are due again when the flow
-   * has ended again.
+   * Starts everything again that did not complete: nodes that failed or were cancelled, nodes that were
+   * skipped because of them, and members that failed. Other results are kept. Callbacks are due again when
+   * the flow has ended again.
    *
-   * @param options `within`: in how long it must end, from now on; a flow that had not ended in time is
-   *   refused without it
-   * @returns false if there is nothing to start again: all has completed, waits or runs, or is not kept any
-   *   more
+   * @param options `within`: the time in which it must end, from now on; without it, a flow that had not
+   *   ended in time is refused
+   * @returns false if there is nothing to start again: everything has completed, waits or runs, or is no
+   *   longer kept
    * @throws FLOW_NOT_FOUND, FLOW_ENDING, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID,
    *   UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
@@ -121,14 +122,15 @@ export class FlowOperations {
   }
 
   /**
-   * Removes a flow for good, with all that is kept of it: its definition, its jobs, their results and errors,
-   * and the flows in it. What has not started never does, and its callbacks do not start. Running jobs are
-   * left as they are: as long as some run, the flow is kept without payloads, and a second call removes it
-   * when they have ended. If the flow is a node of another, that node has ended, with the reason `removed`.
+   * Removes a flow for good, with everything that is kept of it: its definition, its jobs, their results and
+   * errors, and the flows in it. Nodes that have not started never start, and callbacks do not start. Running
+   * jobs are left as they are: as long as some run, the flow is kept without payloads, and a second call
+   * removes it when they have ended. If the flow is a node of another, that node has ended, with the reason
+   * `removed`.
    *
    * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only
    *   there
-   * @returns how many jobs are gone, those included that were never queued, and how many run
+   * @returns how many jobs are gone, including those that were never queued, and how many run
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example await operate().flows.purge('order-77')
    */

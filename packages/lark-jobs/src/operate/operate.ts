@@ -39,16 +39,16 @@ import { StepOperations } from './step-operations.ts'
 import type { JobWhy, WhyOptions } from './why/why.ts'
 import { WorkerOperations } from './worker-operations.ts'
 
-/** Where jobs are kept, as it is configured. */
+/** Where jobs are kept, by the configuration. */
 export interface StorePlace {
   /** May contain a password. */
   connection: string | RedisServers
-  /** What keys begin with on Redis. */
+  /** The beginning of the keys on Redis. */
   prefix: string
   durability: Durability
 }
 
-/** Looks at the jobs of one store and changes them; `operate()` makes it. */
+/** Looks at the jobs of one store and changes them. Made by `operate()`. */
 export class Operate extends Operations {
   readonly #operating: Operating
 
@@ -70,9 +70,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Why a job does not run: every reason, the most important first, with what ends it; or what has become of
-   * it. Undefined if there is no such job, or if it was removed. A node of a flow that has not started has
-   * reasons, too.
+   * Why a job does not run: every reason, the most important first, with what would end it; or what became of
+   * the job. Undefined if there is no such job, or if it was removed. A node of a flow that has not started
+   * has reasons, too.
    *
    * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
@@ -85,7 +85,7 @@ export class Operate extends Operations {
     return why(await this.#operating.jobs.open(), id, options)
   }
 
-  /** The steps of jobs: look, send a signal, forget what was recorded. */
+  /** The steps of jobs: look, send a signal, forget records. */
   get steps(): StepOperations {
     return new StepOperations(this.#operating)
   }
@@ -102,9 +102,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of what the workers run now: which job, and since when. Jobs that a worker has taken and not begun
-   * are shown too. Order: by partition, then by id. One call looks at no more than 1,000 jobs, so a page may
-   * be short, or empty, and yet have a `cursor`.
+   * A page of the jobs that workers run now, and since when. Jobs that a worker has claimed and not begun are
+   * shown, too. Order: by partition, then by id. One call looks at no more than 1,000 jobs, so a page may be
+   * short, or empty, and yet have a `cursor`.
    *
    * @param options `cursor`: of the page before. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
@@ -117,9 +117,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of the groups of a queue that have jobs or are paused: which may go on, and what the others wait
-   * for. Order: by partition, then state by state: paused, turn (the next first), asleep (the first to wake
-   * first), then by name those that are full or whose last jobs run.
+   * A page of the groups of a queue that have jobs or are paused: which of them may begin jobs, and what the
+   * others wait for. Order: by partition, then state by state: paused, turn (the next first), asleep (the
+   * first to wake first), then by name those that are full or whose last jobs run.
    *
    * @param options `cursor`: of the page before. `limit`: about how many, 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
@@ -133,8 +133,8 @@ export class Operate extends Operations {
 
   /**
    * The limiters of the configuration, and those that live workers use: what they grant, which workers hold
-   * permits, and who waits for how many. Of each worker, the 100 limiters and circuits that it has met last
-   * are known.
+   * permits, and who waits for how many. For each worker, the 100 limiters and circuits that it used last are
+   * known.
    */
   async limiters(): Promise<LimiterStatus[]> {
     const { store, settings } = await this.#operating.jobs.open()
@@ -168,8 +168,7 @@ export class Operate extends Operations {
    * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records that in the audit.
    * Commands cannot be dispatched this way.
    *
-   * @param options what this job says differently from its class: `queueName`, `delay`, `priority`, `tags`
-   *   and others; `id`
+   * @param options settings for this job only: `queueName`, `delay`, `priority`, `tags` and others; `id`
    * @returns the id of the job. A job that was rejected has `rejection`, with the reason
    * @throws UNKNOWN_JOB, UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, JOB_ID_INVALID,
    *   JOB_INVALID
@@ -183,11 +182,12 @@ export class Operate extends Operations {
   }
 
   /**
-   * How the queues do: how long their jobs waited and ran in the last five minutes (p50, p95, p99), how many
-   * came and ended in the last minute, and for how long the oldest has waited. Every time is in milliseconds.
+   * The figures of the queues: how long their jobs waited and ran in the last five minutes (p50, p95, p99),
+   * how many came and ended in the last minute, and for how long the oldest has waited. Every time is in
+   * milliseconds.
    *
-   * Workers gather the times and make them known every five seconds, and when they end. So a worker that has
-   * died is missing with what it did in its last seconds.
+   * Workers announce these times every five seconds, and when they end. So the last seconds of a worker that
+   * has died are missing.
    *
    * @param filter `queue`: only this one
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
@@ -203,8 +203,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * `status()` and `figures()` of every queue in one, which asks the store once: for a screen that is drawn
-   * again each second.
+   * `status()` and `figures()` of every queue in one call, which asks the store once: for a screen that is
+   * drawn again each second.
    *
    * @param options `keys: false`: does not look for keys that no worker knows, which costs most of the call
    * @throws FILTER_INVALID
@@ -218,9 +218,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * How many runs ended, and how, coarser the older: in each minute of the last hour, each hour of the last
-   * three days, and each day of the last 90, in UTC. Minutes, hours and days in which none ended are left
-   * out.
+   * How many runs ended, and how: in each minute of the last hour, each hour of the last three days, and each
+   * day of the last 90, in UTC. Minutes, hours and days in which none ended are left out.
    *
    * @param filter `queue`: only this one. `since`: an instant, or how long ago, such as `'1d'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
@@ -239,7 +238,7 @@ export class Operate extends Operations {
    * each hour of the last three days, or each day of the last 90, in UTC. Steps in which no run began or
    * ended are left out.
    *
-   * Workers make this known every five seconds, so a run may count in the minute after its own.
+   * Workers announce this every five seconds, so a run may count in the minute after its own.
    *
    * @param filter `queue`: only this one; default: all together. `unit`: `'minutes'` (default), `'hours'` or
    *   `'days'`
@@ -259,7 +258,7 @@ export class Operate extends Operations {
    * compared while it has jobs that have not ended, or if it is named.
    *
    * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue.
-   *   Without `maxAge`, the `target` of a queue counts
+   *   Without `maxAge`, the `target` of a queue applies
    * @throws FILTER_INVALID, also if no queue has a limit; UNKNOWN_QUEUE
    * @example
    * const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' }, maxFailed: '1%' })
@@ -272,16 +271,16 @@ export class Operate extends Operations {
   }
 
   /**
-   * Why jobs failed for good: the kinds of their failures, those with the most jobs first. A kind is what has
-   * the same job class, the same error name and code, the same message but for numbers, ids and quoted parts,
-   * and comes from the same place. Its name, such as `3f2a`, is a condition of filters: `retry({ kind: '3f2a'
-   * })`.
+   * Why jobs failed for good: the kinds of their failures, those with the most jobs first. Failures are of
+   * one kind if they have the same job class, the same error name and code, the same message except for
+   * numbers, ids and quoted parts, and come from the same place. Its name, such as `3f2a`, is a condition of
+   * filters: `retry({ kind: '3f2a' })`.
    *
    * It reads all failed jobs that meet the filter, and no payloads unless the filter has `where`. Beyond
-   * 1,000 kinds, the jobs of the others are only counted.
+   * 1,000 kinds, jobs are only counted.
    *
    * @param options `limit`: the most kinds, 1…1,000, default 100. `signal`: the call rejects with its reason.
-   *   `onProgress`: called with each page, with how many jobs were read, and of how many
+   *   `onProgress`: called with each page: how many jobs were read, and how many there are
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example
    * const { kinds, failed } = await operate().failures({ since: '1h' })
@@ -310,10 +309,10 @@ export class Operate extends Operations {
   /**
    * The whole records of the jobs that meet a filter, some at a time: to write them to a file. Payloads,
    * results and progress are JSON texts in them, as they are stored, and nothing is hidden. Without
-   * conditions, of all jobs.
+   * conditions, the records of all jobs.
    *
    * @param options `signal`: ends the reading when it is aborted
-   * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first is asked for
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first lot is requested
    * @example for await (const jobs of operate().records({ state: 'failed' })) await write(jobs.map((job) => JSON.stringify(job)))
    */
   async *records(filter: ListFilter = {}, options: RecordOptions = {}): AsyncGenerator<JobRecord[]> {
@@ -324,14 +323,14 @@ export class Operate extends Operations {
 
   /**
    * Puts jobs back from their records, as `records()` and `remove({ before })` give them: ended jobs as they
-   * ended, with their errors, and others into their queue, with all their tries. And schedules, from those of
-   * `schedules.records()`. What is there already is left as it is, so a call may be repeated. Locks, logs and
-   * what a class says of keeping its jobs do not come back.
+   * ended, with their errors, and other jobs into their queue, with all their tries. Schedules are restored
+   * from the records of `schedules.records()`. Whatever exists already is left as it is, so a call may be
+   * repeated. Locks, logs and the class's settings for keeping its jobs are not restored.
    *
    * @param records a list of them, or lists that come one after the other, such as those of a large file
-   * @param options `source`: where they are from, in words, for the audit. `commands`: also jobs that run
+   * @param options `source`: where they come from, in words, for the audit. `commands`: accepts jobs that run
    *   commands of `lark`, for records that you trust. `signal`: ends the call between two lots. `onProgress`:
-   *   called with each lot, with how many records the call has been through
+   *   called with each lot: how many records the call has processed
    * @throws IMPORT_INVALID for a value that is not such a record, or runs a command, before any job of its
    *   list is put back; UNKNOWN_QUEUE, FILTER_INVALID
    * @example await operate().import(lines.map((line) => JSON.parse(line)))
@@ -351,14 +350,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * Takes a change of jobs back: a retry, a `runNow()`, a `reschedule()`, a move or a removal. Give it the
-   * records that the change handed to `before`, or that `records()` gave before it. Jobs that have not begun
-   * since are again what their records say: those that had ended end again as they did, and others are due
-   * when they were. Jobs that have begun or were edited since stay as they are. No job is missing meanwhile,
-   * whatever happens to the process.
+   * Undoes a change of jobs: a retry, a `runNow()`, a `reschedule()`, a move or a removal. Pass it the
+   * records that the change passed to `before`, or that `records()` returned before the change. Jobs that
+   * have not begun since then return to the state in their records: those that had ended end again as they
+   * did, and others get their former due time. Jobs that have begun or were edited since stay as they are. No
+   * job is missing meanwhile, whatever happens to the process.
    *
    * @param options `of`: which change. `{ of: 'remove' }` puts removed jobs back, as `import()` does; after
-   *   any other change, a job that is gone stays so. `commands`: as for `import()`
+   *   any other change, a job that is gone stays gone. `commands`: as for `import()`
    * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed; FILTER_INVALID
    * @example
    * const records: JobRecord[] = []
@@ -379,7 +378,8 @@ export class Operate extends Operations {
    * change comes first. One call looks at no more than 1,000 changes, so a page may be short, or empty, and
    * yet have a `cursor`.
    *
-   * What an application changes with `Jobs` and with handles is no change by hand, and is not kept.
+   * Changes that an application makes with `Jobs` and with handles are not changes by hand, and are not
+   * recorded.
    *
    * @param options `since`, `who`, `what`: only these. `limit`: 1…1,000, default 100. `cursor`: of the page
    *   before
@@ -409,8 +409,9 @@ export class Operate extends Operations {
 
   /**
    * Follows a job until it has ended: its states, what it reports by `this.progress()`, and the lines of its
-   * log. A job that runs is heard within a quarter of a second, once its worker knows that somebody watches:
-   * with the next renewal of the lease, a third of it. The end of the job, or of the signal, ends it.
+   * log. News of a running job arrive within a quarter of a second, once its worker knows that somebody
+   * watches: that is after the next renewal of the lease, at most a third of it later. The end of the job, or
+   * aborting the signal, ends the loop.
    *
    * @param options `queue`, if several have a job with this id; `signal`
    * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, FILTER_INVALID
@@ -427,8 +428,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count
-   * that.
+   * How many milliseconds the store takes to answer the smallest possible question. The store is opened
+   * before, and that time is not counted.
    */
   async ping(): Promise<number> {
     const { store } = await this.#operating.jobs.open()
@@ -442,22 +443,22 @@ export class Operate extends Operations {
     return (await this.#operating.jobs.open()).store.name
   }
 
-  /** Where the jobs are kept, as it is configured. The store is not opened. */
+  /** Where the jobs are kept, by the configuration. The store is not opened. */
   async place(): Promise<StorePlace> {
     const { connection, prefix, durability } = await this.#operating.jobs.settings()
     return { connection, prefix, durability }
   }
 
-  /** Where `lark jobs:dashboard` listens, and who may look, as it is configured. The store is not opened. */
+  /** Where `lark jobs:dashboard` listens, and who may look, by the configuration. The store is not opened. */
   async dashboard(): Promise<ConfiguredDashboard> {
     return (await this.#operating.jobs.settings()).dashboard
   }
 
   /**
-   * How many ended jobs a queue keeps of each state, and for how many milliseconds, as it is configured. The
+   * How many ended jobs of each state a queue keeps, and for how many milliseconds, by the configuration. The
    * store is not opened.
    *
-   * @param queue default: a queue that says nothing of it
+   * @param queue default: a queue without settings of its own
    */
   async retention(queue?: string): Promise<QueueRetention> {
     const { retention, retentions } = await this.#operating.jobs.settings()

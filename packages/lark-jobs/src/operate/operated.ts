@@ -1,6 +1,4 @@
-/**
- * What operations act on: the inside of an instance of `Jobs`, as everything below `api/` knows it.
- */
+/** What operations work with: the inside of an instance of `Jobs`, as everything below `api/` knows it. */
 import type { Settings } from '../config/config.ts'
 import type { RecordedNow, SentNow } from '../run/steps-now.ts'
 import type { NewSignal, Store } from '../store/contract/store.ts'
@@ -11,7 +9,7 @@ import type { Flags } from './look/filter.ts'
 
 /** What an instance of `Jobs` gives to its operations and to handles. @internal */
 export interface Operated {
-  /** Aborted when the instance is closed next. */
+  /** Aborted when the instance is closed the next time. */
   readonly closing: AbortSignal
   readonly byHand: ByHand
   /** Opens the store, unless it is open. */
@@ -22,7 +20,7 @@ export interface Operated {
   unopened(): Promise<Store>
   /** The configuration with its defaults. The store is not opened. */
   settings(): Promise<Settings>
-  /** What the steps of a job have recorded that `dispatchNow` runs; undefined if no such job runs. */
+  /** The records of the steps of a job that `dispatchNow` runs; undefined if no such job runs. */
   recordedNow(id: string): RecordedNow | undefined
   /** A signal for a job that `dispatchNow` runs. @returns undefined if no such job runs */
   sentNow(id: string, signal: NewSignal): SentNow | undefined
@@ -30,10 +28,10 @@ export interface Operated {
   after?(ms: number, act: () => void): () => void
 }
 
-/** What operations act on, and the person for whom they act. @internal */
+/** What operations work with, and the person for whom they act. @internal */
 export interface Operating {
   readonly jobs: Operated
-  /** What messages call the conditions of a filter, if not by their names. */
+  /** The names of the conditions of a filter in messages, if they differ. */
   readonly names?: Flags | undefined
   /** The person who changes something, if there is one. */
   readonly person?: string | undefined

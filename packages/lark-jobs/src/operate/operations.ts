@@ -1,6 +1,7 @@
 /**
  * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call
- * checks what it is given before it opens the store, and imports what it needs: most processes only dispatch.
+ * checks its arguments before it opens the store, and imports the code that it needs, because most processes
+ * only dispatch.
  */
 import { defined } from '@s18i/lark/internal'
 import { readId } from '../model/id.ts'
@@ -77,7 +78,7 @@ export abstract class Operations {
     if (found !== undefined || settings.outbox === undefined) return found
     const { findInOutbox } = await import('./look/outbox-rows.ts')
     const row = await findInOutbox<J>(settings, id, options.queue, await open.store.now())
-    // It may have been relayed in between.
+    // The job may have been relayed in between.
     return row ?? find<J>(open, id, options)
   }
 
@@ -120,12 +121,13 @@ export abstract class Operations {
   }
 
   /**
-   * Queues ended jobs again, each with all its tries; of many, the earliest to fail first.
+   * Queues ended jobs again, each with all its tries. If there are many, those that failed first are queued
+   * first.
    *
    * @param which one id, several ids, `'failed'` for all failed jobs, or a filter, which without a state
    *   means failed jobs
-   * @param rest the queue of ids, or of all failed jobs; or options, such as `fromStart`: forgets what the
-   *   steps of the jobs have recorded. Default: every queue
+   * @param rest the queue of the ids, or of all failed jobs; or options, such as `fromStart`, which forgets
+   *   the records of the jobs' steps. Default: every queue
    * @returns how many jobs
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
    *   FILTER_INVALID, UNKNOWN_QUEUE
@@ -213,13 +215,13 @@ export abstract class Operations {
 
   /**
    * Moves jobs that wait or are delayed to another queue, by id or by a filter. Each keeps its id, payload,
-   * tries, due time, priority, tags, group and lock, and its place in the order. Whoever knows it finds it: a
-   * handle, `result()`, its flow. If this process dies meanwhile, each job is in one of the queues, or a
-   * worker brings it to the new one in some seconds.
+   * tries, due time, priority, tags, group and lock, and its place in the order. A handle, `result()` and its
+   * flow still find it. If this process dies meanwhile, each job is in one of the queues, or a worker brings
+   * it to the new one within seconds.
    *
    * @param queue to which they go: one of the configuration, or one that has jobs
    * @returns how many were moved, and how many were left as they are: they began meanwhile, or the queue has
-   *   a job with their id, or one that is unique with them
+   *   a job with the same id or the same unique lock
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.move({ queue: 'emials' }, 'emails')

@@ -66,8 +66,8 @@ export class StepOperations {
   }
 
   /**
-   * Lets a job that does not run forget what was recorded of steps or waits: its next run does them again. It
-   * does not make the job due: a failed job still needs a retry.
+   * Makes a job that does not run forget the records of steps or waits: its next run does them again. It does
+   * not make the job due: a failed job still needs a retry.
    *
    * @param names as `list()` gives them
    * @param options `dryRun`: only says which steps there are

@@ -1,6 +1,6 @@
 /**
  * The live workers of a store: look, quiet, resume, restart. An order reaches each worker with the answer to
- * its next announcement, within five seconds, and `list()` tells which of them have obeyed (`state`).
+ * its next announcement, within five seconds, and `list()` shows which of them have carried it out (`state`).
  */
 
 import { newNonce } from '../model/id.ts'
@@ -35,11 +35,14 @@ export type WorkerFilter =
   | (WorkerConditions & Pick<Required<WorkerConditions>, 'host'>)
   | ({ all: true } & { [Name in keyof WorkerConditions]?: never })
 
-/** Which workers were told. */
+/** Which workers got the order. */
 export interface WorkerOrderResult {
-  /** The workers as they were before. */
+  /** The workers as they were before the order. */
   workers: WorkerRecord[]
-  /** Workers that cannot restart alone, because an application has their process. Only of `restart`. */
+  /**
+   * Workers that cannot restart on their own, because their process belongs to an application. Only for
+   * `restart`.
+   */
   left: WorkerRecord[]
 }
 
@@ -62,8 +65,8 @@ export class WorkerOperations {
   }
 
   /**
-   * The workers that have died within an hour, the last first: they did not say that they stop, and no lease
-   * of theirs lasts. With each is what was taken back from it, and by whom.
+   * The workers that have died within an hour, the last first: they did not say that they stop, and all their
+   * leases have ended. Each comes with the jobs that were taken back from it, and by whom.
    *
    * @example const [last] = await operate().workers.lost()
    */
@@ -72,8 +75,9 @@ export class WorkerOperations {
   }
 
   /**
-   * The workers of which the store has not heard for too long. `lost`: as `lost()`. `silent`: those with
-   * leases that last, since perhaps a handler blocks their event loop; with each is a job that it holds.
+   * The workers that have not announced themselves for too long. `lost`: as `lost()`. `silent`: those with
+   * leases that have not ended, perhaps because a handler blocks their event loop; each comes with a job that
+   * it holds.
    *
    * @example for (const { id, job } of (await operate().workers.unheard()).silent) console.log(id, job.id)
    */
@@ -84,7 +88,7 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers to take no more jobs, and to finish those that run. Their processes stay, until they are
+   * Tells workers to take no more jobs, and to finish those that run. Their processes stay until they are
    * stopped. Workers that start later take jobs.
    *
    * @throws FILTER_INVALID
@@ -95,7 +99,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells quiet workers to take jobs again, whoever made them quiet. Workers that stop already do stop.
+   * Tells quiet workers to take jobs again, whoever made them quiet. Workers that are already stopping do
+   * stop.
    *
    * @throws FILTER_INVALID
    */

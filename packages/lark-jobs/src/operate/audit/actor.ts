@@ -4,10 +4,10 @@
 import { hostname, userInfo } from 'node:os'
 import { isObject, isText, type OptionsOf, oneOf, option, Schema } from '../../options/schema.ts'
 
-/** The most characters that are kept of a name. */
+/** The most characters of a name that are kept. */
 const LONGEST = 64
 
-/** From where people change something: a command of `lark`, a dashboard, or other code. */
+/** How people change something: with a command of `lark`, a dashboard, or other code. */
 export const actorOrigins = ['command', 'dashboard', 'code'] as const
 export type ActorOrigin = (typeof actorOrigins)[number]
 
@@ -20,7 +20,7 @@ export const actorSchema = new Schema("a name, or an object such as { name: 'ada
   from: oneOf<ActorOrigin>(actorOrigins),
 })
 
-/** The name of a person, or more of who it is. */
+/** The name of a person, or more about the person. */
 export type Actor = string | ActorOptions
 
 export interface ActorOptions extends OptionsOf<typeof actorSchema.entries> {}
@@ -32,7 +32,7 @@ export interface KnownActor {
   from: ActorOrigin
 }
 
-/** @throws what the voice makes */
+/** @throws the error that the voice makes */
 export function checkActor(actor: unknown, voice: Parameters<typeof actorSchema.readAll>[1]): void {
   if (!isText(actor)) actorSchema.readAll(actor, voice, 'actor')
 }

@@ -12,9 +12,7 @@ import type { ActorOrigin } from './actor.ts'
 import { type Audited, audited } from './audited.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
 
-/**
- * Milliseconds without a write after which a change counts as interrupted: its process has died, or hangs.
- */
+/** Milliseconds without a write after which a change counts as interrupted: its process has died or hangs. */
 const SILENCE = 6 * PACE
 /** The most entries of a page, unless the call says how many. */
 const LIMIT = 100
@@ -39,21 +37,21 @@ export interface AuditEntry {
   id: string
   /** When it began: milliseconds since 1970, by the store's clock. */
   at: number
-  /** When it ended, or was last heard of. */
+  /** When it ended, or when it was last updated. */
   endedAt?: number
   /** The name of the person, and the machine. */
   who: string
   host: string
-  /** From where: a command of `lark`, a dashboard, or other code. */
+  /** How it was made: with a command of `lark`, a dashboard, or other code. */
   from: ActorOrigin
   what: Audited
-  /** On what, in words. */
+  /** What was changed, in words. */
   on: string
-  /** How many jobs, or other things, were changed; of one that runs or was interrupted, so far. */
+  /** How many jobs or other things were changed. For a change that still runs or was interrupted: so far. */
   count: number
   /**
-   * The process has died, or hangs: so `count` is the least, and more may have been changed since it was
-   * written.
+   * The process has died or hangs. So `count` is the minimum: more may have been changed since the last
+   * write.
    */
   atLeast?: true
   /** `interrupted`: a person ended it, or its process died. `failed`: see `error`. */

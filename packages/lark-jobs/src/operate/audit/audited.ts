@@ -1,6 +1,4 @@
-/**
- * What people change by hand, as the audit names it.
- */
+/** The changes by hand, as the audit names them. */
 import { jobChanges } from '../change/job-changes.ts'
 
 type JobChangeName = keyof typeof jobChanges

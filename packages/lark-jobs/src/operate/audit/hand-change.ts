@@ -1,7 +1,4 @@
-/**
- * A change that people make by hand: what it says of itself, so that `operate()` can record it
- * (`recording.ts`).
- */
+/** A change that people make by hand, with the data that `operate()` needs to record it (`recording.ts`). */
 
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import type { Chosen } from '../look/filter.ts'
@@ -9,7 +6,7 @@ import type { Audited } from './audited.ts'
 
 export interface HandChange<T> {
   what: Audited
-  /** On what: which jobs, or words such as `queue emails`. */
+  /** What is changed: which jobs, or words such as `queue emails`. */
   on: Chosen | string
   /** The queue to which jobs go. */
   to?: string | undefined
@@ -24,12 +21,12 @@ export interface HandChange<T> {
 /**
  * Makes a change by hand.
  *
- * @param act makes it, and says with `noted` how far it is
+ * @param act makes the change, and reports its progress with `noted`
  */
 export type Perform = <T>(
   change: HandChange<T>,
   act: (noted: (done: number) => void) => Promise<T>,
 ) => Promise<T>
 
-/** The application changes something itself, or nobody asked for a record. */
+/** Used if the application itself changes something, or if nobody asked for a record. */
 export const unrecorded: Perform = (_, act) => act(() => {})

@@ -3,11 +3,11 @@
  *
  *   begun     written before anything is changed. If it cannot be written, the change is not made
  *   running   written again soon after, and then every few seconds, with how many were changed so far
- *   ended     with what has become of it
+ *   ended     written a last time, with the result
  *
- * So a change that nobody finished, because its process died, is in the audit with how far it came. A store
- * that refuses to write (`STORE_REFUSED`: its disk or memory is full) does not keep people from the change,
- * which may be what makes room: a warning of the process then has what the audit lacks.
+ * So if the process of a change dies, the audit says how far the change came. A store that refuses to write
+ * (`STORE_REFUSED`: its disk or memory is full) does not stop the change, because the change may make room.
+ * Then a warning of the process has the missing entry.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -22,12 +22,12 @@ import type { Audited } from './audited.ts'
 import type { HandChange } from './hand-change.ts'
 
 /**
- * Milliseconds between two writes of a change that goes on: at first, and at most. Each wait is twice as long
- * as the last.
+ * Milliseconds between two writes of a running change: the first and the longest pause. Each pause is twice
+ * as long as the one before.
  */
 const FIRST = 250
 export const PACE = 5_000
-/** The most characters of words that are kept. */
+/** The most characters of a text that are kept. */
 const LONGEST = 500
 
 export type AuditOutcome = 'running' | 'done' | 'interrupted' | 'failed'
@@ -63,7 +63,7 @@ export async function withRecord<T>(
   const writeIn = (ms: number) => {
     timer = setTimeout(() => {
       writeIn(Math.min(2 * ms, PACE))
-      // A failure now does no harm, if the next write succeeds.
+      // A failure here does no harm if the next write succeeds.
       writing ??= write()
         .catch(() => undefined)
         .finally(() => {
@@ -101,20 +101,20 @@ function warn({ who, host, what, on, count, outcome }: AuditText, error: unknown
 }
 
 /**
- * What is given payloads. Messages of errors may have parts of these: a schema, or the application, writes
- * them.
+ * Changes that get payloads. The messages of their errors may quote these, because a schema or the
+ * application writes them.
  */
 const GIVEN: ReadonlySet<Audited> = new Set(['edit', 'dispatch', 'send', 'import', 'undo'])
 
-/** No purge reaches the audit, so nothing of a payload may come into it. */
+/** No purge reaches the audit, so it must contain nothing of a payload. */
 function errorWords(error: unknown, what: Audited): string {
   if (GIVEN.has(what)) return String(fieldOf(error, 'code') ?? fieldOf(error, 'name'))
   return error instanceof JobsError ? `${error.code}: ${error.message}` : textOf(error)
 }
 
 /**
- * The jobs that a call was told to change. A purge takes data away, which must not remain in its record as a
- * name.
+ * The jobs that a call was asked to change. A purge removes data, so its record must not contain that data as
+ * a name.
  */
 function chosenWords(chosen: Chosen, queue: string | undefined, what: Audited): string {
   if (!isIds(chosen))

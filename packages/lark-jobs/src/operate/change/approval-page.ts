@@ -1,6 +1,7 @@
 /**
- * The page on which somebody answers an approval. To look at it answers nothing: programs that check mails
- * follow their links. It has no scripts, and whoever has the token may answer, so no session is needed.
+ * The page on which somebody answers an approval. Opening it does not answer anything, because programs that
+ * check mails follow their links. It has no scripts, and whoever has the token may answer, so no session is
+ * needed.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
@@ -12,7 +13,7 @@ import { redeem } from './redeem.ts'
 export interface ApprovalPageOptions {
   /**
    * The buttons, each with the value that the job gets. Default: `{ Approve: true, Reject: false }`. A POST
-   * that names no button is the first.
+   * that names no button counts as the first button.
    */
   choices?: Readonly<Record<string, unknown>>
 }

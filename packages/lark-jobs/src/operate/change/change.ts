@@ -23,13 +23,13 @@ export interface Changing {
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>): AlterVerdict
   /** `verdict` needs the `runs` of a job, which have to be read. */
   readsRuns?: boolean
-  /** Why a job that was named by its id is not changed; undefined: it is. */
+  /** Why a job that was named by its id is not changed; undefined if it is. */
   refusal(job: Located): JobsError | undefined
-  /** Changes jobs of a partition, at most once each, until the passage is over. */
+  /** Changes jobs of a partition, at most once each, until the passage ends. */
   act(partition: string, jobs: readonly Located[], passage: Passage): Promise<AlterVerdict[]>
 }
 
-/** How many jobs met each verdict. */
+/** How many jobs got each verdict. */
 export type VerdictCounts = Record<AlterVerdict, number>
 
 /** @throws the refusal of a job, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; UNKNOWN_QUEUE */
@@ -73,7 +73,7 @@ export async function changeJobs(
   return tally
 }
 
-/** Whether the store has the number of such jobs. */
+/** Whether the store keeps a count of these jobs. */
 export function isCounted(filter: JobConditions): boolean {
   return Object.keys(filter).every((name) => name === 'queue' || name === 'state')
 }
@@ -83,9 +83,9 @@ function statesOf({ state }: JobConditions, all: readonly State[]): readonly Sta
 }
 
 /**
- * The jobs that meet a filter, partition by partition; of a kind of failure, all at once. All of a partition
- * are read before the first is changed: a job that is changed takes another place in the list that is being
- * read, and could be met again.
+ * The jobs that meet a filter, partition by partition; for a kind of failure, all at once. All jobs of a
+ * partition are read before the first is changed: a changed job gets another place in the list that is being
+ * read, and might appear again.
  */
 async function* read(
   open: OpenQueues,

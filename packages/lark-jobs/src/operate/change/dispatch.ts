@@ -5,21 +5,21 @@ import type { DispatchOptions } from '../../options/dispatch-options.ts'
 import type { JobConstructor } from '../../options/job-class.ts'
 import type { Rejection } from '../../options/unique.ts'
 
-/** What became of a dispatch by hand. */
+/** The result of a dispatch by hand. */
 export interface DispatchRequest {
   /**
-   * Of the job. If the dispatch was rejected because of another job, or replaced its payload, of that job.
+   * The id of the job. If the dispatch was rejected because of another job, or replaced its payload, the id
+   * of that job.
    */
   id: string
   queue: string
   queued: boolean
-  /** Why it was rejected. Absent: it was not. */
+  /** Why it was rejected. Absent: it was not rejected. */
   rejection?: Rejection
 }
 
 /**
- * What an instance of `Jobs` does for those who dispatch by hand. It has only jobs of the application, and no
- * commands.
+ * The part of an instance of `Jobs` for dispatches by hand. It only has jobs of the application, no commands.
  */
 export interface ByHand {
   /** The classes that code has named; undefined: they are in the folders of the application. */

@@ -1,6 +1,6 @@
 /**
  * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this
- * process has met the class. The job says when it was edited.
+ * process knows the class. The job records when it was edited.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -34,7 +34,7 @@ export async function checkUnstepped(
   }
 }
 
-/** Jobs of one class, and of one version of its payloads, change together. */
+/** Jobs with the same class and the same version of payload are changed together. */
 export async function editAll(
   open: OpenQueues,
   partition: string,
@@ -66,7 +66,7 @@ type Edit = Extract<Change, { kind: 'edit' }>
 /** Makes the new payload of a job from the stored one. */
 type Editing = (payload: unknown) => unknown
 
-/** Each job gets a payload of its own, some jobs at a time. */
+/** Each job gets a payload of its own. Some jobs are changed at a time. */
 async function editEach(
   { store }: OpenQueues,
   partition: string,
@@ -99,7 +99,7 @@ function isMet(key: string): boolean {
 }
 
 /**
- * @param like ends in the spaces of the version (`payload-rules.ts`), if the class is not known
+ * @param like a text that ends in the spaces of the version (`payload-rules.ts`), if the class is not known
  * @param before the stored payload, if the new one is made from it
  */
 function changeOf(like: string, key: string, payload: unknown, before?: string): Edit {
@@ -114,7 +114,7 @@ function changeOf(like: string, key: string, payload: unknown, before?: string):
 }
 
 /**
- * The spaces behind a payload: their number is its version. A person edits what is stored, so the version
+ * The spaces after a payload: their number is its version. A person edits the stored payload, so the version
  * stays.
  */
 function versionIn(text: string): string {
@@ -122,8 +122,8 @@ function versionIn(text: string): string {
 }
 
 /**
- * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what
- * the command gets can be edited.
+ * The right to edit payloads does not include the right to run any command: the command of a job stays, and
+ * only its arguments can be edited.
  *
  * @param text the stored payload
  * @throws COMMAND_NOT_EDITABLE

@@ -31,7 +31,8 @@ export interface CancelFlowOptions extends OptionsOf<typeof cancelConditions.ent
 const retryConditions = conditions({
   ...placeEntries,
   /**
-   * In how long it must end, from now on. Default: as long as at first. Needed if it had not ended in time.
+   * The time in which it must end, from now on. Default: the same time as at first. Needed if it had not
+   * ended in time.
    */
   within: duration(),
 })

@@ -1,7 +1,8 @@
 /**
  * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the
- * state in which they ended, others into their queue. And schedules, from those of `schedules.records()`.
- * What is there already is left as it is, so an import may be repeated.
+ * state in which they ended, other jobs into their queue. Schedules are restored from the records of
+ * `schedules.records()`. Jobs and schedules that exist already are left as they are, so an import may be
+ * repeated.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -28,30 +29,30 @@ import {
 } from '../schedules/schedule-records.ts'
 
 export interface Imported {
-  /** Jobs that are there again. */
+  /** Jobs that were put back. */
   imported: number
   /**
-   * What was left as it is: a job whose queue has one with this id, or still keeps it, and schedules that are
-   * there.
+   * Jobs and schedules that were left as they are: the queue has a job with this id, or still keeps it; or
+   * the schedule exists.
    */
   existing: number
-  /** Schedules that are there again. Missing: none. */
+  /** Schedules that were put back. Missing: none. */
   schedules?: number
 }
 
 const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 
 const importConditions = conditions({
-  /** Where the records are from, in words: the audit keeps it. */
+  /** Where the records come from, in words. The audit keeps it. */
   source: option<string>('a text', isText),
   /**
-   * Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust.
+   * Accepts jobs that run commands of `lark`, whatever the command: use it only for records that you trust.
    * Default: no.
    */
   commands: flag(),
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
   signal,
-  /** Called with each lot: how many records the call has been through. */
+  /** Called with each lot: how many records the call has processed. */
   onProgress: option<(done: number) => void>('a function', isFunction),
 })
 
@@ -63,8 +64,8 @@ export function checkImport(options: unknown): void {
 }
 
 /**
- * @param noted told how many records the call has been through
- * @param names what a surface calls the options
+ * @param noted called with how many records the call has processed
+ * @param names the names of the options on a surface
  * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back;
  *   UNKNOWN_QUEUE
  */
@@ -151,7 +152,7 @@ async function importAll(
   return counts
 }
 
-/** Brings the journals of jobs, before the jobs themselves. @returns the jobs that are not there already */
+/** Brings the journals of jobs, before the jobs themselves. @returns the jobs that do not exist yet */
 async function withJournals(
   { store }: OpenQueues,
   partition: string,
@@ -159,7 +160,7 @@ async function withJournals(
 ): Promise<WholeRecord[]> {
   const journalled = records.filter(({ journal }) => journal !== undefined)
   if (journalled.length === 0) return [...records]
-  // A job that was moved since its record was written is found where it is.
+  // A job that was moved since its record was written is found in its new queue.
   const fates = await fatesFollowed(
     store,
     partition,
@@ -171,7 +172,7 @@ async function withJournals(
   return records.filter((record) => !there.has(record))
 }
 
-/** @returns false if there is such a job */
+/** @returns false if the job exists already */
 async function bring(journals: Journals, partition: string, { id, journal }: WholeRecord): Promise<boolean> {
   const { entries, ...rest } = journal!
   for (let at = 0; at === 0 || at < entries.length; ) {
@@ -186,8 +187,8 @@ async function bring(journals: Journals, partition: string, { id, journal }: Who
 }
 
 /**
- * Jobs that had not ended start over, with all their tries, and go on behind the steps that they have done.
- * Those that were suspended are due at once.
+ * Jobs that had not ended start again with all their tries, and go on after their recorded steps. Those that
+ * were suspended are due at once.
  */
 async function queueAgain({ store }: OpenQueues, partition: string, all: readonly WholeRecord[]) {
   if (all.length === 0) return []
@@ -212,7 +213,7 @@ async function queueAgain({ store }: OpenQueues, partition: string, all: readonl
 
 function newJob(record: WholeRecord, now: number): NewJob {
   const { id, key, payload, priority, options, group, limiter, suspended } = record
-  // A run that only waits ends at once, and then the store knows what it waits for.
+  // A run that only waits is suspended at once, and then the store knows its waits.
   const dueAt = suspended === undefined ? (record.dueAt ?? 0) : 0
   return {
     ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },
@@ -264,7 +265,7 @@ function isJournal(value: unknown): value is WholeJournal {
   return isSmall && entries.every((each) => typeof each === 'string') && signals.every(isSignal)
 }
 
-/** A file may be from somebody who may not run commands. */
+/** The file may come from somebody who may not run commands. */
 function trusted(names: Flags | undefined): string {
   return `If you trust all of the records, say so: ${names?.commands ?? '{ commands: true }'}`
 }

@@ -66,7 +66,7 @@ const rows = {
       change: retryOf,
       act: async ({ open, options, isNamed }) =>
         isNamed ? retryingEach(open, retryOf(undefined, options)) : undefined,
-      // The earliest to fail comes first.
+      // The jobs that failed first come first.
       isReversed: true,
       answer: ({ done }) => done,
       count: (retried) => retried,
@@ -96,7 +96,7 @@ const rows = {
     'in place',
     row<RescheduleOptions, Rescheduled>({
       states: pending,
-      // A job that is due already runs as soon as it can.
+      // A job that is already due runs as soon as it can anyway.
       finds: ['delayed'],
       refusal: notPending,
       verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
@@ -152,7 +152,7 @@ const rows = {
     options: { force },
     ofHandle: { options: ['force'] },
     finds: [...editable, 'active'],
-    // A forgotten argument must not take the payloads away.
+    // Without this check, a forgotten argument would remove the payloads.
     value: ['payload', option('a payload', (value) => value !== undefined)],
     refusal: notEditable,
     verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
@@ -234,7 +234,7 @@ function row<Options extends ChangeOptions, Answer, Value = undefined>(
   return row
 }
 
-/** A change that can be taken back: whoever makes it may keep the records from before. */
+/** A change that can be undone: whoever makes it may keep the records from before. */
 function undoable<Options extends UndoableOptions, Answer, Value, Way extends WayBack>(
   way: Way,
   row: Omit<ChangeRow<Options, Answer, Value>, 'undo'>,

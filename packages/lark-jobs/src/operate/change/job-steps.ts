@@ -1,5 +1,5 @@
 /**
- * What people do to a job with steps: they send it a signal, or let it forget what was recorded of a step, so
+ * Changes by people to a job with steps: they send it a signal, or make it forget the record of a step, so
  * that the step runs again.
  */
 import { JobsError } from '../../model/errors.ts'
@@ -26,7 +26,7 @@ const place = {
 
 const sendConditions = conditions({
   ...place,
-  /** A signal of this name with the same id is sent once: at most 100 characters. */
+  /** Of several signals with this name and id, one is kept. At most 100 characters. */
   id: option<string>('a text', isText),
 })
 
@@ -35,9 +35,9 @@ const forgetConditions = conditions(place)
 export interface SendByHandOptions extends OptionsOf<typeof sendConditions.entries> {}
 export interface ForgetOptions extends OptionsOf<typeof forgetConditions.entries> {}
 
-/** What became of a signal. */
+/** The result of sending a signal. */
 export interface SentSignal {
-  /** Whether the job gets it, or got one with this id before; not if the job has ended. */
+  /** Whether the job gets the signal, or has got one with this id before. False if the job has ended. */
   sent: boolean
   /** The state of the job before. */
   state: State
@@ -99,12 +99,12 @@ export async function forgetSteps(
     const forgotten = found.map(({ name }) => name)
     if (dryRun) return forgotten
     const keys = new Set(found.map(({ key }) => key))
-    // An approval that is asked for again is answered again.
+    // If an approval is asked for again, it must be answered again.
     for (const { key } of steps) if (found.some((each) => answerTo(each.key) === key)) keys.add(key)
     const entries = [...keys].map((key) => writeEntry('forgotten', key))
     const verdict = await open.store.journals.append(job.partition, id, { at: journal!.count, entries })
     if (verdict === 'active') throw runs(id)
-    // Meanwhile it has recorded more, or was moved or removed.
+    // Meanwhile the job has recorded more, or was moved or removed.
     if (verdict === 'added') return forgotten
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Moves jobs that wait or are delayed to another queue. How one is in one place at most, whatever dies
- * meanwhile, stands in `store/contract/moves.ts`.
+ * Moves jobs that wait or are delayed to another queue. `store/contract/moves.ts` explains why a job is never
+ * in two places, whatever dies meanwhile.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -16,7 +16,8 @@ import { everyPartition, type Located, type OpenQueues, partitionsToLookIn } fro
 import { movable } from './changed.ts'
 
 /**
- * Jobs that are taken out together: a server does nothing else meanwhile, and each may have a large payload.
+ * How many jobs are taken out together: the server does nothing else meanwhile, and each job may have a large
+ * payload.
  */
 const TOGETHER = 100
 
@@ -26,8 +27,8 @@ export async function checkQueue(open: OpenQueues, to: string): Promise<void> {
 }
 
 /**
- * The jobs that a call means, without those of the queue to which they go. What somebody has left on its way
- * who died, and whom no worker has followed, is brought there before.
+ * The jobs that a call selects, without those in the target queue. Before that, it brings jobs to the target
+ * that are still on their way because the process that moved them died.
  */
 export async function sourcesOf(
   open: OpenQueues,
@@ -41,7 +42,7 @@ export async function sourcesOf(
   return isIds(which) ? which : { ...which, queue: from! }
 }
 
-/** The queues whose jobs a filter means, without the one to which they go. */
+/** The queues of a filter, without the target queue. */
 async function queuesOf(open: OpenQueues, { queue }: JobConditions, to: string): Promise<string[]> {
   const named = queue === undefined ? undefined : [queue].flat()
   const all = named ?? [...(await everyPartition(open)).keys()]
@@ -69,7 +70,9 @@ function isMovable(state: State): boolean {
   return movable.some((each) => each === state)
 }
 
-/** Moves jobs of a partition. @returns a verdict for each; for the first of them, if the passage is over */
+/**
+ * Moves jobs of a partition. @returns a verdict for each; only for the first of them, if the passage ended
+ */
 export async function moveSome(
   open: OpenQueues,
   partition: string,
@@ -123,7 +126,7 @@ async function moveLot(
 
 /**
  * The name that decides the partition of a job in its new queue, as for a dispatch. The store does not know
- * whether the application chose an id: ids of Lark have a form.
+ * whether the application chose the id, but ids of Lark have a recognisable form.
  */
 function placeName(id: string, name: string | undefined): string {
   const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')

@@ -91,7 +91,7 @@ export async function pause(
   return set(open, options, true, time === undefined ? undefined : milliseconds(time), { because, by })
 }
 
-/** What is paused or resumed, in words. */
+/** The paused or resumed queue or group, in words. */
 export function placeWords({ queue, group, groupHash }: PauseTarget | EveryQueue): string {
   const name = group ?? groupHash
   if (queue === undefined) return 'every queue'
@@ -121,7 +121,7 @@ async function set(
     }
     return { wasPaused }
   }
-  // The partition of the group's new jobs, and all others: older jobs may be there, from when the queue had
+  // The partition of the group's new jobs, and all others, which may have older jobs from when the queue had
   // fewer partitions.
   const place = partitionWith(name, queue, queues)
   let hasJobs = false

@@ -1,8 +1,8 @@
 /**
  * Purges jobs: removes them for good, from all that Lark reads. A running job is left as it is.
  *
- * Jobs of flows are collected first: a flow has them too, and jobs that were never queued, so each flow is
- * visited once (`flow-purge.ts`).
+ * Jobs of flows are collected first: a flow has copies of their data, and also has jobs that were never
+ * queued, so each flow is visited once (`flow-purge.ts`).
  */
 import { FlowPurge, flowName, type PurgeWish } from '../../flow/flow-purge.ts'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -39,7 +39,7 @@ import { bookOf } from './flow-changes.ts'
 import { carry } from './move.ts'
 import { notRemovable } from './refusal.ts'
 
-/** Flows of a partition that are listed together: their texts may be large. */
+/** How many flows of a partition are listed together, because their texts may be large. */
 const AT_A_TIME = 100
 
 export type OpenPurge = OpenQueues & OpenFlows
@@ -47,7 +47,8 @@ export type OpenPurge = OpenQueues & OpenFlows
 /**
  * Purges jobs.
  *
- * @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED when all others are purged
+ * @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED, after all readable flows are
+ *   purged
  */
 export async function purge(open: OpenPurge, which: Chosen, options: PurgeOptions): Promise<Removed> {
   const { dryRun = false } = options
@@ -69,7 +70,7 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
     passed: (count, removed) => passage.passed(count, Array(removed).fill('done')),
   })
   await visitAll(purging, isIds(which) ? listed.places() : everyFlow(open), passage)
-  // Their flows are not kept any more.
+  // These are jobs whose flows are no longer kept.
   for (const [partition, ids] of dryRun ? [] : listed.left())
     for (const verdict of await alterAll(open.store, partition, ids, { kind: 'purge' }, passage))
       tally[verdict]++
@@ -80,7 +81,7 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
   return { removed: tally.done + purging.removed, running: tally.refused + purging.running.size }
 }
 
-/** Visits flows, and those around them. One that is not readable does not keep the others. */
+/** Visits flows, and the flows around them. An unreadable flow does not stop the others. */
 async function visitAll(
   purging: FlowPurge,
   places: Iterable<FlowPlace> | AsyncIterable<FlowPlace>,
@@ -117,12 +118,12 @@ async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
     for (const { id } of page) all.add(id)
     if (page.length > 0) before = page.at(-1)!.id
     else if (before === undefined || (await flows.state(home, before)) !== undefined) return all
-    // The last one that was passed is forgotten since: it starts over.
+    // The last flow that was passed has been forgotten meanwhile, so the list starts again.
     else before = undefined
   }
 }
 
-/** Which jobs of flows a filter means. */
+/** The jobs of flows that a filter selects. */
 async function wishOf(store: Store, filter: JobConditions): Promise<Partial<PurgeWish>> {
   const { state } = filter
   const meeting = await meetingOf(store, filter)
@@ -148,12 +149,12 @@ async function meetingOf(store: Store, filter: JobConditions): Promise<Meeting> 
   return new Meeting(filter, since === undefined ? undefined : await sinceInstantIn(store, since))
 }
 
-/** Whether a filter means all jobs of some queues. */
+/** Whether a filter selects all jobs of some queues. */
 function isWhole(filter: JobConditions): boolean {
   return Object.keys(filter).every((name) => name === 'queue')
 }
 
-/** Whether a filter means such a partition and state. */
+/** Whether a filter selects a partition and a state. */
 function isIn({ queue, state }: JobConditions, partition: string, its?: State): boolean {
   return (
     (queue === undefined || [queue].flat().includes(queueOf(partition))) &&
@@ -183,7 +184,7 @@ async function purgeFound(
     },
   }
   if (options.dryRun) return changeJobs(open, filter, changing, options, passage)
-  // Jobs that go to a queue of the filter are found there.
+  // Jobs that are on their way to a queue of the filter are found there.
   const moving = (await bringEvery(open)).filter(({ to }) => !isIn(filter, to))
   const tally = await changeJobs(open, filter, changing, options, passage)
   moving.push(...(await bringEvery(open)))
@@ -199,15 +200,15 @@ async function purgeFound(
 type Moving = Omit<MovingJob, 'text'>
 
 /**
- * Brings all jobs that are on their way to their partition: on its way a job is in no list, and its move
- * would go on after the purge.
+ * Brings all jobs that are on their way to their partition: such a job is in no list, and its move would go
+ * on after the purge.
  */
 async function bringEvery(open: OpenPurge): Promise<Moving[]> {
   const all = [...(await everyPartition(open)).values()].flat()
   return (await askAll(all, (partition) => bringAll(open.store, partition))).flat()
 }
 
-/** Returns which of the jobs a filter means. A job that was on its way is in both queues. */
+/** Returns which of the jobs a filter selects. A job that was on its way counts as in both queues. */
 async function metAmong(
   open: OpenPurge,
   filter: JobConditions,
@@ -216,7 +217,7 @@ async function metAmong(
   const meeting = await meetingOf(open.store, filter)
   const found = await askAll(moving, async ({ id, from, to, movedAt }): Promise<Located[]> => {
     const job = await getFollowed(open.store, to, id)
-    // Another may have its id.
+    // Another job may have its id.
     if (job === undefined || (job.options?.movedAt ?? 0) < movedAt) return []
     if (!meeting.passes(job) || !meeting.has(stored(job).payload)) return []
     const { partition, state, key } = job
@@ -226,7 +227,7 @@ async function metAmong(
   return found.flat()
 }
 
-/** Purges jobs that cannot arrive, because another has their id. @returns how many */
+/** Purges jobs that cannot arrive because another job has their id. @returns how many */
 async function purgeStuck(
   { store }: OpenPurge,
   filter: JobConditions,
@@ -243,7 +244,7 @@ async function purgeStuck(
   return count
 }
 
-/** Purges what other partitions keep of jobs that were moved from there to this one, and are purged. */
+/** Purges the traces that other partitions keep of purged jobs that were moved from there to this one. */
 async function purgeTraces(open: OpenPurge, partition: string, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   const others = [...(await everyPartition(open)).values()].flat().filter((each) => each !== partition)
@@ -266,7 +267,7 @@ async function purgeTracesIn(
       return place.kind !== 'here' && place.kind === kind && place.to === partition
     })
   }
-  // What is on its way may be a purged job, which arrives as none, or another one, which then has its id.
+  // A job on its way may be a purged one, whose arrival has no effect, or another one, which then has the id.
   const moving = await gone('moving')
   const to = moving.map(() => partition)
   if (moving.length > 0) await carry(store, other, moving, to)
@@ -276,7 +277,10 @@ async function purgeTracesIn(
   await purgeTraces(open, other, traces)
 }
 
-/** Purges what is kept of these jobs, also of removed ones. An id that no job has counts as none. */
+/**
+ * Purges everything that is kept of these jobs, even if they were removed. An id that no job has counts as
+ * none.
+ */
 async function purgeIds(
   open: OpenPurge,
   ids: readonly string[],
@@ -293,7 +297,7 @@ async function purgeIds(
     const refusal = job && notRemovable(job)
     if (refusal !== undefined) throw refusal
     const kept = await remembering(open, all, id)
-    // Where it was before it was moved, or is on its way from.
+    // The partitions from which jobs were moved, or are on their way.
     const found = await askAll(all, (partition) => open.store.moves.where(partition, [id]))
     const kinds = found.map(([place]) => place!.kind)
     const its = all.filter((partition, i) => kinds[i] === 'here' && (partition === job?.partition || kept[i]))
@@ -308,14 +312,14 @@ async function purgeIds(
       all.filter((_, i) => kinds[i] === 'moved'),
     )
   }
-  // First, so a job that its last step has brought there already counts once.
+  // Done first, so that a job which has already arrived by the last step of its move counts once.
   for (const [id, partitions] of dryRun ? [] : moving)
     for (const partition of partitions)
       for (const verdict of await alterAll(open.store, partition, [id], { kind: 'purge' })) tally[verdict]++
   const records = new FlowRecords(open.store)
   for (const [id, partitions] of places) {
     const member = memberOf(id)
-    // A flow may have a job that was never queued, or is gone.
+    // A flow may have a job that was never queued, or no longer exists.
     const isKept = member !== undefined && (await records.get(member)) !== undefined
     if (isKept && listed.add(id, partitions[0] ?? member.home)) continue
     for (const partition of partitions)
@@ -330,7 +334,7 @@ async function purgeIds(
   return tally
 }
 
-/** Whether each partition has the job, or keeps something of it after it was removed. */
+/** For each partition, whether it has the job, or keeps something of it after its removal. */
 async function remembering(
   { store }: OpenQueues,
   partitions: readonly string[],
@@ -340,14 +344,14 @@ async function remembering(
   return fates.map(([fate]) => fate!.kind !== 'unknown')
 }
 
-/** The jobs of flows that a call has found, by their flows. */
+/** The jobs of flows that a call has found, by flow. */
 class ListedFlowJobs {
-  /** The number of each, and its partition. */
+  /** The index of each, and its partition. */
   readonly byFlow = new Map<string, Map<number, string>>()
   readonly #homes = new Map<string, FlowPlace>()
   readonly #counted = new Set<string>()
 
-  /** @returns whether it is a job of a flow */
+  /** @returns whether this is a job of a flow */
   add(id: string, partition: string, isCounted = false): boolean {
     const member = memberOf(id)
     if (member === undefined) return false
@@ -368,7 +372,7 @@ class ListedFlowJobs {
     return [...this.#homes.values()]
   }
 
-  /** The ids of those whose flows were not visited, by partition. */
+  /** The ids of jobs whose flows were not visited, by partition. */
   left(): Map<string, string[]> {
     return grouped(
       [...this.byFlow].flatMap(([name, its]) =>

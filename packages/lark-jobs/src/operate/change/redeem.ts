@@ -1,6 +1,6 @@
 /**
- * Answers an approval: sends the job the signal for which it waits. All tokens of an approval use one id of
- * that signal, so the store keeps one answer, however many come at once.
+ * Answers an approval: sends its signal to the job. All tokens of an approval use one id for that signal, so
+ * the store keeps one answer, however many come at once.
  */
 import { signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'

@@ -1,6 +1,4 @@
-/**
- * Why a job that somebody names by its id is not changed: its state does not allow it.
- */
+/** Why a job that was named by its id is not changed: its state does not allow it. */
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { State } from '../../model/record.ts'
 import type { Located } from '../look/stored-jobs.ts'
@@ -8,7 +6,7 @@ import { cancellable, editable, pending, removable } from './changed.ts'
 
 type Refuses = (job: Pick<Located, 'id' | 'state'>) => JobsError | undefined
 
-/** @param rule what can be changed so: the end of the message */
+/** @param rule which jobs can be changed in this way: the end of the message */
 function refusalOf(code: JobsErrorCode, states: readonly State[], rule: string, hint?: string): Refuses {
   return ({ id, state }) =>
     states.includes(state) ? undefined : new JobsError(code, `${id} is ${state}; ${rule}`, { id, hint })

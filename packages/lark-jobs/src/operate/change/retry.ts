@@ -23,11 +23,11 @@ import { type RetryFilter, type RetryOptions, retriable } from './changed.ts'
 const known = { ...changeEntries, before, fromStart }
 
 /**
- * Reads what is given to `retry()` as an id, several ids or a filter, and as options.
+ * Reads the arguments of `retry()`: an id, several ids or a filter; and the options.
  *
- * @param rest a queue, or options, if it was given
- * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue;
- *   JOB_ID_INVALID
+ * @param rest a queue, or options, if given
+ * @throws FILTER_INVALID, also for `undefined` in place of a queue, which would retry the jobs of every
+ *   queue; JOB_ID_INVALID
  */
 export function readRetry(
   which: unknown,
@@ -55,6 +55,7 @@ export function readRetry(
 
 /**
  * Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first that cannot
+ * be retried
  */
 export function retryingEach({ store }: OpenQueues, change: Change): Changing['act'] {
   return async (partition, jobs, passage) => {
@@ -72,7 +73,7 @@ export function retryingEach({ store }: OpenQueues, change: Change): Changing['a
   }
 }
 
-/** @param lockedBy the job that has its lock */
+/** @param lockedBy the job that holds its lock */
 export function notRetriable(
   { id, state, unreadable }: Pick<JobRecord, 'id' | 'state'> & Partial<Pick<JobRecord, 'unreadable'>>,
   lockedBy?: string,

@@ -1,7 +1,6 @@
 /**
- * A row of the table of job changes (`job-changes.ts`): all that one change by hand says of itself. What the
- * methods of `Jobs` and of handles do, the filter that they take, the dry run and the entry of the audit
- * follow from it.
+ * A row of the table of job changes (`job-changes.ts`): the data of one change by hand. The methods of `Jobs`
+ * and of handles, the filter that they take, the dry run and the entry of the audit are made from it.
  */
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
@@ -35,47 +34,47 @@ import type { UndoableOptions } from './changed.ts'
 export type OpenChange = OpenQueues & OpenFlows
 
 /**
- * How a change is taken back: a job becomes what its record says where it is; or it is put back from its
- * record, because it is gone.
+ * How a change is undone: a job gets the state in its record, where it is; or it is put back from its record,
+ * because it is gone.
  */
 export type WayBack = 'in place' | 'put back'
 
-/** @typeParam Value what it is given beside jobs and options, such as a priority */
+/** @typeParam Value the argument besides jobs and options, such as a priority */
 export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefined> {
-  /** In which states a filter may ask for jobs. */
+  /** The states that a filter may name. */
   states: readonly State[]
-  /** In which states it finds the jobs, if these states differ. Default: `states`. */
+  /** The states in which the jobs are found, if they differ. Default: `states`. */
   finds?: readonly State[]
   /** The options of this change, beside those of all changes. */
   options?: { [Name in Exclude<keyof Options, keyof ChangeOptions>]-?: OptionOf<Options[Name]> }
   /** The value that the change sets, and its name in messages. */
   value?: readonly [name: string, option: OptionOf<Value>]
-  /** Which options a handle takes too; how messages say what it takes. Default: none. */
+  /** Which options a handle takes, too, and how messages describe its argument. Default: none. */
   ofHandle?: { options: readonly (keyof Options)[]; form?: string }
-  /** Why a job that was named by its id is not changed; undefined: it is. */
+  /** Why a job that was named by its id is not changed; undefined if it is. */
   refusal(job: Located, value: Value, options: Options): JobsError | undefined
-  /** What the store answers for a job, if nothing happens meanwhile: a dry run counts these. */
+  /** The answer of the store for a job, if nothing happens meanwhile. A dry run counts these. */
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>, options: Options): AlterVerdict
   /** Whether `verdict` needs the `runs` of a job, which have to be read. */
   readsRuns?(options: Options): boolean | undefined
-  /** What the store is told. @param records of the jobs of a call, if they were read before */
+  /** The change for the store. @param records of the jobs of a call, if they were read before */
   change?(value: Value, options: Options, records?: readonly JobRecord[]): Change
-  /** How jobs are changed, if not by `change` alone; undefined: by it. */
+  /** How jobs are changed, if `change` alone is not enough; undefined if it is. */
   act?(call: ChangeCall<Options, Value>): Promise<Act | undefined>
-  /** Looks at the store before any job is found. @throws what is wrong with the value */
+  /** Checks the store before any job is looked for. @throws an error if the value is wrong */
   checks?(open: OpenChange, value: Value): Promise<void>
-  /** Which jobs are looked for, if not those that were chosen. */
+  /** Which jobs are looked for, if they differ from the chosen ones. */
   narrows?(open: OpenChange, which: Chosen, value: Value, options: Options): Promise<Chosen>
-  /** The jobs that a filter finds are changed in the opposite order. */
+  /** The jobs that a filter finds are changed in reverse order. */
   isReversed?: true
-  /** The whole change, if it is more than one walk over the jobs. */
+  /** The whole change, if it needs more than one pass over the jobs. */
   whole?(open: OpenChange, which: Chosen, options: Options): Promise<Answer>
   answer(counts: VerdictCounts, options: Options): Answer
   /** How many jobs were changed, for the audit. */
   count(answer: Answer): number
-  /** How `operate().undo()` takes it back. Absent: it does not. */
+  /** How `operate().undo()` undoes it. Absent: it cannot. */
   undo?: WayBack
-  /** To which queue jobs go, for the audit. */
+  /** The target queue of the jobs, for the audit. */
   to?(value: Value): string
 }
 
@@ -86,7 +85,7 @@ export type JobChange<Options extends ChangeOptions, Answer, Value = undefined> 
   Value
 > & { what: string }
 
-/** What `act` knows. */
+/** The arguments of `act`. */
 interface ChangeCall<Options, Value> {
   open: OpenChange
   value: Value
@@ -116,7 +115,7 @@ export function readChange<Options extends ChangeOptions, Answer, Value>(
   return [chosen, checkFilter(call, { [name]: given }, conditions({ [name]: option }), { flags })[name]!]
 }
 
-/** Changes jobs. @throws what the row says, and the errors of `changeJobs` */
+/** Changes jobs. @throws the errors of the row, and of `changeJobs` */
 export async function makeChange<Options extends ChangeOptions, Answer, Value>(
   change: JobChange<Options, Answer, Value>,
   open: OpenChange,
@@ -150,10 +149,10 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
 /**
  * Changes the job of a handle.
  *
- * @param opens opens the store; called when what was given has been checked
- * @param given what the method of the handle got
+ * @param opens opens the store; called after the arguments have been checked
+ * @param given the arguments of the handle's method
  * @returns whether it was changed
- * @throws JOB_INVALID, and what the row says
+ * @throws JOB_INVALID, and the errors of the row
  */
 export async function changeAt<Options extends ChangeOptions, Answer, Value>(
   change: JobChange<Options, Answer, Value>,
@@ -192,7 +191,7 @@ async function actAt(open: OpenChange, place: JobPlace, act: Act): Promise<Alter
   return job === undefined ? [] : await act(job.partition, [job], new Passage())
 }
 
-/** Changes jobs of a partition. @param records of each of them, if they were read before */
+/** Changes jobs of a partition. @param records one for each job, if they were read before */
 type Act = (
   partition: string,
   jobs: readonly Located[],
@@ -214,8 +213,8 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
 }
 
 /**
- * Changes jobs after `before` has got the records of those that change. Jobs that go are changed only if it
- * has got theirs, until it has enough.
+ * Passes the records of jobs to `before`, and then changes the jobs. Jobs whose records would be lost are
+ * only changed if `before` has got their records, until it has enough.
  */
 function afterRecords<Options extends ChangeOptions, Answer, Value>(
   { store }: OpenQueues,
@@ -233,7 +232,7 @@ function afterRecords<Options extends ChangeOptions, Answer, Value>(
       const lot = jobs.slice(at, at + RECORDS)
       const found = await wholeRecords(store, partition, lot)
       const met = new Map(lot.map((job) => [job.id, job.state]))
-      // A job that has begun or ended since it was found does not meet the filter any more.
+      // A job that has begun or ended since it was found no longer meets the filter.
       const records = found.filter(
         (job) =>
           job.unreadable === undefined &&
@@ -253,7 +252,9 @@ function afterRecords<Options extends ChangeOptions, Answer, Value>(
   }
 }
 
-/** Whether a job has not begun or ended in between. A delayed job waits as soon as it is due. */
+/**
+ * Whether a job has neither begun nor ended in between. A delayed job becomes waiting as soon as it is due.
+ */
 function isStill(before: State, now: State): boolean {
   const due = (state: State) => (state === 'delayed' ? 'waiting' : state)
   return due(before) === due(now)

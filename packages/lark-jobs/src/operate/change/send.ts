@@ -12,12 +12,12 @@ import { type JobPlace, type OpenQueues, partitionsAt } from '../look/stored-job
 import type { Operated } from '../operated.ts'
 
 export interface SendOptions {
-  /** A signal of this name with the same id is sent once: at most 100 characters. */
+  /** Of several signals with this name and id, one is kept. At most 100 characters. */
   id?: string
 }
 
 /**
- * @returns the signal as stores keep it
+ * @returns the signal in its stored form
  * @throws STEP_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID
  */
 export async function readSignal(
@@ -51,7 +51,10 @@ export function sendNow(jobs: Pick<Operated, 'sentNow'>, id: string, signal: New
   return verdict && true
 }
 
-/** @returns whether the job gets it, or got one with this id before @throws SIGNALS_FULL, UNKNOWN_QUEUE */
+/**
+ * @returns whether the job gets the signal, or has got one with this id before @throws SIGNALS_FULL,
+ *   UNKNOWN_QUEUE
+ */
 export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSignal): Promise<boolean> {
   const partitions = await partitionsAt(open, place)
   for (const partition of partitions) {
@@ -59,9 +62,9 @@ export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSigna
     if (verdict === 'full') throw full(place.id)
     if (verdict !== 'missing') return verdict !== 'ended'
   }
-  // An id that Lark makes is known only when its job exists.
+  // An id that Lark makes is known only after its job exists.
   if (isMade(place.id)) return false
-  // Its own id decides where it will be.
+  // The id decides in which partition the job will be.
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
   if (verdict === 'full') throw full(place.id)
   return verdict !== 'ended' && verdict !== 'missing'

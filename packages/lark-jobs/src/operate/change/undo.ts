@@ -1,7 +1,7 @@
 /**
- * Takes changes of jobs back, by the records that were kept before. The row of a change says how
- * (`job-changes.ts`): its jobs become what they were where they are, or are put back because they are gone.
- * In each case a job is in one place at most, and none is lost if the process dies meanwhile.
+ * Undoes changes of jobs, by the records that were kept before. The row of a change says how
+ * (`job-changes.ts`): its jobs get the state in their records where they are, or are put back because they
+ * are gone. In both cases a job is in at most one place, and none is lost if the process dies meanwhile.
  */
 
 import { groupedBy } from '../../model/grouped.ts'
@@ -19,21 +19,21 @@ import { jobChanges } from './job-changes.ts'
 import { carry } from './move.ts'
 
 export interface Undone {
-  /** Jobs that are again what their records say. */
+  /** Jobs that have the state in their records again. */
   undone: number
-  /** Jobs that are left as they are: they have begun or were edited since, or are gone. */
+  /** Jobs that were left as they are: they have begun or were edited meanwhile, or are gone. */
   left: number
 }
 
 const undoConditions = conditions({
   /**
-   * Which change. Removed jobs are put back only if it says `remove`: after any other change, a job that is
-   * gone stays so. Default: one of the others.
+   * The change to undo. Removed jobs are only put back with `remove`: after any other change, a job that is
+   * gone stays gone. Default: one of the other changes.
    */
   of: oneOf<UndoableChange>(undoableChanges),
   /**
-   * Of `remove`: also jobs that run commands of `lark`, whatever the command: say it only of records that you
-   * trust. Default: no.
+   * For `remove`: accepts jobs that run commands of `lark`, whatever the command: use it only for records
+   * that you trust. Default: no.
    */
   commands: flag(),
 })
@@ -76,7 +76,7 @@ async function undoInPlace(
   return counts
 }
 
-/** Moves a job back that was moved since, if it is as its record says. @returns whether it is there again */
+/** Moves a job back that was moved meanwhile, if it is as in its record. @returns whether it has returned */
 async function cameBack(store: Store, { partition, id, state, runs, options }: JobRecord): Promise<boolean> {
   if (!pending.some((each) => each === state)) return false
   const job = await getFollowed(store, partition, id, true)

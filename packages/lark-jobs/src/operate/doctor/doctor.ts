@@ -1,6 +1,6 @@
 /**
- * The doctor: looks at the servers or the file of a store, at its queues and its workers, and says what is
- * wrong and what to do. It changes nothing.
+ * The doctor: examines the servers or the file of a store, its queues and its workers, and says what is wrong
+ * and what to do. It changes nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
@@ -25,7 +25,7 @@ const LOOK = 100
 /** How many partitions are looked at together. */
 const TOGETHER = 20
 /**
- * Milliseconds after which leases that have ended must have been taken back. Workers do so within a second.
+ * Milliseconds after which leases that have ended must have been taken back. Workers do that within a second.
  */
 const BACK = 2_000
 
@@ -46,7 +46,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
   return examine(opened, false)
 }
 
-/** What is found in an open store. @param isBrief no right of the user is tried */
+/** The findings for an open store. @param isBrief the rights of the user are not tried */
 export async function examine(open: OpenSchedules, isBrief: boolean): Promise<DoctorFinding[]> {
   const { store, settings: configured } = open
   const inspection = await store.inspect(isBrief)
@@ -87,7 +87,7 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
   }
 }
 
-/** What is found at the servers of a store that refuse to be opened, such as full ones: they still answer. */
+/** The findings for the servers of a store that refuse to be opened, such as full ones: they still answer. */
 async function answering(jobs: Operated): Promise<DoctorFinding[]> {
   const store = await jobs.unopened()
   try {
@@ -125,7 +125,7 @@ async function lostLeases(store: Store, partitions: readonly Counted[]): Promise
     partitions.flatMap(({ partition, counts }) => (counts.active > 0 ? [partition] : [])),
   )
   if (ended.length === 0) return []
-  // A worker may take them back just now.
+  // A worker may be taking them back just now.
   await sleep(BACK)
   return await endedLeases(store, ended)
 }

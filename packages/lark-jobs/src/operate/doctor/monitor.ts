@@ -17,7 +17,7 @@ import { examine } from './doctor.ts'
 
 /** Milliseconds, unless `within` says another time. */
 const WITHIN = 5 * MINUTE
-/** Stands for every queue that has no limit of its own. */
+/** The name for every queue that has no limit of its own. */
 const OTHERS = '*'
 
 /** A limit for every queue, or one for each queue by its name. `'*'` is every queue that is not named. */
@@ -46,7 +46,7 @@ const mostFailed = new Option<MostFailed, FailureLimit>(
   },
 )
 
-/** A limit for every queue, or for some by name. The message of a wrong one shows the limit itself. */
+/** A limit for every queue, or for some by name. The message about a wrong one shows the limit itself. */
 function ofQueues<In, Out>(limit: Option<In, Out>): Option<LimitOfQueues<In>, ReadonlyMap<string, Out>> {
   const right = `${limit.right}; or an object with these by queue, such as { emails: …, '*': … }`
   return new Option(right, (value, path, voice) => {
@@ -70,8 +70,8 @@ const monitorOptions = conditions({
 /** The limits of `operate().monitor()`. */
 export interface MonitorOptions {
   /**
-   * How long the oldest job may wait, from when it is due until it begins. Default: the `target` of the
-   * queue.
+   * How long the oldest job may wait, from the time at which it is due until it begins. Default: the `target`
+   * of the queue.
    */
   maxAge?: LimitOfQueues<Duration>
   /** How many jobs may fail for good within `within`. Default: not checked. */
@@ -81,7 +81,7 @@ export interface MonitorOptions {
   /** How many live workers must serve the queue and take jobs. Default: not checked. */
   minWorkers?: LimitOfQueues<number>
   /**
-   * The time for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only in part within
+   * The time for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only partly within
    * counts.
    */
   within?: Duration
@@ -107,7 +107,7 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       limit: MostFailed
     }
   | {
-      /** How many jobs wait: those that no worker could read too. */
+      /** How many jobs wait, including those that no worker could read. */
       what: 'waiting'
       found: number
       limit: number
@@ -133,11 +133,11 @@ export interface MonitorReport {
   /** By queue. */
   checks: QueueCheck[]
   /**
-   * The errors and the warnings of the doctor. An error of a queue is a warning here if a limit of the queue
-   * measures the same: then the limit decides.
+   * The errors and the warnings of the doctor. If a limit of a queue measures the same as an error of the
+   * doctor, the error is only a warning here, because the limit decides.
    */
   findings: DoctorFinding[]
-  /** The queues in which jobs wait, and which have a limit neither for their age nor for their number. */
+  /** The queues in which jobs wait and which have no limit, neither for their age nor for their number. */
   unlimited: UnlimitedQueue[]
 }
 
@@ -222,7 +222,7 @@ export async function monitor(
   return { ok: isWell, within, checks, findings: wrong, unlimited: without }
 }
 
-/** The errors of a queue for which it may have a limit, and what that limit compares. */
+/** The errors of a queue that a limit may also measure, and what that limit compares. */
 const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'queue-late': ['age'],
   'stranded-jobs': ['age'],
@@ -231,7 +231,7 @@ const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'damaged-data': ['damage'],
 }
 
-/** A worker that starts anew leaves its queue alone for seconds: a limit says how long that may last. */
+/** A worker that is just starting leaves its queue alone for seconds. A limit says how long that may last. */
 function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): DoctorFinding {
   const by = compared[finding.code]
   const isCompared = checks.some(({ queue, what }) => queue === finding.subject && by?.includes(what))
@@ -239,7 +239,8 @@ function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): Do
 }
 
 /**
- * A queue that is not configured counts while it has jobs to run: else an old one would be missed for ever.
+ * A queue that is not configured counts only while it has jobs to run. Otherwise an old queue would be missed
+ * for ever.
  */
 function hasWork({ counts, damage }: Standing): boolean {
   return damage !== undefined || counts.waiting + counts.delayed + counts.active > 0

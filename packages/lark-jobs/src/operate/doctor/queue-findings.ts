@@ -22,14 +22,14 @@ import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
 export interface PartitionSample {
   queue: string
   partition: string
-  /** Why it could not be looked at. */
+  /** Why it could not be read. */
   failure?: string
   active: { id: string; holder?: string | undefined; claimedAt?: number | undefined }[]
   /** The ids of jobs that this version cannot read, and the name of the format, if there is one. */
   unreadable: { id: string; mark?: string | undefined }[]
   /** The jobs that were taken back after a silence of the store, the newest first. */
   doubts?: readonly DoubtedJob[]
-  /** For how many milliseconds at least leases have ended that nobody takes back. */
+  /** For at least how many milliseconds leases have been over without being taken back. */
   lostFor?: number
 }
 
@@ -40,7 +40,7 @@ export interface QueueFacts {
   limiters: readonly string[]
   /** Milliseconds since 1970, by the store. */
   now: number
-  /** The workers that have died lately. */
+  /** The workers that have died recently. */
   lost?: readonly LostWorker[]
   /** The jobs that several of them held. */
   deadly?: readonly DeadlyJob[]
@@ -221,7 +221,7 @@ function checkConfigured(
     )
 }
 
-/** What keeps all jobs of a queue, such as a pause or that no worker serves it, is another finding. */
+/** Whatever stops all jobs of a queue, such as a pause or a missing worker, is another finding. */
 function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, found: Examination): void {
   const why = ['See what its first job waits for: ', { do: 'see-queue', queue }] as const
   const waits = `${jobs(counts.waiting, 'wait')}, the oldest for ${readable(oldest)}`
@@ -231,7 +231,7 @@ function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, fou
 }
 
 function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean, found: Examination): void {
-  // Without a worker no key is known, and that is said already.
+  // Without a worker no key is known, and another finding says that already.
   if (!areWorkersThere) return
   if (unknownKeys.length === 0) found.ok('known-jobs', 'live workers know the classes of the next jobs')
   else
@@ -354,7 +354,7 @@ function workerFindings({ status, limiters, now, lost = [], deadly = [] }: Queue
   const areOld = workers.every(({ startedAt }) => now - startedAt > HOUR)
   const others = limiters.map((limiter) => {
     const found = new Examination(limiter)
-    // A worker says only what it has used since it started.
+    // A worker only reports what it has used since it started.
     if (used.has(limiter) || !areOld) found.ok('limiter-used', 'is used, or the workers are young')
     else
       found.warn(

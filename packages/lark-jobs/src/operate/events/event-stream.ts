@@ -1,11 +1,11 @@
 /**
- * One reader of events: of some queues, of all their partitions.
+ * One reader of the events of some queues, with all their partitions.
  *
  * The reader asks a partition when it is rung, and every half a second (`WATCH_AGAIN`) in case a ring is
- * lost; with many partitions it asks each more rarely. It asks for the next pages when the events of the last
+ * lost; with many partitions it asks each less often. It asks for the next pages when the events of the last
  * ones are consumed, so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While
- * the store is away, the reader waits; what was written before is there when the store is back, and if it is
- * not, the reader tells a gap.
+ * the store is away, the reader waits. Events that were written before are there when the store is back; if
+ * they are not, the reader reports a gap.
  */
 
 import { type EventKind, eventKinds } from '../../model/event.ts'
@@ -24,18 +24,18 @@ import type { EventGap, EventOptions, EventReader, NextEvent, QueueEvent } from 
 import { passes, type WatchedStore } from './watcher.ts'
 
 /**
- * Milliseconds after which a partition forgets a listener that does not call. It may be half as many
- * (`events.ts`), and between two calls `1.5 * RENEW` may pass: so a minute is left, whenever the listener
- * stops.
+ * Milliseconds after which a partition forgets a listener that does not call. After a renewal, only half of
+ * this time may be left (`events.ts`), and `1.5 * RENEW` may pass between two calls. So at least a minute is
+ * left whenever the listener stops.
  */
 const TTL = 180_000
-/** Milliseconds between two renewals, while the reader does not ask. */
+/** Milliseconds between two renewals, while the reader does not call. */
 const RENEW = 20_000
-/** How many partitions are asked at once: the pages of so many are held. */
+/** How many partitions are asked at once: the pages of all of them are kept in memory. */
 const TOGETHER = 10
 /** At most this many partitions are asked in a second, unless they ring. */
 const PER_SECOND = 100
-/** After an answer that took a time, no ring is followed for this many times as long. */
+/** After an answer, rings are ignored for this many times as long as the answer took. */
 const REST = 4
 /** Milliseconds between two looks for partitions that are new. */
 const DISCOVER = 2_000
@@ -61,14 +61,15 @@ export const eventOptions = new Schema('an object', {
 })
 
 /**
- * Where a partition is heard on: behind a position, and so many events behind that. The mark is of the entry
- * that has the last of these. If the store has lost this entry, other events have taken its place.
+ * Where to continue in a partition: a position, how many events after it have been passed, and a mark. The
+ * mark belongs to the entry with the last of these events. If the store has lost this entry, other events may
+ * have taken its place.
  */
 type HeardAt = readonly [position: string, passed: number, mark?: string]
 
 type HeardIn = readonly [partition: string, HeardAt]
 
-/** The last event that was told: it is in this entry, and so many events behind a position. */
+/** The last event that was returned: its entry, and how many events after a position it is. */
 interface Passed {
   name: string
   position: string
@@ -78,11 +79,11 @@ interface Passed {
 
 class HeardPartition {
   readonly name: string
-  /** Since it was asked. */
+  /** Rung since it was last asked. */
   isRung = true
   // By `performance.now()`.
   askedAt = 0
-  /** When to ask if it is not rung. */
+  /** When to ask if no ring comes. */
   nextAt = 0
   /** When a ring may be followed again. */
   restsUntil = 0
@@ -109,14 +110,15 @@ export class EventStream implements EventReader {
   readonly #kinds: ReadonlySet<string>
   readonly #over = new AbortController()
   readonly #events: AsyncGenerator<QueueEvent | EventGap, undefined>
-  /** What is to be done at the end. */
+  /** Functions to call at the end. */
   readonly #leaves: (() => void)[] = []
   readonly #partitions = new Map<string, HeardPartition>()
   /**
-   * Where each partition is heard on. Never changed, but replaced: cursors of events are made of it later.
+   * Where to continue in each partition. It is replaced, never changed, because cursors of events are made
+   * from it later.
    */
   #places: ReadonlyMap<string, HeardAt> = new Map()
-  /** The last event of the page that is being told. It is later than the place in `#places`. */
+  /** The last returned event of the current page. It is later than the place in `#places`. */
   #current: Passed | undefined
   #begun: Promise<WatchedStore | undefined> | undefined
   #cursors: Cursors<HeardIn[]> | undefined
@@ -135,7 +137,7 @@ export class EventStream implements EventReader {
   }
 
   /**
-   * Has every partition write what happens. Waits while the store is away.
+   * Makes every partition write events. Waits while the store is away.
    *
    * @throws CURSOR_INVALID, UNKNOWN_QUEUE
    */
@@ -167,7 +169,7 @@ export class EventStream implements EventReader {
     const open = await this.#persist(() => this.#open())
     if (open === undefined) return undefined
     const { since } = this.#options
-    // A cursor goes on with any filter, and with any store of the same kind.
+    // A cursor can be used with any filter, and with any store of the same kind.
     const cursors = new Cursors<HeardIn[]>('Jobs.events()', ['events', open.store.isRemote], ofEvents)
     const places = since === undefined ? [] : cursors.read(since)
     await this.#persist(() => this.#discover(open))
@@ -178,7 +180,7 @@ export class EventStream implements EventReader {
     const begun = new Map(places.filter(([name]) => this.#partitions.has(name)))
     await inTurn([...this.#partitions.values()], async (partition) => {
       const heard = await this.#persist(() => this.#ask(open, partition))
-      // A partition that a cursor does not have is new: its events since then are not known.
+      // A partition that is missing in a cursor is new: its earlier events are not known.
       if (since === undefined && heard !== undefined) begun.set(partition.name, [heard.position, 0])
     })
     this.#places = begun
@@ -187,7 +189,7 @@ export class EventStream implements EventReader {
   }
 
   /**
-   * Finds the partitions of the queues. A queue that was there before may be gone, if the store has lost it.
+   * Finds the partitions of the queues. A queue that existed before may be gone, if the store has lost it.
    */
   async #discover(open: WatchedStore): Promise<void> {
     const { queues } = this.#options
@@ -244,7 +246,7 @@ export class EventStream implements EventReader {
     this.#wake()
   }
 
-  /** Asks a partition for the events behind its place. Undefined: the store is away. */
+  /** Asks a partition for the events after its place. Undefined: the store is away. */
   async #page(open: WatchedStore, partition: HeardPartition): Promise<Heard | undefined> {
     const began = performance.now()
     partition.isRung = false
@@ -326,11 +328,11 @@ export class EventStream implements EventReader {
   async #renew(open: WatchedStore): Promise<void> {
     const before = performance.now() - RENEW / 2
     const old = [...this.#partitions.values()].filter(({ askedAt }) => askedAt < before)
-    // The next call finds what cannot be renewed now.
+    // If a renewal fails now, the next call notices it.
     await inTurn(old, async (partition) => void (await this.#ask(open, partition).catch(() => {})))
   }
 
-  /** Tries until the store answers. Undefined if the events end before. */
+  /** Tries until the store answers. Undefined if the events end before that. */
   async #persist<T>(attempt: () => Promise<T>): Promise<T | undefined> {
     while (!this.#over.signal.aborted) {
       try {
@@ -345,8 +347,8 @@ export class EventStream implements EventReader {
 }
 
 /**
- * Whether a page begins with the events that a place is behind. A page that was shorter then is a beginning
- * of this one.
+ * Whether a page begins with the events that a place has already passed. A page that was shorter then is the
+ * beginning of this one.
  */
 function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
   let left = passed
@@ -357,7 +359,7 @@ function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): b
   return passed === 0 || (last !== undefined && markOf(last) === mark)
 }
 
-/** Does something for each partition, for some at a time. */
+/** Calls a function for each partition, a few at a time. */
 async function inTurn(
   partitions: readonly HeardPartition[],
   act: (partition: HeardPartition) => Promise<void>,

@@ -1,6 +1,6 @@
 /**
- * What happens to jobs, as an application hears it: `for await (const event of Jobs.events())`. What it does
- * is in `event-stream.ts`, which is loaded when the first event is asked for.
+ * Events for an application: `for await (const event of Jobs.events())`. The implementation is in
+ * `event-stream.ts`, which is loaded when the first event is asked for.
  */
 
 import type { EventKind } from '../../model/event.ts'
@@ -17,33 +17,33 @@ export interface QueueEvent {
   at: number
   /** For a job that a schedule queued: the schedule, and the instant of its tick. */
   schedule?: ScheduleTick
-  /** The cursor of this event: with it as `since`, another call goes on behind the event. */
+  /** The cursor of this event: with it as `since`, another call continues after the event. */
   readonly cursor: string
 }
 
-/** Some events of a queue may be missing: look at its jobs. What happens after that is complete again. */
+/** Some events of a queue may be missing: look at its jobs. Events after the gap are complete again. */
 export interface EventGap {
   kind: 'gap'
   queue: string
-  /** The cursor of this gap: with it as `since`, another call goes on behind the gap. */
+  /** The cursor of this gap: with it as `since`, another call continues after the gap. */
   readonly cursor: string
 }
 
 export interface EventOptions {
-  /** Only events of these queues. Default: of every queue, also of those that come later. */
+  /** Only events of these queues. Default: every queue, including queues that are added later. */
   queues?: readonly string[]
   /** Only events of these kinds. Gaps always come. Default: all kinds. */
   kinds?: readonly EventKind[]
-  /** The cursor of an event, or of `QueueEvents`: goes on behind it. Default: what happens from now on. */
+  /** The cursor of an event, or of `QueueEvents`: continues after it. Default: only events from now on. */
   since?: string | undefined
-  /** Aborted, it ends the events. */
+  /** If it is aborted, the events end. */
   signal?: AbortSignalLike | undefined
 }
 
-/** What a reader gets: an event, or the end. */
+/** The answer of a reader: an event, or the end. */
 export type NextEvent = IteratorResult<QueueEvent | EventGap, undefined>
 
-/** What reads the events of one call. @internal */
+/** Reads the events of one call. @internal */
 export interface EventReader {
   readonly cursor: string | undefined
   begin(): Promise<unknown>
@@ -63,8 +63,8 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Resolves when the store writes what happens from then on, or when the events have ended before. Without
-   * it, this begins with the first `next()`.
+   * Resolves when the store writes events from then on, or when the events have ended before. Without this
+   * call, writing begins with the first `next()`.
    *
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, LAYOUT_UNKNOWN
    * @example const events = await Jobs.events({ queues: ['imports'] }).ready()
@@ -75,8 +75,8 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Where another call goes on: behind the last event that was returned, and behind those of other kinds that
-   * were passed over. Undefined before `ready()` or the first event.
+   * Where another call continues: after the last event that was returned, and after later events of other
+   * kinds that were skipped. Undefined before `ready()` or the first event.
    */
   get cursor(): string | undefined {
     return this.#reader?.cursor
@@ -91,7 +91,7 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
     return (await this.#opened()).next()
   }
 
-  /** Ends the events, also for a call of `next()` that waits. The end of `for await` calls it. */
+  /** Ends the events, including a call of `next()` that waits. `for await` calls it at its end. */
   async return(): Promise<IteratorResult<QueueEvent | EventGap, undefined>> {
     return (await this.#opened()).return()
   }

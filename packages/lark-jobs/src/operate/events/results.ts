@@ -21,9 +21,9 @@ import { passes, type WatchedStore } from './watcher.ts'
 
 /** How long to wait for a result. */
 export interface ResultOptions {
-  /** Milliseconds, or `'30s'`, `'5m'`, above 0; 24.8 days at most. Default: as long as it takes. */
+  /** Milliseconds, or `'30s'`, `'5m'`, above 0; at most 24.8 days. Default: as long as it takes. */
   timeout?: Duration | undefined
-  /** Aborted, it ends the wait with its reason. The job goes on. */
+  /** If it is aborted, the wait ends with its reason. The job goes on. */
   signal?: AbortSignalLike | undefined
   /**
    * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one
@@ -32,7 +32,7 @@ export interface ResultOptions {
   onProgress?: ((progress: unknown) => void) | undefined
 }
 
-/** What `handle` returned, as it is kept: `undefined` for `true` and for nothing. */
+/** The result of `handle` as it is stored: `undefined` for `true` and for nothing. */
 export type KeptResult<J> =
   ResultOf<J> extends infer R
     ? // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
@@ -79,7 +79,7 @@ export async function resultAt<J extends JobLike>(
   })
 }
 
-/** For who awaits the result of a job that found its queue full. */
+/** The error for somebody who awaits the result of a job whose queue was full. */
 export function notQueued({ id, queue }: JobPlace): JobsError {
   const message = `Job ${id} has no result: it was not queued, because the queue ${queue} was full`
   return new JobsError('JOB_NOT_QUEUED', message, {
@@ -88,7 +88,7 @@ export function notQueued({ id, queue }: JobPlace): JobsError {
   })
 }
 
-/** The latest progress of the job at a place; undefined if it has reported none, or is not there. */
+/** The latest progress of the job at a place; undefined if it has reported none, or does not exist there. */
 export async function progressAt(open: WatchedStore, place: JobPlace): Promise<unknown> {
   const partitions = await partitionsAt(open, place)
   for (const partition of partitions) {
@@ -101,7 +101,7 @@ export async function progressAt(open: WatchedStore, place: JobPlace): Promise<u
   return partition === undefined ? undefined : progressAt(open, { ...place, partition })
 }
 
-/** The job as it ended; undefined if no partition has it. It goes on while the store is away. */
+/** The job as it ended; undefined if no partition has it. Keeps waiting while the store is away. */
 async function endedAt(
   jobs: Operated,
   place: JobPlace,
@@ -130,7 +130,7 @@ async function endedAt(
   }
 }
 
-/** What the first of some partitions finds; undefined if none finds anything. */
+/** The first result that is found in some partitions, in order; undefined if none has any. */
 async function firstOf<T>(
   partitions: readonly string[],
   over: AbortSignal,
@@ -149,8 +149,8 @@ async function firstOf<T>(
 }
 
 /**
- * Calls a function with a signal that is aborted as soon as one of the given ones is, and by RESULT_TIMEOUT
- * when the time is over.
+ * Calls a function with a signal that is aborted as soon as one of the given signals is, and with
+ * RESULT_TIMEOUT when the time is over.
  *
  * @throws the reason of the signal as soon as it is aborted
  * @internal

@@ -27,7 +27,7 @@ import { passes, type WatchedStore } from './watcher.ts'
 const tailOptions = conditions({
   /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
   queue: queueName,
-  /** Aborted, it ends the news. The job goes on. */
+  /** If it is aborted, the news end. The job goes on. */
   signal: option<AbortSignalLike>(
     'an AbortSignal',
     (value) => typeof (value as AbortSignalLike | null)?.addEventListener === 'function',
@@ -39,15 +39,15 @@ export interface TailOptions extends OptionsOf<typeof tailOptions.entries> {}
 /** Something new of a job that is followed. */
 export type TailEvent =
   /**
-   * The job, without its payload: at first, and whenever it is in another state or run. The last one has
-   * ended.
+   * The job, without its payload: at first, and whenever it changes its state or begins another run. The last
+   * one has ended.
    */
   | { kind: 'state'; job: JobStatus }
   | { kind: 'log'; line: LogLine }
   /** Lines of the log may be missing: the job wrote more than are kept before they were read. */
   | { kind: 'gap' }
   | { kind: 'progress'; progress: unknown }
-  /** Somebody has removed the job, or it is not kept any longer. Nothing follows. */
+  /** Somebody has removed the job, or it is no longer kept. Nothing follows. */
   | { kind: 'gone' }
 
 /** @throws JOB_ID_INVALID, FILTER_INVALID */
@@ -109,7 +109,7 @@ export async function* tail(
       }
       const isEnded = job.finishedAt !== undefined
       const state = `${partition} ${job.state} ${job.runs} ${job.dueAt}`
-      // What the job wrote comes before its end.
+      // News that the job wrote come before its end.
       if (state !== seen && !isEnded) yield { kind: 'state', job: stored(job) }
       seen = state
       const fresh = newLines(log, lines)
@@ -131,7 +131,7 @@ export async function* tail(
 }
 
 /**
- * The log is read last: that of a job that has ended is whole.
+ * The log is read last, so the log of an ended job is complete.
  *
  * @param told the run whose worker knows that somebody follows the job
  */
@@ -143,7 +143,7 @@ async function lookAt({ store, watcher }: WatchedStore, partition: string, id: s
   return { job, run, lines: job === undefined ? [] : await store.log(partition, id) }
 }
 
-/** The lines behind those that were known. The store adds lines at the end, and lets go of the first ones. */
+/** The lines after those that are known. The store adds lines at the end, and drops the first ones. */
 function newLines(known: readonly LogLine[], lines: readonly LogLine[]): LogLine[] {
   const isSame = (one: LogLine, other: LogLine | undefined) =>
     one.at === other?.at && one.level === other.level && one.text === other.text

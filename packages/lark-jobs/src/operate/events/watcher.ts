@@ -1,9 +1,9 @@
 /**
- * Waits for the ends of jobs, and hears the rings for events. All waits on one store share a watcher: one id
- * in the store, one subscription, and one timer, however many there are.
+ * Waits for the ends of jobs, and receives the rings for events. All waits on one store share a watcher: one
+ * id in the store, one subscription, and one timer, however many there are.
  *
  * An end is not missed, because the watcher first registers with the store and then reads, in one call
- * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it sooner. While the
+ * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it faster. While the
  * store does not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -19,26 +19,25 @@ import type { OpenQueues } from '../look/stored-jobs.ts'
 /** Milliseconds after which the store forgets a watch that is not renewed. */
 const TTL = 10_000
 /**
- * With many waits, each look costs the server some milliseconds. So after a look that took a time, no ring is
- * followed for this many times as long: rings take at most a fifth of the server's time.
+ * With many waits, each look costs the server some milliseconds. So after a look, rings are ignored for this
+ * many times as long as the look took: rings take at most a fifth of the server's time.
  */
 const REST = 4
 /** Milliseconds that one wait for rings lasts, before the next begins. */
 const LISTEN = 60_000
 /**
- * Milliseconds after which a job that does not begin, while the workers of this process are full, is
- * reported.
+ * Milliseconds after which a job that does not begin is reported, if the workers of this process are full.
  */
 const STANDSTILL = 2_000
 
 const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
 
-/** Whether a failure of the store passes. */
+/** Whether a failure of the store is temporary. */
 export function passes(error: unknown): boolean {
   return passing.some((code) => JobsError.is(error, code))
 }
 
-/** An open store, with what waits there for the ends of jobs and for events. */
+/** An open store, with all that wait there for the ends of jobs and for events. */
 export interface WatchedStore extends OpenQueues {
   watcher: Watcher
 }
@@ -48,7 +47,7 @@ interface Wait {
   reported: ((progress: string) => void) | undefined
   progress?: string | undefined
   since: number
-  /** Which job it is of those that have this id one after the other; undefined until that is known. */
+  /** Distinguishes the jobs that have this id one after the other; undefined until it is known. */
   job: { born?: string | undefined } | undefined
   /** Called once, with the job as it ended, or undefined if there is none. */
   settle: (job: EndedJob | undefined) => void
@@ -58,7 +57,7 @@ interface Wait {
 /** The waits for jobs of one partition. */
 class WatchedPartition {
   readonly waits = new Map<string, Set<Wait>>()
-  /** By `performance.now()`: when a ring may be followed again. */
+  /** When a ring may be followed again, by `performance.now()`. */
   nextAt = 0
   isLooking = false
   /** Somebody has asked for a look since the current one began. */
@@ -88,9 +87,9 @@ export class Watcher {
    * Waits until a job has ended.
    *
    * @param reported called with the JSON text of its progress, now and whenever it changes
-   * @param born of the job, if that is known. Default: it is the job that is there at first
-   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any
-   *   more, or if another has taken its place
+   * @param born of the job, if that is known. Default: the job that exists at first
+   * @returns the job as it ended; undefined if the partition has no such job, or no longer remembers it, or
+   *   if another job has taken its place
    * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
   ended(
@@ -133,8 +132,8 @@ export class Watcher {
   }
 
   /**
-   * What became of a job, with its progress. For some seconds the job counts as watched, so that the next
-   * call finds newer progress.
+   * The fate of a job, with its progress. For some seconds the job counts as watched, so that the next call
+   * finds newer progress.
    *
    * @param news its worker is told at once, and hands over progress and log lines
    */
@@ -169,7 +168,7 @@ export class Watcher {
     void this.#listen(this.#listening.signal)
   }
 
-  /** Lets go of a partition without waits, and of the timer when there are no others. */
+  /** Removes a partition without waits, and the timer if no others are left. */
   #rest(partition: string, { waits }: WatchedPartition): void {
     if (waits.size > 0) return
     this.#partitions.delete(partition)
@@ -183,7 +182,7 @@ export class Watcher {
     this.#listening?.abort()
   }
 
-  /** Hears rings. Without them, for example while the store is away, the timer is enough. */
+  /** Receives rings. Without them, for example while the store is away, the timer is enough. */
   async #listen(signal: AbortSignal): Promise<void> {
     const noticed = (partition: string) => {
       const watched = this.#partitions.get(partition)
@@ -197,7 +196,7 @@ export class Watcher {
     }
   }
 
-  /** Looks at all jobs that are awaited, whether anything has rung or not. */
+  /** Looks at all awaited jobs, even if nothing has rung. */
   protected lookAgain(): void {
     const now = performance.now()
     for (const [partition, watched] of this.#partitions) {
@@ -207,7 +206,7 @@ export class Watcher {
     this.#reportStandstill(now)
   }
 
-  /** Looks soon: together with others that are asked for now, and not while a look is under way. */
+  /** Looks soon, together with others that are asked for now, and not while a look is under way. */
   #askFor(partition: string, watched: WatchedPartition): void {
     if (watched.isAsked) return
     watched.isAsked = true
@@ -264,7 +263,7 @@ export class Watcher {
           )
         : [],
     )
-    // One at a time, in turn.
+    // One job at a time, in turn.
     const next = old[this.#turn++ % old.length]
     if (next === undefined) return
     void this.#store.get(next.partition, next.id).then(

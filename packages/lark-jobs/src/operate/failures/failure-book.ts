@@ -3,7 +3,7 @@
  * store, and reads with each look only what has changed since. `failures()` reads them all with each call.
  *
  * Looks at the same time share one reading. A look does not wait for long: while the failed jobs are read for
- * the first time, it tells those that were read by then. What is remembered goes when nobody has looked for a
+ * the first time, it returns those that were read by then. The memory is freed when nobody has looked for a
  * while.
  */
 
@@ -23,25 +23,25 @@ import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } fr
 
 /** The most failed jobs that are remembered: about 150 bytes each. */
 const MOST_JOBS = 200_000
-/** How many more may have failed since, before all that is remembered is read again. */
+/** How many more jobs may have failed before the memory is dropped and everything is read again. */
 const ROOM = 50_000
-/** Milliseconds that a look waits for what has changed. */
+/** Milliseconds that a look waits for changes. */
 const PATIENCE = 500
 /** Milliseconds after which all ids are compared with those of the store, whatever their number. */
 const COMPARE = 60_000
-/** Milliseconds after the last look. */
+/** Milliseconds for which a book remembers after the last look. */
 const REMEMBERED = 10 * 60_000
-/** How many hours back it is told how many jobs failed in each. */
+/** For how many hours back the number of failed jobs is counted for each hour. */
 const HOURS = 24
 
 const { queue, key, kind, since } = jobConditions(['failed'])
 const filterSchema = conditions({ queue, key, kind, since })
 const optionsSchema = conditions({
-  /** The most kinds to tell, 1…1,000, those with the most jobs first. Default 100. */
+  /** The most kinds to return, 1…1,000, those with the most jobs first. Default 100. */
   limit: whole(1, MOST_KINDS),
 })
 
-/** The conditions that choose failed jobs which a book knows. */
+/** The conditions for failed jobs that a book supports. */
 export interface FailureBookFilter extends OptionsOf<typeof filterSchema.entries> {}
 
 export interface FailureBookOptions extends OptionsOf<typeof optionsSchema.entries> {}
@@ -57,14 +57,14 @@ export interface BookedFailures extends Failures {
   kinds: FailureBookKind[]
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** How many failed jobs of all queues were read by now, and how many the store has. */
+  /** How many failed jobs of all queues were read so far, and how many the store has. */
   read: number
   stored: number
-  /** The first reading goes on: the next look tells more. */
+  /** The first reading is not finished: the next look knows more. */
   isReading: boolean
 }
 
-/** `operate().failureBook()` makes it. */
+/** Made by `operate().failureBook()`. */
 export class FailureBook {
   readonly #open: () => Promise<OpenQueues>
   #partitions = new Map<string, KnownFailures>()
@@ -103,7 +103,7 @@ export class FailureBook {
     const partitions = await partitionsToLookIn(open, filter.queue)
     this.#keep()
     const reading = this.#read(open)
-    // Before the store was asked for the first time, nothing is known that could be told.
+    // Before the store was asked for the first time, there is nothing to return.
     const read = reading.then(() => true)
     while (!(await inTime(PATIENCE, read, () => false)) && this.#at === 0);
     return this.#told(partitions, filter, options.limit ?? 100)
@@ -176,7 +176,7 @@ export class FailureBook {
     if (this.#known > MOST_JOBS + ROOM) this.#forget()
   }
 
-  /** A page of each partition, so that the latest of each are known if there are too many. */
+  /** One page of each partition, so that the latest jobs of each are known if there are too many. */
   async #readOlder(isOver: () => boolean): Promise<void> {
     for (const known of this.#partitions.values()) {
       if (!known.isOpen || isOver() || this.#known >= MOST_JOBS) continue
@@ -194,7 +194,7 @@ export class FailureBook {
     return sum([...this.#partitions.values()].map(({ hashes }) => hashes.length)) < MOST_KINDS
   }
 
-  /** Jobs are read that failed before the book was opened. */
+  /** Jobs that failed before the book was opened are still being read. */
   get #isReading(): boolean {
     return this.#known < MOST_JOBS && [...this.#partitions.values()].some(({ isOpen }) => isOpen)
   }
@@ -283,7 +283,7 @@ class KindCount {
   }
 }
 
-/** How many failed jobs each partition has, of those that have some. */
+/** How many failed jobs each partition has, for those that have some. */
 async function failedIn(store: Store, partitions: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   for (const some of inLots(partitions, MAX_STANDINGS)) {

@@ -1,7 +1,7 @@
 /**
  * The kinds of failures among the jobs that failed for good: how many jobs failed for the same reason, since
- * when, and one of them as a sample. It reads all jobs that a filter finds, a page after the other and
- * without their payloads, and keeps only the kinds.
+ * when, and one of them as a sample. It reads all jobs that a filter finds, page by page and without their
+ * payloads, and keeps only the kinds.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../model/record.ts'
@@ -14,17 +14,17 @@ import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
 /** The most releases of a kind: those of its latest failures. */
 const MOST_RELEASES = 10
-/** The most kinds that are told apart. The failures of others are only counted. */
+/** The most kinds that are distinguished. Failures of further kinds are only counted. */
 export const MOST_KINDS = 1_000
 
 const { state: _, ...conditionsOfJobs } = jobConditions(['failed'])
 const filterSchema = conditions(conditionsOfJobs)
 const optionsSchema = conditions({
-  /** The most kinds to tell, 1…1,000, those with the most jobs first. Default 100. */
+  /** The most kinds to return, 1…1,000, those with the most jobs first. Default 100. */
   limit: whole(1, MOST_KINDS),
   /** Ends the call when it is aborted: it rejects with the reason. */
   signal,
-  /** Called with each page: how many failed jobs were read, and how many there are. */
+  /** Called with each page: how many failed jobs were read, and how many there are in total. */
   onProgress: option<(read: number, all: number) => void>(
     'a function',
     (value) => typeof value === 'function',
@@ -39,8 +39,8 @@ export interface FailureOptions extends OptionsOf<typeof optionsSchema.entries> 
 /** Jobs that failed for the same reason. */
 export interface FailureKind {
   /**
-   * Its name: 4 to 12 hexadecimal digits, as many as tell it from the others. `{ kind: '3f2a' }` is a
-   * condition of filters.
+   * The name of the kind: 4 to 12 hexadecimal digits, as many as are needed to distinguish it. `{ kind:
+   * '3f2a' }` is a condition of filters.
    */
   kind: string
   /** The key of the job class. */
@@ -48,15 +48,15 @@ export interface FailureKind {
   /** The name of the error, such as `TypeError`. */
   name: string
   code?: string
-  /** The message of the error, with `…` for what differs from job to job. */
+  /** The message of the error, with `…` for the parts that differ from job to job. */
   message: string
   /** Where the error was thrown. */
   frame?: string
   count: number
-  /** The part of all failures that were read: 0…1. */
+  /** The share of all failures that were read: 0…1. */
   share: number
   /**
-   * The releases of the application in which it was seen, as far as workers know theirs: those of the latest
+   * The releases of the application in which it was seen, if workers know their release: those of the latest
    * failures first.
    */
   releases: string[]
@@ -72,7 +72,7 @@ export interface Failures {
   kinds: FailureKind[]
   /** How many failed jobs were read. */
   failed: number
-  /** How many of these are of kinds that are not told, or have no error. */
+  /** How many of these are of kinds that are not returned, or have no error. */
   others: number
 }
 

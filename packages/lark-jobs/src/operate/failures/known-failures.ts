@@ -1,12 +1,12 @@
 /**
- * The failed jobs of one partition, as a process knows them that is asked again and again why jobs failed: of
- * each job only when it failed and how, and of each kind its last failure.
+ * The failed jobs of one partition, remembered by a process that is asked again and again why jobs failed:
+ * for each job only when and how it failed, and for each kind its last failure.
  *
  *   older    reads what failed before, a page at a time, the latest first, until all is read
  *   newer    reads what failed since it was last read
  *   compare  reads the ids of all failed jobs, and forgets those that are not failed any more
  *
- * A job that fails a second time is met as a newer one, so it is known once.
+ * A job that fails a second time is read as a newer one, so it is remembered once.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
@@ -20,26 +20,30 @@ import { noteRelease } from './failures.ts'
 const FEW = 20
 /**
  * How many jobs are read together: on the embedded store, this process does nothing else meanwhile. (Measured
- * on 2026-11-27, 100,000 failed jobs, Node 20.20, 2 cores, busy: nothing else for 29 ms at most, of 2.5 s.)
+ * on 2026-11-27, 100,000 failed jobs, Node 20.20, 2 cores, busy: at most 29 ms of 2.5 s without anything
+ * else.)
  */
 const TOGETHER = 250
-/** To compare this many ids takes some 30 ms. With more, it is done less often. */
+/** Comparing this many ids takes about 30 ms. With more ids, it is done less often. */
 const MANY = 10_000
 /** Characters of a message that are kept. */
 const MAX_MESSAGE = 20_000
 
 /** The failures of one kind in a partition. */
 export interface KnownKind {
-  /** Its whole hash. */
+  /** The whole hash of the kind. */
   hash: string
   key: string
   name: string
   code?: string
   message: string
   frame?: string
-  /** In which it was seen. */
+  /** The releases in which it was seen. */
   releases: string[]
-  /** The job that failed last. Undefined: it is failed no more, and nobody has looked for the next one. */
+  /**
+   * The job that failed last. Undefined: that job is no longer failed, and the next one has not been looked
+   * up.
+   */
   last: LastFailure | undefined
 }
 
@@ -62,17 +66,18 @@ export class KnownFailures {
   readonly #mayMeet: () => boolean
   readonly #jobs = new Map<string, KnownFailure>()
   readonly #kinds = new Map<string, KnownKind>()
-  /** Where the jobs begin that were not read yet: a cursor of the store. Undefined: there are none. */
+  /** A cursor of the store at which the unread jobs begin. Undefined: all are read. */
   #older: string | undefined
   #hasBegun = false
   /**
-   * The store did not answer while newer jobs were read: there may be others between them and the known ones.
+   * The store did not answer while newer jobs were read. So there may be others between these and the known
+   * ones.
    */
   #hasGap = false
-  /** When all ids were compared last, and from when on they may be again, by `performance.now()`. */
+  /** When all ids were last compared, and when they may be compared again, by `performance.now()`. */
   #compared = { at: 0, nextAt: 0 }
 
-  /** @param mayMeet whether one more kind may be told apart */
+  /** @param mayMeet whether one more kind may be distinguished */
   constructor(store: Store, partition: string, mayMeet: () => boolean) {
     this.#store = store
     this.#partition = partition
@@ -92,12 +97,12 @@ export class KnownFailures {
     return this.#hasBegun
   }
 
-  /** Some failed jobs were not read yet. */
+  /** Some failed jobs have not been read yet. */
   get isOpen(): boolean {
     return !this.#hasBegun || this.#older !== undefined
   }
 
-  /** Reads a page of the jobs that failed before those that are known. */
+  /** Reads a page of the jobs that failed before the known ones. */
   async older(): Promise<void> {
     const { jobs, cursor } = await this.#read(TOGETHER, this.#older)
     for (const job of jobs) this.#take(job)
@@ -126,8 +131,9 @@ export class KnownFailures {
   }
 
   /**
-   * Whether the ids should be compared with those of the store: some jobs have left or were put back, or it
-   * was long ago. After many were compared, it waits for ten times as long as that took.
+   * Whether the ids should be compared with those of the store: some jobs were removed or retried, or the
+   * last comparison was long ago. After a comparison of many ids, it waits for ten times as long as that
+   * took.
    *
    * @param before how many failed jobs the store had before the newer ones were read @param after and
    *   afterwards
@@ -150,7 +156,7 @@ export class KnownFailures {
       const from = cursor === undefined ? {} : { cursor }
       const page = await this.#store.heads(this.#partition, { state: 'failed', limit: MAX_ITEMS, ...from })
       const unknown = page.jobs.filter(({ id }) => !this.#jobs.has(id))
-      // Of a partition that is not read to its end, the rest is read later.
+      // If the partition is not read to its end, the rest is read later.
       if (this.isOpen && !this.#hasGap && unknown.length === page.jobs.length) break
       if (unknown.length > 0) await this.#readAgain(page.jobs.length, cursor)
       for (const { id } of page.jobs) seen.add(id)
@@ -165,8 +171,7 @@ export class KnownFailures {
   }
 
   /**
-   * Looks for the last failure of each kind whose last job has left, and forgets the kinds that have no job
-   * any more.
+   * Finds the last failure of each kind whose last job is gone, and forgets kinds that have no job any more.
    */
   async settle(): Promise<void> {
     const headless = new Map<KnownKind, [id: string, at: number]>()
@@ -179,7 +184,7 @@ export class KnownFailures {
     await askAll([...headless], ([kind, [id, at]]) => this.#lead(kind, id, at))
   }
 
-  /** Makes a job the last one of its kind. If it has left meanwhile, the next look finds another. */
+  /** Makes a job the last one of its kind. If it is gone meanwhile, the next look finds another. */
   async #lead(kind: KnownKind, id: string, at: number): Promise<void> {
     const job = await this.#store.get(this.#partition, id, true)
     const error = job?.errors.at(-1)

@@ -1,7 +1,7 @@
 /**
- * Troubles that no queue shows, although they stop jobs or can lose them: errors of the store itself,
- * schedules that are late, limiters that are stuck, circuits that are open, and an outbox that is not
- * emptied. Whoever raises an alarm reads them here: `status()`, `/slo`, the metrics, and the dashboard.
+ * Problems that are not visible at any queue, although they stop jobs or can lose them: errors of the store
+ * itself, schedules that are late, limiters that are stuck, circuits that are open, and an outbox that is not
+ * emptied. Everything that raises alarms reads them here: `status()`, `/slo`, the metrics, and the dashboard.
  */
 import { defined } from '@s18i/lark/internal'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
@@ -18,13 +18,19 @@ export function storeFindings(inspection: Inspection): DoctorFinding[] {
   return inspection.kind === 'redis' ? serverFindings(inspection) : fileFindings(inspection)
 }
 
-/** What is found, also what is well, and the rows of the outbox if there is one that can be read. */
+/**
+ * All findings, including those without a problem, and the rows of the outbox if there is one that can be
+ * read.
+ */
 export interface Alarms {
   findings: DoctorFinding[]
   outbox?: OutboxBacklog
 }
 
-/** What the store and its schedules are found to be, also what is well. No right of the user is tried. */
+/**
+ * The findings for the store and its schedules, including those without a problem. The rights of the user are
+ * not tried.
+ */
 export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   const { store, settings } = open
   const [inspection, schedules, workers, now, outbox] = await Promise.all([
@@ -43,26 +49,28 @@ export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   return { findings, ...(outbox instanceof Error ? {} : defined({ outbox })) }
 }
 
-/** Most stores have none, and then nothing is loaded that reads them. */
+/** Most stores have no schedules, and then the code that reads them is not loaded. */
 async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
   if ((await open.store.schedules.homes()).length === 0) return []
   return (await import('../schedules/schedule-info.ts')).listSchedules(open, {})
 }
 
-/** What is not wrong with the store, but with what it holds: its warnings are shown, too. */
+/**
+ * Whether a finding is not about the store itself but about what it holds: then its warnings are shown, too.
+ */
 function isHeld(code: FindingCode): boolean {
   return /^(schedule|limiter|circuit|outbox)-/.test(code)
 }
 
 /**
- * The errors; and as warnings the paused schedules, the stuck limiters, the open circuits, and rows of the
- * outbox that cannot become jobs.
+ * The errors; and as warnings paused schedules, stuck limiters, open circuits, and rows of the outbox that
+ * cannot become jobs.
  */
 export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
   return findings.filter(({ level, code }) => level === 'error' || (level === 'warning' && isHeld(code)))
 }
 
-/** Whether it says that a schedule is paused. */
+/** Whether a finding says that a schedule is paused. */
 export function isPaused({ code, level }: Pick<DoctorFinding, 'code' | 'level'>): boolean {
   return code === 'schedule-paused' && level === 'warning'
 }
@@ -77,7 +85,7 @@ export function lateSchedules(findings: readonly DoctorFinding[]): number {
   return findings.filter(({ code, level }) => code === 'schedule-late' && level === 'error').length
 }
 
-/** By what was looked for at the store, how many of its servers have that error. */
+/** For each check of the store: how many of its servers have that error. */
 export function storeErrors(findings: readonly DoctorFinding[]): Map<string, number> {
   const errors = new Map<string, number>()
   for (const { code, level } of findings)

@@ -7,7 +7,7 @@ import { bytes } from './size.ts'
 
 /** Bytes of the disk that should be free. */
 const ROOM = 256e6
-/** Bytes of a log that is not emptied: commits do so from 16 MB on. */
+/** Bytes of a log that should have been emptied: commits empty it from 16 MB on. */
 const LONG = 128e6
 
 export function fileFindings({

@@ -1,9 +1,7 @@
-/**
- * A finding of the doctor: one check of one subject, and what came of it.
- */
+/** A finding of the doctor: one check of one subject, and its result. */
 import type { Advice } from '../../model/remedy.ts'
 
-/** What is checked, in the order in which findings come. */
+/** The checks, in the order in which findings are listed. */
 export const findingCodes = {
   'store-opens': 'The store can be opened.',
   'server-answers': 'Each server answers.',
@@ -58,19 +56,19 @@ export type FindingCode = keyof typeof findingCodes
 export type FindingLevel = 'error' | 'warning' | 'ok'
 
 export interface DoctorFinding {
-  /** What was checked; does not change between versions. */
+  /** Which check it was. It does not change between versions. */
   code: FindingCode
   /** `error`: jobs do not run, or can be lost. `warning`: this may become so. */
   level: FindingLevel
   /** The server, file, queue, schedule, worker or limiter. */
   subject: string
-  /** For people. */
+  /** The text for people. */
   text: string
-  /** What to do, in words that no surface has alone. Missing: nothing, or it is `ok`. */
+  /** What to do, in words that any surface can use. Missing: nothing, or the finding is `ok`. */
   advice?: Advice
 }
 
-/** Makes the findings of one subject. */
+/** Makes the findings for one subject. */
 export class Examination {
   readonly findings: DoctorFinding[] = []
   readonly #subject: string

@@ -1,5 +1,6 @@
 /**
- * What the doctor finds of limiters that have granted nothing for long, though jobs wait, and of circuits.
+ * The findings of the doctor for limiters that have granted nothing for long although jobs wait, and for
+ * circuits.
  */
 import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
@@ -9,7 +10,7 @@ import { listed } from '../../words/listed.ts'
 import { circuits, type LimiterStatus, limiters } from '../look/limiters.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 
-/** @param configured by name. Who has no limiters and no circuits asks the store nothing. */
+/** @param configured by name. If there are no limiters and no circuits, the store is not asked. */
 export async function limiterFindings(
   store: Store,
   configured: ReadonlyMap<string, Limits>,
@@ -53,7 +54,7 @@ export async function limiterFindings(
   return [...(await Promise.all(perLimiter)), ...perCircuit].flat()
 }
 
-/** Since when it has granted nothing for which jobs wait, if that is long, and no rate says when it will. */
+/** Since when it has granted nothing although jobs wait, if that is long and no rate says when it will. */
 async function stuckSince(
   store: Store,
   { limiter, limits, waits }: LimiterStatus,

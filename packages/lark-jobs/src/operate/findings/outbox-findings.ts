@@ -1,6 +1,6 @@
 /**
- * What the doctor finds in the outbox of the configuration: whether it can be read, whether workers relay it,
- * and whether rows cannot become jobs.
+ * The findings of the doctor for the outbox in the configuration: whether it can be read, whether workers
+ * relay it, and whether rows cannot become jobs.
  */
 import type { Settings } from '../../config/config.ts'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
@@ -15,7 +15,7 @@ const STANDS = 60_000
 /** Milliseconds: an alarm does not wait long for the database of the application. */
 const PATIENCE = 3_000
 
-/** What an outbox has; an error if it cannot be read, undefined if none is configured. */
+/** The backlog of an outbox; an error if it cannot be read, undefined if none is configured. */
 export type FoundOutbox = OutboxBacklog | Error | undefined
 
 export async function lookAtOutbox({ outbox }: Pick<Settings, 'outbox'>): Promise<FoundOutbox> {

@@ -1,6 +1,4 @@
-/**
- * What the doctor finds in the schedules of a store: those that do not tick.
- */
+/** The findings of the doctor for the schedules of a store: those that do not tick. */
 import { isKnown } from '../../model/every-key.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import { lateBy } from '../../model/tick.ts'

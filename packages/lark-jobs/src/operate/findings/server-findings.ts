@@ -1,6 +1,4 @@
-/**
- * What the doctor finds in the facts of Redis and Valkey servers.
- */
+/** The findings of the doctor for the facts about Redis and Valkey servers. */
 
 import type { ServerFacts, ServersInspection } from '../../store/contract/inspection.ts'
 import { readable } from '../../words/duration.ts'
@@ -15,7 +13,7 @@ const TIGHT = 0.75
 const FULL = 0.9
 /** Milliseconds by which clocks may differ: of two servers, and of a server and this process. */
 const APART = 1_000
-/** Milliseconds since a replica was heard, and bytes that it is behind. */
+/** Milliseconds since a replica was last heard from, and bytes that it is behind. */
 const SILENT = 10_000
 const BEHIND = 64 << 20
 
@@ -187,7 +185,7 @@ function checkRights({ refused }: ServerFacts, found: Examination): void {
     )
 }
 
-/** What only several servers can show. */
+/** Findings that need several servers. */
 function together(servers: readonly ServerFacts[]): DoctorFinding[] {
   const found = new Examination('the servers')
   if (servers.length < 2) return []

@@ -35,19 +35,19 @@ const getConditions = conditions({
   ...placeEntries,
   /** Whether to read its nodes, with their results. Default true. */
   nodes: flag(),
-  /** For a batch: how many of the members that did not complete are read. Default 0. */
+  /** For a batch: how many members that did not complete are read. Default 0. */
   failures: whole(0, 1_000_000),
 })
 
 export interface GetFlowOptions extends OptionsOf<typeof getConditions.entries> {}
 
-/** The flow of a job, and which part of it the job is. */
+/** The flow of a job, and which part of the flow the job is. */
 export interface FlowOfJob extends Pick<FlowInfo, 'id' | 'home' | 'kind' | 'name' | 'state'> {
   /** The name of the node that the job is. */
   node?: string
   /** How often the node had been started again before this job. */
   retries?: number
-  /** The number of the member of a batch that the job is, from 0. */
+  /** The index of the member that the job is in a batch, from 0. */
   member?: number
 }
 
@@ -63,7 +63,7 @@ export function checkGetFlow(which: unknown, options: unknown): void {
   checkFilter('flows.get()', options, getConditions, { whole: 'the second argument' })
 }
 
-/** Refuses what cannot name a flow. @throws FLOW_INVALID @param call of the flows */
+/** Refuses a value that cannot name a flow. @throws FLOW_INVALID @param call of the flows */
 export function checkNamed(call: string, which: unknown): void {
   const id = isObject(which) && isText(which.home) ? which.id : which
   if (typeof id === 'string' && isFlowId(id)) return
@@ -105,7 +105,8 @@ export async function locateFlow(
     .map((each) => partitionWith(which, each, partitions))
   const found = await locateIn(records, which, own)
   if (found !== undefined) return found
-  // Its queue had another number of partitions, or is not configured here, or the flow is a node of another.
+  // Its queue had another number of partitions, or is not configured here, or the flow is a node of another
+  // flow.
   const others = (named ?? (await partitionsToLookIn(open))).filter((each) => !own.includes(each))
   return locateIn(records, which, others)
 }
@@ -138,7 +139,7 @@ export function flowNotFound(which: FlowIdOrRef): JobsError {
 }
 
 /**
- * The flow of a job; undefined if it is in none, or if the flow is not kept any more.
+ * The flow of a job; undefined if it is in none, or if the flow is no longer kept.
  *
  * @throws STORE_DAMAGED
  */

@@ -21,19 +21,22 @@ export const flowKinds = ['chain', 'batch', 'workflow'] as const satisfies reado
  *   filling   a batch: whoever dispatched it adds members
  *   open      its nodes and members run, or wait for each other
  *   ending    somebody has cancelled it, its deadline has passed, or too many members have failed: nothing
- *             starts any more, and what runs is asked to end
+ *             starts any more, and running jobs are asked to end
  *   completed, failed, cancelled    it has ended. Its callbacks may still run
  */
 export const flowStates = ['filling', 'open', 'ending', 'completed', 'failed', 'cancelled'] as const
 export type FlowInfoState = (typeof flowStates)[number]
 
-/** How many nodes and members there are, by what has become of them. Callbacks do not count. */
+/** How many nodes and members there are, by what became of them. Callbacks do not count. */
 export interface FlowCounts {
-  /** While a batch fills: as many as there are so far. */
+  /** While a batch is filling: as many as there are so far. */
   total: number
   completed: number
   failed: number
-  /** Members that were cancelled, and nodes that were, but not because of another node. */
+  /**
+   * Members that were cancelled, and nodes that were cancelled for another reason than the end of another
+   * node.
+   */
   cancelled: number
   /** Nodes that never started, because another node has ended without completing. */
   skipped: number
@@ -54,11 +57,11 @@ export interface FlowInfo extends FlowRef {
   /** When it was dispatched. */
   at: number
   endedAt?: number
-  /** By then it must have ended. */
+  /** The time at which it must have ended. */
   deadline?: number
-  /** Milliseconds in which it must end, from its dispatch or its last retry on. */
+  /** Milliseconds in which it must end, counted from its dispatch or its last retry. */
   within?: number
-  /** Why it ended without completing, or why it ends. */
+  /** Why it ended without completing, or why it is ending. */
   reason?: string
   /** The reason in words, if somebody gave one. */
   because?: string
@@ -68,12 +71,12 @@ export interface FlowInfo extends FlowRef {
   allowed?: number
   /** The flow of which this one is a node. */
   parent?: FlowRef
-  /** The job that began it, and awaits its one job (`Job.runJob`). */
+  /** The job that started it and awaits its only job (`Job.runJob`). */
   parentJob?: { id: string; queue: string }
   counts: FlowCounts
   /** The names of the nodes that have started and not ended, callbacks included: the first 20. */
   runs: string[]
-  /** Its nodes, callbacks included, if they were asked for. */
+  /** Its nodes, including callbacks, if they were asked for. */
   nodes?: FlowNodeInfo[]
   /** For a batch, if they were asked for: the first members that did not complete. */
   failures?: FlowFailure[]
@@ -82,7 +85,7 @@ export interface FlowInfo extends FlowRef {
 /** The most names of running nodes. */
 const MOST_RUNS = 20
 
-/** What is kept of a flow, but for news. */
+/** Everything that is kept of a flow, except news. */
 export type FlowContents = Pick<KeptFlow, 'home' | 'id' | 'definition' | 'state' | 'crowd'>
 
 export function infoOf({ id, home, definition, state, crowd }: FlowContents): FlowInfo {

@@ -1,8 +1,8 @@
 /**
  * Lists flows by page, the last dispatched first. A partition has its flows in the order in which they were
- * made, so a page merges the newest that each partition has behind what was listed before. A cursor has a
- * mark for each partition: the last flow that a page has passed there. A call reads a few pages of each
- * partition at most, however few flows meet the filter.
+ * made, so a page merges the newest flows of each partition after those that were listed before. A cursor has
+ * a mark for each partition: the last flow that a page has passed there. A call reads at most a few pages of
+ * each partition, however few flows meet the filter.
  */
 import { FlowRecords } from '../../flow/flow-records.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -16,7 +16,7 @@ import { partitionsToLookIn } from '../look/stored-jobs.ts'
 import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
 import type { FlowRef } from './flow-parts.ts'
 
-/** Flows of a partition that are read together: their texts may be large. */
+/** How many flows of a partition are read together, because their texts may be large. */
 const AT_A_TIME = 100
 /** The most flows of a partition that a call looks at. */
 const LOOKS = 1_000
@@ -36,7 +36,7 @@ const filterConditions = conditions({
   queue: queueName,
   /** Only flows that were dispatched since then: an instant, or how long ago. */
   since: sinceCondition,
-  /** Whether to list flows too that are nodes of others, or that a job runs by `runJob`. Default false. */
+  /** Whether to include flows that are nodes of others, or that a job runs with `runJob`. Default false. */
   nested: flag(),
 })
 
@@ -47,14 +47,14 @@ const optionsConditions = conditions({
   limit: whole(1, 1_000),
 })
 
-/** Which flows. A flow must meet all conditions. Default: all that are no nodes of others. */
+/** Which flows. A flow must meet all conditions. Default: all that are not nodes of other flows. */
 export interface FlowFilter extends OptionsOf<typeof filterConditions.entries> {}
 
 export interface FlowListOptions extends OptionsOf<typeof optionsConditions.entries> {}
 
-/** A flow of which the store does not have what Lark has written. */
+/** A flow whose data in the store was not written by Lark. */
 export interface DamagedFlow {
-  /** Absent: the store cannot say which, and nothing behind it in its home is listed. */
+  /** Absent: the store cannot say which flow it is, and no flows after it in its home are listed. */
   id?: string
   /** The partition that keeps it. */
   home: string
@@ -67,16 +67,16 @@ export interface FlowPage {
   flows: FlowInfo[]
   /** Where the next page begins. Absent: there are no more flows. */
   cursor?: string
-  /** Flows that are not readable, whatever the filter says. */
+  /** Flows that are unreadable, whatever the filter says. */
   damaged: DamagedFlow[]
 }
 
-/** Up to where a list has come in a partition: a flow, and when it was dispatched. */
+/** How far a list has come in a partition: a flow, and when it was dispatched. */
 type FlowMark = [id: string, at: number]
-/** Since when flows are listed, up to when, and a mark for each partition in which one was passed. */
+/** The first instant of the list, the last one, and a mark for each partition in which a flow was passed. */
 type FlowCursor = [from: number, until: number | null, marks: Record<string, FlowMark>]
 
-/** A flow as a call has found it. `at`: no flow behind it in its partition has a later one. */
+/** A flow that a call has found. `at`: flows after it in its partition are not later than this. */
 interface PassedFlow extends FlowRef {
   at: number
   /** The flow, if it meets the filter. */
@@ -138,8 +138,8 @@ export async function listFlows(
 }
 
 /**
- * What a page passes of the flows that were found: up to `limit` that it shows, and none that others may come
- * before.
+ * The flows that a page passes, from those that were found: up to `limit` that it shows, and none that others
+ * might precede.
  */
 function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
@@ -154,7 +154,9 @@ function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   return end < 0 ? all : all.slice(0, end)
 }
 
-/** The newest flows of a partition behind the mark of the page before, until `limit` are to be shown. */
+/**
+ * The newest flows of a partition after the mark of the previous page, until `limit` of them are to be shown.
+ */
 async function newest(
   store: Store,
   home: string,
@@ -173,7 +175,8 @@ async function newest(
 
   /** @returns whether there may be more */
   async function read(): Promise<boolean> {
-    // One that was passed may be forgotten since: then the list starts over there, and passes what is newer.
+    // The flow of the mark may have been forgotten: then the list starts again in this partition, and skips
+    // newer flows.
     const isKept = mark !== undefined && (await store.flows.get(home, mark[0])).found !== undefined
     let [before, at]: [string | undefined, number] = isKept ? mark : [undefined, NEWEST]
     let left = limit
@@ -204,7 +207,7 @@ function readFlow(
   try {
     return { info: infoOf(records.parse(home, { ...stored, news: [] }, 0)) }
   } catch (error) {
-    // Also JSON of another form.
+    // Also for JSON of another form.
     const message = JobsError.is(error) ? error.message : `The flow ${stored.id} in ${home} is not readable`
     return { damaged: { id: stored.id, home, code: 'STORE_DAMAGED', message } }
   }

@@ -52,18 +52,18 @@ export interface FlowNodeInfo {
   after: string[]
   /** The nodes of `after` that have not ended. */
   waitsFor: string[]
-  /** Since when it is started. */
+  /** When it started. */
   since?: number
   endedAt?: number
   /** Why it ended without completing. */
   reason?: string
-  /** The node that it ended because of. */
+  /** The node that caused its end. */
   cause?: string
   /** The message of the last error. */
   error?: string
   /** The value that it returned. */
   result?: unknown
-  /** What becomes of it if a node before it does not complete. */
+  /** What happens to it if a node before it does not complete. */
   ifFailed: IfFailed
   /** For a callback: which end of the flow starts it. */
   on?: FlowOutcome
@@ -76,7 +76,7 @@ export interface FlowFailure {
   /** The number of the member, from 0. */
   member: number
   jobId: string
-  /** What follows is known of the first 1,000. */
+  /** The following fields are known only for the first 1,000. */
   state?: EndedState
   reason?: string
   error?: string
@@ -107,7 +107,7 @@ function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNo
   const cause = state.causes?.[node]
   const nested = state.flows?.[node]
   const nameOf = (each: number) => definition.nodes[each]!.name
-  // A job that was rejected was never queued, nor was one that had ended before.
+  // A rejected job was never queued, and neither was a job that had ended before.
   const isQueued = letter === 's' || (end !== undefined && end.reason !== 'rejected' && ended === undefined)
   const waits = letter === 'b' ? after.filter((each) => 'bs'.includes(state.nodes[each]!)) : []
   return {

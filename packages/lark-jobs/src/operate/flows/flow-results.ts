@@ -1,6 +1,7 @@
 /**
- * The result of a flow, for the person who awaits it: of a chain that of its last step, of a workflow those
- * of its nodes by name, of a batch how many members completed; or an error that says how it ended instead.
+ * The result of a flow, for whoever awaits it: for a chain the result of its last step, for a workflow the
+ * results of its nodes by name, for a batch how many members completed; or an error that says how the flow
+ * ended instead.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { visible } from '@s18i/lark/internal'
@@ -24,7 +25,7 @@ import { flowNotFound } from './flow-finding.ts'
 import { infoOf } from './flow-info.ts'
 import { failuresOf } from './flow-parts.ts'
 
-/** Milliseconds between two looks: at first, and at most. */
+/** Milliseconds between two looks: the first pause, and the longest. */
 const LOOK = { first: 20, last: 500 }
 
 /** How long to wait for the result of a flow. */
@@ -34,7 +35,7 @@ export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
  * Waits for the end of a flow.
  *
  * @param closed aborted when the instance is closed
- * @param find the place of the flow, if it is there
+ * @param find returns the place of the flow, if it exists
  * @throws as `FlowHandle.result`
  * @internal
  */
@@ -68,7 +69,7 @@ export async function flowResultAt(
 }
 
 /**
- * The flow, if it has ended: before that, a look reads its state alone.
+ * The flow, if it has ended. Before that, a look only reads its state.
  *
  * @throws FLOW_NOT_FOUND, STORE_DAMAGED
  */
@@ -80,7 +81,7 @@ async function endedAt(store: Store, records: FlowRecords, place: FlowPlace): Pr
   return found?.state.phase === 'ended' ? found : undefined
 }
 
-/** A damaged state is not: who reads the whole flow says so. */
+/** A damaged state does not count as open: reading the whole flow reports the damage. */
 function isOpen(state: string): boolean {
   const { phase } = (parsed(state) ?? {}) as Partial<FlowState>
   return phase === 'filling' || phase === 'open'
@@ -141,7 +142,10 @@ async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): P
   })
 }
 
-/** Why a flow did not complete, and the error of the first job that did not: perhaps of a flow in it. */
+/**
+ * Why a flow did not complete, and the error of the first job that did not complete, perhaps in a flow inside
+ * it.
+ */
 async function problemOf(
   store: Store,
   records: FlowRecords,
@@ -183,7 +187,7 @@ async function nestedOf(records: FlowRecords, found: KeptFlow, node: number): Pr
   return flow === undefined || home === undefined ? undefined : records.get({ flow, home })
 }
 
-/** The problem of the first member that was not merely skipped. Skipped members may have smaller numbers. */
+/** The problem of the first member that was not merely skipped. Skipped members may have smaller indices. */
 async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?: string; error?: string }> {
   const failures = await failuresOf(store, found, MAX_ITEMS)
   for (const failure of failures) {

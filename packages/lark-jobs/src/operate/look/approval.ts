@@ -1,6 +1,6 @@
 /**
- * What a token of an approval asks, and whether it may still be answered. A token says where its hash stands
- * in the journal of its job, so one that somebody made up costs little.
+ * The question of an approval's token, and whether it can still be answered. A token says where its hash is
+ * in the journal of its job, so checking an invented one costs little.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -20,7 +20,7 @@ import { locateAt } from './stored-jobs.ts'
 export interface Approval {
   /**
    * `open`: it can be answered. `answered`: it was. `expired`: its time is over. `ended`: its job has ended,
-   * or asks for it no more.
+   * or no longer asks for it.
    */
   state: 'open' | 'answered' | 'expired' | 'ended'
   /** The name that the job gave it. */
@@ -28,14 +28,15 @@ export interface Approval {
   /** What is asked, for people: the `title`, or the name. */
   title: string
   /**
-   * Until when it can be answered: milliseconds since 1970. Absent: for ever, or the job does not wait yet.
+   * Until when it can be answered: milliseconds since 1970. Absent: there is no limit, or the job does not
+   * wait yet.
    */
   until?: number
   /** The job that asks. */
   job: { id: string; key: string; queue: string }
 }
 
-/** An approval, and how its job is told the answer. */
+/** An approval, and how its answer is sent to the job. */
 export interface FoundApproval {
   approval: Approval
   /** Absent: `dispatchNow` runs the job. */
@@ -84,7 +85,7 @@ interface AskingJob {
   queue: string
   partition?: string
   journal: Journal
-  /** It has ended, or is being undone. */
+  /** It has ended, or its steps are being undone. */
   isEnding: boolean
   /** Milliseconds since 1970. */
   at: number
@@ -99,7 +100,7 @@ function nowOf(jobs: Operated, { queue, id, place }: Token): AskingJob | undefin
   return { key, queue, journal: { ...journal, entries }, isEnding: false, at: Date.now() }
 }
 
-/** A job of the store, wherever it was moved. */
+/** A job of the store, even if it was moved. */
 async function standOf(jobs: Operated, token: Token): Promise<AskingJob | undefined> {
   const { store, settings } = await jobs.open()
   try {

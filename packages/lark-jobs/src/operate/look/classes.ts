@@ -12,13 +12,13 @@ export interface ClassInfo {
   /** Where its jobs go unless a dispatch says otherwise. */
   queue: string
   /**
-   * JSON Schema (2020-12) of the payload. Absent: the class has no schema, or one that cannot say it. Schemas
-   * with the interface "Standard JSON Schema" can, such as those of Zod from 4.2 on.
+   * JSON Schema (2020-12) of the payload. Absent: the class has no schema, or one that cannot be described
+   * so. Schemas with the interface "Standard JSON Schema" can, such as those of Zod from 4.2 on.
    */
   schema?: Record<string, unknown>
 }
 
-/** What a Standard Schema has that can describe what it takes (https://standardschema.dev/json-schema). */
+/** The part of a Standard Schema that describes its input (https://standardschema.dev/json-schema). */
 interface Describing {
   jsonSchema?: { input?: (options: { target: string }) => Record<string, unknown> }
 }
@@ -38,7 +38,7 @@ function described(schema: StandardSchema): Record<string, unknown> | undefined 
   try {
     return (schema['~standard'] as Describing).jsonSchema?.input?.({ target: 'draft-2020-12' })
   } catch {
-    // A part of it has no form in JSON, such as a date.
+    // A part of the schema has no form in JSON, such as a date.
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Cursors of lists and events, as people see them: where the next call goes on, behind a seal by which a
- * cursor of another list is known, or one that is damaged. Nothing is kept between two calls.
+ * Cursors of lists and events, as people see them: where the next call continues, and a seal which shows that
+ * a cursor belongs to this list and is not damaged. Nothing is kept between two calls.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
@@ -22,8 +22,8 @@ export class Cursors<Place extends readonly unknown[]> {
   readonly #words: typeof ofList
 
   /**
-   * @param what says which list it is: JSON values
-   * @param words for messages: the name of the cursor, and what is right
+   * @param what identifies the list: JSON values
+   * @param words for messages: the name of the cursor, and what would be right
    */
   constructor(call: string, what: readonly unknown[], words = ofList) {
     this.#call = call

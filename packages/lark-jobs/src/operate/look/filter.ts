@@ -42,8 +42,8 @@ export const group = option<string | number>(
 )
 
 /**
- * The conditions of a filter. Each of them must have a value if it is written; one that is `needed()`, in any
- * case.
+ * The conditions of a filter. A condition that is written must have a value, and one that is `needed()` must
+ * be written.
  */
 export function conditions<E extends Entries>(entries: E, right = 'an object'): Schema<E> {
   const all = Object.entries(entries).map(([name, each]) => [
@@ -66,7 +66,7 @@ export function jobConditions<S extends State>(states: readonly S[]) {
   return {
     /** One queue or several. Default: every queue. */
     queue: someOf<string>('the name of a queue', isText),
-    /** One state or several. Default: all that the call is for. */
+    /** One state or several. Default: all states that the call allows. */
     state: someOf<S>(oneOf(states).right, (value) => states.includes(value as S)),
     /** The key of the job's class. */
     key: option<string>('the key of a job class', isText),
@@ -115,8 +115,8 @@ export type JobFilter<S extends State = State> =
   | ({ all: true } & { [Name in keyof JobConditions]?: never })
 
 /**
- * A name of its own: the compiler would write `AbortSignal` into the declarations, which not every project
- * declares.
+ * A type of its own, because the compiler would write `AbortSignal` into the declarations, which not every
+ * project declares.
  */
 export interface SignalOption extends Option<AbortSignalLike, AbortSignalLike, 'optional'> {}
 
@@ -132,26 +132,26 @@ export const changeEntries = {
   queue: queueName,
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was changed by then. */
   signal,
-  /** Called with each lot: how many jobs the call has been through, and how many it has found so far. */
+  /** Called with each lot: how many jobs the call has processed, and how many it has found so far. */
   onProgress: option<(done: number, found: number) => void>('a function', isFunction),
 }
 
 /** The second argument of calls that change many jobs. */
 export interface ChangeOptions extends OptionsOf<typeof changeEntries> {}
 
-/** Gets the records of jobs before these are changed, to keep them. */
+/** Gets the records of jobs before these are changed, so that they can be kept. */
 export const before = option<(jobs: readonly JobRecord[]) => unknown>('a function', isFunction)
 
 /** Only jobs that have not begun. */
 export const ifNotBegun = flag()
 
-/** Ended jobs begin anew: what their steps have recorded is forgotten. */
+/** Ended jobs start from the beginning: the records of their steps are forgotten. */
 export const fromStart = flag()
 
-/** Also jobs whose steps have recorded something. */
+/** Includes jobs whose steps have recorded something. */
 export const force = flag()
 
-/** What a person writes, for people. Without it, no more jobs are changed. */
+/** A text that a person writes, for people. If it is not a text, nothing is changed. */
 export const because = option<string | undefined>('a text', (value) => typeof value === 'string').with({
   refusesUndefined: 'never',
 })
@@ -166,8 +166,8 @@ export function isIds(which: Chosen): which is readonly string[] {
 /**
  * Checks the arguments of a call that changes jobs by their ids or by a filter.
  *
- * @param states in which a job can be changed so
- * @param entries what the options may say
+ * @param states the states in which this change is possible
+ * @param entries the options
  * @throws FILTER_INVALID, JOB_ID_INVALID
  */
 export function readChosen(
@@ -199,7 +199,7 @@ export interface FilterOptions {
    * If a command makes the call: its flag for each condition, which messages name instead of the condition.
    */
   flags?: Flags | undefined
-  /** What messages call the whole. Default: the filter. */
+  /** The name of the whole object in messages. Default: the filter. */
   whole?: string
   /** The code of the error for a value. Default: FILTER_INVALID. */
   codeOf?: (path: string) => JobsErrorCode

@@ -1,6 +1,6 @@
 /**
- * The groups of a queue, by page: which of them may go on, and what the others wait for. A call reads a
- * bounded number of pages of the store, and no jobs.
+ * The groups of a queue, by page: which of them may begin jobs, and what the others wait for. A call reads a
+ * limited number of pages of the store, and no jobs.
  */
 import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
@@ -18,7 +18,7 @@ const PAGES = 50
 const groupStates = ['paused', 'turn', 'asleep', 'full', 'running'] as const
 export type GroupState = (typeof groupStates)[number]
 
-/** Where the store has the groups in each state. */
+/** How the store calls the groups in each state. */
 const places: Readonly<Record<GroupState, LaneFilter['state']>> = {
   paused: 'paused',
   turn: 'turn',
@@ -53,7 +53,7 @@ export interface GroupStatus {
   partition: string
   /** Absent for jobs without a group that need permits, and if `groupHash` is there. */
   group?: string
-  /** Only the hash is known of a name with more than 64 characters. */
+  /** Only the hash is known if the name has more than 64 characters. */
   groupHash?: string
   /** The limiter of these jobs, and how many permits each of them needs. */
   limiter?: string

@@ -1,6 +1,6 @@
 /**
  * The steps of a job, as people see them: what its journal has recorded of each, and the signals that came.
- * What steps returned and what signals brought is shown only on demand, and without the parts that
+ * The results of steps and the values of signals are shown only on demand, and without the parts that
  * `redact` of the payload hides.
  */
 import { defined } from '@s18i/lark/internal'
@@ -21,7 +21,7 @@ const stepsConditions = conditions({
   /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
   queue: queueName,
   /**
-   * Whether to tell what steps returned and what signals brought. The paths that `redact` of the job names
+   * Whether to return the results of steps and the values of signals. The paths in the `redact` of the job
    * are hidden in these, too. Default: only their sizes.
    */
   values: flag(),
@@ -30,47 +30,47 @@ const stepsConditions = conditions({
 export interface StepsOptions extends OptionsOf<typeof stepsConditions.entries> {}
 
 /**
- * Of a job that has not ended: it sleeps or waits itself, it has failed and is tried again, or its steps are
- * undone.
+ * For a job that has not ended: it sleeps or waits itself, it has failed and is tried again, or its steps are
+ * being undone.
  */
 export type ChildNote = 'suspended' | 'retrying' | 'undoing'
 
 /** A step of a job, or a wait. */
 export interface JobStep {
-  /** As people read it: `mail 7`. */
+  /** For people: `mail 7`. */
   name: string
-  /** As `forget()` takes it: the name, or a list as JSON. */
+  /** For `forget()`: the name, or a list as JSON. */
   key: string
   /**
    * `done`: it has a result, or the wait is over. `failed`: for good, and the handler went on. `waiting`: a
-   * sleep, or a wait for signals. `begun`: it runs, or its worker died while it ran; this is known only of a
-   * step that can be undone, and of a job that has crashed. `retrying`: a try has failed, and another
+   * sleep, or a wait for signals. `begun`: it runs, or its worker died while it ran; this is only known for a
+   * step that can be undone, and for a job that has crashed. `retrying`: a try has failed, and another
    * follows. `undoing`: a try to undo it has failed, and another follows. `undone`: it was undone. If the job
-   * is retried, it runs again, as does one that is `forgotten`.
+   * is retried, it runs again, and so does a `forgotten` one.
    */
   state: StepState
   /** Whether it is a sleep, or a wait for signals. */
   isWait: boolean
-  /** How many of its tries have failed. Absent: none, as far as that was recorded. */
+  /** How many of its tries have failed. Absent: none was recorded. */
   failed?: number
-  /** If it has begun: the numbers of those runs. */
+  /** If it is `begun`: the numbers of the runs in which it began. */
   runs?: number[]
-  /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or for ever. */
+  /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or waits for ever. */
   until?: number
-  /** How many milliseconds it took: its last try. Absent: it has not ended, or it is a wait. */
+  /** How many milliseconds its last try took. Absent: it has not ended, or it is a wait. */
   took?: number
-  /** When it ended: milliseconds since 1970, to the second. Absent: it has not. */
+  /** When it ended: milliseconds since 1970, to the second. Absent: it has not ended. */
   at?: number
   /** The name of the signal that ended the wait. Absent: none has. */
   signal?: string
   /**
-   * Of `runJob()`: the job that it has begun. `state`: absent if it is not kept any more, or if this is not
-   * one of the first 100 that it waits for. `note`: a state alone says little of a job that is delayed.
+   * For `runJob()`: the child job. `state`: absent if the child is no longer kept, or is not among the first
+   * 100 that the job waits for. `note`: more about a delayed child, whose state alone says little.
    */
   child?: { id: string; queue: string; state?: State; note?: ChildNote }
-  /** The bytes of what it returned, or of its error. Absent: there is nothing. */
+  /** The bytes of its result or its error. Absent: there is neither. */
   size?: number
-  /** What it returned, or its error, if that was asked for. */
+  /** Its result or its error, if that was asked for. */
   value?: unknown
 }
 
@@ -90,17 +90,17 @@ export interface JobSteps {
   id: string
   queue: string
   state: JobRecord['state']
-  /** In the order in which something was last recorded of each. */
+  /** In the order in which they last changed. */
   steps: JobStep[]
   /** In the order in which they came. */
   signals: JobSignal[]
-  /** Of a suspended job: the names of the signals that make it go on before it is due. */
+  /** For a suspended job: the names of the signals that make it go on before it is due. */
   waitsFor?: string[]
-  /** Its steps are undone, before it ends as failed or cancelled. */
+  /** Its steps are being undone, before it ends as failed or cancelled. */
   undoing?: true
-  /** The bytes of all that was recorded. */
+  /** The bytes of all records. */
   size: number
-  /** How many entries cannot be read, if some cannot. What the others say is told nevertheless. */
+  /** How many entries are unreadable, if there are any. The other entries are returned anyway. */
   damaged?: number
 }
 
@@ -158,7 +158,7 @@ function seen(
   return { ...step, isWait: isWait === true, ...(its && { child: { ...its, ...state } }) }
 }
 
-/** Of how many children, at most, it is said how they are. */
+/** For at most how many children the state is looked up. */
 const CHILDREN = 100
 
 interface ChildState {
@@ -166,7 +166,7 @@ interface ChildState {
   note?: ChildNote
 }
 
-/** How children are that have not ended as far as their parent knows, by id. */
+/** The states of children that have not ended as far as their parent knows, by id. */
 async function childStates(
   store: Pick<Store, 'moves' | 'get'>,
   steps: readonly SeenStep[],
@@ -195,7 +195,7 @@ export async function located(open: OpenQueues, id: string, queue: string | unde
   return job
 }
 
-/** What a job has recorded from a place on, and all signals; undefined if it has no journal. */
+/** The entries of a job from an index on, and all signals; undefined if it has no journal. */
 export async function journalFrom(
   { journals }: Pick<Store, 'journals'>,
   { partition, id }: Pick<JobRecord, 'partition' | 'id'>,
@@ -213,10 +213,10 @@ export async function journalFrom(
   return { ...first, entries }
 }
 
-/** How many of the last entries of a journal say what its job waits for. */
+/** How many of the last entries of a journal are read to find the waits of a job. */
 const LAST = 100
 
-/** What the last entries of a journal say of its steps: what a job waits for stands at the end, mostly. */
+/** The steps in the last entries of a journal. The waits of a job are mostly at its end. */
 export async function lastSteps(
   { journals }: Pick<Store, 'journals'>,
   partition: string,

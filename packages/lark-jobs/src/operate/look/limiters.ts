@@ -1,6 +1,6 @@
 /**
- * The limiters and the circuits that live workers use: what each limiter grants and who has it, and which
- * circuits are open.
+ * The limiters and the circuits that live workers use: the limits of each limiter, who holds its permits, and
+ * which circuits are open.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -16,18 +16,15 @@ export interface LimiterStatus {
   /** The name of the limiter in the configuration; `class:KEY` if it belongs to a class alone. */
   limiter: string
   /**
-   * What it grants, if the configuration or a live worker says it: permits at a time, and within `per`
-   * milliseconds.
+   * What it grants, if that is known from the configuration or a live worker: permits at a time, and permits
+   * within `per` milliseconds.
    */
   limits?: Limits
   /** How many permits are in use. */
   held: number
-  /**
-   * The id of each worker that holds permits, how many, and until when unless it renews them: milliseconds
-   * since 1970.
-   */
+  /** The id of each worker that holds permits, how many, and when its lease ends: milliseconds since 1970. */
   holders: { worker: string; permits: number; until: number }[]
-  /** For how many permits at once workers wait, and since when. */
+  /** The numbers of permits at once for which workers wait, and since when. */
   waits: { permits: number; since: number }[]
 }
 
@@ -63,9 +60,7 @@ export async function limiters(
   })
 }
 
-/**
- * What a limiter grants: only the workers that have used it know this of a limiter that belongs to a class.
- */
+/** The limits of a limiter. If it belongs to a class, only the workers that have used it know them. */
 export function grantsOf(
   limiter: string,
   configured: ReadonlyMap<string, Limits>,

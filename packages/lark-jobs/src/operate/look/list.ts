@@ -18,10 +18,7 @@ import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './s
 
 /** The most pages of the store that a call reads. */
 const PAGES = 4
-/**
- * The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without
- * such jobs.
- */
+/** How often a call may ask for the counts of `MAX_STANDINGS` partitions, to skip those without such jobs. */
 const LOOKS = 5
 const order = oneOf(['newest', 'oldest'])
 
@@ -52,9 +49,9 @@ export interface JobPage<J extends JobLike = JobLike> {
 }
 
 interface OwnOptions {
-  /** Leaves out payloads, which the filter must not need. */
+  /** Leaves out payloads. The filter must not need them. */
   isLean?: boolean
-  /** The states of the filter are those of the store, not those that people see (`seen-state.ts`). */
+  /** The states in the filter are those of the store, not those that people see (`seen-state.ts`). */
   isStored?: boolean
 }
 
@@ -62,7 +59,7 @@ interface OwnOptions {
 interface ListPlace {
   partition: string
   state: State
-  /** Within the state: a cursor of the store. Undefined: from its beginning. */
+  /** A cursor of the store, within the state. Undefined: from the beginning of the state. */
   after?: string | undefined
 }
 
@@ -125,10 +122,10 @@ export async function list<J extends JobLike>(
   return end()
 }
 
-/** Where to continue in a state; undefined if its jobs have all been looked at. */
+/** Where to continue in a state; undefined if all of its jobs have been looked at. */
 type ListRest = Pick<ListPlace, 'after'> | undefined
 
-/** What a call asks for. `since`: the instant from which on jobs are listed. */
+/** The question of a call. `since`: the instant from which jobs are listed. */
 interface ListQuestion {
   store: Store
   filter: ListFilter
@@ -165,8 +162,8 @@ class ListedPage<J extends JobLike> {
   }
 
   /**
-   * @param isParted only some of the jobs that the store keeps in this state are seen in one that is asked
-   *   for
+   * @param isParted only some of the jobs that the store keeps in this state belong to the states that were
+   *   asked for
    */
   async read(
     partition: string,
@@ -182,7 +179,7 @@ class ListedPage<J extends JobLike> {
         const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
         this.#pages++
         for (const [i, job] of page.jobs.entries()) {
-          // The jobs after it ended earlier still.
+          // The later jobs of the list ended even earlier.
           if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
             return undefined
           this.#take(job, isParted)
@@ -197,7 +194,7 @@ class ListedPage<J extends JobLike> {
   }
 
   /**
-   * Passes over jobs of other classes, by their keys alone.
+   * Skips jobs of other classes, by their keys alone.
    *
    * @returns where to continue, and how many jobs to read there: none if there are only jobs of other classes
    */
@@ -211,7 +208,7 @@ class ListedPage<J extends JobLike> {
     const { key } = this.#asked.filter
     if (!this.#isSelective && !isParted)
       return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
-    // Keys do not tell when to stop.
+    // Keys alone do not tell when to stop.
     if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
     const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
     this.#pages++
@@ -245,7 +242,7 @@ class ListedPage<J extends JobLike> {
   }
 }
 
-/** A place as a cursor has it, and the instant from which on jobs are listed. */
+/** A place in the form of a cursor, and the instant from which jobs are listed. */
 type Continued = [partition: string, state: State, after: string | null, since: number | null]
 
 function readPlace([partition, state, after, since]: Continued): [ListPlace, since: number | undefined] {

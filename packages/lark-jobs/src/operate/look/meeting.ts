@@ -1,13 +1,11 @@
-/**
- * Whether jobs meet the conditions of a filter, beside those on their queue and their state.
- */
+/** Whether jobs meet the conditions of a filter, except those on their queue and their state. */
 import { isDeepStrictEqual } from 'node:util'
 import type { JobRecord } from '../../model/record.ts'
 import { groupName } from '../../options/group.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import type { JobConditions } from './filter.ts'
 
-/** What the conditions ask of a job. */
+/** The fields of a job that the conditions need. */
 export type Met = Pick<JobRecord, 'id' | 'key' | 'group' | 'options' | 'errors' | 'queuedAt' | 'finishedAt'>
 
 export class Meeting {
@@ -24,7 +22,7 @@ export class Meeting {
     this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
   }
 
-  /** Whether a job meets all conditions but those on its payload. */
+  /** Whether a job meets all conditions except those on its payload. */
   passes(job: Met): boolean {
     const { key, tag, kind } = this.#filter
     if (key !== undefined && job.key !== key) return false
@@ -38,7 +36,7 @@ export class Meeting {
     return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
   }
 
-  /** Whether a payload has what it must have. */
+  /** Whether a payload meets the conditions on it. */
   has(payload: unknown): boolean {
     return this.#where.every(([path, value]) => hasAt(payload, path, value))
   }

@@ -14,7 +14,7 @@ import { type JobDetail, stored } from './stored-jobs.ts'
 
 /** A row of the outbox. */
 export interface ShownOutboxRow {
-  /** Its place in the order; a page goes on behind it. */
+  /** Its place in the order. The next page continues after it. */
   place: string
   /** The id of the job, or of the flow. */
   id: string

@@ -1,11 +1,11 @@
-/** How far a call has come that goes through many jobs, and when it ends. */
+/** The progress of a call that goes through many jobs, and when it ends. */
 
 import type { AlterVerdict } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 /**
- * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is
- * aborted. What it has changed by then stays changed, and is in its answer.
+ * Options of a call that goes through many jobs: it reports its progress, and ends between two lots of jobs
+ * when it is aborted. Jobs that were changed by then stay changed, and are in its answer.
  */
 export interface PassageOptions {
   signal?: AbortSignalLike
@@ -33,7 +33,7 @@ export class Passage {
     this.#found += count
   }
 
-  /** Counts jobs that the call has been through. */
+  /** Counts jobs that the call has processed. */
   passed(count: number, verdicts: readonly AlterVerdict[]): Promise<void> {
     this.#done += count
     this.#changed += verdicts.filter((verdict) => verdict === 'done' || verdict === 'asked').length
@@ -42,8 +42,8 @@ export class Passage {
   }
 
   /**
-   * Lets timers, signals and the requests of others have their turn. The embedded store answers without one,
-   * so that a change of 100,000 jobs would keep the process for 13 seconds.
+   * Lets timers, signals and other requests run. The embedded store answers without a turn of the event loop,
+   * so a change of 100,000 jobs would block the process for 13 seconds.
    */
   turn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve))

@@ -1,12 +1,12 @@
 /**
  * Hides the parts of a payload that people must not see. The paths are stored with the job
- * (`options.redact`), so that whatever shows it hides them, even if it does not have the class.
+ * (`options.redact`), so they are hidden everywhere, even without the class.
  */
 export const HIDDEN = '[redacted]'
 
 /**
  * @param paths such as `card.number` or `users.*.token`.
- * @returns a copy, where there is something to hide
+ * @returns a copy, if there is something to hide
  */
 export function redacted(value: unknown, paths: readonly string[]): unknown {
   return paths.reduce((left, path) => hide(left, path.split('.')), value)
@@ -16,7 +16,7 @@ function hide(value: unknown, [key, ...rest]: readonly string[]): unknown {
   if (key === undefined) return HIDDEN
   if (typeof value !== 'object' || value === null) return value
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
-  // Only the elements of a list: \`hasOwn\` knows its length too.
+  // Only the elements of a list, because `hasOwn` also knows its length.
   for (const name of key === '*' ? Object.keys(copy) : [key])
     if (Object.prototype.propertyIsEnumerable.call(copy, name)) copy[name] = hide(copy[name], rest)
   return copy

@@ -10,10 +10,7 @@ import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type PageOptions, pageOptions } from './groups.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
-/**
- * The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without
- * such jobs.
- */
+/** How often a call may ask for the counts of `MAX_STANDINGS` partitions, to skip those without such jobs. */
 const LOOKS = 5
 
 const filterSchema = conditions({

@@ -1,6 +1,6 @@
 /**
  * The state of a job as people see it. A job that no worker could read counts as waiting: its store has only
- * put it off until the next worker may try (`Stranded`), and keeps it among the delayed ones.
+ * delayed it until the next worker may try (`Stranded`), and keeps it among the delayed ones.
  */
 import type { JobRecord, State } from '../../model/record.ts'
 import type { Counts, Standing, Store, Stranded } from '../../store/contract/store.ts'
@@ -9,7 +9,7 @@ export function seenState({ state, strandedSince }: Pick<JobRecord, 'state' | 's
   return state === 'delayed' && strandedSince !== undefined ? 'waiting' : state
 }
 
-/** The states in which a store keeps jobs that people see in these. */
+/** The states in which a store keeps the jobs that people see in these states. */
 export function storedStates(seen: readonly State[]): State[] {
   const stored = [...new Set(seen)]
   if (stored.includes('waiting') && !stored.includes('delayed'))
@@ -17,7 +17,7 @@ export function storedStates(seen: readonly State[]): State[] {
   return stored
 }
 
-/** Whether only some of the jobs that a store keeps as delayed are in these states. */
+/** Whether only some of the jobs that a store keeps as delayed belong to these states. */
 export function partsDelayed(seen: readonly State[]): boolean {
   return seen.includes('waiting') !== seen.includes('delayed')
 }
@@ -31,7 +31,7 @@ export function seenCounts({
   return { ...counts, waiting: counts.waiting + delayed, delayed: counts.delayed - delayed }
 }
 
-/** How many of the jobs that a partition keeps as delayed no worker could read. */
+/** How many of the jobs that a partition keeps as delayed were unreadable for workers. */
 export async function strandedAmong(store: Store, partition: string, counts: Counts): Promise<number> {
   if (counts.delayed === 0) return 0
   return (await store.standings([partition], 0))[0]!.stranded?.delayed ?? 0

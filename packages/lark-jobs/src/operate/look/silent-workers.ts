@@ -11,7 +11,7 @@ import type { OpenQueues } from './stored-jobs.ts'
 /** The most pages of active jobs that are read to find what the workers hold. */
 const PAGES = 5
 
-/** A worker that has said nothing for longer than it may, and whose leases last. */
+/** A worker that has been silent for too long, but whose leases have not ended. */
 export interface SilentWorker extends Omit<LostWorker, 'taken'> {
   /** One of the jobs that it holds. */
   job: ActiveJob
@@ -20,15 +20,15 @@ export interface SilentWorker extends Omit<LostWorker, 'taken'> {
 /** A job that several workers held when they died. */
 export interface DeadlyJob {
   id: string
-  /** How many of the workers. */
+  /** How many of the dead workers held it. */
   deaths: number
 }
 
 export interface UnheardWorkers {
-  /** The last first. */
+  /** The last one to die comes first. */
   lost: LostWorker[]
   silent: SilentWorker[]
-  /** The jobs that several of the lost workers held: those that most of them held first. */
+  /** The jobs that several of the lost workers held. Those that most of them held come first. */
   deadly: DeadlyJob[]
 }
 
@@ -54,7 +54,7 @@ function deadlyIn(lost: readonly LostWorker[]): DeadlyJob[] {
   return several.map(([id, deaths]) => ({ id, deaths })).sort((one, other) => other.deaths - one.deaths)
 }
 
-/** By worker, a job of which the lease lasts. */
+/** By worker: a job whose lease has not ended. */
 async function leasedBy(open: OpenQueues, workers: ReadonlySet<string>): Promise<Map<string, ActiveJob>> {
   const found = new Map<string, ActiveJob>()
   let cursor: string | undefined

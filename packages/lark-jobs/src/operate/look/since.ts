@@ -10,16 +10,16 @@ export const sinceCondition = new Option<Date | Duration, Date | number>(
 )
 
 /**
- * The instant that a condition means, in milliseconds since 1970; without a condition 0.
+ * The instant of a condition, in milliseconds since 1970; 0 without a condition.
  *
- * @param now of the store
+ * @param now by the store
  */
 export function sinceInstant(since: Date | Duration | undefined, now: number): number {
   if (since === undefined) return 0
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!
 }
 
-/** The instant that a condition means. Asks the store for its time only if the condition needs it. */
+/** The instant of a condition. Asks the store for its time only if the condition needs it. */
 export async function sinceInstantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
   const isAgo = since !== undefined && !(since instanceof Date)
   return sinceInstant(since, isAgo ? await store.now() : 0)

@@ -33,8 +33,8 @@ import { HIDDEN, redacted } from './redacted.ts'
 import { seenState } from './seen-state.ts'
 
 /**
- * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2
- * cores, shared, the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
+ * How many jobs one call changes, because the server does nothing else meanwhile. (Measured on 2026-11-25,
+ * Redis, 2 cores, shared, the best of eight: retrying 250 jobs takes it 5 ms, and 1,000 jobs 44 ms.)
  */
 export const TOGETHER = 250
 
@@ -53,10 +53,10 @@ export interface StoredJob<J extends JobLike = JobLike>
   /** The value that `handle` returned; absent before it returns, and if it returned `true` or nothing. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
-  /** What the job reported last by `this.progress()`. */
+  /** The progress that the job reported last with `this.progress()`. */
   progress?: unknown
   /**
-   * The job is committed in the outbox, and not in the store yet. `age`: milliseconds since it was written.
+   * The job is committed in the outbox but not in the store yet. `age`: milliseconds since it was written.
    * `error`: why it cannot become a job.
    */
   inOutbox?: { age: number; error?: string }
@@ -75,14 +75,14 @@ export interface JobPlace {
   id: string
   queue: string
   partition?: string
-  /** Which of several jobs that have this id one after the other (`JobOptions.born`), if that is known. */
+  /** Distinguishes jobs that have this id one after the other (`JobOptions.born`), if it is known. */
   born?: string
 }
 
 const failedConditions = conditions({
   /** Default: every queue. */
   queue: queueName,
-  /** How many at most. Default 100. */
+  /** The most jobs. Default 100. */
   limit: whole(1),
 })
 
@@ -192,7 +192,7 @@ export async function alterAt(open: OpenQueues, place: JobPlace, change: Change)
   return 'missing'
 }
 
-/** Where to look for a job, first in the partition that its id decides. */
+/** Where to look for a job, beginning with the partition that its id decides. */
 export async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
   if (partition !== undefined) return [partition]
   const own = partitionWith(id, queue, open.queues)
@@ -217,7 +217,7 @@ export function stored<J extends JobLike>({
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    // What is to be hidden stands in the record, perhaps in the part that cannot be read.
+    // The record says what is to be hidden, perhaps in the part that cannot be read.
     ...(payload.trimEnd() !== '' && {
       payload: unreadable === undefined ? shownPayload(payload, rest.options?.redact) : HIDDEN,
     }),
@@ -226,14 +226,14 @@ export function stored<J extends JobLike>({
   } as StoredJob<J>
 }
 
-/** The text of a whole record, or of its payload, may have parts that people must not see. */
+/** The text of a whole record or of its payload may have parts that people must not see. */
 function shownFlaw(flaw: Unreadable): Unreadable {
   return flaw.kind === 'damaged' && hasPayload(flaw) ? { ...flaw, text: HIDDEN } : flaw
 }
 
 /**
- * A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are, and
- * paths that are damaged hide all.
+ * A payload as people see it. If the text cannot be parsed, it is not known where the hidden parts are. If
+ * the paths are damaged, everything is hidden.
  */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
   if (!Array.isArray(redact) || !redact.every(isText)) return HIDDEN
@@ -295,8 +295,8 @@ export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'> & { 
 /**
  * Finds the jobs with these ids, each once, in their order.
  *
- * @param queue that has the jobs. Default: every queue
- * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or what `check` throws;
+ * @param queue of the jobs. Default: every queue
+ * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or the error of `check`;
  *   UNKNOWN_QUEUE
  */
 export async function locateAll(
@@ -384,7 +384,7 @@ export async function partitionsToLookIn(
 /**
  * Changes any number of jobs.
  *
- * @returns the verdict for each; for the first of them, if the passage is over
+ * @returns the verdict for each; only for the first of them, if the passage ended
  */
 export async function alterAll(
   store: Store,

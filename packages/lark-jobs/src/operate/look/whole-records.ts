@@ -1,5 +1,5 @@
 /**
- * The whole records of jobs, with their payloads as they are stored: nothing is hidden in them. So they can
+ * The whole records of jobs, with their payloads as they are stored: nothing is hidden in them. So jobs can
  * be written to a file, and put back from it.
  */
 import { defined } from '@s18i/lark/internal'
@@ -7,10 +7,10 @@ import type { WholeRecord } from '../../model/record.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { journalFrom } from './job-steps.ts'
 
-/** How many are read together: each may have a large payload. */
+/** How many records are read together, because each may have a large payload. */
 export const RECORDS = 50
 
-/** The records of jobs of a partition; those that are gone are left out. */
+/** The records of jobs of a partition, without those that are gone. */
 export async function wholeRecords(
   store: Store,
   partition: string,

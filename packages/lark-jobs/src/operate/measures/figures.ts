@@ -1,6 +1,6 @@
 /**
- * The figures of a queue: how long its jobs wait and run, how many come and how many end, and since when the
- * oldest waits. Workers gather them and make them known every five seconds, so they are that old at most.
+ * The figures of a queue: how long its jobs wait and run, how many come and how many end, and how long the
+ * oldest has waited. Workers announce these numbers every five seconds, so they are at most that old.
  */
 import { defined } from '@s18i/lark/internal'
 import type { WorkerRuns } from '../../model/record.ts'
@@ -11,10 +11,10 @@ import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { type Measurement, measure, oldestOf } from './measurement.ts'
 import { withinLastMinute } from './status.ts'
 
-/** Milliseconds: workers count so far back as "lately" (`worker/run-tally.ts`). */
+/** Milliseconds: the time that workers count as "lately" (`worker/run-tally.ts`). */
 const LATELY = 5 * MINUTE
 
-/** How long something takes, in milliseconds. The quantiles are missing if there was nothing. */
+/** How long something takes, in milliseconds. The quantiles are missing if nothing was measured. */
 export interface Quantiles {
   count: number
   p50?: number
@@ -32,18 +32,17 @@ export interface QueueMeasures {
   in: number
   /** How many runs ended within the last minute: completed, failed, or to be retried. */
   out: number
-  /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
+  /** Milliseconds since the first of the waiting jobs was due. Missing: no job waits. */
   oldest?: number
   /**
-   * Milliseconds that the oldest may wait, as the configuration of this process says. Missing: it says
-   * nothing.
+   * Milliseconds that the oldest job may wait, in the configuration of this process. Missing: not configured.
    */
   target?: number
 }
 
 /** The figures of the queues of a store. */
 export interface StoreFigures {
-  /** In the order of the configuration; then others that the store has. */
+  /** In the order of the configuration; then other queues in the store. */
   queues: QueueMeasures[]
 }
 
@@ -90,7 +89,7 @@ export function figuresOf(
   })
 }
 
-/** The runs of the last minutes, also of workers that have ended since. */
+/** The runs of the last minutes, including runs of workers that have ended since. */
 function latelyOf(queue: string, { at, workers }: FleetRuns): RunCounts {
   const counts = new RunCounts()
   for (const { lately, endedAt = at } of workers)

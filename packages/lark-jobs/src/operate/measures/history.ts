@@ -1,6 +1,6 @@
 /**
- * How many runs ended in the queues of a store, coarser the older: by minute for an hour, by hour for three
- * days, by day for 90 days.
+ * How many runs ended in the queues of a store, by minute for an hour, by hour for three days, and by day for
+ * 90 days.
  */
 
 import type { OptionsOf } from '../../options/schema.ts'
@@ -17,7 +17,7 @@ export interface EndedWithin extends EndedCounts {
   at: number
 }
 
-/** Only minutes, hours and days in which a run ended, the oldest first. The last may have only begun. */
+/** Only minutes, hours and days in which a run ended, the oldest first. The last one may not be over. */
 export interface QueueHistory {
   queue: string
   /** The last 60 minutes. */
@@ -31,7 +31,7 @@ export interface QueueHistory {
 export interface StoreHistory {
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** In the order of the configuration; then others that the store has. */
+  /** In the order of the configuration; then other queues in the store. */
   queues: QueueHistory[]
 }
 
@@ -39,8 +39,8 @@ const historyConditions = conditions({
   /** Default: every queue. */
   queue: queueName,
   /**
-   * Only minutes, hours and days that have not ended before: an instant, or how long ago. Default: all that
-   * are kept.
+   * Only minutes, hours and days that had not ended before this time: an instant, or how long ago. Default:
+   * all that are kept.
    */
   since: sinceCondition,
 })

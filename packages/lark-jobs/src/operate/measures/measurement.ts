@@ -1,6 +1,6 @@
 /**
- * One look at the whole store, for figures, metrics and health: what every queue holds, since when its jobs
- * wait, and how the runs of all workers went.
+ * One look at the whole store, for figures, metrics and health: the contents of every queue, how long its
+ * jobs have waited, and the results of the runs of all workers.
  */
 
 import type { WorkerRecord } from '../../model/record.ts'
@@ -17,7 +17,7 @@ import {
 import { seenCounts } from '../look/seen-state.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
 
-/** A queue with its partitions, and what each of them holds, in the same order. */
+/** A queue with its partitions, and the contents of each, in the same order. */
 export interface QueueStandings {
   queue: string
   partitions: string[]
@@ -27,7 +27,7 @@ export interface QueueStandings {
 export interface Measurement {
   /** Milliseconds since 1970, by the store. */
   at: number
-  /** Milliseconds that the store took to answer the smallest question. */
+  /** Milliseconds that the store took to answer the smallest possible question. */
   latency: number
   workers: WorkerRecord[]
   queues: QueueStandings[]
@@ -36,7 +36,7 @@ export interface Measurement {
 
 /**
  * @param named only this queue
- * @param next how many jobs that come next have their keys read, of each partition and state
+ * @param next how many of the next jobs have their keys read, for each partition and state
  */
 export async function measure(open: OpenQueues, named?: string, next = 0): Promise<Measurement> {
   const { store } = open
@@ -53,7 +53,7 @@ export async function measure(open: OpenQueues, named?: string, next = 0): Promi
 }
 
 /**
- * What partitions hold, as people see it: jobs that no worker could read count as waiting.
+ * The contents of partitions, as people see them: jobs that no worker could read count as waiting.
  *
  * @param next as in `measure`
  */
@@ -87,14 +87,14 @@ export interface EndedCounts {
 }
 
 /**
- * How many runs of a queue ended since an instant. The store counts by the minute: the minute in which the
- * instant is counts whole.
+ * How many runs of a queue ended since an instant. The store counts by the minute, so the minute of the
+ * instant counts as a whole.
  */
 export function endedSince(standings: readonly Standing[], since: number): EndedCounts {
   return ended(standings, (at) => (at > since - MINUTE ? 1 : 0))
 }
 
-/** @param part how much counts of the minute that began at an instant, from 0 to 1 */
+/** @param part which share of the minute that began at an instant counts, from 0 to 1 */
 export function ended(standings: readonly Standing[], part: (at: number) => number): EndedCounts {
   const minutes = standings.flatMap((standing) => standing.minutes)
   const total = (kind: keyof EndedCounts) =>
@@ -103,7 +103,7 @@ export function ended(standings: readonly Standing[], part: (at: number) => numb
 }
 
 /**
- * The counts of all runs that ever were, by queue and key. The key of crashed runs is '': it is not known.
+ * The counts of all runs so far, by queue and key. The key of crashed runs is '', because it is not known.
  */
 export function countsByKey({
   past,

@@ -1,5 +1,5 @@
 /**
- * What a dashboard shows of a store from second to second: the status and the figures of every queue, of one
+ * The second-by-second view of a store for a dashboard: the status and the figures of every queue, from one
  * look at the store.
  */
 
@@ -13,7 +13,7 @@ import { LOOK, type QueueStatus, statusesOf } from './status.ts'
 
 const overviewOptions = conditions({
   /**
-   * Whether to look for keys that no worker knows, which costs most of the call: without, no queue has
+   * Whether to look for keys that no worker knows, which is most of the cost. Without it, no queue has
    * `unknownKeys`. Default true.
    */
   keys: flag(),
@@ -27,7 +27,7 @@ export interface Overview {
   store: string
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** In the order of the configuration; then others that the store has. */
+  /** In the order of the configuration; then other queues in the store. */
   queues: QueueOverview[]
   workers: WorkerRecord[]
 }

@@ -1,6 +1,6 @@
 /**
  * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were
- * seen first: for charts.
+ * first seen: for charts.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { type OptionsOf, oneOf } from '../../options/schema.ts'
@@ -25,7 +25,7 @@ const units = {
   days: [DAY, DAYS],
 } as const
 
-/** What a step of a history is. */
+/** The length of a step of a history. */
 export type HistoryUnit = keyof typeof units
 
 const timesConditions = conditions({
@@ -46,11 +46,11 @@ export interface RunTimesWithin {
   at: number
   /** How long jobs had been due when their runs began, in milliseconds. */
   wait: Quantiles
-  /** How long the runs took that ended, in milliseconds. */
+  /** How long the ended runs took, in milliseconds. */
   process: Quantiles
 }
 
-/** When workers of a version or release were seen first. */
+/** When workers with a version or release were first seen. */
 export interface VersionFirstSeen {
   name: string
   /** Milliseconds since 1970. */
@@ -60,11 +60,11 @@ export interface VersionFirstSeen {
 export interface RunTimes {
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** Only steps in which a run began or ended, the oldest first. The last one may still go on. */
+  /** Only steps in which a run began or ended, the oldest first. The last one may not be over. */
   steps: RunTimesWithin[]
   /**
-   * The versions of Lark and the releases of the application with which workers first came in that time, and
-   * the end of the step in which they did.
+   * The versions of Lark and the releases of the application whose workers first appeared in that time, each
+   * with the end of the step in which they did.
    */
   versions: VersionFirstSeen[]
   releases: VersionFirstSeen[]

@@ -1,5 +1,5 @@
 /**
- * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
+ * The status of a store: every queue with its jobs, the jobs that ended there recently, and the live workers.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -40,7 +40,7 @@ export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { gro
 
 export interface QueueStatus {
   queue: string
-  /** Whether the configuration of this process has the queue. If not, the store has it. */
+  /** Whether the queue is in the configuration of this process. If not, it is in the store. */
   configured: boolean
   /** The counts of all its partitions together. Jobs that no worker could read count as waiting. */
   counts: Counts
@@ -49,24 +49,27 @@ export interface QueueStatus {
   /** How many of the waiting and delayed jobs are suspended: they sleep, or wait for a signal. */
   suspended: number
   /**
-   * The jobs that no worker could read, if there are some. They count as waiting everywhere. `delayed` says
-   * how many of them the store has put off until the next worker may try.
+   * The jobs that no worker could read, if there are any. They count as waiting everywhere. `delayed` says
+   * how many of them the store has delayed until the next worker may try.
    */
   stranded?: StrandedJobs
-  /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
+  /** Milliseconds since the first of the waiting jobs was due. Missing: no job waits. */
   oldest?: number
-  /** Milliseconds that it may wait, as the configuration of this process says. Missing: it says nothing. */
+  /** Milliseconds that it may wait, in the configuration of this process. Missing: not configured. */
   target?: number
   /**
-   * `late`: the oldest job waits for longer than the target. `still`: for more than a minute, and no job has
-   * ended within a minute. Missing: neither; or something else keeps all jobs, such as a pause, that no
-   * worker serves the queue, or that none could read them.
+   * `late`: the oldest job has waited for longer than the target. `still`: it has waited for more than a
+   * minute, and no job has ended within a minute. Missing: neither; or something else stops all jobs, such as
+   * a pause, a missing worker, or that no worker could read them.
    */
   pace?: 'late' | 'still'
-  /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
+  /**
+   * How many failed jobs were removed before their age, and when last, if any were removed within the last
+   * day.
+   */
   dropped?: Dropped
   lastMinute: EndedCounts
-  /** Up to a minute more counts. */
+  /** Up to a minute more is included. */
   lastFiveMinutes: EndedCounts
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
@@ -78,8 +81,8 @@ export interface QueueStatus {
   /** Why it is paused, if a job or a person said so. */
   pausedBecause?: string
   /**
-   * The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: a job
-   * did.
+   * The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: it was a
+   * job.
    */
   pausedBy?: string
   pausedAt?: number
@@ -93,7 +96,7 @@ export interface QueueStatus {
    */
   unknownKeys: string[]
   partitions: { partition: string; counts: Counts }[]
-  /** Partitions that have data which Lark did not write. All else is as if they were empty. */
+  /** Partitions with data that Lark did not write. Everything else is as if they were empty. */
   damaged: { partition: string; code: string; message: string }[]
 }
 
@@ -102,18 +105,20 @@ export interface Status {
   queues: QueueStatus[]
   workers: WorkerRecord[]
   /**
-   * What the doctor finds wrong that no queue shows: errors of the store itself, late schedules; and as
-   * warnings paused schedules, stuck limiters and open circuits.
+   * Problems found by the doctor that are not visible at any queue: errors of the store itself, late
+   * schedules; and as warnings paused schedules, stuck limiters and open circuits.
    */
   alarms: DoctorFinding[]
-  /** The rows of the outbox. Missing: none is configured here, or it cannot be read, as an alarm says. */
+  /**
+   * The rows of the outbox. Missing: none is configured here, or it cannot be read (then an alarm says so).
+   */
   outbox?: OutboxBacklog
 }
 
-/** Of the queues and the workers. */
+/** The status of the queues and the workers. */
 export type QueueStatuses = Omit<Status, 'alarms' | 'outbox'>
 
-/** @param targets milliseconds that the oldest job of a queue should wait at most, as configured */
+/** @param targets milliseconds that the oldest job of a queue should wait at most, by the configuration */
 export async function status(
   open: OpenQueues,
   targets: ReadonlyMap<string, number> = new Map(),
@@ -125,8 +130,8 @@ export async function status(
 }
 
 /**
- * @param measured with the keys of the next jobs, `LOOK` of each partition and state; without, no key is
- *   unknown
+ * @param measured with the keys of the next jobs, `LOOK` for each partition and state; without them, no key
+ *   counts as unknown
  */
 export async function statusesOf(
   { store, queues: configured }: OpenQueues,
@@ -189,7 +194,10 @@ function tally(names: readonly string[]): Map<string, number> {
   return counts
 }
 
-/** Asks what is paused only where something is; not of too many partitions at once, as in `standingsOf`. */
+/**
+ * Asks for the settings only where something is paused, and not for too many partitions at once, as in
+ * `standingsOf`.
+ */
 async function settingsOf(store: Store, queues: readonly QueueStandings[]): Promise<Map<string, Setting>> {
   const paused = queues.flatMap(({ partitions, standings }) =>
     partitions.filter((_, i) => standings[i]!.isPaused),
@@ -204,7 +212,7 @@ async function settingsOf(store: Store, queues: readonly QueueStandings[]): Prom
 
 type PausedQueue = Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause' | 'pausedBy' | 'pausedAt'>
 
-/** The pause of a queue: that of its partition which is paused for longest. */
+/** The pause of a queue: the longest pause of its partitions. */
 function pauseOf(parts: readonly Setting[]): PausedQueue {
   const end = ({ paused, until = Number.POSITIVE_INFINITY }: Setting) => (paused ? until : 0)
   const [longest] = [...parts].sort((one, other) => end(other) - end(one))
@@ -213,7 +221,7 @@ function pauseOf(parts: readonly Setting[]): PausedQueue {
   return { paused: true, ...defined({ pausedUntil, pausedBecause, pausedBy, pausedAt }) }
 }
 
-/** Lists each group once, although several partitions of its queue may have its pause. */
+/** Lists each group once, even if several partitions of its queue have its pause. */
 function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   const groups = new Map(met.map((each) => [each.group, each]))
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
@@ -232,8 +240,8 @@ function sum(all: readonly Counts[]): Counts {
 }
 
 /**
- * How much of the minute that began at an instant counts as the last minute, from 0 to 1. Minutes are counted
- * by the clock: of the one before this, as much counts as is less than 60 seconds ago.
+ * How much of the minute that began at an instant counts for the last minute, from 0 to 1. Minutes are
+ * counted by the clock; of the previous minute, only the part counts that is less than 60 seconds ago.
  */
 export function withinLastMinute(at: number, now: number): number {
   return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))

@@ -1,5 +1,5 @@
 /**
- * The jobs of a queue that no worker could read: the workers that met them did not know their key, the
+ * The jobs of a queue that no worker could read: the workers that claimed them did not know their key, the
  * version of their payload, or their format, and put them back for up to a minute. They count as waiting
  * (`measurement.ts`), although the store calls them delayed.
  */
@@ -7,7 +7,7 @@ import type { Standing, Store, Stranded } from '../../store/contract/store.ts'
 import type { QueueStandings } from './measurement.ts'
 
 export interface StrandedJobs extends Stranded {
-  /** The key of the first of them, and why it was put back. Missing: it is not there any more. */
+  /** The key of the first of them, and why it was put back. Missing: it no longer exists. */
   key?: string
   because?: string
 }

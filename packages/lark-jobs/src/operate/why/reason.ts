@@ -58,21 +58,21 @@ export const reasonKinds = [
 ] as const
 export type ReasonKind = (typeof reasonKinds)[number]
 
-/** A reason, and what ends it. It may contain texts of users. */
+/** A reason, and how it ends. It may contain texts of users. */
 export interface Reason {
   kind: ReasonKind
   /** A sentence without a full stop. */
   text: string
   /** When it ends by itself, if that is known: milliseconds since 1970. */
   until?: number
-  /** Ids of the jobs that it waits for, or that hold what it waits for: not all, if there are many. */
+  /** Ids of jobs that it waits for, or that hold something that it waits for. Not all, if there are many. */
   jobs?: string[]
-  /** Ids of the workers that hold it, or what it waits for. */
+  /** Ids of the workers that hold it, or hold something that it waits for. */
   workers?: string[]
   /** The flow that it waits for. */
   flow?: FlowRef
   /** When somebody asked a running job to end: milliseconds since 1970. */
   askedAt?: number
-  /** What ends it, or tells more. */
+  /** How to end it, or where to learn more. */
   remedy?: Remedy
 }

@@ -13,17 +13,17 @@ import { lastSteps } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
 /**
- * A handler that goes on for this many milliseconds after its job was asked to end does not listen to its
+ * Milliseconds: if a handler goes on for so long after its job was asked to end, it does not listen to its
  * signal.
  */
 const LATE = 10_000
-/** The most reasons of one kind: a node may wait for thousands of others. */
+/** The most reasons of one kind, because a node may wait for thousands of others. */
 const MOST = 10
 
 /**
- * Who holds an active job.
+ * Which worker holds an active job.
  *
- * @param called the job, as the text calls it
+ * @param called the name of the job in the text
  */
 export function heldReason(
   { job, at, lease, asked }: Stand,
@@ -70,7 +70,7 @@ export function heldReason(
   return { kind: 'running', text: ends, ...by, askedAt: asked.at ?? at, ...restart }
 }
 
-/** What a worker does for a suspect. Its clock may differ from that of the store. */
+/** What a worker does for a suspect. The worker's clock may differ from that of the store. */
 export function aloneWords({ job, until }: Required<WorkerRecord>['alone'], at: number): string {
   const left = readable(Math.max(0, until - at))
   return `starts no other job beside ${job}, which may have killed its process before: for up to ${left}`
@@ -102,7 +102,7 @@ export async function endedReasons(
   return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: { do: 'see-why', job: lockedBy } }]
 }
 
-/** That the steps of a job are undone, and how it ends then. */
+/** Says that the steps of a job are being undone, and how it ends afterwards. */
 export async function undoingReason(
   { partition, id }: JobRecord,
   { journals }: Pick<Store, 'journals'>,
@@ -135,10 +135,10 @@ async function deadlyStep(
 }
 
 /**
- * A node without a job: it has not started, or its job is not kept any more. None if it has started and not
- * ended.
+ * A node without a job: it has not started, or its job is no longer kept. Empty if the node has started and
+ * not ended.
  *
- * @param nodes all of the flow
+ * @param nodes all nodes of the flow
  */
 export function nodeReasons(
   { id, home, definition, state }: KeptFlow,

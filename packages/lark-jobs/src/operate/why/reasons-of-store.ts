@@ -1,14 +1,13 @@
 /**
- * What is wrong with the store itself, and what that means for a job in it: what the doctor calls an error.
- * No such error keeps a job from beginning: a store that refuses all writes does not answer this question
- * either.
+ * Problems of the store itself, if the doctor calls them errors, and what they mean for a job in it. No such
+ * error keeps a job from beginning: a store that refuses all writes does not answer this question either.
  */
 import type { Inspection } from '../../store/contract/inspection.ts'
 import { storeFindings } from '../findings/alarms.ts'
 import type { FindingCode } from '../findings/finding.ts'
 import type { Reason } from './reason.ts'
 
-/** What begins the sentence. A fault of another kind has no more to say about one job. */
+/** The beginnings of the sentences. A fault of another kind says nothing more about one job. */
 const meanings: Partial<Record<FindingCode, string>> = {
   eviction: 'Its store may lose it',
   'disk-writes': 'Its store may lose it',
@@ -16,7 +15,7 @@ const meanings: Partial<Record<FindingCode, string>> = {
   'disk-space': 'Its store takes no new jobs, and begins those that it has',
 }
 
-/** A server that does not answer is nothing to a job: the one that has it has answered. */
+/** A server that does not answer does not matter for this job: the server that has the job has answered. */
 export function storeReasons(inspection: Inspection): Reason[] {
   return storeFindings(inspection)
     .filter(({ code, level }) => level === 'error' && code !== 'server-answers')

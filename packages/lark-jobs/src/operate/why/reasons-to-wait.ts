@@ -1,6 +1,4 @@
-/**
- * The reasons of a job that is queued: what people have stopped, what it waits for, and what goes before it.
- */
+/** The reasons of a queued job: what people have stopped, what it waits for, and which jobs go before it. */
 
 import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
@@ -25,7 +23,7 @@ import { type SuspendedFacts, suspendedReason } from './suspended-reason.ts'
 /** The most circuits with a name that are looked at. */
 const MOST_CIRCUITS = 20
 
-/** What the reasons of a job are made of. */
+/** The facts from which the reasons of a job are made. */
 export interface Facts extends SuspendedFacts {
   open: OpenFlows
   stand: Stand
@@ -72,7 +70,7 @@ export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   ]
 }
 
-/** @param after a pause that ends before then is no reason */
+/** @param after a pause that ends before this time is no reason */
 function pauses({ stand, queue }: Facts, after: number): Reason[] {
   const { at, job, pause, lane } = stand
   const reasons: Reason[] = []
@@ -120,7 +118,7 @@ function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
   return { kind: 'delayed', text, until: dueAt, ...(error && { remedy: { do: 'see-errors', job: job.id } }) }
 }
 
-/** That no living worker takes it. */
+/** Says that no living worker takes the job. */
 function workerless(facts: Facts): Reason[] {
   const { open, queue, workers, stand } = facts
   const { key } = stand.job
@@ -144,7 +142,7 @@ function workerless(facts: Facts): Reason[] {
   return [{ kind: 'no-worker', text: `No living worker serves its queue ${queue}${missing}`, ...start }]
 }
 
-/** The workers that would run it. */
+/** The workers that could run it. */
 function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
   return workers.filter(
     ({ state, queues, keys }) =>
@@ -152,7 +150,7 @@ function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
   )
 }
 
-/** The job that goes first in a strict group. Groups of Lark's own have no name for people. */
+/** The job that goes first in a strict group. Groups that Lark itself creates have no name for people. */
 async function strictOrder(facts: Facts): Promise<Reason[]> {
   const { job, at, lane } = facts.stand
   if (!lane?.strict || job.group === undefined) return []
@@ -202,7 +200,7 @@ async function groupLimit(facts: Facts): Promise<Reason[]> {
   return [{ kind: 'group-limit', text, ...end, jobs: lane.running }]
 }
 
-/** The worker that holds a job of the same partition; undefined if the job has ended meanwhile. */
+/** The worker that holds a job of the same partition; undefined if that job has ended meanwhile. */
 async function holding(
   { open, stand, workers }: Facts,
   id: string,
@@ -229,7 +227,7 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
   }
   const lot = limits && { limits, each: weight }
   const { free, nextAt, holders, waits } = await open.store.limiters.look(name, lot)
-  // A worker that has asked in vain says so. It makes the limits of its classes known later.
+  // A worker that has asked in vain is listed there. It announces the limits of its classes later.
   const isShort = free === undefined ? waits.some(({ permits }) => permits === weight) : free < weight
   if (!isShort) return []
   const isSilent = (holder: string) => !alive.some(({ id }) => id === holder)
@@ -246,8 +244,8 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
     return [{ kind, text, until: nextAt, ...by, remedy: { do: 'see-limiters' } }]
   }
-  // A worker makes the limits of a class known when its first job asks for a permit, and until then this may
-  // be a rate.
+  // A worker announces the limits of a class when its first job asks for a permit. Until then, this may be a
+  // rate.
   const ends = limits === undefined ? '' : ' until a job ends'
   const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${ends}${who}`
   const [first] = by.jobs ?? []
@@ -271,7 +269,9 @@ function queueLimit({ stand, queue }: Facts): Reason[] {
   return [{ kind: 'queue-limit', text, workers: Object.keys(holders), remedy }]
 }
 
-/** The open circuits of its class, and those with a name that jobs of its key have met on a living worker. */
+/**
+ * The open circuits of its class, and those with a name that jobs with its key have used on a living worker.
+ */
 async function openCircuits(facts: Facts): Promise<Reason[]> {
   const { open, stand, workers } = facts
   const { key } = stand.job
@@ -331,7 +331,7 @@ async function queueOrder(facts: Facts): Promise<Reason[]> {
   return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: { do: 'see-queues' } }]
 }
 
-/** How many jobs of a queue wait that may begin, as far as its pauses and its limits say. */
+/** How many jobs of a queue wait and may begin, by its pauses and its limits. */
 async function load({ store, settings }: OpenFlows, queue: string): Promise<number> {
   const partitions = partitionsOf(queue, settings.partitions.get(queue) ?? 1).slice(0, MAX_STANDINGS)
   const { concurrency = Number.POSITIVE_INFINITY } = settings.limits.get(queue) ?? {}
@@ -346,7 +346,7 @@ async function load({ store, settings }: OpenFlows, queue: string): Promise<numb
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** A worker says every few seconds how many jobs it runs. The leases of the partition are newer. */
+/** A worker announces every few seconds how many jobs it runs. The leases of the partition are newer. */
 function busyWorkers(facts: Facts): Reason[] {
   const able = takers(facts)
   const { holders = {} } = facts.stand

@@ -1,6 +1,4 @@
-/**
- * Why a suspended job waits: for a time, for signals, or for the ends of jobs that it has begun.
- */
+/** Why a suspended job waits: for a time, for signals, or for the ends of its child jobs. */
 import { childId } from '../../flow/child.ts'
 import type { FlowPlace } from '../../model/flow.ts'
 import { isForEver } from '../../model/journal.ts'
@@ -17,7 +15,7 @@ import { lowerFirst } from '../../words/lower-first.ts'
 import { lastSteps, noteOf } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
-/** The most jobs that are named for which a job waits. */
+/** How many of the jobs that a job waits for are named at most. */
 const MOST_CHILDREN = 5
 
 export interface SuspendedFacts {
@@ -27,7 +25,7 @@ export interface SuspendedFacts {
   reasonOf?: (job: JobRecord) => Promise<Reason | undefined>
 }
 
-/** What a suspended job waits for: its step, as far as the last entries of its journal say it. */
+/** What a suspended job waits for: its step, as far as it is in the last entries of its journal. */
 export async function suspendedReason(
   facts: SuspendedFacts,
   signals: readonly string[],
@@ -46,7 +44,7 @@ export async function suspendedReason(
     const [signal = ''] = signals
     const one = signal.startsWith('$') ? answerWords(signal) : `the signal ${signal}`
     const called = signals.length === 1 ? one : `one of the signals ${listed(signals.map(answerWords))}`
-    // People cannot send the answer to an approval: whoever has its token does.
+    // People cannot send the answer to an approval; whoever has its token can.
     const sent = signals.find((name) => !name.startsWith('$'))
     const [wait, ...others] = open
     const isNamed = wait !== undefined && others.length === 0 && wait.key !== signals.join(' or ')
@@ -67,7 +65,7 @@ export async function suspendedReason(
   return { kind: 'suspended', text: `It is suspended: ${what} in ${readable(left)}`, ...until, remedy }
 }
 
-/** What a job waits for that waits for the ends of others, and perhaps for signals too. */
+/** What a job waits for if it waits for the ends of others, and perhaps for signals, too. */
 async function awaits(
   facts: SuspendedFacts,
   open: readonly SeenStep[],
@@ -91,7 +89,7 @@ async function awaits(
     text: `It is suspended: it waits for the end of ${named}${most}`,
     jobs,
     ...(Number.isFinite(until) && { until }),
-    // What holds that one up holds this one up.
+    // Whatever delays that job delays this one, too.
     remedy: { do: 'see-why', job: jobs[0] ?? id },
   }
 }

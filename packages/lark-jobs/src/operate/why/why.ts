@@ -1,7 +1,7 @@
 /**
- * Why a job does not run: what its store says of its place (`store/contract/stand.ts`) and of itself, the
- * live workers, the permits of its limiter, circuits, and the flow that it belongs to. Nothing is changed,
- * and no payload is read.
+ * Why a job does not run: by its place in the store (`store/contract/stand.ts`), the state of the store
+ * itself, the live workers, the permits of its limiter, circuits, and the flow that it belongs to. Nothing is
+ * changed, and no payload is read.
  */
 import { defined } from '@s18i/lark/internal'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -71,7 +71,7 @@ export async function why(open: OpenFlows, id: string, { queue }: WhyOptions): P
     return its && (await reasonsOf(its))[0]
   }
   const own = await reasonsOf({ ...facts, reasonOf })
-  // The faults of its store are nothing to a job that has ended.
+  // Faults of the store do not matter for a job that has ended.
   const reasons = own[0]?.kind === 'ended' ? own : [...own, ...faults]
   return { id, state: seenState(job), key: job.key, queue: facts.queue, at, reasons }
 }
@@ -93,7 +93,7 @@ function reasonsOfState(facts: Facts): Reason[] | Promise<Reason[]> {
   return stand.job.state === 'active' ? [heldReason(stand, workers)] : endedReasons(stand, facts.open.store)
 }
 
-/** A node of a flow that has no job: it has not started, never will, or its job is not kept any more. */
+/** A node of a flow without a job: it has not started, never will, or its job is no longer kept. */
 async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined> {
   const member = memberOf(id)
   const part = member && nodeOf(member.index)
