@@ -59,6 +59,8 @@ export interface SeenStep {
   runs?: number[]
   /** The result, or the error: JSON. */
   text?: string
+  /** What it was before it was to be undone. */
+  was?: SeenStep
 }
 
 export interface SeenSteps {
@@ -164,7 +166,9 @@ function after(
       return step('undone')
     case 'again': {
       const [count, until] = value.split('|').map(Number) as [number, number]
-      return count === 0 ? before : step('undoing', { failed: count, until })
+      // It could not be undone, so it is again what it was.
+      if (count === 0) return before?.was
+      return step('undoing', { failed: count, until, ...defined({ was: before?.was ?? before }) })
     }
     case 'forgotten':
       return step('forgotten')

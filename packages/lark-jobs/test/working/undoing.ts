@@ -149,6 +149,13 @@ export function undoes(connect: Connect): void {
       },
     })
     const tries = [1, 2, 3, 4, 5].map((attempt) => `second/undo ${attempt}`)
+    // What was not undone is done: a retry does not run it.
+    const { steps } = (await operate(bench.jobs).steps.list(handle.id))!
+    expect(steps.map(({ name, state, failed }) => [name, state, failed])).toEqual([
+      ['third', 'undone', 2],
+      ['first', 'undone', undefined],
+      ['second', 'done', undefined],
+    ])
     expect(called.slice(0, -1)).toEqual(['third 1', 'third 2', 'third 3', ...tries, 'undo first 1'])
   })
 

@@ -150,7 +150,7 @@ export async function jobSteps(
 }
 
 function seen(
-  { text: _, isWait, child, ...step }: SeenStep,
+  { text: _, was: __, isWait, child, ...step }: SeenStep,
   states: ReadonlyMap<string, ChildState>,
 ): JobStep {
   const its = child && { id: childId(child), queue: queueOf(child.home) }
