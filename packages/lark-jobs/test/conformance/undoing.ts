@@ -120,6 +120,25 @@ export function undoing(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })
   })
 
+  test('a job whose class no worker knows any more ends as lost, because nobody can undo it; a retry can', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller()
+    const lost = { kind: 'cancel', reason: 'lost', because: 'nobody knows it' } as const
+    const { id, ...held } = await begun(ada)
+    await ada.settle({ id, ...held }, suspended)
+    for (const _ of ['suspended', 'undoing']) {
+      expect(await store.alter('emails', [id], lost)).toEqual(['done'])
+      expect(await store.get('emails', id)).toMatchObject({ state: 'cancelled', reason: 'lost' })
+      expect(await store.get('emails', id)).not.toHaveProperty('undoing')
+      expect((await store.standings(['emails']))[0]!.suspended).toBe(0)
+      expect(await store.alter('emails', [id], { kind: 'retry' })).toEqual(['done'])
+      expect(await store.alter('emails', [id], cancel)).toEqual(['asked'])
+      expect(await store.get('emails', id)).toMatchObject({ state: 'waiting', undoing: true })
+    }
+    expect((await ada.claimOne()).journal).toMatchObject({ entries: ['ba\n'], undo: 'cuser|no trip' })
+  })
+
   test('a job that somebody cancels, and whose worker dies, is undone first', async () => {
     await using harness = await make()
     const { store, clock } = harness

@@ -8,7 +8,8 @@
  *
  * So when a job with the text '' would end, the store keeps that end as the text, and the job goes back to
  * its line, due at once (`undoneFirst`). A job with an end as its text ends as its worker says, or by too
- * many crashes; it cannot be cancelled any more.
+ * many crashes; it cannot be cancelled any more. Only as `lost`, when no worker knows its class, a job that
+ * nobody holds ends at once: no worker can undo it. If it is retried, its steps are undone at a later end.
  */
 import { defined } from '@s18i/lark/internal'
 import type { CancelReason, JobError, Outcome } from '../../../model/record.ts'
@@ -45,10 +46,15 @@ export function noticeOf(
   return outcome === 'cancelled' ? undo.slice(1) : null
 }
 
-/** The consequence for the job, and the new text if the job must be undone first. @param undo the text */
+/** Whether no worker can run the job, so that none can undo it. @param reason with what a person wrote */
+export function isLost(reason: string): boolean {
+  return reason.startsWith('lost|')
+}
+
+/** What becomes of the job, if it must be undone if the job must be undone first. @param undo the text */
 export function undoneFirst(consequence: Consequence, undo: string | null, now: number): Consequence {
   const { state, error, reason = '', runs, releases, event } = consequence
-  if (undo !== '' || (state !== 'failed' && state !== 'cancelled')) return consequence
+  if (undo !== '' || isLost(reason) || (state !== 'failed' && state !== 'cancelled')) return consequence
   const text = state === 'failed' ? `f${JSON.stringify(error)}` : `c${untimed(reason)}`
   // Failures before the undo do not count for the run that undoes.
   return {

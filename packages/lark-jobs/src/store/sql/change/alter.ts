@@ -1,6 +1,7 @@
 /** Changes by hand: a table with the effect of each change on a job in each state. */
 import { changedTags } from '../../contract/rules/options.ts'
 import { askedFor, cancelledFor } from '../../contract/rules/reason.ts'
+import { isLost } from '../../contract/rules/undoing.ts'
 import { isMarked, readOptions } from '../../contract/rules/unreadable.ts'
 import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../../contract/store.ts'
 import { laneMoves } from '../claim/lane.ts'
@@ -86,7 +87,8 @@ function apply(
     case 'cancel': {
       const why = cancelledFor(change.reason, change.because)
       const { runs, failures, crashes, releases } = row
-      const undo = row.state < COMPLETED ? undoOf(partition, row) : null
+      const mayUndo = row.state === ACTIVE || (row.state === PENDING && !isLost(why))
+      const undo = mayUndo ? undoOf(partition, row) : null
       // It is already being undone, and ends after that.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {

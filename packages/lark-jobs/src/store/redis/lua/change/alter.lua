@@ -112,7 +112,8 @@ changes['retry'] = function(id, state, record, priority, place)
 end
 
 changes['cancel'] = function(id, state, _, priority, place)
-  local undo = not ended[state] and undo_of(id)
+  local is_lost = state ~= 'active' and string.sub(value, 1, 5) == 'lost|'
+  local undo = not ended[state] and not is_lost and undo_of(id)
   if undo and undo ~= '' then
     -- It is already being undone, and ends after that.
     return 'a'
