@@ -16,7 +16,7 @@ import {
 import { insideOfJob } from '../options/job-inside.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
 import type { ChildDraft } from '../step/child.ts'
-import type { WaitTimes } from '../step/wait-times.ts'
+import type { WaitTimes } from '../step/wait-clock.ts'
 import type { NewSignal } from '../store/contract/store.ts'
 import { type Around, EventJob, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'

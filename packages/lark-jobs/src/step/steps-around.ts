@@ -6,7 +6,7 @@ import type { Processing } from '../model/run/telemetry.ts'
 import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { ChildDraft, ReadyChild } from './child.ts'
 import type { UndoneSteps } from './undoing.ts'
-import type { WaitTimes } from './wait-times.ts'
+import type { WaitTimes } from './wait-clock.ts'
 
 /** What the run does with its steps, in whichever process they are: see `Steps`. */
 export interface StepsOfRun {

@@ -63,7 +63,7 @@ import {
 import type { StepsAround, StepsOfRun } from './steps-around.ts'
 import { Turns } from './turns.ts'
 import { UNDO_TRIES, Undoing, type UndoneSteps } from './undoing.ts'
-import { passed, waitTimes } from './wait-times.ts'
+import { passed, waitTimes } from './wait-clock.ts'
 import { Waits } from './waits.ts'
 
 export class Steps implements StepsOfRun {

@@ -10,7 +10,7 @@ import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
 import type { Stamps } from './stamp.ts'
 import type { Turns } from './turns.ts'
-import { type WaitTimes, waitTimes } from './wait-times.ts'
+import { type WaitTimes, waitTimes } from './wait-clock.ts'
 
 /**
  * Milliseconds for which a run that only waits keeps its slot. Work that is not a step, such as reading a

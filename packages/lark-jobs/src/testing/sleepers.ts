@@ -2,7 +2,7 @@
  * The time of a job that `dispatchNow` runs in a fake, and of the children that it has begun. They sleep side
  * by side: the clock moves when all of them only wait, and then to the end of the first sleep.
  */
-import type { WaitTimes } from '../step/wait-times.ts'
+import type { WaitTimes } from '../step/wait-clock.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { sleep, soon } from './real-time.ts'
 
