@@ -17,6 +17,8 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Facade, insideOf } from '../../lark-jobs/src/model/copies.ts'
 import type { Operated } from '../../lark-jobs/src/operate/operated.ts'
+import { OUTBOX } from '../../lark-jobs/src/outbox/table.ts'
+import { Application, mail } from '../../lark-jobs/test/outbox/application.ts'
 import { type Dashboard, dashboard, type Role, toNode, type Viewer } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
 import { Underway } from '../src/server/change/underway.ts'
@@ -433,7 +435,7 @@ describe('payloads', () => {
       ...Object.fromEntries(Object.entries(changesOf).map(([name, input]) => [name, [input]])),
       'failures.patch': [{ ...patched('{"bad":false}'), dryRun: true }, patched('{"bad":true}')],
       ...{ 'flows.cancel': [named], 'flows.retry': [named], undo: [{ undo: 'x' }] },
-      'underway.end': [{ underway: 'x' }],
+      ...{ 'underway.end': [{ underway: 'x' }], 'outbox.retry': [{}] },
     }
     const all = Object.entries(actions)
     const places = new Set<string>()
@@ -730,9 +732,42 @@ describe('changes', () => {
   })
 })
 
+test('the outbox: what waits and what cannot become a job, without a payload; who may operate retries', async () => {
+  expect(await (await look('me')).json()).toMatchObject({ hasOutbox: false })
+  expect(await (await look('outbox')).json()).toBeNull()
+  expect(await codeOf(await change('outbox.retry'))).toBe('OUTBOX_NOT_CONFIGURED')
+  await jobs.close()
+  const application = new Application()
+  const [id, bad] = application.write(mail(1), { ...mail(2), body: '{"secret":' })
+  application.run(`UPDATE ${OUTBOX} SET error = ? WHERE id = ?`, ['its body is no JSON', bad!])
+  jobs = createJobs({ connection: 'sqlite::memory:', queues: ['emails'], outbox: application.outbox })
+  shown = dashboard({ jobs, base: '/admin/jobs', authorize: ({ headers }) => viewer(headers.get('x-role')!) })
+  const viewer = (role: string): Viewer => ({ role: role as Role, user: 'ada' })
+  const outbox = async (input = {}) => (await look('outbox', input)).text()
+  expect(await (await look('me')).json()).toMatchObject({ hasOutbox: true })
+  const text = await outbox()
+  expect(text).not.toMatch(/secret|payload|"n"/)
+  expect(JSON.parse(text)).toMatchObject({
+    ...{ waiting: 1, bad: 1, age: expect.any(Number) },
+    rows: [
+      { id, queue: 'emails', kind: 'job', key: 'mail' },
+      { id: bad, kind: 'unreadable', error: 'its body is no JSON' },
+    ],
+  })
+  const first = JSON.parse(await outbox({ limit: 1 }))
+  expect(JSON.parse(await outbox({ limit: 1, cursor: first.cursor }))).toMatchObject({ rows: [{ id: bad }] })
+  expect(JSON.parse(await outbox({ bad: true }))).toMatchObject({ rows: [{ id: bad }] })
+  expect(await codeOf(await change('outbox.retry', {}, { role: 'read' }))).toBe('ROLE_REFUSED')
+  expect(await (await change('outbox.retry', { ids: [bad] })).json()).toBe(1)
+  expect(JSON.parse(await outbox())).toMatchObject({ waiting: 2, bad: 0 })
+  expect((await operate(jobs).audit()).entries).toMatchObject([{ who: 'ada', what: 'retry-rows', count: 1 }])
+  application.isAway = true
+  expect(await codeOf(await look('outbox'))).toBe('OUTBOX_AWAY')
+})
+
 describe('the audit', () => {
-  /** Not changes of the store by themselves, or, as `failures.patch`, two. */
-  const others: ActionName[] = ['undo', 'underway.end', 'failures.patch']
+  /** Not changes of the store by themselves, two, as `failures.patch`, or, as of the outbox, of a database. */
+  const others: ActionName[] = ['undo', 'underway.end', 'failures.patch', 'outbox.retry']
 
   test('has one entry for each change that a viewer makes, with their name, and for an undo', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'ada' }).delayed('5m').withId('kept')])

@@ -2,10 +2,10 @@
  * Who looks, and what they may do.
  */
 import { signal } from '@preact/signals'
-import type { KnownViewer, Role } from '../../src/server/guard/viewer.ts'
-import { type CallError, look } from './call.ts'
+import type { Role } from '../../src/server/guard/viewer.ts'
+import { type CallError, look, type Output } from './call.ts'
 
-export const viewer = signal<KnownViewer | undefined>(undefined)
+export const viewer = signal<Output<'me'> | undefined>(undefined)
 /** Why nobody knows who looks. */
 export const stranger = signal<CallError | undefined>(undefined)
 

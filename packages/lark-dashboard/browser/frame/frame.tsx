@@ -14,7 +14,7 @@ import { KeyList } from './key-list.tsx'
 import { isListOpen, isPaletteOpen, listenKeys } from './keys.ts'
 import { Notices } from './notices.tsx'
 import { Palette } from './palette.tsx'
-import { places } from './places.ts'
+import { places, shownPlaces } from './places.ts'
 import { chosenTheme, switchTheme } from './theme.ts'
 import { troubles } from './troubles.ts'
 
@@ -137,7 +137,7 @@ function Places() {
   return (
     <nav class={isWhole ? 'places places-whole' : 'places'} aria-label="Pages">
       <ul>
-        {places.map(({ page, title }) => {
+        {shownPlaces.value.map(({ page, title }) => {
           const trouble = counts[page]
           return (
             <li key={page}>

@@ -3,7 +3,7 @@
  */
 import { Dialog } from '../parts/dialog.tsx'
 import { isListOpen, pageKeys } from './keys.ts'
-import { places } from './places.ts'
+import { shownPlaces } from './places.ts'
 
 export function KeyList() {
   const general: [string, string][] = [
@@ -12,7 +12,7 @@ export function KeyList() {
     ['Enter', 'Open the row'],
     ['u', 'Undo the last change'],
     ['?', 'This list'],
-    ...places.map(({ key, title }): [string, string] => [`g ${key}`, title]),
+    ...shownPlaces.value.map(({ key, title }): [string, string] => [`g ${key}`, title]),
     ...pageKeys.value.map(({ key, title }): [string, string] => [key, title]),
   ]
   return (

@@ -6,7 +6,7 @@ import { signal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import { undoLast } from '../data/changes.ts'
 import { go, href } from '../data/route.ts'
-import { places } from './places.ts'
+import { shownPlaces } from './places.ts'
 
 export const isPaletteOpen = signal(false)
 export const isListOpen = signal(false)
@@ -56,7 +56,7 @@ export function listenKeys(): void {
 function press(key: string): boolean {
   if (hasGo) {
     hasGo = false
-    const place = places.find((each) => each.key === key)
+    const place = shownPlaces.value.find((each) => each.key === key)
     if (place !== undefined) go(href(place.page))
     return place !== undefined
   }

@@ -6,7 +6,7 @@ import { snapshot } from '../data/live.ts'
 import { go, href } from '../data/route.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { isPaletteOpen } from './keys.ts'
-import { places } from './places.ts'
+import { shownPlaces } from './places.ts'
 
 /** The most results. */
 const MOST = 12
@@ -80,7 +80,7 @@ function resultsFor(text: string): Result[] {
   const fits = (title: string) => title.toLowerCase().includes(low)
   const queues = snapshot.value?.queues ?? []
   const known = [
-    ...places.map(({ page, title }): Result => ({ title, kind: 'page', to: href(page) })),
+    ...shownPlaces.value.map(({ page, title }): Result => ({ title, kind: 'page', to: href(page) })),
     ...queues.map(({ queue }): Result => ({ title: queue, kind: 'queue', to: href('queues', [queue]) })),
   ].filter(({ title }) => fits(title))
   if (text === '' || /\s/.test(text)) return known.slice(0, MOST)

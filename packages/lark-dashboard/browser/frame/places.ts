@@ -1,6 +1,8 @@
 /**
  * The pages of the dashboard: their names, where they are, and the key that opens each behind `g`.
  */
+import { computed } from '@preact/signals'
+import { viewer } from '../data/viewer.ts'
 import { lazy } from './lazy.tsx'
 
 export const places = [
@@ -37,7 +39,13 @@ export const places = [
     key: 'n',
     show: lazy(() => import('../pages/dispatch/dispatch.tsx')),
   },
+  { page: 'outbox', title: 'Outbox', key: 'b', show: lazy(() => import('../pages/outbox/outbox.tsx')) },
   { page: 'workers', title: 'Workers', key: 'k', show: lazy(() => import('../pages/workers/workers.tsx')) },
   { page: 'audit', title: 'Audit', key: 'a', show: lazy(() => import('../pages/audit/audit.tsx')) },
   { page: 'doctor', title: 'Doctor', key: 'd', show: lazy(() => import('../pages/doctor/doctor.tsx')) },
 ] as const
+
+/** Those that have something to show. */
+export const shownPlaces = computed(() =>
+  places.filter(({ page }) => page !== 'outbox' || viewer.value?.hasOutbox === true),
+)

@@ -10,6 +10,7 @@ const paths = {
   schedules: 'M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11M8 5v3l2 1.5',
   limiters: 'M3 12.5a5.5 5.5 0 1 1 10 0M8 9.5 10.5 6',
   workers: 'M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.1M5 11h.1',
+  outbox: 'M2.5 9v4.5h11V9M2.5 9h3l1 2h3l1-2h3M8 8V2.5M5.5 5 8 2.5 10.5 5',
   doctor: 'M8 3v10M3 8h10',
   audit: 'M4 2.5h8v11H4zM6 5.5h4M6 8h4M6 10.5h2',
   dispatch: 'M2.5 8h9M8.5 4.5 12 8l-3.5 3.5M14 3v10',

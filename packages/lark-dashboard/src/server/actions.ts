@@ -114,7 +114,10 @@ const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promi
 const wordsOf = ({ when, timezone }: { when: string; timezone?: string }) => scheduleWords(when, timezone)
 
 export const actions = {
-  me: look({}, async ({ viewer }) => viewer),
+  me: look({}, async ({ viewer, operate }) => ({
+    ...viewer,
+    hasOutbox: await operate.outbox.isConfigured(),
+  })),
   snapshot: look({}, async ({ live }) => live.now()),
   keys: look({}, ({ operate }) => operate.keys()),
   ended: look(past, (act, { range, queue }: PastInput) => act.past.ended(range, queue)),
@@ -297,6 +300,19 @@ export const actions = {
   limiters: look({}, ({ operate }) => operate.limiters()),
   circuits: look({}, ({ operate }) => operate.circuits()),
   doctor: look({}, ({ operate }) => operate.doctor()),
+  outbox: look({ ...paged, bad: optional(flag) }, async ({ operate }, input: Paged & { bad?: boolean }) => {
+    const { outbox } = operate
+    if (!(await outbox.isConfigured())) return null
+    const { limit, cursor } = page(input)
+    const rows = await outbox.list({ limit, ...defined({ bad: input.bad, after: cursor }) })
+    const next = rows.length < limit ? undefined : rows.at(-1)?.place
+    return { ...(await outbox.backlog()), rows, ...defined({ cursor: next }) }
+  }),
+  'outbox.retry': change(
+    'operate',
+    { ids: optional(texts(MOST_IDS)) },
+    ({ operate }, input: { ids?: string[] }) => operate.outbox.retry(input.ids),
+  ),
   audit: look(
     filtered,
     async ({ operate, viewer }, input: Paged & { filter?: Omit<AuditOptions, 'limit' | 'cursor'> }) => {

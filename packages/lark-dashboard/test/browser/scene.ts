@@ -4,6 +4,7 @@
  */
 import { batch, createJobs, cron, Job, type Jobs, type JobsConfig, workflow } from '@s18i/lark-jobs'
 import { z } from 'zod'
+import { Application, mail } from '../../../lark-jobs/test/outbox/application.ts'
 
 export const HOSTILE =
   '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u001b[31m\u202e"\'&amp;'
@@ -118,6 +119,7 @@ export interface SceneIds {
 }
 
 export async function makeScene(place: JobsConfig): Promise<Scene> {
+  const application = new Application()
   const jobs = createJobs({
     ...place,
     jobs: classes,
@@ -130,6 +132,7 @@ export async function makeScene(place: JobsConfig): Promise<Scene> {
       unserved: { target: '1s' },
       idle: {},
     },
+    outbox: application.outbox,
     limiters: { 'mail-api': { concurrency: 2, rate: { limit: 100, per: '1m' } } },
   })
   // A paused queue is never empty.
@@ -176,6 +179,8 @@ export async function makeScene(place: JobsConfig): Promise<Scene> {
   )
   await runAll()
   const worker = await jobs.work({ queues: ['imports'], concurrency: 4, report: silent })
+  const body = JSON.stringify({ key: 'mail', payload: '{}', [HOSTILE]: 1 })
+  application.write({ ...mail(1), id: 'odd', body }, { ...mail(2), id: 'newer', form: 9 })
   return {
     jobs,
     ids: {

@@ -72,6 +72,7 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
       ['/schedules', 'every day at 03:00'],
       ['/schedules/nightly', 'Next ticks'],
       ['/limiters', '2 at a time, 100 in 1 min'],
+      ['/outbox', /2 rows cannot become jobs[\s\S]*the field <img[\s\S]*newer[\s\S]*its form is 9/],
       ['/workers', /1 worker on 1 host, 1 of 4 slots in use/],
       ['/audit', /pause[\s\S]*queue reports|Nobody has changed/],
       ['/dispatch?key=send-email', 'Different from its class'],
@@ -93,6 +94,15 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
     expect(findings.join('\n')).toBe('')
     expect(shown.complaints).toEqual([])
   }, 180_000)
+
+  test('who may operate lets the relay take a row of the outbox again', async () => {
+    await using page = await opened('/outbox?only=bad', 'operate')
+    await page.getByRole('button', { name: 'Retry newer' }).click()
+    await page.getByText('The relay takes 1 row again').waitFor()
+    await using reader = await opened('/outbox', 'read')
+    await expect.poll(() => text(reader)).toContain('its form is 9')
+    expect(await reader.getByRole('button', { name: 'Retry' }).count()).toBe(0)
+  })
 
   describe('a hostile job', () => {
     test('is text wherever it is shown, and runs nothing', async () => {

@@ -37,6 +37,11 @@ export class OutboxOperations {
     this.#operating = operating
   }
 
+  /** Whether the configuration names a database for it. That is not asked. */
+  async isConfigured(): Promise<boolean> {
+    return (await this.#operating.jobs.settings()).outbox !== undefined
+  }
+
   /**
    * How many rows wait for the relay, how many cannot become jobs, and how old the oldest is that waits.
    *

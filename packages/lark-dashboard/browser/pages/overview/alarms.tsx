@@ -14,7 +14,7 @@ export function Alarms({ alarms }: { alarms: FoundTroubles['alarms'] }) {
     <ul class="alarms">
       {sorted.slice(0, MOST).map(({ code, level, subject, text }) => (
         <li key={code + subject} class={level === 'error' ? 'bad' : 'quiet'}>
-          <a href={href('doctor')}>{subject}</a>: {text}
+          <a href={href(code.startsWith('outbox') ? 'outbox' : 'doctor')}>{subject}</a>: {text}
         </li>
       ))}
       {alarms.length > MOST && (
