@@ -14,5 +14,5 @@ const place = globalThis as { [slot]?: Instance }
 place[slot] ??= new Instance(new Inside(loadSettings, loadAround))
 export const Jobs: Instance = place[slot]
 export type Jobs = Instance
-/** What jobs and drafts dispatch with. @internal */
+/** The inside with which jobs and drafts dispatch. @internal */
 export const jobsInside: Inside = insideOf(Jobs)

@@ -27,7 +27,7 @@ export type FunctionPayload<P> = 0 extends 1 & P
       ? [payload?: P]
       : [payload: P]
 
-/** The methods of a job class, as `defineJob()` takes them. */
+/** The methods of a job class that `defineJob()` takes. */
 export interface JobFunctions<P> {
   /** See `Job.retryIf`. */
   retryIf?(error: unknown): boolean
@@ -39,7 +39,7 @@ export interface JobFunctions<P> {
   middleware?(): readonly Middleware[]
 }
 
-/** What `defineJob()` takes: the fields of a job class, and those of its methods that are needed. */
+/** The argument of `defineJob()`: the fields of a job class, and those of its methods that are needed. */
 export interface JobDefinition<P = never>
   extends Partial<Omit<JobFields, 'key' | 'schedule'>>,
     OptionsOf<typeof payloadOptions.entries>,
@@ -50,7 +50,7 @@ export interface JobDefinition<P = never>
   schedule?: ClassSchedule<P>
 }
 
-/** An object of a defined job: what its handler gets as the second parameter. */
+/** An object of a defined job: the second parameter of its handler. */
 export abstract class FunctionJob<P, R> extends Job {
   abstract override handle(...payload: FunctionPayload<P>): R | Promise<R>
 }
@@ -66,7 +66,7 @@ export interface DefinedJob<P = void, R = unknown> {
   /**
    * Sets the function that does the work, in a file that workers load. A later function replaces it.
    *
-   * @param does takes the payload, and the job: `job.info()`, `job.signal`, `job.fail()`
+   * @param does gets the payload and the job: `job.info()`, `job.signal`, `job.fail()`
    * @returns the job, so that a file may export it
    */
   handle(does: (payload: P, job: FunctionJob<P, R>) => R | Promise<R>): this
@@ -129,7 +129,7 @@ export function defineJob<P, R>(definition: JobDefinition<P>): DefinedJob<P, R> 
       Object.assign(this, fields)
     }
 
-    // It says that it takes no payload, because only the type knows.
+    // It declares no payload, because only the type knows whether there is one.
     override handle(...[payload]: [payload?: unknown]): unknown {
       const does = Defined[handler]
       if (does !== null) return does(payload, this)

@@ -28,8 +28,8 @@ export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'f
 }
 
 /**
- * Who may dispatch jobs, or chooses the key of one, need not be allowed to run each command of the
- * application.
+ * The right to dispatch jobs, or to choose the key of one, does not include the right to run every command of
+ * the application.
  *
  * @throws UNKNOWN_JOB
  */
@@ -74,8 +74,8 @@ export class KnownJobs {
   }
 
   /**
-   * All classes of the application: those that code has named, or else those in its folders; and the defined
-   * jobs.
+   * All classes of the application: those that code has named, or if there are none, those in its folders;
+   * and the defined jobs.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
    */
@@ -100,8 +100,8 @@ export class KnownJobs {
 }
 
 /**
- * What people dispatch by hand: jobs of the application, of the classes that code has named or that are in
- * its folders.
+ * The part of the application for dispatches by hand: jobs whose classes code has named, or that are in its
+ * folders.
  */
 export function byHandOf(
   known: KnownJobs,

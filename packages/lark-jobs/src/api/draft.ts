@@ -1,6 +1,6 @@
 /**
- * A draft: a job of a class with its payload and with what this one job says differently, not dispatched yet.
- * A draft never changes: each of its methods returns another draft. So a draft may be kept, shared and
+ * A draft: a job of a class with its payload and with the settings of this one job, not dispatched yet. A
+ * draft never changes: each of its methods returns another draft. So a draft may be kept, shared and
  * dispatched several times, even at the same time. The settings and the payload are checked when the draft is
  * dispatched.
  */
@@ -20,7 +20,7 @@ import { shown } from '../words/secret.ts'
 import { saysOf } from './dispatch-by-key.ts'
 import type { JobHandle } from './job-handle.ts'
 
-/** Where a draft keeps what it says, for other copies of this package. @internal */
+/** The key under which a draft keeps its data, for other copies of this package. @internal */
 const drafted = Symbol.for(`${symbolPrefix}.drafted`)
 
 /** The inside of an instance of `Jobs`, as a draft knows it. @internal */
@@ -161,12 +161,12 @@ export function isDraft(value: unknown): value is Draft {
   return typeof value === 'object' && value !== null && drafted in value
 }
 
-/** What a draft of any copy says. @internal */
+/** The data of a draft of any copy. @internal */
 export function insideOfDraft(draft: Draft): Drafted {
   return draft[drafted]
 }
 
-/** What a draft says. @param where it was given @throws JOB_INVALID for another value */
+/** The data of a draft. @param where it was given @throws JOB_INVALID for another value */
 export function readDraft(value: unknown, where = 'Jobs.dispatch()'): Drafted {
   if (isDraft(value)) return insideOfDraft(value)
   const message = `${where} was given ${shown(value)}${where === 'Jobs.dispatch()' ? ' in the list' : ''}; it must be a draft`

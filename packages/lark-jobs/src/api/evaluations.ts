@@ -10,8 +10,8 @@
  *               mark is from another load
  *
  * If a function of an ES module is called later, nothing is known about its load. Line numbers do not help:
- * they are the same in a loop, and differ after an edit. Nor do the script ids of the inspector, because V8
- * gives the same id to the same text. (Tried on 2026-11-26, Node 20 to 26.)
+ * they are the same in a loop, and differ after an edit. The script ids of the inspector do not help either,
+ * because V8 gives the same id to the same text. (Tried on 2026-11-26, Node 20 to 26.)
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire } from 'node:module'
@@ -29,7 +29,7 @@ const marks = new AsyncLocalStorage<Evaluations>()
 /**
  * Whether chains are marked. Before Node 24, an `AsyncLocalStorage` that is in use makes Node call a hook for
  * every promise of the process, and a chain that began before the first use is not followed: a mark in it
- * applies to all chains, and no load is told from another. So on these versions it is used only in
+ * applies to all chains, and loads cannot be distinguished. So on these versions it is used only in
  * development. Development servers set the variable before they load the application.
  *
  * (Measured on 2026-11-26, Node 20.20, 2 cores, shared: a job that does nothing took 4.4 µs of CPU without

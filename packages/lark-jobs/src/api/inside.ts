@@ -1,6 +1,6 @@
 /**
- * The inside of an instance of `Jobs`: what handles, drafts, flows, operations and workers ask of it, and
- * users do not. It opens the store once, sends what is dispatched, and starts the workers.
+ * The inside of an instance of `Jobs`: the functions that handles, drafts, flows, operations and workers
+ * need, and users do not. It opens the store once, sends dispatches, and starts the workers.
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
@@ -54,7 +54,7 @@ const NOTED = 100
 /** What an instance has when its store is open. @internal */
 export interface Opened extends OpenStore {
   dispatcher: Dispatcher
-  /** Since a result was first awaited. */
+  /** Made when a result is first awaited. */
   watcher?: Watcher
 }
 
@@ -72,16 +72,16 @@ export class Inside implements Operated {
   /** Aborted by `close`. */
   #closing = new AbortController()
   readonly #underway = new Underway()
-  /** Since a dispatch was first part of a transaction. */
+  /** Made when a dispatch is first part of a transaction. */
   #transactions: Transactions | undefined
-  /** The transaction that dispatches join which name none. */
+  /** Finds the transaction that dispatches join if they name none. */
   #joined: CurrentTransaction | undefined
   readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
 
   /**
    * @param load finds the settings, if none are given in code
-   * @param around finds the part of them for which no store need be configured
+   * @param around finds the settings that are needed even if no store is configured
    */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
     this.#load = load
@@ -127,7 +127,7 @@ export class Inside implements Operated {
     return undefined
   }
 
-  /** What the steps of a job have recorded that `dispatchNow` runs; undefined if no such job runs. */
+  /** The records of the steps of a job that `dispatchNow` runs; undefined if no such job runs. */
   recordedNow(id: string): RecordedNow | undefined {
     return this.#runs.recorded(id)
   }
@@ -149,7 +149,7 @@ export class Inside implements Operated {
       if (tx !== undefined || this.#transactions?.isOpen) return this.#addOf(job, made, tx)
       if (this.#opened === undefined || made.records.length !== 1)
         return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
-      // The short way of most dispatches.
+      // The short path of most dispatches.
       const { settings, dispatcher } = this.#opened
       checkPlace(made, settings)
       return dispatcher.one(job, made.queue, made.records[0]!)
@@ -206,12 +206,12 @@ export class Inside implements Operated {
     return handle!
   }
 
-  /** As `Jobs.transaction`. */
+  /** Like `Jobs.transaction`. */
   transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
     return this.#transacted.run(work)
   }
 
-  /** As `Jobs.joinTransactions`. @throws JOB_INVALID */
+  /** Like `Jobs.joinTransactions`. @throws JOB_INVALID */
   join(current: unknown): void {
     if (typeof current !== 'function')
       throw new JobsError(
@@ -267,7 +267,7 @@ export class Inside implements Operated {
     return this.#closing.signal
   }
 
-  /** The open store, with what waits there for the ends of jobs. */
+  /** The open store, with all that wait there for the ends of jobs. */
   async watcher(): Promise<WatchedStore> {
     const opened = await this.open()
     const { Watcher } = await import('../operate/events/watcher.ts')
@@ -276,7 +276,7 @@ export class Inside implements Operated {
     return { store: opened.store, queues: opened.settings.partitions, watcher: opened.watcher }
   }
 
-  /** As `Jobs.close`. */
+  /** Like `Jobs.close`. */
   async close(): Promise<void> {
     if (this.#workers.size > 0 && isInCommand()) return this.flush()
     await Promise.allSettled([...this.#starting])
@@ -377,7 +377,10 @@ export class Inside implements Operated {
     return this.#transactions
   }
 
-  /** The transaction that a dispatch is in. @throws JOB_INVALID, and what finds the one that it joins */
+  /**
+   * The transaction of a dispatch. @throws JOB_INVALID, and the errors of the function that finds the one to
+   * join
+   */
   #txOf(options: unknown): TransactionHandle | undefined {
     return options === undefined ? (this.#joined?.() ?? undefined) : this.txOf(options)
   }
@@ -439,7 +442,7 @@ export class Inside implements Operated {
     const caller = isNoted ? callerOf(below) : undefined
     const end = this.#underway.begin()
     try {
-      // Once open, nothing is awaited before the dispatcher has it.
+      // Once the store is open, nothing is awaited before the dispatcher has the job.
       const { settings, dispatcher } = this.#opened ?? (await this.open())
       for (const each of made) checkPlace(each, settings)
       return await send(dispatcher)

@@ -17,7 +17,7 @@ import type { Duration } from '../words/duration.ts'
 
 /** How `handle.cancel()` cancels. */
 export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
-/** What `send` takes behind the signal: a value, unless the signal has none. */
+/** The arguments of `send` after the signal: a value, unless the signal has none. */
 export type SendArguments<T> = undefined extends T
   ? [value?: T, options?: SendOptions]
   : [value: T, options?: SendOptions]
@@ -65,7 +65,7 @@ export class JobHandle<J extends JobLike = JobLike> {
 
   /**
    * The state of the job, its times, its counters, its errors, and the value that `handle` returned.
-   * Undefined if the record of the job is not kept any more.
+   * Undefined if the record of the job is no longer kept.
    */
   async status(): Promise<JobStatus<J> | undefined> {
     const opened = await this.#opened()
@@ -89,7 +89,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @example const { rows } = await handle.result({ timeout: '5m' })
    */
   async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
-    // Before anything is awaited: `close()` may be called next.
+    // Read before anything is awaited, because `close()` may be called next.
     const closed = this.#jobs.closing
     const { notQueued, resultAt } = await import('../operate/events/results.ts')
     if (this.rejection?.reason === 'full') throw notQueued(this.#place)
@@ -97,8 +97,8 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * What the job has reported last by `this.progress()`: `{ done, total, note }`, or the value that it gave.
-   * Undefined if it has reported nothing, or is not there any more. While it is called again and again, it is
+   * The last report of the job by `this.progress()`: `{ done, total, note }`, or the value that it passed.
+   * Undefined if it has reported nothing, or no longer exists. If it is called again and again, the answer is
    * at most about a quarter of a second old.
    */
   async progress(): Promise<unknown> {
@@ -163,11 +163,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Moves a job that has not begun, or waits for a retry, to another queue, with all that it has. This handle
-   * goes on finding it; its `queue` stays the one of the dispatch.
+   * Moves a job that has not begun, or waits for a retry, to another queue, with all its data. This handle
+   * still finds it; its `queue` stays the one of the dispatch.
    *
    * @returns `false` if the job runs or has ended, or is not there any more; or if the queue has a job with
-   *   its id, or one that is unique with it
+   *   the same id or the same unique lock
    * @throws JOB_INVALID, UNKNOWN_QUEUE
    */
   async move(queue: string): Promise<boolean> {
@@ -201,7 +201,7 @@ export class JobHandle<J extends JobLike = JobLike> {
     return this.#change(tag, tags)
   }
 
-  /** Takes tags from the job. @returns `false` if it is not there any more @throws the errors of `tag` */
+  /** Removes tags from the job. @returns `false` if it no longer exists @throws the errors of `tag` */
   async untag(...tags: string[]): Promise<boolean> {
     const { untag } = await jobChanges()
     return this.#change(untag, tags)
@@ -240,7 +240,7 @@ export class JobHandle<J extends JobLike = JobLike> {
     return this.#change(remove, undefined, options)
   }
 
-  /** @param given what the change is told beside the job, such as a priority */
+  /** @param given the argument of the change besides the job, such as a priority */
   async #change<Options extends ChangeOptions, Answer, Value>(
     change: JobChange<Options, Answer, Value>,
     given?: unknown,

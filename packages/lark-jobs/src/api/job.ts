@@ -79,8 +79,7 @@ export abstract class Job {
   /** The version of the form of the payload, from 1 to 100. Default 1. */
   declare static readonly version?: number
   /**
-   * By version: converts its payloads, of jobs that were dispatched before a deploy, to those of the next
-   * version.
+   * By version: converts its payloads, from jobs that were dispatched before a deploy, to the next version.
    */
   declare static readonly upcasters?: Upcasters
   /** The parts of the payload that people must not see: `['card.*', 'users.*.token']`. */
@@ -120,13 +119,14 @@ export abstract class Job {
   /**
    * The crashes after which a job fails: how often a worker may die while it runs the job. 1: the job is
    * never run again after a crash, whatever caused it. Otherwise the job runs alone in its process when one
-   * more crash would fail it, so that it does not fail because of a job beside it. From 1 to 100. Default: 3
-   * if the process ended by itself, 10 if somebody may have killed it.
+   * more crash would make it fail, so that it does not fail because of a job beside it. From 1 to 100.
+   * Default: 3 if the process ended by itself, 10 if somebody may have killed it.
    */
   declare maxCrashes?: number | undefined
   /**
    * Runs `handle` in a process of its own: `isolated({ memory: '512mb' })`. The process is killed if it
-   * ignores its timeout or a cancel, or has too much memory. Default: `handle` runs in that of the worker.
+   * ignores its timeout or a cancel, or uses too much memory. Default: `handle` runs in the process of the
+   * worker.
    */
   declare isolate?: IsolatedOptions | undefined
   /**
@@ -145,8 +145,8 @@ export abstract class Job {
    */
   declare keep?: KeepOptions | undefined
   /**
-   * How long the record of an ended job is kept at least, with its result, however many others end meanwhile:
-   * `'10m'`. Default: no longer than its queue says.
+   * The minimum time for which the record of an ended job is kept, with its result, however many others end
+   * meanwhile: `'10m'`. Default: as its queue says.
    */
   declare keepResult?: Duration | undefined
 
@@ -209,7 +209,7 @@ export abstract class Job {
    * job's log, and the job is `failed` all the same. It is called at least once: if the worker dies
    * meanwhile, the last attempt is made again.
    *
-   * @param error what the last attempt threw, or why it was aborted
+   * @param error the error of the last attempt, or why it was aborted
    * @param payload a copy of the payload
    * @example override async failed(error: unknown, payload: { to: string }) { await tellSupport(payload.to, error) }
    */

@@ -1,11 +1,11 @@
 /**
- * How a flow advances: from its definition, its state and the news of its nodes to its next state, and what
- * is to be done. It is a pure function, so each rule of flows is here once, for all stores. Who calls it, and
- * does what it says, is `flow-book.ts`.
+ * How a flow advances: from its definition, its state and the news of its nodes to its next state, and to the
+ * work that follows. It is a pure function, so each rule of flows is here once, for all stores.
+ * `flow-book.ts` calls it, and does the work.
  *
- * A step never does what cannot be repeated: the state is written first, with the jobs of the home partition
- * in the same atomic step. What is to be done elsewhere is done after that, and again if a look (`checks`)
- * finds that it was not.
+ * A step only does work that can be repeated. The state is written first, with the jobs of the home partition
+ * in the same atomic step. Work elsewhere is done after that, and again if a look (`checks`) finds that it
+ * was not done.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -24,13 +24,13 @@ import type { EndedState } from '../model/record.ts'
 import type { Crowd, KeptEnd } from '../store/contract/store.ts'
 
 /**
- * Milliseconds until the first look at what became of started nodes, and of members. Each look without news
- * doubles it, if it did not fail.
+ * Milliseconds until the first look at the fates of started nodes, and of members. Each look without news
+ * doubles this time, unless it failed.
  */
 const FIRST_LOOK = { nodes: 1_000, members: 5_000 }
 /** Milliseconds: the longest time between two looks. */
 const LAST_LOOK = 300_000
-/** Milliseconds until another worker does what is to be done now, if the worker that does it dies. */
+/** Milliseconds until another worker does the pending work, if the worker that does it dies. */
 const AGAIN = 2_000
 /** The most nodes that one step starts. */
 export const MAX_STARTS = 500
@@ -44,31 +44,31 @@ export interface FlowView {
   at: number
 }
 
-/** What becomes of a flow, and what is to be done when that is written. */
+/** The next state of a flow, and the work to do after it is written. */
 export interface Step {
   state: FlowState
   /** The nodes that start now, by number. */
   starts: number[]
-  /** What has started is to be asked to end. */
+  /** Started jobs must be asked to end. */
   asks: boolean
-  /** Members that failed are to be started again. */
+  /** Failed members must be started again. */
   retries: boolean
-  /** A look is due at what became of those that it waits for. */
+  /** The fates of the jobs that it waits for must be looked up. */
   checks: boolean
-  /** The parent is to be told of the end. */
+  /** The parent must be told of the end. */
   tells: boolean
-  /** Ends that came of purged nodes, by index: nothing is to be kept of them but that they have ended. */
+  /** Ends of purged nodes that have come, by index: nothing is kept of them except that they have ended. */
   purges: number[]
-  /** All is over, and has been kept for long enough: the flow is to be forgotten. */
+  /** Everything is over, and was kept for long enough: the flow must be forgotten. */
   forgets: boolean
-  /** The batch has so many members, because nobody adds others any more. */
+  /** The final number of members of the batch, because nobody adds others any more. */
   size?: number
   /** When it is due next: milliseconds since 1970. Undefined: not until there is news. */
   next: number | undefined
 }
 
 /**
- * The members of a batch when it starts: either its dispatcher adds them, and must say so again within so
+ * The members of a batch when it starts: either its dispatcher adds them, and must say so again within that
  * many milliseconds, or all are known.
  */
 export type FirstMembers = { fillsFor: number } | { size: number; fills: Fill[]; keys: string[] }
@@ -129,13 +129,13 @@ class Advancing {
       const before = this.#nodes[node]
       if (this.#definition.nodes[node]?.purged) this.#purges.push(index)
       if (before === undefined || generation !== this.#generation(node)) continue
-      // After a rollback of the home, the end of a node may come that has not started as far as the home
-      // knows.
+      // After a rollback of the home, the end of a node may come that, as far as the home knows, has not
+      // started.
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
       if (before === '-' || (hasEnded && (before === 'c' || state !== 'completed'))) continue
       this.#hasNews = true
       this.#finish(node, state, reason)
-      // How a callback ends does not change how the flow has ended.
+      // The end of a callback does not change how the flow has ended.
       if (hasEnded && this.#definition.nodes[node]!.on === undefined) this.#mend(node)
     }
   }
@@ -147,7 +147,7 @@ class Advancing {
     if (state.phase === 'filling' && state.fillsUntil! <= this.#at) {
       state.phase = 'open'
       state.fillsUntil = undefined
-      // What is reserved may still be on its way.
+      // Members with reserved indices may still be on their way.
       state.filledAt = this.#at
       this.#size = this.#crowd.reserved
       // Unless it was cancelled before.
@@ -165,7 +165,7 @@ class Advancing {
       state.ending = { state: 'failed', reason: 'failed' }
   }
 
-  /** Lets nodes go on that wait for nothing more. @returns those that start */
+  /** Lets nodes go on whose waits are over. @returns the nodes that start */
   move(): number[] {
     const { phase, ending } = this.#state
     const starts: number[] = []
@@ -182,7 +182,7 @@ class Advancing {
         const state = ruleOf(cause) === 'fail' ? 'failed' : 'cancelled'
         this.#finish(node, state, 'skipped', this.#causeOf(cause))
       } else if (purged) {
-        // Because of another that was purged it ends as it says.
+        // A node after a purged one ends as its own rule says.
         const waits = after.some((each) => nodes[each]!.purged && !this.#isOver(each))
         if (!waits) this.#finish(node, 'cancelled', 'removed')
       } else if (starts.length === MAX_STARTS) continue
@@ -274,7 +274,10 @@ class Advancing {
     this.#note('causes', node, cause)
   }
 
-  /** A node that had ended otherwise has completed: those that were skipped because of it wait again. */
+  /**
+   * A node that had ended without completing has completed now: those that were skipped because of it wait
+   * again.
+   */
   #mend(node: number): void {
     const state = this.#state
     const skipped = Object.entries(state.causes ?? {}).filter(([, cause]) => cause === node)
@@ -323,7 +326,7 @@ class Advancing {
   }
 
   /**
-   * Too many members had failed, and enough of them have completed since, because somebody retried them by
+   * Too many members had failed, but enough of them have completed since, because somebody retried them by
    * hand.
    */
   get #isMended(): boolean {
@@ -351,7 +354,8 @@ class Advancing {
       const { state, reason, because } = ending
       return { state, reason, ...defined({ because }), ...node }
     }
-    // A node whose rule is to fail with those before it says so, whatever happened to them.
+    // A node that must fail if an earlier one fails counts as the failed node, whatever happened to the
+    // earlier ones.
     const failing = nodes.findIndex((_, each) => this.#nodes[each] === 'f' && !isHandled[each])
     if (bad < 0 && failing < 0)
       return allowed !== undefined && this.#crowd.failed > allowed
@@ -364,10 +368,7 @@ class Advancing {
   }
 }
 
-/**
- * Of each node whether others take care of its failure: there are some that wait for it, and all of them run
- * anyway.
- */
+/** For each node, whether others handle its failure: some nodes wait for it, and all of them run anyway. */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   const handled: (boolean | undefined)[] = nodes.map(() => undefined)
   for (const node of nodes)
@@ -378,7 +379,7 @@ function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   return handled.map((each) => each === true)
 }
 
-/** What becomes of a node if one that it waits for has ended without completing. */
+/** What happens to a node if a node that it waits for has ended without completing. */
 export function failureRule({ ifFailed, rules }: NodeDefinition, each: number): FailureRule {
   return rules?.[each] ?? ifFailed ?? 'skip'
 }
@@ -395,7 +396,7 @@ function reopen(state: FlowState, { nodes, within }: FlowDefinition, letters: No
     if (letters[node] !== '-' && letters[node] !== 'b') nextGeneration(state, node)
     letters[node] = 'b'
     for (const notes of [state.since, state.reasons]) delete notes?.[node]
-    // All of it starts again, what has completed too: so it will be another flow.
+    // Everything in it starts again, including nodes that have completed, so it will be another flow.
     const flow = state.flows?.[node]
     if (flow === undefined) continue
     state.former = [...(state.former ?? []), [node, flow]]
@@ -408,26 +409,27 @@ function nextGeneration(state: FlowState, node: number): void {
   state.generations = { ...state.generations, [node]: Math.min(generation, MAX_GENERATIONS) }
 }
 
-/** Whether a flow has ended, or ends, because its own deadline has passed, and not that of a flow in it. */
+/** Whether a flow has ended, or is ending, because of its own deadline, and not that of a flow inside it. */
 export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 'state' | 'at'>): boolean {
   const isOver = deadline !== undefined && (end?.at ?? at) >= deadline
   return isOver && (end ?? ending)?.reason === 'deadline'
 }
 
-/** What can start again of what did not complete. Default: whatever failed. */
+/** Which of the parts that did not complete can start again. Default: all that failed. */
 export interface Startable {
-  /** Whether some of the members that failed can. */
+  /** Whether some of the failed members can. */
   members: boolean
-  /** Flows that are nodes, and of which nothing can. */
+  /** Nodes that are flows of which nothing can start again. */
   spent: ReadonlySet<number>
 }
 
 /**
- * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those
- * that were skipped because of them, and members that failed. Results are kept. Undefined if the flow has
- * completed, or if nothing is left that could start again.
+ * The state of a flow in which everything starts again that did not complete: nodes that failed or were
+ * cancelled, nodes that were skipped because of them, and members that failed. Results are kept. Undefined if
+ * the flow has completed, or if nothing is left that could start again.
  *
- * @param within milliseconds in which it must end from now on. Default: an ended flow as long as at first
+ * @param within milliseconds in which it must end from now on. Default: for an ended flow, the same time as
+ *   at first
  */
 export function startAgain(
   { definition, state: before, crowd, at }: FlowView,
@@ -454,7 +456,7 @@ export function startAgain(
     letters[node] = 'b'
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]
   }
-  // All may have completed although the flow was cancelled, or came too late: then it only ends again.
+  // All parts may have completed although the flow was cancelled or came too late: then it only ends again.
   if (!isAny && (isAnyGone || crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed'))
     return undefined
   reopen(state, definition, letters, at)
@@ -464,12 +466,12 @@ export function startAgain(
   return state
 }
 
-/** Whether a flow was cancelled, or has failed, and waits for the jobs of it that still run. */
+/** Whether a flow was cancelled or has failed, and waits for its jobs that still run. */
 export function isEnding({ state: { phase, ending } }: Pick<FlowView, 'state'>): boolean {
   return phase !== 'ended' && ending !== undefined
 }
 
-/** The state of a flow that somebody cancels. Undefined if it has ended, or is already ending. */
+/** The state of a flow when somebody cancels it. Undefined if it has ended, or is already ending. */
 export function endNow({ state }: FlowView, reason: EndReason, because?: string): FlowState | undefined {
   if (state.phase === 'ended' || isEnding({ state })) return undefined
   const ending = { state: 'cancelled' as const, reason, ...defined({ because }) }
@@ -477,8 +479,8 @@ export function endNow({ state }: FlowView, reason: EndReason, because?: string)
 }
 
 /**
- * A state that may be changed. (`structuredClone` takes 20 µs with 50 started nodes, this 0.3: Node 20,
- * 2026-11-26.)
+ * A copy of a state that may be changed. (`structuredClone` takes 20 µs with 50 started nodes, this 0.3: Node
+ * 20, 2026-11-26.)
  */
 function copyOf(state: FlowState): FlowState {
   const { generations, since, reasons, causes, flows } = state

@@ -20,15 +20,15 @@ export interface ChildEnd {
   at: number
   /** Why, if it did not complete. */
   reason?: EndReason
-  /** The message of its last error; of a job that was not queued, what was in the way. */
+  /** The message of its last error; for a job that was not queued, the reason. */
   error?: string
-  /** What it returned, as it is kept; absent: `true` or nothing. */
+  /** Its result, as it is stored; absent: `true` or nothing. */
   result?: unknown
-  /** Why what it returned was not kept. */
+  /** Why its result was not stored. */
   dropped?: string
 }
 
-/** The name of the signal that tells of the end of a child. @param flow of the child */
+/** The name of the signal about the end of a child. @param flow of the child */
 export function childSignal(flow: string): string {
   return `${CHILD_SIGNAL}${flow}`
 }
@@ -38,10 +38,10 @@ export function childId({ flow, home }: FlowPlace): string {
   return memberId({ flow, home, index: indexOf(0, 0) })
 }
 
-/** The bytes of a result that are kept however much other children have returned. */
+/** A result of up to this many bytes is kept, however much other children have returned. */
 const SMALL_RESULT = 1_024
 
-/** The signal that tells of the end of a child. @param flow of the child @param at when it ended */
+/** The signal about the end of a child. @param flow of the child @param at when it ended */
 export function endSignal(flow: string, at: number, end: Omit<KeptEnd, 'index'>): NewSignal {
   const signal = { name: childSignal(flow), text: writeChildEnd(end), key: String(at) }
   if (end.result === undefined || Buffer.byteLength(end.result) <= SMALL_RESULT) return signal
@@ -57,12 +57,12 @@ export function writeChildEnd({ state, at, reason, error, result }: Omit<KeptEnd
   return result === undefined || dropped !== undefined ? end : `${end.slice(0, -1)},"result":${result}}`
 }
 
-/** Of the text of a signal. */
+/** Reads the text of a signal. */
 export function readChildEnd(text: string): ChildEnd {
   return JSON.parse(text)
 }
 
-/** Whether a signal tells that a child has not completed. */
+/** Whether a signal says that a child has not completed. */
 export function tellsFailure({ name, text }: KeptSignal): boolean {
   return isChildSignal(name) && readChildEnd(text).state !== 'completed'
 }

@@ -3,8 +3,8 @@
  *
  * A change reads the flow, computes, and writes under the number that it has read
  * (`store/contract/flows.ts`). If somebody else has written meanwhile, it starts over. So any number of
- * processes may do the same at the same time, and no change is lost. What a step says is done after its
- * write. Each of it may be repeated, and is, if nobody has done it by the next look.
+ * processes may do the same at the same time, and no change is lost. The work of a step is done after its
+ * write. All of it may be repeated, and is repeated if the next look finds that it was not done.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -50,9 +50,9 @@ import { JobSender } from './job-sender.ts'
 import { rejected } from './member-end.ts'
 import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
 
-/** Milliseconds until the first look at what became of the members of a batch that was filled. */
+/** Milliseconds until the first look at the fates of the members of a batch that was filled. */
 const LOOK_AFTER_FILL = 5_000
-/** Milliseconds until the next look after one that failed, at least. */
+/** The fewest milliseconds until the next look after a failed one. */
 const LOOK_AFTER_FAILURE = 5_000
 
 export interface FlowBookOptions {
@@ -85,10 +85,10 @@ export class FlowBook implements FlowControl {
    * Starts a flow.
    *
    * @param members absent: it has none
-   * @param by tells this dispatch from others with the same id. With it, a call that got no answer may be
-   *   repeated
-   * @returns whether this call, or another of the same dispatch, has started it. If there is another, nothing
-   *   changes
+   * @param by distinguishes this dispatch from others with the same id. With it, a call that got no answer
+   *   may be repeated
+   * @returns whether this call, or another of the same dispatch, has started it. If there is another flow
+   *   with this id, nothing changes
    * @throws FLOW_TOO_LARGE
    */
   async start(
@@ -136,8 +136,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Tells the job that awaits a flow once more how it has ended, if it has: a server may have lost what the
-   * job was told.
+   * Tells the job that awaits a flow once more how the flow ended, if it has: a server may have lost the
+   * earlier message.
    *
    * @returns the flow; undefined if there is none
    */
@@ -147,15 +147,15 @@ export class FlowBook implements FlowControl {
     return found
   }
 
-  /** Notes how nodes and members have ended. @returns when the next of their home is due */
+  /** Notes how nodes and members have ended. @returns when the next flow or schedule of their home is due */
   apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
     return this.#records.apply(home, ends)
   }
 
   /**
-   * Does what is next of a flow that was handed out.
+   * Takes the next step of a flow that was handed out.
    *
-   * @returns when the next of its home is due
+   * @returns when the next flow or schedule of its home is due
    * @throws STORE_DAMAGED
    */
   async advance(home: string, stored: StoredFlow, at: number): Promise<DueIn> {
@@ -164,7 +164,7 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Changes a flow, and does what follows from it.
+   * Changes a flow, and does the work that follows.
    *
    * @param change undefined: nothing is to be changed
    * @returns whether it was changed; undefined if there is no such flow
@@ -194,7 +194,7 @@ export class FlowBook implements FlowControl {
     }
   }
 
-  /** Cancels a flow. @returns whether it goes on; undefined if there is none */
+  /** Cancels a flow. @returns whether it was going on; undefined if there is none */
   cancel(place: FlowPlace, reason: EndReason = 'user', because?: string): Promise<boolean | undefined> {
     return this.change(place, (found) => {
       const state = endNow(found, reason, because)
@@ -203,11 +203,11 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Starts again what did not complete.
+   * Starts everything again that did not complete.
    *
    * @param within milliseconds in which the flow must end from now on
    * @returns whether there was something; undefined if there is no such flow
-   * @throws FLOW_LATE; FLOW_ENDING, because what still ends would be taken for what starts now
+   * @throws FLOW_LATE; FLOW_ENDING, because jobs that still end would be mistaken for those that start now
    */
   async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
     const before = await this.get(place)
@@ -230,12 +230,12 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Numbers for members that are about to be queued, one run after another.
+   * Reserves indices for members that are about to be queued, one run after another.
    *
-   * @param filling of the dispatcher of the batch: for how many milliseconds it need not say more, and the
-   *   number of this lot, from 1: a call that is repeated gives the same numbers. Absent: somebody else adds
-   *   members
-   * @returns the first number
+   * @param filling from the dispatcher of the batch: for how many milliseconds it need not report again, and
+   *   the number of this lot, from 1. A call that is repeated gives the same indices. Absent: somebody else
+   *   adds members
+   * @returns the first index
    * @throws FLOW_ENDED, FLOW_TOO_LARGE
    */
   async reserve(
@@ -245,7 +245,7 @@ export class FlowBook implements FlowControl {
   ): Promise<number> {
     let first: number | undefined
     await this.change(place, ({ definition, state, crowd, at }) => {
-      // Somebody else may have written since the attempt before.
+      // Somebody else may have written since the previous attempt.
       first = undefined
       const isOpen = state.phase === 'filling' || (state.phase === 'open' && filling === undefined)
       if (!isOpen || state.ending !== undefined) return undefined
@@ -264,7 +264,7 @@ export class FlowBook implements FlowControl {
       return {
         state: { ...state, fills, keys: keysWith(state, runs), filledAt: at, ...lot },
         crowd: { reserved, ...(isSealed && { size: reserved }) },
-        // A server that loses it would give the same numbers to others.
+        // A server that loses this write would give the same indices to other members.
         isRelied: true,
       }
     })
@@ -272,7 +272,7 @@ export class FlowBook implements FlowControl {
     return first
   }
 
-  /** Its dispatcher says that it still fills. @param filling milliseconds for which it need not say more */
+  /** Its dispatcher still fills it. @param filling milliseconds for which it need not report that again */
   async stillFills(place: FlowPlace, filling: number): Promise<void> {
     await this.change(place, ({ state, at }) =>
       state.phase === 'filling' ? { state: { ...state, fillsUntil: at + filling } } : undefined,
@@ -287,7 +287,7 @@ export class FlowBook implements FlowControl {
       isGivenUp = (state.ending ?? state.end)?.reason === 'abandoned'
       if (state.phase !== 'filling') return undefined
       return {
-        // Nothing is to be looked for among members that have just come.
+        // There is nothing to look up among members that have just come.
         state: {
           ...rest,
           phase: 'open',
@@ -345,7 +345,7 @@ export class FlowBook implements FlowControl {
     const ends = rejected(jobs, written.jobs, at)
     const follow = () =>
       this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends).catch(async (error) => {
-        // What was away may be there again soon. The pause until the next look grows while all is quiet.
+        // A store that was away may be back soon. The pause until the next look grows while all is quiet.
         if (step.checks && isResendable(error))
           await this.change({ home, flow: id }, (now) => ({ state: lookAgain(now) })).catch(() => {})
         throw error
@@ -353,7 +353,7 @@ export class FlowBook implements FlowControl {
     return { isWritten: true, nextTick: written.nextTick, follow }
   }
 
-  /** Does what a step says, since it is written. @param ends of jobs that were not queued */
+  /** Does the work of a step, after it was written. @param ends of jobs that were not queued */
   async #follow(
     found: KeptFlow,
     step: Step,
@@ -384,8 +384,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Ends that the home has kept, and that are no news any more: a server that has lost its last writes may
-   * have lost what somebody made of them.
+   * Ends that the home has kept, and that are no longer news: a server that has lost its last writes may have
+   * lost their consequences.
    */
   async #hearAgain(found: KeptFlow): Promise<void> {
     const ends = await this.#records.ends(found, startedNodes(found.state))
@@ -414,7 +414,7 @@ export class FlowBook implements FlowControl {
     return this.#store.flows.write(home, { id, rev, remove: true })
   }
 
-  /** Nobody would remove it later: so it is tried again if somebody has written it meanwhile. */
+  /** Nobody would remove it later. So the removal is repeated if somebody has written the flow meanwhile. */
   async #forgetNode(place: FlowPlace): Promise<void> {
     for (;;) {
       const found = await this.get(place)
@@ -423,7 +423,7 @@ export class FlowBook implements FlowControl {
   }
 }
 
-/** `follow`: does what the step says. */
+/** `follow`: does the work of the step. */
 interface Written {
   isWritten: boolean
   nextTick?: DueIn
@@ -431,8 +431,8 @@ interface Written {
 }
 
 /**
- * Begins what a change by hand has led to. That it is written is certain, so no error may say that it is not:
- * if the store is away meanwhile, a worker does the rest, because the flow is due.
+ * Begins the work that follows a change by hand. The change is certainly written, so no error may say that it
+ * is not: if the store is away meanwhile, a worker does the rest, because the flow is due.
  */
 async function begun({ follow }: Written): Promise<void> {
   await follow?.().catch((error) => {
@@ -442,7 +442,7 @@ async function begun({ follow }: Written): Promise<void> {
 
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
 
-/** After a look that failed, and so says nothing: the next comes no later than it would have. */
+/** After a failed look, which gives no information, the next look comes no later than it would have. */
 function lookAgain({ state, at }: KeptFlow): FlowState {
   const pause = Math.max(LOOK_AFTER_FAILURE, state.pause / 2)
   return { ...state, pause, checkAt: at + pause }

@@ -27,10 +27,11 @@ import { lostFor } from './unknown-keys.ts'
  * 2026-11-25).
  */
 const TOGETHER = 200
-/** Milliseconds of work after which a walk over members notes how far it is. */
+/** Milliseconds of work after which a walk over members notes its progress. */
 const NOTE = 1_000
 /**
- * Milliseconds after members were added in which one that the store does not know may still be on its way.
+ * Milliseconds after members were added in which a member that the store does not know may still be on its
+ * way.
  */
 const ON_ITS_WAY = 15_000
 /**
@@ -40,7 +41,7 @@ const ON_ITS_WAY = 15_000
  */
 const LEAST_KEPT = 300_000
 
-/** What works on a store for the flows in it. */
+/** What the parts of flows need to work on a store. */
 export interface FlowParts {
   store: Store
   records: FlowRecords
@@ -116,7 +117,7 @@ export class FlowMembers {
         const ids = idsOf(found, some)
         for (const [i, fate] of (await fatesFollowed(store, partition, ids)).entries()) {
           if (fate.kind === 'unknown' || (fate.kind === 'ended' && fate.job.reason === 'removed')) continue
-          // An end may be remembered of a job that is not kept.
+          // The end of a job that is not kept may still be remembered.
           if (fate.kind === 'present' || (await getFollowed(store, partition, ids[i]!, true)) !== undefined)
             return true
         }
@@ -131,15 +132,15 @@ export class FlowMembers {
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
     const again: Change = { kind: 'retry', unlessCompleted: true }
     const work = async (partition: string, indices: number[]) => {
-      // Retried first: if this process dies in between, they are retried again. That changes nothing, not
-      // even of those that have completed meanwhile.
+      // They are retried first. If this process dies before the next step, they are retried again, which
+      // changes nothing, not even for members that have completed meanwhile.
       const verdicts = await alterFollowed(store, partition, idsOf(found, indices), again)
-      // One whose job is not kept any more cannot run again.
+      // A member whose job is no longer kept cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
       const jobs = await Promise.all(
         idsOf(found, kept).map((each) => getFollowed(store, partition, each, true)),
       )
-      // The news of the end before may be on its way to the flow, or come once more.
+      // The news of the earlier end may be on its way to the flow, or come again.
       const started = kept.flatMap((index, i) =>
         jobs[i] === undefined ? [] : ([[index, jobs[i].queuedAt]] as const),
       )
@@ -169,8 +170,8 @@ export class FlowMembers {
   }
 
   /**
-   * Looks what became of members that have not ended, as far as the flow knows. Only of those that were there
-   * when it was read: others may have been added since, and are on their way.
+   * Looks up the fates of members that have not ended as far as the flow knows. Only members that existed
+   * when the flow was read are included: others may have been added since, and are on their way.
    */
   async check(found: KeptFlow): Promise<void> {
     const { store } = this.#parts
@@ -191,14 +192,14 @@ export class FlowMembers {
     }
   }
 
-  /** Counts what became of members. */
+  /** Counts the fates of members. */
   async #apply(found: KeptFlow, ends: readonly MemberEnd[]): Promise<void> {
     const { records, store } = this.#parts
     const { verdicts } = await store.flows.apply(found.home, ends)
     const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
     if (former.length === 0) return
-    // They were asked before they were started again; or their partition has lost that, or somebody has taken
-    // it back. What they say now holds.
+    // They were asked before they were started again, or their partition has lost the restart, or somebody
+    // has undone it. Their present answer counts.
     const { ends: last } = await this.#fatesOf(found, former)
     await records.apply(
       found.home,
@@ -207,8 +208,8 @@ export class FlowMembers {
   }
 
   /**
-   * Those of some members that have not ended since: one that has, and is not kept, is as unknown as one that
-   * was lost.
+   * Those members that have not ended since. A member that has ended and is not kept is as unknown as one
+   * that was lost.
    */
   async #stillMissing({ home, id }: KeptFlow, indices: readonly number[]): Promise<number[]> {
     if (indices.length === 0) return []
@@ -251,14 +252,14 @@ export class FlowMembers {
         else if (fate.kind === 'unknown') lost.push(some[i]!)
         else if (fate.kind === 'present') present.push(ids[i]!)
       }
-      // The end came after all members were asked.
+      // The end came after all members were asked to end.
       if (ending?.isAsked && present.length > 0)
         await alterFollowed(store, partition, present, cancelFor(ending))
     }
     return { ends, lost }
   }
 
-  /** The jobs of a batch that is a node, in the order of their numbers; undefined for any other batch. */
+  /** The jobs of a batch that is a node, in the order of their indices; undefined for any other batch. */
   async #membersOf(parent: FlowParent | undefined): Promise<readonly FlowJob[] | undefined> {
     const { records } = this.#parts
     const found = parent && (await records.get(parent))
@@ -268,7 +269,7 @@ export class FlowMembers {
   }
 }
 
-/** Does something with members page by page, and notes now and then how far it is. */
+/** Calls a function with members page by page, and notes the progress now and then. */
 async function walk(
   page: (after: number) => Promise<number[]>,
   { fills = [] }: FlowState,

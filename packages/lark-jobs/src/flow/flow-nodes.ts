@@ -29,15 +29,15 @@ import { payloadOf } from './reference.ts'
 import { flowResult } from './result.ts'
 import { lostFor } from './unknown-keys.ts'
 
-/** Jobs that one call removes: a server does nothing else meanwhile. */
+/** How many jobs one call removes, because the server does nothing else meanwhile. */
 const TOGETHER = 200
 /** The jobs of nodes are kept until their flow is forgotten, but no longer than this. */
 const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
 
-/** Why a flow that is a node cannot start, with the results that it uses. */
+/** The codes of errors because of which a flow that is a node cannot start with the results that it uses. */
 const cannotStart = ['PAYLOAD_TOO_LARGE', 'FLOW_TOO_LARGE', 'RESULT_DROPPED'] as const
 
-/** What nodes start as. */
+/** The jobs and flows as which nodes start. */
 export interface MadeNodes {
   /** By partition. */
   jobs: Map<string, NewJob[]>
@@ -103,8 +103,8 @@ export class FlowNodes {
   }
 
   /**
-   * Starts the flow that a node is; or starts it again, if it has been started before. One that cannot start
-   * fails.
+   * Starts the flow of a node, or starts it again if it was started before. A flow that cannot start has
+   * failed.
    */
   async startFlow(found: KeptFlow, node: number): Promise<void> {
     const { home, id, definition, state, at } = found
@@ -139,7 +139,7 @@ export class FlowNodes {
       await control.start(place, own)
       return
     }
-    // It has all of its members at once. If this process dies, a look of the batch finds those that were not
+    // The batch has all of its members at once. If this process dies, a look finds the members that were not
     // queued.
     await control.startWith(place, own, members)
   }
@@ -169,7 +169,7 @@ export class FlowNodes {
     }
   }
 
-  /** Looks what became of started nodes. @returns the ends of those that have ended */
+  /** Looks up the fates of started nodes. @returns the ends of those that have ended */
   async check(found: KeptFlow): Promise<MemberEnd[]> {
     const { store } = this.#parts
     const { definition, state } = found
@@ -192,7 +192,7 @@ export class FlowNodes {
         }
       }
     }
-    // These nodes came after all were asked to end.
+    // These nodes were started after all were asked to end.
     if (state.ending?.isAsked)
       for (const node of present)
         await alterFollowed(
@@ -201,7 +201,7 @@ export class FlowNodes {
           [jobId(found, node)],
           cancelFor(state.ending),
         )
-    // These nodes are started again: their payloads are kept here.
+    // These nodes are started again from their payloads, which the flow keeps.
     const made = await this.make(found, missing)
     return [...ends, ...made.ends, ...(await this.send(made.jobs, found.at))]
   }
@@ -229,7 +229,7 @@ export class FlowNodes {
     const { store } = this.#parts
     const signal = endSignal(found.id, at, end)
     if ((await signalFollowed(store, partition, id, signal)) !== 'missing') return
-    // It may be on its way to another queue just now.
+    // It may be on its way to another queue at the moment.
     const early = { ...signal, mayBeEarly: true }
     for (let to = await movedTo(store, partition, id); to !== undefined; to = await movedTo(store, to, id))
       if ((await store.journals.signal(to, id, early)) !== 'missing') return
@@ -258,7 +258,7 @@ export class FlowNodes {
     return flows
   }
 
-  /** What people have changed of the jobs of nodes that are started again, by node. */
+  /** The changes that people have made to the jobs of nodes that are started again, by node. */
   async #changesOf(found: KeptFlow, starts: readonly number[]): Promise<Map<number, Partial<NewJob>>> {
     const { generations } = found.state
     const changes = new Map<number, Partial<NewJob>>()
@@ -280,7 +280,7 @@ export class FlowNodes {
   ): Promise<Partial<NewJob> | undefined> {
     const { store } = this.#parts
     const says = definition.nodes[node]!.job
-    // A run that was not queued has no job: then the run before it is asked.
+    // A generation that was not queued has no job. Then the one before it is asked.
     for (let last = generation - 1; says !== undefined && last >= 0; last--) {
       const id = memberId({ flow, home, index: indexOf(node, last) })
       const before = await getFollowed(store, says.partition, id, true)
@@ -343,7 +343,7 @@ function jobId({ id, home, state }: Pick<KeptFlow, 'id' | 'home' | 'state'>, nod
   return memberId({ flow: id, home, index: jobIndex(state, node) })
 }
 
-/** By number. */
+/** The indices of the started nodes. */
 export function startedNodes({ nodes }: FlowState): number[] {
   return [...nodes].flatMap((letter, node) => (letter === 's' ? [node] : []))
 }

@@ -1,16 +1,16 @@
 /**
- * Purges jobs of flows: those that were queued, and those that never were. A flow keeps more of a job than
- * the job does, so this goes wherever that is: into its definition, and those of the flows around it, which
- * have its payload; to its jobs, one for each time that it was started; and to its result and error, and the
- * copies of them that were handed on.
+ * Purges jobs of flows: those that were queued, and those that never were. The data of such a job is not only
+ * in the job, so the purge reaches all places: the definition of the flow, and those of the flows around it,
+ * which have the payload; its jobs, one for each time that it was started; and its result and error, with the
+ * copies that were passed on.
  *
- * What was handed on goes along: a node whose payload has a result that is purged, or would have it, and a
- * node that can never start because of one that is purged. Running jobs are left as they are. With the last
- * job of a flow go what it is called, its tags, and the names of its nodes: an application may make them of
- * payloads.
+ * Two kinds of nodes are purged with it: those whose payload has, or would have, a purged result, and those
+ * that can never start because of a purged one. Running jobs are left as they are. With the last job of a
+ * flow, the name of the flow, its tags, and the names of its nodes are removed, because an application may
+ * make them from payloads.
  *
- * First the payloads go, in one step of each flow with which nodes that have not started end; then the jobs.
- * If this process dies in between, what is left of a node is at most its job, and it never starts again.
+ * First the payloads are removed, in one step of each flow, in which nodes that have not started end; then
+ * the jobs. If this process dies in between, at most the job of a node is left, and it never starts again.
  */
 import { memberId } from '../model/effect.ts'
 import { type FlowJob, type FlowPlace, indexOf, type NodeDefinition, nodeOf } from '../model/flow.ts'
@@ -37,20 +37,20 @@ import { payloadOf } from './reference.ts'
 /** Jobs that one call purges: a server does nothing else meanwhile. */
 const TOGETHER = 200
 
-/** Which jobs of flows are to be purged. */
+/** The jobs of flows to purge. */
 export interface PurgeWish {
   /**
-   * By flow, as `flowName` names it: the numbers of jobs, with their partitions. A flow that was visited is
-   * taken out.
+   * By flow, as `flowName` names it: the indices of jobs, with their partitions. A flow is removed from the
+   * map when it was visited.
    */
   listed: Map<string, ReadonlyMap<number, string>>
-  /** Whether a job is meant, whatever its state. Its flow was dispatched `at`. */
+  /** Whether a job is to be purged, whatever its state. Its flow was dispatched `at`. */
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
-  /** In which states it is meant. Default: in any. */
+  /** The states in which it is to be purged. Default: any. */
   states?: ReadonlySet<State> | undefined
-  /** For batches: whether nothing is kept of how members of a partition failed. */
+  /** For batches: whether the errors of failed members in a partition are removed. */
   forgets?: ((partition: string) => boolean) | undefined
-  /** This flow, with all that is in it. */
+  /** This flow, with everything in it. */
   flow?: FlowPlace | undefined
   /** Whether somebody has counted this job already. */
   isCounted?: ((id: string, job: JobRecord | undefined) => boolean) | undefined
@@ -74,7 +74,7 @@ export class FlowPurge {
   readonly #wish: PurgeWish
   readonly #isDry: boolean
   readonly #passed: (count: number, removed: number) => Promise<void>
-  /** How many removed jobs `passed` has been told of. */
+  /** How many of the removed jobs have been passed on to `passed`. */
   #told = 0
 
   constructor(
@@ -100,7 +100,7 @@ export class FlowPurge {
     await this.#passed(count, removed)
   }
 
-  /** The flow around all that a flow is in; undefined if it is not kept any more. @throws STORE_DAMAGED */
+  /** The outermost flow around a flow; undefined if it is no longer kept. @throws STORE_DAMAGED */
   async outermost(place: FlowPlace): Promise<KeptFlow | undefined> {
     let found = await this.#records.get(place)
     for (;;) {
@@ -110,7 +110,7 @@ export class FlowPurge {
     }
   }
 
-  /** Purges what is wished of a flow that is in no other, and of those in it. @throws STORE_DAMAGED */
+  /** Purges the wished parts of an outermost flow, and of the flows in it. @throws STORE_DAMAGED */
   async visit(found: KeptFlow): Promise<void> {
     const { id, home, definition } = found
     const plan = await this.#plan({ flow: id, home, found, definition, members: [] }, false)
@@ -128,7 +128,7 @@ export class FlowPurge {
     }
     const listed = new Set(this.#wish.listed.get(flowName(level))?.keys())
     const listedNodes = new Set([...listed].map((index) => nodeOf(index)?.node))
-    // What callbacks wait for, or use, may come behind them.
+    // Nodes that callbacks wait for, or use, may come after them.
     for (const isCallback of [false, true])
       for (const [node, { on, job, flow }] of definition.nodes.entries()) {
         if ((on !== undefined) !== isCallback) continue
@@ -198,7 +198,7 @@ export class FlowPurge {
       if (!(member.purged && record === undefined) && !isCounted?.(id, record)) this.removed++
     }
     if (found === undefined || level.definition.kind !== 'batch') return
-    // Only their jobs have the payloads of these.
+    // The payloads of these are only in their jobs.
     const indices = isAll ? Array(found.crowd.reserved).keys() : listed
     const others = [...indices].filter(
       (index) => nodeOf(index) === undefined && index >= level.members.length,
@@ -221,7 +221,7 @@ export class FlowPurge {
       }
   }
 
-  /** A job with those results in its payload that are known. */
+  /** A job with the known results in its payload. */
   async #filled({ found }: Level, node: number, job: FlowJob): Promise<FlowJob> {
     const { refs, purged } = found?.definition.nodes[node] ?? {}
     if (found === undefined || refs === undefined || purged) return job
@@ -288,7 +288,7 @@ export class FlowPurge {
       }
     if (ends.length > 0) await this.#book.apply(level.home, ends)
     for (const lot of inLots(indices, MAX_ITEMS)) await this.#store.flows.purge(level.home, level.flow, lot)
-    // So that people see it at once, whether a worker is there or not.
+    // Done at once, so that people see it even if there is no worker.
     if (ends.length > 0) await this.#book.change(place(level), ({ state }) => ({ state }))
     await this.#pass(nodes.size)
   }
@@ -363,7 +363,7 @@ function at({ found }: Level): number {
   return found?.state.end?.at ?? found?.state.at ?? Number.POSITIVE_INFINITY
 }
 
-/** The number of the job of a node. */
+/** The index of the job of a node. */
 function indexIn({ found }: Pick<Level, 'found'>, node: number): number {
   return indexOf(node, found?.state.generations?.[node] ?? 0)
 }

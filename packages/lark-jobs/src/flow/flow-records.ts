@@ -16,9 +16,11 @@ import {
 } from '../store/contract/store.ts'
 import { type FirstMembers, type FlowView, jobIndex } from './advance.ts'
 
-/** Definitions that are kept parsed. */
+/** How many parsed definitions are kept. */
 const DEFINITIONS = 100
-/** Ends of nodes that are remembered, and the characters of a result that is too large for it. */
+/**
+ * How many ends of nodes are remembered; and the length of a result, in characters, from which an end is not.
+ */
 const ENDS = 1_000
 const LARGE = 4_096
 
@@ -30,7 +32,7 @@ export interface KeptFlow extends FlowView {
   news: KeptEnd[]
 }
 
-/** What somebody changes of a flow. */
+/** A change of a flow by somebody. */
 export interface FlowChange {
   state: FlowState
   definition?: FlowDefinition
@@ -47,7 +49,7 @@ export type NodeEnd = KeptEnd & { node: number }
 /** Milliseconds until a flow or schedule of a home is due; undefined if none will be. */
 export type DueIn = number | undefined
 
-/** What `flow-book.ts` does for the parts of a flow. */
+/** The functions of `flow-book.ts` for the parts of a flow. */
 export interface FlowControl {
   start(place: FlowPlace, definition: FlowDefinition, members?: FirstMembers): Promise<boolean>
   startWith(place: FlowPlace, definition: FlowDefinition, members: readonly FlowJob[]): Promise<boolean>
@@ -57,10 +59,10 @@ export interface FlowControl {
 
 export class FlowRecords {
   readonly #store: Store
-  /** Definitions that were read lately, by flow. */
+  /** Definitions that were read recently, by flow. */
   readonly #definitions = new Map<string, { text: string; definition: FlowDefinition }>()
 
-  /** Ends of nodes that this process has brought lately. */
+  /** Ends of nodes that this process has brought recently. */
   readonly #ends = new Map<string, KeptEnd>()
 
   constructor(store: Store) {
@@ -91,7 +93,7 @@ export class FlowRecords {
     }
   }
 
-  /** Notes how nodes and members have ended. @returns when the next of the home is due */
+  /** Notes how nodes and members have ended. @returns when the next flow or schedule of the home is due */
   async apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
     for (const end of ends) if (end.index >= NODES) this.#remember(home, end)
     let next: DueIn
@@ -99,7 +101,7 @@ export class FlowRecords {
     return next
   }
 
-  /** How nodes ended, with their results. Those that have not are left out. */
+  /** How nodes ended, with their results, without those that have not ended. */
   async ends(found: KeptFlow, nodes: readonly number[]): Promise<NodeEnd[]> {
     const { home, id, definition, state } = found
     const all: NodeEnd[] = []
@@ -126,9 +128,12 @@ export class FlowRecords {
     return all
   }
 
-  /** Mostly the worker that brings the end of a node starts the next one, which may refer to its result. */
+  /**
+   * Usually the worker that brings the end of a node also starts the next node, which may refer to its
+   * result.
+   */
   #remember(home: string, { flow, ...end }: MemberEnd): void {
-    // Another end may come for a node that failed.
+    // A failed node may get another end.
     if (end.state !== 'completed' || (end.result?.length ?? 0) > LARGE) return
     if (this.#ends.size >= ENDS) this.#ends.delete(this.#ends.keys().next().value!)
     this.#ends.set(nameOf(home, flow, end.index), end)

@@ -1,15 +1,15 @@
 /**
  * How large a flow becomes while it is built. Its definition is one text, so a flow that is too large must be
  * refused at the node with which it becomes so: all of its nodes together may not fit into the memory. The
- * count costs nothing: it takes one byte for each character, and leaves out what most nodes do not have. So
- * it is never above the size of the definition, which is measured when that is written.
+ * count costs almost nothing: it assumes one byte for each character, and leaves out fields that most nodes
+ * do not have. So it is never above the size of the definition, which is measured when that is written.
  */
 import { JobsError } from '../model/errors.ts'
 import { MAX_DEFINITION } from '../model/flow.ts'
 
-/** The bytes that each node has besides its payload, at least. */
+/** The fewest bytes of a node besides its payload. */
 const NODE = 40
-/** And for each node that it waits for. */
+/** The bytes for each node that it waits for. */
 const LINK = 2
 
 export class FlowSize {
@@ -30,7 +30,7 @@ export class FlowSize {
   }
 }
 
-/** @param words with the bytes that the definition has @throws FLOW_TOO_LARGE */
+/** @param words make the message, from the number of bytes of the definition @throws FLOW_TOO_LARGE */
 export function checkSize(definition: string, words: (bytes: number) => string): void {
   const bytes = Buffer.byteLength(definition)
   if (bytes > MAX_DEFINITION) throw tooLarge(`${words(bytes)}, the limit is ${MAX_DEFINITION}`)

@@ -1,12 +1,12 @@
 /**
- * Queues the jobs of flows in other partitions than the home. Their ids say which job it is, so it may be
- * sent again: a job that is there already counts as queued.
+ * Queues the jobs of flows in other partitions than the home. Their ids identify them, so they may be sent
+ * again: a job that exists already counts as queued.
  */
 import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
 import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 
-/** A caller has one call under way in a partition. */
+/** A caller has one call under way in each partition. */
 interface Line {
   number: number
   last: Promise<unknown>
@@ -29,8 +29,8 @@ export class JobSender {
   }
 
   /**
-   * @param attempts of each call. All have the same number: under another, jobs that have run and are
-   *   forgotten since the first would be queued once more
+   * @param attempts repeats a call. All attempts have the same number: with another number, jobs that have
+   *   run and were forgotten since the first attempt would be queued again
    * @returns one answer for each job, in their order
    */
   async send(partition: string, jobs: readonly NewJob[], attempts = once): Promise<Enqueued[]> {

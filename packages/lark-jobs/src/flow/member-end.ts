@@ -1,6 +1,4 @@
-/**
- * How nodes and members of flows end, as the home of their flow is told.
- */
+/** The ends of nodes and members, as the home of their flow is told. */
 import { defined } from '@s18i/lark/internal'
 import { memberOf } from '../model/effect.ts'
 import type { FlowEnding } from '../model/flow.ts'

@@ -16,7 +16,7 @@ export interface Exponential {
  * Returns the pause after a failed attempt.
  *
  * @param attempt the number of the failed attempt, from 1
- * @param error what the attempt threw
+ * @param error the error of the attempt
  * @param payload a copy of the payload
  */
 // biome-ignore lint/suspicious/noExplicitAny: anything can be thrown, and a function may declare what it expects

@@ -28,8 +28,8 @@ interface Bundled {
 export type EffectKind = Effect['kind']
 
 /**
- * Without its payload, which may be large: the home of a flow does not need it, nor does who waits for the
- * end.
+ * A job without its payload, which may be large: neither the home of a flow nor a process that awaits the end
+ * needs it.
  */
 export type EndedJob = Omit<JobRecord, 'payload'>
 

@@ -1,6 +1,4 @@
-/**
- * Events: what happens to jobs, as other processes hear it.
- */
+/** Events: what happens to jobs, as other processes learn it. */
 
 /**
  *   queued     the job is in its queue: it was dispatched, or an ended job was retried by hand

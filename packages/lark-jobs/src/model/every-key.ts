@@ -1,6 +1,6 @@
 /**
- * The key of a class that runs the jobs of every key, in a worker that has no other class for them: for a
- * queue in which each job has a name of its own, and one function runs them all.
+ * The key of a class that runs the jobs of all keys for which its worker has no other class: for a queue in
+ * which each job has a name of its own, and one function runs them all.
  */
 import { isReserved } from './reserved-key.ts'
 
@@ -11,7 +11,7 @@ export function runsKey(keys: readonly string[], key: string): boolean {
   return keys.includes(key) || (keys.includes(EVERY_KEY) && !isReserved(key))
 }
 
-/** What a worker says of itself that tells whose jobs it runs. */
+/** The fields of a worker that say whose jobs it runs. */
 interface Knowing {
   readonly keys: readonly string[]
   readonly queues: readonly string[]

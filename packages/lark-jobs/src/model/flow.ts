@@ -1,12 +1,12 @@
 /**
  * What is stored of a flow: a chain, a batch or a workflow. Both texts are JSON, and no store reads them. The
- * definition says what the flow consists of, and changes only when somebody adds to it. The state says how
- * far it is, and is written by `flow/advance.ts` alone.
+ * definition lists the parts of the flow, and changes only when somebody adds to it. The state says how far
+ * the flow has come, and only `flow/advance.ts` makes it.
  *
- * A flow has nodes, and a batch has members besides. A node starts when what it waits for has ended. Each is
- * a job, or a flow of its own. The callbacks of a flow are nodes too: they start when the others have ended.
- * The members of a batch are jobs that wait for nothing, and there may be a million of them, so the store
- * only counts them.
+ * A flow has nodes, and a batch has members in addition. A node starts when the nodes that it waits for have
+ * ended. Each is a job, or a flow of its own. The callbacks of a flow are nodes too: they start when the
+ * others have ended. The members of a batch are jobs that wait for nothing, and there may be a million of
+ * them, so the store only counts them.
  *
  * The id of a job in a flow says which flow, and which node or member (`effect.ts`): members are numbered
  * from 0, and nodes from `NODES`. A node that starts again has the number of its next generation, so that it
@@ -30,12 +30,12 @@ export const MAX_FLOW_ID = 40
 /** The most bytes of a definition. */
 export const MAX_DEFINITION = 4_194_304
 
-/** The number of a node in the id of its job. */
+/** The index of a node in the id of its job. */
 export function indexOf(node: number, generation: number): number {
   return NODES + generation * MAX_NODES + node
 }
 
-/** The node and the generation that a number names; undefined for the number of a member. */
+/** The node and the generation that an index means; undefined for the index of a member. */
 export function nodeOf(index: number): { node: number; generation: number } | undefined {
   if (index < NODES) return undefined
   return { node: (index - NODES) % MAX_NODES, generation: Math.floor((index - NODES) / MAX_NODES) }
@@ -52,16 +52,14 @@ export interface FlowParent extends FlowPlace {
   index: number
 }
 
-/** The job that began a flow of one job, and awaits its end (`Job.runJob`). */
+/** The job that started a flow of one job, and awaits its end (`Job.runJob`). */
 export interface ParentJob {
-  /** Where it was then. */
+  /** Its partition at that time. */
   partition: string
   id: string
 }
 
-/**
- * A place in a payload, or in a result: the names of properties and the indices of lists on the way there.
- */
+/** A place in a payload or a result: the names of properties and the indices of lists that lead there. */
 export type Path = readonly (string | number)[]
 
 /**
@@ -70,26 +68,26 @@ export type Path = readonly (string | number)[]
  */
 export interface Reference {
   /**
-   * Where in the payload; empty: the payload itself. If the node is a flow, whose payload it is comes first:
-   * the number of a node of that flow, or `members` and the number of a member.
+   * The place in the payload; empty: the whole payload. If the node is a flow, the place begins with the job
+   * whose payload it is: the number of a node of that flow, or `members` and the index of a member.
    */
   at: Path
-  /** Whose result. */
+  /** The node whose result it is. */
   node: number
-  /** Where in the result; empty: the result itself. A place that is not there is left out of the payload. */
+  /**
+   * The place in the result; empty: the whole result. If the result has no such place, the payload does not
+   * get it.
+   */
   path: Path
 }
 
 /**
- * What becomes of a node if one that it waits for has ended without completing: it ends too (default),
+ * What happens to a node if a node that it waits for has ended without completing: it ends too (default),
  * runs, or fails.
  */
 export type IfFailed = 'skip' | 'run' | 'fail'
 
-/**
- * What becomes of a node if a certain one that it waits for has ended without completing. `now`: it
- * starts at once, and waits for no other.
- */
+/** The same for one certain node that it waits for. `now`: it starts at once, and waits for no other node. */
 export type FailureRule = IfFailed | 'now'
 
 /**
@@ -106,18 +104,19 @@ export interface FlowJob {
 export type FlowOutcome = 'completed' | 'failed' | 'ended'
 
 export interface NodeDefinition {
-  /** For people. No two nodes of a flow have the same name. */
+  /** A name for people. No two nodes of a flow have the same name. */
   name: string
   /** The nodes that it waits for, by number, all smaller than its own. */
   after: number[]
   /** Default `skip`. */
   ifFailed?: Exclude<IfFailed, 'skip'>
-  /** Rules by the number of a node in `after`; for a node without one, `ifFailed` is the rule. */
+  /** Rules by the number of a node in `after`. For a node without one, `ifFailed` is the rule. */
   rules?: Record<number, FailureRule>
-  /** How it had ended before the flow was dispatched. Then it does not start. */
+  /** How it had ended before the flow was dispatched. Such a node does not start. */
   ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
   /**
-   * A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed.
+   * A callback: it starts when the flow has ended in this way. `failed` includes that its deadline has
+   * passed.
    */
   on?: FlowOutcome
   /**
@@ -142,13 +141,13 @@ export interface FlowDefinition {
   within?: number
   /** Milliseconds for which its jobs wait for a living worker that knows their key. Default: a day. */
   unknownAfter?: number
-  /** Milliseconds for which it is kept when it has ended, by how it has. */
+  /** Milliseconds for which the flow is kept after its end, by the state in which it ended. */
   keep: Record<EndedState, number>
   parent?: FlowParent
   parentJob?: ParentJob
   /** The trace of its dispatch. Its jobs get it when they start. */
   trace?: Trace
-  /** Callbacks are among them, wherever. */
+  /** Callbacks may be anywhere among them. */
   nodes: NodeDefinition[]
 }
 
@@ -164,7 +163,7 @@ export interface FlowDefinition {
 export type EndReason = string
 
 /**
- * How far a node is.
+ * The state of a node.
  *
  *   b  blocked: it has not started
  *   s  started
@@ -175,7 +174,7 @@ export type EndReason = string
  */
 export type NodeState = 'b' | 's' | 'c' | 'f' | 'x' | '-'
 
-/** A run of members: those from this number on are in this partition. */
+/** A run of members: those from this index on are in this partition. */
 export type Fill = [from: number, partition: string]
 
 export interface FlowState {
@@ -187,11 +186,11 @@ export interface FlowState {
   phase: 'filling' | 'open' | 'ended'
   /** When it was dispatched, by the store's clock. */
   at: number
-  /** Says which dispatch started it. */
+  /** Identifies the dispatch that started it. */
   by?: string
-  /** By then it must have ended. */
+  /** The time by which it must have ended. */
   deadline?: number | undefined
-  /** Until when the dispatcher must have said that it still fills. */
+  /** The time by which the dispatcher must report again that it is still filling. */
   fillsUntil?: number | undefined
   /** For a batch: its fills, in ascending order. */
   fills?: Fill[]
@@ -205,7 +204,7 @@ export interface FlowState {
   nodes: string
   /** The generation of each node that was started again. */
   generations?: Record<number, number>
-  /** Since when each started node is started. */
+  /** When each started node started. */
   since?: Record<number, number>
   /** Why nodes ended without completing. */
   reasons?: Record<number, EndReason>
@@ -218,30 +217,30 @@ export interface FlowState {
    */
   former?: [node: number, id: string][]
   ending?: FlowEnding | undefined
-  /** Failed members are started again: up to this one that is done. */
+  /** Failed members are being started again: all up to this index are done. */
   retriesAfter?: number | undefined
   end?: FlowEnd | undefined
   /** The parent has been told of the end. */
   isTold?: boolean | undefined
-  /** Milliseconds between the last two looks at what became of those that it waits for. */
+  /** Milliseconds between the last two looks at the fates of the jobs that it waits for. */
   pause: number
   /** When it looks again. */
   checkAt: number
   /** How many members had ended at the last look. */
   seen?: number | undefined
-  /** Since when no living worker has known a key of its jobs, as far as somebody looked. */
+  /** Since when no living worker has known a key of its jobs, as far as somebody has looked. */
   unknown?: Record<string, number> | undefined
 }
 
-/** The flow ends early: nothing starts any more, and what runs is asked to end. */
+/** The flow ends early: nothing starts any more, and running jobs are asked to end. */
 export interface FlowEnding {
   state: 'failed' | 'cancelled'
   reason: EndReason
   /** For people. */
   because?: string
-  /** Up to this member all are asked; absent: nobody is. */
+  /** All members up to this index have been asked to end; absent: none. */
   askedUpTo?: number
-  /** All are asked. */
+  /** All members have been asked to end. */
   isAsked?: boolean
 }
 

@@ -1,4 +1,4 @@
-/** Lists by name, from pairs; names and values in the order in which they come. */
+/** Lists by name, made from pairs. Names and values keep the order of the pairs. */
 export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const [name, value] of pairs) {

@@ -1,11 +1,11 @@
 /**
- * The result of a node in a flow that is being built: it stands for what `handle` will return.
- * `dispatch/open-result.ts` makes it, and its type is that of the result. So the payload of another node can
+ * The result of a node in a flow that is being built: it stands for the future result of `handle`.
+ * `dispatch/open-result.ts` makes it, and it has the type of the result. So the payload of another node can
  * have it wherever it takes that type. Outside of the payloads of its flow it is refused.
  */
 import type { Path } from './flow.ts'
 
-/** Where every copy of this package finds what an open result stands for. */
+/** The key under which every copy of this package finds the meaning of an open result. */
 export const openResult = Symbol.for('s18i.lark.jobs.open-result')
 
 export interface OpenResult {
@@ -18,7 +18,7 @@ export interface OpenResult {
   path: Path
 }
 
-/** What a value stands for; undefined for every other value. */
+/** The meaning of an open result; undefined for every other value. */
 export function openResultOf(value: unknown): OpenResult | undefined {
   return typeof value === 'function' ? (value as { [openResult]?: OpenResult })[openResult] : undefined
 }

@@ -1,6 +1,4 @@
-/**
- * Work that is done later, once, however often it is asked for until then.
- */
+/** Work that is done later, and only once, however often it is asked for until then. */
 export class Coalesced {
   /** At the end of this tick: after the promises of this tick have settled. */
   static readonly endOfTick = (run: () => void): void => queueMicrotask(() => process.nextTick(run))

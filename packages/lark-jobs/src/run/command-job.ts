@@ -3,8 +3,8 @@
  * knows it. It is written without the class `Job`, which is on a higher floor. The console is loaded when the
  * first command runs, so that a program which only dispatches does not load it.
  *
- * A command may end with `Jobs.close()`, because it usually has its process for itself. In a worker this must
- * not close what the worker works on, so a command is marked while it runs.
+ * A command may end with `Jobs.close()`, because it usually has its process for itself. In a worker, this
+ * must not close the store of the worker, so a command is marked while it runs.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LarkError } from '@s18i/lark/internal'
@@ -77,14 +77,14 @@ export class CommandJob implements WrittenJob {
         hint: 'What it printed is in the log of the job.',
       })
     } catch (error) {
-      // No command with this key, or wrong arguments: another attempt would end in the same way.
+      // No command has this key, or the arguments are wrong: another attempt would end in the same way.
       if (LarkError.is(error) && error.exit === 2) run.decide(failing(withHint(error)))
       throw error
     }
   }
 }
 
-/** What people see as the name of the job: the key of the command. @param payload JSON */
+/** The name of the job for people: the key of the command. @param payload JSON */
 export function commandIn(payload: string): string {
   try {
     const { command } = JSON.parse(payload)
@@ -94,14 +94,16 @@ export function commandIn(payload: string): string {
   }
 }
 
-/** The hint names the commands or arguments that are near, and only the message is kept with a job. */
+/** The hint names similar commands or arguments, and only the message is kept with a job. */
 function withHint(error: LarkError): LarkError {
   const { code, message, hint } = error
   if (hint === undefined) return error
   return new LarkError(code, `${message} (${hint.replaceAll('\n', '; ')})`, { cause: error.cause, exit: 2 })
 }
 
-/** The run of a command. What it has started may go on after its end, and is then no part of it. */
+/**
+ * The run of a command. Code that it has started may go on after its end, but is then no longer part of it.
+ */
 interface CommandRun {
   isOver: boolean
 }

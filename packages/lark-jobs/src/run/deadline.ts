@@ -2,22 +2,20 @@
  * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer
  * for each would be set and cleared for nothing.
  *
- * If a handler blocks the event loop, the others of its process cannot go on, and their time passes. When the
- * loop turns again, nobody knows which of them blocked it. So each of them gets that time back.
+ * If a handler blocks the event loop, the others of its process cannot go on, and their timeouts run on. When
+ * the loop turns again, it is not known which of them blocked it. So each of them gets the lost time back.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import type { Execution } from './execution.ts'
 
-/** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
+/** Milliseconds in which a handler must end after its signal was aborted, before it is reported as stuck. */
 const GRACE = 5_000
 /**
- * Milliseconds: a loop that has not turned for so long was blocked. An idle worker notes each second that it
+ * Milliseconds: a loop that has not turned for so long was blocked. An idle worker notes every second that it
  * turns.
  */
 const BLOCKED = 2_000
-/**
- * How often a job gets time back. One that blocks the loop again and again must have timed out in the end.
- */
+/** How often a job gets time back. A job that blocks the loop again and again must time out in the end. */
 const MOST_EXTENSIONS = 10
 
 export class Deadline<E extends Execution = Execution> {
@@ -29,7 +27,7 @@ export class Deadline<E extends Execution = Execution> {
 
   /**
    * @param stuck called for a handler that ignores its signal
-   * @param turnedAt when the event loop is known to have turned last, by `performance.now()`
+   * @param turnedAt when the event loop last turned, as far as is known, by `performance.now()`
    */
   constructor(running: ReadonlySet<E>, stuck: (running: E) => void, turnedAt = () => performance.now()) {
     this.#running = running
@@ -37,7 +35,7 @@ export class Deadline<E extends Execution = Execution> {
     this.#turnedAt = turnedAt
   }
 
-  /** Watches a job that begins: when its time is over, its signal is aborted. */
+  /** Watches a job that begins: when its timeout is over, its signal is aborted. */
   watch(running: E): void {
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }

@@ -28,7 +28,7 @@ import { NowRun, type NowRunOptions } from './now-run.ts'
 import type { RecordedNow, SentNow } from './steps-now.ts'
 import { type HandleNow, undoneNow } from './undone-now.ts'
 
-/** There is one attempt, whatever the class says. */
+/** There is only one attempt, whatever the class says. */
 const once = { tries: 1, retryUntil: 0 }
 
 export class DispatchNow {
@@ -52,7 +52,7 @@ export class DispatchNow {
     return this.#around !== undefined
   }
 
-  /** What the steps of a job have recorded; undefined if no such job runs. */
+  /** The records of the steps of a job; undefined if no such job runs. */
   recorded(id: string): RecordedNow | undefined {
     return this.#runs.get(id)?.recorded
   }
@@ -71,14 +71,14 @@ export class DispatchNow {
    * Runs the job's `handle` on a JSON copy of the payload, and the class's `failed` if that fails. The first
    * run waits for the configuration; later runs begin at once.
    *
-   * @throws what `handle` throws; JOB_TIMED_OUT if its time was over, whatever `handle` then did;
-   *   JOB_RELEASED if the job released itself; what reading the configuration throws
+   * @throws what `handle` throws; JOB_TIMED_OUT if its timeout was over, whatever `handle` did then;
+   *   JOB_RELEASED if the job released itself; the errors of reading the configuration
    */
   run(job: JobLike, payload: unknown): Promise<unknown> {
     return this.#timed(this.#times(), classOf(job.constructor as JobConstructor), payload, job)
   }
 
-  /** @param times of the job, and of all that it begins */
+  /** @param times of the job, and of all jobs that it starts */
   async #timed(times: WaitTimes | undefined, ...job: [JobClass, unknown, JobLike?]): Promise<unknown> {
     times?.busy?.(1)
     try {
@@ -127,7 +127,7 @@ export class DispatchNow {
         ),
       )
     }
-    /** @returns with which error it ends */
+    /** @returns the error with which it ends */
     const failed = async (thrown: unknown) => {
       const undoes = now.stepsIfAny?.hasUndos === true
       const error = undoes ? await undoneNow(thrown, now.recorded!.journal, options, handle) : thrown
@@ -148,7 +148,7 @@ export class DispatchNow {
       if (result === false) {
         const refused = returnedFalse()
         const error = await failed(refused)
-        // That something is left to be undone is worse.
+        // Steps that could not be undone are the more important error.
         if (error !== refused) throw error
       } else if (calls?.has('completed'))
         calls.call('completed', event({ took: took() }, resultText(result, name)))
@@ -167,9 +167,7 @@ export class DispatchNow {
   }
 }
 
-/**
- * Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw.
- */
+/** Runs `handle`. If the run was decided or aborted, that replaces the result or the error of `handle`. */
 async function decided(run: Run, handle: () => Promise<unknown>): Promise<unknown> {
   try {
     const result = await handle()

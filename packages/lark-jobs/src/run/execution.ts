@@ -28,7 +28,7 @@ export interface Isolation {
 export interface RunEnvironment {
   /** `now`: milliseconds since 1970, by the store. */
   readonly clock: { now(): number }
-  /** The middleware around every job. */
+  /** Middleware around every job. */
   readonly middleware: readonly Middleware[]
   /** Makes the jobs. Undefined: `new` does. */
   readonly make: Make | undefined
@@ -46,7 +46,7 @@ export interface RunEnvironment {
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
   reported(execution: Execution): void
-  /** How steps wait. Default: by timers. */
+  /** How steps wait. Default: with timers. */
   readonly stepTimes?: WaitTimes | undefined
   /** Called when steps are to be recorded. */
   records?(execution: Execution): void
@@ -60,15 +60,13 @@ export interface RunEnvironment {
   goesOn(execution: Execution): void
 }
 
-/** What a run needs to know of the claimer of its job. */
+/** What a run needs from the claimer of its job. */
 export interface JobSource {
   readonly partition: string
   readonly queue: string
 }
 
-/**
- * Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts.
- */
+/** Milliseconds after the job was queued in which attempts may begin; undefined if `tries` counts. */
 export function limitOf({ options }: ClaimedJob, jobClass: JobClass | undefined): number | undefined {
   return (options?.retryUntil ?? jobClass?.retryUntil) || undefined
 }
@@ -76,7 +74,7 @@ export function limitOf({ options }: ClaimedJob, jobClass: JobClass | undefined)
 export class Execution implements Writer {
   readonly job: ClaimedJob
   readonly claimer: JobSource
-  /** Undefined when no class here has its key. */
+  /** Undefined if no class here has its key. */
   readonly jobClass: JobClass | undefined
   /** The run of the handler; after that, the run of `failed` or `cancelled`. */
   run: Run
@@ -85,32 +83,32 @@ export class Execution implements Writer {
   readonly startedAt: number
   /** Milliseconds that the handler may take. */
   readonly timeout: number
-  /** When the time is over, by `performance.now()`; see `deadline.ts`. */
+  /** When the timeout is over, by `performance.now()`; see `deadline.ts`. */
   deadline: number
-  /** How often it was put off, because another handler may have blocked the event loop. */
+  /** How often the deadline was extended because another handler may have blocked the event loop. */
   extensions = 0
   /**
-   * Whether the handler was called, or middleware that may call it: not if it was too late, or no class has
-   * the key.
+   * Whether the handler was called, or middleware that may call it. It is not if the job came too late, or if
+   * no class has the key.
    */
   hasBegun = false
-  /** The time is over, and the signal was aborted. */
+  /** The timeout is over, and the signal was aborted. */
   isLate = false
   /**
    * When the handler ended, by `performance.now()`; 0 before that, and while `failed` or `cancelled` runs.
    */
   throughAt = 0
-  /** The outcome no longer counts: the lease is lost, or the job was given back. */
+  /** The outcome no longer counts, because the lease is lost or the job was given back. */
   abandoned = false
-  /** Why, if somebody asked to cancel the job. */
+  /** The reason, if somebody asked to cancel the job. */
   cancelled: Pick<Notice, 'reason' | 'because'> | undefined
-  /** What the handler threw, or why it was aborted. */
+  /** The error of the handler, or why it was aborted. */
   thrown: unknown
   /** The outcome is certain, and the class is being told. */
   isConcluded = false
   /**
-   * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first it does
-   * not know, and asks the store with the first progress.
+   * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first the
+   * worker does not know it, and learns it from the store with the first progress.
    */
   watchedUntil = Number.POSITIVE_INFINITY
   #log: LogLine[] | undefined
@@ -118,13 +116,13 @@ export class Execution implements Writer {
   /** Undefined: there is no telemetry. */
   processing: Processing | undefined
   stepsIfAny: StepsOfRun | undefined
-  /** What `handle` returned in another process, with its text. */
+  /** The result of `handle` in another process, with its text. */
   crossed: { value: unknown; text: string } | undefined
   /** A signal has come since the job was claimed. */
   #isSignalled = false
   /** The class is being told how the job ends. */
   #isTold = false
-  /** Ends what is around `handle`, and not `handle` itself; undefined if nothing is around it. */
+  /** Ends the middleware around `handle`, but not `handle` itself; undefined if there is none. */
   drop: ((error: unknown) => void) | undefined
   /** Some progress of this run was handed over. */
   hasReported = false
@@ -148,8 +146,8 @@ export class Execution implements Writer {
 
   write(level: LogLevel, text: string): void {
     this.environment.wrote(this, this.#keep(level, text))
-    // Lines alone are handed over only to somebody who is known to watch: to ask for that would cost each job
-    // a call.
+    // Lines without progress are handed over only if somebody is known to watch: asking for that would cost
+    // each job a call.
     if (this.watchedUntil !== Number.POSITIVE_INFINITY) this.environment.reported(this)
   }
 
@@ -215,7 +213,7 @@ export class Execution implements Writer {
     this.stepsIfAny?.signalled()
   }
 
-  /** Whether the run only undoes what earlier ones began. */
+  /** Whether the run only undoes steps of earlier runs. */
   get undoes(): boolean {
     return !!this.job.journal?.undo
   }
@@ -224,7 +222,7 @@ export class Execution implements Writer {
     this.stepsIfAny?.abort(reason)
   }
 
-  /** What is around the handler ends; the handler stays where it waits. */
+  /** The middleware around the handler ends; the handler stops where it waits. */
   suspend(outcome: Outcome & { kind: 'suspended' }): void {
     if (this.drop === undefined) {
       this.isConcluded = true
@@ -258,22 +256,22 @@ export class Execution implements Writer {
   }
 
   /**
-   * The handler has ended. If it blocked the event loop, the time may be over although the signal was not
+   * The handler has ended. If it blocked the event loop, its timeout may be over although the signal was not
    * aborted. If other jobs run beside it, one of them may have blocked the loop, and the work is done: then
-   * it is not late.
+   * it does not count as late.
    */
   through(): void {
     this.throughAt = performance.now()
     if (this.throughAt >= this.deadline && !this.isLate && !this.environment.hasOthers?.(this)) this.late()
   }
 
-  /** The time is over. */
+  /** The timeout is over. */
   late(): void {
     this.isLate = true
     this.run.abort(timedOut(this.name, this.timeout))
   }
 
-  /** Gives `failed` or `cancelled`, which comes after the handler, a timeout and a signal of its own. */
+  /** Gives `failed` or `cancelled`, which is called after the handler, a timeout and a signal of its own. */
   goOn(): void {
     this.#isTold = true
     this.throughAt = 0
@@ -282,13 +280,16 @@ export class Execution implements Writer {
     this.run = new Run(this.job.id, this.job.failures + 1, this)
   }
 
-  /** The name that people see: the name of the class, or else the key; of a command, its key. */
+  /**
+   * The name that people see: the name of the class, or if no class is known, the key; for a command, its
+   * key.
+   */
   get name(): string {
     if (this.jobClass?.Class === CommandJob) return commandIn(this.job.payload)
     return this.jobClass?.name ?? this.job.key
   }
 
-  /** The reason of an end, with what the person wrote who cancelled the job. */
+  /** The reason of an end, with the text of the person who cancelled the job. */
   whyCancelled(reason: CancelReason): Pick<Notice, 'reason' | 'because'> {
     return this.cancelled?.reason === reason ? this.cancelled : { reason }
   }
@@ -308,7 +309,7 @@ export class Execution implements Writer {
     if (this.jobClass?.keep?.log === 0) return line
     this.#log ??= []
     this.#log.push(line)
-    // The store keeps no more lines. A handler that writes without end must not fill the memory.
+    // The store keeps no more lines, and a handler that writes without end must not fill the memory.
     if (this.#log.length > MAX_LOG_LINES) this.#log.shift()
     return line
   }

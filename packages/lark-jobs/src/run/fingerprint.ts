@@ -1,28 +1,28 @@
 /**
- * The fingerprint of a failure: what jobs have in common that failed for one reason. It is the key of the
- * class, the name and the code of the last error, its message without what differs from job to job, and where
- * it was thrown.
+ * The fingerprint of a failure: what jobs that failed for the same reason have in common. It is made from the
+ * key of the class, the name and the code of the last error, its message without the parts that differ from
+ * job to job, and the place where it was thrown.
  */
 import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
 import type { JobRecord } from '../model/record.ts'
 
-/** The letters of a hash. A kind is called by the first of them, as many as tell it from the others. */
+/** The letters of a hash. A kind is named by the first of them, as many as are needed to distinguish it. */
 const HASH = 12
-/** The least letters of a name. */
+/** The fewest letters of a name. */
 const SHORTEST = 4
-/** Characters of a message that count. */
+/** How many characters of a message are compared. */
 const MAX_MESSAGE = 500
-/** Stands for a part that differs from job to job. */
+/** Replaces a part that differs from job to job. */
 const PART = '…'
 
 export interface Fingerprint {
   /** 12 hexadecimal digits, the same in every process and after a restart. */
   hash: string
-  /** The message of the error, with `…` for each part that does not count. */
+  /** The message of the error, with `…` for each part that is not compared. */
   message: string
   /**
-   * Where the error was thrown, by its stack: the function, and the file with its folder. Absent if its stack
+   * Where the error was thrown, by its stack: the function, and the file with its folder. Absent if the stack
    * has no such line.
    */
   frame?: string
@@ -50,8 +50,8 @@ export function fingerprintOf({
 }
 
 /**
- * A message without what differs from job to job: quoted texts, queries of URLs, addresses of e-mails, ids,
- * and numbers.
+ * A message without the parts that differ from job to job: quoted texts, queries of URLs, e-mail addresses,
+ * ids, and numbers.
  */
 export function stableMessage(text: string, id: string): string {
   return (
@@ -72,8 +72,8 @@ export function stableMessage(text: string, id: string): string {
 }
 
 /**
- * A number, or a word that has digits within it. A name with a number, such as `user7` and `user1234`, is
- * none.
+ * Whether a word is a number, or has digits inside it. A name with a number at its end, such as `user7` and
+ * `user1234`, is not.
  */
 function isIdLike(word: string): boolean {
   return !/^\p{L}+[-_]?\d+$/u.test(word) && /\d.*\d.*\d|^[\d-]+$/.test(word)
@@ -85,8 +85,8 @@ function numberless(word: string): string {
 }
 
 /**
- * The first line of a stack in the application, without its place in the file, which changes with each edit.
- * Of a file only the last two names count, because releases have folders of their own.
+ * The first line of a stack that is in the application, without the position in the file, which changes with
+ * each edit. Only the last two parts of a path are used, because releases have folders of their own.
  */
 function topFrame(stack: string | undefined): string | undefined {
   const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
@@ -102,7 +102,7 @@ function topFrame(stack: string | undefined): string | undefined {
   return `${name.replace(/^async /, '')} ${file}`.trim()
 }
 
-/** For each hash, as many of its letters as tell it from the others. */
+/** For each hash, as many of its letters as are needed to distinguish it from the others. */
 export function shortNames(hashes: readonly string[]): Map<string, string> {
   const sorted = hashes.toSorted()
   return new Map(
@@ -113,7 +113,7 @@ export function shortNames(hashes: readonly string[]): Map<string, string> {
   )
 }
 
-/** How many letters two texts have in common at their beginnings. */
+/** How many letters two texts share at their beginnings. */
 function sharedLength(one: string, other = ''): number {
   let length = 0
   while (length < other.length && one[length] === other[length]) length++

@@ -16,7 +16,7 @@ import { textOf } from '../words/thrown.ts'
 import type { Execution } from './execution.ts'
 import type { Make } from './made-job.ts'
 
-/** What every hook is told of a job. */
+/** What every hook gets about a job. */
 export interface HookJob {
   id: string
   key: string
@@ -25,7 +25,7 @@ export interface HookJob {
   queue: string
   /** The number of the attempt, from 1. */
   attempt: number
-  /** The most attempts. Missing if a time limits them instead (`retryUntil`). */
+  /** The most attempts. Missing if the time is limited instead (`retryUntil`). */
   tries?: number
   /** How often a worker died while it ran the job. */
   crashes: number
@@ -35,7 +35,7 @@ export interface HookJob {
   schedule?: ScheduleTick
   /**
    * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook
-   * first reads it. Not shown by `console.log` and `JSON.stringify`, because it may have data that people
+   * first reads it. `console.log` and `JSON.stringify` do not show it, because it may have data that people
    * must not see.
    */
   readonly payload: unknown
@@ -45,7 +45,7 @@ export interface HookJob {
 export interface JobEvent extends HookJob {
   /** Milliseconds from the time at which the job was due until this attempt began. */
   waited: number
-  /** Steps were recorded by an earlier run of the job, and this run goes on behind them. */
+  /** An earlier run of the job has recorded steps, and this run goes on after them. */
   isResumed?: true
 }
 
@@ -56,14 +56,14 @@ export interface EndedEvent extends JobEvent {
 
 export interface CompletedEvent extends EndedEvent {
   /**
-   * A copy of what `handle` returned; `undefined` if that was `true`, nothing, or no JSON. Made when a hook
+   * A copy of the result of `handle`; `undefined` if that was `true`, nothing, or not JSON. Made when a hook
    * reads it.
    */
   readonly result: unknown
 }
 
 export interface FailedEvent extends EndedEvent {
-  /** What the attempt threw, or why it was aborted. */
+  /** The error of the attempt, or why it was aborted. */
   error: unknown
   /** Milliseconds until the retry. Absent: there is no retry, and the job has failed. */
   retryIn?: number
@@ -74,12 +74,12 @@ export interface FailedEvent extends EndedEvent {
 export interface ReleasedEvent extends EndedEvent {
   /** Milliseconds until the job is due again. */
   in: number
-  /** Why it released itself, if it said so. */
+  /** Why it released itself, if it gave a reason. */
   because?: string
 }
 
 export interface SuspendedEvent extends EndedEvent {
-  /** Milliseconds until the job is due again. Absent: it waits for a signal, however long that takes. */
+  /** Milliseconds until the job is due again. Absent: it waits for a signal without a limit. */
   in?: number
   /**
    * The names of the signals that make it go on before. Of a job that it waits for, and of an approval: the
@@ -91,14 +91,13 @@ export interface SuspendedEvent extends EndedEvent {
 export interface CancelledEvent extends EndedEvent {
   /** `user`: somebody cancelled it while it ran. `expired`: it was too late to begin (`expiresIn`). */
   reason: CancelReason
-  /** What the person wrote who cancelled it. */
+  /** The text of the person who cancelled it. */
   because?: string
 }
 
 export interface CrashedEvent extends HookJob {
   /**
-   * How its process ended, as far as that is known: `its process ended with exit code 1: …`, or `its worker
-   * died`.
+   * How its process ended, if that is known: `its process ended with exit code 1: …`, or `its worker died`.
    */
   cause: string
   /**
@@ -124,8 +123,8 @@ export interface Hooks {
   /** A job was cancelled in the run that ended, or was too late to begin. */
   cancelled?(event: CancelledEvent): unknown
   /**
-   * A worker died while it ran the job. Called in the process that finds this: another worker, or the
-   * supervisor. A process that dies at that moment calls it for none of the jobs.
+   * A worker died while it ran the job. Called in the process that notices this: another worker, or the
+   * supervisor. If that process dies at the same moment, the hook is called for none of the jobs.
    */
   crashed?(event: CrashedEvent): unknown
 }
@@ -136,7 +135,7 @@ export interface Around {
   hooks: Hooks | undefined
   /** Makes the jobs. Undefined: `new` does. */
   make: Make | undefined
-  /** Is told of what runs. Undefined: nothing is. */
+  /** Called for everything that runs. Undefined: nothing is called. */
   telemetry: TelemetryCalls | undefined
 }
 
@@ -146,7 +145,7 @@ export class HookCalls {
   readonly #warn: (text: string) => void
   readonly #warned = new Set<string>()
 
-  /** @param warn told once of each hook that throws */
+  /** @param warn called once for each hook that throws */
   constructor(hooks: Hooks, warn: (text: string) => void) {
     this.#hooks = hooks
     this.#warn = warn
@@ -227,7 +226,7 @@ export class HookCalls {
   }
 }
 
-/** The job of an event. What must be parsed is parsed when a hook reads it. */
+/** The job of an event. Fields that must be parsed are parsed when a hook reads them. */
 export class EventJob implements HookJob {
   readonly id: string
   readonly key: string

@@ -17,7 +17,9 @@ export type LastWord =
   | { kind: 'failed'; error: unknown }
   | { kind: 'cancelled'; reason: CancelReason; because?: string }
 
-/** Why a job was cancelled of which its class hears. The others are of the queue, or of a flow. */
+/**
+ * The reasons of a cancellation of which the class is told. Other reasons come from the queue or from a flow.
+ */
 const forHook: readonly CancelReason[] = ['user', 'expired']
 
 /** Whether the class has this hook. */

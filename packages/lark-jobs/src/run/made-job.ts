@@ -31,14 +31,14 @@ export type MadeJob = WrittenJob | { job: WrittenJob; dispose?: (() => unknown) 
  * Makes the job for one run. It may be async.
  *
  * @param jobClass the class of the job
- * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on what `make`
- *   returned when the run has ended, however it ended, and before the outcome is reported
+ * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on the returned
+ *   object when the run has ended, however it ended, and before the outcome is reported
  */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
 export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: JobRun) => MadeJob | Promise<MadeJob>
 
 /**
- * Makes a job, calls `use` with it, and disposes of it. What `dispose` throws is written to the log of the
+ * Makes a job, calls `use` with it, and disposes of it. An error of `dispose` is written to the log of the
  * run, and has no other effect.
  *
  * @throws what `make` or `use` throws; JOB_INVALID if `make` did not return a new object of the class; the

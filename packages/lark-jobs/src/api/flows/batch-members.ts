@@ -1,7 +1,7 @@
 /**
- * The members of a batch as it was given them: a list, or anything that can be iterated, at once or bit by
- * bit. The first are read ahead: they are checked before anything is queued, and the first of all decides
- * which queue keeps the batch.
+ * The members of a batch: a list, or anything that can be iterated, at once or bit by bit. The first ones are
+ * read ahead: they are checked before anything is queued, and the very first decides which queue keeps the
+ * batch.
  */
 import { type FlowJobs, textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { Drafted } from '../../dispatch/new-job.ts'
@@ -11,13 +11,16 @@ import { type FlowJob, MAX_DEFINITION } from '../../model/flow.ts'
 import { leastBytes } from '../../model/payload.ts'
 import { partWords, readMember } from './flow-part.ts'
 
-/** How many are read ahead. Of those that come bit by bit, only the first: the others may take long. */
+/**
+ * How many are read ahead. If they come bit by bit, only the first one is, because the others may take long.
+ */
 const AHEAD = 5_000
 /** The bytes of their payloads after which no more are read ahead. */
 const AHEAD_BYTES = MAX_DEFINITION
 
 /**
- * What can be iterated once, such as generators, and was begun. The second time, it would be an empty batch.
+ * Objects that can be iterated only once, such as generators, and that were iterated. The second time, the
+ * batch would be empty.
  */
 const begun = new WeakSet<object>()
 
@@ -34,7 +37,7 @@ export class BatchMembers {
     this.#isAsync = isAsync
   }
 
-  /** @throws FLOW_INVALID for anything but drafts; what the members throw */
+  /** @throws FLOW_INVALID for anything but drafts; the errors of the members */
   static async of(members: unknown): Promise<BatchMembers> {
     const { [Symbol.iterator]: iterate, [Symbol.asyncIterator]: iterateAsync } = Object(members)
     if (typeof iterate !== 'function' && typeof iterateAsync !== 'function')
@@ -98,7 +101,8 @@ export class BatchMembers {
    * @throws the errors of a dispatch
    */
   jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
-    // Members are removed as they are taken: otherwise they would be kept while all the others go by.
+    // Members are removed from the list as they are taken. Otherwise they would be kept in memory while all
+    // the others are read.
     const first = this.#first.map((each) => made.member(each)).reverse()
     this.#first.splice(1)
     const given = this.#given
@@ -116,7 +120,7 @@ export class BatchMembers {
     return this.#isAsync ? allAsync() : all()
   }
 
-  /** Nobody wants the others. */
+  /** Nobody needs the other members. */
   async close(): Promise<void> {
     if (!this.#isOver) await this.#given.return?.()
     this.#isOver = true

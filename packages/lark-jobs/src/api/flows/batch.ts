@@ -10,7 +10,7 @@ import { insideOfFlow } from './flow-draft.ts'
 export interface BatchCounts {
   /** How many members completed. */
   completed: number
-  /** How many ended otherwise. */
+  /** How many members ended without completing. */
   failed: number
   total: number
 }

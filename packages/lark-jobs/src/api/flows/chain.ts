@@ -60,7 +60,7 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
  *
  * @param steps drafts of jobs, or flows
  * @returns a draft of the chain. Its result is that of the last step
- * @throws FLOW_INVALID if they are not a list; what is wrong with the steps, `dispatch` says
+ * @throws FLOW_INVALID if they are not a list; mistakes in the steps are reported by `dispatch`
  * @example
  * const handle = await chain([new FetchJob().with({ url }), new ResizeJob().with({ width: 400 })])
  *   .name('thumbnail')

@@ -61,12 +61,12 @@ export async function readyChild(jobs: Operated, drafted: Drafted, parent: Child
     await lasting(parent, () => book.tellAgain(at))
     return true
   }
-  // What is wrong with the draft is said before anything is recorded.
+  // Mistakes in the draft are reported before anything is recorded.
   new FlowJobs(placing).define(spec, place.home, queueOf(place.home))
   return { place, begin, goesOn }
 }
 
-/** Goes on while the store is away, until the run is over: as with what its steps record. */
+/** Keeps trying while the store is away, until the run is over, as for the records of its steps. */
 async function lasting<T>(parent: ChildParent, act: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

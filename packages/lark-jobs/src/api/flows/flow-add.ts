@@ -71,7 +71,7 @@ export async function addTo(
   }
 }
 
-/** Why something was perhaps not added, or not all of it. */
+/** Why it is uncertain whether something was added, or all of it. */
 function uncertain(id: string, cause: Error): JobsError {
   const message = `What was added to flow ${id} may be in it, or only a part of it: ${cause.message}`
   const hint =

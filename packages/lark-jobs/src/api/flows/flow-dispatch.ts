@@ -48,7 +48,8 @@ export async function dispatchOf(
     const sending = settings.telemetry?.sending({ queue, flow: place.flow })
     const made = new FlowJobs(placing, sending?.trace)
     const dispatch = async () => {
-      // Those of a transaction are all read now: a row has them all, and until the end they may change.
+      // Members of a transaction are all read now, because the row has all of them, and they may change until
+      // the end.
       const filled = transaction && members ? await listed(place, members.jobs(made)) : members?.jobs(made)
       const definition = made.define(spec, place.home, queue)
       if (transaction?.tx !== undefined) {
@@ -115,7 +116,7 @@ async function listed(
 }
 
 /**
- * Why a batch was not filled. That it was started is certain, so no error may say that nothing was queued.
+ * Why a batch was not filled. The batch was certainly started, so no error may say that nothing was queued.
  */
 function begun(id: string, error: unknown): unknown {
   if (!isResendable(error)) return error
@@ -128,7 +129,7 @@ function begun(id: string, error: unknown): unknown {
  * Starts a flow, again and again until there is an answer, or for a few seconds.
  *
  * @returns whether it is new
- * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it perhaps was started
+ * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it may have been started
  */
 async function started(id: string, start: () => Promise<boolean>): Promise<boolean> {
   let wasSent = false

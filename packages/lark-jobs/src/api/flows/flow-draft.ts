@@ -1,7 +1,7 @@
 /**
  * What chains, batches and workflows have in common before they are dispatched. Like the draft of a job
- * (`draft.ts`), that of a flow never changes: each of its methods returns another. What it says is checked
- * when it is dispatched.
+ * (`draft.ts`), that of a flow never changes: each of its methods returns another. Its data is checked when
+ * it is dispatched.
  */
 import { branded } from '@s18i/lark/internal'
 import { symbolPrefix } from '../../model/copies.ts'
@@ -11,19 +11,20 @@ import type { Json } from '../../options/lenient.ts'
 import type { Duration } from '../../words/duration.ts'
 import type { Draft } from '../draft.ts'
 
-/** Where the draft of a flow keeps what it says, for other copies of this package. @internal */
+/** The key under which the draft of a flow keeps its data, for other copies of this package. @internal */
 const flowDrafted = Symbol.for(`${symbolPrefix}.flowDrafted`)
 
-/** What a flow consists of: jobs, and flows. */
+/** The parts of a flow: jobs, and flows. */
 export type FlowPart = Draft | FlowDraft
 
-/** What a part results in: what `handle` returns, as it is kept; or the result of the flow. */
+/** The result of a part: the result of `handle`, as it is stored; or the result of the flow. */
 export type ResultOfPart<W> =
   W extends Draft<infer J> ? KeptResult<J> : W extends FlowDraft<infer Result> ? Result : never
 
 /**
- * The result of a part that has not run, for the payload of a later one. It has the type that the result will
- * have, and is no value yet: it throws when it is made a text or a number, iterated, called, or awaited.
+ * The result of a part that has not run, for the payload of a later one. It has the type of the future
+ * result, but has no value yet: it throws when it is converted to a text or a number, iterated, called, or
+ * awaited.
  */
 export type OpenResultOf<Result> = unknown extends Result
   ? unknown
@@ -41,19 +42,19 @@ export interface FlowKeepOptions {
   cancelled?: Duration | false | undefined
 }
 
-/** For the compiler only: what a flow results in. */
+/** For the compiler only: the result of a flow. */
 declare const resultOfFlow: unique symbol
 
 /** The next step of a chain, which may need the results of the steps before. */
 export type StepFunction = (results: never) => FlowPart
 
-/** What the draft of a flow consists of. @internal */
+/** The parts in the draft of a flow. @internal */
 export type FlowContent =
   | { kind: 'chain'; steps: readonly (FlowPart | StepFunction)[] }
   | { kind: 'batch'; members: Iterable<Draft> | AsyncIterable<Draft>; allowed?: number | 'any' }
   | { kind: 'workflow'; build: (w: never) => unknown }
 
-/** What the draft of a flow says of it. @internal */
+/** The data in the draft of a flow. @internal */
 export interface FlowSays {
   content: FlowContent
   callbacks: readonly (readonly [on: FlowOutcome, part: FlowPart])[]
@@ -107,8 +108,8 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow with a deadline. If it has not ended this long after its dispatch, it fails: what has not
-   * started does not start, and the `signal` of what runs is aborted.
+   * The same flow with a deadline. If it has not ended this long after its dispatch, it fails: nothing more
+   * starts, and the `signal` of running jobs is aborted.
    *
    * @param time milliseconds, or `'30s'`, `'2h'`
    */
@@ -117,8 +118,8 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow, whose jobs wait for so long while no living worker knows their keys. Then they are
-   * cancelled, with the reason `lost`, so that the flow ends.
+   * The same flow with another limit for the time that its jobs wait while no living worker knows their keys.
+   * Then they are cancelled, with the reason `lost`, so that the flow ends.
    *
    * @param time milliseconds, or `'30m'`, `'2h'`. Default: a day
    */
@@ -180,7 +181,7 @@ export function isFlowDraft(value: unknown): value is FlowDraft {
   return typeof value === 'object' && value !== null && flowDrafted in value
 }
 
-/** What the draft of a flow of any copy says. @internal */
+/** The data in the draft of a flow of any copy. @internal */
 export function insideOfFlow(flow: FlowDraft): FlowSays {
   return flow[flowDrafted]
 }

@@ -12,13 +12,13 @@ import type { Operated } from '../../operate/operated.ts'
 import type { FlowAddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 
-/** How far a flow is: nodes and members, without callbacks. */
+/** The progress of a flow: nodes and members, without callbacks. */
 export interface FlowProgress {
   /** How many have ended, in whatever way. */
   done: number
   /** How many of them did not complete. */
   failed: number
-  /** While a batch is filled: as many as there are so far. */
+  /** While a batch is being filled: as many as there are so far. */
   total: number
 }
 
@@ -57,11 +57,10 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * How the flow is doing: its state, what became of each node, and why. Undefined if it is not kept any
-   * more.
+   * The status of the flow: its state, what became of each node, and why. Undefined if it is no longer kept.
    *
-   * @param options `nodes: false`: without its nodes. `failures`: of a batch, how many of the members that
-   *   did not complete to name
+   * @param options `nodes: false`: without its nodes. `failures`: for a batch, how many of the members that
+   *   did not complete to return
    */
   async status(options: Omit<GetFlowOptions, 'queue'> = {}): Promise<FlowInfo | undefined> {
     return (await this.#flows()).get(this.#which, { ...this.#where, ...options })
@@ -79,8 +78,8 @@ export class FlowHandle<Result = unknown> {
   /**
    * Waits until the flow has ended, wherever its jobs run. Its callbacks may still run then.
    *
-   * @returns of a chain, the result of its last step; of a workflow, an object with the results of its nodes,
-   *   by their names; of a batch, `{ completed, failed, total }`
+   * @returns for a chain, the result of its last step; for a workflow, an object with the results of its
+   *   nodes, by their names; for a batch, `{ completed, failed, total }`
    * @throws FLOW_FAILED, with the error of the first job that failed as `cause`; FLOW_CANCELLED;
    *   FLOW_NOT_FOUND if it is not kept any more; FLOW_WAITS_FOR_ITSELF in a job of the flow; RESULT_TIMEOUT;
    *   RESULT_DROPPED if the result of a chain is not JSON; the reason of `signal`; STORE_UNREACHABLE when the
@@ -88,15 +87,15 @@ export class FlowHandle<Result = unknown> {
    * @example const { completed } = await handle.result({ timeout: '1h' })
    */
   async result(options: FlowResultOptions = {}): Promise<Result> {
-    // Before anything is awaited: `close()` may be called next.
+    // Read before anything is awaited, because `close()` may be called next.
     const closed = this.#jobs.closing
     const { flowResultAt } = await import('../../operate/flows/flow-results.ts')
     return flowResultAt(this.#jobs, closed, this.id, () => this.#place(), options) as Promise<Result>
   }
 
   /**
-   * Cancels the flow: what has not started does not start, jobs that wait are cancelled, and the `signal` of
-   * those that run is aborted. The flow ends when all of them have ended, and then its callbacks start.
+   * Cancels the flow: nothing more starts, waiting jobs are cancelled, and the `signal` of running jobs is
+   * aborted. The flow ends when all of them have ended, and then its callbacks start.
    *
    * @param because why, for people: the first 200 characters are kept, and told to the jobs
    * @returns `false` if it has ended, or is already ending
@@ -107,12 +106,14 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because
-   * of them, and members that failed. Results are kept. When the flow ends again, its callbacks start again.
+   * Starts everything again that did not complete: nodes that failed or were cancelled, nodes that were
+   * skipped because of them, and members that failed. Results are kept. When the flow ends again, its
+   * callbacks start again.
    *
-   * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a
-   *   deadline. A flow that had not ended in time is refused without it
-   * @returns `false` if there is nothing to start again. Of several calls at once, one returns `true`
+   * @param options `within`: the time in which it must end, from now on. Default: the same time as at first,
+   *   if it has a deadline. A flow that had not ended in time is refused without it
+   * @returns `false` if there is nothing to start again. If there are several calls at once, one returns
+   *   `true`
    * @throws FLOW_NOT_FOUND, FLOW_LATE; FLOW_ENDING while jobs of it still run, after it was cancelled or has
    *   failed
    * @example await handle.retry({ within: '2h' })
@@ -127,7 +128,7 @@ export class FlowHandle<Result = unknown> {
    *
    * @param options of a node of a workflow: `name`, `after` (names of nodes), `ifFailed`
    * @throws FLOW_ENDED, FLOW_NOT_FOUND, FLOW_INVALID, FLOW_TOO_LARGE; the errors of `Job.dispatch`. After
-   *   DISPATCH_UNCERTAIN, what was to be added is perhaps in the flow, or only a part of it
+   *   DISPATCH_UNCERTAIN, all, some or none of the new parts may be in the flow
    * @example await handle.add(new CheckJob().with({ file }), { after: 'Unpack' })
    */
   async add(part: FlowPart | readonly FlowPart[], options: FlowAddOptions = {}): Promise<void> {
@@ -139,7 +140,7 @@ export class FlowHandle<Result = unknown> {
     return this.#home === undefined ? this.id : { id: this.id, home: this.#home }
   }
 
-  /** A home says the queue. */
+  /** The home determines the queue. */
   get #where(): FindFlowOptions {
     return this.#home === undefined ? this.#find : {}
   }

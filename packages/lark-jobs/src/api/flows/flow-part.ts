@@ -8,7 +8,10 @@ import { shown } from '../../words/secret.ts'
 import { insideOfDraft, isDraft } from '../draft.ts'
 import { type FlowPart, type FlowSays, insideOfFlow, isFlowDraft, type StepFunction } from './flow-draft.ts'
 
-/** What a batch was given as a member. @throws FLOW_INVALID for anything but the draft of a job */
+/**
+ * Reads a value that was given as a member of a batch. @throws FLOW_INVALID for anything but the draft of a
+ * job
+ */
 export function readMember(member: unknown): Drafted {
   if (isDraft(member)) return insideOfDraft(member)
   const got = partWords(member)
@@ -19,7 +22,7 @@ export function readMember(member: unknown): Drafted {
   })
 }
 
-/** What a part is called if it has no name. @throws FLOW_INVALID for anything else */
+/** The name of a part that was given none. @throws FLOW_INVALID for anything else */
 export function nameOfPart(part: FlowPart | StepFunction, call: string): string {
   if (isDraft(part)) return classOf(insideOfDraft(part).Class).name
   if (isFlowDraft(part)) return nameOfFlow(insideOfFlow(part))
@@ -28,7 +31,10 @@ export function nameOfPart(part: FlowPart | StepFunction, call: string): string 
   })
 }
 
-/** What somebody gave for a part: a class, or a job without a payload, is what people forget `with` for. */
+/**
+ * Describes a value that was given as a part. A class, or a job without a payload, is what people pass when
+ * they forget `with`.
+ */
 export function partWords(given: unknown): string {
   if (isDraft(given)) return `a draft of ${classOf(insideOfDraft(given).Class).name}`
   if (isFlowDraft(given)) return `a ${insideOfFlow(given).content.kind}`

@@ -1,6 +1,4 @@
-/**
- * Reads the draft of a flow: calls the functions that make its steps and nodes, and checks what it says.
- */
+/** Reads the draft of a flow: calls the functions that make its steps and nodes, and checks its data. */
 import { excerpt } from '@s18i/lark/internal'
 import { type FlowSpec, MAX_NESTING, type NodeSpec } from '../../dispatch/flow-definition.ts'
 import { NodeNames } from '../../dispatch/node-names.ts'
@@ -15,14 +13,14 @@ import { type FlowDraft, type FlowPart, type FlowSays, insideOfFlow, isFlowDraft
 import { nameOfFlow, nameOfPart, partWords } from './flow-part.ts'
 import { type ReadPart, readPart, WorkflowBuilder } from './workflow-builder.ts'
 
-/** A node that may be a flow which is not read yet. */
+/** A node that may be a flow which has not been read yet. */
 type UnreadNode = Omit<NodeSpec, 'work'> & { part: ReadPart }
 
 /**
- * What the draft of a flow says, and that of the flows in it.
+ * The data in the draft of a flow, and of the flows in it.
  *
  * @param size of the outermost flow
- * @throws FLOW_INVALID, FLOW_TOO_LARGE; what a function throws that makes steps or nodes
+ * @throws FLOW_INVALID, FLOW_TOO_LARGE; the errors of functions that make steps or nodes
  */
 export async function readFlow(flow: FlowDraft, nesting = 1, size = new FlowSize()): Promise<FlowSpec> {
   const { content, callbacks, ...says } = insideOfFlow(flow)
@@ -54,7 +52,7 @@ export async function readFlow(flow: FlowDraft, nesting = 1, size = new FlowSize
   return spec
 }
 
-/** What a part of a flow says. @throws the errors of `readFlow` */
+/** The data of a part of a flow. @throws the errors of `readFlow` */
 export async function workOf(part: ReadPart, nesting: number, size: FlowSize): Promise<NodeSpec['work']> {
   return isFlowDraft(part) ? readFlow(part, nesting, size) : part
 }

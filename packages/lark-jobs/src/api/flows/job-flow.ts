@@ -1,6 +1,6 @@
 /**
- * `this.flow` in a running job: the flow that the job belongs to. Callbacks read by it how the flow went, and
- * jobs of a flow add to it.
+ * `this.flow` in a running job: the flow that the job belongs to. Callbacks use it to read how the flow went,
+ * and jobs of a flow use it to add to it.
  */
 import type { Member } from '../../model/effect.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
@@ -10,7 +10,7 @@ import type { FlowAddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { FlowHandle, type FlowProgress } from './flow-handle.ts'
 
-/** What is known of a job of a flow that did not complete. */
+/** The data of a node or member that did not complete. */
 export type FlowProblem = FlowFailure | FlowNodeInfo
 
 /** The most failures that `failures()` names by default. */
@@ -32,7 +32,7 @@ export class JobFlow {
     this.id = member.flow
   }
 
-  /** How the flow is doing: see `FlowHandle.status`. */
+  /** The status of the flow: see `FlowHandle.status`. */
   status(options: Parameters<FlowHandle['status']>[0] = {}): Promise<FlowInfo | undefined> {
     return this.#handle.status(options)
   }
@@ -62,8 +62,8 @@ export class JobFlow {
   }
 
   /**
-   * What did not complete: members of a batch, by number, and nodes, by name; with the reason and the error
-   * of each.
+   * The parts that did not complete: members of a batch, by index, and nodes, by name; with the reason and
+   * the error of each.
    *
    * @param most how many of the members. Default 100
    */

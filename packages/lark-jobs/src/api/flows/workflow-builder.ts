@@ -1,6 +1,6 @@
 /**
- * What `workflow()` passes to its function: it takes the nodes, one by one. A node can wait only for nodes
- * that are there already, so a workflow has no cycles.
+ * The argument of the function of `workflow()`: nodes are added to it one by one. A node can wait only for
+ * nodes that exist already, so a workflow has no cycles.
  */
 import { textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { NodeNames } from '../../dispatch/node-names.ts'
@@ -14,13 +14,14 @@ import { insideOfDraft, isDraft } from '../draft.ts'
 import type { FlowDraft, FlowPart, OpenResultOf, ResultOfPart } from './flow-draft.ts'
 import { nameOfPart } from './flow-part.ts'
 
-/** A node of a workflow that is being built. `Open`: the type of its result, as a payload may have it. */
+/** A node of a workflow that is being built. `Open` is the type of its result in payloads. */
 export interface WorkflowNode<Open = unknown> {
   /** Unique in the workflow. */
   readonly name: string
   /**
-   * What `handle` will return, to be passed on in the payload of a later node: `charge.result.receiptUrl`. It
-   * has the type that it will have, and is no value yet. A node that it is passed to waits for this one.
+   * The future result of `handle`, to be passed on in the payload of a later node:
+   * `charge.result.receiptUrl`. It has the type of the result, but no value yet. A node that gets it waits
+   * for this one.
    */
   readonly result: Open
 }
@@ -34,9 +35,9 @@ export interface FlowNodeOptions {
   /** The nodes that it waits for. */
   after?: WorkflowNode | readonly WorkflowNode[] | undefined
   /**
-   * What becomes of this node if one that it waits for ends without completing. `skip` (default): it is
-   * cancelled, with the reason `skipped`. `run`: it starts all the same, without the result of that one.
-   * `fail`: it fails.
+   * What happens to this node if a node that it waits for ends without completing. `skip` (default): it is
+   * cancelled, with the reason `skipped`. `run`: it starts anyway, without the result of that node. `fail`:
+   * it fails.
    */
   ifFailed?: IfFailed | undefined
 }
@@ -94,8 +95,8 @@ export class WorkflowBuilder {
    *
    * @param part the draft of a job, or a chain, a batch or another workflow
    * @returns the node, for `after` and for the payloads of later nodes
-   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with
-   *   the payload
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; the errors of the
+   *   payload
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
    */
   add<W extends FlowPart>(
@@ -134,7 +135,7 @@ export class WorkflowBuilder {
     return node as WorkflowNode as WorkflowNode<OpenResultOf<ResultOfPart<W>>>
   }
 
-  /** From now on no node is added. @internal */
+  /** From now on, no node can be added. @internal */
   close(): void {
     this.#isClosed = true
   }
@@ -146,7 +147,7 @@ class BuiltNode implements WorkflowNode {
   readonly builder: WorkflowBuilder
 
   constructor(builder: WorkflowBuilder, index: number, name: string) {
-    // Suggestions and output have the name only.
+    // Suggestions and output show only the name.
     Object.defineProperty(this, 'builder', { value: builder, enumerable: false })
     this.builder = builder
     this.index = index

@@ -47,7 +47,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
     const place = name === undefined ? `class:${storedName(job.key)}` : `circuit:${storedName(name)}`
     const key = name === undefined ? undefined : job.key
     const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal, key)
-    // The random part spreads the jobs, so that not all of them come back for one trial.
+    // The random part spreads the jobs, so that not all of them come back for the same trial.
     if (circuit.kind === 'open') {
       const wait = circuit.wait + (Math.random() * rule.pause) / 10
       return job.release(wait, isOpenWords(name, job.key))
