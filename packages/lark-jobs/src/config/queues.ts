@@ -194,7 +194,7 @@ export function misplaced(registry: Registry, { queues, partitions }: Configured
     const { name, queueName } = jobClass
     const file = registry.fileOf(jobClass)
     const place = file === undefined ? '' : ` (${file})`
-    return `${name} has queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${listed(queues)}`
+    return `${name} has queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. The configured queues are ${listed(queues)}`
   })
 }
 
@@ -221,7 +221,7 @@ export function knownQueue(
     'UNKNOWN_QUEUE',
     `${name ? `${name}: ` : ''}${shown(queue)} is not a configured queue`,
     {
-      hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${listed(queues)}. Add it to ${placeFor('queues', source)}.`,
+      hint: `${near ? `Did you mean ${near}? ` : ''}The configured queues are ${listed(queues)}. Add it to ${placeFor('queues', source)}.`,
     },
   )
 }

@@ -47,15 +47,15 @@ export const jobsErrors = {
   JOB_NOT_EDITABLE: 'The job runs, and its payload cannot be changed.',
   COMMAND_NOT_EDITABLE: 'A job that runs a command was to be edited into one that runs another.',
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
-  IMPORT_INVALID: 'What is to be imported is not the record of a job.',
+  IMPORT_INVALID: 'A value to import is not the record of a job.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   CURSOR_INVALID: 'The cursor of a list or of an event is damaged, or belongs elsewhere.',
-  SCHEDULE_INVALID: 'What is said of a schedule is not valid.',
+  SCHEDULE_INVALID: 'The definition of a schedule is not valid.',
   SCHEDULE_NOT_FOUND: 'No schedule has this id.',
   SCHEDULE_TAKEN: 'A job class or a command declares a schedule with this id.',
   FLOW_NOT_FOUND: 'No flow has this id.',
   FLOW_ID_AMBIGUOUS: 'Several queues have a flow with this id.',
-  OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
+  OPERATE_INVALID: 'operate() was given something that is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
   HTTP_UNAVAILABLE: 'jobs:work --http cannot listen on that port.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
@@ -65,17 +65,17 @@ export const jobsErrors = {
   JOB_FAILED_ITSELF: 'The job called this.fail() without an error.',
   JOB_RELEASED: 'The job called this.release(): thrown to end its handler.',
   JOB_SUSPENDED: 'The job waits, and is put back: middleware sees this.',
-  STEP_INVALID: 'What a step, a wait or a signal was given is not valid.',
+  STEP_INVALID: 'An argument of a step, a wait or a signal is not valid.',
   STEP_TWICE: 'A run used the name of a step twice.',
   STEP_OUTSIDE: 'A step was used outside of a run.',
   JOB_UNDONE: 'The job ends, and its steps are undone: middleware sees this.',
   UNDO_FAILED: 'The steps of a job that failed or was cancelled could not be undone.',
   STEP_NOT_AWAITED: 'The handler ended before its steps.',
   STEP_TIMED_OUT: 'A try of a step took longer than its timeout.',
-  APPROVAL_INVALID: 'The token answers no approval of this store.',
+  APPROVAL_INVALID: 'The token does not belong to an approval of this store.',
   SIGNALS_FULL: 'A job has a thousand signals, or 4 MiB of them, and takes no more.',
   STEPS_TOO_MANY: 'The steps of a job recorded more than a journal holds.',
-  JOURNAL_DAMAGED: 'What the steps of a job recorded cannot be read.',
+  JOURNAL_DAMAGED: 'The records of the steps of a job cannot be read.',
   RETRY_UNTIL_PASSED: 'The job released itself to a time past its retryUntil.',
   NEXT_MISUSED: 'A middleware called next() twice, or after it had ended.',
   JOB_CANCELLED: 'The job was cancelled.',
@@ -85,26 +85,27 @@ export const jobsErrors = {
   JOB_FAILED: 'The job whose result is awaited has failed for good.',
   JOB_REMOVED: 'The job whose result is awaited was removed before it had ended.',
   RESULT_TIMEOUT: 'The job whose result is awaited has not ended in time.',
-  RESULT_GONE: 'The store does not know the job whose result is awaited, or not any more.',
+  RESULT_GONE: 'The store does not know the job whose result is awaited, or no longer knows it.',
   RESULT_DROPPED: 'The job has completed, but the value that it returned could not be kept.',
-  FLOW_INVALID: 'What is said of a flow is not valid.',
+  FLOW_INVALID: 'The definition of a flow is not valid.',
   FLOW_TOO_LARGE: 'A flow has too many nodes or bytes, or flows in it are nested too deep.',
   FILL_ABANDONED: 'The batch did not get all of its members: the process that filled it died, or failed.',
   FLOW_ENDED: 'Something was added to a flow that has ended or is ending.',
   FLOW_ENDING:
-    'A flow is to start again that has not ended yet: it was cancelled, or has failed, and jobs of it still run.',
-  FLOW_LATE: 'A flow that had not ended in time is to start again, and nobody said how long it may take now.',
+    'A flow was to start again, but has not ended yet: it was cancelled or has failed, and some of its jobs still run.',
+  FLOW_LATE: 'A flow that had not ended in time was to start again, without a new limit for its time.',
   FLOW_FAILED: 'The flow whose result is awaited has failed.',
   FLOW_CANCELLED: 'The flow whose result is awaited was cancelled.',
   FLOW_WAITS_FOR_ITSELF: 'A job of a flow waits for the result of this flow.',
   OUTBOX_NOT_CONFIGURED: 'The configuration names no database for the outbox.',
   OUTBOX_AWAY: 'The database of the outbox does not answer.',
   OUTBOX_NO_TRANSACTION: 'The handle that a dispatch was given is not in a transaction.',
-  OUTBOX_HANDLE_UNKNOWN: 'The handle that a dispatch was given is of no database client that Lark knows.',
+  OUTBOX_HANDLE_UNKNOWN:
+    'The handle that a dispatch was given does not come from a database client that Lark knows.',
   OUTBOX_NO_TABLE: 'The database has no table for the outbox, or one of an earlier version.',
   OUTBOX_REFUSED: 'The database refused the row of a dispatch in a transaction.',
   RESULT_NOT_KNOWN: 'The result of a node is used as a value while its flow is built.',
-  COMMAND_FAILED: 'A command that ran as a job ended with another exit code than 0.',
+  COMMAND_FAILED: 'A command that ran as a job ended with an exit code other than 0.',
   BOOT_FAILED: 'The function boot of the configuration threw.',
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
@@ -115,8 +116,8 @@ export const jobsErrors = {
   FAKE_AMBIGUOUS: 'Several tests have a fake, and Lark cannot tell to which of them a call belongs.',
   FAKE_ENDED: 'A fake was used after its end.',
   FAKE_ENDLESS: 'The jobs of a test go on for ever.',
-  FAKE_IDLE: 'What a test waits for cannot happen, because nothing is left to run.',
-  FAKE_INVALID: 'A call of a fake has a wrong argument, or does not fit what is going on.',
+  FAKE_IDLE: 'A test waits for something that cannot happen, because nothing is left to run.',
+  FAKE_INVALID: 'A call of a fake has a wrong argument, or does not fit the situation.',
 } as const
 
 export type JobsErrorCode = keyof typeof jobsErrors
@@ -124,19 +125,19 @@ export type JobsErrorCode = keyof typeof jobsErrors
 export interface JobsErrorOptions {
   /** What the reader can do about it. */
   hint?: string | undefined
-  /** What was thrown before, and led to this error. */
+  /** The error that led to this one. */
   cause?: unknown
   /** Exit code for the `lark` program; default 1. */
   exit?: number
-  /** The job concerned. */
+  /** The affected job. */
   id?: string | undefined
-  /** The jobs concerned, if there are several: those of a chunk of `dispatchMany`. */
+  /** The affected jobs, if there are several: those of a chunk of `dispatchMany`. */
   ids?: string[] | undefined
   /** If a dispatch of many jobs failed half-way: the ids of the jobs that are queued. */
   queued?: string[] | undefined
   /** Why the job was cancelled. */
   reason?: CancelReason | undefined
-  /** What the person wrote who cancelled the job. */
+  /** The text of the person who cancelled the job. */
   because?: string | undefined
 }
 
@@ -180,7 +181,7 @@ export class JobsError extends LarkError {
    * A copy of the error, because several calls may have met the same one.
    *
    * @internal
-   * @param changes what differs in the copy
+   * @param changes the fields that differ in the copy
    */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
     const { code, hint, cause, exit, id, ids, queued, reason, because } = this

@@ -144,7 +144,8 @@ function check(payload: unknown, name: string, { schema, redact }: PayloadRules)
   const result = validated(payload, name, schema!)
   if (result instanceof Promise) {
     result.catch(() => {})
-    const hint = 'Jobs keep their order when they are dispatched. Do what must wait in handle().'
+    const hint =
+      'A dispatch cannot wait for the schema, because jobs keep their order. Do checks that take time in handle().'
     throw new JobsError('JOB_INVALID', `${name}: schema is async; it must validate at once`, { hint })
   }
   if (result.issues === undefined) return result.value

@@ -70,7 +70,7 @@ test('dispatcher and worker use the configuration, and no file is looked for', a
   expect(ran).toEqual(['MailJob', 'ann', 'MailJob', 'bob'])
   await expect(jobs.dispatch(new (load(''))())).rejects.toMatchObject({
     code: 'UNKNOWN_QUEUE',
-    hint: 'Configured are emails. Add it to queues in Jobs.configure().',
+    hint: 'The configured queues are emails. Add it to queues in Jobs.configure().',
   })
 })
 

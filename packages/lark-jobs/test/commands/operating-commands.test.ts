@@ -144,7 +144,7 @@ test('orders to workers: who was told, who has obeyed, and who goes on', async (
   worker.quiet()
   const { code, said } = await quiet
   expect(code).toBe(0)
-  expect(said).toContain('✓ Told 1 worker to take no more jobs, and to finish those that run: each hears it')
+  expect(said).toContain('✓ Told 1 worker to take no more jobs, and to finish those that run: each gets it')
   expect(said).toMatch(new RegExp(`^i ${name} .* \\(pid \\d+\\) is quiet and runs no job$`, 'm'))
   const late = await lark(
     'jobs:quiet',
@@ -168,7 +168,7 @@ test('orders to workers: who was told, who has obeyed, and who goes on', async (
   await store.announce({ ...here!, id: 'child', state: 'running', restarts: true, supervised: true }, 60_000)
   const ofSupervisor = await lark('jobs:restart', '--worker=child')
   expect(ofSupervisor.said).toBe(
-    '✓ Told 1 worker to restart: each hears it within 5 seconds\n' +
+    '✓ Told 1 worker to restart: each gets it within 5 seconds\n' +
       'i Supervisors of --processes go on as they are: restart them too after an upgrade of Lark\n',
   )
   await store.retire('child')

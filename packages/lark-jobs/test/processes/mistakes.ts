@@ -55,7 +55,9 @@ export function mistakes(url: () => string | undefined): void {
     expect(stderr).toContain('queue-9 and 20 more.')
     expect(stderr).not.toContain('queue-10')
     const worker = await app.run('jobs:work', '--stop-when-empty')
-    expect(worker.stderr).toMatch(/its dispatches are refused. Configured are .*queue-9 and 20 more\n/)
+    expect(worker.stderr).toMatch(
+      /its dispatches are refused. The configured queues are .*queue-9 and 20 more\n/,
+    )
   })
 
   test('a job file that throws on import causes one line, and everything else works', async () => {
@@ -159,7 +161,7 @@ export function wrongClasses(): void {
         export class LostJob extends Job { queueName = 'nope'; handle() {} }`,
     })
     const line =
-      "LostJob has queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. Configured are default, emails"
+      "LostJob has queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. The configured queues are default, emails"
     const alone = await app.run('jobs:work', '--stop-when-empty')
     expect([alone.code, alone.stderr.split(line).length]).toEqual([0, 2])
     const supervised = await app.run('jobs:work', '--stop-when-empty', '--processes=2')

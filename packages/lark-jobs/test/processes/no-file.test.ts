@@ -51,7 +51,7 @@ test('a missing configuration is named by the first line of a worker, and by the
   })
   const looked = `there is no lark.config in ${app.folder}/out, ${app.folder}`
   expect((await app.start(['out/main.js']).result).stdout).toBe(
-    `SendEmailJob: 'emails' is not a configured queue\nConfigured are default. Add it to jobs.queues in lark.config (${looked}).\n`,
+    `SendEmailJob: 'emails' is not a configured queue\nThe configured queues are default. Add it to jobs.queues in lark.config (${looked}).\n`,
   )
   const production = { NODE_ENV: 'production' }
   expect((await app.start(['out/main.js'], '.', production).result).stdout).toBe(

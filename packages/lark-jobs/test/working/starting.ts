@@ -41,7 +41,7 @@ export function starting(connect: Connect): void {
     await bench.work([IdleJob, LostJob], { report })
     const about = report.warnings.filter((text) => text.includes('queueName'))
     expect(about).toEqual([
-      "LostJob has queueName = 'nope', which is not a configured queue: its dispatches are refused. Configured are default, emails, low",
+      "LostJob has queueName = 'nope', which is not a configured queue: its dispatches are refused. The configured queues are default, emails, low",
     ])
     const moved = Object.assign(new LostJob(), { queueName: 'low' })
     await bench.jobs.dispatch(moved)

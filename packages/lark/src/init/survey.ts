@@ -102,7 +102,7 @@ function packageIn(folder: string): Pick<Survey, 'text' | 'json'> {
   const path = join(folder, 'package.json')
   if (!existsSync(path)) return { text: undefined, json: {} }
   const invalid = (what: string) =>
-    larkError('PACKAGE_INVALID', `${path} ${what}`, { hint: 'Mend it, then call lark init again' })
+    larkError('PACKAGE_INVALID', `${path} ${what}`, { hint: 'Fix it, then call lark init again' })
   let text: string
   let json: unknown
   try {

@@ -90,7 +90,7 @@ function PauseButton({ queue: { queue, paused } }: { queue: LiveQueue }) {
   const act = () =>
     void (paused
       ? make('queues.resume', { queue }, () => `${queue} goes on`)
-      : make('queues.pause', { queue }, () => `${queue} is paused: nothing starts; what runs goes on`))
+      : make('queues.pause', { queue }, () => `${queue} is paused: no job starts; running jobs go on`))
   useKeys([{ key: 'p', title: 'Pause or resume the queue', press: act }])
   if (!may('operate')) return null
   return (

@@ -21,7 +21,7 @@ export class JobsMoveCommand extends ChangeCommand {
       count: ({ moved }) => moved,
       remark: ({ left }) =>
         left > 0
-          ? `Left ${plural(left, 'job')} as they were: they began meanwhile, or the queue has a job with their id, or one that is unique with them`
+          ? `Left ${plural(left, 'job')} as they were: they began meanwhile, or the queue has a job with the same id or the same unique lock`
           : undefined,
     })
   }

@@ -14,7 +14,7 @@ export class JobsSendCommand extends Command {
   value = arg.string('The value of the signal: JSON', { optional: true })
   id = flag.string('Send it once, however often this is called with the same text here')
   queue = flag.string('The queue of the job, if several queues have a job with this id')
-  dryRun = flag.boolean('Say what would become of it, and send nothing')
+  dryRun = flag.boolean('Say what would happen to it, and send nothing')
 
   override async complete(field: string) {
     return field === 'queue' ? await completed(field) : []

@@ -17,7 +17,7 @@ export class JobsStepsCommand extends Command {
     'List the steps of a job and its signals, or let it forget steps, which then run again'
   id = arg.string('The id of the job')
   forget = flag.strings('Forget what was recorded of this step: the next run does it again')
-  values = flag.boolean('Also what steps returned, and what signals brought')
+  values = flag.boolean('Also the results of steps and the values of signals')
   queue = flag.string('The queue of the job, if several queues have a job with this id')
   dryRun = flag.boolean('With --forget: say which steps there are, and change nothing')
 

@@ -58,7 +58,7 @@ export abstract class OrderCommand extends Command {
       if (told.left.length === 0) this.warn(`No live worker${of}: see lark jobs:workers`)
       return 1
     }
-    this.success(`Told ${plural(told.workers.length, 'worker')} to ${what}: each hears it within 5 seconds`)
+    this.success(`Told ${plural(told.workers.length, 'worker')} to ${what}: each gets it within 5 seconds`)
     const also = remark?.(told)
     if (also !== undefined) this.info(also)
     const left = ms === undefined ? [] : await this.#awaitObedience(workers, told.workers, ms, obeys)

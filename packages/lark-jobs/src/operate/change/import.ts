@@ -270,7 +270,7 @@ function trusted(names: Flags | undefined): string {
   return `If you trust all of the records, say so: ${names?.commands ?? '{ commands: true }'}`
 }
 
-const FORM = 'An export of jobs has such records, and what is kept when jobs are removed.'
+const FORM = 'Exports of jobs have such records, and so have the files of removed jobs.'
 
 function refused(why: string, value: unknown, hint = FORM): JobsError {
   const { id, schedule } = (isObject(value) ? value : {}) as { id?: unknown; schedule?: unknown }

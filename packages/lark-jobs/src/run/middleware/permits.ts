@@ -19,13 +19,13 @@ export interface Granted {
   kind: 'granted'
   /** The job has begun, and no longer needs them. Those of a rate are used up. */
   giveBack(): void
-  /** The job has not begun: the rate has them again. */
+  /** The job has not begun: the permits go back to the rate. */
   refund(): void
 }
 
 export type Taken =
   | Granted
-  /** `wait`: milliseconds until a rate may allow it. Absent: when other jobs give permits back. */
+  /** `wait`: milliseconds until a rate may allow it. Absent: until other jobs give permits back. */
   | { kind: 'refused'; wait?: number | undefined }
 
 export interface Permits {
@@ -40,7 +40,8 @@ export interface Permits {
   /**
    * See `Limiters.circuit`.
    *
-   * @param key of the job, for a circuit that classes share: people are told which jobs wait for the circuit
+   * @param key of the job, for a circuit that classes share: people can then see which jobs wait for the
+   *   circuit
    * @throws the signal's reason, if the signal is aborted first; what the store throws
    */
   circuit(
@@ -72,7 +73,8 @@ export function unknownLimiter(
 ): JobsError {
   const names = [...known]
   const near = nearest(limiter, names)
-  const configured = names.length > 0 ? `Configured are ${listed(names)}.` : 'None is configured.'
+  const configured =
+    names.length > 0 ? `The configured limiters are ${listed(names)}.` : 'None is configured.'
   const hint = near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?`
   const message = `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`
   return new JobsError('UNKNOWN_LIMITER', message, { hint })
