@@ -435,10 +435,12 @@ export class Steps implements StepsOfRun {
 
   /** What is to be sent to the store now. */
   take(): { steps?: Recorded; heard?: number } {
+    const taken: { steps?: Recorded; heard?: number } = {}
     const steps = this.#recorder.take()
-    const asks = this.#asks || this.#waits.hears
+    if (steps !== undefined) taken.steps = steps
+    if (this.#asks || this.#waits.hears) taken.heard = this.#waits.signals.length
     this.#asks = false
-    return { ...(steps && { steps }), ...(asks && { heard: this.#waits.signals.length }) }
+    return taken
   }
 
   /**

@@ -20,6 +20,7 @@ import { sharesOf } from './fetch/weighted-shares.ts'
 import { LeaseKeeper } from './lease/lease-keeper.ts'
 import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
+import { StepKeeper } from './lease/step-keeper.ts'
 import { Unread } from './lease/unread.ts'
 import { Declarations } from './maintenance/declarations.ts'
 import { Deliverer } from './maintenance/deliverer.ts'
@@ -94,7 +95,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const slots = new Slots(options, ledger, clock, permits, {
     changed: (took) => intake.freed(took),
     reported: (running) => leases.reported(running),
-    records: (running) => leases.record(running),
+    records: (running) => steps.record(running),
     paused: (own, outcome) =>
       pauseQueue(store, served.claimers, own, outcome, (claimer) => intake.giveBack(claimer), warn),
     turnedAt: () => thread.pulse.beat,
@@ -165,7 +166,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     },
     // Jobs that have not begun go back, because one of them may be the job that is to be cancelled.
     noticed: (partition, signalled) => {
-      if (signalled !== undefined) return leases.hear(partition, signalled)
+      if (signalled !== undefined) return steps.hear(partition, signalled)
       const claimer = served.of(partition)
       if (claimer !== undefined) intake.giveBack(claimer)
       leases.look(partition)
@@ -177,6 +178,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
 
   const settling = () => served.claimers
   const leases = new LeaseKeeper({ ...common, running, permits, settling, pulse: thread.pulse })
+  const steps = new StepKeeper({ store, running, trouble: met })
   const obedience = new Obedience(obeying, options)
   const maintenance = new Maintenance({
     ...{ store, caller: id, leaseMs, partitions: served.partitions, record, clock, report, trouble },
@@ -206,6 +208,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     slots,
     ...(isolation === undefined ? [] : [isolation]),
     leases,
+    steps,
     thread,
     death,
     // Its first round announces the worker. Only after that may the store ring, and jobs begin.

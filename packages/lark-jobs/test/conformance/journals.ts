@@ -34,7 +34,7 @@ function suspended(fields: Partial<Extract<Outcome, { kind: 'suspended' }>> = {}
 /** Records entries of a job, the first of them at a place. */
 function record(caller: Caller, held: ClaimedJob, at: number, entries: string[], isProgress = false) {
   const note = { id: held.id, token: held.token, steps: { at, entries, ...(isProgress && { isProgress }) } }
-  return caller.store.extend(caller.partition, caller.id, [note], LEASE)
+  return caller.store.journals.record(caller.partition, [note])
 }
 
 /** A journal without signals, as it is read from the first entry. */
@@ -112,7 +112,7 @@ export function journals(make: Make): void {
     })
   })
 
-  test('nothing is recorded behind a gap: extend says how many entries there are, and an outcome counts', async () => {
+  test('nothing is recorded behind a gap: record says how many entries there are, and an outcome counts', async () => {
     await using harness = await make()
     const ada = harness.caller()
     await ada.enqueue(...jobs(2))
@@ -122,8 +122,8 @@ export function journals(make: Make): void {
       { id: held!.id, token: held!.token, steps: { at: 3, entries: ['d'] } },
       { id: beside!.id, token: beside!.token, steps: { at: 0, entries: ['x'] } },
     ]
-    const answer = await harness.store.extend('emails', ada.id, notes, LEASE)
-    expect(answer).toEqual({ lost: [], notices: [], short: [{ id: held!.id, count: 2 }] })
+    const answer = await harness.store.journals.record('emails', notes)
+    expect(answer).toEqual({ lost: [], short: [{ id: held!.id, count: 2 }] })
     await ada.settle(held!, { ...retried(0), steps: { at: 4, entries: ['e'] } })
     await ada.settle(beside!, retried(0))
     const again = await ada.claim(2)
@@ -144,6 +144,18 @@ export function journals(make: Make): void {
     expect(await ada.settle(held, { ...completed, steps: { at: 1, entries: ['zombie'] } })).toBe('lost')
     await record(bob, again, 1, ['b'])
     expect(await store.journals.read('emails', held.id, 0)).toEqual(journalOf('a', 'b'))
+  })
+
+  test('a recording marks a prefetched job as started, and leaves its lease', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    await ada.enqueue(...jobs(2))
+    const claimed = await ada.claimAhead(1, 1)
+    clock.advance(LEASE - 1)
+    for (const held of claimed) await record(ada, held, 0, ['a'])
+    clock.advance(2)
+    expect((await store.recover('emails')).crashed).toEqual(ids(claimed))
   })
 
   test('entries are added by hand while no worker holds the job, once, and only behind the last', async () => {
@@ -341,9 +353,11 @@ export function journals(make: Make): void {
     })
     expect(heard).toEqual([['emails', id]])
     const note = { id, token: held.token, heard: 1 }
-    const { signals, notices } = await store.extend('emails', ada.id, [note], LEASE)
-    expect({ signals, notices }).toEqual({ signals: [{ id, signals: [rejected] }], notices: [] })
-    expect(await store.extend('emails', ada.id, [{ ...note, heard: 2 }], LEASE)).not.toHaveProperty('signals')
+    expect(await store.journals.record('emails', [note])).toEqual({
+      lost: [],
+      signals: [{ id, signals: [rejected] }],
+    })
+    expect(await store.journals.record('emails', [{ ...note, heard: 2 }])).toEqual({ lost: [] })
   })
 
   test('a run that has not heard all signals is due at once', async () => {

@@ -26,7 +26,7 @@ async function begun(caller: Caller): Promise<ClaimedJob> {
     token: held.token,
     steps: { at: 0, entries: ['ba\n'], hasUndos: true as const },
   }
-  await caller.store.extend('emails', caller.id, [note], LEASE)
+  await caller.store.journals.record('emails', [note])
   return held
 }
 
@@ -45,7 +45,7 @@ export function undoing(make: Make): void {
     expect(again.journal).toMatchObject({ entries: ['ba\n'], undo: 'cuser|no trip' })
     expect(await store.get('emails', id)).toMatchObject({ state: 'active', undoing: true })
     expect(await store.alter('emails', [id], cancel)).toEqual(['asked'])
-    const note = { id, token: again.token, heard: 0 }
+    const note = { id, token: again.token }
     expect(await store.extend('emails', ada.id, [note], LEASE)).toMatchObject({ notices: [] })
     await ada.settle(again, { kind: 'cancelled', reason: 'user' })
     expect(await store.get('emails', id)).toMatchObject({

@@ -69,10 +69,10 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
     await ada.enqueue(job())
     const { id, token } = await ada.claimOne()
     const notes = [{ id, token, steps: { at: 0, entries: ['rone\n1'] } }]
-    expect(await store.extend('emails', 'ada', notes, 60_000)).toEqual({ lost: [], notices: [] })
+    expect(await store.journals.record('emails', notes)).toEqual({ lost: [] })
     await server.send('CONFIG', 'SET', 'appendonly', 'no')
     const unsafe = { code: 'STORE_UNCERTAIN', message: expect.stringContaining('not surely on disk') }
-    expect(await store.extend('emails', 'ada', notes, 60_000)).toMatchObject({ lost: [], unsafe })
+    expect(await store.journals.record('emails', notes)).toMatchObject({ lost: [], unsafe })
     expect((await store.journals.read('emails', id, 0))!.count).toBe(1)
   })
 
@@ -126,7 +126,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     const { id, token } = await ada.claimOne()
     const record = (at: number) => {
       const steps = { at, entries: [`r${at}\n1`] }
-      return store.extend('emails', 'ada', [{ id, token, steps }], 60_000)
+      return store.journals.record('emails', [{ id, token, steps }])
     }
     for (let at = 0; at < 20; at++) {
       expect(await record(at)).not.toHaveProperty('unsafe')
@@ -144,7 +144,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     expect((await other.journals.read('emails', id, 0))!.count).toBe(21)
     await using brief = await openStore(primary.url, { durability: 'replicated', patience: 1_500 })
     const steps = { at: 21, entries: ['r21\n1'] }
-    const lonely = await brief.extend('emails', 'ada', [{ id, token, steps }], 60_000)
+    const lonely = await brief.journals.record('emails', [{ id, token, steps }])
     expect(lonely).toMatchObject({ lost: [], unsafe: { code: 'STORE_UNCERTAIN' } })
     expect((await brief.journals.read('emails', id, 0))!.count).toBe(22)
   })

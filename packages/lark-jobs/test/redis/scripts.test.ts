@@ -213,6 +213,7 @@ test('every script is called with what its header documents', async () => {
   await web.enqueue(...jobs(3), job({ delay: 10_000, priority: 3 }))
   const [first, second] = await worker.claim(2)
   await store.extend('emails', 'worker', [{ ...first!, log: [line('x')] }], LEASE)
+  await store.journals.record('emails', [{ id: first!.id, token: first!.token, heard: 0 }])
   await worker.settle(first!, { kind: 'completed', result: '1', log: [line('y')] })
   await worker.settle(second!, retried(0))
   await worker.settle(await worker.claimOne(), failed)

@@ -647,10 +647,15 @@ export function stepping(connect: Connect): void {
     for (let i = 0; i < 3; i++) await bench.jobs.dispatch(new OtherJob())
     const { store } = await insideOf(bench.jobs).open()
     const calls: string[][] = []
-    const extend = store.extend
+    const { extend, journals } = store
+    const { record } = journals
     store.extend = (...args) => {
       calls.push(args[2].map(({ id }) => id))
       return extend.apply(store, args)
+    }
+    journals.record = (...args) => {
+      calls.push(args[1].map(({ id }) => id))
+      return record.apply(journals, args)
     }
     await using _ = await bench.work([StepsJob, OtherJob], { concurrency: 2, lease: 600_000 })
     await expect.poll(async () => (await handle.status())?.state, WAIT).toBe('active')

@@ -213,7 +213,7 @@ export function tracing(connect: Connect): void {
         waiting = []
       })
     const { store } = await insideOf(client).open()
-    const calls = vi.spyOn(store, 'extend')
+    const calls = vi.spyOn(store.journals, 'record')
     const trips = []
     for (const n of [1, 2]) {
       const baggage = propagation.createBaggage({ tenant: { value: `t${n}` } })
@@ -231,7 +231,7 @@ export function tracing(connect: Connect): void {
     const seen = await Promise.all(trips.map((trip) => trip.result({ timeout: '20s' })))
     const own = (n: number) => [`t${n}`, `u${n}`]
     expect(seen).toEqual([1, 2].map((n) => ({ mailed: own(n), between: own(n), pages: [n] })))
-    const results = calls.mock.calls.map(([, , notes]) => notes.flatMap((note) => note.steps?.entries ?? []))
+    const results = calls.mock.calls.map(([, notes]) => notes.flatMap((note) => note.steps?.entries ?? []))
     expect(
       results.map((entries) => entries.filter((entry) => entry.startsWith('r["mail"')).length),
     ).toContain(2)

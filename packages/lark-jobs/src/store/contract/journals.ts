@@ -2,15 +2,15 @@
  * The contract between the job queue and a store of journals (`model/journal.ts`). It is an interface of its
  * own, beside the job verbs (`store.ts`). `test/conformance/journals.ts` tests what this comment says.
  *
- * **Recording.** Only the worker that holds a job writes entries: with `extend` (`LeaseNote.steps`), or with
- * the outcome of the run (`Outcome`). So entries of a worker that has lost its lease are refused. Each call
+ * **Recording.** Only the worker that holds a job writes entries: with `record`, or with the outcome of the
+ * run (`Outcome`). So entries of a worker that has lost its lease are refused. Each call
  * says the index of its first entry, so a call may be sent again. A person may add entries while no worker
  * holds the job (`append`). Nothing is added after a gap: after a failover, the new server may not have the
- * last entries. Then `extend` answers how many it has (`Extension.short`), and the worker sends the others
+ * last entries. Then `record` answers how many it has (`Recording.short`), and the worker sends the others
  * again. An outcome counts without its entries, and a later run repeats the steps that are missing.
  *
- * In a store whose `durability` is `strict` or `replicated`, `extend` answers when the entries are on disk,
- * or on a replica, or else says why not (`Extension.unsafe`).
+ * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk,
+ * or on a replica, or else says why not (`Recording.unsafe`).
  *
  * **Progress.** An entry that is marked as progress sets the failures and crashes of the job to 0: a job
  * fails for what happened since its last progress, and not because it lived through many deployments.
@@ -50,7 +50,8 @@
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
-import type { Journal, Recorded, WholeJournal } from '../../model/journal.ts'
+import type { JobsError } from '../../model/errors.ts'
+import type { Journal, KeptSignal, Recorded, WholeJournal } from '../../model/journal.ts'
 
 /**
  * The most bytes of entries that come with a claim, and with each `read`. A single entry that is larger comes
@@ -111,7 +112,34 @@ export type AppendVerdict = 'added' | 'changed' | 'active' | 'missing'
  */
 export type BringVerdict = 'brought' | 'changed' | 'exists'
 
+/** What a run that goes on has to say of its steps. */
+export interface StepsNote {
+  id: string
+  token: string
+  /** What it has recorded since the last note. */
+  steps?: Recorded
+  /** Asks for the signals behind so many. */
+  heard?: number
+}
+
+export interface Recording {
+  /** Ids of jobs whose lease the caller no longer has. */
+  lost: string[]
+  /** The signals that were asked for; undefined if there are none. */
+  signals?: { id: string; signals: KeptSignal[] }[]
+  /** The journals that lack entries before those of their notes; undefined if there are none. */
+  short?: { id: string; count: number }[]
+  /** Why the entries are not as safe as the durability of the store says. The caller sends them again. */
+  unsafe?: JobsError
+}
+
 export interface Journals {
+  /**
+   * Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for.
+   * Their leases stay as they are. Safe to repeat.
+   */
+  record(partition: string, notes: readonly StepsNote[]): Promise<Recording>
+
   /**
    * The entries of a job from an index on, as many as fit. With the first entry come the signals, with their
    * keys. Undefined if the job has no journal.

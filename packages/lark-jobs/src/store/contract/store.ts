@@ -80,8 +80,6 @@
  */
 
 import type { Effect } from '../../model/effect.ts'
-import type { JobsError } from '../../model/errors.ts'
-import type { KeptSignal, Recorded } from '../../model/journal.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
   AnnouncedWorker,
@@ -265,10 +263,6 @@ export interface LeaseNote {
   alone?: boolean
   /** The job has not begun, and does not count as started: the note only renews its lease. */
   unstarted?: true
-  /** The entries of its steps since the last note. */
-  steps?: Recorded
-  /** Asks for all signals after the first `heard` ones. */
-  heard?: number
 }
 
 export interface Extension {
@@ -277,15 +271,6 @@ export interface Extension {
   notices: Notice[]
   /** Ids of jobs that somebody watches (`watch.ts`); undefined if there are none. */
   watched?: string[]
-  /** The signals that were asked for; undefined if there are none. */
-  signals?: { id: string; signals: KeptSignal[] }[]
-  /** The journals that lack entries before those of their notes; undefined if there are none. */
-  short?: { id: string; count: number }[]
-  /**
-   * Why the entries of the notes are not as safe as the durability of the store demands. The leases are
-   * renewed, and the caller sends the same entries again.
-   */
-  unsafe?: JobsError
 }
 
 /** A partition to survey. Leases and effects are always surveyed. The flags ask for more. */

@@ -6,14 +6,13 @@
  * rings, and is opened when the first caller claims. docs/performance.md has the cost of a job.
  */
 import { defined } from '@s18i/lark/internal'
-import type { JobsError } from '../../model/errors.ts'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import type { RedisServers } from '../contract/connection/servers.ts'
 import { laneName } from '../contract/rules/lane.ts'
 import { packPaused } from '../contract/rules/pause.ts'
 import { AgreedRetentions } from '../contract/rules/retention.ts'
 import type * as contract from '../contract/store.ts'
-import { CALL_MEMORY, EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard } from '../contract/store.ts'
+import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard } from '../contract/store.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
@@ -220,21 +219,7 @@ export class RedisStore implements contract.Store {
     leaseMs: number,
   ): Promise<contract.Extension> {
     if (notes.length === 0) return { lost: [], notices: [] }
-    const deadline = this.#transport.deadline()
-    const renewing = this.#scripts.run('extend', partition, packNotes(notes, leaseMs), deadline)
-    const durability = notes.some(({ steps }) => steps !== undefined) ? this.#durability : undefined
-    if (durability === undefined) return readExtension(await renewing)
-    // A key of its own, because the last call of the worker may be long ago.
-    const memory = this.#keys.of(partition, 'call:steps')
-    const [answer] = await Promise.all([
-      renewing,
-      this.#scripts.send(['SET', memory, '', 'PX', String(CALL_MEMORY)], deadline),
-    ])
-    const unsafe = await durability.confirm(memory, deadline).then(
-      () => undefined,
-      (error: JobsError) => error,
-    )
-    return { ...readExtension(answer), ...defined({ unsafe }) }
+    return readExtension(await this.#scripts.run('extend', partition, packNotes(notes, leaseMs)))
   }
 
   async recover(partition: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {

@@ -17,7 +17,7 @@ import { alter } from '../sql/change/alter.ts'
 import { SqliteMoves } from '../sql/change/moves.ts'
 import { undo } from '../sql/change/undo.ts'
 import { exchange } from '../sql/claim/exchange.ts'
-import { extend } from '../sql/claim/extend.ts'
+import { extend, recordSteps } from '../sql/claim/extend.ts'
 import { forgetPauses, pausedGroups, pauseGroup, repositionLanes } from '../sql/claim/lane.ts'
 import { recover } from '../sql/claim/recover.ts'
 import { doubtsIn, hasLease, hearIn } from '../sql/claim/silence.ts'
@@ -121,7 +121,9 @@ export class SqliteStore implements contract.Store {
     }
     this.flows = new SqliteFlows(access)
     this.schedules = new SqliteSchedules(access)
-    this.journals = new SqliteJournals(access)
+    this.journals = new SqliteJournals(access, (name, notes) =>
+      this.#note(name, (partition) => recordSteps(partition, notes)),
+    )
     this.moves = new SqliteMoves(access)
   }
 
@@ -496,17 +498,38 @@ export class SqliteStore implements contract.Store {
       const partition = Partition.enter(database, name)
       this.#clock.meet(partition.now)
       const result = work(partition)
-      countEndsAtHome(partition)
-      repositionLanes(partition)
-      trim(partition, this.#retentions.of(name))
-      keepLastMinute(partition)
-      writeEvents(partition)
-      rung = ringForNews(partition, call?.caller).concat(partition.noticed)
-      partition.save()
+      rung = this.#finish(partition, call?.caller)
       return result
     })
     bell.ring(rung)
     return result
+  }
+
+  /** Runs a verb that writes nothing of what the partition has, which mostly stays as it is. */
+  async #note<T>(name: string, work: (partition: Partition) => T): Promise<T> {
+    const { database, bell } = this.#opened()
+    let rung: string[] = []
+    const result = await database.write(() => {
+      const partition = Partition.enter(database, name)
+      this.#clock.meet(partition.now)
+      const result = work(partition)
+      if (partition.fellDue + partition.told.length > 0) rung = this.#finish(partition)
+      return result
+    })
+    bell.ring(rung)
+    return result
+  }
+
+  /** Ends a transaction that has changed a partition. @returns whom to ring */
+  #finish(partition: Partition, caller?: string): string[] {
+    countEndsAtHome(partition)
+    repositionLanes(partition)
+    trim(partition, this.#retentions.of(partition.name))
+    keepLastMinute(partition)
+    writeEvents(partition)
+    const rung = ringForNews(partition, caller).concat(partition.noticed)
+    partition.save()
+    return rung
   }
 
   /** Runs a verb that reads; returns `nothing` if the partition does not exist. */

@@ -49,8 +49,6 @@ interface Settling {
   unsettled(ms: number): readonly Settlement[]
 }
 
-/** Milliseconds after which steps are sent again if the store did not answer. */
-const RECORD_PAUSE = 100
 /** Milliseconds between two calls that hand over progress and log lines. */
 const PROGRESS_PAUSE = 250
 
@@ -68,10 +66,6 @@ export class LeaseKeeper extends Part {
   /** Hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
-  /** By partition: jobs whose steps are about to be recorded. */
-  readonly #recording = new Map<string, Set<Execution>>()
-  /** Read when the worker is made, because a test may replace the timers. */
-  readonly #immediate = setImmediate
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
 
@@ -103,43 +97,11 @@ export class LeaseKeeper extends Part {
     })
   }
 
-  /** A signal has come for a job. */
-  hear(partition: string, id: string): void {
-    for (const running of this.#options.running)
-      if (running.job.id === id && running.claimer.partition === partition) running.signalled()
-  }
-
   /** A job has reported progress, or written to its log. */
   reported({ watchedUntil }: Execution): void {
     const now = performance.now()
     if (watchedUntil <= now || this.#soon !== undefined) return
     this.#soon = setTimeout(() => this.#handOver(), Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now))
-  }
-
-  /** Steps of a job have ended. Steps that end in one tick, or during a call, are sent together. */
-  record(running: Execution): void {
-    const { partition } = running.claimer
-    const all = this.#recording.get(partition)
-    if (all !== undefined) {
-      all.add(running)
-      return
-    }
-    this.#recording.set(partition, new Set([running]))
-    this.#immediate(() => void this.#inTurn(partition, () => this.#record(partition)))
-  }
-
-  async #record(partition: string): Promise<boolean> {
-    const all = this.#recording.get(partition)
-    this.#recording.delete(partition)
-    const held: Execution[] = []
-    for (const running of all ?? [])
-      if (!running.abandoned && this.#options.running.has(running)) held.push(running)
-      else running.stepsIfAny?.answered([], leaseLost(running))
-    if (await this.#renewGroup(partition, held)) return true
-    setTimeout(() => {
-      for (const running of held) this.record(running)
-    }, RECORD_PAUSE)
-    return false
   }
 
   /** Waits for calls that are under way. */
@@ -239,7 +201,7 @@ export class LeaseKeeper extends Part {
       const group = newest.get(partition) ?? new Map<string, Execution>()
       // This worker has claimed the same job again: the lease of the first run was taken back.
       const before = group.get(id)
-      if (before !== undefined) this.#lose(before)
+      if (before !== undefined) lose(before)
       newest.set(partition, group.set(id, running))
     }
     return new Map([...newest].map(([partition, group]) => [partition, [...group.values()]]))
@@ -249,7 +211,7 @@ export class LeaseKeeper extends Part {
     const { store, caller, leaseMs } = this.#options
     const notes = group.map((running): LeaseNote => {
       const { id, token } = running.job
-      const note: LeaseNote = { id, token, ...running.stepsIfAny?.take() }
+      const note: LeaseNote = { id, token }
       const [log, progress] = [running.takeLog(), running.takeProgress()]
       if (log !== undefined) note.log = log
       if (progress !== undefined) note.progress = progress
@@ -258,9 +220,7 @@ export class LeaseKeeper extends Part {
     if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
       this.#handedOverAt = performance.now()
     try {
-      const extension = await store.extend(partition, caller, notes, leaseMs)
-      this.#tell(group, extension)
-      if (extension.unsafe !== undefined) this.#options.trouble(extension.unsafe)
+      this.#tell(group, await store.extend(partition, caller, notes, leaseMs))
       return true
     } catch (error) {
       // If there was no answer, the store may already have the lines. Losing some is better than storing them
@@ -269,27 +229,13 @@ export class LeaseKeeper extends Part {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
       for (const [i, { progress }] of notes.entries()) group[i]!.keepProgress(progress)
-      for (const running of group) running.stepsIfAny?.unanswered()
       this.#options.trouble(error)
       return false
     }
   }
 
-  #tell(group: Execution[], extension: Extension): void {
-    const { lost, notices, watched = [], signals = [], short = [], unsafe } = extension
-    for (const running of group) {
-      const { stepsIfAny: steps, job } = running
-      if (steps === undefined) continue
-      if (unsafe !== undefined && !lost.includes(job.id)) {
-        steps.unanswered()
-        setTimeout(() => this.record(running), RECORD_PAUSE)
-        continue
-      }
-      const came = signals.find(({ id }) => id === job.id)?.signals ?? []
-      const known = short.find(({ id }) => id === job.id)?.count
-      steps.answered(came, lost.includes(job.id) ? leaseLost(running) : undefined, known)
-    }
-    // Jobs count as watched for the time of one lease. The next renewal comes before that, and updates it.
+  #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
+    // Jobs count as watched for one lease. The next renewal comes before that, and says it anew.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {
@@ -303,7 +249,7 @@ export class LeaseKeeper extends Part {
     for (const running of group) {
       const { id } = running.job
       if (lost.includes(id)) {
-        if (this.#options.running.has(running)) this.#lose(running)
+        if (this.#options.running.has(running)) lose(running)
         continue
       }
       const notice = notices.find((each) => each.id === id)
@@ -316,13 +262,14 @@ export class LeaseKeeper extends Part {
       }
     }
   }
-
-  #lose(running: Execution): void {
-    running.abandoned = true
-    running.run.abort(leaseLost(running))
-  }
 }
 
-function leaseLost({ job: { id } }: Execution): JobsError {
+/** The outcome of a run does not count any more. */
+export function lose(running: Execution): void {
+  running.abandoned = true
+  running.run.abort(leaseLost(running))
+}
+
+export function leaseLost({ job: { id } }: Execution): JobsError {
   return new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id })
 }

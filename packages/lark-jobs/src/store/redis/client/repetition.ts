@@ -83,6 +83,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'enqueue',
       'exchange',
       'extend',
+      'record',
       'renew-permits',
       'note-taken',
       'permit',

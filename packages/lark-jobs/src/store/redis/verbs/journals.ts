@@ -1,12 +1,24 @@
 /**
  * Journals on Redis (`contract/journals.ts`): the arguments and the answers of the scripts.
  */
+import { defined } from '@s18i/lark/internal'
+import type { JobsError } from '../../../model/errors.ts'
 import type { Journal, Recorded } from '../../../model/journal.ts'
-import type { AppendVerdict, BringVerdict, Journals, NewSignal, SignalVerdict } from '../../contract/store.ts'
+import {
+  type AppendVerdict,
+  type BringVerdict,
+  CALL_MEMORY,
+  type Journals,
+  type NewSignal,
+  type Recording,
+  type SignalVerdict,
+  type StepsNote,
+} from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
+import { packRecords } from './packing-journal.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { type ReadJournal, readWholeJournal } from './reading-journal.ts'
+import { type ReadJournal, readRecording, readWholeJournal } from './reading-journal.ts'
 
 export class RedisJournals implements Journals {
   readonly #scripts: Scripts
@@ -17,6 +29,24 @@ export class RedisJournals implements Journals {
     this.#scripts = scripts
     this.#registry = registry
     this.#durability = durability
+  }
+
+  async record(partition: string, notes: readonly StepsNote[]): Promise<Recording> {
+    const deadline = this.#scripts.transport.deadline()
+    const recording = this.#scripts.run('record', partition, packRecords(notes), deadline)
+    const durability = notes.some(({ steps }) => steps !== undefined) ? this.#durability : undefined
+    if (durability === undefined) return readRecording(await recording)
+    // A key of its own, because the last call of the worker may be long ago.
+    const memory = this.#scripts.keys.of(partition, 'call:steps')
+    const [answer] = await Promise.all([
+      recording,
+      this.#scripts.send(['SET', memory, '', 'PX', String(CALL_MEMORY)], deadline),
+    ])
+    const unsafe = await durability.confirm(memory, deadline).then(
+      () => undefined,
+      (error: JobsError) => error,
+    )
+    return { ...readRecording(answer), ...defined({ unsafe }) }
   }
 
   async read(partition: string, id: string, from: number): Promise<Journal | undefined> {

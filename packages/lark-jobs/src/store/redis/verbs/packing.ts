@@ -37,6 +37,7 @@ import { MAX_LOG_BYTES, MAX_LOG_LINES, mayPrefetch, WORKER_DIED } from '../../co
 import { namedBundles } from './bundle.ts'
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './pack-limits.ts'
+import { packSteps } from './packing-journal.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
@@ -262,21 +263,9 @@ function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
-/**
- * What a run reports: its steps, as `journal.lua` reads them; and as `report.lua` reads it, its progress,
- * between two RS, and its log lines.
- */
-function packReport(note: Pick<contract.LeaseNote, 'log' | 'progress' | 'steps' | 'heard'>): string {
-  const { log, progress } = note
-  return `${packSteps(note)}${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
-}
-
-function packSteps({ steps, heard }: Pick<contract.LeaseNote, 'steps' | 'heard'>): string {
-  if (steps === undefined && heard === undefined) return ''
-  const { at, entries, isProgress, hasUndos } = steps ?? { at: 0, entries: [] }
-  let text = `${GS}${at}${isProgress ? '!' : ''}${hasUndos ? '+' : ''}|${heard ?? ''}`
-  for (const entry of entries) text += `${RS}${entry}`
-  return `${text}${GS}`
+/** What a run reports, as `report.lua` reads it: its progress, between two RS, and its log lines. */
+function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
+  return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
 }
 
 export function unpackLog(text: string | null): LogLine[] {
@@ -303,7 +292,13 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
     const isPlain = outcome.kind === 'completed' && outcome.result === undefined && !reports(outcome)
     if (!isPlain) {
       const [kind, value] = packOutcome(outcome)
-      others.push(settlement.id, settlement.token, kind, value, packReport(outcome))
+      others.push(
+        settlement.id,
+        settlement.token,
+        kind,
+        value,
+        `${packSteps(outcome.steps)}${packReport(outcome)}`,
+      )
       last.push(i)
       continue
     }
@@ -361,7 +356,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 }
 
 /**
- * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with GS, RS or a
+ * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or a
  * brace.
  */
 export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number): string[] {

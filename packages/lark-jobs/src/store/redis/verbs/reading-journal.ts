@@ -4,6 +4,7 @@
 import { defined } from '@s18i/lark/internal'
 import type { Journal, KeptSignal } from '../../../model/journal.ts'
 import { inLots } from '../../contract/rules/in-lots.ts'
+import type { Recording } from '../../contract/store.ts'
 
 /**
  * How many entries there are, their bytes, and entries; a name and a text for each signal; what is to be
@@ -22,8 +23,22 @@ export function readJournal([[count, bytes, ...entries], signals, undo, rested]:
   return { ...size, entries: entries as string[], signals: readSignals(signals), ...more }
 }
 
+/** The answer of `record.lua`. */
+export function readRecording(reply: unknown): Recording {
+  if (reply === '') return { lost: [] }
+  const [lost, told, short] = reply as [string[], (string | string[])[], [id: string, count: number][]]
+  const signals = [...inLots(told, 2)].map(([id, found]) => {
+    return { id: id as string, signals: readSignals(found as string[]) }
+  })
+  return {
+    lost,
+    ...(short.length > 0 && { short: short.map(([id, count]) => ({ id, count })) }),
+    ...(signals.length > 0 && { signals }),
+  }
+}
+
 /** @param found a name and a text for each */
-export function readSignals(found: readonly string[]): KeptSignal[] {
+function readSignals(found: readonly string[]): KeptSignal[] {
   return [...inLots(found, 2)].map(([name, text]) => ({ name: name!, text: text! }))
 }
 

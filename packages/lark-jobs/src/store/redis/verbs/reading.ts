@@ -3,10 +3,8 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
-import type { KeptSignal } from '../../../model/journal.ts'
 import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
 import { settingOf } from '../../contract/change.ts'
-import { inLots } from '../../contract/rules/in-lots.ts'
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { pausedGroup, readPause } from '../../contract/rules/pause.ts'
 import { readCancelled, readReason, untimed } from '../../contract/rules/reason.ts'
@@ -14,7 +12,7 @@ import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/repetition.ts'
 import { readBundles } from './bundle.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
-import { type ReadJournal, readJournal, readSignals } from './reading-journal.ts'
+import { type ReadJournal, readJournal } from './reading-journal.ts'
 
 export type Texts = (string | null)[]
 export type ShownJobs = [
@@ -358,21 +356,14 @@ export function pageCursors(
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): contract.Extension {
   if (reply === '') return { lost: [], notices: [] }
-  const [lost, asked, reasons, watched, told, short] = reply as [
+  const [lost, asked, reasons, watched] = reply as [
     ...[lost: string[], asked: string[], reasons: string[], watched: string[]],
-    ...[told?: (string | string[])[], short?: [id: string, count: number][]],
   ]
   return {
     lost,
     notices: asked.map((id, i) => ({ kind: 'cancel', id, ...readCancelled(untimed(reasons[i]!)) })),
     ...(watched.length > 0 && { watched }),
-    ...(short && { short: short.map(([id, count]) => ({ id, count })) }),
-    ...(told?.length && { signals: [...inLots(told, 2)].map(readTold) }),
   }
-}
-
-function readTold([id, found]: (string | string[])[]): { id: string; signals: KeptSignal[] } {
-  return { id: id as string, signals: readSignals(found as string[]) }
 }
 
 /** The answer of `recover.lua`. */

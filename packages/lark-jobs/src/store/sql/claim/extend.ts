@@ -3,7 +3,7 @@
  * suspect it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
 import { readCancelled, untimed } from '../../contract/rules/reason.ts'
-import type { Extension, LeaseNote } from '../../contract/store.ts'
+import type { Extension, LeaseNote, Recording, StepsNote } from '../../contract/store.ts'
 import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
 import { notify } from '../events/waiters.ts'
@@ -37,14 +37,8 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
     }
     if (!renewed.has(token)) renewLease(partition, token, leaseMs)
     renewed.add(token)
-    const ahead = unstarted ? row.ahead : startOf(row, alone)
-    if (ahead !== row.ahead) database.run(start, ahead, row.seq)
-    if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
+    if (!unstarted) noteStart(partition, id, row, alone)
     keepReport(database, row.seq, note)
-    const short = recordMore(partition, row, note.steps)
-    if (short !== undefined) extension.short = [...(extension.short ?? []), { id, count: short }]
-    const signals = note.heard === undefined ? [] : signalsBehind(partition, row, note.heard)
-    if (signals.length > 0) extension.signals = [...(extension.signals ?? []), { id, signals }]
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
     for (const watcher of (progress !== undefined && its) || []) notify(partition, watcher)
@@ -52,6 +46,30 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
       extension.notices.push({ kind: 'cancel', id, ...readCancelled(untimed(row.asked)) })
   }
   return extension
+}
+
+/** Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for. */
+export function recordSteps(partition: Partition, notes: readonly StepsNote[]): Recording {
+  const recording: Recording = { lost: [] }
+  for (const { id, token, steps, heard } of notes) {
+    const row = partition.database.get<HeldRow>(find, partition.id, id, token)
+    if (row === undefined) {
+      recording.lost.push(id)
+      continue
+    }
+    noteStart(partition, id, row)
+    const count = recordMore(partition, row, steps)
+    if (count !== undefined) recording.short = [...(recording.short ?? []), { id, count }]
+    const signals = heard === undefined ? [] : signalsBehind(partition, row, heard)
+    if (signals.length > 0) recording.signals = [...(recording.signals ?? []), { id, signals }]
+  }
+  return recording
+}
+
+function noteStart(partition: Partition, id: string, row: HeldRow, alone?: boolean): void {
+  const ahead = startOf(row, alone)
+  if (ahead !== row.ahead) partition.database.run(start, ahead, row.seq)
+  if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
 }
 
 function startOf(row: HeldRow, alone: boolean | undefined): JobRow['ahead'] {

@@ -77,10 +77,13 @@ type SignalRow = KeptSignal & { key: string | null }
 type Journalled = Pick<JobRow, 'seq' | 'journal'>
 
 export class SqliteJournals implements Journals {
+  readonly record: Journals['record']
   readonly #on: Access
 
-  constructor(on: Access) {
+  /** @param record the verb, because claims are above journals */
+  constructor(on: Access, record: Journals['record']) {
     this.#on = on
+    this.record = record
   }
 
   read(name: string, id: string, from: number): Promise<Journal | undefined> {

@@ -1,7 +1,7 @@
 -- Adds to journals (journal.lua).
 -- module: recordings
 -- needs: start, counters, journaled
--- gives: open_journal, keep_entries, signals_behind, take_steps
+-- gives: open_journal, keep_entries, signals_behind, take_rest, take_steps
 
 -- The most arguments that are passed to Redis in one call.
 local MOST = 1000
@@ -47,22 +47,10 @@ local function signals_behind(id, heard)
   return found
 end
 
--- Keeps the part of a report about steps, which precedes the rest: GS; the index of the first entry; `!` if
--- the job made progress; `+` if there are steps to undo; `|` and how many signals the run knows, if it asks
--- for others; RS and an entry, for each; GS. Returns the rest; the signals that were asked for, or nothing;
--- and how many entries there are, if there is a gap before those of the report.
-local function take_steps(id, report)
-  local at, progress, undos, heard, from = string.match(report, '^\29(%d*)(!?)(%+?)|(%d*)()')
-  local over = string.find(report, '\29', from, true)
-  local entries = {}
-  -- A plain search takes half the time of a pattern.
-  while from < over do
-    local till = string.find(report, '\30', from + 1, true)
-    till = till and till < over and till or over
-    entries[#entries + 1] = string.sub(report, from + 1, till - 1)
-    from = till
-  end
-  local is_short = #entries > 0 and not keep_entries(id, tonumber(at), entries)
+-- Keeps what is said beside entries: the index of the first; `!` if the job made progress; `+` if there are
+-- steps to undo; `|` and how many signals the run knows, if it asks for others. Returns these, or nothing.
+local function take_rest(id, head)
+  local progress, undos, heard = string.match(head, '^%d*(!?)(%+?)|(%d*)$')
   if undos ~= '' then
     open_journal(id)
     redis.call('HSET', key('undos'), id, '')
@@ -72,5 +60,25 @@ local function take_steps(id, report)
     count(id, runs, 0, 0, releases)
   end
   local signals = heard ~= '' and signals_behind(id, tonumber(heard)) or {}
-  return string.sub(report, over + 1), #signals > 0 and signals or nil, is_short and redis.call('LLEN', key('steps:' .. id)) or nil
+  return #signals > 0 and signals or nil
+end
+
+-- Keeps what the report of a run that has ended says of steps, which precedes the rest: GS; as above; RS and
+-- an entry, for each; GS. Returns the rest.
+local function take_steps(id, report)
+  local head, from = string.match(report, '^\29([^\29\30]*)()')
+  local over = string.find(report, '\29', from, true)
+  local entries = {}
+  -- A plain search takes half the time of a pattern.
+  while from < over do
+    local till = string.find(report, '\30', from + 1, true)
+    till = till and till < over and till or over
+    entries[#entries + 1] = string.sub(report, from + 1, till - 1)
+    from = till
+  end
+  if #entries > 0 then
+    keep_entries(id, tonumber(string.match(head, '^%d+')), entries)
+  end
+  take_rest(id, head)
+  return string.sub(report, over + 1)
 end

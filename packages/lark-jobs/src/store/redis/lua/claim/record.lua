@@ -1,0 +1,76 @@
+-- record: adds what running jobs have recorded to their journals, and hands out the signals that they ask
+-- for. Their leases stay as they are.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2…] for each job: id; token; how many entries; the index of the first, and what else there is to say
+--          (recording.lua); the entries
+-- Returns  '' if there is nothing to say, or { ids whose lease is lost; the signals that were asked for: an
+--            id, a list of names and texts, another id, …; journals that lack entries: { an id; how many it
+--            has }, … }
+-- Cost     O(n) for n jobs and their entries
+-- needs: start, holder, beginnings, recordings
+
+local ids, at = {}, 2
+while ARGV[at] do
+  ids[#ids + 1], at = ARGV[at], at + 4 + ARGV[at + 2]
+end
+-- This is first because a full server allows this write, and after a write the rest of the script.
+redis.call('ZREM', key('leases'), '')
+
+local holders = redis.call('HMGET', key('holders'), unpack(ids))
+local sizes, grown = redis.call('HMGET', key('journals'), unpack(ids)), {}
+-- Mostly nothing is said, and a table takes time.
+local answer
+local function say(place, value, more)
+  answer = answer or { {}, {}, {} }
+  local list = answer[place]
+  list[#list + 1], list[#list + 2] = value, more
+end
+
+-- Adds the entries of a job, of which the first has the place `first`: the arguments between two.
+local function add(id, size, first, from, to)
+  local name, bytes = key('steps:' .. id), 0
+  local length = redis.call('RPUSH', name, unpack(ARGV, from, to)) - (to - from + 1)
+  if length ~= first then
+    -- Some are there already, or there is a gap before them.
+    redis.call('LTRIM', name, 0, from - to - 2)
+    if not recordings().keep_entries(id, first, { unpack(ARGV, from, to) }) then
+      say(3, { id, length })
+    end
+    return
+  end
+  for n = from, to do
+    bytes = bytes + #ARGV[n]
+  end
+  if not size then
+    recordings().open_journal(id)
+  end
+  grown[#grown + 1], grown[#grown + 2] = id, (tonumber(size) or 0) + bytes
+end
+
+at = 2
+for i, id in ipairs(ids) do
+  local token, count, head, holder = ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], holders[i]
+  -- That is all of most holders, and an index is all of most heads.
+  local has_started, first = holder == token .. '|', tonumber(head)
+  if has_started or is_held(holder, token) then
+    if not has_started then
+      beginnings().note_beginning(id, holder, token, '')
+    end
+    if count > 0 then
+      add(id, sizes[i], first or tonumber(string.match(head, '^%d+')), at + 4, at + 3 + count)
+    end
+    local signals = not first and recordings().take_rest(id, head)
+    if signals then
+      say(2, id, signals)
+    end
+  else
+    say(1, id)
+  end
+  at = at + 4 + count
+end
+if #grown > 0 then
+  redis.call('HSET', key('journals'), unpack(grown))
+end
+return answer or ''

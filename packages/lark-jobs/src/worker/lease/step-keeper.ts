@@ -1,0 +1,118 @@
+/**
+ * Brings what the steps of running jobs record to the store, and the signals for these jobs to their steps.
+ * What ends in one tick, and what ends during a call, travels together: there is one call after the other in
+ * each partition.
+ */
+import type { Execution } from '../../run/execution.ts'
+import { MAX_ITEMS, type Recording, type StepsNote, type Store } from '../../store/contract/store.ts'
+import { Part } from '../part.ts'
+import { leaseLost, lose } from './lease-keeper.ts'
+
+export interface StepKeeperOptions {
+  store: Store
+  running: ReadonlySet<Execution>
+  trouble: (error: unknown) => void
+}
+
+/** Milliseconds after which steps are sent again to a store that did not answer. */
+const PAUSE = 100
+
+export class StepKeeper extends Part {
+  readonly #options: StepKeeperOptions
+  /** By partition: the jobs of the next call. It is here while a call is under way, or about to be. */
+  readonly #next = new Map<string, Set<Execution>>()
+  readonly #calls = new Set<Promise<void>>()
+  /** As the worker finds it when it is made: a test may set its own timers. */
+  readonly #immediate = setImmediate
+
+  constructor(options: StepKeeperOptions) {
+    super()
+    this.#options = options
+  }
+
+  /** Steps of a job have ended, or a job asks for its signals. */
+  record(running: Execution): void {
+    const { partition } = running.claimer
+    const next = this.#next.get(partition)
+    if (next !== undefined) {
+      next.add(running)
+      return
+    }
+    const first = new Set([running])
+    this.#next.set(partition, first)
+    this.#soon(partition, first)
+  }
+
+  /** A signal has come for a job. */
+  hear(partition: string, id: string): void {
+    for (const running of this.#options.running)
+      if (running.job.id === id && running.claimer.partition === partition) running.signalled()
+  }
+
+  /** Waits for calls that are under way. */
+  protected override async onStop(): Promise<void> {
+    await Promise.all(this.#calls)
+  }
+
+  #soon(partition: string, next: Set<Execution>): void {
+    this.#immediate(() => {
+      const call = this.#send(partition, next)
+      this.#calls.add(call)
+      void call.then(() => this.#calls.delete(call))
+    })
+  }
+
+  async #send(partition: string, next: Set<Execution>): Promise<void> {
+    const held: Execution[] = []
+    for (const running of next)
+      if (!running.abandoned && this.#options.running.has(running)) held.push(running)
+      else running.stepsIfAny?.answered([], leaseLost(running))
+    next.clear()
+    for (let i = 0; i < held.length; i += MAX_ITEMS) await this.#call(partition, held.slice(i, i + MAX_ITEMS))
+    if (next.size > 0) this.#soon(partition, next)
+    else this.#next.delete(partition)
+  }
+
+  async #call(partition: string, held: readonly Execution[]): Promise<void> {
+    const { store, trouble } = this.#options
+    const group: Execution[] = []
+    const notes: StepsNote[] = []
+    for (const running of held) {
+      const { id, token } = running.job
+      const { steps, heard } = running.stepsIfAny?.take() ?? {}
+      if (steps === undefined && heard === undefined) continue
+      const note: StepsNote = { id, token }
+      if (steps !== undefined) note.steps = steps
+      if (heard !== undefined) note.heard = heard
+      group.push(running)
+      notes.push(note)
+    }
+    if (notes.length === 0) return
+    try {
+      const recording = await store.journals.record(partition, notes)
+      for (const running of group) this.#tell(running, recording)
+      if (recording.unsafe !== undefined) trouble(recording.unsafe)
+    } catch (error) {
+      for (const running of group) this.#again(running)
+      trouble(error)
+    }
+  }
+
+  #tell(running: Execution, { lost, signals, short, unsafe }: Recording): void {
+    const { stepsIfAny: steps, job } = running
+    if (lost.length > 0 && lost.includes(job.id)) {
+      steps!.answered([], leaseLost(running))
+      if (this.#options.running.has(running)) lose(running)
+    } else if (unsafe !== undefined) this.#again(running)
+    else {
+      const its = signals?.find(({ id }) => id === job.id)
+      const known = short?.find(({ id }) => id === job.id)
+      steps!.answered(its?.signals ?? [], undefined, known?.count)
+    }
+  }
+
+  #again(running: Execution): void {
+    running.stepsIfAny!.unanswered()
+    setTimeout(() => this.record(running), PAUSE)
+  }
+}
