@@ -1,4 +1,6 @@
-/** Each measure of `npm run bench` runs, with Lark, a thousandth of everything and nothing to compare it with. */
+/**
+ * Each measure of `npm run bench` runs, with Lark, a thousandth of everything and nothing to compare it with.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

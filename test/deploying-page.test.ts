@@ -1,6 +1,6 @@
 /**
- * docs/deploying.md without the systems that it is for: the unit is checked by systemd's own checker where that is
- * installed, the manifests are read as YAML, and the steps of the Dockerfile are done in two folders.
+ * docs/deploying.md without the systems that it is for: the unit is checked by systemd's own checker where
+ * that is installed, the manifests are read as YAML, and the steps of the Dockerfile are done in two folders.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -103,7 +103,10 @@ it('has a Dockerfile whose steps make a worker that runs, is healthy, and stops'
   expect(await app.start(check).result).toMatchObject({ code: 1 })
 })
 
-/** Does the steps in a folder for each stage. Only `npm ci` and `npm prune` are left out: the packages are linked. */
+/**
+ * Does the steps in a folder for each stage. Only `npm ci` and `npm prune` are left out: the packages are
+ * linked.
+ */
 async function built(dockerfile: string, app: App) {
   const stages: string[] = []
   const env: Record<string, string> = {}

@@ -1,9 +1,9 @@
 /**
- * The application of the founding page, docs/dispatching-jobs.md: the page's first snippets (```typescript and
- * ```javascript) as files of a project.
+ * The application of the founding page, docs/dispatching-jobs.md: the page's first snippets (in TypeScript
+ * and JavaScript) as files of a project.
  *
- * Only the parts that a snippet leaves out may be added: declarations, `export`, `catch (error: any)`, the payload
- * behind an elision, and a union for the payload of the line marked "Avoid".
+ * Only the parts that a snippet leaves out may be added: declarations, `export`, `catch (error: any)`, the
+ * payload behind an elision, and a union for the payload of the line marked "Avoid".
  */
 import { blocksOf } from './markdown.ts'
 import { read } from './source.ts'

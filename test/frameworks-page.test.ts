@@ -1,4 +1,7 @@
-/** Each file of an application that docs/frameworks.md shows is the same as in the fixture that the matrix runs. */
+/**
+ * Each file of an application that docs/frameworks.md shows is the same as in the fixture that the matrix
+ * runs.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'

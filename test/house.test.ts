@@ -1,8 +1,8 @@
 /**
- * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, no file is too
- * long, and no folder has too many files.
+ * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, no
+ * file is too long, and no folder has too many files.
  */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -22,8 +22,8 @@ import {
 const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown }
 
 /**
- * The floors of each package, the ground floor first. A file imports from its own floor and from lower floors.
- * `folder/*` stands for every file in the folder.
+ * The floors of each package, the ground floor first. A file imports from its own floor and from lower
+ * floors. `folder/*` stands for every file in the folder.
  */
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
@@ -120,7 +120,9 @@ const floors: Record<string, string[][]> = {
   'packages/lark-jobs-bench/src': [['figure.ts', 'advice.ts', 'place.ts'], ['measures.ts'], ['commands/*']],
 }
 
-/** Lines. A longer file is a question: does it hold two nouns? A noun is never split to satisfy this number. */
+/**
+ * Lines. A longer file is a question: does it hold two nouns? A noun is never split to satisfy this number.
+ */
 const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
   'packages/lark-bullmq/src/job/bull-job.ts': 'what a job of BullMQ has',
@@ -195,7 +197,9 @@ describe('a folder', () => {
   })
 })
 
-/** A folder and those below it, with the names of their files, in order; without what is installed or built. */
+/**
+ * A folder and those below it, with the names of their files, in order; without what is installed or built.
+ */
 function foldersIn(folder: string): { folder: string; files: string[] }[] {
   const entries = readdirSync(join(root, folder), { withFileTypes: true })
   const isMade = (name: string) => /^(node_modules|dist|\..*)$|\.generated\.|\.tsbuildinfo$/.test(name)
@@ -326,7 +330,9 @@ describe('the commands', () => {
 })
 
 describe('words of a terminal', () => {
-  /** Where a text names a command of Lark nevertheless: it is for who is at a terminal, whatever the surface. */
+  /**
+   * Where a text names a command of Lark nevertheless: it is for who is at a terminal, whatever the surface.
+   */
   const allowed: Record<string, string> = {
     'dispatch/dispatcher.ts': 'a warning of Node, which goes to stderr and to no other surface',
     'options/registry.ts': 'the hint for a developer whose application has no classes yet',
@@ -506,9 +512,16 @@ describe.each(Object.keys(floors))('comments in %s', (folder) => {
 /** Columns: comments are read like text, so they are not as wide as code may be. */
 const WIDEST = 110
 
-describe.each([...Object.keys(floors), 'packages/lark-dashboard/browser'])('comments in %s', (folder) => {
+const tests = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/test`)
+
+describe.each([
+  ...Object.keys(floors),
+  'packages/lark-dashboard/browser',
+  ...tests.filter((folder) => existsSync(join(root, folder))),
+  'test',
+])('comments in %s', (folder) => {
   it(`have at most ${WIDEST} columns, but for code, and what programs read`, () => {
-    const wide = ['.ts', '.tsx', '.lua']
+    const wide = ['.ts', '.tsx', '.js', '.lua']
       .flatMap((end) => filesBelow(folder, end))
       .filter((file) => !file.endsWith('.generated.ts'))
       .flatMap((file) =>

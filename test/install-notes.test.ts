@@ -1,4 +1,6 @@
-/** Each page that installs a package of Lark says how to get it until it is on npm, which one place explains. */
+/**
+ * Each page that installs a package of Lark says how to get it until it is on npm, which one place explains.
+ */
 import { expect, test } from 'vitest'
 import { filesBelow, read } from './source.ts'
 

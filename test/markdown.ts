@@ -2,12 +2,13 @@
  * Reads the fenced blocks of a Markdown page. The words after the language say what a block is:
  *
  *   ```ts title="src/jobs/A.ts"   a file of the page's application
- *   ```ts run                     a script that is run; a console.log with a comment behind it says what it prints
+ *   ```ts run                     a script that is run; a comment behind a console.log says what it prints
  *   ```ts, ```js                  a piece of code that must compile
  *   ```sh                         commands
  *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts;
- *                                 on docs/frameworks.md, docs/testing.md and docs/adapters.md: code that the matrix
- *                                 runs, see frameworks-page.test.ts, testing-page.test.ts and examples/adapters
+ *                                 on docs/frameworks.md, docs/testing.md and docs/adapters.md: code that
+ *                                 the matrix runs, see frameworks-page.test.ts, testing-page.test.ts and
+ *                                 examples/adapters
  */
 export interface Block {
   language: string

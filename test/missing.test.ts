@@ -1,6 +1,7 @@
 /**
- * Checks sentences of the documentation that call a feature missing: each must name a feature of the table below, and
- * the feature must not exist. When somebody builds the feature, this test lists the sentences that are no longer true.
+ * Checks sentences of the documentation that call a feature missing: each must name a feature of the table
+ * below, and the feature must not exist. When somebody builds the feature, this test lists the sentences that
+ * are no longer true.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,6 @@
-/** The code in docs/frameworks.md that ends a Next server, in a server that ends in the way that Next allows. */
+/**
+ * The code in docs/frameworks.md that ends a Next server, in a server that ends in the way that Next allows.
+ */
 import { expect, it } from 'vitest'
 import { makeApp } from './program.ts'
 import { read, root } from './source.ts'

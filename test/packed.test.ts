@@ -1,6 +1,6 @@
 /**
- * The published packages: their contents, and how Node, TypeScript and bundlers find them. `npm run matrix` runs them
- * with real tools.
+ * The published packages: their contents, and how Node, TypeScript and bundlers find them. `npm run matrix`
+ * runs them with real tools.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -45,10 +45,10 @@ async function printed(file: string, text: string, ...flags: string[]): Promise<
 describe.each(names)('%s', (name) => {
   const folder = `packages/${name}`
 
-  // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on 2026-11-26,
-  // 1,334 kB before BullMQ had a package of its own and source maps were exact to the line only, 1,000 kB since the
-  // declarations have no heads of files, and the Lua no indentation; durable steps come on top, in
-  // databases too, and isolated processes).
+  // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on
+  // 2026-11-26, 1,334 kB before BullMQ had a package of its own and source maps were exact to the line only,
+  // 1,000 kB since the declarations have no heads of files, and the Lua no indentation; durable steps come on
+  // top, in databases too, and isolated processes).
   test('has at most 1,200 kB: 1.2 MB, as npm says', () => {
     expect(statSync(tarballs.get(name)!).size).toBeLessThan(1_200_000)
   })

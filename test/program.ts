@@ -59,7 +59,10 @@ interface Packed {
   filename: string
 }
 
-/** Replaces the links to the packages with their tarballs. Their dependencies are still those of the workspace. */
+/**
+ * Replaces the links to the packages with their tarballs. Their dependencies are still those of the
+ * workspace.
+ */
 export async function installPacked(app: App, tarballs: string[]): Promise<void> {
   for (const tarball of tarballs) {
     const name = basename(tarball).replace(/^s18i-(.*?)-\d.*/, '$1')

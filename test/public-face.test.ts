@@ -1,6 +1,6 @@
 /**
- * What users of the built packages see in their editor: what is suggested behind a dot, which parameters are shown,
- * that each type in what they see can be imported; and that two copies of a package work together.
+ * What users of the built packages see in their editor: what is suggested behind a dot, which parameters are
+ * shown, that each type in what they see can be imported; and that two copies of a package work together.
  */
 import { readFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'

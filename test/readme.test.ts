@@ -1,4 +1,7 @@
-/** The first job of README.md, from an empty folder: its files and commands as they are, without a configuration. */
+/**
+ * The first job of README.md, from an empty folder: its files and commands as they are, without a
+ * configuration.
+ */
 import { expect, it } from 'vitest'
 import { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { blocksOf } from './markdown.ts'

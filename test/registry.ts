@@ -101,7 +101,9 @@ export class Registry implements AsyncDisposable {
     return { name, 'dist-tags': found['dist-tags'], versions: Object.fromEntries(versions) }
   }
 
-  /** All versions that the repository has of a package. Those for other platforms are there without a file. */
+  /**
+   * All versions that the repository has of a package. Those for other platforms are there without a file.
+   */
   #installed(name: string) {
     const places = Object.keys(this.#locked).filter((place) => place.endsWith(`node_modules/${name}`))
     const versions = places.map((place): Manifest => {

@@ -1,6 +1,6 @@
 /**
- * A release, as the workflow makes it, into a registry on this machine: the next versions and their changelogs,
- * what is published, and a clean folder that installs it by name and does what the README says.
+ * A release, as the workflow makes it, into a registry on this machine: the next versions and their
+ * changelogs, what is published, and a clean folder that installs it by name and does what the README says.
  */
 import { execFile } from 'node:child_process'
 import {

@@ -67,8 +67,8 @@ describe('on Redis', () => {
   beforeAll(async () => {
     const config = `import founding from './lark.config.js'
 export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
-    // The configuration has a prefix, because other tests use the server too. It replaces the `.js` file, because `.ts`
-    // comes first in a folder.
+    // The configuration has a prefix, because other tests use the server too. It replaces the `.js` file,
+    // because `.ts` comes first in a folder.
     app = await install({ 'lark.config.ts': config }, { REDIS_URL: url })
     app.atEnd(() => removeKeys(url, prefix))
   })
@@ -77,7 +77,8 @@ export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
 })
 
 function doesWhatThePageSays(app: () => App): void {
-  // Scripts are started outside of the application's folder, and find the same configuration and store as the worker.
+  // Scripts are started outside of the application's folder, and find the same configuration and store as the
+  // worker.
   const script = (name: string, env: Record<string, string> = {}) =>
     runScript(app(), `src/${name}.ts`, '..', env)
   const statusOf = async () => {
@@ -138,8 +139,8 @@ function doesWhatThePageSays(app: () => App): void {
   })
 
   it('has each job in the queue of its class', async () => {
-    // Waiting, delayed and completed jobs. In `default`: users, items, a status, two ids, an index, an order, a
-    // payment.
+    // Waiting, delayed and completed jobs. In `default`: users, items, a status, two ids, an index, an order,
+    // a payment.
     expect(await statusOf()).toEqual({
       default: [3 + 10_000 + 1 + 2 + 1 + 1 + 1, 1, 0],
       'high-priority': [1 + 1, 0, 0],

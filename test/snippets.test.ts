@@ -1,9 +1,10 @@
 /**
- * Checks the README files and docs/: every code block compiles, blocks marked `run` run, every `lark …` in a shell
- * block names an existing command and flags, and every link has a target. `markdown.ts` describes the marks.
+ * Checks the README files and docs/: every code block compiles, blocks marked `run` run, every `lark …` in a
+ * shell block names an existing command and flags, and every link has a target. `markdown.ts` describes the
+ * marks.
  *
- * A page is an application. Its blocks with titles are files. All other blocks may use, without importing them, the
- * exports of these files and of the packages, and names that the page leaves out (`leftOut`).
+ * A page is an application. Its blocks with titles are files. All other blocks may use, without importing
+ * them, the exports of these files and of the packages, and names that the page leaves out (`leftOut`).
  */
 import { existsSync } from 'node:fs'
 import { symlink } from 'node:fs/promises'
@@ -125,7 +126,9 @@ const pages = [
   ...filesBelow('docs', '.md').map((path) => `docs/${path}`),
 ]
 
-/** Pages whose programs run one after the other in one process: each process takes a third of a second of CPU. */
+/**
+ * Pages whose programs run one after the other in one process: each process takes a third of a second of CPU.
+ */
 const isInOneProcess = (page: string) => page === 'docs/examples.md' || page.startsWith('docs/recipes/')
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
@@ -244,7 +247,10 @@ async function appOf(files: Record<string, string>): Promise<App> {
 const folderOf = (page: string) => `${page.slice(0, -'.md'.length)}/`
 let compiled: Promise<string[]> | undefined
 
-/** What the compiler says of a page, and of what is on none. It takes hardly longer for all pages than for one. */
+/**
+ * What the compiler says of a page, and of what is on none. It takes hardly longer for all pages than for
+ * one.
+ */
 async function errorsOf(page: string): Promise<string[]> {
   compiled ??= compileAll()
   const others = pages.filter((other) => other !== page).map(folderOf)
@@ -261,7 +267,9 @@ async function compileAll(): Promise<string[]> {
   return said.split(/^(?=\S)/m).filter((error) => error !== '')
 }
 
-/** What each program has printed. The exit code, with the report of a test runner, is that of the last one. */
+/**
+ * What each program has printed. The exit code, with the report of a test runner, is that of the last one.
+ */
 async function runTogether(app: App, programs: Block[]): Promise<Result[]> {
   const lines = programs.map((block) => {
     const threw = `(error) => { console.log(error, '${threwMark}') }`
@@ -366,7 +374,8 @@ function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
 }
 
 /**
- * Whether a link has a target. Links are relative, because people also read the pages on GitHub, or lead to the web.
+ * Whether a link has a target. Links are relative, because people also read the pages on GitHub, or lead to
+ * the web.
  */
 function leadsSomewhere(link: string, page: string): boolean {
   if (link.startsWith('https://')) return true

@@ -1,6 +1,6 @@
 /**
- * Reads the source of the packages as text: its files, their imports and their declarations. Regular expressions are
- * enough, because the formatter puts each static import at the beginning of a line.
+ * Reads the source of the packages as text: its files, their imports and their declarations. Regular
+ * expressions are enough, because the formatter puts each static import at the beginning of a line.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
@@ -50,8 +50,9 @@ function withoutComments(text: string): string {
 }
 
 /**
- * The lines that return what a call gives, without `await`, where an `await using` of the same function would close its
- * resource before that is done. A call that returns no promise is met too: put its value into a name first.
+ * The lines that return what a call gives, without `await`, where an `await using` of the same function would
+ * close its resource before that is done. A call that returns no promise is met too: put its value into a
+ * name first.
  */
 export function earlyReturns(text: string): string[] {
   const found: string[] = []
@@ -88,7 +89,10 @@ export function commentLines(text: string): { line: number; text: string }[] {
   })
 }
 
-/** The spreads whose condition is only that the value of their properties is not `undefined`, which `defined()` says. */
+/**
+ * The spreads whose condition is only that the value of their properties is not `undefined`, which
+ * `defined()` says.
+ */
 export function spreadsOfUndefined(text: string): string[] {
   const found = text.matchAll(
     /\.\.\.\(\s*([\w.#?]+) (?:!== undefined\s*&&|=== undefined\s*\? \{\}\s*:) \{([^{}]*)\}\s*\)/g,

@@ -1,6 +1,6 @@
 /**
- * What the packages export is written down in their `api.md`, with all signatures. A change of it is seen in a review,
- * and from the first release on it needs a changeset.
+ * What the packages export is written down in their `api.md`, with all signatures. A change of it is seen in
+ * a review, and from the first release on it needs a changeset.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,6 @@
-/** The test for each test runner that docs/testing.md shows is the file of the fixture that the matrix runs. */
+/**
+ * The test for each test runner that docs/testing.md shows is the file of the fixture that the matrix runs.
+ */
 import { expect, it } from 'vitest'
 import { blocksOf } from './markdown.ts'
 import { read } from './source.ts'

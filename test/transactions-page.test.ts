@@ -1,6 +1,6 @@
 /**
- * The code of docs/transactions.md for clients that Lark does not know, and for transactions that are around, run on
- * PostgreSQL as an application.
+ * The code of docs/transactions.md for clients that Lark does not know, and for transactions that are around,
+ * run on PostgreSQL as an application.
  */
 import { expect, test } from 'vitest'
 import { postgresUrl, startPostgres, stopDatabase } from '../packages/lark-jobs/test/outbox/databases.ts'

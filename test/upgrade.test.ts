@@ -1,7 +1,7 @@
 /**
- * An upgrade of an application, with the packed packages and npm: what 0.1.0 has stored goes on with 0.1.1, workers of
- * both versions run side by side, and 0.1.0 refuses a store that a later version has brought forward. 0.1.1 is packed
- * from the same sources.
+ * An upgrade of an application, with the packed packages and npm: what 0.1.0 has stored goes on with 0.1.1,
+ * workers of both versions run side by side, and 0.1.0 refuses a store that a later version has brought
+ * forward. 0.1.1 is packed from the same sources.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -56,7 +56,10 @@ async function npm(app: App, ...words: string[]): Promise<void> {
   await promisify(execFile)('npm', words, { cwd: app.folder, env })
 }
 
-/** What both versions run: as the older one it leaves jobs and works on, as the newer one it goes on with them. */
+/**
+ * What both versions run: as the older one it leaves jobs and works on, as the newer one it goes on with
+ * them.
+ */
 const shop = `
 import { createRequire } from 'node:module'
 import { chain, every, Job, Jobs } from '@s18i/lark-jobs'

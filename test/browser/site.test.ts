@@ -1,6 +1,6 @@
 /**
- * The manual as a site, in a real Chromium, as any static host serves it. `npm test` has built it before, under a path of
- * its own; otherwise `npm run docs -- --build` does.
+ * The manual as a site, in a real Chromium, as any static host serves it. `npm test` has built it before,
+ * under a path of its own; otherwise `npm run docs -- --build` does.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -102,7 +102,8 @@ test.each(['/', '/lark-jobs/dispatching-jobs/', '/lark/commands/', '/api/@s18i/l
       const page = await open(route, { colorScheme })
       await page.evaluate(axe.source)
       const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-      // Of the second theme only the colours are new. What axe would say of all that is right takes a fifth of its time.
+      // Of the second theme only the colours are new. What axe would say of all that is right takes a fifth
+      // of its time.
       const runOnly = colorScheme === 'light' ? tags : { type: 'rule', values: ['color-contrast'] }
       const options = JSON.stringify({ runOnly, resultTypes: ['violations'] })
       const { violations } = await page.evaluate<AxeResults>(`axe.run(${options})`)

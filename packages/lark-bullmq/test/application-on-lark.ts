@@ -1,6 +1,6 @@
 /**
- * An application written as the documentation of BullMQ says. `application-on-lark.ts` is the same file with the import
- * changed; what the two do is compared.
+ * An application written as the documentation of BullMQ says. `application-on-lark.ts` is the same file with
+ * the import changed; what the two do is compared.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,5 +1,6 @@
 /**
- * One application, once with BullMQ on its Redis, and with the import changed on each store of Lark: both do the same.
+ * One application, once with BullMQ on its Redis, and with the import changed on each store of Lark: both do
+ * the same.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * Flows as the documentation of BullMQ writes them. `flows-on-lark.ts` is the same file with the import changed; what the two
- * do is compared.
+ * Flows as the documentation of BullMQ writes them. `flows-on-lark.ts` is the same file with the import
+ * changed; what the two do is compared.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * `importBullmq()`: the real BullMQ 5 and 6 write into a real Redis, and each kind of entry comes to a store of
- * Lark, is left with its reason, or is told as wrong. And what `jobs:import-bullmq` asks and says.
+ * `importBullmq()`: the real BullMQ 5 and 6 write into a real Redis, and each kind of entry comes to a store
+ * of Lark, is left with its reason, or is told as wrong. And what `jobs:import-bullmq` asks and says.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -766,7 +766,9 @@ test('the outbox: what waits and what cannot become a job, without a payload; wh
 })
 
 describe('the audit', () => {
-  /** Not changes of the store by themselves, two, as `failures.patch`, or, as of the outbox, of a database. */
+  /**
+   * Not changes of the store by themselves, two, as `failures.patch`, or, as of the outbox, of a database.
+   */
   const others: ActionName[] = ['undo', 'underway.end', 'failures.patch', 'outbox.retry']
 
   test('has one entry for each change that a viewer makes, with their name, and for an undo', async () => {

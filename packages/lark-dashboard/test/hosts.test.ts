@@ -1,6 +1,7 @@
 /**
- * The dashboard in the servers that the manual names, as it says, in one process: the page, the right to look, changes with a
- * body that a parser has read, the stream, which ends with the request, and requests that no browser sends.
+ * The dashboard in the servers that the manual names, as it says, in one process: the page, the right to
+ * look, changes with a body that a parser has read, the stream, which ends with the request, and requests
+ * that no browser sends.
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -107,8 +108,8 @@ describe.each(Object.entries(hosts))('%s', (name, start) => {
   test('answers every request of a stranger, and lives on', async () => {
     const origin = await start()
     for (const head of hostileTo(BASE)) {
-      // Node's server closes a connection that wants to be a tunnel. Hono makes a request of its own for what is mounted,
-      // and fails if it cannot: the dashboard gets none.
+      // Node's server closes a connection that wants to be a tunnel. Hono makes a request of its own for what
+      // is mounted, and fails if it cannot: the dashboard gets none.
       const isTunnel = head.startsWith('CONNECT')
       const isHonos = name === 'Hono, mounted' && /^TRACE|u:p@h\/admin/.test(head)
       expect(await sendRaw(origin, head), head).toBeOneOf(isTunnel ? [0] : isHonos ? [500] : [400, 404, 405])

@@ -1,5 +1,6 @@
 /**
- * The dashboard of `lark jobs:dashboard` for one person, in this process: who gets in, and what does not end it.
+ * The dashboard of `lark jobs:dashboard` for one person, in this process: who gets in, and what does not end
+ * it.
  */
 import { createJobs, type Jobs } from '@s18i/lark-jobs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'

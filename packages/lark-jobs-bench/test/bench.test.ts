@@ -133,8 +133,8 @@ async function greetedStore(url: string | undefined) {
       return keys.filter((key) => key.includes(':bench-') || !key.includes(':call:')).sort()
     },
     /**
-     * A run that fails: on Redis half-way, because the user may not run scripts; on the embedded store at once, because
-     * the file cannot be made.
+     * A run that fails: on Redis half-way, because the user may not run scripts; on the embedded store at
+     * once, because the file cannot be made.
      */
     async fail() {
       if (url === undefined) return bench('sqlite:package.json/jobs.db')

@@ -1,6 +1,6 @@
 /**
- * After each test file, nothing may be open that keeps a process alive. (`servers.ts` checks that the whole run leaves
- * no process and no folder behind.)
+ * After each test file, nothing may be open that keeps a process alive. (`servers.ts` checks that the whole
+ * run leaves no process and no folder behind.)
  */
 import { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'

@@ -1,6 +1,6 @@
 /**
- * What tests wait for may take its time: on a busy machine the default of a second is over before a worker has begun.
- * (`expect.poll` has the same limit, in `vitest.config.ts`.)
+ * What tests wait for may take its time: on a busy machine the default of a second is over before a worker
+ * has begun. (`expect.poll` has the same limit, in `vitest.config.ts`.)
  */
 import { vi } from 'vitest'
 

@@ -1,6 +1,7 @@
 /**
- * Runs before all tests: embeds the Lua scripts, and starts one Redis and one Valkey for all tests. `REDIS_URL` and
- * `VALKEY_URL` name servers to use instead. Each test uses its own key prefix, and removes its keys.
+ * Runs before all tests: embeds the Lua scripts, and starts one Redis and one Valkey for all tests.
+ * `REDIS_URL` and `VALKEY_URL` name servers to use instead. Each test uses its own key prefix, and removes
+ * its keys.
  */
 import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,7 @@
-/** Texts from outside that are far too long: no call compares them letter by letter, and no message repeats them. */
+/**
+ * Texts from outside that are far too long: no call compares them letter by letter, and no message repeats
+ * them.
+ */
 import { expect, test } from 'vitest'
 import { arg, Command, flag, LarkError, MemoryConsole, run } from '../src/index.ts'
 import { nearest } from '../src/words/nearest.ts'

@@ -18,7 +18,8 @@ function bare(files: Record<string, string>): App {
 }
 
 /**
- * Gives a file to another user. Only root can do this, so without root the process pretends to be another user instead.
+ * Gives a file to another user. Only root can do this, so without root the process pretends to be another
+ * user instead.
  * @returns the user that `as` pretends to be
  */
 function giveAway(path: string): { user: number } {

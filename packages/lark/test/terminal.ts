@@ -1,6 +1,6 @@
 /**
- * A program in a pseudo-terminal, which `script` of util-linux makes (every Debian has it). A test waits until the
- * program has printed something, and types.
+ * A program in a pseudo-terminal, which `script` of util-linux makes (every Debian has it). A test waits
+ * until the program has printed something, and types.
  */
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -60,7 +60,10 @@ export class Terminal {
     return this.#screen.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '').replaceAll('\r', '')
   }
 
-  /** Waits until the program has printed this since the last wait, then types. A program that does not is ended. */
+  /**
+   * Waits until the program has printed this since the last wait, then types. A program that does not is
+   * ended.
+   */
   async answer(text: string, typed: string): Promise<void> {
     const patience = setTimeout(() => this.#child.kill(), 30_000)
     for (let at = -1; at === -1; ) {

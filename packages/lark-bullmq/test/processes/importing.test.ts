@@ -10,7 +10,9 @@ import { App } from '../../../lark-jobs/test/processes/app.ts'
 import { newPrefix, removeKeys } from '../../../lark-jobs/test/redis/place.ts'
 import { Record } from '../../../lark-jobs/test/working/bench.ts'
 
-/** So many that an import goes on for some hundred milliseconds after the last instant at which it is killed. */
+/**
+ * So many that an import goes on for some hundred milliseconds after the last instant at which it is killed.
+ */
 const MANY = 4_000
 const ran: number[] = []
 

@@ -1,6 +1,6 @@
 /**
- * What the dashboard says when the store hangs, is killed and comes back, is slow, fails over or is locked, when its own
- * server restarts, and what it asks while nobody looks.
+ * What the dashboard says when the store hangs, is killed and comes back, is slow, fails over or is locked,
+ * when its own server restarts, and what it asks while nobody looks.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -199,7 +199,8 @@ test('the page goes on when the server of the dashboard has restarted, behind a 
       .getByRole('row', { name: /emails/ })
       .count(),
   ).toBe(1)
-  // A proxy answers for a server that is not there yet, after which a browser does not ask again for a stream.
+  // A proxy answers for a server that is not there yet, after which a browser does not ask again for a
+  // stream.
   await new Promise<void>((resolve) => {
     const proxy = createServer(({ url }, response) => {
       response.writeHead(502, { connection: 'close' }).end('Bad gateway')

@@ -1,6 +1,6 @@
 /**
- * A bad day: queues that stand still for every reason that there is, thousands of failures, and texts of somebody who means
- * harm.
+ * A bad day: queues that stand still for every reason that there is, thousands of failures, and texts of
+ * somebody who means harm.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -9,8 +9,9 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { type Dashboard, dashboard, type Role, toNode } from '../../src/index.ts'
 
 /**
- * The first has no window and draws less: a page takes a third of the processor time that it takes in the whole browser
- * (0.6 s instead of 2.1 s, and the pages of `sqlite.test.ts` 49 s instead of 152 s, 2026-12-02).
+ * The first has no window and draws less: a page takes a third of the processor time that it takes in the
+ * whole browser (0.6 s instead of 2.1 s, and the pages of `sqlite.test.ts` 49 s instead of 152 s,
+ * 2026-12-02).
  */
 const places = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'].map(
   (name) => `/usr/bin/${name}`,

@@ -1,6 +1,6 @@
 /**
- * Dialogs as axe sees them, payloads that are mended together, flows that are large or run, progress while it is made, the
- * way of a job that failed often, and workers whose names mean harm.
+ * Dialogs as axe sees them, payloads that are mended together, flows that are large or run, progress while it
+ * is made, the way of a job that failed often, and workers whose names mean harm.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'

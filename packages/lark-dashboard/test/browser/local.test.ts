@@ -1,5 +1,6 @@
 /**
- * The dashboard of `lark jobs:dashboard` in a browser: its link lets in this browser, in all of its tabs, and no other.
+ * The dashboard of `lark jobs:dashboard` in a browser: its link lets in this browser, in all of its tabs, and
+ * no other.
  */
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
 import type { Browser } from 'playwright-core'

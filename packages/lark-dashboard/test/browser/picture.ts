@@ -22,8 +22,9 @@ interface Indexed {
 }
 
 /**
- * Runs in a browser, which decodes the picture. The palette has the colours that are common, and of the others those that are
- * unlike all before them, such as the red of one small number; each other colour is replaced by the one next to it.
+ * Runs in a browser, which decodes the picture. The palette has the colours that are common, and of the
+ * others those that are unlike all before them, such as the red of one small number; each other colour is
+ * replaced by the one next to it.
  */
 const INDEX = `async (png) => {
   const bitmap = await createImageBitmap(await (await fetch('data:image/png;base64,' + png)).blob())

@@ -1,6 +1,6 @@
 /**
- * How the important pages look on screens and phones, in both themes, and that no page is wider than the window.
- * `LARK_PICTURES=1 npx vitest run pictures` makes the pictures of the manual again.
+ * How the important pages look on screens and phones, in both themes, and that no page is wider than the
+ * window. `LARK_PICTURES=1 npx vitest run pictures` makes the pictures of the manual again.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

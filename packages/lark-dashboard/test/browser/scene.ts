@@ -1,6 +1,6 @@
 /**
- * A bad day on a store: queues that stand still for different reasons, three kinds of failures, flows, schedules, a limiter,
- * and a job whose every text is hostile. Made by real workers of an application.
+ * A bad day on a store: queues that stand still for different reasons, three kinds of failures, flows,
+ * schedules, a limiter, and a job whose every text is hostile. Made by real workers of an application.
  */
 import { batch, createJobs, cron, Job, type Jobs, type JobsConfig, workflow } from '@s18i/lark-jobs'
 import { z } from 'zod'

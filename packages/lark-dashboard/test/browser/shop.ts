@@ -1,6 +1,6 @@
 /**
- * A shop on a busy afternoon, for pictures: queues that run, one that fails, one that is paused, one that no worker serves,
- * flows, schedules, a limiter. Made by real workers of an application.
+ * A shop on a busy afternoon, for pictures: queues that run, one that fails, one that is paused, one that no
+ * worker serves, flows, schedules, a limiter. Made by real workers of an application.
  */
 import {
   batch,

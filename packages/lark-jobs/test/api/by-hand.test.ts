@@ -1,6 +1,6 @@
 /**
- * Jobs that people dispatch by hand: which classes there are, what their payloads look like, and what is refused; and changes
- * of many jobs.
+ * Jobs that people dispatch by hand: which classes there are, what their payloads look like, and what is
+ * refused; and changes of many jobs.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'

@@ -1,5 +1,6 @@
 /**
- * The accountant finds broken promises. Each test begins with the evidence of a run without faults, and changes it.
+ * The accountant finds broken promises. Each test begins with the evidence of a run without faults, and
+ * changes it.
  *
  * This folder has more than 25 files: chaos is one program, from its conductor to its accounts. The roles
  * and the faults have rooms.

@@ -1,6 +1,6 @@
 /**
- * Accounts for every job: how it ended, what each fault cost, and which promises were broken. It uses only the
- * evidence, so that tests can change the evidence.
+ * Accounts for every job: how it ended, what each fault cost, and which promises were broken. It uses only
+ * the evidence, so that tests can change the evidence.
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
@@ -28,7 +28,10 @@ export interface Row {
 
 export interface Account {
   flows: FlowSums
-  /** Dispatched jobs, by the answer. Jobs of flows are accounted for with their flows. `unanswered`: their dispatchers were killed. */
+  /**
+   * Dispatched jobs, by the answer. Jobs of flows are accounted for with their flows. `unanswered`: their
+   * dispatchers were killed.
+   */
   asked: Record<'accepted' | 'met' | 'refused' | 'uncertain' | 'unanswered', number>
   /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
   kept: Record<'completed' | 'failed' | 'left', number>

@@ -1,8 +1,8 @@
 /**
- * Says what a server has lost of what it acknowledged: a counter in the server itself, which knows nothing of Lark. A
- * server with `appendfsync everysec` holds back writes while a sync takes long, in the order in which they came, and a
- * `kill -9` loses them. Then the counter has gone back, to a number that was acknowledged just before the first write
- * that is lost.
+ * Says what a server has lost of what it acknowledged: a counter in the server itself, which knows nothing of
+ * Lark. A server with `appendfsync everysec` holds back writes while a sync takes long, in the order in which
+ * they came, and a `kill -9` loses them. Then the counter has gone back, to a number that was acknowledged
+ * just before the first write that is lost.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Connection } from '../../src/store/redis/client/connection.ts'

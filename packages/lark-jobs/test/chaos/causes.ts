@@ -1,5 +1,6 @@
 /**
- * Why a job ran again: the runs of the job in order and, for each run that did not count, what happened to its worker.
+ * Why a job ran again: the runs of the job in order and, for each run that did not count, what happened to
+ * its worker.
  */
 import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 
@@ -33,8 +34,9 @@ export type Blame = Hit['what'] | 'stood' | 'blocked'
 
 export interface Cause {
   /**
-   * `stood`: the event loop of the worker stood still without a fault. `blocked`: a handler blocked it. Running jobs
-   * keep their leases then, but nobody renews the jobs that came for the worker meanwhile and that it has not read.
+   * `stood`: the event loop of the worker stood still without a fault. `blocked`: a handler blocked it.
+   * Running jobs keep their leases then, but nobody renews the jobs that came for the worker meanwhile and
+   * that it has not read.
    */
   what: Blame
   hit: Hit
@@ -59,8 +61,8 @@ export class Causes {
   }
 
   /**
-   * Whether this may cost a lease. A lease may be a third old when the worker is held. If the worker was cut off, it
-   * may take another third until it has a connection.
+   * Whether this may cost a lease. A lease may be a third old when the worker is held. If the worker was cut
+   * off, it may take another third until it has a connection.
    */
   isLethal({ what, hit }: Cause): boolean {
     return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#leaseMs / 3
@@ -74,8 +76,8 @@ export class Causes {
       const mayBeRetry = run.end?.what === 'failed' && next.at >= run.end.at
       return [{ story, run, next, mayBeRetry, cause: this.#causeOf(run, next) }]
     })
-    // A failed attempt is followed by another one, as often as the store has counted failures. If an attempt also met a
-    // fault, only this count shows which of the two was the reason.
+    // A failed attempt is followed by another one, as often as the store has counted failures. If an attempt
+    // also met a fault, only this count shows which of the two was the reason.
     const failed = steps.filter(({ mayBeRetry }) => mayBeRetry)
     const undisturbed = failed.filter(({ cause }) => cause === undefined)
     const disturbed = failed.filter(({ cause }) => cause !== undefined)
@@ -86,8 +88,8 @@ export class Causes {
   }
 
   /**
-   * How many crashes of a job the faults explain. An outage explains none. In a store that was rewound, ended jobs are
-   * active again, and nobody renews their leases.
+   * How many crashes of a job the faults explain. An outage explains none. In a store that was rewound, ended
+   * jobs are active again, and nobody renews their leases.
    */
   possibleCrashes({ ask, runs, kept }: Story): number {
     const from = ask?.at ?? 0
@@ -96,8 +98,8 @@ export class Causes {
     const seen = runs.filter((run) =>
       deadly.some(({ what, hit }) => what !== 'blocked' && isOf(hit, run) && meets(hit, run)),
     )
-    // No journal knows of a claim whose worker died before the handler began, nor of a claim that ended on a server
-    // whose replacement does not know of it.
+    // No journal knows of a claim whose worker died before the handler began, nor of a claim that ended on a
+    // server whose replacement does not know of it.
     const unseen = deadly.filter(
       ({ what, hit }) =>
         hit.to >= from && hit.from <= to && (what === 'rewound' || !seen.some((run) => isOf(hit, run))),
@@ -141,8 +143,8 @@ export class Causes {
 }
 
 /**
- * The number of further runs that failures and releases explain, by the counters of the store. A failed job has one
- * failure more.
+ * The number of further runs that failures and releases explain, by the counters of the store. A failed job
+ * has one failure more.
  */
 function retriesOf({ failures, releases, states }: Kept): number {
   return failures + releases - (states.includes('failed') && failures > 0 ? 1 : 0)

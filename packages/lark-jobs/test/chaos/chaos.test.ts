@@ -1,7 +1,8 @@
 /**
- * The short form: each fault once on each kind of store. The schedules and the accounts are printed. Three stores are
- * tested at a time, because each mostly waits for leases to end: the four took 83 s two at a time, and 147 s of a processor
- * (2026-12-01). On two cores that others kept busy, with a load of 15 to 20, this seed passed all the same.
+ * The short form: each fault once on each kind of store. The schedules and the accounts are printed. Three
+ * stores are tested at a time, because each mostly waits for leases to end: the four took 83 s two at a time,
+ * and 147 s of a processor (2026-12-01). On two cores that others kept busy, with a load of 15 to 20, this
+ * seed passed all the same.
  *
  * `CHAOS_SEED=7 npx vitest run chaos/chaos` makes another schedule.
  */

@@ -1,7 +1,7 @@
 /**
- * One run, from the first process to the account. It sets the stage and starts the roles. Then it begins one fault
- * after another by the schedule, heals each fault, and waits until all roles work again. In the end it lets the queues
- * drain, and accounts for every job.
+ * One run, from the first process to the account. It sets the stage and starts the roles. Then it begins one
+ * fault after another by the schedule, heals each fault, and waits until all roles work again. In the end it
+ * lets the queues drain, and accounts for every job.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,10 @@ export interface ChaosOptions extends ServerForm {
   minutes?: number
   /** Names of faults, or the beginnings of names. Undefined: all faults of the store. */
   faults?: readonly string[]
-  /** Milliseconds. Faults that should cost leases last longer than a lease, so a short lease makes a short run. */
+  /**
+   * Milliseconds. Faults that should cost leases last longer than a lease, so a short lease makes a short
+   * run.
+   */
   leaseMs?: number
   /** Jobs per second of each dispatcher. Default: `RATE`. */
   rate?: number

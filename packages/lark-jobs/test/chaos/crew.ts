@@ -1,6 +1,6 @@
 /**
- * The roles as processes: workers and dispatchers that are killed, stopped and started again. One life of a role is one
- * process with its own name: `w0.3` is the third life of the worker `w0`.
+ * The roles as processes: workers and dispatchers that are killed, stopped and started again. One life of a
+ * role is one process with its own name: `w0.3` is the third life of the worker `w0`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
@@ -66,8 +66,8 @@ export class Crew implements AsyncDisposable {
   }
 
   /**
-   * Begins a new life, and waits until it reports that it is ready. If the role ends before because it found no store,
-   * it is started again, as a process manager would do.
+   * Begins a new life, and waits until it reports that it is ready. If the role ends before because it found
+   * no store, it is started again, as a process manager would do.
    */
   async start(role: Role): Promise<void> {
     for (const deadline = Date.now() + PATIENCE; ; await pause(RESTART)) {

@@ -1,6 +1,7 @@
 /**
- * Everything that is known after a run: from the journals of the roles, from the store, and from the conductor, which
- * knows the faults. The accountant uses nothing else. Every time is in milliseconds of the machine's clock.
+ * Everything that is known after a run: from the journals of the roles, from the store, and from the
+ * conductor, which knows the faults. The accountant uses nothing else. Every time is in milliseconds of the
+ * machine's clock.
  */
 import { memberOf } from '../../src/model/effect.ts'
 import { type FlowOutcome, type NodeState, nodeOf } from '../../src/model/flow.ts'
@@ -16,13 +17,16 @@ export interface Ask {
   kind: string
   /** The lock of a unique job. No other job has this lock while the job has not ended. */
   lock?: string
-  /** The id of the flow that it is a job of. Its jobs are not dispatched one by one, and so they have no answers. */
+  /**
+   * The id of the flow that it is a job of. Its jobs are not dispatched one by one, and so they have no
+   * answers.
+   */
   flow?: string
   /** The strict group. Each of its jobs begins when the previous one has ended. */
   group?: string
   /**
-   * Undefined if the dispatcher died first, or got no answer. `met`: the job was not queued, because the job `other`
-   * had its lock. `odd`: an answer that `dispatch` does not promise.
+   * Undefined if the dispatcher died first, or got no answer. `met`: the job was not queued, because the job
+   * `other` had its lock. `odd`: an answer that `dispatch` does not promise.
    */
   answer?: {
     at: number
@@ -73,8 +77,8 @@ export interface FlowAsk {
 }
 
 /**
- * What was done to a flow that had been dispatched: by hand, or in a job of it. Of `add`: the members, or the nodes, which
- * come `after` others, or after the last step of a chain.
+ * What was done to a flow that had been dispatched: by hand, or in a job of it. Of `add`: the members, or the
+ * nodes, which come `after` others, or after the last step of a chain.
  */
 export interface Touch extends Partial<MembersPlan> {
   flow: string
@@ -207,7 +211,8 @@ export interface Fault {
   to: number
   hits: Hit[]
   /**
-   * Milliseconds from the end of the fault until every worker and dispatcher had done something new; undefined: never.
+   * Milliseconds from the end of the fault until every worker and dispatcher had done something new;
+   * undefined: never.
    */
   recovered?: number
 }
@@ -280,8 +285,8 @@ export interface Line {
 }
 
 /**
- * Reads dispatches, runs and standstills from the lines of all journals. Lines of different roles may come in any
- * order.
+ * Reads dispatches, runs and standstills from the lines of all journals. Lines of different roles may come in
+ * any order.
  */
 export class Reading {
   readonly asks = new Map<string, Ask>()

@@ -25,9 +25,14 @@ export interface Scene {
   random: Random
   /** The number of the role or server that the fault affects. */
   target: number
-  /** Whether a process that was stopped in a transaction holds the store, so that no other process can write. */
+  /**
+   * Whether a process that was stopped in a transaction holds the store, so that no other process can write.
+   */
   isLocked: () => boolean
-  /** Begins to note an effect on one role or all, since `ago` milliseconds ago. @returns a function that ends it */
+  /**
+   * Begins to note an effect on one role or all, since `ago` milliseconds ago. @returns a function that ends
+   * it
+   */
   hit(what: Hit['what'], role?: Role, ago?: number): (at?: number) => void
 }
 

@@ -1,10 +1,11 @@
 /**
- * Accounts for flows: each that was accepted ends, in the state that the ends of its jobs demand, with the right counts; its
- * callbacks are one job each; each of its jobs gets the results that counted. What was added to it is in it, one that was
- * cancelled has ended so, and when one was started again, what had not completed and its callbacks are another job each.
+ * Accounts for flows: each that was accepted ends, in the state that the ends of its jobs demand, with the
+ * right counts; its callbacks are one job each; each of its jobs gets the results that counted. What was
+ * added to it is in it, one that was cancelled has ended so, and when one was started again, what had not
+ * completed and its callbacks are another job each.
  *
- * A failover that loses the last writes may set back a flow, or jobs of it. Such a flow must end too. Where it deviates from
- * what its jobs say, this is counted, and is no finding.
+ * A failover that loses the last writes may set back a flow, or jobs of it. Such a flow must end too. Where
+ * it deviates from what its jobs say, this is counted, and is no finding.
  */
 import { type Causes, overlap, type Story } from './causes.ts'
 import {
@@ -25,8 +26,8 @@ import type { Finding, Found, Rule } from './rules.ts'
 /** Rounding of the clocks of store and worker, in milliseconds. */
 const ROUNDING = 5
 /**
- * Milliseconds until a batch has ended that nobody fills any more: it is given up after 30 seconds, and then members are
- * waited for that may still be on their way.
+ * Milliseconds until a batch has ended that nobody fills any more: it is given up after 30 seconds, and then
+ * members are waited for that may still be on their way.
  */
 export const GIVEN_UP = 75_000
 /** Milliseconds in which a dispatcher must not stand still: it says every ten seconds that it fills. */
@@ -273,7 +274,8 @@ class Judged {
         continue
       }
       const states = own.map((each) => this.#stateOf(each))
-      // A batch in a flow that was cancelled is cancelled, too, though its members may have completed all the same.
+      // A batch in a flow that was cancelled is cancelled, too, though its members may have completed all the
+      // same.
       const isCutShort =
         node.count !== undefined && this.#cancels.length > 0 && this.#nodes.get(n)?.state === 'x'
       const isGood = !isCutShort && states.every((state) => state === 'completed')
@@ -326,8 +328,8 @@ class Judged {
     const isWhole = isAccepted && !isEarly
     if (isWhole) for (const n of given) this.#stateOf(n)
     if (!isEarly) for (const n of sure) if (!this.#isThere(n)) this.#off('not-added', n)
-    // Numbers may have been given to members that were never queued, because their dispatcher, or whoever added them, died.
-    // They count as cancelled.
+    // Numbers may have been given to members that were never queued, because their dispatcher, or whoever
+    // added them, died. They count as cancelled.
     const least = isWhole ? given.length + sure.length : queued.length
     const isKnown = isAccepted && !isAbandoned && all.length === given.length + sure.length
     // The answer with them may be lost. When they are asked for once more, the batch is cancelled.

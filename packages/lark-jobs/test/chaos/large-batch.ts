@@ -1,7 +1,7 @@
 /**
- * One large batch on Redis, whose workers are killed again and again; and if it is to be left, its dispatcher when half of it
- * is queued. Its members write no journals, so the account is another: of each member, how often a worker ran it, and of the
- * batch what it has counted.
+ * One large batch on Redis, whose workers are killed again and again; and if it is to be left, its dispatcher
+ * when half of it is queued. Its members write no journals, so the account is another: of each member, how
+ * often a worker ran it, and of the batch what it has counted.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * Checks that all roles work: each worker must complete a new job of its own queue, and each dispatcher must report an
- * accepted dispatch after the probe began.
+ * Checks that all roles work: each worker must complete a new job of its own queue, and each dispatcher must
+ * report an accepted dispatch after the probe began.
  */
 
 import type { Jobs } from '../../src/api/jobs.ts'
@@ -46,7 +46,10 @@ export class Probes implements AsyncDisposable {
     return (await insideOf(this.#jobs).open()).store
   }
 
-  /** @returns the milliseconds until the last role was seen to work, and the roles that did not, with the reasons */
+  /**
+   * @returns the milliseconds until the last role was seen to work, and the roles that did not, with the
+   *   reasons
+   */
   async everyone(
     workers: readonly Role[],
     dispatchers: readonly Role[],

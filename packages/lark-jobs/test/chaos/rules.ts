@@ -1,6 +1,6 @@
 /**
- * The rules that must hold after every run. A finding is a broken promise, or evidence that contradicts itself. A fault
- * excuses a finding only if it affected this job or this worker at that time.
+ * The rules that must hold after every run. A finding is a broken promise, or evidence that contradicts
+ * itself. A fault excuses a finding only if it affected this job or this worker at that time.
  */
 import { MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
 import type { Causes, Loss, Story } from './causes.ts'
@@ -74,8 +74,8 @@ export function judgeJob(
   const mayBeTwice = ask.flow !== undefined && causes.mayBeRewound(ask.at, endOf(story))
   if (kept.length > 1 && !mayBeTwice) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
   if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
-  // A primary that was replaced may have queued a job, which ran. The dispatch is sent again, and meets on the new
-  // primary another job that came before it.
+  // A primary that was replaced may have queued a job, which ran. The dispatch is sent again, and meets on
+  // the new primary another job that came before it.
   const { answer } = ask
   const mayHaveRun = answer?.what === 'met' && kept.length === 0 && causes.mayBeRewound(ask.at, answer.at)
   const isRefused = answer?.what === 'refused' || answer?.what === 'met'
@@ -177,7 +177,10 @@ export function judgeLocks(stories: readonly Story[], causes: Causes, found: Fou
   }
 }
 
-/** Judges two jobs with one lock: the second was certainly queued after the first, and before the first had ended. */
+/**
+ * Judges two jobs with one lock: the second was certainly queued after the first, and before the first had
+ * ended.
+ */
 function judgePair(first: Story, second: Story, causes: Causes, found: Found): void {
   const [from, to] = [queuedBy(first), queuedBy(second)]
   const { at } = second.ask!
@@ -188,8 +191,8 @@ function judgePair(first: Story, second: Story, causes: Causes, found: Found): v
 }
 
 /**
- * The time by which a job was queued. An uncertain job may have arrived at any time until it ran, because a command
- * that the client gave up may still be in the network.
+ * The time by which a job was queued. An uncertain job may have arrived at any time until it ran, because a
+ * command that the client gave up may still be in the network.
  */
 function queuedBy({ ask, runs }: Story): number {
   const { at, what } = ask?.answer ?? {}
@@ -201,7 +204,10 @@ function endOf({ kept }: Story): number {
   return Math.max(...kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY))
 }
 
-/** A kept step is never called again, and a kept signal reaches its job, unless the store lost what it had kept. */
+/**
+ * A kept step is never called again, and a kept signal reaches its job, unless the store lost what it had
+ * kept.
+ */
 export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found: Found): void {
   const begunAt = new Map(runs.map(({ serial, at }) => [serial, at]))
   for (const { n, begun, known, keptAt, missedAt } of steppings) {

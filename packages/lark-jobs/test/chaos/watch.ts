@@ -1,6 +1,6 @@
 /**
- * Reads again and again how many jobs of limited queues are active, by the count of the store. While the store is away,
- * nothing is read.
+ * Reads again and again how many jobs of limited queues are active, by the count of the store. While the
+ * store is away, nothing is read.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../src/store/contract/store.ts'

@@ -1,4 +1,7 @@
-/** `jobs:flow`, `jobs:flows`, and what other commands say of flows: on both stores, also of names that would change a terminal. */
+/**
+ * `jobs:flow`, `jobs:flows`, and what other commands say of flows: on both stores, also of names that would
+ * change a terminal.
+ */
 
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,4 +1,7 @@
-/** `jobs:steps`, `jobs:send`, and the steps in `jobs:show`: what people see of jobs with steps, and do to them. */
+/**
+ * `jobs:steps`, `jobs:send`, and the steps in `jobs:show`: what people see of jobs with steps, and do to
+ * them.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,7 @@
-/** Texts from outside that are far too long: no call compares them letter by letter, and no message repeats them. */
+/**
+ * Texts from outside that are far too long: no call compares them letter by letter, and no message repeats
+ * them.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

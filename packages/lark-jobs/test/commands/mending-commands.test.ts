@@ -1,4 +1,7 @@
-/** `jobs:failed --group`, and the commands that change, remove, export and import many jobs: what they ask, say and leave. */
+/**
+ * `jobs:failed --group`, and the commands that change, remove, export and import many jobs: what they ask,
+ * say and leave.
+ */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

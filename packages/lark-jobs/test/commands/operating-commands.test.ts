@@ -1,4 +1,7 @@
-/** `jobs:groups`, `jobs:limits` and `jobs:workers`: what they print, also of names that would change a terminal. */
+/**
+ * `jobs:groups`, `jobs:limits` and `jobs:workers`: what they print, also of names that would change a
+ * terminal.
+ */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,7 @@
 /**
- * Each screen of the manual is what a command prints: every block of text in `docs/` is compared with a run here, or has
- * the file that compares it. What differs from run to run (ids, times, hosts, numbers) is left out of both.
+ * Each screen of the manual is what a command prints: every block of text in `docs/` is compared with a run
+ * here, or has the file that compares it. What differs from run to run (ids, times, hosts, numbers) is left
+ * out of both.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

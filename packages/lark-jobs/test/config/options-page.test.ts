@@ -133,6 +133,7 @@ test('each schema has a table', () => {
   const schemas = files
     .filter((file) => file.endsWith('.ts') && !file.endsWith('schema.ts') && !file.endsWith('filter.ts'))
     .flatMap((file) => [...read(`packages/lark-jobs/src/${file}`).matchAll(/new Schema\(/g)].map(() => file))
-  // The two of a job have one table, and the two of a node. Those of the hooks and of a flow, which are methods, have none.
+  // The two of a job have one table, and the two of a node. Those of the hooks and of a flow, which are
+  // methods, have none.
   expect(schemas).toHaveLength(Object.keys(tables).length + 4)
 })

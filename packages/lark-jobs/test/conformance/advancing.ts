@@ -1,6 +1,6 @@
 /**
- * Flows advance through every death: whichever call of a worker or a dispatcher is its last, others go on, and the flow ends
- * as its jobs demand. Nothing is lost, and nothing is doubled.
+ * Flows advance through every death: whichever call of a worker or a dispatcher is its last, others go on,
+ * and the flow ends as its jobs demand. Nothing is lost, and nothing is doubled.
  *
  * This folder has more than 25 files: one for each subject that all stores promise alike. `suite.ts` has
  * them in order.
@@ -76,7 +76,8 @@ export function advancing(make: Make, turn: number): void {
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
-    // Workers wait up to an hour for what is due. A slow server may cost a lease, and must not make them give the flow up.
+    // Workers wait up to an hour for what is due. A slow server may cost a lease, and must not make them give
+    // the flow up.
     await worker.book.start(place, flow('batch', []), { fillsFor: DAY })
     // Those of one place are queued in one call.
     const lost = new Set<unknown>()
@@ -407,7 +408,9 @@ export function advancingAtRandom(make: Make): void {
   })
 }
 
-/** The same, and each of the servers loses its last changes, once or more often. Some jobs may run again then. */
+/**
+ * The same, and each of the servers loses its last changes, once or more often. Some jobs may run again then.
+ */
 export function advancingThroughRollbacks(make: Make): void {
   test('the server of a member has lost that it was started again: its end counts once more', async () => {
     await using world = await twoServers(make)
@@ -487,7 +490,10 @@ async function oneServer(make: Make): Promise<World> {
   return new World(new Map(PLACES.map((place) => [place, harness])))
 }
 
-/** Plays a story, in which a process dies, and looks how it has ended. @returns how many calls changed something */
+/**
+ * Plays a story, in which a process dies, and looks how it has ended. @returns how many calls changed
+ * something
+ */
 async function play(world: World, story: Story, flow: string, deathAt: number): Promise<number> {
   world.forget()
   for (const name of story.fails ?? []) world.fails.add(name)

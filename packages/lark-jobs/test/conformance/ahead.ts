@@ -1,6 +1,6 @@
 /**
- * Prefetched jobs: which jobs a claim hands out beyond those that start at once, when they count as started, and what a
- * recovery before their start counts.
+ * Prefetched jobs: which jobs a claim hands out beyond those that start at once, when they count as started,
+ * and what a recovery before their start counts.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'

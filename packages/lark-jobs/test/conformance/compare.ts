@@ -10,8 +10,8 @@ import { endedStates } from './model-job.ts'
 import type { Random } from './random.ts'
 
 /**
- * Compares the counters, and one job in every detail that the model knows. Sometimes compares the list of active jobs
- * too.
+ * Compares the counters, and one job in every detail that the model knows. Sometimes compares the list of
+ * active jobs too.
  */
 export async function compare(store: Store, partition: string, model: Model, random: Random): Promise<void> {
   await forget(store, partition, model)

@@ -1,6 +1,6 @@
 /**
- * Jobs of an earlier layout: small and large jobs that wait, are held or have ended. `leave` makes them, also those of a
- * fixture (`CONTRIBUTING.md`), and `goesOn` runs them when the store was brought forward.
+ * Jobs of an earlier layout: small and large jobs that wait, are held or have ended. `leave` makes them, also
+ * those of a fixture (`CONTRIBUTING.md`), and `goesOn` runs them when the store was brought forward.
  */
 import { expect } from 'vitest'
 import type { ClaimedJob } from '../../src/model/record.ts'

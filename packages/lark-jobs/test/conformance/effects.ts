@@ -1,7 +1,7 @@
 /**
- * Effects: what must happen elsewhere because a job ended. Which ends write them, how they survive retention, how they
- * are handed out and acknowledged; and that flows count each member once, however deliverers die and replies are lost.
- * (`rollbacks.ts`: and if servers lose what they had acknowledged.)
+ * Effects: what must happen elsewhere because a job ended. Which ends write them, how they survive retention,
+ * how they are handed out and acknowledged; and that flows count each member once, however deliverers die and
+ * replies are lost. (`rollbacks.ts`: and if servers lose what they had acknowledged.)
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId, nameOf } from '../../src/model/effect.ts'
@@ -82,7 +82,9 @@ const settles = (outcome: Outcome, more = 0) => {
   }
 }
 
-/** Every way in which a job ends, and what it writes for a job that is a member and whose class has a hook. */
+/**
+ * Every way in which a job ends, and what it writes for a job that is a member and whose class has a hook.
+ */
 export const ends: Record<string, End> = {
   completed: { state: 'completed', kinds: ['member'], by: settles(completed) },
   'completed with others': { state: 'completed', kinds: ['member'], by: settles(completed, 3) },

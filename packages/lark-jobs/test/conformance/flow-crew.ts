@@ -1,5 +1,6 @@
 /**
- * A few workers at the same time, which die at any call, and which lose calls and answers. Who dies is replaced.
+ * A few workers at the same time, which die at any call, and which lose calls and answers. Who dies is
+ * replaced.
  */
 import { FlowWorker, workUntilQuiet } from './flow-worker.ts'
 import type { World } from './flow-world.ts'

@@ -17,7 +17,10 @@ import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { Book, wrote } from './schedules.ts'
 
-/** Milliseconds of the real clock: longer than any ring takes, and after which a wait that should not be rung ends. */
+/**
+ * Milliseconds of the real clock: longer than any ring takes, and after which a wait that should not be rung
+ * ends.
+ */
 export const PATIENCE = 10_000
 export const MOMENT = 60
 /** Of the clock of a new harness. */

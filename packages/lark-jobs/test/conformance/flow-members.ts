@@ -1,5 +1,6 @@
 /**
- * Members, which are counted once: their ends, what is kept of those that did not complete, and what makes a flow due.
+ * Members, which are counted once: their ends, what is kept of those that did not complete, and what makes a
+ * flow due.
  */
 import { expect } from 'vitest'
 import { MAX_FAILURES, MAX_ITEMS, type MemberEnd } from '../../src/store/contract/store.ts'
@@ -313,7 +314,8 @@ export function flowMembers(make: Make): void {
     await store.purge('home', 'flow', [0, 1, 2])
     expect(await store.ends('home', 'flow', [0, 1, 2])).toEqual([])
     expect(await home.due()).toEqual([])
-    // Those of the last start, or of a later one, count; and one that completed does, whenever it was started.
+    // Those of the last start, or of a later one, count; and one that completed does, whenever it was
+    // started.
     const last = [end(0, from(START + 50)), end(1, from(START + 99)), end(2, { start: START })]
     expect(await home.apply(...last)).toEqual(Array(3).fill('counted'))
     expect(await home.due()).toHaveLength(1)

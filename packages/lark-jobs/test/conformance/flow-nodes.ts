@@ -1,5 +1,6 @@
 /**
- * News of nodes: each end is news once, is handed out with a limited number of others, and keeps its result while there is room.
+ * News of nodes: each end is news once, is handed out with a limited number of others, and keeps its result
+ * while there is room.
  */
 import { expect } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'

@@ -1,5 +1,6 @@
 /**
- * Stories of flows: what people and dispatchers do, one step after the other, and how each must end, whoever dies.
+ * Stories of flows: what people and dispatchers do, one step after the other, and how each must end, whoever
+ * dies.
  */
 import { memberId } from '../../src/model/effect.ts'
 import type {

@@ -1,6 +1,6 @@
 /**
- * The part that a worker takes in flows, call by call: it claims, settles, has the ends of nodes and members counted, and
- * advances flows that are due.
+ * The part that a worker takes in flows, call by call: it claims, settles, has the ends of nodes and members
+ * counted, and advances flows that are due.
  */
 
 import { MemberLots } from '../../src/dispatch/member-lots.ts'

@@ -1,6 +1,6 @@
 /**
- * A world for flows: a store whose partitions may be on several servers, each of which can be set back by itself; what ran
- * there; and the store as processes see it that die, or whose calls are lost.
+ * A world for flows: a store whose partitions may be on several servers, each of which can be set back by
+ * itself; what ran there; and the store as processes see it that die, or whose calls are lost.
  */
 
 import { JobsError } from '../../src/model/errors.ts'
@@ -77,8 +77,8 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * The store as a process sees it that dies: it has no answer to its nth call that changes something, and makes no other.
-   * (For the store this is the same as a death before its next call.)
+   * The store as a process sees it that dies: it has no answer to its nth call that changes something, and
+   * makes no other. (For the store this is the same as a death before its next call.)
    */
   mortal(deathAt: number, of = this.store): { store: Store; died: Promise<void>; writes: () => number } {
     const { promise, resolve: die } = new Deferred<void>()
@@ -124,7 +124,10 @@ export class World implements AsyncDisposable {
     })
   }
 
-  /** The store as a process sees it that gets no answer to some calls. @param isLost may do something before it says so */
+  /**
+   * The store as a process sees it that gets no answer to some calls. @param isLost may do something before
+   * it says so
+   */
   unheard(isLost: (verb: string, args: readonly unknown[]) => Promise<boolean>): Store {
     return this.#through(async (call, verb, args) => {
       const answer = await call()
@@ -133,7 +136,9 @@ export class World implements AsyncDisposable {
     })
   }
 
-  /** Milliseconds until something is to be done; undefined if nothing is. Takes back what dead processes held. */
+  /**
+   * Milliseconds until something is to be done; undefined if nothing is. Takes back what dead processes held.
+   */
   async next(): Promise<number | undefined> {
     const all = await Promise.all(
       PLACES.map(async (partition) => {

@@ -1,7 +1,7 @@
 /**
  * Flows: of several writers one writes, and jobs are queued in the same step; what is due is handed out once.
- * (`flow-nodes.ts`, `flow-ends-at-home.ts`, `flow-members.ts`: and each end counts once. `rollbacks.ts`: and if the server
- * loses what it had acknowledged.)
+ * (`flow-nodes.ts`, `flow-ends-at-home.ts`, `flow-members.ts`: and each end counts once. `rollbacks.ts`: and
+ * if the server loses what it had acknowledged.)
  */
 import { expect, test } from 'vitest'
 import { MAX_FLOW_ID, NODES } from '../../src/model/flow.ts'

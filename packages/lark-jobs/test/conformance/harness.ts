@@ -10,11 +10,17 @@ import { Caller, LEASE } from './caller.ts'
 export interface Place {
   /** A new handle on this place, not yet opened. */
   handle(options: StoreOptions): Store
-  /** Copies what is there. @returns a function that sets the place back to the copy, while every handle is closed */
+  /**
+   * Copies what is there. @returns a function that sets the place back to the copy, while every handle is
+   * closed
+   */
   save?(): Promise<() => Promise<void>>
   /** Where a text is: keys, or tables. */
   mentions?(text: string): Promise<string[]>
-  /** Puts another word in the place of one in the limits of each group, as another version of Lark might have it. */
+  /**
+   * Puts another word in the place of one in the limits of each group, as another version of Lark might have
+   * it.
+   */
   rewordLimits?(from: string, to: string): Promise<void>
   /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
@@ -83,7 +89,10 @@ export class Harness implements AsyncDisposable {
     return caller
   }
 
-  /** Copies what is there. @returns a function that sets all back to the copy, like a server that lost its last changes */
+  /**
+   * Copies what is there. @returns a function that sets all back to the copy, like a server that lost its
+   * last changes
+   */
   async save(): Promise<() => Promise<void>> {
     const restore = await this.#place.save!()
     return async () => {

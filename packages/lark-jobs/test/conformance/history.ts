@@ -104,7 +104,8 @@ export function history(make: Make): void {
     // No worker lived for two hours.
     await Promise.all([store.prune('emails'), store.prune('emails')])
     await store.prune('emails')
-    // A clock that is set back: a store may count in the hour that is rolled up already, or not believe the clock.
+    // A clock that is set back: a store may count in the hour that is rolled up already, or not believe the
+    // clock.
     clock.advance(-1)
     await ada.run(job(), completed)
     clock.advance(1)

@@ -1,6 +1,6 @@
 /**
- * Journals: what a job has recorded is there for its next run, whoever runs it; no signal is lost or taken twice; and
- * nothing is left of a journal when its job is removed.
+ * Journals: what a job has recorded is there for its next run, whoever runs it; no signal is lost or taken
+ * twice; and nothing is left of a journal when its job is removed.
  */
 import { expect, test } from 'vitest'
 import type { Journal } from '../../src/model/journal.ts'

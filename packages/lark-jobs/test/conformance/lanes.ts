@@ -1,5 +1,6 @@
 /**
- * Which groups a partition has, by page: their states, how many of their jobs wait and run, and what they need.
+ * Which groups a partition has, by page: their states, how many of their jobs wait and run, and what they
+ * need.
  */
 import { expect, test } from 'vitest'
 import type { LaneFilter, LaneRecord, Store } from '../../src/store/contract/store.ts'

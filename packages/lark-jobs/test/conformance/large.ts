@@ -1,6 +1,6 @@
 /**
- * Large payloads are kept apart from the data that a change of state reads or rewrites. A claim hands out as many as
- * one answer may contain, in the usual order, and does not touch the others.
+ * Large payloads are kept apart from the data that a change of state reads or rewrites. A claim hands out as
+ * many as one answer may contain, in the usual order, and does not touch the others.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -38,7 +38,9 @@ async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Prom
   return pages
 }
 
-/** The same with `heads`, which returns only ids and keys; of active jobs also their workers, and since when. */
+/**
+ * The same with `heads`, which returns only ids and keys; of active jobs also their workers, and since when.
+ */
 async function headsOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[]> {
   const found: string[] = []
   let cursor: string | undefined

@@ -1,5 +1,6 @@
 /**
- * Holding a job: tokens, late settlements, and leases. All jobs of a claim share one lease, which one extend renews.
+ * Holding a job: tokens, late settlements, and leases. All jobs of a claim share one lease, which one extend
+ * renews.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'

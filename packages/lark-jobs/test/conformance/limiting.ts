@@ -1,6 +1,6 @@
 /**
- * Limits: how many jobs of a partition may be active at the same time, and how many may begin per period, whichever
- * workers claim them.
+ * Limits: how many jobs of a partition may be active at the same time, and how many may begin per period,
+ * whichever workers claim them.
  */
 import { expect, test } from 'vitest'
 import type { Limits } from '../../src/model/limits.ts'

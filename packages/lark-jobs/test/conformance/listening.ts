@@ -1,6 +1,6 @@
 /**
- * Events: a process that listens hears of every change of every job, in order and once; it goes on where it has stopped;
- * and if it may have missed something, it is told. Waits use the real clock.
+ * Events: a process that listens hears of every change of every job, in order and once; it goes on where it
+ * has stopped; and if it may have missed something, it is told. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
 import { MAX_ID } from '../../src/model/id.ts'

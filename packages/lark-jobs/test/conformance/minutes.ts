@@ -151,7 +151,8 @@ export function minutes(make: Make): void {
     await caller.run(job(), { kind: 'released', in: 900, because: 'later' })
     await caller.run(job(), retried(900))
     expect(await look()).toMatchObject({ count: 3, delayed: 3 })
-    // Due again, they count among those that wait; while a worker has them, they do not wait; and since when is kept.
+    // Due again, they count among those that wait; while a worker has them, they do not wait; and since when
+    // is kept.
     clock.advance(500)
     expect(await look()).toMatchObject({ count: 3, delayed: 0, since: start })
     const again = await caller.claim(10)

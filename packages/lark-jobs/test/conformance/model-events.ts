@@ -20,7 +20,9 @@ export class ModelEvents {
     else this.#until = undefined
   }
 
-  /** The listening has lapsed, and nothing has happened since: the store may have removed what was written. */
+  /**
+   * The listening has lapsed, and nothing has happened since: the store may have removed what was written.
+   */
   get hasLapsed(): boolean {
     return this.#until !== undefined && this.#until <= this.#now()
   }

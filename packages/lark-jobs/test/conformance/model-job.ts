@@ -63,8 +63,8 @@ export class ModelJob implements Counters {
   #keep: Keep
   readonly #isHooked: boolean
   /**
-   * What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until `over`, as the
-   * end of a watched job is.
+   * What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until
+   * `over`, as the end of a watched job is.
    */
   readonly effects = new Map<EffectKind | 'watch', { at: number } | { over: number }>()
   #watchedUntil = 0
@@ -150,7 +150,9 @@ export class ModelJob implements Counters {
     return this.lock.until === 'done' || (this.isPending && this.runs === this.#runsBefore)
   }
 
-  /** Another job with the same lock was dispatched. @returns whether this job now has the payload of the other */
+  /**
+   * Another job with the same lock was dispatched. @returns whether this job now has the payload of the other
+   */
   replace(
     { payload, options }: NewJob,
     { replace, debounce, maxWait = Number.POSITIVE_INFINITY }: Lock,

@@ -1,6 +1,6 @@
 /**
- * The lanes of groups in the model: which lane is next, and which jobs each may begin. It is as simple as possible: the
- * jobs of a lane are looked up among all jobs.
+ * The lanes of groups in the model: which lane is next, and which jobs each may begin. It is as simple as
+ * possible: the jobs of a lane are looked up among all jobs.
  */
 import { expect } from 'vitest'
 import type { ClaimedJob, Group } from '../../src/model/record.ts'
@@ -44,7 +44,9 @@ export class ModelLanes {
     if (lane !== NONE) this.#touch(lane, {}).rules = group ?? {}
   }
 
-  /** A job has left its line, has come into it, or has ended. @param wasActive whether it was active before */
+  /**
+   * A job has left its line, has come into it, or has ended. @param wasActive whether it was active before
+   */
   moved({ id, lane, group, isPending }: ModelJob, wasActive = false): void {
     if (lane === NONE) return
     const touched = this.#touch(lane, group ?? {})
@@ -123,7 +125,10 @@ export class ModelLanes {
     expect(claimed).toHaveLength(taken)
   }
 
-  /** How many jobs of each limiter may begin with a permit: one of each lane, and all of the lane without a group. */
+  /**
+   * How many jobs of each limiter may begin with a permit: one of each lane, and all of the lane without a
+   * group.
+   */
   get limited(): Record<string, number> {
     const counts: Record<string, number> = {}
     for (const [name, { turn }] of this.#lanes) {

@@ -1,7 +1,7 @@
 /**
- * The contract of one partition, as simply as possible: a map of jobs, a map of leases, and no index. It answers as a
- * store must answer. If the contract leaves a choice (between jobs with the same place, or with the same time of their
- * end), the model checks what the store chose and does the same.
+ * The contract of one partition, as simply as possible: a map of jobs, a map of leases, and no index. It
+ * answers as a store must answer. If the contract leaves a choice (between jobs with the same place, or with
+ * the same time of their end), the model checks what the store chose and does the same.
  */
 import { expect } from 'vitest'
 import type { EffectName, Member } from '../../src/model/effect.ts'
@@ -235,7 +235,8 @@ export class Model {
   }
 
   /**
-   * Whether a claim got fewer jobs than it wanted because no place is free. Then nobody knows when there will be more.
+   * Whether a claim got fewer jobs than it wanted because no place is free. Then nobody knows when there will
+   * be more.
    */
   isFull({ limit, limits }: Want, claimed: readonly ClaimedJob[]): boolean {
     return (
@@ -243,7 +244,10 @@ export class Model {
     )
   }
 
-  /** The jobs of a claim that are still held: the answer if its call is sent again. They may have been edited since. */
+  /**
+   * The jobs of a claim that are still held: the answer if its call is sent again. They may have been edited
+   * since.
+   */
   stillHeld(claimed: readonly ClaimedJob[]): ClaimedJob[] {
     return claimed.flatMap(({ options: _, ...leased }) => {
       const job = this.#held(leased.id, leased.token)
@@ -377,8 +381,8 @@ export class Model {
   }
 
   /**
-   * Whether a removed job is a member that completed. Its flow needs only its number, and so the contract leaves it to the
-   * store whether there is still a job.
+   * Whether a removed job is a member that completed. Its flow needs only its number, and so the contract
+   * leaves it to the store whether there is still a job.
    */
   isBare(id: string): boolean {
     return this.hidden.get(id)?.state === 'completed'

@@ -1,6 +1,6 @@
 /**
- * Moves of jobs to another partition (`store/contract/moves.ts`): what goes along, that a job is in one place whatever is
- * repeated or comes late, and how it is found.
+ * Moves of jobs to another partition (`store/contract/moves.ts`): what goes along, that a job is in one place
+ * whatever is repeated or comes late, and how it is found.
  */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'

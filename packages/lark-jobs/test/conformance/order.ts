@@ -1,6 +1,6 @@
 /**
- * The order of jobs: priority, then place in line, then first in, first out. The place of a delayed job is its due
- * time.
+ * The order of jobs: priority, then place in line, then first in, first out. The place of a delayed job is
+ * its due time.
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'

@@ -1,6 +1,6 @@
 /**
- * Ids that the application chose: a job is rejected while a job with its id is kept, or takes the place of one that has
- * ended.
+ * Ids that the application chose: a job is rejected while a job with its id is kept, or takes the place of
+ * one that has ended.
  */
 import { expect, test } from 'vitest'
 import type { NewJob, State } from '../../src/model/record.ts'

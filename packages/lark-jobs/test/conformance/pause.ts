@@ -156,7 +156,8 @@ export function pause(make: Make): void {
     expect(await store.configure('emails', {})).toMatchObject({ paused: true, because: 'busy' })
     expect(await store.get('emails', held!.id)).toMatchObject({ state: 'delayed', because: 'busy' })
     await caller.enqueue(job())
-    // No job that ends rings anybody during the pause, so a caller that has reached a limit learns its end, too.
+    // No job that ends rings anybody during the pause, so a caller that has reached a limit learns its end,
+    // too.
     const limits = { concurrency: 1 }
     expect(await other.exchange([], { limit: 1, leaseMs: LEASE, limits })).toMatchObject({
       jobs: [],

@@ -1,6 +1,6 @@
 /**
- * Jobs that were taken back from a worker. They are never prefetched again, so that a job that kills its worker is
- * identified.
+ * Jobs that were taken back from a worker. They are never prefetched again, so that a job that kills its
+ * worker is identified.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'
@@ -108,8 +108,8 @@ export function recovered(make: Make): void {
     const [innocent, killer, another] = jobs(3)
     await caller.enqueue(innocent!, killer!, another!)
     let deaths = 0
-    // Each worker runs its jobs one by one. The killer ends the worker before the worker can report that the killer has
-    // started.
+    // Each worker runs its jobs one by one. The killer ends the worker before the worker can report that the
+    // killer has started.
     for (let round = 0; round < 10; round += 1) {
       const held = await caller.claimAhead(1, 2)
       if (held.length === 0) break

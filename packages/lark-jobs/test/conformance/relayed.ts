@@ -1,6 +1,6 @@
 /**
- * The ids of jobs that came through an outbox (`model/record.ts#Keep`): a relay that dies before it has deleted a row
- * sends its job again.
+ * The ids of jobs that came through an outbox (`model/record.ts#Keep`): a relay that dies before it has
+ * deleted a row sends its job again.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'

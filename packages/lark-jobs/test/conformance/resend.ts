@@ -112,7 +112,8 @@ export function resend(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(job())
     const held = await caller.claimOne()
-    // The call with the outcome never reached the store. It is sent under a new number just before the lease ends.
+    // The call with the outcome never reached the store. It is sent under a new number just before the lease
+    // ends.
     caller.next()
     harness.clock.advance(LEASE - 1)
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', failures: 0, errors: [] })

@@ -1,6 +1,6 @@
 /**
- * Ended jobs that were removed, and are put back from their records; a retry that is taken back; and a removal that leaves a
- * job which has changed.
+ * Ended jobs that were removed, and are put back from their records; a retry that is taken back; and a
+ * removal that leaves a job which has changed.
  */
 import { expect, test } from 'vitest'
 import type { JobRecord, Outcome } from '../../src/model/record.ts'

@@ -1,6 +1,6 @@
 /**
- * Rollbacks: a server that fails over may lose its last changes, of the jobs or of their flow. Whatever it loses, the
- * flow ends, and counts each member once.
+ * Rollbacks: a server that fails over may lose its last changes, of the jobs or of their flow. Whatever it
+ * loses, the flow ends, and counts each member once.
  */
 import { expect, test } from 'vitest'
 import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
@@ -19,7 +19,9 @@ import { completed, job } from './jobs.ts'
 import { Random } from './random.ts'
 import { Book, tick, wrote } from './schedules.ts'
 
-/** Where members run, and where their flow is at home: two servers, either of which may lose its last changes. */
+/**
+ * Where members run, and where their flow is at home: two servers, either of which may lose its last changes.
+ */
 class Sides {
   readonly work: Harness
   readonly home: Harness

@@ -1,6 +1,7 @@
 /**
- * Schedules: of several writers one writes, a tick and its job are one step, and what is due is handed out once; the
- * runs that are noted however a job ends; homes. (`rollbacks.ts`: and if the server loses what it had acknowledged.)
+ * Schedules: of several writers one writes, a tick and its job are one step, and what is due is handed out
+ * once; the runs that are noted however a job ends; homes. (`rollbacks.ts`: and if the server loses what it
+ * had acknowledged.)
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -22,7 +23,10 @@ import { cancel, ends, forgetful } from './effects.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
-/** Milliseconds of the real clock: longer than any ring takes, and after which a wait that should not be rung ends. */
+/**
+ * Milliseconds of the real clock: longer than any ring takes, and after which a wait that should not be rung
+ * ends.
+ */
 const PATIENCE = 10_000
 const MOMENT = 60
 const MINUTE = 60_000

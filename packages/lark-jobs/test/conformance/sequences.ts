@@ -1,7 +1,7 @@
 /**
- * Random verbs in random order. A model answers each of them too, and the answers are compared. Some replies are lost,
- * so that their calls come a second time, at once or after other calls. The same seed makes the same sequence, and a
- * failure prints its steps.
+ * Random verbs in random order. A model answers each of them too, and the answers are compared. Some replies
+ * are lost, so that their calls come a second time, at once or after other calls. The same seed makes the
+ * same sequence, and a failure prints its steps.
  */
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
@@ -56,7 +56,10 @@ function hasFailed(state: EndedState | undefined): boolean {
   return state === 'failed' || state === 'cancelled'
 }
 
-/** A call that was carried out and whose answer was lost. Its caller makes no other call until it has the answer. */
+/**
+ * A call that was carried out and whose answer was lost. Its caller makes no other call until it has the
+ * answer.
+ */
 interface Lost {
   caller: Caller
   /** Sends the call again, and checks the answer. */

@@ -1,6 +1,6 @@
 /**
- * Silences of the store: leases that have ended in one last for their length once more, and the jobs that are then
- * taken back count no crash. And late outcomes: of a job that was taken back, until it is claimed again.
+ * Silences of the store: leases that have ended in one last for their length once more, and the jobs that are
+ * then taken back count no crash. And late outcomes: of a job that was taken back, until it is claimed again.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES_UNSURE, silenceOf } from '../../src/store/contract/store.ts'

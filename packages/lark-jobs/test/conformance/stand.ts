@@ -1,5 +1,6 @@
 /**
- * Where a job stands: what a claim that looked for it now would find, of each thing that can keep it from beginning.
+ * Where a job stands: what a claim that looked for it now would find, of each thing that can keep it from
+ * beginning.
  */
 import { describe, expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'

@@ -1,27 +1,30 @@
 /**
- * The tests that every store must pass, by subject. They use only the `Store` interface and a virtual clock. A store
- * under test provides only an empty place.
+ * The tests that every store must pass, by subject. They use only the `Store` interface and a virtual clock.
+ * A store under test provides only an empty place.
  *
- * Each invariant of the store contract is tested in the files below. `sequences.ts` also tests all of them, with random
- * calls and a model:
+ * Each invariant of the store contract is tested in the files below. `sequences.ts` also tests all of them,
+ * with random calls and a model:
  *
- *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own: ../sqlite/,
- *                                                 ../redis/
+ *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own:
+ *                                                 ../sqlite/, ../redis/
  *   2  only the token's holder settles            leases.ts
- *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, silences.ts, suspects.ts, ahead.ts
+ *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, silences.ts, suspects.ts,
+ *                                                 ahead.ts
  *   4  a lost reply, a failed settle              resend.ts
  *   5  time is the store's clock                  reading.ts, delay.ts
  *   6  the order of decision                      order.ts, pause.ts, groups.ts
- *   7  bounded by default                         retention.ts, limits.ts, claim-and-settle.ts, minutes.ts; that no
- *                                                 cost grows with what is stored: ../sqlite/cost.test.ts
- *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
+ *   7  bounded by default                         retention.ts, limits.ts, claim-and-settle.ts, minutes.ts;
+ *                                                 that no cost grows with what is stored:
+ *                                                 ../sqlite/cost.test.ts
+ *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part:
+ *                                                 ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
  * Moves to another partition, of which each job comes in one: moves.ts.
  *
- * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each becomes one job:
- * schedules.ts. Flows, which hear of each end once: flows.ts, flow-nodes.ts, flow-ends-at-home.ts, flow-members.ts; and
- * which end, whoever dies: advancing.ts.
+ * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each
+ * becomes one job: schedules.ts. Flows, which hear of each end once: flows.ts, flow-nodes.ts,
+ * flow-ends-at-home.ts, flow-members.ts; and which end, whoever dies: advancing.ts.
  */
 import { describe } from 'vitest'
 import { advancing, advancingAtRandom, advancingThroughRollbacks } from './advancing.ts'
@@ -92,16 +95,18 @@ export interface Traits {
   /** Whether its places can be set back to an earlier state (`Place.save`). */
   rollsBack: boolean
   /**
-   * The seeds of its random sequences. Stores with the same code have other seeds, so that each sequence shows
-   * something new: the tables have 360 of them with all their libraries and places, the Lua 360 with all its servers.
+   * The seeds of its random sequences. Stores with the same code have other seeds, so that each sequence
+   * shows something new: the tables have 360 of them with all their libraries and places, the Lua 360 with
+   * all its servers.
    */
   seeds: readonly [from: number, to: number]
   /**
-   * Whether the whole suite has already run for its code and for its place, each with another: a cluster of Valkey
-   * servers has the scripts of one Valkey and the connections of a cluster of Redis servers; a database in memory has the
-   * statements of one in a file. Such a store is tested with what could differ nevertheless: opening and closing, calls
-   * to several partitions, rings and waiting, large replies, two handles, and the random sequences, which make every
-   * call. The other subjects would repeat what those two runs show.
+   * Whether the whole suite has already run for its code and for its place, each with another: a cluster of
+   * Valkey servers has the scripts of one Valkey and the connections of a cluster of Redis servers; a
+   * database in memory has the statements of one in a file. Such a store is tested with what could differ
+   * nevertheless: opening and closing, calls to several partitions, rings and waiting, large replies, two
+   * handles, and the random sequences, which make every call. The other subjects would repeat what those two
+   * runs show.
    */
   isVariant?: boolean
 }

@@ -274,7 +274,8 @@ export function ticking(make: Make): void {
   test.each(['allow', 'skip'] as const)(
     'a worker dies at any point of a tick (overlap: %s): another makes one job of it',
     async (overlap) => {
-      // Each death is at another call to the store: before it, or when it was carried out and the answer is lost.
+      // Each death is at another call to the store: before it, or when it was carried out and the answer is
+      // lost.
       for (let call = 0; call < 6; call++) {
         for (const isDone of [false, true]) {
           await using harness = await make()

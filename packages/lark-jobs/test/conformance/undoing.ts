@@ -1,5 +1,6 @@
 /**
- * Jobs with steps to undo: none ends as failed or cancelled before a run has undone them, whoever would end it.
+ * Jobs with steps to undo: none ends as failed or cancelled before a run has undone them, whoever would end
+ * it.
  */
 import { expect, test } from 'vitest'
 import type { ClaimedJob, Outcome } from '../../src/model/record.ts'

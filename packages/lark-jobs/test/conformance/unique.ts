@@ -1,6 +1,6 @@
 /**
- * Locks of unique jobs: only one of the jobs with the same lock holds it. How long it holds the lock, and what happens
- * to the others.
+ * Locks of unique jobs: only one of the jobs with the same lock holds it. How long it holds the lock, and
+ * what happens to the others.
  */
 import { expect, test } from 'vitest'
 import type { JobOptions, Lock, NewJob } from '../../src/model/record.ts'

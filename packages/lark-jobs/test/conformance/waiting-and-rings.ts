@@ -1,13 +1,16 @@
 /**
- * wait, wake, and rings: which callers are rung, how often, and when a wait ends. Waits use the real clock, so waits
- * that must end without a ring are short.
+ * wait, wake, and rings: which callers are rung, how often, and when a wait ends. Waits use the real clock,
+ * so waits that must end without a ring are short.
  */
 import { expect, test } from 'vitest'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, unstarted } from './jobs.ts'
 
-/** Longer than any ring takes, in milliseconds of the real clock. Waits that should be rung never last so long. */
+/**
+ * Longer than any ring takes, in milliseconds of the real clock. Waits that should be rung never last so
+ * long.
+ */
 const PATIENCE = 10_000
 /** Milliseconds of the real clock after which a wait that should not be rung ends. */
 const MOMENT = 60

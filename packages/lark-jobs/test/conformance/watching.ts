@@ -1,6 +1,6 @@
 /**
- * Watches: a process hears of the end of each job that it watches, whatever ends the job and whatever removes it then;
- * and nothing is left of a watch when it is over. Waits use the real clock.
+ * Watches: a process hears of the end of each job that it watches, whatever ends the job and whatever removes
+ * it then; and nothing is left of a watch when it is over. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId } from '../../src/model/effect.ts'

@@ -1,5 +1,6 @@
 /**
- * How flows advance: each rule by itself, and thousands of random flows against an oracle that knows nothing of the steps.
+ * How flows advance: each rule by itself, and thousands of random flows against an oracle that knows nothing
+ * of the steps.
  */
 import { describe, expect, it } from 'vitest'
 import {

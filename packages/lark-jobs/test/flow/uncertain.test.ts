@@ -1,5 +1,6 @@
 /**
- * What calls say and do when the store goes away in the middle of them, or somebody else changes the flow: only what is certain.
+ * What calls say and do when the store goes away in the middle of them, or somebody else changes the flow:
+ * only what is certain.
  */
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 
-/** Whether a process runs. One that has ended stays in the table of the system until its parent asks for it. */
+/**
+ * Whether a process runs. One that has ended stays in the table of the system until its parent asks for it.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -1,4 +1,7 @@
-/** Isolated classes of an application on disk: `lark jobs:work`, TypeScript without a build, `make` and `boot`. */
+/**
+ * Isolated classes of an application on disk: `lark jobs:work`, TypeScript without a build, `make` and
+ * `boot`.
+ */
 import { expect, test } from 'vitest'
 import { App } from '../processes/app.ts'
 import { isAlive } from './alive.ts'

@@ -1,6 +1,6 @@
 /**
- * Classes whose `handle` runs in a process of its own (`isolated()`). All tests of a store share a worker, because each
- * process takes a third of a second to start.
+ * Classes whose `handle` runs in a process of its own (`isolated()`). All tests of a store share a worker,
+ * because each process takes a third of a second to start.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,6 @@
-/** Which processes a pool has, when they start and when they end. They do nothing but answer with their ids. */
+/**
+ * Which processes a pool has, when they start and when they end. They do nothing but answer with their ids.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { isolated, Job } from '../../src/index.ts'

@@ -1,6 +1,6 @@
 /**
- * A Node whose `node:sqlite` the embedded store prefers: the one that runs, or one that is installed in this folder. It
- * cannot be a package of the repository, because `npm run` would then start every program with it.
+ * A Node whose `node:sqlite` the embedded store prefers: the one that runs, or one that is installed in this
+ * folder. It cannot be a package of the repository, because `npm run` would then start every program with it.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * A dispatch in a transaction of each database client: its row is there if and only if the transaction commits, and
- * what is no transaction is refused before anything is written.
+ * A dispatch in a transaction of each database client: its row is there if and only if the transaction
+ * commits, and what is no transaction is refused before anything is written.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Job } from '../../src/api/job.ts'

@@ -1,6 +1,7 @@
 /**
- * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages, each on a free port of
- * the loopback and in a folder of its own. They write nothing that would outlast the test, and need no password.
+ * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages, each on a
+ * free port of the loopback and in a folder of its own. They write nothing that would outlast the test, and
+ * need no password.
  */
 import { chmod, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * A Prisma client without `prisma generate`, which needs the network: made as the generated file makes it, of a schema
- * with one model. The runtime is the one of `@prisma/client`.
+ * A Prisma client without `prisma generate`, which needs the network: made as the generated file makes it, of
+ * a schema with one model. The runtime is the one of `@prisma/client`.
  */
 import { createRequire } from 'node:module'
 

@@ -1,5 +1,5 @@
-// A worker that relays the outbox, runs no job, and kills itself instead of removing rows: DIALECT URL CONNECTION LOTS.
-// LOTS is how many lots it removes before.
+// A worker that relays the outbox, runs no job, and kills itself instead of removing rows: DIALECT URL
+// CONNECTION LOTS. LOTS is how many lots it removes before.
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { createJobs } from '../../dist/index.js'

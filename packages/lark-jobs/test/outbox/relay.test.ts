@@ -1,6 +1,6 @@
 /**
- * The relay on real databases: what is committed runs once, in whatever order transactions commit and wherever relays are
- * killed; what is rolled back never runs.
+ * The relay on real databases: what is committed runs once, in whatever order transactions commit and
+ * wherever relays are killed; what is rolled back never runs.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

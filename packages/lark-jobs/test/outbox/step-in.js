@@ -1,5 +1,5 @@
-// A worker whose process is killed when the transaction of its step has committed, before anything else: DIALECT URL
-// CONNECTION.
+// A worker whose process is killed when the transaction of its step has committed, before anything else:
+// DIALECT URL CONNECTION.
 import Libsql from 'libsql'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'

@@ -1,4 +1,6 @@
-/** The table of the outbox in each database: what is written is read back, in order, by what the relay asks. */
+/**
+ * The table of the outbox in each database: what is written is read back, in order, by what the relay asks.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import { dialects } from '../../src/outbox/dialect.ts'

@@ -10,7 +10,8 @@ import { App } from './app.ts'
 import { readTrace, times, traceFiles } from './trace.ts'
 
 /**
- * Every job is accounted for, whatever happens to the processes. @param url of a store; undefined: the embedded store
+ * Every job is accounted for, whatever happens to the processes. @param url of a store; undefined: the
+ * embedded store
  */
 export function accounting(url: () => string | undefined): void {
   async function tracing(): Promise<App> {
@@ -63,7 +64,8 @@ export function accounting(url: () => string | undefined): void {
     expect(times(ends).size).toBe(1_000)
     const ended = new Set(ends.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n))
     const begun = starts.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n)
-    // Jobs that had ended may or may not have been settled when the worker died. Only the last batch is in doubt.
+    // Jobs that had ended may or may not have been settled when the worker died. Only the last batch is in
+    // doubt.
     const open = new Set(begun.filter((n) => !ended.has(n)))
     const twice = [...times(starts)].filter(([, count]) => count > 1).map(([n]) => n)
     expect(open.size).toBeGreaterThan(0)

@@ -1,6 +1,6 @@
 /**
- * An application on disk, as a user has one: a folder with the packages in its node_modules, and the program `lark`,
- * which runs in processes of its own.
+ * An application on disk, as a user has one: a folder with the packages in its node_modules, and the program
+ * `lark`, which runs in processes of its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -152,8 +152,9 @@ export class App implements AsyncDisposable {
 }
 
 /**
- * Makes a folder that no other application has now. Lark caches commands and compiled TypeScript by path, and these
- * caches stay when the application is removed, so that the next one in this folder starts twice as fast.
+ * Makes a folder that no other application has now. Lark caches commands and compiled TypeScript by path, and
+ * these caches stay when the application is removed, so that the next one in this folder starts twice as
+ * fast.
  */
 async function takeFolder(): Promise<string> {
   for (let n = 1; ; n += 1) {

@@ -1,7 +1,7 @@
 /**
- * Thousands of results are awaited while workers are killed, and while the store restarts or fails over: each wait
- * settles, none wrongly, and none later than a second after the end, not counting the time in which the store is away, or
- * too slow to answer: on a busy machine, it and this process wait for a processor.
+ * Thousands of results are awaited while workers are killed, and while the store restarts or fails over: each
+ * wait settles, none wrongly, and none later than a second after the end, not counting the time in which the
+ * store is away, or too slow to answer: on a busy machine, it and this process wait for a processor.
  *
  * `LARK_RESULTS=5000` sets how many.
  */
@@ -144,7 +144,9 @@ async function dispatchAll(web: Jobs): Promise<JobHandle<SquareJob>[]> {
   return web.dispatch(drafts)
 }
 
-/** Cancels and removes the jobs with which this is to happen, over some seconds, also while the store is away. */
+/**
+ * Cancels and removes the jobs with which this is to happen, over some seconds, also while the store is away.
+ */
 async function changeSome(handles: readonly JobHandle<SquareJob>[]): Promise<void> {
   for (const [n, handle] of handles.entries()) {
     const change = { 'is cancelled': 'cancel', 'is removed': 'remove' }[kindOf(n) as string] as

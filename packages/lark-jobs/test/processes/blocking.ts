@@ -79,8 +79,8 @@ const files = {
 }
 
 /**
- * A handler blocks its worker, which has further jobs that it does not run. @param url of a store; undefined: the
- * embedded store
+ * A handler blocks its worker, which has further jobs that it does not run. @param url of a store; undefined:
+ * the embedded store
  */
 export function blocking(url: () => string | undefined): void {
   async function make() {
@@ -159,8 +159,8 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.at(-1)).toBe(`end ${blocked.child.pid} 0`)
   })
 
-  // Of both queues a claim has been made then, and that of the second has not been read. Its lease does not end before
-  // the block does.
+  // Of both queues a claim has been made then, and that of the second has not been read. Its lease does not
+  // end before the block does.
   test('jobs that a worker had claimed when a handler began to block it run once, in the other worker', async () => {
     await using app = await make()
     await app.start(['both.js']).result

@@ -17,7 +17,10 @@ const slow = `
     }
   }`
 
-/** Commands as jobs, and jobs from the shell, in processes of their own. @param url undefined: the embedded store */
+/**
+ * Commands as jobs, and jobs from the shell, in processes of their own. @param url undefined: the embedded
+ * store
+ */
 export function commanding(url: () => string | undefined): void {
   test('a server dispatches a command, and a worker runs it, which dispatches jobs itself', async () => {
     await using app = await greetingApp(url(), {

@@ -1,6 +1,6 @@
 /**
- * Deploys in the middle of flows: the next version of an application has renamed a class, removed one and added one, is rolled
- * back, and comes again. Old processes still dispatch meanwhile. No flow is stuck.
+ * Deploys in the middle of flows: the next version of an application has renamed a class, removed one and
+ * added one, is rolled back, and comes again. Old processes still dispatch meanwhile. No flow is stuck.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * Flows whose workers and dispatchers are killed all the time: each flow ends as its jobs say, no count is wrong, each callback is
- * one job, and what a step gets is what the run before it has returned that counted.
+ * Flows whose workers and dispatchers are killed all the time: each flow ends as its jobs say, no count is
+ * wrong, each callback is one job, and what a step gets is what the run before it has returned that counted.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'

@@ -32,7 +32,9 @@ const files = {
     console.log(JSON.stringify(await worker.done))`,
 }
 
-/** A queue gets more partitions while its workers run. @param url of a store; undefined: the embedded store */
+/**
+ * A queue gets more partitions while its workers run. @param url of a store; undefined: the embedded store
+ */
 export function growing(url: () => string | undefined): void {
   test('workers that are configured with one partition serve two more that others add, and keep leases there', async () => {
     const prefix = newPrefix()

@@ -1,6 +1,6 @@
 /**
- * What `jobs:work --http` answers, in real processes: red for a blocked loop and a store that hangs, green for a quiet
- * worker and a full one.
+ * What `jobs:work --http` answers, in real processes: red for a blocked loop and a store that hangs, green
+ * for a quiet worker and a full one.
  */
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

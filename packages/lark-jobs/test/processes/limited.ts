@@ -1,6 +1,7 @@
 /**
- * A limited queue with real processes, one of which dies or stands still. The tests compare three things: how many jobs
- * the store counts as active, which runs the handlers have noted, and when each job was claimed by the store's clock.
+ * A limited queue with real processes, one of which dies or stands still. The tests compare three things: how
+ * many jobs the store counts as active, which runs the handlers have noted, and when each job was claimed by
+ * the store's clock.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'

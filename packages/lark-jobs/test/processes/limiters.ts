@@ -4,7 +4,9 @@ import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 import { readTrace, traceFiles } from './trace.ts'
 
-/** The workers' lease, and the time for which a handler blocks its process (three leases), in milliseconds. */
+/**
+ * The workers' lease, and the time for which a handler blocks its process (three leases), in milliseconds.
+ */
 const LEASE = 1_000
 const BLOCK = 3 * LEASE
 
@@ -58,7 +60,10 @@ const files = {
     console.log(JSON.stringify(await worker.done))`,
 }
 
-/** Permits of processes that block, and of processes that die. @param url of a store; undefined: the embedded store */
+/**
+ * Permits of processes that block, and of processes that die. @param url of a store; undefined: the embedded
+ * store
+ */
 export function limiters(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -116,7 +121,8 @@ export function limiters(url: () => string | undefined): void {
     const [, next] = await traced(app, 'starts', 2)
     const took = performance.now() - killedAt
     expect(next).toMatchObject({ pid: other.child.pid })
-    // The lease was renewed up to a third of a lease before the kill. After its end, the other worker asks every 50 ms.
+    // The lease was renewed up to a third of a lease before the kill. After its end, the other worker asks
+    // every 50 ms.
     expect(took).toBeGreaterThan(LEASE / 3)
     await traced(app, 'ends', 2)
     other.child.kill('SIGTERM')

@@ -1,6 +1,6 @@
 /**
- * Events while workers are killed and the store restarts: each job tells every change of its state, in order and once,
- * also to a listener that goes on in another process.
+ * Events while workers are killed and the store restarts: each job tells every change of its state, in order
+ * and once, also to a listener that goes on in another process.
  *
  * `LARK_EVENTS=5000` sets how many jobs.
  */
@@ -25,7 +25,10 @@ class SquareJob extends Job {
 
 type State = 'new' | 'pending' | 'active' | 'crashed' | 'ended'
 
-/** In which states a job may be when it tells an event, and in which it is then. A job that crashed may fail for that. */
+/**
+ * In which states a job may be when it tells an event, and in which it is then. A job that crashed may fail
+ * for that.
+ */
 const changes: Partial<Record<EventKind, [before: State[], after: State]>> = {
   queued: [['new'], 'pending'],
   started: [['pending', 'crashed'], 'active'],

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** Mistakes of users that the store is asked about, or that a worker reports. @param url undefined: the embedded store */
+/**
+ * Mistakes of users that the store is asked about, or that a worker reports. @param url undefined: the
+ * embedded store
+ */
 export function mistakes(url: () => string | undefined): void {
   test('a name that the store does not know causes one line, and exit code 2 or 1', async () => {
     await using app = await greetingApp(url())

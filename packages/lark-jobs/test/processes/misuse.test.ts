@@ -1,4 +1,7 @@
-/** Mistakes that a command refuses before it asks the store: they are the same on every store, and without one. */
+/**
+ * Mistakes that a command refuses before it asks the store: they are the same on every store, and without
+ * one.
+ */
 import { expect, test } from 'vitest'
 import type { App } from './app.ts'
 import { greetingApp } from './greeting.ts'

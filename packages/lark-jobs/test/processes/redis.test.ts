@@ -7,7 +7,8 @@ import { unawaited } from './unawaited.ts'
 
 const url = () => inject('redisUrl')
 
-// What commands print, and what a worker does by itself, is the same on every store: the embedded one shows it.
+// What commands print, and what a worker does by itself, is the same on every store: the embedded one shows
+// it.
 describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
   freezing(url)

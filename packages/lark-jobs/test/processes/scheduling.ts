@@ -1,6 +1,6 @@
 /**
- * Schedules in several processes: workers are killed, their clocks are hours apart, the store goes away, and two deploys
- * take turns. Each tick is one job, with the definition that holds.
+ * Schedules in several processes: workers are killed, their clocks are hours apart, the store goes away, and
+ * two deploys take turns. Each tick is one job, with the definition that holds.
  *
  * `LARK_TICKS=60` sets for how many seconds.
  */
@@ -83,7 +83,10 @@ function bySchedule(ran: readonly Ran[]): Map<string, Ran[]> {
   return schedules
 }
 
-/** Each schedule has ticked in each second from the first to the last. No two jobs have one id, so none is doubled. */
+/**
+ * Each schedule has ticked in each second from the first to the last. No two jobs have one id, so none is
+ * doubled.
+ */
 function expectNoGap(ran: readonly Ran[]): void {
   const schedules = bySchedule(ran)
   expect(schedules.size).toBe(SCHEDULES)
@@ -108,7 +111,8 @@ function worker(app: App, env: Record<string, string> = {}): Running {
 
 /** Resolves when all jobs of ticks have ended. */
 async function ended(jobs: Jobs, key = 'tick'): Promise<void> {
-  // A list reads one state after the other, and may miss a job that changes its state meanwhile: but not twice.
+  // A list reads one state after the other, and may miss a job that changes its state meanwhile: but not
+  // twice.
   for (let empty = 0; empty < 2; ) {
     const { jobs: left } = await jobs.list({ key, state: ['waiting', 'active', 'delayed'] }, { limit: 1 })
     empty = left.length === 0 ? empty + 1 : 0

@@ -29,7 +29,8 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const { starts, ends } = await readTrace(app)
     expect(times(ends).size).toBe(3_000)
     expect([...times(starts).values()].every((count) => count <= 2)).toBe(true)
-    // Jobs that it had begun and not ended, and jobs that ended in its last batches, which may not have been settled.
+    // Jobs that it had begun and not ended, and jobs that ended in its last batches, which may not have been
+    // settled.
     const again = [...times(starts)].filter(([, count]) => count === 2).map(([n]) => n)
     const its = new Set(starts.filter(({ pid }) => pid === victim).map(({ n }) => n))
     expect(again.length).toBeGreaterThan(0)

@@ -1,4 +1,7 @@
-/** How a supervisor starts, what it does with processes that cannot start, and what it does when the store is away. */
+/**
+ * How a supervisor starts, what it does with processes that cannot start, and what it does when the store is
+ * away.
+ */
 import { expect, test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { readTrace } from './trace.ts'

@@ -1,6 +1,6 @@
 /**
- * A job that writes a trace to disk when it starts and when it ends, so that tests know what happened even if processes
- * died.
+ * A job that writes a trace to disk when it starts and when it ends, so that tests know what happened even if
+ * processes died.
  */
 import type { App } from './app.ts'
 

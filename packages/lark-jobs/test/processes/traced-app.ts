@@ -1,6 +1,6 @@
 /**
- * An application whose jobs write a trace and do what their payload says (exit, hang, block), and functions that look
- * at these jobs.
+ * An application whose jobs write a trace and do what their payload says (exit, hang, block), and functions
+ * that look at these jobs.
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -72,8 +72,8 @@ export interface Traced {
   /** Dispatches `count` jobs that sleep for `ms` milliseconds each. */
   fill(count: number, ms: number): Promise<void>
   /**
-   * Dispatches a job for each word, which does what the word says. A job that hangs or blocks does so only at its first
-   * attempt.
+   * Dispatches a job for each word, which does what the word says. A job that hangs or blocks does so only at
+   * its first attempt.
    * @returns the id, if it is one
    */
   mood(

@@ -1,6 +1,6 @@
 /**
- * Dispatches that nobody awaits. A failed dispatch is reported once, like any rejected promise, and a process does not
- * end silently while dispatches have no answer. @param url undefined: the embedded store
+ * Dispatches that nobody awaits. A failed dispatch is reported once, like any rejected promise, and a process
+ * does not end silently while dispatches have no answer. @param url undefined: the embedded store
  */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'

@@ -1,4 +1,7 @@
-/** `jobs:work --watch`: a change of the sources restarts the worker, no job is lost, and no process is left behind. */
+/**
+ * `jobs:work --watch`: a change of the sources restarts the worker, no job is lost, and no process is left
+ * behind.
+ */
 import { expect, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { App } from './app.ts'

@@ -1,6 +1,6 @@
 /**
- * An unknown authority, and its certificate for the loopback. They are made anew for each test, without an external
- * program. Node can sign but not write certificates, so this file writes the DER itself.
+ * An unknown authority, and its certificate for the loopback. They are made anew for each test, without an
+ * external program. Node can sign but not write certificates, so this file writes the DER itself.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'

@@ -60,7 +60,8 @@ describe('a cluster that loses nodes', () => {
     const replica = cluster.nodes.find((node) => String(node.port) === port)!
     const traffic = new Traffic(store, store, partitions)
     await traffic.more(100)
-    // The replica takes over when it has caught up with the primary. Until then the primary makes its clients wait.
+    // The replica takes over when it has caught up with the primary. Until then the primary makes its clients
+    // wait.
     await replica.send('CLUSTER', 'FAILOVER')
     await until(async () => (await cluster.owner(slot)) === replica)
     await traffic.more(100)

@@ -1,6 +1,6 @@
 /**
- * A cluster on the loopback: primaries that share the slots evenly, each with replicas. A node that does not answer for
- * longer than `nodeTimeout` has failed, and one of its replicas replaces it.
+ * A cluster on the loopback: primaries that share the slots evenly, each with replicas. A node that does not
+ * answer for longer than `nodeTimeout` has failed, and one of its replicas replaces it.
  */
 import { SLOTS, slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import type { Certificates } from './certificates.ts'
@@ -103,8 +103,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Moves a slot with all its keys to another primary, as `redis-cli --cluster reshard` does. Resolves when every
-   * living node knows the new place, so that no later answer names the old one.
+   * Moves a slot with all its keys to another primary, as `redis-cli --cluster reshard` does. Resolves when
+   * every living node knows the new place, so that no later answer names the old one.
    * @param between called before the first key and after each key, while the slot is on two nodes
    */
   async moveSlot(

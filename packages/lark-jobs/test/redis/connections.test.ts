@@ -1,6 +1,6 @@
 /**
- * Connections as providers print them, other clients accept them, and people paste them. Each form is applied as the
- * table says, or refused with one sentence that says what to write. No part is ignored.
+ * Connections as providers print them, other clients accept them, and people paste them. Each form is applied
+ * as the table says, or refused with one sentence that says what to write. No part is ignored.
  */
 import { createServer, type Socket, type Server as TcpServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -257,7 +257,8 @@ describe('does what it says:', () => {
     await using plain = await startRedis()
     await using one = makeStore(secure.url.replace('rediss', 'redis'), { patience: 500 })
     await expect(one.open()).rejects.toMatchObject({ hint: expect.stringContaining('rediss://') })
-    // The server takes the TLS greeting for the beginning of a command, and waits for the rest without an answer.
+    // The server takes the TLS greeting for the beginning of a command, and waits for the rest without an
+    // answer.
     const waiting = `${plain.url.replace('redis', 'rediss')}?connectTimeout=100`
     await using other = makeStore(waiting, { patience: 500 })
     await expect(other.open()).rejects.toMatchObject({ hint: expect.stringContaining('write redis://') })

@@ -1,7 +1,7 @@
 /**
- * The exact cost of a plain job for a server: the commands that a call causes, including those inside of scripts, the
- * bytes on the wire, and the data that is kept. A job that does not use a feature must pay nothing for it, so a new
- * feature must not change these numbers.
+ * The exact cost of a plain job for a server: the commands that a call causes, including those inside of
+ * scripts, the bytes on the wire, and the data that is kept. A job that does not use a feature must pay
+ * nothing for it, so a new feature must not change these numbers.
  *
  * The tests use their own clock. With the server's clock, each script has one more TIME.
  */
@@ -59,8 +59,8 @@ beforeEach(async () => {
   round += 1
   web = new Caller(store, `web-${round}`, 'emails')
   ada = new Caller(store, `ada-${round}`, 'emails')
-  // After these calls, the links exist, the scripts are loaded, and the store knows the partition, the minute and the
-  // worker.
+  // After these calls, the links exist, the scripts are loaded, and the store knows the partition, the minute
+  // and the worker.
   await web.enqueue(...plain(1))
   await next(await next([], 1), 0)
 })
@@ -183,7 +183,8 @@ const EXCHANGE = {
   evalsha: 1,
   get: 1, // the answer to this call, if it was made before
   srem: 1, // a worker that gets jobs does not wait any more
-  // Whether the queue is paused or has groups; the holders of the settled jobs; the records of the claimed jobs.
+  // Whether the queue is paused or has groups; the holders of the settled jobs; the records of the claimed
+  // jobs.
   hmget: 3,
   // These commands settle.
   hdel: 2, // removes the holders of the jobs, and their claim
@@ -195,7 +196,8 @@ const EXCHANGE = {
   zrevrange: 1, // which lines exist
   lpop: 1, // the head of the line
   hset: 2, // the holders of the jobs, and the claim
-  // Whether a job must be cancelled, whether the line has delayed or void entries, and whether a job has run before.
+  // Whether a job must be cancelled, whether the line has delayed or void entries, and whether a job has run
+  // before.
   exists: 3,
   llen: 1, // whether more jobs wait
   scard: 1, // and whether not all of them are void
@@ -395,7 +397,10 @@ async function schedule(count: number): Promise<void> {
   await store.schedules.due('emails', 0, 1)
 }
 
-/** Does what a worker does with the ticks that are due. @param ahead milliseconds until then @returns the schedules */
+/**
+ * Does what a worker does with the ticks that are due. @param ahead milliseconds until then @returns the
+ * schedules
+ */
 async function tick(ahead = 0): Promise<StoredSchedule[]> {
   const { due } = await store.schedules.due('emails', MAX_DUE, 5_000)
   const writes = due.map(({ id, rev, state }): ScheduleWrite => {

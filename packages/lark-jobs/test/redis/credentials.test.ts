@@ -1,7 +1,7 @@
 /**
- * Credentials from a function, on servers whose users change under load. Each round has a new user, and the user of the
- * round before is deleted. This ends every connection that is still logged in as that user, so the servers themselves
- * show whether a connection did not log in again in time.
+ * Credentials from a function, on servers whose users change under load. Each round has a new user, and the
+ * user of the round before is deleted. This ends every connection that is still logged in as that user, so
+ * the servers themselves show whether a connection did not log in again in time.
  */
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -148,7 +148,8 @@ async function expectSmoothRounds(
       const ids = new Set((await clientsOf(servers)).map(({ id }) => id))
       return before.filter(({ id }) => !ids.has(id))
     }
-    // After a slow answer, other nodes are asked about the primary, on separate connections. They do not stay.
+    // After a slow answer, other nodes are asked about the primary, on separate connections. They do not
+    // stay.
     await until(async () => {
       before = await clientsOf(servers)
       await rotation.turn()
@@ -172,8 +173,8 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
     const rotation = await Rotation.on([server])
     const connection: RedisServers = { port: server.port, credentials: rotation.give }
     await expectSmoothRounds([server], rotation, { connection }, kinds)
-    // The dispatcher, the worker and its thread share one function. It is called a few times in each round, and not
-    // once for each connection.
+    // The dispatcher, the worker and its thread share one function. It is called a few times in each round,
+    // and not once for each connection.
     expect(rotation.asked).toBeLessThan(3 * (rotation.round + 1))
   })
 

@@ -1,6 +1,6 @@
 /**
- * People and applications look and change while the connections to all servers are cut again and again: nothing fails,
- * and each change is made once.
+ * People and applications look and change while the connections to all servers are cut again and again:
+ * nothing fails, and each change is made once.
  */
 
 import { expect } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * Flows on Redis: what is kept, damaged data, a full server, and writes that wait for the disk. (What every store does:
- * ../conformance/flows.ts.)
+ * Flows on Redis: what is kept, damaged data, a full server, and writes that wait for the disk. (What every
+ * store does: ../conformance/flows.ts.)
  */
 import { expect, inject, test } from 'vitest'
 import { type FlowWrite, type MemberEnd, NODES } from '../../src/store/contract/store.ts'

@@ -1,6 +1,6 @@
 /**
- * The commands of an idle worker: on metered servers, users pay for each of them. There are at most 20 a minute,
- * whatever features exist and however many queues the worker serves (one call covers up to 1,000).
+ * The commands of an idle worker: on metered servers, users pay for each of them. There are at most 20 a
+ * minute, whatever features exist and however many queues the worker serves (one call covers up to 1,000).
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -59,7 +59,8 @@ test.concurrent.each([
       /^"(HSET|HKEYS|HDEL)" "lark:\{meta\}:run-history"/i.test(words)
     expect(others.filter((words) => !isOfHistory(words))).toEqual([])
     expect(others.length).toBeLessThanOrEqual(4)
-    // There are 12 or 13 surveys a minute, and the heartbeats of two standby links: of the lease thread, and for rings.
+    // There are 12 or 13 surveys a minute, and the heartbeats of two standby links: of the lease thread, and
+    // for rings.
     expect(sent.filter(isSurvey).length).toBeGreaterThan(1)
     expect(sent.filter(isSurvey).length).toBeLessThanOrEqual(4)
     expect(sent.filter((words) => words === '"PING"').length).toBeLessThanOrEqual(2)

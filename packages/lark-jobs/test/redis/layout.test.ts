@@ -1,6 +1,6 @@
 /**
- * A store of another layout: an earlier one is brought forward, by invented steps. And what is kept of large payloads,
- * and goes with them.
+ * A store of another layout: an earlier one is brought forward, by invented steps. And what is kept of large
+ * payloads, and goes with them.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * Compares the two halves of a line, and the void entries of its list, with a model that knows only priority, place and
- * id. Each step has its own millisecond, and jobs become due between the steps.
+ * Compares the two halves of a line, and the void entries of its list, with a model that knows only priority,
+ * place and id. Each step has its own millisecond, and jobs become due between the steps.
  */
 import { expect, inject, test } from 'vitest'
 import type { NewJob, State } from '../../src/model/record.ts'

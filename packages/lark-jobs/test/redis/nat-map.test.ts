@@ -1,6 +1,6 @@
 /**
- * Servers that are not reachable under the addresses that the cluster or the Sentinels give for them. Each server is
- * behind a proxy, and its own address is closed to us.
+ * Servers that are not reachable under the addresses that the cluster or the Sentinels give for them. Each
+ * server is behind a proxy, and its own address is closed to us.
  */
 import { expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
@@ -48,7 +48,8 @@ test('a cluster: by its map of slots, after MOVED, and after ASK', async () => {
   const slot = slotOf(`{${queue}}`)
   const web = new Caller(store, 'web-2', queue!)
   const to = await cluster.another(slot)
-  // While the slot moves, both nodes get commands that are not scripts. Afterwards the other node gets everything.
+  // While the slot moves, both nodes get commands that are not scripts. Afterwards the other node gets
+  // everything.
   await cluster.moveSlot(slot, to, async () => {
     expect(await store.log(queue!, 'none')).toEqual([])
   })

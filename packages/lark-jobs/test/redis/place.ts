@@ -10,7 +10,10 @@ import type { Transport } from '../../src/store/redis/client/transport.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
-/** By URL. To connect to each node of a cluster costs as much as a short test, so all use the same connections. */
+/**
+ * By URL. To connect to each node of a cluster costs as much as a short test, so all use the same
+ * connections.
+ */
 const routes = new Map<string, Transport>()
 afterAll(() => {
   for (const route of routes.values()) route.close()

@@ -67,7 +67,10 @@ export class TcpProxy implements AsyncDisposable {
     })
   }
 
-  /** Loses the reply to the next command with the first word, then that to the next one with the second, and so on. */
+  /**
+   * Loses the reply to the next command with the first word, then that to the next one with the second, and
+   * so on.
+   */
   loseRepliesTo(...words: string[]): void {
     this.#words = words
   }

@@ -1,6 +1,6 @@
 /**
- * The users that `docs/redis.md` describes, made on real servers. Tests with these users show that their permissions
- * are enough.
+ * The users that `docs/redis.md` describes, made on real servers. Tests with these users show that their
+ * permissions are enough.
  */
 import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * Schedules on Redis: what is kept, damaged data, a full server, and writes that wait for the disk. (What every store
- * does: ../conformance/schedules.ts.)
+ * Schedules on Redis: what is kept, damaged data, a full server, and writes that wait for the disk. (What
+ * every store does: ../conformance/schedules.ts.)
  */
 import { expect, inject, test } from 'vitest'
 import { tickId } from '../../src/model/tick.ts'

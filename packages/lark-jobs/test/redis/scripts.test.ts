@@ -1,6 +1,6 @@
 /**
- * Rules that every Lua script must follow, checked on its text, and a check on the server that each script is called as
- * its header says.
+ * Rules that every Lua script must follow, checked on its text, and a check on the server that each script is
+ * called as its header says.
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -90,7 +90,8 @@ const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
   'look/list-waiting.lua': ['LPOS', /'LPOS', list, last, 'MAXLEN', count\)/],
   // A list has at most as many starts as the limit, the latest first: mostly those that are looked for.
   'limits/shared/refund.lua': ['LREM', /'LREM', key\('starts'\), count, mark\)/],
-  // A person looks for groups that wait for the end of their jobs: by the active jobs, no more than workers have slots.
+  // A person looks for groups that wait for the end of their jobs: by the active jobs, no more than workers
+  // have slots.
   'look/list-lanes.lua': ['HVALS', /'HVALS', key\('holders'\)\)/],
 }
 
@@ -111,8 +112,8 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     })
     expect(all.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
-    // Whole sets may only be read of priorities (201 at most), of limiters (as many as are configured), and of
-    // the signals of one job (`MAX_SIGNALS` at most).
+    // Whole sets may only be read of priorities (201 at most), of limiters (as many as are configured), and
+    // of the signals of one job (`MAX_SIGNALS` at most).
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
       expect(whole).toMatch(/'priorities'|'limiters'|\bsignals\b/)
     expect(text).not.toMatch(/while true|repeat\b/)
@@ -121,8 +122,8 @@ describe.each([...verbs, ...shared])('%s', (name) => {
   test('makes every key with the shared fragment', () => {
     if (name === 'shared/start.lua') return
     expect(text).not.toMatch(/KEYS/)
-    // Only the channel of a bell, which is not a key, is made elsewhere. One fragment uses `key` for the keys of
-    // another partition, and one compares the partition with the home of a flow.
+    // Only the channel of a bell, which is not a key, is made elsewhere. One fragment uses `key` for the keys
+    // of another partition, and one compares the partition with the home of a flow.
     const allowed = ['ring', 'offers', 'notice', 'visit', 'home']
     if (!allowed.includes(nameOf(name))) expect(text).not.toMatch(/\btag\b/)
     const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)

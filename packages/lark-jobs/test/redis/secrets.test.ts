@@ -63,8 +63,8 @@ describe('a user who is named', () => {
 })
 
 /**
- * A random password: parts of ten letters, which are looked for one by one, separated by any characters that a password
- * may contain.
+ * A random password: parts of ten letters, which are looked for one by one, separated by any characters that
+ * a password may contain.
  */
 function chancePassword(random: Random): { parts: string[]; text: string } {
   const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789']

@@ -21,8 +21,8 @@ describe('a primary that changes', () => {
     const dead = await fleet.primary()
     await dead.kill()
     await fleet.left(dead)
-    // The old primary comes back as a primary, and no client uses it. Within ten seconds the Sentinels make it a
-    // replica of the new primary, which can then confirm dispatches.
+    // The old primary comes back as a primary, and no client uses it. Within ten seconds the Sentinels make
+    // it a replica of the new primary, which can then confirm dispatches.
     await dead.start()
     await traffic.more(200)
     await traffic.finish()

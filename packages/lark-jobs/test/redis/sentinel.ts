@@ -1,6 +1,6 @@
 /**
- * A primary, its replicas, and Sentinels that watch it. When the primary does not answer for `downAfter`, a replica
- * replaces it.
+ * A primary, its replicas, and Sentinels that watch it. When the primary does not answer for `downAfter`, a
+ * replica replaces it.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,8 +14,8 @@ export interface SentinelOptions {
   /** How many Sentinels there are. Default: 3. Two of them decide, or one if there is only one. */
   sentinels?: number
   /**
-   * Milliseconds. Default: 1,500. A Sentinel first asks a new server after a second, or after `downAfter` if it is
-   * shorter, and may then consider a healthy server dead (seen with 500, in 4 of 5 runs).
+   * Milliseconds. Default: 1,500. A Sentinel first asks a new server after a second, or after `downAfter` if
+   * it is shorter, and may then consider a healthy server dead (seen with 500, in 4 of 5 runs).
    */
   downAfter?: number
   /** Options of primary and replicas: `['--appendonly', 'yes']`. */
@@ -89,8 +89,8 @@ export class SentinelFleet implements AsyncDisposable {
   async failover(): Promise<void> {
     const before = await this.primary()
     const left = this.left(before).then(() => true)
-    // A Sentinel refuses the failover while it does not know that the replica is healthy, which may take a second. It may
-    // also begin one and give it up (`failover-timeout`), on a machine that is slow.
+    // A Sentinel refuses the failover while it does not know that the replica is healthy, which may take a
+    // second. It may also begin one and give it up (`failover-timeout`), on a machine that is slow.
     for (let isOver = false; !isOver; ) {
       await until(() =>
         this.sentinels[0]!.send('SENTINEL', 'FAILOVER', MASTER).then(
@@ -102,15 +102,18 @@ export class SentinelFleet implements AsyncDisposable {
     }
   }
 
-  /** Resolves when the replicas have the data, and each Sentinel knows them and the other Sentinels, so that they can act. */
+  /**
+   * Resolves when the replicas have the data, and each Sentinel knows them and the other Sentinels, so that
+   * they can act.
+   */
   async calm(): Promise<void> {
     const others = { replicas: this.servers.length - 1, sentinels: this.sentinels.length - 1 }
     await until(async () => {
       const primary = await this.primary()
       // One that does not answer in time, on a busy machine, is not calm.
       const info = String(await primary.send('INFO', 'replication').catch(() => ''))
-      // A replica is connected before it has the data. The Sentinels would replace the primary by it all the same, and
-      // what was written since the last failover would be lost.
+      // A replica is connected before it has the data. The Sentinels would replace the primary by it all the
+      // same, and what was written since the last failover would be lost.
       const online = info.match(/^slave\d+:.*state=online/gm) ?? []
       if (online.length !== others.replicas) return false
       const replicas = this.servers.filter((server) => server !== primary)

@@ -1,7 +1,8 @@
 /**
- * Real Redis and Valkey servers for tests, on free ports of the loopback, each in its own folder. A shell watches each
- * server. When this process ends in any way, the shell ends the server and removes its folder: it reads from a pipe
- * that closes with this process, and is in its own process group, so that no Ctrl-C reaches it.
+ * Real Redis and Valkey servers for tests, on free ports of the loopback, each in its own folder. A shell
+ * watches each server. When this process ends in any way, the shell ends the server and removes its folder:
+ * it reads from a pipe that closes with this process, and is in its own process group, so that no Ctrl-C
+ * reaches it.
  *
  * `cluster.ts` and `sentinel.ts` combine several servers.
  */
@@ -19,8 +20,9 @@ import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { type Certificates, writeCertificates } from './certificates.ts'
 
 /**
- * A shell that starts a server, and ends it when nobody is left who could write to the shell. A server that has ended is
- * not killed again: its number may be that of another process by then, perhaps a server of another test.
+ * A shell that starts a server, and ends it when nobody is left who could write to the shell. A server that
+ * has ended is not killed again: its number may be that of another process by then, perhaps a server of
+ * another test.
  */
 const watch = `exec 3<&0
 "$@" 3<&- & server=$!
@@ -32,7 +34,9 @@ cat <&3 > /dev/null
 wait
 rm -rf "$0"`
 
-/** Ports below those that Linux gives to clients, so that no client takes the port of a server that is down. */
+/**
+ * Ports below those that Linux gives to clients, so that no client takes the port of a server that is down.
+ */
 const PORTS = { from: 10_000, to: 32_000 }
 
 export interface ServerOptions {
@@ -155,7 +159,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Ends the server by a crash (`SIGKILL`) or in order (`SIGTERM`). Resolves when nobody listens on its port any more.
+   * Ends the server by a crash (`SIGKILL`) or in order (`SIGTERM`). Resolves when nobody listens on its port
+   * any more.
    */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     this.signal(signal)

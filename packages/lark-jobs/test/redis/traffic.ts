@@ -1,6 +1,7 @@
 /**
- * Dispatchers and workers that go on whatever the servers do, and an account of every job. They call the verbs of a
- * store like real ones: one call at a time in a partition, and the same call again until it is answered.
+ * Dispatchers and workers that go on whatever the servers do, and an account of every job. They call the
+ * verbs of a store like real ones: one call at a time in a partition, and the same call again until it is
+ * answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobsError } from '../../src/model/errors.ts'

@@ -9,7 +9,10 @@ import { retryIn } from '../../src/run/retry-policy.ts'
 const written: string[] = []
 const NOW = 10_000_000
 
-/** The expected retry of a job that has not failed yet, as the lease thread gets it. @param fields of the class */
+/**
+ * The expected retry of a job that has not failed yet, as the lease thread gets it. @param fields of the
+ * class
+ */
 function expected(
   fields: object,
   claimed: { id?: string; failures?: number; options?: JobOptions } = {},

@@ -1,9 +1,10 @@
 /**
- * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`, killed again and again: a run that goes on
- * takes each branch as the runs before took it, as far as that was recorded, calls no recorded step again, and begins
- * no child twice.
+ * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`, killed again and
+ * again: a run that goes on takes each branch as the runs before took it, as far as that was recorded, calls
+ * no recorded step again, and begins no child twice.
  *
- * The store is a list in memory that keeps what a store keeps; what real stores do with it is in `conformance/journals.ts`.
+ * The store is a list in memory that keeps what a store keeps; what real stores do with it is in
+ * `conformance/journals.ts`.
  */
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -134,7 +135,8 @@ class World {
       }),
       suspend: () => {
         isDead = true
-        // What waits for a signal that came already must not be put back without it: a store makes it due at once.
+        // What waits for a signal that came already must not be put back without it: a store makes it due at
+        // once.
         over(false)
       },
     } as ConstructorParameters<typeof Steps>[0])
@@ -204,7 +206,10 @@ class World {
     }
   }
 
-  /** A run decides. What follows is a step, which tells what has been decided: its call is the proof of the branch. */
+  /**
+   * A run decides. What follows is a step, which tells what has been decided: its call is the proof of the
+   * branch.
+   */
   async branch(name: string, took: string, isDead: () => boolean, steps: Steps): Promise<string> {
     if (isDead()) return new Promise(() => {})
     return steps.step(`${name} took`, () => {

@@ -1,6 +1,6 @@
 /**
- * The clock of the machine is set back. Leases, delays and permits are not affected, neither in running processes nor
- * in those that start later.
+ * The clock of the machine is set back. Leases, delays and permits are not affected, neither in running
+ * processes nor in those that start later.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Clock } from '../../src/store/sqlite/clock.ts'

@@ -1,6 +1,6 @@
 /**
- * No verb's cost grows with the number of stored jobs, as far as SQLite's query planner shows it: every statement in
- * the life of jobs and leases finds its rows by an index, and none sorts.
+ * No verb's cost grows with the number of stored jobs, as far as SQLite's query planner shows it: every
+ * statement in the life of jobs and leases finds its rows by an index, and none sorts.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { memberId, nameOf } from '../../src/model/effect.ts'

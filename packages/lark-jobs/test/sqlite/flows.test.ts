@@ -1,6 +1,6 @@
 /**
- * Flows in a file: processes that count and advance are killed at any instant, rows are damaged, the disk is full, and
- * nothing is left of a flow that was removed.
+ * Flows in a file: processes that count and advance are killed at any instant, rows are damaged, the disk is
+ * full, and nothing is left of a flow that was removed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'

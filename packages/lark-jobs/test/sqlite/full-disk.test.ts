@@ -1,10 +1,10 @@
 /**
- * A full disk: calls that need room are refused, accepted jobs are not lost, and everything works again when there is
- * room.
+ * A full disk: calls that need room are refused, accepted jobs are not lost, and everything works again when
+ * there is room.
  *
- * `small-disk.ts` fills a real disk in a separate process. The other tests simulate a full disk in two ways that need
- * no permissions: SQLite's limit on the pages of a file, which causes the same SQLITE_FULL, and the system's limit on
- * the size of files, with which writing really fails half-way.
+ * `small-disk.ts` fills a real disk in a separate process. The other tests simulate a full disk in two ways
+ * that need no permissions: SQLite's limit on the pages of a file, which causes the same SQLITE_FULL, and the
+ * system's limit on the size of files, with which writing really fails half-way.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import type { SqliteDatabase } from '../../src/store/sqlite/database.ts'

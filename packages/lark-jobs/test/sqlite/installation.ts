@@ -1,6 +1,6 @@
 /**
- * The built package, installed in a folder with or without `libsql`, and programs that use it there. From there, only
- * the linked parts of the repository are found.
+ * The built package, installed in a folder with or without `libsql`, and programs that use it there. From
+ * there, only the linked parts of the repository are found.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -12,7 +12,10 @@ import { promisify } from 'node:util'
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
 const modules = fileURLToPath(new URL('../../../../node_modules/', import.meta.url))
 
-/** `binary`: the package with its binary. `package`: the package without a binary, as on a platform that has none. */
+/**
+ * `binary`: the package with its binary. `package`: the package without a binary, as on a platform that has
+ * none.
+ */
 export type Libsql = 'binary' | 'package' | 'none'
 
 export interface Outcome {

@@ -1,7 +1,7 @@
 /**
- * Processes are killed at any instant of their work, many times. The file is never damaged, every change that a process
- * had reported is kept, and every count is correct. Two processes use the file at any time, so a kill also meets the
- * other one half-way.
+ * Processes are killed at any instant of their work, many times. The file is never damaged, every change that
+ * a process had reported is kept, and every count is correct. Two processes use the file at any time, so a
+ * kill also meets the other one half-way.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'

@@ -1,6 +1,7 @@
 /**
- * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one line and
- * not changed, and no file is written by two versions at the same time. The later layouts are invented.
+ * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one
+ * line and not changed, and no file is written by two versions at the same time. The later layouts are
+ * invented.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -4,7 +4,10 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { loadNodeSqlite } from '../../src/store/sqlite/node-sqlite.ts'
 
-/** The class of Node 22.13: it binds numbered values only by name, and does not say whether a transaction is open. */
+/**
+ * The class of Node 22.13: it binds numbered values only by name, and does not say whether a transaction is
+ * open.
+ */
 class EarlyDatabase {
   static readonly bound: unknown[] = []
   static readonly run: string[] = []

@@ -1,6 +1,6 @@
 /**
- * A file is moved or deleted while processes have it open. Jobs that were accepted before stay in it, and all processes
- * go on with the next file at the path.
+ * A file is moved or deleted while processes have it open. Jobs that were accepted before stay in it, and all
+ * processes go on with the next file at the path.
  */
 import { renameSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'

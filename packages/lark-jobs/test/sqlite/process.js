@@ -1,6 +1,6 @@
 /**
- * A process that uses a file together with others, in one of several roles: `node process.js <role> <file> <name>
- * [umask and clock]`. It sends messages to the test over IPC, and uses the built package.
+ * A process that uses a file together with others, in one of several roles: `node process.js <role> <file>
+ * <name> [umask and clock]`. It sends messages to the test over IPC, and uses the built package.
  */
 import { SqliteStore } from '../../dist/sqlite-store.js'
 
@@ -64,8 +64,8 @@ const roles = {
   },
 
   /**
-   * Queues jobs until the disk is full, and then tries to settle a job. When the test says that there is room, it sends
-   * both calls again. Reports the accepted jobs, the errors, and the results.
+   * Queues jobs until the disk is full, and then tries to settle a job. When the test says that there is
+   * room, it sends both calls again. Reports the accepted jobs, the errors, and the results.
    */
   async fill() {
     const tell = ({ code, message, hint }) => ({ code, message, hint })
@@ -150,7 +150,10 @@ const roles = {
     await store.close()
   },
 
-  /** Queues, claims, settles in every way, renews and takes back, for ever. Reports every change that is certain. */
+  /**
+   * Queues, claims, settles in every way, renews and takes back, for ever. Reports every change that is
+   * certain.
+   */
   async churn() {
     const error = { run: 1, name: 'Error', message: 'mailbox full' }
     const outcomes = [
@@ -185,7 +188,10 @@ const roles = {
     }
   },
 
-  /** Counts ends of nodes and members, and writes of which nodes it has heard, with a job for each. Reports the counted ends. */
+  /**
+   * Counts ends of nodes and members, and writes of which nodes it has heard, with a job for each. Reports
+   * the counted ends.
+   */
   async flow() {
     await store.open()
     process.send([])
@@ -206,8 +212,8 @@ const roles = {
   },
 
   /**
-   * Handles the schedules that are due, which are due again at once, and runs some of their jobs, for ever. Reports the
-   * ticks that are certain.
+   * Handles the schedules that are due, which are due again at once, and runs some of their jobs, for ever.
+   * Reports the ticks that are certain.
    */
   async tick() {
     await store.open()
@@ -230,7 +236,10 @@ const roles = {
     }
   },
 
-  /** Says that it has begun. Completes jobs until the test stops it, and reports each job when it is certainly settled. */
+  /**
+   * Says that it has begun. Completes jobs until the test stops it, and reports each job when it is certainly
+   * settled.
+   */
   async work() {
     await store.open()
     process.send([])

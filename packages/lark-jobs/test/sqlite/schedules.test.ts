@@ -1,5 +1,6 @@
 /**
- * Schedules in a file: processes that handle ticks are killed at any instant, rows are damaged, and the disk is full.
+ * Schedules in a file: processes that handle ticks are killed at any instant, rows are damaged, and the disk
+ * is full.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'

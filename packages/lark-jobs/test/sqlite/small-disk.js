@@ -1,6 +1,7 @@
 /**
- * A process whose store is on a disk of a few MiB: `node small-disk.js <what fills it> <folder>`. A worker and two
- * dispatchers in this process use the file. The process reports the results to the test, and uses the built package.
+ * A process whose store is on a disk of a few MiB: `node small-disk.js <what fills it> <folder>`. A worker
+ * and two dispatchers in this process use the file. The process reports the results to the test, and uses the
+ * built package.
  */
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -13,7 +14,10 @@ const HELD = 4
 /** Milliseconds after which the process reports its present results, and the test fails. */
 const LONGEST = 15_000
 
-/** Empties the log in another process, because a second SQLite library in this one might end the locks of the store. */
+/**
+ * Empties the log in another process, because a second SQLite library in this one might end the locks of the
+ * store.
+ */
 function emptyLog(file) {
   const script = `
     import Libsql from 'libsql'
@@ -104,7 +108,8 @@ const scenarios = {
     const before = accepted
     release()
     const isDone = await until(() => ended === accepted)
-    // Dispatch as many jobs again: completed jobs make room. Dispatches are faster than the worker, and wait for it.
+    // Dispatch as many jobs again: completed jobs make room. Dispatches are faster than the worker, and wait
+    // for it.
     while (accepted < before * 2) {
       const done = ended
       const refusal = await fill(1_000).catch(failure)

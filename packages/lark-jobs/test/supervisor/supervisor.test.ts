@@ -21,7 +21,8 @@ test('a place whose next process has finished stays empty when the job that ende
   await using folder = await Folder.make()
   await using store = await folder.store()
   const finished = new Deferred<void>()
-  // The first answer to what the dead process held comes when the next process has run all jobs that it should.
+  // The first answer to what the dead process held comes when the next process has run all jobs that it
+  // should.
   const slow = through(store, async (verb, _, go) => {
     if (verb === 'recover') await finished.promise
     return go()

@@ -1,6 +1,6 @@
 /**
- * The SDK of an application: the real one, with exporters that keep everything in memory. It takes the global places of
- * the API, as an application does.
+ * The SDK of an application: the real one, with exporters that keep everything in memory. It takes the global
+ * places of the API, as an application does.
  */
 import { context, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {

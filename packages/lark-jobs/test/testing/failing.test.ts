@@ -1,4 +1,7 @@
-/** What can go wrong in production happens when a test says so: a worker dies, the store is away, answers are lost. */
+/**
+ * What can go wrong in production happens when a test says so: a worker dies, the store is away, answers are
+ * lost.
+ */
 import { expect, test, vi } from 'vitest'
 import { chain, Job, JobsError } from '../../src/index.ts'
 import { Jobs } from '../../src/testing.ts'

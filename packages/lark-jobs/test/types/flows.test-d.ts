@@ -1,4 +1,7 @@
-/** What the types of flows promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
+/**
+ * What the types of flows promise. Checked by the compiler: every line marked with ts-expect-error must not
+ * compile.
+ */
 import { batch, chain, Job, Jobs, workflow } from '../../src/index.ts'
 
 class FetchJob extends Job {

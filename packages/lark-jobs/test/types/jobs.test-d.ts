@@ -1,4 +1,6 @@
-/** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
+/**
+ * What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile.
+ */
 
 import { defineConfig } from '@s18i/lark/config'
 import { z } from 'zod'

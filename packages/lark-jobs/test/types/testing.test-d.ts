@@ -1,4 +1,7 @@
-/** What the types of the test kit promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
+/**
+ * What the types of the test kit promise. Checked by the compiler: every line marked with ts-expect-error
+ * must not compile.
+ */
 import { expect } from 'vitest'
 import { Job, Jobs as Ordinary } from '../../src/index.ts'
 import { type DispatchedJob, type Fake, Jobs } from '../../src/testing.ts'

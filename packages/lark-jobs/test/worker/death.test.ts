@@ -1,5 +1,6 @@
 /**
- * What a process says and does when it ends while its workers hold jobs, with lease threads that only note it.
+ * What a process says and does when it ends while its workers hold jobs, with lease threads that only note
+ * it.
  */
 import { afterEach, expect, test } from 'vitest'
 import type { Execution } from '../../src/run/execution.ts'
@@ -23,7 +24,10 @@ interface Setting {
   warn?: (text: string) => void
 }
 
-/** Watches these workers, and ends the process for all that they can tell. @returns what happened, in its order */
+/**
+ * Watches these workers, and ends the process for all that they can tell. @returns what happened, in its
+ * order
+ */
 function die(...workers: Setting[]): string[] {
   const events: string[] = []
   const before = process.listeners('exit')

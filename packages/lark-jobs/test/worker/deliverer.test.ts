@@ -1,4 +1,7 @@
-/** The deliverer of effects, without a worker: what it acknowledges, what it leaves to others, and when it gives up. */
+/**
+ * The deliverer of effects, without a worker: what it acknowledges, what it leaves to others, and when it
+ * gives up.
+ */
 import { expect, test, vi } from 'vitest'
 import { FlowBook } from '../../src/flow/flow-book.ts'
 import { Job, type JobConstructor } from '../../src/index.ts'

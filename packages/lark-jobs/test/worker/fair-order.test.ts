@@ -23,8 +23,8 @@ function claimers(weights: readonly number[], partitions = 1): Claimer[] {
 }
 
 /**
- * Takes jobs in turn from those that all these claimers hold, as a worker does. @returns the rank of the queue of each
- * job
+ * Takes jobs in turn from those that all these claimers hold, as a worker does. @returns the rank of the
+ * queue of each job
  */
 class Held {
   readonly round: RoundRobin

@@ -1,5 +1,6 @@
 /**
- * How many jobs a worker claims, by a clock that only work moves: each job and each call takes the time that is given.
+ * How many jobs a worker claims, by a clock that only work moves: each job and each call takes the time that
+ * is given.
  */
 import { setMaxListeners } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -79,7 +80,8 @@ interface Queue {
 /**
  * A worker, until it has run enough jobs or for long enough.
  *
- * @returns what it did, and asked of the store; `hasty`: for each call while claimed jobs could start, how many outcomes
+ * @returns what it did, and asked of the store; `hasty`: for each call while claimed jobs could start, how
+ *   many outcomes
  * it had
  */
 async function work(
@@ -177,7 +179,8 @@ const embedded: Costs = { job: 0.01, call: 0.3 }
 const near: Costs = { job: 0.01, call: 0.1, way: 0.3 }
 const far: Costs = { job: 0.005, call: 0.1, way: 2 }
 
-// By the speed of each queue alone, a quarter to a half more than started was claimed of a store in this process.
+// By the speed of each queue alone, a quarter to a half more than started was claimed of a store in this
+// process.
 test.each<[string, Costs, number, number, number, number]>([
   ['in this process', embedded, 200, 40, 10, 1_800],
   ['in this process, 50 at a time', embedded, 200, 40, 50, 2_200],
@@ -204,8 +207,8 @@ test('before a call to a store in this process, claimed jobs start, unless enoug
   expect(hasty.filter((settled) => settled < paces.balanced.company.count)).toEqual([])
 })
 
-// When the speed of all queues decided how long the turn of each is, the fast queue started 0.7 to 1.6 times as many
-// jobs as the slow one.
+// When the speed of all queues decided how long the turn of each is, the fast queue started 0.7 to 1.6 times
+// as many jobs as the slow one.
 test.each<[string, Costs, number]>([
   ['in this process, 3 ms', embedded, 3],
   ['in this process, 20 ms', embedded, 20],

@@ -1,6 +1,6 @@
 /**
- * The file of the lease thread beside a bundle: it may be of another release, or be run by another thread of the
- * program.
+ * The file of the lease thread beside a bundle: it may be of another release, or be run by another thread of
+ * the program.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

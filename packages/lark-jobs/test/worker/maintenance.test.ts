@@ -15,7 +15,8 @@ const HOUR = 3_600_000
 const OUTAGE = 1_100
 
 /**
- * A job whose lease has ended, and the maintenance that takes it back. @param late the only verb that meets an outage
+ * A job whose lease has ended, and the maintenance that takes it back. @param late the only verb that meets
+ * an outage
  */
 async function outlived(
   late?: 'survey' | 'partitions' | 'prune' | 'renew',
@@ -101,7 +102,8 @@ async function outlived(
 }
 
 /**
- * Expects that living workers first have time to renew, and that the job then goes back with this number of crashes.
+ * Expects that living workers first have time to renew, and that the job then goes back with this number of
+ * crashes.
  */
 async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]): Promise<void> {
   const { harness, maintenance, held } = await outlived(late)
@@ -174,8 +176,8 @@ test('another outage in this time gives living workers another lease', async () 
 })
 
 /**
- * The store is late with each such call from now on, by its own clock as well: with the answer to `survey`, and with
- * `recover` itself.
+ * The store is late with each such call from now on, by its own clock as well: with the answer to `survey`,
+ * and with `recover` itself.
  */
 function isLateWith(verb: 'survey' | 'recover', { clock, store }: Harness): void {
   const wait = async () => {

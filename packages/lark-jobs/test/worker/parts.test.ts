@@ -1,6 +1,6 @@
 /**
- * One lifecycle for all that runs (`worker/part.ts`): nothing runs before `start` and after `stop`, and each step may
- * be taken again. A new part of a worker is tested here as soon as it is in the list of `wiring.ts`.
+ * One lifecycle for all that runs (`worker/part.ts`): nothing runs before `start` and after `stop`, and each
+ * step may be taken again. A new part of a worker is tested here as soon as it is in the list of `wiring.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setImmediate as turn } from 'node:timers/promises'

@@ -6,7 +6,9 @@ import { Ledger } from '../../src/worker/lease/ledger.ts'
 
 const noJobs: ClaimedJob[] = []
 
-/** The prefetch of a worker with this preset, after 20 milliseconds in each of which `speed` jobs have ended. */
+/**
+ * The prefetch of a worker with this preset, after 20 milliseconds in each of which `speed` jobs have ended.
+ */
 function prefetching(preset: Preset, speed: number): Prefetch {
   const one = new Prefetch(new Ledger(), 0, paces[preset])
   for (let now = 0; now < 20; now++) {

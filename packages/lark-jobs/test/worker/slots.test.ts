@@ -65,8 +65,8 @@ function begin(
 }
 
 /**
- * The values that the lease thread reads: the end of the timeout, and the time of the next attempt if the job blocks
- * until then.
+ * The values that the lease thread reads: the end of the timeout, and the time of the next attempt if the job
+ * blocks until then.
  */
 const terms = ({ page, index }: HeldJob) => [...page.terms.subarray(index * 3, index * 3 + 2)]
 

@@ -1,5 +1,6 @@
 /**
- * The part of the lease thread that takes back jobs that the event loop has not read. The test moves the clock.
+ * The part of the lease thread that takes back jobs that the event loop has not read. The test moves the
+ * clock.
  */
 import { expect, test } from 'vitest'
 import { CALL, Recaller, RING, Unread } from '../../src/worker/lease/unread.ts'

@@ -1,5 +1,6 @@
 /**
- * What the tests of dispatching and working share: an empty store, clients on it, and a report that tests can await.
+ * What the tests of dispatching and working share: an empty store, clients on it, and a report that tests can
+ * await.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -9,8 +9,8 @@ type Act = 'works' | 'throws' | 'returns false' | 'fails itself' | 'throws what 
 /** Circuit breakers keep jobs from a service that is down. */
 export function breaking(connect: Connect): void {
   /**
-   * A class that calls a service through a circuit breaker, and the number of its calls. @param between middleware
-   * inside of the breaker
+   * A class that calls a service through a circuit breaker, and the number of its calls. @param between
+   * middleware inside of the breaker
    */
   function calling(options: CircuitBreakerOptions, between: Middleware[] = []) {
     const service = { isDown: false, calls: 0 }

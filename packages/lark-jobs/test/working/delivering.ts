@@ -8,7 +8,10 @@ import { Bench, type Connect, signal } from './bench.ts'
 
 const LONG = { timeout: 20_000, interval: 20 }
 
-/** The effects of jobs that end, as workers deliver them: to classes, and to the flows that count their members. */
+/**
+ * The effects of jobs that end, as workers deliver them: to classes, and to the flows that count their
+ * members.
+ */
 export function delivering(connect: Connect): void {
   class MemberJob extends Job {
     override readonly key = 'member'

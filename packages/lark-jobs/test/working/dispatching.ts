@@ -102,7 +102,8 @@ export function dispatching(connect: Connect): void {
     const sizes: number[] = []
     let answered = 0
     vi.spyOn(store, 'enqueue').mockImplementation(async (partition, call, jobs) => {
-      // All jobs are sent before the first answer comes. On Redis, the first one is sent before the tick ends.
+      // All jobs are sent before the first answer comes. On Redis, the first one is sent before the tick
+      // ends.
       expect(answered).toBe(0)
       sizes.push(jobs.length)
       const results = await enqueue(partition, call, jobs)

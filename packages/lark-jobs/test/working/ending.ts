@@ -9,8 +9,8 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 const LEASE = 600
 
 /**
- * Jobs that end while no handler runs, or before their handler runs: expiry, `cancelled()`, and `failed()` after
- * crashes.
+ * Jobs that end while no handler runs, or before their handler runs: expiry, `cancelled()`, and `failed()`
+ * after crashes.
  */
 export function ending(connect: Connect): void {
   class LateJob extends Job {

@@ -419,7 +419,8 @@ export function explaining(connect: Connect): void {
     const [next] = await queued(jobs, new OpenJob())
     expect((await told(next)).slice(1)).toEqual([opened('of its class')])
     await jobs.resume({ queue: 'default' })
-    // A worker says which circuits it has met when it announces itself, at the latest when it takes no more jobs.
+    // A worker says which circuits it has met when it announces itself, at the latest when it takes no more
+    // jobs.
     worker.quiet()
     await eventually(async () => expect(await told(named)).toContain(opened('stripe')))
     // One that no worker has touched.

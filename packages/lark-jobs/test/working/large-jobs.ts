@@ -48,8 +48,8 @@ export function largeJobs(connect: Connect): void {
     for (let n = 0; n < 24; n += 1) await bench.jobs.dispatch(new ImportJob(), { n, text })
     const { store } = await insideOf(bench.jobs).open()
     const { exchange } = store
-    // Such an answer takes milliseconds to read. On a busy machine the lease thread would take that for a loop that
-    // stands still, and recall the jobs.
+    // Such an answer takes milliseconds to read. On a busy machine the lease thread would take that for a
+    // loop that stands still, and recall the jobs.
     using _expect = vi.spyOn(Unread.prototype, 'expect').mockImplementation(() => {})
     using _read = vi.spyOn(Unread.prototype, 'read').mockReturnValue(true)
     let handed = 0

@@ -214,7 +214,8 @@ export function operating(connect: Connect): void {
       holders: [{ worker: worker.id, permits: 2, until: expect.any(Number) }],
       waits: [],
     })
-    // The worker says which circuits it knows when it announces itself: at the latest when it is told to be quiet.
+    // The worker says which circuits it knows when it announces itself: at the latest when it is told to be
+    // quiet.
     worker.quiet()
     await expect
       .poll(() => operating.circuits())

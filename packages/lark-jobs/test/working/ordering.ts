@@ -1,6 +1,6 @@
 /**
- * Orders to live workers: who is told, and what becomes of it. A worker hears an order with its next announcement; each
- * change of its state is one, so nothing waits here. `../processes/fleet.test.ts` waits.
+ * Orders to live workers: who is told, and what becomes of it. A worker hears an order with its next
+ * announcement; each change of its state is one, so nothing waits here. `../processes/fleet.test.ts` waits.
  */
 
 import { expect, test, vi } from 'vitest'

@@ -39,7 +39,10 @@ export function overlapping(connect: Connect): void {
     )
   })
 
-  /** A job runs and holds its name until the test ends it, and another job with the same name begins meanwhile. */
+  /**
+   * A job runs and holds its name until the test ends it, and another job with the same name begins
+   * meanwhile.
+   */
   async function meeting(first?: OverlappingOptions, second?: OverlappingOptions) {
     const bench = await Bench.make(connect)
     const began = signal()

@@ -154,7 +154,8 @@ export function partitions(connect: Connect): void {
   test('a queue gets no more turns by having more partitions', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
-    // The jobs take longer than their settling. Otherwise a queue would miss its turn while its answer is on its way.
+    // The jobs take longer than their settling. Otherwise a queue would miss its turn while its answer is on
+    // its way.
     class TurnJob extends MailJob {
       override async handle() {
         ran.push('emails')

@@ -6,7 +6,10 @@ import { Meter } from './meter.ts'
 
 const limiters = { stripe: { concurrency: 2 } }
 
-/** Limits of a class, and limiters that classes share. A job that waits for a permit takes no slot of a worker. */
+/**
+ * Limits of a class, and limiters that classes share. A job that waits for a permit takes no slot of a
+ * worker.
+ */
 export function permitting(connect: Connect): void {
   test('the limit of a class applies over all queues and workers, and waiting jobs burn no attempt', async () => {
     await using bench = await Bench.make(connect)

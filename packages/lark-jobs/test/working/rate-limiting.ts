@@ -71,8 +71,8 @@ export function rateLimiting(connect: Connect): void {
     // The permit is granted within the period, but the handler may begin a little later.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
     const released = report.endings.filter(({ outcome }) => outcome.kind === 'released')
-    // Each worker has at most ten jobs at a time. If all of them got the same wait, all would come back together each
-    // time.
+    // Each worker has at most ten jobs at a time. If all of them got the same wait, all would come back
+    // together each time.
     expect(released.length).toBeLessThan(40)
     expect(released[0]?.outcome).toMatchObject({ because: 'limiter stripe has no free permit' })
   })

@@ -1,6 +1,6 @@
 /**
- * The relay of the outbox: rows of a table in the application's database become jobs. The database is here SQLite; what
- * differs between databases is tested in `test/outbox`.
+ * The relay of the outbox: rows of a table in the application's database become jobs. The database is here
+ * SQLite; what differs between databases is tested in `test/outbox`.
  */
 import { expect, test, vi } from 'vitest'
 import { batch, chain, Job } from '../../src/index.ts'

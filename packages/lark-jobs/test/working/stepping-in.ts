@@ -6,7 +6,10 @@ import { operate } from '../../src/operate.ts'
 import { OUTBOX_STEPS, OutboxTable } from '../../src/outbox/table.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** A database of an application with one table, which also opens transactions that have a function around them. */
+/**
+ * A database of an application with one table, which also opens transactions that have a function around
+ * them.
+ */
 class Orders {
   readonly db = new Libsql(':memory:')
   /** Called when a transaction has committed. */

@@ -1,4 +1,7 @@
-/** Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads them. */
+/**
+ * Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads
+ * them.
+ */
 
 import { expect, test } from 'vitest'
 import { defined } from '../../../lark/src/defined.ts'

@@ -15,8 +15,8 @@ const LONG = 15_000
 const SUSPECT = MAX_CRASHES - 1
 
 /**
- * Classes whose jobs note which jobs run beside them, and end when the test tells them to. The jobs of `emails` become
- * suspects.
+ * Classes whose jobs note which jobs run beside them, and end when the test tells them to. The jobs of
+ * `emails` become suspects.
  */
 function classes() {
   const running = new Set<string>()
@@ -66,8 +66,8 @@ function classes() {
 }
 
 /**
- * Suspects: jobs that are one crash below the limit. A worker runs each of them alone, so that one more death can only
- * be caused by this job.
+ * Suspects: jobs that are one crash below the limit. A worker runs each of them alone, so that one more death
+ * can only be caused by this job.
  */
 export function suspects(connect: Connect): void {
   async function make() {

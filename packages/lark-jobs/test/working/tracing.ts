@@ -1,5 +1,6 @@
 /**
- * `telemetry: otel()`, with the real SDK: spans of dispatches and runs, what travels between them, and metrics.
+ * `telemetry: otel()`, with the real SDK: spans of dispatches and runs, what travels between them, and
+ * metrics.
  */
 
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'

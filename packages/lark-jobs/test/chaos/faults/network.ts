@@ -11,8 +11,8 @@ export type Networks = ReadonlyMap<string, Network>
 type Scope = 'one' | 'all'
 
 /**
- * Durations above one lease. If the fault affects only one role, this role loses its running jobs. If it affects all
- * roles, none loses jobs.
+ * Durations above one lease. If the fault affects only one role, this role loses its running jobs. If it
+ * affects all roles, none loses jobs.
  */
 const LONG = [1.2, 1.6] as const
 

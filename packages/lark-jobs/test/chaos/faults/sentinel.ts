@@ -1,6 +1,6 @@
 /**
- * A primary that is replaced by its replica: by hand, because it died, or because it stood still for too long. Replies
- * do not wait for the replica, so only the last writes may be lost with the old primary.
+ * A primary that is replaced by its replica: by hand, because it died, or because it stood still for too
+ * long. Replies do not wait for the replica, so only the last writes may be lost with the old primary.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -30,8 +30,8 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
         // By then, all clients of the old primary have heard of the new one.
         await pause(LAG)
         for (const end of ends) end()
-        // The Sentinels take up to ten seconds to make the old primary a replica. Until then no server could replace
-        // the new one.
+        // The Sentinels take up to ten seconds to make the old primary a replica. Until then no server could
+        // replace the new one.
         await fleet.calm()
       }
     },

@@ -15,9 +15,10 @@ export interface ServerForm {
 }
 
 /**
- * An append-only file, and permission to make the server load its data again. Each write is synced before its answer,
- * unless the run asks for `everysec`: then Redis holds back writes that it has acknowledged while a sync takes long, and a
- * `kill -9` loses them (docs/reliability.md has figures). A beat says then which (`beat.ts`).
+ * An append-only file, and permission to make the server load its data again. Each write is synced before its
+ * answer, unless the run asks for `everysec`: then Redis holds back writes that it has acknowledged while a
+ * sync takes long, and a `kill -9` loses them (docs/reliability.md has figures). A beat says then which
+ * (`beat.ts`).
  */
 export function serverArgs({ fsync = 'always', keep = false }: ServerForm = {}): string[] {
   const file = ['--appendonly', 'yes', '--appendfsync', fsync]

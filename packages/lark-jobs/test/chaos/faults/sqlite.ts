@@ -1,5 +1,6 @@
 /**
- * An embedded store whose file is locked by another process, which then dies in the middle of its transaction.
+ * An embedded store whose file is locked by another process, which then dies in the middle of its
+ * transaction.
  */
 import { isBusy } from '../../../src/store/sqlite/failure.ts'
 import { library } from '../../../src/store/sqlite/library.ts'
@@ -28,8 +29,8 @@ export function sqliteFaults(url: string): FaultKind[] {
 const WAIT = 300
 
 /**
- * Whether the file is locked: tries to begin a transaction. With the library of the conductor's own store, because
- * another one in the same process would end the locks of the store.
+ * Whether the file is locked: tries to begin a transaction. With the library of the conductor's own store,
+ * because another one in the same process would end the locks of the store.
  */
 export function isLocked(file: string): boolean {
   const driver = library(file).open(file)

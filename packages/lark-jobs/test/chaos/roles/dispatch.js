@@ -1,6 +1,6 @@
 /**
- * A dispatcher: queues jobs in every possible way until SIGTERM, and notes each dispatch and its answer. It goes on
- * while earlier dispatches wait for an answer.
+ * A dispatcher: queues jobs in every possible way until SIGTERM, and notes each dispatch and its answer. It
+ * goes on while earlier dispatches wait for an answer.
  */
 import './leash.js'
 import './retention.js'
@@ -21,7 +21,10 @@ const pause = 2_600 / Number(process.env.CHAOS_RATE)
 /** Milliseconds between two flows: one for 20 jobs. */
 const flowPause = 20_000 / Number(process.env.CHAOS_RATE)
 
-/** The share of jobs that outlast a lease. They occupy a slot for this time, so longer leases have fewer of them. */
+/**
+ * The share of jobs that outlast a lease. They occupy a slot for this time, so longer leases have fewer of
+ * them.
+ */
 const few = Math.min(1, 2_500 / lease)
 /** How many of about a hundred jobs are of each kind, and how long they take. */
 const mix = [

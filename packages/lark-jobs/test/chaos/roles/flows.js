@@ -1,6 +1,7 @@
 /**
- * Flows of every kind, and the plan of each, which is enough to say how it must end. The number of a job of a flow is the
- * id of the flow and a name: `d0_1-7/top`. A job that gets the results of others has them in `got`, by their numbers.
+ * Flows of every kind, and the plan of each, which is enough to say how it must end. The number of a job of a
+ * flow is the id of the flow and a name: `d0_1-7/top`. A job that gets the results of others has them in
+ * `got`, by their numbers.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { batch, chain, workflow } from '@s18i/lark-jobs'
@@ -15,7 +16,10 @@ const RARE = 150
 /** The steps of a long chain, and one of so many chains of the long form is one. */
 const LONG = 50
 const SOME = 8
-/** The longest times of jobs, in milliseconds. Those that listen to their signals run when somebody cancels the flow. */
+/**
+ * The longest times of jobs, in milliseconds. Those that listen to their signals run when somebody cancels
+ * the flow.
+ */
 const SHORT = 60
 const HEEDFUL = 600
 
@@ -71,7 +75,10 @@ class Flow {
     return this.called(draft, { kind: 'chain', nodes })
   }
 
-  /** The sides are in several queues, and one of them is a batch. The bottom gets the results of those that have one. */
+  /**
+   * The sides are in several queues, and one of them is a batch. The bottom gets the results of those that
+   * have one.
+   */
   diamond() {
     const [top, makeTop] = this.job('top', chance(4) ? AddingJob : pick(good), 'diamond')
     const bad = chance(4) ? 'side1' : undefined

@@ -1,6 +1,6 @@
 /**
- * What people do to a flow by hand: cancel it, start again what did not complete, add to it. At any time after its dispatch
- * has begun, so also while a batch is filled, and several of it at once.
+ * What people do to a flow by hand: cancel it, start again what did not complete, add to it. At any time
+ * after its dispatch has begun, so also while a batch is filled, and several of it at once.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,7 +10,9 @@ import { mendedBy } from './jobs.js'
 import { chance } from './random.js'
 import { touch } from './touch.js'
 
-/** Milliseconds after the dispatch has begun, at most. A flow that fails has mostly failed in the longer time. */
+/**
+ * Milliseconds after the dispatch has begun, at most. A flow that fails has mostly failed in the longer time.
+ */
 const SOON = 1_500
 const LATER = 4_000
 /** Milliseconds between two looks. */
@@ -33,10 +35,11 @@ export function handsOn({ flow, kind, mends = false }, signal) {
 }
 
 /**
- * Does each of it once, as soon as it can: what chance brings may be nothing. It takes a second, if no fault comes.
+ * Does each of it once, as soon as it can: what chance brings may be nothing. It takes a second, if no fault
+ * comes.
  *
- * @param begin dispatches a chain that fails until it is started again. Resolves to its id; undefined if nobody knows
- *   whether there is one
+ * @param begin dispatches a chain that fails until it is started again. Resolves to its id; undefined if
+ *   nobody knows whether there is one
  * @param signal when nothing more is to be begun
  */
 export async function eachOnce(begin, signal) {

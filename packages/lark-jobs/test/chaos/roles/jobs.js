@@ -1,6 +1,7 @@
 /**
- * The jobs of the suite, of every kind. A payload has the number of the job and, for most jobs, how many milliseconds
- * it takes. Each run has a serial number, which is also the result, so that the store shows which run it accepted.
+ * The jobs of the suite, of every kind. A payload has the number of the job and, for most jobs, how many
+ * milliseconds it takes. Each run has a serial number, which is also the result, so that the store shows
+ * which run it accepted.
  */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * Keeps every ended job, so that all jobs can be accounted for. Users cannot configure this, and roles use Lark like
- * users, so this file changes the defaults before the store is made.
+ * Keeps every ended job, so that all jobs can be accounted for. Users cannot configure this, and roles use
+ * Lark like users, so this file changes the defaults before the store is made.
  */
 const { RETENTION } = await import(new URL('dispatch.js', import.meta.resolve('@s18i/lark-jobs')))
 

@@ -1,5 +1,6 @@
 /**
- * What somebody does to a flow that was dispatched, by hand or in a job of it, with a line before it and one of the answer.
+ * What somebody does to a flow that was dispatched, by hand or in a job of it, with a line before it and one
+ * of the answer.
  */
 import { name, write } from './journal.js'
 
