@@ -144,6 +144,8 @@ test('lists, the status and the metrics tell of suspended jobs', async () => {
   expect(remarkWords({ state: 'delayed', errors: [], suspended } as unknown as StoredJob)).toBe(
     'suspended until the answer to publish 7 or another job has ended',
   )
+  // Its sleep is over, and its queue is paused.
+  expect(remarkWords({ state: 'waiting', errors: [], suspended: [] } as unknown as StoredJob)).toBe('')
 })
 
 test('steps are forgotten by name', async () => {

@@ -159,7 +159,7 @@ function JobRow({ job, isChosen, onChoose }: JobRowProps) {
     error === undefined
       ? undoing
         ? 'undoing'
-        : (job.because ?? job.reason ?? suspendedWords(job.suspended))
+        : (job.because ?? job.reason ?? (state === 'delayed' ? suspendedWords(job.suspended) : ''))
       : `${error.name}: ${error.message}`
   return (
     <tr aria-selected={isChosen}>

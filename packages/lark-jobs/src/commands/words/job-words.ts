@@ -34,7 +34,7 @@ export function remarkWords(job: StoredJob): string {
   if (state === 'cancelled') return [reason, because].filter(Boolean).join(': ')
   if (state === 'completed') return ''
   if (because !== undefined) return short(because)
-  if (suspended !== undefined)
+  if (suspended !== undefined && state === 'delayed')
     return suspended.length === 0 ? 'suspended' : short(`suspended until ${heardWords(suspended)}`)
   if (failures > 0) return short(`attempt ${failures + 1}, after ${error}`)
   return group === undefined ? '' : `group ${group}`
