@@ -16,6 +16,7 @@ import { type Enqueued, isResendable, type Store } from '../store/contract/store
 import { textOf } from '../words/thrown.ts'
 import type { OutboxDatabase } from './outbox-database.ts'
 import { decode, type NewFlow, type OutboxRow } from './row.ts'
+import { LOT, LOT_BYTES } from './table.ts'
 
 /** The most characters of the `error` of a row. */
 const LONGEST = 500
@@ -43,16 +44,28 @@ interface RowJob {
 
 export class Relay {
   readonly #options: RelayOptions
+  /** The lot behind the last one. */
+  #ahead: Promise<OutboxRow[]> | undefined
 
   constructor(options: RelayOptions) {
     this.#options = options
   }
 
-  /** @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is away */
-  async lot(): Promise<RelayedLot> {
+  /**
+   * @param goesOn it is the lot behind the last one, which has been read meanwhile. What committed late since
+   *   then has a smaller place, and is in the first lot of the next round
+   * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is away
+   */
+  async lot(goesOn = false): Promise<RelayedLot> {
     const { database } = this.#options
-    const rows = (await database.run(database.table.take())).map(decode)
+    const taken = (goesOn && this.#ahead) || this.#take()
+    this.#ahead = undefined
+    const rows = await taken
     if (rows.length === 0) return { count: 0, bad: [] }
+    if (rows.length === LOT) {
+      this.#ahead = this.#take(rows.at(-1)!.place)
+      this.#ahead.catch(() => {})
+    }
     const bad: RelayedLot['bad'] = []
     // The reason may quote a body, and PostgreSQL accepts no text with a NUL character.
     const marks = (row: OutboxRow, why: string) => bad.push({ row, why: visible(why).slice(0, LONGEST) })
@@ -68,18 +81,26 @@ export class Relay {
     return { count: rows.length, bad }
   }
 
+  async #take(after?: string): Promise<OutboxRow[]> {
+    const { database } = this.#options
+    return (await database.run(database.table.take(LOT, LOT_BYTES, after))).map(decode)
+  }
+
   #jobsOf(rows: readonly OutboxRow[]): RowJob[] {
     // Jobs that share one such object are sent in one call.
     const keeps = new Map<string, Keep>()
     return rows.flatMap((row) => {
       if (row.work?.kind !== 'job') return []
-      const { delay, keep, ...rest } = row.work.job
-      const text = JSON.stringify(keep ?? {})
-      const known = keeps.get(text) ?? { ...keep, relayed: true as const }
+      // It was read for this alone, and a copy would be most of what a row costs.
+      const { job } = row.work
+      const text = job.keep === undefined ? '' : JSON.stringify(job.keep)
+      const known = keeps.get(text) ?? { ...job.keep, relayed: true as const }
       keeps.set(text, known)
-      // The delay counts from the dispatch.
-      const left = delay === undefined ? undefined : Math.max(0, delay - row.age)
-      const job: NewJob = { ...rest, keep: known, ...defined({ delay: left || undefined }) }
+      job.keep = known
+      // It counts from the dispatch.
+      const left = Math.max(0, (job.delay ?? 0) - row.age)
+      if (left > 0) job.delay = left
+      else delete job.delay
       const partition = partitionWith(placeNameOf(job) ?? job.id, row.queue, this.#options.partitions)
       return [{ row, job, partition }]
     })

@@ -110,7 +110,7 @@ function workOf(row: OutboxRow, form: number, kind: unknown, body: unknown): Row
   const read = parsed(body as string)
   if (kind === 'job') {
     check(jobFields, read)
-    return { kind, job: { ...(read as unknown as NewJob), id: row.id } }
+    return { kind, job: Object.assign(read as unknown as NewJob, { id: row.id }) }
   }
   if (kind !== 'flow') refuse(`its kind is ${String(kind).slice(0, 20)}`)
   check(flowFields, read)
@@ -151,8 +151,8 @@ const flowFields: Record<keyof NewFlow, FieldCheck> = {
 }
 
 function check(fields: Record<string, FieldCheck>, read: Record<string, unknown>): void {
-  for (const [name, isRight] of Object.entries(fields))
-    if (!isRight(read[name])) refuse(`the field ${name} of its body has a wrong value`)
+  for (const name in fields)
+    if (!fields[name]!(read[name])) refuse(`the field ${name} of its body has a wrong value`)
   const other = Object.keys(read).find((name) => !Object.hasOwn(fields, name))
   if (other !== undefined)
     refuse(`its body has the field ${other.slice(0, 40)}, which this version of Lark does not know`)

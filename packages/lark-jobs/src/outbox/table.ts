@@ -97,12 +97,16 @@ export class OutboxTable {
     return { sql, parameters }
   }
 
-  /** The next lot of the relay: the oldest rows first. `decode` reads them. */
-  take(most = LOT, bytes = LOT_BYTES): OutboxStatement {
+  /**
+   * The next lot of the relay: the oldest rows first. `decode` reads them.
+   *
+   * @param after the place of the last row of the lot before
+   */
+  take(most = LOT, bytes = LOT_BYTES, after = '0'): OutboxStatement {
     const own = this.#words.bytes
     return plain(`SELECT ${this.#row()} FROM (
 SELECT lot.*, SUM(${own}) OVER (ORDER BY place) - ${own} AS before_it FROM (
-SELECT * FROM ${OUTBOX} WHERE error IS NULL ORDER BY place LIMIT ${most}
+SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER BY place LIMIT ${most}
 ) AS lot) AS sized WHERE before_it < ${bytes} ORDER BY place`)
   }
 

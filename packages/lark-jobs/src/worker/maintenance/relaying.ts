@@ -124,8 +124,8 @@ export class Relaying extends Part {
   /** @returns milliseconds until the next query */
   async #relayAll(): Promise<number> {
     if (!(await this.#mayRelay())) return TRY
-    for (;;) {
-      const { count, bad } = await this.#relay.lot()
+    for (let goesOn = false; ; goesOn = true) {
+      const { count, bad } = await this.#relay.lot(goesOn)
       this.#trouble.passed()
       if (count > 0) this.#cameAt = performance.now()
       if (bad.length > 0) this.#warn(bad[0]!.row.id, bad[0]!.why, bad.length)
