@@ -164,7 +164,7 @@ export class Inside implements Operated {
     const made = says.map((each) => draftedJob(each))
     const tx = this.#txOfAll(says, options)
     if (tx !== undefined || this.#transactions?.isOpen) {
-      await this.#add(made, tx, this.dispatchDrafts)
+      await this.#add(made, tx)
       return made.map(({ queue, records: [record] }) => {
         const { id, options } = record!
         const place = { id, queue, ...defined({ born: options?.born }) }
@@ -404,7 +404,7 @@ export class Inside implements Operated {
 
   /** Adds the jobs of a `dispatch` or `dispatchMany` to a transaction. */
   async #addOf(job: JobLike, made: NewJobs, tx: TransactionHandle | undefined): Promise<boolean> {
-    await this.#add([made], tx, this.enqueue)
+    await this.#add([made], tx)
     const inside = insideOfJob(job)
     inside.ids = made.records.map(({ id }) => id)
     inside.rejection = undefined
@@ -412,17 +412,12 @@ export class Inside implements Operated {
   }
 
   /** Adds jobs to a transaction: that of a handle, or that in which the caller runs. */
-  async #add(
-    made: readonly NewJobs[],
-    tx: TransactionHandle | undefined,
-    below: (...args: never[]) => unknown,
-  ): Promise<void> {
-    const caller = callerOf(below)
+  async #add(made: readonly NewJobs[], tx: TransactionHandle | undefined): Promise<void> {
     const end = this.#underway.begin()
     try {
       await this.#transacted.add(made, tx)
     } catch (error) {
-      throw toldTo(caller, error)
+      throw toldTo(callerOf(this.#add), error)
     } finally {
       end()
     }
