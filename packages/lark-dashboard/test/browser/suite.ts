@@ -15,8 +15,8 @@ export interface Place {
 }
 
 /**
- * @param isFirst also what the page alone does: what axe says of it, a text that means harm, what a viewer may
- *   see, and a drawing. On one store, since all stores have the same pages
+ * @param isFirst also what the page alone does: what axe says of it, a text that means harm, what a viewer
+ *   may see, and a drawing. On one store, since all stores have the same pages
  */
 export function describeDashboard(find: () => Promise<Place>, isFirst = false): void {
   let place: Place
