@@ -10,6 +10,8 @@ export class Stage {
   samples
   /** A separate connection to Redis, which the peer does not use. */
   probe
+  /** Where the store is. */
+  place
   /** The file of the store, if it is one. */
   file
   #task
@@ -25,6 +27,7 @@ export class Stage {
     const stage = new Stage()
     stage.#task = task
     stage.seconds = task.seconds
+    stage.place = task.place
     stage.file = task.place.file
     stage.samples = task.samples
     stage.#peer = await load(task.peer)

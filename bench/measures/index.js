@@ -24,6 +24,7 @@ import { measures as flatness, fleets } from './flatness.js'
 import { embedded as embeddedFlows, measures as flows } from './flows.js'
 import { measures as latency } from './latency.js'
 import { measures as memory } from './memory.js'
+import { measures as outbox } from './outbox.js'
 import { measures as presets } from './presets.js'
 import { measures as processing } from './process.js'
 import { program } from './program.js'
@@ -80,6 +81,7 @@ export const sections = [
     measures: [...flows, ...schedules],
   },
   { title: 'Redis, durable steps', against: [], measures: steps },
+  { title: 'Redis, dispatches in transactions of PostgreSQL', against: [], measures: outbox },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {
     title: 'Embedded store',
