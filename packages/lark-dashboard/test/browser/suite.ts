@@ -98,14 +98,15 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
     expect(shown.complaints).toEqual([])
   }, 180_000)
 
-  test('who may operate lets the relay take a row of the outbox again', async () => {
-    await using page = await opened('/outbox?only=bad', 'operate')
-    await page.getByRole('button', { name: 'Retry newer' }).click()
-    await page.getByText('The relay takes 1 row again').waitFor()
-    await using reader = await opened('/outbox', 'read')
-    await expect.poll(() => text(reader)).toContain('its form is 9')
-    expect(await reader.getByRole('button', { name: 'Retry' }).count()).toBe(0)
-  })
+  if (isFirst)
+    test('who may operate lets the relay take a row of the outbox again', async () => {
+      await using page = await opened('/outbox?only=bad', 'operate')
+      await page.getByRole('button', { name: 'Retry newer' }).click()
+      await page.getByText('The relay takes 1 row again').waitFor()
+      await using reader = await opened('/outbox', 'read')
+      await expect.poll(() => text(reader)).toContain('its form is 9')
+      expect(await reader.getByRole('button', { name: 'Retry' }).count()).toBe(0)
+    })
 
   if (isFirst)
     describe('a hostile job', () => {
