@@ -182,5 +182,5 @@ async function search(page: Page, words: string, answer: string): Promise<void> 
   await page.keyboard.press('Control+k')
   await page.locator('.navbar__search-input:focus').fill(words)
   const suggested = async () => (await page.locator('[class*=suggestion_]').allInnerTexts()).join('\n')
-  await expect.poll(suggested, { timeout: 10_000 }).toContain(answer)
+  await expect.poll(suggested).toContain(answer)
 }

@@ -125,7 +125,7 @@ async function runAll(): Promise<void> {
 async function stepped(to: string): Promise<void> {
   await jobs.dispatch([new StepJob().with({ to }).withId('stepped')])
   const worker = await jobs.work({ jobs: [StepJob], report })
-  await expect.poll(async () => (await jobs.find('stepped'))?.state, { timeout: 10_000 }).toBe('delayed')
+  await expect.poll(async () => (await jobs.find('stepped'))?.state).toBe('delayed')
   await worker.stop()
 }
 

@@ -266,9 +266,9 @@ test('a queue that stands still says why, whatever the reason', async () => {
       }
       return []
     }
-    await expect.poll(kinds, { message: queue, timeout: 10_000 }).toContain(kind)
+    await expect.poll(kinds, { message: queue }).toContain(kind)
     await page.goto(`${shown.url}/queues/${queue}`)
-    await expect.poll(text, { message: queue, timeout: 10_000 }).toMatch(words)
+    await expect.poll(text, { message: queue }).toMatch(words)
   }
   await Promise.all(workers.map((worker) => worker.stop(0)))
   expect(shown.complaints).toEqual([])
@@ -292,7 +292,7 @@ test('a job that waits says why, whatever the reason', async () => {
     await jobs.work({ queues: ['turn'], concurrency: 1, report: silent }),
   ]
   const run = async (queue: string) =>
-    await expect.poll(async () => (await store.counts(queue)).active, { timeout: 10_000 }).toBe(1)
+    await expect.poll(async () => (await store.counts(queue)).active).toBe(1)
   const ids: Partial<Record<ReasonKind, string>> = {}
   const last = async (...drafts: Draft[]) => (await jobs.dispatch(drafts)).at(-1)!.id
 
@@ -325,9 +325,9 @@ test('a job that waits says why, whatever the reason', async () => {
 
   for (const [kind, words] of waiting) {
     const kinds = async () => (await operate(jobs).why(ids[kind]!))?.reasons.map((reason) => reason.kind)
-    await expect.poll(kinds, { message: kind, timeout: 10_000 }).toContain(kind)
+    await expect.poll(kinds, { message: kind }).toContain(kind)
     await page.goto(`${shown.url}/jobs/${ids[kind]}`)
-    await expect.poll(text, { message: kind, timeout: 10_000 }).toMatch(words)
+    await expect.poll(text, { message: kind }).toMatch(words)
   }
   await Promise.all(workers.map((each) => each.stop(0)))
   expect(shown.complaints).toEqual([])
@@ -433,7 +433,7 @@ test('texts of somebody who means harm are text, on every page, and no page grow
     await page.setViewportSize({ width: 1_280, height: 800 })
     await page.goto(`${shown.url}${path}`)
     await expect
-      .poll(text, { message: path, timeout: 10_000 })
+      .poll(text, { message: path })
       .toMatch(/doctor|s.hostile/.test(path) ? /check|paused/ : /<img.src=x/)
     if (path.endsWith('payload')) await page.getByRole('searchbox', { name: 'Search in it' }).fill('img')
     ill.push(...(await harmOn(page, path)))

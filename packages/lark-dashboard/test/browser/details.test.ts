@@ -198,11 +198,11 @@ test('progress and the log are shown while they are made, without a renewal of t
   await vi.waitFor(async () => expect((await jobs.find(job!.id))?.progress).toEqual({ done: 1, of: 3 }))
   await goTo(`/jobs/${job!.id}?tab=result`)
   for (const done of [1, 2]) {
-    await expect.poll(text, { timeout: 10_000 }).toMatch(new RegExp(`done\\s*${done}\\s*of\\s*3`))
+    await expect.poll(text).toMatch(new RegExp(`done\\s*${done}\\s*of\\s*3`))
     ImportJob.goOn()
   }
   await page.getByRole('tab', { name: /^Log/ }).click()
-  await page.getByRole('list', { name: 'Log' }).getByText('row 3').waitFor({ timeout: 10_000 })
+  await page.getByRole('list', { name: 'Log' }).getByText('row 3').waitFor()
   ImportJob.goOn()
   await page.getByText('Ended').waitFor()
   await worker.stop(0)

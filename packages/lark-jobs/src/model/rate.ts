@@ -9,14 +9,14 @@
  *                                              once
  *   `store/sql/limits/rate.ts`                 its count
  *   `store/redis/lua/limits/shared/rate.lua`, `store/redis/lua/limits/shared/refund.lua`  the same on Redis
- *   `store/redis/verbs/pack-limits.ts`         if it has more numbers than the others
- *   `commands/look/limit-words.ts`             its words in the terminal
- *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  its words in the dashboard
- *   `test/conformance/limiting.ts`             a test that counts by hand; most tests run for each kind by
- *                                              themselves
+ *   `test/conformance/limiters.ts`             what each test expects of it
+ *   `test/conformance/limiting.ts`             a test that counts by hand
+ *   `store/redis/verbs/pack-limits.ts`, `commands/look/limit-words.ts`  only if it has other numbers than
+ *                                              the others: these, and its words in the terminal
+ *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  its words in the dashboard then
  *
- * And a row in docs/configuration.md. It raises no layout: an earlier version of Lark begins no job of a
- * group with such a rate (`store/contract/rules/rate.ts`).
+ * And a row in both tables of docs/configuration.md. It raises no layout: an earlier version of Lark begins
+ * no job of a group with such a rate (`store/contract/rules/rate.ts`).
  */
 
 /**

@@ -350,11 +350,11 @@ export class Operate extends Operations {
   }
 
   /**
-   * Undoes a change of jobs: a retry, a `runNow()`, a `reschedule()`, a move or a removal. Pass it the
-   * records that the change passed to `before`, or that `records()` returned before the change. Jobs that
-   * have not begun since then return to the state in their records: those that had ended end again as they
-   * did, and others get their former due time. Jobs that have begun or were edited since stay as they are. No
-   * job is missing meanwhile, whatever happens to the process.
+   * Undoes a change of jobs, any that has the option `before` (`undoableChanges`). Pass it the records that
+   * the change passed to `before`, or that `records()` returned before the change. Jobs that have not begun
+   * since then return to the state in their records: those that had ended end again as they did, and others
+   * get their former due time. Jobs that have begun or were edited since stay as they are. No job is
+   * missing meanwhile, whatever happens to the process.
    *
    * @param options `of`: which change. `{ of: 'remove' }` puts removed jobs back, as `import()` does; after
    *   any other change, a job that is gone stays gone. `commands`: as for `import()`

@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest'
 import { remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
 import type { Limits } from '../../src/model/limits.ts'
-import { type Rate, rateKinds } from '../../src/model/rate.ts'
+import { type Rate, type RateKind, rateKinds } from '../../src/model/rate.ts'
 import { alarmsIn, storeErrors } from '../../src/operate/findings/alarms.ts'
 import { limiterFindings } from '../../src/operate/findings/limiter-findings.ts'
 import type { PermitCall, Permitted, Store, UnusedPermits } from '../../src/store/contract/store.ts'
@@ -81,6 +81,39 @@ const HOUR = 3_600_000
 const rate = (fields: Partial<Rate> = {}): Limits => ({
   rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2, ...fields },
 })
+
+/**
+ * New kind of rate: how long a lot of four waits behind two of five permits, what is granted at each step
+ * if five are always requested, the wait after that, and how many may be used from one instant to another.
+ */
+const expected: Record<
+  RateKind,
+  {
+    lot: number
+    given: number[]
+    wait: number
+    allowed(rate: Rate, from: number, to: number): number
+  }
+> = {
+  sliding: {
+    lot: 900,
+    given: [3, 0, 0, 0, 3, 0, 0, 0, 3, 0],
+    wait: 500,
+    allowed: ({ limit, per }, from, to) => (to < from + per ? limit : Number.POSITIVE_INFINITY),
+  },
+  window: {
+    lot: 900,
+    given: [3, 0, 0, 0, 3, 0, 0, 0, 3, 0],
+    wait: 500,
+    allowed: ({ limit, per }, from, to) => (to - (to % per) <= from ? limit : Number.POSITIVE_INFINITY),
+  },
+  bucket: {
+    lot: 100,
+    given: [3, 0, 1, 1, 1, 0, 1, 1, 1, 0],
+    wait: 167,
+    allowed: ({ limit, per, burst }, from, to) => burst + ((to - from) * limit) / per + 1e-3,
+  },
+}
 
 export function limiters(make: Make): void {
   test('concurrency: never grants more than the limit, whoever asks; permits that are given back are free', async () => {
@@ -180,7 +213,7 @@ export function limiters(make: Make): void {
     expect(await ada.take(9, { each: 3 })).toBe(6)
     expect(await ada.take(1)).toBe(1)
     expect(await ada.take(3, { each: 3 })).toBe(0)
-    for (const kind of ['sliding', 'window', 'bucket'] as const) {
+    for (const kind of rateKinds) {
       const limits = rate({ kind, limit: 5, burst: 5 })
       const bob = new Holder(harness.store, 'bob', limits, kind)
       harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000
@@ -188,7 +221,7 @@ export function limiters(make: Make): void {
       harness.clock.advance(100)
       // The permits that are left (two and a half, or three) are not lost.
       const { granted, wait } = await bob.ask(4, { each: 4 })
-      expect([granted, kind, wait]).toEqual([0, kind, { sliding: 900, window: 900, bucket: 100 }[kind]])
+      expect([granted, kind, wait]).toEqual([0, kind, expected[kind].lot])
       harness.clock.advance(wait!)
       expect(await bob.take(4, { each: 4 })).toBe(4)
     }
@@ -268,13 +301,9 @@ export function limiters(make: Make): void {
     expect(await ada!.take(1)).toBe(1)
   })
 
-  /** How many permits are granted at each step, if five are always requested. */
-  test.each<[Rate['kind'], number[], number]>([
-    ['sliding', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
-    ['window', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
-    ['bucket', [3, 0, 1, 1, 1, 0, 1, 1, 1, 0], 167],
-  ])('rate, %s: counts granted permits, and says when there are more', async (kind, given, wait) => {
+  test.each(rateKinds)('rate, %s: counts granted permits, and says when there are more', async (kind) => {
     await using harness = await make()
+    const { given, wait } = expected[kind]
     const limits = rate({ kind, limit: 3, burst: 3 })
     const holders = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
     const counts: number[] = []
@@ -359,9 +388,8 @@ export function limiters(make: Make): void {
     async (kind) => {
       await using harness = await make()
       const random = new Random(20_261_127)
-      const { limit, per, burst } = { limit: 5, per: 1_000, burst: 5 }
-      const limits = rate({ kind, limit, burst })
-      const holders = ['ada', 'bob', 'eve'].map((id) => new Holder(harness.store, id, limits))
+      const given: Rate = { kind, limit: 5, per: 1_000, burst: 5 }
+      const holders = ['ada', 'bob', 'eve'].map((id) => new Holder(harness.store, id, rate(given)))
       /** Permits that are not refunded, and when they were granted. */
       const used: { holder: Holder; grant: UnusedPermits; at: number }[] = []
       for (let step = 0; step < 80; step++) {
@@ -377,14 +405,8 @@ export function limiters(make: Make): void {
         harness.clock.advance(random.below(200))
       }
       expect(used.length).toBeGreaterThan(20)
-      /** How many may be used from one instant to another. */
-      const allowed = (from: number, to: number) => {
-        if (kind === 'bucket') return burst + ((to - from) * limit) / per + 1e-3
-        const counts = kind === 'sliding' ? to < from + per : to - (to % per) <= from
-        return counts ? limit : Number.POSITIVE_INFINITY
-      }
       const tooMany = used.filter(({ at }, first) =>
-        used.slice(first).some((last, more) => more + 1 > allowed(at, last.at)),
+        used.slice(first).some((last, more) => more + 1 > expected[kind].allowed(given, at, last.at)),
       )
       expect(tooMany).toEqual([])
     },

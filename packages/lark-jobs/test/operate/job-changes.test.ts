@@ -34,6 +34,17 @@ test('each change is in the manual, among what the audit names', () => {
   for (const name of names) expect(row, name).toContain(`\`${name}\``)
 })
 
+test('each change has its method in the manual, for people who choose jobs and for handles', () => {
+  const read = (page: string) => readFileSync(new URL(`../../../../docs/${page}.md`, import.meta.url), 'utf8')
+  const rows = (page: string) =>
+    read(page)
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .join('\n')
+  for (const name of names) expect(rows('operating-jobs')).toContain(`\`${methodOf(name)}(`)
+  for (const name of without('retry', 'purge')) expect(rows('handles')).toContain(`${methodOf(name)}(`)
+})
+
 test('what can be taken back says how, and nothing else does', () => {
   const undone = Object.values(jobChanges).filter(({ undo }) => undo !== undefined)
   expect(undone.map(({ what }) => what)).toEqual(undoableChanges)

@@ -94,7 +94,6 @@ test('a worker whose claims are not answered has lost its way, although the stor
   const exchange = vi.spyOn(store, 'exchange').mockImplementation(() => new Promise(() => {}))
   await bench.client().dispatch(new SlowJob())
   await vi.waitFor(() => expect(worker.vitals.unclaimed).toBeGreaterThan(50), {
-    timeout: 10_000,
     interval: 10,
   })
   expect(exchange).toHaveBeenCalled()

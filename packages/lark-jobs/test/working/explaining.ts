@@ -159,7 +159,7 @@ export function explaining(connect: Connect): void {
   const queued = async (jobs: Jobs, ...all: Job[]) =>
     (await jobs.dispatch(all.map((each) => (each as PlainJob).with({})))).map(({ id }) => id)
   /** Something that a worker does by and by. */
-  const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
+  const eventually = (check: () => Promise<void>) => vi.waitFor(check, { interval: 20 })
 
   test('pauses, no worker, and what goes before', async () => {
     await using bench = await make({ queues: ['default'] })
