@@ -50,6 +50,8 @@ async function run({ place }) {
   if (server === undefined) throw new Error('PostgreSQL is not installed')
   const { default: pg } = await import('pg')
   const pool = new pg.Pool({ connectionString: server.url, max: CLIENTS })
+  // The server may end before it has read that a connection is closed.
+  pool.on('error', () => {})
   const outbox = { for: 'postgres', execute: (sql, parameters) => pool.query(sql, [...parameters]) }
   const jobs = createJobs({ connection: place.connection, queues: ['bench-0'], outbox })
   try {

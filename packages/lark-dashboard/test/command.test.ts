@@ -115,7 +115,8 @@ test('with authorize() in the configuration it serves other machines, and says w
   expect((await ask(other, { 'x-user': 'ada' })).status).toBe(421)
   expect((await ask(other, { host })).status).toBe(401)
   const me = await ask(`${other}api/me`, { host, 'x-user': 'ada@example.com' })
-  expect(JSON.parse(me.text)).toEqual({ role: 'read', user: 'ada@example.com', payloads: false })
+  const ada = { role: 'read', user: 'ada@example.com', payloads: false, hasOutbox: false }
+  expect(JSON.parse(me.text)).toEqual(ada)
   expect((await ask(other, { host, 'x-user': 'ada' })).text).toContain(
     'data-environment="production" data-colour="red"',
   )

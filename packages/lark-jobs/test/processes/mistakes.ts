@@ -34,7 +34,7 @@ export function mistakes(url: () => string | undefined): void {
       '\n  Did you mean emails? There are ',
     )
     expect((await app.run('jobs:work', '--queue=emials')).stderr).toContain(
-      '\n  Did you mean emails? Configured ',
+      '\n  Did you mean emails? The configured queues are ',
     )
   })
 
