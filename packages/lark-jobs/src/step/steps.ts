@@ -134,7 +134,7 @@ export class Steps implements StepsOfRun {
     const how = readOptions(key, work, options)
     this.#open.set(key, undefined)
     try {
-      if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return await never()
+      if (this.#undoing !== undefined && (await this.#stays(key, how))) return await never()
       // All steps that begin in one tick are known before the first function is called.
       const before = await this.#find(key)
       // Earlier code had a wait with this name. It is a step now, so it runs.
@@ -265,7 +265,7 @@ export class Steps implements StepsOfRun {
 
   async #runJob<T>(key: string, draft: ChildDraft, ms: number | undefined, how: How): Promise<T> {
     this.#refuseInside(key)
-    if (this.#undoing?.came(key, how.undo && { work: how.undo, how })) return never()
+    if (this.#undoing !== undefined && (await this.#stays(key, how))) return never()
     const before = await this.#find(key)
     // Earlier code had a step with this name. It is a child job now.
     const wasStep = before?.kind === 'result' || before?.kind === 'error'
@@ -411,6 +411,18 @@ export class Steps implements StepsOfRun {
   }
 
   /**
+   * Of a run that undoes, whose handler has come to a step.
+   *
+   * @returns whether it stays there: what is behind the last step, such as a loop, must not keep the undos
+   *   from running
+   */
+  async #stays(key: string, how: How): Promise<boolean> {
+    await this.#replay.whole()
+    const owed = [...this.#replay.undos.keys()]
+    return this.#undoing!.came(key, how.undo && { work: how.undo, how }, owed)
+  }
+
+  /**
    * Undoes what earlier runs began, in reverse order. If one step cannot be undone, the others still are.
    *
    * @param handled of the handler, which runs only to tell how the steps are undone
@@ -419,7 +431,7 @@ export class Steps implements StepsOfRun {
   async undo(handled: Promise<unknown>): Promise<UndoneSteps> {
     await this.#replay.whole()
     const { undos } = this.#replay
-    await this.#undoing!.gathered([...undos.keys()], handled)
+    await this.#undoing!.gathered(handled, [...undos.keys()])
     this.#drop()
     const failed: string[] = []
     let error: unknown

@@ -25,7 +25,6 @@ export const UNDO_TRIES = 5
 export class Undoing<U> {
   /** How each step is undone, by its key. */
   readonly found = new Map<string, U>()
-  #owed: readonly string[] | undefined
   #timer: NodeJS.Timeout | undefined
   #isOver = false
   readonly #through: Promise<void>
@@ -41,11 +40,12 @@ export class Undoing<U> {
    * The handler has come to a step.
    *
    * @param undo undefined: it cannot be undone
+   * @param owed the keys of the steps to undo
    * @returns whether all undos are known, and the handler stops there
    */
-  came(key: string, undo: U | undefined): boolean {
+  came(key: string, undo: U | undefined, owed: readonly string[]): boolean {
     if (undo !== undefined) this.found.set(key, undo)
-    this.#look()
+    this.#look(owed)
     return this.#isOver
   }
 
@@ -59,20 +59,18 @@ export class Undoing<U> {
   /**
    * Resolves when all undos are known, or when no further one can be found.
    *
-   * @param owed the keys of the steps to undo
    * @throws the error of the handler, if it throws before it has come to all of them
    */
-  async gathered(owed: readonly string[], handled: Promise<unknown>): Promise<void> {
-    this.#owed = owed
-    this.#look()
+  async gathered(handled: Promise<unknown>, owed: readonly string[]): Promise<void> {
+    this.#look(owed)
     await Promise.race([this.#through, handled]).finally(() => {
       this.#isOver = true
       clearTimeout(this.#timer)
     })
   }
 
-  #look(): void {
-    if (this.#owed?.every((key) => this.found.has(key))) {
+  #look(owed: readonly string[]): void {
+    if (owed.every((key) => this.found.has(key))) {
       this.#isOver = true
       this.#end()
     }

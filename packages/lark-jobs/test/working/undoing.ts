@@ -66,6 +66,19 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['flight', 'hotel'])
   })
 
+  test('the run that undoes does not go behind the last step', async () => {
+    await using bench = await Bench.make(connect)
+    start(async (job) => {
+      await job.step('flight', () => call('flight', 1), undoing('flight'))
+      call('behind', 0)
+      throw new NonRetryableError('sold out')
+    })
+    await using _ = await bench.work([SagaJob])
+    const handle = await bench.jobs.dispatch(new SagaJob().with())
+    await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { message: 'sold out' } })
+    expect(called).toEqual(['flight', 'behind', 'undo flight 1', 'failed: sold out'])
+  })
+
   test('a step that had begun and has no result is undone too, with undefined; one that never began is not', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
