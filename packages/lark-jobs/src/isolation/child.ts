@@ -166,6 +166,7 @@ export class IsolatedChild implements RunEnvironment {
 
   #start(order: RunOrder): void {
     const { job, partition, queue } = order
+    this.#tell({ kind: 'began' })
     const known = this.#classes.get(order.class)!
     const jobClass: JobClass = { ...known, key: job.key, isolate: undefined, middleware: [] }
     this.#run = order.run

@@ -3,14 +3,18 @@
  *
  *   starting → idle ⇄ busy → ended
  *
- * It has one job at a time. When the signal of the job is aborted, the process has a grace period for ending
- * the job. Then it is killed, with everything that the job has started.
+ * It has one job at a time, and says when it begins it. If it ends before that, or does not answer, because
+ * something that an earlier job has left holds it, another process gets the job.
+ *
+ * When the signal of the job is aborted, the process gets a grace period to end it, and then it is killed,
+ * with all that the job has started.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { JobsError } from '../model/errors.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
+import { MAX_ERRORS, WORKER_DIED } from '../store/contract/store.ts'
 import { Deferred } from '../waiting/deferred.ts'
 import { inMb } from '../words/bytes.ts'
 import { readable } from '../words/duration.ts'
@@ -21,12 +25,27 @@ import type { RemoteRun } from './remote-run.ts'
 
 /** Milliseconds for a process to load its classes. */
 const START = 60_000
+/** Milliseconds for a process to begin a job. */
+const ANSWER = 10_000
 /** Milliseconds in which a process without a job must end by itself. */
 const LEAVE = 1_000
 /** Milliseconds after the end of a process in which its last output is read. */
 const LAST_OUTPUT = 500
-/** How many characters of the last output of a process are kept. */
-const TAIL = 900
+/** Characters of the last output of a process that are kept, and of those that an error has. */
+const TAIL = 8_000
+const LINES = 900
+/** A line of a native stack, which Node prints behind what has happened. */
+const NATIVE = /^ *\d+: 0x.*\n?/gm
+
+/** What a process tells its pool. */
+export interface PoolAround {
+  /** It has no job any more. */
+  freed(process: IsolatedProcess): void
+  /** It gets no more jobs. */
+  exited(process: IsolatedProcess): void
+  /** It has ended, and had not begun a job that it was handed. */
+  returned(run: RemoteRun): void
+}
 
 export class IsolatedProcess {
   readonly startedAt = performance.now()
@@ -43,15 +62,18 @@ export class IsolatedProcess {
   readonly departed: Promise<void> = this.#departed.promise
   #unknown: Record<string, string> = {}
   #run: RemoteRun | undefined
-  readonly #freed: () => void
+  readonly #pool: PoolAround
+  readonly #answer: number
+  readonly #late = setTimeout(() => this.kill(), START)
   #timer: NodeJS.Timeout | undefined
   /** Bytes of memory that it had when its guard killed it. */
   #had: number | undefined
   #tail = ''
 
-  /** @param freed called when it has no job any more */
-  constructor(start: () => ChildProcess, setting: IsolationSetting, freed: () => void) {
-    this.#freed = freed
+  /** @param answer milliseconds for it to begin a job */
+  constructor(start: () => ChildProcess, setting: IsolationSetting, pool: PoolAround, answer = ANSWER) {
+    this.#pool = pool
+    this.#answer = answer
     this.#child = start()
     const child = this.#child
     child.on('message', (message) => {
@@ -70,9 +92,11 @@ export class IsolatedProcess {
       this.#had = Number.parseInt(String(chunk), 10)
     })
     lifeline?.on('error', () => {})
-    // Everything that its job has started ends with it.
-    child.once('exit', () => this.kill())
-    this.#timer = setTimeout(() => this.kill(), START)
+    child.once('exit', () => {
+      pool.exited(this)
+      // What its job has started ends with it.
+      this.kill()
+    })
     void this.#end(child)
     this.#tell({ kind: 'begin', ...setting })
   }
@@ -95,6 +119,7 @@ export class IsolatedProcess {
     this.#run = run
     this.#tail = ''
     run.aborting = () => this.#killIn(run)
+    this.#timer = setTimeout(() => this.kill(), this.#answer)
     run.begin((order) => this.#tell(order))
   }
 
@@ -138,7 +163,7 @@ export class IsolatedProcess {
 
   #hear(report: Report): void {
     if (report.kind === 'ready') {
-      clearTimeout(this.#timer)
+      clearTimeout(this.#late)
       this.#unknown = report.unknown
       this.isReady = true
       this.#free()
@@ -153,7 +178,11 @@ export class IsolatedProcess {
     const run = this.#run
     if (run === undefined) return
     const { execution } = run
-    if (report.kind === 'wrote') execution.run.write(report.level, report.text)
+    if (report.kind === 'began') {
+      // If its signal was aborted, the process is killed after the grace period.
+      if (execution.run.reason === undefined) clearTimeout(this.#timer)
+      run.began()
+    } else if (report.kind === 'wrote') execution.run.write(report.level, report.text)
     else if (report.kind === 'reported') execution.run.report(report.progress)
     else if (report.kind === 'recorded') run.recorded(report)
     else if (report.kind === 'spent') {
@@ -199,11 +228,12 @@ export class IsolatedProcess {
 
   #free(): void {
     this.idleAt = performance.now()
-    this.#freed()
+    this.#pool.freed(this)
   }
 
   async #end(child: ChildProcess): Promise<void> {
     const how = await ended(child)
+    clearTimeout(this.#late)
     clearTimeout(this.#timer)
     child.stdio?.[LIFELINE]?.destroy()
     this.#ready.resolve(`its process ${how}${this.#lastLines === '' ? '' : `: ${this.#lastLines}`}`)
@@ -212,15 +242,18 @@ export class IsolatedProcess {
     this.#departed.resolve()
     if (run === undefined) return
     run.ended(undefined)
-    run.threw(run.execution.run.reason ?? this.#failure(run, how))
+    const { reason } = run.execution.run
+    if (run.hasBegun || reason !== undefined) run.threw(reason ?? (await this.#failure(run, how)))
+    else this.#pool.returned(run)
   }
 
   get #lastLines(): string {
-    return this.#tail.trim()
+    return this.#tail.replace(NATIVE, '').trim().slice(-LINES)
   }
 
   /** The error of a job whose process has ended, unless it ended because the signal was aborted. */
-  #failure({ execution, jobClass }: RemoteRun, how: string): JobsError {
+  async #failure(run: RemoteRun, how: string): Promise<unknown> {
+    const { execution, jobClass } = run
     const { name } = execution
     const { memory } = jobClass.isolate!
     if (this.#had !== undefined && memory !== undefined)
@@ -233,9 +266,24 @@ export class IsolatedProcess {
     const error = new JobsError('PROCESS_DIED', `${name}: its process ${how} before handle() had ended`, {
       ...{ cause, hint: 'The job was alone in this process. The cause has what it printed last.' },
     })
-    // The class wants no further run after a crash.
-    return jobClass.maxCrashes === 1 ? asNonRetryable(error) : error
+    return isLastCrash(run).then(
+      (isLast) => (isLast ? asNonRetryable(error) : error),
+      (stopped) => stopped,
+    )
   }
+}
+
+/** Whether the class wants no run after this end of a process (`maxCrashes`). */
+async function isLastCrash({ execution, jobClass, isProgress }: RemoteRun): Promise<boolean> {
+  const most = Math.min(jobClass.maxCrashes ?? Number.POSITIVE_INFINITY, MAX_ERRORS + 1)
+  const { job, environment } = execution
+  // Attempts before new progress do not count.
+  const before = isProgress ? 0 : job.failures
+  if (before + 1 < most) return false
+  if (most === 1) return true
+  const failed = (await environment.errors!(execution)).filter(({ code }) => code !== WORKER_DIED.code)
+  const crashes = failed.slice(-before).filter(({ code }) => code === 'PROCESS_DIED')
+  return crashes.length + 1 >= most
 }
 
 /** The last output of a process, as the cause of an error. */
@@ -254,8 +302,9 @@ function ended(child: ChildProcess): Promise<string> {
     })
     child.once('exit', (code, signal) => {
       const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
-      // A process that it left behind may keep its pipes open.
-      const late = setTimeout(resolve, LAST_OUTPUT, text)
+      // A process that it left behind may hold its pipes open. What has arrived is read even if this loop is
+      // late.
+      const late = setTimeout(() => setImmediate(resolve, text), LAST_OUTPUT)
       child.once('close', () => {
         clearTimeout(late)
         resolve(text)

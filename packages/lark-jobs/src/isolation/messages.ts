@@ -70,6 +70,8 @@ export type CrossedUndone =
 export type Report =
   /** `unknown`: by key, why a class could not be loaded. */
   | { kind: 'ready'; unknown: Record<string, string> }
+  /** A job begins: only now can it be what ends the process. */
+  | { kind: 'began' }
   /** The process cannot run anything, and ends. */
   | { kind: 'refused'; why: string }
   | { kind: 'wrote'; level: LogLevel; text: string }

@@ -12,10 +12,12 @@ import { listed } from '../words/listed.ts'
 import { textOf } from '../words/thrown.ts'
 import { Part } from '../worker/part.ts'
 import { threadFile } from '../worker/thread-file.ts'
-import { IsolatedProcess, startIsolated } from './isolated-process.ts'
+import { IsolatedProcess, type PoolAround, startIsolated } from './isolated-process.ts'
 import type { IsolationSetting } from './messages.ts'
 import { RemoteRun } from './remote-run.ts'
 
+/** After so many processes that have not begun a job, it goes back to the store. */
+const MOST_HANDS = 3
 /** Milliseconds between two looks for processes that are no longer needed. */
 const LOOK = 10_000
 
@@ -27,12 +29,14 @@ export interface IsolationOptions {
   maxAge?: number | undefined
   /** Milliseconds without a job after which a process ends. */
   idle: number
+  /** Milliseconds for a process to begin a job. */
+  answer?: number | undefined
   setting: IsolationSetting
   warn: (text: string) => void
   start: () => ChildProcess
 }
 
-export class IsolationPool extends Part implements Isolation {
+export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #options: IsolationOptions
   readonly #processes = new Set<IsolatedProcess>()
   /** The processes without a job. The one that ran a job most recently is last. */
@@ -68,29 +72,51 @@ export class IsolationPool extends Part implements Isolation {
     await Promise.all([...this.#processes].map((process) => process.leave()))
   }
 
-  /** The timeout of a job does not run while it waits for a process. */
   #wait(run: RemoteRun): void {
-    run.execution.deadline = Number.POSITIVE_INFINITY
     run.aborting = (reason) => {
       this.#waiting.splice(this.#waiting.indexOf(run), 1)
       run.threw(reason)
     }
-    this.#waiting.push(run)
+    if (run.hands > 0) this.#waiting.unshift(run)
+    else this.#waiting.push(run)
+  }
+
+  freed(process: IsolatedProcess): void {
+    const { maxJobs = Number.POSITIVE_INFINITY } = this.#options
+    if (this.isStopped) return
+    if (process.jobs >= maxJobs || this.#isOld(process)) {
+      void process.leave()
+      this.#grow()
+      return
+    }
+    const run = this.#waiting.shift()
+    if (run !== undefined) this.#begin(process, run)
+    else if (process.jobs === 0) this.#idle.unshift(process)
+    else this.#idle.push(process)
+  }
+
+  exited(process: IsolatedProcess): void {
+    const at = this.#idle.indexOf(process)
+    if (at >= 0) this.#idle.splice(at, 1)
+  }
+
+  returned(run: RemoteRun): void {
+    if (run.hands >= MOST_HANDS || !this.isAlive) {
+      this.#refuse(run, 'its processes ended before it had begun')
+      return
+    }
+    const process = this.#idle.pop()
+    if (process === undefined) this.#wait(run)
+    else this.#begin(process, run)
+    this.#grow()
   }
 
   #begin(process: IsolatedProcess, run: RemoteRun): void {
-    const { execution, jobClass } = run
-    const refusal = process.refusal(classOf(jobClass.Class).key)
+    const refusal = process.refusal(classOf(run.jobClass.Class).key)
     if (refusal !== undefined) {
-      this.#idle.push(process)
       this.#refuse(run, refusal)
-      return
-    }
-    if (execution.deadline === Number.POSITIVE_INFINITY) {
-      execution.deadline = performance.now() + execution.timeout
-      execution.environment.hurries?.(execution)
-    }
-    process.begin(run)
+      this.freed(process)
+    } else process.begin(run)
   }
 
   /** Starts processes until there is one more, idle or starting, than runs that wait. */
@@ -106,8 +132,8 @@ export class IsolationPool extends Part implements Isolation {
   }
 
   async #start(): Promise<void> {
-    const { start, setting, warn } = this.#options
-    const process = new IsolatedProcess(start, setting, () => this.#freed(process))
+    const { start, setting, answer, warn } = this.#options
+    const process = new IsolatedProcess(start, setting, this, answer)
     this.#processes.add(process)
     void process.departed.then(() => this.#left(process))
     const why = await process.ready
@@ -116,24 +142,8 @@ export class IsolationPool extends Part implements Isolation {
     for (const run of this.#waiting.splice(0)) this.#refuse(run, why)
   }
 
-  /** A process has ended its job. */
-  #freed(process: IsolatedProcess): void {
-    const { maxJobs = Number.POSITIVE_INFINITY } = this.#options
-    if (this.isStopped) return
-    if (process.jobs >= maxJobs || this.#isOld(process)) {
-      void process.leave()
-      this.#grow()
-      return
-    }
-    const run = this.#waiting.shift()
-    if (run === undefined) this.#idle.push(process)
-    else this.#begin(process, run)
-  }
-
   #left(process: IsolatedProcess): void {
     this.#processes.delete(process)
-    const at = this.#idle.indexOf(process)
-    if (at >= 0) this.#idle.splice(at, 1)
     // A process that could not start is not started again until a job needs it.
     if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
   }

@@ -2,7 +2,9 @@
  * The run of a job whose `handle` is in an isolated process: the worker finds the records of its steps here,
  * and waits here for its end.
  *
- *   waiting for a process → running → ended
+ *   waiting for a process → handed to one → running → ended
+ *
+ * Its time passes only while it runs.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobsError } from '../model/errors.ts'
@@ -36,27 +38,47 @@ export class RemoteRun implements StepsOfRun {
   /** Called when the signal is aborted. */
   aborting: (reason: unknown) => void = () => {}
   hasUndos = false
+  /** Its steps have recorded something new. */
+  isProgress = false
   /** The process checks this itself. */
   readonly notAwaited = undefined
   #waiting: TakenSteps = {}
   #sent: TakenSteps | undefined
   #rest: Recorded | undefined
   #isSignalled = false
+  /** Milliseconds that the handler may take. */
+  readonly #left: number
+  /** Whether a process has begun to run it. */
+  hasBegun = false
+  /** How many processes have had it. */
+  hands = 0
 
   constructor(execution: Execution, jobClass: JobClass) {
     this.execution = execution
     this.jobClass = jobClass
+    this.#left = execution.deadline - performance.now()
+    execution.deadline = Number.POSITIVE_INFINITY
   }
 
-  /** A process has been found for the run. */
+  /** It is handed to a process. */
   begin(tell: (order: Order) => void): void {
     const { job, claimer, environment } = this.execution
     const { partition, queue } = claimer
     this.#tell = tell
+    this.hands += 1
     const now = environment.clock.now()
     const { key } = classOf(this.jobClass.Class)
     tell({ kind: 'run', run: this.number, class: key, job, partition, queue, now })
     if (this.#isSignalled) this.signalled()
+  }
+
+  /** Its process runs it. */
+  began(): void {
+    const { execution } = this
+    this.hasBegun = true
+    if (this.#left === Number.POSITIVE_INFINITY) return
+    execution.deadline = performance.now() + this.#left
+    execution.environment.hurries?.(execution)
   }
 
   returned(value: unknown): void {
@@ -73,7 +95,7 @@ export class RemoteRun implements StepsOfRun {
 
   /** The steps of the run have recorded something. */
   recorded(taken: TakenSteps): void {
-    this.hasUndos ||= taken.steps?.hasUndos === true
+    this.#note(taken.steps)
     this.#waiting = { ...this.#waiting, ...taken }
     this.execution.environment.records?.(this.execution)
   }
@@ -83,11 +105,16 @@ export class RemoteRun implements StepsOfRun {
     this.#tell = undefined
     this.aborting = () => {}
     if (rest === undefined) return
-    this.hasUndos ||= rest.hasUndos === true
+    this.#note(rest)
     this.#rest = rest
     // These records are in `rest`, too.
     this.#waiting = {}
     this.#sent = undefined
+  }
+
+  #note(steps: Recorded | undefined): void {
+    this.hasUndos ||= steps?.hasUndos === true
+    this.isProgress ||= steps?.isProgress === true
   }
 
   take(): TakenSteps {

@@ -4,7 +4,7 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
-import type { CancelReason, ClaimedJob, LogLevel, LogLine, Outcome } from '../model/record.ts'
+import type { CancelReason, ClaimedJob, JobError, LogLevel, LogLine, Outcome } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run/run.ts'
 import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -52,6 +52,8 @@ export interface RunEnvironment {
   records?(execution: Execution): void
   /** Reads more of the journal of a job. */
   more?(execution: Execution, from: number): Promise<Journal | undefined>
+  /** Reads the errors of earlier runs of a job, as far as they are kept. */
+  errors?(execution: Execution): Promise<readonly JobError[]>
   /** The deadline of a run has come nearer. */
   hurries?(execution: Execution): void
   /** Called when the run only waits, and nothing is around its handler. */

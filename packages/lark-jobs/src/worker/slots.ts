@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
-import type { LogLine, Outcome } from '../model/record.ts'
+import type { JobError, LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run/run.ts'
 import type { RunCounts } from '../model/run/run-counts.ts'
 import { tickOf } from '../model/tick.ts'
@@ -192,6 +192,11 @@ export class Slots extends Part implements RunEnvironment {
     return true
   }
 
+  /** Whether its handler runs in another process, and so cannot end this one. */
+  runsApart({ job }: HeldJob): boolean {
+    return this.isolation !== undefined && this.#options.registry.find(job.key)?.isolate !== undefined
+  }
+
   #run(running: SlotExecution): void {
     this.hooks?.started(running)
     runJob(running, this.#ended)
@@ -213,11 +218,22 @@ export class Slots extends Part implements RunEnvironment {
     this.#around.records?.(running)
   }
 
+  more(running: SlotExecution, from: number): Promise<Journal | undefined> {
+    const { claimer, job } = running
+    return this.#read(running, () => this.#options.store.journals.read(claimer.partition, job.id, from))
+  }
+
+  async errors(running: SlotExecution): Promise<readonly JobError[]> {
+    const { claimer, job } = running
+    const found = await this.#read(running, () => this.#options.store.get(claimer.partition, job.id))
+    return found?.errors ?? []
+  }
+
   /** Asks until the store answers: a store that is away must not make the job fail. */
-  async more({ claimer, job, run }: SlotExecution, from: number): Promise<Journal | undefined> {
+  async #read<T>({ run }: SlotExecution, read: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await this.#options.store.journals.read(claimer.partition, job.id, from)
+        return await read()
       } catch (error) {
         if (!isResendable(error)) throw run.reason ?? error
         await pause(READ_PAUSE)

@@ -3,9 +3,18 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { context, defineSignal, isolated, Job, limiter, NonRetryableError, unique } from '@s18i/lark-jobs'
+import {
+  context,
+  defineSignal,
+  group,
+  isolated,
+  Job,
+  limiter,
+  NonRetryableError,
+  unique,
+} from '@s18i/lark-jobs'
 
 const file = import.meta.url
 
@@ -89,6 +98,50 @@ export class HoldJob extends IsolatedJob {
   }
 }
 
+/** What happened to the jobs of a strict group, in order. */
+export const happened: string[] = []
+
+/** Holds its process behind a step. All that is around it is in the worker. */
+export class BusyJob extends IsolatedJob {
+  override timeout = 2_000
+  override tries = 2
+  override backoff = 0
+  override group = group(() => 'one', { strict: true })
+  override middleware() {
+    return [
+      async function around(job: { attempt: number }, next: () => Promise<unknown>) {
+        try {
+          return await next()
+        } finally {
+          happened.push(`left attempt ${job.attempt}`)
+        }
+      },
+    ]
+  }
+
+  async handle(payload: { holds: boolean }) {
+    if (!payload.holds) return
+    await this.step('charge', () => this.info('charges'), { undo: () => this.info('gives back') })
+    this.progress(1, 3)
+    this.info('holds')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+
+  override failed(error: unknown): void {
+    happened.push((error as { code: string }).code)
+  }
+}
+
+/** Ends when its file is there, and removes it. */
+export class FileJob extends IsolatedJob {
+  async handle(payload: { file: string }) {
+    this.info('begins')
+    while (!existsSync(payload.file)) await pause(10)
+    rmSync(payload.file)
+    return process.pid
+  }
+}
+
 /** Goes on until it is told not to. */
 export class PatientJob extends IsolatedJob {
   override isolate = isolated({ file, grace: '20s' })
@@ -101,10 +154,13 @@ export class PatientJob extends IsolatedJob {
 }
 
 export class EndJob extends IsolatedJob {
-  async handle(payload: { how: 'exit' | 'abort' | 'uncaught' }) {
+  async handle(payload: { how: 'exit' | 'abort' | 'segv' | 'full' | 'uncaught' }) {
     process.stderr.write('the last words\n')
     if (payload.how === 'exit') process.exit(3)
     if (payload.how === 'abort') process.kill(process.pid, 'SIGABRT')
+    if (payload.how === 'segv') process.kill(process.pid, 'SIGSEGV')
+    const all: number[][] = []
+    while (payload.how === 'full') all.push(Array(4_000_000).fill(0.5))
     setTimeout(() => {
       throw new Error('nobody catches this')
     })
@@ -117,6 +173,19 @@ export class OnceJob extends IsolatedJob {
   override maxCrashes = 1
   handle() {
     process.exit(0)
+  }
+}
+
+/** What each attempt does. `step`: it records one, and then ends the process. */
+export class CrashJob extends IsolatedJob {
+  override tries = 5
+  override backoff = 0
+  override maxCrashes = 2
+  async handle(payload: { how: ('exit' | 'throw' | 'step')[] }) {
+    const how = payload.how[this.attempt - 1]
+    if (how === 'throw') throw new Error('no crash')
+    if (how === 'step') await this.step('progress', () => 1)
+    process.exit(1)
   }
 }
 
@@ -180,6 +249,7 @@ async function databaseIn(file: string) {
 export class LimitedJob extends IsolatedJob {
   override limiter = limiter({ concurrency: 1 })
   override unique = unique((payload: { at: number }) => payload.at)
+  override group = group((payload: { at: number }) => payload.at % 2)
   async handle(_: { at: number }) {
     const began = Date.now()
     await pause(30)

@@ -2,14 +2,17 @@
  * Classes whose `handle` runs in a process of its own (`isolated()`). All tests of a store share a worker,
  * because each process takes a third of a second to start.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import Libsql from 'libsql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { batch, isolated, Job, withContext } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { OutboxTable } from '../../src/outbox/table.ts'
+import { startGate } from '../../src/worker/maintenance/start-gate.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect, Record } from '../working/bench.ts'
 import { isAlive } from './alive.ts'
@@ -23,7 +26,10 @@ const {
   HoldJob,
   PatientJob,
   EndJob,
+  BusyJob,
+  FileJob,
   OnceJob,
+  CrashJob,
   GreedyJob,
   StepJob,
   UndoneJob,
@@ -33,8 +39,8 @@ const {
 } = classes
 
 const all = [
-  ...[EchoJob, ThrowJob, ReleaseJob, OddJob, HoldJob, PatientJob, EndJob, OnceJob, GreedyJob],
-  ...[StepJob, UndoneJob, BookJob, LimitedJob, FlowJob],
+  ...[EchoJob, ThrowJob, ReleaseJob, OddJob, HoldJob, PatientJob, EndJob, OnceJob, CrashJob],
+  ...[GreedyJob, StepJob, UndoneJob, BookJob, LimitedJob, FlowJob, BusyJob, FileJob],
 ] as never
 
 /** A busy machine takes its time to start a process. */
@@ -49,16 +55,21 @@ class PlainJob extends Job {
   }
 }
 
-export function isolating(connect: Connect): void {
+/** @param outage the store stops to answer, and answers again */
+export function isolating(connect: Connect, outage?: { begins(): void; ends(): void }): void {
   let bench: Bench
   let jobs: Jobs
   const report = new Record()
   let worker: Worker
+  const options = process.env.NODE_OPTIONS
   const seen: string[] = []
 
   beforeAll(async () => {
+    // Of the processes: a full heap is soon reached.
+    process.env.NODE_OPTIONS = `${options ?? ''} --max-old-space-size=64`
     bench = await Bench.make(connect)
     jobs = bench.client({
+      queues: ['default', 'spare'],
       isolation: { processes: 4 },
       middleware: [
         async function sees(job, next) {
@@ -68,9 +79,15 @@ export function isolating(connect: Connect): void {
         },
       ],
     })
-    worker = await bench.work([...(all as []), PlainJob], { report, concurrency: 8, lease: 1_000 }, jobs)
+    worker = await bench.work(
+      [...(all as []), PlainJob],
+      { report, queues: ['default'], concurrency: 8, lease: 1_000 },
+      jobs,
+    )
   })
   afterAll(async () => {
+    if (options === undefined) delete process.env.NODE_OPTIONS
+    else process.env.NODE_OPTIONS = options
     await bench[Symbol.asyncDispose]()
   })
 
@@ -126,7 +143,7 @@ export function isolating(connect: Connect): void {
   })
 
   test('at its timeout, a job that ignores its signal is killed, and its log is kept', async () => {
-    const ends = (['wait', 'never'] as const).map((how) => ended(new HoldJob().with({ how })))
+    const ends = (['wait', 'never', 'loop'] as const).map((how) => ended(new HoldJob().with({ how })))
     for (const found of await Promise.all(ends)) {
       expect(found.errors).toMatchObject([{ code: 'JOB_TIMED_OUT' }])
       expect(found.log?.map(({ text }) => text)).toEqual(['begins', killed])
@@ -158,7 +175,10 @@ export function isolating(connect: Connect): void {
   test.each([
     ['exit', 'ended with exit code 3', 'the last words'],
     ['abort', 'was killed by SIGABRT', 'the last words'],
+    ['segv', 'was killed by SIGSEGV', 'the last words'],
     ['uncaught', 'ended with exit code 1', 'nobody catches this'],
+    // Node takes seconds to print its stack: once is enough.
+    ...(outage === undefined ? [['full', 'was killed by SIGABRT', 'heap out of memory'] as const] : []),
   ] as const)('a crash is that of the job alone (%s)', async (how, text, words) => {
     const found = await ended(new EndJob().with({ how }))
     expect(found).toMatchObject({ crashes: 0, failures: 1 })
@@ -170,6 +190,45 @@ export function isolating(connect: Connect): void {
   test('with maxCrashes = 1, a job whose process ended is not tried again', async () => {
     const found = await ended(new OnceJob().with())
     expect(found.errors).toMatchObject([{ code: 'PROCESS_DIED' }])
+  })
+
+  test('maxCrashes counts the ends of its process, and neither other failures nor what was before a new step', async () => {
+    const [plain, stepping] = await Promise.all([
+      ended(new CrashJob().with({ how: ['exit', 'throw', 'exit'] })),
+      // The second attempt is counted as the first after a step.
+      ended(new CrashJob().with({ how: ['exit', 'step'] })),
+    ])
+    const died = { code: 'PROCESS_DIED' }
+    expect(plain).toMatchObject({ failures: 3, crashes: 0 })
+    expect(plain.errors).toMatchObject([died, { message: 'no crash' }, died])
+    expect(stepping).toMatchObject({ runs: 3, failures: 2 })
+    expect(stepping.errors).toMatchObject([died, died, died])
+  })
+
+  test('a job whose workers were killed nine times runs beside others, and its own limit does not count that', async () => {
+    const { store } = await insideOf(jobs).open()
+    const drafts = [
+      new HoldJob().with({ how: 'never' }),
+      new CrashJob().with({ how: ['exit', 'throw', 'exit'] }),
+    ]
+    const before = begun()
+    // The worker does not serve it.
+    const handles = await jobs.dispatch(drafts.map((draft) => draft.onQueue('spare')) as never[])
+    for (let n = 1; n <= 9; n++) {
+      const caller = { caller: `dead-${n}`, number: 1 }
+      const { jobs: taken } = await store.exchange('spare', caller, [], { limit: 2, leaseMs: 60_000 })
+      const leases = taken.map(({ id, token }) => ({ id, token, alone: false }))
+      await store.extend('spare', caller.caller, leases, 60_000)
+      await store.recover('spare', { holder: caller.caller })
+    }
+    await jobs.move({ queue: 'spare' }, 'default')
+    await expect.poll(begun, patiently).toBe(before + 1)
+    expect([startGate.isClosed, startGate.hasSuspect]).toEqual([false, false])
+    const [held, crashing] = handles.map(({ id }) => id) as [string, string]
+    await expect.poll(() => jobs.find(crashing).then((found) => found?.state), patiently).toBe('failed')
+    expect(await jobs.find(crashing)).toMatchObject({ failures: 3, crashes: 9 })
+    await expect.poll(() => jobs.find(held).then((found) => found?.state), patiently).toBe('failed')
+    expect((await jobs.find(held))!.errors.at(-1)).toMatchObject({ code: 'JOB_TIMED_OUT' })
   })
 
   test('a job with more memory than it may have is killed', async () => {
@@ -224,6 +283,53 @@ export function isolating(connect: Connect): void {
     const { jobs: members } = await jobs.list({ state: 'completed', key: 'FlowJob' } as never)
     expect(members).toHaveLength(2)
   })
+
+  test('a kill leaves what is around the handler in order: progress, middleware, undo, failed(), its strict group', async () => {
+    const handles = await jobs.dispatch([true, false].map((holds) => new BusyJob().with({ holds }) as never))
+    const [held, next] = handles.map(({ id }) => id) as [string, string]
+    await expect.poll(() => jobs.find(next).then((it) => it?.state), patiently).toBe('completed')
+    const found = (await jobs.find(held))!
+    expect(found).toMatchObject({ state: 'failed', progress: { done: 1, total: 3 } })
+    expect(found.errors).toMatchObject([{ code: 'JOB_TIMED_OUT' }, { code: 'JOB_TIMED_OUT' }])
+    const deaf = ['holds', killed]
+    expect(found.log?.map(({ text }) => text)).toEqual(['charges', ...deaf, ...deaf, 'gives back'])
+    // Then a run undoes, and the next job of the group runs.
+    const left = 'left attempt 1'
+    expect(classes.happened.splice(0)).toEqual([left, 'left attempt 2', left, 'JOB_TIMED_OUT', left])
+  })
+
+  test('a quiet worker keeps its processes, and a running job cannot be removed from under it', async () => {
+    const { pid: before } = (await ended(new EchoJob().with(), 'completed')).result as { pid: number }
+    const file = join(await mkdtemp(join(tmpdir(), 'lark-')), 'go')
+    const begunBefore = begun()
+    const [handle] = await jobs.dispatch([new FileJob().with({ file }) as never])
+    await expect.poll(begun, patiently).toBe(begunBefore + 1)
+    const quieted = worker.quiet()
+    await expect(jobs.purge(handle!.id)).rejects.toMatchObject({ code: 'JOB_NOT_REMOVABLE' })
+    await writeFile(file, '')
+    await quieted
+    expect(await jobs.find(handle!.id)).toMatchObject({ state: 'completed', result: before })
+    expect(isAlive(before)).toBe(true)
+    await worker.resume()
+    const { pid: after } = (await ended(new EchoJob().with(), 'completed')).result as { pid: number }
+    expect(after).toBe(before)
+    await rm(dirname(file), { recursive: true })
+  })
+
+  if (outage !== undefined)
+    test('a job that ends while the store is away has run once', async () => {
+      const file = join(await mkdtemp(join(tmpdir(), 'lark-')), 'go')
+      const before = begun()
+      const [handle] = await jobs.dispatch([new FileJob().with({ file }) as never])
+      await expect.poll(begun, patiently).toBe(before + 1)
+      outage.begins()
+      await writeFile(file, '')
+      await expect.poll(() => existsSync(file), patiently).toBe(false)
+      outage.ends()
+      await expect.poll(() => jobs.find(handle!.id).then((it) => it?.state), patiently).toBe('completed')
+      expect(await jobs.find(handle!.id)).toMatchObject({ runs: 1, failures: 0 })
+      await rm(dirname(file), { recursive: true })
+    })
 
   test('a class that no file exports, and one whose jobs are made in code, are refused when a worker starts', async () => {
     class LocalJob extends EchoJob {

@@ -15,13 +15,14 @@ class HeldJob extends Job {
   override timeout = '1m'
   handle() {}
 }
-const jobClass = classOf(HeldJob as JobConstructor)
+class OddJob extends HeldJob {}
 
 /** A job whose payload is true is held until its signal is aborted. */
 const code = `process.on('message', ({ lark }) => {
   const say = (report) => process.send({ lark: report })
   const ended = { kind: 'returned', text: String(process.pid) }
   if (lark.kind === 'begin') say({ kind: 'ready', unknown: {} })
+  if (lark.kind === 'run') say({ kind: 'began' })
   if (lark.kind === 'run' && lark.job.payload === 'false') say(ended)
   if (lark.kind === 'abort') say(ended)
   if (lark.kind === 'end') process.exit()
@@ -55,9 +56,10 @@ class Pool extends IsolationPool {
   }
 
   /** Runs a job. */
-  take(holds = false): { execution: Execution; pid: Promise<unknown> } {
+  take(holds = false, Class: typeof HeldJob = HeldJob): { execution: Execution; pid: Promise<unknown> } {
+    const jobClass = classOf(Class as JobConstructor)
     const job = {
-      ...{ id: 'a', key: 'HeldJob', payload: String(holds), priority: 0, queuedAt: 0, token: '' },
+      ...{ id: 'a', key: jobClass.key, payload: String(holds), priority: 0, queuedAt: 0, token: '' },
       ...{ runs: 1, failures: 0, crashes: 0, releases: 0 },
     }
     const environment: RunEnvironment = {
@@ -109,6 +111,62 @@ test('there is one process more than jobs run, as long as there may be, and thos
   for (const { execution } of runs.slice(0, 3)) execution.run.abort(reason)
   await Promise.allSettled(runs.map(({ pid }) => pid))
   await expect.poll(() => pool.alive).toBe(1)
+})
+
+test('a job that is handed to a process that dies runs in another, and does not fail', async () => {
+  await using pool = new Pool({ processes: 2 })
+  await pool.start()
+  for (let i = 0; i < 12; i++) {
+    // The next job is handed to the process that had the last one: it is dead, or dies meanwhile.
+    const victim = (await pool.take().pid) as number
+    process.kill(victim, i % 3 === 2 ? 'SIGSTOP' : 'SIGKILL')
+    if (i % 3 === 1) await new Promise(setImmediate)
+    const { execution, pid } = pool.take()
+    if (i % 3 === 2) process.kill(victim, 'SIGKILL')
+    expect(await pid).toEqual(expect.any(Number))
+    expect(execution.run.decision).toBeUndefined()
+  }
+})
+
+test('a process that does not begin a job is replaced, and the time of the job does not pass', async () => {
+  await using pool = new Pool({ processes: 1, answer: 50 })
+  await pool.start()
+  const first = await pool.take().pid
+  pool.children[0]!.kill('SIGSTOP')
+  const { execution, pid } = pool.take()
+  expect(execution.deadline).toBe(Number.POSITIVE_INFINITY)
+  expect(await pid).not.toBe(first)
+  expect(execution.deadline).toBeLessThan(performance.now() + execution.timeout)
+})
+
+test('a job that no process begins is put back', async () => {
+  await using pool = new Pool(
+    {},
+    `process.on('message', ({ lark }) => {
+      if (lark.kind === 'begin') process.send({ lark: { kind: 'ready', unknown: {} } })
+      if (lark.kind === 'run') process.kill(process.pid, 'SIGKILL')
+    })`,
+  )
+  await pool.start()
+  const { execution, pid } = pool.take()
+  await expect(pid).rejects.toMatchObject({ code: 'PROCESS_DIED' })
+  expect(execution.run.decision).toMatchObject({
+    kind: 'stranded',
+    because: 'its processes ended before it had begun',
+  })
+  expect(pool.children.length).toBeGreaterThanOrEqual(3)
+})
+
+test('a class that its process could not load does not hold up the jobs of others', async () => {
+  const text = code.replace('unknown: {}', "unknown: { OddJob: 'no such file' }")
+  await using pool = new Pool({}, text)
+  await pool.start()
+  const [held, odd, last] = [pool.take(true), pool.take(false, OddJob), pool.take()]
+  await expect.poll(() => held.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
+  held.execution.run.abort(new Error('cancelled'))
+  await Promise.allSettled([held.pid])
+  await expect(odd.pid).rejects.toMatchObject({ message: 'OddJob: no such file' })
+  expect(await last.pid).toEqual(expect.any(Number))
 })
 
 test('if no process starts, the job is put back, and that is said', async () => {

@@ -1,5 +1,15 @@
-import { inject } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
+import { Server } from '../redis/server.ts'
 import { redisPrefix } from '../working/bench.ts'
 import { isolating } from './isolating.ts'
 
-isolating(redisPrefix(inject('redisUrl')))
+let server: Server
+beforeAll(async () => {
+  server = await Server.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+isolating(() => redisPrefix(server.url)(), {
+  begins: () => server.signal('SIGSTOP'),
+  ends: () => server.signal('SIGCONT'),
+})

@@ -10,6 +10,8 @@
  *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others,
  *             one of which may be the next suspect. A crash of it is then counted, and does not fail it
  *
+ * The handler of an isolated class cannot end this process, so its job starts beside others.
+ *
  * The store is told before the suspect starts, and again before others start beside it. If the process dies
  * between one of these calls and the start, the store counts the crash by its last information, so a job that
  * was not alone is never taken for the cause. `start-gate.ts` keeps the other jobs of the process from
@@ -57,7 +59,7 @@ export interface SuspectsOptions {
   caller: string
   /** Milliseconds of a lease. */
   leaseMs: number
-  slots: Pick<Slots, 'begin'>
+  slots: Pick<Slots, 'begin' | 'runsApart'>
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
   trouble: (error: unknown) => void
@@ -101,6 +103,10 @@ export class Suspects extends Part {
       this.#options.returned()
       return
     }
+    if (this.#options.slots.runsApart(held)) {
+      this.#starts(this.#start(held, claimer, false))
+      return
+    }
     const suspect = nameOf(held, claimer)
     const now = performance.now()
     const met = this.#met.get(suspect) ?? now
@@ -111,11 +117,15 @@ export class Suspects extends Part {
       return
     }
     this.#met.delete(suspect)
-    this.count++
     const mayWait = now >= this.#restUntil || startGate.running === 0
     startGate.take(held, mayWait, WAIT * this.#options.leaseMs)
     if (mayWait) this.#options.shown()
-    void this.#run(held, claimer, met, mayWait).finally(() => {
+    this.#starts(this.#run(held, claimer, met, mayWait))
+  }
+
+  #starts(started: Promise<void>): void {
+    this.count++
+    void started.finally(() => {
       this.count--
       this.#options.changed()
     })
@@ -170,7 +180,7 @@ export class Suspects extends Part {
   }
 
   async #start(held: HeldJob, claimer: Claimer, alone: boolean): Promise<void> {
-    if (!alone) startGate.open()
+    if (!alone && startGate.isTakenBy(held)) startGate.open()
     const { leaseMs, slots, returned } = this.#options
     const sentAt = performance.now()
     const told = await this.#tell(held, claimer, alone)
