@@ -18,7 +18,7 @@ export async function startPostgres(): Promise<Server> {
     binary: 'sh',
     ready: /database system is ready to accept connections/,
     // It also tells clients that it is starting with the word FATAL.
-    failed: /not found|FATAL: +(?!the database system)/,
+    failed: /not found|FATAL: +(?! |the database system)/,
     config: (folder, port) =>
       script(
         folder,
