@@ -14,7 +14,7 @@ installPrograms(
   {
     'redis-server': { variable: 'REDIS_URL' },
     'valkey-server': { variable: 'VALKEY_URL' },
-    'chromium-headless-shell': { variable: 'CHROMIUM' },
+    'chromium-headless-shell': { variable: 'CHROMIUM', instead: ['chromium', 'google-chrome'] },
     // Debian keeps it out of the path.
     postgresql: { path: '/usr/lib/postgresql' },
     'mariadb-server-core': { path: '/usr/sbin/mariadbd' },
@@ -195,8 +195,9 @@ function tallyOf(path, status) {
  * Installs what is missing, where that may be. Without the servers nothing can be tested; without a shell, its
  * completions are not.
  *
- * @param {Record<string, { variable?: string, path?: string }>} servers by package: the variable that names a running
- *   server, and where its program is. Default: the package has the name of its program, which is in the path
+ * @param {Record<string, { variable?: string, path?: string, instead?: string[] }>} servers by package: the variable that
+ *   names a running server, where its program is (default: in the path, with the name of the package), and programs that
+ *   will do where it may not be installed
  * @param {string[]} shells
  */
 function installPrograms(servers, shells) {
@@ -208,6 +209,7 @@ function installPrograms(servers, shells) {
   })
   const missing = [...needed, ...shells.filter(isMissing)]
   if (missing.length === 0) return
+  const lacking = needed.filter((each) => servers[each].instead?.every(isMissing) ?? true)
   const mayInstall = process.getuid?.() === 0 && !isMissing('apt-get')
   if (mayInstall) {
     run('Updating the package lists', 'apt-get', ['update'])
@@ -217,10 +219,10 @@ function installPrograms(servers, shells) {
       '--no-install-recommends',
       ...missing,
     ])
-  } else if (needed.length > 0) {
-    const variables = needed.flatMap((each) => servers[each].variable ?? [])
+  } else if (lacking.length > 0) {
+    const variables = lacking.flatMap((each) => servers[each].variable ?? [])
     fail(
-      `Install ${needed.join(' and ')} (Debian: sudo apt-get install ${needed.join(' ')})${variables.length === 0 ? '' : `, or name what you have in ${variables.join(' and ')}`}.`,
+      `Install ${lacking.join(' and ')} (Debian: sudo apt-get install ${lacking.join(' ')})${variables.length === 0 ? '' : `, or name what you have in ${variables.join(' and ')}`}.`,
     )
   } else {
     console.log(`The completions for ${missing.join(' and ')} are not tried: these shells are not installed.`)
