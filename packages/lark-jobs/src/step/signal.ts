@@ -115,9 +115,14 @@ function isText(name: unknown): boolean {
   )
 }
 
-/** Whether a value can be a name that users give to a signal. Lark's own names begin with $. */
+/** Whether a value can be a name that users give to a signal. */
 export function isSignalName(value: unknown): value is string {
-  return isLine(value) && !value.startsWith('$')
+  return isLine(value) && !isOwnSignal(value)
+}
+
+/** Whether Lark itself sends the signals of this name: the end of a child, the answer to an approval. */
+export function isOwnSignal(name: string): boolean {
+  return name.startsWith('$')
 }
 
 /** Whether a value is a text that the stores accept as the name or the id of a signal. */

@@ -8,6 +8,7 @@ import type { KeptSignal } from '../model/journal.ts'
 import { waitWords } from './approval.ts'
 import { writeEntry } from './entries.ts'
 import type { Recorder } from './recorder.ts'
+import { isOwnSignal } from './signal.ts'
 import type { Stamps } from './stamp.ts'
 import type { Turns } from './turns.ts'
 import { type WaitTimes, waitTimes } from './wait-clock.ts'
@@ -167,9 +168,9 @@ export class Waits {
     const ends = all.flatMap(({ until, looks }) => [until, looks]).filter((end) => end !== undefined)
     const first = Math.min(...ends)
     const waits = [...new Set(all.flatMap(({ names }) => names))]
-    const isOwn = (name: string) => name.startsWith('$')
-    const read = ({ key = '', names }: StepWait) => names.map((name) => (isOwn(name) ? waitWords(key) : name))
-    const awaits = waits.some(isOwn) ? [...new Set(all.flatMap(read))] : undefined
+    const read = ({ key = '', names }: StepWait) =>
+      names.map((name) => (isOwnSignal(name) ? waitWords(key) : name))
+    const awaits = waits.some(isOwnSignal) ? [...new Set(all.flatMap(read))] : undefined
     suspend(waits, Number.isFinite(first) ? first : undefined, awaits)
   }
 

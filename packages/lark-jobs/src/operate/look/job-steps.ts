@@ -11,6 +11,7 @@ import { queueOf } from '../../model/partition.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 import { flag, type OptionsOf } from '../../options/schema.ts'
 import { type SeenStep, type StepState, seeSteps } from '../../step/look.ts'
+import { isOwnSignal } from '../../step/signal.ts'
 import { getFollowed } from '../../store/contract/moved.ts'
 import { isChildSignal } from '../../store/contract/rules/signal-room.ts'
 import type { Store } from '../../store/contract/store.ts'
@@ -141,7 +142,7 @@ export async function jobSteps(
     // The end of a child is shown with its step.
     signals: signals.filter(({ name }) => !isChildSignal(name)),
     ...defined({
-      waitsFor: job.suspended?.filter((name) => !name.startsWith('$')),
+      waitsFor: job.suspended?.filter((name) => !isOwnSignal(name)),
       undoing: job.undoing,
       damaged: damaged || undefined,
     }),

@@ -6,6 +6,7 @@ import { isEndedState, type JobRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
 import { answerWords } from '../../step/approval.ts'
 import type { SeenStep } from '../../step/look.ts'
+import { isOwnSignal } from '../../step/signal.ts'
 import { getFollowed } from '../../store/contract/moved.ts'
 import { isChildSignal } from '../../store/contract/rules/signal-room.ts'
 import type { Stand, Store } from '../../store/contract/store.ts'
@@ -41,11 +42,12 @@ export async function suspendedReason(
   const until = isForEver(left) ? {} : { until: dueAt }
   if (open.some(({ child }) => child !== undefined)) return awaits(facts, open, signals)
   if (signals.length > 0) {
-    const [signal = ''] = signals
-    const one = signal.startsWith('$') ? answerWords(signal) : `the signal ${signal}`
-    const called = signals.length === 1 ? one : `one of the signals ${listed(signals.map(answerWords))}`
+    const called =
+      signals.length === 1
+        ? signalWords(signals[0]!)
+        : `one of the signals ${listed(signals.map(answerWords))}`
     // People cannot send the answer to an approval; whoever has its token can.
-    const sent = signals.find((name) => !name.startsWith('$'))
+    const sent = signals.find((name) => !isOwnSignal(name))
     const [wait, ...others] = open
     const isNamed = wait !== undefined && others.length === 0 && wait.key !== signals.join(' or ')
     const named = isNamed ? ` (${wait.name})` : ''
@@ -71,13 +73,11 @@ async function awaits(
   open: readonly SeenStep[],
   signals: readonly string[],
 ): Promise<Reason> {
-  const { id, at } = { ...facts.stand.job, ...facts.stand }
+  const { job, at } = facts.stand
   const children = open.flatMap(({ name, child }) => (child === undefined ? [] : { name, ...child }))
   const jobs = children.slice(0, MOST_CHILDREN).map(childId)
   const words = await Promise.all(children.slice(0, MOST_CHILDREN).map((child) => childWords(facts, child)))
-  const sent = signals
-    .filter((name) => !isChildSignal(name))
-    .map((name) => (name.startsWith('$') ? answerWords(name) : `the signal ${name}`))
+  const sent = signals.filter((name) => !isChildSignal(name)).map(signalWords)
   const others = children.length - MOST_CHILDREN
   const more = others > 0 ? [others === 1 ? 'another' : `${others} others`] : []
   const parts = [...words, ...more, ...sent]
@@ -90,8 +90,12 @@ async function awaits(
     jobs,
     ...(Number.isFinite(until) && { until }),
     // Whatever delays that job delays this one, too.
-    remedy: { do: 'see-why', job: jobs[0] ?? id },
+    remedy: { do: 'see-why', job: jobs[0] ?? job.id },
   }
+}
+
+function signalWords(name: string): string {
+  return isOwnSignal(name) ? answerWords(name) : `the signal ${name}`
 }
 
 /** `report (job 7, delayed: it is retried in 5 min: run 1 failed (Error: no paper))` */
