@@ -266,10 +266,12 @@ export class IsolatedProcess {
     const error = new JobsError('PROCESS_DIED', `${name}: its process ${how} before handle() had ended`, {
       ...{ cause, hint: 'The job was alone in this process. The cause has what it printed last.' },
     })
-    return isLastCrash(run).then(
-      (isLast) => (isLast ? asNonRetryable(error) : error),
-      (stopped) => stopped,
-    )
+    try {
+      return (await isLastCrash(run)) ? asNonRetryable(error) : error
+    } catch (stopped) {
+      // The store was away until the run was stopped.
+      return stopped
+    }
   }
 }
 

@@ -92,8 +92,10 @@ function OutboxRow({ row: { id, kind, key = kind, queue, age, error } }: { row: 
 
 function backlog({ waiting, age, bad }: Found): string {
   const oldest = waiting === 0 ? '' : `, the oldest for ${duration(age)}`
-  const cannot = bad === 0 ? '' : `; ${plural(bad, 'row')} cannot become jobs`
-  return `${waiting === 0 ? 'No row waits' : waiting === 1 ? '1 row waits' : `${count(waiting)} rows wait`} for the relay${oldest}${cannot}.`
+  const cannot =
+    bad === 0 ? '' : `; ${bad === 1 ? '1 row cannot become a job' : `${count(bad)} rows cannot become jobs`}`
+  const rows = waiting === 0 ? 'No row waits' : waiting === 1 ? '1 row waits' : `${count(waiting)} rows wait`
+  return `${rows} for the relay${oldest}${cannot}.`
 }
 
 /** @param ids of jobs; undefined: of all that cannot become jobs */
