@@ -252,7 +252,7 @@ export class FlowNode {
     return this.state === 's' && (await this.#handle().status())?.state === 'active'
   }
 
-  /** Removes the jobs below it that have not begun. */
+  /** Removes the jobs below this node that have not begun. */
   async removeUnprocessed(): Promise<void> {
     const open = this.family.slice(1).filter((node) => node.#isOpen)
     const isActive = await Promise.all(open.map((node) => node.#isActive()))

@@ -24,7 +24,7 @@ export interface Act {
 }
 
 export interface Action<Input, Output> {
-  /** The least that may do it. */
+  /** The lowest role that may call the action. */
   role: Role
   /** Whether the action changes something. Such an action needs a POST. */
   changes: boolean

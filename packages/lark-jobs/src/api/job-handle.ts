@@ -261,7 +261,7 @@ function operations() {
   return import('../operate/look/stored-jobs.ts')
 }
 
-/** Loaded with the first change, for the same reason. */
+/** Loaded with the first change, because most processes only dispatch. */
 async function jobChanges() {
   return (await import('../operate/change/job-changes.ts')).jobChanges
 }

@@ -10,9 +10,9 @@ import { LONGEST, milliseconds } from '../words/duration.ts'
 export const keptOptions = new Schema(
   "an object such as { count: 5_000, age: '7d' }",
   {
-    /** How many jobs: the newest. Default: any number. */
+    /** How many of the newest jobs are kept. Default: all. */
     count: whole(0),
-    /** For how long after their end. Default: for ever. */
+    /** How long after its end a job is kept. Default: for ever. */
     age: duration(),
   },
   ({ count, age }, refuse) => {

@@ -36,7 +36,7 @@ export interface Journal {
    */
   undo?: string
   /**
-   * Milliseconds for which the job was suspended. Only if the outcomes of its runs asked for it (`rests`).
+   * Milliseconds for which the job was suspended. Kept only if the outcomes of its runs have `rests`.
    */
   rested?: number
 }

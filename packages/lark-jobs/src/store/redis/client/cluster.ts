@@ -267,7 +267,7 @@ export class Cluster implements Transport {
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
-    // If no node permits the question to this user, answers count without confirmation.
+    // If no node lets this user ask about the primary, its answers count without confirmation.
     if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
     const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
     return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined
