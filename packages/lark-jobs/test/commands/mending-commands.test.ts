@@ -117,6 +117,18 @@ test('what is removed is in a file before, and comes back from it', async () => 
   expect(await count('failed')).toBe(5)
 })
 
+test('if the store fails while jobs are removed, their file is named, and what is still there stays', async () => {
+  const file = path('half')
+  const database = raw(join(folder, `${files}.db`))
+  database.exec("CREATE TRIGGER full BEFORE DELETE ON jobs BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END")
+  database.close()
+  const { code, said } = await lark(['jobs:remove', '--job=charge', '--yes', `--file=${file}`])
+  expect(code, said).toBe(1)
+  expect(said).toContain(`What was removed is in ${file}. Its last 50 jobs may still be in the store`)
+  expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(5)
+  expect((await lark(['jobs:import', file, '--json'])).json()).toEqual({ imported: 0, existing: 5 })
+})
+
 test('one job is removed without a question; a file with a mistake names the line', async () => {
   const [{ id } = { id: '' }] = await jobs.failed({ limit: 1 })
   const file = path('one')

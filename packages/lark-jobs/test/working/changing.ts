@@ -283,6 +283,29 @@ export function changing(connect: Connect): void {
     expect(lots).toEqual([50, 50])
   })
 
+  test('a change that is interrupted ends after a lot: whose record was handed out is changed', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatch(Array.from({ length: 120 }, (_, n) => MailJob.with({ to: `${n}` }).delayed('1h')))
+    for (const [change, of] of [
+      ['runNow', 'waiting'],
+      ['remove', undefined],
+    ] as const) {
+      const over = new AbortController()
+      const handedOut: string[] = []
+      const before = (some: readonly JobRecord[]) => {
+        handedOut.push(...some.map(({ id }) => id))
+        over.abort()
+      }
+      const answer = await jobs[change]({ state: 'delayed' }, { before, signal: over.signal })
+      expect(answer).toMatchObject(change === 'remove' ? { removed: 50, left: 0 } : { rescheduled: 50 })
+      expect(handedOut).toHaveLength(50)
+      const now = await Promise.all(handedOut.map(async (id) => (await jobs.find(id))?.state))
+      expect(new Set(now)).toEqual(new Set([of]))
+    }
+    expect((await jobs.status()).queues[0]!.counts).toMatchObject({ delayed: 20, waiting: 50 })
+  })
+
   test('only what has not begun is cancelled or removed, also by a filter, and counted before', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench

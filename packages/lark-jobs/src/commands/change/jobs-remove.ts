@@ -4,6 +4,9 @@ import { plural } from '../../words/plural.ts'
 import { ChangeCommand } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 
+/** Of a file whose last lot the store has not answered for. */
+const UNSURE = 'Its last 50 jobs may still be in the store: lark jobs:import leaves such jobs as they are'
+
 /**
  * `lark jobs:remove`: removes jobs that do not run, and first writes them to a file that `jobs:import` reads.
  */
@@ -24,7 +27,12 @@ export class JobsRemoveCommand extends ChangeCommand {
       destroys: true,
       call: async (operating, which, options) => {
         const before = options.dryRun === true ? {} : { before: file.write }
-        const removed = await operating.remove(which as RemoveFilter, { ...options, ...before })
+        const removed = await operating
+          .remove(which as RemoveFilter, { ...options, ...before })
+          .catch((error: unknown) => {
+            if (file.count > 0) this.warn(`What was removed is in ${shellWord(file.path)}. ${UNSURE}`)
+            throw error
+          })
         return file.count === 0 ? removed : { ...removed, file: file.path }
       },
       count: ({ removed }) => removed,

@@ -213,8 +213,9 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
 }
 
 /**
- * Passes the records of jobs to `before`, and then changes the jobs. Jobs whose records would be lost are
- * only changed if `before` has got their records, until it has enough.
+ * Passes the records of jobs to `before`, and then changes the jobs, although the call may be interrupted
+ * meanwhile: whoever keeps a record knows that the job was changed. Jobs whose records would be lost are only
+ * changed if `before` has got their records, until it has enough.
  */
 function afterRecords<Options extends ChangeOptions, Answer, Value>(
   { store }: OpenQueues,
@@ -240,9 +241,10 @@ function afterRecords<Options extends ChangeOptions, Answer, Value>(
           change.verdict(job, options) === 'done',
       )
       if (records.length > 0) isEnough = (await before(records)) === 'enough'
-      if (!goes) verdicts.push(...(await act(partition, lot, passage)))
+      if (!goes) verdicts.push(...(await passage.bound(() => act(partition, lot, passage))))
       else {
-        if (records.length > 0) verdicts.push(...(await act(partition, records, passage, records)))
+        if (records.length > 0)
+          verdicts.push(...(await passage.bound(() => act(partition, records, passage, records))))
         const left = new Array<AlterVerdict>(found.length - records.length).fill('refused')
         verdicts.push(...left)
         await passage.passed(lot.length - records.length, left)

@@ -18,6 +18,7 @@ export class Passage {
   #done = 0
   #found = 0
   #changed = 0
+  #isBound = false
 
   constructor(options: PassageOptions = {}) {
     this.#options = options
@@ -25,7 +26,17 @@ export class Passage {
 
   /** Whether the call should end here. */
   get isOver(): boolean {
-    return this.#options.signal?.aborted ?? false
+    return !this.#isBound && (this.#options.signal?.aborted ?? false)
+  }
+
+  /** Calls a function that has to finish what it does, although the passage ends. */
+  async bound<T>(act: () => Promise<T>): Promise<T> {
+    this.#isBound = true
+    try {
+      return await act()
+    } finally {
+      this.#isBound = false
+    }
   }
 
   /** Counts jobs that the call will go through. */
