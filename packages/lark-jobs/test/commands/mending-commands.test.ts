@@ -13,10 +13,14 @@ import { JobsEditCommand } from '../../src/commands/change/jobs-edit.ts'
 import { JobsExportCommand } from '../../src/commands/change/jobs-export.ts'
 import { JobsImportCommand } from '../../src/commands/change/jobs-import.ts'
 import { JobsMoveCommand } from '../../src/commands/change/jobs-move.ts'
+import { JobsPrioritizeCommand } from '../../src/commands/change/jobs-prioritize.ts'
 import { JobsPurgeCommand } from '../../src/commands/change/jobs-purge.ts'
 import { JobsRemoveCommand } from '../../src/commands/change/jobs-remove.ts'
+import { JobsRescheduleCommand } from '../../src/commands/change/jobs-reschedule.ts'
 import { JobsRetryCommand } from '../../src/commands/change/jobs-retry.ts'
 import { JobsRunNowCommand } from '../../src/commands/change/jobs-run-now.ts'
+import { JobsTagCommand } from '../../src/commands/change/jobs-tag.ts'
+import { JobsUntagCommand } from '../../src/commands/change/jobs-untag.ts'
 import { JobsAuditCommand } from '../../src/commands/look/jobs-audit.ts'
 import { JobsFailedCommand } from '../../src/commands/look/jobs-failed.ts'
 import { chain, createJobs, cron, Job, type Jobs } from '../../src/index.ts'
@@ -32,6 +36,7 @@ const commands = [
   ...[JobsEditCommand, JobsExportCommand, JobsFailedCommand, JobsImportCommand],
   ...[JobsPurgeCommand, JobsRemoveCommand, JobsRetryCommand, JobsRunNowCommand],
   ...[JobsAuditCommand, JobsCancelCommand, JobsMoveCommand],
+  ...[JobsPrioritizeCommand, JobsRescheduleCommand, JobsTagCommand, JobsUntagCommand],
 ]
 
 /** Another instance than that of the commands, which close theirs. */
@@ -277,6 +282,48 @@ test('move: by ids, by filter, a dry run, and what is wrong', async () => {
     [[(await jobs.failed())[0]!.id, '--to=default'], 1, 'only a job that waits or is delayed can be moved'],
   ] as const)
     expect(await lark(['jobs:move', ...words])).toMatchObject({ code, said: expect.stringContaining(said) })
+})
+
+test('reschedule, prioritize, tag and untag: by filter and by id, a dry run, and what is wrong', async () => {
+  const [a, b] = await jobs.dispatch([1, 2].map((n) => ChargeJob.with({ n }).delayed('1h')))
+  const status = async (id: string) => (await jobs.find(id))!
+  expect(await lark(['jobs:reschedule', '--state=delayed', '--delay=2h', '--dry-run'])).toMatchObject({
+    said: '✓ Would reschedule 2 jobs of state delayed\n',
+  })
+  expect(await lark(['jobs:reschedule', a!.id, '--delay=0s'])).toMatchObject({
+    said: '✓ Rescheduled 1 job\n',
+  })
+  expect(await status(a!.id)).toMatchObject({ state: 'waiting' })
+  const soon = (await status(b!.id)).dueAt!
+  await lark(['jobs:reschedule', '--state=delayed', '--delay=2h'])
+  expect((await status(b!.id)).dueAt!).toBeGreaterThan(soon + 1_800_000)
+  expect((await lark(['jobs:prioritize', '--job=charge', '--priority=-7', '--json'])).json()).toEqual({
+    prioritized: 2,
+    left: 0,
+  })
+  expect(await status(a!.id)).toMatchObject({ priority: -7 })
+  expect(await lark(['jobs:tag', b!.id, '--add=vip', '--add=looked at'])).toMatchObject({
+    said: '✓ Tagged 1 job\n',
+  })
+  expect(await status(b!.id)).toMatchObject({ options: { tags: ['vip', 'looked at'] } })
+  const many = Array.from({ length: 9 }, (_, n) => `--add=t${n}`)
+  expect((await lark(['jobs:tag', b!.id, ...many])).said).toContain('a job has at most 10 tags')
+  expect(await lark(['jobs:untag', '--tag=vip', '--remove=vip'])).toMatchObject({
+    said: '✓ Untagged 1 job\n',
+  })
+  expect(await status(b!.id)).toMatchObject({ options: { tags: ['looked at'] } })
+  const ended = (await jobs.failed())[0]!.id
+  for (const [words, code, said] of [
+    [['jobs:reschedule', '--all'], 2, '--delay'],
+    [['jobs:reschedule', '--all', '--delay=soon'], 2, "--delay is 'soon'"],
+    [['jobs:reschedule', ended, '--delay=1m'], 1, 'waits or is delayed'],
+    [['jobs:prioritize', '--all', '--priority=1001'], 2, '--priority is 1001'],
+    [['jobs:prioritize', '--priority=1'], 2, 'Which jobs?'],
+    [['jobs:tag', '--all', `--add=${'x'.repeat(65)}`], 2, '--add is'],
+    [['jobs:tag', '--all'], 2, '--add'],
+    [['jobs:untag', '--all', '--remove='], 2, '--remove needs a value'],
+  ] as const)
+    expect(await lark([...words])).toMatchObject({ code, said: expect.stringContaining(said) })
 })
 
 /** What the standard input has. */

@@ -37,6 +37,8 @@ export interface CommandChange<Answer extends object> {
   verbs: readonly [verb: string, done: string, doing: string]
   /** What the jobs have is lost, so people are asked before more than one job is changed. */
   destroys?: boolean
+  /** The flag of its value, if it is not called as the value is. */
+  names?: Readonly<Record<string, string>>
   call(operating: Operate, which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
   /** How many jobs were changed. */
   count(answer: Answer): number
@@ -57,7 +59,7 @@ export abstract class ChangeCommand extends FilterCommand {
     const { dryRun, queue } = this
     const [verb, done, doing] = change.verbs
     await using jobs = Jobs
-    const operating = byCommand(jobs, flagNames)
+    const operating = byCommand(jobs, { ...flagNames, ...change.names })
     const which = await chosenBy(this)
     const isFilter = !Array.isArray(which)
     const ofIds = isFilter ? {} : defined({ queue })

@@ -20,6 +20,8 @@ export const flagNames = {
   where: '--where',
   all: '--all',
   to: '--to',
+  delay: '--delay',
+  priority: '--priority',
   because: '--because',
   within: '--within',
 } as const

@@ -1,0 +1,25 @@
+import { arg, flag } from '@s18i/lark'
+import { type PendingFilter, pending, type Rescheduled } from '../../operate.ts'
+import { ChangeCommand } from './job-change.ts'
+
+/** `lark jobs:reschedule`: says anew when jobs that wait or are delayed are due. */
+export class JobsRescheduleCommand extends ChangeCommand {
+  readonly key = 'jobs:reschedule'
+  override description =
+    'Set when jobs that wait or are delayed are due, by id or all that meet some conditions'
+  ids = arg.strings('Ids of jobs that wait or are delayed, or - for the standard input')
+  state = flag.enum('Only jobs in this state', pending)
+  all = flag.boolean('Every job that waits or is delayed')
+  delay = flag.string("How long from now until they are due, such as '30s' or '5m'", { required: true })
+  dryRun = flag.boolean('Say how many jobs there are, and change none')
+
+  async handle() {
+    return await this.change<Rescheduled>({
+      verbs: ['Reschedule', 'Rescheduled', 'Rescheduling'],
+      call: (operating, which, options) =>
+        // The call refuses what is not a duration.
+        operating.reschedule(which as PendingFilter, this.delay as `${number}s`, options),
+      count: ({ rescheduled }) => rescheduled,
+    })
+  }
+}
