@@ -10,7 +10,7 @@
 import { defined } from '@s18i/lark/internal'
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
-import { suspendedIn } from '../contract/rules/reason.ts'
+import { SUSPENDED, suspendedIn } from '../contract/rules/reason.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
@@ -102,6 +102,11 @@ const earliestAfter = `${priorities('?3')}
     SELECT min(dueAt) FROM jobs
     WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
   )) AS dueAt FROM lines WHERE priority IS NOT NULL`
+
+/** How many of these jobs, whose next run has just been counted, were suspended by the last one. */
+const countResumed = `
+  SELECT count(*) AS count FROM jobs
+  WHERE seq IN (SELECT value FROM json_each(?)) AND instr(reason, (runs - 1) || '|${SUSPENDED}') = 1`
 
 /** Whether the last run of a pending job has suspended it. */
 export function isSuspended({ reason, runs }: Partial<Pick<JobRow, 'runs' | 'reason'>>): boolean {
@@ -348,14 +353,14 @@ export class Partition {
     this.database.run(updateTick, at ?? null, this.id)
   }
 
-  /** `leave` and `arrive` for many waiting jobs that are claimed. */
-  claimed(jobs: readonly Pick<JobRow, 'failures' | 'runs' | 'reason'>[]): void {
+  /** `leave` and `arrive` for many waiting jobs that were claimed. */
+  claimed(jobs: readonly Pick<JobRow, 'seq' | 'failures'>[]): void {
     this.#waiting -= jobs.length
     this.active += jobs.length
-    for (const job of jobs) {
-      if (job.failures > 0) this.retrying -= 1
-      if (isSuspended(job)) this.suspended -= 1
-    }
+    for (const { failures } of jobs) if (failures > 0) this.retrying -= 1
+    if (this.suspended === 0) return
+    const seqs = JSON.stringify(jobs.map(({ seq }) => seq))
+    this.suspended -= this.database.get<{ count: number }>(countResumed, seqs)!.count
   }
 
   /**

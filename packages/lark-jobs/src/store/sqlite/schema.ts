@@ -54,14 +54,8 @@ import { RELAYED_MEMORY } from '../contract/enqueued.ts'
 import { type Layout, layoutName } from '../contract/rules/layout.ts'
 import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
 
-/**
- * Payloads that are not in the row of their job. The job's `apart` is their id. They are removed with the
- * job's row.
- */
-const payloads = `
-  CREATE TABLE payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);
-  CREATE TRIGGER payloadGone AFTER DELETE ON jobs WHEN OLD.apart IS NOT NULL
-    BEGIN DELETE FROM payloads WHERE id = OLD.apart; END;`
+/** Payloads that are not in the row of their job. The job's `apart` is their id. */
+const payloads = 'CREATE TABLE payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);'
 
 /** What must happen elsewhere because jobs ended. */
 const effects = `
@@ -123,9 +117,7 @@ const flows = `
   CREATE INDEX endPlaces ON ends (flow, place);
   CREATE INDEX news ON ends (flow, seq) WHERE isNews = 1;`
 
-/**
- * Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job.
- */
+/** Until when ended jobs and their logs are kept for an age of their own. */
 const expiries = `
   CREATE TABLE expiries (
     seq INTEGER NOT NULL,
@@ -134,13 +126,10 @@ const expiries = `
     until INTEGER NOT NULL,
     PRIMARY KEY (seq, kind)
   ) WITHOUT ROWID;
-  CREATE INDEX expiryTimes ON expiries (partition, kind, until);
-  CREATE TRIGGER keptGone AFTER DELETE ON jobs WHEN OLD.keep IS NOT NULL
-    BEGIN DELETE FROM expiries WHERE seq = OLD.seq; END;`
+  CREATE INDEX expiryTimes ON expiries (partition, kind, until);`
 
 /**
- * The ids of ended jobs that came through an outbox. The trigger notes each when its row goes, whatever
- * removes it.
+ * The ids of ended jobs that came through an outbox. Each is noted when its row goes (`jobGone`).
  */
 const relayed = `
   CREATE TABLE relayed (
@@ -149,12 +138,7 @@ const relayed = `
     until INTEGER NOT NULL,
     PRIMARY KEY (partition, name)
   ) WITHOUT ROWID;
-  CREATE INDEX relayedEnds ON relayed (partition, until);
-  CREATE TRIGGER relayedGone AFTER DELETE ON jobs WHEN OLD.keep LIKE '%"relayed"%'
-    BEGIN
-      INSERT OR REPLACE INTO relayed (partition, name, until)
-      VALUES (OLD.partition, OLD.id, ifnull(OLD.finishedAt, OLD.queuedAt) + ${RELAYED_MEMORY});
-    END;`
+  CREATE INDEX relayedEnds ON relayed (partition, until);`
 
 /** Which process wants to be told of the ends of which jobs. */
 const watches = `
@@ -269,12 +253,27 @@ const journals = `
     PRIMARY KEY (journal, place)
   ) WITHOUT ROWID;
   CREATE INDEX signalKeys ON signals (journal, name, key) WHERE key IS NOT NULL;
-  CREATE TRIGGER jobOfJournalGone AFTER DELETE ON jobs WHEN OLD.journal IS NOT NULL
-    BEGIN DELETE FROM journals WHERE id = OLD.journal; END;
   CREATE TRIGGER journalGone AFTER DELETE ON journals
     BEGIN
       DELETE FROM entries WHERE journal = OLD.id;
       DELETE FROM signals WHERE journal = OLD.id;
+    END;`
+
+/**
+ * What goes with the row of a job, whatever removes it. Most jobs have nothing of this, so that the trigger
+ * is entered once for each and does nothing. It may only name columns among the first 32 of `jobs`: with any
+ * other, SQLite would read the whole row for it.
+ */
+const jobGone = `
+  CREATE TRIGGER jobGone AFTER DELETE ON jobs
+    WHEN OLD.apart IS NOT NULL OR OLD.keep IS NOT NULL OR OLD.journal IS NOT NULL
+    BEGIN
+      DELETE FROM payloads WHERE id = OLD.apart;
+      DELETE FROM expiries WHERE seq = OLD.seq;
+      DELETE FROM journals WHERE id = OLD.journal;
+      INSERT OR REPLACE INTO relayed (partition, name, until)
+        SELECT OLD.partition, OLD.id, ifnull(OLD.finishedAt, OLD.queuedAt) + ${RELAYED_MEMORY}
+        WHERE OLD.keep LIKE '%"relayed"%';
     END;`
 
 const tables = `
@@ -334,6 +333,9 @@ const tables = `
     effects INTEGER,
     untilStart INTEGER,
     holds INTEGER,
+    apart INTEGER,
+    keep TEXT,
+    journal INTEGER,
     asked TEXT,
     reason TEXT,
     key TEXT NOT NULL,
@@ -342,10 +344,7 @@ const tables = `
     result TEXT,
     errors TEXT,
     log TEXT,
-    apart INTEGER,
-    keep TEXT,
-    progress TEXT,
-    journal INTEGER
+    progress TEXT
   );
   ${payloads}
   ${effects}
@@ -484,6 +483,7 @@ const tables = `
   ${failedJobs}
   ${stranded}
   ${journals}
+  ${jobGone}
 `
 
 /** Raise this if what a column keeps changes, but no statement above. */

@@ -19,13 +19,10 @@ type Turn = Pick<LaneRow, 'name'> & { turn: number }
 
 /** The columns of a job that may be handed out: its payload only if that is small, and its bytes. */
 export type Found = Omit<ClaimedRow, 'payload'> &
-  Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits' | 'reason' | 'journal'> & {
-    payload: string | null
-    bytes: number
-  }
+  Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'journal'> & { payload: string | null; bytes: number }
 
 const columns = `
-  seq, id, key, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, laneLimits, reason, journal,
+  seq, id, key, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, journal,
   ${smallPayload}, ${payloadBytes}`
 const next = `
   SELECT ${columns} FROM jobs
