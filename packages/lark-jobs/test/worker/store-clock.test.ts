@@ -22,6 +22,29 @@ test('the clock continues from the answer of the store, whatever happens to the 
   expect(clock.now()).toBe(7_000)
 })
 
+test('a slow answer that agrees with what is known moves the clock by nothing', () => {
+  const clock = new StoreClock()
+  const started = performance.now()
+  // The store's time is 500 ahead of its own start.
+  const heard = (took: number, answeredAfter: number) => {
+    const asked = performance.now()
+    vi.advanceTimersByTime(answeredAfter)
+    const at = 500 + (performance.now() - started)
+    vi.advanceTimersByTime(took - answeredAfter)
+    clock.heard(at, asked)
+  }
+  heard(4, 2)
+  vi.advanceTimersByTime(1_000)
+  heard(110, 0)
+  expect(clock.now()).toBe(500 + (performance.now() - started))
+  heard(110, 110)
+  expect(clock.now()).toBe(500 + (performance.now() - started))
+  // A day later, the two clocks may have drifted apart by more than the answer may be wrong.
+  vi.advanceTimersByTime(86_400_000)
+  heard(110, 0)
+  expect(clock.now()).toBe(500 + (performance.now() - started) - 55)
+})
+
 test('before the first answer, the clock has the time of this process', () => {
   vi.useRealTimers()
   const clock = new StoreClock()

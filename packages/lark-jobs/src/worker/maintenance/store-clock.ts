@@ -1,4 +1,10 @@
 /**
+ * By how many milliseconds two clocks may drift apart in one. NTP corrects a clock by at most 500 in a
+ * million (RFC 5905, MAXFREQ).
+ */
+const DRIFT = 0.0005
+
+/**
  * The store's time, as the worker knows it without a call: the last time that the store has answered, plus
  * the time since then by the monotonic clock. The maintenance (`maintenance.ts`) learns the time at its start
  * and with each survey, which also corrects the clock after the machine has slept.
@@ -8,6 +14,8 @@
 export class StoreClock {
   /** Milliseconds by which the store's time is ahead of `performance.now()`. */
   #offset = performance.timeOrigin
+  /** When that was learned, by `performance.now()`, and by how many milliseconds it may have been wrong. */
+  #learned = { at: 0, within: Number.POSITIVE_INFINITY }
   isAsked = false
 
   /**
@@ -15,11 +23,19 @@ export class StoreClock {
    *
    * @param at milliseconds since 1970, by the store
    * @param asked when the store was asked, by `performance.now()`. The answer is assumed to be from the
-   *   middle between then and now
+   *   middle between then and now. A slow answer that agrees with what is known says less than that, and
+   *   changes nothing: under load it moved the clock by up to half its time, and a sleeping job woke 55 ms
+   *   early
    */
   heard(at: number, asked: number): void {
-    this.#offset = at - (asked + performance.now()) / 2
+    const now = performance.now()
+    const within = (now - asked) / 2
+    const offset = at - (asked + now) / 2
     this.isAsked = true
+    const known = this.#learned.within + (now - this.#learned.at) * DRIFT
+    if (known < within && Math.abs(offset - this.#offset) <= within) return
+    this.#offset = offset
+    this.#learned = { at: now, within }
   }
 
   /** Milliseconds since 1970, by the store. */
