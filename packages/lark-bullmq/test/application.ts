@@ -340,6 +340,32 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { gone, kept, counts: await queue.getJobCounts('completed', 'failed') }
   },
 
+  async 'between two attempts, and what a worker keeps of failures'(place) {
+    await using stage = new Stage(place, 'between')
+    const { queue } = stage
+    const worker = stage.worker(
+      async (job) => {
+        throw new Error(`no ${job.name}`)
+      },
+      { removeOnFail: { count: 0 } },
+    )
+    const twice = counting(2)
+    worker.on('failed', twice.came)
+    const later = await queue.add('later', {}, { attempts: 2, backoff: 600_000 })
+    const gone = await queue.add('gone', {})
+    await twice.all
+    const found = (await queue.getJob(later.id!))!
+    const between = [found.failedReason, found.delay, await found.getState()]
+    await worker.pause()
+    const ended = [await gone.getState(), worker.isRunning()]
+    await queue.addBulk(['a', 'b'].map((name) => ({ name, data: {} })))
+    const listed = (await queue.getJobs(['wait', 'waiting', 'wait'], 0, -1, true)).map(({ name }) => name)
+    const cleaned = once(queue, 'cleaned')
+    await queue.clean(0, 10, 'waiting')
+    const [ids, type] = await cleaned
+    return { between, ended, listed, cleaned: [ids.length, type] }
+  },
+
   async 'progress, results and waiting for them'(place) {
     await using stage = new Stage(place, 'results')
     const { queue } = stage

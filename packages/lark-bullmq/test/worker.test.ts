@@ -387,6 +387,20 @@ test('events go on when the store has been away, and none is lost', async () => 
   expect(errors).toEqual(['it is away', 'it is away'])
 })
 
+test.each(['sqlite', 'redis'])(
+  'a listener that comes after waitUntilReady() hears all that comes then, on %s',
+  async (kind) => {
+    const prefix = newPrefix()
+    const place = kind === 'redis' ? { connection: inject('redisUrl'), prefix } : { connection }
+    const events = opened(new QueueEvents('ready', place))
+    await events.waitUntilReady()
+    const added = once(events, 'added')
+    await opened(new Queue('ready', place)).add('first', {})
+    expect(await added).toMatchObject([{ name: 'first' }, expect.any(String)])
+    if (kind === 'redis') await removeKeys(inject('redisUrl'), prefix)
+  },
+)
+
 test('a job that has failed because its workers died is told once', async () => {
   const shared = SharedStore.of('test', { connection }, 'dead')
   made.push({ close: () => shared.leave() })

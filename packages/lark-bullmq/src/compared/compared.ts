@@ -68,7 +68,11 @@ export const compared = {
     UnrecoverableError: ['same', '`this.fail()`, `NonRetryableError`', errors],
     DelayedError: ['same', '`this.release(delay)`', 'creating-jobs.md#not-yet'],
     WaitingError: ['same', '`this.release()`', 'creating-jobs.md#not-yet'],
-    RateLimitError: ['same', '`this.pauseQueue(delay)`', 'creating-jobs.md#pausing-the-queue'],
+    RateLimitError: [
+      'differs',
+      '`this.pauseQueue(delay)`. The job comes behind those that wait',
+      'creating-jobs.md#pausing-the-queue',
+    ],
     WaitingChildrenError: ['missing', 'a flow, to which a running job adds jobs', flows],
     Metrics: ['missing', '`operate().history()`, Prometheus', 'monitoring.md'],
     MetricsTime: ['missing', '`operate().history()`, Prometheus', 'monitoring.md'],
@@ -143,7 +147,11 @@ export const compared = {
     ttl: ['differs', '`throttle`. A job that has not begun still counts after that time', unique],
     extend: ['differs', '`debounce`: together with `replace` and `ttl`', unique],
     replace: ['better', '`replace`: also a job that waits, not only one that is delayed', unique],
-    keepLastIfActive: ['same', '`keepLast`', unique],
+    keepLastIfActive: [
+      'differs',
+      '`keepLast`. The job that waits has an id of its own, which `add()` returns',
+      unique,
+    ],
     reschedule: ['missing', '`debounce`', unique],
   },
   'options of backoff': {
@@ -203,7 +211,7 @@ export const compared = {
   'options of QueueEvents': {
     connection,
     prefix,
-    autorun: ['needless', 'listening begins with the first listener', events],
+    autorun: ['needless', 'listening begins with the first listener, or with `waitUntilReady()`', events],
     blockingTimeout: ['needless', 'the store wakes whoever listens', events],
     lastEventId: ['missing', '`since`, the cursor of an event', events],
     ...needlessConnecting,
@@ -392,7 +400,7 @@ export const compared = {
     waitUntilReady: ['same', '`events.ready()`', events],
     close: ['same', 'the end of the loop', events],
     disconnect: ['same', 'the end of the loop', events],
-    run: ['same', 'listening begins with the first listener', events],
+    run: ['same', 'listening begins with the first listener, or with `waitUntilReady()`', events],
     getBackend: ['missing', 'nothing: Lark has other keys', redis],
   },
   'properties of Queue': {

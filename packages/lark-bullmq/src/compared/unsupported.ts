@@ -72,15 +72,21 @@ export function refuseProperties(prototype: object, topic: ComparedTopic): void 
   }
 }
 
+/** The methods of BullMQ that return no promise. */
+const synchronous: readonly string[] = ['asJSON', 'discard', 'getBackend']
+
 /**
- * Methods that throw BULLMQ_UNSUPPORTED, for each name of a topic that is missing. They are on the prototype,
- * so that a call of one names it, instead of saying that it is not a function.
+ * Methods that reject with BULLMQ_UNSUPPORTED, for each name of a topic that is missing; those that return no
+ * promise in BullMQ throw it. They are on the prototype, so that a call of one names it, instead of saying
+ * that it is not a function.
  */
 export function refuseMethods(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {
     if (verdict !== 'missing' || name in prototype) continue
     const value = function (this: { toString(): string }) {
-      throw unsupportedName(String(this), topic, 'the method', `${name}()`)
+      const error = unsupportedName(String(this), topic, 'the method', `${name}()`)
+      if (synchronous.includes(name)) throw error
+      return Promise.reject(error)
     }
     Object.defineProperty(prototype, name, { value, configurable: true, writable: true })
   }

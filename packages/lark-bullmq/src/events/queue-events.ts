@@ -1,6 +1,6 @@
 /**
  * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store
- * from the first listener on. Without one it costs nothing.
+ * from the first listener on, or from `waitUntilReady()`. Before that it costs nothing.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -14,7 +14,7 @@ import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/sh
 import { BullEmitter } from './emitter.ts'
 
 export interface BullEventsOptions extends PlaceOptions {
-  /** Is not needed: it listens from the first listener on. */
+  /** Is not needed: it listens from the first listener on, or from `waitUntilReady()`. */
   autorun?: boolean
 }
 
@@ -69,7 +69,11 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   protected override listened(event: string): void {
-    if (event === 'error' || this.#ready !== undefined || this.#closing !== undefined) return
+    if (event !== 'error') this.#begin()
+  }
+
+  #begin(): void {
+    if (this.#ready !== undefined || this.#closing !== undefined) return
     this.#ready = new Promise((resolve, reject) => {
       this.#hearAgain(resolve).catch((error) => {
         reject(error)
@@ -141,9 +145,13 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     return found && BullJob.found(this.#home, found)
   }
 
-  /** Resolves when it hears what happens from then on; without a listener, when the store is open. */
+  /**
+   * Resolves when it hears what happens from then on, also for listeners that come later: so it listens from
+   * this call on.
+   */
   async waitUntilReady(): Promise<void> {
-    await (this.#ready ?? this.#home.store.standing(this.name))
+    this.#begin()
+    await this.#ready
   }
 
   /** Does nothing, because a `QueueEvents` listens as soon as it has a listener. */

@@ -145,10 +145,10 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     if (found.progress !== undefined) job.progress = found.progress as JobProgress
     if (found.result !== undefined) job.returnvalue = found.result
     job.stacktrace = errors.map(stackOf)
-    if (state !== 'delayed') job.delay = 0
+    job.delay = state === 'delayed' ? delayOf(found, job.delay) : 0
     job.priority = priorityOf(job.opts, found.priority)
-    const reason =
-      state === 'cancelled' ? cancelledReason(found) : state === 'failed' ? errors.at(-1)?.message : undefined
+    const last = state === 'completed' ? undefined : errors.at(-1)?.message
+    const reason = state === 'cancelled' ? cancelledReason(found) : last
     if (reason !== undefined) job.failedReason = reason
     if (found.finishedAt !== undefined) job.finishedOn = found.finishedAt
     if (found.claimedAt !== undefined) job.processedOn = found.claimedAt
@@ -504,6 +504,13 @@ function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'
 /** What it was added with, unless it was changed since. */
 function priorityOf({ priority = 0 }: JobsOptions, now: number): number {
   return larkPriority(priority) === now ? priority : Math.max(0, -now)
+}
+
+/** For how long a job was delayed last: after an attempt that failed, by the pause before its retry. */
+function delayOf({ dueAt, errors, runs }: StoredJob | JobDetail, added: number): number {
+  const failed = errors.at(-1)
+  const isRetry = dueAt !== undefined && failed?.at !== undefined && failed.run === runs
+  return isRetry ? Math.max(0, dueAt - failed.at!) : added
 }
 
 function stackOf({ stack, name, message }: JobError): string {

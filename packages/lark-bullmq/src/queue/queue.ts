@@ -172,7 +172,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     asc = false,
   ): Promise<BullJob<DataType, ResultType, NameType>[]> {
     const all: BullJob[] = []
-    for (const type of [types].flat() as JobType[]) {
+    const named = ([types].flat() as JobType[]).map((type) => (type === 'wait' ? 'waiting' : type))
+    for (const type of new Set(named)) {
       const is = prioritizedOf[type] ?? (() => true)
       const found: BullJob[] = type === 'waiting-children' ? await this.#blocked(asc) : []
       for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
@@ -324,7 +325,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const ids: string[] = []
     for (const { id, larkId } of limit > 0 ? old.slice(0, limit) : old)
       if (await this.#remove(id!, larkId)) ids.push(id!)
-    this.tell('cleaned', ids, type)
+    this.tell('cleaned', ids, type === 'waiting' ? 'wait' : type)
     return ids
   }
 

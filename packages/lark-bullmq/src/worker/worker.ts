@@ -127,7 +127,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #limited = 0
   #starting: Promise<Worker> | undefined
   #worker: Worker | undefined
-  #isPaused = false
+  /** While it is pausing, jobs run that it has begun before. */
+  #mode: 'taking' | 'pausing' | 'paused' = 'taking'
   #closing: Promise<void> | undefined
   /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
@@ -238,7 +239,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     })
     this.#worker = worker
     store.whenCrashed(queue, this.#crashed)
-    if (this.#isPaused) void worker.quiet()
+    if (this.#mode !== 'taking') void worker.quiet()
     setImmediate(() => this.tell('ready'))
     return worker
   }
@@ -377,28 +378,31 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** Begins no more jobs. @param doNotWaitActive whether it resolves before the running jobs have ended */
   async pause(doNotWaitActive = false): Promise<void> {
-    if (this.#isPaused) return
-    this.#isPaused = true
+    if (this.#mode !== 'taking') return
+    this.#mode = 'pausing'
     const worker = await this.#starting
-    const idle = worker?.quiet()
+    const idle = Promise.resolve(worker?.quiet()).then(() => {
+      if (this.#mode === 'pausing') this.#mode = 'paused'
+    })
     if (!doNotWaitActive) await idle
     this.tell('paused')
   }
 
   /** Begins jobs again. */
   resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
+    if (this.#mode === 'taking') return
+    this.#mode = 'taking'
     this.#worker?.resume()
     this.tell('resumed')
   }
 
   isPaused(): boolean {
-    return this.#isPaused
+    return this.#mode !== 'taking'
   }
 
+  /** Whether it takes jobs, or runs some that it has taken. */
   isRunning(): boolean {
-    return this.#starting !== undefined && this.#closing === undefined
+    return this.#starting !== undefined && this.#closing === undefined && this.#mode !== 'paused'
   }
 
   /**
@@ -468,6 +472,7 @@ refuseProperties(BullWorker.prototype, 'properties of Worker')
  */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {
   if (remove === true || remove === 0) return { count: 0, age: 0 }
+  if (typeof remove === 'object' && remove.count === 0) return { count: 0, age: 0 }
   if (typeof remove !== 'object' || remove.count !== undefined || remove.age === undefined)
     return retentionOfCount(remove)
   return { count: Number.MAX_SAFE_INTEGER, age: remove.age * 1_000 }
