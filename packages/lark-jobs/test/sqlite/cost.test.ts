@@ -2,10 +2,11 @@
  * No verb's cost grows with the number of stored jobs, as far as SQLite's query planner shows it: every
  * statement in the life of jobs and leases finds its rows by an index, and none sorts.
  */
+import { statSync } from 'node:fs'
 import { afterEach, expect, test, vi } from 'vitest'
 import { memberId, nameOf } from '../../src/model/effect.ts'
 import { NODES } from '../../src/model/flow.ts'
-import { type Outcome, states } from '../../src/model/record.ts'
+import { type ClaimedJob, type Outcome, states } from '../../src/model/record.ts'
 import { MAX_DUE, RESEND_MEMORY } from '../../src/store/contract/store.ts'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import type { Driver } from '../../src/store/sqlite/driver.ts'
@@ -109,6 +110,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.prune('emails')
   await liveKept(store, ada, clock)
   await liveInFlow(store, ada, clock)
+  await liveRecorded(store, ada, clock)
   await liveScheduled(store, ada, clock)
   const { position } = await store.listen('emails', 'web', 1_000)
   await ada.enqueue(...jobs(2))
@@ -141,6 +143,22 @@ async function liveKept(store: SqliteStore, ada: Caller, clock: { now: number })
   await store.prune('emails')
   for (const kind of ['retry', 'purge'] as const) await store.alter('emails', ids(list), { kind })
   await store.clear('emails', 'hidden')
+}
+
+/** Everything that can happen to the journal of a job. */
+async function liveRecorded({ journals }: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
+  const signal = { name: 'approved', text: '1', key: 'once' }
+  await journals.signal('emails', 'order', { ...signal, mayBeEarly: true })
+  await ada.enqueue(job({ id: 'order' }))
+  const { id, token } = await ada.claimOne()
+  const recorded = (at: number) => ({ id, token, steps: { at, entries: ['a', 'b'] }, heard: 0 })
+  for (const at of [0, 1, 9]) await journals.record('emails', [recorded(at)])
+  await journals.signal('emails', id, signal)
+  await journals.read('emails', id, 0)
+  const suspended = { kind: 'suspended', in: 50, waits: ['approved'], heard: 1, rests: true } as const
+  await ada.settle({ id, token }, suspended)
+  clock.now += 50
+  await ada.settle(await ada.claimOne(), completed)
 }
 
 /** Everything that can happen to a schedule and the job of a tick. */
@@ -213,7 +231,9 @@ test('finds jobs and leases by index and never sorts them', async () => {
   const statements = collect()
   await live(store, clock)
   const aboutJobs = [...statements].filter((sql) =>
-    /\b(jobs|leases|effects|members|flows|definitions|ends|watches|events|listeners|schedules)\b/.test(sql),
+    /\b(jobs|leases|effects|members|flows|definitions|ends|watches|events|listeners|schedules|journals|entries|signals)\b/.test(
+      sql,
+    ),
   )
   expect(aboutJobs.length).toBeGreaterThan(30)
 
@@ -223,7 +243,7 @@ test('finds jobs and leases by index and never sorts them', async () => {
     const bad = steps
       .map((step) => step.detail)
       .filter((step) =>
-        /SCAN (jobs|leases|effects|members|flows|definitions|ends|events|listeners|schedules)|TEMP B-TREE/.test(
+        /SCAN (jobs|leases|effects|members|flows|definitions|ends|events|listeners|schedules|journals|entries|signals)|TEMP B-TREE/.test(
           step,
         ),
       )
@@ -312,6 +332,27 @@ test('plain jobs pay nothing for what they do not use: columns, indexes and trig
     'UPDATE 51 9 0', // claims them
     'DELETE 34 7 1', // those that are not kept
   ])
+})
+
+test('a step takes two statements and one page, and a call of steps two more', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const ada = new Caller(store, 'ada', 'emails')
+  const figures = new Figures()
+  await ada.enqueue(...jobs(50))
+  const held = await ada.claim(50)
+  const record = (some: readonly ClaimedJob[], at: number) => () =>
+    store.journals.record(
+      'emails',
+      some.map(({ id, token }) => ({ id, token, steps: { at, entries: ['rname\n1'] } })),
+    )
+  await record(held, 0)()
+  await figures.count('record 50', record(held, 1))
+  const pages = () => Math.round(statSync(`${folder.file}-wal`).size / 4_120)
+  const before = pages()
+  await figures.count('record 1', record(held.slice(0, 1), 2))
+  expect(figures.counts).toEqual({ 'record 50': 102, 'record 1': 4 })
+  expect(pages() - before).toBe(1)
 })
 
 test('a tick takes two statements, its run one more, and what many share takes a few', async () => {

@@ -337,7 +337,6 @@ export function stepping(connect: Connect): void {
       if (prefix === undefined) {
         const file = openRaw(connection.slice('sqlite:'.length))
         file.prepare('DELETE FROM entries WHERE place > 0').run([])
-        file.prepare('UPDATE journals SET count = 1').run([])
         file.close()
       } else {
         const client = createClient({ url: connection })

@@ -54,6 +54,7 @@ type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failur
 const unpaused: Pause = { until: 0 }
 
 const find = 'SELECT * FROM partitions WHERE name = ?'
+const findId = 'SELECT id FROM partitions WHERE name = ?'
 const findAll = 'SELECT * FROM partitions WHERE name IN (SELECT value FROM json_each(?))'
 const held = 'SELECT name FROM partitions WHERE held = 1'
 const countHeld = 'SELECT count(*) AS count FROM partitions WHERE held = 1'
@@ -227,6 +228,11 @@ export class Partition {
   static find(database: Database, name: string): Partition | undefined {
     const row = database.get<PartitionRow>(find, name)
     return row && new Partition(database, name, row, database.now())
+  }
+
+  /** Its id alone; 0 if no call ever wrote to the partition. */
+  static idOf(database: Database, name: string): number {
+    return database.get<Pick<PartitionRow, 'id'>>(findId, name)?.id ?? 0
   }
 
   /** The partitions of these names that exist, by name. */

@@ -228,8 +228,6 @@ const failedJobs = `
 const journals = `
   CREATE TABLE journals (
     id INTEGER PRIMARY KEY,
-    count INTEGER NOT NULL DEFAULT 0,
-    bytes INTEGER NOT NULL DEFAULT 0,
     partition INTEGER,
     job TEXT,
     until INTEGER,
@@ -241,6 +239,7 @@ const journals = `
   CREATE TABLE entries (
     journal INTEGER NOT NULL,
     place INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
     entry TEXT NOT NULL,
     PRIMARY KEY (journal, place)
   ) WITHOUT ROWID;

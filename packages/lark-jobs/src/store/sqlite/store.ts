@@ -33,7 +33,7 @@ import { forgetThrottles } from '../sql/enqueue/lock.ts'
 import { forgetRelayed } from '../sql/enqueue/relayed.ts'
 import { restore } from '../sql/enqueue/restore.ts'
 import { SqliteAudit } from '../sql/events/audit.ts'
-import { forgetEvents, hear, listen, writeEvents } from '../sql/events/events.ts'
+import { forgetEvents, hear, listen, tell, writeEvents } from '../sql/events/events.ts'
 import {
   forgetWaiters,
   hasRing,
@@ -121,9 +121,7 @@ export class SqliteStore implements contract.Store {
     }
     this.flows = new SqliteFlows(access)
     this.schedules = new SqliteSchedules(access)
-    this.journals = new SqliteJournals(access, (name, notes) =>
-      this.#note(name, (partition) => recordSteps(partition, notes)),
-    )
+    this.journals = new SqliteJournals(access, (name, notes) => this.#record(name, notes))
     this.moves = new SqliteMoves(access)
   }
 
@@ -505,19 +503,23 @@ export class SqliteStore implements contract.Store {
     return result
   }
 
-  /** Runs a verb that writes nothing of what the partition has, which mostly stays as it is. */
-  async #note<T>(name: string, work: (partition: Partition) => T): Promise<T> {
+  /** The partition stays as it is, unless somebody listens and a job has started with its first step. */
+  async #record(name: string, notes: readonly contract.StepsNote[]): Promise<contract.Recording> {
     const { database, bell } = this.#opened()
     let rung: string[] = []
-    const result = await database.write(() => {
+    const recording = await database.write(() => {
+      const started: string[] = []
+      const of = Partition.idOf(database, name)
+      const recording = recordSteps(database, of, notes, (id) => started.push(id))
+      if (started.length === 0) return recording
       const partition = Partition.enter(database, name)
       this.#clock.meet(partition.now)
-      const result = work(partition)
-      if (partition.fellDue + partition.told.length > 0) rung = this.#finish(partition)
-      return result
+      tell(partition, 'started', started)
+      if (partition.told.length > 0) rung = this.#finish(partition)
+      return recording
     })
     bell.ring(rung)
-    return result
+    return recording
   }
 
   /** Ends a transaction that has changed a partition. @returns whom to ring */

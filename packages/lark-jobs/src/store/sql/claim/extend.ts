@@ -4,6 +4,7 @@
  */
 import { readCancelled, untimed } from '../../contract/rules/reason.ts'
 import type { Extension, LeaseNote, Recording, StepsNote } from '../../contract/store.ts'
+import type { Database } from '../database.ts'
 import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
 import { notify } from '../events/waiters.ts'
@@ -37,7 +38,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
     }
     if (!renewed.has(token)) renewLease(partition, token, leaseMs)
     renewed.add(token)
-    if (!unstarted) noteStart(partition, id, row, alone)
+    if (!unstarted && noteStart(database, row, alone)) tell(partition, 'started', [id])
     keepReport(database, row.seq, note)
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
@@ -48,28 +49,40 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
   return extension
 }
 
-/** Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for. */
-export function recordSteps(partition: Partition, notes: readonly StepsNote[]): Recording {
+/**
+ * Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for.
+ * Nothing else of the partition is read: that would cost as much as to find the job and to add a step.
+ *
+ * @param partition its id
+ * @param started called for each job that has started with this
+ */
+export function recordSteps(
+  database: Database,
+  partition: number,
+  notes: readonly StepsNote[],
+  started: (id: string) => void,
+): Recording {
   const recording: Recording = { lost: [] }
   for (const { id, token, steps, heard } of notes) {
-    const row = partition.database.get<HeldRow>(find, partition.id, id, token)
+    const row = database.get<HeldRow>(find, partition, id, token)
     if (row === undefined) {
       recording.lost.push(id)
       continue
     }
-    noteStart(partition, id, row)
-    const count = recordMore(partition, row, steps)
+    if (noteStart(database, row)) started(id)
+    const count = recordMore(database, row, steps)
     if (count !== undefined) recording.short = [...(recording.short ?? []), { id, count }]
-    const signals = heard === undefined ? [] : signalsBehind(partition, row, heard)
+    const signals = heard === undefined ? [] : signalsBehind(database, row, heard)
     if (signals.length > 0) recording.signals = [...(recording.signals ?? []), { id, signals }]
   }
   return recording
 }
 
-function noteStart(partition: Partition, id: string, row: HeldRow, alone?: boolean): void {
+/** @returns whether the job had not started before */
+function noteStart(database: Database, row: HeldRow, alone?: boolean): boolean {
   const ahead = startOf(row, alone)
-  if (ahead !== row.ahead) partition.database.run(start, ahead, row.seq)
-  if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
+  if (ahead !== row.ahead) database.run(start, ahead, row.seq)
+  return row.ahead === NOT_STARTED && ahead !== NOT_STARTED
 }
 
 function startOf(row: HeldRow, alone: boolean | undefined): JobRow['ahead'] {

@@ -116,7 +116,7 @@ function settleOne(partition: Partition, { id, token, outcome: said }: Settlemen
   if (row === undefined) return false
   const undo = said.kind === 'suspended' ? said.undoing : undefined
   const asked = noticeOf(row.asked, undo ?? undoOf(partition, row), said.kind)
-  record(partition, row, said.steps)
+  record(partition.database, row, said.steps)
   noteRest(partition, row, said)
   const outcome = heardAll(partition, row, said)
   keepReport(partition.database, row.seq, outcome)

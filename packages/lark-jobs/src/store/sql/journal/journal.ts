@@ -1,5 +1,6 @@
 /**
- * Journals (`contract/journals.ts`): a row of `journals` for each, and rows of `entries` and `signals`. The
+ * Journals (`contract/journals.ts`): a row of `journals` for each, and rows of `entries` and `signals`. Each
+ * entry says how many bytes it and all before it have, so that a step writes one row, in one page. The
  * job's `journal` is the id of its row. All these rows are removed with the row of the job.
  *
  * The journal of a job that does not exist yet has the id of the job, and the time until which it is kept;
@@ -35,11 +36,16 @@ import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 const open = 'INSERT INTO journals DEFAULT VALUES RETURNING id'
 const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?) RETURNING id'
 const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
-const add = 'INSERT OR IGNORE INTO entries (journal, place, entry) VALUES (?, ?, ?)'
-const grow = 'UPDATE journals SET count = count + ?, bytes = bytes + ? WHERE id = ?'
-const growFrom = `${grow} AND count = ?`
+/** Without the entry before it, `bytes` would be NULL: then it is not added either. */
+const add = `
+  INSERT OR IGNORE INTO entries (journal, place, entry, bytes) VALUES (
+    ?1, ?2, ?3, ?4 + iif(?2 = 0, 0, (SELECT bytes FROM entries WHERE journal = ?1 AND place = ?2 - 1))
+  )`
 const forgive = 'UPDATE jobs SET failures = 0, crashes = 0 WHERE seq = ?'
-const sizeOf = 'SELECT count, bytes, undo, rests FROM journals WHERE id = ?'
+const sizeOf = `
+  SELECT ifnull(place + 1, 0) AS count, ifnull(bytes, 0) AS bytes, undo, rests
+  FROM journals LEFT JOIN entries ON journal = id AND place = (SELECT max(place) FROM entries WHERE journal = ?1)
+  WHERE id = ?1`
 const setRests = 'UPDATE journals SET rests = ? WHERE id = ?'
 const findUndo = 'SELECT undo FROM journals WHERE id = ?'
 const setUndo = 'UPDATE journals SET undo = ? WHERE id = ?'
@@ -51,9 +57,7 @@ const keptSignals = `
   WHERE journal = ? AND name GLOB '${CHILD_SIGNAL}*' = ?`
 const addSignal = 'INSERT INTO signals (journal, place, name, key, text) VALUES (?, ?, ?, ?, ?)'
 const carrySignals = 'SELECT name, key, text FROM signals WHERE journal = ? ORDER BY place'
-const bytesOf = `
-  SELECT bytes + (SELECT ifnull(sum(octet_length(text)), 0) FROM signals WHERE journal = id) AS bytes
-  FROM journals WHERE id = ?`
+const signalBytes = 'SELECT ifnull(sum(octet_length(text)), 0) AS bytes FROM signals WHERE journal = ?'
 const isKnown = 'SELECT 1 FROM signals WHERE journal = ? AND name = ? AND key = ?'
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const isGone = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state = ${GONE}`
@@ -105,7 +109,7 @@ export class SqliteJournals implements Journals {
       const row = database.get<JobRow>(find, of, id)
       if (row?.journal == null) return 'missing'
       if (row.state === ACTIVE) return 'active'
-      const { count } = database.get<Pick<Journal, 'count'>>(sizeOf, row.journal)!
+      const { count } = sizeOfJournal(database, row.journal)
       if (count === steps.at) append(database, row.journal, steps)
       const entries = database.all<{ entry: string }>(readEntries, row.journal, steps.at, -1)
       const isThere =
@@ -128,19 +132,14 @@ export class SqliteJournals implements Journals {
  *
  * @returns how many entries there are, if there is a gap
  */
-export function record(
-  { database }: Partition,
-  row: Journalled,
-  steps: Recorded | undefined,
-): number | undefined {
+export function record(database: Database, row: Journalled, steps: Recorded | undefined): number | undefined {
   if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return undefined
   const journal = journalOf(database, row)
   if (steps.hasUndos) database.run(setUndo, '', journal)
-  if (addNext(database, journal, steps)) return undefined
+  const added = append(database, journal, steps)
+  if (added > 0 && added === steps.entries.length) return undefined
   const { count } = sizeOfJournal(database, journal)
-  if (count < steps.at) return count
-  append(database, journal, steps)
-  return undefined
+  return count < steps.at ? count : undefined
 }
 
 /** The text about the undos of a job (`contract/rules/undoing.ts`). */
@@ -157,37 +156,24 @@ function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((each, i) => each === other[i])
 }
 
-/**
- * Adds entries if exactly those before them are present, which is the usual case. @returns whether they were
- */
-function addNext(database: Database, journal: number, { at, entries }: Recorded): boolean {
-  let bytes = 0
-  for (const entry of entries) bytes += Buffer.byteLength(entry)
-  if (database.run(growFrom, entries.length, bytes, journal, at) === 0) return false
-  for (const [i, entry] of entries.entries()) database.run(add, journal, at + i, entry)
-  return true
-}
-
-function append(database: Database, journal: number, steps: Recorded): void {
-  let [count, bytes] = [0, 0]
-  for (const [i, entry] of steps.entries.entries()) {
-    if (database.run(add, journal, steps.at + i, entry) === 0) continue
-    count += 1
-    bytes += Buffer.byteLength(entry)
-  }
-  if (count > 0) database.run(grow, count, bytes, journal)
+/** Adds the entries that are missing, unless there is a gap before them. @returns how many it added */
+function append(database: Database, journal: number, { at, entries }: Recorded): number {
+  let added = 0
+  for (const [i, entry] of entries.entries())
+    added += database.run(add, journal, at + i, entry, Buffer.byteLength(entry))
+  return added
 }
 
 /**
  * Records steps of a job that goes on. If it made progress, its earlier failures and crashes do not count.
  */
 export function recordMore(
-  partition: Partition,
+  database: Database,
   row: Journalled,
   steps: Recorded | undefined,
 ): number | undefined {
-  const short = record(partition, row, steps)
-  if (steps?.isProgress) partition.database.run(forgive, row.seq)
+  const short = record(database, row, steps)
+  if (steps?.isProgress) database.run(forgive, row.seq)
   return short
 }
 
@@ -198,7 +184,7 @@ export function heardAll({ database }: Partition, { journal }: Journalled, outco
 }
 
 /** The signals of a job after the first `heard` ones. */
-export function signalsBehind({ database }: Partition, { journal }: Journalled, heard: number): KeptSignal[] {
+export function signalsBehind(database: Database, { journal }: Journalled, heard: number): KeptSignal[] {
   return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
 }
 
@@ -254,7 +240,8 @@ export interface Carriage {
 /** The bytes of all entries and signals of a job. */
 export function journalBytes(database: Database, { journal }: Journalled): number {
   if (journal === null) return 0
-  return database.get<{ bytes: number }>(bytesOf, journal)!.bytes
+  const signals = database.get<{ bytes: number }>(signalBytes, journal)!.bytes
+  return sizeOfJournal(database, journal).bytes + signals
 }
 
 export function carryJournal(database: Database, { journal }: Journalled): { steps?: Carriage } {
