@@ -145,14 +145,18 @@ export class Trial {
    *
    * @param {readonly string[]} words the command that starts it
    * @param {Store} store
-   * @param {Partial<import('./process.js').Options> & { mode?: 'once' | 'block' }} [options] block: the job blocks the
-   *   event loop for longer than its lease, beside another worker
+   * @param {Partial<import('./process.js').Options> & { mode?: 'once' | 'block', isolated?: boolean }} [options] block:
+   *   the job blocks the event loop for longer than its lease, beside another worker. isolated: two more jobs run in
+   *   processes of their own, one until it is killed
    * @returns {Promise<{ runs: number, stderr: string }>} how often the job was started
    */
-  async works(words, store, { mode = 'once', ...options } = {}) {
+  async works(words, store, { mode = 'once', isolated = false, ...options } = {}) {
     const env = { LARK_JOBS_URL: store.url, RESULT: this.result, MODE: mode, ...options.env }
+    if (isolated) env.ISOLATED = '1'
     const { stderr, output } = await this.run(words, { ...options, env })
-    const { runs } = this.finds({ greeting: 'Hello, matrix', state: 'completed' }, `${store.name}: `, output)
+    const expected = { greeting: 'Hello, matrix', state: 'completed' }
+    if (isolated) expected.isolated = 'another process, then JOB_TIMED_OUT'
+    const { runs } = this.finds(expected, `${store.name}: `, output)
     return { runs, stderr }
   }
 

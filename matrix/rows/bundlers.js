@@ -2,7 +2,8 @@
 // time in a folder that contains only the following, and with nothing above it:
 //
 //   alone   on Redis. There is no lease thread: the worker warns in one line, and works
-//   beside  on Redis, with the file of the lease thread beside the program: a handler that blocks keeps its lease
+//   beside  on Redis, with the file of the lease thread beside the program: a handler that blocks keeps its lease. And
+//           with those of isolated classes, which run in processes of their own
 //   SQLite  with the same files, and with the packages of the SQLite driver, whose binary no bundler can include
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import { Failure } from '../harness/process.js'
 /**
  * @param {string} name
  * @param {Omit<Row, 'kind' | 'name' | 'run'> & { build: (trial: import('../harness/row.js').Trial, out: string) =>
- * Promise<unknown> }} row build: makes `main.*`, and `lease-watch.*` for the thread, in `out`
+ * Promise<unknown> }} row build: makes a program for each entry, by its name, in `out`
  * @returns {Row}
  */
 function bundler(name, { build, ...row }) {
@@ -25,8 +26,8 @@ function bundler(name, { build, ...row }) {
       const alone = join(trial.out, 'alone')
       const beside = join(trial.out, 'beside')
       const driver = join(trial.out, 'driver')
-      await build(trial, beside, { main: program, 'lease-watch': thread })
-      // Not copied: a bundler may put what the two programs share into the file of the thread.
+      await build(trial, beside, { main: program, ...more })
+      // Not copied: a bundler may put what the programs share into another file.
       await build(trial, alone, { main: program })
       cpSync(beside, driver, { recursive: true })
       for (const name of driverPackages(trial.folder))
@@ -40,7 +41,7 @@ function bundler(name, { build, ...row }) {
         await expects(trial, beside, redis)
         await expects(trial, driver, trial.sqlite())
       })
-      return 'Redis, SQLite, with and without the lease thread'
+      return 'Redis, SQLite, with and without the lease thread and isolation'
     },
   }
 }
@@ -59,7 +60,7 @@ async function expects(trial, folder, store, { thread = true } = {}) {
   const main = readdirSync(folder).find((file) => /^main\.[cm]?js$/.test(file))
   if (main === undefined) throw new Failure(`it built no main.*, only ${readdirSync(folder).join(', ')}`)
   const mode = trial.isQuick ? 'once' : 'block'
-  const { runs, stderr } = await trial.works(['node', main], store, { mode, cwd: folder })
+  const { runs, stderr } = await trial.works(['node', main], store, { mode, isolated: thread, cwd: folder })
   const lines = stderr.split('\n').filter((line) => /lease thread/i.test(line))
   trial.expect(lines.length, thread ? 0 : 1, `${store.name}: lines of the lease thread: `, stderr)
   // Without the thread, the other worker takes the job back while its handler blocks. Nothing has started it again when
@@ -68,12 +69,18 @@ async function expects(trial, folder, store, { thread = true } = {}) {
 }
 
 const program = 'program/main.mjs'
-/** The thread, as a second entry. */
-const thread = '@s18i/lark-jobs/lease-watch'
+/** The programs of the thread and of isolated processes, and the isolated classes, as more entries. */
+const more = {
+  'lease-watch': '@s18i/lark-jobs/lease-watch',
+  isolated: '@s18i/lark-jobs/isolated',
+  'isolated-jobs': 'program/isolated-jobs.mjs',
+}
 /** The same for tools that accept only files. */
-const threadFile = 'node_modules/@s18i/lark-jobs/dist/lease-watch.js'
 const asFiles = (entries) =>
-  Object.entries(entries).map(([name, file]) => [name, file === thread ? threadFile : file])
+  Object.entries(entries).map(([name, file]) => [
+    name,
+    file.replace(/^(@s18i\/lark-jobs)\//, 'node_modules/$1/dist/').replace(/\/([\w-]+)$/, '/$1.js'),
+  ])
 
 /** @param {'cjs' | 'esm'} format @returns {Row} */
 const esbuild = (format) =>

@@ -59,7 +59,7 @@ export const rows = [
 
 async function works(trial, words, store) {
   const mode = trial.isQuick ? 'once' : 'block'
-  const { runs, stderr } = await trial.works([...words, ...program], store, { mode })
+  const { runs, stderr } = await trial.works([...words, ...program], store, { mode, isolated: true })
   trial.expect(runs, 1, `${store.name}: starts of a job that blocks: `, stderr)
   if (/warning/i.test(stderr)) throw new Failure(`${store.name}: it warned`, stderr)
 }

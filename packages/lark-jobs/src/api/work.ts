@@ -7,6 +7,7 @@ import { defined } from '@s18i/lark/internal'
 import type { JobsConfig, Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
+import { ISOLATED } from '../model/copies.ts'
 import { JobsError } from '../model/errors.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
 import type { Operated } from '../operate/operated.ts'
@@ -51,7 +52,7 @@ export interface OpenStore {
  * Makes a worker, and reports what it serves and what is odd about that. The worker is not started.
  *
  * @param owner the instance of `Jobs` that it belongs to
- * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
+ * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID; WORKER_INVALID in a process for isolated jobs
  * @internal
  */
 export async function workerOn(
@@ -60,6 +61,10 @@ export async function workerOn(
   { boots = false, ...supervised }: SupervisedOptions,
   owner: Operated,
 ): Promise<Worker> {
+  if (ISOLATED in globalThis)
+    throw new JobsError('WORKER_INVALID', 'A process for isolated jobs cannot start a worker', {
+      hint: 'The file of an isolated class starts one: move the class to a file of its own.',
+    })
   const { settings, store, warnings } = open
   const { queues: named, jobs, report = new PlainReport(), ...rest } = options
   const { queues, strict, words } = serviceOf(settings, named)

@@ -7,11 +7,13 @@ import { setPriority } from 'node:os'
 import { Worker as Thread } from 'node:worker_threads'
 import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
+import { ISOLATED } from '../model/copies.ts'
 import type { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
 import { resultText } from '../model/payload.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { inRunOf } from '../model/run/current-member.ts'
+import { version } from '../model/version.ts'
 import { classOf, type JobClass } from '../options/job-class.ts'
 import { classIn } from '../options/registry.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
@@ -65,6 +67,7 @@ export class IsolatedChild implements RunEnvironment {
   constructor(host: Host, guard: string) {
     this.#host = host
     this.owner = host.owner
+    Object.defineProperty(globalThis, ISOLATED, { value: true })
     // On Linux each thread has its own priority: the guard thread must run even if the main thread is in a
     // busy loop.
     this.#guard = new Thread(guard, { execArgv: [] })
@@ -142,8 +145,13 @@ export class IsolatedChild implements RunEnvironment {
     }
   }
 
-  async #begin({ classes, makes, boots, configure }: Order & { kind: 'begin' }): Promise<void> {
+  async #begin(order: Order & { kind: 'begin' }): Promise<void> {
+    const { classes, makes, boots, configure } = order
     try {
+      if (order.version !== version)
+        throw new Error(
+          `its program is of @s18i/lark-jobs ${version}, and the worker of ${order.version}: build both from one release`,
+        )
       if (configure !== undefined) this.#host.configure(configure)
       if (makes || boots) {
         const { make, boot } = await this.#host.settings()

@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream'
 import { JobsError } from '../model/errors.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
+import { version } from '../model/version.ts'
 import { MAX_ERRORS, WORKER_DIED } from '../store/contract/store.ts'
 import { Deferred } from '../waiting/deferred.ts'
 import { inMb } from '../words/bytes.ts'
@@ -98,7 +99,7 @@ export class IsolatedProcess {
       this.kill()
     })
     void this.#end(child)
-    this.#tell({ kind: 'begin', ...setting })
+    this.#tell({ kind: 'begin', version, ...setting })
   }
 
   /** Whether it has loaded its classes. */

@@ -24,7 +24,8 @@ export interface IsolationSetting {
 }
 
 export type Order =
-  | ({ kind: 'begin' } & IsolationSetting)
+  /** `version`: of the worker. Beside a bundle, the program of the process may be of another release. */
+  | ({ kind: 'begin'; version: string } & IsolationSetting)
   | {
       kind: 'run'
       run: number

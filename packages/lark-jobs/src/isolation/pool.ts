@@ -4,6 +4,7 @@
  * others can end when they are not needed.
  */
 import type { ChildProcess } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { JobsError } from '../model/errors.ts'
 import { classOf, type JobClass } from '../options/job-class.ts'
 import type { Registry } from '../options/registry.ts'
@@ -20,6 +21,7 @@ import { RemoteRun } from './remote-run.ts'
 const MOST_HANDS = 3
 /** Milliseconds between two looks for processes that are no longer needed. */
 const LOOK = 10_000
+const BUNDLE = 'In a bundle, build a file isolated-jobs beside it that exports the isolated classes.'
 
 export interface IsolationOptions {
   /** The most processes. */
@@ -43,6 +45,8 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #idle: IsolatedProcess[] = []
   /** Runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
+  /** The classes of which it was said that their processes cannot load them. */
+  readonly #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: IsolationOptions) {
@@ -112,8 +116,11 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   }
 
   #begin(process: IsolatedProcess, run: RemoteRun): void {
-    const refusal = process.refusal(classOf(run.jobClass.Class).key)
+    const { key } = classOf(run.jobClass.Class)
+    const refusal = process.refusal(key)
     if (refusal !== undefined) {
+      if (!this.#said.has(key)) this.#options.warn(`A process could not load ${key}: ${refusal}`)
+      this.#said.add(key)
       this.#refuse(run, refusal)
       this.freed(process)
     } else process.begin(run)
@@ -184,30 +191,46 @@ export function isolationOf(
   options: Omit<IsolationOptions, 'setting' | 'start'> & { setting: Omit<IsolationSetting, 'classes'> },
 ): IsolationPool {
   const isolated = registry.classes.filter(({ isolate }) => isolate !== undefined)
-  const fileless = isolated.filter((each) => fileOf(each, registry) === undefined)
-  if (fileless.length > 0) {
-    const names = listed(fileless.map(({ name }) => name))
-    const are =
-      fileless.length === 1 ? 'is isolated, and the worker does' : 'are isolated, and the worker does'
-    throw new JobsError('JOB_INVALID', `${names} ${are} not know the file to load in another process`, {
-      hint: 'Export it from a file, and name this file: isolate = isolated({ file: import.meta.url }).',
-    })
+  const bundled = threadFile('isolated-jobs')
+  const fileOf = (each: JobClass) => {
+    const found = registry.pathOf(each)
+    return (found === undefined ? bundled : undefined) ?? each.isolate!.file ?? found
   }
+  const [first] = isolated as [JobClass]
+  const fileless = isolated.filter((each) => fileOf(each) === undefined)
+  if (fileless.length > 0) {
+    const are = fileless.length === 1 ? 'is' : 'are'
+    const names = `${listed(fileless.map(({ name }) => name))} ${are} isolated`
+    throw new JobsError(
+      'JOB_INVALID',
+      `${names}, and the worker does not know the file to load in another process`,
+      {
+        hint: `Export it from a file, and name this file: isolate = isolated({ file: import.meta.url }). ${BUNDLE}`,
+      },
+    )
+  }
+  const own = isolated.find((each) => fileOf(each) === programFile())
+  if (own !== undefined)
+    throw new JobsError(
+      'JOB_INVALID',
+      `${own.name} is isolated, and in the file of the program, which its process would run again`,
+      { hint: `Move it to a file of its own. ${BUNDLE}` },
+    )
   const program = threadFile('isolated')
   if (program === undefined)
-    throw new JobsError('JOB_INVALID', `${isolated[0]!.name} is isolated, and isolated.js is not there`, {
-      hint: 'Install @s18i/lark-jobs where the program runs: it has the program of isolated processes.',
+    throw new JobsError('JOB_INVALID', `${first.name} is isolated, and isolated.js is not there`, {
+      hint: 'It is the program of isolated processes: build @s18i/lark-jobs/isolated beside the bundle, or install @s18i/lark-jobs.',
     })
   try {
     structuredClone(options.setting.configure)
   } catch (cause) {
     throw new JobsError(
       'JOB_INVALID',
-      `${isolated[0]!.name} is isolated, and its process cannot have the configuration: ${textOf(cause)}`,
+      `${first.name} is isolated, and its process cannot have the configuration: ${textOf(cause)}`,
       { cause, hint: 'Write the configuration into lark.config, which the process reads itself.' },
     )
   }
-  const classes = isolated.map((each) => ({ key: each.key, file: fileOf(each, registry)! }))
+  const classes = isolated.map((each) => ({ key: each.key, file: fileOf(each)! }))
   return new IsolationPool({
     ...options,
     setting: { ...options.setting, classes },
@@ -215,6 +238,11 @@ export function isolationOf(
   })
 }
 
-function fileOf(jobClass: JobClass, registry: Registry): string | undefined {
-  return jobClass.isolate?.file ?? registry.pathOf(jobClass)
+/** The file with which this process has begun; undefined if there is none. */
+function programFile(): string | undefined {
+  try {
+    return realpathSync(process.argv[1]!)
+  } catch {
+    return undefined
+  }
 }

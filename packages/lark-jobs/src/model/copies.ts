@@ -12,8 +12,8 @@
  *   brands     by them a value of any copy is recognised: `Job`, its methods that do nothing, the classes of
  *              `defineJob()`, errors, `lenient()`, recurrences, open results, the needs of middleware.
  *   slots      what a process has once, in `globalThis`: the default instance, the context, the current
- *              member of a flow, the running command, defined jobs, the witnesses of the event loop, and that
- *              the program is `lark`.
+ *              member of a flow, the running command, defined jobs, the witnesses of the event loop, that the
+ *              program is `lark`, and that the process is one for isolated jobs.
  */
 import { version } from './version.ts'
 
@@ -40,3 +40,6 @@ export interface Facade<T> {
 export function insideOf<T>(facade: Facade<T>): T {
   return facade[inside]
 }
+
+/** Set in a process for isolated jobs. */
+export const ISOLATED = Symbol.for('s18i.lark.jobs.isolated')

@@ -3,13 +3,14 @@
  * `dist/`, even when this file runs from the sources, as in the tests.
  *
  * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under
- * their names with any extension of JavaScript. Or the package is installed where the program runs.
+ * their names with any extension of JavaScript. Or the package is installed where the program runs. The
+ * application builds one more file, `isolated-jobs`, which exports its isolated classes.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread' | 'isolated'
+type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread' | 'isolated' | 'isolated-jobs'
 
 /**
  * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look

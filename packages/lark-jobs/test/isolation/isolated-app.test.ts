@@ -38,13 +38,52 @@ const files = {
         this.info(\`runs in \${process.pid}\`)
       }
     }`,
+  // Every way in which a file can export a class.
+  'jobs/All.ts': `
+    import { isolated, Job } from '@s18i/lark-jobs'
+
+    export default class DefaultJob extends Job {
+      isolate = isolated()
+      handle() {
+        this.info(\`\${this.constructor.name} alone=\${process.ppid}\`)
+      }
+    }
+    export class SecondJob extends DefaultJob {}
+    export { AgainJob as Other } from '../lib/again.ts'
+    export * from 'packed'`,
+  'lib/again.ts': `
+    import { isolated, Job } from '@s18i/lark-jobs'
+
+    function made() {
+      return class AgainJob extends Job {
+        isolate = isolated()
+        handle() {
+          this.info(\`AgainJob alone=\${process.ppid}\`)
+        }
+      }
+    }
+    export const AgainJob = made()`,
+  'node_modules/packed/package.json': '{ "name": "packed", "type": "module", "exports": "./index.js" }',
+  'node_modules/packed/index.js': `
+    import { isolated, Job } from '@s18i/lark-jobs'
+
+    export class PackedJob extends Job {
+      isolate = isolated()
+      handle() {
+        this.info(\`PackedJob alone=\${process.ppid}\`)
+      }
+    }`,
 }
 
-test('a process makes its jobs, is booted, dispatches, and ends with a worker that is killed', async () => {
+test('a process makes its jobs, however a file exports them, is booted, dispatches, and ends with a worker that is killed', async () => {
   await using app = await App.make(files)
   const worker = app.lark('jobs:work')
   await app.run('jobs:dispatch', 'HereJob', '{"holds":false}')
   await worker.says(`runs in ${worker.child.pid}`)
+  for (const name of ['DefaultJob', 'SecondJob', 'AgainJob', 'PackedJob']) {
+    await app.run('jobs:dispatch', name)
+    await worker.says(`${name} alone=${worker.child.pid}`)
+  }
   await app.run('jobs:dispatch', 'HereJob', '{"holds":true}')
   await worker.says('holds=true pids=')
   worker.child.kill('SIGKILL')

@@ -11,6 +11,7 @@ import {
   group,
   isolated,
   Job,
+  Jobs,
   limiter,
   NonRetryableError,
   unique,
@@ -261,5 +262,11 @@ export class FlowJob extends IsolatedJob {
   async handle() {
     const status = await this.flow!.status()
     return status?.counts.total
+  }
+}
+
+export class WorkJob extends IsolatedJob {
+  async handle() {
+    await Jobs.work({ jobs: [] })
   }
 }

@@ -2,7 +2,7 @@
  * Classes whose `handle` runs in a process of its own (`isolated()`). All tests of a store share a worker,
  * because each process takes a third of a second to start.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -36,11 +36,12 @@ const {
   BookJob,
   LimitedJob,
   FlowJob,
+  WorkJob,
 } = classes
 
 const all = [
   ...[EchoJob, ThrowJob, ReleaseJob, OddJob, HoldJob, PatientJob, EndJob, OnceJob, CrashJob],
-  ...[GreedyJob, StepJob, UndoneJob, BookJob, LimitedJob, FlowJob, BusyJob, FileJob],
+  ...[GreedyJob, StepJob, UndoneJob, BookJob, LimitedJob, FlowJob, BusyJob, FileJob, WorkJob],
 ] as never
 
 /** A busy machine takes its time to start a process. */
@@ -185,6 +186,13 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     const message = `EndJob: its process ${text} before handle() had ended`
     expect(found.errors).toMatchObject([{ code: 'PROCESS_DIED', message, cause: { name: 'stderr' } }])
     expect(found.errors[0]!.cause!.message).toContain(words)
+  })
+
+  test('a process starts no worker, so a class in the file of a program starts none again and again', async () => {
+    const found = await ended(new WorkJob().with())
+    expect(found.errors).toMatchObject([
+      { code: 'WORKER_INVALID', message: 'A process for isolated jobs cannot start a worker' },
+    ])
   })
 
   test('with maxCrashes = 1, a job whose process ended is not tried again', async () => {
@@ -338,6 +346,13 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     await expect(bench.work([LocalJob as never])).rejects.toMatchObject({
       code: 'JOB_INVALID',
       message: 'LocalJob is isolated, and the worker does not know the file to load in another process',
+    })
+    class ProgramJob extends EchoJob {
+      override isolate = isolated({ file: realpathSync(process.argv[1]!) })
+    }
+    await expect(bench.work([ProgramJob as never])).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'ProgramJob is isolated, and in the file of the program, which its process would run again',
     })
     await expect(bench.work([EchoJob as never], { make: (Class) => new Class() })).rejects.toMatchObject({
       code: 'JOB_INVALID',

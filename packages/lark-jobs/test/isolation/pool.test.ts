@@ -167,6 +167,7 @@ test('a class that its process could not load does not hold up the jobs of other
   await Promise.allSettled([held.pid])
   await expect(odd.pid).rejects.toMatchObject({ message: 'OddJob: no such file' })
   expect(await last.pid).toEqual(expect.any(Number))
+  expect(pool.warnings).toEqual(['A process could not load OddJob: no such file'])
 })
 
 test('if no process starts, the job is put back, and that is said', async () => {
