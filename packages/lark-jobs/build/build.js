@@ -66,8 +66,10 @@ await build({
       ),
     ],
     credentials: ['src/store/contract/connection/credentials.ts'],
-    // Stored errors, their kinds, moved jobs, children, and words for counts: for a worker and for who looks at jobs.
+    // Stored errors, their kinds, moved jobs, children, blocked loops, and words for counts: for a worker and for
+    // who looks at jobs.
     'job-error': [
+      'src/model/blocked-loop.ts',
       'src/model/run/job-error.ts',
       'src/flow/child.ts',
       'src/run/fingerprint.ts',

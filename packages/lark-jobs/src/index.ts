@@ -53,6 +53,7 @@ export {
   type Exponential,
   exponential,
 } from './model/backoff.ts'
+export type { BlockedLoop, BlockingNow } from './model/blocked-loop.ts'
 export { context, withContext } from './model/context.ts'
 export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
 export type { EventKind } from './model/event.ts'

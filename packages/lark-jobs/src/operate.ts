@@ -18,6 +18,7 @@ export type {
   DashboardRequest,
   DashboardViewer,
 } from './config/dashboard.ts'
+export type { BlockedLoop, BlockingNow } from './model/blocked-loop.ts'
 export { type EventKind, eventKinds } from './model/event.ts'
 export type { Limits } from './model/limits.ts'
 export type { Rate, RateKind } from './model/rate.ts'

@@ -330,7 +330,11 @@ export const actions = {
     })
     return {
       lost: lost.map((worker) => ({ ...known(worker), taken: worker.taken })),
-      silent: silent.map((worker) => ({ ...known(worker), job: worker.job.id })),
+      silent: silent.map((worker) => ({
+        ...known(worker),
+        job: worker.job.id,
+        ...(worker.blocks && { blocks: worker.blocks }),
+      })),
       deadly,
     }
   }),

@@ -34,6 +34,7 @@
  */
 
 import type { Backoff } from './backoff.ts'
+import type { BlockedLoop, BlockingNow } from './blocked-loop.ts'
 import type { Journal, Recorded, WholeJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
 
@@ -386,6 +387,10 @@ export interface WorkerRecord {
    * Lark does not say.
    */
   alone?: { job: string; until: number }
+  /** A handler blocks its event loop now, as its lease thread has found. Absent: none, or it is not known. */
+  blocks?: BlockingNow
+  /** The classes that have blocked its event loop within the last hour. Absent: none. */
+  blocked?: BlockedLoop[]
   /** The keys and aliases of its job classes. */
   keys: string[]
   /** By the worker's clock. */

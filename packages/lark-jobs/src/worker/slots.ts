@@ -27,6 +27,7 @@ import { conclude, runJob, stopped } from '../run/runner.ts'
 import type { WaitTimes } from '../step/wait-clock.ts'
 import { isResendable } from '../store/contract/store.ts'
 import { within } from '../waiting/bounded-wait.ts'
+import { BlockedLoops, NOTED } from './blocked-loops.ts'
 import { warnsOfDropped } from './dropped-jobs.ts'
 import type { Claimer } from './fetch/claimer.ts'
 import { type HeldJob, type Ledger, NEVER, TOLD } from './lease/ledger.ts'
@@ -84,6 +85,8 @@ type SlotsOptions = Pick<
 
 /** What the slots need from the worker around them. */
 export interface SlotsAround {
+  /** The id of the worker. */
+  id: string
   /** Called when a slot is free again, with the milliseconds for which it was taken. */
   changed(took: number): void
   /** Called when a job reports progress. */
@@ -126,6 +129,7 @@ export class Slots extends Part implements RunEnvironment {
     () => this.#around.turnedAt?.() ?? performance.now(),
   )
   #unwatch = () => {}
+  readonly blockedLoops = new BlockedLoops(this.running, (text) => this.#options.report.warn(text))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
   constructor(
@@ -348,9 +352,10 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   protected override onStart(): void {
-    // Otherwise the lease thread does not settle jobs.
-    if (this.#options.onStuck === undefined) return
-    this.#unwatch = watchLoop({ running: this.running, failed: this.#blocked })
+    this.#unwatch = watchLoop({
+      ...{ id: this.#around.id, running: this.running, failed: this.#blocked },
+      seen: (by) => this.blockedLoops.seen(by),
+    })
   }
 
   protected override onStop(): void {
@@ -395,6 +400,7 @@ export class Slots extends Part implements RunEnvironment {
     this.tally.ended(outcome, now)
     const tries = job.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt
+    if (took >= NOTED) this.blockedLoops.ended(running, now)
     running.counts?.observe('process', took)
     running.counts?.ended(kindOf(outcome))
     const ending: EndedRun = { job, name, queue: claimer.queue, outcome, took }

@@ -78,9 +78,14 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     window: pace.window,
     kills: onStuck !== undefined,
   }
-  const thread = new LeaseThread(watched, warn, () => {
-    for (const claimer of served.claimers) claimer.askAnew()
-  })
+  const thread = new LeaseThread(
+    watched,
+    warn,
+    () => {
+      for (const claimer of served.claimers) claimer.askAnew()
+    },
+    (ms) => slots.blockedLoops.turned(ms),
+  )
   const ledger = new Ledger((page) => thread.add(page))
   const clock = new StoreClock()
   const claimWatch = new ClaimWatch()
@@ -93,6 +98,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   })
   const claimPermits = new ClaimPermits({ permits, limiters: limitersOf(options), warn, signal })
   const slots = new Slots(options, ledger, clock, permits, {
+    id,
     changed: (took) => intake.freed(took),
     reported: (running) => leases.reported(running),
     records: (running) => steps.record(running),
@@ -191,10 +197,11 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
       slots.runs.crashed(queueOf(partition), recovery.crashed?.length ?? 0)
       void tellCrashed(store, registry, slots.hooks, partition, recovery, telemetry).catch(met)
     },
-    renew: () => {
+    ticked: () => {
       thread.beat()
-      return leases.catchUp()
+      slots.blockedLoops.turns()
     },
+    renew: () => leases.catchUp(),
   })
   const death = new DeathWatch({
     ...{ running, report, thread, onEnding: options.onEnding },

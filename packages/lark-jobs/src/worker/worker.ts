@@ -249,6 +249,7 @@ export class Worker implements AsyncDisposable {
       concurrency: this.#parts.slots.concurrency,
       running: this.#parts.slots.running.size,
       ...defined({ alone: startGate.alone }),
+      ...this.#parts.slots.blockedLoops.record,
       keys: registry.keys,
       version,
       ...defined({ release: this.#options.release }),

@@ -390,6 +390,7 @@ test.each([
   ['frameworks', '! lark-jobs', ['! lark-jobs ']],
   ['health', 'The worker has not turned', ['The worker ']],
   ['health', 'emails: the oldest job', ['emails: ']],
+  ['queue-workers', '! ReportJob blocked', ['! ', 'ReportJob ', ': ']],
   ['queue-workers', '! Worker process 2', ['! ', '(pid ', 'SIGKILL', 'jobs', 'now', ';']],
   [
     'queue-workers',

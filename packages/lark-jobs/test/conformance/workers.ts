@@ -57,6 +57,22 @@ export function workers(make: Make): void {
     expect(await store.lostWorkers()).toEqual([])
   })
 
+  test('that a handler blocks a worker is known with it, until the worker announces itself, or is gone', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const blocks = { by: ['ReportJob', 'Gr"oßJob'], since: 1_767_225_601_000 }
+    await store.noteBlocking('ada', blocks)
+    expect(await store.workers()).toEqual([])
+    await store.announce(worker(), TTL)
+    await store.noteBlocking('ada', { by: ['ReportJob'], since: 7 })
+    await store.noteBlocking('ada', blocks)
+    expect(await store.workers()).toEqual([{ ...worker(), blocks }])
+    clock.advance(TTL + 1)
+    expect(await store.lostWorkers()).toMatchObject([{ id: 'ada', blocks }])
+    await store.announce(worker(), TTL)
+    expect(await store.workers()).toEqual([worker()])
+  })
+
   test('there is no worker at first', async () => {
     await using harness = await make()
     expect(await harness.store.workers()).toEqual([])

@@ -225,6 +225,7 @@ test('every script is called with what its header documents', async () => {
   await worker.claim()
   await store.recover('emails', { holder: 'worker', by: 'supervisor' })
   await store.lostWorkers()
+  await store.noteBlocking('worker', { by: ['ReportJob'], since: 1 })
   const flow = { id: 'flow', rev: 0, definition: 'd', state: 's', next: 1, crowd: { reserved: 9 } }
   await store.flows.write('emails', { ...flow, jobs: jobs(2) })
   await store.flows.write('emails', { ...flow, id: 'other' })

@@ -75,6 +75,7 @@ async function outlived(
   const trouble = { met, answered() {}, passed() {} }
   const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
   const maintenance = new Maintenance({
+    ticked() {},
     clock: new StoreClock(),
     rests: () => false,
     foreseen() {},

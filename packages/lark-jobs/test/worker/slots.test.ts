@@ -44,6 +44,7 @@ function begin(
     new StoreClock(),
     permits,
     {
+      id: 'ada',
       changed: () => {},
     },
   )

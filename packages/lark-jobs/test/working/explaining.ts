@@ -530,6 +530,23 @@ export function explaining(connect: Connect): void {
         ...{ until, jobs: [first], remedy: { do: 'see-why', job: first } },
       },
     ])
+    const blocks = { by: ['ShopJob'], since: Date.now() - 12_000 }
+    await store.noteBlocking('ghost', blocks)
+    expect((await reasons(first))[0]?.text).toMatch(
+      /^Worker ghost \(web-1, pid 7\) has run it for .+\. ShopJob has blocked its event loop for 1\d.* s: isolate = isolated\(\) in the class /,
+    )
+    // Its time is over, and the lease of the job lasts.
+    await store.announce(alive, 1)
+    await store.noteBlocking('ghost', blocks)
+    await eventually(async () => {
+      const text = (await reasons(first))[0]?.text
+      expect(text).toMatch(/^Worker ghost \(web-1, pid 7\) holds it, and is silent: its lease ends in /)
+      expect(text).toMatch(/ puts the job back\. ShopJob has blocked its event loop for /)
+    })
+    const { silent: unheard } = await operate(jobs).workers.unheard()
+    expect(unheard).toMatchObject([{ id: 'ghost', blocks }])
+    const { text } = (await operate(jobs).doctor()).find(({ code }) => code === 'blocked-loop')!
+    expect(text).toMatch(/^had their event loops blocked within an hour: ShopJob for .+ so far$/)
     const damaged = { id: newId(), key: 'plain', payload: '{}', options: [] as never }
     await store.enqueue('default', { caller: 'web', number: 1 }, [damaged])
     expect((await told(damaged.id))[0]).toBe('unreadable: Its record is damaged: options')

@@ -1,4 +1,7 @@
+import { describe } from 'vitest'
 import { sqliteFile } from './bench.ts'
+import { blockingUnseen } from './blocking.ts'
 import { describeWorking } from './suite.ts'
 
 describeWorking(sqliteFile)
+describe('blocking, without a lease thread', blockingUnseen)

@@ -8,6 +8,7 @@ import { approving } from './approving.ts'
 import { awaiting } from './awaiting.ts'
 import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
+import { blocking } from './blocking.ts'
 import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { changing } from './changing.ts'
@@ -117,6 +118,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('leases', () => leases(connect))
   describe('damage', () => damage(connect, isRedis))
   describe('large jobs', () => largeJobs(connect))
+  describe('blocking', () => blocking(connect))
   describe('suspects', () => suspects(connect))
   describe('limiting', () => limiting(connect))
   describe('presets', () => presets(connect))

@@ -2,9 +2,10 @@
  * The workers that have died within the last hour: when each was seen last, what it held, and who took that
  * back. And those that only say nothing.
  */
+import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'
-import { plural } from '../../parts/numbers.ts'
+import { duration, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
@@ -63,17 +64,46 @@ export function LostWorkers({ lost, deadly }: LostWorkersProps) {
 }
 
 /** That a worker says nothing, and holds a job whose lease lasts. */
-export function Silent({ worker: { id, host, pid, lastSeen, job } }: { worker: SilentWorker }) {
+export function Silent({ worker: { id, host, pid, lastSeen, job, blocks } }: { worker: SilentWorker }) {
   return (
     <p class="warn">
       <code>{id}</code> on {host}, process {pid}, was last heard of <Moment at={lastSeen} />, and its leases
-      last: perhaps a handler blocks it, see{' '}
+      last: {blocks === undefined ? 'perhaps a handler' : oneOf(blocks.by)} blocks it, see{' '}
       <a class="mono" href={href('jobs', [job])}>
         {job}
       </a>
       .
     </p>
   )
+}
+
+/** Which classes block the event loop of a worker, or have done so within the hour. */
+export function Blocked({ worker: { id, blocks, blocked = [] } }: { worker: WorkerRecord }) {
+  const lately = blocked.map(({ by, took, times }) => {
+    const often = times === 1 ? '' : ` (${times} times)`
+    return `${oneOf(by)} for ${duration(took)}${often}`
+  })
+  if (blocks === undefined && lately.length === 0) return null
+  return (
+    <p class="warn">
+      {blocks !== undefined && (
+        <>
+          {oneOf(blocks.by)} blocks the event loop of <code>{id}</code> since <Moment at={blocks.since} />.{' '}
+        </>
+      )}
+      {lately.length > 0 && (
+        <>
+          Within the hour, the event loop of <code>{id}</code> was blocked by {lately.join(', ')}.{' '}
+        </>
+      )}
+      <code>isolate = isolated()</code> in the class runs it in a process of its own.
+    </p>
+  )
+}
+
+/** `ReportJob`, or `one of ReportJob, MailJob`. */
+function oneOf(by: readonly string[]): string {
+  return by.length === 1 ? by[0]! : `one of ${by.join(', ')}`
 }
 
 /** What a worker held when it died. */

@@ -8,7 +8,7 @@ import { Answer, Empty } from '../../parts/empty.tsx'
 import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
-import { Held, type LostWorker, Silent, type SilentWorker, Takers } from './lost-workers.tsx'
+import { Blocked, Held, type LostWorker, Silent, type SilentWorker, Takers } from './lost-workers.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
 /** Milliseconds between two looks. */
@@ -44,6 +44,7 @@ export function WorkerPage({ id, worker, lost, silent }: WorkerPageProps) {
         )}
       </div>
       {worker !== undefined && <Alone worker={worker} />}
+      {worker !== undefined && <Blocked worker={worker} />}
       {worker === undefined && silent !== undefined && <Silent worker={silent} />}
       {worker !== undefined && (
         <p class="quiet">

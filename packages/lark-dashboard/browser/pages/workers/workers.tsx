@@ -10,7 +10,7 @@ import { Empty, isStale } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
-import { LostWorkers, Silent } from './lost-workers.tsx'
+import { Blocked, LostWorkers, Silent } from './lost-workers.tsx'
 import { Alone, WorkerPage } from './worker.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
@@ -63,6 +63,9 @@ export default function Workers() {
       )}
       {seen.workers.map((worker) => (
         <Alone key={worker.id} worker={worker} />
+      ))}
+      {seen.workers.map((worker) => (
+        <Blocked key={worker.id} worker={worker} />
       ))}
       {silent.map((worker) => (
         <Silent key={worker.id} worker={worker} />

@@ -5,6 +5,7 @@
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
+import { oneOf } from '../../model/blocked-loop.ts'
 import type {
   Counts,
   DoctorFinding,
@@ -161,8 +162,10 @@ export function silentWords({
   seenAt,
   endedAt,
   job,
+  blocks,
 }: UnheardWorkers['silent'][number]): string {
-  return `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${commandFor({ do: 'see-why', job: job.id })}`
+  const who = blocks === undefined ? 'perhaps a handler blocks it' : `${oneOf(blocks.by)} blocks it`
+  return `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: ${who}, see ${commandFor({ do: 'see-why', job: job.id })}`
 }
 
 function info(text: string): Remark {

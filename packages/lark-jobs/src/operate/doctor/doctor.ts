@@ -60,7 +60,7 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
     )
     const now = await store.now()
     const schedules = await listSchedules(open, {})
-    const { lost, deadly } = await unheardWorkers({ store, queues: configured.partitions })
+    const { lost, deadly, silent } = await unheardWorkers({ store, queues: configured.partitions })
     return [
       ...found.findings,
       ...storeFindings(inspection),
@@ -71,6 +71,7 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
         now,
         lost,
         deadly,
+        silent,
       }),
       ...scheduleFindings(schedules, facts.workers, now),
       ...(await limiterFindings(store, configured.limiters, facts.workers, now)),

@@ -4,6 +4,7 @@
 
 import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
+import { type BlockedLoop, ISOLATE, oneOf } from '../../model/blocked-loop.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Advice, Remedy } from '../../model/remedy.ts'
 import { version as own } from '../../model/version.ts'
@@ -44,6 +45,8 @@ export interface QueueFacts {
   lost?: readonly LostWorker[]
   /** The jobs that several of them held. */
   deadly?: readonly DeadlyJob[]
+  /** The workers that say nothing, and whose leases last. */
+  silent?: readonly WorkerRecord[]
 }
 
 export function queueFindings(facts: QueueFacts): DoctorFinding[] {
@@ -286,7 +289,36 @@ function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Exami
     )
 }
 
-function workerFindings({ status, limiters, now, lost = [], deadly = [] }: QueueFacts): DoctorFinding[] {
+function checkBlocked(workers: readonly WorkerRecord[], now: number, found: Examination): void {
+  const blocking = workers.flatMap(({ blocks }) =>
+    blocks === undefined ? [] : `${oneOf(blocks.by)} for ${readable(Math.max(0, now - blocks.since))} so far`,
+  )
+  const worst = new Map<string, BlockedLoop>()
+  for (const each of workers.flatMap(({ blocked = [] }) => blocked)) {
+    const name = oneOf(each.by)
+    const { took = 0, times = 0 } = worst.get(name) ?? {}
+    worst.set(name, { ...each, took: Math.max(took, each.took), times: times + each.times })
+  }
+  const blocked = [...worst].map(([name, { took, times }]) => {
+    return `${name} for ${times === 1 ? '' : 'up to '}${readable(took)} (${times === 1 ? 'once' : `${times} times`})`
+  })
+  if (blocking.length + blocked.length > 0)
+    found.warn(
+      'blocked-loop',
+      `had their event loops blocked within an hour: ${listed([...blocking, ...blocked], 5)}`,
+      `No other job of a process goes on meanwhile: ${ISOLATE}.`,
+    )
+  else if (workers.length > 0) found.ok('blocked-loop', 'no handler blocked their event loops within an hour')
+}
+
+function workerFindings({
+  status,
+  limiters,
+  now,
+  lost = [],
+  deadly = [],
+  silent = [],
+}: QueueFacts): DoctorFinding[] {
   const { queues, workers } = status
   const fleet = new Examination('the workers')
   if (lost.length > 0)
@@ -313,6 +345,7 @@ function workerFindings({ status, limiters, now, lost = [], deadly = [] }: Queue
       'See what it did, and fix its class before it runs again: ',
       { do: 'see-why', job: deadly[0]!.id },
     )
+  checkBlocked([...workers, ...silent], now, fleet)
   if (workers.length === 0) return fleet.findings
   if (deadly.length === 0) fleet.ok('deadly-jobs', 'did not die with one job within an hour')
   if (lost.length === 0) fleet.ok('lost-workers', 'none died within an hour')

@@ -40,6 +40,7 @@ export const findingCodes = {
   'schedule-paused': 'No schedule is paused.',
   'schedule-late': 'Each schedule ticks when it is due.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',
+  'blocked-loop': 'No handler blocked the event loop of a worker within an hour.',
   'lost-workers': 'No worker died within an hour.',
   'deadly-jobs': 'No job was held by several workers that died within an hour.',
   'worker-queues': 'Workers serve only queues that are configured here.',

@@ -2,6 +2,7 @@
  * The reasons of a job that a worker holds, that has ended, or that has not been queued yet.
  */
 import type { KeptFlow } from '../../flow/flow-records.ts'
+import { blockedWords, blockingWords, ISOLATE } from '../../model/blocked-loop.ts'
 import type { JobRecord, KeptError, WorkerRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
 import { type LaterEnd, readLaterEnd } from '../../store/contract/rules/undoing.ts'
@@ -24,22 +25,27 @@ const MOST = 10
  * Which worker holds an active job.
  *
  * @param called the name of the job in the text
+ * @param unheard workers of which the store has not heard for too long
  */
 export function heldReason(
   { job, at, lease, asked }: Stand,
   workers: readonly WorkerRecord[],
   called = 'it',
+  unheard: readonly WorkerRecord[] = [],
 ): Reason {
   const { holder = '', claimedAt = at } = job
   const worker = workers.find(({ id }) => id === holder)
-  const place = worker === undefined ? holder : `${holder} (${worker.host}, pid ${worker.pid})`
+  const known = worker ?? unheard.find(({ id }) => id === holder)
+  const place = known === undefined ? holder : `${holder} (${known.host}, pid ${known.pid})`
   const held = readable(Math.max(0, at - claimedAt))
   const until = lease?.until ?? at
   const by = { workers: [holder] }
+  const blocks = known && blockedBy(known, at)
   if (worker === undefined || until <= at) {
     const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
     // The lease thread of a process renews the lease as long as a handler blocks the event loop.
-    const blocked = until > at ? '. If the end moves on, its process lives, and a handler blocks it' : ''
+    const lasts = until > at ? '. If the end moves on, its process lives, and a handler blocks it' : ''
+    const blocked = known?.blocks === undefined ? lasts : `. ${blocks}`
     const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker ${asked ? 'cancels it' : 'puts the job back'}${blocked}`
     return { kind: 'silent-worker', text, until, ...by, remedy: { do: 'see-workers' } }
   }
@@ -59,7 +65,8 @@ export function heldReason(
     const text = `${took}: it runs ${running} of ${concurrency} jobs`
     return { kind: 'prefetched', text, ...by, remedy: { do: 'see-workers' } }
   }
-  const text = `Worker ${place} has run ${called} for ${held}`
+  const runs = `Worker ${place} has run ${called} for ${held}`
+  const text = blocks === undefined ? runs : `${runs}. ${blocks}`
   if (asked === undefined) return { kind: 'running', text, ...by }
   // A handler that does not listen to its signal goes on.
   const why = [asked.reason, asked.because].filter((each) => each !== undefined).join(': ')
@@ -68,6 +75,13 @@ export function heldReason(
   const ends = `${text}. It was asked to end ${readable(since)} ago (${why})${ignores} when its handler ends, or its worker stops`
   const restart = worker.restarts && { remedy: { do: 'restart-worker', worker: holder } as const }
   return { kind: 'running', text: ends, ...by, askedAt: asked.at ?? at, ...restart }
+}
+
+/** That a handler blocks the event loop of a worker, or has done so lately. */
+function blockedBy({ blocks, blocked = [] }: WorkerRecord, at: number): string | undefined {
+  const [worst] = blocked.toSorted((one, other) => other.took - one.took)
+  const words = blocks === undefined ? worst && blockedWords(worst) : blockingWords(blocks, at)
+  return words && `${words}: ${ISOLATE}`
 }
 
 /** What a worker does for a suspect. The worker's clock may differ from that of the store. */

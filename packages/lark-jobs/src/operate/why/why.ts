@@ -87,10 +87,15 @@ async function reasonsOf(facts: Facts): Promise<Reason[]> {
 }
 
 function reasonsOfState(facts: Facts): Reason[] | Promise<Reason[]> {
-  const { stand, workers } = facts
+  const { stand } = facts
   if (stand.job.state === 'waiting') return waitingReasons(facts)
   if (stand.job.state === 'delayed') return delayedReasons(facts)
-  return stand.job.state === 'active' ? [heldReason(stand, workers)] : endedReasons(stand, facts.open.store)
+  return stand.job.state === 'active' ? heldReasons(facts) : endedReasons(stand, facts.open.store)
+}
+
+async function heldReasons({ stand, workers, open }: Facts): Promise<Reason[]> {
+  const isHeard = workers.some(({ id }) => id === stand.job.holder)
+  return [heldReason(stand, workers, 'it', isHeard ? [] : await open.store.lostWorkers())]
 }
 
 /** A node of a flow without a job: it has not started, never will, or its job is no longer kept. */

@@ -79,6 +79,7 @@
  * that it had made before remain.
  */
 
+import type { BlockingNow } from '../../model/blocked-loop.ts'
 import type { Effect } from '../../model/effect.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
@@ -451,6 +452,11 @@ export interface Store extends Reading, AsyncDisposable {
    * @returns the last order to the worker: see `orders.ts`
    */
   announce(worker: AnnouncedWorker, ttl: number): Promise<WorkerOrder | undefined>
+  /**
+   * Notes with a worker that a handler blocks its event loop. Its next announcement says the opposite.
+   * Nothing happens if there is no such worker.
+   */
+  noteBlocking(worker: string, blocks: BlockingNow): Promise<void>
   /**
    * Gives live workers an order, which takes the place of earlier ones.
    *

@@ -274,6 +274,10 @@ export class RedisStore implements contract.Store {
     return (await this.#registry.announce(worker, ttl)).order
   }
 
+  noteBlocking(...args: Parameters<contract.Store['noteBlocking']>): Promise<void> {
+    return this.#registry.noteBlocking(...args)
+  }
+
   order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {
     return this.#registry.order(workers, order)
   }

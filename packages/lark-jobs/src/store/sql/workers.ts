@@ -4,6 +4,7 @@
  * The row of an ended worker is kept for the numbers of its runs (`contract/runs.ts`). The row without an id
  * has the sum of the runs of all workers that no longer have a row.
  */
+import type { BlockingNow } from '../../model/blocked-loop.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
 import {
   LOST_KEPT,
@@ -56,6 +57,8 @@ const lost = `
   SELECT record, until FROM workers WHERE id <> '${SUM}' AND ${isLost} ORDER BY until DESC LIMIT ${MOST_ENDED}`
 const recordOf = 'SELECT record FROM workers WHERE id = ?'
 const setRecord = 'UPDATE workers SET record = ? WHERE id = ?'
+const addBlocking = `
+  UPDATE workers SET record = substr(record, 1, length(record) - 1) || ',"blocks":' || ? || '}' WHERE id = ?`
 const forget = 'DELETE FROM workers WHERE id IN (SELECT value FROM json_each(?))'
 const living = 'SELECT record FROM workers WHERE until > ?'
 const keptByLiving = `
@@ -122,6 +125,11 @@ export function noteTakeover(database: Database, id: string, takeover: Takeover)
   if (record === undefined) return
   const taken = [...takeoversIn((record as StoredWorker).taken), takeover].slice(-MOST_TAKEOVERS)
   database.run(setRecord, JSON.stringify({ ...record, taken }), id)
+}
+
+/** The record of a worker is an object of JSON with an id. */
+export function noteBlocking(database: Database, id: string, blocks: BlockingNow): void {
+  database.run(addBlocking, JSON.stringify(blocks), id)
 }
 
 export function workerRuns(database: Database): FleetRuns {

@@ -61,6 +61,7 @@ import {
   foldRuns,
   livingWorkers,
   lostWorkers,
+  noteBlocking,
   orderWorkers,
   workerRuns,
 } from '../sql/workers.ts'
@@ -238,6 +239,11 @@ export class SqliteStore implements contract.Store {
   async announce(worker: AnnouncedWorker, ttl: number): Promise<contract.WorkerOrder | undefined> {
     const { database } = this.#opened()
     return database.write(() => announce(database, worker, ttl, this.#retentions))
+  }
+
+  async noteBlocking(...args: Parameters<contract.Store['noteBlocking']>): Promise<void> {
+    const { database } = this.#opened()
+    await database.write(() => noteBlocking(database, ...args))
   }
 
   async order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {

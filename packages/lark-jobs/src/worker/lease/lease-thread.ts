@@ -15,6 +15,7 @@ import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_
 import type { StoreLocation } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/connection/credentials.ts'
 import { within } from '../../waiting/bounded-wait.ts'
+import { BLOCKED } from '../blocked-loops.ts'
 import { Part } from '../part.ts'
 import type { ProcessEnd } from '../process-end.ts'
 import { threadFile } from '../thread-file.ts'
@@ -244,6 +245,7 @@ export class LeaseThread extends Part {
   readonly #watch: WatchOrder | undefined
   readonly #warn: (text: string) => void
   readonly #recalled: () => void
+  readonly #stoodStill: (ms: number) => void
   readonly #pages: LedgerPage[] = []
   /** What the thread must be told when it starts. */
   readonly #known: Message[] = []
@@ -256,12 +258,19 @@ export class LeaseThread extends Part {
   /**
    * @param watch undefined when the store is in this process's memory, where no other thread can reach it
    * @param recalled called when the thread has recalled something
+   * @param stoodStill called when the event loop turns again, after so many milliseconds
    */
-  constructor(watch: WatchOrder | undefined, warn: (text: string) => void, recalled: () => void) {
+  constructor(
+    watch: WatchOrder | undefined,
+    warn: (text: string) => void,
+    recalled: () => void,
+    stoodStill: (ms: number) => void = () => {},
+  ) {
     super()
     this.#watch = watch
     this.#warn = warn
     this.#recalled = recalled
+    this.#stoodStill = stoodStill
   }
 
   protected override onStart(): void {
@@ -333,7 +342,10 @@ export class LeaseThread extends Part {
 
   /** Notes that the event loop turns. */
   beat(): void {
-    this.pulse.beat = performance.now()
+    const { beat } = this.pulse
+    const now = performance.now()
+    if (beat > 0 && now - beat >= BLOCKED) this.#stoodStill(now - beat)
+    this.pulse.beat = now
   }
 
   /** A job is prefetched. */

@@ -5,6 +5,7 @@
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them,
  *     and makes the store take back claims that the loop has not read (`unread.ts`).
  *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
+ *   - It says in the store which class blocks the loop (`loop-naming.ts`), so that others see it meanwhile.
  *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which job that is
  *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the
  *     process.
@@ -27,12 +28,14 @@ import { isLent } from '../../store/contract/connection/credentials.ts'
 import { keptBy, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { inTime, within } from '../../waiting/bounded-wait.ts'
 import { Deferred } from '../../waiting/deferred.ts'
+import { BLOCKED } from '../blocked-loops.ts'
 import { Claimer } from '../fetch/claimer.ts'
 import { Part } from '../part.ts'
 import type { ProcessEnd, Unstored } from '../process-end.ts'
 import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
 import { DONE, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
 import { StoppedLoop } from './loop-holder.ts'
+import { LoopNaming } from './loop-naming.ts'
 import { nameOf as nameOfRun } from './loop-witness.ts'
 import { Renewals } from './renewals.ts'
 import { Recaller, Unread } from './unread.ts'
@@ -124,6 +127,7 @@ class LeaseWatch extends Part {
   readonly #leases = new Renewals()
   readonly #permits = new Renewals()
   #isEnding = false
+  readonly #naming: LoopNaming
   /** Until this time (`performance.now()` of the worker), the job that holds the loop still has time. */
   #patientUntil = 0
 
@@ -133,6 +137,7 @@ class LeaseWatch extends Part {
     this.#port = port
     this.#pulse = new Pulse(watch.pulse)
     this.#rarely = Math.min(LOOK.rarely, watch.leaseMs / 8)
+    this.#naming = new LoopNaming(watch.caller, this.#pulse, this.#end.signal)
     // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
     this.#recaller = new Recaller({
@@ -183,6 +188,7 @@ class LeaseWatch extends Part {
     this.#end.abort()
     clearTimeout(this.#timer)
     for (const claimer of this.#claimers) void claimer.stop()
+    await this.#naming.ended
     await leave(this.#watch.location)
     this.#pulse.ended()
     this.#port.close()
@@ -223,7 +229,9 @@ class LeaseWatch extends Part {
       this.#returnOverdue(at)
       this.#recaller.look(at)
       if (Date.now() - pulse.renewedAt > leaseMs / 2 && !this.#isRenewing) void this.#renew(this.#store)
-      if (kills && at - pulse.beat > STUCK.still) void this.#endIfStuck(at)
+      const still = at - pulse.beat
+      if (still > BLOCKED && !this.#jobsIn(RUNNING).next().done) this.#naming.look(this.#store, still)
+      if (kills && still > STUCK.still && !this.#naming.isLooking) void this.#endIfStuck(at)
     }
     if (pulse.isDozing && this.#unread.length === 0 && !this.#pages.some((page) => page.inUse)) return
     const pause = pulse.isDozing ? this.#rarely : LOOK.often

@@ -78,6 +78,17 @@ export class StoppedLoop {
     await this.#call(`failed(${JSON.stringify(name)}, ${JSON.stringify(outcome)})`)
   }
 
+  /**
+   * Tells the workers of the thread who holds the loop.
+   *
+   * @param id of one of them
+   * @returns the names of classes, one of which it is
+   */
+  async seen(id: string, names: readonly string[]): Promise<string[]> {
+    const by = await this.#call(`seen(${JSON.stringify(id)}, ${JSON.stringify(names)})`)
+    return Array.isArray(by) ? by : []
+  }
+
   /** Lets the thread go on. */
   resume(): void {
     this.#session.disconnect()

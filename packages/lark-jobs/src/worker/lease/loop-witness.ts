@@ -10,9 +10,13 @@ const FRAMES = 200
 
 /** The answers of one worker. */
 export interface Witness {
+  /** The id of the worker. */
+  id: string
   running: ReadonlySet<Execution>
   /** Reports a job that the lease thread has settled, like any job that fails. */
   failed(execution: Execution, outcome: Outcome & { kind: 'failed' }): void
+  /** A handler of these classes, or of one of them, holds the loop. */
+  seen(by: readonly string[]): void
 }
 
 /** The functions that the lease thread calls. A job is named by `nameOf`. */
@@ -23,6 +27,14 @@ export interface Witnesses {
   onStack(): string[]
   /** @param outcome of a failed job, as JSON */
   failed(name: string, outcome: string): void
+  /**
+   * Tells the workers whose handler holds the loop.
+   *
+   * @param id of a worker of this thread; no other thread may be told
+   * @param names the jobs one of which holds the loop; if there are none, it may be each that runs
+   * @returns the names of their classes
+   */
+  seen(id: string, names: readonly string[]): string[]
 }
 
 /**
@@ -35,7 +47,7 @@ const everywhere = globalThis as { [slot: symbol]: Witnesses | undefined }
 
 /** @returns a function that ends the watch */
 export function watchLoop(witness: Witness): () => void {
-  everywhere[Symbol.for(WITNESSES)] ??= { all: new Set(), onStack, failed }
+  everywhere[Symbol.for(WITNESSES)] ??= { all: new Set(), onStack, failed, seen }
   const { all } = everywhere[Symbol.for(WITNESSES)]!
   all.add(witness)
   return () => all.delete(witness)
@@ -65,4 +77,13 @@ function onStack(this: Witnesses): string[] {
 function failed(this: Witnesses, name: string, outcome: string): void {
   for (const each of runs(this))
     if (each.name === name) each.witness.failed(each.execution, JSON.parse(outcome))
+}
+
+function seen(this: Witnesses, id: string, names: readonly string[]): string[] {
+  if (![...this.all].some((witness) => witness.id === id)) return []
+  const here = [...runs(this)].filter(({ execution }) => !execution.isIsolated)
+  const found = here.filter(({ name }) => names.length === 0 || names.includes(name))
+  const by = [...new Set(found.map(({ execution }) => execution.name))]
+  if (by.length > 0) for (const witness of this.all) witness.seen(by)
+  return by
 }

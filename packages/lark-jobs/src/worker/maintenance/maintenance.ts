@@ -33,10 +33,7 @@ import { Lateness, PATIENCE } from './lateness.ts'
 import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
-/**
- * Milliseconds between two ticks. A tick does the work that is due. `rarely` is used if nothing is due
- * sooner; an eighth of a lease if that is shorter.
- */
+/** Milliseconds between two ticks. `rarely`, or an eighth of a lease, if nothing is due sooner. */
 const TICK = { often: 250, rarely: 1_000 }
 /** Milliseconds between two announcements of the worker, and how long an announcement is valid. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
@@ -111,6 +108,8 @@ export interface MaintenanceOptions {
   /** Called with the jobs that were taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
   report: WorkerReport
+  /** Called with each tick: the event loop turns. */
+  ticked: () => void
   /** Renews the worker's own leases, if a renewal is overdue. */
   renew: () => Promise<void>
   trouble: { met(error: unknown): void; answered(): void; passed(): void }
@@ -194,6 +193,7 @@ export class Maintenance extends Part {
   }
 
   #tick(): Promise<void> {
+    this.#options.ticked()
     if (this.standstill.tick()) this.#forgive(false)
     // It ticks even while a round is under way: a slow store must not look like a frozen process.
     this.#tickIn(TICK.often)

@@ -85,6 +85,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'extend',
       'record',
       'renew-permits',
+      'note-blocking',
       'note-taken',
       'permit',
       'recover',

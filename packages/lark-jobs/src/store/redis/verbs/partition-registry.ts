@@ -3,6 +3,7 @@
  */
 
 import { defined } from '@s18i/lark/internal'
+import type { BlockingNow } from '../../../model/blocked-loop.ts'
 import { JobsError } from '../../../model/errors.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { LOST_KEPT, type LostWorker, MOST_TAKEOVERS, takeoversIn } from '../../contract/lost-workers.ts'
@@ -132,6 +133,11 @@ export class PartitionRegistry {
     ])
     const args = [packDuration(LOST_KEPT), String(MOST_TAKEOVERS), ...notes]
     await this.#scripts.on(this.#scripts.keys.meta('workers'), 'note-taken', args).catch(() => {})
+  }
+
+  async noteBlocking(worker: string, blocks: BlockingNow): Promise<void> {
+    const key = this.#scripts.keys.meta('workers')
+    await this.#scripts.on(key, 'note-blocking', [worker, JSON.stringify(blocks)])
   }
 
   async runs(): Promise<FleetRuns> {
