@@ -101,6 +101,12 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
   if (isFirst)
     test('who may operate lets the relay take a row of the outbox again', async () => {
       await using page = await opened('/outbox?only=bad', 'operate')
+      // What is wrong with a row takes several lines rather than the button out of sight.
+      await page.setViewportSize({ width: 760, height: 800 })
+      await page.getByRole('button', { name: 'Retry newer' }).waitFor()
+      const over =
+        "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.scroll'))"
+      expect(await page.evaluate(over)).toBe(0)
       await page.getByRole('button', { name: 'Retry newer' }).click()
       await page.getByText('The relay takes 1 row again').waitFor()
       await using reader = await opened('/outbox', 'read')

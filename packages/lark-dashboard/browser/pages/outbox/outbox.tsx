@@ -24,6 +24,8 @@ const which: [string, string][] = [
   ['bad', 'that cannot become jobs'],
 ]
 
+const heads = ['Job', 'Class', 'Queue', 'Age']
+
 export default function Outbox() {
   const { query } = route.value
   const bad = query.get('only') === 'bad'
@@ -49,14 +51,20 @@ export default function Outbox() {
           ) : (
             <>
               <p>{backlog(found)}</p>
-              {found.rows.length > 0 && (
-                <Rows heads={['Job', 'Class', 'Queue', 'Age', 'Why it cannot become a job']}>
+              {found.rows.length > 0 ? (
+                <Rows heads={hasReasons(found) ? [...heads, 'Why it cannot become a job'] : heads}>
                   <tbody>
                     {found.rows.map((row) => (
                       <OutboxRow key={row.place} row={row} />
                     ))}
                   </tbody>
                 </Rows>
+              ) : (
+                <Empty>
+                  {bad
+                    ? 'There is no row that cannot become a job.'
+                    : 'A job that is dispatched in a transaction is here from the commit until a worker has put it into the store.'}
+                </Empty>
               )}
               <Pages cursor={cursor} next={found.cursor} first="To the oldest" onward="Later ones" />
             </>
@@ -78,8 +86,8 @@ function OutboxRow({ row: { id, kind, key = kind, queue, age, error } }: { row: 
       <td>{key}</td>
       <td>{queue}</td>
       <td data-label="age">{duration(age)}</td>
-      <td class="wide">
-        <span class="bad">{error}</span>{' '}
+      <td class="wide prose">
+        {error !== undefined && <span class="bad">{error} </span>}
         {error !== undefined && may('operate') && (
           <button type="button" aria-label={`Retry ${id}`} onClick={() => retry([id])}>
             Retry
@@ -88,6 +96,10 @@ function OutboxRow({ row: { id, kind, key = kind, queue, age, error } }: { row: 
       </td>
     </tr>
   )
+}
+
+function hasReasons({ rows }: Found): boolean {
+  return rows.some(({ error }) => error !== undefined)
 }
 
 function backlog({ waiting, age, bad }: Found): string {
