@@ -20,6 +20,8 @@ import { LOT, LOT_BYTES } from './table.ts'
 
 /** The most characters of the `error` of a row. */
 const LONGEST = 500
+/** How many lots of a backlog are read one behind the other, until one is read from the beginning again. */
+const IN_A_ROW = 10
 
 export interface RelayOptions {
   database: OutboxDatabase
@@ -46,23 +48,25 @@ export class Relay {
   readonly #options: RelayOptions
   /** The lot behind the last one. */
   #ahead: Promise<OutboxRow[]> | undefined
+  #inARow = 0
 
   constructor(options: RelayOptions) {
     this.#options = options
   }
 
   /**
-   * @param goesOn it is the lot behind the last one, which has been read meanwhile. What committed late since
-   *   then has a smaller place, and is in the first lot of the next round
+   * @param goesOn it is the lot behind the last one, which has been read meanwhile. What committed late under
+   *   a smaller place is not in it, so after `IN_A_ROW` lots, the oldest rows are read
    * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is away
    */
   async lot(goesOn = false): Promise<RelayedLot> {
     const { database } = this.#options
-    const taken = (goesOn && this.#ahead) || this.#take()
+    const ahead = goesOn ? this.#ahead : undefined
     this.#ahead = undefined
-    const rows = await taken
+    this.#inARow = ahead === undefined ? 1 : this.#inARow + 1
+    const rows = await (ahead ?? this.#take())
     if (rows.length === 0) return { count: 0, bad: [] }
-    if (rows.length === LOT) {
+    if (rows.length === LOT && this.#inARow < IN_A_ROW) {
       this.#ahead = this.#take(rows.at(-1)!.place)
       this.#ahead.catch(() => {})
     }

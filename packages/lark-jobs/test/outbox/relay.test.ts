@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
 import { OUTBOX } from '../../src/outbox/table.ts'
 import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
-import { mail } from './application.ts'
+import { Application, mail } from './application.ts'
 import { type Database, databaseOf } from './connections.ts'
 
 const LONG = { timeout: 30_000, interval: 20 }
@@ -120,6 +120,8 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
           database.url,
           connection,
           String(kill % 2),
+          // Only the worker below waits for the lease of one that was killed.
+          kill < 2 ? `relay-${kill}` : 'default',
         ],
         { stdio: ['ignore', 'ignore', 'inherit'] },
       )
@@ -134,6 +136,28 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     expect(new Set(MailJob.runs).size).toBe(count)
   }, 120_000)
 })
+
+test('a row that commits late under an earlier place does not wait for the end of a backlog', async () => {
+  await using bench = await Bench.make(sqliteFile)
+  const application = new Application()
+  for (let lot = 0; lot < 26; lot++)
+    application.write(...Array.from({ length: 500 }, (_, n) => mail(500 * lot + n)))
+  const lots: string[][] = []
+  const execute: Client['outbox']['execute'] = (sql, parameters) => {
+    const answer = application.run(sql, parameters)
+    if (!sql.startsWith('DELETE')) return answer
+    lots.push(sql.match(/\d+/g)!)
+    // The place is free again: that of a transaction that began before all others.
+    if (lots.length === 2) application.run(`INSERT INTO ${OUTBOX} ${late}`)
+    return answer
+  }
+  const late = `(place, id, queue, form, kind, body, written) SELECT 1, 'late', queue, form, kind, body, written FROM ${OUTBOX} LIMIT 1`
+  await bench.work([], { queues: ['low'] }, bench.client({ outbox: { for: 'sqlite', execute } }))
+  await vi.waitFor(() => expect(application.rows).toEqual([]), LONG)
+  const place = lots.findLastIndex((lot) => lot.includes('1'))
+  expect(place).toBeGreaterThan(1)
+  expect(place).toBeLessThan(lots.length - 1)
+}, 60_000)
 
 test('PostgreSQL is killed and starts again while the relay runs: this is said once, and each job runs once', async () => {
   await using database = await databaseOf('postgres')
