@@ -1,7 +1,7 @@
 /**
  * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages, each on a
  * free port of the loopback and in a folder of its own. They write nothing that would outlast the test, and
- * need no password.
+ * need no password. `POSTGRES_BIN` names the folder with the programs of another PostgreSQL.
  */
 import { chmod, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ export async function startPostgres(): Promise<Server> {
         folder,
         `data=${folder}/data
 ${isRoot ? `chmod 711 ${folder}; as="setpriv --reuid=postgres --regid=postgres --clear-groups"` : 'as='}
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+bin=\${POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)}
 # The processes of one that was killed have its memory until they have seen that.
 while ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -q " $data$"; do sleep 0.02; done
 if mkdir "$data" 2> /dev/null; then
