@@ -1,6 +1,6 @@
 /**
  * The errors of this package, each with a code that does not change. `docs/errors.md` has an entry for each.
- * What Lark itself refuses has the errors of the queue (`JobsError`).
+ * What Lark itself refuses throws the errors of the queue (`JobsError`).
  */
 import { branded, LarkError } from '@s18i/lark/internal'
 

@@ -1,6 +1,7 @@
 /**
- * Reads nodes of syntax: whether a value is one, its names and texts, and the nodes in it. A field that is
- * missing, or has another type, is read as absent: a parser may make nodes that this does not know.
+ * Reads nodes of syntax: whether a value is a node, its names and texts, and the nodes in it. A field that is
+ * missing, or has another type, is read as absent, because a parser may make nodes that this file does not
+ * know.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 
@@ -53,7 +54,7 @@ export function loadedBy(value: unknown): string | undefined {
   return isImport || isCall(value, 'require') ? textOf(listOf(value.arguments)[0]) : undefined
 }
 
-/** The object literal in an expression that gives it a type, or freezes it. */
+/** The object literal inside an expression that only gives it a type or freezes it. */
 export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
   if (node.type === 'ObjectExpression') return node
   const inside = node.expression

@@ -1,8 +1,8 @@
 /**
  * Finds what a code base uses of BullMQ: the names that it imports, the options that it writes, and the
- * methods and events of the objects that it makes. It reads syntax, and knows the objects by what they are
- * made of, by their types, and by the calls that return them. Names count within a file, and those that a
- * file exports also in files that import them.
+ * methods and events of the objects that it makes. It reads syntax, and recognises the objects by their
+ * classes, by their types, and by the calls that return them. Names count within a file; exported names also
+ * count in the files that import them.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
@@ -30,8 +30,8 @@ export interface BullUse {
 type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProducer'
 
 /**
- * By how a file writes it: `queue`, `this.queue`, `makeQueue()`, and of a class `Queues.mail` and
- * `Queues.get()`.
+ * By the way in which a file writes it: `queue`, `this.queue`, `makeQueue()`, and for a class `Queues.mail`
+ * and `Queues.get()`.
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
@@ -105,13 +105,13 @@ export class FileUsage {
   /** Namespaces: `import * as bull from 'bullmq'`. */
   readonly #spaces = new Set<string>()
   readonly #seen = new Set<string>()
-  /** The class whose members are met. */
+  /** The class whose members are being read. */
   #class: string | undefined
 
   /** @param others objects that other files export, by their names */
   constructor(program: SyntaxNode, others: Kinds = new Map()) {
-    // Names are used before they are made, in methods above a constructor. A name may depend on another:
-    // twice is enough.
+    // Names may be used before they are declared, in methods above a constructor, and a name may depend on
+    // another one: two passes are enough.
     walk(program, (node) => this.#import(node, others))
     for (let time = 0; time < 2; time++) walk(program, (node) => this.#know(node))
     walk(program, (node) => this.#use(node))
@@ -315,7 +315,7 @@ export class FileUsage {
       this.#nameOwn(nameOf(target.property), kind)
   }
 
-  /** A member of the class around it. */
+  /** Names a member of the surrounding class. */
   #nameOwn(name: string | undefined, kind: BullKind | undefined, member?: SyntaxNode): void {
     this.#set(`this.${name}`, kind)
     if (member?.static === true) this.#set(`${this.#class}.${name}`, kind)
@@ -432,7 +432,7 @@ export class FileUsage {
   }
 
   /**
-   * The names in an object of options, also of those that stand in it, and of objects that are spread into
+   * The names in an object of options, including those in nested objects, and in objects that are spread into
    * it.
    */
   #options(topic: ComparedTopic, given: unknown): void {
@@ -463,7 +463,10 @@ export class FileUsage {
     return this.#values.get(pathOf(node) ?? '') ?? node
   }
 
-  /** @param isOption a name that BullMQ does not have counts too: the class refuses it */
+  /**
+   * @param isOption whether it is an option: then a name that BullMQ does not have counts too, because the
+   *   class refuses it
+   */
   #found(topic: ComparedTopic, name: string, at: SyntaxNode, isOption = false): boolean {
     if (!isOption && comparisonOf(topic, name) === undefined) return false
     const { line, column } = at.loc?.start ?? { line: 0, column: 0 }

@@ -1,6 +1,6 @@
 /**
- * What `jobs:import-bullmq` says of an import: a row for each queue, and below it why jobs stay in BullMQ,
- * what is not carried over, and what is wrong.
+ * What `jobs:import-bullmq` prints about an import: a row for each queue, and below it why jobs stay in
+ * BullMQ, what is not carried over, and what is wrong.
  */
 
 import { type Command, shellWord } from '@s18i/lark'

@@ -26,7 +26,7 @@ interface ComparedUse {
   topic: BullUse['topic']
   name: string
   answer: Compatibility
-  /** What it is in Lark; absent for an option that BullMQ does not have. */
+  /** What corresponds to it in Lark; absent for an option that BullMQ does not have. */
   inLark?: string
   page?: string
   places: { file: string; line: number }[]
@@ -49,7 +49,7 @@ export class JobsCheckBullmqCommand extends Command {
     return counts.missing > 0 || unread.length > 0 ? 1 : 0
   }
 
-  /** Reads files twice: what one exports, another may use. */
+  /** Reads the files twice, because one file may use what another exports. */
   async #look() {
     const root = resolve(this.source)
     const found = await stat(root).catch(() => undefined)

@@ -71,7 +71,7 @@ export class JobsImportBullmqCommand extends Command {
     return aborted ? INTERRUPTED : done.failures === 0
   }
 
-  /** Runs a call that can be interrupted, and shows on a terminal how far it is. */
+  /** Runs a call that can be interrupted, and shows its progress on a terminal. */
   async #paced<T>(
     doing: string,
     call: (pace: Pick<BullmqOptions, 'signal' | 'onProgress'>) => Promise<T>,

@@ -1,6 +1,7 @@
 /**
- * What BullMQ has, and Lark's answer to each: the options that `@s18i/lark-bullmq` takes and refuses, what
- * `lark jobs:check-bullmq` reports, and the tables of the manual (docs/from-bullmq.md) are all made of this.
+ * The features of BullMQ, and Lark's answer to each: the options that `@s18i/lark-bullmq` takes and refuses,
+ * what `lark jobs:check-bullmq` reports, and the tables of the manual (docs/from-bullmq.md) are all made of
+ * this.
  */
 
 export const verdicts = {
@@ -8,9 +9,9 @@ export const verdicts = {
   same: 'the same',
   /** It does more, or does it more safely. */
   better: 'better',
-  /** It does it, and differs in something. */
+  /** It does it, but differs in something. */
   differs: 'differs',
-  /** It is accepted and has no effect, because Lark does by itself what it is for. */
+  /** It is accepted and has no effect, because Lark does this by itself. */
   needless: 'not needed',
   /** It throws BULLMQ_UNSUPPORTED. */
   missing: 'not there',
@@ -18,7 +19,7 @@ export const verdicts = {
 
 export type Compatibility = keyof typeof verdicts
 
-/** The verdict, what it is in Lark, and the page of the manual with its anchor. */
+/** The verdict, what corresponds to it in Lark, and the page of the manual with its anchor. */
 export type Comparison = readonly [verdict: Compatibility, inLark: string, page?: string]
 
 type Topic = Readonly<Record<string, Comparison>>

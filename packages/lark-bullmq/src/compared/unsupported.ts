@@ -36,7 +36,7 @@ export function unsupportedName(who: string, topic: ComparedTopic, word: string,
  *
  * @param given an object of options; undefined for none
  * @returns the options
- * @throws BULLMQ_UNSUPPORTED naming the option; JOB_INVALID if it is no object
+ * @throws BULLMQ_UNSUPPORTED naming the option; JOB_INVALID if it is not an object
  */
 export function checkOptions<T extends object>(who: string, topic: ComparedTopic, given: T | undefined): T {
   if (given === undefined || given === null) return {} as T

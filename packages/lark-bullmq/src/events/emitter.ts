@@ -1,6 +1,6 @@
 /**
- * What tells of events: a queue, a worker, or the events of a queue. An event that never comes is refused
- * when somebody listens for it. An error that nobody listens for is printed, as in BullMQ.
+ * The base of what emits events: a queue, a worker, or the events of a queue. An event that never comes is
+ * refused when somebody listens for it. An error that nobody listens for is printed, as in BullMQ.
  */
 import { EventEmitter } from 'node:events'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
@@ -10,7 +10,7 @@ import { unsupportedName } from '../compared/unsupported.ts'
 export type Listeners<L> = { [Name in keyof L]: (...args: any[]) => void }
 
 export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
-  /** How messages name it: `Worker 'emails'`. */
+  /** Its name in messages: `Worker 'emails'`. */
   readonly #who: string
 
   /** @internal */
@@ -41,7 +41,7 @@ export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
     return super.off(event, listener)
   }
 
-  /** Tells listeners. What one of them throws is an error that others are told of. */
+  /** Calls the listeners. If one of them throws, the error is emitted as `error`. */
   protected tell<E extends keyof L & string>(event: E, ...args: Parameters<L[E]>): void {
     try {
       if (event === 'error' && this.listenerCount('error') === 0) console.error(`${this.#who}:`, ...args)

@@ -14,11 +14,14 @@ import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/sh
 import { BullEmitter } from './emitter.ts'
 
 export interface BullEventsOptions extends PlaceOptions {
-  /** Is not needed: it listens from the first listener on, or from `waitUntilReady()`. */
+  /** Has no effect: it listens from the first listener on, or from `waitUntilReady()`. */
   autorun?: boolean
 }
 
-/** `id` is a cursor: another process can go on after the event with it, as `since` of `Jobs.events()`. */
+/**
+ * `id` is a cursor: with it, another process can continue after this event, as with `since` of
+ * `Jobs.events()`.
+ */
 export interface BullEvents {
   added: (args: { jobId: string; name: string }, id: string) => void
   waiting: (args: { jobId: string; prev?: string }, id: string) => void
@@ -51,12 +54,12 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   readonly name: string
   readonly #home: JobHome
   #events: QueueEvents | undefined
-  /** Resolves when it hears what happens; undefined without a listener. */
+  /** Resolves when it receives events; undefined without a listener. */
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
   /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
-  /** Behind which event it goes on. */
+  /** The event after which it continues. */
   #heard: string | undefined
 
   /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
@@ -80,13 +83,13 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
         if (!this.#stopped.signal.aborted) this.tell('error', error)
       })
     })
-    // `waitUntilReady()` rejects with this error, and `error` tells it.
+    // `waitUntilReady()` rejects with this error, and the event `error` reports it.
     this.#ready.catch(() => {})
   }
 
   /**
-   * Hears events until it is closed, even if the store is away at first or meanwhile: then it says so, and
-   * goes on.
+   * Receives events until it is closed, even if the store is away at first or meanwhile: then it reports
+   * that, and goes on.
    */
   async #hearAgain(isReady: () => void): Promise<void> {
     const { signal } = this.#stopped
@@ -105,7 +108,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     }
   }
 
-  /** @param isReady called when it hears what happens from then on */
+  /** @param isReady called when it receives all events from then on */
   async #hear(isReady: () => void): Promise<void> {
     const all = Object.values(kinds).flat()
     const since = this.#heard
@@ -146,8 +149,8 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   /**
-   * Resolves when it hears what happens from then on, also for listeners that come later: so it listens from
-   * this call on.
+   * Resolves when it receives all events from then on, also for listeners that are added later, because it
+   * listens from this call on.
    */
   async waitUntilReady(): Promise<void> {
     this.#begin()

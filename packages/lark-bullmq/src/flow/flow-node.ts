@@ -1,6 +1,6 @@
 /**
- * A job of a flow as BullMQ shows it. While it waits for its children, only its flow has it, and the flow
- * also has what became of the children. The flow is read once.
+ * A job of a flow as BullMQ shows it. While it waits for its children, it is stored only in its flow, which
+ * also has the outcomes of the children. The flow is read once.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -30,11 +30,11 @@ import type { JobHome } from '../store/shared-store.ts'
 import { flowIdFor, type NodeDefinition, shownId } from './flow-rules.ts'
 
 /**
- * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees
- * its end. The id of a flow that was removed is free again after this time.
+ * The least milliseconds for which the jobs of a flow are kept after its end, so that those who await a job
+ * see its end. The id of a flow that was removed is free again after this time.
  */
 export const LEAST_KEPT = 600_000
-/** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
+/** Milliseconds between two checks of a job that waits for its children: at first, and at most. */
 const LOOK = { first: 20, last: 500 }
 /** Flows that are read together: their texts may be large. */
 const AT_A_TIME = 100
@@ -50,7 +50,7 @@ export class FlowNode {
   readonly #home: JobHome
   readonly #found: KeptFlow
   readonly #node: number
-  /** What the keys of the application begin with. */
+  /** The prefix of the application's keys. */
   readonly #prefix: string
 
   private constructor(home: JobHome, found: KeptFlow, node: number, prefix: string) {
@@ -110,7 +110,7 @@ export class FlowNode {
     return queueOf(this.#job?.partition ?? this.#definition.flow!.home)
   }
 
-  /** In Lark. */
+  /** The id in Lark. */
   get id(): string {
     const { id: flow, home, state } = this.#found
     return state.flows?.[this.#node] ?? nodeId({ flow, home }, this.#node, state)
@@ -161,7 +161,7 @@ export class FlowNode {
     return this.#definition.after.map((child) => this.#other(child))
   }
 
-  /** The same job, as its own queue shows it. */
+  /** The home of the job, in its own queue. */
   get home(): JobHome {
     return { store: this.#home.store, queue: this.queue }
   }
@@ -195,27 +195,27 @@ export class FlowNode {
     return all
   }
 
-  /** Whether the node was removed. BullMQ would know nothing of it. */
+  /** Whether the node was removed. BullMQ would no longer have it. */
   get isRemoved(): boolean {
     return this.#found.state.reasons?.[this.#node] === 'removed'
   }
 
-  /** The node and all that is below it. A workflow of Lark is not a tree: several paths may lead to a job. */
+  /** The node and all nodes below it. A workflow of Lark is not a tree: several paths may lead to a job. */
   get family(): FlowNode[] {
     const numbers = new Set([this.#node])
-    // A set that grows while it is walked.
+    // The loop also visits the numbers that it adds to the set.
     for (const number of numbers)
       for (const child of this.#found.definition.nodes[number]!.after) numbers.add(child)
     return [...numbers].map((number) => this.#other(number))
   }
 
-  /** All others are below it. */
+  /** Whether all other nodes are below this one. */
   get isRoot(): boolean {
     return this.#node === rootOf(this.#found)
   }
 
   /**
-   * What the job of a flow returns, even if it still waits for its children.
+   * What the job of a flow returns; it may still wait for its children at the call.
    *
    * @param ttl milliseconds. Default: as long as it takes
    * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure

@@ -43,13 +43,13 @@ export interface JobNode {
 export interface NodeOpts {
   id: string
   queueName: string
-  /** That of the producer, if there is one. */
+  /** Must be the prefix of the producer, if it has one. */
   prefix?: string
   /** How many levels, that of the job included. Default 10. */
   depth?: number
   /**
-   * How many children of each job: at most this many that completed, that are open, and that failed. Default
-   * 20.
+   * How many children of each job are returned, at most: of the completed, the open and the failed children
+   * each. Default 20.
    */
   maxChildren?: number
 }
@@ -141,7 +141,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     }
   }
 
-  /** A tree that was added, with the ids that its jobs have. */
+  /** A tree that was added, with the ids of its jobs. */
   #added(tree: readonly TreeJob[], spec: FlowSpec, place: FlowPlace): JobNode {
     const nodes: JobNode[] = []
     for (const [number, { queue, name, data = {}, children }] of tree.entries()) {
@@ -153,7 +153,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     return nodes.at(-1)!
   }
 
-  /** A job with what is below it; undefined if the queue has no such job. */
+  /** A job with all jobs below it; undefined if the queue has no such job. */
   async getFlow({
     id,
     queueName,

@@ -1,5 +1,6 @@
 /**
- * What a flow of BullMQ is in Lark: its id, the ids of its jobs, and what becomes of a job whose child fails.
+ * How a flow of BullMQ is stored in Lark: its id, the ids of its jobs, and what happens to a job whose child
+ * fails.
  */
 
 import { createHash } from 'node:crypto'
@@ -9,7 +10,7 @@ import { type FailureRule, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-j
 export type FlowDefinition = KeptFlow['definition']
 export type NodeDefinition = FlowDefinition['nodes'][number]
 
-/** What becomes of the parent of this job if this job fails. At most one of these options may be true. */
+/** What happens to the parent of this job if this job fails. At most one of these options may be true. */
 export interface ChildFailureOptions {
   /** The parent fails at once. */
   failParentOnFailure?: boolean
@@ -21,7 +22,7 @@ export interface ChildFailureOptions {
   removeDependencyOnFailure?: boolean
 }
 
-/** The rule of the parent for this child. */
+/** What the parent does if this child fails. */
 export function ruleOf(opts: ChildFailureOptions): FailureRule {
   if (opts.failParentOnFailure) return 'fail'
   if (opts.continueParentOnFailure) return 'now'

@@ -1,6 +1,6 @@
 /**
- * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its
- * children.
+ * The tree of a flow of BullMQ, and the workflow that is made of it: each job is a node, which comes after
+ * its children.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
@@ -30,13 +30,13 @@ import { readQueue } from '../queue/queue.ts'
 import { LEAST_KEPT } from './flow-node.ts'
 import { ruleOf } from './flow-rules.ts'
 
-/** A job, and those that it waits for. */
+/** A job, and the jobs that it waits for. */
 export interface BullFlow {
   name: string
   queueName: string
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
   data?: any
-  /** That of the producer, if there is one. */
+  /** Must be the prefix of the producer, if it has one. */
   prefix?: string
   /** Without `deduplication`. Only the root job, which waits for all others, may have a `jobId`. */
   opts?: JobsOptions
@@ -44,14 +44,14 @@ export interface BullFlow {
 }
 
 export interface FlowOpts {
-  /** By queue: what its jobs have that do not say otherwise. */
+  /** By queue: the default options of its jobs. */
   queuesOptions?: Record<string, { defaultJobOptions?: DefaultJobOptions }>
 }
 
 /** A job of a tree that was read. */
 export interface TreeJob extends AddedJob {
   queue: string
-  /** By number: those that it waits for. */
+  /** The numbers of the jobs that it waits for. */
   children: number[]
   /** The node that waits for it. */
   parent: number | undefined
@@ -72,7 +72,7 @@ export function readTree(
   { queuesOptions = {} }: FlowOpts,
   prefix: string | undefined,
 ): TreeJob[] {
-  // Each job before its children, and the last child first: read backwards, the children come first.
+  // Each job comes before its children, and the last child first. Read backwards, the children come first.
   const found: (AddedJob & { queue: string; parent: number | undefined })[] = []
   const open: [job: BullFlow, parent: number | undefined][] = [[flow, undefined]]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -136,7 +136,7 @@ function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): vo
     )
 }
 
-/** The workflow of a tree. @param prefix what the keys of the application begin with */
+/** The workflow of a tree. @param prefix of the application's keys */
 export function workflowOf(
   who: string,
   tree: readonly TreeJob[],

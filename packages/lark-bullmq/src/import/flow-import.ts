@@ -1,6 +1,7 @@
 /**
  * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a
- * page of jobs. Its jobs stay in their places until the import comes there, and takes them for imported.
+ * page of jobs. Its jobs stay in their places until the import reaches those places and treats them as
+ * imported.
  */
 import { randomUUID } from 'node:crypto'
 import { JobsError } from '@s18i/lark-jobs'
@@ -21,7 +22,7 @@ export interface FlowImportOptions {
 
 export class FlowImport {
   readonly #options: FlowImportOptions
-  /** The jobs of flows that this import has found in Lark, or has brought there: `queue:id`. */
+  /** The jobs of flows that this import has found in Lark, or has imported: `queue:id`. */
   readonly #taken = new Set<string>()
   /** The root jobs of flows that stay in BullMQ, and are in the report. */
   readonly #stayed = new Set<string>()
@@ -56,8 +57,8 @@ export class FlowImport {
   }
 
   /**
-   * Whether Lark has a job as a part of a flow, or had it. If not, the report says that it stays with its
-   * flow.
+   * Whether Lark has, or had, a job as a part of a flow. If not, the report says that the job stays in BullMQ
+   * with its flow.
    */
   takes(queue: string, { id, mark }: BullmqEntry, now: number): boolean {
     const key = keyOf(queue, id)
@@ -70,12 +71,12 @@ export class FlowImport {
     return isDone
   }
 
-  /** Whether this import has brought a job to Lark, as a part of a flow. */
+  /** Whether this import has imported a job as a part of a flow. */
   has(queue: string, id: string): boolean {
     return this.#taken.has(keyOf(queue, id))
   }
 
-  /** @param tally of its last job @returns whether Lark has it now */
+  /** @param tally of its last job @returns whether Lark now has the flow */
   async #take(flow: ReadFlow, state: MarkState, now: number, tally: QueueTally): Promise<boolean> {
     const { store, mark, dryRun, force } = this.#options
     const { place, definition, members } = flow
@@ -90,7 +91,8 @@ export class FlowImport {
       tally.mistake(entry.id, anotherHas(entry.id))
       return false
     }
-    // The queue of the root job is marked last: if a job there is marked as imported, its whole flow is.
+    // The queue of the root job is marked last: if a job there is marked as imported, its whole flow has been
+    // imported.
     const queues = [...new Set(members.map((each) => each.queue))].filter((each) => each !== queue)
     const write = async (text: string) => {
       for (const name of [...queues, queue]) {
@@ -119,8 +121,7 @@ export class FlowImport {
   }
 
   /**
-   * Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to
-   * Lark.
+   * Whether the flow in Lark is the flow of BullMQ. A flow whose last job had no mark was never sent to Lark.
    */
   #isSame(one: ReadFlow['definition'], other: ReadFlow['definition'], state: MarkState): boolean {
     const last = ({ nodes }: ReadFlow['definition']) => nodes.at(-1)?.job?.job

@@ -1,6 +1,7 @@
 /**
- * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all that are below it.
- * Children that have ended are nodes that had ended before, so the jobs that wait for them get their results.
+ * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all jobs below it.
+ * Children that have ended become nodes that have already ended, so the jobs that wait for them get their
+ * results.
  */
 
 import type { EndedState } from '@s18i/lark-jobs'
@@ -33,7 +34,7 @@ const MAX_NAME = 100
 const TOGETHER = 25
 /** The most jobs that BullMQ runs at a time, of one queue. */
 const MAX_ACTIVE = 1_000_000
-/** The key of a child of which BullMQ has kept only what it returned. */
+/** The key of a child of which BullMQ has kept only the returned value. */
 const REMOVED = 'removed'
 
 /** A job of a flow that Lark runs. */
@@ -66,7 +67,7 @@ class Left extends Error {
   }
 }
 
-/** A node, and what its parent needs to know of it. */
+/** A node, and what its parent needs to know about it. */
 interface ReadNode {
   number: number
   rule: FailureRule
@@ -82,7 +83,7 @@ export class FlowReader {
   /** The ids of the jobs that BullMQ runs, by queue. */
   readonly #active = new Map<string, Promise<ReadonlySet<string>>>()
 
-  /** @param queues those that are imported */
+  /** @param queues the queues that are imported */
   constructor(
     source: BullmqSource,
     template: string,
@@ -98,8 +99,8 @@ export class FlowReader {
   /**
    * @param root the job that waits for all others
    * @param now milliseconds since 1970, by the clock of BullMQ's server
-   * @returns why it stays, if it does
-   * @throws what is wrong with it
+   * @returns the flow, or why it stays in BullMQ
+   * @throws an error that says what is wrong with it
    */
   async read(queue: string, root: BullmqEntry, now: number): Promise<ReadFlow | LeftReason> {
     const place = flowPlace(flowIdFor(root.id), queue, this.#settings.partitions)
@@ -209,7 +210,7 @@ class FlowInReading {
       throw new Error(`the data and results of its flow have more than ${LARGEST.definition} bytes`)
   }
 
-  /** Adds a child that has ended. BullMQ may have removed all of it except what it returned. */
+  /** Adds a child that has ended. BullMQ may have removed everything of it except the returned value. */
   ended(
     { queue, id }: BullmqChild,
     entry: BullmqEntry,
@@ -229,7 +230,7 @@ class FlowInReading {
     }
   }
 
-  /** Adds a job that waits, behind its children. */
+  /** Adds a job that waits, after its children. */
   waiting(queue: string, entry: BullmqEntry, children: readonly ReadNode[]): ReadNode {
     const read = waitingJob(entry, queue, this.#template, this.now)
     const { id: _, ownId, keep, ...job } = read.job
@@ -282,7 +283,7 @@ class FlowInReading {
     return this.#nodes.push({ name: this.#names.of(key.slice(0, MAX_NAME)), ...node }) - 1
   }
 
-  /** @throws Error for a job that is there already: trees of BullMQ have no cycles */
+  /** @throws Error for a job that was already added: trees of BullMQ have no cycles */
   meet({ queue, id }: BullmqChild): void {
     const key = `${queue}:${id}`
     if (this.#seen.has(key)) throw new Error(`the job ${shown(id)} is in its flow twice`)
@@ -301,7 +302,7 @@ class FlowInReading {
     return nodeId(this.#place, number)
   }
 
-  /** Adds to the options that a processor reads. */
+  /** Adds fields to the options that a processor reads. */
   #say(number: number, more: object): void {
     const { job } = this.#nodes[number]!.job!
     const { bullmq = {}, ...others } = job.options?.context ?? {}

@@ -1,9 +1,9 @@
 /**
  * The Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. It is read with ioredis,
- * which knows all of them, and fails with the errors of a store.
+ * which supports all of them, and its errors become errors of a store.
  *
- * ioredis sends nothing again here. What only reads is asked again if a connection ends before the answer.
- * What changes something is not: whoever imports starts over.
+ * ioredis itself repeats nothing here. A read is repeated if the connection ends before the answer. A change
+ * is not repeated: the import has to be started again.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
@@ -13,10 +13,10 @@ import { locationOf, textOf } from '@s18i/lark-jobs/internal'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 
 type Options = RedisOptions & { replyMapping?: 'legacy' }
-/** The words of a command, the key behind its name. */
+/** The words of a command; the key follows its name. */
 export type Words = readonly [name: string, ...words: string[]]
 
-/** Milliseconds for which a question is asked again: before the first answer, and after it. */
+/** For how many milliseconds a read is repeated: before the first answer, and after it. */
 const PATIENCE = { first: 2_000, later: 10_000 }
 /** Milliseconds between two attempts. */
 const AGAIN = 100
@@ -62,7 +62,10 @@ export class ForeignRedis {
     )
   }
 
-  /** Asks what changes nothing: again, if there is no answer. @throws STORE_UNREACHABLE, STORE_REFUSED */
+  /**
+   * Sends a command that changes nothing, again if there is no answer. @throws STORE_UNREACHABLE,
+   * STORE_REFUSED
+   */
   async read(words: Words, client: Redis | Cluster = this.#client): Promise<unknown> {
     const [name, ...rest] = words
     for (const began = performance.now(); ; await pause(AGAIN)) {
@@ -89,9 +92,9 @@ export class ForeignRedis {
     }
   }
 
-  /** Asks each server that has keys. */
+  /** Calls a function for each server that has keys. */
   async each<T>(ask: (read: (words: Words) => Promise<unknown>) => Promise<T>): Promise<T[]> {
-    // A cluster knows its servers when it has answered.
+    // A cluster knows its servers only when one has answered.
     await this.read(['PING'])
     const servers = 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client]
     return await Promise.all(servers.map((server) => ask((words) => this.read(words, server))))
@@ -128,7 +131,7 @@ export function isWrongType(error: unknown): boolean {
   return isReply(reply) && wordOf(reply) === 'WRONGTYPE'
 }
 
-/** The server has answered, with an error. (The class may be of another copy of ioredis.) */
+/** The server has answered, with an error. (The class may come from another copy of ioredis.) */
 function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
@@ -148,7 +151,8 @@ function optionsOf(address: ServerAddress): Options {
     ...(address.tls && { tls: tlsOf(address) }),
     ...(family && { family }),
     ...defined({ connectTimeout }),
-    // Version 6 of ioredis would answer in other forms with protocol 3, which version 5 does not have.
+    // With protocol 3, version 6 of ioredis would return other forms of replies; version 5 does not have
+    // protocol 3.
     ...{ protocol: 2, db, maxRetriesPerRequest: 0, retryStrategy: () => AGAIN },
     // This check would need INFO, for which a user may have no right.
     enableReadyCheck: false,

@@ -1,6 +1,4 @@
-/**
- * The call that imports what BullMQ has. Its work (`import.ts`) is loaded when it is called.
- */
+/** The call that imports from BullMQ. Its work (`import.ts`) is loaded when it is called. */
 import type { RedisServers } from '@s18i/lark-jobs'
 import { opened, recorded } from '@s18i/lark-jobs/internal'
 import { type Operate, operate } from '@s18i/lark-jobs/operate'
@@ -8,8 +6,8 @@ import { type BullmqOptions, checkBullmq } from './options.ts'
 import type { BullmqImport } from './report.ts'
 
 /**
- * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, job schedulers, and with `failed` also
- * failed jobs. The answer says why the others stay. Repeat a call that was interrupted within an hour: no job
+ * Imports from BullMQ 5 or 6: jobs that wait or are delayed, job schedulers, and with `failed` also failed
+ * jobs. The answer says why other jobs stay. If a call was interrupted, repeat it within an hour: then no job
  * is lost or imported twice.
  *
  * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`

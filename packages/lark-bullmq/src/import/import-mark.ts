@@ -1,11 +1,12 @@
 /**
- * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be there.
- * `<store> <time>` is written before the job is queued in Lark, `<store>` when Lark has it. So, whenever the
- * process dies:
+ * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be in that
+ * store. `<store> <time>` is written before the job is queued in Lark, `<store>` when Lark has it. So,
+ * whenever the process dies:
  *
- * - A job without a mark was not sent to Lark. If the queue has a job with its id there, that is another one.
- * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so
- *   during this time the id tells. After it, a job that Lark does not have may have run.
+ * - A job without a mark was not sent to Lark. If the queue has a job with its id in Lark, that is another
+ *   job.
+ * - A job that was begun may be in Lark or not. Lark keeps imported jobs for a time after their end, so
+ *   during this time the id shows it. After that time, a job that Lark does not have may have run.
  */
 
 import { createHash } from 'node:crypto'
@@ -14,11 +15,11 @@ import { textOf } from '@s18i/lark-jobs/internal'
 import { REMEMBERED } from './jobs.ts'
 import type { BullmqSource } from './source.ts'
 
-/** Milliseconds: the time in which the id tells is shorter by this, because clocks are set. */
+/** Milliseconds by which the time in which the id counts is shortened, because clocks may be changed. */
 const MARGIN = 60_000
 
 /**
- * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id tells whether Lark
+ * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id shows whether Lark
  * has it. `old`: it was begun so long ago that Lark may have forgotten it. `done`: Lark has it, or had it.
  */
 export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
@@ -29,7 +30,7 @@ export class ImportMark {
   /** Why jobs could not be marked. */
   unmarked: string | undefined
 
-  /** @param store tells the store from others */
+  /** @param store distinguishes the store from others */
   constructor(source: BullmqSource, store: string) {
     this.#source = source
     this.done = createHash('sha256').update(store).digest('base64url').slice(0, 12)

@@ -3,12 +3,12 @@
  * queued in Lark, and then marked as imported, or with `move` removed.
  *
  * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated
- * knows those in both: by the mark, or, if it died between the two marks, by the id, which Lark keeps for an
- * hour at least. What was begun before that and is not in Lark any more stays in BullMQ, and is told
- * (`import-mark.ts`).
+ * knows those in both: by the mark, or, if the process died between the two marks, by the id, which Lark
+ * keeps for at least an hour. A job that was begun earlier and is no longer in Lark stays in BullMQ, and the
+ * report says so (`import-mark.ts`).
  *
- * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless
- * the queue is paused there.
+ * BullMQ's own workers would run the jobs that stay in BullMQ. So an import refuses a queue that has workers,
+ * unless the queue is paused there.
  */
 import { randomUUID } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
@@ -89,7 +89,7 @@ export async function importInto(
   }
 }
 
-/** A job that is queued now, with the mark that it had. */
+/** A job that is being queued, with its previous mark. */
 interface BegunEntry {
   entry: BullmqEntry
   mark: MarkState
@@ -159,7 +159,7 @@ class ImportRun {
     }
   }
 
-  /** Settles the jobs that wait for others, and tells of those that stay. */
+  /** Settles the jobs that wait for others, and reports those that stay. */
   async #parents(queue: string, tally: QueueTally): Promise<void> {
     for (let offset = 0; !this.#isOver; ) {
       const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
@@ -194,7 +194,7 @@ class ImportRun {
   /**
    * Imports the schedulers.
    *
-   * @returns each with the time since when Lark makes its jobs; undefined: Lark does not
+   * @returns each with the time since when Lark makes its jobs; undefined: Lark does not make them
    */
   async #schedulers(
     { name: queue }: BullmqQueue,
@@ -219,7 +219,7 @@ class ImportRun {
     return all
   }
 
-  /** @returns since when the schedule is in Lark */
+  /** @returns the time since when the schedule is in Lark */
   async #schedule(queue: string, scheduler: BullmqScheduler, tally: QueueTally): Promise<number> {
     const { settings } = this.#target
     const id = scheduleIdOf(queue, scheduler)
@@ -256,12 +256,12 @@ class ImportRun {
       const jobs: NewJob[] = []
       const settled: string[] = []
       for (const entry of page) {
-        // BullMQ 4 wakes its workers with such entries, which are no jobs.
+        // BullMQ 4 wakes its workers with such entries, which are not jobs.
         if (/^0(:|$)/.test(entry.id)) continue
         const mark = this.#mark.read(entry.mark, now)
         const isTaken = this.#flows.has(queue, entry.id)
         if (entry.parentKey !== undefined || entry.hasChildren || isTaken) {
-          // A job that has waited for all its children, and has what they returned.
+          // A job that has waited for all its children, and has their results.
           if (entry.parentKey === undefined && !isTaken) await this.#flows.bring(queue, entry, now)
           if (this.#flows.takes(queue, entry, now)) settled.push(entry.id)
           continue
@@ -280,7 +280,7 @@ class ImportRun {
           if (read === undefined) continue
           tally.key(read.job.key)
           if (ready.has(read.job.id)) {
-            // The place has the id twice.
+            // The place contains the id twice.
             settled.push(entry.id)
             continue
           }
@@ -358,7 +358,7 @@ class ImportRun {
     }
   }
 
-  /** Queues jobs. @returns BullMQ's ids of those that Lark has now */
+  /** Queues jobs. @returns BullMQ's ids of the jobs that Lark now has */
   async #enqueue(
     queue: string,
     jobs: readonly NewJob[],
@@ -394,7 +394,7 @@ class ImportRun {
     return (await this.#target.store.get(this.#partition(queue, id), id)) !== undefined
   }
 
-  /** Whether the job that Lark has is the one of BullMQ. One that had no mark was never sent to Lark. */
+  /** Whether the job in Lark is the job of BullMQ. A job without a mark was never sent to Lark. */
   async #isImported(
     partition: string,
     { id, key, payload }: Pick<NewJob, 'id' | 'key' | 'payload'>,
@@ -406,13 +406,13 @@ class ImportRun {
     return mark !== 'none' || (this.#mark.unmarked !== undefined && found.payload === payload)
   }
 
-  /** Marks the jobs that are about to be queued. One that was begun before keeps the time of that. */
+  /** Marks the jobs that are about to be queued. A job that was begun before keeps its earlier time. */
   async #begin(queue: string, jobs: readonly BegunEntry[], now: number): Promise<void> {
     const fresh = jobs.filter(({ mark }) => mark !== 'begun').map(({ entry }) => entry.id)
     if (!this.#options.dryRun) await this.#mark.write(queue, fresh, this.#mark.begun(now))
   }
 
-  /** Marks or removes what Lark has. @returns how many jobs were removed from the place */
+  /** Marks or removes the jobs that Lark has. @returns how many jobs were removed from the place */
   async #settle(
     queue: string,
     place: ImportedPlace,
@@ -443,7 +443,7 @@ class ImportRun {
   }
 }
 
-/** Why a job of a scheduler stays in BullMQ; undefined if it does not. */
+/** Why a job of a scheduler stays in BullMQ; undefined if it does not stay. */
 function leftFor(
   { id, schedulerId }: BullmqEntry,
   schedules: ReadonlyMap<string, { since: number | undefined }>,
@@ -452,6 +452,6 @@ function leftFor(
   const tick = tickIn(id)
   if (schedule === undefined || tick === undefined) return undefined
   if (schedule.since === undefined) return 'unscheduled'
-  // What was due when the schedule came to Lark is a job like others.
+  // A job that was due when the schedule was imported is a job like any other.
   return tick > schedule.since ? 'next-run' : undefined
 }

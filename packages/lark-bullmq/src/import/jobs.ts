@@ -1,5 +1,6 @@
 /**
- * From a job of BullMQ to a job of Lark. Whatever is wrong with it is thrown, and told with its id.
+ * From a job of BullMQ to a job of Lark. If something is wrong with it, an error is thrown, which the report
+ * shows with its id.
  */
 
 import { createHash } from 'node:crypto'
@@ -10,12 +11,12 @@ import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 
 /**
- * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark
+ * Milliseconds: an imported job that has ended is kept for at least this time. If the process dies after Lark
  * has answered and before this is marked in BullMQ, an import that is repeated within this time finds it
  * (`import-mark.ts`).
  */
 export const REMEMBERED = 3_600_000
-/** Characters of a message and of a stack that are kept of an error. */
+/** The most characters that are kept of the message and of the stack of an error. */
 const MAX_MESSAGE = 4_000
 
 export interface ReadJob {
@@ -26,8 +27,8 @@ export interface ReadJob {
 }
 
 /**
- * The id of a job in Lark. Most are those of BullMQ. Characters that an id may not have are written as in a
- * URL, and a long one is hashed, so two ids that differ still differ.
+ * The id of a job in Lark. Most ids are the same as in BullMQ. Characters that an id may not have are written
+ * as in a URL, and a long one is hashed, so two ids that differ still differ.
  */
 export function larkId(id: string): string {
   const plain = id.replace(/[%\s:]|\p{C}/gu, (letter) => encodeURIComponent(letter))
@@ -101,13 +102,13 @@ function remembered(keep: Keep = {}): Keep {
   return { ...Object.fromEntries(ages), least: REMEMBERED }
 }
 
-/** The errors of the attempts of which BullMQ has kept the stack, and the last one in any case. */
+/** The errors of the attempts whose stacks BullMQ has kept, and in any case that of the last attempt. */
 function errorsOf({ failedReason = '', stacktrace = '[]' }: BullmqEntry, runs: number): JobError[] {
   let stacks: unknown
   try {
     stacks = JSON.parse(stacktrace)
   } catch {
-    // The reason is enough.
+    // Without stacks, the reason is enough.
   }
   const texts = (Array.isArray(stacks) ? stacks : []).filter((text) => typeof text === 'string')
   const last = texts.slice(-LARGEST.errors)
@@ -124,7 +125,7 @@ function errorOf(text: string, run: number): JobError {
   return { run, name, message: message.slice(0, MAX_MESSAGE), ...(frames >= 0 && { stack }) }
 }
 
-/** Jobs that go into one call. */
+/** The jobs in lots that each fit into one call. */
 export function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
   const lots: NewJob[][] = []
   let room = 0

@@ -6,26 +6,26 @@ import { type AbortSignalLike, JobsError } from '@s18i/lark-jobs'
 import { isObject, shown } from '@s18i/lark-jobs/internal'
 
 export interface BullmqOptions {
-  /** What BullMQ's keys begin with. Default `bull`. */
+  /** The prefix of BullMQ's keys. Default `bull`. */
   prefix?: string
-  /** Only these queues. Default: all that are there. */
+  /** Only these queues. Default: all queues. */
   queues?: readonly string[]
   /** The key of a job, with `{name}` and `{queue}` for those of BullMQ. Default `{name}`. */
   key?: string
   /** Also imports failed jobs, as jobs that have failed. */
   failed?: boolean
-  /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
+  /** Removes from BullMQ the jobs that Lark has. Default: they are marked in BullMQ, and stay. */
   move?: boolean
   /**
-   * Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run
-   * already.
+   * Also imports jobs that may run twice: jobs from queues with workers of BullMQ, and jobs that Lark may
+   * have run already.
    */
   force?: boolean
   /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
   dryRun?: boolean
   /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
   signal?: AbortSignalLike
-  /** Called after each page: how many jobs and schedulers are done, and how many there are. */
+  /** Called after each page: how many jobs and schedulers were processed, and how many there are. */
   onProgress?: (done: number, found: number) => void
 }
 

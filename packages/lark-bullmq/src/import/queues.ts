@@ -1,5 +1,5 @@
 /**
- * The queues of BullMQ that an import is about: those that are named, or all, and those that must not be
+ * The queues of BullMQ that an import is about: the named queues, or all; and the queues that must not be
  * imported now.
  */
 
@@ -40,7 +40,7 @@ export function stillRunning(
   })
 }
 
-/** How many jobs and schedulers an import goes through. */
+/** How many jobs and schedulers an import has to process. */
 export function found(queues: readonly BullmqQueue[], hasFailed = false): number {
   return queues.reduce((all, { counts }) => {
     const { wait, paused, prioritized, delayed, repeat, failed, 'waiting-children': parents } = counts

@@ -48,7 +48,7 @@ const largeFields = ['data', 'opts']
 const largeFailedFields = ['failedReason', 'stacktrace']
 const fields = ['name', 'timestamp', 'atm', 'attemptsMade', 'parentKey', 'rjk', 'finishedOn', MARK]
 
-/** What is kept beside a job that waits, or has waited, for others. */
+/** The keys beside a job that waits, or has waited, for others. */
 const familyKeys = ['processed', 'dependencies', 'failed', 'unsuccessful']
 
 type Sizes = ReadonlyMap<string, number>
@@ -398,7 +398,7 @@ function dueAtOf(score: number): number {
   return wholeIn(Math.floor(score / SCORE))
 }
 
-/** Reads a value as a whole number from 0. Whatever is no such number counts as 0. */
+/** Reads a value as a whole number from 0. Any other value counts as 0. */
 function wholeIn(value: unknown): number {
   const number = Math.floor(Number(value ?? 0))
   return Number.isSafeInteger(number) && number > 0 ? number : 0

@@ -1,12 +1,12 @@
 /**
- * What an import from BullMQ says: how many jobs of each queue are in Lark, and of all others why not. No job
- * is passed over silently.
+ * The report of an import from BullMQ: how many jobs of each queue are in Lark, and why the others are not.
+ * No job is skipped silently.
  */
 import { defined } from '@s18i/lark/internal'
 import { bullmqLacks } from '../job/record.ts'
 import type { BullmqQueue } from './source.ts'
 
-/** Why a job stays in BullMQ: behind `3 left: `. */
+/** Why a job stays in BullMQ: the text after `3 left: `. */
 export const leftReasons = {
   active: 'BullMQ runs them now. Import again when they have ended, or are waiting again',
   completed: 'they have completed: there is nothing left to run',
@@ -22,7 +22,7 @@ export const leftReasons = {
     'an import that was killed about an hour ago or earlier had begun with them, and Lark may have run them: --force imports them',
 } as const
 
-/** What is not carried over: behind `not carried over from 3: `. */
+/** What is not carried over: the text after `not carried over from 3: `. */
 export const lackReasons = {
   ...bullmqLacks,
   aligned: 'the start of an interval: every() of Lark ticks by the clock, 15m at :00, :15, :30 and :45',
@@ -34,13 +34,13 @@ export type LackReason = keyof typeof lackReasons
 /** The name of a reason. */
 export type BullmqReason = keyof typeof leftReasons | keyof typeof lackReasons
 
-/** Why some jobs were left, or what of them was not carried over. */
+/** Why some jobs were left, or which parts of them were not carried over. */
 export interface BullmqNote {
   why: BullmqReason
   /** The reason in words. */
   text: string
   count: number
-  /** The first ids. */
+  /** The ids of the first ones. */
   ids: string[]
 }
 
@@ -57,7 +57,7 @@ export interface BullmqQueueReport {
   concurrency?: number
   /** BullMQ limits the rate of the queue for all workers. */
   isRated?: true
-  /** How many workers of BullMQ are connected. Absent: the server does not tell. */
+  /** How many workers of BullMQ are connected. Absent: the server does not say. */
   workers?: number
   /** How many jobs BullMQ had of each state when the import began. */
   found: Readonly<Record<string, number>>
@@ -65,7 +65,7 @@ export interface BullmqQueueReport {
   keys: string[]
   /** How many jobs the import has queued, or with `dryRun` would queue. */
   imported: number
-  /** How many jobs were imported before, or are in Lark anyway. */
+  /** How many jobs were imported before, or are in Lark for another reason. */
   existing: number
   schedules: number
   existingSchedules: number
@@ -77,7 +77,7 @@ export interface BullmqQueueReport {
   lacks: BullmqNote[]
   /** How many jobs and schedulers cannot be imported. */
   failures: number
-  /** The first of them. */
+  /** The first of these. */
   mistakes: BullmqMistake[]
 }
 
@@ -97,11 +97,11 @@ export interface BullmqImport {
   dryRun?: true
 }
 
-/** The most keys of a queue that are told. */
+/** The most keys of a queue in a report. */
 const KEYS = 100
 /** The most ids of a note. */
 const IDS = 5
-/** The most mistakes of a queue that are told one by one. */
+/** The most mistakes of a queue that are listed one by one. */
 const MISTAKES = 20
 
 /** The report of one queue while it grows. */
@@ -163,7 +163,7 @@ function note(
   found.ids.push(...ids.slice(0, IDS - found.ids.length))
 }
 
-/** Why a job or a flow stays: another one has its id in Lark. */
+/** Why a job or a flow stays: another one already has its id in Lark. */
 export function anotherHas(id: string): string {
   return `the queue has another job with the id ${id} in Lark`
 }

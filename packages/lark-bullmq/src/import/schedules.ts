@@ -1,6 +1,6 @@
 /**
  * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and
- * repeatable jobs of BullMQ 5, whose data only the job of the next tick has.
+ * repeatable jobs of BullMQ 5, whose data are only in the job of the next tick.
  */
 import { defined } from '@s18i/lark/internal'
 import { cron, every, type Recurrence } from '@s18i/lark-jobs'
@@ -17,8 +17,8 @@ export interface ReadSchedule {
 }
 
 /**
- * The id of a schedule in Lark, where ids are unique in the store. BullMQ's are unique in a queue; those of
- * repeatable jobs are hashes, and tell more with a name.
+ * The id of a schedule in Lark, where ids are unique in the store. In BullMQ, ids are unique in a queue;
+ * those of repeatable jobs are hashes, which are easier to understand with a name.
  */
 export function scheduleIdOf(queue: string, { id, fields: { name } }: BullmqScheduler): string {
   const isHash = name !== undefined && /^[0-9a-f]{32}$/.test(id)
@@ -48,7 +48,7 @@ export function scheduleOf(
   isDue: boolean,
   { queue, template, timezone }: { queue: string; template: string; timezone: string },
 ): ReadSchedule {
-  // Repeatable jobs count their ticks in the next job, and have nothing of it themselves.
+  // Repeatable jobs keep the count of their ticks only in the next job.
   const isLegacy = fields.ic === undefined
   if (isLegacy && nextJob.isGone && fields.data === undefined)
     throw new Error('the job of its next tick is gone, and with it the data of its jobs')
@@ -76,7 +76,7 @@ export function scheduleOf(
   return { definition, lacks: [...lacks, ...record.lacks] }
 }
 
-/** What every job of a repeatable job says, without what is of one tick. */
+/** The options that all jobs of a repeatable job have, without those of a single tick. */
 function jobOptions(opts: Record<string, unknown>): Record<string, unknown> {
   const { jobId: _, delay: __, timestamp: ___, prevMillis: ____, repeatJobKey: _____, ...others } = opts
   return others

@@ -1,10 +1,10 @@
 /**
- * The contract between the import and a BullMQ queue: what it reads of the Redis in which BullMQ keeps its
- * jobs, and the little that it writes there. It knows the layout of BullMQ 5 and 6. Calls are bounded, like
- * those of a store, and throw the same errors.
+ * The contract between the import and a BullMQ queue: what the import reads from the Redis in which BullMQ
+ * keeps its jobs, and the little that it writes there. It supports the layout of BullMQ 5 and 6. Calls are
+ * bounded, like those of a store, and throw the same errors.
  *
- * Jobs are in places. A job that BullMQ takes next is first in its place; of failed jobs, the last to fail is
- * first.
+ * Each job is in a place. The job that BullMQ takes next is first in its place; of the failed jobs, the last
+ * to fail is first.
  */
 
 /**
@@ -14,12 +14,15 @@
 export const bullmqPlaces = ['wait', 'paused', 'prioritized', 'delayed', 'failed'] as const
 export type BullmqPlace = (typeof bullmqPlaces)[number]
 
-/** Where a job is that is imported: `waiting-children` has those that wait for other jobs of their flow. */
+/**
+ * The places from which jobs are imported: `waiting-children` has the jobs that wait for other jobs of their
+ * flow.
+ */
 export type ImportedPlace = BullmqPlace | 'waiting-children'
 
 /**
- * Where it keeps others: those that wait for other jobs are imported with their flows, and the rest is only
- * counted.
+ * Where BullMQ keeps other jobs: those that wait for other jobs are imported with their flows, and the rest
+ * are only counted.
  */
 export const otherBullmqPlaces = ['active', 'waiting-children', 'completed', 'repeat'] as const
 
@@ -37,7 +40,7 @@ export interface BullmqEntry {
   id: string
   /** Nothing of the job is left but its id. */
   isGone: boolean
-  /** Its key holds something that is no job. */
+  /** Its key holds something that is not a job. */
   isForeign: boolean
   name: string
   /** JSON text. Undefined: it is too large, and was not read. */
@@ -47,20 +50,20 @@ export interface BullmqEntry {
   /** JSON text. Undefined: it is too large, and was not read. */
   opts: string | undefined
   /**
-   * Milliseconds since 1970, by the clock of whoever added the job. A number that cannot be read is 0, here
-   * and below.
+   * Milliseconds since 1970, by the clock of the process that added the job. Here and below, a number that
+   * cannot be read is 0.
    */
   timestamp: number
   attemptsMade: number
-  /** Milliseconds since 1970: of a delayed job, when it is due. */
+  /** Milliseconds since 1970: when the job is due, if it is delayed. */
   dueAt?: number
-  /** The key of the job that waits for this one, if that is still there. */
+  /** The key of the job that waits for this one, if that job still exists. */
   parentKey?: string
   /** Whether the job has waited for other jobs, and has their results. */
   hasChildren: boolean
   /** The scheduler that has made it. */
   schedulerId?: string
-  /** What `mark` wrote. */
+  /** The text that `mark` wrote. */
   mark?: string
   /** Only a failed job has it. */
   failedReason?: string
@@ -84,7 +87,7 @@ export interface BullmqChildren {
   completed: (BullmqChild & { value: string })[]
   /** The children that failed and whose results the job does not need, with the reason of the failure. */
   ignored: (BullmqChild & { reason: string })[]
-  /** How many have failed because of which it fails. */
+  /** How many children have failed and so make the job fail. */
   failed: number
 }
 
@@ -101,19 +104,19 @@ export interface BullmqSource extends AsyncDisposable {
   readonly name: string
   /** The names of the queues, in alphabetical order. It scans the keys of the server, some at a time. */
   queues(): Promise<string[]>
-  /** Undefined: there is no such queue. */
+  /** Undefined if there is no such queue. */
   look(queue: string): Promise<BullmqQueue | undefined>
   /** How many workers are connected to each queue; undefined if the server does not tell. */
   workers(queues: readonly string[]): Promise<Map<string, number> | undefined>
   /** Milliseconds since 1970, by the clock of the server. */
   now(): Promise<number>
-  /** Ids of some jobs of a place, also of those that are not imported. */
+  /** Ids of some jobs of a place, which may be a place that is not imported. */
   ids(
     queue: string,
     place: BullmqPlace | (typeof otherBullmqPlaces)[number],
     count: number,
   ): Promise<string[]>
-  /** The jobs of a place behind the first `offset`: at most `count`, one for each id there. */
+  /** The jobs of a place after the first `offset`: at most `count`, one for each id. */
   entries(queue: string, place: ImportedPlace, offset: number, count: number): Promise<BullmqEntry[]>
   /** One job, whatever its place. */
   entry(queue: string, id: string): Promise<BullmqEntry>
@@ -124,10 +127,10 @@ export interface BullmqSource extends AsyncDisposable {
    * @throws Error if there are more, or if one is of another prefix
    */
   children(queue: string, id: string, most: number, bytes: number): Promise<BullmqChildren>
-  /** The schedulers behind the first `offset`, those that are due next first. */
+  /** The schedulers after the first `offset`, in the order in which they are due. */
   schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]>
   /**
-   * Writes a text to each of these jobs that is still there. BullMQ does not read it, and keeps it as long as
+   * Writes a text to each of these jobs that still exists. BullMQ does not read it, and keeps it as long as
    * the job.
    */
   mark(queue: string, ids: readonly string[], text: string): Promise<void>

@@ -33,9 +33,9 @@ export type Any = any
 
 export type JobProgress = string | boolean | number | object
 
-/** What the processor of a worker may do to its job. */
+/** What a processor may do to its job. */
 export interface JobControls {
-  /** @returns whether the job is still there */
+  /** @returns whether the job still exists */
   edit(data: unknown): Promise<boolean>
   progress(value: unknown): void
   info(text: string): void
@@ -45,9 +45,9 @@ export interface JobControls {
 /** The page that has flows. */
 const bullFlows = 'from-bullmq.md#flows'
 
-/** What is known of a job. */
+/** What is known about a job. */
 interface JobFacts {
-  /** In Lark. */
+  /** The id in Lark. */
   id: string | undefined
   name: string
   data: unknown
@@ -127,7 +127,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return job
   }
 
-  /** What the runs before have left. @internal */
+  /** Takes over what the earlier runs have left. @internal */
   recall({ progress, errors, log }: JobDetail): void {
     if (progress !== undefined) this.progress = progress as JobProgress
     this.#lines = log.length
@@ -196,7 +196,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return await queue.getJob(id)
   }
 
-  /** Reports how far the job is: any JSON of at most 4 KiB. */
+  /** Reports the progress of the job: any JSON of at most 4 KiB. */
   async updateProgress(progress: JobProgress): Promise<void> {
     this.#running('updateProgress()').progress(progress)
     this.progress = progress
@@ -206,7 +206,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   /**
    * Writes a line that is kept with the job.
    *
-   * @returns how many lines it has: at most 100 of the runs before, and those of this one
+   * @returns how many lines it has: at most 100 of the earlier runs, and all of this run
    */
   async log(row: string): Promise<number> {
     this.#running('log()').info(String(row))
@@ -267,12 +267,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return this.getIgnoredChildrenFailures()
   }
 
-  /** The children, by what became of them. @param opts which of them, by page. Default: all */
+  /** The children, by their outcome. @param opts which of them, by page. Default: all */
   async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
     return pagesOf(await this.#dependencies(), opts)
   }
 
-  /** How many children there are, by what became of them. @param opts which of them. Default: all */
+  /** How many children there are, by their outcome. @param opts which of them. Default: all */
   async getDependenciesCount(
     opts: { [Kind in keyof Dependencies]?: boolean } = {},
   ): Promise<DependenciesCount> {
@@ -306,9 +306,9 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   /**
-   * Removes the job, with those that it waits for. One that is gone is not missed.
+   * Removes the job, with the jobs that it waits for. It is not an error if a job does not exist any more.
    *
-   * @param opts `removeChildren: false` is for a job that waits for none
+   * @param opts `removeChildren: false` is only possible for a job that waits for no others
    * @throws JOB_NOT_REMOVABLE if it runs; in a flow, an Error if it or a job below it runs
    */
   async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
@@ -334,7 +334,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     await (await this.#node())?.removeUnprocessed()
   }
 
-  /** Adds the job again, with all its attempts. @param state in which it must be */
+  /** Adds the job again, with all its attempts. @param state in which the job must be */
   async retry(state: FinishedStatus = 'failed', options?: object): Promise<void> {
     if (options !== undefined && Object.values(options).some((each) => each === false))
       throw unsupported(
@@ -362,7 +362,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   /** @param delay milliseconds from now */
   async changeDelay(delay: number): Promise<void> {
-    // Lark would also delay a job that waits.
+    // Without this check, Lark would also delay a waiting job.
     if (!(await this.isDelayed()) || !(await this.#handle().reschedule(delay)))
       throw new Error(`Job ${this.id} is not in the delayed state. changeDelay`)
     this.delay = delay
@@ -411,7 +411,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.#movedTo = 0
   }
 
-  /** Nothing is to be done: leases are renewed. */
+  /** Does nothing, because Lark renews leases by itself. */
   async extendLock(_token?: string, _duration?: number): Promise<number> {
     return 1
   }
@@ -435,7 +435,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
   }
 
-  /** The run has ended. @internal */
+  /** Called when the run has ended. @internal */
   ended(what: { value: ReturnType } | { error: Error; isLast: boolean }): void {
     this.#active = undefined
     this.attemptsMade++
@@ -471,7 +471,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return this.#larkId
   }
 
-  /** @param node of its flow: it may have been started again meanwhile, as another job */
+  /** @param node of its flow, which may have been started again meanwhile, as another job */
   #handle(node?: FlowNode) {
     const { store, queue } = this.#home
     return store.jobs.handle(EveryJob, node?.id ?? this.#id(), { queue })
@@ -496,17 +496,17 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 refuseMethods(BullJob.prototype, 'methods of Job')
 refuseProperties(BullJob.prototype, 'properties of Job')
 
-/** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
+/** How many attempts BullMQ had made when the job was imported: in Lark, the job has that many fewer. */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
   return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
 }
 
-/** What it was added with, unless it was changed since. */
+/** The priority with which it was added, unless it was changed since. */
 function priorityOf({ priority = 0 }: JobsOptions, now: number): number {
   return larkPriority(priority) === now ? priority : Math.max(0, -now)
 }
 
-/** For how long a job was delayed last: after an attempt that failed, by the pause before its retry. */
+/** How long the last delay of a job is: after a failed attempt, the pause before its retry. */
 function delayOf({ dueAt, errors, runs }: StoredJob | JobDetail, added: number): number {
   const failed = errors.at(-1)
   const isRetry = dueAt !== undefined && failed?.at !== undefined && failed.run === runs

@@ -1,18 +1,16 @@
-/**
- * `job.updateData()` in a processor: the data of a job that runs, which its next attempt gets.
- */
+/** `job.updateData()` in a processor: new data for a running job, which its next attempt gets. */
 import type { ClaimedJob } from '@s18i/lark-jobs'
 import { alterAt, encode, opened } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
 
-/** @returns whether the job is still there @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE */
+/** @returns whether the job still exists @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE */
 export async function changeData(
   { store, queue }: JobHome,
   { id, key, payload }: ClaimedJob,
   data: unknown,
 ): Promise<boolean> {
   const open = await opened(store.jobs)
-  // The spaces at its end say of which version it is.
+  // The spaces at the end of the payload say its version.
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
   const change = { kind: 'edit', payload: text, whileActive: true } as const
   const place = { store: open.store, queues: open.settings.partitions }

@@ -1,9 +1,9 @@
 /**
- * The children of a job by what became of them, and pages of these. They are named by their keys in BullMQ:
+ * The children of a job by their outcome, and pages of these. The children are named by their keys in BullMQ:
  * `prefix:queue:id`.
  */
 export interface Dependencies {
-  /** What each has returned. */
+  /** What each completed child has returned. */
   processed: Record<string, unknown>
   unprocessed: string[]
   /** Why each child failed whose failure the job ignores. */
@@ -12,7 +12,7 @@ export interface Dependencies {
   failed: string[]
 }
 
-/** Which children to list, and how many: a `cursor` is 0, or the one that the call before returned. */
+/** Which children to list, and how many: a `cursor` is 0, or the cursor that the previous call returned. */
 export type DependenciesOptions = {
   [Kind in keyof Dependencies]?: { cursor?: number; count?: number }
 }

@@ -1,6 +1,6 @@
 /**
- * The errors by which a processor of BullMQ says how its run ends. They are known by their names, as in
- * BullMQ, so that the error of another copy counts too.
+ * The errors by which a processor of BullMQ says how its run ends. They are recognised by their names, as in
+ * BullMQ, so that errors of another copy of the package count too.
  */
 
 /** The job fails, however many attempts are left. */
@@ -53,7 +53,7 @@ export function endingOf(error: Error): 'failed' | 'released' | 'limited' | unde
       ? 'RateLimitError'
       : error.name
   if (Object.hasOwn(kinds, name)) return kinds[name as keyof typeof kinds]
-  // A class of the application may extend one of these, and have a name of its own.
+  // A class of the application may extend one of these classes and have another name.
   if (error instanceof UnrecoverableError) return 'failed'
   return error instanceof DelayedError || error instanceof WaitingError ? 'released' : undefined
 }

@@ -1,13 +1,13 @@
 /**
  * The class of all jobs that `@s18i/lark-bullmq` adds. The key of each is its name, and the worker's class
- * for every key runs it. So an application may later give a name a class of its own, with that key.
+ * for every key runs it. So an application may later write its own class for a name, with that key.
  */
 import { Job, JobsError, lenient } from '@s18i/lark-jobs'
 import { EVERY_KEY, LARGEST } from '@s18i/lark-jobs/internal'
 
 /** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
 export class EveryJob extends Job {
-  /** BullMQ takes what `JSON.stringify` takes. */
+  /** BullMQ accepts what `JSON.stringify` takes. */
   static override readonly schema = lenient<unknown>()
   override readonly key: string = EVERY_KEY
   override tries = 1

@@ -1,6 +1,4 @@
-/**
- * The options of a job, as BullMQ has them, and what they are in Lark.
- */
+/** The options of a job, as BullMQ has them, and what corresponds to them in Lark. */
 import { defined } from '@s18i/lark/internal'
 import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
 import { type Drafted, isName, isObject, isReserved, LARGEST } from '@s18i/lark-jobs/internal'
@@ -23,7 +21,7 @@ export interface DeduplicationOptions {
   id: string
   /** Milliseconds. */
   ttl?: number
-  /** With `ttl` and `replace`: each further job starts the time again. */
+  /** With `ttl` and `replace`: each further job starts the time anew. */
   extend?: boolean
   /** A further job replaces the data of the first, while the first has not begun. */
   replace?: boolean
@@ -54,7 +52,7 @@ export interface DefaultJobOptions extends ChildFailureOptions {
 /** The job of a flow that waits for a child. */
 export interface ParentOptions {
   id: string
-  /** What its keys begin with in BullMQ: `prefix:queue`. */
+  /** The prefix of its keys in BullMQ: `prefix:queue`. */
   queue: string
 }
 
@@ -66,11 +64,11 @@ export interface JobsOptions extends DefaultJobOptions {
   parent?: ParentOptions
 }
 
-/** A job that is to be added. */
+/** A job to be added. */
 export interface AddedJob {
   name: string
   data: unknown
-  /** With the defaults of its queue. */
+  /** Including the defaults of its queue. */
   opts: JobsOptions
 }
 
@@ -78,7 +76,7 @@ type Context = Readonly<Record<string, unknown>>
 
 /** Where a job keeps the options that it was added with: in its context, as `lark jobs:show` shows. */
 const SLOT = 'bullmq'
-/** What becomes of the parent. */
+/** The options that say what happens to the parent. */
 const onFailure = [
   'failParentOnFailure',
   'continueParentOnFailure',
@@ -140,7 +138,7 @@ function stored(who: string, opts: JobsOptions): Context {
 }
 
 /**
- * What Lark dispatches for a job.
+ * The draft that Lark dispatches for a job.
  *
  * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
  */
@@ -205,7 +203,7 @@ function checkSize(who: string, name: string, data: unknown, limit: number | und
   )
 }
 
-/** Undefined: none, or one that the worker knows by its name. */
+/** Undefined if there is no backoff, or if it names a strategy that the worker has. */
 function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOption | undefined {
   if (backoff === undefined || typeof backoff === 'number') return backoff
   const { type, delay = 0, jitter = 0 } = backoff
@@ -216,7 +214,7 @@ function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOptio
   return undefined
 }
 
-/** The name of a strategy of the worker; undefined if Lark itself knows the pause. */
+/** The name of a strategy of the worker; undefined if Lark itself can compute the pause. */
 export function strategyOf({ backoff }: JobsOptions): string | undefined {
   const type = typeof backoff === 'object' ? backoff.type : 'fixed'
   return type === 'fixed' || type === 'exponential' ? undefined : type

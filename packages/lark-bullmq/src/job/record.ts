@@ -1,6 +1,6 @@
 /**
- * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each is checked, and
- * one that cannot be read is as if it were absent.
+ * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each option is
+ * checked, and an option that cannot be read counts as absent.
  */
 import { defined } from '@s18i/lark/internal'
 import type { Backoff, JobOptions } from '@s18i/lark-jobs'
@@ -8,7 +8,7 @@ import { isObject, LARGEST, type NewJob } from '@s18i/lark-jobs/internal'
 import { keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority } from './priority.ts'
 
-/** What of a BullMQ job has no place in Lark. */
+/** The parts of a BullMQ job that Lark has no place for. */
 export const bullmqLacks = {
   backoff: 'a backoff strategy by name: only a Worker of @s18i/lark-bullmq has such strategies',
   keepCount: 'a number of jobs to keep: only a Worker of @s18i/lark-bullmq applies it. See jobs.keep',
@@ -18,9 +18,9 @@ export const bullmqLacks = {
 
 export type BullmqLack = keyof typeof bullmqLacks
 
-/** What a job says with BullMQ's options. */
+/** The options of a BullMQ job, read for Lark. */
 export interface BullmqRecord extends Pick<NewJob, 'priority' | 'keep'> {
-  /** Under the names that an application writes. */
+  /** The options, under the names that an application writes. */
   opts: Record<string, unknown>
   options: JobOptions
   lacks: BullmqLack[]
@@ -56,7 +56,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   if (isCount(removeOnComplete) || isCount(removeOnFail)) lacks.push('keepCount')
   if (opts.deduplication !== undefined) lacks.push('deduplication')
   const { attempts: given, ...others } = opts
-  // BullMQ stores 0 attempts if the application has not said how many.
+  // BullMQ stores 0 attempts if the application has not set a number.
   const context = { bullmq: given === 0 ? others : opts }
   if (Buffer.byteLength(JSON.stringify(context)) > LARGEST.context) lacks.push('options')
   else if (Object.keys(context.bullmq).length > 0) options.context = context
@@ -78,7 +78,7 @@ function backoffOf(given: unknown, made: number): Backoff | undefined {
   const delay = Math.min(numberIn(given.delay) ?? 0, LARGEST.time)
   const jitter = Math.min(1, numberIn(given.jitter) ?? 0)
   if (given.type === 'fixed') return jitter === 0 ? [delay] : { from: delay, to: delay, jitter }
-  // BullMQ doubles without an end.
+  // In BullMQ, the pauses double without a limit.
   if (given.type === 'exponential')
     return { from: Math.min(delay * 2 ** made, LARGEST.time), to: LARGEST.time, jitter }
   return undefined

@@ -1,6 +1,6 @@
 /**
- * What is kept of the value that a processor returned: what JSON makes of it. Lark's `handle()` fails with
- * `false`, and keeps nothing of `true`; a processor returns them as any other value.
+ * The value that is kept of what a processor returned: what JSON makes of it. In Lark, `handle()` fails if it
+ * returns `false`, and `true` is not kept; for a processor, both are values like any other.
  */
 export function keptValue(value: unknown): unknown {
   const text = JSON.stringify(value)

@@ -1,6 +1,6 @@
 /**
- * Job schedulers of BullMQ, as schedules of Lark. In BullMQ an id counts within a queue, in Lark within the
- * store: so the id of the schedule is `queue/id`.
+ * Job schedulers of BullMQ, as schedules of Lark. In BullMQ, an id is unique within a queue, and in Lark
+ * within the store, so the id of the schedule is `queue/id`.
  */
 import { defined } from '@s18i/lark/internal'
 import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18i/lark-jobs'
@@ -17,8 +17,8 @@ export interface RepeatOptions {
   /** Milliseconds, from 1,000. */
   every?: number
   /**
-   * The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ takes that
-   * of the process.
+   * The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ uses that of
+   * the process.
    */
   tz?: string
   startDate?: Date | string | number
@@ -35,7 +35,7 @@ export interface JobTemplate<DataType, NameType extends string> {
 }
 
 export interface JobSchedulerJson {
-  /** Its id. */
+  /** The id of the scheduler. */
   key: string
   name: string
   pattern?: string
@@ -46,7 +46,7 @@ export interface JobSchedulerJson {
   limit?: number
   startDate?: number
   endDate?: number
-  /** How many jobs it has added since it was changed last. */
+  /** How many jobs it has added since it was last changed. */
   iterationCount: number
   template?: { data?: unknown; opts?: JobsOptions }
 }
@@ -88,7 +88,7 @@ export class JobSchedulers {
     this.#home = home
   }
 
-  /** @returns the job of the next tick. It is not queued before the schedule ticks */
+  /** @returns the job of the next tick, which is not queued before the schedule ticks */
   async upsert(
     id: string,
     repeat: RepeatOptions,

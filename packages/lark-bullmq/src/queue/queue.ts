@@ -52,7 +52,7 @@ const statesOf: Record<string, readonly State[]> = {
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
 }
-/** Tells which of the jobs that wait in Lark have a given state in BullMQ. */
+/** Says which of the jobs that wait in Lark have a given state in BullMQ. */
 const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
   waiting: ({ priority }) => priority === 0,
   wait: ({ priority }) => priority === 0,
@@ -80,7 +80,7 @@ export interface BullQueueEvents {
 }
 
 /**
- * Adds jobs, and looks at those of a queue.
+ * Adds jobs to a queue, and reads its jobs.
  *
  * @example
  * const queue = new Queue('emails', { connection: { host: 'localhost', port: 6379 } })
@@ -114,10 +114,10 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Adds a job.
    *
-   * @param name what the processor looks at, and the key of the job in Lark
+   * @param name which the processor can read; also the key of the job in Lark
    * @param data JSON. Default `{}`
-   * @returns the job. If one with its `jobId` or `deduplication.id` is there already, it has the id of that
-   *   one
+   * @returns the job. If the queue already has a job with this `jobId` or `deduplication.id`, the id is that
+   *   of the existing job
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch
    */
   async add(
@@ -198,7 +198,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return asc ? jobs.reverse() : jobs
   }
 
-  /** The jobs in a state: no more than are needed, if that is their order in the store. */
+  /** The jobs in a state, and no more of them than needed if the store has them in the wanted order. */
   async #list(state: State, end: number, asc: boolean, is: (job: BullJob) => boolean): Promise<BullJob[]> {
     const { jobs } = this.#home.store
     const isNatural = asc || ended.includes(state)
@@ -225,7 +225,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /**
    * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0;
-   * cancelled jobs are `failed`. For `waiting-children`, all flows that are kept are looked at.
+   * cancelled jobs are `failed`. For `waiting-children`, all kept flows are read.
    */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
     const { counts } = await this.#home.store.standing(this.name)
@@ -284,7 +284,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Removes a job that does not run, with those that it waits for. @returns 1; 0 if one of them runs */
+  /** Removes a job that does not run, with the jobs that it waits for. @returns 1; 0 if one of these runs */
   async remove(id: string): Promise<number> {
     if (memberOf(id) === undefined && (await this.#remove(id))) return 1
     const job = await this.getJob(id)
@@ -298,14 +298,14 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return 1
   }
 
-  /** @param larkId of its job in Lark, if it is another one */
+  /** @param larkId of its job in Lark, if that is another id */
   async #remove(id: string, larkId = id): Promise<boolean> {
     const isRemoved = await this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name }).remove()
     if (isRemoved) this.tell('removed', id)
     return isRemoved
   }
 
-  /** Removes the jobs that wait. @param delayed also those that are delayed */
+  /** Removes the jobs that wait. @param delayed whether to remove delayed jobs, too */
   async drain(delayed = false): Promise<void> {
     const state = delayed ? (['waiting', 'delayed'] as const) : 'waiting'
     await this.#home.store.jobs.remove({ queue: this.name, state })
@@ -378,7 +378,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return job as BullJob<DataType, ResultType, NameType>
   }
 
-  /** @returns whether it was there */
+  /** @returns whether it existed */
   removeJobScheduler(id: string): Promise<boolean> {
     return this.#schedulers.remove(id)
   }

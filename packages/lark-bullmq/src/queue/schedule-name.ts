@@ -1,6 +1,6 @@
 /**
- * The id of the schedule that stands for a job scheduler of BullMQ. There an id counts within a queue, and
- * may have white space and colons; in Lark it counts within the store.
+ * The id of the schedule that stands for a job scheduler of BullMQ. In BullMQ, an id is unique within a
+ * queue, and may have white space and colons; in Lark it is unique within the store.
  */
 
 import { createHash } from 'node:crypto'

@@ -3,12 +3,12 @@
  * names, or, without a connection, in the store of the application (`lark.config`, `LARK_JOBS_URL`,
  * `REDIS_URL`, or the embedded store).
  *
- * A connection is what BullMQ takes: options of ioredis, or an open ioredis, of which Lark reads the options
- * and opens connections of its own. It may also be a text, as in `lark.config`: `redis+cluster://…`,
+ * The connection has the forms that BullMQ takes: options of ioredis, or an open ioredis, whose options Lark
+ * reads to open its own connections. It may also be a text, as in `lark.config`: `redis+cluster://…`,
  * `sqlite:jobs.db`.
  *
  * Of the options of ioredis, Lark reads those that say where the servers are and how to log in. The others
- * say how ioredis sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no meaning here.
+ * say how ioredis sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no effect here.
  */
 import type { RedisServers } from '@s18i/lark-jobs'
 import { isObject } from '@s18i/lark-jobs/internal'
@@ -31,7 +31,7 @@ export interface RedisOptions {
   [option: string]: any
 }
 
-/** What BullMQ takes, or the text of a store of Lark. */
+/** A connection as BullMQ takes it, or the text for a store of Lark. */
 export type BullConnection = string | RedisOptions
 
 /** @returns undefined for the store of the application @throws BULLMQ_UNSUPPORTED */

@@ -2,8 +2,8 @@
  * The store that all objects of one connection and prefix share in a process: one instance of `Jobs`. It is
  * closed with the last of them.
  *
- * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings
- * of this instance have maps to which queues are added at any time.
+ * In BullMQ, a process makes its queues one after the other, each with its own settings. So the settings of
+ * this instance are maps, to which queues can be added at any time.
  */
 import { defined, visible } from '@s18i/lark/internal'
 import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
@@ -52,9 +52,9 @@ export class SharedStore {
   readonly #prefix: string | undefined
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
-  /** The rates of queues, as their workers in this process say, with the number of these workers. */
+  /** The rates of queues, as their workers in this process set them, with the number of these workers. */
   readonly #rates = new Map<string, { rate: Rate; workers: number }>()
-  /** The limits that the configuration says. */
+  /** The limits in the configuration. */
   #configured: OpenJobs['settings']['limits'] | undefined
   readonly #retentions: Record<string, QueueRetention> = {}
   /** What a queue keeps unless it says otherwise. */
@@ -91,7 +91,7 @@ export class SharedStore {
     return store
   }
 
-  /** Knows a queue from now on. */
+  /** Adds a queue to the settings. */
   admit(queue: string): void {
     if (!this.#partitions.has(queue)) this.#partitions.set(queue, 1)
   }
@@ -104,10 +104,10 @@ export class SharedStore {
   }
 
   /**
-   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to workers of
-   * this one.
+   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to the
+   * workers of this process.
    *
-   * @throws JOB_INVALID if another worker of this process has said something else
+   * @throws JOB_INVALID if another worker of this process has set another limit
    */
   limit(who: string, queue: string, rate: Rate): void {
     const { rate: other, workers } = this.#rates.get(queue) ?? { rate, workers: 0 }
@@ -122,7 +122,9 @@ export class SharedStore {
     if (this.#settings !== undefined) this.#setLimit(queue, rate)
   }
 
-  /** A worker that has said `limit` is closed. The limit ends with the last one. */
+  /**
+   * Called when a worker that has called `limit` is closed. The limit ends with the last of these workers.
+   */
   unlimit(queue: string): void {
     const { rate, workers } = this.#rates.get(queue)!
     if (workers > 1) {
@@ -151,8 +153,8 @@ export class SharedStore {
   }
 
   /**
-   * Calls a function when a worker has died that ran a job of the queue, in the process that finds it: one of
-   * those that hear it there.
+   * Calls a function when a worker that ran a job of the queue has died. This happens in the process that
+   * notices it, and only one listener there is called.
    */
   whenCrashed(queue: string, hear: (event: CrashedEvent) => void): void {
     const all = this.#crashed.get(queue) ?? new Set()
@@ -163,7 +165,7 @@ export class SharedStore {
     this.#crashed.get(queue)?.delete(hear)
   }
 
-  /** Prints what is odd about the store, once, however many workers find it. */
+  /** Prints a warning about the store, once, however many workers find it. */
   remark(text: string): void {
     if (this.#remarks.has(text)) return
     this.#remarks.add(text)
@@ -171,7 +173,8 @@ export class SharedStore {
   }
 
   settings(): Promise<OpenJobs['settings']> {
-    // As in BullMQ. Else a call that comes too late would open the store again, and nobody would close it.
+    // BullMQ throws this, too. Otherwise, a call that comes too late would open the store again, and nobody
+    // would close it.
     if (this.#users <= 0) return Promise.reject(new Error('Connection is closed.'))
     this.#settings ??= this.#load().catch((error) => {
       this.#settings = undefined
@@ -180,7 +183,7 @@ export class SharedStore {
     return this.#settings
   }
 
-  /** Pauses a queue for some milliseconds. One that is paused already stays as it is. */
+  /** Pauses a queue for some milliseconds. If it is already paused, nothing changes. */
   async pauseFor(queue: string, ms: number): Promise<void> {
     if (ms === 0 || (await this.standing(queue)).isPaused) return
     await this.jobs.pause({ queue, for: ms, because: 'rateLimit()' })

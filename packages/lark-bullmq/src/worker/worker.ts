@@ -42,7 +42,7 @@ export type Processor<DataType = Any, ResultType = Any, NameType extends string 
  * Milliseconds until the next attempt; -1: there is none.
  *
  * @param attemptsMade how many attempts have failed, from 1
- * @param type the name of the strategy, as the job says it
+ * @param type the name of the strategy, as the job names it
  */
 export type BackoffStrategy = (
   attemptsMade: number,
@@ -61,10 +61,10 @@ export interface BullWorkerOptions extends PlaceOptions {
   /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
   lockDuration?: number
   settings?: { backoffStrategy?: BackoffStrategy }
-  /** For jobs that do not say it themselves. */
+  /** For jobs that do not set it themselves. */
   removeOnComplete?: RemoveOption
   removeOnFail?: RemoveOption
-  // Lark does by itself what these are for.
+  // These options have no effect, because Lark does this by itself.
   drainDelay?: number
   lockRenewTime?: number
   maximumRateLimitDelay?: number
@@ -90,7 +90,7 @@ export interface BullWorkerEvents {
 /** A job that this worker runs. */
 interface OwnRun {
   job: BullJob
-  /** Undefined: its processor takes no signal. */
+  /** Undefined if its processor takes no signal. */
   abort: AbortController | undefined
   value?: unknown
   error?: Error
@@ -100,7 +100,7 @@ interface OwnRun {
 const LEAST_LEASE = 100
 /** Milliseconds: the longest time that a timer can be set for. */
 const LONGEST_TIMER = 2 ** 31 - 1
-/** The most jobs within a time that are counted in any period; more are counted in windows. */
+/** The highest rate that is counted over a sliding period; higher rates are counted in fixed windows. */
 const MOST_SLIDING = 10_000
 
 /**
@@ -119,7 +119,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   readonly #home: JobHome
   readonly #processor: Processor<DataType, ResultType, NameType> | undefined
   readonly #running = new Map<string, OwnRun>()
-  /** What is told when the store has answered, by the id of the job. */
+  /** The events to emit when the store has answered, by the id of the job. */
   readonly #ended = new Map<string, () => void>()
   /** Milliseconds until a retry, by the error that the attempt threw. */
   readonly #pauses = new WeakMap<Error, number>()
@@ -127,7 +127,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #limited = 0
   #starting: Promise<Worker> | undefined
   #worker: Worker | undefined
-  /** While it is pausing, jobs run that it has begun before. */
+  /** While it is pausing, jobs that it has already begun still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
   #closing: Promise<void> | undefined
   /** Aborted when it is closed. */
@@ -198,7 +198,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
   }
 
-  /** Starts the worker, even if the store is away at first: then it says so, and tries again. */
+  /** Starts the worker, even if the store is away at first: then it reports that, and tries again. */
   async #startAgain(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
@@ -233,7 +233,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       queues: [queue],
       report: this.#report(),
       concurrency: concurrency!,
-      // A container of the application does not know the class.
+      // A container of the application would not know this class.
       make: (Class) => new Class(),
       ...defined({ lease: lockDuration }),
     })
@@ -254,12 +254,12 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
   }
 
-  /** Tells of a job that has failed because its workers died. */
+  /** Emits `failed` for a job that has failed because its workers died. */
   async #failed(id: string, error: Error): Promise<void> {
     this.tell('failed', await BullJob.withId(this.#home, id), error, 'active')
   }
 
-  /** What the worker of Lark tells of its runs. */
+  /** The report to which the worker of Lark sends its runs. */
   #report(): WorkerReport {
     return {
       wrote: () => {},
@@ -270,12 +270,12 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         if (!isLost) tell?.()
       },
       warn: (text) => {
-        // What is odd about the store is no error of the worker.
+        // A warning about the store is not an error of the worker.
         if (this.#worker === undefined) this.#home.store.remark(text)
         else this.tell('error', new Error(text))
       },
       info: (text) => {
-        // BullMQ says nothing of what a worker does. But nobody would see that a scheduler rests in
+        // BullMQ prints nothing about a worker. But otherwise nobody would notice that schedulers are off in
         // development.
         if (text.includes(' not run here: ')) this.#home.store.remark(text)
       },
@@ -315,9 +315,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return keptValue(running.value)
   }
 
-  /**
-   * Reads what the runs before have left: their progress and errors. Without them the job runs all the same.
-   */
+  /** Reads what earlier runs have left: their progress and errors. If this fails, the job runs anyway. */
   async #recall(id: string, job: BullJob): Promise<void> {
     const { store, queue } = this.#home
     try {
@@ -328,14 +326,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
   }
 
-  /** @throws always, unless the processor has put its job off */
+  /** @throws always, unless the processor has delayed its job */
   async #threw(lark: EveryJob, error: Error, job: BullJob): Promise<void> {
     const ending = endingOf(error)
     if (ending === 'failed') lark.fail(error)
     if (ending === 'limited') {
       const limited = this.#limited
       this.#limited = 0
-      // Without `rateLimit()` of this worker, somebody else has paused the queue, or nobody.
+      // Without a call of `rateLimit()` in this worker, the queue was paused by somebody else, or not at all.
       if (limited > 0) lark.pauseQueue(limited, 'rateLimit()')
       lark.release()
     }
@@ -347,7 +345,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     throw error
   }
 
-  /** Keeps what the application's strategy says for the retry of a job; fails the job if there is none. */
+  /**
+   * Stores the pause that the application's strategy returns for the retry of a job; fails the job if there
+   * is no strategy.
+   */
   async #askStrategy(lark: EveryJob, error: Error, job: BullJob, type: string): Promise<void> {
     const strategy = this.opts.settings?.backoffStrategy
     if (strategy === undefined)
@@ -400,13 +401,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return this.#mode !== 'taking'
   }
 
-  /** Whether it takes jobs, or runs some that it has taken. */
+  /** Whether it takes jobs, or still runs jobs that it has taken. */
   isRunning(): boolean {
     return this.#starting !== undefined && this.#closing === undefined && this.#mode !== 'paused'
   }
 
   /**
-   * Before its processor throws a `RateLimitError`: no job of the queue begins for this many milliseconds.
+   * To be called before the processor throws a `RateLimitError`: no job of the queue begins for this many
+   * milliseconds.
    */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
@@ -417,7 +419,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   /**
    * Aborts the signal of a job that this worker runs.
    *
-   * @returns whether it runs it, with a processor that takes a signal
+   * @returns whether this worker runs the job, with a processor that takes a signal
    */
   cancelJob(id: string, reason?: string): boolean {
     const running = this.#running.get(id) ?? [...this.#running.values()].find(({ job }) => job.id === id)
@@ -454,7 +456,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.tell('closing', 'closing queue')
     this.#stopped.abort()
     const { store, queue } = this.#home
-    // A worker that could not start has said so.
+    // A worker that could not start has already reported it.
     const worker = await this.#starting?.catch(() => undefined)
     await worker?.stop(force ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)
@@ -467,8 +469,8 @@ refuseMethods(BullWorker.prototype, 'methods of Worker')
 refuseProperties(BullWorker.prototype, 'properties of Worker')
 
 /**
- * What a worker keeps of jobs that do not say it themselves. Unlike that of a job, an age alone is set for
- * the queue.
+ * How many jobs a worker keeps if they do not say it themselves. Unlike in a job, even an age alone applies
+ * to the queue.
  */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {
   if (remove === true || remove === 0) return { count: 0, age: 0 }
@@ -508,7 +510,7 @@ function rateOf({ max, duration }: { max: number; duration: number }): Rate {
   return { limit: max, per: duration, kind: max > MOST_SLIDING ? 'window' : 'sliding', burst: max }
 }
 
-/** What a job says of the others that are kept: `true` is about the job alone. */
+/** The part of a job's option that concerns other kept jobs: `true` concerns only the job itself. */
 function ofOthers(remove: RemoveOption): RemoveOption {
   return remove === true ? undefined : remove
 }

@@ -1,7 +1,7 @@
 /** What `lark init` writes for the queue: a first job, a command that dispatches it, and a configuration. */
 import type { InitPart, InitProject } from '@s18i/lark'
 
-/** Variables of hosts, for which Lark does not look by itself. */
+/** Variables that hosting providers set, and that Lark does not read by itself. */
 const others = ['VALKEY_URL', 'REDISCLOUD_URL', 'REDIS_TLS_URL']
 
 export async function init(project: InitProject): Promise<InitPart> {

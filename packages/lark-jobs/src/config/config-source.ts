@@ -5,7 +5,7 @@ import { listed } from '../words/listed.ts'
 
 export type ConfigSource =
   | { kind: 'file'; file: string }
-  /** The call that took it, as messages name it. */
+  /** The call that was given the configuration, as messages name it. */
   | { kind: 'code'; call: string }
   /** No file was found in these folders. */
   | { kind: 'none'; looked: readonly string[] }

@@ -65,13 +65,18 @@ export const jobsOptions = new Schema('an object', {
     "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db', or an object with Redis servers",
     (value) => typeof value === 'string' || isObject(value),
   ).with({ show: formOf }),
-  /** The queues that jobs may name, in order; one that is named twice counts once. Default `['default']`. */
+  /**
+   * The queues that jobs may name, in order; a queue that is named twice counts once. Default `['default']`.
+   */
   queues: queuesOption.or(['default']),
   /** Which ended jobs are kept in every queue that says nothing else. */
   keep: keepOptions as Option<KeepConfig, Read<typeof keepOptions.entries>>,
   /** How much is kept of what people changed by hand. Default: 10,000 changes, for 90 days. */
   audit: auditOption.or({}),
-  /** What jobs of any queue share, by name: the middleware `rateLimited('stripe')` takes permits of it. */
+  /**
+   * Limiters by name, which jobs of any queue share. The middleware `rateLimited('stripe')` takes permits of
+   * one.
+   */
   limiters: limitersOption.or({}),
   /**
    * Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built
@@ -81,7 +86,7 @@ export const jobsOptions = new Schema('an object', {
     "a folder or a list of folders, such as 'src/jobs'",
     (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
   ),
-  /** What keys begin with on Redis. Default `lark`. */
+  /** The prefix of all keys on Redis. Default `lark`. */
   prefix: option<string>(
     "a text without braces, such as 'lark'",
     (value) => isText(value) && !/[{}]/.test(value),
@@ -110,7 +115,7 @@ export const jobsOptions = new Schema('an object', {
   ),
   /** The time zone of schedules, and whether workers of this process queue their jobs. */
   schedules: (schedulesOptions as Option<SchedulesConfig, Read<typeof schedulesOptions.entries>>).or({}),
-  /** Where `lark jobs:dashboard` listens, and who may look. */
+  /** Where `lark jobs:dashboard` listens, and who may see it. */
   dashboard: (dashboardOptions as Option<DashboardConfig, ConfiguredDashboard>).or({}),
   /**
    * The table in the database of the application into which `dispatch(payload, { tx })` writes. Workers put
@@ -167,7 +172,7 @@ export interface Settings extends Around, ConfiguredQueues {
   connection: string | RedisServers
   /** By name. */
   limiters: ReadonlyMap<string, Limits>
-  /** How much is kept of what people changed by hand. False: nothing is recorded. */
+  /** How much is kept of what people changed by hand; `false`: nothing is recorded. */
   audit: AuditBounds | false
   /** Absolute, or undefined for the default places. */
   paths: string[] | undefined
@@ -190,7 +195,7 @@ export interface Settings extends Around, ConfiguredQueues {
    * sets another.
    */
   connect?: typeof connect
-  /** What paths are relative to. */
+  /** The folder to which paths are relative. */
   folder: string
   source: ConfigSource
 }
@@ -207,7 +212,7 @@ export async function loadSettings(options: LoadOptions = {}): Promise<Settings>
 }
 
 /**
- * The middleware and the hooks in the configuration of this process. No store need be named for these.
+ * The middleware and the hooks in the configuration of this process. For these, no store needs to be named.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FAILED, CONFIG_INVALID
  */
@@ -241,7 +246,7 @@ export function readSection(section: unknown, source: ConfigSource): Section {
   return jobsOptions.readAll(section, voice, 'jobs')
 }
 
-/** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
+/** @param folder the folder to which paths are relative. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
   const { queues, limiters, audit, prefix, durability, preset, outcomes, dashboard, boot, outbox } = section
   const { isolation } = section
@@ -260,8 +265,8 @@ export function settingsFrom(section: Section, source: ConfigSource, folder: str
 }
 
 /**
- * Whether an object names its servers by a `url`, even if this url is undefined here:
- * `{ url: process.env.REDIS_URL, tls: … }`.
+ * Whether an object names its servers by a `url`, even if the `url` is undefined at the moment: `{ url:
+ * process.env.REDIS_URL, tls: … }`.
  */
 function isBesideUrl(named: RedisServers): boolean {
   const { url, host, port, path, cluster, sentinel } = named

@@ -1,6 +1,4 @@
-/**
- * What the configuration says of the dashboard that `lark jobs:dashboard` serves.
- */
+/** What the configuration says about the dashboard that `lark jobs:dashboard` serves. */
 import {
   func,
   isText,

@@ -1,6 +1,4 @@
-/**
- * What the configuration says of the processes in which isolated classes run.
- */
+/** What the configuration says about the processes in which isolated classes run. */
 import { duration, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
 
 export const isolationOptions = new Schema('an object such as { processes: 4 }', {
@@ -8,9 +6,9 @@ export const isolationOptions = new Schema('an object such as { processes: 4 }',
   processes: whole(1),
   /** A process ends after this number of jobs, and another takes its place. Default: no limit. */
   maxJobs: whole(1),
-  /** A process ends at this age, when its job has ended: `'1h'`. Default: no limit. */
+  /** A process of this age ends when its job has ended: `'1h'`. Default: no limit. */
   maxAge: duration(),
-  /** A process that has had no job for so long ends; the last one stays. Default 5 min. */
+  /** A process that has had no job for this time ends; the last process stays. Default 5 min. */
   idle: duration().or('5m'),
 })
 

@@ -1,12 +1,10 @@
-/**
- * What is kept of ended jobs, as the configuration says it: of all queues, and of one queue.
- */
+/** What is kept of ended jobs, as the configuration says it: for all queues, and for one queue. */
 
 import { duration, isObject, Option, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
 import { type QueueRetention, RETENTION, type Retention } from '../store/contract/rules/retention.ts'
 import { LONGEST, milliseconds } from '../words/duration.ts'
 
-/** How many and how long: whatever is not written does not limit anything. */
+/** How many jobs, and how long. A limit that is not written does not apply. */
 export const keptOptions = new Schema(
   "an object such as { count: 5_000, age: '7d' }",
   {
@@ -51,7 +49,7 @@ export interface KeepConfig extends OptionsOf<typeof keepOptions.entries> {}
 
 type KeepRead = Read<typeof keepOptions.entries>
 
-/** @param all what the configuration says of all queues */
+/** @param all what the configuration says for all queues */
 export function retentionFrom(all: KeepRead | undefined, own?: KeepRead): QueueRetention {
   const of = (state: keyof QueueRetention) => own?.[state] ?? all?.[state] ?? RETENTION[state]
   return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }

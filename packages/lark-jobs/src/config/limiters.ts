@@ -29,7 +29,7 @@ export const limiterConfig = new Schema(
 /** A limiter that jobs of any queue share: `concurrency`, `rate`, or both. */
 export interface LimiterConfig extends OptionsOf<typeof limiterConfig.entries> {}
 
-/** By name. */
+/** By the name of the limiter. */
 export type LimitersConfig = Readonly<Record<string, LimiterConfig>>
 
 /** The most characters of a name. */

@@ -1,6 +1,4 @@
-/**
- * What the configuration says of the outbox: the table in the database of the application.
- */
+/** What the configuration says about the outbox: the table in the database of the application. */
 import {
   func,
   isText,
@@ -22,11 +20,11 @@ export const outboxOptions = new Schema("an object such as { for: 'postgres', ex
    */
   execute: func<OutboxExecute>().needed(),
   /**
-   * Calls `wake` when rows may have been written, so that the relay need not wait for its next question. It
-   * may return a function that ends this. Default: the relay only asks.
+   * Calls `wake` when rows may have been written, so that the relay need not wait until it asks the database
+   * again. It may return a function that stops listening. Default: the relay only asks.
    */
   listen: func<OutboxListen>(),
-  /** Tells the outboxes of several databases apart that feed one store. Default `lark_outbox`. */
+  /** Distinguishes the outboxes of several databases that feed one store. Default `lark_outbox`. */
   name: option<string>('a text of 1 to 100 characters', (value) => isText(value) && value.length <= 100).or(
     'lark_outbox',
   ),

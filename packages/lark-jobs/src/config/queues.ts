@@ -59,8 +59,8 @@ export const queueOptions = new Schema(
      */
     rate,
     /**
-     * How long the oldest job should wait at most, from when it is due until it begins. Nothing in the queue
-     * changes; figures, health checks and monitors compare with it. Default: no target.
+     * The longest time that the oldest job should wait, from when it is due until it begins. It changes
+     * nothing in the queue: figures, health checks and monitors compare the wait with it. Default: no target.
      */
     target: duration(1),
     /** The most jobs in the queue that have not begun. Default: no bound. */
@@ -199,8 +199,8 @@ export function misplaced(registry: Registry, { queues, partitions }: Configured
 }
 
 /**
- * To move jobs of a queue that is not configured to the one with the most similar name, because most such
- * names are misspelled. Undefined if no queue is configured.
+ * The command to move jobs from a queue that is not configured to the configured queue with the most similar
+ * name, because most such names are misspelled. Undefined if no queue is configured.
  *
  * @param job Default: all jobs of the queue
  */

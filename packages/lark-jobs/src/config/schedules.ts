@@ -1,6 +1,4 @@
-/**
- * What the configuration says of schedules.
- */
+/** What the configuration says about schedules. */
 
 import { timezone } from '../options/schedules/timezone.ts'
 import { flag, type OptionsOf, type Read, Schema } from '../options/schema.ts'

@@ -2,8 +2,8 @@
  * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next is
  * collected, so that a million members need the memory of two lots.
  *
- * Whoever fills must say so again and again. If it dies, the batch ends `failed`, with the reason
- * `abandoned`.
+ * The process that fills a batch must report again and again that it is alive. If it dies, the batch ends
+ * `failed`, with the reason `abandoned`.
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
@@ -14,7 +14,7 @@ import { patiently } from './patience.ts'
 
 /** Milliseconds after which a process that fills a batch must send a sign of life. */
 export const FILLING = 30_000
-/** Milliseconds between two words of it. */
+/** Milliseconds between two signs of life. */
 const BEAT = 10_000
 /** Milliseconds for which members wait for others of their lot. */
 const SLOW = 250
@@ -111,7 +111,7 @@ export class BatchFill {
     }
   }
 
-  /** Says that it still fills. A word that does not arrive is followed by others. */
+  /** Sends a sign of life. If one does not arrive, others follow. */
   #say(): void {
     if (!this.#isSending) this.#options.book.stillFills(this.#place, FILLING).catch(() => {})
   }
@@ -130,7 +130,7 @@ export class BatchFill {
           crowd: { reserved: crowd.reserved, size: crowd.reserved },
         }
       })
-      // The flow also ends this way when it has heard nothing for a while.
+      // Without this call, the flow ends in the same way after a while without signs of life.
       .catch(() => {})
   }
 }

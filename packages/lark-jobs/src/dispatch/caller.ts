@@ -44,8 +44,8 @@ export function toldTo(caller: Caller, error: unknown): unknown {
  * @param end called just before the promise rejects
  */
 export async function rejection(error: unknown, end: () => void): Promise<never> {
-  // The microtask that ties the dispatch's promise to this one is queued after the first of these, and before
-  // the second.
+  // The microtask that connects the promise of the dispatch to this promise is queued after the first `await`
+  // and before the second.
   await undefined
   await undefined
   end()

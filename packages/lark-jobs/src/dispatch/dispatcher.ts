@@ -68,8 +68,8 @@ export class Dispatcher {
   }
 
   /**
-   * Queues many jobs. It awaits nothing before the buffers have the jobs, so that all jobs of one tick
-   * travel together.
+   * Queues many jobs. It awaits nothing until the buffers have the jobs, so that all jobs of one tick travel
+   * together.
    *
    * @throws the errors of `one`, with the ids of the jobs that were queued in spite of the error
    */
@@ -91,7 +91,7 @@ export class Dispatcher {
   }
 
   /**
-   * Queues jobs of several classes, each with its own record. Like `many`, it awaits nothing before the
+   * Queues jobs of several classes, each with its own record. Like `many`, it awaits nothing until the
    * buffers have the jobs.
    *
    * @returns what became of each, in their order
@@ -293,8 +293,8 @@ function rejectionOf(answer: Enqueued): Rejection | undefined {
 }
 
 /**
- * The id of the job that a dispatch led to: of the new job (a buffer may have changed its id), or of the one
- * whose payload it replaced, or because of which it was rejected.
+ * The id of the job that a dispatch led to: of the new job (a buffer may have changed its id), of the job
+ * whose payload it replaced, or of the job because of which it was rejected.
  */
 function idOf(record: NewJob, answer: Enqueued): string {
   return typeof answer === 'object' && 'by' in answer ? answer.by : record.id

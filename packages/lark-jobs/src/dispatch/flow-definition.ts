@@ -28,24 +28,24 @@ import { type OpenPayload, openPayload } from './open-payload.ts'
 
 /** How deep flows may be nested: a flow without flows counts one. */
 export const MAX_NESTING = 10
-/** The queue of a flow without a job: the first of these that is configured, or the first of all. */
+/** The queue of a flow without a job, if it is configured; otherwise the first configured queue. */
 const DEFAULT_QUEUE = 'default'
 /**
- * Milliseconds for which a flow is kept at least unless it says otherwise: whoever awaits it must see its
- * end.
+ * The least time that a flow is kept after its end, in milliseconds, unless it says otherwise: those who
+ * await it must see its end.
  */
 const LEAST_KEPT = 600_000
 /**
- * Members that go to one partition before it is the turn of the next: so the flow remembers few runs of
- * members.
+ * How many members go to one partition before the next partition gets some. So the flow has to remember only
+ * a few ranges of members.
  */
 const TOGETHER = 1_000
 
-/** A flow, read and complete, but for the members of the outermost one. */
+/** A flow as it was read. It is complete, except for the members of the outermost flow. */
 export interface FlowSpec
   extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowFailures'> {
   kind: FlowKind
-  /** By which open results of its nodes know that they are of this flow. */
+  /** Marks the open results of its nodes, so that they can be recognised as results of this flow. */
   scope: object
   /** The queue of its home. Default: the queue of its first job. */
   queue?: string
@@ -60,7 +60,7 @@ export interface NodeSpec extends Pick<NodeDefinition, 'name' | 'after' | 'on' |
   work: Drafted | FlowSpec
 }
 
-/** What the configuration says of where jobs go. */
+/** What the configuration says about where jobs go. */
 export interface FlowPlacing extends Retentions {
   /** The number of partitions of each configured queue. */
   partitions: ReadonlyMap<string, number>
@@ -155,7 +155,7 @@ export class FlowJobs {
     })
   }
 
-  /** @returns also what its nodes use of the flows around it */
+  /** @returns also which results of outer flows its nodes use */
   #define(
     spec: FlowSpec,
     home: string,
@@ -182,7 +182,7 @@ export class FlowJobs {
     }
   }
 
-  /** @param scope of its flow @returns also what it uses of the flows around its own */
+  /** @param scope of its flow @returns also which results of outer flows the node uses */
   #node(
     { name, on, ifFailed, rules, work, after }: NodeSpec,
     scope: object,
@@ -274,14 +274,14 @@ export class FlowJobs {
   }
 
   /**
-   * The home, for a job of its queue: so it starts in the same atomic step in which the flow says that it
-   * does.
+   * The home of the flow, if it belongs to the queue of the job: then the job starts in the same atomic step
+   * in which the flow records this.
    */
   #near(queue: string, home: string): string {
     return queueOf(home) === queue ? home : this.#inTurn(queue)
   }
 
-  /** @param step of the turn: 1 for another partition each time */
+  /** @param step how far the turn moves on: 1 for another partition each time */
   #inTurn(queue: string, step = 1): string {
     const partitions = this.#partitions(queue)
     const turn = this.#turns.get(queue) ?? Math.floor(Math.random() * partitions.length)
@@ -299,8 +299,8 @@ export class FlowJobs {
 }
 
 /**
- * What a node uses of a flow around its own. `at`: the way to it in its flow (`Reference.at`). `user`: its
- * name.
+ * A result of an outer flow that a node uses. `at`: the path to the node in its flow (`Reference.at`).
+ * `user`: the name of the node.
  */
 type OuterReference = OpenPayload['refs'][number] & { user: string }
 
@@ -316,7 +316,7 @@ function refuseOuter([first]: readonly OuterReference[]): void {
 /**
  * Where a flow is: a partition of the queue of its first job.
  *
- * @param id if it is known: else it is a new one
+ * @param id of the flow. Default: a new one
  */
 export function flowPlace(
   id: string | undefined,

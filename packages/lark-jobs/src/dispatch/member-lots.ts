@@ -1,7 +1,7 @@
 /**
  * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because
- * workers may end these at once. Within a lot, members are sorted by partition: so the flow can say in few
- * words which members are where.
+ * workers may end these jobs at once. Within a lot, members are sorted by partition, so that the flow needs
+ * few ranges to record where the members are.
  */
 
 import type { FlowBook } from '../flow/flow-book.ts'
@@ -17,9 +17,9 @@ import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
 /**
- * The most members of a lot. Those of larger lots live so long that the collector moves them to the old
- * generation: a process that dispatches a million members had 79 MB more than at rest with lots of 5,000, and
- * 56 to 62 with 1,000. It took as long. (Node 20.20, 2026-11-26.)
+ * The most members of a lot. Members of larger lots live so long that the garbage collector moves them to the
+ * old generation: a process that dispatches a million members had 79 MB more than at rest with lots of 5,000,
+ * and 56 to 62 with 1,000. It took the same time. (Node 20.20, 2026-11-26.)
  */
 export const LOT = MAX_ITEMS
 /** Bytes of payloads of a lot. */
@@ -49,7 +49,7 @@ export interface MemberLotsOptions {
 export class MemberLots {
   readonly #place: FlowPlace
   readonly #options: MemberLotsOptions
-  /** Whether the flow counts on members that may not be queued yet. */
+  /** Whether the flow expects members that may not be queued yet. */
   hasReserved = false
 
   constructor(place: FlowPlace, options: MemberLotsOptions) {
@@ -60,7 +60,7 @@ export class MemberLots {
   /**
    * Queues a lot.
    *
-   * @param filling of the dispatcher of the batch: see `FlowBook.reserve`
+   * @param filling the sign of life of the dispatcher of the batch: see `FlowBook.reserve`
    * @throws FLOW_ENDED; STORE_UNREACHABLE and STORE_UNCERTAIN if the store stays away
    */
   async queue(lot: readonly FlowJob[], filling?: { ms: number; lot: number }): Promise<void> {

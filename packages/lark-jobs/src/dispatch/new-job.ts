@@ -137,7 +137,7 @@ function recordsOf(
   return { name: jobClass.name, queue: queueName, records }
 }
 
-/** A setting that a job has. */
+/** The value of a setting that a job has. */
 type Of<Name extends keyof JobSettings> = NonNullable<JobSettings[Name]>
 
 /**

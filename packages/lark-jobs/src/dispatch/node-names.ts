@@ -8,7 +8,7 @@ export class NodeNames {
   readonly #taken: Set<string>
   readonly #counts = new Map<string, number>()
 
-  /** @param nodes those that are there */
+  /** @param nodes the existing nodes */
   constructor(nodes: readonly { name: string }[] = []) {
     this.#taken = new Set(nodes.map(({ name }) => name))
   }
@@ -16,8 +16,8 @@ export class NodeNames {
   /**
    * The name of the next node.
    *
-   * @param what what it is called if it has no name: with a number, if others are called so
-   * @param given by hand
+   * @param what its default name, which gets a number if other nodes have it
+   * @param given a name that the application chose
    * @throws FLOW_INVALID if another node has the given name
    */
   of(what: string, given?: string): string {

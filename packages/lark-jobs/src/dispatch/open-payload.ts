@@ -29,13 +29,13 @@ export function openPayload(payload: unknown): OpenPayload | undefined {
 function find(value: unknown, at: Path, refs: OpenPayload['refs']): void {
   const open = openResultOf(value)
   if (open !== undefined) refs.push({ at, ...open })
-  // A payload that is too deep, or a cycle, is refused when it is written.
+  // A payload that is too deep, or has a cycle, is refused when it is written.
   else if (at.length < MAX_DEPTH)
     for (const [key, inner] of partsOf(value))
       if (typeof inner === 'object' || typeof inner === 'function') find(inner, [...at, key], refs)
 }
 
-/** A copy of a value in which something else stands for each open result: a value, or a getter. */
+/** A copy of a value in which each open result is replaced: by a value, or by a getter. */
 function replaced(value: unknown, by: (open: OpenResult) => unknown, depth = 0): unknown {
   const open = openResultOf(value)
   if (open !== undefined) return by(open)

@@ -1,9 +1,9 @@
 /**
- * Makes open results (`model/open-result.ts`). A property of one is the open result of that property.
- * Whatever needs the value itself throws: the flow is still being built, and its jobs have not run.
+ * Makes open results (`model/open-result.ts`). A property of one is the open result of that property. Code
+ * that needs the value itself gets an error: the flow is still being built, and its jobs have not run.
  *
- * It is the proxy of a function, because only that of a function can say what is wrong when it is called:
- * `charge.result.lines.map(…)`.
+ * It is the proxy of a function, because only the proxy of a function can explain the mistake when it is
+ * called: `charge.result.lines.map(…)`.
  */
 import { JobsError } from '../model/errors.ts'
 import { type OpenResult, openResult, wordsOf } from '../model/open-result.ts'
@@ -37,7 +37,7 @@ export function makeOpenResult(stands: OpenResult): unknown {
   )
 }
 
-/** @param message what would have to know the result */
+/** @param message the code that would have to know the result */
 export function notKnown(message: string): JobsError {
   return new JobsError('RESULT_NOT_KNOWN', message, {
     hint: 'Pass it on in the payload of a later node, and do the rest in handle().',

@@ -1,16 +1,16 @@
 /**
- * How long the dispatch of a flow goes on while the store is away: as long as the dispatch of a job
+ * How long the dispatch of a flow tries again while the store is away: as long as the dispatch of a job
  * (`send-buffer.ts`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
 import { isResendable } from '../store/contract/store.ts'
 
-/** Milliseconds for which it goes on, and between two attempts. */
+/** Milliseconds for which it tries again, and milliseconds between two attempts. */
 const PATIENCE = 4_750
 const AGAIN = 50
 
-/** Whether the store was away: what was asked of it may have been done. */
+/** Whether the store was away: it may have carried out the call. */
 export function isAway(error: unknown): boolean {
   return JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
 }

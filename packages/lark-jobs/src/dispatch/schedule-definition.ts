@@ -33,7 +33,7 @@ export function scheduleDefinition(
     throw new JobsError('SCHEDULE_INVALID', `${jobClass.name}: the draft of schedule ${id} has an id`, {
       hint: 'The job of each tick gets an id of its own: leave out withId().',
     })
-  // The context of whoever sets a schedule is not the context of its jobs.
+  // The context of the code that sets a schedule is not the context of its jobs.
   const { queue, records } = inContext(undefined, draftedJob, drafted)
   const { id: _, ...job } = records[0]!
   const { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit } = when
@@ -65,7 +65,7 @@ export function scheduleDefinition(
   }
 }
 
-/** @throws the error of `voice` for an expression without a date, such as `0 0 30 2 *` */
+/** @throws the error of `voice` for an expression that never matches a date, such as `0 0 30 2 *` */
 export function checkTicks({ timing }: Definition, voice: Voice): void {
   if (timing.kind === 'cron' && neverTicks(timing))
     refuse(voice, 'the expression', timing.expression, 'one that names some date: this one never ticks')

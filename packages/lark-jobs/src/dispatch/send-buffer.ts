@@ -58,7 +58,10 @@ export class SendBuffer {
   #parcels: Parcel[] = []
   /** The number of jobs in the parcels. */
   #size = 0
-  /** Calls after the promises of this tick have settled, so that jobs which they dispatch travel too. */
+  /**
+   * Calls after the promises of this tick have settled, so that the jobs which these dispatch travel in the
+   * same call.
+   */
   readonly #callSoon = new Coalesced(Coalesced.endOfTick, () => {
     // Parcels that never waited for an answer get their whole time, however long this process was busy.
     if (this.#isFresh) this.#renew()
@@ -89,7 +92,7 @@ export class SendBuffer {
       void this.#call()
   }
 
-  /** The store answers, so the waiting parcels get their whole time again. */
+  /** The store answers, so the waiting parcels get their whole waiting time again. */
   #renew(): void {
     const deadline = performance.now() + PATIENCE
     for (const parcel of this.#parcels) parcel.deadline = deadline
@@ -212,7 +215,7 @@ function uncertain(cause: unknown): JobsError {
   })
 }
 
-/** Each parcel of a failed call gets its own error, with the ids of its jobs. */
+/** The error of one parcel of a failed call, with the ids of its jobs. */
 function ownError(error: unknown, jobs: NewJob[]): unknown {
   if (!(error instanceof JobsError)) return error
   const ids = jobs.map((job) => job.id)

@@ -30,7 +30,9 @@ export class Underway {
     }
   }
 
-  /** Resolves when all dispatches that have begun so far have ended. It does not wait for later ones. */
+  /**
+   * Resolves when all dispatches that have begun so far have ended. It does not wait for later dispatches.
+   */
   through(): Promise<void> {
     const generation = this.#generation
     this.#generation = { count: 0 }

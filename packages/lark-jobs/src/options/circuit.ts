@@ -12,7 +12,7 @@
 
 /** When a circuit opens, and for how long. */
 export interface CircuitRule {
-  /** This many failed runs … */
+  /** This many failed runs, … */
   failures: number
   /** … within this many milliseconds open the circuit … */
   per: number
@@ -38,7 +38,7 @@ export type CircuitEvent =
   /** A job is about to run, and asks whether it may. */
   | { kind: 'begins' }
   /**
-   * @param opening if the run was a trial: the opening it tested.
+   * @param opening the opening that the run tested, if it was a trial
    *
    * @param id of this event; a repeated event counts once
    */

@@ -28,7 +28,7 @@ export function originOf(Class: { name: string }): NameOrigin {
   const text = Function.prototype.toString.call(Class)
   const head = /\n\s/.test(text) ? null : HEAD.exec(text)
   if (head === null) return isHonest || name.length === 3 ? 'given' : 'made'
-  // The code is minified, and the names of its classes are kept beside the minified names.
+  // The code is minified, but the bundler keeps the names of classes beside the minified names.
   if (head[1] !== undefined && head[1] !== name) return 'given'
   return isHonest ? 'doubtful' : 'made'
 }

@@ -10,12 +10,12 @@ export const handler = Symbol.for('s18i.lark.job.handler')
 const slot = Symbol.for('s18i.lark.job.definitions')
 const place = globalThis as { [slot]?: Map<string, JobConstructor> }
 place[slot] ??= new Map()
-/** The last job that was defined with each key: a development server loads files again. */
+/** The last job that was defined with each key: a development server may load a file several times. */
 export const definitions: Map<string, JobConstructor> = place[slot]
 
 /**
- * The later definition of a defined job, if there is one that can run: files that a development server has
- * loaded again are kept by Node as they were. Other classes are returned as they are.
+ * The later definition of a defined job, if there is one that can run: when a development server loads files
+ * again, Node also keeps the earlier versions. Other classes are returned as they are.
  */
 export function latest(Class: JobConstructor): JobConstructor {
   const later = Object.hasOwn(Class, handler) ? definitions.get(Class.name) : undefined

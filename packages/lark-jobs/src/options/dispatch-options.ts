@@ -1,11 +1,11 @@
-/**
- * What one dispatch says differently from the class of its job.
- */
+/** The options in which one dispatch differs from the class of its job. */
 import type { JobFields } from './job-class.ts'
 import { jobSettings } from './job-settings.ts'
 import type { IdOptions } from './own-id.ts'
 
-/** What one job says differently from its class, and its id. An option that is `undefined` is left out. */
+/**
+ * The options in which one job differs from its class, and its id. An option that is `undefined` is left out.
+ */
 export interface DispatchOptions
   extends Partial<{ [K in keyof typeof jobSettings.entries]: JobFields[K] | undefined }> {
   /** An id that you choose: see `Draft.withId`. */
@@ -14,5 +14,5 @@ export interface DispatchOptions
   reuse?: IdOptions['reuse'] | undefined
 }
 
-/** The names of all of them. */
+/** The names of all options. */
 export const dispatchOptions = [...Object.keys(jobSettings.entries), 'id', 'reuse']

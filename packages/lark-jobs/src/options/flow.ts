@@ -1,6 +1,4 @@
-/**
- * What may be said of a flow, and of a node of a workflow.
- */
+/** The options of a flow, and of a node of a workflow. */
 
 import { type IfFailed, MAX_FLOW_ID } from '../model/flow.ts'
 import { type Duration, milliseconds } from '../words/duration.ts'
@@ -21,11 +19,11 @@ const age = new Option<Duration | false, number>("false, or an age such as '7d',
 )
 
 export const flowKeep = new Schema("an object such as { completed: '7d' }", {
-  /** A flow that completed. */
+  /** How long a flow that completed is kept. */
   completed: age,
-  /** A flow that failed. */
+  /** How long a flow that failed is kept. */
   failed: age,
-  /** A flow that was cancelled. */
+  /** How long a flow that was cancelled is kept. */
   cancelled: age,
 })
 
@@ -48,7 +46,7 @@ export const flowOptions = new Schema('a flow', {
 
 export type FlowOptions = Read<typeof flowOptions.entries>
 
-/** What a node of a workflow may say, besides what it comes after. */
+/** The options of a node of a workflow, besides the nodes that it waits for. */
 export const nodeEntries = {
   name: option<string>(nameForm, isName),
   ifFailed: oneOf<IfFailed>(['skip', 'run', 'fail']),

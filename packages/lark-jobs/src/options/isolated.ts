@@ -42,7 +42,7 @@ export type IsolatedRead = Read<typeof entries>
 
 /**
  * Isolates a class: `handle` runs in a process that its worker keeps warm. Whatever the handler does, its
- * process is killed when the job has timed out or was cancelled, and a crash is that of the job alone.
+ * process is killed when the job has timed out or was cancelled, and a crash affects only this job.
  *
  * @param options see `IsolatedOptions`
  * @example

@@ -1,7 +1,7 @@
 /**
  * What Lark knows of a job class: its name in the store and its settings, checked once, when the class is
- * first dispatched or registered with a worker. Of a job that is dispatched, only what differs from its class
- * is checked.
+ * first dispatched or registered with a worker. When a job is dispatched, only the settings in which it
+ * differs from its class are checked.
  *
  * Dispatcher and worker know job classes only through this file, so that neither depends on the class that
  * users extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may load
@@ -70,7 +70,7 @@ export interface JobLike extends WrittenJob {
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and the `make` of its application
 export type JobConstructor = new (...args: any[]) => JobLike
 
-/** The arguments of `dispatch`, read off the class's own `handle`: its payload, or nothing. */
+/** The arguments of `dispatch`, taken from the class's own `handle`: its payload, or nothing. */
 export type PayloadOf<J> = J extends { handle(...args: infer A): unknown }
   ? A extends readonly [] | readonly [payload?: unknown]
     ? { [I in keyof A]: PayloadInput<A[I]> }
@@ -85,9 +85,9 @@ export interface JobClass extends JobSettings {
   /** Whether the class has a key of its own. Otherwise the key is the name of the class. */
   hasKey: boolean
   aliases: readonly string[]
-  /** How long its ended jobs are kept, if it says so. */
+  /** How long its ended jobs are kept, if the class says it. */
   keep: Keep | undefined
-  /** The crashes after which its jobs fail, if it says so. */
+  /** The number of crashes after which its jobs fail, if the class says it. */
   maxCrashes: number | undefined
   /** Undefined: `handle` runs in the process of the worker. */
   isolate: IsolatedRead | undefined
@@ -102,7 +102,7 @@ export interface JobClass extends JobSettings {
   hasCancelled: boolean
   /** The outermost first. */
   middleware: readonly Middleware[]
-  /** What it says of its payloads; undefined for most classes. */
+  /** What the class says about its payloads; undefined for most classes. */
   rules: PayloadRules | undefined
   /** The schedules that it declares. */
   schedules: readonly ScheduleOfClass[]
@@ -115,10 +115,10 @@ export interface JobClass extends JobSettings {
 const none: readonly ScheduleOfClass[] = []
 
 const known = new WeakMap<object, JobClass>()
-/** The class of each key and alias that was last met. */
+/** For each key and alias, the class that was last dispatched or registered with it. */
 const byKey = new Map<string, JobClass>()
 
-/** The class with a key, if this process has met it. */
+/** The class with a key, if this process has dispatched or registered it. */
 export function classWith(key: string): JobClass | undefined {
   return byKey.get(key)
 }
@@ -141,7 +141,7 @@ export function classOf(Class: JobConstructor): JobClass {
   const voice = voiceOf('JOB_INVALID', Class.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(Class)
   const fields = job as unknown as Record<string, unknown>
-  // The field of other libraries. Nothing would read it, and the jobs would go to another queue.
+  // Other libraries call the field `queue`. Lark would not read it, and the jobs would go to another queue.
   if (typeof fields.queue === 'string')
     refuse(
       voice,
@@ -215,12 +215,13 @@ function checkName(Class: JobConstructor): void {
   })
 }
 
-/** What a class declares itself: everything else that `Job` has stays as it is. */
+/** The members of `Job` that a class may declare itself. All others must stay as they are in `Job`. */
 const declared = new Set(['constructor', 'handle', 'retryIf', 'failed', 'cancelled', 'middleware'])
 
 /**
- * Refuses a class with a field or a method that hides one of `Job`: what calls it would get another thing,
- * and nothing would say so. A method that a test watches (`vi.spyOn()`, `jest.spyOn()`) hides nothing.
+ * Refuses a class with a field or a method that hides a member of `Job`: code that uses this member would get
+ * something else, without any warning. A method that a test watches (`vi.spyOn()`, `jest.spyOn()`) hides
+ * nothing.
  *
  * @throws JOB_INVALID
  */
@@ -244,7 +245,7 @@ interface Readable {
   read(value: unknown, name: string, voice: Voice): unknown
 }
 
-/** What other queues and frameworks call a setting. */
+/** The names that other queues and frameworks have for a setting. */
 const foreign: Record<string, keyof JobSettings> = {
   attempts: 'tries',
   maxAttempts: 'tries',
@@ -257,8 +258,9 @@ const foreign: Record<string, keyof JobSettings> = {
 }
 
 /**
- * Warns of a field that Lark does not read, if its name is that of a static, nearly that of a setting, or
- * that of another queue, and its value is one that the setting takes. A class may have fields of its own.
+ * Warns about a field that Lark does not read, if its name is that of a static, nearly that of a setting, or
+ * what another queue calls a setting, and if its value would suit the setting. Other fields are the class's
+ * own.
  */
 function warnOfMisspelt(job: JobLike, voice: Voice): void {
   const statics: Record<string, Readable> = payloadOptions.entries
@@ -323,8 +325,8 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
 }
 
 /**
- * The options of a class with the functions of a job, because each job makes the functions of its class
- * again, and they may use it: `unique(() => this.shop)`. Undefined if the job's options differ otherwise.
+ * this.shop)`. Undefined if the job's options differ otherwise. => this.shop)`. Undefined if the job's
+ * options differ otherwise.
  *
  * @param value the options of the job, `written` those of its class, and `read` the latter as Lark reads them
  */
@@ -354,7 +356,7 @@ function hasOwn(job: JobLike, name: 'retryIf' | 'failed' | 'cancelled', voice: V
 const functions = list<Middleware>('a list of functions', (each) => typeof each === 'function').needed()
 const listing = func<() => unknown>(`a method that returns ${functions.right}`)
 
-/** Called once: the middleware of a job does not depend on which job of the class it is. */
+/** Called once for a class: all jobs of a class have the same middleware. */
 function middlewareOf(job: JobLike, voice: Voice): readonly Middleware[] {
   if (listing.read(job.middleware, 'middleware', voice) === undefined) return []
   let all: unknown
@@ -371,7 +373,7 @@ function instance(Class: JobConstructor): JobLike {
     return new Class()
   } catch (cause) {
     const name = Class.name || 'A job class'
-    // The error of a field, such as `schedule = cron('61 * * * *')`, says itself what is wrong.
+    // The error of a field, such as `schedule = cron('61 * * * *')`, already says what is wrong.
     if (JobsError.is(cause) && cause.code === 'SCHEDULE_INVALID')
       throw cause.again({ message: `${name}: ${cause.message}` })
     const message = `${name}: its constructor threw: ${textOf(cause)}`

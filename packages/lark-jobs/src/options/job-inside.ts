@@ -1,11 +1,11 @@
 /**
  * What Lark notes in a job. A job has no such object until it is dispatched or run. The base class of one
- * copy of this package reads what the dispatcher or the worker of another has noted (`model/copies.ts`).
+ * copy of this package reads what the dispatcher or the worker of another copy has noted (`model/copies.ts`).
  */
 import type { Run } from '../model/run/run.ts'
 import type { Rejection } from './unique.ts'
 
-/** Where a job keeps it. */
+/** The property in which a job keeps this object. */
 export const jobInside = Symbol.for('s18i.lark.job.inside')
 
 export interface JobInside {
@@ -17,12 +17,12 @@ export interface JobInside {
   rejection: Rejection | undefined
 }
 
-/** What is noted in a job of any copy; undefined before it is dispatched or run. */
+/** What is noted in a job, by any copy of this package; undefined before it is dispatched or run. */
 export function notedIn(job: { readonly [jobInside]?: JobInside | undefined }): JobInside | undefined {
   return job[jobInside]
 }
 
-/** To note something in a job. */
+/** The object in which to note something; made if the job has none. */
 export function insideOfJob(job: { [jobInside]?: JobInside | undefined }): JobInside {
   const known = job[jobInside]
   if (known !== undefined) return known

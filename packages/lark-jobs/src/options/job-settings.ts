@@ -1,6 +1,6 @@
 /**
- * What a job class says in its fields. `Job` says in its comments what each of them does, and has the
- * defaults of those that are `needed` here. `schema.ts` does the checks.
+ * The settings in the fields of a job class. The comments of `Job` say what each setting does, and `Job` has
+ * the defaults of the settings that are `needed` here. `schema.ts` checks them.
  */
 import {
   type Backoff,
@@ -38,7 +38,7 @@ export const classSettings = new Schema('a job', {
   maxCrashes: whole(1, 100),
   /** In which process `handle` runs. Default: in that of the worker. */
   isolate: isolatedOptions as Option<IsolatedOptions, IsolatedRead>,
-  /** When jobs of the class are queued by themselves. */
+  /** The times at which Lark itself queues jobs of the class. */
   schedule: classSchedule as Option<ClassSchedule, readonly WrittenSchedule[]>,
 })
 
@@ -52,13 +52,13 @@ export const jobSettings = new Schema(
     priority: whole(-1_000, 1_000).needed(),
     /** How long to wait before the job is due. Default 0. */
     delay: duration(0).needed(),
-    /** The number of attempts, the first one included. Default 3. */
+    /** The number of attempts, the first one included. Default 15. */
     tries: whole(1).needed(),
-    /** How long attempts may begin: then `tries` is ignored. */
+    /** For how long after the dispatch attempts may begin. `tries` is then ignored. */
     retryUntil: duration(),
     /** The pause before each retry. */
     backoff: backoff.needed(),
-    /** How long the job is worth starting. */
+    /** The time after which a job that has not begun is no longer started. */
     expiresIn: duration(),
     /** Which jobs belong together: `group((payload) => payload.tenant)`. */
     group: groupOptions as Option<GroupBy, Read<typeof groupOptions.entries>>,
@@ -92,8 +92,8 @@ export type JobSettings = Read<typeof jobSettings.entries>
 export type WrittenSettings = { [Name in keyof JobSettings]?: unknown }
 
 /**
- * Counts `retryUntil` and `expiresIn` from when a job is queued. As they are read, they count from when it is
- * due.
+ * Makes `retryUntil` and `expiresIn` count from when a job is queued. In what was read, they count from when
+ * the job is due.
  *
  * @param read is changed
  */
@@ -105,8 +105,8 @@ export function sinceQueued(read: JobSettings): JobSettings {
 }
 
 /**
- * The settings of a job that are not those of its class: of most jobs, none. Each dispatch asks this. So it
- * is written out: as a loop over the schema it took 300 ns more, of 1,500 for the record of a job (2 cores,
+ * The settings of a job that are not those of its class: of most jobs, none. Each dispatch calls this, so the
+ * names are written out: a loop over the schema took 300 ns more, of 1,500 for the record of a job (2 cores,
  * shared, 2026-11-26).
  */
 export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof JobSettings)[] {
@@ -116,7 +116,7 @@ export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof
   if (job.delay !== written.delay) own.push('delay')
   if (job.tries !== written.tries) own.push('tries')
   if (job.retryUntil !== written.retryUntil) own.push('retryUntil')
-  // A list may have been changed in its place.
+  // A list may have been changed in place.
   if (job.backoff !== written.backoff || Array.isArray(job.backoff)) own.push('backoff')
   if (job.expiresIn !== written.expiresIn) own.push('expiresIn')
   if (job.group !== written.group) own.push('group')

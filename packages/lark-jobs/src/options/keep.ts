@@ -19,8 +19,8 @@ const entries = {
   /** How long cancelled jobs are kept. */
   cancelled: age,
   /**
-   * How long the log is kept after the end, if the job is kept for longer; `false`: no log is written to the
-   * store.
+   * How long the log is kept after the end of the job, if that is shorter than the job is kept; `false`: no
+   * log is written to the store.
    */
   log: age,
 }
@@ -47,7 +47,7 @@ export function keep(ages: KeepOptions): KeepOptions {
 }
 
 /**
- * What a job of a class carries; undefined if its class says nothing of it.
+ * How long a job of a class is kept, as it is stored with the job; undefined if the class does not say it.
  *
  * @param least milliseconds, of `keepResult`
  */

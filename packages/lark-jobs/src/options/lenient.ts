@@ -31,7 +31,7 @@ export type Json<T> = T extends { toJSON(...args: never): infer J }
  * text, NaN becomes null, functions are left out; a BigInt and a cycle are still refused.
  *
  * @param schema checks what JSON has made of the payload, when it is dispatched and when it is read. Default:
- *   nothing
+ *   nothing is checked
  * @example static schema = lenient<{ at: Date }>()   // handle(payload: Parsed<typeof LogJob.schema>): at is a string
  * @example static schema = lenient(z.object({ at: z.coerce.date() }))   // at is a Date again
  */

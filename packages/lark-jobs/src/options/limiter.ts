@@ -99,7 +99,7 @@ export function isOwnOption(limiter: LimiterRead | undefined): limiter is Limite
 }
 
 /**
- * The need of one job, as a store keeps it: the limiter, `*`, and the number of permits.
+ * What one job needs of a limiter, as a store keeps it: the limiter, `*`, and the number of permits.
  *
  * @param key of the class
  * @returns undefined if the weight is not valid

@@ -1,6 +1,6 @@
 /**
- * The types of middleware: the function, and the job that it receives. And the options that several of Lark's
- * own middleware have.
+ * The types of middleware: the function, and the job that it receives; and the options that several
+ * middlewares of Lark share.
  */
 
 import { notName } from '../model/stored-name.ts'
@@ -8,7 +8,7 @@ import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { duration, isText, option } from './schema.ts'
 
-/** How long a job is put back if the time at which it may run is not known. */
+/** For how long a job is put back if nobody knows when it may run. */
 export const releaseAfter = duration().or('1s')
 
 /** A name that classes share. */
@@ -20,8 +20,8 @@ export const sharedName = option<string>(
 /**
  * A function that runs around `handle`, and around the middleware after it.
  *
- * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the value of
- * `next()` is. If it does not call `next()`, `handle` does not run.
+ * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the result is
+ * the value of `next()`. If it does not call `next()`, `handle` does not run.
  *
  * @param next runs the remaining middleware and `handle`, once. Resolves to what `handle` returned, or
  *   rejects with what `handle` threw

@@ -17,7 +17,7 @@ export const idOptions = new Schema('an object', entries)
 
 export interface IdOptions extends OptionsOf<typeof entries> {}
 
-/** What `withId` was given. */
+/** The arguments of `withId`. */
 export interface OwnId {
   id: string
   options: IdOptions

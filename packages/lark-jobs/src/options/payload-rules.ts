@@ -1,10 +1,10 @@
 /**
- * What a class says of its payloads: the schema that checks them, the version of their form, and the parts
+ * What a class says about its payloads: the schema that checks them, the version of their form, and the parts
  * that people must not see. Most classes say nothing, and their payloads are read and written as JSON alone.
  *
  * The version is in the stored text itself, because a dispatch of a unique job may replace the payload of a
  * waiting job: a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first
- * version has no byte more, and whatever reads JSON reads every version.
+ * version takes no additional byte, and any JSON parser reads every version.
  */
 import { excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -63,7 +63,7 @@ interface PayloadClass {
   rules: PayloadRules | undefined
 }
 
-/** What a class says of its payloads; undefined if it says nothing. @throws JOB_INVALID */
+/** What a class says about its payloads; undefined if it says nothing. @throws JOB_INVALID */
 export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
   const names = Object.keys(payloadOptions.entries)
   const said = Class as Record<string, unknown>
@@ -74,7 +74,8 @@ export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
 /**
  * The text of a payload that is dispatched.
  *
- * @param isOpen it is not complete (`dispatch/open-payload.ts`): the schema checks it when it is read
+ * @param isOpen the payload is not complete (`dispatch/open-payload.ts`), so the schema checks it only when
+ *   it is read
  * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, JOB_INVALID for a schema that is async
  */
 export function writePayload(payload: unknown, { name, rules }: PayloadClass, isOpen = false): string {
@@ -108,7 +109,7 @@ export function readAnyway(text: string, of: PayloadClass): unknown {
   }
 }
 
-/** The version of a payload that is newer than its class; undefined if it is not. */
+/** The version of a payload that is newer than its class; undefined if it is not newer. */
 export function newerVersion(text: string, rules: PayloadRules | undefined): number | undefined {
   if (!text.endsWith(' ')) return undefined
   const version = versionOf(text)

@@ -1,6 +1,5 @@
 /**
- * The presets: how a worker prefetches jobs and settles outcomes. Each preset is a set of figures with a
- * name.
+ * The presets: how a worker prefetches jobs and settles outcomes. A preset is a named set of figures.
  *
  *   balanced    for almost all applications. The worker prefetches the jobs that it will start within 20 ms
  *               at its own speed, so that fast jobs do not need a round trip each.
@@ -37,7 +36,7 @@ export interface Pace {
   most: number
   /**
    * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30
-   * jobs. They wait until there are `count` outcomes, or for `age` milliseconds.
+   * jobs. They wait until there are `count` outcomes, but at most `age` milliseconds.
    */
   company: { count: number; age: number }
   /** How many jobs start before the event loop gets a turn: handlers that never wait must not block it. */

@@ -54,7 +54,8 @@ export class Registry {
   }
 
   /**
-   * The class with a key, or else the class that runs the jobs of every key but Lark's own, under that key.
+   * The class with a key. If there is none, the class that runs the jobs of every key except Lark's own, if
+   * there is one, under the given key.
    */
   find(key: string): JobClass | undefined {
     return this.#classes.get(key) ?? this.#rest(key)
@@ -62,7 +63,7 @@ export class Registry {
 
   #rest(key: string): JobClass | undefined {
     const rest = isReserved(key) ? undefined : this.#classes.get(EVERY_KEY)
-    // Nothing is kept of a key: an application may use any number of them.
+    // Keys are not remembered, because an application may use any number of them.
     return rest && { ...rest, key, name: key }
   }
 
@@ -71,7 +72,7 @@ export class Registry {
     return [...this.#classes.keys()]
   }
 
-  /** The file in which a class was found; undefined if the class was passed as a value. */
+  /** The file in which a class was found; undefined if code passed the class itself. */
   fileOf(jobClass: JobClass): string | undefined {
     return this.#files.get(jobClass)
   }

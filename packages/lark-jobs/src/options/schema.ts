@@ -1,7 +1,8 @@
 /**
- * The schema of options: what a job class, the configuration, a middleware, a worker or a filter may say.
+ * The schema of options: the options that a job class, the configuration, a middleware, a worker or a filter
+ * may have.
  *
- * An option is declared once, as an entry of a schema: which values are right, in words and as code, and the
+ * An option is declared once, as an entry of a schema: which values are valid (in words and as code), and the
  * default. The rest follows from the entry: the check, the conversion (`'5m'` is read as 300,000), "did you
  * mean", and the types of what users write (`OptionsOf`) and of what Lark reads (`Read`). To add an option,
  * add an entry, and a row to the table in the manual, which `test/options-page.test.ts` compares with the
@@ -62,12 +63,12 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
     this.traits = traits
   }
 
-  /** The same with a default. */
+  /** The same option with a default. */
   or(fallback: In): Option<In, Out, 'filled'> {
     return new Option(this.right, this.#reader, { ...this.traits, fallback })
   }
 
-  /** The same, but it must not be absent. */
+  /** The same option, but it must not be absent. */
   needed(): Option<In, Out, 'needed'> {
     return new Option(this.right, this.#reader, { ...this.traits, refusesUndefined: 'always' })
   }
@@ -79,7 +80,7 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
   /**
    * Reads the option.
    *
-   * @param isWritten whether it is there, perhaps as `undefined`
+   * @param isWritten whether it was written, perhaps as `undefined`
    * @throws the error of `voice` if the value is wrong
    */
   read(value: unknown, path: string, voice: Voice, isWritten = true): ReadAs<Out, K> {
@@ -95,7 +96,7 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
 
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type Entries = Record<string, Option<any, any, any>>
-/** An option that Lark reads as this, whatever users may write. */
+/** An option that Lark reads as type `Out`, whatever users may write. */
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type OptionOf<Out> = Option<any, Out, any>
 type OutOf<O> = O extends { types: [unknown, infer Out, infer K extends Absence] } ? ReadAs<Out, K> : never
@@ -128,7 +129,7 @@ export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
 /**
  * Refuses options that do not go together.
  *
- * @param refuse takes the path of one, and what it must be beside the others
+ * @param refuse takes the path of an option, and what its value must be beside the others
  */
 type Rule<E> = (read: Read<E>, refuse: (path: string, right: string) => never, written: OptionsOf<E>) => void
 
@@ -247,7 +248,7 @@ export function refuse(
   throw voice.error(`${voice.name(path)} is ${show(value)}; it must be ${right}`, undefined, path)
 }
 
-/** Refuses names of options that do not exist. */
+/** Refuses options whose names do not exist. */
 export function checkNames(
   voice: Voice,
   names: readonly string[],

@@ -24,13 +24,13 @@ export type SchemaVerdict<Out> =
 // biome-ignore lint/suspicious/noExplicitAny: any schema
 export type AnySchema = StandardSchema<any, any>
 
-/** What a schema takes. */
+/** The type of the values that a schema takes. */
 export type InputOf<S> = S extends { readonly '~standard': { readonly types?: infer T } }
   ? NonNullable<T> extends { readonly input: infer In }
     ? In
     : never
   : never
-/** What a schema gives. */
+/** The type of the values that a schema returns. */
 export type OutputOf<S> = S extends { readonly '~standard': { readonly types?: infer T } }
   ? NonNullable<T> extends { readonly output: infer Out }
     ? Out
@@ -53,7 +53,9 @@ export type Parsed<S> =
       : Out & { readonly [input]?: readonly [InputOf<S>] }
     : never
 
-/** The type in which a payload is dispatched: another one only if it comes from a schema. */
+/**
+ * The type of a payload at its dispatch. It differs from the type in `handle` only if the class has a schema.
+ */
 export type PayloadInput<P> = 0 extends 1 & P
   ? P
   : typeof input extends keyof NonNullable<P>

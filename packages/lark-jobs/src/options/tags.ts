@@ -1,6 +1,4 @@
-/**
- * Tags: words by which people find jobs, of whichever class. They change nothing about how a job runs.
- */
+/** Tags: words by which people find jobs, of whichever class. They do not change how a job runs. */
 import { MAX_TAGS } from '../model/record.ts'
 import { isObject, isText, Option } from './schema.ts'
 

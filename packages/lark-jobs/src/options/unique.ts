@@ -8,8 +8,8 @@ import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from '
 
 const entries = {
   /**
-   * Unique until the job first starts, or until it has ended. Default `done`; with `debounce` or `keepLast`,
-   * `start`.
+   * Whether a job is unique until it first starts, or until it has ended. Default `done`; with `debounce` or
+   * `keepLast`, `start`.
    */
   until: oneOf(['start', 'done']),
   /**
@@ -25,7 +25,7 @@ const entries = {
   debounce: duration(),
   /** With `debounce`: the longest wait in all. Default: no limit. */
   maxWait: duration(),
-  /** At most one job is queued within this time, whatever became of the last one. */
+  /** At most one job is queued within this time, even if the last one has ended. */
   throttle: duration(),
 }
 
@@ -36,7 +36,7 @@ export interface UniqueOptions extends OptionsOf<typeof entries> {}
 
 /** The value that `unique()` returns. */
 export interface Unique extends UniqueOptions {
-  /** Returns the name for a payload. Without it all jobs of the class have one name. */
+  /** Returns the name for a payload. Without it, all jobs of the class have the same name. */
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by?: (payload: any) => string | number
 }
@@ -65,7 +65,8 @@ export interface Rejection {
    */
   reason: 'unique' | 'throttled' | 'full' | 'exists'
   /**
-   * The id of the other job; missing if the queue is full. A job that throttles others may be gone already.
+   * The id of the other job; missing if the queue is full. A job that throttles others may have been removed
+   * already.
    */
   by?: string
   /** The state of the other job. Only `exists` has it. */

@@ -1,14 +1,14 @@
 /**
- * The schedules of a store: reads and changes one at a time.
+ * The schedules of a store: reads and changes one schedule at a time.
  *
- * A change reads the schedule, computes, and writes under the number that it has read. If somebody else has
- * written meanwhile, it starts over. So any number of processes may say the same at the same time, and no
- * change is lost.
+ * A change reads the schedule, computes, and writes on condition that the schedule still has the version
+ * number that was read. If somebody else has written meanwhile, the change starts over. So any number of
+ * processes may make changes at the same time, and no change is lost.
  *
  * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`).
- * Nothing writes to two partitions at once, so a schedule whose jobs go to another partition leaves in steps:
- * it is marked, and does not tick; it arrives at its new partition as it was; its home changes; the old entry
- * is removed. Each step may be repeated, by anybody.
+ * Nothing writes to two partitions at once, so a schedule whose jobs go to another partition moves in steps:
+ * it is marked and no longer ticks; it is written unchanged to its new partition; its home changes; the old
+ * entry is removed. Any process may repeat each step.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -48,10 +48,11 @@ export class ScheduleBook {
   }
 
   /**
-   * Makes a schedule, or gives it another definition. With the definition that it has, nothing changes.
+   * Makes a schedule, or gives it another definition. If the schedule already has this definition, nothing
+   * changes.
    *
    * @param partition of its jobs
-   * @param allows whether a schedule that is there may be replaced; throws otherwise
+   * @param allows throws if the existing schedule must not be replaced
    */
   async set(
     id: string,
@@ -70,8 +71,8 @@ export class ScheduleBook {
       }
       const isAlike = entry !== undefined && writeDefinition(entry.definition) === text
       if (isAlike && entry.partition === partition) return entry
-      // It is set by one write. Whoever looked again whether it is would fight with another that sets it, for
-      // ever.
+      // One successful write sets the schedule. If two processes checked again whether their own definition
+      // is there, they would overwrite each other for ever.
       const is =
         entry === undefined
           ? await this.#create(id, definition, partition, home)
@@ -83,9 +84,9 @@ export class ScheduleBook {
   }
 
   /**
-   * Makes a schedule that another store had, as far as it had come there.
+   * Makes a schedule from another store, with the state that it had there.
    *
-   * @returns false: there is one with this id
+   * @returns false if a schedule with this id exists
    */
   async restore(
     id: string,
@@ -105,7 +106,7 @@ export class ScheduleBook {
    * more than one call.
    *
    * @param changes of the new state
-   * @param partition where its jobs go. Default: where they went
+   * @param partition where its jobs go. Default: where they go now
    * @returns the schedule; undefined if it does not have the definition yet
    */
   async replace(
@@ -126,7 +127,7 @@ export class ScheduleBook {
   }
 
   /**
-   * Has a schedule go to another partition, where its jobs go.
+   * Makes a schedule move to the partition to which its jobs go.
    *
    * @returns the schedule; undefined if somebody else has changed it
    */
@@ -137,7 +138,7 @@ export class ScheduleBook {
   /**
    * Changes a schedule.
    *
-   * @param change is called again if somebody else has written meanwhile; undefined: nothing is to change
+   * @param change is called again if somebody else has written meanwhile; returns undefined to change nothing
    * @returns the schedule before and after; undefined if there is none
    */
   async change(
@@ -174,8 +175,8 @@ export class ScheduleBook {
     const home = await schedules.home(id)
     const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
     const { isWritten } = written[0]!
-    // The home is removed last, and only if it is still the one that was read above: whoever has set the
-    // schedule anew meanwhile has given it another home.
+    // The home is removed last, and only if it is still the home that was read above: if somebody has set the
+    // schedule again meanwhile, it has another home.
     if (isWritten && home !== undefined && partitionOf(home) === partition)
       await schedules.move(id, home, undefined)
     return isWritten
@@ -224,10 +225,10 @@ export class ScheduleBook {
 
   /**
    * What becomes of the ticks of a schedule that are due. If `overlap` is `cancel`, it cancels the jobs of
-   * the runs before. That is right even if nothing is written afterwards: then another worker has handled the
+   * the runs before. That is right even if the later write fails, because another worker has then handled the
    * ticks.
    *
-   * @param lead milliseconds: those that are due so soon too
+   * @param lead milliseconds: ticks that are due within this time count too
    */
   plan(found: KeptSchedule, lead = 0): Promise<Plan> {
     const most = mostOf(found.definition.job, 100)
@@ -271,7 +272,8 @@ export class ScheduleBook {
     if (isHere) {
       const arrived = await this.#arrive(movesTo, { id, definition, state: kept })
       const is = await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
-      // The schedule lives elsewhere: somebody else has moved it there, and on.
+      // The schedule is in another partition by now: somebody else has completed this move, and has moved the
+      // schedule again.
       if (arrived > 0 && (is === undefined || partitionOf(is) !== movesTo))
         await schedules.write(movesTo, [{ id, rev: arrived, remove: true }])
     }
@@ -283,7 +285,7 @@ export class ScheduleBook {
     const { id, definition, state } = schedule
     const { at, found } = await this.#store.schedules.get(partition, [id])
     const there = found[0] && this.#readable(partition, found[0], at)
-    // What is left of one that has moved on is no schedule any more.
+    // What is left of a schedule that has moved on is no longer a schedule.
     const isLeft = there?.state.movesTo !== undefined
     const write = newOf(id, definition, state, isLeft ? there?.rev : 0)
     const { written } = await this.#store.schedules.write(partition, [write], undefined, true)
@@ -292,8 +294,8 @@ export class ScheduleBook {
 
   /**
    * Looks whether a schedule that was found in a partition has its home there. A failover that loses the last
-   * changes may lose a home, or bring back an old one: then it gets one. A process that dies while others set
-   * the same schedule elsewhere may leave a second one: then this one is removed.
+   * changes may lose a home, or bring back an old one: then it gets one again. A process that dies while
+   * others set the same schedule elsewhere may leave a second schedule: then this one is removed.
    */
   async adopt({ id, partition, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -351,7 +353,7 @@ export class ScheduleBook {
     return found[0] && this.parse(partition, found[0], at)
   }
 
-  /** The home of a schedule. If it has none, it has one in this partition from now on. */
+  /** The home of a schedule. A schedule without a home gets one in this partition. */
   async #homeIn(id: string, partition: string, { ofClass }: Definition): Promise<string> {
     const { schedules } = this.#store
     const home = await schedules.home(id)
@@ -359,7 +361,7 @@ export class ScheduleBook {
   }
 
   /**
-   * Writes a change, and has the schedule go where its jobs go.
+   * Writes a change, and moves the schedule to the partition of its jobs.
    *
    * @returns the schedule; undefined if it was not written
    */
@@ -429,7 +431,7 @@ function handledUpTo({ next, last = 0 }: ScheduleState, at: number, offset: numb
   return next !== undefined && next <= at ? Math.max(next - 1, at - offset) : Math.max(at, last)
 }
 
-/** How many jobs of a kind one call takes. */
+/** How many jobs with this payload fit into one call. */
 function mostOf({ payload }: Definition['job'], most: number): number {
   return Math.max(1, Math.min(most, Math.floor(MAX_BYTES / (Buffer.byteLength(payload) + 1))))
 }

@@ -1,12 +1,12 @@
 /**
- * What the clock changes of a year do to a cron expression: `lark schedule:explain`. How a tick passes one is
- * the rule of `instants.ts`.
+ * What the clock changes of a year do to a cron expression: `lark schedule:explain`. The rule for ticks at a
+ * clock change is in `instants.ts`.
  */
 import { hourOf, isInterval } from '../options/schedules/cron.ts'
 import { instantsBetween } from './instants.ts'
 import { changeAt, offsetIn } from './local-time.ts'
 
-/** The clock of a zone is set. */
+/** A change of the clock in a zone. */
 export interface ClockChange {
   /** Milliseconds since 1970. */
   at: number
@@ -23,7 +23,9 @@ export interface UnusualDay {
    * 1970, as if the local time were UTC.
    */
   named: number[]
-  /** The instants at which it ticks for them: at the change, or within the time that comes twice. */
+  /**
+   * The instants at which it ticks for these local times: at the change, or within the time that comes twice.
+   */
   ticks: number[]
 }
 
@@ -47,7 +49,7 @@ export function clockChanges(timezone: string, year: number): ClockChange[] {
   return found
 }
 
-/** The days of a year on which the expression ticks in another way, because the clock is set. */
+/** The days of a year on which the expression ticks differently because the clock is changed. */
 export function unusualDays(expression: string, timezone: string, year: number): UnusualDay[] {
   return clockChanges(timezone, year)
     .map((change) => unusual(expression, timezone, change))
@@ -66,8 +68,8 @@ function unusual(expression: string, timezone: string, change: ClockChange): Unu
       ? []
       : instantsBetween(expression, timezone, at, at + 1_000)
     : instantsBetween(expression, timezone, at - length, at + length).slice(0, 2 * MOST)
-  // Expressions of all hours go on, if the times that they name come again after the time that is skipped or
-  // repeated. After half an hour (Australia/Lord_Howe), those of `0 * * * *` do not.
+  // An expression for every hour is not affected if its times continue right after the skipped or repeated
+  // time. After a change of half an hour (Australia/Lord_Howe), those of `0 * * * *` do not.
   const following = instantsBetween(expression, 'UTC', local + length, local + 2 * length).slice(0, MOST)
   const isUsual = hourOf(expression) === '*' && named.join() === following.map((next) => next - length).join()
   return { change, named: isUsual ? [] : named, ticks }

@@ -1,19 +1,19 @@
 /**
- * Which definition of a class schedule holds, when workers of different deploys declare different ones: of
- * those that a living worker declares, the one that was first seen last. So a new deploy takes over with its
- * first worker, an old process that starts again changes nothing, and after a rollback the old definition
- * holds when the last new worker has gone.
+ * Which definition of a class schedule is used when workers of different deploys declare different ones:
+ * among the definitions that a living worker declares, the one whose first appearance is the most recent. So
+ * a new deploy takes over with its first worker, an old process that starts again changes nothing, and after
+ * a rollback the old definition is used again when the last new worker has gone.
  */
 import { defined } from '@s18i/lark/internal'
 import { type Definition, hashOf, writeDefinition } from './definition.ts'
 import type { Schedule } from './plan.ts'
 import type { OtherDefinition } from './state.ts'
 
-/** Milliseconds after which what no living worker declares is forgotten. */
+/** Milliseconds after which a definition that no living worker declares is forgotten. */
 export const FORGET = 600_000
 
 export interface Holding {
-  /** The definition that holds; undefined if it is the one that the schedule has. */
+  /** The definition to use; undefined if the schedule has it already. */
   definition?: Definition
   /** What changes in the state; undefined if nothing does. */
   changes?: { firstSeen: number; others: OtherDefinition[]; undeclaredSince?: number | undefined }

@@ -1,6 +1,6 @@
 /**
- * What a schedule is: when it ticks, which job it queues then, and what it does with ticks that were missed
- * or come too early. The store keeps it as JSON text, and never reads it.
+ * What a schedule is: when it ticks, which job it queues then, and what happens to ticks that were missed or
+ * come too early. The store keeps it as JSON text, and never reads it.
  */
 import { createHash } from 'node:crypto'
 import type { NewJob } from '../model/record.ts'
@@ -9,10 +9,13 @@ import type { Missed, Overlap, Timing } from '../options/schedules/timing.ts'
 export interface Definition {
   timing: Timing
   missed: Missed
-  /** Milliseconds by which a tick may be late and still becomes a job. */
+  /** By how many milliseconds a tick may be late and still become a job. */
   grace: number
   overlap: Overlap
-  /** Milliseconds: the ticks of the schedule are later by a part of this that its id decides. 0: none. */
+  /**
+   * Milliseconds. Each tick is delayed by a part of this time, which the id of the schedule decides. 0: no
+   * delay.
+   */
   jitter: number
   /** The schedule is paused after this many failed jobs in a row; 0: never. */
   pauseAfterFailures: number
@@ -25,7 +28,7 @@ export interface Definition {
   ofClass?: string
 }
 
-/** 16 characters that tell definitions apart. */
+/** 16 characters that distinguish definitions. */
 export function hashOf(definition: Definition): string {
   return createHash('sha256').update(writeDefinition(definition)).digest('base64url').slice(0, 16)
 }

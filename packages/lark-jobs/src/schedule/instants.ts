@@ -1,9 +1,9 @@
 /**
- * The instants at which a timing ticks. croner finds the times of cron expressions. Those that count off
- * intervals tick at each instant whose local time they name: not in the time that a clock change skips, and
- * twice in the time that comes twice. Those that name their times tick once for each local time: the first
- * time if it comes twice, and at the end if it is skipped. croner has this rule too, and loses the times that
- * are skipped before midnight (America/Nuuk).
+ * The instants at which a timing ticks. croner finds the times of cron expressions. Expressions for intervals
+ * tick at each instant whose local time they name: not in the time that a clock change skips, and twice in
+ * the time that comes twice. Expressions for fixed times tick once for each local time: the first time if it
+ * comes twice, and at the end if it is skipped. croner has this rule too, but it loses times that are skipped
+ * just before midnight (America/Nuuk).
  */
 import { Cron } from 'croner'
 import { JobsError } from '../model/errors.ts'
@@ -43,9 +43,12 @@ export function instantsAfter(timing: Timing, after: number, count: number): num
   return found.filter((at) => at <= until)
 }
 
-/** Whether there is no such date. Whatever its limits say: a timing that is over is no mistake. */
+/**
+ * Whether the expression never matches a date. `from` and `until` do not matter: a timing that is over is not
+ * a mistake.
+ */
 export function neverTicks(timing: Timing): boolean {
-  // As many instants as a new schedule needs, which then takes them from those that were found.
+  // Finds as many instants as a new schedule needs, so that the schedule then finds them in the cache.
   return instantsAfter({ ...timing, from: undefined, until: undefined }, Date.now() - 60_000, 12).length === 0
 }
 
@@ -104,8 +107,8 @@ function parsed(expression: string, timezone = 'UTC') {
 }
 
 /**
- * @throws SCHEDULE_INVALID if this process does not know the time zone, which that of whoever set the
- *   schedule did
+ * @throws SCHEDULE_INVALID if this process does not know the time zone, although the process that set the
+ *   schedule knew it
  */
 function finderOf(expression: string, timezone: string): Finder {
   try {
@@ -132,8 +135,8 @@ function namedTimes(cron: Cron, offset: Offset): Finder {
       let local = cron.nextRun(new Date(instant + offset(instant)))
       for (; local !== null && found.length < count; local = cron.nextRun(local)) {
         const at = instantOf(local.getTime(), offset)
-        // Several local times may be skipped by one change, and times that come twice are behind an instant
-        // between.
+        // Several local times may be skipped by one change, and the second of two equal local times may come
+        // after an instant in between.
         if (at > (found.at(-1) ?? instant)) found.push(at)
       }
       return found

@@ -42,7 +42,7 @@ export function instantOf(local: number, offset: Offset): number {
   return changeAt(local - after, local - before, offset)
 }
 
-/** When the clock is set, between an instant and a later one with another offset: exact to the second. */
+/** The instant of a clock change between two instants with different offsets, exact to the second. */
 export function changeAt(low: number, high: number, offset: Offset): number {
   const before = offset(low)
   let [last, first] = [low, high]

@@ -1,8 +1,8 @@
 /**
  * What becomes of the ticks of a schedule: which of them become jobs, which are recorded as skipped, and when
- * it is due again. These functions read no clock and no store. A worker that writes what they say, under the
- * number of the schedule that it has read, has handled the ticks; of several workers one succeeds
- * (`store/contract/schedules.ts`).
+ * it is due again. These functions read no clock and no store. A worker handles the ticks by writing the
+ * plan, on condition that the schedule still has the version number that was read. So only one of several
+ * workers succeeds (`store/contract/schedules.ts`).
  */
 import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
@@ -20,7 +20,7 @@ const AHEAD = { many: 10, few: 2 }
 /** Milliseconds by which workers handle ticks before their instants. */
 export const LEAD = 250
 
-/** A schedule as the store has it, read. */
+/** A schedule, read from the store. */
 export interface Schedule {
   id: string
   definition: Definition
@@ -43,16 +43,16 @@ export interface PlanOptions {
    * `skip`.
    */
   isRunning?: boolean
-  /** The most jobs. The schedule is due at once for those that are left. Default 100. */
+  /** The most jobs. If ticks are left after that, the schedule is due again at once. Default 100. */
   most?: number
-  /** Milliseconds: ticks that are due so soon are handled too. Default 0. */
+  /** Milliseconds: ticks that are due within this time are handled too. Default 0. */
   lead?: number
 }
 
 /**
  * The state of a schedule whose definition takes effect at an instant.
  *
- * @param before of the definition that it replaces
+ * @param before the state with the definition that this one replaces
  * @param after the schedule ticks after this
  */
 export function begin(definition: Definition, at: number, before?: ScheduleState, after = at): ScheduleState {
@@ -64,8 +64,9 @@ export function begin(definition: Definition, at: number, before?: ScheduleState
 
 /**
  * Milliseconds by which the ticks of a schedule are handled before their instants, so that at the instant the
- * job only has to be claimed. 0 if what becomes of a tick depends on the jobs that are there at the instant:
- * on those before it, or on the holder of a lock. 0 with jitter too, which spreads the ticks out.
+ * job only has to be claimed. 0 if the effect of a tick depends on the jobs that exist at its instant: on
+ * earlier jobs of the schedule, or on the holder of a lock. Also 0 with a jitter, because it already spreads
+ * the ticks out.
  */
 export function leadOf({ overlap, jitter, job }: Definition): number {
   const isAhead = (overlap === 'allow' || overlap === 'queue') && jitter === 0 && job.lock === undefined
@@ -82,7 +83,7 @@ export function tickAt({ id, definition, state }: Omit<Schedule, 'runs'>): numbe
 export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
   const { definition, state } = schedule
   if (state.ended !== undefined) {
-    // A class goes on declaring its schedule, and it would start over.
+    // A class goes on declaring its schedule, and the schedule would start over.
     const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
     return isKept ? undefined : state.ended.at + KEEP_ENDED
   }
@@ -131,7 +132,7 @@ export function planResume(schedule: Schedule, at: number, missed: Missed, optio
   })
 }
 
-/** Failed jobs since the last job that completed, since the schedule was resumed or defined again. */
+/** Failed jobs since the last job that completed, and since the schedule was last resumed or redefined. */
 export function failuresInARow(
   { since, resumedAt = since }: ScheduleState,
   runs: readonly ScheduleRun[],
@@ -167,7 +168,8 @@ function handle({ id, definition, state }: Schedule, at: number, handling: Handl
   const { limit } = definition
   const allowed = limit === 0 ? wanted : wanted.slice(0, Math.max(0, limit - state.ticks))
   const ticks = withoutOverlap(definition, allowed, isRunning, (instants) => skip(instants, 'overlap'))
-  // What is left of a pause cannot wait for the next call, which would not know that it was a pause.
+  // The remaining ticks of a pause cannot wait for the next call, because that call would not know that they
+  // come from a pause.
   const [chosen, rest] =
     why === 'paused' ? [ticks.slice(-most), []] : [ticks.slice(0, most), ticks.slice(most)]
   if (why === 'paused') skip(ticks.slice(0, -most), why)
@@ -181,7 +183,7 @@ function handle({ id, definition, state }: Schedule, at: number, handling: Handl
   return { state: withNext(definition, next, [...rest, ...left], at), ticks: chosen, skipped: count }
 }
 
-/** The ticks whose jobs do not meet those of others, for the overlaps that allow none. */
+/** The ticks whose jobs do not overlap with other jobs, for the policies that do not allow this. */
 function withoutOverlap(
   { overlap }: Definition,
   ticks: readonly number[],

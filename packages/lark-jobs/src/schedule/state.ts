@@ -1,11 +1,11 @@
 /**
- * How far a schedule has come. The store keeps it as JSON text beside the definition, and never reads it.
+ * The state of a schedule. The store keeps it as JSON text beside the definition, and never reads it.
  *
  *   running   `next` is the instant of its next tick
  *   paused    `paused` says since when
  *   ended     `ended` says why. It is removed `KEEP_ENDED` later
- *   leaving   `movesTo` says where to: whoever began it may have died, so any worker completes it after
- *             `LEAVING`
+ *   leaving   `movesTo` says where to: the process that began the move may have died, so any worker
+ *             completes it after `LEAVING`
  *
  * Every time is in milliseconds since 1970 by the store's clock.
  */
@@ -14,8 +14,8 @@ export interface ScheduleState {
   /** The instant of the next tick, without the jitter. */
   next?: number
   /**
-   * Instants after `next`, computed ahead by the worker that wrote this. They are what counts, also for a
-   * worker that has other data of time zones.
+   * Instants after `next`, computed ahead by the worker that wrote this. Only these count, even for a worker
+   * whose time zone data differ.
    */
   ahead: number[]
   /** How many ticks became jobs. */
@@ -30,7 +30,7 @@ export interface ScheduleState {
   /** Failures before this do not count for `pauseAfterFailures`. */
   resumedAt?: number
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
-  /** The last ticks that became no jobs, the latest last: at most `MAX_SKIPPED`. */
+  /** The last ticks that did not become jobs, the latest last: at most `MAX_SKIPPED`. */
   skipped: Skipped[]
   /**
    * Of a class schedule: when its definition was first seen, and other definitions of it that workers
@@ -38,9 +38,9 @@ export interface ScheduleState {
    */
   firstSeen?: number
   others?: OtherDefinition[]
-  /** Since when no living worker declares it, as far as somebody looked. */
+  /** The time since which no living worker declares the schedule, as far as this was checked. */
   undeclaredSince?: number
-  /** The partition that it goes to, because its jobs have another now. It does not tick until it is there. */
+  /** The partition that it goes to, because its jobs now go there. It does not tick until it has arrived. */
   movesTo?: string
 }
 
@@ -48,7 +48,7 @@ export interface Skipped {
   /** The instants of the first and the last tick. */
   from: number
   to: number
-  /** How many ticks; of more than `MAX_MISSED`, at least so many. */
+  /** How many ticks. Above `MAX_MISSED`, there may be more. */
   count: number
   /**
    *   missed     late by more than the grace
@@ -69,7 +69,7 @@ export interface OtherDefinition {
 export const MAX_SKIPPED = 20
 /** The most missed ticks that become jobs, and that are counted exactly. */
 export const MAX_MISSED = 1_000
-/** Milliseconds for which a move is left to the process that began it. */
+/** For this many milliseconds, only the process that began a move completes it. */
 export const LEAVING = 2_000
-/** Milliseconds for which an ended schedule is still there. Whoever sets it later begins a new one. */
+/** Milliseconds for which an ended schedule is still there. Setting it later makes a new schedule. */
 export const KEEP_ENDED = 30 * 86_400_000

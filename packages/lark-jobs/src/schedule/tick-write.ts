@@ -1,6 +1,6 @@
 /**
- * What is written of a schedule: its state, and the jobs of its ticks. `plan.ts` decides which ticks become
- * jobs; the store queues these jobs in the same step in which it keeps the state.
+ * What a write of a schedule consists of: its state, and the jobs of its ticks. `plan.ts` decides which ticks
+ * become jobs; the store queues these jobs in the same step in which it keeps the state.
  */
 import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
@@ -17,19 +17,19 @@ export interface KeptSchedule extends Schedule {
   at: number
 }
 
-/** What becomes of a schedule. */
+/** A change of a schedule. */
 export interface Changed {
   state: ScheduleState
-  /** Default: as it is. */
+  /** Default: unchanged. */
   definition?: Definition
   /** The instants of ticks that become jobs. */
   ticks?: readonly number[]
 }
 
 /**
- * The write of a change, under the number of the schedule that was read.
+ * The write of a change, on condition that the schedule still has the version number that was read.
  *
- * @param ahead the instants of ticks may be to come: their jobs are delayed until then
+ * @param ahead whether instants of ticks may lie in the future: their jobs are delayed until then
  *   (`ScheduleWrite.delays`)
  */
 export function writeOf(
@@ -47,13 +47,13 @@ export function writeOf(
   }
 }
 
-/** The job of a tick. A tick that is due already is one of the definition that was read. */
+/** The job of a tick. A tick that is already due belongs to the definition that was read. */
 function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: boolean): NewJob {
   const job: NewJob = { ...definition.job, id: tickId({ schedule: id, at: instant }), ownId: 'new' }
   return isAhead && instant > at ? { ...job, delay: (job.delay ?? 0) + instant - at } : job
 }
 
-/** The write of a whole schedule. @param rev of what is left of a former one */
+/** The write of a whole schedule. @param rev the version number of what is left of an earlier schedule */
 export function newOf(id: string, definition: Definition, state: ScheduleState, rev = 0): ScheduleWrite {
   return { id, rev, definition: writeDefinition(definition), ...shown({ id, definition, state }) }
 }

@@ -1,10 +1,10 @@
 /**
- * When a schedule ticks, in words: "weekdays at 08:00". They are ours, because a library writes "At 08:00 AM,
- * Monday through Friday", is larger than the whole of `schedule/`, and does not know that either of two days
- * is enough.
+ * When a schedule ticks, in words: "weekdays at 08:00". The words are our own: a library writes "At 08:00 AM,
+ * Monday through Friday", is larger than the whole of `schedule/`, and does not know that either of two
+ * restricted days is enough.
  *
  * An expression has two parts: the times of a day, and the days. Each is said in one phrase, the shortest one
- * that is true. What no phrase fits is written as numbers: "at minutes 0, 7 and 30 of hours 8, 9 and 17".
+ * that is true. If no phrase fits, the numbers are listed: "at minutes 0, 7 and 30 of hours 8, 9 and 17".
  */
 import { milliseconds } from '../words/duration.ts'
 
@@ -21,13 +21,13 @@ interface Numbers {
   all: number[]
   /** The distance between two of them, if it is always the same. */
   step?: number
-  /** Whether they go on at the same distance from one minute, hour or day to the next. */
+  /** Whether the same distance continues from one minute, hour or day to the next. */
   isEndless: boolean
 }
 
 /**
  * @param when an expression as `readCron` returns it, or `every 15m`
- * @param timezone absent: of the expression nothing is said
+ * @param timezone absent: no time zone is named
  */
 export function inWords(when: string, timezone?: string): string {
   const ms = when.startsWith('every ') ? milliseconds(when.slice(6)) : undefined
@@ -109,7 +109,7 @@ function daysOf(day: string, month: string, weekday: string): string {
   if (day === '*' && weekday === '*') return ofMonths === '' ? 'every day' : `every day in ${ofMonths}`
   const ofDays = day === '*' ? [] : day.split(',').flatMap(dayWords)
   const weekdays = weekday === '*' ? [] : weekdayWords(weekday)
-  // "the 1st of January", but "Mondays in January".
+  // It is "the 1st of January", but "Mondays in January".
   const within = weekdays.length > 0 ? ' in ' : ' of '
   const either = ofDays.length > 0 && weekdays.length > 0
   const of = ofMonths === '' ? (ofDays.length > 0 && !either ? ' of the month' : '') : `${within}${ofMonths}`
@@ -138,13 +138,15 @@ function weekdayWords(field: string): string[] {
   const days = [...new Set(all)].sort()
   if (days.join() === '1,2,3,4,5') return ['weekdays', ...special]
   if (days.join() === '0,6') return ['weekends', ...special]
-  // A week begins on Monday here: Saturday and Sunday are a row.
+  // A week begins on Monday here: so Saturday and Sunday are consecutive.
   const fromMonday = days.map((one) => (one + 6) % 7).sort()
   const names = rows(fromMonday).map((row) => span(row, (one) => `${DAYS[(one + 1) % 7]}s`))
   return [...names, ...special]
 }
 
-/** Numbers in a row, as lists: of 1, 2, 3, 7 these are [1, 2, 3] and [7]. Two numbers are no row. */
+/**
+ * Consecutive numbers as lists: 1, 2, 3, 7 give [1, 2, 3] and [7]. Two numbers do not count as consecutive.
+ */
 function rows(all: readonly number[]): number[][] {
   const found: number[][] = []
   for (const one of all) {

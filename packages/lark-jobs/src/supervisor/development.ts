@@ -1,7 +1,7 @@
 /**
  * `jobs:work --watch`: starts `jobs:work` again whenever the sources of the project change, for development.
- * The program is a process of its own, so that everything is loaded again: the configuration too, and also
- * after it could not be loaded.
+ * The program is a separate process, so that everything is loaded again, including a configuration that could
+ * not be loaded before.
  *
  *   running   until the program ends by itself, or a change comes
  *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`, and
@@ -20,8 +20,8 @@ import { SourceWatch } from './source-watch.ts'
 /** Milliseconds that running jobs may take after a change, before they are given back. */
 const DEADLINE = 5_000
 /**
- * Beyond the deadline and its grace period, for the supervisor to end its processes and hand back their jobs
- * first.
+ * Milliseconds beyond the deadline and its grace period, in which the supervisor ends its processes and hands
+ * back their jobs.
  */
 const MARGIN = 5_000
 /** The most changed files that are named. */
@@ -60,7 +60,7 @@ export class Development {
     await this.#sources.start()
     if (this.#sources.isPartial) warn('It has more folders than can be watched: changes in some are not seen')
     process.on('SIGINT', this.#stop).on('SIGTERM', this.#stop)
-    // Ctrl-Z is for the program, which takes no more jobs then.
+    // Ctrl-Z is meant for the program, which then takes no more jobs.
     process.on('SIGTSTP', ignore)
     const done = new Promise<number>((resolve) => {
       this.#done = resolve
@@ -118,7 +118,10 @@ export class Development {
     }
   }
 
-  /** Tells the program to stop. A deadline of 0 gives back at once. @param outcomes as for a worker */
+  /**
+   * Tells the program to stop. With a deadline of 0, it gives back its jobs at once. @param outcomes as for a
+   * worker
+   */
   #tell(deadline: number, outcomes?: number): void {
     const command: ProcessCommand = { kind: 'stop', deadline, outcomes }
     if (this.#child!.connected) this.#child!.send({ lark: command }, () => {})
@@ -126,7 +129,7 @@ export class Development {
     this.#killIn(deadline)
   }
 
-  /** If the program has several processes, the one that needs longest counts. */
+  /** If the program has several processes, the one that needs the longest time counts. */
   #killIn(ms: number): void {
     const at = performance.now() + ms + GRACE + MARGIN
     if ((this.#state !== 'ending' && this.#state !== 'stopping') || at <= this.#killAt) return
@@ -136,8 +139,8 @@ export class Development {
   }
 
   /**
-   * As without `--watch`: the first stops in order, the second gives back at once, the third waits for no
-   * store.
+   * As without `--watch`: the first signal stops the program in order, the second makes it give back its jobs
+   * at once, and after the third it no longer waits for the store.
    */
   readonly #stop = (): void => {
     this.#signals++

@@ -1,8 +1,8 @@
 /**
  * A thread of a supervised worker process, which makes sure that the process does not outlive its supervisor.
  * The main thread notices the supervisor's end itself and stops in order, but not while a handler blocks it.
- * Then this thread kills the process. A process that needs longer, to tell the store how its jobs ended, says
- * so.
+ * Then this thread kills the process. A process that needs longer, for example to tell the store how its jobs
+ * ended, tells this thread.
  */
 import { Socket } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -14,16 +14,16 @@ import { inLots } from '../store/contract/rules/in-lots.ts'
 import type { RecoverOptions, Recovery, Settlement, Store } from '../store/contract/store.ts'
 import { Part } from '../worker/part.ts'
 
-/** Milliseconds between two attempts: doubled each time, from the first to the second. */
+/** Milliseconds between two attempts: `from` at first, doubled each time, up to `to`. */
 const AGAIN = { from: 100, to: 2_000 }
-/** How many outcomes are told in one call. */
+/** How many outcomes are sent in one call. */
 const TOGETHER = 100
-/** Milliseconds after which it looks once more for jobs of the dead process. */
+/** Milliseconds after which it checks once more for jobs of the dead process. */
 const LATE = 1_000
 
 export interface Returned {
   jobs: number
-  /** How many of these had crashed too often, and failed. */
+  /** How many of these jobs had crashed too often, and failed. */
   failed: number
 }
 
@@ -39,13 +39,13 @@ export interface HandBackOptions {
 
 /** A worker whose process has ended. */
 export interface DeadWorker {
-  /** Its id. */
+  /** The id of the worker. */
   holder: string
   /** How the process ended, to be kept with its jobs. */
   cause: string | undefined
-  /** What the process ran has ended it. */
+  /** Whether a job of the process has ended it. */
   fromWithin: boolean
-  /** How jobs ended, of which the store may not have heard. */
+  /** Outcomes of jobs that the store may not have received. */
   outcomes: readonly { partition: string; settlement: Settlement }[]
 }
 
@@ -73,7 +73,7 @@ export class HandBack extends Part {
     return returned
   }
 
-  /** Lets go of the store. Jobs that were not handed back go back when their leases end. */
+  /** Closes the store. Jobs that were not handed back go back when their leases end. */
   protected override onStop(): void {
     this.#end.abort()
   }
@@ -91,7 +91,8 @@ export class HandBack extends Part {
     const ended = grouped(outcomes.map(({ partition, settlement }) => [partition, settlement] as const))
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
-      // First the dead worker must not wait any more: the rings for returned jobs must reach living workers.
+      // First, the dead worker must no longer be registered as waiting, so that the notifications for
+      // returned jobs reach living workers.
       await store.retire(holder).catch(unlessDamaged)
       // A job that has ended does not run again, and has not crashed.
       for (const [partition, settlements] of ended)
@@ -101,7 +102,7 @@ export class HandBack extends Part {
             .catch(unlessDamaged)
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
-      // A process that ended in order has killed nothing: how its jobs ended it could not tell.
+      // A process that ended in order has not crashed its jobs: it only could not report their outcomes.
       const crash = cause === undefined ? { forgiving: true } : { cause, fromWithin }
       const options = { holder, by: 'supervisor', ...crash }
       await Promise.all(
@@ -112,8 +113,8 @@ export class HandBack extends Part {
   }
 
   /**
-   * A call takes back whole claims, so a call that takes few jobs need not be the last. One that takes none
-   * is.
+   * A call takes back whole claims, so more calls may be needed even after one that took only a few jobs. A
+   * call that takes none is the last.
    */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
@@ -151,8 +152,7 @@ export class HandBack extends Part {
 }
 
 /**
- * A partition that is damaged does not keep the others: its jobs go back when it is repaired. Workers name
- * it.
+ * A damaged partition does not hold up the others: its jobs go back when it is repaired. Workers report it.
  */
 function unlessDamaged(error: unknown): void {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error

@@ -3,13 +3,14 @@
  * process is told when it is started.
  *
  * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each
- * message of ours is under the key `lark`. The supervisor hands all others on to the process that started it.
+ * message of ours is under the key `lark`. The supervisor passes all other messages to the process that
+ * started it.
  */
 import type { Settlement } from '../store/contract/store.ts'
 import type { WorkerSummary } from '../worker/report.ts'
 import type { Vitals } from '../worker/vitals.ts'
 
-/** Milliseconds that a process gets beyond its deadline to let go of the store. After that it is killed. */
+/** Milliseconds that a process gets beyond its deadline to close the store. After that it is killed. */
 export const GRACE = 4_000
 /** The environment variable that holds a `ProcessSlot`, as JSON. */
 export const PROCESS_SLOT = 'LARK_SUPERVISED'
@@ -29,7 +30,7 @@ export interface ProcessSlot {
   number: number
   /** How many there are. */
   of: number
-  /** Whether the process says each second how its worker is. */
+  /** Whether the process reports the condition of its worker every second. */
   says?: boolean
   /**
    * The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it
@@ -46,7 +47,7 @@ export type ProcessReport =
   | { kind: 'refused'; code: string; message: string; hint?: string }
   /** The process serves its queues. */
   | { kind: 'serving' }
-  /** How its worker is: each second, if the supervisor wants to know. */
+  /** The condition of its worker: every second, if the supervisor asks for it. */
   | { kind: 'vitals'; vitals: Vitals }
   /** What it has done so far: at most once a second, and at its end. */
   | { kind: 'figures'; figures: Figures }
@@ -55,23 +56,23 @@ export type ProcessReport =
   /** The process stops, without a command of the supervisor. */
   | { kind: 'leaving' }
   /**
-   * It is in order, and needs up to this many milliseconds: to tell the store how its jobs ended, or to shut
-   * down.
+   * The process is ending in order, and needs up to this many milliseconds to tell the store how its jobs
+   * ended, or to shut down.
    */
   | { kind: 'needs'; ms: number }
   /**
-   * It ends with jobs that it has not settled. `cause`: why, as far as it can tell; continues the words "its
-   * process". `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
+   * It ends with jobs that it has not settled. `cause`: why it ends, as far as it knows; continues the words
+   * "its process". `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
    */
   | { kind: 'ends'; cause: string; ranJobs: boolean }
-  /** How a job ended, of which the store may not have heard when the process was gone. */
+  /** The outcome of a job that the store may not have received before the process was gone. */
   | { kind: 'outcome'; partition: string; settlement: Settlement }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 
 /**
- * What the supervisor tells a process: claim no more jobs; stop within this many milliseconds, or for another
- * to start.
+ * What the supervisor tells a process: claim no more jobs; stop within this many milliseconds; or stop so
+ * that another process takes its place.
  */
 export type ProcessCommand =
   | { kind: 'quiet' }
@@ -86,15 +87,15 @@ export function larkMessage<T extends ProcessReport | ProcessCommand>(message: u
 export type QueueFigures = Pick<WorkerSummary, 'completed' | 'retried' | 'failed'>
 
 /**
- * What a worker process has done since its start. These are sums, not changes: a message that is lost with a
- * process costs the last second and nothing before it.
+ * What a worker process has done since its start. These are sums, not changes, so a message that is lost with
+ * a process only loses the figures of its last second.
  */
 export interface Figures {
   summary: WorkerSummary
   queues: Record<string, QueueFigures>
   /** Runs for which no line was printed. */
   hidden: number
-  /** When the last run ended, in milliseconds since 1970; 0 if none has. */
+  /** When the last run ended, in milliseconds since 1970; 0 if no run has ended. */
   last: number
 }
 

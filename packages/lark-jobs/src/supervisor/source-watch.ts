@@ -1,16 +1,17 @@
 /**
- * Watches the sources of a project: the files that programs load, in all its folders but those of packages,
- * of builds, and hidden ones. So the store's own file, logs and what jobs write are no changes.
+ * Watches the sources of a project: the files that programs load, in all folders except those of packages and
+ * builds, and hidden ones. So the file of the store, logs and files that jobs write do not count as changes.
  *
- * Each folder is watched by itself: on Linux, Node would also watch `node_modules`, if it was asked to watch
- * the project with all that is in it.
+ * Each folder is watched separately: on Linux, a recursive watch of the project would also watch
+ * `node_modules`.
  */
 import { type FSWatcher, readdirSync, watch } from 'node:fs'
 import { join, relative } from 'node:path'
 import { Part } from '../worker/part.ts'
 
 /**
- * Milliseconds without a further change, until a change is told: editors and compilers write several files.
+ * Milliseconds without a further change after which a change is reported: editors and compilers write several
+ * files.
  */
 const SETTLED = 200
 /** The most folders. Each costs the system a little, and some allow only 8,192. */

@@ -40,7 +40,7 @@ export class Supervised {
 
   /**
    * Finds the supervisor of this process; undefined if it has none. To be called once, before the
-   * application's files are loaded: processes that these start must not take themselves for supervised
+   * application's files are loaded: processes that these start must not consider themselves supervised
    * workers.
    */
   static find(): Supervised | undefined {
@@ -91,8 +91,8 @@ export class Supervised {
    *
    * @param cause continues a sentence: `ended with exit code 1: …`
    * @param ranJobs whether handlers were running; otherwise only outcomes were left to tell
-   * @param outcomes of which the store has not heard. They are sent last and one by one, because what the
-   *   channel has not taken when the process is gone is lost
+   * @param outcomes of which the store has not heard. They are sent last and one by one, because messages
+   *   that the channel has not accepted when the process is gone are lost
    */
   ends(...[cause, ranJobs, outcomes]: Parameters<Ending>): void {
     void this.tell({ kind: 'ends', cause, ranJobs })
@@ -106,12 +106,12 @@ export class Supervised {
     this.#stop(STOP_DEADLINE)
   }
 
-  /** Asks the supervisor to be restarted. The processes have their turns one after the other. */
+  /** Asks the supervisor to be restarted. The supervisor restarts its processes one after the other. */
   askToRestart(): void {
     void this.tell({ kind: 'restart' })
   }
 
-  /** Sends a message. Resolves when it is sent, or if there is no supervisor any more. */
+  /** Sends a message. Resolves when it is sent, or if there is no supervisor left. */
   tell(report: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
       if (process.connected) process.send?.({ lark: report }, undefined, undefined, () => resolve())
@@ -155,7 +155,7 @@ export class Supervised {
 /** Milliseconds between two reports of figures. */
 const SECOND = 1_000
 
-/** What shows the lines, and counts. */
+/** A report that prints the lines, and counts. */
 export interface ShownReport extends WorkerReport {
   readonly queues: ReadonlyMap<string, QueueFigures>
   /** Runs for which no line was printed. */
@@ -163,8 +163,8 @@ export interface ShownReport extends WorkerReport {
 }
 
 /**
- * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what
- * is true of all processes, and sends it the figures once a second.
+ * The report of a worker under a supervisor: prints what concerns this process, leaves what concerns all
+ * processes to the supervisor, and sends it the figures once a second.
  */
 export class SupervisedReport implements WorkerReport {
   /** What the worker has done so far; undefined before there is a worker. */
@@ -199,7 +199,7 @@ export class SupervisedReport implements WorkerReport {
     else void this.#supervised.tell({ kind: 'remark', text })
   }
 
-  /** Before there is a worker: the supervisor has already said which store is served. */
+  /** Prints nothing before there is a worker: the supervisor has already said which store is served. */
   info(text: string): void {
     if (this.summary !== undefined) this.#shown.info(text)
   }

@@ -10,8 +10,8 @@
  *     was found
  *   - otherwise after a pause, which doubles with each short life in a row
  *
- * Processes that ask to be restarted have their turns one after the other: the next is told to end when
- * another serves in the place of the one before. If none serves there, the others go on as they are.
+ * Processes that ask to be restarted are restarted one after the other: the next is told to end only when a
+ * new process serves in place of the previous one. If no new process serves, the others go on as they are.
  *
  * A process that finishes by itself (its queues are empty, or it has run so many jobs) is not replaced. When
  * all have finished, the supervisor has stopped. `worker-process.ts` is one process as the supervisor sees
@@ -29,11 +29,11 @@ import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'
 import { ended, type Figures, noFigures, type ProcessReport, type ProcessSlot, sum } from './protocol.ts'
 import { type Departure, WorkerProcess } from './worker-process.ts'
 
-/** Milliseconds: a process that lived for so long is replaced at once. */
+/** Milliseconds: a process that lived for this long is replaced at once. */
 const HEALTHY = 60_000
-/** Milliseconds before a process is replaced: doubled each time, from the first to the second. */
+/** Milliseconds before a process is replaced: `from` at first, doubled each time, up to `to`. */
 const PAUSE = { from: 100, to: 30_000 }
-/** Milliseconds that the message about the end of a process waits until its jobs are handed back. */
+/** Milliseconds for which the message about the end of a process waits until its jobs are handed back. */
 const PATIENCE = 1_000
 /** Milliseconds that the last calls to the store may take. */
 const LAST_CALL = 3_000
@@ -44,9 +44,9 @@ export interface SupervisorOptions extends HandBackOptions {
   processes: number
   /** Starts a process that runs a worker: with an IPC channel, and a pipe at `LIFELINE`. */
   start: (slot: ProcessSlot) => ChildProcess
-  /** Told that a process which ends needs up to this many milliseconds. */
+  /** Called when a process that is ending needs up to this many milliseconds. */
   needs?: (ms: number) => void
-  /** What is true of every process: said once, at the start. */
+  /** Remarks that apply to every process: printed once, at the start. */
   remarks: readonly string[]
   report: {
     warn(text: string): void
@@ -69,7 +69,7 @@ interface ProcessPlace {
 export interface Supervision {
   /** The figures of all processes together. */
   figures: Figures
-  /** False if a process died that would not be replaced any more, or if a process had to be killed. */
+  /** False if a process died that is no longer replaced, or if a process had to be killed. */
   isInOrder: boolean
 }
 
@@ -127,8 +127,8 @@ export class Supervisor implements Lifecycle {
   /**
    * All processes claim no more jobs, finish the running ones, and end.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline
-   *   counts
+   * @param deadline milliseconds, default 25 s; 0: running jobs are given back at once. Of several calls, the
+   *   earliest deadline counts
    * @param outcomes as for a worker
    */
   async stop(deadline = STOP_DEADLINE, outcomes?: number): Promise<void> {
@@ -146,7 +146,7 @@ export class Supervisor implements Lifecycle {
     return this.stop()
   }
 
-  /** How its processes are, as they have said. */
+  /** The condition of its processes, as they have last reported it. */
   get patients(): { name: string; vitals: Vitals | undefined; age: number }[] {
     return this.#places.flatMap(({ number, process }) => {
       if (process === undefined) return []
@@ -197,7 +197,8 @@ export class Supervisor implements Lifecycle {
     this.#past = sum(this.#past, process.figures)
     if (this.#state !== 'running' && departure.kind === 'died' && (process.hasServed || process.isKilled))
       this.#isInOrder = false
-    // No process has served yet: what kept this one from starting keeps all, and people must fix it.
+    // No process has served yet, so what kept this process from starting keeps all others from it, and
+    // somebody must fix it.
     if (departure.kind === 'refused' && !this.#hasServed) {
       const { code, message, ...hint } = departure
       this.#refusal ??= new LarkError(code, message, hint)
@@ -227,8 +228,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * The job that ended the process was found and has failed, so it cannot end the next process. That may
-   * have finished already.
+   * The job that ended the process was found and has failed, so it cannot end the next process. The next
+   * process may have finished already.
    *
    * @returns as `#replace`
    */
@@ -241,7 +242,7 @@ export class Supervisor implements Lifecycle {
     return 0
   }
 
-  /** Hands back what the process held, and says how it ended. */
+  /** Hands back the jobs and permits that the process held, and says how it ended. */
   async #tidy(
     place: ProcessPlace,
     process: WorkerProcess,
@@ -283,7 +284,7 @@ export class Supervisor implements Lifecycle {
     this.#options.report.warn(text)
   }
 
-  /** A second is over. */
+  /** Called when a second is over. */
   #count(): void {
     this.#second = undefined
     const before = this.#counted

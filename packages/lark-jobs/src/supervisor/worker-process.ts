@@ -4,7 +4,7 @@
  *   new → starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
  * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed,
- * unless it has said that it needs longer. A process that a handler blocks cannot say so.
+ * unless it has said that it needs longer. A process that is blocked by a handler cannot say this.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -27,7 +27,7 @@ import {
 /** Milliseconds after the end of a process within which its last output is read. */
 const LAST_WORDS = 1_000
 
-/** Signals that a process gets for what it does itself: a native crash, a full heap. */
+/** Signals that a process gets because of what it does itself: a native crash, a full heap. */
 const OWN_SIGNALS = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']
 
 /** How a process ended. `finished` and `left` are orderly; a process that `left` is replaced. */
@@ -36,8 +36,8 @@ export type Departure =
   | Extract<ProcessReport, { kind: 'refused' }>
   /**
    * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said
-   * of it; undefined if no handler was running, so that the process has interrupted none. `fromWithin`: what
-   * it ran has ended it, so nobody had told it to stop, or killed it.
+   * about it; undefined if no handler was running, so that none was interrupted. `fromWithin`: a job of the
+   * process has ended it, so nobody told it to stop or killed it.
    */
   | { kind: 'died'; how: string; cause: string | undefined; fromWithin: boolean }
 
@@ -52,7 +52,7 @@ export class WorkerProcess extends Part {
   /** The last report about its worker. `heardAt`: when it came, by `performance.now()`. */
   vitals: Vitals | undefined
   heardAt = performance.now()
-  /** How jobs ended, which it said at its end. */
+  /** The outcomes of jobs that the process reported at its end. */
   readonly outcomes: Extract<ProcessReport, { kind: 'outcome' }>[] = []
   hasServed = false
   /** The process was told to end so that another takes its place. */
@@ -67,7 +67,7 @@ export class WorkerProcess extends Part {
   readonly #heard: (report: ProcessReport) => void
   /** The departure that the process announced, if any. */
   #last: Departure | undefined
-  /** What it said at its end. A signal that came since counts more. */
+  /** What the process reported at its end. A later signal overrides it. */
   #ending: Extract<ProcessReport, { kind: 'ends' }> | undefined
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
@@ -211,17 +211,17 @@ export function startProcess(file: string, words: readonly string[], slot: Proce
   const { env, stdout } = process
   const child = fork(file, words, {
     env: { ...env, [PROCESS_SLOT]: JSON.stringify(slot) },
-    // The fifth is the lifeline.
+    // The fifth entry is the lifeline.
     stdio: ['ignore', stdout.isTTY ? 'inherit' : 'pipe', 'inherit', 'ipc', 'pipe'],
   })
-  // Undefined when there was no more room for a process.
+  // Undefined if the system could not start another process.
   if (child.stdout) passOn(child, child.stdout, stdout)
   return child
 }
 
 /**
- * Reads no faster than is written, as long as the process lives: then there is only a little left, and its
- * end must not wait. A reader that has gone away (`| head`) is nothing to wait for.
+ * Reads no faster than it can write, as long as the process lives. After its end, only a little is left, and
+ * that must not delay the end. It does not wait for a reader that has gone away (`| head`).
  */
 function passOn(child: ChildProcess, from: Readable, to: Writable): void {
   const rest: Buffer[] = []

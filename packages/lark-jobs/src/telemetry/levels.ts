@@ -1,6 +1,6 @@
 /**
- * What a store holds, for a telemetry that observes it. (Whether that is too much, `/slo` says:
- * `health/endpoints.ts`.)
+ * The numbers of jobs and permits in a store, for a telemetry that observes them. (`/slo` says whether they
+ * are too high: `health/endpoints.ts`.)
  */
 import type { Levels } from '../model/run/telemetry.ts'
 import { lateSchedules, pausedSchedules, storeErrors } from '../operate/findings/alarms.ts'
@@ -9,7 +9,7 @@ import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
 import { counted, findingCounts, lookAt } from './look.ts'
 
-/** The most limiters that are looked at: those that the configuration names first. */
+/** The most limiters that are read: the first ones of the configuration. */
 const MAX_LIMITERS = 100
 
 /**

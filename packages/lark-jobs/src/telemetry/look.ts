@@ -1,6 +1,6 @@
 /**
- * A look at a store that all who ask share: scrapes and health checks may come as often as they like, and the
- * store is asked at most once a second.
+ * A reading of the store that all callers share: however often scrapes and health checks come, the store is
+ * asked at most once a second.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -11,13 +11,13 @@ import type { Operated } from '../operate/operated.ts'
 import type { OutboxBacklog } from '../outbox/outbox-database.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 
-/** Milliseconds for which a look is shared. */
+/** Milliseconds for which a reading is shared. */
 const SHARED = 1_000
-/** Milliseconds for which what the doctor finds is shared: there may be thousands of schedules. */
+/** Milliseconds for which the findings of the doctor are shared: there may be thousands of schedules. */
 const FOUND = 5_000
-/** Milliseconds for which an examination is shared: it looks at the next jobs of each queue. */
+/** Milliseconds for which an examination is shared: it reads the next jobs of each queue. */
 const EXAMINED = 30_000
-/** Milliseconds that a look may take. A prober gives up after ten seconds. */
+/** Milliseconds that a reading may take. Health probes give up after ten seconds. */
 const PATIENCE = 5_000
 
 /** The states of jobs that a partition counts. */
@@ -26,9 +26,12 @@ export const counted = ['waiting', 'delayed', 'active', 'completed', 'failed', '
 export interface Look extends Measurement {
   /** Milliseconds that the oldest job of a queue should wait at most, as configured. */
   targets: ReadonlyMap<string, number>
-  /** What the doctor finds of the store and its schedules, also what is well: at most five seconds old. */
+  /**
+   * The doctor's findings about the store and its schedules, including those without a problem: at most five
+   * seconds old.
+   */
   findings: readonly DoctorFinding[]
-  /** The rows of the outbox, at most five seconds old. Missing: there is none that can be read. */
+  /** The rows of the outbox, at most five seconds old. Missing: there is no outbox that can be read. */
   outbox?: OutboxBacklog
 }
 
@@ -41,7 +44,7 @@ const looks = new WeakMap<Operated, SharedLook<Look>>()
 const found = new WeakMap<Operated, SharedLook<Alarms>>()
 const examined = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
 
-/** How many findings of the doctor have a code and a level. 0: what was looked for is well. */
+/** How many findings of the doctor have a code and a level. 0: the check found no problem. */
 export interface FindingCount {
   code: FindingCode
   severity: Exclude<FindingLevel, 'ok'>
@@ -58,8 +61,8 @@ export function lookAt(jobs: Operated): Promise<Look> {
 }
 
 /**
- * What the doctor finds, counted, at most half a minute old. None while it looks for longer than a scrape may
- * wait, and if it cannot look: no other metric is held up.
+ * The counts of the doctor's findings, at most half a minute old. Empty while the doctor takes longer than a
+ * scrape may wait, or if it fails, so that no other metric is delayed.
  */
 export async function findingCounts(jobs: Operated): Promise<FindingCount[]> {
   const looking = shared(examined, jobs, EXAMINED, async () => {
@@ -85,8 +88,8 @@ async function lookAnew(jobs: Operated): Promise<Look> {
 }
 
 /**
- * What was looked for less than `ms` milliseconds ago, or is looked for now. A failure is shared for a
- * second.
+ * The answer to a question that was asked less than `ms` milliseconds ago, or is being asked now. A failure
+ * is shared for a second.
  */
 function shared<T>(
   kept: WeakMap<Operated, SharedLook<T>>,

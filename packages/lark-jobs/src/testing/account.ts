@@ -1,6 +1,6 @@
 /**
- * The text of an assertion that does not hold: what was expected, the nearest miss with what differs, and
- * what was dispatched, one line each. Payloads are cut, and are shown without what people must not see.
+ * The message of a failed assertion: what was expected, the closest dispatch with its differences, and what
+ * was dispatched, one line each. Payloads are shortened, and their hidden parts are not shown.
  */
 import { nearest, visible } from '@s18i/lark/internal'
 import type { Path } from '../model/flow.ts'
@@ -29,7 +29,7 @@ export class Account {
   /**
    * @param many how many were found, in words
    * @param verb `was` or `were`
-   * @param after what came before, in an order
+   * @param after the jobs that came before, for `assertOrder`
    */
   ofMissing(many: string, verb: string, expected: Expectation, after = ''): string {
     return lines([
@@ -87,7 +87,7 @@ export class Account {
       .flatMap((job) => this.#dispatches.hiddenIn(job))
   }
 
-  /** The dispatch of this class that differs least; or the class that may have been meant. */
+  /** The dispatch of this class that differs least; or the class that was probably meant. */
   #nearest(expected: Expectation): string[] {
     const all = this.#dispatches.jobs.map((job) => {
       const { payload, options } = expected.misses(job)

@@ -1,7 +1,6 @@
 /**
- * What a test may say of the jobs, flows and schedules that were dispatched into its fake. An assertion that
- * does not hold says what was dispatched instead (`account.ts`), and its stack begins at the line of the
- * test.
+ * The assertions of a test about the jobs, flows and schedules that were dispatched into its fake. A failed
+ * assertion says what was dispatched instead (`account.ts`), and its stack begins at the line of the test.
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowKind } from '../model/flow.ts'
@@ -18,7 +17,7 @@ import {
 } from './expectation.ts'
 import { differences, type PartOf } from './matching.ts'
 
-/** What a batch must say. */
+/** Conditions for a batch. */
 export interface BatchConditions<J extends JobLike = JobLike> {
   name?: string | undefined
   /** How many members it has. */
@@ -27,7 +26,7 @@ export interface BatchConditions<J extends JobLike = JobLike> {
   match?: PayloadMatch<J> | undefined
 }
 
-/** What a schedule must say: a part of what `Jobs.schedules.get()` returns. */
+/** What a schedule must match: a part of what `Jobs.schedules.get()` returns. */
 export type ScheduleMatch = PartOf<Pick<ScheduleInfo, 'key' | 'queue' | 'when' | 'timezone' | 'payload'>>
 
 /** Where the stack of an error begins: below this function. */
@@ -55,8 +54,8 @@ export abstract class Assertions {
   }
 
   /**
-   * The jobs of a class that were dispatched so far and match, in order, without those that were rejected on
-   * purpose.
+   * The jobs of a class that were dispatched so far and match, in order, without the jobs that were rejected
+   * on purpose.
    *
    * @param of a class, or the key of one
    * @example expect(fake.all(SendEmailJob).map(({ payload }) => payload.to)).toEqual(['a@b.c', 'd@e.f'])
@@ -81,8 +80,9 @@ export abstract class Assertions {
    * A job of the class was dispatched, with a payload that matches.
    *
    * @param of a class, or the key of one
-   * @param match a part of the payload, or a function that says whether it is meant. Default: any payload
-   * @param conditions what else it must say; `times`: how many there must be. Default: at least one
+   * @param match a part of the payload, or a function that says whether a payload matches. Default: any
+   *   payload
+   * @param conditions further conditions; `times`: how many there must be. Default: at least one
    * @returns the first one
    * @throws FAKE_ASSERTION
    * @example fake.assertDispatched(SendEmailJob, { to: 'a@b.c' })
@@ -233,7 +233,7 @@ export abstract class Assertions {
   }
 }
 
-/** Has the stack of an error begin with the caller of a function. */
+/** Makes the stack of an error begin with the caller of a function. */
 export function toldAt(caller: Below, error: JobsError): JobsError {
   Error.captureStackTrace(error, caller)
   return error

@@ -1,7 +1,7 @@
 /**
- * The workers of a fake, and its time. Whoever wants something to happen (a drain, the end of a job, an
- * event) says so, and the crew works until it has happened, or until nothing is left that could make it
- * happen:
+ * The workers of a fake, and its time. A caller that waits for something (a drain, the end of a job, an
+ * event) makes a wish, and the crew works until it has come true, or until nothing is left that could make it
+ * come true:
  *
  *   hire     an ordinary worker on the store, when the jobs of dead workers have been taken back
  *   watch    it works until nothing is to be done at this instant
@@ -9,7 +9,7 @@
  *   pass     the clock skips to the next instant at which something is due, if somebody wants that
  *
  * A worker lives for one instant, because it counts the time until a job is due by the clock of the process,
- * and not by that of the fake. While nobody wants anything, nothing runs.
+ * and not by that of the fake. While there is no wish, nothing runs.
  */
 import { type OpenStore, schedulesOfWorker, Worker, workerSettings } from '../api/work.ts'
 import { Underway } from '../dispatch/underway.ts'
@@ -33,15 +33,16 @@ import type { Outage } from './outage.ts'
 import { after, type sleep, soon, type withRealTime } from './real-time.ts'
 
 /**
- * How often the clock may skip while no job runs: a guard, for what is due again and again and never runs.
+ * How often the clock may skip while no job runs: a guard against something that is due again and again and
+ * never runs.
  */
 const IDLE_SKIPS = 1_000
 
-/** What somebody wants to happen. */
+/** Something that a caller waits for. */
 export interface Wish {
-  /** Whether it has happened. Asked again and again. */
+  /** Whether it has happened. Called again and again. */
   isOver: () => boolean
-  /** Whether it has happened, although `isOver` may say so a little later. Asked before the clock skips. */
+  /** Whether it has happened, even if `isOver` says so only a little later. Called before the clock skips. */
   isMet?: () => Promise<boolean>
   /** The clock may skip up to this instant: milliseconds since 1970, or infinite. */
   until: number
@@ -119,7 +120,7 @@ export class Crew {
   /** The worker that takes jobs, and former ones whose jobs still run. */
   readonly #hands = new Set<Hand>()
   readonly #dead = new Set<StoreLink>()
-  /** Until then jobs of dead workers may be leased. */
+  /** Until this instant, jobs of dead workers may still be leased. */
   #leasedUntil = 0
   #isWorking = false
   /** How many runs have ended, by the name of the class. */
@@ -157,7 +158,9 @@ export class Crew {
     })
   }
 
-  /** The clock skips to an instant. The living keep their leases, and the time of running jobs goes on. */
+  /**
+   * The clock skips to an instant. Living workers keep their leases, and the time of running jobs goes on.
+   */
   async pass(at: number): Promise<void> {
     const { clock } = this.#options
     const ms = at - clock.now
@@ -190,12 +193,12 @@ export class Crew {
       this.#dead.add(link)
     }
     this.#hands.clear()
-    // What their jobs waited for, nobody wants any more.
+    // Nobody waits any longer for what their jobs waited for.
     for (const wish of this.#wishes) if (wish.link?.isCut) this.#wishes.delete(wish)
     this.#leasedUntil = this.#options.clock.now + LEASE_MS
   }
 
-  /** Lets go of everything. Handlers that still run are told by their signal. */
+  /** Releases everything. Handlers that still run learn it from their signal. */
   end(): void {
     for (const wish of this.#wishes) wish.fail(new JobsError('FAKE_ENDED', 'The fake has ended meanwhile'))
     const reason = new JobsError('WORKER_STOPPED', 'The fake ends; the job does not count any more')
@@ -226,9 +229,9 @@ export class Crew {
         if (this.#wishes.size === 0 || hand.link.isCut || outage.until !== undefined) continue
         if (await this.#isMet()) continue
         const next = await this.#next()
-        // Whoever came meanwhile may have brought something that is due now.
+        // A wish that came meanwhile may have brought something that is due now.
         if (this.#wished !== wished) continue
-        // While a job waits for something, whoever waits for this job has time.
+        // While a job waits for something, wishes of others that wait for this job need not be served.
         const ofJobs = [...this.#wishes].filter(({ link }) => link !== undefined)
         const asking = ofJobs.length > 0 ? ofJobs : [...this.#wishes]
         for (const wish of asking) if (next === undefined || next > wish.until) wish.end('idle')
@@ -257,8 +260,8 @@ export class Crew {
     const isOn = [...this.#wishes].some(({ withSchedules }) => withSchedules)
     if (isOn) for (const Class of await scheduled()) classes.meet(Class)
     const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
-    // All that the worker does, and its jobs, are behind its link: also what its parts put off while they are
-    // made.
+    // The link is active for everything that the worker and its jobs do, including what its parts schedule
+    // while they are created.
     const start = async () => {
       const settings = workerSettings(own, opened.owner)
       const options = {
@@ -325,7 +328,7 @@ export class Crew {
       const concurrency = this.#concurrency + link.blocked
       if (worker.concurrency !== concurrency) within(fake, () => Object.assign(worker, { concurrency }), link)
       const isBlocked = [...this.#hands].every(({ worker, link }) => worker.running.size <= link.blocked)
-      // Workers that cannot reach the store wait for it, and for nothing else.
+      // Workers that cannot reach the store wait only for the store.
       if (outage.until !== undefined && outage.waiting > 0 && isBlocked) await this.pass(outage.until)
       const isStill =
         isBlocked && Underway.unanswered === 0 && [...this.#hands].every(({ worker }) => worker.isAtRest)
@@ -352,7 +355,7 @@ export class Crew {
     const { store, classes } = this.#options
     const hooks = settings.hooks && new HookCalls(settings.hooks, () => {})
     for (const partition of await store().partitions()) {
-      // In a test, it is the job that dies.
+      // In a test, the worker's process goes on: only the job dies.
       const recovery = await store().recover(partition, { fromWithin: true })
       this.runs.crashed += recovery.crashed?.length ?? 0
       await tellCrashed(store(), classes, hooks, partition, recovery)
@@ -369,7 +372,7 @@ export class Crew {
     for (const limiter of this.#dues.limiters) await store.limiters.renew(limiter, worker.id, leaseMs)
   }
 
-  /** Whether something that is wanted has happened, and is about to be noticed. */
+  /** Whether a wish has come true, and is about to be noticed. */
   async #isMet(): Promise<boolean> {
     for (const wish of this.#wishes) {
       if (wish.isMet === undefined || !(await wish.isMet())) continue

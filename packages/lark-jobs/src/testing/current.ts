@@ -1,7 +1,7 @@
 /**
  * Which fake applies where: the one that the running test has made, even after `await`, in timers and in
  * callbacks of that test; so tests that run at the same time do not see each other. Code that no test has
- * started (a server that listens since before) gets the fake that is alive, if there is only one. Without a
+ * started (such as a server that was started before) gets the living fake, if there is only one. Without a
  * fake, the ordinary instance is used.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
@@ -41,8 +41,8 @@ export function end(fake: Faked): void {
 /**
  * Calls a function for which a fake applies.
  *
- * @param link of the worker, if it is one
- * @param run of a job, if it is one
+ * @param link of the worker, if a worker calls
+ * @param run of the job, if a job calls
  */
 export function within<T>(fake: Faked, act: () => T, link?: StoreLink, run?: LinkedRun): T {
   return storage.run({ fake, link, run }, act)
@@ -77,7 +77,7 @@ export function currentFake(): Faked | undefined {
   const own = ownFake()
   if (own === 'none') return undefined
   if (own !== undefined || alive.size === 0) return own
-  // The innermost, if one fake is inside another.
+  // If one fake is inside another, only the innermost counts.
   const inner = [...alive].filter((each) => ![...alive].some(({ outer }) => outer === each))
   if (inner.length === 1) return inner[0]
   throw new JobsError(
@@ -92,8 +92,8 @@ export function currentFake(): Faked | undefined {
 const routed = new WeakSet<object>()
 
 /**
- * Has an instance hand all calls to another one, while there is one. Members are replaced on the instance
- * itself, so that a process without fakes pays nothing.
+ * Makes an instance pass all calls to another instance, while there is one. Members are replaced on the
+ * instance itself, so that a process without fakes pays nothing.
  *
  * @param to finds the other instance
  * @param except members that stay

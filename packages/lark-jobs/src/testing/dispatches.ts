@@ -1,6 +1,6 @@
 /**
- * What was dispatched into a fake, in order: jobs, flows and schedules. It is read off the calls that reach
- * the store, so it is what a worker would get, payloads as JSON included.
+ * What was dispatched into a fake, in order: jobs, flows and schedules. It is taken from the calls that reach
+ * the store, so it is exactly what a worker would get, with payloads as JSON.
  */
 import { defined } from '@s18i/lark/internal'
 import { childId } from '../flow/child.ts'
@@ -30,14 +30,17 @@ export interface DispatchedJob<J extends JobLike = JobLike> {
   /** The key of its class. */
   readonly key: string
   readonly queue: string
-  /** A copy of its payload, as `handle` gets it. What is a result of another node of its flow is left out. */
+  /**
+   * A copy of its payload, as `handle` gets it. Parts that are results of other nodes of its flow are left
+   * out.
+   */
   readonly payload: PayloadOf<J>[0]
   /** Milliseconds until it is due. */
   readonly delay: number
   readonly priority: number
-  /** Undefined if no class with its key was met. */
+  /** Undefined if no class with its key is known. */
   readonly tries: number | undefined
-  /** Milliseconds. Undefined if no class with its key was met. */
+  /** Milliseconds. Undefined if no class with its key is known. */
   readonly timeout: number | undefined
   readonly tags: readonly string[]
   readonly group?: string

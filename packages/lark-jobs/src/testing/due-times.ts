@@ -1,6 +1,6 @@
 /**
  * When something is due next in the store of a fake. Most of it is known from the answers to the workers:
- * when the next job may begin, as far as delays, limits and pauses say.
+ * when the next job may begin, as far as delays, limits and pauses decide it.
  */
 import type { FlowState } from '../model/flow.ts'
 import { isForEver } from '../model/journal.ts'
@@ -40,8 +40,8 @@ export class DueTimes {
   /**
    * @param schedulesUntil schedules count up to this instant
    * @param leasedUntil until this instant the leases of dead workers count
-   * @returns milliseconds since 1970, later than now; undefined if nothing will be due. What flows do to keep
-   *   themselves in order does not count, because it never ends
+   * @returns milliseconds since 1970, later than now; undefined if nothing will be due. Periodic checks of
+   *   flows do not count, because they never end
    */
   async next(
     store: Store,

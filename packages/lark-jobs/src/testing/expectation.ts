@@ -1,6 +1,4 @@
-/**
- * What a test expects of a dispatch: a class, a payload that matches, and what else the dispatch says.
- */
+/** What a test expects of a dispatch: a class, a payload that matches, and further conditions. */
 
 import {
   classOf,
@@ -16,10 +14,10 @@ import { type Difference, differences, type PartOf } from './matching.ts'
 /** A job class, or the key of one. */
 export type ClassOrKey<J extends JobLike = JobLike> = (new (...args: never[]) => J) | string
 
-/** A payload: a part of it, or a function that says whether it is meant. */
+/** A payload: a part of it, or a function that says whether it matches. */
 export type PayloadMatch<J extends JobLike> = PartOf<PayloadOf<J>[0]>
 
-/** What else a dispatch must say. */
+/** Further conditions for a dispatch. */
 export interface DispatchConditions {
   queue?: string | undefined
   /** The time until the job is due: milliseconds, or `'5m'`. */
@@ -60,7 +58,7 @@ export class Expectation {
       : new Expectation(...step)
   }
 
-  /** Whether it is about a job, or a node, that was queued or waits for others. */
+  /** Whether a job or a node meets the expectation. */
   isMetBy({
     key,
     payload,

@@ -1,6 +1,6 @@
 /**
  * The clock of a fake. It stands still until somebody moves it, and never goes back, so a test that takes
- * longer on a busy machine sees no other times.
+ * longer on a busy machine sees the same times.
  */
 
 /** What happens at an instant. */
@@ -28,14 +28,16 @@ export class FakeClock {
     return this.#alarms.size === 0 ? undefined : Math.min(...[...this.#alarms].map(({ at }) => at))
   }
 
-  /** Calls a function when the clock has reached an instant. @returns a function that ends this */
+  /** Calls a function when the clock has reached an instant. @returns a function that cancels this */
   alarm(at: number, ring: () => void): () => void {
     const alarm = { at, ring }
     this.#alarms.add(alarm)
     return () => void this.#alarms.delete(alarm)
   }
 
-  /** Moves the clock ahead, and rings what has fallen due. An earlier instant changes nothing. */
+  /**
+   * Moves the clock ahead, and calls the functions that have fallen due. An earlier instant changes nothing.
+   */
   moveTo(at: number): void {
     this.#now = Math.max(this.#now, Math.ceil(at))
     const due = [...this.#alarms].filter((alarm) => alarm.at <= this.#now).sort((a, b) => a.at - b.at)

@@ -44,15 +44,15 @@ export interface FakeJobsOptions {
   /** Moves the clock. */
   pass: (at: number) => Promise<void>
   /**
-   * Has the crew work until a promise has settled.
+   * Makes the crew work until a promise has settled.
    *
-   * @param isMet whether what it waits for has happened
-   * @param what it is
+   * @param isMet whether what the promise waits for has happened
+   * @param what the words for it
    */
   until: <T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string) => Promise<T>
 }
 
-/** Vitest and Jest load the files of a test themselves. */
+/** Whether the test runner loads the files of a test itself, as Vitest and Jest do. */
 function hasModulesOfItsOwn(): boolean {
   return '__vitest_worker__' in globalThis || process.env.JEST_WORKER_ID !== undefined
 }
@@ -171,8 +171,8 @@ export class FakeJobs extends Jobs {
 
   /**
    * Finds the classes of this test as well. Not those in the folders of the application under a runner that
-   * keeps modules of its own: they would be loaded a second time, and the test would know nothing of what
-   * these copies do.
+   * keeps modules of its own: they would be loaded a second time, and the test would not see what these
+   * copies do.
    */
   override async dispatchByKey(
     key: string,
@@ -201,9 +201,7 @@ export class FakeJobs extends Jobs {
     return new FakeFlowHandle<Result>(insideOf(this), this.#options, id, options)
   }
 
-  /**
-   * Waits for the dispatches. The store stays open until the fake ends: what it has is for the test to see.
-   */
+  /** Waits for the dispatches. The store stays open until the fake ends, so that the test can look at it. */
   override close(): Promise<void> {
     return this.flush()
   }
@@ -214,7 +212,7 @@ export class FakeJobs extends Jobs {
   }
 }
 
-/** What awaits the ends of jobs has the crew work meanwhile. */
+/** Awaits the ends of jobs, and makes the crew work meanwhile. */
 class FakeWatcher extends Watcher {
   readonly #opened: Opened['store']
   readonly #options: Pick<FakeJobsOptions, 'until'>
@@ -233,7 +231,7 @@ class FakeWatcher extends Watcher {
     const [partition, id] = args
     const isMet = async () => {
       const hasEnded = (await this.#opened.get(partition, id, true))?.finishedAt !== undefined
-      // The timer of the next look may be one that the test holds up.
+      // The timer of the next check may be one that the test has stopped.
       if (hasEnded) this.lookAgain()
       return hasEnded
     }
@@ -241,7 +239,7 @@ class FakeWatcher extends Watcher {
   }
 }
 
-/** A handle whose `result()` has the crew work meanwhile. */
+/** A handle whose `result()` makes the crew work meanwhile. */
 class FakeFlowHandle<Result = unknown> extends FlowHandle<Result> {
   readonly #options: Pick<FakeJobsOptions, 'until'>
 

@@ -46,7 +46,8 @@ const MEMORY = 'sqlite::memory:'
 /** How many runs may end in one drain. */
 const MOST = 10_000
 /**
- * Calls that the application makes for several callers at once: in a job, or in a test, whichever came first.
+ * Calls that the application makes for several callers together. They run in the context of the first caller,
+ * which may be a job or the test.
  */
 const shared = ['open', 'close', 'enqueue', 'watch', 'wait']
 
@@ -68,13 +69,13 @@ export interface FakeOptions {
 /** What `drain()` runs. */
 export interface DrainOptions {
   /**
-   * Also what is due later: the clock skips to each job in turn, retries included. A duration: no further
-   * than that.
+   * Also runs what is due later: the clock skips to each job in turn, retries included. With a duration, it
+   * skips no further than that.
    */
   withDelayed?: boolean | Duration | undefined
   /**
-   * Also what schedules queue until then. With `withDelayed: true` their next ticks do not count, since there
-   * are always more.
+   * Also runs what schedules queue until then. With `withDelayed: true` their next ticks do not count, since
+   * there are always more.
    */
   withSchedules?: boolean | undefined
   /** Jobs at a time. Default 1: so jobs run in their order. */
@@ -138,7 +139,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     begin(this)
   }
 
-  /** The instance of `Jobs` behind the fake, for code that gets one as an argument. */
+  /** The instance of `Jobs` behind the fake, for code that takes an instance as an argument. */
   get jobs(): Jobs {
     return this.#jobs
   }
@@ -225,7 +226,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
    *
    * @throws FAKE_INVALID if no job runs
    * @example
-   * charge.mockImplementationOnce(() => fake.crash())   // after the money was taken, before anybody knew
+   * charge.mockImplementationOnce(() => fake.crash())   // after the money was taken, before it was recorded
    * await fake.drain({ withDelayed: true })
    */
   async crash(): Promise<void> {
@@ -270,7 +271,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     if (this.#isOver) return
     this.#isOver = true
     end(this)
-    // Whoever needed a crew was told why there is none.
+    // If no crew could be made, its callers have already got the error.
     const crew = await this.#crew?.catch(() => undefined)
     crew?.end()
     await this.#jobs.end()
@@ -323,7 +324,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   /** A call of the application to the store. */
   async #call(verb: string, args: readonly unknown[], go: () => Promise<unknown>): Promise<unknown> {
     if (currentLink()?.isCut && !shared.includes(verb)) return nothing()
-    // Nobody is warned of a key that no worker has known: the workers of a fake know those that they meet.
+    // There is no warning about keys that no worker knows: the workers of a fake learn each key when its job
+    // is dispatched.
     if (verb === 'keys') return []
     if (verb !== 'open' && verb !== 'close') this.#outage.check()
     const answer = await go()

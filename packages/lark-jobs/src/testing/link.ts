@@ -5,7 +5,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { Store } from '../store/contract/store.ts'
 
-/** Makes a call, or not. @param verb such as `exchange` or `flows.write` */
+/** Makes a call, or leaves it out. @param verb such as `exchange` or `flows.write` */
 type Through = (verb: string, args: readonly unknown[], go: () => Promise<unknown>) => Promise<unknown>
 
 const parts = ['limiters', 'flows', 'schedules', 'audit', 'journals']
@@ -40,7 +40,7 @@ function intercepted(target: object, call: Through, prefix: string): object {
 
 /** A run of a job behind a link. */
 export interface LinkedRun {
-  /** For how many things it waits that other jobs of the fake must bring about. */
+  /** How many things it waits for that depend on other jobs of the fake. */
   waits: number
 }
 
@@ -62,7 +62,7 @@ export class StoreLink {
     return [...this.runs].filter(({ waits }) => waits > 0).length
   }
 
-  /** The process at this end is dead: the store hears nothing of it any more, and it hears nothing. */
+  /** The process at this end is dead: its calls no longer reach the store, and no answer reaches it. */
   cut(): void {
     this.#isCut = true
   }
@@ -73,14 +73,14 @@ export class StoreLink {
     this.#end?.()
   }
 
-  /** The store answers a dead process no more. @throws STORE_UNREACHABLE when the fake has ended */
+  /** The store no longer answers a dead process. @throws STORE_UNREACHABLE when the fake has ended */
   async silence(): Promise<never> {
     await this.#ended
     throw new JobsError('STORE_UNREACHABLE', 'The fake has ended, and its store with it')
   }
 }
 
-/** For code of a dead process: it does not go on. */
+/** For code of a dead process: this promise never settles, so the code does not go on. */
 export function nothing(): Promise<never> {
   return new Promise(() => {})
 }

@@ -1,14 +1,15 @@
 /**
- * How a test says which payload it means: by a part of it, or by a function. The parts that differ are found
- * with their paths, for the message of an assertion.
+ * How a test says which payload it expects: by a part of it, or by a function. The parts that differ are
+ * found with their paths, for the message of an assertion.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../model/flow.ts'
 import { shown } from '../words/secret.ts'
 
 /**
- * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in the
- * place of a value decides about it. Matchers of vitest and Jest (`expect.any(Number)`) are understood.
+ * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in place
+ * of a value decides whether the value matches. Matchers of vitest and Jest (`expect.any(Number)`) are
+ * understood.
  */
 export type PartOf<T> =
   | ((value: T) => unknown)
@@ -55,18 +56,18 @@ export function differences(expected: unknown, actual: unknown, path: Path = [])
   )
 }
 
-/** What is at a place of a value; undefined if nothing is. */
+/** What a value has at a path; undefined if there is nothing. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce((part, name) => (Object(part) as Record<string | number, unknown>)[name], value)
 }
 
-/** `user.tags[0]` */
+/** A path in words: `user.tags[0]`. */
 export function pathWords(path: Path): string {
   const words = path.map((name) => (typeof name === 'number' ? `[${name}]` : `.${name}`)).join('')
   return words.replace(/^\./, '')
 }
 
-/** Whether it has no parts that could be compared, such as a `Date`, a `Map`, or a matcher of Bun. */
+/** Whether an object has no parts that could be compared, such as a `Date`, a `Map`, or a matcher of Bun. */
 function isOpaque(value: object): boolean {
   const isPlain = Object.prototype.toString.call(value) === '[object Object]'
   return !isPlain && Object.keys(value).length === 0

@@ -1,6 +1,7 @@
 /**
  * The classes that the workers of a fake know: those whose jobs were dispatched into it, and those that this
- * process has met otherwise. Tests often define classes of one name, so those of the fake itself come first.
+ * process knows otherwise. Tests often define several classes with the same name, so those of the fake itself
+ * come first.
  */
 import { classOf, classWith, type JobClass, type JobConstructor } from '../options/job-class.ts'
 import { Registry } from '../options/registry.ts'
@@ -19,7 +20,7 @@ export class MetClasses extends Registry {
 
   override find(key: string): JobClass | undefined {
     const found = this.#met.get(key) ?? classWith(key)
-    // From now on the workers say that they know it: flows and schedules wait for that.
+    // From now on, the workers announce that they know the class: flows and schedules wait for that.
     if (found !== undefined) this.#met.set(key, found)
     return found ?? super.find(key)
   }

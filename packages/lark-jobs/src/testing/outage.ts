@@ -21,7 +21,7 @@ export class Outage {
   }
 
   /**
-   * Of two at a time, the later end counts.
+   * If two outages overlap, the later end counts.
    *
    * @param ms how long
    * @param loses whether calls do not arrive, or are carried out and their answers do not arrive
@@ -36,7 +36,7 @@ export class Outage {
     return this.#until > this.#clock.now ? this.#until : undefined
   }
 
-  /** Waits until the store answers. Somebody has to move the clock. */
+  /** Waits until the store answers. The clock must be moved by somebody else. */
   async over(): Promise<void> {
     while (this.until !== undefined) {
       const until = this.until

@@ -1,15 +1,15 @@
 /**
- * Waits by the clock of the process, whatever a test has done to its timers: those of the time when this file
- * was loaded are used.
+ * Waits by the clock of the process, whatever a test has done to the timers: this uses the timers that
+ * existed when this file was loaded.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 
 const { setImmediate: immediate, setTimeout: timeout, clearTimeout: clear } = globalThis
 
-/** How many times the event loop only turns. */
+/** How many waits only last one turn of the event loop. */
 const TURNS = 50
 
-/** Waits a little, and longer if it has waited often. @param turn how often */
+/** Waits a little, and longer after many waits. @param turn how many waits there were */
 export function sleep(turn: number): Promise<void> {
   return new Promise((resolve) => {
     if (turn < TURNS) immediate(resolve)
@@ -34,7 +34,7 @@ export function after(ms: number, act: () => void): () => void {
 }
 
 /**
- * Makes something that keeps `setImmediate` as it finds it: a worker goes on by it after each few dozen jobs.
+ * Makes something with the real `setImmediate`, which it keeps: a worker uses it after every few dozen jobs.
  */
 export function withRealTime<T>(make: () => T): T {
   const before = globalThis.setImmediate

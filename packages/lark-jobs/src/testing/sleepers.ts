@@ -1,12 +1,12 @@
 /**
- * The time of a job that `dispatchNow` runs in a fake, and of the children that it has begun. They sleep side
- * by side: the clock moves when all of them only wait, and then to the end of the first sleep.
+ * The time of a job that `dispatchNow` runs in a fake, and of the children that it has begun. They sleep at
+ * the same time: the clock moves when all of them only wait, and then to the end of the first sleep.
  */
 import type { WaitTimes } from '../step/wait-clock.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { sleep, soon } from './real-time.ts'
 
-/** How often the event loop turns before the clock moves: who is told of an end goes on meanwhile. */
+/** How many turns the event loop gets before the clock moves, so that code which awaits an end can go on. */
 const CALM = 10
 
 export class Sleepers implements WaitTimes {

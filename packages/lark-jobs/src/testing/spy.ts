@@ -1,5 +1,5 @@
 /**
- * What has become of the runs of a fake: a list of events, and promises of events that have happened or will
+ * What happened to the runs of a fake: a list of events, and promises of events that have happened or will
  * happen.
  */
 
@@ -92,7 +92,7 @@ export class Spy<J extends JobLike = JobLike> {
     return this.#event('failed', match, ({ last }) => last)
   }
 
-  /** An attempt has failed, and another follows. @throws FAKE_IDLE */
+  /** An attempt has failed, and another one will follow. @throws FAKE_IDLE */
   retried(match?: PayloadMatch<J>): Promise<SpiedEvent<J, FailedEvent>> {
     return this.#event('failed', match, ({ last }) => !last)
   }

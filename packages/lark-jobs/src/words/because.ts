@@ -7,8 +7,8 @@ const MAX_BECAUSE = 200
 
 /** The part of a text that is kept; undefined if it is empty. */
 export function keptBecause(text: string | undefined): string | undefined {
-  // Half of a character would be stored as another, and the first one marks stranded jobs
-  // (`store/contract/rules/reason.ts`).
+  // Half of a surrogate pair would be stored as another character, and the character `\x1e` marks stranded
+  // jobs (`store/contract/rules/reason.ts`).
   const kept = text?.replaceAll('\x1e', ' ')
   return kept ? kept.slice(0, MAX_BECAUSE).replace(/[\ud800-\udbff]$/, '') : undefined
 }

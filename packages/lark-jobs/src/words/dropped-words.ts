@@ -1,6 +1,6 @@
 /**
- * That failed jobs were removed before their age, in words: for the worker, the doctor, the screens and the
- * dashboard.
+ * The message that failed jobs were removed before their age was reached: for the worker, the doctor, the
+ * screens and the dashboard.
  */
 import { readable } from './duration.ts'
 import { plural } from './plural.ts'

@@ -42,8 +42,8 @@ export function readable(ms: number): string {
 }
 
 /**
- * Changes a duration at random by up to a quarter, so that jobs that began together do not come back
- * together.
+ * Changes a duration at random by up to a quarter, so that jobs that began together do not come back at the
+ * same moment.
  */
 export function spread(ms: number): number {
   return ms * (0.75 + Math.random() / 2)

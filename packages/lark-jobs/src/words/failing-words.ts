@@ -1,5 +1,5 @@
 /**
- * What people are told of the failures of a queue: how many of its jobs failed for good, how many wait for
+ * What people are told about the failures of a queue: how many of its jobs failed for good, how many wait for
  * their next try, and whether that is many.
  */
 import { plural } from './plural.ts'
@@ -8,12 +8,15 @@ import { plural } from './plural.ts'
 const LEAST = 10
 /** Many: this share of the jobs that ended within an hour. */
 const MANY = 0.1
-/** Most: this share of the jobs that ended within five minutes. So it is over soon after the cause is. */
+/**
+ * Most: this share of the jobs that ended within five minutes. So the message disappears soon after its
+ * cause.
+ */
 const MOST = 0.5
-/** Many: at least this number of jobs that wait for their next try. */
+/** Many: at least this number of jobs wait for their next try. */
 const RETRYING = 100
 
-/** How many jobs ended so. */
+/** How many jobs ended, and how. */
 interface EndedJobs {
   completed: number
   failed: number

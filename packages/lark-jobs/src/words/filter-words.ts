@@ -7,12 +7,12 @@ interface Conditions {
   where?: Readonly<Record<string, unknown>>
 }
 
-/** The conditions whose values are names that an application may make of payloads. */
+/** The conditions whose values are names that an application may make from payloads. */
 const NAMED = ['group', 'tag']
 
 /**
- * @param hides `payloads`: of conditions on payloads, only the paths are told. `names`: also no group and no
- *   tag
+ * @param hides `payloads`: of conditions on payloads, only the paths are named. `names`: groups and tags are
+ *   left out as well
  */
 export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | 'names'): string {
   const { all, since, where = {}, ...others } = filter

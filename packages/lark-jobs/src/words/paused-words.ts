@@ -4,7 +4,7 @@
  */
 import { readable } from './duration.ts'
 
-/** @param now milliseconds since 1970. @returns nothing, if nothing of it is known */
+/** @param now milliseconds since 1970. @returns an empty text if none of this is known */
 export function pausedWords(
   { by, at, because }: { by?: string | undefined; at?: number | undefined; because?: string | undefined },
   now: number,

@@ -1,5 +1,5 @@
 /**
- * How messages show a value, also one that may contain a password. A connection often has mistakes: one
+ * How messages show a value, including one that may contain a password. A connection often has mistakes: one
  * quote, a list around it, no scheme, or a whole URL as its host. In such a value Lark cannot tell where the
  * password is, so messages show only the form of the value, and none of its text. (A connection that Lark can
  * parse has a name without secrets: `store/redis/client/address.ts`.)

@@ -1,4 +1,4 @@
-/** That no worker could read some jobs of a queue, for people. */
+/** The message that no worker could read some jobs of a queue. */
 import { readable } from './duration.ts'
 import { plural } from './plural.ts'
 

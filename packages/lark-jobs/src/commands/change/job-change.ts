@@ -1,7 +1,7 @@
 /**
  * What the commands that change many jobs have in common: which jobs (ids, ids from the standard input, or a
- * filter), a count and a question before more than one job is lost or ended, how far it is, and what was done
- * if it is interrupted.
+ * filter), a count and a question before more than one job is lost or ended, the progress, and a report of
+ * what was done if the command is interrupted.
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
@@ -23,7 +23,7 @@ import {
 /** The exit code of a command that SIGINT has ended. */
 export const INTERRUPTED = 130
 
-/** What a call is told beside the jobs. */
+/** The arguments of a call besides the jobs. */
 interface CallOptions {
   queue?: string
   dryRun?: boolean
@@ -35,9 +35,9 @@ interface CallOptions {
 export interface CommandChange<Answer extends object> {
   /** `Remove`, `Removed`, `Removing`. */
   verbs: readonly [verb: string, done: string, doing: string]
-  /** What the jobs have is lost, so people are asked before more than one job is changed. */
+  /** The change loses data of the jobs, so the command asks before it changes more than one job. */
   destroys?: boolean
-  /** The flag of its value, if it is not called as the value is. */
+  /** The flag of its value, if the flag has another name than the value. */
   names?: Readonly<Record<string, string>>
   call(operating: Operate, which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
   /** How many jobs were changed. */
@@ -46,7 +46,7 @@ export interface CommandChange<Answer extends object> {
   remark?(answer: Answer): string | undefined
 }
 
-/** A command that changes jobs. Each says in its own words what its flags do. */
+/** A command that changes jobs. Each command has its own descriptions of its flags. */
 export abstract class ChangeCommand extends FilterCommand {
   abstract ids: string[]
   abstract state: FilterFlags['state']
@@ -103,7 +103,7 @@ export abstract class ChangeCommand extends FilterCommand {
   }
 }
 
-/** @throws USAGE if the command would ask, and there is nobody */
+/** @throws USAGE if the command would ask, and nobody can answer */
 export function checkCanAsk(
   { yes, dryRun, console }: Command & { yes?: boolean; dryRun: boolean },
   doing: string,
@@ -113,7 +113,7 @@ export function checkCanAsk(
     throw usageError(`${doing} needs a confirmation, and there is no terminal to ask on`, hint)
 }
 
-/** Runs a call that can be interrupted, and shows on a terminal how far it is. */
+/** Runs a call that can be interrupted, and shows its progress on a terminal. */
 export async function paced<T>(
   command: Command,
   doing: string,
@@ -130,7 +130,10 @@ export async function paced<T>(
   }
 }
 
-/** @param neither what is said if there are neither @throws USAGE for ids and a filter, and for neither */
+/**
+ * @param neither the message if there are neither ids nor a filter @throws USAGE for both ids and a filter,
+ *   and for neither
+ */
 export async function chosenBy(
   command: ChangeCommand,
   neither = 'Give their ids, - for ids from the standard input, or a filter such as --job or --kind',
@@ -147,7 +150,7 @@ export async function chosenBy(
  * The ids that were given; for `-` those of the standard input: the first word of each line, or the `id` of a
  * line that is a JSON object, as `jobs:export` writes it.
  *
- * @throws USAGE for a line that has none
+ * @throws USAGE for a line without an id
  */
 export async function idsOf(given: readonly string[]): Promise<string[]> {
   const ids = given.filter((id) => id !== '-')
@@ -165,7 +168,7 @@ function idIn(line: string): string {
     const { id } = JSON.parse(line) as { id?: unknown }
     if (typeof id === 'string') return id
   } catch {
-    // Told below.
+    // The result is printed below.
   }
   throw usageError(
     `A line of the standard input has no id: ${visible(line.slice(0, 60))}`,

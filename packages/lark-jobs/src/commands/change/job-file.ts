@@ -11,7 +11,7 @@ import { usageError } from '@s18i/lark/internal'
 import { isReserved } from '../../model/reserved-key.ts'
 import type { JobRecord, ScheduleRecord } from '../../operate.ts'
 
-/** What a record of a job does not have. The page of the commands says what follows from it. */
+/** What the record of a job does not contain. The page of the commands says what follows from this. */
 export const LEFT_BEHIND =
   'Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
 
@@ -32,7 +32,7 @@ export class JobFile implements AsyncDisposable {
     return join('.lark', what, `${new Date().toISOString().replaceAll(':', '-')}.jsonl`)
   }
 
-  /** @throws USAGE if the file exists, or cannot be made */
+  /** @throws USAGE if the file exists, or cannot be created */
   readonly write = async (jobs: readonly (JobRecord | ScheduleRecord)[]): Promise<void> => {
     this.#handle ??= await this.#create()
     await this.#handle.appendFile(jobs.map((job) => `${JSON.stringify(job)}\n`).join(''))

@@ -12,9 +12,9 @@ import { checkKey, flagNames } from '../words/job-filter.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 import { ChangeCommand, checkCanAsk, chosenBy, INTERRUPTED, paced } from './job-change.ts'
 
-/** Milliseconds between two looks at how many have ended. */
+/** Milliseconds between two checks of how many jobs have ended. */
 const LOOK = 1_000
-/** What a call without ids and conditions is told. */
+/** The message for a call without ids and conditions. */
 const WHICH = 'Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
@@ -133,8 +133,8 @@ export class JobsCancelCommand extends ChangeCommand {
   }
 
   /**
-   * Shows how many have ended while a flow is cancelled: each member of a batch is asked, and there may be a
-   * million.
+   * Shows how many jobs have ended while a flow is cancelled: each member of a batch is asked to end, and
+   * there may be a million.
    */
   async #showProgress(operating: Operate, info: FlowInfo, over: AbortSignal): Promise<void> {
     let progress: Progress | undefined
@@ -148,7 +148,7 @@ export class JobsCancelCommand extends ChangeCommand {
         shown = endedOf(counts)
       }
     } catch {
-      // The cancel is over. If the store cannot be read, the cancel itself says so.
+      // The cancel is over. If the store cannot be read, the cancel itself reports it.
     } finally {
       progress?.finish()
     }

@@ -10,7 +10,7 @@ import { COMMAND_JOB } from '../../run/command-job.ts'
 import { completed } from '../words/completed.ts'
 import { flagVoice } from '../words/flag-voice.ts'
 
-/** A mistake in what was typed, as opposed to a store that does not answer. */
+/** Errors that are mistakes in the command line, as opposed to a store that does not answer. */
 const mistakes: readonly JobsErrorCode[] = [
   'UNKNOWN_JOB',
   'UNKNOWN_QUEUE',
@@ -82,7 +82,7 @@ export class JobsDispatchCommand extends Command {
     }
   }
 
-  /** The id of a queued job is data: `id=$(lark jobs:dispatch …)`. */
+  /** The id of a queued job goes to stdout as data: `id=$(lark jobs:dispatch …)`. */
   #say({ id, queue, rejection }: JobHandle): void {
     const job = visible(this.job)
     if (rejection === undefined) {

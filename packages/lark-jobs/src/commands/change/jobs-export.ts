@@ -78,7 +78,7 @@ export class JobsExportCommand extends FilterCommand {
   }
 }
 
-/** What a store has beside jobs and schedules: a file does not have it. */
+/** What a store has besides jobs and schedules, and an exported file does not have. */
 async function leftOut({
   flows,
   schedules,

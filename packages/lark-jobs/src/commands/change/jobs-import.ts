@@ -90,7 +90,7 @@ function parsed(path: string, text: string, line: number): unknown {
   }
 }
 
-/** The error with the lines in which it was met. */
+/** The error, with the lines in which it occurred. */
 function inLines(error: unknown, { from, count }: { from: number; count: number }): unknown {
   if (!JobsError.is(error, 'IMPORT_INVALID')) return error
   return error.again({ message: `Lines ${from} to ${from + count - 1}: ${error.message}` })

@@ -4,7 +4,7 @@ import { plural } from '../../words/plural.ts'
 import { ChangeCommand } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 
-/** Of a file whose last lot the store has not answered for. */
+/** The remark on a file if the store has not answered for its last lot. */
 const UNSURE = 'Its last 50 jobs may still be in the store: lark jobs:import leaves such jobs as they are'
 
 /**

@@ -2,7 +2,7 @@ import { arg, flag } from '@s18i/lark'
 import { type PendingFilter, pending, type Rescheduled } from '../../operate.ts'
 import { ChangeCommand } from './job-change.ts'
 
-/** `lark jobs:reschedule`: says anew when jobs that wait or are delayed are due. */
+/** `lark jobs:reschedule`: sets a new due time for jobs that wait or are delayed. */
 export class JobsRescheduleCommand extends ChangeCommand {
   readonly key = 'jobs:reschedule'
   override description =

@@ -3,7 +3,7 @@ import { states } from '../../model/record.ts'
 import type { TagFilter, Untagged } from '../../operate.ts'
 import { ChangeCommand } from './job-change.ts'
 
-/** `lark jobs:untag`: takes tags off jobs. */
+/** `lark jobs:untag`: removes tags from jobs. */
 export class JobsUntagCommand extends ChangeCommand {
   readonly key = 'jobs:untag'
   override description = 'Take tags off jobs, by id or all that meet some conditions'

@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow as rows of a table: a tree of marks and names, how far each node is, its job, and what
- * it waits for.
+ * The nodes of a flow as rows of a table: a tree of marks and names, the state of each node, its job, and
+ * what it waits for.
  */
 import { visible } from '@s18i/lark/internal'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../../operate.ts'
@@ -13,7 +13,7 @@ import { MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
 type Paint = (style: 'red' | 'green' | 'blue' | 'dim', text: string) => string
 export type NodeRow = [name: string, state: string, id: string, remark: string]
 
-/** About the most rows. A flow with more nodes is a list of those that people look for. */
+/** Roughly the most rows. Of a flow with more nodes, only the most interesting ones are listed. */
 const MOST_ROWS = 200
 /** The most started nodes whose jobs are read. */
 const MOST_JOBS = 20
@@ -81,7 +81,8 @@ export class FlowRows {
 }
 
 /**
- * Those that have failed, then those that run, wait, and the others: as many as have room, in their order.
+ * The failed nodes first, then the running ones, the waiting ones and the others: at most `count`, in their
+ * order.
  */
 function lookedFor(nodes: readonly FlowNodeInfo[], count: number): FlowNodeInfo[] {
   const ranks: Partial<Record<FlowNodeInfo['state'], number>> = {

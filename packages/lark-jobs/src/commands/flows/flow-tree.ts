@@ -1,5 +1,5 @@
 /**
- * The layout of a graph as lines of text: what forks is indented, and what joins again is not.
+ * The layout of a graph as lines of text: branches are indented, and the node where they join is not.
  *
  *   charge
  *   ├─ invoice
@@ -7,7 +7,7 @@
  *   │  print
  *   send             (after invoice and print)
  *
- * A node is below its dominator, which is the last node that each way to it goes through (Cooper, Harvey,
+ * A node is below its dominator, which is the last node that every path to it goes through (Cooper, Harvey,
  * Kennedy 2001). A node that alone follows its dominator has the same indentation, so a chain is a plain
  * list.
  */
@@ -15,11 +15,11 @@
 /** A node in its place. */
 export interface TreeLine {
   node: number
-  /** What is before it on its line. */
+  /** The text before the node on its line. */
   head: string
-  /** What is before the lines that belong to it. */
+  /** The text before further lines of the node. */
   rest: string
-  /** If it joins several: which. */
+  /** The nodes that it joins, if there are several. */
   joins: number[]
 }
 
@@ -29,7 +29,7 @@ const DEEPEST = 12
 /** Stands before the first nodes. */
 const ROOT = -1
 
-/** @param afters of each node those before it, by number, all smaller than its own */
+/** @param afters for each node the numbers of the nodes before it, all smaller than its own */
 export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {
   const { below, joins } = dominated(afters)
   const lines: TreeLine[] = []
@@ -57,7 +57,8 @@ export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {
 }
 
 /**
- * Of each node those whose dominator it is, in ascending order; and which of those before it a node joins.
+ * For each node, the nodes whose dominator it is, in ascending order; and which of the nodes before it a node
+ * joins.
  */
 function dominated(afters: readonly (readonly number[])[]): {
   below: Map<number, number[]>
@@ -77,7 +78,7 @@ function dominated(afters: readonly (readonly number[])[]): {
   const below = new Map<number, number[]>()
   const joins: number[][] = []
   for (const [node, after] of afters.entries()) {
-    // A node that waits for another waits for the dominators of that one anyway.
+    // A node that waits for another node already waits for the dominators of that node.
     const last = after.filter((one) => !after.some((other) => other !== one && common(one, other) === one))
     const dominator = last.length === 0 ? ROOT : last.reduce(common)
     dominators.push(dominator)

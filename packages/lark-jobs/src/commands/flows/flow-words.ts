@@ -1,6 +1,4 @@
-/**
- * Flows as commands show them: what they are called, how far they are, and why they ended.
- */
+/** Flows as commands show them: their names, their progress, and why they ended. */
 import { nearest } from '@s18i/lark/internal'
 import { memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -9,7 +7,7 @@ import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { shown } from '../../words/secret.ts'
 
-/** How many flows are looked through for an id that may be meant. */
+/** How many flows are searched for an id that may be meant. */
 const LOOKS = 1_000
 /** The width of a bar, in places. */
 const BAR = 10
@@ -33,7 +31,7 @@ export async function flowNamed(
   throw new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, { hint: await meant(flows, id) })
 }
 
-/** What somebody may mean who gave an id that no flow has: its name, or an id that is nearly right. */
+/** The flow that may be meant by an id that no flow has: one with this name, or one with a similar id. */
 async function meant(flows: Operate['flows'], id: string): Promise<string> {
   const { flows: all } = await flows.list({}, { limit: LOOKS })
   const named = all.find(({ name }) => name === id)
@@ -74,12 +72,12 @@ export async function noJob(operating: Operate, id: string): Promise<unknown> {
   return await orFlow(operating, error, 'jobs:flow')
 }
 
-/** `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB` */
+/** How a flow is called: `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB`. */
 export function called({ kind, name, id }: Pick<FlowInfo, 'kind' | 'name' | 'id'>): string {
   return name === undefined ? `${kind} ${id}` : `${kind} ${name} (${id})`
 }
 
-/** `has completed`, `ends already` */
+/** The state of a flow in words: `has completed`, `ends already`. */
 export function stateWords(state: FlowInfo['state']): string {
   if (state === 'open' || state === 'filling') return 'has not ended, and nothing of it has failed'
   if (state === 'ending') return 'ends already'
@@ -91,7 +89,7 @@ export function endedOf({ total, running, blocked }: FlowCounts): number {
   return total - running - blocked
 }
 
-/** `━━━━━───── 5/10, 1 failed` */
+/** The progress of a flow: `━━━━━───── 5/10, 1 failed`. */
 export function progressWords(counts: FlowCounts): string {
   const { total, failed, cancelled, skipped } = counts
   const done = endedOf(counts)
@@ -111,7 +109,7 @@ const reasons: Record<string, string> = {
   lost: 'a job was lost, or no living worker knows its key',
 }
 
-/** Why a flow ended without completing, or ends; undefined if nothing is wrong. */
+/** Why a flow has ended without completing, or is ending; undefined if nothing is wrong. */
 export function whyWords(info: FlowInfo): string | undefined {
   const { state, reason, because, failedNode, allowed, counts } = info
   if (state !== 'failed' && state !== 'cancelled' && state !== 'ending') return undefined
@@ -126,7 +124,7 @@ export function whyWords(info: FlowInfo): string | undefined {
   return because === undefined ? why : `${why ?? state} (${because})`
 }
 
-/** Whether the deadline that has passed is that of a flow in it. */
+/** Whether the deadline that has passed belongs to a flow inside this one. */
 function isInner({ reason, failedNode, deadline, endedAt }: FlowInfo): boolean {
   return reason === 'deadline' && failedNode !== undefined && (deadline === undefined || endedAt! < deadline)
 }

@@ -68,7 +68,7 @@ export class JobsFlowCommand extends Command {
     await this.#remarks(operating, info)
   }
 
-  /** Why it is not well, and what fixes it. */
+  /** What is wrong with the flow, and what fixes it. */
   async #remarks(operating: Operate, info: FlowInfo): Promise<void> {
     const { id, kind, state, nodes = [], failures, counts, failedNode } = info
     const why = whyWords(info)
@@ -93,7 +93,7 @@ export class JobsFlowCommand extends Command {
   }
 }
 
-/** A flow whose nodes that are flows have all of these: with their nodes, and so on. */
+/** A flow with the nodes of all its inner flows, at every level. */
 async function withFlows(operating: Operate, info: FlowInfo): Promise<FlowInfo> {
   const { nodes = [] } = info
   const all: FlowInfo['nodes'] = []

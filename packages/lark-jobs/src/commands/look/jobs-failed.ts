@@ -8,8 +8,8 @@ import { ago } from '../words/instant.ts'
 import { ConditionsCommand, filterOf, flagNames } from '../words/job-filter.ts'
 
 /**
- * `lark jobs:failed`: the jobs that failed for good, and why; or with `--group` the reasons, and how many
- * jobs each has.
+ * `lark jobs:failed`: the jobs that failed for good, and why; with `--group`, the reasons, and how many jobs
+ * failed for each.
  */
 export class JobsFailedCommand extends ConditionsCommand {
   readonly key = 'jobs:failed'
@@ -100,7 +100,7 @@ export class JobsFailedCommand extends ConditionsCommand {
   }
 }
 
-/** The most kinds that a call tells, and jobs of a page. */
+/** The most kinds that a call returns, and the most jobs of a page. */
 const MOST = 1_000
 /**
  * The most characters of an error in the list: one line of a wide terminal, or a few lines of a narrow one.

@@ -5,7 +5,7 @@ import { type GroupState, type GroupStatus, operate } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { completed } from '../words/completed.ts'
 
-/** `lark jobs:groups`: which groups of a queue may go on, and what the others wait for. */
+/** `lark jobs:groups`: which groups of a queue can start jobs, and what the others wait for. */
 export class JobsGroupsCommand extends Command {
   readonly key = 'jobs:groups'
   override description = 'List the groups of a queue: which may go on, and what the others wait for'

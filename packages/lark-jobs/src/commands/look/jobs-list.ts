@@ -6,7 +6,7 @@ import { timeSince } from '../words/instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from '../words/job-filter.ts'
 import { remarkWords, reportedWords, whenWords } from '../words/job-words.ts'
 
-/** Milliseconds for which pages without such jobs are passed over. A cursor goes on behind them. */
+/** Milliseconds for which the command skips pages without such jobs. The cursor continues after them. */
 const PATIENCE = 5_000
 
 /** `lark jobs:list`: the jobs that meet some conditions, page by page. */
@@ -50,9 +50,7 @@ export class JobsListCommand extends ConditionsCommand {
     this.info(`${looked}There may be more: the same command with --cursor=${cursor}`)
   }
 
-  /**
-   * Goes on until the page is full: a call of the store may find few jobs, or none, and yet have a cursor.
-   */
+  /** Calls the store until the page is full: a call may find few jobs, or none, and still return a cursor. */
   async #page(operating: Operate, filter: Parameters<Operate['list']>[0]): Promise<JobPage> {
     const { limit, oldest } = this
     const until = performance.now() + PATIENCE

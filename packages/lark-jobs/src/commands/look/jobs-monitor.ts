@@ -72,8 +72,8 @@ function wordsOfFinding({ subject, text, code }: DoctorFinding): string {
 }
 
 /**
- * The queues that nothing is compared with: otherwise their jobs could wait for ever, and every line would be
- * fine.
+ * The queues for which there is no limit. They are named, because otherwise their jobs could wait for ever
+ * while every line says that all is well.
  */
 function unlimitedWords({ unlimited }: MonitorReport): string {
   if (unlimited.length === 0) return ''

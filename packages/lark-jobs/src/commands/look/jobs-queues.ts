@@ -39,7 +39,7 @@ export class JobsQueuesCommand extends Command {
   }
 
   async #look(operating: Operate) {
-    // The figures refuse a queue that does not exist.
+    // This call throws for a queue that does not exist.
     const figures = await operating.figures(defined({ queue: this.queue }))
     const status = await operating.status()
     const [limiters, circuits] = [await operating.limiters(), await operating.circuits()]
@@ -74,7 +74,7 @@ export class JobsQueuesCommand extends Command {
     for (const { kind, text } of remarksOn({ queues, workers })) this[kind](text)
   }
 
-  /** How long the first of the waiting jobs has waited: `40 s of 30 s`, if the queue has a target. */
+  /** How long the oldest of the waiting jobs has waited: `40 s of 30 s`, if the queue has a target. */
   #oldest({ oldest, target }: QueueMeasures): string {
     if (oldest === undefined) return ''
     const text = target === undefined ? readable(oldest) : `${readable(oldest)} of ${readable(target)}`

@@ -20,7 +20,7 @@ const LAST_STEPS = 20
 /** The most characters of a damaged field that are shown. */
 const MOST = 2_000
 
-/** `lark jobs:show`: everything that is known of one job. */
+/** `lark jobs:show`: everything that is known about one job. */
 export class JobsShowCommand extends Command {
   readonly key = 'jobs:show'
   override description = 'Show a job: its payload, its attempts and their errors, its log'
@@ -38,7 +38,7 @@ export class JobsShowCommand extends Command {
     const job = await operating.find(id, defined({ queue }))
     if (job === undefined) throw await noJob(operating, id)
     const flow = await operating.flows.ofJob(id)
-    // The record of an ended job says all of it.
+    // The record of an ended job already says why.
     const why = job.finishedAt === undefined ? await operating.why(id, { queue: job.queue }) : undefined
     const reasons = why?.reasons
     const steps = await operating.steps.list(id, { queue: job.queue })
@@ -127,7 +127,7 @@ function facts(
   }
 }
 
-/** The first reason, and where the others are. */
+/** The first reason, and the command that shows the others. */
 function whyWords(id: string, [first, ...more]: readonly Reason[]): string | undefined {
   if (first === undefined || (first.kind === 'running' && first.askedAt === undefined)) return undefined
   return more.length === 0
@@ -142,7 +142,7 @@ function flowWords(flow: FlowOfJob): string {
   return `${called(flow)}, ${part}${retries === undefined ? '' : `, retry ${retries}`}`
 }
 
-/** The beginning of a damaged field. `--json` prints all of it. */
+/** The beginning of a damaged field. `--json` prints the whole field. */
 function damage({ field, text }: { field: string; text: string }): string {
   return `${field}: ${text.length > MOST ? `${text.slice(0, MOST)}…` : text}`
 }
@@ -160,8 +160,8 @@ function time(at: number | undefined): string | undefined {
 }
 
 /**
- * The messages and causes of each attempt. Only the last has its stacks, because the others are mostly the
- * same.
+ * The messages and causes of each attempt. Only the last attempt is shown with stacks, because those of the
+ * others are mostly the same.
  */
 function errorLines(failed: JobError, isLast: boolean): string[] {
   const { run, took } = failed

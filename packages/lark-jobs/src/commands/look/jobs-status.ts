@@ -36,7 +36,7 @@ export class JobsStatusCommand extends Command {
     const { queues } = status
     const keeps = new Map<string, QueueRetention>()
     for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
-    /** Whether the store has as many jobs in this state as it keeps: there may have been more. */
+    /** Whether the store has as many jobs in this state as it keeps, so that there may have been more. */
     const isFull = ({ queue, partitions }: QueueStatus, state: KeptState) =>
       partitions.some(({ counts }) => counts[state] >= keeps.get(queue)![state].count)
     const column = (head: string, of: (queue: QueueStatus) => string) => toTheRight([head, ...queues.map(of)])

@@ -10,7 +10,10 @@ import { jsonExcerpt } from '../words/json-excerpt.ts'
 import { printSection } from '../words/sheet.ts'
 import { damagedWords, signalRow, stepRow } from '../words/step-words.ts'
 
-/** `lark jobs:steps`: what a job has recorded of its steps; `--forget`: lets it run some of them again. */
+/**
+ * `lark jobs:steps`: what a job has recorded about its steps; with `--forget`, it lets the job run some of
+ * them again.
+ */
 export class JobsStepsCommand extends Command {
   readonly key = 'jobs:steps'
   override description =

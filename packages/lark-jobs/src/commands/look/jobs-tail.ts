@@ -20,7 +20,7 @@ import { reportedWords } from '../words/job-words.ts'
 
 /** Exit codes for the end of a followed job. */
 const codes = { completed: 0, failed: 1, cancelled: 3, gone: 4, interrupted: INTERRUPTED } as const
-/** The number of events a second above which they are only counted, but for failures. */
+/** The number of events a second above which events are only counted, except for failures. */
 const CALM = 50
 /** How many jobs are remembered, so that each is looked up once for several events. */
 const MOST_KNOWN = 5_000
@@ -35,7 +35,7 @@ const styles: Partial<Record<string, 'green' | 'red' | 'yellow'>> = {
   warn: 'yellow',
 }
 
-/** `lark jobs:tail`: what happens now, to one job or to all of some queues. */
+/** `lark jobs:tail`: what happens to one job, or to all jobs of some queues. */
 export class JobsTailCommand extends Command {
   readonly key = 'jobs:tail'
   override description = 'Follow one job with its log until it ends, or what happens to all jobs'
@@ -135,7 +135,7 @@ export class JobsTailCommand extends Command {
     this.#line(at, kind, visible(`${key ?? '?'} ${id}  ${queue}${why}`))
   }
 
-  /** Counts an event. @returns whether there are too many to show each */
+  /** Counts an event. @returns whether there are too many events to show each of them */
   #count(kind: EventKind): boolean {
     this.#second ??= setTimeout(() => this.#tell(), 1_000)
     this.#events.set(kind, (this.#events.get(kind) ?? 0) + 1)

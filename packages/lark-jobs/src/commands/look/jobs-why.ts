@@ -8,8 +8,8 @@ import { completed } from '../words/completed.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
 /**
- * `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not. `operate/why` puts the
- * reasons into words; `words/remedy-commands.ts` has the commands that help.
+ * `lark jobs:why`: every reason why a job, or the jobs of a queue, do not run. `operate/why` puts the reasons
+ * into words; `words/remedy-commands.ts` has the commands that help.
  */
 export class JobsWhyCommand extends Command {
   readonly key = 'jobs:why'
@@ -34,10 +34,10 @@ export class JobsWhyCommand extends Command {
     this.#show(why)
   }
 
-  /** Each queue in which jobs wait, and why its oldest job does. */
+  /** Each queue in which jobs wait, and why its oldest job waits. */
   async #queues(operating: Operate) {
     const { queue } = this
-    // Only this refuses a queue that does not exist.
+    // Only this call throws for a queue that does not exist.
     if (queue !== undefined) await operating.list({ queue }, { limit: 1 })
     const all = (await operating.status()).queues.filter(
       (each) => queue === undefined || each.queue === queue,
@@ -63,8 +63,8 @@ export class JobsWhyCommand extends Command {
   }
 
   /**
-   * Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. A job that no worker
-   * could read comes first: others begin before it.
+   * Why the oldest waiting job waits or, if no job waits, the oldest delayed job. A job that no worker could
+   * read has precedence, because other jobs begin before it.
    */
   async #oldest(operating: Operate, { queue, counts: { waiting, delayed }, stranded }: QueueStatus) {
     if (stranded !== undefined) return await operating.why(stranded.id, { queue })

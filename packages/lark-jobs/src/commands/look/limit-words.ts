@@ -4,7 +4,8 @@ import type { CircuitStatus, LimiterStatus } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 
 /**
- * What a limiter grants: `5 at a time, 100 in 1 min`. New kind of rate: its words, if it has other numbers.
+ * What a limiter grants: `5 at a time, 100 in 1 min`. New kind of rate: its words, if it has
+ * other numbers.
  */
 export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {
   const all = [

@@ -1,7 +1,7 @@
 /**
- * What people should know of the queues: what is paused and how to resume it, what cannot be read, what
- * fails, and what waits for a worker that nobody has started. Also of the workers of which the store does not
- * hear, and of the schedules that do not tick.
+ * What people should know about the queues: what is paused and how to resume it, what cannot be read, what
+ * fails, and what waits for a worker that nobody has started. Also about silent workers, and schedules that
+ * do not tick.
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
@@ -93,7 +93,7 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}${remedy}`,
     )
   }
-  // For the other queues, another line says what keeps their jobs.
+  // For the other queues, another line says why their jobs wait.
   for (const { queue, oldest, target } of queues.filter(({ pace }) => pace === 'late'))
     yield warn(
       visible(
@@ -141,7 +141,7 @@ export function* remarksOnAlarms(alarms: readonly DoctorFinding[]): Generator<Re
   }
 }
 
-/** Workers that have died, with a job that several of them held; and those that are silent. */
+/** Workers that have died, with a job that several of them held; and workers that are silent. */
 export function* remarksOnUnheard({ lost, silent, deadly }: UnheardWorkers): Generator<Remark> {
   for (const worker of silent) yield warn(visible(silentWords(worker)))
   if (lost.length === 0) return
@@ -154,7 +154,7 @@ export function* remarksOnUnheard({ lost, silent, deadly }: UnheardWorkers): Gen
   yield warn(visible(`${plural(lost.length, 'worker')} died within an hour, the last one ${last}: ${see}`))
 }
 
-/** That a worker says nothing, though its leases last. */
+/** A worker that sends nothing although its leases have not ended, in words. */
 export function silentWords({
   id,
   host,
@@ -180,7 +180,7 @@ function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
   return waiting + delayed + blocked + active > 0
 }
 
-/** How long a pause goes on. @param until milliseconds since 1970 */
+/** How long a pause still lasts. @param until milliseconds since 1970 */
 function remaining(until: number | undefined): string {
   return until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
 }

@@ -1,10 +1,10 @@
-/** The flags of the commands that draw their screen again and again. */
+/** The flags of the commands that refresh their screen again and again. */
 import { usageError } from '@s18i/lark/internal'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import { durationForm, milliseconds } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 
-/** Whether an error passes: then the screen stays, and says how old it is. */
+/** Whether an error is temporary: then the screen stays, and says how old it is. */
 export function outlasts(error: unknown): boolean {
   return ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'].some((code) =>
     JobsError.is(error, code as JobsErrorCode),

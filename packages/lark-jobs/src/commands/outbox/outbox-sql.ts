@@ -2,7 +2,10 @@ import { Command, flag } from '@s18i/lark'
 import { dialects } from '../../outbox/dialect.ts'
 import { OutboxTable } from '../../outbox/table.ts'
 
-/** `lark outbox:sql`: what creates the table, for the migrations of an application. It needs no database. */
+/**
+ * `lark outbox:sql`: the statements that create the table, for the migrations of an application. It needs no
+ * database.
+ */
 export class OutboxSqlCommand extends Command {
   readonly key = 'outbox:sql'
   override description = 'Print the SQL that creates the tables of the outbox, for your migrations'

@@ -65,7 +65,7 @@ export class ScheduleExplainCommand extends Command {
       return
     }
     for (const change of changes) {
-      // What counts through all hours does so through these.
+      // An expression for all hours also counts through the skipped or repeated ones.
       const goesOn = hourOf(when) === '*' && (change.after - change.before) % HOUR === 0
       const usual = goesOn ? 'Runs go on at the same intervals.' : 'Every run is at its usual time.'
       const day = unusual.find(({ change: { at } }) => at === change.at)
@@ -87,9 +87,7 @@ function happens({ at, before, after }: ClockChange): string {
   return after > before ? `the clock skips ${span}` : `the clock shows ${span} twice`
 }
 
-/**
- * What becomes of the local times that the expression names within the time that is skipped or comes twice.
- */
+/** When the expression ticks for the local times that it names within the skipped or repeated time. */
 function runs({ change: { at, before, after }, named, ticks }: UnusualDay): string {
   const times = listed(named.map(clock), MOST)
   if (after > before) {
@@ -104,7 +102,7 @@ function runs({ change: { at, before, after }, named, ticks }: UnusualDay): stri
   return `Runs at ${times} both times: ${ticks.length} runs.`
 }
 
-/** The time of a local time that is kept as if it were UTC. */
+/** The time of day of a local time that is kept as if it were UTC. */
 function clock(local: number): string {
   const text = new Date(local).toISOString().slice(11, 19)
   return text.endsWith(':00') ? text.slice(0, 5) : text

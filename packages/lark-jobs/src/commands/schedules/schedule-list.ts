@@ -52,7 +52,7 @@ export class ScheduleListCommand extends Command {
     this.#remarks(schedules, workers)
   }
 
-  /** @throws USAGE if nothing ever had the key, because it may be misspelled */
+  /** @throws USAGE if no schedule has the key, and no worker ever had it, because it may be misspelled */
   async #checkKey(operating: Operate): Promise<void> {
     const { job } = this
     if (job === undefined) return

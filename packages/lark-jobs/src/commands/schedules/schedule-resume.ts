@@ -34,7 +34,7 @@ export class ScheduleResumeCommand extends Command {
       this.info(`${plural(queued, 'tick')} of the pause became ${queued === 1 ? 'a job' : 'jobs'}`)
     if (skipped === 0) return
     const [were, them] = skipped === 1 ? ['was', 'it'] : ['were', 'them']
-    // With `once`, the job that was queued runs for them too.
+    // With `once`, the queued job also stands for the skipped ticks.
     const what = queued === 0 ? `skipped, and nothing runs for ${them}` : 'skipped'
     this.info(`${plural(skipped, 'tick')} of the pause ${were} ${what}`)
   }

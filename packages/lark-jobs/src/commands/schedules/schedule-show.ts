@@ -13,7 +13,7 @@ import { commandOf, isUnknown, nextWords, runWords, scheduleNamed } from './sche
 /** How many of the next ticks are shown. */
 const NEXT = 10
 
-/** `lark schedule:show`: everything that is known of one schedule. */
+/** `lark schedule:show`: everything that is known about one schedule. */
 export class ScheduleShowCommand extends Command {
   readonly key = 'schedule:show'
   override description =

@@ -14,7 +14,7 @@ import { shown } from '../../words/secret.ts'
 /**
  * The schedule with this id.
  *
- * @param following how many instants after the next one to tell
+ * @param following how many instants after the next one to return
  * @throws SCHEDULE_NOT_FOUND with the id that may be meant; STORE_DAMAGED with the command that removes it
  */
 export async function scheduleNamed(
@@ -36,7 +36,7 @@ export async function scheduleNamed(
   })
 }
 
-/** `in 3 h`; or why it does not tick. */
+/** When the schedule ticks next, such as `in 3 h`, or why it does not tick. */
 export function nextWords(info: ScheduleInfo): string {
   const now = Date.now()
   const { state, ended, next } = info
@@ -46,7 +46,7 @@ export function nextWords(info: ScheduleInfo): string {
   return next > now ? `in ${readable(next - now)}` : 'due'
 }
 
-/** Whether a tick is due for so long that no worker can be there who looks. */
+/** Whether a tick has been due for so long that no worker can be alive that handles it. */
 export function isLate(info: ScheduleInfo): boolean {
   return lateBy(info, Date.now()) !== undefined
 }
@@ -56,14 +56,17 @@ export function runWords({ state, took }: ScheduleRun): string {
   return took === undefined ? state : `${state} in ${readable(took)}`
 }
 
-/** How many ticks were missed, as far as is recorded, and the instant of the last; undefined if none was. */
+/**
+ * How many ticks were missed, as far as this is recorded, and the instant of the last one; undefined if none
+ * was missed.
+ */
 export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: number } | undefined {
   const missed = skipped.filter(({ why }) => why === 'missed')
   const last = missed.at(-1)?.to
   return last === undefined ? undefined : { count: missed.reduce((sum, { count }) => sum + count, 0), last }
 }
 
-/** Whether workers live, and none of them knows the class of its jobs. */
+/** Whether workers are alive, but none of them knows the class of its jobs. */
 export function isUnknown({ key, queue }: ScheduleInfo, workers: readonly WorkerRecord[]): boolean {
   return workers.length > 0 && !isKnown(workers, key, queue)
 }

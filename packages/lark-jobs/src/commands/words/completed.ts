@@ -1,6 +1,6 @@
 /**
  * What a shell completes in the arguments and flags of commands: the queues of the configuration, and the
- * keys of the jobs in the project. It asks no store, because that could take long, or be away.
+ * keys of the jobs in the project. It asks no store, because the store may be slow or away.
  */
 import { loadSettings } from '../../config/config.ts'
 

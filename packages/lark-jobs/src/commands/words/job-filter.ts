@@ -8,7 +8,7 @@ import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
 import { completed } from './completed.ts'
 
-/** What messages call the conditions. */
+/** The names of the conditions in messages. */
 export const flagNames = {
   key: '--job',
   queue: '--queue',
@@ -110,7 +110,7 @@ function pathAndValue(text: string): [path: string, value: unknown] {
 const MOST = 20
 
 /**
- * After a filter by key has met no job.
+ * Called when a filter by key has matched no job.
  *
  * @throws USAGE if no worker ever had the key, because it may be misspelled
  */

@@ -1,6 +1,4 @@
-/**
- * Jobs as lists show them: since when they are in their state, and what else one would ask of them.
- */
+/** Jobs as lists show them: how long they have been in their state, and further remarks. */
 
 import { isChildSignal } from '../../flow/child.ts'
 import { codedLine } from '../../model/run/job-error.ts'
@@ -12,7 +10,7 @@ import { ago, timeSince } from './instant.ts'
 /** The most characters of an error or a progress in a list: a few lines of a narrow terminal. */
 const MOST = 300
 
-/** Since when a job is in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. */
+/** How long a job has been in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. */
 export function whenWords(job: StoredJob): string {
   const { state, queuedAt, dueAt = queuedAt, claimedAt = queuedAt, finishedAt = queuedAt } = job
   const { strandedSince = dueAt } = job
@@ -23,7 +21,9 @@ export function whenWords(job: StoredJob): string {
   return ago(finishedAt)
 }
 
-/** What a list says of a job besides its state: its progress, why it ended so, why it runs again. */
+/**
+ * What a list says about a job besides its state: its progress, why it ended in this way, why it runs again.
+ */
 export function remarkWords(job: StoredJob): string {
   const { state, errors, reason, because, progress, failures, group, suspended, undoing } = job
   const last = errors.at(-1)
@@ -50,7 +50,7 @@ export function reportedWords(progress: unknown): string {
   return short(typeof note === 'string' ? `${count} ${note}` : count)
 }
 
-/** What a job waits for. The ends of other jobs have no names that people know. */
+/** What a job waits for. The ends of other jobs have only internal names, so they are put into words. */
 function heardWords(signals: readonly string[]): string {
   const named = signals.filter((name) => !isChildSignal(name)).map(answerWords)
   const jobs = signals.length - named.length

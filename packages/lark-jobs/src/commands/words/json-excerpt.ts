@@ -6,13 +6,13 @@ const LINES = 200
 /** The most levels of nesting that are indented. Deeper levels keep the last indentation. */
 const DEEPEST = 20
 
-/** A piece of JSON. Of a string that was cut off, only its beginning. */
+/** A token of JSON. If a string was cut off, the token is its beginning. */
 const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^"{}[\],:]+/gs
 
 /**
- * JSON as people look at it: indented, and only as much of it as they read. It reads the text once and stops,
- * so a large or deeply nested text costs no more than its beginning. (JSON.stringify with an indentation made
- * 403 MB of a payload of 400 kB that was all brackets.)
+ * JSON as people look at it: indented, and only as much of it as fits on a screen. It reads the text once and
+ * stops, so a large or deeply nested text costs no more than its beginning. (JSON.stringify with an
+ * indentation made 403 MB of a payload of 400 kB that was all brackets.)
  *
  * @param json JSON text; a damaged text from the store is shown as it is
  */

@@ -1,4 +1,4 @@
-/** A finding of the doctor as a script reads it: what to do is one text, with the commands. */
+/** A finding of the doctor as a script reads it: its advice is one text, with the commands. */
 import type { DoctorFinding } from '../../operate.ts'
 import { inCommands } from './remedy-commands.ts'
 

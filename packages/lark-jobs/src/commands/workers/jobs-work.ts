@@ -85,7 +85,8 @@ export class JobsWorkCommand extends Command {
   }
 
   /**
-   * Another process of this command, with a supervisor, so that what a worker held goes back however it ends.
+   * Runs this command in another process, under a supervisor, so that a worker's jobs go back however it
+   * ends.
    */
   async #watch(): Promise<number> {
     const report = this.#report()
@@ -132,7 +133,7 @@ export class JobsWorkCommand extends Command {
     return worker.state === 'restarting' ? RESTART : 0
   }
 
-  /** One of several workers, in a process that a supervisor started. */
+  /** A worker in a process that a supervisor started. */
   async #workFor(supervised: Supervised): Promise<number> {
     const shown = this.#report(supervised.slot)
     const report = new SupervisedReport(shown, supervised)
@@ -151,7 +152,7 @@ export class JobsWorkCommand extends Command {
           report.info(why)
           supervised.askToRestart()
         },
-        // Not in turn, because the system may kill the process soon.
+        // The process does not wait for its turn, because the system may kill it soon.
         memory: (why) => {
           report.info(why)
           supervised.leave()
@@ -263,7 +264,7 @@ export class JobsWorkCommand extends Command {
     return worker
   }
 
-  /** Ends what `boot` started. The services of the application may dispatch meanwhile. */
+  /** Ends what `boot` started. The services of the application may still dispatch meanwhile. */
   async #shutDown(report: WorkerReport): Promise<void> {
     if (typeof this.#booted !== 'function') return
     const end = this.#booted
@@ -277,7 +278,7 @@ export class JobsWorkCommand extends Command {
     return startProcess(program(), this.#words(), slot)
   }
 
-  /** This command for one process. */
+  /** The words of this command for one process. */
   #words(): string[] {
     const words = [
       this.key,

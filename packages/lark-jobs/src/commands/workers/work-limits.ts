@@ -1,14 +1,14 @@
 /**
  * `--max-time` and `--max-memory` of `jobs:work`: at a limit, the process takes no more jobs, finishes those
- * that run, and exits, so that what started it starts it again. Applications that leak memory, or keep
- * connections for too long, are kept harmless in this way until their fault is found.
+ * that run, and exits, so that what started it starts it again. This limits the harm of an application that
+ * leaks memory, or keeps connections for too long, until the fault is found.
  */
 import { usageError } from '@s18i/lark/internal'
 import { bytesForm, bytesIn, inMb } from '../../words/bytes.ts'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 
-/** Milliseconds between two looks at the memory. */
+/** Milliseconds between two checks of the memory. */
 const LOOK = 1_000
 /** Milliseconds: the longest time of a timer is a little more. */
 const LONGEST = 24 * 86_400_000

@@ -25,7 +25,7 @@ type Suspended = Outcome & { kind: 'suspended' }
 
 /** The number of jobs a second above which jobs are only counted. */
 const CALM = 50
-/** The most failures that are looked at each second, whether their kind is new. */
+/** How many failures a second are checked for a new kind, at most. */
 const LOOKED_AT = 20
 /** The most kinds of failures that are remembered. */
 const KINDS = 1_000
@@ -40,8 +40,8 @@ export class ConsoleReport implements ShownReport {
   readonly #console: Console
   readonly #calm: number
   /**
-   * Whether it prints the line that counts the jobs. If there are several processes, their supervisor prints
-   * it.
+   * Whether this report prints the line that counts the jobs. If there are several processes, their
+   * supervisor prints it.
    */
   readonly #counts: boolean
   /** The number of the process, if there are several. */
@@ -310,7 +310,7 @@ export function sumUp(
       ? [`${count.toLocaleString('en')} ${what === 'unstored' ? 'not stored' : what}`]
       : [],
   )
-  // A rate says nothing if there were only a few jobs, or slow ones.
+  // A rate means nothing for a few jobs, or for slow ones.
   const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
   const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
   console.line(`${parts.join(', ')} in ${readable(took)}${rate}`)

@@ -6,10 +6,10 @@
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
  *   serving    all signals are passed on to the worker or supervisor
- *   released   the signals do again what they do in any program
+ *   released   the signals have their usual effect again
  *
- * Under `jobs:work --watch`, the process that watches the sources says when to stop, and its end stops this
- * one.
+ * Under `jobs:work --watch`, the process that watches the sources says when to stop, and this process also
+ * stops when that one ends.
  *
  * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its
  * leases. Windows has no such signal.
@@ -48,12 +48,12 @@ export class WorkSignals {
   release(): void {
     process.off('SIGTSTP', this.#quiet).off('SIGINT', this.#stop).off('SIGTERM', this.#stop)
     process.off('message', this.#told).off('disconnect', this.#left)
-    // The channel would keep the process.
+    // The channel would keep the process alive.
     if (this.#isWatched && process.connected) process.disconnect()
   }
 
   /**
-   * Tells the process that watches the sources: this one ends in order, and needs up to this many
+   * Tells the process that watches the sources: this process ends in order, and needs up to this many
    * milliseconds.
    */
   needs(ms: number): void {

@@ -1,6 +1,6 @@
 /**
- * What the commands have in common that give orders to workers: which workers, who was told, and with
- * `--wait` who has obeyed.
+ * What the commands that give orders to workers have in common: which workers are meant, which ones got the
+ * order, and, with `--wait`, which ones have carried it out.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, flag } from '@s18i/lark'
@@ -13,12 +13,12 @@ import { shown } from '../../words/secret.ts'
 import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
 
-/** Milliseconds between two looks at the workers. They announce themselves every five seconds. */
+/** Milliseconds between two checks of the workers. They announce themselves every five seconds. */
 const LOOK = 500
 /** How long `--wait` waits, unless `--timeout` says so. */
 export const PATIENCE = '10m'
 
-/** What messages call the conditions of a filter. */
+/** The names of the conditions of a filter in messages. */
 const workerFlags = { queue: '--queue', worker: '--worker', host: '--host' }
 
 /** An order, and the words for it. */
@@ -28,9 +28,12 @@ export interface CommandOrder {
   what: string
   /** What else people should know. */
   remark?(told: WorkerOrderResult): string | undefined
-  /** What a worker does that has obeyed; undefined of one that has not. One that is gone has obeyed. */
+  /**
+   * What a worker that has carried out the order does now; undefined if it has not carried it out. A worker
+   * that is gone has carried it out.
+   */
   obeys(now: WorkerRecord): string | undefined
-  /** What a script reads. @param left those that have not obeyed */
+  /** The answer for scripts. @param left the workers that have not carried out the order */
   answer(told: WorkerOrderResult, left: readonly WorkerRecord[]): object
 }
 
@@ -75,7 +78,7 @@ export abstract class OrderCommand extends Command {
     return Object.keys(filter).length === 0 ? { all: true } : (filter as WorkerFilter)
   }
 
-  /** @returns milliseconds to wait; undefined: not at all @throws USAGE */
+  /** @returns milliseconds to wait; undefined: do not wait @throws USAGE */
   #patience(): number | undefined {
     const { wait, timeout } = this
     if (!wait) {
@@ -90,9 +93,9 @@ export abstract class OrderCommand extends Command {
   }
 
   /**
-   * Waits until all have obeyed, and says of each what it does, when that changes.
+   * Waits until all workers have carried out the order, and prints what each of them does when that changes.
    *
-   * @returns those that have not obeyed in time, or when the command was interrupted
+   * @returns the workers that have not carried it out in time, or when the command was interrupted
    */
   async #awaitObedience(
     workers: WorkerOperations,

@@ -72,8 +72,8 @@ export function hourOf(expression: string): string {
 }
 
 /**
- * Whether it counts off intervals: with a `*` or a step in its seconds, minutes or hours. Then times that a
- * clock change skips are left out, and times that come twice tick twice.
+ * Whether the expression means an interval: it has a `*` or a step in its seconds, minutes or hours. Then
+ * times that a clock change skips are left out, and times that come twice tick twice.
  */
 export function isInterval(expression: string): boolean {
   return expression

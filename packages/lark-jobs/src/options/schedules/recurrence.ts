@@ -1,5 +1,5 @@
 /**
- * A recurrence: when a schedule ticks, and what it does with ticks that were missed or come too early.
+ * A recurrence: when a schedule ticks, and what happens to ticks that were missed or come too early.
  * `cron()`, `every()` and `daily()` make it, and check it where it is written.
  */
 import { types } from 'node:util'
@@ -31,11 +31,14 @@ export interface Recurrence {
   readonly timing: Timing
   /** What becomes of ticks that are late by more than the grace. */
   readonly missed: Missed
-  /** Milliseconds by which a tick may be late and still becomes a job. */
+  /** By how many milliseconds a tick may be late and still become a job. */
   readonly grace: number
   /** What a tick does while the job of the tick before has not ended. */
   readonly overlap: Overlap
-  /** Milliseconds: the ticks are later by a part of this that the id of the schedule decides. 0: none. */
+  /**
+   * Milliseconds. Each tick is delayed by a part of this time, which the id of the schedule decides. 0: no
+   * delay.
+   */
   readonly jitter: number
   /** The schedule is paused after this many failed jobs in a row; 0: never. */
   readonly pauseAfterFailures: number
@@ -53,8 +56,8 @@ function isDay(date: string): boolean {
 }
 
 /**
- * An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean another time
- * elsewhere.
+ * An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean different
+ * times on different machines.
  */
 const instant = new Option<Date | string, number>(
   "a Date, or a text with a zone such as '2027-01-01T00:00:00Z'",
@@ -72,7 +75,7 @@ const policies = {
    * them, at the instant of the last. `all`: each becomes a job, at most 1,000.
    */
   missed: oneOf<Missed>(missedPolicies).or('skip'),
-  /** How late a tick may be and still becomes a job: milliseconds, or `'30s'`, `'5m'`. Default `'1m'`. */
+  /** How late a tick may be and still become a job: milliseconds, or `'30s'`, `'5m'`. Default `'1m'`. */
   grace: duration(0).or('1m'),
   /**
    * What a tick does while the job of the tick before has not ended. `allow` (default): its job is queued
@@ -81,8 +84,8 @@ const policies = {
    */
   overlap: oneOf<Overlap>(overlapPolicies).or('allow'),
   /**
-   * Spreads schedules that tick at the same instant: each is later by a part of this that its id decides,
-   * always the same. Default: none.
+   * Spreads schedules that tick at the same instant: each is delayed by a part of this time, which its id
+   * decides and which is always the same. Default: no delay.
    */
   jitter: duration(0),
   /** The schedule is paused after this many failed jobs in a row. Default: never. */
@@ -91,7 +94,7 @@ const policies = {
   from: instant,
   /** No tick after this: a Date, or a text with a zone. Default: no limit. */
   until: instant,
-  /** The schedule has ended after this many ticks that became jobs. Default: no limit. */
+  /** The schedule ends after this many ticks that became jobs. Default: no limit. */
   limit: whole(1),
 }
 

@@ -7,7 +7,7 @@ import { isText, Option } from '../schema.ts'
 
 const RIGHT = "the name of a time zone, such as 'Europe/Paris' or 'UTC'"
 
-/** Names that were found to be right. */
+/** Names that were checked and are valid. */
 const known = new Set(['UTC'])
 let listed: ReadonlySet<string> | undefined
 

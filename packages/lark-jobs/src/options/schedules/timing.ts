@@ -1,6 +1,4 @@
-/**
- * When a schedule ticks, and what it does with ticks that were missed or come too early.
- */
+/** When a schedule ticks, and what happens to ticks that were missed or come too early. */
 
 /** When a schedule ticks. Times are milliseconds since 1970. */
 export type Timing = {

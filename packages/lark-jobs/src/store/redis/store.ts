@@ -3,7 +3,7 @@
  * reads its answer.
  *
  * There are at most two connections to a server: one carries all verbs, many at once. The other receives
- * rings, and is opened when the first caller claims. docs/performance.md has the cost of a job.
+ * notifications, and is opened when the first caller claims. docs/performance.md has the cost of a job.
  */
 import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
@@ -160,12 +160,12 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.Enqueued[]> {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline(call.patience)
-    // If the partition is known, nothing is awaited: the call is sent while its dispatches are still being
-    // prepared.
+    // If the partition is already registered, nothing is awaited: the call is sent while its dispatches are
+    // still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#countsOf(partition)[2])
-    // Jobs that a replaced primary had accepted would be lost, so the link must be sure. Other calls can be
-    // repeated.
+    // Jobs that a replaced primary accepts would be lost, so the server must be confirmed as the primary.
+    // Other calls can be repeated.
     const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs)
@@ -290,7 +290,7 @@ export class RedisStore implements contract.Store {
       ...handed.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
       ...rung.map((partition) => this.wake(partition, caller)),
     ])
-    // A partition that is damaged must not keep the others from the jobs that go back.
+    // A damaged partition must not stop the others from taking back jobs.
     for (const failure of [...failures, ...rest]) throw failure
   }
 
@@ -343,7 +343,7 @@ export class RedisStore implements contract.Store {
   list(partition: string, filter: contract.Filter): Promise<contract.Page> {
     return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => {
       const jobs = readJobs(partition, shown)
-      // Small payloads are in the records.
+      // Small payloads are in the records, so they were read too.
       return filter.isLean ? jobs.map((job) => ({ ...job, payload: '' })) : jobs
     })
   }

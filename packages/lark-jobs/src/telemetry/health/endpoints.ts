@@ -1,7 +1,7 @@
 /**
- * What the health checks and Prometheus ask by HTTP, and the answers.
+ * The requests of health checks and Prometheus by HTTP, and the answers.
  *
- *   /live     whether the process should go on: it is not well if its event loop is blocked, if it asks the
+ *   /live     whether the process should go on: not if its event loop is blocked, or if it asks the
  *             store nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
  *   /ready    whether it takes jobs: the store has answered, and it is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue
@@ -30,13 +30,13 @@ export interface HttpAnswer {
   type?: string
 }
 
-/** A worker, and what it said last. */
+/** A worker, and its last report. */
 export interface Patient {
   /** For people: `The worker`, `Worker process 2 (pid 4711)`. */
   name: string
-  /** Undefined: it has not said anything yet. */
+  /** Undefined: the worker has not reported anything yet. */
   vitals: Vitals | undefined
-  /** Milliseconds since it said that, or since it was started. */
+  /** Milliseconds since the last report, or since the worker was started. */
   age: number
 }
 
@@ -68,7 +68,7 @@ async function slo(jobs: Operated): Promise<HttpAnswer> {
     const late = queues.flatMap(({ queue, standings }) => {
       const [target, oldest, stranded] = [targets.get(queue), oldestOf(standings), strandedIn(standings)]
       if (oldest === undefined) return []
-      // Without a target, a job may wait for however long; but not for ever.
+      // Without a target, a job may wait for any time, but it must be able to run at all.
       if (target === undefined && stranded > 0)
         return `${queue}: no worker could read ${plural(stranded, 'job')}`
       if (target === undefined)
@@ -101,7 +101,7 @@ function verdict(wrong: readonly string[]): HttpAnswer {
 
 function ailment({ name, vitals, age }: Patient, within: number): string | undefined {
   const said = vitals ?? { state: 'starting', starting: 0, slots: 0, running: 0, leaseMs: 0, ...nothing }
-  // The process may load files for longer than that, and says nothing meanwhile.
+  // While a process loads files, it reports nothing, and loading may take longer than that.
   const found = vitals === undefined ? ailmentOf({ ...said, starting: age }, 0) : ailmentOf(said, age, within)
   return found && `${name} ${found}`
 }

@@ -1,8 +1,8 @@
 /**
- * The worker's side of the health thread (`health-thread.ts`), and what both say to each other.
+ * The worker's side of the health thread (`health-thread.ts`), and the messages between the two.
  *
- * It starts before there is a worker, which `watch` names: until then, it answers that the worker is
- * starting.
+ * The thread starts before the worker, which is passed to `watch` later. Until then, the thread answers that
+ * the worker is starting.
  */
 import { Worker as Thread } from 'node:worker_threads'
 import type { Operated } from '../../operate/operated.ts'
@@ -15,11 +15,11 @@ import { type HttpAddress, HttpServer, unavailable } from './http-server.ts'
 /** The `workerData.kind` that makes a thread the health thread. */
 export const HEALTH_THREAD = '@s18i/lark-jobs: health thread'
 /**
- * Milliseconds that the worker gets to answer what needs the store. It waits for the store itself for a
- * little less.
+ * Milliseconds that the worker gets to answer what needs the store. The worker itself waits a little less for
+ * the store.
  */
 export const PATIENCE = 6_000
-/** Milliseconds between two messages of how the worker is. */
+/** Milliseconds between two reports about the worker. */
 const SIGN = 1_000
 
 export interface HealthOrder {
@@ -34,7 +34,7 @@ export type HealthMessage =
   | { kind: 'listening'; url: string }
   | { kind: 'failed'; text: string }
 
-/** A worker that says how it is. */
+/** A worker that reports its condition. */
 export interface SaysVitals {
   readonly vitals: Vitals
 }
@@ -49,7 +49,7 @@ export class HealthServer extends Part {
   #end = () => {}
   #timer: NodeJS.Timeout | undefined
 
-  /** @param jobs whose store `/slo` and `/metrics` look at */
+  /** @param jobs whose store `/slo` and `/metrics` read */
   constructor(address: HttpAddress, jobs: Operated, warn: (text: string) => void) {
     super()
     this.#address = address
@@ -57,7 +57,7 @@ export class HealthServer extends Part {
     this.#warn = warn
   }
 
-  /** Says each second how the worker is. */
+  /** Reports the condition of the worker every second. */
   watch(worker: SaysVitals): void {
     if (this.isStopped) return
     const tell = () => this.#tell(worker.vitals)

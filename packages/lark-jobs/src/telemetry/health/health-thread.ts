@@ -1,7 +1,8 @@
 /**
  * The health thread: answers health checks and Prometheus for a worker, even while a handler blocks the
- * worker's event loop. The worker says each second how it is (`Vitals`); a worker that says nothing is not
- * well. What needs the store, the thread asks the worker for. The worker's side is `health-server.ts`.
+ * worker's event loop. The worker reports its condition every second (`Vitals`); a worker that reports
+ * nothing is not live. If an answer needs the store, the thread asks the worker for it. The worker's side is
+ * `health-server.ts`.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { inTime } from '../../waiting/bounded-wait.ts'
@@ -12,16 +13,16 @@ import { HEALTH_THREAD, type HealthMessage, type HealthOrder, PATIENCE } from '.
 import { HttpServer } from './http-server.ts'
 
 /**
- * Milliseconds after which a worker that says nothing is not waited for: it says each second how it is, and
- * who asks may give up before `PATIENCE` is over.
+ * Milliseconds after which the thread no longer waits for a silent worker: a worker reports every second, and
+ * a client may give up before `PATIENCE` is over.
  */
 const SILENT = 3_000
-/** Milliseconds between two looks at that. */
+/** Milliseconds between two checks for a silent worker. */
 const LOOK = 250
 
 const order = workerData as HealthOrder | undefined
 
-// A bundler may put this file together with code that other threads of the program need.
+// A bundler may put this file into one bundle with code that other threads of the program run.
 if (order?.kind === HEALTH_THREAD) void serve(order)
 
 async function serve({ address }: HealthOrder): Promise<void> {

@@ -1,8 +1,8 @@
 /**
- * Tells systemd that a service of `Type=notify` is ready, stops, and is well (`WatchdogSec=`).
+ * Tells systemd that a service of `Type=notify` is ready, is stopping, or is alive (`WatchdogSec=`).
  *
  * systemd listens on a datagram socket of Unix, which Node cannot open. So each message is sent by the
- * program `systemd-notify`, which is there wherever systemd is. The unit needs `NotifyAccess=all`, because it
+ * program `systemd-notify`, which comes with systemd. The unit needs `NotifyAccess=all`, because that program
  * is another process.
  */
 import { spawn } from 'node:child_process'
@@ -15,8 +15,8 @@ export class Systemd extends Part {
   #hasWarned = false
 
   /**
-   * @param ailment what ails the service; asked for as often as the watchdog wants to hear from it
-   * @returns undefined if the process is no service that notifies
+   * @param ailment what is wrong with the service; called as often as the watchdog expects a message
+   * @returns undefined if the process is not a service of `Type=notify`
    */
   static find(warn: (text: string) => void, ailment: () => string | undefined): Systemd | undefined {
     return process.env.NOTIFY_SOCKET ? new Systemd(warn, ailment) : undefined

@@ -140,7 +140,7 @@ export class Meters {
         if (most !== undefined) result.observe(limit, most, labels)
       }
     }
-    // One callback for all: a collection looks at a store once.
+    // One callback for all instruments, so that a collection reads the store once.
     meter.addBatchObservableCallback(
       async (result) => {
         for (const look of this.#looks) {
@@ -184,7 +184,7 @@ interface RunLabels {
   process: Attributes
 }
 
-/** What is made once for a name. */
+/** Values that are made once for each name. */
 class Known<T> {
   readonly #made = new Map<string, T>()
   readonly #make: (name: string) => T

@@ -1,10 +1,10 @@
 /**
  * A telemetry that speaks OpenTelemetry: spans of dispatches and runs, and metrics, by the semantic
- * conventions for messaging 1.44. It uses nothing but the global API, so whatever SDK the application has set
- * up gets them, and without one nothing happens.
+ * conventions for messaging 1.44. It uses nothing but the global API, so they go to the SDK that the
+ * application has set up, and without an SDK nothing happens.
  *
  * A run begins a trace of its own and links to its dispatch: a job may run days later, or many times, and a
- * trace that goes on for days can be neither sampled nor shown as one.
+ * trace that lasts for days can be neither sampled nor shown as a whole.
  */
 import {
   type Attributes,
@@ -59,7 +59,10 @@ export class OpenTelemetry implements TelemetryCalls {
     return span
   }
 
-  /** A child of the span that is active where the handler comes to the step: that of the run, or its own. */
+  /**
+   * A child of the span that is active where the handler calls the step: the span of the run, or a span of
+   * the handler.
+   */
   async step<T>(
     { id, queue, key }: TracedJob,
     { what, name, family, attempt }: TracedStep,
@@ -219,14 +222,14 @@ function fail(span: Span, error: unknown): void {
 /** The most characters of the type of an error: it is a label. */
 const LONGEST = 100
 
-/** What distinguishes errors, with few values: a code, otherwise the name of the class. */
+/** A label with few values that distinguishes errors: the code, otherwise the name of the class. */
 function typeOf(error: unknown): string {
   const named = [fieldOf(error, 'code'), fieldOf(error, 'name')]
   const found = isError(error) ? named.find((each) => typeof each === 'string' && each !== '') : undefined
   return ((found as string | undefined) ?? '_OTHER').slice(0, LONGEST)
 }
 
-/** What the propagator of the process writes of a context; undefined if that is nothing, or too much. */
+/** What the propagator of the process writes for a context; undefined if it writes nothing, or too much. */
 function carried(from: Context): Trace | undefined {
   const carrier: Record<string, string> = {}
   propagation.inject(from, carrier)

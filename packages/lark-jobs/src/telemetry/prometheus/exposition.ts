@@ -22,7 +22,7 @@ export class Family {
     return this
   }
 
-  /** Prometheus wants seconds, and each bucket with all below it. */
+  /** Prometheus wants seconds, and in each bucket the sum of all buckets up to it. */
   addHistogram(labels: Labels, { buckets, sum, count }: Histogram): this {
     let below = 0
     for (const [i, inside] of buckets.entries()) {

@@ -1,6 +1,6 @@
 /**
- * The metrics of a whole store, as one look at it tells them. Labels are queues, keys of job classes, states
- * and outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
+ * The metrics of a whole store, from one reading of it. Labels are queues, keys of job classes, states and
+ * outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
  */
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run/run-counts.ts'
@@ -11,7 +11,7 @@ import type { Standing } from '../../store/contract/store.ts'
 import { counted, type FindingCount, type Look } from '../look.ts'
 import { Family } from './exposition.ts'
 
-/** The counts of one queue and key, since this process looked first or longer. */
+/** The counts of one queue and key, at least since this process first read them. */
 export interface KeyCounts {
   queue: string
   key: string
@@ -129,7 +129,7 @@ export function metricsOf(
   return all.map(({ text }) => text).join('')
 }
 
-/** What is left to say when the store does not answer. */
+/** The only metric that is left when the store does not answer. */
 export function metricsOfAbsence(): string {
   return storeUp(0).text
 }

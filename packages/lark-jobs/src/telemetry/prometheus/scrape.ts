@@ -1,6 +1,6 @@
 /**
- * The answer to a scrape: the metrics of the whole store. Counters never fall in the answers of one
- * process, even if the store has lost its last writes: only what has come since the look before is added.
+ * The answer to a scrape: the metrics of the whole store. Counters never fall in the answers of one process,
+ * even if the store has lost its last writes: only the increase since the previous reading is added.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { countsByKey } from '../../operate/measures/measurement.ts'
@@ -10,7 +10,7 @@ import { type KeyCounts, metricsOf, metricsOfAbsence } from './metrics.ts'
 
 const counters = new WeakMap<Operated, RisingCounts>()
 
-/** The text of the metrics. If the store does not answer, it says only that. */
+/** The text of the metrics. If the store does not answer, the text says only that. */
 export async function scrape(jobs: Operated): Promise<string> {
   const [look, findings] = await Promise.all([lookAt(jobs).catch(() => undefined), findingCounts(jobs)])
   if (look === undefined) return metricsOfAbsence()

@@ -21,7 +21,7 @@ export interface Address {
   tls?: boolean | Readonly<Record<string, unknown>>
   /** Which addresses of a host name to use: IPv4, IPv6, or both (0, the default). */
   family?: 0 | 4 | 6
-  /** Milliseconds for one attempt to connect. The default depends on what is connected to. */
+  /** Milliseconds for one attempt to connect. The default depends on the kind of server. */
   connectTimeout?: number
   /** The beginning of the connections' names. The default is `lark`. */
   clientName?: string
@@ -33,7 +33,7 @@ export interface Address {
   natMap?: NatMap
 }
 
-/** The user who logs in, with the password. */
+/** The user name and the password of a login. */
 export type Login = Pick<Address, 'username' | 'password'>
 
 /**
@@ -144,8 +144,7 @@ export function invalid(why: string): JobsError {
 }
 
 /**
- * A URL was parsed differently from what was meant: a password contains a character that ends its part of the
- * URL.
+ * The URL was not parsed as intended, because a password contains a character that ends its part of the URL.
  */
 export function misplaced(): JobsError {
   return invalid(

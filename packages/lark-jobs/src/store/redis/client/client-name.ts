@@ -3,7 +3,7 @@
  * becomes a worker, its existing connections are renamed too.
  *
  * The name is set with `HELLO`, which every user may send whatever its ACL (`CLIENT SETNAME` needs a
- * permission). If a server refuses the name, it shows none, and works all the same.
+ * permission). If a server refuses the name, the connections have no name there, and everything else works.
  */
 import type { Role } from '../../contract/store.ts'
 
@@ -24,7 +24,7 @@ export class ClientName {
     this.#role = role
   }
 
-  /** Tells the server of this link the name, and tells it again when the role changes. */
+  /** Tells the server of this link the name, and again when the role changes. */
   introduce(link: Named): void {
     this.#links.add(link)
     void link.lost.then(() => this.#links.delete(link))
@@ -37,7 +37,7 @@ export class ClientName {
     for (const link of this.#links) this.#tell(link)
   }
 
-  /** A link that has subscribed accepts no `HELLO`: it keeps its name. */
+  /** A link that has subscribed accepts no `HELLO`, so it keeps its name. */
   #tell(link: Named): void {
     link.send(['HELLO', '2', 'SETNAME', `${this.#base}:${this.#role}`]).catch(() => {})
   }

@@ -9,8 +9,8 @@
  *   CLUSTERDOWN   part of the cluster is gone, or this node cannot see the others
  *
  * After one of these answers the call is sent again, until its deadline. This is safe, because a node that
- * answers so has changed nothing. A call without an answer is an error for the caller, as with a single
- * server.
+ * gives such an answer has changed nothing. A call without an answer is an error for the caller, as with a
+ * single server.
  *
  * The map is read again after MOVED (and a few times more, since nodes learn of a change one after another),
  * for as long as a node that serves slots cannot be reached, and about once a minute. The connection to a
@@ -40,7 +40,10 @@ const LEAST = 100
  * Milliseconds between two reads of the map while a node is away: `from` at first, then doubling up to `to`.
  */
 const LOOK = { from: 50, to: 1_000 }
-/** How many more primaries than needed are asked about a primary in doubt, because some may not answer. */
+/**
+ * When a primary is in doubt, this many more primaries than needed are asked about it, because some may not
+ * answer.
+ */
 const SPARE = 2
 /**
  * Milliseconds between two reads of the map when nothing is wrong. Varied at random, so that many processes
@@ -235,10 +238,10 @@ export class Cluster implements Transport {
   }
 
   /**
-   * What the other nodes say of a primary. A primary is replaced when a majority of the primaries considers
-   * it failed and votes for one of its replicas. So this asks its replicas, because one of them may be the
-   * new primary. It also asks so many of the other primaries that, if there was a vote, at least one of them
-   * has taken part: a node that voted does not report the old primary as healthy.
+   * What the other nodes say about a primary. A primary is replaced when a majority of the primaries
+   * considers it failed and votes for one of its replicas. So this asks its replicas, because one of them may
+   * be the new primary. It also asks enough of the other primaries that, if there was a vote, at least one of
+   * those asked has voted: a node that voted does not report the old primary as healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
@@ -263,7 +266,7 @@ export class Cluster implements Transport {
     )
     const witness = asked[words.indexOf('replaced')]
     if (witness !== undefined) {
-      // The map of this node: another node may not have been told of the change yet.
+      // Take the map of this node: another node may not know of the change yet.
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
@@ -287,7 +290,7 @@ export class Cluster implements Transport {
         pause = Math.min(LOOK.to, pause * 2)
       } while (isAway())
     } catch {
-      // closed
+      // The connection is closed.
     } finally {
       this.#isWatching = false
     }
@@ -321,7 +324,7 @@ function guard(build: Build, key: string): Build {
   }
 }
 
-/** Reads `MOVED 3999 127.0.0.1:6381`. If the host is missing, it is the host of the node that answered. */
+/** Reads `MOVED 3999 127.0.0.1:6381`. If the host is missing, the host of the node that answered is meant. */
 function placeIn(refusal: Refusal, from: Connection, like: Address): Address {
   const [, host = '', port = ''] = /^\S+ \d+ (.*):(\d+)/.exec(refusal.message) ?? []
   const asked = from.address?.host ?? like.host

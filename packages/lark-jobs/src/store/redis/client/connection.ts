@@ -7,8 +7,8 @@
  *
  * After a lost link, attempts to connect go on for ever, with pauses that double from 50 ms to 2 s. The
  * connection never repeats a call that the server may have carried out: if the link is lost before the
- * answer, the call fails with `STORE_UNCERTAIN`, and its caller knows whether to send it again. A link is
- * given up if an answer misses its deadline, or if its server says that it is no longer the primary.
+ * answer, the call fails with `STORE_UNCERTAIN`, and the caller decides whether to send it again. A link is
+ * given up if an answer misses its deadline, or if the server says that it is no longer the primary.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
@@ -29,7 +29,7 @@ import { admit, fixed, type Resolver } from './resolver.ts'
 
 /** Milliseconds after which a call without an answer fails: less than the 5 s that `dispatch` promises. */
 export const PATIENCE = 4_500
-/** Milliseconds that each command has, however late it is sent. */
+/** The least time in milliseconds that a command gets for its answer, however late it is sent. */
 const LEAST = 500
 /** Milliseconds for one attempt to connect. */
 const DIAL_TIMEOUT = 2_000
@@ -37,8 +37,8 @@ const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
 /**
  * Milliseconds of silence after which the server is sent a PING, so that dead links are found early. `calls`
- * is for links that carry calls. `standby` is longer, because users of metered servers pay for each PING.
- * (Rings that a dead link has lost are made up for by the next survey, within five seconds.)
+ * is for links that carry calls. `standby` is longer, because users of metered servers pay for each PING. (If
+ * a dead link has lost notifications, the next survey finds what they were about within five seconds.)
  */
 const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
@@ -79,7 +79,7 @@ export class Connection {
   link: Link | undefined
   /** Where the last link led. Only this class sets it. */
   address: Address | undefined
-  /** The server that an attempt to connect is under way to. */
+  /** The server to which an attempt to connect is under way. */
   #dialled: Address | undefined
   /** A failover was announced during this attempt. */
   #hasMoved = false
@@ -109,7 +109,7 @@ export class Connection {
     return this.#resolver
   }
 
-  /** Begins to connect. Idempotent. The first call does it too. */
+  /** Begins to connect. Idempotent. The first `send` calls it too. */
   start(): void {
     if (this.#state !== 'new') return
     this.#state = 'running'
@@ -255,9 +255,9 @@ export class Connection {
   }
 
   /**
-   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time begins again
-   * with each answer to an earlier command: a server that works through thousands of calls is not away. The
-   * timer keeps the process alive.
+   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time starts again
+   * with each answer to an earlier command, because a server that works through thousands of calls is not
+   * away. The timer keeps the process alive.
    */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
@@ -333,9 +333,9 @@ export class Connection {
   }
 
   /**
-   * A server that was frozen while it was dialled may have been replaced since it was found. Then its link
-   * carries no call at all: a worker would run the jobs that others have from the server in its place. If
-   * nobody can say it, the server is used, and its answers are in doubt.
+   * A server that was frozen while this process connected to it may have been replaced. Then its link must
+   * not carry any call: a worker would run jobs that other workers have claimed from the new server. If
+   * nobody knows whether it was replaced, the server is used, and its answers are in doubt.
    */
   async #confirm(link: Link, address: Address): Promise<void> {
     const { doubt } = this.#resolver

@@ -1,14 +1,14 @@
 /**
- * Foreign data under a key of Lark's: another program, or somebody by hand, has written there. The server
- * refuses the script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at
- * the keys one by one.
+ * Foreign data under a key of Lark's: another program or a person has written there. The server refuses the
+ * script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at the keys
+ * one by one.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'
 import { kindOf, names } from './keys.ts'
 import type { Transport } from './transport.ts'
 
-/** How many groups are looked at. */
+/** How many groups are checked. */
 const SOME = 100
 
 /** Whether an error says that a key has another type of data than Lark keeps there. */
@@ -43,12 +43,12 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
         return damagedKey(transport.name, tag + name, `a ${type}`, cause)
     }
   } catch {
-    // If the user may not ask, or the server does not answer now, the error names no single key.
+    // If the user may not ask, or the server does not answer now, the error does not name the key.
   }
   return damagedKey(transport.name, `${tag}*`, 'something', cause)
 }
 
-/** Whether a script ended in the middle: it did not find what belongs to something that it found. */
+/** Whether a script ended in the middle: it found an entry without the data that belong to it. */
 export function isBroken(error: unknown): error is Refusal {
   return error instanceof Refusal && /script.*attempt to /.test(error.message)
 }
@@ -76,7 +76,8 @@ export async function evictedBeside(
 }
 
 /**
- * The error of one partition, from its text: a script for several partitions returns only the text.
+ * The error of one partition, from its text: a script for several partitions returns only the text of each
+ * error.
  *
  * @param key a key of the partition
  */

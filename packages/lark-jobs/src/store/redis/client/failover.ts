@@ -5,8 +5,8 @@
  * puts the server in doubt, until the Sentinels or the other nodes of the cluster have said which server is
  * the primary.
  *
- * They are also asked before a link is used whose greeting was late, or during whose greeting a failover was
- * announced.
+ * They are also asked before a new link is used if its greeting was late, or if a failover was announced
+ * during the greeting.
  *
  * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case
  * is not noticed: a process that sent nothing while the server was frozen sends a call just before the

@@ -8,7 +8,7 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
 
   /**
-   * @param said the server's text. For an unknown command it repeats the arguments, which may contain a
+   * @param said the server's text. For an unknown command, it repeats the arguments, which may contain a
    *   password or a payload
    */
   constructor(said: string) {
@@ -67,8 +67,8 @@ const hints: Record<string, string> = {
 export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
 
 /**
- * Turns a refusal into an error of the contract. If the refusal is not known to come before any change, it
- * stays a Refusal: it is then a mistake in one of Lark's scripts.
+ * Turns a refusal into an error of the contract. A refusal that may have come after a change stays a Refusal:
+ * it is a mistake in one of Lark's scripts.
  */
 export function refused(store: string, refusal: Refusal): Error {
   const hint = hints[refusal.word]
@@ -121,7 +121,7 @@ export function nothingQueued(store: string, error: unknown): unknown {
   return JobsError.is(error, 'STORE_UNCERTAIN') ? unreachable(store, error.cause) : error
 }
 
-/** The refusal that an error is or was caused by. */
+/** The refusal that an error is, or that caused it. */
 export function refusalIn(error: unknown): Refusal | undefined {
   const cause = error instanceof JobsError ? error.cause : error
   return cause instanceof Refusal ? cause : undefined

@@ -19,7 +19,7 @@ const PATIENCE = 1_500
 type Info = ReadonlyMap<string, string>
 
 /**
- * @param isManaged a provider runs the servers, and its customers cannot change how they keep their data
+ * @param isManaged a provider runs the servers, so customers cannot change how data are kept
  * @returns warnings, one line each
  * @throws STORE_INVALID if a server is too old or cannot be as durable as required
  */

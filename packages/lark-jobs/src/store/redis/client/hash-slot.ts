@@ -23,9 +23,9 @@ export function slotOf(key: string): number {
 /**
  * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2]. While a slot moves from
  * one node to another, its keys are on two nodes, and a script on either node would see only half of a
- * partition. But while the slot moves, a server refuses a call that names several keys if one of them is
- * missing (TRYAGAIN), before the call has changed anything. So a key that never exists makes the server
- * refuse all calls on the partition in this time.
+ * partition. But while the slot moves, a server refuses each call that names several keys of which one is
+ * missing (TRYAGAIN), before the call has changed anything. So with a key that never exists, the server
+ * refuses all calls on the partition while the slot moves.
  */
 export function absentKey(key: string): string {
   return `${key.slice(0, key.indexOf('}') + 1)}:absent`

@@ -1,6 +1,6 @@
 /**
- * One connection to a server, from dialled to lost. A link does not keep the process alive: a caller that
- * waits for an answer has a timer for this. `wire.ts` encodes commands and parses replies.
+ * One connection to a server, from its start to its loss. A link does not keep the process alive: a caller
+ * that waits for an answer has a timer that does. `wire.ts` encodes commands and parses replies.
  *
  * Of the commands that are sent in one tick, the first is written at once, and the others together at the end
  * of the tick.
@@ -19,17 +19,17 @@ interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
   /**
-   * The answer to the next command. If it comes in the place of this command's answer, this command gets
-   * none.
+   * The answer to the next command. If it comes in place of this command's answer, this command gets no
+   * answer.
    */
   witness?: string | undefined
 }
 
 /**
- * @param timeout milliseconds to connect and to be greeted, unless the address has a `connectTimeout`: a
- *   server that accepts connections and then says nothing counts as unreachable
+ * @param timeout milliseconds for the connection and the greeting, unless the address has a `connectTimeout`:
+ *   a server that accepts connections and then says nothing counts as unreachable
  * @param signal gives up the attempt
- * @throws Refusal if the server refuses us, or the error of the connection
+ * @throws Refusal if the server refuses the login, or the error of the connection
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
   const { credentials } = address
@@ -56,10 +56,10 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
 }
 
 /**
- * Asks a server on a link of its own.
+ * Asks a server on a separate link.
  *
  * @param patience milliseconds to connect, and as many for the answer
- * @param who what an error calls the server
+ * @param who the name of the server in errors
  */
 export async function ask<T>(
   address: Address,
@@ -75,8 +75,8 @@ export async function ask<T>(
 }
 
 /**
- * Waits for the server. The link ends if that takes longer than `ms` milliseconds; a link that has ended
- * rejects.
+ * Waits for an answer of the server. If it takes longer than `ms` milliseconds, the link ends, and so the
+ * wait rejects.
  */
 export async function endIfLate<T>(
   link: Link,
@@ -102,7 +102,7 @@ async function logInAgain(
     await link.authenticate(next.username, next.password)
     credentials.accepted(server)
   } catch (error) {
-    // The link works for as long as the server permits, and new credentials are asked for.
+    // The link is used for as long as the server permits it, and new credentials are requested.
     if (error instanceof Refusal) credentials.refused(next.number, server)
   }
 }
@@ -139,7 +139,7 @@ function open({ host, port, path, tls, family }: Address): Socket {
 
 /**
  * The commands that are sent first, in this order. A user with a name logs in even without a password.
- * Otherwise the connection would belong to `default`, which may have all permissions.
+ * Otherwise the connection would belong to the user `default`, who may have all permissions.
  */
 function greetings({ username, password, database }: Address): string[][] {
   return [
@@ -152,7 +152,7 @@ function login(username: string | undefined, password = ''): string[] {
   return username === undefined ? ['AUTH', password] : ['AUTH', username, password]
 }
 
-/** A subscription to one channel. */
+/** The listener of one channel. */
 interface Ear {
   hear: (message: string) => void
   missed: () => void
@@ -211,8 +211,8 @@ export class Link {
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
-      // Encode before anything else: a command that cannot be encoded gets no answer, and if it were waiting,
-      // it would take the answer of the next one.
+      // Encode before anything else: a command that cannot be encoded gets no answer, and in the list of
+      // waiting commands it would take the answer of the next one.
       const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)
@@ -233,8 +233,8 @@ export class Link {
     try {
       await this.send(['SUBSCRIBE', channel])
     } catch (error) {
-      // If the channel stayed here, the next login would subscribe to it again, be refused again, and end the
-      // link.
+      // If the channel stayed in the list, the next login would subscribe to it again, be refused again, and
+      // end the link.
       this.#subscription.delete(channel)
       throw error
     }
@@ -244,12 +244,12 @@ export class Link {
    * Logs in again, with other credentials.
    *
    * In RESP2, a link that has subscribed may not log in. So it leaves its channels, logs in, and subscribes
-   * again. All of this is one write, which the server carries out without a break, unless it asks another
-   * service about the login.
+   * again. All of this is one write, which the server carries out without interruption, unless it asks
+   * another service about the login.
    *
    * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Each later answer
-   * would then go to the wrong call. So a PING follows the login with a word that the server sends back: if
-   * the word comes first, the login has no answer.
+   * would then go to the wrong call. So the login is followed by a PING with a word that the server sends
+   * back: if that word comes first, the login got no answer.
    *
    * @throws Refusal, and the link keeps its earlier user; or the reason why the link ended
    */

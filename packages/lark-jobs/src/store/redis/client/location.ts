@@ -1,7 +1,7 @@
 /**
  * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read
  * from a connection string (`connection-string.ts`), from an object, or from both: an object may have further
- * options beside its `url`, but none that the URL has already.
+ * options beside its `url`, but not those that the URL already has.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -41,8 +41,8 @@ const keys =
 const sentinelKeys = 'name nodes username password credentials tls'
 
 /**
- * @param role what the process does, which the server shows in the connections' names; without it,
- *   connections have no name
+ * @param role what the process does; it is part of the connections' names. Without it, connections have no
+ *   name
  * @throws STORE_INVALID
  */
 export function parseLocation(given: string | RedisServers, role?: Role): Location {
@@ -65,9 +65,7 @@ function withUrl({ url, ...beside }: RedisServers): RedisServers {
   return { ...said, ...rest, tls: bothTls(said.tls, beside.tls) }
 }
 
-/**
- * Options beside a url are added to what the url says; one of them may not turn off what the other turns on.
- */
+/** The options beside a URL are added to those of the URL; neither may turn off what the other turns on. */
 function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisServers['tls'] {
   if (url === undefined || beside === undefined) return url ?? beside
   if ((url === false) !== (beside === false)) throw invalid('"tls" contradicts the url')
@@ -113,7 +111,7 @@ function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerL
 }
 
 /**
- * The source of the credentials, if a function gives them.
+ * The source of the credentials, if a function returns them.
  *
  * @param said fixed credentials, which exclude a function
  */
@@ -145,7 +143,7 @@ function readNatMap(given: unknown): NatMap {
   )
 }
 
-/** Host and port are both needed: the port tells a node from another node on the same machine. */
+/** Host and port are both needed: the port distinguishes nodes on the same machine. */
 function readPlace(text: unknown, which: string): { host: string; port: number } {
   const place = parseHost(text, 0, which)
   if (place.port < 1 || place.port > 65_535) throw invalid(`${which} needs a port from 1 to 65535`)
@@ -188,7 +186,7 @@ export function clientOf(location: Location): ClientName | undefined {
   return addressOf(location).client
 }
 
-/** Whether another user logs in than the one that every server has. */
+/** Whether a user logs in other than `default`, which every server has. */
 export function hasOwnUser(location: Location): boolean {
   const { username = 'default', credentials } = addressOf(location)
   return username !== 'default' || credentials !== undefined

@@ -13,7 +13,7 @@ interface Parameter {
   names: readonly string[]
   /** Checks a value. @param name under which it was given */
   read(value: string, name: string): unknown
-  /** Absent: it is for every connection. `host`: for every one but a Unix socket. */
+  /** Absent: the parameter is for every connection. `host`: for every connection except a Unix socket. */
   only?: 'sentinel' | 'host'
 }
 
@@ -55,7 +55,7 @@ const known = {
       return word === 'required'
     },
   },
-  // `checkAddress` checks the bounds, as in the object form.
+  // `checkAddress` checks the bounds, as it does for the object form.
   connectTimeout: {
     names: ['connectTimeout'],
     read: (value) => (/^\d+$/.test(value) ? Number(value) : value),

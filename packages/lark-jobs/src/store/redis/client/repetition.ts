@@ -2,14 +2,14 @@
  * Which calls are sent again if their connection ends before the answer comes, and how. The kind of a script
  * decides:
  *
- *   read      changes nothing, or nothing that a second time would change: it is asked again
+ *   read      changes nothing, or changes nothing more a second time: it is sent again
  *   numbered  a change. It carries the number of its call, and the partition remembers the answer: it is sent
  *             again under its number, and takes effect once (`calls.lua`)
  *   own       belongs to a loop that sends it again itself, or must be told of the outage: dispatches and
  *             workers
  *
- * All of this is within the time limit of the verb. A single command is of the kind `read`: Lark sends only
- * such as may be repeated.
+ * All of this happens within the time limit of the verb. A single command is of the kind `read`: Lark sends
+ * only commands that may be repeated.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'
@@ -100,10 +100,10 @@ const AGAIN = { from: 25, to: 400 }
 const LEAST = 100
 
 /**
- * Makes a call, and makes it again while it gets no answer.
+ * Makes a call, and repeats it while it gets no answer.
  *
  * @param deadline by `performance.now()`
- * @throws the last error; of a change that may have been made, STORE_UNCERTAIN
+ * @throws the last error; STORE_UNCERTAIN for a change that may have been made
  */
 export async function repeated<T>(kind: Repetition, deadline: number, send: () => Promise<T>): Promise<T> {
   let uncertain: unknown

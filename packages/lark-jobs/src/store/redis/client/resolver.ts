@@ -21,8 +21,8 @@ export interface Resolver {
   /** Called before the link is used. Rejects if the server that answered is the wrong one. */
   check?(link: Link): Promise<void>
   /**
-   * Has `move` called when servers have changed places. Links are then given up, except those to addresses
-   * for which `stays` returns true.
+   * Calls `move` whenever servers have changed places. Links are then given up, except those to addresses for
+   * which `stays` returns true.
    */
   follow?(move: (stays: (address: Address) => boolean) => void): void
   close?(): void
@@ -32,7 +32,7 @@ export function fixed(address: Address): Resolver {
   return { name: nameOf(address), moves: false, find: () => Promise.resolve(address) }
 }
 
-/** Has the resolver check a new link. @param timeout milliseconds */
+/** Lets the resolver check a new link. @param timeout milliseconds */
 export async function admit(resolver: Resolver, link: Link, timeout: number): Promise<void> {
   if (!resolver.check) return
   try {

@@ -22,16 +22,16 @@ export function textOf(name: ScriptName): string {
 }
 
 /**
- * Runs the scripts of one store, most of them on its partitions, and sends single commands. What may be sent
- * again is sent again (`repetition.ts`). All throw STORE_DAMAGED, and what `Transport.send` throws.
+ * Runs the scripts of one store, most of them on its partitions, and sends single commands. It repeats calls
+ * that may be repeated (`repetition.ts`). All methods throw STORE_DAMAGED, and what `Transport.send` throws.
  */
 export class Scripts {
   readonly transport: Transport
   readonly keys: Keys
   readonly #clock: () => string
-  /** The callers of numbered changes that have no call under way. A caller may have one. */
+  /** The callers of numbered changes that have no call under way. A caller may have one call under way. */
   readonly #callers: Call[] = []
-  /** By script and server: the call that brings its text. */
+  /** By script and server: the call that sends the text of the script. */
   readonly #texts = new Map<string, Promise<unknown>>()
 
   /** @param clock returns the time as text, or '' for the server's own time */
@@ -43,7 +43,7 @@ export class Scripts {
 
   /**
    * @param isSure see `Transport.send`
-   * @param isSafe of a numbered change: waits until what the partition remembers of it is safe
+   * @param isSafe for a numbered change: waits until the partition's record of the call is safe
    */
   run(
     script: ScriptName,
@@ -66,7 +66,7 @@ export class Scripts {
     isSure?: boolean,
   ): Promise<unknown> {
     const make = () => [this.#clock(), ...args]
-    // Nothing sends these again here.
+    // Calls of this kind are not repeated here.
     if (kinds[script] === 'own') return this.#run(script, key, make, deadline, isSure)
     return repeated(kinds[script], deadline, () => this.#run(script, key, make, deadline, isSure))
   }
@@ -104,7 +104,7 @@ export class Scripts {
     }
   }
 
-  /** Sends a command that has no key, or that may meet none of another type. */
+  /** Sends a command that has no key, or whose key cannot have another type. */
   ask(
     command: readonly string[],
     deadline = this.transport.deadline(),
@@ -114,12 +114,15 @@ export class Scripts {
     return repeated('read', deadline, () => this.transport.send(command, deadline, key, isSure))
   }
 
-  /** The error of one partition, from its text: a script for several partitions returns only the text. */
+  /**
+   * The error of one partition, from its text: a script for several partitions returns only the text of each
+   * error.
+   */
   failureOf(partition: string, text: unknown): Promise<Error> {
     return failureBeside(this.transport, this.keys.of(partition, 'jobs'), String(text))
   }
 
-  /** Makes a change under a number, and again under the same number if there is no answer. */
+  /** Makes a change under a number, and repeats it under the same number if there is no answer. */
   async #change(
     script: ScriptName,
     partition: string,
@@ -142,7 +145,7 @@ export class Scripts {
   }
 
   /**
-   * @param key KEYS[1]; the script makes all other keys from it
+   * @param key KEYS[1], from which the script makes all other keys
    * @param make makes ARGV from the epoch in which it is sent
    */
   async #run(
@@ -152,7 +155,7 @@ export class Scripts {
     deadline = this.transport.deadline(),
     isSure = false,
   ): Promise<unknown> {
-    // With the text only if this is set: the script and the server.
+    // If this is set, the text of the script is sent: it names the script and the server.
     let at: string | undefined
     for (;;) {
       const [by, script] = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]
@@ -173,7 +176,7 @@ export class Scripts {
     }
   }
 
-  /** Notes that a call brings the text of a script to a server. */
+  /** Records that a call is sending the text of a script to a server. */
   #bringing(at: string, sending: Promise<unknown>): Promise<unknown> {
     this.#texts.set(at, sending)
     return sending.finally(() => this.#texts.delete(at))

@@ -17,8 +17,8 @@ import type { Resolver } from './resolver.ts'
 /** Milliseconds to connect to one Sentinel, and as many for its answer. */
 const PATIENCE = 1_000
 /**
- * Milliseconds after which a Sentinel that cannot reach the primary has heard the same from no other
- * Sentinel: it forgets what others told it after five seconds.
+ * Milliseconds after which a Sentinel that cannot reach the primary is the only one that says so: a Sentinel
+ * forgets reports of others after five seconds.
  */
 const ALONE = 6_000
 /** Milliseconds that the other Sentinels have to answer after the first one has. */
@@ -98,7 +98,7 @@ export class Sentinels implements Resolver {
       const [name, , , host, port] = message.split(' ')
       if (name === this.#primary) this.#moved(reached(this.#server, host!, Number(port)))
     }
-    // Asks for the primary, in case it changed while nobody listened.
+    // Asks for the primary, in case it changed while there was no subscription.
     const makeUp = async () => this.#moved(await this.#ask(this.#closing.signal))
     try {
       await link.subscribe('+switch-master', hear, () => void makeUp().catch(() => {}))
@@ -124,10 +124,10 @@ export class Sentinels implements Resolver {
   }
 
   /**
-   * What the Sentinels say of a server. The newest failover that any Sentinel knows decides whether the
-   * server was replaced. It is confirmed as the primary if a majority of the Sentinels answers, none of them
-   * says that a failover is under way, and those that miss the primary, together with those that do not
-   * answer, are too few to begin one.
+   * What the Sentinels say about a server. The newest failover that any Sentinel knows decides whether the
+   * server was replaced. The server is confirmed as the primary if a majority of the Sentinels answers, none
+   * of them says that a failover is under way, and those that miss the primary, together with those that do
+   * not answer, are too few to begin one.
    */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const asked = await Promise.allSettled(

@@ -31,7 +31,7 @@ const AT_ONCE = 3
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
-    // The others are let go then: links to nodes that hang would become more with each read.
+    // Then the other links are closed: otherwise each read would leave more links to nodes that hang.
     const answered = new AbortController()
     const over = AbortSignal.any([signal, answered.signal])
     try {
@@ -49,8 +49,8 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
 }
 
 /**
- * What a node knows of a primary: that it is one, or that it was replaced. If the node considers the primary
- * failed, the answer is undefined: the primary may be replaced soon, or may have recovered.
+ * What a node knows about a server: that it is a primary, or that it was replaced. If the node considers the
+ * primary failed, the answer is undefined, because the primary may be replaced soon, or may have recovered.
  *
  * @param id the primary's id
  * @param patience milliseconds to connect to the node, and as many for its answer

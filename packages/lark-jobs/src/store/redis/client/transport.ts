@@ -10,7 +10,7 @@ export interface Transport {
   readonly name: string
   /** Whether all keys are on one server, so that a script may use those of several partitions. */
   readonly isWhole: boolean
-  /** Leads to a server on which rings can be heard. Every server of a cluster has all rings. */
+  /** Leads to a server that sends the notifications. Every server of a cluster sends all of them. */
   readonly notifications: Resolver
   /** The deadline of a verb that starts now, by `performance.now()`. */
   deadline(patience?: number): number

@@ -61,7 +61,7 @@ const MAX_LINE = 65_536
 /** The item is not complete: more bytes are needed. */
 const INCOMPLETE = Symbol()
 
-/** A list that has not received all its items yet. */
+/** A list whose items have not all arrived yet. */
 interface PartialList {
   list: Reply[]
   length: number

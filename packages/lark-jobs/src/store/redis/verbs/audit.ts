@@ -1,6 +1,4 @@
-/**
- * The audit on Redis, in the slot of what exists once for the whole store.
- */
+/** The audit on Redis, in the slot of the keys that exist once for the whole store. */
 import type { Audit, AuditBounds, AuditRecord, AuditRecords } from '../../contract/store.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
@@ -25,7 +23,7 @@ export class RedisAudit implements Audit {
     for (let i = 0; i < values.length; i += 3) {
       const [id, at, value] = values.slice(i, i + 3) as [string, string, string]
       const bar = value.indexOf('|')
-      // A damaged value has no time: its entry is from then.
+      // A damaged value has no time: its entry then gets the time of its index.
       const writtenAt = Number(value.slice(0, bar)) || Number(at)
       entries.push({ id, at: Number(at), writtenAt, text: value.slice(bar + 1) })
     }

@@ -8,7 +8,7 @@ import { MAX_ITEMS } from '../../contract/store.ts'
 const WIDTH = 8
 
 interface Bundle {
-  /** What is before the numbers in the ids of its members. */
+  /** The text before the numbers in the ids of its members. */
   head: string
   indices: number[]
   /** When its members ended. */
@@ -26,7 +26,7 @@ export function readBundles(bundles: readonly string[]): Effect[] {
   })
 }
 
-/** The bundles that some members name. If not all members of a bundle are named: which of them are. */
+/** The bundles that some members name. If only some members of a bundle are named, the text says which. */
 export function namedBundles(names: readonly EffectName[]): string[] {
   const indices = new Map<string, Set<number>>()
   for (const { bundle, id } of names) {

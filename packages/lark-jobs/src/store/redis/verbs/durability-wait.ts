@@ -4,14 +4,14 @@
  *   strict      the jobs are on disk, in the append-only file (WAITAOF: Redis 7.2, Valkey)
  *   replicated  one replica has the jobs (WAIT)
  *
- * Both commands block their connection, and cover only what the same connection wrote before. So they have a
- * connection of their own, which first writes something: it renews the expiry of the caller's last call. The
+ * Both commands block their connection, and cover only what the same connection wrote before. So they use a
+ * separate connection, which first writes something: it renews the expiry of the caller's last call. The
  * server writes this to disk, and sends it to replicas, after the jobs. One wait runs at a time. All
  * dispatches that come meanwhile share the next wait: with `appendfsync everysec`, one dispatch takes a
  * second or two, and a thousand at once take no longer.
  *
  * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be
- * lost. If the call is sent again, it is confirmed again. What steps have recorded waits in the same way.
+ * lost. If the call is sent again, it is confirmed again. Records of steps wait in the same way.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'
@@ -84,7 +84,7 @@ export class DurabilityWait {
     const answer = answers.pop()
     const copies = Number(Array.isArray(answer) ? answer[0] : answer)
     for (const [i, { resolve, reject }] of group.entries()) {
-      // If the key has expired, or has moved to another server, nothing was written, so the wait covered
+      // If the key has expired, or has moved to another server, nothing was written, so the wait proves
       // nothing.
       if (copies >= 1 && answers[i] === 1) resolve()
       else reject(this.#unsafe(reasonIn(answers[i]) ?? reasonIn(answer) ?? 'it takes too long'))

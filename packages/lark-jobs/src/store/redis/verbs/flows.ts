@@ -1,6 +1,6 @@
 /**
- * Flows on Redis. The keys of a flow lie in the slot of its home partition, so one script writes it with its
- * jobs. `BITFIELD` sets the bits of all members of a call with one command.
+ * Flows on Redis. The keys of a flow are in the slot of its home partition, so one script writes the flow
+ * with its jobs. `BITFIELD` sets the bits of all members of a call with one command.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -150,10 +150,13 @@ export class RedisFlows implements Flows {
   }
 }
 
-/** Ends of one flow in a call: members that completed, which travel together and are first, and others. */
+/**
+ * Ends of members of one flow in a call: first the members that completed, which travel together, then the
+ * others.
+ */
 class FlowEnds {
   readonly #flow: string
-  /** Members of a claim mostly follow each other. */
+  /** The members of a claim mostly have consecutive numbers. */
   readonly #completed: { first: number; last: number }[] = []
   readonly #others: string[] = []
   /** Members that ended without completing. */
@@ -164,7 +167,7 @@ class FlowEnds {
     this.#flow = flow
   }
 
-  /** Whether an end comes after another of the same member, which would be behind it here. */
+  /** Whether an end comes after another end of the same member, but would be sent before it. */
   isBehind({ index, state }: MemberEnd): boolean {
     return state === 'completed' && this.#failed.has(index)
   }
@@ -205,7 +208,7 @@ function packWrite(write: FlowWrite): string[] {
   return [...head, packDue(next), state, packText(definition), String(heard), ...counts]
 }
 
-/** As `home.lua` too: a letter of the state, when it ended, and JSON of what else there is to say. */
+/** In the form of `home.lua`: a letter for the state, when it ended, and the rest as JSON. */
 function packEnd({ state, at, reason, error }: MemberEnd): string {
   const more = { ...defined({ reason }), ...(error !== undefined && { error: error.slice(0, MAX_ERROR) }) }
   return `${letters[state]}${at}${Object.keys(more).length === 0 ? '' : JSON.stringify(more)}`

@@ -38,7 +38,10 @@ function rolledOf([minutes, hours, days]: FoundHistory): Rolled {
   return { minutes: readMinutes(minutes), hours: bucketsOf(hours, HOUR), days: bucketsOf(days, DAY) }
 }
 
-/** Lark has not written what is no sum: it counts as nothing. @param length milliseconds of a bucket */
+/**
+ * A text that is not a sum was not written by Lark, and counts as nothing. @param length milliseconds of a
+ * bucket
+ */
 function bucketsOf(texts: readonly (string | null)[], length: number): Bucket[] {
   return texts.flatMap((text) => {
     const numbers = /^(\d+) (\d+) (\d+) (\d+)$/

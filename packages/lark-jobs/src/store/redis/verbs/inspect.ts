@@ -1,5 +1,6 @@
 /**
- * Inspects the servers of a store: what they say of themselves, and which commands they refuse to the user.
+ * Inspects the servers of a store: what they report about themselves, and which commands the user may not
+ * run.
  */
 import type { ReplicaFacts, ServerFacts, ServersInspection } from '../../contract/inspection.ts'
 import type { Durability } from '../../contract/store.ts'
@@ -15,9 +16,9 @@ const PATIENCE = 3_000
 type Command = readonly [name: string, ...string[]]
 
 /**
- * Commands for other types than text, on the layout of the store, which is a text: each fails, and changes
- * nothing. A server checks the rights of the user before it looks at the key, and a node of a cluster that
- * does not have the key does so too, before it names the right node.
+ * Commands for other types than text, on the layout of the store, which is a text. Each of them fails and
+ * changes nothing. A server checks the rights of the user before it reads the key. A node of a cluster that
+ * does not have the key also checks them before it names the right node.
  */
 export function onLayout(keys: Keys): readonly Command[] {
   const key = keys.meta('layout')
@@ -36,7 +37,7 @@ export function onLayout(keys: Keys): readonly Command[] {
   ]
 }
 
-/** Commands that change nothing, whatever is there. */
+/** Commands that change nothing, whatever the keys contain. */
 export function harmless(keys: Keys): readonly Command[] {
   const there = keys.meta('layout')
   const absent = absentKey(there)
@@ -71,11 +72,11 @@ export interface Inspecting {
   way: ServersInspection['way']
   durability: Durability
   /**
-   * A user of its own logs in, who may mostly not read settings: each refusal would be noted in the server's
-   * log.
+   * The user is not `default`, and so probably may not read settings: each refusal would appear in the
+   * server's log.
    */
   isNarrow: boolean
-  /** Only INFO is asked for, and the time. */
+  /** Only INFO and the time are requested. */
   isBrief: boolean
 }
 
@@ -89,7 +90,7 @@ export async function inspectServer(
     return repeated('read', deadline, () => server.sendTogether(commands, deadline))
   }
   try {
-    // A store that was emptied gets its layout again, as from the next process that opens it.
+    // If the store was emptied, this writes its layout again, as the next process that opens it would.
     const layout: readonly Command[] = [
       ['SET', keys.meta('layout'), LAYOUT, 'NX'],
       ['GET', keys.meta('layout')],
@@ -155,7 +156,7 @@ export function factsIn(text: string): Omit<ServerFacts, 'name' | 'refused'> {
     appendOnly: info.has('aof_enabled') ? info.get('aof_enabled') === '1' : undefined,
     isAppending: isOk('aof_last_write_status'),
     isSaving: isOk('rdb_last_bgsave_status'),
-    // A server says this only if it has such a minimum.
+    // A server reports this only if such a minimum is set.
     needsReplicas: info.has('connected_slaves') ? info.has('min_slaves_good_slaves') : undefined,
     replicas: info.has('connected_slaves') ? replicasIn(info, offset) : undefined,
   }

@@ -1,10 +1,11 @@
 /**
- * The layout of a Redis store. A store of an earlier one is brought forward when it is opened, by one
+ * The layout of a Redis store. A store with an earlier layout is brought forward when it is opened, by one
  * process, while others wait. The next layout is written when a step is done in all partitions, so that
- * another process goes on where one was killed.
+ * another process can continue if one is killed.
  *
- * Workers of an earlier version that are running do not look at the layout again, and go on. So a step leaves
- * what they need, and is safe to repeat, also beside them and late: a process may have been frozen meanwhile.
+ * Running workers of an earlier version do not check the layout again, and go on. So a step keeps what they
+ * need. It can be repeated safely, while they run and after a delay, because a process may have been frozen
+ * meanwhile.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { inLots } from '../../contract/rules/in-lots.ts'
@@ -19,11 +20,11 @@ export type RedisLayout = Layout<LayoutStep>
 const present: RedisLayout = { name: LAYOUT, steps: [] }
 
 /**
- * Milliseconds for which a process may bring a store forward. It renews that; if it is killed, others wait so
- * long.
+ * Milliseconds for which a process may bring a store forward. It renews this time; if it is killed, others
+ * wait for as long.
  */
 const LEASE_MS = 2_000
-/** Milliseconds between two looks at whether it is done. */
+/** Milliseconds between two checks of whether it is done. */
 const LOOK = 50
 /** How many partitions are brought forward together. */
 const TOGETHER = 100

@@ -25,7 +25,7 @@ const verdicts: Readonly<Record<string, TakeVerdict>> = {
   l: 'left',
 }
 
-/** A letter for each, and four values for each that is taken. */
+/** A letter for each job, and four values for each job that was taken out. */
 type TakenOut = [letters: string, taken: string[]]
 
 export class RedisMoves implements Moves {
@@ -72,7 +72,7 @@ export class RedisMoves implements Moves {
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const args = jobs.flatMap(({ id, movedAt, text }) => [id, String(movedAt), text])
     const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
-    // What is settled next is kept nowhere else.
+    // The jobs that the next step removes are stored nowhere else.
     const safely = this.#durability === undefined ? undefined : isSafe
     const all = [String(MOVED_LEAST), ...args]
     const letters = (await this.#scripts.run('move-put', partition, all, deadline, true, safely)) as string

@@ -1,9 +1,10 @@
 /**
- * Rings for the callers of this process: one connection for all of them, opened when the first one claims.
+ * Notifications ("rings") for the callers of this process: one connection for all of them, opened when the
+ * first one claims.
  *
  * A caller hears rings from when the server has confirmed its subscription until the connection is lost.
  * `exchange` registers a caller as waiting only while it hears. Rings may be lost in the meantime, so when
- * the caller hears again, each partition that it waits for rings once.
+ * the subscription is back, each partition for which the caller waits counts as having rung once.
  *
  * A ring may bring jobs: a claim whose number is that of the caller's last call plus a half. If the caller
  * has called again before such a ring arrives, the ring is ignored, because the answer to that call includes
@@ -19,7 +20,7 @@ import { readRing } from './reading.ts'
 
 /**
  * Called with a partition that has a notice for the caller: about a job that it holds or watches, or about
- * effects. `signalled`: only that a signal has come for this job.
+ * effects. `signalled`: the notice only says that a signal has come for this job.
  */
 type Noticed = (partition: string, signalled?: string) => void
 
@@ -38,13 +39,13 @@ class Subscription {
   /** The notices that no wait has reported yet, each once. */
   readonly #notices = new Map<string, Parameters<Noticed>>()
   /**
-   * The last claim in each partition: its number, what takes jobs that come with a ring, and whether some
-   * have come.
+   * The last claim in each partition: its number, the function that takes jobs that come with a ring, and
+   * whether some have come.
    */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
   /** The current waits: the function that ends each wait, and the function that takes its notices. */
   readonly waits = new Map<() => void, Noticed | undefined>()
-  /** Resolves when the caller hears for the first time, or when the first claim does not wait any longer. */
+  /** Resolves when the caller hears for the first time, or when the first claim stops waiting. */
   first: Promise<void> | undefined
   heard: () => void = () => {}
 
@@ -123,7 +124,7 @@ export class Notifier {
   /**
    * Called when a claim is about to be sent. The claim answers earlier rings of the partition.
    *
-   * @returns the number of a claim that may have come with a ring which was not heard, or ''
+   * @returns the number of a claim that may have been sent with a ring that was lost, or ''
    */
   looks(caller: string, partition: string, number: number, hand: Want['hand']): string {
     const { rung, calls } = this.#of(caller)
@@ -154,7 +155,7 @@ export class Notifier {
       return Promise.reject(unreachable(this.#connection.name, new Error('the store is closed')))
     const subscription = this.#of(caller)
     if (!signal?.aborted) subscription.tell(noticed)
-    // What takes a notice may end the wait.
+    // The function that takes a notice may end the wait.
     if (signal?.aborted) return Promise.resolve([])
     if (subscription.rung.size > 0 || timeout <= 0) return Promise.resolve(subscription.take())
     return new Promise((resolve) => {
@@ -175,8 +176,8 @@ export class Notifier {
   /**
    * Stops listening.
    *
-   * @returns the partitions that the caller has called; of these, those that rang and were not asked since,
-   *   and those that may have handed it jobs
+   * @returns the partitions that the caller has called; of these, the partitions that have rung and were not
+   *   called since, and those that may have sent it jobs
    */
   forget(caller: string): { called: string[]; rung: string[]; offered: string[] } {
     const subscription = this.#subscriptions.get(caller)

@@ -20,7 +20,9 @@ export function packCounts({ completed, failed, cancelled }: QueueRetention): [s
   return [String(completed.count), packFailed(failed), String(cancelled.count)]
 }
 
-/** Of failed jobs of which nobody has said how many are kept, all that `failed-jobs.lua` needs. */
+/**
+ * If the configuration does not say how many failed jobs are kept, all values that `failed-jobs.lua` needs.
+ */
 function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
   return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
 }
@@ -38,7 +40,9 @@ export function packLimits(limits: Limits): string {
   return [concurrency ?? '', ...parts].join('|')
 }
 
-/** Parses the same. Damaged limits are none. `unknownRate`: as `LaneStand` has it. */
+/**
+ * Parses what `packLimits` returns. Damaged limits count as no limits. `unknownRate`: as `LaneStand` has it.
+ */
 export function unpackLimits(text: string): { limits?: Limits; unknownRate?: string } {
   const [, concurrency = '', kind = '', limit, per, burst] =
     /^(\d*)\|([^|]*)\|(\d*)\|(\d*)\|(\d*)$/.exec(text) ?? []

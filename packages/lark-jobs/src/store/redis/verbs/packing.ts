@@ -3,10 +3,10 @@
  *
  * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. A job in a lane has
  * `@` and the lane after its priority, and if its group has limits, `~` and the limits. `after` is the number
- * of milliseconds from the making of the id until the job was queued; the script writes it, by its own clock.
+ * of milliseconds from when the id was made until the job was queued; the script writes it, by its own clock.
  * (With the time itself, a job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates
  * memory in steps.) A `|` in options and key is escaped. The payload is last because it may contain any
- * character; a large one is kept apart. Options that begin with `!` are the mark of another format
+ * character; a large payload is stored separately. Options that begin with `!` are the mark of another format
  * (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes after the mark.
  */
 import type { EffectName } from '../../../model/effect.ts'
@@ -41,10 +41,10 @@ import { packSteps } from './packing-journal.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
-/** In a record, precedes the number of bytes of a payload that is kept apart (`payload.lua`). */
+/** In a record, it precedes the number of bytes of a payload that is stored separately (`payload.lua`). */
 const GS = '\x1d'
 
-/** A run of similar jobs, and the index of the argument that has their number. */
+/** A run of similar jobs, and the index of the argument with the number of these jobs. */
 interface PackedRun {
   made: string
   ownId: NewJob['ownId']
@@ -59,7 +59,10 @@ interface PackedRun {
   at: number
 }
 
-/** Jobs whose ids the application chose, and those that also replace a job that has ended. */
+/**
+ * The letters for jobs whose ids the application chose: `new`, or `reuse` if the job may replace one that has
+ * ended.
+ */
 const own = { new: 'i', reuse: 'o' } as const
 
 /** @param kept how many cancelled jobs are kept */
@@ -95,7 +98,7 @@ export function packJobs(
       run.lock === lock &&
       run.ownId === ownId &&
       run.keep === keep
-    // An id of the application may be shorter, and then the next one may begin with it.
+    // An id of the application may be shorter, so the next id could begin with it by chance.
     const isOld = ownId === undefined ? id.startsWith(run?.made ?? ' ') : id.slice(0, MADE) === run?.made
     if (run === undefined || !isAlike || !isOld) {
       if (run !== undefined) args[run.at] = String(run.count)
@@ -140,7 +143,7 @@ function packKeep({ completed, failed, cancelled, log, least, relayed }: Keep): 
 function packRest(priority: number, lane: string, options: JobOptions | undefined): string {
   const line = `${priority || ''}${lane}`
   if (options === undefined) return line === '' ? '' : `,${line}`
-  // The scripts look for this option, and only at the beginning.
+  // The scripts look for this option only at the beginning.
   const ordered = options.maxCrashes === undefined ? options : { maxCrashes: options.maxCrashes, ...options }
   return `,${line},${packJson(ordered)}`
 }
@@ -161,9 +164,9 @@ function packPayload(payload: string): string {
 }
 
 /**
- * Parses a record into a claimed job, with its counters while it runs. It is one function without helpers,
- * because every worker calls it for every job. A record that is damaged or has another format becomes a job
- * with `unreadable`.
+ * Parses a record into a claimed job, with its counters. It is one function without helpers, because every
+ * worker calls it for every job. A record that is damaged or has another format becomes a job with
+ * `unreadable`.
  */
 export function unpackJob(
   id: string,
@@ -201,7 +204,7 @@ export function unpackJob(
   return isSound ? job : unsound(job, record)
 }
 
-/** The job of a record whose parts cannot be separated. */
+/** The job for a record that cannot be split into its parts. */
 function unsound(job: ClaimedJob, record: string): ClaimedJob {
   const { id, queuedAt, priority } = job
   const sound = { queuedAt: Number.isNaN(queuedAt) ? madeAt(id) : queuedAt, priority: priority || 0 }
@@ -209,7 +212,7 @@ function unsound(job: ClaimedJob, record: string): ClaimedJob {
 }
 
 /**
- * Adds the payloads that are kept apart. They come in the order of their jobs.
+ * Adds the payloads that are stored separately. They come in the order of their jobs.
  *
  * @param records of the jobs. The scripts also return a payload for a damaged record; it is skipped
  */
@@ -233,7 +236,10 @@ export function unescapeKey(key: string): string {
   return key.replaceAll('%1D', GS).replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
-/** @param started adds the run that is active, or that completed, because the store does not count it */
+/**
+ * @param started the number of runs to add: the run that is active, or that completed, because the store does
+ *   not count it
+ */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
   // Damaged counters count as 0, as in the scripts (`counters.lua`).
   const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
@@ -380,9 +386,9 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 }
 
 /**
- * What a call says of effects, in the form that `delivery.lua` reads.
+ * What a call says about effects, in the form that `delivery.lua` reads.
  *
- * @param leaseMs of the jobs that the call claims: one letter says that hooks have the same
+ * @param leaseMs the lease of the jobs that the call claims; one letter says that hooks get the same lease
  */
 export function packEffects(wanted: contract.EffectsWanted | undefined, leaseMs?: number): string {
   if (wanted === undefined) return ''
@@ -434,7 +440,7 @@ export function packRestored(job: JobRecord): string[] {
   return [id, record, state, rest.join(RS)]
 }
 
-/** A job as `undo.lua` makes it what it was. */
+/** The former state of a job, for `undo.lua`. */
 export function packUndone(job: JobRecord): string[] {
   const { id, state, runs, options, queuedAt, finishedAt, dueAt, result, progress, reason, because } = job
   const rest = [
@@ -456,8 +462,8 @@ function packCounters({ state, runs, failures, crashes, releases }: JobRecord): 
 }
 
 /**
- * The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its
- * value.
+ * The kind of a change and its value. The kind has `!` if the job must not have begun, or, for a retry, must
+ * not have completed.
  */
 export function packChange(change: contract.Change): [kind: string, value: string] {
   if (change.kind === 'edit' && change.whileActive) return ['edit-active', changeValue(change)]

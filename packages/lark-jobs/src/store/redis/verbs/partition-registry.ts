@@ -21,11 +21,11 @@ import type { Scripts } from '../client/script.ts'
 import { packDuration } from './pack-limits.ts'
 import type { takenIn } from './reading.ts'
 
-/** What a worker is told with the answer to its announcement: see `lua/shared/known.lua`. */
+/** What the answer to an announcement tells a worker: see `lua/shared/known.lua`. */
 export type AnnounceAnswer = [order: string | null, keeps: 1 | null, retentions?: string[]]
 
 export interface Retirement {
-  /** The partitions where jobs are handed out, to any worker. Undefined on a cluster, which is not asked. */
+  /** The partitions that have claimed jobs, of any worker. Undefined on a cluster, which is not asked. */
   holding: ReadonlySet<string> | undefined
   /** Why the worker could not leave some partitions. */
   failures: unknown[]
@@ -83,7 +83,7 @@ export class PartitionRegistry {
     return this.#members(this.#scripts.keys.meta('keys'))
   }
 
-  /** @returns how many partitions there are, and the last order to the worker */
+  /** @returns the number of partitions, and the last order to the worker */
   async announce(worker: AnnouncedWorker, ttl: number): Promise<{ partitions: number; order?: WorkerOrder }> {
     const text = this.#retentions.text(worker.queues)
     const args = [worker.id, packDuration(ttl), JSON.stringify(worker), text, ...worker.keys]
@@ -93,7 +93,7 @@ export class PartitionRegistry {
   }
 
   /**
-   * Does what the store has told with the answer to an announcement.
+   * Does what the answer to an announcement asks for.
    *
    * @returns the last order to the worker
    */
@@ -161,8 +161,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Keeps the counts of all runs as they are now. If that fails, a minute has none, and the worker is known
-   * all the same.
+   * Stores the present counts of all runs. If that fails, one minute has no counts, and the announcement is
+   * still valid.
    */
   async #keepRuns(): Promise<void> {
     try {
@@ -204,7 +204,7 @@ export class PartitionRegistry {
   }
 
   /**
-   * Forgets a worker, and that it waits: in every partition, because another process may do this for a dead
+   * Forgets a worker, and that it waits, in every partition, because another process may do this for a dead
    * worker.
    *
    * @param called the partitions that the worker has called: no job may ever have been in some of them
@@ -223,7 +223,7 @@ export class PartitionRegistry {
   }
 
   /**
-   * @param holding gets the partitions where jobs are handed out
+   * @param holding gets the partitions that have claimed jobs
    * @throws STORE_DAMAGED for one of the others
    */
   async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
@@ -240,7 +240,7 @@ export class PartitionRegistry {
   }
 }
 
-/** Waits for all. @returns the errors of those that failed */
+/** Waits for all promises. @returns the errors of those that rejected */
 export async function rejectionsOf(all: readonly Promise<unknown>[]): Promise<unknown[]> {
   const answers = await Promise.allSettled(all)
   return answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))

@@ -33,7 +33,7 @@ export type ShownJobs = [
  * state; of `watch.lua` also the progress and the births of the others.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
-/** A state, ids and packed keys; of active jobs also `token|claimed at`. */
+/** A state, ids and packed keys; for active jobs also `token|claimed at`. */
 export type ShownHeads = [state: State, ids: string[], keys: Texts, claims?: string[]]
 /** The answer of `list-lanes.lua`. */
 export type ShownLanes = [
@@ -60,7 +60,7 @@ export type Exchanged = [
   dues?: string[] | null,
   /** -1: nothing. */
   tick?: number,
-  /** The place of a job in the claim, counted from 1, its journal, another place, … */
+  /** Pairs of a place in the claim, counted from 1, and the journal of the job at that place. */
   journals?: (number | ReadJournal)[],
 ]
 
@@ -68,8 +68,8 @@ const LIMIT = 100
 const MOST = 1_000
 
 /**
- * @param ids one id a line
- * @param records the records, followed by the payloads that are kept apart
+ * @param ids one id on each line
+ * @param records the records, followed by the payloads that are stored separately
  * @param counters the counters of each job; null if no job has counters
  */
 export function readClaim(
@@ -91,7 +91,9 @@ export function addJournals(jobs: readonly ClaimedJob[], found: NonNullable<Exch
     jobs[(found[i] as number) - 1]!.journal = readJournal(found[i + 1] as ReadJournal)
 }
 
-/** Adds when the jobs of a claim were due. @param dues '' for a job that was due when it was queued */
+/**
+ * Adds when the jobs of a claim were due. @param dues '' for a job that was due at once when it was queued
+ */
 export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): void {
   for (const [i, job] of jobs.entries()) {
     const dueAt = Number(dues[i])
@@ -101,8 +103,8 @@ export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): v
 
 /**
  * Parses the message of a ring: a partition; after it, separated by RS, the word `notice` and perhaps the id
- * of a job that got a signal, or a claim (its number, ids, records, and payloads that are kept apart), or
- * nothing.
+ * of a job that got a signal, or a claim (its number, ids, records, and payloads that are stored separately),
+ * or nothing.
  */
 export function readRing(
   caller: string,
@@ -266,7 +268,7 @@ export function readFates(
   })
 }
 
-/** The answer of `flow-fates.lua`: also when members completed of whose jobs nothing is kept. */
+/** The answer of `flow-fates.lua`: also when members completed, if nothing of their jobs is kept. */
 export function readMemberFates(
   partition: string,
   ids: readonly string[],
@@ -298,7 +300,7 @@ function readHolder(holder: string): Partial<JobRecord> {
 
 /** The caller in a token. */
 export function holderOf(token: string): string {
-  // The number of a claim that came with a ring is that of the call before it plus a half.
+  // The number of a claim that came with a ring is the number of the call before it plus a half.
   return token.replace(/\.\d+(\.5)?$/, '')
 }
 
@@ -314,7 +316,8 @@ export function limitOf({ limit = LIMIT }: contract.Filter): number {
 
 /**
  * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for
- * the last job. New state: its script, if it is not `list`; and its number in `readCounts`.
+ * the last job. New state: its script, if it is not `list`; and its number goes into
+ * `readCounts`.
  *
  * @param what `heads`: only ids and keys
  */
@@ -393,7 +396,7 @@ export function readRecovery(partition: string, reply: unknown): contract.Recove
   }
 }
 
-/** @param found two for each doubt: the id, and the time */
+/** @param found two values for each doubt: the id and the time */
 export function readDoubts(found: readonly string[]): contract.DoubtedJob[] {
   return Array.from({ length: found.length / 2 }, (_, i) => ({
     id: found[2 * i]!,
@@ -401,7 +404,10 @@ export function readDoubts(found: readonly string[]): contract.DoubtedJob[] {
   }))
 }
 
-/** @param found four numbers for each minute: its number since 1970, completed, failed, retried */
+/**
+ * @param found four numbers for each minute: the minutes since 1970, and how many jobs completed, failed and
+ *   were retried
+ */
 export function readMinutes(found: readonly number[]): contract.Minute[] {
   return Array.from({ length: found.length / 4 }, (_, i) => {
     const [minute, completed, failed, retried] = found.slice(4 * i) as [number, number, number, number]

@@ -1,6 +1,6 @@
 /**
- * Schedules on Redis. A schedule and the jobs of its ticks lie in one slot, so one script writes both. Where
- * schedules are kept is in the slot of what exists once for the whole store.
+ * Schedules on Redis. A schedule and the jobs of its ticks are in one slot, so one script writes both. The
+ * homes of schedules are in the slot of the keys that exist once for the whole store.
  */
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {
@@ -121,8 +121,8 @@ function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: tr
 }
 
 /**
- * @param numbers '' for what was not written
- * @param verdicts of the jobs of what was, as `enqueue.lua` returns them
+ * @param numbers '' for a schedule that was not written
+ * @param verdicts for the jobs of written schedules, as `enqueue.lua` returns them
  */
 function readWritten(
   writes: readonly ScheduleWrite[],

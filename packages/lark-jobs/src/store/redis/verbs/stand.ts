@@ -70,7 +70,7 @@ export function readStand(
   }
 }
 
-/** A very large number is for ever. */
+/** A very large number means for ever. */
 function untilOf(until: number): { until?: number } {
   return until < Number.MAX_SAFE_INTEGER ? { until } : {}
 }

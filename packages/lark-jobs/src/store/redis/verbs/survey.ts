@@ -45,7 +45,9 @@ export class Surveys {
     return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced, leaseMs)
   }
 
-  /** Asks for each partition alone, so that a node that is away does not hide the findings of the others. */
+  /**
+   * Asks for each partition separately, so that a node that is away does not hide the findings of the others.
+   */
   async #eachAlone(
     caller: string,
     partitions: readonly Surveyed[],
@@ -108,7 +110,7 @@ export class Surveys {
     }
   }
 
-  /** The ages of a partition that keeps something else than most do. */
+  /** The ages for a partition that keeps jobs for other times than most partitions do. */
   #ownAges(partition: string): string {
     const retention = this.#retentions.of(partition)
     return retention === this.#retentions.retention ? '' : packAges(retention).join(',')
@@ -127,7 +129,7 @@ export class Surveys {
   }
 }
 
-/** @param ticks two for each partition with schedules: its index, and milliseconds until one is due */
+/** @param ticks two values for each partition with schedules: its index, and milliseconds until one is due */
 function readFindings(
   at: number,
   partitions: readonly Surveyed[],

@@ -1,5 +1,6 @@
 /**
- * What writes of schedules and of flows have in common: how they are sent, their numbers, texts and jobs.
+ * What writes of schedules and of flows have in common: how they are sent, and their version numbers, texts
+ * and jobs.
  */
 import { randomInt } from 'node:crypto'
 import type { NewJob } from '../../../model/record.ts'
@@ -19,16 +20,16 @@ import { readEnqueued } from './reading.ts'
 const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
 
 /**
- * New numbers, '' for what was not written; milliseconds until something is due, or -1; the verdicts of the
- * jobs.
+ * New version numbers, '' where nothing was written; milliseconds until something is due, or -1; the verdicts
+ * of the jobs.
  */
 type Answered = [numbers: string, next: number, queued: string]
 
 interface WritingOptions {
-  /** The partition may not be known yet. */
+  /** The partition may not be registered yet. */
   brings: boolean
   bound: Bound | undefined
-  /** What is written must be as safe as the durability of the store says. */
+  /** The write must be as safe as the durability of the store says. */
   isRelied: boolean
 }
 
@@ -83,19 +84,21 @@ function readWriting(answer: string): Answered {
   return [numbers!, Number(next), queued!]
 }
 
-/** Whether a write brings a definition or jobs: otherwise the partition is known already, or need not be. */
+/**
+ * Whether a write brings a definition or jobs: otherwise the partition is already registered, or need not be.
+ */
 export function brings(write: FlowWrite | ScheduleWrite): boolean {
   const hasDefinition = !('remove' in write) && write.definition !== undefined
   return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
 
 /**
- * A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for
- * centuries.
+ * A version number rises by less than this, and by at least a tenth of this. With a write each second, it
+ * stays an exact integer for centuries.
  */
 const STEP = 1_000_000
 
-/** By how much the numbers of a call rise. */
+/** By how much the version numbers of a call rise. */
 export function packStep(): string {
   return String(randomInt(STEP / 10, STEP))
 }
@@ -105,7 +108,7 @@ export function packDue(next: number | undefined): string {
   return next === undefined ? '' : String(Math.ceil(next))
 }
 
-/** @param text undefined: it stays as it is */
+/** @param text undefined: it stays unchanged */
 export function packText(text: string | undefined): string {
   return text === undefined ? '' : `=${text}`
 }
@@ -115,7 +118,7 @@ export function readQueued(verdicts: string, jobs: readonly NewJob[]): Enqueued[
   return readEnqueued(verdicts, jobs).map((verdict) => (countsAsQueued(verdict) ? 'queued' : verdict))
 }
 
-/** @param next -1: none will be due */
+/** @param next -1: nothing will be due */
 export function nextTick(next: number): { nextTick?: number } {
   return next < 0 ? {} : { nextTick: next }
 }
