@@ -273,17 +273,18 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
 
   async 'a rate that a processor meets'(place) {
     await using stage = new Stage(place, 'limited')
-    const made: number[] = []
+    await stage.queue.addBulk(['a', 'b', 'c'].map((name) => ({ name, data: {} })))
+    const made: [string, number][] = []
+    const started = performance.now()
     const worker: Worker = stage.worker(async (job) => {
-      made.push(job.attemptsMade)
+      made.push([job.name, job.attemptsMade])
       if (made.length > 1) return
       await worker.rateLimit(100)
       throw Worker.RateLimitError() ?? new RateLimitError()
     })
-    const done = once(worker, 'completed')
-    const started = performance.now()
-    await stage.queue.add('x', {})
-    await done
+    const all = counting(3)
+    worker.on('completed', all.came)
+    await all.all
     return { made, isLate: performance.now() - started >= 90 }
   },
 

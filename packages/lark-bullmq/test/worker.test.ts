@@ -334,9 +334,8 @@ test('a RateLimitError pauses for the time of its own rateLimit(), not for that 
     ),
   )
   const job = await queue.add('x', {})
-  await expect.poll(async () => begun === 1 && (await job.getState()), { interval: 5 }).toBe('delayed')
+  await expect.poll(async () => begun === 1 && (await job.getState()), { interval: 5 }).toBe('waiting')
   await queue.resume()
-  await job.promote()
   await job.waitUntilFinished(undefined, 10_000)
   expect(begun).toBe(3)
 })

@@ -27,6 +27,7 @@ import { type FlowPlace, type FlowState, MAX_DEFINITION, MAX_FLOW_ID, MAX_NODES 
 import { MAX_ID } from './model/id.ts'
 import { MAX_CONTEXT, MAX_PAYLOAD } from './model/payload.ts'
 import { type ClaimedJob, MAX_NAME } from './model/record.ts'
+import { releasing } from './model/run/decision.ts'
 import { MAX_SCHEDULE_ID } from './model/tick.ts'
 import type { HandChange } from './operate/audit/hand-change.ts'
 import { awaitWithin } from './operate/events/results.ts'
@@ -178,6 +179,18 @@ export function checkTicks(definition: Definition, what: string): void {
 /** What a worker holds of the job that it runs. */
 export function claimedJobOf(job: JobLike): ClaimedJob {
   return notedIn(job)!.run!.job!
+}
+
+/**
+ * Ends the run of a job, as `release` does, but the job stays before those that were queued after it.
+ *
+ * @param ms for which its queue is paused; 0: it is not paused
+ * @throws JOB_RELEASED
+ */
+export function returnToPlace(job: JobLike, ms: number, because: string): never {
+  const decision = releasing(ms, job.constructor.name, ms > 0 ? 'queue' : undefined, because)
+  notedIn(job)!.run!.decide({ ...decision, keepsPlace: true })
+  throw decision.error
 }
 
 /**

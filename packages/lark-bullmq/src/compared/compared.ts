@@ -70,8 +70,8 @@ export const compared = {
     DelayedError: ['same', '`this.release(delay)`', 'creating-jobs.md#not-yet'],
     WaitingError: ['same', '`this.release()`', 'creating-jobs.md#not-yet'],
     RateLimitError: [
-      'differs',
-      '`this.pauseQueue(delay)`. The job comes behind those that wait',
+      'same',
+      '`this.pauseQueue(delay)`, after which the job comes behind those that wait',
       'creating-jobs.md#pausing-the-queue',
     ],
     WaitingChildrenError: ['missing', 'a flow, to which a running job adds jobs', flows],

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
 import type { CrashedEvent, EndedRun, Worker, WorkerReport } from '@s18i/lark-jobs'
-import { claimedJobOf, inContext, passes, shown, workApart } from '@s18i/lark-jobs/internal'
+import { claimedJobOf, inContext, passes, returnToPlace, shown, workApart } from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
 import {
   checkOptions,
@@ -334,8 +334,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       const limited = this.#limited
       this.#limited = 0
       // Without a call of `rateLimit()` in this worker, the queue was paused by somebody else, or not at all.
-      if (limited > 0) lark.pauseQueue(limited, 'rateLimit()')
-      lark.release()
+      returnToPlace(lark, limited, 'rateLimit()')
     }
     if (ending === 'released' && job.movedFor === undefined) lark.release()
     if (ending === 'released') return

@@ -335,12 +335,20 @@ export type Outcome = (
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean; alike?: string }
   /**
    * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins
-   * before that either.
+   * before that either. `keepsPlace`: the job is in its line again where it was, and `in` says only how long
+   * the pause is.
    * `because` is for people, in a few words. `isStranded`: the worker could not read the job: it does not
    * know its key, its payload's version, or its format.
    */
   | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because: string; isStranded: true }
-  | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because?: string; isStranded?: undefined }
+  | {
+      kind: 'released'
+      in: number
+      pauses?: 'group' | 'queue'
+      keepsPlace?: true
+      because?: string
+      isStranded?: undefined
+    }
   /** `in`: milliseconds until the job is due; without it, at once. */
   | { kind: 'unstarted'; in?: number }
   /**

@@ -263,7 +263,7 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
     return {
       kind: 'released',
       in: decision.in,
-      ...defined({ pauses: decision.pauses, because: decision.because }),
+      ...defined({ pauses: decision.pauses, because: decision.because, keepsPlace: decision.keepsPlace }),
     }
   const until = `its retryUntil, which ends ${readable(limit!)} after it was queued`
   const error = new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`)

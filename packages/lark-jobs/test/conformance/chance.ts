@@ -81,6 +81,7 @@ export function chanceOutcome(random: Random): Outcome {
       pauses: 'queue',
       ...(random.chance(2) && { because: 'it|is\ndown' }),
     },
+    { kind: 'released', in: random.below(600), pauses: 'queue', keepsPlace: true },
     { kind: 'released', in: random.below(600), because: `the ${random.below(9)}|th\n🚦` },
     { kind: 'unstarted' },
     { kind: 'unstarted', in: random.below(600) },

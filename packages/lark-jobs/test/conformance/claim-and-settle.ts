@@ -45,6 +45,7 @@ export function claimAndSettle(make: Make): void {
     ['failed, to be retried at once', retried(0), { state: 'waiting', runs: 1, failures: 1 }],
     ['released', { kind: 'released', in: 500 }, { state: 'delayed', runs: 1, releases: 1, failures: 0 }],
     ['released at once', { kind: 'released', in: 0 }, { state: 'waiting', runs: 1, releases: 1 }],
+    ['released to its place', { kind: 'released', in: 500, keepsPlace: true }, { state: 'waiting', runs: 1 }],
     [
       'released with a reason',
       { kind: 'released', in: 500, because: 'a|b\n✓' },

@@ -28,6 +28,8 @@ export type Decision =
       readonly in: number
       /** What is paused for the same time. */
       readonly pauses?: 'group' | 'queue'
+      /** It stays before the jobs that were queued after it. */
+      readonly keepsPlace?: true
       /** The reason, for people. */
       readonly because?: string
       readonly error: JobsError
@@ -48,7 +50,7 @@ export function releasing(
   name: string,
   pauses?: 'group' | 'queue',
   because?: unknown,
-): Decision {
+): Decision & { kind: 'released' } {
   const ms = milliseconds(delay)
   const call = pauses === undefined ? 'release()' : pauses === 'group' ? 'pauseGroup()' : 'pauseQueue()'
   if (ms === undefined) {

@@ -110,11 +110,11 @@ export function afterRun(
     case 'released': {
       const { because } = outcome
       counters.releases += 1
-      const dueAt = now + outcome.in
+      const keepsPlace = !outcome.isStranded && outcome.keepsPlace
       return unlessAsked(job, {
         ...counters,
         state: 'pending',
-        dueAt,
+        ...(!keepsPlace && { dueAt: now + outcome.in }),
         event: 'released',
         ...defined({ because }),
         ...(outcome.isStranded && { isStranded: true }),

@@ -347,7 +347,8 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
     case 'released': {
       const because = outcome.because === undefined ? '' : `|${outcome.because}`
       const mark = outcome.isStranded ? 's' : (outcome.pauses?.[0] ?? '')
-      return ['released', `${packDuration(outcome.in)}${mark}${because}`]
+      const place = !outcome.isStranded && outcome.keepsPlace ? '=' : ''
+      return ['released', `${packDuration(outcome.in)}${mark}${place}${because}`]
     }
     case 'suspended': {
       const { waits, heard, undoing, rests } = outcome

@@ -46,9 +46,9 @@ function outcomes.retried(id, value, job)
 end
 
 -- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, or by `s` if the
--- worker could not read the job, and by `|` and the reason if there is one
+-- worker could not read the job, by `=` if it keeps its place, and by `|` and the reason if there is one
 function outcomes.released(id, value, job)
-  local after, what, because = string.match(value, '^(%d+)([gqs]?)|?(.*)$')
+  local after, what, stays, because = string.match(value, '^(%d+)([gqs]?)(=?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
   local _, _, place, lane = read_holder(job.holder)
   count(id, runs + 1, failures, crashes, releases + 1)
@@ -59,7 +59,7 @@ function outcomes.released(id, value, job)
   if because ~= '' then
     redis.call('HSET', key('reasons'), id, (runs + 1) .. '|' .. because)
   end
-  fall_back(id, now + tonumber(after), job, 'released', failures)
+  fall_back(id, stays == '' and now + tonumber(after) or place, job, 'released', failures)
   if what == 's' and not job.notice then
     note_stranded(id, runs + 1, now + tonumber(after))
   end
