@@ -14,7 +14,6 @@ import { jobError } from '../model/run/job-error.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { next } from '../waiting/next.ts'
 import type { Duration } from '../words/duration.ts'
-import { textOf } from '../words/thrown.ts'
 import { type ApprovalOptions, approval, type KeptToken, type NewToken, type TokenPlace } from './approval.ts'
 import { type Attention, Awaited, never } from './awaited.ts'
 import { callStep, failCalls, stepAround } from './call.ts'
@@ -44,7 +43,7 @@ import {
 } from './misused.ts'
 import { type StepName, stepKey, stepWords } from './name.ts'
 import { Recorder } from './recorder.ts'
-import { endsWait, Replay, recorded, type StepEnd, type UndoTries } from './replay.ts'
+import { endsWait, Replay, recorded, type StepEnd } from './replay.ts'
 import { kindsIn, type SignalKind, signalGot, type Waited, type WaitOptions } from './signal.ts'
 import { Stamps } from './stamp.ts'
 import { StepError, stepsIn } from './step-error.ts'
@@ -62,8 +61,8 @@ import {
 } from './step-options.ts'
 import type { StepsAround, StepsOfRun } from './steps-around.ts'
 import { Turns } from './turns.ts'
-import { UNDO_TRIES, Undoing, type UndoneSteps } from './undoing.ts'
-import { passed, waitTimes } from './wait-clock.ts'
+import { undoSteps } from './undo-steps.ts'
+import { Undoing, type UndoneSteps } from './undoing.ts'
 import { Waits } from './waits.ts'
 
 export class Steps implements StepsOfRun {
@@ -281,12 +280,6 @@ export class Steps implements StepsOfRun {
     return childResult(key, draft.Class.name, child, end) as T
   }
 
-  /** The result of a child job, for its undo; undefined if it has not completed. */
-  #childResultOf(before: StepEnd | undefined): unknown {
-    const signal = before?.kind === 'got' ? this.#waits.signals[Number(before.value)] : undefined
-    return signal && readChildEnd(signal.text).result
-  }
-
   #endsChild(before: StepEnd, { flow, isOver }: Child & { isOver?: true }): boolean {
     const isEnd = before.kind === 'got' || before.kind === 'over'
     return !isOver && isEnd && endsWait(before, [childSignal(flow)], this.#waits.signals)
@@ -433,16 +426,10 @@ export class Steps implements StepsOfRun {
     const { undos } = this.#replay
     await this.#undoing!.gathered(handled, [...undos.keys()])
     this.#drop()
-    const failed: string[] = []
-    let error: unknown
-    for (const key of [...undos.keys()].reverse()) {
-      const undone = await this.#undo(key, undos.get(key)!)
-      if (undone?.in !== undefined) return { kind: 'later', in: undone.in }
-      if (undone !== undefined && failed.push(key) === 1) error = undone.error
-    }
-    // If the job is retried and fails again, these undos are tried again.
-    for (const key of failed) this.#recorder.later(writeEntry('again', key, '0|0|'))
-    return failed.length === 0 ? { kind: 'undone' } : { kind: 'failed', steps: failed.map(stepWords), error }
+    return undoSteps({
+      ...{ around: this.#around, replay: this.#replay, recorder: this.#recorder },
+      ...{ found: this.#undoing!.found, signals: this.#waits.signals, now: () => this.#now() },
+    })
   }
 
   /** What is to be sent to the store now. */
@@ -577,45 +564,6 @@ export class Steps implements StepsOfRun {
   async #begin(key: string): Promise<void> {
     this.#recorder.hasUndos = true
     await this.#busily(() => this.#recorder.now(writeEntry('begun', key), false))
-  }
-
-  /** Undoes one step. @returns why that failed, or in how many milliseconds it is tried again */
-  async #undo(
-    key: string,
-    { failed, until, message }: UndoTries,
-  ): Promise<{ error: unknown; in?: undefined } | { in: number } | undefined> {
-    const undo = this.#undoing!.found.get(key)
-    if (undo === undefined) return { error: new Error('the code has no undo for it any more') }
-    const { work, how } = undo
-    const times = this.#around.times ?? waitTimes
-    const tries = Math.max(how.tries, UNDO_TRIES)
-    if (failed >= tries) return { error: new Error(message) }
-    const { id } = this.#around.job
-    const before = await this.#replay.find(key)
-    const result = before?.kind === 'result' ? convert(before.value, how.from) : this.#childResultOf(before)
-    for (;;) {
-      const left = until - this.#now()
-      if (left > times.short && this.#around.suspend !== undefined) return { in: left }
-      if (left > 0) await passed(left, times, this.#around.rests)
-      if (this.#around.reason !== undefined) throw this.#around.reason
-      const context = { key: `${id}/${key}/undo`, attempt: failed + 1 }
-      try {
-        await callStep(this.#around, 'undo', key, context.attempt, () =>
-          inTime((told) => work(result, told), context, how, this.#around.signal),
-        )
-        await this.#recorder.now(writeEntry('undone', key), true)
-        return undefined
-      } catch (error) {
-        const { reason } = this.#around
-        if (reason !== undefined && !JobsError.is(reason, 'JOB_TIMED_OUT')) throw reason
-        failed = isNonRetryable(error) ? tries : failed + 1
-        const pause = failed < tries ? pauseAfter(failed, how.backoff) : 0
-        until = Math.round(this.#now() + pause)
-        this.#recorder.later(writeEntry('again', key, `${failed}|${until}|${textOf(error)}`))
-        if (reason !== undefined) return { in: pause }
-        if (failed >= tries) return { error }
-      }
-    }
   }
 
   async #failed(key: string, { error, took }: { error: unknown; took: number }): Promise<StepError> {

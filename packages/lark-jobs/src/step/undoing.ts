@@ -1,7 +1,7 @@
 /**
  * Finds how the steps of a job are undone. Its handler runs again, and gets the recorded results; no step
  * runs, and no wait begins. When it comes to a step that is to be undone, it tells how. When all are known,
- * or when it cannot go on, it stops there. Then `steps.ts#undo` calls the undos, the last step first.
+ * or when it cannot go on, it stops there. Then `undo-steps.ts` calls the undos, the last step first.
  */
 import { never } from './awaited.ts'
 
@@ -18,9 +18,6 @@ export type UndoneSteps =
  * not run. A step that it has not come to by then is no longer in the code.
  */
 const GONE = 1_000
-
-/** The fewest tries of an undo. */
-export const UNDO_TRIES = 5
 
 export class Undoing<U> {
   /** How each step is undone, by its key. */
