@@ -65,7 +65,10 @@ const files = {
 }
 
 /** @param url of a store; undefined: the embedded store */
-export function killing(url: () => string | undefined): void {
+export function killing(url: () => string | undefined, isFirst = false): void {
+  /** A test of what a process says of its own end, and of that of another, on every store the same. */
+  const onFirst = (name: string, act: () => Promise<void>) => void (isFirst && test(name, act))
+
   async function make() {
     const prefix = newPrefix()
     const server = url()
@@ -135,40 +138,46 @@ export function killing(url: () => string | undefined): void {
     expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
   })
 
-  test('the error shows any uncaught value that ended the process, but not values that were caught', async () => {
-    await using app = await make()
-    await put(app, 'throw nothing', 1, 1)
-    const thrown = await app.start(['work.js']).result
-    expect(thrown.stderr).toMatch(
-      /ends with exit code 1: nobody caught \[Object: null prototype\] \{\}; it ran /,
-    )
-    const caught = await app.start(['catch.js']).result
-    expect(caught.stderr).toMatch(/ends with exit code 4: .*process\.exit\(\).* at .*catch\.js:\d+:\d+/)
-  })
+  onFirst(
+    'the error shows any uncaught value that ended the process, but not values that were caught',
+    async () => {
+      await using app = await make()
+      await put(app, 'throw nothing', 1, 1)
+      const thrown = await app.start(['work.js']).result
+      expect(thrown.stderr).toMatch(
+        /ends with exit code 1: nobody caught \[Object: null prototype\] \{\}; it ran /,
+      )
+      const caught = await app.start(['catch.js']).result
+      expect(caught.stderr).toMatch(/ends with exit code 4: .*process\.exit\(\).* at .*catch\.js:\d+:\d+/)
+    },
+  )
 
-  test('--processes, jobs that kill in three ways: only they fail, and each error says how the process ended', async () => {
-    await using app = await make()
-    for (const how of ['exit', 'abort', 'throw']) await put(app, how, 1, 7)
-    const { code, stderr } = await app.run('jobs:work', '--processes=2', '--stop-when-empty')
-    expect(code).toBe(0)
-    const jobs = await failed(app)
-    expect(jobs.map(({ key }) => key)).toEqual(Array(3).fill('KillerJob'))
-    expect(
-      jobs.map(({ errors }) => errors.at(-1)!).sort((a, b) => (a.message < b.message ? -1 : 1)),
-    ).toMatchObject([
-      {
-        code: 'WORKER_DIED',
-        message: 'its process ended with exit code 1: nobody caught Error: thrown in a timer',
-      },
-      {
-        code: 'WORKER_DIED',
-        message: expect.stringMatching(/^its process ended with exit code 3: .*exit\(\)/),
-      },
-      { code: 'WORKER_DIED', message: 'its process was killed by SIGABRT' },
-    ])
-    expect(await counts(app)).toMatchObject({ completed: 21, failed: 3, waiting: 0, active: 0 })
-    expect(stderr).toMatch(
-      /ends with exit code 1: nobody caught Error: thrown in a timer; it ran .*KillerJob \w+/,
-    )
-  })
+  onFirst(
+    '--processes, jobs that kill in three ways: only they fail, and each error says how the process ended',
+    async () => {
+      await using app = await make()
+      for (const how of ['exit', 'abort', 'throw']) await put(app, how, 1, 7)
+      const { code, stderr } = await app.run('jobs:work', '--processes=2', '--stop-when-empty')
+      expect(code).toBe(0)
+      const jobs = await failed(app)
+      expect(jobs.map(({ key }) => key)).toEqual(Array(3).fill('KillerJob'))
+      expect(
+        jobs.map(({ errors }) => errors.at(-1)!).sort((a, b) => (a.message < b.message ? -1 : 1)),
+      ).toMatchObject([
+        {
+          code: 'WORKER_DIED',
+          message: 'its process ended with exit code 1: nobody caught Error: thrown in a timer',
+        },
+        {
+          code: 'WORKER_DIED',
+          message: expect.stringMatching(/^its process ended with exit code 3: .*exit\(\)/),
+        },
+        { code: 'WORKER_DIED', message: 'its process was killed by SIGABRT' },
+      ])
+      expect(await counts(app)).toMatchObject({ completed: 21, failed: 3, waiting: 0, active: 0 })
+      expect(stderr).toMatch(
+        /ends with exit code 1: nobody caught Error: thrown in a timer; it ran .*KillerJob \w+/,
+      )
+    },
+  )
 }

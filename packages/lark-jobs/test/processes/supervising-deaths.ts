@@ -38,38 +38,6 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(again.every((n) => its.has(n))).toBe(true)
   })
 
-  test('the supervisor calls the hook crashed for the jobs of a process that was killed', async () => {
-    await using traced = await tracedApp(url())
-    const { app, work, fill } = traced
-    await app.write({
-      'lark.config.js': `
-        const crashed = ({ name, queue, attempt, crashes, last, cause, payload }) =>
-          console.error('crashed', process.pid, JSON.stringify({ name, queue, attempt, crashes, last, cause, n: payload.n }))
-        const prefix = process.env.PREFIX || 'lark'
-        export default { jobs: { queues: ['default', 'other'], prefix, hooks: { crashed } } }`,
-    })
-    await fill(1, 60_000)
-    const supervisor = work('--processes=1', '--concurrency=1')
-    await until(async () => (await readTrace(app)).starts.length === 1)
-    const { pid } = (await readTrace(app)).starts[0]!
-    process.kill(pid, 'SIGKILL')
-    await supervisor.says('crashed')
-    await until(async () => (await readTrace(app)).starts.length === 2)
-    supervisor.child.kill('SIGTERM')
-    await supervisor.says('Stopping')
-    supervisor.child.kill('SIGTERM')
-    const { stderr } = await supervisor.result
-    const [, from, event] = /^crashed (\d+) (.*)$/m.exec(stderr)!
-    expect(Number(from)).toBe(supervisor.child.pid)
-    const heard = { name: 'trace', queue: 'default', attempt: 1, crashes: 1, last: false }
-    expect(JSON.parse(event!)).toEqual({
-      ...heard,
-      cause: 'its process was killed by SIGKILL',
-      n: expect.any(Number),
-    })
-    expect(stderr.match(/^crashed/gm)).toHaveLength(1)
-  })
-
   test('kill -9 of a process: its jobs do not wait for their leases to end', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
@@ -98,71 +66,6 @@ export function supervisingDeaths(url: () => string | undefined): void {
     supervisor.child.kill('SIGTERM')
     expect(await supervisor.result).toMatchObject({ code: 0 })
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 6, active: 0 })
-  })
-
-  test.concurrent('a job that ends its process fails in the end, and the supervisor goes on', async () => {
-    await using traced = await tracedApp(url())
-    const { app, work, mood } = traced
-    await mood('exits')
-    await mood('fine')
-    const supervisor = work('--processes=1', '--concurrency=1')
-    await supervisor.says('1 job failed with WORKER_DIED')
-    await until(async () => (await readTrace(app)).ends.length === 1)
-    supervisor.child.kill('SIGTERM')
-    const { code, stderr } = await supervisor.result
-    expect(code).toBe(0)
-    expect(stderr.match(/^! Worker process 1 \(pid \d+\) ended with exit code 3: 1 job /gm)).toHaveLength(3)
-    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts now\n/s)
-    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
-    const message = expect.stringMatching(
-      /^its process ended with exit code 3: MoodJob \w{13} called process\.exit\(\) /,
-    )
-    const error = { code: 'WORKER_DIED', message }
-    const errors = [1, 2, 3].map((run) => ({ run, ...error }))
-    expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors }])
-    const shown = 'WORKER_DIED: its process ended with exit code 3'
-    expect((await app.run('jobs:failed')).stdout).toContain(shown)
-    const { id } = jobs[0]
-    expect((await app.run('jobs:show', id)).stdout).toContain(`Run 3: JobsError ${shown}`)
-    const { stderr: remarks } = await app.run('jobs:status')
-    expect(remarks).toMatch(/^! 3 workers died within an hour, the last one .* ago: 3 of them held job /m)
-    expect(remarks).toContain(`job ${id}, see lark jobs:why ${id}\n`)
-    const { findings } = JSON.parse((await app.run('jobs:doctor', '--json')).stdout)
-    const deadly = findings.find(({ code }: { code: string }) => code === 'deadly-jobs')
-    expect(deadly).toMatchObject({ level: 'warning', text: expect.stringContaining(`${id} (3 workers)`) })
-    expect(deadly.remedy).toMatch(new RegExp(`: lark jobs:why ${id}$`))
-    const why = (await app.run('jobs:why', id)).stdout.replaceAll(/\s+/g, ' ')
-    expect(why).toContain('Its worker died 3 times while it ran')
-    expect(why).toContain(`→ lark jobs:show ${id}`)
-  })
-
-  test.concurrent('a handler that hangs: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
-    await using traced = await tracedApp(url())
-    const { app, work, fill, mood } = traced
-    await fill(1, 7_000)
-    const supervisor = work('--processes=1')
-    await until(async () => (await readTrace(app)).starts.length === 1)
-    const id = await mood('hangs', { timeout: '100ms' })
-    await until(async () => (await readTrace(app)).ends.length === 2)
-    supervisor.child.kill('SIGTERM')
-    const { code, stdout, stderr } = await supervisor.result
-    expect(code).toBe(0)
-    expect(stderr).toMatch(/^! MoodJob \w{13} is stuck: .* its process is replaced$/m)
-    expect(stderr).toMatch(/^i Worker process 1 \(pid \d+\) has stopped; another starts now$/m)
-    expect(stdout).toMatch(/^↻ \d\d:\d\d:\d\d MoodJob .* attempt 1 of 3, .*timeout of 0.1 s$/m)
-    expect(stdout).toMatch(/\n2 completed, 1 retried in /)
-    const { starts } = await readTrace(app)
-    expect(starts.map(({ n }) => n)).toEqual([0, 1_000, 1_000])
-    expect(starts[2]!.pid).not.toBe(starts[0]!.pid)
-    const { state, failures, crashes, releases } = JSON.parse(
-      (await app.run('jobs:show', id, '--json')).stdout,
-    )
-    expect({ state, failures, crashes, releases }).toEqual({
-      state: 'completed',
-      failures: 1,
-      crashes: 0,
-      releases: 0,
-    })
   })
 
   test.concurrent('a handler that blocks its process: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
@@ -239,5 +142,105 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(await store.recover('other')).not.toHaveProperty('nextEffect')
     supervisor.child.kill('SIGTERM')
     expect(await supervisor.result).toMatchObject({ code: 0 })
+  })
+}
+
+/** What the supervisor and its processes do by themselves. They show it on the embedded store. */
+export function supervisingItself(): void {
+  test('the supervisor calls the hook crashed for the jobs of a process that was killed', async () => {
+    await using traced = await tracedApp(undefined)
+    const { app, work, fill } = traced
+    await app.write({
+      'lark.config.js': `
+        const crashed = ({ name, queue, attempt, crashes, last, cause, payload }) =>
+          console.error('crashed', process.pid, JSON.stringify({ name, queue, attempt, crashes, last, cause, n: payload.n }))
+        const prefix = process.env.PREFIX || 'lark'
+        export default { jobs: { queues: ['default', 'other'], prefix, hooks: { crashed } } }`,
+    })
+    await fill(1, 60_000)
+    const supervisor = work('--processes=1', '--concurrency=1')
+    await until(async () => (await readTrace(app)).starts.length === 1)
+    const { pid } = (await readTrace(app)).starts[0]!
+    process.kill(pid, 'SIGKILL')
+    await supervisor.says('crashed')
+    await until(async () => (await readTrace(app)).starts.length === 2)
+    supervisor.child.kill('SIGTERM')
+    await supervisor.says('Stopping')
+    supervisor.child.kill('SIGTERM')
+    const { stderr } = await supervisor.result
+    const [, from, event] = /^crashed (\d+) (.*)$/m.exec(stderr)!
+    expect(Number(from)).toBe(supervisor.child.pid)
+    const heard = { name: 'trace', queue: 'default', attempt: 1, crashes: 1, last: false }
+    expect(JSON.parse(event!)).toEqual({
+      ...heard,
+      cause: 'its process was killed by SIGKILL',
+      n: expect.any(Number),
+    })
+    expect(stderr.match(/^crashed/gm)).toHaveLength(1)
+  })
+
+  test.concurrent('a job that ends its process fails in the end, and the supervisor goes on', async () => {
+    await using traced = await tracedApp(undefined)
+    const { app, work, mood } = traced
+    await mood('exits')
+    await mood('fine')
+    const supervisor = work('--processes=1', '--concurrency=1')
+    await supervisor.says('1 job failed with WORKER_DIED')
+    await until(async () => (await readTrace(app)).ends.length === 1)
+    supervisor.child.kill('SIGTERM')
+    const { code, stderr } = await supervisor.result
+    expect(code).toBe(0)
+    expect(stderr.match(/^! Worker process 1 \(pid \d+\) ended with exit code 3: 1 job /gm)).toHaveLength(3)
+    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts now\n/s)
+    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+    const message = expect.stringMatching(
+      /^its process ended with exit code 3: MoodJob \w{13} called process\.exit\(\) /,
+    )
+    const error = { code: 'WORKER_DIED', message }
+    const errors = [1, 2, 3].map((run) => ({ run, ...error }))
+    expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors }])
+    const shown = 'WORKER_DIED: its process ended with exit code 3'
+    expect((await app.run('jobs:failed')).stdout).toContain(shown)
+    const { id } = jobs[0]
+    expect((await app.run('jobs:show', id)).stdout).toContain(`Run 3: JobsError ${shown}`)
+    const { stderr: remarks } = await app.run('jobs:status')
+    expect(remarks).toMatch(/^! 3 workers died within an hour, the last one .* ago: 3 of them held job /m)
+    expect(remarks).toContain(`job ${id}, see lark jobs:why ${id}\n`)
+    const { findings } = JSON.parse((await app.run('jobs:doctor', '--json')).stdout)
+    const deadly = findings.find(({ code }: { code: string }) => code === 'deadly-jobs')
+    expect(deadly).toMatchObject({ level: 'warning', text: expect.stringContaining(`${id} (3 workers)`) })
+    expect(deadly.remedy).toMatch(new RegExp(`: lark jobs:why ${id}$`))
+    const why = (await app.run('jobs:why', id)).stdout.replaceAll(/\s+/g, ' ')
+    expect(why).toContain('Its worker died 3 times while it ran')
+    expect(why).toContain(`→ lark jobs:show ${id}`)
+  })
+
+  test.concurrent('a handler that hangs: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
+    await using traced = await tracedApp(undefined)
+    const { app, work, fill, mood } = traced
+    await fill(1, 7_000)
+    const supervisor = work('--processes=1')
+    await until(async () => (await readTrace(app)).starts.length === 1)
+    const id = await mood('hangs', { timeout: '100ms' })
+    await until(async () => (await readTrace(app)).ends.length === 2)
+    supervisor.child.kill('SIGTERM')
+    const { code, stdout, stderr } = await supervisor.result
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^! MoodJob \w{13} is stuck: .* its process is replaced$/m)
+    expect(stderr).toMatch(/^i Worker process 1 \(pid \d+\) has stopped; another starts now$/m)
+    expect(stdout).toMatch(/^↻ \d\d:\d\d:\d\d MoodJob .* attempt 1 of 3, .*timeout of 0.1 s$/m)
+    expect(stdout).toMatch(/\n2 completed, 1 retried in /)
+    const { starts } = await readTrace(app)
+    expect(starts.map(({ n }) => n)).toEqual([0, 1_000, 1_000])
+    expect(starts[2]!.pid).not.toBe(starts[0]!.pid)
+    const { state, failures, crashes, releases } = JSON.parse(
+      (await app.run('jobs:show', id, '--json')).stdout,
+    )
+    expect({ state, failures, crashes, releases }).toEqual({
+      state: 'completed',
+      failures: 1,
+      crashes: 0,
+      releases: 0,
+    })
   })
 }
