@@ -1,6 +1,6 @@
 /**
  * Every code of this package, with its meaning in one line. `docs/errors.md` has an entry for each. Errors of
- * a viewer's request reach their browser; the others are those of whoever sets the dashboard up.
+ * a viewer's request reach their browser; the others are for the person who sets the dashboard up.
  */
 export const dashboardErrors = {
   DASHBOARD_OPEN: 'dashboard() was called without authorize(), so everybody could use it.',

@@ -1,5 +1,5 @@
 /**
- * The dashboard of Lark's jobs, for one's own server. `lark jobs:dashboard` starts one without.
+ * The dashboard of Lark's jobs, for your own server. `lark jobs:dashboard` starts it without one.
  *
  * @module @s18i/lark-dashboard
  */

@@ -1,7 +1,7 @@
 /**
- * What the other packages of this repository need of the console, and no user should: it may change with
- * every release, and it is for these packages alone, which are released together with this one. It has what
- * the entry `config` has, so that a process that only dispatches loads one of the two.
+ * What the other packages of this repository need of the console, and users should not use: it may change
+ * with every release, and it is only for these packages, which are released together with this one. It
+ * includes everything of the entry `config`, so that a process that only dispatches loads one of the two.
  *
  * @module @s18i/lark/internal
  */

@@ -20,7 +20,7 @@ export interface TestOptions extends ConfigOptions {
    * Enter.
    */
   answers?: readonly Answer[]
-  /** Further commands, for `this.call()`. With them, or with a class, no command on disk is looked for. */
+  /** Further commands, for `this.call()`. With these, or with a class, no commands on disk are searched. */
   commands?: readonly CommandClass[]
   /** Variables that the flags of the command read, beside those of the process. */
   env?: Record<string, string | undefined>
@@ -38,7 +38,7 @@ export interface TestRun {
   exitCode: number
   /** What it printed to stdout: data, without colours. */
   output: string
-  /** What it printed to stderr: messages, questions, and the error that ended it. */
+  /** What it printed to stderr: messages, questions, and the error with which it ended. */
   errorOutput: string
   /** The rows of the last table that it printed, by their heads; empty if there was none. */
   table: Record<string, unknown>[]
@@ -46,7 +46,7 @@ export interface TestRun {
   json: unknown
   /** The questions that it asked. */
   questions: string[]
-  /** What it threw. */
+  /** The error that it threw. */
   error?: unknown
 }
 
@@ -61,8 +61,8 @@ export interface TestRun {
  *
  * @param command a class; or the key of a command of the project around the current folder, with words as in
  *   a shell. Quotes keep spaces together
- * @throws ANSWER_INVALID if a question has no answer, or one that it does not take, or if an answer is left;
- *   UNKNOWN_COMMAND; USAGE if the line has an open quote
+ * @throws ANSWER_INVALID if a question has no answer, or an answer that does not fit, or if an answer is left
+ *   over; UNKNOWN_COMMAND; USAGE if the line has an open quote
  */
 export async function testCommand(
   command: string | CommandClass,

@@ -35,7 +35,7 @@ interface ComparedUse {
 /** `lark jobs:check-bullmq`: what a code base uses of BullMQ, and Lark's answer to each. */
 export class JobsCheckBullmqCommand extends Command {
   readonly key = 'jobs:check-bullmq'
-  override description = 'List what a code base uses of BullMQ, with what it is in Lark'
+  override description = 'List what a code base uses of BullMQ, and what Lark has for it'
   source = arg.string('A folder with source files, or a file', { default: '.' })
 
   async handle(): Promise<number> {

@@ -1,6 +1,4 @@
-/**
- * The chart of ended runs: a bar a step, the failed ones on top of those that completed.
- */
+/** The chart of ended runs: one bar for each step, with the failed runs on top of the completed ones. */
 import type { Mark } from '../../src/server/look/marks.ts'
 import type { EndedRuns } from '../../src/server/look/past.ts'
 import { bars, colour, PastChart } from './past-chart.ts'

@@ -1,6 +1,6 @@
 /**
- * A chart of the past: a step after the other, with thin marks where something happened. The pointer is on
- * the same time in all charts of a page. This file is the only one that loads the library.
+ * A chart of the past, step by step, with thin marks where something happened. In all charts of a page, the
+ * pointer is at the same time. Only this file loads the library.
  */
 import uPlot from 'uplot'
 import type { Mark } from '../../src/server/look/marks.ts'
@@ -49,7 +49,7 @@ export class PastChart {
   /** Seconds since 1970. */
   #times: [from: number, until: number] = [0, 1]
 
-  /** @param pointed is told which step the pointer is on; undefined: on none */
+  /** @param pointed is called with the step that the pointer is on; undefined: on no step */
   constructor(place: HTMLElement, pointed: (step: number | undefined) => void, drawing: Drawing) {
     this.#place = place
     const { series, scale, axis } = drawing
@@ -87,7 +87,7 @@ export class PastChart {
     this.#resizing.observe(place)
   }
 
-  /** @param times of the steps, and for each series a value a step; null: nobody knows, or there is none */
+  /** @param times of the steps, and for each series one value for each step; null: unknown, or no value */
   protected draw(
     { at, from, step }: Steps,
     times: readonly number[],
@@ -132,7 +132,7 @@ export class PastChart {
   }
 }
 
-/** A bar a step. */
+/** A series with one bar for each step. */
 export function bars(fill: string): uPlot.Series {
   return {
     fill,
@@ -142,7 +142,7 @@ export function bars(fill: string): uPlot.Series {
   }
 }
 
-/** A scale of durations on which each power of ten is as far from the next. @param least milliseconds */
+/** A logarithmic scale of durations. @param least milliseconds */
 export function durations(least: number): Pick<Drawing, 'scale' | 'axis'> {
   return {
     scale: {

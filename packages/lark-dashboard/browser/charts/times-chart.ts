@@ -5,7 +5,7 @@ import type { Mark } from '../../src/server/look/marks.ts'
 import type { TimesOfRuns } from '../../src/server/look/past.ts'
 import { colour, durations, PastChart } from './past-chart.ts'
 
-/** Milliseconds: the least that workers tell apart. */
+/** Milliseconds: the shortest time that workers can distinguish. */
 const LEAST = 0.1
 
 export class TimesChart extends PastChart {
@@ -35,7 +35,7 @@ export class TimesChart extends PastChart {
   }
 }
 
-/** Every step of the range: where nothing ran, the line has a gap. */
+/** Every step of the range, so that the line has a gap where nothing ran. */
 export function timesOf({ at, from, step }: TimesOfRuns): number[] {
   return Array.from({ length: Math.floor((at - from) / step) + 1 }, (_, i) => from + i * step)
 }

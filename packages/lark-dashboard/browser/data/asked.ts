@@ -1,6 +1,6 @@
 /**
- * What a page asks the server for: asked again when the question changes, and each this many milliseconds
- * while the page is seen. While a newer answer is awaited, and if it does not come, the last one stays.
+ * What a page asks the server for: it asks again when the question changes, and at an interval while the page
+ * is visible. While a newer answer is awaited, or if it does not come, the last one stays.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
@@ -52,7 +52,7 @@ export function useAsked<Name extends ActionName>(
       if (every !== undefined && !abort.signal.aborted) timer = setTimeout(ask, every)
     }
     if (asking.current.question !== question) {
-      // The answer to another question is not shown as the answer to this one.
+      // The answer to an earlier question must not be shown as the answer to this one.
       if (asking.current.question !== '') data.value = undefined
       problem.value = undefined
       asking.current.question = question
@@ -73,7 +73,7 @@ export function useAsked<Name extends ActionName>(
     asking.current.again()
   })
 
-  // A person who comes back to the page sees what is true now.
+  // Asks again when somebody comes back to the page.
   useSignalEffect(() => {
     if (isSeen.value && every !== undefined) asking.current.again()
   })

@@ -1,6 +1,6 @@
 /**
- * Makes a change, and waits for its end. If it takes long, the server answers with an id, and is asked how
- * far it is.
+ * Makes a change, and waits for its end. If it takes long, the server answers with an id, by which the
+ * browser asks for the progress.
  */
 import { signal } from '@preact/signals'
 import type { ActionName } from '../../src/server/actions.ts'
@@ -10,7 +10,7 @@ import { isSeen } from './clock.ts'
 /** Milliseconds between two questions. */
 const EVERY = 500
 
-/** A change that goes on. */
+/** A change that is still going on. */
 export interface GoingOn {
   id: string
   /** Jobs that were changed, of those that were found so far. */
@@ -29,7 +29,7 @@ export async function change<Name extends ActionName>(name: Name, input: Input<N
   return typeof id === 'string' ? ((await end(id)) as Output<Name>) : (answer as Output<Name>)
 }
 
-/** Ends a change that goes on: what is changed already stays changed. */
+/** Stops a change that is going on. Jobs that are already changed stay changed. */
 export function stop(id: string): void {
   note(id, { isEnding: true })
   send('underway.end', { underway: id }).catch(() => note(id, { isEnding: false }))

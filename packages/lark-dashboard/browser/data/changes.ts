@@ -1,6 +1,4 @@
-/**
- * Changes that the viewer makes, what they are told of them, and how they take them back.
- */
+/** Changes that the viewer makes, the notices about them, and how to undo them. */
 import { signal } from '@preact/signals'
 import type { ActionName } from '../../src/server/actions.ts'
 import type { CallError, Input, Output } from './call.ts'
@@ -19,7 +17,7 @@ export interface Notice {
 }
 
 export const notices = signal<readonly Notice[]>([])
-/** Moves with each change, so that pages ask again. */
+/** Increases with each change, so that pages ask again. */
 export const changed = signal(0)
 let last = 0
 
@@ -27,7 +25,7 @@ let last = 0
  * Makes a change, and says what it did.
  *
  * @param words of the answer
- * @returns undefined if it was refused; the viewer has been told why
+ * @returns undefined if the change was refused; a notice has said why
  */
 export async function make<Name extends ActionName>(
   name: Name,
@@ -65,7 +63,7 @@ export function dismiss(id: number): void {
   notices.value = notices.value.filter((notice) => notice.id !== id)
 }
 
-/** Takes the last change back that still can be. */
+/** Undoes the last change that can still be undone. */
 export function undoLast(): void {
   const notice = notices.value.findLast(({ undo }) => undo !== undefined)
   if (notice === undefined) return

@@ -3,7 +3,7 @@
  */
 import { keyHeader } from './key.ts'
 
-/** Ends with the stream. @throws if there is none, or if it breaks off */
+/** Resolves when the stream ends. @throws if there is no stream, or if it breaks off */
 export async function readEvents(
   path: string,
   signal: AbortSignal,

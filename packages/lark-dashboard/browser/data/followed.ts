@@ -6,15 +6,15 @@ import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { ShownReport, StreamInput } from '../../src/server/streams.ts'
 
-/** The stream of a page that shows no such job. */
+/** The stream of a page that shows no unfinished job. */
 const PLAIN = 'api/live'
 
-/** Where the stream is. */
+/** The path of the stream. */
 export const stream = signal(PLAIN)
-/** What the stream has told of the job last. */
+/** The last report of the stream about the job. */
 export const report = signal<ShownReport | undefined>(undefined)
 
-/** Follows a job as long as the component is there; undefined: none. @returns what is known of it */
+/** Follows a job as long as the component is there; undefined: no job. @returns what is known about it */
 export function useFollowed(job: StreamInput['job']): ShownReport | undefined {
   const path = job === undefined ? PLAIN : `${PLAIN}?input=${encodeURIComponent(JSON.stringify({ job }))}`
   useEffect(() => {

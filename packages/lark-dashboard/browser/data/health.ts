@@ -1,5 +1,5 @@
 /**
- * How a queue is: standing still, late, failing, paused, busy and idle look different at a glance.
+ * The condition of a queue: stuck, late, failing, paused, busy and idle queues look different at a glance.
  */
 import type { LiveQueue } from '../../src/server/look/live.ts'
 
@@ -18,7 +18,7 @@ export interface Health {
   kind: HealthKind
   /** In a few words. */
   text: string
-  /** The worse, the higher. */
+  /** Higher is worse. */
   rank: number
 }
 
@@ -32,9 +32,9 @@ const ranks: Readonly<Record<HealthKind, number>> = {
   idle: 0,
 }
 
-/** The share of failed runs from which a queue counts as failing. */
+/** From this share of failed runs on, a queue counts as failing. */
 const FAILING = 0.1
-/** Milliseconds after which a queue whose jobs wait while nothing begins counts as standing still. */
+/** Milliseconds after which a queue whose jobs wait while nothing begins counts as stuck. */
 const STILL = 10_000
 
 export function healthOf(queue: LiveQueue): Health {

@@ -1,13 +1,13 @@
 /**
  * The key that the dashboard of `lark jobs:dashboard` gives to the browser in which its link was opened. The
- * cookie alone does not let in, since a browser sends it to every server of this machine, whatever its port.
- * What a page keeps is for pages of the same port. A dashboard in a server with a login of its own has no
- * key.
+ * cookie alone is not enough, because a browser sends it to every server of this machine, whatever its port.
+ * The storage of a page is only for pages of the same port. A dashboard in a server with a login of its own
+ * has no key.
  */
 const NAME = 'lark-dashboard-key'
 let key = kept()
 
-/** Takes the key out of the address, where the link has put it. */
+/** Moves the key from the address, where the link has put it, into the storage. */
 export function takeKey(): void {
   const [, given] = /^#key=([\w-]+)$/.exec(location.hash) ?? []
   if (given === undefined) return
@@ -16,7 +16,7 @@ export function takeKey(): void {
   try {
     localStorage.setItem(NAME, given)
   } catch {
-    // The browser keeps nothing: it holds until the page is loaded again.
+    // The browser stores nothing, so the key is kept only until the page is loaded again.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What the server says while the page is seen: each second the snapshot of the store, or since when the store
- * is away; and what the job on the page writes.
+ * What the server sends while the page is visible: each second the snapshot of the store, or since when the
+ * store is away; and what the job on the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/look/live.ts'
@@ -20,12 +20,12 @@ export const snapshot = signal<Snapshot | undefined>(undefined)
 export const away = signal<Away | undefined>(undefined)
 /** The server does not answer: since when, by the clock of this browser. */
 export const cutOff = signal<number | undefined>(undefined)
-/** What is shown is not of now: the store or the server does not answer. */
+/** The data on the page are old, because the store or the server does not answer. */
 export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
 /** When the last snapshot was taken, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
 
-/** How old what is shown is, in milliseconds; undefined while it is fresh. */
+/** The age of the data on the page, in milliseconds; undefined while they are fresh. */
 export const age = computed(() => {
   if (heardAt.value === undefined) return undefined
   const old = now.value - heardAt.value
@@ -64,7 +64,7 @@ function heard(event: string, data: string): void {
     const taken = JSON.parse(data) as Snapshot
     snapshot.value = taken
     away.value = undefined
-    // A slow store answered with what was true when it was asked, or later.
+    // The answer of a slow store is from the moment when it was asked, or later.
     heardAt.value = Date.now() - taken.took
     now.value = Date.now()
   }

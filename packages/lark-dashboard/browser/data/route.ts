@@ -1,5 +1,6 @@
 /**
- * Which page is open. All of what is shown is in the address, so that a link shows another person the same.
+ * Which page is open. The address contains everything that is shown, so that a link shows another person the
+ * same.
  */
 import { computed, signal } from '@preact/signals'
 
@@ -8,7 +9,7 @@ const base = new URL(document.baseURI)
 export interface Route {
   /** `jobs`; `overview` for the first page. */
   page: string
-  /** What comes behind it: `['01J…']`. */
+  /** The path after it: `['01J…']`. */
   rest: string[]
   query: URLSearchParams
 }
@@ -25,8 +26,8 @@ export const route = computed<Route>(() => {
 })
 
 /**
- * The address of a page: `href('jobs', [id])`, `href('jobs', [], { state: 'failed' })`. What is undefined or
- * empty is left out.
+ * The address of a page: `href('jobs', [id])`, `href('jobs', [], { state: 'failed' })`. Values that are
+ * undefined or empty are left out.
  */
 export function href(
   page: string,
@@ -41,7 +42,7 @@ export function href(
   return `${base.pathname}${path}${text === '' ? '' : `?${text}`}`
 }
 
-/** @param how `replace`: the way back does not lead here */
+/** @param how `replace`: the back button does not lead here */
 export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   if (how === 'push') history.pushState(null, '', to)
   else history.replaceState(null, '', to)

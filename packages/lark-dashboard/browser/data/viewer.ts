@@ -1,12 +1,10 @@
-/**
- * Who looks, and what they may do.
- */
+/** The viewer, and what they may do. */
 import { signal } from '@preact/signals'
 import type { Role } from '../../src/server/guard/viewer.ts'
 import { type CallError, look, type Output } from './call.ts'
 
 export const viewer = signal<Output<'me'> | undefined>(undefined)
-/** Why nobody knows who looks. */
+/** Why the viewer is unknown. */
 export const stranger = signal<CallError | undefined>(undefined)
 
 const roles: readonly Role[] = ['read', 'operate', 'admin']
@@ -18,7 +16,9 @@ export function may(role: Role): boolean {
 /** Milliseconds until a server that did not answer is asked again. */
 const AGAIN = 2_000
 
-/** Asks who looks. Called again when the stream has ended, since the session may have. */
+/**
+ * Asks who the viewer is. Called again when the stream has ended, because the session may have ended, too.
+ */
 export async function meetViewer(): Promise<void> {
   try {
     viewer.value = await look('me', {})

@@ -1,5 +1,6 @@
 /**
- * What is around each page: the bar at the top with the state of the data, and the places at the left.
+ * The frame around each page: the bar at the top with the state of the data, and the list of pages at the
+ * left.
  */
 import { effect } from '@preact/signals'
 import { useState } from 'preact/hooks'
@@ -103,7 +104,7 @@ function TopBar() {
   )
 }
 
-/** How old the data is, once that is more than it should be. */
+/** The age of the data, once they are too old. */
 function Age() {
   if (age.value === undefined || away.value !== undefined || cutOff.value !== undefined) return null
   return (

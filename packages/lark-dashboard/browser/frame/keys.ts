@@ -1,5 +1,5 @@
 /**
- * The keys: `/` finds, `g` and a letter opens a page, `j` and `k` move through rows, `u` undoes, `?` lists
+ * The keys: `/` searches, `g` and a letter opens a page, `j` and `k` move through rows, `u` undoes, `?` lists
  * them. A page adds its own for as long as it is open.
  */
 import { signal } from '@preact/signals'
@@ -23,7 +23,7 @@ export const pageKeys = signal<readonly PageKey[]>([])
 
 /**
  * Adds keys for as long as a component is shown. The next key may come before the page is painted, when other
- * effects run: so the keys are there at once, and each does what the last drawing of the component says.
+ * effects run. So the keys work at once, and each does what the last rendering of the component says.
  */
 export function useKeys(keys: readonly PageKey[]): void {
   const latest = useRef(keys)
@@ -78,7 +78,7 @@ function press(key: string): boolean {
   return true
 }
 
-/** Moves the focus through what each row leads to. */
+/** Moves the focus through the links of the rows. */
 function moveRow(step: number): void {
   const rows = [...document.querySelectorAll<HTMLElement>('main [data-row]')]
   const at = rows.indexOf(document.activeElement as HTMLElement)

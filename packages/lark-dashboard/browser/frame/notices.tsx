@@ -1,6 +1,4 @@
-/**
- * What the viewer is told of their changes, with the way back for some seconds.
- */
+/** The notices about the viewer's changes, with an undo button for some seconds. */
 
 import { goingOn, stop } from '../data/change.ts'
 import { dismiss, notices } from '../data/changes.ts'

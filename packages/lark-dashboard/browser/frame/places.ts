@@ -1,6 +1,4 @@
-/**
- * The pages of the dashboard: their names, where they are, and the key that opens each behind `g`.
- */
+/** The pages of the dashboard: their names, where they are, and the key that opens each after `g`. */
 import { computed } from '@preact/signals'
 import { viewer } from '../data/viewer.ts'
 import { lazy } from './lazy.tsx'
@@ -45,7 +43,7 @@ export const places = [
   { page: 'doctor', title: 'Doctor', key: 'd', show: lazy(() => import('../pages/doctor/doctor.tsx')) },
 ] as const
 
-/** Those that have something to show. */
+/** The pages that have something to show. */
 export const shownPlaces = computed(() =>
   places.filter(({ page }) => page !== 'outbox' || viewer.value?.hasOutbox === true),
 )

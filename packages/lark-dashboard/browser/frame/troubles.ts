@@ -1,6 +1,4 @@
-/**
- * The counts beside the places: only where they mean trouble.
- */
+/** The counts beside the names of pages, only where they mean a problem. */
 import { computed, effect, signal } from '@preact/signals'
 import type { FoundTroubles } from '../../src/server/look/troubles.ts'
 import { look } from '../data/call.ts'
@@ -9,9 +7,9 @@ import { healthOf } from '../data/health.ts'
 import { snapshot } from '../data/live.ts'
 import { plural } from '../parts/numbers.ts'
 
-/** Milliseconds between two questions, while the page is seen. */
+/** Milliseconds between two questions, while the page is visible. */
 const EVERY = 5_000
-/** Milliseconds after which a worker that should be heard every five seconds counts as silent. */
+/** Milliseconds after which a worker that should announce itself every five seconds counts as silent. */
 const SILENT = 15_000
 
 export interface Trouble {
@@ -19,17 +17,17 @@ export interface Trouble {
   title: string
 }
 
-/** What the server finds beside the snapshots; undefined until it has answered. */
+/** Problems that the server finds in addition to the snapshots; undefined until it has answered. */
 const found = signal<FoundTroubles | undefined>(undefined)
 
-/** What no queue shows, as the server found it last. */
+/** Problems that belong to no queue, as the server last found them. */
 export const alarms = computed(() => found.value?.alarms ?? [])
 
-/** How many workers are not heard of, as of the last snapshot. */
+/** How many workers are silent, in the last snapshot. */
 const silent = signal(0)
 /**
- * By the id of each worker, what it said last of when it was heard, and since when it says that by the clock
- * of this browser: the clock of its host may be wrong. A worker of an earlier version does not say it.
+ * By the id of each worker: the time of its last announcement by the clock of its host, which may be wrong,
+ * and when this browser first saw that time. A worker of an earlier version does not report it.
  */
 let heard: ReadonlyMap<string, { seenAt: number; at: number }> = new Map()
 effect(() => {
@@ -66,7 +64,7 @@ export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(
   return Object.fromEntries(Object.entries(counts).filter(([, { count }]) => count > 0))
 })
 
-/** Asks now, and again and again while the page is seen. */
+/** Asks now, and again and again while the page is visible. */
 export function watchTroubles(): void {
   let asked = Number.NEGATIVE_INFINITY
   const ask = () => {

@@ -46,7 +46,7 @@ interface QuestionProps {
   children?: ComponentChildren
 }
 
-/** Asks before what cannot be taken back. */
+/** Asks before a change that cannot be undone. */
 export function Question({ title, verb, isDangerous = false, onAnswer, children }: QuestionProps) {
   return (
     <Dialog title={title} onClose={() => onAnswer(false)}>

@@ -1,6 +1,6 @@
 /**
- * What stands where nothing is shown: why it is empty, that it loads, or what went wrong. An error never
- * looks like emptiness.
+ * What is shown in an empty place: why it is empty, that it is loading, or what went wrong. An error never
+ * looks like an empty result.
  */
 import type { ComponentChildren } from 'preact'
 import type { Asked } from '../data/asked.ts'
@@ -12,7 +12,7 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
 
-/** Shows the answer to a question, or what keeps it from being there. Old answers stay, in grey. */
+/** Shows the answer to a question, or why there is none. Old answers stay, in grey. */
 export function Answer<T>({
   asked,
   children,
@@ -44,7 +44,7 @@ export function Answer<T>({
   )
 }
 
-/** What a page shows is not of now. The frame says so, and shows it in grey. */
+/** Whether the data of a page are old. The frame then says so, and shows them in grey. */
 export function isStale(): boolean {
   return stale.value
 }

@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact'
 
 interface FigureProps {
   name: string
-  /** What it is, for those who point at its name. */
+  /** An explanation, shown when the pointer is on its name. */
   title?: string
   isBad?: boolean
   children: ComponentChildren

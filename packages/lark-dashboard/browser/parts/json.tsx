@@ -7,7 +7,7 @@ import type { ShownValue } from '../../src/server/look/shown-value.ts'
 import { notify } from '../data/changes.ts'
 import { bytes, count, plural } from './numbers.ts'
 
-/** The most entries of an object or a list that are drawn before somebody asks for more. */
+/** The most entries of an object or a list that are shown before somebody asks for more. */
 const MOST = 100
 /** Levels that are open at first. */
 const OPEN = 3
@@ -56,7 +56,7 @@ interface NodeProps {
   name?: string
   value: unknown
   level: number
-  /** What is searched. */
+  /** The text that is searched for. */
   text: string
 }
 
@@ -110,7 +110,7 @@ function Branch({
   )
 }
 
-/** A text, marked if it has what is searched. */
+/** A text, marked where it contains the searched text. */
 function Mark({ shown, text, class: name }: { shown: string; text: string; class: string }) {
   const isFound = text !== '' && shown.toLowerCase().includes(text)
   return <span class={isFound ? `${name} json-found` : name}>{shown}</span>

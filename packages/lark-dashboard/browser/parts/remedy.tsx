@@ -5,14 +5,14 @@
 import type { Remedy } from '@s18i/lark-jobs/operate'
 import { href } from '../data/route.ts'
 
-/** A page that shows more, or where people do what helps. */
+/** A page that shows more, or on which people can do what helps. */
 interface Destination {
-  /** What to do that cannot be done in a browser. The page tells more. */
+  /** What to do, if it cannot be done in a browser. The page says more. */
   lead?: string
   /** What the page shows. */
   page: string
   to: string
-  /** The button there. */
+  /** The button on that page. */
   button?: string
 }
 

@@ -7,7 +7,7 @@ interface SectionProps {
   /** The id of the title, unique in the whole page. */
   id: string
   title: ComponentChildren
-  /** What stands beside the title. */
+  /** What is shown beside the title. */
   beside?: ComponentChildren
   class?: string
   children: ComponentChildren

@@ -6,7 +6,7 @@ import { route, setQuery } from '../data/route.ts'
 export interface Tab {
   name: string
   title: string
-  /** Beside the title, if it is more than 0. */
+  /** A count, shown beside the title if it is more than 0. */
   count?: number
 }
 

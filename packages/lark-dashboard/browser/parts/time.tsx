@@ -14,8 +14,8 @@ export function exact(at: number): string {
 }
 
 /**
- * How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Its ticks are not
- * announced.
+ * How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Screen readers do not
+ * announce that it changes.
  */
 export function Moment({ at }: { at: number }) {
   const ago = now.value - at

@@ -1,7 +1,7 @@
 /**
  * Names, errors, payloads and logs come from outside. Characters that change the direction of text, or that
- * nobody sees, are shown as escapes, as the commands show them: wherever a text stands, since each goes
- * through here.
+ * nobody sees, are shown as escapes, as the commands show them. This applies to every text of the page,
+ * because each goes through this file.
  */
 import { options } from 'preact'
 
@@ -9,7 +9,7 @@ import { options } from 'preact'
 const PLAIN = /^[\n\t\x20-\x7e]*$/
 const COLOUR = '\\x1b\\[[\\d;:]{0,64}m'
 /**
- * All that `visible()` of the console shows as escapes, but lines and tabs. Colours of a terminal are left
+ * All that `visible()` of the console shows as escapes, except lines and tabs. Colours of a terminal are left
  * out.
  */
 const HIDDEN = new RegExp(
@@ -29,7 +29,7 @@ function escaped(found: string): string {
   return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
 }
 
-/** From now on, no component shows a text as it came. */
+/** From now on, no component shows a text without this conversion. */
 export function showControls(): void {
   const before = options.vnode
   options.vnode = (node) => {

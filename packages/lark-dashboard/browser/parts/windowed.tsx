@@ -1,11 +1,9 @@
-/**
- * The rows of a long table of which only those in sight are drawn, between two spacers.
- */
+/** The rows of a long table of which only the visible ones are drawn, between two spacers. */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
-/** How many rows are drawn beyond those in sight. */
+/** How many rows are drawn beyond the visible ones. */
 const BEYOND = 12
 /** How many rows are added and removed together: to draw the list again for each row costs more. */
 const STEP = 10
@@ -51,7 +49,8 @@ export function Windowed<T>({ rows, height, columns, draw, onEnd }: WindowedProp
 
   const from = Math.min(first.value, Math.max(0, length - 1))
   const until = Math.min(length, from + seen.value)
-  // A row that stays in sight is not compared again when others come and go: it is the same node of the tree.
+  // A row that stays visible is not compared again when others are added and removed, because it is the same
+  // node of the tree.
   const before = useRef<{ draw?: unknown; nodes: ReadonlyMap<T, ComponentChildren> }>({ nodes: new Map() })
   const known = before.current.draw === draw ? before.current.nodes : undefined
   const nodes = new Map(

@@ -10,8 +10,8 @@ import { LocalDashboard } from '../server/serve/local.ts'
 import { startShared } from '../server/serve/shared.ts'
 
 /**
- * `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only; or for all
- * whom `authorize` of the configuration lets in.
+ * `lark jobs:dashboard`: the dashboard in the browser of the person who runs it, on this machine only; or for
+ * all people whom `authorize` of the configuration lets in.
  */
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'
@@ -66,7 +66,7 @@ export class JobsDashboardCommand extends Command {
   }
 
   /**
-   * A link is for the person who sees it, so it must not lead in from other machines.
+   * A link is for the person who sees it, so it must not work from other machines.
    *
    * @throws DASHBOARD_OPEN
    */

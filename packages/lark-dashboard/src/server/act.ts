@@ -33,7 +33,7 @@ export interface Action<Input, Output> {
   run(act: Act, input: Input): Promise<Output>
 }
 
-/** Shows something to everybody who may look. */
+/** An action that shows something to every viewer. */
 export function look<Input, Output>(
   takes: Shape<Input>,
   run: Action<Input, Output>['run'],
@@ -41,7 +41,7 @@ export function look<Input, Output>(
   return { role: 'read', changes: false, takes, run }
 }
 
-/** Changes something. */
+/** An action that changes something. */
 export function change<Input, Output>(
   role: Role,
   takes: Shape<Input>,

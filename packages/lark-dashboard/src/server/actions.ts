@@ -1,6 +1,7 @@
 /**
- * All that a viewer can see and do: the one table of the server. What is not in it cannot be done, and each
- * entry says who may. An action that looks is a GET of `api/NAME`, one that changes something a POST.
+ * All that a viewer can see and do: the one table of the server. An action that is not in it does not exist,
+ * and each entry says who may call it. An action that looks is a GET of `api/NAME`, one that changes
+ * something a POST.
  */
 import { defined } from '@s18i/lark/internal'
 import type {
@@ -344,7 +345,7 @@ export const actions = {
   'workers.resume': change('operate', workers, (act, input: WorkerFilter) =>
     orderWorkers(act, 'resume', input),
   ),
-  // A restart cannot be taken back, and if the workers do not come back, nothing runs any more.
+  // A restart cannot be undone, and if the workers do not come back, nothing runs any more.
   'workers.restart': change('admin', workers, (act, input: WorkerFilter) => restartWorkers(act, input)),
 
   underway: look({ underway: text }, async ({ underway, viewer }, input: { underway: string }) => {
@@ -368,7 +369,7 @@ export type ActionName = keyof typeof actions
 export type Actions = {
   [Name in ActionName]: {
     input: Parameters<(typeof actions)[Name]['run']>[1]
-    /** In the end, if the change goes on when it is answered. */
+    /** The final answer, if the change was still going on when the request was answered. */
     output: Exclude<Awaited<ReturnType<(typeof actions)[Name]['run']>>, GoesOn>
   }
 }

@@ -53,12 +53,12 @@ export interface DashboardOptions {
 /** Names the path at which a server has put the dashboard, for `toNode()`. @internal */
 export const mountedAt: unique symbol = Symbol('@s18i/lark-dashboard: mounted at')
 
-/** Answers a request. It is a function, so that a server takes it as it is. */
+/** Answers a request. It is a function, so that a server can use it directly. */
 export interface Dashboard extends AsyncDisposable {
   (request: Request): Promise<Response>
   /** Ends the streams of open browsers. The jobs are not closed. */
   close(): Promise<void>
-  /** @param request makes it, or throws why it is refused @internal */
+  /** @param request makes the request, or throws why it is refused @internal */
   [mountedAt](request: () => Request, base: string): Promise<Response>
 }
 

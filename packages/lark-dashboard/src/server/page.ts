@@ -44,7 +44,7 @@ export class Page {
     const text = Object.hasOwn(files, path) ? files[path] : undefined
     if (text === undefined) return undefined
     const type = types[path.slice(path.lastIndexOf('.'))]!
-    // The names of the others change with their texts.
+    // The names of the other files change with their contents.
     const cache = path === 'icon.svg' ? 'public, max-age=86400' : 'public, max-age=31536000, immutable'
     return await this.#answer(request, text, `${type}; charset=utf-8`, cache, path)
   }

@@ -1,5 +1,5 @@
 /**
- * The streams by which open dashboards hear what changes: server-sent events. Each sends the snapshot of each
+ * The streams that send changes to open dashboards: server-sent events. Each sends the snapshot of each
  * second and what the job on the page writes.
  */
 import { LarkError } from '@s18i/lark/config'
@@ -11,17 +11,17 @@ import type { Live, Pulse } from './look/live.ts'
 import { type ShownValue, shownValue } from './look/shown-value.ts'
 
 /**
- * The most streams of one process, and of one user: however many tabs a person opens, others see something,
- * too.
+ * The most streams of one process, and of one user: however many tabs a person opens, there is room for
+ * others, too.
  */
 const MOST = 200
 const MOST_OF_A_USER = 40
-/** Milliseconds after which `authorize` is asked again. A session may have ended. */
+/** Milliseconds after which `authorize` is called again. A session may have ended. */
 const AGAIN = 30_000
-/** The most bytes that wait for a slow browser; what is newer is left out. */
+/** The most bytes that wait for a slow browser; newer data are left out. */
 const MOST_WAITING = 4 * 1024 * 1024
 
-/** What a browser asks a stream for. */
+/** What a browser requests from a stream. */
 export interface StreamInput {
   /** The job whose log and progress it shows. */
   job?: { id: string; queue: string }
@@ -135,7 +135,7 @@ interface OpenStream {
 function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
   let isAsking = false
   const timer = setInterval(() => {
-    // A viewer for whom the answer has not come by now is not let in.
+    // If the last call has no answer by now, the stream ends.
     if (isAsking) return end()
     isAsking = true
     isStill().then((still) => {

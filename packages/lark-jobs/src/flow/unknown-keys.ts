@@ -39,6 +39,6 @@ export function unknownKeys(
 export function lostFor(keys: ReadonlySet<string>): { reason: 'lost'; because: string } {
   return {
     reason: 'lost',
-    because: `no living worker has known the key ${[...keys].join(', ')} for too long`,
+    because: `for too long, no living worker has known the key ${[...keys].join(', ')}`,
   }
 }

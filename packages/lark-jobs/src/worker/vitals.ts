@@ -45,7 +45,7 @@ const START = 60_000
 export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
   const { state, starting, answered, isAway, unclaimed, unrenewed, leaseMs, running } = vitals
   if (age > within)
-    return `has not turned its event loop for ${seconds(age)}: a handler blocks it, or it was stopped`
+    return `has not run its event loop for ${seconds(age)}: a handler blocks it, or it was stopped`
   if (state === 'stopped') return undefined
   if (state === 'starting')
     return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined

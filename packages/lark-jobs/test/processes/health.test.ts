@@ -107,12 +107,10 @@ describe.concurrent('jobs:work --http', () => {
     for (const path of ['/slo', '/metrics'])
       expect(await ask(path)).toEqual({
         status: 503,
-        text: expect.stringMatching(
-          /^The worker has not turned its event loop for .+: a handler blocks it\n$/,
-        ),
+        text: expect.stringMatching(/^The worker has not run its event loop for .+: a handler blocks it\n$/),
       })
     const { text, took } = await until(ask, LIVE, 503)
-    expect(text).toMatch(/^The worker has not turned its event loop for 1\d s: a handler blocks it/)
+    expect(text).toMatch(/^The worker has not run its event loop for 1\d s: a handler blocks it/)
     expect(took).toBeLessThan(RED)
     await until(ask, LIVE, 200)
     await app.start(['put.js', 'long']).result
@@ -143,7 +141,7 @@ describe.concurrent('jobs:work --http', () => {
     await app.start(['put.js', 'block', '60000']).result
     await running.says('blocks')
     const { text } = await until(ask, LIVE, 503)
-    expect(text).toMatch(/^Worker process [12] \(pid \d+\) has not turned its event loop for 1\d s[^\n]*\n$/)
+    expect(text).toMatch(/^Worker process [12] \(pid \d+\) has not run its event loop for 1\d s[^\n]*\n$/)
     expect((await ask('/ready')).status).toBe(200)
     await stopAtOnce(running)
     await running.result

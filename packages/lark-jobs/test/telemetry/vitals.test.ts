@@ -27,7 +27,7 @@ test.each([
   ['has stopped', { state: 'stopped', answered: 90_000 }, 0, undefined],
   ['is starting', { state: 'starting', starting: 50_000, answered: 50_000 }, 0, undefined],
   ['does not start', { state: 'starting', starting: 61_000 }, 0, /^has been starting for 61 s$/],
-  ['says nothing', {}, 20_100, /^has not turned its event loop for 20 s/],
+  ['says nothing', {}, 20_100, /^has not run its event loop for 20 s/],
   ['has no answer', { answered: 20_100 }, 900, /^has had no answer of the store for 20 s$/],
   [
     'has a store that is away',

@@ -5,7 +5,7 @@
  * folders of commands the configuration file has named, so that `lark list` need not import it.
  *
  * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote,
- * counts as empty. If the cache cannot be written, it stays as it is.
+ * counts as empty. If the cache cannot be written, it stays unchanged.
  *
  * It reads without promises and without `node:crypto`, because every start waits for it. (List of 200
  * commands, CPU: docs/performance.md.)
@@ -37,7 +37,7 @@ interface Stamp {
   size: number
 }
 
-/** What a configuration file says of the folders of commands. */
+/** What a configuration file says about the folders of commands. */
 type Folders = Pick<LarkConfig, 'commands'>
 
 interface Remembered {
@@ -92,10 +92,10 @@ export class CommandCache {
   }
 
   /**
-   * Writes what the files contain now, unless the cache says so already. It replaces its file in one step,
-   * because another process may be reading it.
+   * Writes what the files contain now, unless the cache already contains it. It replaces its file in one
+   * step, because another process may be reading it.
    *
-   * @param held by file; what came from `get` is known
+   * @param held by file; values that came from `get` are already in the cache
    */
   save(held: ReadonlyMap<string, HeldCommands>): void {
     const { files: known, configs } = this.#known

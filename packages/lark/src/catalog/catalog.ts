@@ -28,7 +28,7 @@ export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<Loa
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
-/** What `npm install` is given for the package of each command that `lark-jobs` does not have. */
+/** The argument of `npm install` for the package of each command that `lark-jobs` does not have. */
 const homes: Readonly<Record<string, string>> = {
   'jobs:bench': '--save-dev @s18i/lark-jobs-bench',
   'jobs:check-bullmq': '@s18i/lark-bullmq',
@@ -78,8 +78,8 @@ export class Catalog {
    * Like `find`, but for a name that a user typed.
    *
    * @param next the next word: `lark jobs work` may mean `jobs:work`
-   * @throws UNKNOWN_COMMAND, with what the user may have meant, and with the files that could not be read and
-   *   may contain the command
+   * @throws UNKNOWN_COMMAND, with the command that may be meant, and with the files that could not be read
+   *   and may contain the command
    */
   get(name: string, next?: string): Entry {
     const entry = this.find(name)
@@ -99,7 +99,7 @@ export class Catalog {
 
   /**
    * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key
-   * begins so.
+   * begins in this way.
    *
    * @throws UNKNOWN_COMMAND, also for an abbreviation of several keys, with these keys
    */
@@ -122,7 +122,7 @@ export class Catalog {
       ({ key, aliases, hidden }) => !hidden && [key, ...aliases].some((each) => abbreviates(words, each)),
     )
     if (found.length < 2) return found[0]
-    // `j:work` means `jobs:work`, although `jobs:workers` begins so too.
+    // `j:work` means `jobs:work`, although `jobs:workers` begins in the same way.
     const last = lastWord(name)
     const same = found.filter(({ key, aliases }) => [key, ...aliases].some((each) => lastWord(each) === last))
     if (same.length === 1) return same[0]
@@ -181,7 +181,7 @@ export class Catalog {
   }
 }
 
-/** Whether each word of a name begins the word of a key in the same place. */
+/** Whether each word of a name is the beginning of the word of the key in the same place. */
 function abbreviates(words: readonly string[], key: string): boolean {
   const whole = key.split(':')
   return words.length === whole.length && words.every((word, i) => word !== '' && whole[i]!.startsWith(word))

@@ -10,7 +10,7 @@ import type { Catalog, Entry } from './catalog.ts'
 /** A word that the shell may put in the place of the last one. */
 export interface Candidate {
   word: string
-  /** What some shells show beside it. */
+  /** The description that some shells show beside it. */
   about: string
 }
 
@@ -48,8 +48,8 @@ export async function complete(
 }
 
 /**
- * The value that the last word belongs to; undefined if the last word is to be the name of a flag, or too
- * much.
+ * The value that the last word belongs to; undefined if the last word is the name of a flag, or one argument
+ * too many.
  */
 function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {
   const isFlagOver = before.includes('--')

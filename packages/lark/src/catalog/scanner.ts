@@ -1,6 +1,6 @@
 /**
- * Imports command files in another process, which ends afterwards: when it is imported, a file may open
- * connections, print or even exit, and usually it is not the file of the command that the user runs.
+ * Imports command files in another process, which ends afterwards: a file may open connections, print or even
+ * exit when it is imported, and usually it is not the file of the command that the user runs.
  *
  * Other code may use the channel between the two processes: a file may send messages itself, and under `node
  * --watch` Node reports each imported module on it. So each message of Lark has the key `lark`.

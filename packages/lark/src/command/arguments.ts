@@ -1,6 +1,7 @@
 /**
- * Declares what a command takes. A field of the command is initialised with a declaration, whose type is that
- * of the later value. Before `handle()`, the application replaces the declaration with the parsed value:
+ * Declares the arguments and flags of a command. A field of the command is initialised with a declaration,
+ * whose type is that of the later value. Before `handle()`, the application replaces the declaration with the
+ * parsed value:
  *
  * ```ts
  * email = arg.string('Who')                                // string
@@ -47,11 +48,11 @@ export interface FlagOptions<T> {
 }
 
 export interface NumberFlagOptions extends FlagOptions<number> {
-  /** Only whole numbers from this one on: `{ wholeFrom: 1 }` for a count. */
+  /** Only whole numbers, from this number on: `{ wholeFrom: 1 }` for a count. */
   wholeFrom?: number
 }
 
-/** That a flag always has a value. */
+/** The options of a flag that always has a value. */
 export type FlagWithValue<T> = { default: T } | { required: true }
 
 export interface ListFlagOptions extends Omit<FlagOptions<never>, 'default'> {

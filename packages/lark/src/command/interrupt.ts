@@ -35,13 +35,13 @@ export class Interrupt {
     return this.#controller.signal
   }
 
-  /** The signal, if somebody listens to it already: reading `signal` would install the handlers. */
+  /** The signal, if somebody already listens to it: reading `signal` would install the handlers. */
   get current(): AbortSignal | undefined {
     return this.#given ?? this.#controller?.signal
   }
 
   /**
-   * @throws the reason if the caller has aborted its signal already: a command may wait for the event only
+   * @throws the reason if the caller has aborted its signal already: a command may wait only for the event
    */
   check(): void {
     this.#given?.throwIfAborted()

@@ -65,8 +65,9 @@ export function readMetadata(command: CommandFields): CommandMetadata {
 }
 
 /**
- * The value as JSON has it. Undefined for a declaration, because a command may have a flag of this name, and
- * for a value that JSON cannot hold. A function becomes a text, so that it is refused and not overlooked.
+ * The value in the form that JSON gives it. Undefined for a declaration, because a command may have a flag of
+ * this name, and for a value that JSON cannot hold. A function becomes a text, so that it is refused and not
+ * overlooked.
  */
 function asJson(value: unknown): unknown {
   if (value === undefined || isDeclaration(value)) return undefined

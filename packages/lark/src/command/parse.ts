@@ -23,7 +23,7 @@ interface Given {
   isItem?: boolean
 }
 
-/** What a command was called with. */
+/** The words or values with which a command was called. */
 export interface Input {
   /** The value of each parameter, by field, without those that are missing. */
   values: Map<string, Value>
@@ -67,7 +67,7 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
       give(parameter, String(!negated), token.rawName)
       continue
     }
-    // In `--name --force` the value of `--name` is missing; in `--limit -5` the value is a negative number.
+    // In `--name --force`, the value of `--name` is missing; in `--limit -5` the value is a negative number.
     const looksLikeFlag = !token.inlineValue && /^-(?!\d|\.\d|$)/.test(token.value ?? '')
     if (token.value === undefined || looksLikeFlag) {
       const hint = looksLikeFlag
@@ -173,7 +173,8 @@ export function placeholder({ type, values, many, splits }: Parameter): string {
 }
 
 /**
- * The most words of a call, and characters of a word of short flags: `parseArgs` takes time by their square.
+ * The most words of a call, and characters of a word of short flags: the time of `parseArgs` grows with their
+ * square.
  */
 const MOST_WORDS = 20_000
 const MOST_SHORT = 1_000

@@ -6,7 +6,7 @@ import { visible } from '../words/visible.ts'
 
 /**
  * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints what the last word may
- * become, one word a line, with a tab and a description behind it.
+ * become, one word a line, each followed by a tab and a description.
  */
 export class CompleteCommand extends Command {
   readonly key = 'complete'

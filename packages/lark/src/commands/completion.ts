@@ -20,8 +20,8 @@ export class CompletionCommand extends Command {
  * what `lark complete` prints.
  */
 const scripts = {
-  // Readline takes `:` and `=` for the beginning of a word, so what comes before them is not repeated. The
-  // words are read from the line, because bash has divided COMP_WORDS there.
+  // Readline begins a new word after `:` and `=`, so the text before them is not repeated. The words are read
+  // from the line, because bash has split COMP_WORDS at these characters.
   bash: `# Completion of lark in bash: see lark help completion
 _lark_program() {
   local folder=$PWD

@@ -9,8 +9,8 @@ import { visibleLines } from '../words/visible.ts'
 import { stub } from './make-command.ts'
 
 /**
- * `lark init`: sets up a project, new or old. It writes what is missing, and never changes what is there but
- * for scripts in package.json.
+ * `lark init`: sets up a project, new or old. It writes what is missing, and never changes existing files,
+ * except for the scripts in package.json.
  */
 export class InitCommand extends Command {
   readonly key = 'init'
@@ -34,7 +34,7 @@ export class InitCommand extends Command {
     return this.#tell(found, plan)
   }
 
-  /** Installs what is missing if somebody wants that. @returns whether it has done so */
+  /** Installs what is missing if the user wants this. @returns whether it was installed */
   async #install({ folder, manager, missing }: Survey, signal: AbortSignal): Promise<boolean> {
     const { install, managerWords } = await import('../init/steps.ts')
     const words = [...managerWords[manager].add, ...missing]
@@ -78,7 +78,7 @@ export class InitCommand extends Command {
     }
   }
 
-  /** The text of a new file, or what differs in another one. */
+  /** The text of a new file, or the difference in a changed one. */
   #show({ path, before, text = '' }: PlannedFile): void {
     this.line()
     this.line(this.console.paint('bold', path))
@@ -100,7 +100,7 @@ function summary(written: readonly PlannedFile[]): string {
   return text[0]!.toUpperCase() + text.slice(1)
 }
 
-/** What Lark itself writes if no package has something to show: a command. */
+/** What Lark itself writes if no package has an example: a command. */
 async function ownPart(project: InitProject): Promise<InitPart> {
   const commands = await project.folderOf('commands', project.config.commands)
   const text = stub('hello', 'Hello', {

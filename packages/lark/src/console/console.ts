@@ -59,7 +59,7 @@ export class Console {
   isVerbose: boolean
   /** Whether questions may be asked: `--no-interaction` says no. */
   isInteractive: boolean
-  /** Whether to print colours; undefined decides for each stream. */
+  /** Whether to print colours; undefined: this is decided for each stream. */
   color: boolean | undefined
   readonly #stdin: Reader | undefined
   readonly #stdout: Writer
@@ -151,7 +151,7 @@ export class Console {
     return this.#stdout.isTTY === true && !this.isJson
   }
 
-  /** The lines of the terminal; unlimited if it does not say. */
+  /** The lines of the terminal; unlimited if it is not known. */
   get height(): number {
     return this.#stdout.rows || Number.POSITIVE_INFINITY
   }
@@ -239,7 +239,7 @@ export class Console {
    * Asks a question, and resolves to its answer. Where nobody can answer, the answer is the default of the
    * question.
    *
-   * @param signal takes the question back
+   * @param signal withdraws the question
    * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED; the reason of
    *   the signal
    */

@@ -5,7 +5,7 @@
  * place.
  *
  *   drawing    the screen is as `draw` printed it
- *   old        `draw` takes long, or has met an error that passes: the last screen stays, and its first line
+ *   old        `draw` takes long, or has thrown a temporary error: the last screen stays, and its first line
  *              says how old it is
  *   suspended  by Ctrl-Z: the terminal is as it was before, until the process is continued; then it is drawn
  *              at once
@@ -19,9 +19,9 @@ export interface LiveOptions {
   /** Milliseconds between two drawings. Default 1,000. */
   every?: number
   /**
-   * Whether an error of `draw` is one that passes, such as a server that is away. Then the last screen stays,
-   * its first line says how old it is, and why, and `draw` is called again. An error of the first drawing
-   * ends it in any case. Default: every error ends it.
+   * Whether an error of `draw` is temporary, such as a server that is away. Then the last screen stays, its
+   * first line says how old it is, and why, and `draw` is called again. An error of the first drawing ends it
+   * in any case. Default: every error ends it.
    */
   outlasts?: (error: unknown) => boolean
 }
@@ -32,7 +32,7 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const END_OF_LINE = '\x1b[K'
 const END_OF_SCREEN = '\x1b[J'
-/** Milliseconds: a screen says that it is old if it is older than `every` by so much. */
+/** Milliseconds: a screen says that it is old if its age exceeds `every` by this time. */
 const OLD = 2_000
 const SECOND = 1_000
 
@@ -130,7 +130,7 @@ class Screen {
     )
   }
 
-  /** Writes over the screen before, without erasing it first: that would flicker. */
+  /** Writes over the previous screen without erasing it first, because that would flicker. */
   #write(text: string): void {
     const rows = this.#console.height
     const lines = text.replace(/\n$/, '').split('\n')

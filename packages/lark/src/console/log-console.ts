@@ -42,7 +42,7 @@ export class LogConsole extends Console {
     this.#write('error', hint === undefined ? text : `${text}\n${hint}`)
   }
 
-  /** Does not look at the standard input: that would open it. */
+  /** Does not read `process.stdin`, because that would open it. */
   override get canAsk(): boolean {
     return false
   }

@@ -1,7 +1,7 @@
 /**
- * Shows how far a long command is. On a terminal it is a line with a bar, the count, the rate and the time
- * that is left. Elsewhere it is quiet, but for one line a minute, so that the log of a long command shows
- * that it goes on. Under `--json` and `--quiet` nothing is shown.
+ * Shows the progress of a long command. On a terminal, it shows a line with a bar, the count, the rate and
+ * the time that is left. Elsewhere it prints only one line a minute, so that the log of a long command shows
+ * that it is still at work. Under `--json` and `--quiet` nothing is shown.
  */
 import type { Console } from './console.ts'
 
@@ -18,9 +18,9 @@ const MEMORY = 10_000
 
 export class Progress {
   #done = 0
-  /** Items a second; undefined until the first can be told. */
+  /** Items a second; undefined until it can be computed. */
   #rate: number | undefined
-  /** How many were done when the rate was last computed, and when that was. */
+  /** How many items were done when the rate was last computed, and when that was. */
   #sample: { done: number; at: number }
   #lineAt: number
   readonly #console: Console

@@ -3,8 +3,8 @@
  * loaded with the first question, because most commands ask none. `console.ts#canAsk` says whether there is a
  * person.
  *
- * A person leaves a question with Ctrl-C, Ctrl-D or Escape. Then it throws PROMPT_CANCELLED, for which the
- * program prints nothing and exits with 130, as after a SIGINT.
+ * A person can leave a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED, for
+ * which the program prints nothing and exits with 130, as after a SIGINT.
  */
 import { Writable } from 'node:stream'
 import { defined } from '../defined.ts'
@@ -20,7 +20,7 @@ export interface Choice<T extends string = string> {
   hint?: string
 }
 
-/** Says what is wrong with an answer, in one line; undefined if it is right. */
+/** Says what is wrong with an answer, in one line; undefined if it is valid. */
 export type Validate = (answer: string) => string | undefined
 
 /** A question. `default` is the answer of someone who only presses Enter, and where nobody can be asked. */
@@ -50,7 +50,7 @@ export interface Terminal {
   input: NodeJS.ReadableStream
   output: { write(text: string): unknown; readonly columns?: number; readonly rows?: number }
   hasColor: boolean
-  /** Takes the question back. */
+  /** Withdraws the question. */
   signal?: AbortSignal | undefined
 }
 
@@ -126,8 +126,8 @@ function option({ value, label = value, hint }: Choice) {
 }
 
 /**
- * What is wrong with an answer. An empty one is right only if the question has a default or a `validate` that
- * takes it.
+ * What is wrong with an answer. An empty answer is valid only if the question has a default or a `validate`
+ * that takes it.
  */
 function faultOf(prompt: Extract<Prompt, { validate?: unknown }>, answer: string): string | undefined {
   const fault = prompt.validate ? prompt.validate(answer) : answer === '' ? 'An answer is needed' : undefined

@@ -190,9 +190,9 @@ function lay({ texts, widths, numeric }: Table): string[] {
 }
 
 /**
- * Widths with which a table has `width` places: columns of text give way, the widest first. A column keeps
- * its longest word if that is not very long, because people copy ids. Undefined if there is too little room
- * for a column.
+ * Widths of the columns with which a table has `width` places: columns of text become narrower, the widest
+ * first. A column keeps its longest word if that is not very long, because people copy ids. Undefined if
+ * there is too little room for a column.
  *
  * @param narrowest the least width of a column of text, whatever its words. Default: what is readable
  */
@@ -224,7 +224,7 @@ function shareRoom(
   return shared
 }
 
-/** The lines of each row, whose texts are broken into these widths. */
+/** The lines of each row, with its texts broken to these widths. */
 function layRows({ texts, numeric }: Table, widths: readonly number[]): string[][] {
   return texts.map((row) => {
     const cells = widths.map((width, column) => wrapColored(row[column] ?? '', width))
@@ -246,7 +246,8 @@ function longestWord(text: string): number {
 function layLastBelow({ texts }: Table, before: Table, widths: readonly number[], width: number): string[] {
   return layRows(before, widths).flatMap((lines, row) => {
     const text = texts[row]!.at(-1) ?? ''
-    // The head stands beside the others if there is room: it is short, and is never broken.
+    // The head of the last column is beside the other heads if there is room: it is short, and is never
+    // broken.
     if (row === 0) {
       const head = pad(lines.at(-1)!, widthOf(widths) + 2) + text
       return displayWidth(head) <= width ? [...lines.slice(0, -1), head] : [...lines, INDENT + text]

@@ -1,6 +1,6 @@
 /**
- * What the compiler of a project asks of new files. Its tsconfig.json is read as text, because it may contain
- * comments, and so are the files that it extends.
+ * What the compiler settings of a project require of new files. Its tsconfig.json is read as text, because it
+ * may contain comments, and so are the files that it extends.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,6 +1,6 @@
 /**
- * The text of a JSON file, to which members are added without a change of anything else: indentation, ends of
- * lines, and lists that are on one line stay as they are.
+ * The text of a JSON file, to which members are added while everything else stays unchanged: indentation,
+ * ends of lines, and lists that are on one line stay as they are.
  */
 
 /**
@@ -24,14 +24,14 @@ export function withMembers(
 
 /** An object in a text, by offsets. */
 interface ObjectText {
-  /** Behind the opening brace. */
+  /** The index after the opening brace. */
   begin: number
   /** The index of the closing brace. */
   end: number
-  /** Behind the last member. */
+  /** The index after the last member. */
   last: number
   members: { key: string; value: number }[]
-  /** What each member is indented with; undefined if the first one is on the line of the brace. */
+  /** The indentation of each member; undefined if the first one is on the line of the brace. */
   indent: string | undefined
 }
 

@@ -13,7 +13,7 @@ import type { LarkConfig } from '../config.ts'
 
 /** The project, as `lark init` has found it. */
 export interface InitProject {
-  /** The folder that everything is relative to: that of the configuration, or of the package.json. */
+  /** The folder to which all paths are relative: that of the configuration, or of the package.json. */
   readonly folder: string
   /** The configuration. It is empty if there is none. */
   readonly config: LarkConfig
@@ -39,11 +39,11 @@ export interface InitProject {
    * @param by the path of the file that imports, in the same form
    */
   importingFile(names: readonly string[], from: string, by: string): string
-  /** What a declaration of an exported class begins with, up to its name: `export class SendEmailJob`. */
+  /** The beginning of the declaration of an exported class, up to its name: `export class SendEmailJob`. */
   exporting(className: string): string
 }
 
-/** A first file or two that show what the package is for, and run as they are. */
+/** One or two first files that show what the package is for, and run unchanged. */
 export interface InitExample {
   /** The texts of the files, by their paths relative to the project's folder, without an extension. */
   files: Readonly<Record<string, string>>
@@ -51,7 +51,7 @@ export interface InitExample {
   commands?: readonly string[]
   /** The folder of which this is the first file: a project that has files there gets no example. */
   firstIn: string
-  /** What to call next, without the word `lark`: `welcome ada@example.com`. */
+  /** The commands to call next, without the word `lark`: `welcome ada@example.com`. */
   next: readonly string[]
 }
 
@@ -61,8 +61,8 @@ export interface InitPart {
   section?: readonly string[]
   /** Scripts for package.json, by name. */
   scripts?: Readonly<Record<string, string>>
-  /** What to call next, after what the examples name, without the word `lark`. */
+  /** The commands to call after those of the examples, without the word `lark`. */
   next?: readonly string[]
-  /** What the package has found out, one line each: where jobs will be kept. */
+  /** What the package has found out, one line each, such as where jobs will be kept. */
   notes?: readonly string[]
 }

@@ -1,5 +1,5 @@
 /**
- * What `lark init` writes: new files, and what it adds to package.json. It is a plan: making it changes
+ * What `lark init` writes: new files, and what it adds to package.json. It is a plan: making the plan changes
  * nothing, and `write.ts` carries it out.
  */
 import { lstatSync } from 'node:fs'
@@ -19,7 +19,7 @@ import type { Survey } from './survey.ts'
 export interface PlannedFile {
   /** Relative to the project's folder. */
   path: string
-  /** `kept`: it is left as it is, or not written. */
+  /** `kept`: the file stays unchanged, or is not written. */
   state: 'new' | 'changed' | 'kept'
   /** What is added to it, or why it is kept. */
   note: string
@@ -32,11 +32,11 @@ export interface PlannedFile {
 export interface Plan {
   files: PlannedFile[]
   notes: string[]
-  /** What to call next. */
+  /** The commands to call next. */
   next: string[]
 }
 
-/** @param own the part of Lark itself, for a project whose packages show nothing */
+/** @param own the part of Lark itself, for a project whose packages have no example */
 export async function makePlan(
   found: Survey,
   own: (project: InitProject) => Promise<InitPart>,
@@ -100,7 +100,7 @@ async function plannedExample(
   return { files: planned, next }
 }
 
-/** Whether something has this path, also a link that leads nowhere. */
+/** Whether something has this path, even a link that leads nowhere. */
 function isTaken(path: string): boolean {
   try {
     return lstatSync(path) !== undefined

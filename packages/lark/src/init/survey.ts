@@ -34,7 +34,7 @@ export interface Survey {
   /** The packages of `wanted` that must be installed first, so that there is a program to start. */
   missing: readonly string[]
   project: InitProject
-  /** What is not as it should be, and what helps. */
+  /** Problems, and what helps. */
   notes: readonly string[]
 }
 
@@ -143,7 +143,7 @@ function workspaceRoot(folder: string, inside: readonly string[]): LarkError {
   })
 }
 
-/** What an empty folder may have. */
+/** Files that a folder may have and still count as empty. */
 const HARMLESS = /^(\..*|node_modules|readme(\..*)?|licen[cs]e(\..*)?)$/i
 
 function refuseUnknown(folder: string): void {

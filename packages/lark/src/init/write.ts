@@ -73,7 +73,7 @@ function replace(link: string, { text, before }: PlannedFile, undo: (() => void)
   undo.push(() => put(before!))
 }
 
-/** Undoes one write. One that cannot be undone keeps no other from being undone. */
+/** Undoes one write. If it cannot be undone, the others still are. */
 function attempt(act: () => void): void {
   try {
     act()

@@ -33,7 +33,7 @@ export async function importModule(file: string): Promise<Module> {
   try {
     return required(requireHere(file))
   } catch (error) {
-    // The file is an ES module, or in a language that the tests are not compiled from.
+    // The file is an ES module, or in a language that the test runner does not compile.
     const isForeign = codeOf(error) === 'ERR_REQUIRE_ESM' || (isError(error) && error.name === 'SyntaxError')
     if (isForeign) return importInNode(file)
     throw error

@@ -1,7 +1,7 @@
 /**
  * Finds the packages that extend Lark. A package declares this in its own package.json, and the application
  * needs no wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands
- * and a section of the configuration file. `"init"` names the module of what it adds to `lark init`.
+ * and a section of the configuration file. `"init"` names the module with the package's part of `lark init`.
  *
  * Only direct dependencies of the project are considered. They are read from each package.json between the
  * current folder and the root of the workspace, and between the folder of the configuration and that root. If
@@ -71,7 +71,7 @@ export function installed(name: string, home: string): string | undefined {
     if (existsSync(join(root, 'package.json'))) return root
   }
   try {
-    // The package is in no such folder. With Plug'n'Play, Yarn answers this call.
+    // The package is in no such folder. With Plug'n'Play, this call goes to Yarn.
     return dirname(createRequire(join(home, 'package.json')).resolve(`${name}/package.json`))
   } catch {
     return undefined

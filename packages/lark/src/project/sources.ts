@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { list } from './packages.ts'
 
-/** If a module exists with several extensions, the first of these is taken. */
+/** If a module exists with several extensions, the first of these extensions is used. */
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
 const DECLARATION = /\.d\.[cm]?ts$/
 const TEST = /\.(test|spec)\.[cm]?[jt]s$/
@@ -15,7 +15,7 @@ const TEST = /\.(test|spec)\.[cm]?[jt]s$/
 /**
  * Every importable file in the folders and their subfolders, sorted by path. Declarations (`.d.ts`), tests
  * (`.test.*`, `.spec.*`) and names that begin with `_` or `.` are omitted. If TypeScript and JavaScript of
- * one name are in the same folder, the TypeScript is taken. A folder that does not exist counts as empty.
+ * one name are in the same folder, the TypeScript file is used. A folder that does not exist counts as empty.
  */
 export async function sourceFiles(folders: string[]): Promise<string[]> {
   const perFolder = await Promise.all(folders.map((folder) => filesIn(resolve(folder))))
@@ -52,8 +52,8 @@ const MADE = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
 const CODE = /\.[cm]?[jt]sx?$/
 
 /**
- * Every file of code in a folder and its subfolders, tests too, sorted by path; not those of packages and
- * builds.
+ * Every file of code in a folder and its subfolders, including tests, sorted by path, without those of
+ * packages and builds.
  */
 export async function codeFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })

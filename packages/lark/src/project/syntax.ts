@@ -1,6 +1,6 @@
 /**
  * The syntax of a source file, in JavaScript or TypeScript, for commands that look into the code of an
- * application. The parser is the one that jiti brings along: so an application installs none for it.
+ * application. The parser comes with jiti, so an application need not install one.
  */
 import type { TransformOptions } from 'jiti'
 
@@ -31,8 +31,8 @@ export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
   const plugin = () => ({
     pre({ ast }: { ast: { program: SyntaxNode } }) {
       program = ast.program
-      // jiti takes what a plugin throws for a wrong text. So nothing is transformed, which takes most of the
-      // time.
+      // If a plugin throws, jiti treats it as a syntax error. So nothing is transformed, which would take
+      // most of the time.
       throw new Error('parsed')
     },
   })

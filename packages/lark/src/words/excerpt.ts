@@ -1,6 +1,6 @@
 /**
- * How much of a text from outside a message shows. Somebody may send a name of a megabyte, and the message is
- * printed, logged, and sent to others.
+ * Limits how much of an external text a message shows. Somebody may send a name of a megabyte, and the
+ * message is printed, logged, and sent to others.
  */
 
 /** The most characters that a message quotes of one text. */

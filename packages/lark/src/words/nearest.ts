@@ -3,7 +3,7 @@
  * added, dropped, changed, or swapped with its neighbour.
  */
 
-/** Nobody mistypes a longer word. The time that a comparison takes grows with its length squared. */
+/** A longer word is not a typing error. The time that a comparison takes grows with its length squared. */
 const LONGEST = 64
 
 /**

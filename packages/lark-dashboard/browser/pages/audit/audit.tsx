@@ -1,6 +1,6 @@
 /**
- * What people changed by hand: who, when, from where, what, on what, and how it ended. The last change comes
- * first.
+ * What people changed by hand: who, when, from where, which change, of what, and how it ended. The last
+ * change comes first.
  */
 import type { AuditEntry } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
@@ -11,7 +11,7 @@ import { count, duration, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
 
-/** Milliseconds between two looks at the first page. */
+/** Milliseconds between two requests for the first page. */
 const EVERY = 5_000
 const LIMIT = 100
 

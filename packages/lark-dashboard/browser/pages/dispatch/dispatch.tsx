@@ -1,6 +1,6 @@
 /**
- * Dispatches a job by hand: its class, its payload as a form or as JSON, and what is to be different from its
- * class.
+ * Dispatches a job by hand: its class, its payload as a form or as JSON, and the settings in which it differs
+ * from its class.
  */
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
@@ -165,7 +165,7 @@ function JobLink({ done: { id, queue, rejection } }: { done: Dispatched }) {
   )
 }
 
-/** Takes the payload of the last job of the class as a sample. */
+/** A button that takes the payload of the last job of the class as a sample. */
 function LastPayload({ jobClass, onTake }: { jobClass: string; onTake(text: string): void }) {
   const asked = useAsked('jobs.list', { filter: { key: jobClass }, limit: 1 })
   const last = asked.data?.jobs[0]?.payload

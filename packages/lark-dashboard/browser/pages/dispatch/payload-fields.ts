@@ -8,7 +8,7 @@ export interface PayloadField {
   /** The values of a choice. */
   values: readonly (string | number)[]
   isNeeded: boolean
-  /** What the schema says of it. */
+  /** What the schema says about the field. */
   words: string
 }
 

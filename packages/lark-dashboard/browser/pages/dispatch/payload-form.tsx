@@ -1,6 +1,4 @@
-/**
- * A payload as a form: each change is written into the text of the payload, which is what is sent.
- */
+/** A payload as a form: each change is written into the text of the payload, and this text is sent. */
 import type { PayloadField } from './payload-fields.ts'
 
 interface PayloadFormProps {
@@ -73,7 +71,7 @@ function FieldInput({ field: { kind, values, isNeeded }, value, onValue }: Field
       value={value === undefined ? '' : String(value)}
       onInput={({ currentTarget: { value: text } }) => {
         if (text === '' && (kind === 'number' || !isNeeded)) return onValue(undefined)
-        // What is not a number goes as it is: the class says what is wrong with it.
+        // A text that is not a number is sent unchanged, and the class says what is wrong with it.
         onValue(kind === 'number' && text.trim() !== '' && Number.isFinite(+text) ? +text : text)
       }}
     />

@@ -1,6 +1,4 @@
-/**
- * What the doctor finds: errors first, each with what to do; what is well is counted.
- */
+/** What the doctor finds: errors first, each with what to do; checks without a problem are only counted. */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { Answer } from '../../parts/empty.tsx'

@@ -170,7 +170,7 @@ function sharedValues(payloads: readonly ({ json: string; hidden: number } | und
     })
 }
 
-/** The plain values of a payload with their paths: not of lists, and no long texts. */
+/** The plain values of a payload with their paths: without those in lists, and without long texts. */
 function* leavesOf(value: unknown, path: string, depth: number): Generator<string> {
   if (typeof value !== 'object' || value === null) {
     const text = JSON.stringify(value)

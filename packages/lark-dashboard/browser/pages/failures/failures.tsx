@@ -1,6 +1,4 @@
-/**
- * Why jobs failed for good: a row a kind, and one kind with a sample.
- */
+/** Why jobs failed for good: a row for each kind, and one kind with a sample. */
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
@@ -14,7 +12,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { FailureKindPage } from './failure-kind.tsx'
 
-/** Milliseconds between two looks, and while the server reads the failed jobs for the first time. */
+/** Milliseconds between two requests, and while the server reads the failed jobs for the first time. */
 const EVERY = 5_000
 const WHILE_READING = 1_000
 
@@ -89,7 +87,7 @@ export default function Failures() {
   )
 }
 
-/** How far the first reading is, or what of the failed jobs is known. */
+/** The progress of the first reading, or how many of the failed jobs are known. */
 function Reading({ found: { read, stored, isReading } }: { found: Found }) {
   if (isReading)
     return (

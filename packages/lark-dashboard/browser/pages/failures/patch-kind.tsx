@@ -1,7 +1,4 @@
-/**
- * Mends the payloads of all jobs of a kind and retries them: first it shows what would become of some of
- * them.
- */
+/** Edits the payloads of all jobs of a kind and retries them. First it shows the result for some of them. */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import type { CallError, Output } from '../../data/call.ts'

@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow as a drawing: who starts after whom, what runs now, and what was skipped because of
- * what. It is made smaller by closing layers: a closed layer is one box with a bar.
+ * The nodes of a flow as a drawing: which node starts after which, what runs now, and why nodes were skipped.
+ * Closing layers makes the drawing smaller: a closed layer is one box with a bar.
  */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Output } from '../../data/call.ts'
@@ -15,7 +15,9 @@ const GAP_X = 56
 const GAP_Y = 12
 /** The height of the line with the buttons that close and open layers. */
 const TOP = 26
-/** Rows that a short layer stands below the top at most: in the middle of a high one, nobody would see it. */
+/**
+ * The most rows that a short layer is below the top: in the middle of a high drawing, nobody would see it.
+ */
 const LOWEST = 4
 /** The most characters of a name. */
 const LONGEST = 20
@@ -39,7 +41,7 @@ const shapes: Readonly<Record<string, string>> = {
 
 export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
   const shape = nodes.map(({ name, after }) => `${name}<${after}`).join()
-  // Nodes stay where they are when only their states change.
+  // Nodes keep their places when only their states change.
   const { layers } = useMemo(() => layersOf(nodes), [shape])
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const layout = { layers: layers.map((layer) => layer.map(({ name }) => byName.get(name)!)) }
@@ -116,7 +118,7 @@ function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y:
 function GraphEdge({ edge: { from, to, nodes }, drawn }: { edge: FlowEdge<ShownNode>; drawn: Drawn }) {
   const [start, end] = [placeOf(from, drawn), placeOf(to, drawn)]
   const [x1, y1, x2, y2] = [start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2]
-  // A line that passes other layers does so at the height of its start, and turns behind them.
+  // A line that passes other layers runs at the height of its start, and turns after them.
   const turn = to.layer - from.layer > 1 ? x2 - GAP_X : x1
   const isRunning = nodes.some(({ state }) => state === 'started')
   const isSkipped = [nodes, from.nodes].some((some) => some.every(({ state }) => state === 'skipped'))

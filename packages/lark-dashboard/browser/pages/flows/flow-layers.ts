@@ -1,6 +1,6 @@
 /**
- * Where the nodes of a flow are drawn: layer by layer from left to right, each node behind all that it starts
- * after; within a layer near the nodes that it follows.
+ * Where the nodes of a flow are drawn: layer by layer from left to right, each node to the right of all nodes
+ * that it waits for, and within a layer near these nodes.
  */
 interface LaidNode {
   name: string
@@ -20,7 +20,7 @@ export interface FlowBox<N extends LaidNode> {
 export interface FlowEdge<N extends LaidNode> {
   from: FlowBox<N>
   to: FlowBox<N>
-  /** The nodes that it leads to. */
+  /** The nodes of the box. */
   nodes: readonly N[]
 }
 
@@ -32,7 +32,7 @@ export function longLayers({ layers }: Pick<Layout<LaidNode>, 'layers'>): Readon
   return new Set(layers.flatMap((layer, i) => (layer.length > LONG ? [i] : [])))
 }
 
-/** What is drawn of a flow, and how many rows its highest layer has. */
+/** The boxes of a flow to be drawn, and how many rows its highest layer has. */
 export function boxesOf<N extends LaidNode>(
   { layers }: Pick<Layout<N>, 'layers'>,
   closed: ReadonlySet<number>,
@@ -68,7 +68,7 @@ export function boxesOf<N extends LaidNode>(
 
 interface Layout<N extends LaidNode> {
   layers: N[][]
-  /** The layer and the place in it of each node. */
+  /** The layer of each node, and its place in the layer. */
   places: ReadonlyMap<string, { layer: number; row: number }>
 }
 
@@ -78,7 +78,8 @@ const ROUNDS = 4
 export function layersOf<N extends LaidNode>(nodes: readonly N[]): Layout<N> {
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const depths = new Map<string, number>()
-  // Nodes name only nodes before them, or the order is settled after as many rounds as there are layers.
+  // If nodes name only nodes before them, one round is enough; otherwise the layers are settled after as many
+  // rounds as there are layers.
   let isSettled = false
   for (let round = 0; round <= nodes.length && !isSettled; round++) {
     isSettled = true

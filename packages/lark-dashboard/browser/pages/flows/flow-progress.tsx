@@ -1,6 +1,4 @@
-/**
- * How far a flow is, as a bar of what has become of its nodes and members.
- */
+/** The progress of a flow, as a bar of the states of its nodes and members. */
 import type { FlowCounts } from '@s18i/lark-jobs/operate'
 import { count } from '../../parts/numbers.ts'
 

@@ -1,6 +1,4 @@
-/**
- * One flow: how far it is, its nodes as a drawing and as a table, what failed, and what can be done.
- */
+/** One flow: its progress, its nodes as a drawing and as a table, what failed, and what can be done. */
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
@@ -20,8 +18,8 @@ import { FlowGraph, type ShownNode } from './flow-graph.tsx'
 import { FlowProgress } from './flow-progress.tsx'
 
 /**
- * Milliseconds between two looks at a flow that has not ended, for each thousand nodes: each look reads all
- * of them.
+ * Milliseconds between two requests for a flow that has not ended, for each thousand nodes, because each
+ * request reads all of them.
  */
 const EVERY = 1_500
 /** The height of a row of the table, in CSS pixels. */

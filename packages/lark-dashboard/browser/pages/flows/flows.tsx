@@ -14,7 +14,7 @@ import { Moment } from '../../parts/time.tsx'
 import { FlowPage } from './flow.tsx'
 import { FlowProgress } from './flow-progress.tsx'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 3_000
 const kinds = choicesOf('chain', 'batch', 'workflow')
 const flowStates = choicesOf('filling', 'open', 'ending', 'completed', 'failed', 'cancelled')

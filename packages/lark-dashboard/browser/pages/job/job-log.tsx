@@ -14,7 +14,7 @@ export function JobLog({ lines, isLive }: { lines: readonly LogLine[]; isLive: b
   const end = useRef<HTMLDivElement>(null)
   const shown = lines.filter((line) => level === 'all' || line.level === level)
   const last = lines.at(-1)
-  // The store keeps the last lines only, so their number may stay the same.
+  // The store keeps only the last lines, so their number may stay the same when a line is added.
   const newest = last && `${lines.length} ${last.at} ${last.text}`
   useEffect(() => {
     if (isLive && follows) end.current?.scrollIntoView({ block: 'nearest' })

@@ -1,6 +1,4 @@
-/**
- * The way of a job, drawn to scale: how long it waited, ran, and waited again.
- */
+/** The history of a job, drawn to scale: how long it waited, ran, and waited again. */
 import { now } from '../../data/clock.ts'
 import { href } from '../../data/route.ts'
 import { duration } from '../../parts/numbers.ts'
@@ -14,7 +12,7 @@ interface Span {
   until: number
 }
 
-/** Percent of the whole that each part gets at least, to be seen. */
+/** The least percentage of the whole that each part gets, so that it is visible. */
 const LEAST = 1.5
 
 export function JobTimeline({ job }: { job: ShownJob }) {
@@ -79,7 +77,7 @@ function spansOf(job: ShownJob, at: number): Span[] {
     if (until > from) spans.push({ kind, title, from, until })
   }
   const begin = (since: number) => (since === queuedAt ? 'Waited' : 'Backoff and wait')
-  // A retry by hand starts over.
+  // After a retry by hand, the history starts over.
   const ended = errors.filter(({ at = 0 }) => at >= queuedAt)
   let since = queuedAt
   for (const { run, took, at: end = since, code } of ended) {

@@ -1,6 +1,4 @@
-/**
- * One job: its state and why it waits, its way so far, and what it has and had.
- */
+/** One job: its state and why it waits, its history, and its data. */
 import { useEffect, useState } from 'preact/hooks'
 import type { ShownReport } from '../../../src/server/streams.ts'
 import { useAsked } from '../../data/asked.ts'
@@ -27,7 +25,7 @@ import { ReasonList, Reasons } from './reasons.tsx'
 
 export type ShownJob = NonNullable<Output<'jobs.find'>>
 
-/** Milliseconds between two looks at a job that has not ended: the stream reports its changes. */
+/** Milliseconds between two requests for a job that has not ended: the stream reports its changes. */
 const EVERY = 5_000
 
 export function JobPage({ id }: { id: string }) {
@@ -51,14 +49,14 @@ export function JobPage({ id }: { id: string }) {
   )
 }
 
-/** What the stream tells of a job is newer than the answer to the last question. */
+/** The report of the stream about a job is newer than the answer to the last question. */
 function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
   if (report === undefined || job.finishedAt !== undefined) return job
   const { log, progress = job.progress } = report
   return { ...job, log: [...log], ...(progress !== undefined && { progress }) }
 }
 
-/** Perhaps it is a node of a flow that has not started, of which the flow knows; or its store has lost it. */
+/** The job may be a node of a flow that has not started, which the flow knows; or the store has lost it. */
 function NoJob({ id }: { id: string }) {
   const asked = useAsked('jobs.why', { id })
   const drops = alarms.value.find(({ code }) => code === 'eviction')
@@ -169,7 +167,7 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
     return may(jobVerbs[verb].role) && jobVerbs[verb].states.includes(state)
   })
   const act = (verb: JobVerb) => {
-    // What runs loses its work.
+    // A running job loses its work.
     if (verb === 'cancel' && state === 'active' && !isAsked) return ask(true)
     ask(false)
     if (verb === 'move') return move(true)

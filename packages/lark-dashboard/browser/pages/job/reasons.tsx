@@ -11,7 +11,7 @@ import { Moment } from '../../parts/time.tsx'
 
 /** Milliseconds between two questions. */
 const EVERY = 2_000
-/** The most jobs, and workers, that a reason has links to. */
+/** The most jobs, and the most workers, to which a reason has links. */
 const MOST_LINKS = 3
 
 export function Reasons({ id, queue }: { id: string; queue: string }) {
@@ -56,8 +56,8 @@ export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reas
 }
 
 /**
- * Whether the way to what helps is there already: the page of this job, or the link to one for which it
- * waits.
+ * Whether the page already shows what helps: it is the page of this job, or has a link to a job for which
+ * this one waits.
  */
 function isThere(remedy: Remedy, id: string, jobs: readonly string[]): boolean {
   if (remedy.do !== 'see-why' && remedy.do !== 'see-job') return false

@@ -142,7 +142,7 @@ async function changeIds(verb: Asking, jobs: readonly { id: string; queue: strin
   for (const some of byQueue(jobs)) await changeWith(verb, some)
 }
 
-/** Only jobs of one queue can be named with it; an id alone may be that of two jobs. */
+/** The queue can be given only if all jobs are in it; an id alone may belong to two jobs. */
 function byQueue(jobs: readonly { id: string; queue: string }[]): { ids: string[]; queue: string }[] {
   const queues = new Map<string, string[]>()
   for (const { id, queue } of jobs) queues.set(queue, [...(queues.get(queue) ?? []), id])

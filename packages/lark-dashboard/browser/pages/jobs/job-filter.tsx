@@ -65,7 +65,7 @@ interface TextProps {
   size?: number
 }
 
-/** Takes effect with Enter, or when it is left. */
+/** Takes effect with Enter, or when the field loses the focus. */
 function Text({ name, title, placeholder, size = 12 }: TextProps) {
   const value = route.value.query.get(name) ?? ''
   const [typed, setTyped] = useState<string | undefined>(undefined)

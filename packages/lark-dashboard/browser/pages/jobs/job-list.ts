@@ -12,9 +12,9 @@ import type { JobQuery } from './job-query.ts'
 
 /** Rows of one page. */
 const PAGE = 200
-/** The most pages without a job that are asked for before somebody asks to go on. */
+/** The most pages without a job that are loaded before somebody asks to go on. */
 const PATIENCE = 10
-/** Milliseconds between two looks at the first page, while the end of the list has not been scrolled to. */
+/** Milliseconds between two requests for the first page, until somebody has scrolled to the list's end. */
 const EVERY = 5_000
 
 export type ListedJob = Output<'jobs.list'>['jobs'][number]
@@ -23,12 +23,12 @@ export interface JobList {
   jobs: readonly ListedJob[]
   problem: CallError | undefined
   isLoading: boolean
-  /** All have been found. */
+  /** All jobs have been found. */
   isWhole: boolean
-  /** How many jobs the server has looked at. */
+  /** How many jobs the server has read. */
   scanned: number
   more(): void
-  /** Asks once more what had no answer. */
+  /** Repeats the question that had no answer. */
   retry(): void
   again(): void
 }

@@ -58,10 +58,7 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/**
- * Whether the jobs that are listed have one order of time: a list goes through one partition and state after
- * the other.
- */
+/** Whether the list is in one order of time: a list goes through one partition and state after the other. */
 export function isOneList({ queue, state }: ListFilter): boolean {
   const [name, ...others] = [queue ?? []].flat()
   const found = snapshot.value?.queues.find((each) => each.queue === name)

@@ -12,7 +12,7 @@ export type JobVerb = 'retry' | 'run-now' | 'move' | 'cancel' | 'remove'
 interface Verb {
   title: string
   role: Role
-  /** From which states. */
+  /** The states of the jobs that it can change. */
   states: readonly State[]
   /** The key that does it. */
   key?: string

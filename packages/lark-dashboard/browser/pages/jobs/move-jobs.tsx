@@ -1,6 +1,4 @@
-/**
- * Asks to which queue jobs go that are moved, and moves them.
- */
+/** Asks to which queue jobs should be moved, and moves them. */
 import { useState } from 'preact/hooks'
 import { make } from '../../data/changes.ts'
 import { snapshot } from '../../data/live.ts'

@@ -10,7 +10,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 3_000
 
 type ShownLimiter = Output<'limiters'>[number]

@@ -1,6 +1,6 @@
 /**
  * The outbox: jobs that the application has committed in its database, and that are not in the store yet.
- * Those that cannot become jobs say why, and are taken again by hand.
+ * Rows that cannot become jobs say why, and can be tried again by hand.
  */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
@@ -12,7 +12,7 @@ import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 
-/** Milliseconds between two looks at the first page. */
+/** Milliseconds between two requests for the first page. */
 const EVERY = 3_000
 const LIMIT = 100
 

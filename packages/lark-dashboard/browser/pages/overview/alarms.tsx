@@ -1,6 +1,4 @@
-/**
- * What no queue shows: errors of the store itself, and schedules that are late or paused.
- */
+/** Problems that belong to no queue: errors of the store itself, and schedules that are late or paused. */
 import type { FoundTroubles } from '../../../src/server/look/troubles.ts'
 import { href } from '../../data/route.ts'
 

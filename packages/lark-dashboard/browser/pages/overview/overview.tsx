@@ -1,6 +1,4 @@
-/**
- * How everything is: one line in words, then the queues, the sick ones first, and what the workers run.
- */
+/** The overview: one line in words, then the queues, those with problems first, and what the workers run. */
 
 import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'

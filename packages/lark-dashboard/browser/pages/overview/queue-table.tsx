@@ -1,6 +1,6 @@
 /**
- * A row a queue: what it holds, how old its oldest job is against its target, how fast it goes, and why it
- * stands still.
+ * A row for each queue: its jobs, the age of its oldest job compared with its target, its speed, and why it
+ * is stuck.
  */
 import type { LiveQueue } from '../../../src/server/look/live.ts'
 import { useAsked } from '../../data/asked.ts'
@@ -9,7 +9,7 @@ import { href } from '../../data/route.ts'
 import { count, duration, rate, share } from '../../parts/numbers.ts'
 import { Trend } from '../../parts/past/trend.tsx'
 
-/** Milliseconds between two looks at the trends, which are of minutes. */
+/** Milliseconds between two requests for the trends, which are of minutes. */
 const EVERY = 15_000
 
 export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
@@ -45,7 +45,7 @@ export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
   )
 }
 
-/** The sick ones first. */
+/** The queues, those with problems first. */
 export function byTrouble(queues: readonly LiveQueue[]): LiveQueue[] {
   return [...queues].sort((one, other) => {
     const rank = healthOf(other).rank - healthOf(one).rank
@@ -120,13 +120,13 @@ function wordsOf({ kind, text }: Health): string {
   return text === '' ? word : `${word}: ${text}`
 }
 
-/** A number of jobs that leads to them. */
+/** A number of jobs, with a link to their list. */
 function Jobs({ queue, state, value }: { queue: string; state: string; value: number }) {
   if (value === 0) return <span class="quiet">0</span>
   return <a href={href('jobs', [], { queue, state })}>{count(value)}</a>
 }
 
-/** How old the oldest job is, as a bar against the target of the queue. */
+/** The age of the oldest job, as a bar compared with the target of the queue. */
 function Oldest({ queue: { oldest, target } }: { queue: LiveQueue }) {
   if (oldest === undefined) return <span class="quiet">–</span>
   if (target === undefined) return <span>{duration(oldest)}</span>

@@ -1,6 +1,4 @@
-/**
- * One queue: how it is and why it stands still, what it holds, its groups, and its pause.
- */
+/** One queue: its condition and why it is stuck, its jobs, its groups, and its pause. */
 import type { LiveQueue } from '../../../src/server/look/live.ts'
 import { useAsked } from '../../data/asked.ts'
 import { make } from '../../data/changes.ts'
@@ -18,13 +16,13 @@ import { Moment } from '../../parts/time.tsx'
 import { Reasons } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
 
-/** Milliseconds between two looks at what is not in the snapshot. */
+/** Milliseconds between two requests for what is not in the snapshot. */
 const EVERY = 5_000
 
 export function QueuePage({ queue }: { queue: LiveQueue }) {
   const { queue: name, paused, pausedUntil, pausedBecause } = queue
   const health = healthOf(queue)
-  // Without one that waits, a delayed job says what has put it back, such as a circuit.
+  // If no job waits, a delayed job shows what has put it back, such as a circuit.
   const { waiting, delayed } = queue.counts
   const next = waiting > 0 ? 'waiting' : delayed > 0 ? 'delayed' : undefined
   const isSick = ['still', 'late', 'failing', 'damaged'].includes(health.kind)
@@ -145,7 +143,7 @@ function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
   return [p50, p95, p99].map((each) => (each === undefined ? '–' : duration(each))).join(' / ')
 }
 
-/** Why the job that is next does not run: what holds it back holds back all behind it. */
+/** Why the next job does not run: what holds it back also holds back all jobs behind it. */
 function FirstReasons({ name, state }: { name: string; state: 'waiting' | 'delayed' }) {
   const asked = useAsked('jobs.list', { filter: { queue: name, state }, limit: 1 }, EVERY)
   const first = asked.data?.jobs[0]

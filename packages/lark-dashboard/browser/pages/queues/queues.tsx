@@ -1,6 +1,4 @@
-/**
- * All queues, the sick ones first, or one queue.
- */
+/** All queues, those with problems first, or one queue. */
 import { healthOf } from '../../data/health.ts'
 import { snapshot } from '../../data/live.ts'
 import { route } from '../../data/route.ts'

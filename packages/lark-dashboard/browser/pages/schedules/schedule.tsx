@@ -19,7 +19,7 @@ import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
 import { NextTick, RunDots } from './schedules.tsx'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 3_000
 
 type ShownSchedule = NonNullable<Output<'schedules.get'>>

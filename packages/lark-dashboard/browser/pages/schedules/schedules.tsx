@@ -11,7 +11,7 @@ import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
 import { SchedulePage } from './schedule.tsx'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 5_000
 
 type ListedSchedule = Output<'schedules.list'>[number]

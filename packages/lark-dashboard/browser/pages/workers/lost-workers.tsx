@@ -1,6 +1,6 @@
 /**
- * The workers that have died within the last hour: when each was seen last, what it held, and who took that
- * back. And those that only say nothing.
+ * The workers that have died within the last hour: when each was last seen, what it held, and who took that
+ * back; and the workers that are only silent.
  */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Output } from '../../data/call.ts'
@@ -63,7 +63,7 @@ export function LostWorkers({ lost, deadly }: LostWorkersProps) {
   )
 }
 
-/** That a worker says nothing, and holds a job whose lease lasts. */
+/** Says that a worker is silent and holds a job whose lease has not ended. */
 export function Silent({ worker: { id, host, pid, lastSeen, job, blocks } }: { worker: SilentWorker }) {
   return (
     <p class="warn">

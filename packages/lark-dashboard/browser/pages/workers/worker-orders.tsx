@@ -1,6 +1,4 @@
-/**
- * What some workers can be told: to take no more jobs, to go on, and to restart.
- */
+/** The orders that can be given to workers: to take no more jobs, to go on, and to restart. */
 import type { WorkerFilter, WorkerRecord } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { make } from '../../data/changes.ts'
@@ -12,7 +10,7 @@ interface WorkerOrdersProps {
   filter: WorkerFilter
   /** The workers that the filter chooses. */
   workers: readonly WorkerRecord[]
-  /** What they are called in a title: `the workers of web-3`. */
+  /** The words for these workers in a title: `the workers of web-3`. */
   what: string
 }
 

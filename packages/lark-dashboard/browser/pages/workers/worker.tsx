@@ -11,15 +11,15 @@ import { Moment, Since } from '../../parts/time.tsx'
 import { Blocked, Held, type LostWorker, Silent, type SilentWorker, Takers } from './lost-workers.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 2_000
 
 interface WorkerPageProps {
   id: string
   worker: WorkerRecord | undefined
-  /** What is known of it if it has died lately. */
+  /** What is known about the worker if it has died lately. */
   lost: LostWorker | undefined
-  /** What is known of it if it has said nothing for long. */
+  /** What is known about the worker if it has been silent for long. */
   silent: SilentWorker | undefined
 }
 
@@ -102,7 +102,7 @@ function NotAlive({ lost }: { lost: LostWorker | undefined }) {
   )
 }
 
-/** That a worker starts no other job beside one that may kill its process. */
+/** Says that a worker starts no other job beside one that may kill its process. */
 export function Alone({ worker: { id, alone } }: { worker: WorkerRecord }) {
   if (alone === undefined) return null
   return (

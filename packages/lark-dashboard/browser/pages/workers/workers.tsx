@@ -14,7 +14,7 @@ import { Blocked, LostWorkers, Silent } from './lost-workers.tsx'
 import { Alone, WorkerPage } from './worker.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
-/** Milliseconds between two questions for the workers that have died. */
+/** Milliseconds between two requests for the workers that have died. */
 const EVERY = 5_000
 const NONE: Output<'workers.unheard'> = { lost: [], silent: [], deadly: [] }
 
@@ -106,7 +106,7 @@ function byVersion(one: string, other: string): number {
 
 interface WorkerTableProps {
   workers: readonly WorkerRecord[]
-  /** The newest version of them all: what is older is marked. */
+  /** The newest version of all workers: older ones are marked. */
   newest: string | undefined
 }
 

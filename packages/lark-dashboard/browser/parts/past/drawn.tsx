@@ -16,11 +16,11 @@ interface Chart<Data> {
 interface DrawnProps<Data> {
   data: Data
   marks: readonly Mark[]
-  /** For those who do not see it. */
+  /** The description for people who cannot see the chart. */
   label: string
   /** Loads the library and makes the chart. Always the same function. */
   make(place: HTMLElement, pointed: (step: number | undefined) => void): Promise<Chart<Data>>
-  /** What is said below it. @param step that the pointer is on */
+  /** The text below the chart. @param step that the pointer is on */
   children(step: number | undefined): ComponentChildren
 }
 

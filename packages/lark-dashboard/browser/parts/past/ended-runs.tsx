@@ -16,7 +16,7 @@ import { exact } from '../time.tsx'
 import { Drawn } from './drawn.tsx'
 import { RunTimes } from './run-times.tsx'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 15_000
 
 const words: Readonly<Record<Range, { title: string; unit: string }>> = {
@@ -144,7 +144,7 @@ function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
   )
 }
 
-/** The most marks that are told in words: the latest. */
+/** The most marks that are described in words: the latest. */
 const MOST_WORDS = 3
 
 function markWords(marks: readonly Mark[], { range, from }: Ended): string {
@@ -155,7 +155,7 @@ function markWords(marks: readonly Mark[], { range, from }: Ended): string {
     .join('; ')
 }
 
-/** The chart for those who do not see it. */
+/** The chart in words, for people who cannot see it. */
 function said({ range, steps }: Ended): string {
   const total = (kind: 1 | 2) => steps.reduce((sum, step) => sum + step[kind], 0)
   return `Ended runs a ${words[range].unit}, ${words[range].title}: ${count(total(1))} completed, ${count(total(2))} failed`

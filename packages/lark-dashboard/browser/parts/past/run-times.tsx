@@ -13,7 +13,7 @@ import { Drawn } from './drawn.tsx'
 
 type Of = 'wait' | 'process'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two requests. */
 const EVERY = 15_000
 
 const titles: Readonly<Record<Of, string>> = { wait: 'Wait times', process: 'Run times' }
@@ -94,7 +94,7 @@ function words({ p50 = 0, p95 = 0, p99 = 0 }: Quantiles): string {
   return [p50, p95, p99].map(duration).join(', ')
 }
 
-/** The chart for those who do not see it. */
+/** The charts in words, for people who cannot see them. */
 function said(of: Of, { steps }: TimesOfRuns): string {
   const last = steps.findLast((each) => each[of].count > 0)?.[of]
   return `${titles[of]}; the last: ${last === undefined ? 'none' : words(last)} for 50, 95 and 99 %`

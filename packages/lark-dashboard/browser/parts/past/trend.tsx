@@ -1,18 +1,18 @@
 /**
- * A small line of how something went: no axes, the zero line shown, what nobody measured a gap, and the last,
- * unfinished part dashed.
+ * A small line of how something went: no axes, the zero line shown, a gap where nothing was measured, and the
+ * last, unfinished part dashed.
  */
 const WIDTH = 120
 const HEIGHT = 22
 
 interface TrendProps {
-  /** Undefined: nobody measured. */
+  /** Undefined: not measured. */
   values: readonly (number | undefined)[]
-  /** For those who do not see it: `Runs a minute`. */
+  /** The description for people who cannot see it: `Runs a minute`. */
   title: string
   /** The last value still grows. */
   isOpen?: boolean
-  /** How many values the whole width is for. */
+  /** How many values the whole width has room for. */
   points?: number
 }
 

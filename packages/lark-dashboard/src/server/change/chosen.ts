@@ -16,7 +16,7 @@ export interface ChosenJobs<Filter> {
   filter?: Filter
 }
 
-/** @throws INPUT_INVALID unless there is either; VALUES_REFUSED */
+/** @throws INPUT_INVALID unless there is exactly one of them; VALUES_REFUSED */
 export function chosen<Filter extends object>(
   viewer: KnownViewer,
   { ids, filter }: ChosenJobs<Filter>,
@@ -26,7 +26,7 @@ export function chosen<Filter extends object>(
   return ids!
 }
 
-/** A condition on payloads tells what is in them, one question after the other. @throws VALUES_REFUSED */
+/** Conditions on payloads reveal what is in them, one question after the other. @throws VALUES_REFUSED */
 export function allowed<Filter extends object>({ payloads, user }: KnownViewer, filter: Filter): Filter {
   if (!payloads && 'where' in filter)
     throw new LarkError(

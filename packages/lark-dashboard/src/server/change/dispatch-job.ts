@@ -5,7 +5,7 @@ import type { DispatchRequest } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import { refused } from '../guard/input.ts'
 
-/** What of a job a viewer may choose: not how often it is tried, or for how long it may run. */
+/** What a viewer may choose for a job: not how often it is tried, or for how long it may run. */
 export interface DispatchInput {
   key: string
   /** JSON text, so that numbers arrive as they were written. Absent: there is no payload. */

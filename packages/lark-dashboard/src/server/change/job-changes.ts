@@ -1,6 +1,6 @@
 /**
- * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer
- * may undo it.
+ * Changes of jobs that can be undone: the previous records are remembered for as long as the viewer may undo
+ * it.
  */
 import { defined } from '@s18i/lark/internal'
 import type {
@@ -57,7 +57,7 @@ async function undoable<Answer extends object>(
   const before = (jobs: readonly JobRecord[]) => {
     isWhole = records.length + jobs.length <= MOST_UNDONE
     if (!isWhole) return 'enough'
-    // An undo leaves the payloads of jobs that are still there as they are.
+    // An undo does not change the payloads of jobs that still exist.
     records.push(...(of === 'remove' ? jobs : jobs.map((job) => ({ ...job, payload: '' }))))
   }
   const answer = await change({ ...optionsOf(input), before })

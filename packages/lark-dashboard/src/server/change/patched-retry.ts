@@ -1,6 +1,6 @@
 /**
- * Mends the payloads of all jobs that failed in one way, and retries them: a change of some fields as a JSON
- * Merge Patch (RFC 7386). Jobs that fail in this way after the payloads were changed are retried as they are.
+ * Edits the payloads of all jobs that failed in one way, and retries them: a change of some fields as a JSON
+ * Merge Patch (RFC 7386). Jobs that fail in this way after the payloads were changed are retried unchanged.
  */
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
@@ -14,7 +14,7 @@ const SAMPLES = 3
 
 export interface PatchInput {
   filter: FailureFilter & { kind: string }
-  /** JSON text of an object: its fields replace those of the payload, null takes them away. */
+  /** JSON text of an object: its fields replace those of the payload, null removes a field. */
   patch: string
   dryRun?: boolean
 }

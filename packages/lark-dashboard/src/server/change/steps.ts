@@ -1,6 +1,4 @@
-/**
- * What a viewer does to a job with steps: sends it a signal, and lets it forget steps.
- */
+/** What a viewer can do to a job with steps: sends it a signal, and lets it forget steps. */
 import { defined } from '@s18i/lark/internal'
 import type { SentSignal } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'

@@ -1,12 +1,12 @@
 /**
  * Changes that take longer than a browser should wait for one answer: of 100,000 jobs, for example. Such a
- * change goes on in the server, whatever becomes of the browser, and the browser asks how far it is.
+ * change goes on in the server, whatever happens to the browser, and the browser asks for its progress.
  *
  *   begun      the request waits for a while
  *   underway   it takes longer: the request was answered with an id
  *   ended      the answer, or the error, is kept for some time
  *
- * It is known in this process only. If the process dies, the audit says how far the change came.
+ * It is known in this process only. If the process dies, the audit says how far the change had come.
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
@@ -19,14 +19,14 @@ const KEPT = 5 * 60_000
 const MOST = 20
 const MOST_OF_A_USER = 10
 
-/** What a change is told, and what it tells. */
+/** What a long change gets, and what it reports. */
 export interface Meanwhile {
-  /** Aborted when the viewer ends it: it stops between two lots. */
+  /** Aborted when the viewer ends it: it stops after the current lot. */
   signal: AbortSignal
   onProgress(done: number, found: number): void
 }
 
-/** The answer to a request whose change goes on. */
+/** The answer to a request whose change is still going on. */
 export interface GoesOn {
   /** The id of the change. */
   underway: string
@@ -92,14 +92,14 @@ export class Underway {
     return this.#find(user, id).progress
   }
 
-  /** What is changed already stays changed. @throws CHANGE_GONE */
+  /** Jobs that are already changed stay changed. @throws CHANGE_GONE */
   end(user: string, id: string): Progress {
     const { abort, progress } = this.#find(user, id)
     abort.abort()
     return progress
   }
 
-  /** Ends all changes between two lots. */
+  /** Ends all changes after their current lot. */
   close(): void {
     for (const { abort } of this.#changes.values()) abort.abort()
   }

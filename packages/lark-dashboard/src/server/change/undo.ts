@@ -1,14 +1,14 @@
 /**
- * What can be taken back for some seconds after it was done. It is kept in this process only: after a
- * restart, or on another process of the server, it cannot be undone any more, and the viewer hears so.
+ * Changes that can be undone for some seconds. They are kept only in this process: after a restart, or in
+ * another process of the server, a change can no longer be undone, and the viewer is told.
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
 import type { Undone } from '@s18i/lark-jobs/operate'
 
-/** Milliseconds. A viewer is shown eight seconds; the rest is for the way to the server. */
+/** Milliseconds. A viewer is shown eight seconds; the rest is for the transfer to the server. */
 const KEPT = 12_000
-/** The most undos that are kept at a time; the oldest gives way. */
+/** The most undos that are kept at a time; the oldest is dropped. */
 const MOST = 200
 
 interface KeptUndo {

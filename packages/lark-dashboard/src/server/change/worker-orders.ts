@@ -1,12 +1,12 @@
 /**
- * Orders to workers. Quiet and resume undo each other, if all workers that were told were otherwise before:
- * what somebody else has made quiet must not go on by an undo.
+ * Orders to workers. Quiet and resume undo each other, if all workers were in the other state before: an undo
+ * must not resume a worker that somebody else has made quiet.
  */
 import type { WorkerFilter, WorkerOrderResult } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import type { Undoable } from './job-changes.ts'
 
-/** What a browser needs to know of the told workers. */
+/** What a browser needs to know about the workers that got the order. */
 export interface Told {
   workers: number
   /** Workers that cannot restart alone. */

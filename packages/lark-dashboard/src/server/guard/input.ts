@@ -18,7 +18,8 @@ type Names<Input> = Input extends unknown ? keyof Input : never
 export type Shape<Input> = { readonly [Name in Names<Input>]: Field }
 
 /**
- * How deep an input is nested at most. Something deeper would overflow the stack of whoever walks through it.
+ * How deep an input is nested at most. Something deeper would overflow the stack of the code that walks
+ * through it.
  */
 const DEEPEST = 50
 /** The most characters of a text in a message. */
@@ -98,7 +99,7 @@ export function jsonIn(field: string, json: string): unknown {
   return value
 }
 
-/** What came with the request is not what the action takes. */
+/** The error for an input that the action does not take. */
 export function refused(field: string, value: unknown, right: string): LarkError {
   return new LarkError('INPUT_INVALID', `${field} is ${shown(value)}; it must be ${right}`)
 }

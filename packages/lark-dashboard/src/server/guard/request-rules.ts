@@ -1,5 +1,5 @@
 /**
- * Which requests are answered at all, before it is asked who sends them. A page of another site can make the
+ * Which requests are answered at all, before `authorize` is called. A page of another site can make the
  * browser of a person who is logged in send requests; a name server can make another name point to this
  * server.
  */
@@ -24,7 +24,7 @@ export function refusalOf(request: Request, url: URL, { hosts }: RequestRules): 
   const { method, headers } = request
   if (!methods.includes(method))
     return { status: 405, code: 'METHOD_REFUSED', message: `${method} is refused: there are GET and POST` }
-  // A `Request` has none, but what some servers pass for one may.
+  // A `Request` has no user name and password, but objects that some servers pass as a `Request` may.
   if (url.username !== '' || url.password !== '')
     return { status: 400, code: 'REQUEST_INVALID', message: 'The address of the request has a password' }
   const host = headers.get('host') ?? url.host

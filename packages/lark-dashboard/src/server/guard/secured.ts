@@ -1,6 +1,6 @@
 /**
- * The headers that every answer has: nothing of another origin is loaded, and no other site shows the
- * dashboard in itself.
+ * The headers that every answer has: nothing of another origin is loaded, and no other site can show the
+ * dashboard in a frame.
  */
 export const secured = {
   'content-security-policy':

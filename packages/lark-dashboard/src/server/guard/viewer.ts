@@ -1,13 +1,13 @@
 /**
  * Who looks at the dashboard, and what they may do.
  *
- *   read      look at everything but payloads, results and progress
+ *   read      see everything except payloads, results and progress
  *   operate   also retry, cancel, run now, pause, resume, dispatch
  *   admin     also what cannot be taken back: edit, remove, purge; and payloads
  */
 import { LarkError } from '@s18i/lark/config'
 
-/** Each may do what those before it may. */
+/** Each role may do everything that the roles before it may. */
 export const roles = ['read', 'operate', 'admin'] as const
 export type Role = (typeof roles)[number]
 
@@ -40,7 +40,7 @@ export function knownViewer(given: Viewer): KnownViewer {
   return { role, user: user.slice(0, LONGEST_USER), payloads }
 }
 
-/** Whether a viewer is still who they were, with the same rights. @throws VIEWER_INVALID */
+/** Whether a viewer is still the same person with the same rights. @throws VIEWER_INVALID */
 export function isSame({ role, user, payloads }: KnownViewer, given: Viewer | undefined | null): boolean {
   if (!given) return false
   const now = knownViewer(given)

@@ -1,12 +1,12 @@
 /**
- * Why jobs failed, for all open browsers of a process: it remembers the failed jobs as long as somebody
- * looks, and reads only what has changed.
+ * Why jobs failed, for all open browsers of a process: it remembers the failed jobs as long as somebody looks
+ * at them, and reads only what has changed.
  */
 import type { BookedFailures, FailureBook, FailureFilter, Operate } from '@s18i/lark-jobs/operate'
 
 /** The most kinds of an answer. */
 const MOST_KINDS = 200
-/** The conditions that are known of remembered jobs. */
+/** The conditions that remembered jobs can be checked for. */
 const known: readonly string[] = ['queue', 'key', 'kind', 'since']
 
 export class Failing {

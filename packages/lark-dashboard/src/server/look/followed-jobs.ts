@@ -1,6 +1,6 @@
 /**
- * The jobs that open dashboards show and that have not ended: what each writes to its log and reports, as it
- * does. A job is followed once, however many browsers show it, and only as long as one does.
+ * The jobs that open dashboards show and that have not ended: what each of them writes to its log and
+ * reports, at once. A job is followed once, however many browsers show it, and only as long as one does.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { LarkError } from '@s18i/lark/config'
@@ -13,10 +13,10 @@ const MOST_LINES = 100
 
 /** All that is known of a followed job. Each report is complete, so a slow browser may miss some. */
 export interface JobReport {
-  /** Moves when the job is in another state or run, or is gone. */
+  /** Increases when the job changes its state or run, or is gone. */
   changes: number
   log: readonly LogLine[]
-  /** What it reported last; undefined if nothing. */
+  /** Its last progress report; undefined if there is none. */
   progress?: unknown
 }
 
@@ -36,7 +36,7 @@ export class FollowedJobs {
   }
 
   /**
-   * Calls back at once if something is known, and with all that is new, until the job has ended.
+   * Calls back at once if something is known, and then with everything new, until the job has ended.
    *
    * @returns stops it
    */
@@ -85,7 +85,7 @@ class FollowedJob {
         return
       } catch (error) {
         if (!LarkError.is(error)) console.error('@s18i/lark-dashboard:', error)
-        // For example, there is no such job: the page learns that when it asks for the job.
+        // For example, there is no such job: the page gets this error when it asks for the job.
         if (!isAway(error)) return
       }
       await pause(AGAIN, undefined, { signal }).catch(() => {})
@@ -100,7 +100,7 @@ class FollowedJob {
     else this.#report = { ...this.#report, changes: changes + 1 }
     if (this.#isAboutToTell) return
     this.#isAboutToTell = true
-    // All that one look at the job has found is told together.
+    // Everything that one reading of the job has found is reported together.
     setImmediate(() => {
       this.#isAboutToTell = false
       for (const listener of [...this.#listeners]) listener(this.#report)

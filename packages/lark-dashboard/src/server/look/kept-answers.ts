@@ -1,6 +1,6 @@
 /**
- * Answers that all viewers of a process share for a while. What failed is not shared for longer than it
- * takes.
+ * Answers that all viewers of a process share for a while. A failure is shared only while the question is
+ * being asked.
  */
 
 /** The most answers that are kept. */
@@ -15,7 +15,7 @@ export class KeptAnswers<T> {
     this.#ms = ms
   }
 
-  /** @param ask is called unless there is a young answer to the question */
+  /** @param ask is called unless there is a recent answer to the question */
   async get(question: string, ask: () => Promise<T>): Promise<T> {
     const now = performance.now()
     const known = this.#answers.get(question)

@@ -1,6 +1,6 @@
 /**
- * What all open dashboards of a process see change: one snapshot of the store a second, which they share.
- * While nobody looks, the store is not asked.
+ * The live data for all open dashboards of a process: one snapshot of the store a second, which they share.
+ * While no dashboard is open, the store is not asked.
  */
 import type { Operate, QueueOverview, WorkerRecord } from '@s18i/lark-jobs/operate'
 
@@ -13,8 +13,7 @@ const PERIOD = 1_000
 const PATIENCE = 3_000
 const MOST_PATIENCE = 15_000
 /**
- * Snapshots from one look for keys that no worker knows to the next, because these are most of what a
- * snapshot costs.
+ * The keys that no worker knows are read only with every fifth snapshot, because they are most of its cost.
  */
 const KEYS_EVERY = 5
 /** The most unknown keys of a queue. */
@@ -59,12 +58,15 @@ export class Live {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #taking: Promise<Pulse> | undefined
-  /** A look that goes on, even after the store counts as away: a slow store is not asked twice at a time. */
+  /**
+   * The reading that is under way. It goes on even after the store counts as away, so that a slow store is
+   * not asked twice at the same time.
+   */
   #looking: Promise<Snapshot> | undefined
   /** How long the last answer took, in milliseconds. */
   #took = 0
   #looks = 0
-  /** By queue: the keys of its next jobs that no live worker knows. They are looked for less often. */
+  /** By queue: the keys of its next jobs that no live worker knows. They are read less often. */
   #unknownKeys = new Map<string, string[]>()
 
   constructor(operate: Operate) {
@@ -75,7 +77,9 @@ export class Live {
     return this.#listeners.size
   }
 
-  /** Calls back each second, at first with the last snapshot if that is young. @returns what ends it */
+  /**
+   * Calls back each second, first with the last snapshot if it is recent. @returns a function that ends this
+   */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener)
     if (this.#last?.kind === 'snapshot' && Date.now() - this.#last.snapshot.at < 2 * PERIOD)
@@ -87,7 +91,7 @@ export class Live {
     }
   }
 
-  /** A snapshot that is at most a second old, or what keeps it from being there. */
+  /** A snapshot that is at most a second old, or why there is none. */
   async now(): Promise<Pulse> {
     const last = this.#last
     if (last?.kind === 'snapshot' && Date.now() - last.snapshot.at < PERIOD) return last

@@ -6,7 +6,7 @@ import type { AuditEntry, Operate } from '@s18i/lark-jobs/operate'
 
 /** The most marks of a chart: the latest. */
 const MOST = 40
-/** The most pages of the audit that are looked through, and the entries of each. */
+/** The most pages of the audit that are searched, and the entries of each. */
 const PAGES = 5
 const PAGE = 1_000
 
@@ -26,7 +26,7 @@ const verbs: Partial<Record<AuditEntry['what'], string>> = {
  * The earliest first.
  *
  * @param from milliseconds since 1970
- * @param queue only what is of this queue, of all queues, or of workers
+ * @param queue only changes of this queue, of all queues, or of workers
  */
 export async function changesSince(operate: Operate, from: number, queue?: string): Promise<Mark[]> {
   const marks: Mark[] = []

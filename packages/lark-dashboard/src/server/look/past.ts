@@ -1,6 +1,6 @@
 /**
  * How many runs ended, how long they waited and took, and what happened, up to 90 days back, for all open
- * browsers of a process: the store is asked the same at most every ten seconds.
+ * browsers of a process: the store is asked the same question at most every ten seconds.
  */
 import type {
   HistoryUnit,
@@ -34,12 +34,16 @@ export interface EndedRuns {
   /** Milliseconds of a step. */
   step: number
   /**
-   * When the store was asked, by its clock: milliseconds since 1970. The step that this is in is not over.
+   * When the store was asked, by its clock: milliseconds since 1970. The step that contains this instant is
+   * not over.
    */
   at: number
-  /** When the range begins, whatever is known of it. */
+  /** When the range begins, even if nothing is known about its beginning. */
   from: number
-  /** Every step of the range that the store has kept, the oldest first. Before the first, nobody knows. */
+  /**
+   * Every step of the range that the store has kept, the oldest first. Nothing is known about the time before
+   * the first one.
+   */
   steps: EndedStep[]
 }
 
@@ -51,7 +55,7 @@ export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
 export interface Trends {
   at: number
   /**
-   * By queue, how many runs ended in each of the last 60 minutes, the oldest first. Queues in which none
+   * By queue, how many runs ended in each of the last 60 minutes, the oldest first. Queues in which no run
    * ended are left out.
    */
   queues: Record<string, number[]>

@@ -1,6 +1,6 @@
 /**
- * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and a
- * large one cut, with how much is hidden.
+ * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and
+ * large values shortened, with the number of hidden characters.
  */
 import { LarkError } from '@s18i/lark/config'
 import type { AuditEntry, ScheduleInfo, StoredJob } from '@s18i/lark-jobs/operate'
@@ -31,8 +31,8 @@ export function shownValue(value: unknown): ShownValue {
 }
 
 /**
- * The options of a job that have nothing in them of what the application knew when it dispatched, such as its
- * user and its tenant: these are in the context, and in the baggage of the trace.
+ * The options of a job that contain no data of the application. The context, and the baggage of the trace,
+ * may contain such data, for example the user and the tenant.
  */
 const plainOptions = [
   ...['maxCrashes', 'tries', 'backoff', 'timeout', 'retryUntil', 'expiresIn'],
@@ -47,7 +47,7 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
     return {
       ...rest,
       ...(options !== undefined && { options: Object.fromEntries(plain) }),
-      // The text of a damaged field may be of a payload.
+      // The text of a damaged field may come from a payload.
       ...(unreadable?.kind === 'damaged' && { unreadable: { ...unreadable, text: '' } }),
       isVeiled: true,
     }
@@ -71,8 +71,8 @@ export function shownSchedule(
 }
 
 /**
- * The values that a filter searched in payloads are at the end of the words of a change, and the error of one
- * may quote a payload.
+ * The values that a filter searched in payloads are at the end of the words of a change, and its error may
+ * quote a payload.
  */
 export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditEntry {
   if (payloads) return entry
@@ -81,7 +81,7 @@ export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditE
   return { ...entry, on: on.replace(/ where .*$/s, ' where …'), ...told }
 }
 
-/** An error of a change of payloads that the viewer may not see: what a schema says may quote them. */
+/** An error of a change of payloads that the viewer may not see: the message of a schema may quote them. */
 export function shownError(error: unknown, { payloads }: KnownViewer): unknown {
   if (payloads || !LarkError.is(error) || !error.code.startsWith('PAYLOAD_')) return error
   return new LarkError(error.code, 'The class of a job does not take its payload after the change', {

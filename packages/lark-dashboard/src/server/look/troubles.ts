@@ -1,11 +1,11 @@
 /**
- * Troubles that the snapshot of each second does not tell, because to find them takes longer. All viewers
- * share the answers.
+ * Problems that are not in the snapshot of each second, because finding them takes longer. All viewers share
+ * the answers.
  */
 import type { DoctorFinding, Operate } from '@s18i/lark-jobs/operate'
 import { KeptAnswers } from './kept-answers.ts'
 
-/** Milliseconds for which an answer holds: what takes the store little, and what takes it longer. */
+/** Milliseconds for which answers are shared: cheap ones, and expensive ones. */
 const ALARMS_KEPT = 5_000
 const REST_KEPT = 60_000
 const DAY = 24 * 3_600_000
@@ -13,12 +13,12 @@ const DAY = 24 * 3_600_000
 interface RareTroubles {
   /** Schedules that missed ticks within a day, or are late. */
   missed: number
-  /** What the doctor calls errors. */
+  /** The number of errors that the doctor finds. */
   errors: number
 }
 
 export interface FoundTroubles extends RareTroubles {
-  /** What no queue shows: errors of the store itself, and schedules that are late or paused. */
+  /** Problems that belong to no queue: errors of the store itself, and schedules that are late or paused. */
   alarms: DoctorFinding[]
 }
 

@@ -11,7 +11,7 @@ export interface Place {
   port: number
 }
 
-/** Whether only this machine reaches it. */
+/** Whether only this machine can reach it. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 }

@@ -1,7 +1,7 @@
 /**
  * A dashboard for the one person at this machine: a server on the loopback, and a link with a token that
- * works once. A page that another program of this machine opens, or another user, has no token and sees
- * nothing.
+ * works once. A page that another program of this machine opens, or another user, has no token, and so it
+ * sees nothing.
  *
  * The link begins a session, which has two secrets. The cookie is kept from scripts, but a browser sends it
  * to every server of this machine. The key is in the part of the address that a browser sends nowhere, and
@@ -45,7 +45,7 @@ export class LocalDashboard {
   private constructor({ port: _, role, ...options }: LocalOptions) {
     const authorize: Authorize = ({ url, headers }) => {
       const session = this.#sessionOf(headers.get('cookie') ?? '')
-      // The page itself says nothing, and has no way to send the key before it is loaded.
+      // The page itself contains no data, and cannot send the key before it is loaded.
       const isPage = !isAction(new URL(url).pathname)
       if (session !== undefined && (isPage || isSame(headers.get(KEY_HEADER) ?? '', session.key)))
         return { role, user: userName() }
@@ -76,7 +76,7 @@ export class LocalDashboard {
     return local
   }
 
-  /** A link that lets in once. */
+  /** A link that works once. */
   get link(): string {
     return `${this.url}?token=${this.#token}`
   }
@@ -94,12 +94,12 @@ export class LocalDashboard {
     return this.#listening?.port ?? 0
   }
 
-  /** Cookies do not know ports: two dashboards of a machine must not take each other's. */
+  /** Cookies do not depend on the port, so two dashboards of a machine need different names for theirs. */
   get #cookie(): string {
     return `lark-dashboard-${this.#port}`
   }
 
-  /** Whether the request names another host. A name server that lies may lead such a request here. */
+  /** Whether the request names another host. A false name server may direct such a request here. */
   #isForeign({ headers }: IncomingMessage): boolean {
     return !['127.0.0.1', 'localhost', '[::1]'].some((name) => headers.host === `${name}:${this.#port}`)
   }

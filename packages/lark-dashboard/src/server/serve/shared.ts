@@ -31,7 +31,9 @@ export async function startShared(options: DashboardOptions, place: Place): Prom
   }
 }
 
-/** A page whose name points here could send what a proxy sends, and `authorize` may believe it. */
+/**
+ * A page whose host name points here could send the same headers as a proxy, and `authorize` may trust them.
+ */
 function nameless(host: string): LarkError {
   const message = `jobs:dashboard listens on '${host}', and jobs.dashboard.hosts does not say by which names it may be called`
   const hint = "Set hosts: ['jobs.example.com'] in lark.config, with the names that browsers use."

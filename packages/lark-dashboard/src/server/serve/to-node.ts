@@ -20,8 +20,8 @@ export interface NodeRequest extends IncomingMessage {
 export type NodeHandler = (request: NodeRequest, response: ServerResponse) => Promise<void>
 
 /**
- * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers do not
- * look at what a handler promises, and a rejection that nobody looks at ends the process.
+ * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers ignore
+ * the promise of a handler, and an unhandled rejection ends the process.
  *
  * @example app.use('/admin/jobs', toNode(dashboard({ authorize })))
  */
@@ -50,12 +50,13 @@ async function send(answer: Response, response: ServerResponse): Promise<void> {
 }
 
 /**
- * A name or an address, perhaps with a port: nothing that would make another address of what it is put into.
+ * A name or an address, perhaps with a port: without characters that would change the address that is built
+ * with it.
  */
 const hostLike = /^(\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d+)?$/i
 
 /**
- * @throws METHOD_REFUSED; REQUEST_INVALID for what Node's server lets through and a `Request` does not take
+ * @throws METHOD_REFUSED; REQUEST_INVALID for a request that Node's server accepts, but `Request` does not
  */
 function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const { method = 'GET', headers, socket, originalUrl, url = '/', body } = incoming
@@ -91,7 +92,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   }
 }
 
-/** A body that fails when it is read: its reader would otherwise wait for ever. */
+/** A body whose reading fails: otherwise its reader would wait for ever. */
 function wasRead(): ReadableStream {
   const error = new LarkError('INPUT_INVALID', 'The body was read before the dashboard got the request', {
     hint: 'Pass what a parser has read as `body` of the request.',

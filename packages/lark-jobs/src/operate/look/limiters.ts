@@ -71,7 +71,7 @@ export function grantsOf(
   )
 }
 
-/** The name of a circuit, as people know it. @param name as the store does */
+/** The name of a circuit, as people know it. @param name as the store knows it */
 export function circuitName(name: string): string {
   return name.replace(/^circuit:~?/, '')
 }

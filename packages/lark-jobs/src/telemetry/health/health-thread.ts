@@ -46,7 +46,7 @@ async function serve({ address }: HealthOrder): Promise<void> {
       const silence = performance.now() - heardAt
       if (found !== undefined || silence > SILENT) {
         asked.delete(mine)
-        const text = `The worker has not turned its event loop for ${readable(silence)}: a handler blocks it\n`
+        const text = `The worker has not run its event loop for ${readable(silence)}: a handler blocks it\n`
         return found ?? { status: 503, text }
       }
     }

@@ -259,7 +259,7 @@ function packLog(log: readonly LogLine[] | undefined): string {
   for (const line of log.slice(-MAX_LOG_LINES).reverse()) {
     let json = JSON.stringify(line)
     if (Buffer.byteLength(json) > MAX_LOG_BYTES) {
-      // In JSON, a character has at most 6 bytes.
+      // In JSON, each code unit of a string takes at most 6 bytes.
       json = JSON.stringify({ ...line, text: `${line.text.slice(0, Math.floor(MAX_LOG_BYTES / 6) - 20)}…` })
     }
     bytes += Buffer.byteLength(json) + 1

@@ -27,7 +27,7 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For jobs that are unique, hooked, large or not prefetched, have a group, or have an age of their own. */
+/** For a job with a lock, a hook to call, a large payload, a group or a `keep`, or without prefetching. */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
     partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
