@@ -442,7 +442,7 @@ async function begun({ follow }: Written): Promise<void> {
 
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
 
-/** After a failed look, which gives no information, the next look comes no later than it would have. */
+/** After a failed check, which gives no information, the next check comes no later than it would have. */
 function lookAgain({ state, at }: KeptFlow): FlowState {
   const pause = Math.max(LOOK_AFTER_FAILURE, state.pause / 2)
   return { ...state, pause, checkAt: at + pause }

@@ -1,6 +1,6 @@
 /**
  * The members of a batch, of which the flow only counts how many have ended: queues them, asks them to end,
- * starts failed ones again, and looks what became of those that it has not been told of.
+ * starts failed ones again, and checks what became of members whose ends were not reported.
  */
 import { memberId } from '../model/effect.ts'
 import {
@@ -23,20 +23,20 @@ import { nestedFlow } from './nested-flow.ts'
 import { lostFor } from './unknown-keys.ts'
 
 /**
- * Members that one call cancels or retries: a server does nothing else meanwhile (11 µs each, Redis,
- * 2026-11-25).
+ * How many members one call cancels or retries, because a server does nothing else meanwhile (11 µs each,
+ * Redis, 2026-11-25).
  */
 const TOGETHER = 200
 /** Milliseconds of work after which a walk over members notes its progress. */
 const NOTE = 1_000
 /**
- * Milliseconds after members were added in which a member that the store does not know may still be on its
- * way.
+ * For this many milliseconds after members were added, a member that the store does not know may still be on
+ * its way.
  */
 const ON_ITS_WAY = 15_000
 /**
- * Milliseconds that a member of a batch in a flow is kept at least: a worker that was frozen may send it
- * once more, after another has sent it and it has run, and its job stops that. Such a batch has at most some
+ * The least milliseconds for which a member of a batch in a flow is kept. A worker that was frozen may send
+ * the member again after it has run, and the kept job prevents a second run. Such a batch has at most some
  * thousand members.
  */
 const LEAST_KEPT = 300_000
@@ -159,7 +159,7 @@ export class FlowMembers {
     await note(undefined)
   }
 
-  /** The flow is forgotten: members that failed are kept as their class and queue say from now on. */
+  /** Called when the flow is forgotten: from now on, failed members are kept as their class and queue say. */
   async unpin(found: KeptFlow): Promise<void> {
     const { store } = this.#parts
     const { home, id, state } = found
@@ -198,8 +198,8 @@ export class FlowMembers {
     const { verdicts } = await store.flows.apply(found.home, ends)
     const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
     if (former.length === 0) return
-    // They were asked before they were started again, or their partition has lost the restart, or somebody
-    // has undone it. Their present answer counts.
+    // The answer was from before they were started again, or their partition has lost the restart, or
+    // somebody has undone it. Their present answer counts.
     const { ends: last } = await this.#fatesOf(found, former)
     await records.apply(
       found.home,

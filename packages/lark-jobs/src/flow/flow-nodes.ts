@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks what has started to end, looks
- * what became of those that it has not been told of, and removes their jobs when the flow is forgotten.
+ * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks started nodes to end, checks
+ * what became of nodes whose ends were not reported, and removes their jobs when the flow is forgotten.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -139,8 +139,8 @@ export class FlowNodes {
       await control.start(place, own)
       return
     }
-    // The batch has all of its members at once. If this process dies, a look finds the members that were not
-    // queued.
+    // The batch has all of its members at once. If this process dies, a later check finds the members that
+    // were not queued.
     await control.startWith(place, own, members)
   }
 
@@ -229,7 +229,7 @@ export class FlowNodes {
     const { store } = this.#parts
     const signal = endSignal(found.id, at, end)
     if ((await signalFollowed(store, partition, id, signal)) !== 'missing') return
-    // It may be on its way to another queue at the moment.
+    // The job may be on its way to another queue at the moment.
     const early = { ...signal, mayBeEarly: true }
     for (let to = await movedTo(store, partition, id); to !== undefined; to = await movedTo(store, to, id))
       if ((await store.journals.signal(to, id, early)) !== 'missing') return
@@ -280,7 +280,7 @@ export class FlowNodes {
   ): Promise<Partial<NewJob> | undefined> {
     const { store } = this.#parts
     const says = definition.nodes[node]!.job
-    // A generation that was not queued has no job. Then the one before it is asked.
+    // A generation that was not queued has no job. Then the generation before it is read.
     for (let last = generation - 1; says !== undefined && last >= 0; last--) {
       const id = memberId({ flow, home, index: indexOf(node, last) })
       const before = await getFollowed(store, says.partition, id, true)

@@ -34,7 +34,7 @@ import { nestedFlow } from './nested-flow.ts'
 import { goesAlong, hasLost, isEmptied, isFresh, type Level, type PurgePlan, purgedOf } from './purge-plan.ts'
 import { payloadOf } from './reference.ts'
 
-/** Jobs that one call purges: a server does nothing else meanwhile. */
+/** How many jobs one call purges, because a server does nothing else meanwhile. */
 const TOGETHER = 200
 
 /** The jobs of flows to purge. */
@@ -50,7 +50,7 @@ export interface PurgeWish {
   states?: ReadonlySet<State> | undefined
   /** For batches: whether the errors of failed members in a partition are removed. */
   forgets?: ((partition: string) => boolean) | undefined
-  /** This flow, with everything in it. */
+  /** A flow to be purged, with everything in it. */
   flow?: FlowPlace | undefined
   /** Whether somebody has counted this job already. */
   isCounted?: ((id: string, job: JobRecord | undefined) => boolean) | undefined
@@ -66,7 +66,7 @@ const letters: Partial<Record<State, string>> = { completed: 'c', failed: 'f', c
 export class FlowPurge {
   /** How many jobs are gone, or would be. */
   removed = 0
-  /** How many run, and are left as they are. */
+  /** The running jobs, which are not purged. */
   readonly running = new Set<string>()
   readonly #store: Store
   readonly #book: FlowBook
@@ -198,7 +198,7 @@ export class FlowPurge {
       if (!(member.purged && record === undefined) && !isCounted?.(id, record)) this.removed++
     }
     if (found === undefined || level.definition.kind !== 'batch') return
-    // The payloads of these are only in their jobs.
+    // The payloads of these members are only in their jobs.
     const indices = isAll ? Array(found.crowd.reserved).keys() : listed
     const others = [...indices].filter(
       (index) => nodeOf(index) === undefined && index >= level.members.length,
@@ -236,7 +236,7 @@ export class FlowPurge {
   ): Promise<NonNullable<NodeDefinition['flow']>> {
     const { flow, purged } = definition.nodes[node]!
     if (found === undefined || purged) return flow!
-    // With such results the node cannot start.
+    // If the results are too large or were not kept, the node cannot start.
     return nestedFlow(this.#records, found, node).catch(() => flow!)
   }
 

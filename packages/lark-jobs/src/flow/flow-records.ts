@@ -32,14 +32,14 @@ export interface KeptFlow extends FlowView {
   news: KeptEnd[]
 }
 
-/** A change of a flow by somebody. */
+/** A change of a flow. */
 export interface FlowChange {
   state: FlowState
   definition?: FlowDefinition
   crowd?: Pick<Crowd, 'reserved' | 'size'> | undefined
   /** Ends of nodes that are news for it. */
   ends?: readonly KeptEnd[]
-  /** Whether somebody relies on the flow, as for a schedule. */
+  /** Whether the write must be as safe as the durability of the store says, as for a schedule. */
   isRelied?: boolean
 }
 

@@ -1,4 +1,4 @@
-/** The ends of nodes and members, as the home of their flow is told. */
+/** The ends of nodes and members, as they are reported to the home of their flow. */
 import { defined } from '@s18i/lark/internal'
 import { memberOf } from '../model/effect.ts'
 import type { FlowEnding } from '../model/flow.ts'

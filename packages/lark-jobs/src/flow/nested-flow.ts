@@ -1,6 +1,6 @@
 /**
- * A flow that is a node of another: what its nodes and members use of the flow around it is filled in when it
- * starts.
+ * A flow that is a node of another: the results of the outer flow that its nodes and members use are filled
+ * in when it starts.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -38,7 +38,7 @@ function filled(flow: NestedFlow, refs: readonly Reference[], results: Results):
   return { ...flow, definition: { ...definition, nodes }, ...defined({ members: all }) }
 }
 
-/** References by the part of the flow that their way begins with, without this beginning. */
+/** References, grouped by the first part of their path, which is left out. */
 function byPart(refs: readonly Reference[]): Map<string | number, Reference[]> {
   const parts = new Map<string | number, Reference[]>()
   for (const { at, ...ref } of refs) {

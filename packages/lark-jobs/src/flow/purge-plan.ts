@@ -1,6 +1,4 @@
-/**
- * What a purge takes of a flow, and what is left of its definition then.
- */
+/** What a purge removes from a flow, and what remains of its definition. */
 import { defined } from '@s18i/lark/internal'
 import type { FlowDefinition, FlowJob, FlowPlace, NodeDefinition } from '../model/flow.ts'
 import { type MemberEnd, RESULT_PURGED } from '../store/contract/store.ts'
@@ -8,7 +6,7 @@ import { failureRule } from './advance.ts'
 import { inRuns } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
 
-/** A flow, or one that is a node and has not started: then nothing but its definition is there. */
+/** A flow, or a flow that is a node and has not started: then only its definition exists. */
 export interface Level extends FlowPlace {
   found: KeptFlow | undefined
   definition: FlowDefinition
@@ -20,17 +18,17 @@ export interface Level extends FlowPlace {
 export interface PurgePlan {
   level: Level
   isAll: boolean
-  /** How far each node is. */
+  /** The state of each node, as a letter. */
   letters: string[]
   nodes: Set<number>
   members: Set<number>
   /** The plans of the nodes that are flows, by node. */
   flows: Map<number, PurgePlan>
-  /** How started nodes had ended that nobody has been told of yet. */
+  /** The ends of started nodes that have not been reported yet. */
   ends: MemberEnd[]
 }
 
-/** Whether a node has something of a node that is purged, or can never start because of one. */
+/** Whether a node uses the result of a purged node, or can never start because of one. */
 export function goesAlong(plan: PurgePlan, node: number): boolean {
   const { level, letters, nodes } = plan
   const definition = level.definition.nodes[node]!
@@ -44,13 +42,13 @@ export function goesAlong(plan: PurgePlan, node: number): boolean {
   return isDead && after.some(stops)
 }
 
-/** Whether the result of a node is purged, or has some that are. */
+/** Whether the result of a node is purged, or contains purged results. */
 function isLost({ letters, nodes, flows }: PurgePlan, node: number): boolean {
   const flow = flows.get(node)
   return letters[node] === 'c' && (nodes.has(node) || (flow !== undefined && hasLost(flow)))
 }
 
-/** Whether the result of a flow has some that are purged. */
+/** Whether the result of a flow contains purged results. */
 export function hasLost(plan: PurgePlan): boolean {
   const { kind, nodes } = plan.level.definition
   const steps = nodes.flatMap(({ on }, node) => (on === undefined ? [node] : []))
@@ -58,7 +56,7 @@ export function hasLost(plan: PurgePlan): boolean {
   return (kind === 'chain' ? steps.slice(-1) : steps).some((node) => isLost(plan, node))
 }
 
-/** Whether a definition still has something that is to be purged. */
+/** Whether a definition still contains something to be purged. */
 export function isFresh({ level, nodes, members, flows }: PurgePlan): boolean {
   return (
     [...nodes].some((node) => !level.definition.nodes[node]!.purged) ||
@@ -69,12 +67,12 @@ export function isFresh({ level, nodes, members, flows }: PurgePlan): boolean {
   )
 }
 
-/** Whether a purge takes some job of a flow. */
+/** Whether a purge removes at least one job of a flow. */
 function hasTaken({ nodes, members, flows }: PurgePlan): boolean {
   return nodes.size + members.size > 0 || [...flows.values()].some(hasTaken)
 }
 
-/** Whether a purge takes the last jobs of a flow. */
+/** Whether a purge removes the last jobs of a flow. */
 export function isEmptied(plan: PurgePlan): boolean {
   return hasTaken(plan) && isEmpty(plan)
 }
@@ -130,7 +128,7 @@ function flowWithout(
   return { home, definition: purgedOf(definition, plan), ...defined({ members: left }) }
 }
 
-/** What is left of a job: where it was to go, and its key. */
+/** What remains of a purged job: the partition to which it would go, and its key. */
 function bare({ partition, job: { key } }: FlowJob): FlowJob {
   return { partition, job: { key, payload: '' } }
 }

@@ -52,8 +52,8 @@ export function valueAt(value: unknown, path: Path): unknown {
 }
 
 /**
- * The place exists: it held something in place of the value. A value that is not there is left out; from a
- * list, it is null.
+ * The path exists, because a placeholder is there. A value that is not there is left out; from a list, it is
+ * null.
  */
 function put(value: object, path: Path, part: unknown): void {
   const last = path.at(-1)!

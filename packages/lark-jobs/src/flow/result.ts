@@ -1,6 +1,6 @@
 /**
- * The result of a flow: of a chain that of its last step, of a workflow those of its nodes by name, of a
- * batch what is counted. JSON text.
+ * The result of a flow: for a chain the result of its last step, for a workflow the results of its nodes by
+ * name, for a batch its counts. It is JSON text.
  */
 import { droppedResult, MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 import type { KeptEnd } from '../store/contract/store.ts'
@@ -8,7 +8,7 @@ import type { FlowView } from './advance.ts'
 
 /**
  * @param endsOf how nodes ended
- * @returns undefined if it has none; why it was not kept, if it is that of a step which says so, or too large
+ * @returns undefined if the flow has no result; the reason if the result was not kept or is too large
  */
 export async function flowResult(
   { definition, crowd }: Pick<FlowView, 'definition' | 'crowd'>,

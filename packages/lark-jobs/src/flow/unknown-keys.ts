@@ -1,19 +1,20 @@
 /**
  * Keys that no living worker knows. Their jobs wait, because a worker that knows them may come, such as the
- * next version of the application. A flow waits for it for so long, and then cancels them, so that it ends.
+ * next version of the application. A flow waits for such a worker for a limited time, and then cancels these
+ * jobs, so that it ends.
  */
 import type { FlowDefinition, FlowState } from '../model/flow.ts'
 
 /** Milliseconds, unless the flow says another time. */
 const UNKNOWN_AFTER = 86_400_000
 
-/** The most keys of members that a flow notes. Of others, nobody looks whether they are known. */
+/** The most keys of members that a flow notes. Further keys are not checked. */
 export const MAX_KEYS = 50
 
 export interface UnknownKeys {
   /** The keys that have been unknown for too long. */
   overdue: ReadonlySet<string>
-  /** Since when each is unknown, as far as somebody has looked: for the state of the flow. */
+  /** Since when each key is unknown, as far as this was checked: for the state of the flow. */
   since: FlowState['unknown']
   isChanged: boolean
 }

@@ -8,7 +8,7 @@ import { parentPort } from 'node:worker_threads'
 
 /** The file descriptor of a pipe whose other end only the worker has: it closes when the worker ends. */
 export const LIFELINE = 4
-/** Milliseconds between two looks at the memory. */
+/** Milliseconds between two checks of the memory. */
 const LOOK = 100
 
 /** Kills this process and everything that it has started: it leads its own process group. */

@@ -3,8 +3,8 @@
  *
  *   starting → idle ⇄ busy → ended
  *
- * It has one job at a time, and says when it begins it. If it ends before that, or does not answer, because
- * something that an earlier job has left holds it, another process gets the job.
+ * It has one job at a time, and says when the job begins. If the process ends before that, or does not answer
+ * because something that an earlier job left behind blocks it, another process gets the job.
  *
  * When the signal of the job is aborted, the process gets a grace period to end it, and then it is killed,
  * with all that the job has started.
@@ -35,7 +35,7 @@ const LAST_OUTPUT = 500
 /** Characters of the last output of a process that are kept, and of those that an error has. */
 const TAIL = 8_000
 const LINES = 900
-/** A line of a native stack, which Node prints behind what has happened. */
+/** A line of a native stack, which Node prints after the description of the failure. */
 const NATIVE = /^ *\d+: 0x.*\n?/gm
 
 /** What a process tells its pool. */
@@ -109,7 +109,7 @@ export class IsolatedProcess {
     return this.#run !== undefined
   }
 
-  /** Why it cannot run a class; undefined if it can run it. */
+  /** Why it cannot run a class; undefined if it can. */
   refusal(key: string): string | undefined {
     return this.#unknown[key]
   }
@@ -276,7 +276,7 @@ export class IsolatedProcess {
   }
 }
 
-/** Whether the class wants no run after this end of a process (`maxCrashes`). */
+/** Whether this end of a process was the last one that `maxCrashes` of the class allows. */
 async function isLastCrash({ execution, jobClass, isProgress }: RemoteRun): Promise<boolean> {
   const most = Math.min(jobClass.maxCrashes ?? Number.POSITIVE_INFINITY, MAX_ERRORS + 1)
   const { job, environment } = execution

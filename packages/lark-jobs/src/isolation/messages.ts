@@ -71,7 +71,7 @@ export type CrossedUndone =
 export type Report =
   /** `unknown`: by key, why a class could not be loaded. */
   | { kind: 'ready'; unknown: Record<string, string> }
-  /** A job begins: only now can it be what ends the process. */
+  /** A job begins: only from now on can it be the cause if the process ends. */
   | { kind: 'began' }
   /** The process cannot run anything, and ends. */
   | { kind: 'refused'; why: string }

@@ -17,9 +17,9 @@ import { IsolatedProcess, type PoolAround, startIsolated } from './isolated-proc
 import type { IsolationSetting } from './messages.ts'
 import { RemoteRun } from './remote-run.ts'
 
-/** After so many processes that have not begun a job, it goes back to the store. */
+/** After this many processes that did not begin a job, the job goes back to the store. */
 const MOST_HANDS = 3
-/** Milliseconds between two looks for processes that are no longer needed. */
+/** Milliseconds between two checks for processes that are no longer needed. */
 const LOOK = 10_000
 const BUNDLE = 'In a bundle, build a file isolated-jobs beside it that exports the isolated classes.'
 
@@ -45,7 +45,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #idle: IsolatedProcess[] = []
   /** Runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
-  /** The classes of which it was said that their processes cannot load them. */
+  /** The classes for which a warning has said that processes cannot load them. */
   readonly #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 

@@ -1,8 +1,8 @@
 /**
- * The database clients that Lark knows: how a statement is run in a transaction of theirs, and how they open
- * one. Each is recognised by what it can do, never by an import, because no database client is a dependency
- * of Lark. As the handle of a dispatch, what cannot be in a transaction, such as a pool, is refused: there a
- * row would be committed on its own. As what opens a transaction, one that has begun is refused.
+ * The database clients that Lark knows: how a statement is run in their transactions, and how they open a
+ * transaction. Each is recognised by what it can do, never by an import, because no database client is a
+ * dependency of Lark. A dispatch refuses a handle that cannot be in a transaction, such as a pool, because
+ * the row would be committed on its own. A step refuses a handle on which a transaction has already begun.
  */
 import { JobsError } from '../model/errors.ts'
 import { next } from '../waiting/next.ts'
@@ -17,7 +17,7 @@ type Foreign = any
 
 interface Client {
   name: string
-  /** What it is in a transaction, and outside of one: for people. */
+  /** The words for it in a transaction, and outside of one. */
   inside: string
   outside: string
   is(value: Foreign): boolean
@@ -127,7 +127,8 @@ const mysql2: Client = {
     const connection = can(tx, 'promise') ? tx.promise() : tx
     return asynchronous('mysql', async ({ sql, parameters }) => {
       const answer = await connection.execute(sql, parameters)
-      // There is a text for each number of rows, and a server keeps few statements.
+      // The text of the statement differs with the number of rows, and a server keeps only a few prepared
+      // statements.
       if (parameters.length > 3) connection.unprepare(sql)
       return answer
     })
@@ -153,7 +154,7 @@ const pg: Client = {
   is: (value) => can(value, 'query', 'connect') && !can(value, 'transaction'),
   isOpen(value) {
     if (!can(value, 'escapeIdentifier')) return false
-    // It knows since 8.21, once all that was sent before is answered.
+    // Version 8.21 and later know this, once everything that was sent before is answered.
     return value.readyForQuery === true && value.getTransactionStatus?.() === 'I' ? false : undefined
   },
   handle: (tx) => asynchronous('postgres', ({ sql, parameters }) => tx.query(sql, parameters)),
@@ -191,7 +192,7 @@ const sqlite: Client = {
       act(db)
       db.exec('COMMIT')
     } catch (error) {
-      // Some errors have ended it.
+      // Some errors have already ended the transaction.
       if (sqlite.isOpen(db) !== false) db.exec('ROLLBACK')
       throw error
     }
@@ -199,7 +200,7 @@ const sqlite: Client = {
   isSync: () => true,
 }
 
-/** `TransactionExecutor` and `TransactionOpener`: what the application says of another client. */
+/** `TransactionExecutor` and `TransactionOpener`: how the application describes another client. */
 const other: Client = {
   name: 'tx.execute()',
   inside: 'the handle of a transaction',
@@ -303,10 +304,10 @@ function can(value: Foreign, ...methods: string[]): boolean {
   return methods.every((method) => typeof value[method] === 'function')
 }
 
-/** Who waits for a connection that several use. */
+/** The last caller that waits for a shared connection. */
 const turns = new WeakMap<object, Promise<unknown>>()
 
-/** Of a single connection: one transaction at a time. */
+/** Runs one transaction at a time on a single connection. */
 function inTurn(connection: object, act: () => Promise<void>): Promise<void> {
   const turn = (turns.get(connection) ?? Promise.resolve()).then(act)
   turns.set(

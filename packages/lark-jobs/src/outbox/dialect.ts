@@ -78,7 +78,8 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     table: '',
     now: "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
     bytes: 'length(body)',
-    // Only one transaction writes at a time, and none that has read before another wrote.
+    // Only one transaction writes at a time, and a transaction that read before another one wrote cannot
+    // write.
     locking: '',
     parameter: () => '?',
   },

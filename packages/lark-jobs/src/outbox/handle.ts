@@ -1,5 +1,6 @@
 /**
- * The handle of a transaction, which the application runs its own statements with, and what opens one.
+ * The handle of a transaction, with which the application runs its own statements, and the object that opens
+ * a transaction.
  */
 import type { Dialect } from './dialect.ts'
 import type { Columns } from './rows.ts'

@@ -18,7 +18,7 @@ export type OutboxExecute = (sql: string, parameters: readonly (string | number 
 /** Calls `wake` when rows may have been written. @returns a function that ends this, or nothing */
 export type OutboxListen = (wake: () => void) => unknown
 
-/** What the configuration says of the outbox. */
+/** What the configuration says about the outbox. */
 export interface ConfiguredOutbox {
   for: Dialect
   execute: OutboxExecute

@@ -20,7 +20,7 @@ import { LOT, LOT_BYTES } from './table.ts'
 
 /** The most characters of the `error` of a row. */
 const LONGEST = 500
-/** How many lots of a backlog are read one behind the other, until one is read from the beginning again. */
+/** How many lots of a backlog are read one after the other, before a lot is read from the beginning again. */
 const IN_A_ROW = 10
 
 export interface RelayOptions {
@@ -46,7 +46,7 @@ interface RowJob {
 
 export class Relay {
   readonly #options: RelayOptions
-  /** The lot behind the last one. */
+  /** The lot after the last one. */
   #ahead: Promise<OutboxRow[]> | undefined
   #inARow = 0
 
@@ -55,8 +55,8 @@ export class Relay {
   }
 
   /**
-   * @param goesOn it is the lot behind the last one, which has been read meanwhile. What committed late under
-   *   a smaller place is not in it, so after `IN_A_ROW` lots, the oldest rows are read
+   * @param goesOn whether to take the lot after the last one, which has been read meanwhile. Rows that were
+   *   committed late under a smaller place are not in it, so after `IN_A_ROW` lots, the oldest rows are read
    * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is away
    */
   async lot(goesOn = false): Promise<RelayedLot> {
@@ -95,13 +95,13 @@ export class Relay {
     const keeps = new Map<string, Keep>()
     return rows.flatMap((row) => {
       if (row.work?.kind !== 'job') return []
-      // It was read for this alone, and a copy would be most of what a row costs.
+      // The object was read only for this, and a copy would be most of the cost of a row.
       const { job } = row.work
       const text = job.keep === undefined ? '' : JSON.stringify(job.keep)
       const known = keeps.get(text) ?? { ...job.keep, relayed: true as const }
       keeps.set(text, known)
       job.keep = known
-      // It counts from the dispatch.
+      // The delay counts from the dispatch.
       const left = Math.max(0, (job.delay ?? 0) - row.age)
       if (left > 0) job.delay = left
       else delete job.delay
@@ -160,7 +160,7 @@ export class Relay {
   }
 }
 
-/** Marks a row that the store refuses for good. @throws errors that may pass */
+/** Marks a row that the store refuses for good. @throws errors that may be temporary */
 function sparing(row: OutboxRow, marks: (row: OutboxRow, why: string) => void) {
   return (error: unknown) => {
     if (isResendable(error)) throw error

@@ -115,7 +115,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     return plain(`DELETE FROM ${OUTBOX} WHERE place IN (${listOf(places)})`)
   }
 
-  /** Keeps rows that cannot become jobs: the relay does not take them again. @param error for people */
+  /** Keeps rows that cannot become jobs: the relay no longer takes them. @param error for people */
   mark(places: readonly string[], error: string): OutboxStatement {
     const sql = `UPDATE ${OUTBOX} SET error = ${this.#words.parameter(1)}, tries = tries + 1 WHERE place IN (${listOf(places)})`
     return { sql, parameters: [error] }

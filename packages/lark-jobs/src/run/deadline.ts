@@ -2,8 +2,9 @@
  * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer
  * for each would be set and cleared for nothing.
  *
- * If a handler blocks the event loop, the others of its process cannot go on, and their timeouts run on. When
- * the loop turns again, it is not known which of them blocked it. So each of them gets the lost time back.
+ * If a handler blocks the event loop, the other handlers of its process cannot go on, but their timeouts do.
+ * When the loop runs again, it is not known which of them blocked it. So each of them gets the lost time
+ * back.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import type { Execution } from './execution.ts'
@@ -11,8 +12,8 @@ import type { Execution } from './execution.ts'
 /** Milliseconds in which a handler must end after its signal was aborted, before it is reported as stuck. */
 const GRACE = 5_000
 /**
- * Milliseconds: a loop that has not turned for so long was blocked. An idle worker notes every second that it
- * turns.
+ * Milliseconds: a loop that has not run for this long was blocked. An idle worker records every second that
+ * its loop runs.
  */
 const BLOCKED = 2_000
 /** How often a job gets time back. A job that blocks the loop again and again must time out in the end. */
@@ -27,7 +28,7 @@ export class Deadline<E extends Execution = Execution> {
 
   /**
    * @param stuck called for a handler that ignores its signal
-   * @param turnedAt when the event loop last turned, as far as is known, by `performance.now()`
+   * @param turnedAt when the event loop last ran, as far as is known, by `performance.now()`
    */
   constructor(running: ReadonlySet<E>, stuck: (running: E) => void, turnedAt = () => performance.now()) {
     this.#running = running

@@ -1,5 +1,5 @@
 /**
- * The run of a job that a worker holds: from its first step (`runner.ts`) until its outcome is known.
+ * The run of a job that a worker holds: from its beginning (`runner.ts`) until its outcome is known.
  * `worker/slots.ts` adds what only the worker needs to know.
  */
 import { JobsError } from '../model/errors.ts'
