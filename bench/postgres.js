@@ -3,8 +3,7 @@
  * nothing either.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -38,7 +37,7 @@ export async function startPostgres() {
     ['-D', 'data', ...settings.flatMap((each) => ['-c', each])],
     options,
   )
-  await listens(port)
+  await isReady(folder)
   const { stdout } = spawnSync(join(programs, 'postgres'), ['--version'], { encoding: 'utf8' })
   return {
     version: /\d[\d.]*/.exec(stdout)?.[0],
@@ -70,15 +69,8 @@ function unprivileged() {
   return Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : undefined
 }
 
-async function listens(port) {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1')
-    const open = await new Promise((resolve) => {
-      socket.on('connect', () => resolve(true))
-      socket.on('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (open) return
-    await pause(100)
-  }
+/** A server that listens may not accept anybody yet. It writes into its file when it does. */
+async function isReady(folder) {
+  const file = join(folder, 'data', 'postmaster.pid')
+  while (!existsSync(file) || !readFileSync(file, 'utf8').includes('ready')) await pause(100)
 }
