@@ -163,8 +163,7 @@ export interface NewJob {
 
 /**
  * A lock. Only one job of a partition holds a lock of one name at a time. The lock names its job, and no
- * process frees
- * it: a dispatch that meets the lock checks whether its job still holds it.
+ * process frees it: a dispatch that finds the lock checks whether its job still holds it.
  */
 export interface Lock {
   /** A store only compares it. */

@@ -16,7 +16,7 @@ import type { FlowPart } from './flow-draft.ts'
 export interface FlowProgress {
   /** How many have ended, in whatever way. */
   done: number
-  /** How many of them did not complete. */
+  /** How many of these did not complete. */
   failed: number
   /** While a batch is being filled: as many as there are so far. */
   total: number

@@ -8,7 +8,7 @@ import { completed } from '../words/completed.ts'
 /** `lark jobs:groups`: which groups of a queue can start jobs, and what the others wait for. */
 export class JobsGroupsCommand extends Command {
   readonly key = 'jobs:groups'
-  override description = 'List the groups of a queue: which may go on, and what the others wait for'
+  override description = 'List the groups of a queue: which can start jobs, and what the others wait for'
   queue = arg.string('The queue')
   state = flag.string('Only groups in this state: paused, turn, asleep, full or running')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })

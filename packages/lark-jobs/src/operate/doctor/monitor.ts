@@ -222,7 +222,7 @@ export async function monitor(
   return { ok: isWell, within, checks, findings: wrong, unlimited: without }
 }
 
-/** The errors of a queue that a limit may also measure, and what that limit compares. */
+/** The findings about a queue that a limit may also cover, each with the kinds of limits that cover it. */
 const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'queue-late': ['age'],
   'stranded-jobs': ['age'],
@@ -231,7 +231,7 @@ const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'damaged-data': ['damage'],
 }
 
-/** A worker that is just starting leaves its queue alone for seconds. A limit says how long that may last. */
+/** While a worker starts, its queue has no worker for some seconds. A limit says how long that may last. */
 function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): DoctorFinding {
   const by = compared[finding.code]
   const isCompared = checks.some(({ queue, what }) => queue === finding.subject && by?.includes(what))

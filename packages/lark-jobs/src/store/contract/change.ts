@@ -21,8 +21,10 @@ export type Change =
    * is refused.
    */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
-  /** Any state but active → gone, with its log. `ifNotBegun`: as for `cancel`. `as`: the version of each job
-   *  (`versionOf`); a job that has another now is refused. */
+  /**
+   * Any state but active → removed, with its log. `ifNotBegun`: as for `cancel`. `as`: the version of each
+   * job (`versionOf`); a job that now has another version is refused.
+   */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /**
    * Removes jobs for good, including records that are kept for effects (`effects.ts`). The effects of an

@@ -86,7 +86,7 @@ async function followed<T>(
   return answers
 }
 
-/** Changes jobs, wherever they have gone. A purge also takes the traces of them on their way there. */
+/** Changes jobs, even if they have moved to other partitions. A purge also removes what a move has left. */
 export async function alterFollowed(
   store: Pick<Store, 'moves' | 'alter'>,
   partition: string,

@@ -61,7 +61,7 @@ const insert = `
 type ReadRow = { payload: string; log: string | null; progress: string | null }
 type GoneRow = Pick<JobRow, 'seq' | 'id' | 'reason' | 'options'> & { payload: string }
 
-/** A complete job, as in its text. `first`: it goes before all others of its lane. */
+/** A complete job while it is moved: the fields of its text. `first`: it is placed first in its lane. */
 type Carried = Pick<
   JobRow,
   | ('priority' | 'queuedAt' | 'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'direct' | 'lane')

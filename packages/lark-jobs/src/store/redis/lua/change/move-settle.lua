@@ -8,7 +8,7 @@
 -- Cost     O(n log m) for n jobs among m on their way
 -- needs: start, gone, watching, rouse
 
--- This write comes first because a full server allows it, and after a write the rest of a script.
+-- This write comes first: a full server allows it, and then it also allows the other writes of the script.
 redis.call('ZREM', key('effects:move'), '')
 local over = string.format('%.0f', now + tonumber(ARGV[2]))
 for i = 3, #ARGV, 2 do

@@ -83,7 +83,7 @@ local function let_go(state, ids)
   redis.call('ZREM', key('kept'), unpack(ids))
 end
 
--- A member that failed is kept for its own age from now on, or as its queue says. `kept`: how many failed
+-- From now on, a failed member is kept for its own age, or as its queue says. `kept`: how many failed
 -- jobs are kept.
 local function unpin(id, kept)
   local own, _, least = ages_of(redis.call('HGET', key('keeps'), id), 'failed')

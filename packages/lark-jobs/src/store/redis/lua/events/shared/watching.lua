@@ -25,8 +25,8 @@ local function notify_holders(ids)
   end
 end
 
--- Registers a watcher for jobs, or renews its watches with less than half of their time left. `news`: the
--- workers of the jobs must hand over what the jobs wrote, even workers that know of an earlier watch.
+-- Registers a watcher for jobs, or renews those of its watches that have less than half of their time left.
+-- `news`: the workers of the jobs must send what the jobs wrote, even if they know of an earlier watch.
 local function watch(watcher, ids, ttl, news)
   local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
