@@ -191,11 +191,9 @@ function finds(/** @type {string[]} */ paths) {
     'run',
     '--bail=1',
     '--maxWorkers=2',
+    '--project=alone',
+    '--project=together',
     ...paths,
-    '--exclude',
-    '**/browser/**',
-    '--exclude',
-    '**/chaos/chaos.test.ts',
   ]
   const { status, stdout, stderr } = spawnSync('npx', words, {
     cwd: root,

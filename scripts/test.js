@@ -54,7 +54,6 @@ const MOST_UNSTEADY = 5
 /** The tests that failed, and passed when their files ran again. @type {string[]} */
 const unsteady = []
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
-const browser = ['packages/lark-dashboard/test/browser', 'test/browser']
 /** The tests that also run with the other SQLite library: the store contract, and the differences of the libraries. */
 const embedded = [
   'packages/lark-jobs/test/conformance/sqlite.test.ts',
@@ -78,8 +77,7 @@ let tallies = 0
 const own = process.execPath
 /** The tests that have ended. @type {[node: string, what: string, run: Run][]} */
 const ended = []
-const others = [chaos, ...browser.map((folder) => `${folder}/**`)]
-const testing = startTests(own, 'Testing', { show: true }, ...others.flatMap((each) => ['--exclude', each]))
+const testing = startTests(own, 'Testing', { show: true }, '--project=alone', '--project=together')
 // These wait for half of the time: for processes, servers and clocks. What they leave of two cores, the next steps take,
 // one after the other. All projects are checked at once. Without --force, one counts as checked while only files that it
 // imports have changed. By one thread, and with less collecting of garbage, it takes 40 s of a processor: 88 s by
@@ -92,15 +90,18 @@ await start(
 )()
 // It is mostly one file that computes.
 if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
-await manual()
-// These tests wait for a page about as long as a person would, so nobody else goes first.
+// The tests in a browser wait for a page about as long as a person would, so nobody else goes first. The manual takes
+// what they leave: it has the packages of its site to install, and is built when they have ended, or soon after.
+const looking = { isPatient: false }
 await beside(
   own,
-  'Looking at the dashboard and the manual',
-  { isPatient: false },
+  'Looking at the dashboard',
+  looking,
   '--maxWorkers=2',
-  ...browser,
+  'packages/lark-dashboard/test/browser',
 )
+await manual()
+await beside(own, 'Looking at the manual', looking, 'test/browser/site.test.ts')
 ended.push([own, 'Testing', await testing()])
 await packed()
 for (const each of ended) judge(...each)
@@ -177,7 +178,8 @@ function vitest(words) {
   const path = join(folder, `${tallies++}.json`)
   const reporters = ['--reporter=default', '--reporter=./scripts/tally.js']
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...words]
-  return { path, args, env: { ...process.env, LARK_TALLY: path } }
+  // The runs share what each would translate anew: 3 s of a processor (2026-12-02).
+  return { path, args, env: { ...process.env, LARK_TALLY: path, LARK_MODULES: join(folder, 'modules') } }
 }
 
 /**
