@@ -190,7 +190,7 @@ export interface Group {
   limits?: Limits
   /** A job begins when the one before it has ended, its retries included. Then `concurrency` is 1. */
   strict?: boolean
-  /** Nobody knows the limits here, so those that the group has stay. A group without jobs has none then. */
+  /** The limits are not known here: the group keeps the limits that it has, or none if it has no jobs. */
   joins?: true
 }
 

@@ -45,7 +45,7 @@ export interface LinkedRun {
 }
 
 export class StoreLink {
-  /** The runs that go on. */
+  /** The runs that have not ended. */
   readonly runs = new Set<LinkedRun>()
   #isCut = false
   #end: (() => void) | undefined

@@ -61,7 +61,7 @@ export const workOptions = new Schema('an object', {
   jobs: jobClasses,
   /** Makes the job for each run: see `make` of the configuration, which is the default. */
   make: func<Make>(),
-  /** Receives what happens. Default: prints failures and the lines that jobs write to stderr. */
+  /** Receives what happens in the worker. Default: prints failures and the log lines of jobs to stderr. */
   report: option<WorkerReport>('an object with methods', isObject),
   /** How many jobs run at a time. Default 10. */
   concurrency: whole(1).or(CONCURRENCY),

@@ -28,7 +28,7 @@ export type Decision =
       readonly in: number
       /** What is paused for the same time. */
       readonly pauses?: 'group' | 'queue'
-      /** It stays before the jobs that were queued after it. */
+      /** The job stays before the jobs that were queued after it. */
       readonly keepsPlace?: true
       /** The reason, for people. */
       readonly because?: string

@@ -135,7 +135,7 @@ export class Partition {
    * (`tally.ts`).
    */
   readonly ends: MemberEnd[] = []
-  /** How many more ended jobs are kept for an age of their own (`keep.ts`). */
+  /** How many ended jobs are kept, in addition, for an age of their own (`keep.ts`). */
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many of the pending jobs have failed, and wait for their next try. */
   retrying: number

@@ -317,7 +317,7 @@ export class Intake extends Part {
     else this.#start()
   }
 
-  /** In strict order or in turns, while slots are free. */
+  /** Starts prefetched jobs while slots are free: queue by queue in strict order, or in turns. */
   #start(): void {
     const { slots, order, suspects } = this.#options
     while (this.#mayStart && this.#held > 0 && this.#free > 0) {

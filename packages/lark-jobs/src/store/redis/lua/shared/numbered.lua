@@ -3,7 +3,7 @@
 -- needs: calls
 -- gives: recalled
 
--- The answer, if the call was made before. Otherwise leaves only the arguments of the script itself.
+-- Returns the earlier answer, if the call was made before. Leaves only the arguments of the script itself.
 local function recalled()
   for i = 2, #ARGV do
     ARGV[i] = ARGV[i + 3]
