@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const packages = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq']
 /** In every package, `.` comes first. `/internal` is for the other packages alone. */
 const isPublic = (/** @type {string} */ path) =>
-  !['./package.json', './internal', './lease-watch', './isolated'].includes(path)
+  !['./package.json', './internal', './lease-watch', './isolated', './processor-file'].includes(path)
 
 /** The text of `api.md` of each package. @returns {Map<string, string>} by the path of the file */
 export function surfaces() {

@@ -7,6 +7,8 @@ await build({
   folder: fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, ''),
   entries: {
     index: 'src/index.ts',
+    // Isolated processes load it, which know no other file of this package.
+    'processor-file': 'src/worker/processor-file.ts',
     ...Object.fromEntries(commands.map((name) => [name, `src/${name}.ts`])),
   },
   exported: ['index'],

@@ -41,6 +41,7 @@ export type {
 export {
   type Any,
   BullJob as Job,
+  type BullJob as SandboxedJob,
   type JobProgress,
 } from './job/bull-job.ts'
 export type {
@@ -68,10 +69,10 @@ export {
 } from './queue/queue.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './store/connection.ts'
 export type { PlaceOptions } from './store/shared-store.ts'
+export type { Processor } from './worker/processor.ts'
 export {
   type BackoffStrategy,
   BullWorker as Worker,
   type BullWorkerEvents as WorkerListener,
   type BullWorkerOptions as WorkerOptions,
-  type Processor,
 } from './worker/worker.ts'

@@ -257,7 +257,7 @@ test('wrong values are refused, as in BullMQ', async () => {
   ).rejects.toMatchObject({ code: 'JOB_INVALID' })
   expect(await target.count()).toBe(0)
   expect(() => new shim.Queue('a b', { connection })).toThrow(/the name of the queue is 'a b'/)
-  expect(() => new shim.Worker('a', './processor.js', { connection })).toThrow(/a file as its processor/)
+  expect(() => new shim.Worker('a', './processor.js', { connection })).toThrow(/or a file that is there/)
   expect(() => new shim.Queue('a', { connection: { host: 'x', keyPrefix: 'a' } })).toThrow(/keyPrefix/)
 })
 

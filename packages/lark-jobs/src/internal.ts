@@ -33,9 +33,12 @@ import type { HandChange } from './operate/audit/hand-change.ts'
 import { awaitWithin } from './operate/events/results.ts'
 import type { Operate } from './operate/operate.ts'
 import type { Operating } from './operate/operated.ts'
+import { type ClassMaker, classMaker } from './options/isolated.ts'
 import type { JobLike } from './options/job-class.ts'
 import { notedIn } from './options/job-inside.ts'
+import type { MiddlewareJob } from './options/middleware.ts'
 import { voiceOf } from './options/schema.ts'
+import { reachOf } from './run/middleware/permits.ts'
 import type { Definition } from './schedule/definition.ts'
 import { locationOf as locate } from './store/connect.ts'
 import type { RedisServers } from './store/contract/connection/servers.ts'
@@ -157,8 +160,11 @@ export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
 /**
  * `jobs.work()`, any number of times from one line of code: a development server that loads it again ends no
  * worker.
+ *
+ * @param maker makes its isolated classes in another process
  */
-export function workApart(jobs: Jobs, options: WorkOptions): Promise<Worker> {
+export function workApart(jobs: Jobs, options: WorkOptions, maker?: ClassMaker): Promise<Worker> {
+  if (maker !== undefined) for (const Class of options.jobs!) Object.assign(Class, { [classMaker]: maker })
   return insideOf(jobs).supervisedWork(options)
 }
 
@@ -176,9 +182,9 @@ export function checkTicks(definition: Definition, what: string): void {
   checkTicksOf(definition, voiceOf('SCHEDULE_INVALID', what))
 }
 
-/** What a worker holds of the job that it runs. */
-export function claimedJobOf(job: JobLike): ClaimedJob {
-  return notedIn(job)!.run!.job!
+/** What a worker holds of the job that it runs. @param job also as middleware sees it */
+export function claimedJobOf(job: JobLike | MiddlewareJob): ClaimedJob {
+  return reachOf(job as MiddlewareJob).job ?? notedIn(job as JobLike)!.run!.job!
 }
 
 /**

@@ -31,6 +31,12 @@ export interface PlaceOptions {
   prefix?: string
 }
 
+/** The same in a form that can be sent to another process. */
+export interface Place {
+  connection: string | RedisServers | undefined
+  prefix: string | undefined
+}
+
 /** Where a job is. */
 export interface JobHome {
   readonly store: SharedStore
@@ -47,9 +53,8 @@ const stores = new Map<string, SharedStore>()
 
 export class SharedStore {
   readonly jobs: Jobs
+  readonly place: Place
   readonly #key: string
-  readonly #connection: string | RedisServers | undefined
-  readonly #prefix: string | undefined
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
   /** The rates of queues, as their workers in this process set them, with the number of these workers. */
@@ -65,10 +70,9 @@ export class SharedStore {
   #users = 0
 
   /** @internal */
-  constructor(key: string, connection: string | RedisServers | undefined, prefix: string | undefined) {
+  constructor(key: string, place: Place) {
     this.#key = key
-    this.#connection = connection
-    this.#prefix = prefix
+    this.place = place
     this.jobs = jobsWith(() => this.settings())
   }
 
@@ -83,8 +87,13 @@ export class SharedStore {
       throw wrongValue(who, 'prefix', written, 'a text')
     // With BullMQ, braces keep the keys of a queue on one node of a cluster. Lark does that by itself.
     const prefix = written?.replaceAll(/[{}]/g, '') || undefined
-    const key = JSON.stringify([connection ?? null, prefix ?? null])
-    const store = stores.get(key) ?? new SharedStore(key, connection, prefix)
+    return SharedStore.at({ connection, prefix }, queue)
+  }
+
+  /** The store of a place. Each user of it calls `leave` once. */
+  static at(place: Place, queue?: string): SharedStore {
+    const key = JSON.stringify([place.connection ?? null, place.prefix ?? null])
+    const store = stores.get(key) ?? new SharedStore(key, place)
     stores.set(key, store)
     store.#users++
     if (queue !== undefined) store.admit(queue)
@@ -201,7 +210,7 @@ export class SharedStore {
   }
 
   async #load(): Promise<OpenJobs['settings']> {
-    const connection = this.#connection
+    const { connection, prefix } = this.place
     const found = await settingsOf(connection, 'a Queue or a Worker of @s18i/lark-bullmq')
     for (const [queue, count] of found.partitions) this.#partitions.set(queue, count)
     for (const [queue, limits] of found.limits) this.#limits.set(queue, limits)
@@ -223,7 +232,7 @@ export class SharedStore {
       retentions: this.#retentions,
       agrees: false,
       hooks,
-      ...defined({ prefix: this.#prefix }),
+      ...defined({ prefix }),
     }
   }
 }

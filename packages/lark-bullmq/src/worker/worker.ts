@@ -4,16 +4,28 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
-import type { CrashedEvent, EndedRun, Worker, WorkerReport } from '@s18i/lark-jobs'
-import { claimedJobOf, inContext, passes, returnToPlace, shown, workApart } from '@s18i/lark-jobs/internal'
-import type { Rate, Retention } from '@s18i/lark-jobs/operate'
 import {
-  checkOptions,
-  refuseMethods,
-  refuseProperties,
-  unsupported,
-  wrongValue,
-} from '../compared/unsupported.ts'
+  type CrashedEvent,
+  type EndedRun,
+  isolated,
+  JobsError,
+  type Middleware,
+  type MiddlewareJob,
+  type Worker,
+  type WorkerReport,
+  type WorkOptions,
+} from '@s18i/lark-jobs'
+import {
+  claimedJobOf,
+  decode,
+  inContext,
+  passes,
+  returnToPlace,
+  shown,
+  workApart,
+} from '@s18i/lark-jobs/internal'
+import type { Rate, Retention } from '@s18i/lark-jobs/operate'
+import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
 import { BullEmitter } from '../events/emitter.ts'
 import { type Any, BullJob, type JobProgress } from '../job/bull-job.ts'
 import { changeData } from '../job/changed-data.ts'
@@ -24,19 +36,8 @@ import { checkRemove, type RemoveOption, retentionOfCount } from '../job/kept-jo
 import { keptValue } from '../job/returned-value.ts'
 import { readQueue } from '../queue/queue.ts'
 import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/shared-store.ts'
-
-/**
- * Does the work of a job.
- *
- * @param token the proof of the lease, for `job.moveToDelayed()`
- * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()`
- *   is called. As in BullMQ, it is undefined if the function does not name it as its third parameter
- */
-export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
-  job: BullJob<DataType, ResultType, NameType>,
-  token: string,
-  signal: AbortSignal,
-) => Promise<ResultType>
+import type { Processor } from './processor.ts'
+import { makerFile, processorFile } from './processor-file.ts'
 
 /**
  * Milliseconds until the next attempt; -1: there is none.
@@ -67,6 +68,8 @@ export interface BullWorkerOptions extends PlaceOptions {
   // These options have no effect, because Lark does this by itself.
   drainDelay?: number
   lockRenewTime?: number
+  // A processor in a file always runs in a process.
+  useWorkerThreads?: boolean
   maximumRateLimitDelay?: number
   metrics?: object
   runRetryDelay?: number
@@ -96,6 +99,9 @@ interface OwnRun {
   error?: Error
 }
 
+/** A job that runs: itself, or as it is seen around its process. */
+type RunningJob = EveryJob | MiddlewareJob
+
 /** Milliseconds. */
 const LEAST_LEASE = 100
 /** Milliseconds: the longest time that a timer can be set for. */
@@ -117,7 +123,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   readonly name: string
   readonly opts: BullWorkerOptions
   readonly #home: JobHome
-  readonly #processor: Processor<DataType, ResultType, NameType> | undefined
+  readonly #processor: Processor<DataType, ResultType, NameType> | string | undefined
   readonly #running = new Map<string, OwnRun>()
   /** The events to emit when the store has answered, by the id of the job. */
   readonly #ended = new Map<string, () => void>()
@@ -139,8 +145,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, and for the file of a processor;
-   *   JOB_INVALID
+   * @param processor a function, or the file that exports it: its jobs run in processes of their own
+   * @throws BULLMQ_UNSUPPORTED for an option that Lark does not have; JOB_INVALID
    */
   constructor(
     name: string,
@@ -150,11 +156,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const who = `Worker ${shown(name)}`
     super(who, 'events of Worker')
     this.name = readQueue(who, name)
-    if (typeof processor === 'string' || processor instanceof URL)
-      throw unsupported(who, 'a file as its processor', '`lark jobs:work --processes`', 'queue-workers.md')
-    if (processor !== null && processor !== undefined && typeof processor !== 'function')
-      throw wrongValue(who, 'the processor', processor, 'a function')
-    this.#processor = processor ?? undefined
+    const isFile = typeof processor === 'string' || processor instanceof URL
+    if (!isFile && processor !== null && processor !== undefined && typeof processor !== 'function')
+      throw wrongValue(who, 'the processor', processor, 'a function, or a file')
+    this.#processor = isFile ? processorFile(who, processor) : (processor ?? undefined)
     this.opts = { concurrency: 1, ...readOptions(who, opts) }
     this.#home = { store: SharedStore.of(who, opts, name), queue: name }
     const { limiter, autorun = true } = this.opts
@@ -199,7 +204,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /** Starts the worker, even if the store is away at first: then it reports that, and tries again. */
-  async #startAgain(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
+  async #startAgain(processor: Processor<DataType, ResultType, NameType> | string): Promise<Worker> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
       try {
@@ -213,35 +218,57 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
   }
 
-  async #start(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
+  async #start(processor: Processor<DataType, ResultType, NameType> | string): Promise<Worker> {
     const { store, queue } = this.#home
     await store.settings()
     this.#keep('completed', this.opts.removeOnComplete)
     this.#keep('failed', this.opts.removeOnFail)
-    const pauses = this.#pauses
-    const process = (job: EveryJob, data: unknown) => this.#process(job, data, processor)
-    class Processed extends EveryJob {
-      override queueName = queue
-      override backoff = (_: number, error: Error) => pauses.get(error) ?? 0
-      override handle(data?: unknown): unknown {
-        return process(this, data)
-      }
-    }
     const { concurrency, lockDuration } = this.opts
-    const worker = await workApart(store.jobs, {
-      jobs: [Processed],
+    const maker = typeof processor === 'string' && {
+      module: makerFile(`${this}`),
+      given: { ...store.place, queue },
+    }
+    const options: WorkOptions = {
+      jobs: [this.#classOf(processor)],
       queues: [queue],
       report: this.#report(),
       concurrency: concurrency!,
       // A container of the application would not know this class.
       make: (Class) => new Class(),
       ...defined({ lease: lockDuration }),
-    })
+    }
+    const worker = await workApart(store.jobs, options, maker || undefined)
     this.#worker = worker
     store.whenCrashed(queue, this.#crashed)
     if (this.#mode !== 'taking') void worker.quiet()
     setImmediate(() => this.tell('ready'))
     return worker
+  }
+
+  /** The class of all jobs of the queue. */
+  #classOf(processor: Processor<DataType, ResultType, NameType> | string): typeof EveryJob {
+    const { queue } = this.#home
+    const pauses = this.#pauses
+    const process = (...args: [RunningJob, unknown, Processor<DataType, ResultType, NameType>]) =>
+      this.#process(...args)
+    class Processed extends EveryJob {
+      override queueName = queue
+      override backoff = (_: number, error: Error) => pauses.get(error) ?? 0
+    }
+    if (typeof processor === 'string') {
+      const file = processor
+      return class extends Processed {
+        override isolate = isolated({ file })
+        override middleware(): Middleware[] {
+          return [(job, next) => process(job, job.payload, next as () => Promise<ResultType>)]
+        }
+      }
+    }
+    return class extends Processed {
+      override handle(data?: unknown): unknown {
+        return process(this, data, processor)
+      }
+    }
   }
 
   #keep(state: 'completed' | 'failed', remove: RemoveOption): void {
@@ -263,6 +290,13 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #report(): WorkerReport {
     return {
       wrote: () => {},
+      progressed: ({ id }, progress) => {
+        const job = this.#running.get(id)?.job
+        // A processor in this process has said it already.
+        if (job === undefined || typeof this.#processor !== 'string') return
+        job.progress = decode(progress) as JobProgress
+        this.tell('progress', job, job.progress)
+      },
       ended: (ending) => this.#end(ending),
       settled: (id, isLost) => {
         const tell = this.#ended.get(id)
@@ -283,14 +317,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   async #process(
-    lark: EveryJob,
+    lark: RunningJob,
     data: unknown,
     processor: Processor<DataType, ResultType, NameType>,
   ): Promise<unknown> {
     const claimed = claimedJobOf(lark)
     const job = BullJob.held(this.#home, claimed, data, {
       edit: (value) => changeData(this.#home, claimed, value),
-      progress: (value) => lark.progress(value),
+      progress: (value) => 'progress' in lark && lark.progress(value),
       info: (text) => lark.info(text),
       reported: (progress) => this.tell('progress', job, progress),
     })
@@ -327,14 +361,17 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /** @throws always, unless the processor has delayed its job */
-  async #threw(lark: EveryJob, error: Error, job: BullJob): Promise<void> {
+  async #threw(lark: RunningJob, error: Error, job: BullJob): Promise<void> {
+    // In its process, the job has delayed itself.
+    if (JobsError.is(error, 'JOB_RELEASED')) throw error
     const ending = endingOf(error)
     if (ending === 'failed') lark.fail(error)
     if (ending === 'limited') {
       const limited = this.#limited
       this.#limited = 0
       // Without a call of `rateLimit()` in this worker, the queue was paused by somebody else, or not at all.
-      returnToPlace(lark, limited, 'rateLimit()')
+      // A job in another process has done this there.
+      returnToPlace(lark as EveryJob, limited, 'rateLimit()')
     }
     if (ending === 'released' && job.movedFor === undefined) lark.release()
     if (ending === 'released') return
@@ -348,7 +385,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
    * Stores the pause that the application's strategy returns for the retry of a job; fails the job if there
    * is no strategy.
    */
-  async #askStrategy(lark: EveryJob, error: Error, job: BullJob, type: string): Promise<void> {
+  async #askStrategy(lark: RunningJob, error: Error, job: BullJob, type: string): Promise<void> {
     const strategy = this.opts.settings?.backoffStrategy
     if (strategy === undefined)
       return lark.fail(new Error(`Unknown backoff strategy ${type}.`, { cause: error }))

@@ -116,15 +116,16 @@ async function isolationIn(
 ) {
   const first = registry.classes.find(({ isolate }) => isolate !== undefined)
   if (first === undefined) return undefined
-  if (makes && (!isOwnMake || source.kind === 'code'))
+  const { isolationOf, makerOf } = await import('../isolation/pool.ts')
+  const makesJobs = makes && makerOf(first) === undefined
+  if (makesJobs && (!isOwnMake || source.kind === 'code'))
     throw new JobsError(
       'JOB_INVALID',
       `${first.name} is isolated, and make() is given in code, which no other process has`,
       { hint: 'Write make into lark.config.' },
     )
-  const { isolationOf } = await import('../isolation/pool.ts')
   const { processes = concurrency, ...limits } = isolation
-  const setting = { makes, boots, ...(written && { configure: crossing(written) }) }
+  const setting = { makes: makesJobs, boots, ...(written && { configure: crossing(written) }) }
   return isolationOf(registry, { processes, ...limits, setting, warn })
 }
 

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { Worker as Thread } from 'node:worker_threads'
-import { defined } from '@s18i/lark/internal'
+import { defined, importModule } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
 import { ISOLATED } from '../model/copies.ts'
 import type { JobsError } from '../model/errors.ts'
@@ -14,7 +14,8 @@ import { resultText } from '../model/payload.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { inRunOf } from '../model/run/current-member.ts'
 import { version } from '../model/version.ts'
-import { classOf, type JobClass } from '../options/job-class.ts'
+import type { ClassMaker } from '../options/isolated.ts'
+import { classOf, type JobClass, type JobConstructor } from '../options/job-class.ts'
 import { classIn } from '../options/registry.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
 import type { Make } from '../run/made-job.ts'
@@ -163,9 +164,10 @@ export class IsolatedChild implements RunEnvironment {
       return
     }
     const unknown: Record<string, string> = {}
-    for (const { key, file } of classes)
+    for (const { key, file, maker } of classes)
       try {
-        this.#classes.set(key, classOf(await classIn(file, key)))
+        const found = await (maker === undefined ? classIn(file, key) : made(file, maker))
+        this.#classes.set(key, classOf(found))
       } catch (error) {
         unknown[key] = textOf(error)
       }
@@ -231,6 +233,13 @@ export class IsolatedChild implements RunEnvironment {
   #tell(report: Report): void {
     process.send?.({ lark: report }, undefined, undefined, () => {})
   }
+}
+
+async function made(file: string, { module, given }: ClassMaker): Promise<JobConstructor> {
+  const { classIn } = (await importModule(module)) as never as {
+    classIn(file: string, given: object): Promise<JobConstructor>
+  }
+  return await classIn(file, given)
 }
 
 /** Lets other work of the machine run first. */

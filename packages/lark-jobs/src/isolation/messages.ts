@@ -9,12 +9,13 @@
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
 import type { ClaimedJob, LogLevel, Outcome } from '../model/record.ts'
 import type { Decision } from '../model/run/decision.ts'
+import type { ClassMaker } from '../options/isolated.ts'
 import type { CrossedError } from './crossed-error.ts'
 
 /** What a process needs to know before its first job. */
 export interface IsolationSetting {
   /** The isolated classes, and the files that export them. */
-  classes: { key: string; file: string }[]
+  classes: { key: string; file: string; maker?: ClassMaker | undefined }[]
   /** Whether the configuration has a function that makes jobs (`make`). */
   makes: boolean
   /** Whether the configuration has a function to call before the first job (`boot`). */

@@ -6,6 +6,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { JobsError } from '../model/errors.ts'
+import { type ClassMaker, classMaker } from '../options/isolated.ts'
 import { classOf, type JobClass } from '../options/job-class.ts'
 import type { Registry } from '../options/registry.ts'
 import type { Execution, Isolation } from '../run/execution.ts'
@@ -194,6 +195,7 @@ export function isolationOf(
   const bundled = threadFile('isolated-jobs')
   const fileOf = (each: JobClass) => {
     const found = registry.pathOf(each)
+    if (makerOf(each) !== undefined) return each.isolate!.file
     return (found === undefined ? bundled : undefined) ?? each.isolate!.file ?? found
   }
   const [first] = isolated as [JobClass]
@@ -221,8 +223,9 @@ export function isolationOf(
     throw new JobsError('JOB_INVALID', `${first.name} is isolated, and isolated.js is not there`, {
       hint: 'It is the program of isolated processes: build @s18i/lark-jobs/isolated beside the bundle, or install @s18i/lark-jobs.',
     })
+  const classes = isolated.map((each) => ({ key: each.key, file: fileOf(each)!, maker: makerOf(each) }))
   try {
-    structuredClone(options.setting.configure)
+    structuredClone({ ...options.setting, classes })
   } catch (cause) {
     throw new JobsError(
       'JOB_INVALID',
@@ -230,12 +233,16 @@ export function isolationOf(
       { cause, hint: 'Write the configuration into lark.config, which the process reads itself.' },
     )
   }
-  const classes = isolated.map((each) => ({ key: each.key, file: fileOf(each)! }))
   return new IsolationPool({
     ...options,
     setting: { ...options.setting, classes },
     start: () => startIsolated(program),
   })
+}
+
+/** What makes the class in another process; undefined if its file exports it. */
+export function makerOf({ Class }: JobClass): ClassMaker | undefined {
+  return (Class as { [classMaker]?: ClassMaker })[classMaker]
 }
 
 /** The file with which this process has begun; undefined if there is none. */

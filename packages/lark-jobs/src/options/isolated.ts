@@ -35,6 +35,19 @@ const entries = {
 
 export interface IsolatedOptions extends OptionsOf<typeof entries> {}
 
+/**
+ * A static member of a class that no file exports: a process imports this module, and its
+ * `classIn(file, given)` makes the class of what `isolate.file` exports.
+ */
+export const classMaker = Symbol.for('s18i.lark.jobs.class-maker')
+
+export interface ClassMaker {
+  /** Absolute. */
+  module: string
+  /** What can be sent to another process. */
+  given: object
+}
+
 /** A class's `isolate`. */
 export const isolatedOptions = new Schema("isolated(), or isolated({ memory: '512mb' })", entries)
 

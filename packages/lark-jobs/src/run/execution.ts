@@ -45,7 +45,8 @@ export interface RunEnvironment {
   /** Called when a job writes a line to its log. */
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
-  reported(execution: Execution): void
+  /** @param progress the new progress, if that is why */
+  reported(execution: Execution, progress?: string): void
   /** How steps wait. Default: with timers. */
   readonly stepTimes?: WaitTimes | undefined
   /** Called when steps are to be recorded. */
@@ -155,7 +156,7 @@ export class Execution implements Writer {
 
   report(progress: string): void {
     this.#progress = progress
-    this.environment.reported(this)
+    this.environment.reported(this, progress)
   }
 
   get owner(): object | undefined {

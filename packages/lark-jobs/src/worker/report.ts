@@ -32,6 +32,8 @@ export interface EndedRun extends RunningJob {
 export interface WorkerReport {
   /** A job wrote a line. */
   wrote(job: ClaimedJob, name: string, line: LogLine): void
+  /** A job says how far it is. @param progress JSON */
+  progressed?(job: ClaimedJob, progress: string): void
   /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: EndedRun): void

@@ -214,7 +214,8 @@ export class Slots extends Part implements RunEnvironment {
     return startGate.running > 1
   }
 
-  reported(running: SlotExecution): void {
+  reported(running: SlotExecution, progress?: string): void {
+    if (progress !== undefined) this.#options.report.progressed?.(running.job, progress)
     this.#around.reported?.(running)
   }
 

@@ -5,6 +5,7 @@
 import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
+import type { ClaimedJob } from '../../model/record.ts'
 import type { Decision } from '../../model/run/decision.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import type { MiddlewareJob } from '../../options/middleware.ts'
@@ -58,6 +59,8 @@ export interface Reach {
   permits?: Permits | undefined
   /** The decision of the job so far: `fail()` or `release()`. */
   decision?: Decision | undefined
+  /** What its worker holds of it. */
+  job?: ClaimedJob | undefined
 }
 
 export function reachOf(job: MiddlewareJob): Reach {

@@ -32,7 +32,7 @@ export class SeenJob implements MiddlewareJob {
   }
 
   get [reach](): Reach {
-    return { permits: this.#permits, decision: this.#run.decision }
+    return { permits: this.#permits, decision: this.#run.decision, job: this.#run.job }
   }
 
   get id(): string {

@@ -1,0 +1,97 @@
+/**
+ * A processor in a file. Its jobs run in processes of their own, as in BullMQ, and on Lark's isolation: this
+ * file is loaded there, and makes the class of what the processor's file exports.
+ */
+import { existsSync } from 'node:fs'
+import { extname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { importModule } from '@s18i/lark/internal'
+import { JobsError } from '@s18i/lark-jobs'
+import { claimedJobOf, inContext } from '@s18i/lark-jobs/internal'
+import { wrongValue } from '../compared/unsupported.ts'
+import { BullJob } from '../job/bull-job.ts'
+import { changeData } from '../job/changed-data.ts'
+import { endingOf } from '../job/ending-errors.ts'
+import { EveryJob } from '../job/every-job.ts'
+import { contextWithout } from '../job/job-options.ts'
+import { keptValue } from '../job/returned-value.ts'
+import { type Place, SharedStore } from '../store/shared-store.ts'
+import type { Processor } from './processor.ts'
+
+/** What a process is told of its worker. */
+export interface WorkerPlace extends Place {
+  queue: string
+}
+
+/** The path of a processor. Without an extension, it is that of a `.js` file. @throws JOB_INVALID */
+export function processorFile(who: string, given: string | URL): string {
+  const path = given instanceof URL ? fileURLToPath(given) : given
+  const file = resolve(extname(path) === '' ? `${path}.js` : path)
+  if (!existsSync(file))
+    throw wrongValue(who, 'the processor', `${given}`, 'a function, or a file that is there')
+  return file
+}
+
+/** This file, as a process loads it. @throws JOB_INVALID in a bundle without the package */
+export function makerFile(who: string): string {
+  const { createRequire } = process.getBuiltinModule('node:module')
+  for (const from of [import.meta.url, process.argv[1]])
+    try {
+      return createRequire(from!).resolve('@s18i/lark-bullmq/processor-file')
+    } catch {
+      // In a bundle, or it has no such file.
+    }
+  throw new JobsError(
+    'JOB_INVALID',
+    `${who}: a processor in a file needs @s18i/lark-bullmq beside the bundle`,
+    {
+      hint: 'Install @s18i/lark-bullmq where the program runs.',
+    },
+  )
+}
+
+/**
+ * The class of the jobs of a worker.
+ *
+ * @param file exports the processor, as its default or as `module.exports`
+ */
+export async function classIn(file: string, { queue, ...place }: WorkerPlace): Promise<typeof EveryJob> {
+  const processor = processorIn(await importModule(file))
+  if (processor === undefined)
+    throw new JobsError('JOB_INVALID', `${file} exports no processor`, {
+      hint: 'Export a function: export default async (job) => {…}, or module.exports = async (job) => {…}.',
+    })
+  const home = { store: SharedStore.at(place, queue), queue }
+  return class FileJob extends EveryJob {
+    override async handle(data?: unknown): Promise<unknown> {
+      const claimed = claimedJobOf(this)
+      const job = BullJob.held(home, claimed, data, {
+        edit: (value) => changeData(home, claimed, value),
+        progress: (value) => this.progress(value),
+        info: (text) => this.info(text),
+        reported: () => {},
+      })
+      if (claimed.runs > 1) {
+        const found = await home.store.jobs.find(claimed.id, { queue }).catch(() => undefined)
+        if (found !== undefined) job.recall(found)
+      }
+      try {
+        const signal = this.signal as AbortSignal
+        const value = await inContext(contextWithout(), () => processor(job, claimed.token, signal))
+        if (job.movedFor === undefined) return keptValue(value)
+      } catch (error) {
+        const isPutOff =
+          error instanceof Error && endingOf(error) === 'released' && job.movedFor !== undefined
+        if (!isPutOff) throw error
+      }
+      return this.release(job.movedFor)
+    }
+  }
+}
+
+function processorIn(module: object): Processor | undefined {
+  let found: unknown = module
+  // TypeScript that was compiled to CommonJS has a default inside of the default.
+  while (typeof found === 'object' && found !== null) found = (found as { default?: unknown }).default
+  return typeof found === 'function' ? (found as Processor) : undefined
+}

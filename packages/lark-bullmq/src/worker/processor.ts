@@ -1,0 +1,14 @@
+import type { Any, BullJob } from '../job/bull-job.ts'
+
+/**
+ * Does the work of a job.
+ *
+ * @param token the proof of the lease, for `job.moveToDelayed()`
+ * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()`
+ *   is called. As in BullMQ, it is undefined if the function does not name it as its third parameter
+ */
+export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
+  job: BullJob<DataType, ResultType, NameType>,
+  token: string,
+  signal: AbortSignal,
+) => Promise<ResultType>

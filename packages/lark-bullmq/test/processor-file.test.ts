@@ -1,0 +1,93 @@
+/** Processors in files: their jobs run in processes of their own, on each store. */
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
+import { type Job, Queue, type SandboxedJob, Worker } from '../src/index.ts'
+
+const fileOf = (name: string) => new URL(`processors/${name}`, import.meta.url)
+const place = {
+  SQLite: () => ({ connection: `sqlite:${join(folder, 'jobs.db')}` }),
+  Redis: () => ({ connection: inject('redisUrl'), prefix }),
+}
+const prefix = newPrefix()
+/** A busy machine takes its time to start a process. */
+const patiently = 50_000
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lark-bullmq-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+  await removeKeys(inject('redisUrl'), prefix)
+})
+
+describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
+  test('a processor in a file works as one in the process, and its crash is that of its job', async () => {
+    const opts = place[store]()
+    await using queue = new Queue('files', opts)
+    await using worker = new Worker('files', fileURLToPath(fileOf('work.mjs')), { ...opts, concurrency: 2 })
+    const told: unknown[] = []
+    worker.on('active', ({ name }) => told.push(`active ${name}`))
+    worker.on('progress', ({ name }, progress) => told.push([name, progress]))
+    worker.on('completed', ({ name }, value) => told.push(`completed ${name} ${typeof value}`))
+    worker.on('failed', (job, { message }) => told.push(`failed ${job!.name} ${message}`))
+    const ended = async (name: string, data: object = {}, options = {}) => {
+      const { id } = await queue.add(name, data, options)
+      const shown = (job: Job | undefined) => job!.finishedOn !== undefined
+      await expect.poll(async () => shown(await queue.getJob(id!)), { timeout: patiently }).toBe(true)
+      return (await queue.getJob(id!)) as Job
+    }
+    const sum = await ended('sum', { a: 1, b: 2 })
+    expect(sum.returnvalue).toEqual({ sum: 3, pid: expect.any(Number), queue: 'files', token: 'string' })
+    expect(sum.returnvalue.pid).not.toBe(process.pid)
+    expect(sum).toMatchObject({ data: { a: 1, b: 2, seen: true }, progress: { half: true } })
+    expect((await queue.getJobLogs(sum.id!)).logs).toEqual(['adds 1'])
+    expect(told.splice(0)).toEqual(['active sum', ['sum', { half: true }], 'completed sum object'])
+
+    expect((await ended('no')).returnvalue).toBe(false)
+    const thrown = await ended('throw', {}, { attempts: 2 })
+    expect(thrown).toMatchObject({ attemptsMade: 2, failedReason: 'attempt 1' })
+    expect(thrown.stacktrace![0]).toContain('work.mjs')
+    expect(await ended('final', {}, { attempts: 5 })).toMatchObject({
+      attemptsMade: 1,
+      failedReason: 'never again',
+    })
+    const died = await ended('exit', {}, { attempts: 2 })
+    expect(died).toMatchObject({ attemptsMade: 2, failedReason: expect.stringContaining('exit code 3') })
+    // It was put off, which is no attempt. The first line is that of its second run.
+    expect((await ended('later')).returnvalue).toBe('later 2 0 1')
+    expect(told.filter((each) => String(each).startsWith('failed'))).toEqual([
+      ...['failed throw attempt 0', 'failed throw attempt 1', 'failed final never again'],
+      ...[expect.stringContaining('failed exit'), expect.stringContaining('failed exit')],
+    ])
+    const long = await queue.add('long', {})
+    await expect.poll(() => told.includes('active long'), { timeout: patiently }).toBe(true)
+    await worker.close(true)
+    expect(await (await queue.getJob(long.id!))!.getState()).toBe('waiting')
+  })
+
+  test('a file of CommonJS is a processor too, and useWorkerThreads is a process', async () => {
+    const opts = place[store]()
+    await using queue = new Queue('old', opts)
+    await using _worker = new Worker('old', fileOf('old.cjs'), { ...opts, useWorkerThreads: true })
+    const job: SandboxedJob<{ n: number }> = await queue.add('one', { n: 1 })
+    expect(await job.waitUntilFinished(undefined, patiently)).toBe(2)
+  })
+})
+
+test('a file that is not there, and one that exports no function, are named', async () => {
+  const opts = place.SQLite()
+  expect(() => new Worker('none', join(folder, 'no-such-file'), opts)).toThrow(
+    /Worker 'none': the processor is '.*no-such-file'; it must be a function, or a file that is there/,
+  )
+  await using queue = new Queue('none', opts)
+  await using worker = new Worker('none', fileOf('none.cjs'), opts)
+  const erred = once(worker, 'error')
+  await queue.add('one', {})
+  const [error] = await erred
+  expect(error.message).toContain('none.cjs exports no processor')
+})

@@ -1,0 +1,23 @@
+// A processor in a file, as for BullMQ: what a job does is its name.
+import { setTimeout as pause } from 'node:timers/promises'
+import { DelayedError, UnrecoverableError } from '@s18i/lark-bullmq'
+
+export default async (job) => {
+  const { name, data } = job
+  if (name === 'sum') {
+    await job.log(`adds ${data.a}`)
+    await job.updateProgress({ half: true })
+    await job.updateData({ ...data, seen: true })
+    return { sum: data.a + data.b, pid: process.pid, queue: job.queueName, token: typeof job.token }
+  }
+  if (name === 'no') return false
+  if (name === 'throw') throw Object.assign(new TypeError(`attempt ${job.attemptsMade}`), { code: 'E_ODD' })
+  if (name === 'final') throw new UnrecoverableError('never again')
+  if (name === 'exit') process.exit(3)
+  if (name === 'later' && job.attemptsStarted === 1) {
+    await job.moveToDelayed(Date.now() + 1, job.token)
+    throw new DelayedError()
+  }
+  if (name === 'long') await pause(100_000)
+  return `${name} ${job.attemptsStarted} ${job.attemptsMade} ${await job.log('again')}`
+}
