@@ -17,7 +17,7 @@ import { Failure } from '../harness/process.js'
  * Promise<unknown> }} row build: makes a program for each entry, by its name, in `out`
  * @returns {Row}
  */
-function bundler(name, { build, ...row }) {
+function bundler(name, { build, isIsolated = true, ...row }) {
   return {
     kind: 'Bundler',
     name,
@@ -26,7 +26,7 @@ function bundler(name, { build, ...row }) {
       const alone = join(trial.out, 'alone')
       const beside = join(trial.out, 'beside')
       const driver = join(trial.out, 'driver')
-      await build(trial, beside, { main: program, ...more })
+      await build(trial, beside, { main: program, 'lease-watch': thread, ...(isIsolated && isolation) })
       // Not copied: a bundler may put what the programs share into another file.
       await build(trial, alone, { main: program })
       cpSync(beside, driver, { recursive: true })
@@ -38,10 +38,10 @@ function bundler(name, { build, ...row }) {
       // A program is deployed to another machine than the one that built it, so the paths of the build must not exist.
       await trial.withoutPackages(async () => {
         await expects(trial, alone, redis, { thread: false })
-        await expects(trial, beside, redis)
-        await expects(trial, driver, trial.sqlite())
+        await expects(trial, beside, redis, { isIsolated })
+        await expects(trial, driver, trial.sqlite(), { isIsolated })
       })
-      return 'Redis, SQLite, with and without the lease thread and isolation'
+      return `Redis, SQLite, with and without the lease thread${isIsolated ? ' and isolation' : ''}`
     },
   }
 }
@@ -55,12 +55,16 @@ function driverPackages(folder, name = 'libsql') {
   return [name, ...needed.flatMap((each) => driverPackages(folder, each))]
 }
 
-async function expects(trial, folder, store, { thread = true } = {}) {
+async function expects(trial, folder, store, { thread = true, isIsolated = false } = {}) {
   cpSync(join(trial.sources, 'lark.config.mjs'), join(folder, 'lark.config.mjs'))
   const main = readdirSync(folder).find((file) => /^main\.[cm]?js$/.test(file))
   if (main === undefined) throw new Failure(`it built no main.*, only ${readdirSync(folder).join(', ')}`)
   const mode = trial.isQuick ? 'once' : 'block'
-  const { runs, stderr } = await trial.works(['node', main], store, { mode, isolated: thread, cwd: folder })
+  const { runs, stderr } = await trial.works(['node', main], store, {
+    mode,
+    isolated: isIsolated,
+    cwd: folder,
+  })
   const lines = stderr.split('\n').filter((line) => /lease thread/i.test(line))
   trial.expect(lines.length, thread ? 0 : 1, `${store.name}: lines of the lease thread: `, stderr)
   // Without the thread, the other worker takes the job back while its handler blocks. Nothing has started it again when
@@ -69,9 +73,10 @@ async function expects(trial, folder, store, { thread = true } = {}) {
 }
 
 const program = 'program/main.mjs'
-/** The programs of the thread and of isolated processes, and the isolated classes, as more entries. */
-const more = {
-  'lease-watch': '@s18i/lark-jobs/lease-watch',
+/** The thread, as a second entry. */
+const thread = '@s18i/lark-jobs/lease-watch'
+/** The program of isolated processes, and their classes, as more entries. */
+const isolation = {
   isolated: '@s18i/lark-jobs/isolated',
   'isolated-jobs': 'program/isolated-jobs.mjs',
 }
@@ -129,6 +134,8 @@ export const rows = [
   bundler('ncc', {
     fixture: 'ncc',
     version: '@vercel/ncc',
+    // It builds one program at a time, and gives the files of several the same names.
+    isIsolated: false,
     async build(trial, out, entries) {
       mkdirSync(out, { recursive: true })
       // Each program gets a folder with an `index.*`, and a package.json with the type of this file.

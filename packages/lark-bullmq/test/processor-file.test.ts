@@ -60,6 +60,7 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     expect(died).toMatchObject({ attemptsMade: 2, failedReason: expect.stringContaining('exit code 3') })
     // It was put off, which is no attempt. The first line is that of its second run.
     expect((await ended('later')).returnvalue).toBe('later 2 0 1')
+    expect((await ended('limited')).returnvalue).toBe('limited 2 0 1')
     expect(told.filter((each) => String(each).startsWith('failed'))).toEqual([
       ...['failed throw attempt 0', 'failed throw attempt 1', 'failed final never again'],
       ...[expect.stringContaining('failed exit'), expect.stringContaining('failed exit')],

@@ -7,7 +7,7 @@ import { extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { importModule } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
-import { claimedJobOf, inContext } from '@s18i/lark-jobs/internal'
+import { claimedJobOf, inContext, returnToPlace } from '@s18i/lark-jobs/internal'
 import { wrongValue } from '../compared/unsupported.ts'
 import { BullJob } from '../job/bull-job.ts'
 import { changeData } from '../job/changed-data.ts'
@@ -80,9 +80,9 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
         const value = await inContext(contextWithout(), () => processor(job, claimed.token, signal))
         if (job.movedFor === undefined) return keptValue(value)
       } catch (error) {
-        const isPutOff =
-          error instanceof Error && endingOf(error) === 'released' && job.movedFor !== undefined
-        if (!isPutOff) throw error
+        const ending = error instanceof Error ? endingOf(error) : undefined
+        if (ending === 'limited') returnToPlace(this, 0, 'rateLimit()')
+        if (ending !== 'released' || job.movedFor === undefined) throw error
       }
       return this.release(job.movedFor)
     }

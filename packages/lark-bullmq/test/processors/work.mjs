@@ -1,6 +1,6 @@
 // A processor in a file, as for BullMQ: what a job does is its name.
 import { setTimeout as pause } from 'node:timers/promises'
-import { DelayedError, UnrecoverableError } from '@s18i/lark-bullmq'
+import { DelayedError, RateLimitError, UnrecoverableError } from '@s18i/lark-bullmq'
 
 export default async (job) => {
   const { name, data } = job
@@ -18,6 +18,7 @@ export default async (job) => {
     await job.moveToDelayed(Date.now() + 1, job.token)
     throw new DelayedError()
   }
+  if (name === 'limited' && job.attemptsStarted === 1) throw new RateLimitError()
   if (name === 'long') await pause(100_000)
   return `${name} ${job.attemptsStarted} ${job.attemptsMade} ${await job.log('again')}`
 }
