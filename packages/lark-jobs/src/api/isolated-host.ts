@@ -4,7 +4,11 @@
  */
 import type { CodeConfig } from '../config/configured.ts'
 import { IsolatedChild } from '../isolation/child.ts'
+import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { Jobs, jobsInside } from './default-jobs.ts'
+
+/** By its name: a bundler would look for OpenTelemetry, which an application need not have. */
+const OTEL = '@s18i/lark-jobs/otel'
 
 /** @param guard the file of the thread that guards the process */
 export function hostIsolated(guard: string): void {
@@ -12,7 +16,16 @@ export function hostIsolated(guard: string): void {
     owner: jobsInside,
     configure: (config: object) => Jobs.configure(config as CodeConfig),
     settings: () => jobsInside.settings(),
+    telemetry,
     close: () => Jobs.close(),
   }
   new IsolatedChild(host, guard)
+}
+
+/** Undefined in a bundle that has no packages beside it. */
+async function telemetry(): Promise<TelemetryCalls | undefined> {
+  const found = await import(
+    /* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ OTEL
+  ).catch(() => undefined)
+  return found?.otel()
 }

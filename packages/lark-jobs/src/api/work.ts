@@ -110,7 +110,7 @@ interface AroundIsolated {
 /** What runs the isolated classes; undefined if there are none. @throws JOB_INVALID */
 async function isolationIn(
   registry: Registry,
-  { isolation, written, source }: Settings,
+  { isolation, written, source, telemetry }: Settings,
   { makes, boots, isOwnMake, concurrency }: AroundIsolated,
   warn: (text: string) => void,
 ) {
@@ -125,7 +125,8 @@ async function isolationIn(
       { hint: 'Write make into lark.config.' },
     )
   const { processes = concurrency, ...limits } = isolation
-  const setting = { makes: makesJobs, boots, ...(written && { configure: crossing(written) }) }
+  const traced = telemetry !== undefined
+  const setting = { makes: makesJobs, boots, traced, ...(written && { configure: crossing(written) }) }
   return isolationOf(registry, { processes, ...limits, setting, warn })
 }
 

@@ -13,6 +13,7 @@ import type { Journal } from '../model/journal.ts'
 import { resultText } from '../model/payload.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { inRunOf } from '../model/run/current-member.ts'
+import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { version } from '../model/version.ts'
 import type { ClassMaker } from '../options/isolated.ts'
 import { classOf, type JobClass, type JobConstructor } from '../options/job-class.ts'
@@ -39,6 +40,7 @@ export interface Host {
   configure(config: object): void
   /** The configuration's functions for making jobs, and for what must start before the first job. */
   settings(): Promise<{ make: Make | undefined; boot: (() => unknown) | undefined }>
+  telemetry(): Promise<TelemetryCalls | undefined>
   close(): Promise<void>
 }
 
@@ -50,6 +52,7 @@ export class IsolatedChild implements RunEnvironment {
   readonly permits = {} as Permits
   readonly clock = { now: () => this.#now + performance.now() - this.#began }
   make: Make | undefined
+  #telemetry: TelemetryCalls | undefined
   readonly owner: object
   readonly #host: Host
   readonly #guard: Thread
@@ -147,13 +150,15 @@ export class IsolatedChild implements RunEnvironment {
   }
 
   async #begin(order: Order & { kind: 'begin' }): Promise<void> {
-    const { classes, makes, boots, configure } = order
+    const { classes, makes, boots, traced, configure } = order
     try {
       if (order.version !== version)
         throw new Error(
           `its program is of @s18i/lark-jobs ${version}, and the worker of ${order.version}: build both from one release`,
         )
-      if (configure !== undefined) this.#host.configure(configure)
+      if (traced) this.#telemetry = await this.#host.telemetry()
+      if (configure !== undefined)
+        this.#host.configure({ ...configure, ...defined({ telemetry: this.#telemetry }) })
       if (makes || boots) {
         const { make, boot } = await this.#host.settings()
         if (makes) this.make = make
@@ -185,7 +190,11 @@ export class IsolatedChild implements RunEnvironment {
     this.#guard.postMessage(known.isolate?.memory ?? 0)
     const execution = new Execution(job, { partition, queue }, jobClass, this, this.#began)
     this.#execution = execution
-    inRunOf(job.id, inContext, job.options?.context, () => this.#handle(execution, jobClass))
+    const traced = { id: job.id, queue, key: known.key }
+    execution.processing = this.#telemetry?.continued(traced, order.trace)
+    const act = () => inRunOf(job.id, inContext, order.context, () => this.#handle(execution, jobClass))
+    if (execution.processing === undefined) act()
+    else execution.processing.within(act)
   }
 
   #handle(execution: Execution, jobClass: JobClass): void {

@@ -6,9 +6,11 @@
  * The application uses the same channel (`process.send` in a job), so each message of Lark is under the key
  * `lark`, as for a supervisor.
  */
+import type { Context } from '../model/context.ts'
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
 import type { ClaimedJob, LogLevel, Outcome } from '../model/record.ts'
 import type { Decision } from '../model/run/decision.ts'
+import type { Trace } from '../model/trace.ts'
 import type { ClassMaker } from '../options/isolated.ts'
 import type { CrossedError } from './crossed-error.ts'
 
@@ -20,6 +22,8 @@ export interface IsolationSetting {
   makes: boolean
   /** Whether the configuration has a function to call before the first job (`boot`). */
   boots: boolean
+  /** Runs are traced. */
+  traced: boolean
   /** The configuration, if it is given in code. */
   configure?: object | undefined
 }
@@ -35,6 +39,10 @@ export type Order =
       partition: string
       queue: string
       now: number
+      /** The application's, as it is around `handle`. */
+      context?: Context | undefined
+      /** The context of the span of the run. */
+      trace?: Trace | undefined
     }
   | { kind: 'abort'; run: number; reason: CrossedError }
   /** The store has answered the records of the steps. */

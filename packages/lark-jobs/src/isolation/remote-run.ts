@@ -7,6 +7,7 @@
  * Its time passes only while it runs.
  */
 import { defined } from '@s18i/lark/internal'
+import { context } from '../model/context.ts'
 import type { JobsError } from '../model/errors.ts'
 import type { KeptSignal, Recorded } from '../model/journal.ts'
 import { classOf, type JobClass } from '../options/job-class.ts'
@@ -27,6 +28,7 @@ interface TakenSteps {
 
 export class RemoteRun implements StepsOfRun {
   readonly number = ++runs
+  readonly #context = context()
   readonly execution: Execution
   readonly jobClass: JobClass
   readonly #handled = new Deferred<unknown>()
@@ -68,7 +70,8 @@ export class RemoteRun implements StepsOfRun {
     this.hands += 1
     const now = environment.clock.now()
     const { key } = classOf(this.jobClass.Class)
-    tell({ kind: 'run', run: this.number, class: key, job, partition, queue, now })
+    const around = { context: this.#context, trace: this.execution.processing?.carried }
+    tell({ kind: 'run', run: this.number, class: key, job, partition, queue, now, ...around })
     if (this.#isSignalled) this.signalled()
   }
 

@@ -191,7 +191,8 @@ export class Slots extends Part implements RunEnvironment {
         ...{ job: held.job, queue: claimer.queue, partition: claimer.partition, key: jobClass.key },
         waited: Math.max(0, this.clock.at(now) - dueAt),
       }
-      running.processing = this.#options.telemetry.processing(traced, () => this.#run(running))
+      running.processing = this.#options.telemetry.processing(traced)
+      running.processing.within(() => this.#run(running))
     }
     return true
   }

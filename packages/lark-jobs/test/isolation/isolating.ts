@@ -6,17 +6,21 @@ import { existsSync, realpathSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { context as inContext, propagation } from '@opentelemetry/api'
 import Libsql from 'libsql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { batch, isolated, Job, withContext } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { otel } from '../../src/otel.ts'
 import { OutboxTable } from '../../src/outbox/table.ts'
 import { startGate } from '../../src/worker/maintenance/start-gate.ts'
 import type { Worker } from '../../src/worker/worker.ts'
+import { Sdk } from '../telemetry/sdk.ts'
 import { Bench, type Connect, Record } from '../working/bench.ts'
 import { isAlive } from './alive.ts'
 import * as classes from './isolated-jobs.ts'
+import { TracedJob } from './traced-job.ts'
 
 const {
   EchoJob,
@@ -42,6 +46,7 @@ const {
 const all = [
   ...[EchoJob, ThrowJob, ReleaseJob, OddJob, HoldJob, PatientJob, EndJob, OnceJob, CrashJob],
   ...[GreedyJob, StepJob, UndoneJob, BookJob, LimitedJob, FlowJob, BusyJob, FileJob, WorkJob],
+  TracedJob,
 ] as never
 
 /** A busy machine takes its time to start a process. */
@@ -75,7 +80,9 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     jobs = bench.client({
       queues: ['default', 'spare'],
       isolation: { processes: 4 },
+      telemetry: otel(),
       middleware: [
+        (_job, next) => withContext({ shift: 'night' }, next),
         async function sees(job, next) {
           const value = await next()
           seen.push(`${job.name} ${JSON.stringify(value)}`)
@@ -114,7 +121,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     const found = await withContext({ request: 'r1' }, () => ended(draft, 'completed'))
     expect(found.result).toEqual({
       ...{ pid: expect.any(Number), id: found.id, attempt: 1, payload: { text: 'hello' } },
-      context: { request: 'r1' },
+      context: { request: 'r1', shift: 'night' },
     })
     expect((found.result as { pid: number }).pid).not.toBe(process.pid)
     expect(found.progress).toEqual({ done: 1, total: 2, note: 'half' })
@@ -122,6 +129,22 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     expect(seen.at(-1)).toContain('EchoJob {"pid"')
     const plain = await ended(new PlainJob().with(), 'completed')
     expect(plain.result).toBe(process.pid)
+  })
+
+  test('spans of a process are children of the span of the run, and the context and the baggage are there', async () => {
+    await using sdk = new Sdk()
+    const sent = propagation.createBaggage({ tenant: { value: 'acme' } })
+    const { result } = (await inContext.with(propagation.setBaggage(inContext.active(), sent), () =>
+      withContext({ user: 'ada' }, () => ended(new TracedJob().with(), 'completed')),
+    )) as { result: { pid: number; trace: string; spans: unknown } }
+    const runs = sdk.spans('process default').map((span) => span.spanContext())
+    const { spanId } = runs.find(({ traceId }) => traceId === result.trace)!
+    expect(result).toMatchObject({ tenant: 'acme', context: { user: 'ada', shift: 'night' } })
+    expect(result.pid).not.toBe(process.pid)
+    expect(result.spans).toEqual([
+      ['inside', spanId],
+      ['step mail', spanId],
+    ])
   })
 
   itself(

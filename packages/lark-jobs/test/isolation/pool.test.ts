@@ -36,7 +36,7 @@ class Pool extends IsolationPool {
   constructor(options: Partial<IsolationOptions>, text = code) {
     const [warnings, children]: [string[], ChildProcess[]] = [[], []]
     super({
-      ...{ processes: 1, idle: 60_000, setting: { classes: [], makes: false, boots: false } },
+      ...{ processes: 1, idle: 60_000, setting: { classes: [], makes: false, boots: false, traced: false } },
       warn: (warning) => void warnings.push(warning),
       start: () => {
         const stdio = ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'] as const

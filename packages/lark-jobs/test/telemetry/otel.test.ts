@@ -37,9 +37,7 @@ test('the names are those of the conventions', () => {
 test('a run without a trace, such as that of a tick, begins one of its own, whatever is active', async () => {
   await using sdk = new Sdk()
   trace.getTracer('app').startActiveSpan('the run before', (span) => {
-    new OpenTelemetry()
-      .processing(run(undefined, 'nightly@2026-11-26T03:00:00Z'), () => {})
-      .ended('completed', 1)
+    new OpenTelemetry().processing(run(undefined, 'nightly@2026-11-26T03:00:00Z')).ended('completed', 1)
     span.end()
   })
   const [span] = sdk.spans('process emails')
@@ -61,9 +59,7 @@ test.each([
   ],
 ])('a stored trace that is %s gives no link', async (_, stored) => {
   await using sdk = new Sdk()
-  const act = vi.fn()
-  new OpenTelemetry().processing(run({ trace: stored }), act).ended('completed', 1)
-  expect(act).toHaveBeenCalledOnce()
+  new OpenTelemetry().processing(run({ trace: stored })).ended('completed', 1)
   expect(sdk.spans('process emails')[0]!.links).toEqual([])
 })
 
@@ -108,7 +104,7 @@ test.each([
   [undefined, '_OTHER'],
 ])('the type of an error: %s', async (error, type) => {
   await using sdk = new Sdk()
-  new OpenTelemetry().processing(run(), () => {}).ended('failed', 1, error)
+  new OpenTelemetry().processing(run()).ended('failed', 1, error)
   expect(sdk.spans('process emails')[0]!.attributes['error.type']).toBe(type)
 })
 
@@ -123,7 +119,7 @@ test.each([
   async (key, ...names) => {
     await using sdk = new Sdk()
     const step = { what: 'step', name: stepWords(key), family: stepFamily(key), attempt: 2 } as const
-    const processing = new OpenTelemetry().processing(run(), () => {})
+    const processing = new OpenTelemetry().processing(run())
     expect(await processing.step(step, async () => 5)).toBe(5)
     const [span] = sdk.spans()
     expect([span!.name, span!.attributes['lark.step.name']]).toEqual(names)
@@ -133,9 +129,9 @@ test.each([
 
 test('an SDK that is set up late gets the metrics from then on, and all counts', async () => {
   const telemetry = new OpenTelemetry()
-  telemetry.processing(run(), () => {}).ended('completed', 1)
+  telemetry.processing(run()).ended('completed', 1)
   await using sdk = new Sdk()
-  telemetry.processing(run(), () => {}).ended('completed', 1)
+  telemetry.processing(run()).ended('completed', 1)
   const found = await sdk.collected()
   expect(found['messaging.client.consumed.messages']).toMatchObject([{ value: 2 }])
   expect(found['messaging.process.duration']).toMatchObject([{ value: { count: 1 } }])

@@ -171,7 +171,7 @@ const others: Record<string, (setting: Setting) => Lifecycle> = {
   IsolationPool: () =>
     new IsolationPool({
       ...{ processes: 2, idle: 60_000, warn: (text) => expect.unreachable(text) },
-      ...{ setting: { classes: [], makes: false, boots: false }, start: startIsolated },
+      ...{ setting: { classes: [], makes: false, boots: false, traced: false }, start: startIsolated },
     }),
   HandBack: ({ options }) => new HandBack({ ...options, limiters: [] }),
   SourceWatch: ({ folder }) => new SourceWatch(folder.path, () => {}),

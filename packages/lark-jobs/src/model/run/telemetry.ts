@@ -15,8 +15,10 @@ export interface Telemetry {
 export interface TelemetryCalls extends Telemetry {
   /** A dispatch begins. */
   sending(dispatch: Dispatch): Sending
-  /** The run of a job begins: calls `act` in the context of the run. */
-  processing(run: TracedRun, act: () => void): Processing
+  /** The run of a job begins. */
+  processing(run: TracedRun): Processing
+  /** The run of a job goes on here. @param carried from the process that has told of it */
+  continued(job: TracedJob, carried: Trace | undefined): Processing
   /** The function of a step is called of a job that `dispatchNow` runs: calls it in a context of its own. */
   step<T>(job: TracedJob, step: TracedStep, act: () => Promise<T>): Promise<T>
   /** The process of a run has died, and the job was taken back. */
@@ -95,6 +97,8 @@ export interface TracedStep {
 
 /** A run that is under way. */
 export interface Processing {
+  /** What brings the context of the run to another process. Undefined: there is nothing to bring. */
+  readonly carried: Trace | undefined
   /** Calls a function in the context of the run. */
   within<T>(act: () => T): T
   /** Calls a function of a step, in a context of its own. */

@@ -53,10 +53,18 @@ export class OpenTelemetry implements TelemetryCalls {
     return new SendSpan(this.#tracer, this.#meters, dispatch)
   }
 
-  processing(run: TracedRun, act: () => void): Processing {
-    const span = new ProcessSpan(this, this.#tracer, this.#meters, run)
-    span.within(act)
-    return span
+  processing(run: TracedRun): Processing {
+    return new ProcessSpan(this, this.#tracer, this.#meters, run)
+  }
+
+  continued(job: TracedJob, from: Trace | undefined): Processing {
+    const active = contextOf(from)
+    return {
+      carried: undefined,
+      within: (act) => context.with(active, act),
+      step: (step, act) => this.step(job, step, act),
+      ended() {},
+    }
   }
 
   /**
@@ -155,6 +163,10 @@ class ProcessSpan implements Processing {
     this.#span = span
     this.#context = trace.setSpan(dispatched, span)
     meters.began(run.queue, run.key, run.waited)
+  }
+
+  get carried(): Trace | undefined {
+    return carried(this.#context)
   }
 
   within<T>(act: () => T): T {
