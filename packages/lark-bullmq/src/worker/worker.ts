@@ -304,8 +304,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         if (!isLost) tell?.()
       },
       warn: (text) => {
-        // A warning about the store is not an error of the worker.
-        if (this.#worker === undefined) this.#home.store.remark(text)
+        // A warning about the store, or about how a handler is written, is not an error of the worker.
+        if (this.#worker === undefined || text.includes(' blocked the event loop '))
+          this.#home.store.remark(text)
         else this.tell('error', new Error(text))
       },
       info: (text) => {

@@ -3,8 +3,9 @@
  * handlers are looked at that ran all that time. If the lease thread has stopped the loop meanwhile, and seen
  * who held it (`lease/loop-holder.ts`), it is that one.
  *
- * No job pays for it: a run that took less than a second is not even noted.
+ * No job pays for it: a short run is not even noted.
  */
+import type { EventLoopUtilization } from 'node:perf_hooks'
 import { BLOCKED_KEPT, type BlockedLoop, ISOLATE, oneOf } from '../model/blocked-loop.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import type { Execution } from '../run/execution.ts'
@@ -30,7 +31,7 @@ export class BlockedLoops {
   #seen: readonly string[] | undefined
   /** By classes. */
   readonly #known = new Map<string, BlockedLoop>()
-  #utilization = performance.eventLoopUtilization()
+  #utilization = utilization()
 
   constructor(running: ReadonlySet<Execution>, warn: (text: string) => void) {
     this.#running = running
@@ -44,26 +45,30 @@ export class BlockedLoops {
     if (this.#ended.length > MOST) this.#ended.shift()
   }
 
-  /** The lease thread has stopped the loop, which is blocked, and has seen the handlers of these classes. */
+  /**
+   * The lease thread has stopped the loop, which is blocked, and has seen who holds it.
+   *
+   * @param by the classes of this worker that may be it; none: another worker of the process blocks the loop
+   */
   seen(by: readonly string[]): void {
     this.#seen = by
   }
 
   /** The loop turns. */
   turns(): void {
-    this.#utilization = performance.eventLoopUtilization()
+    this.#seen = undefined
+    this.#utilization = utilization()
   }
 
   /** The loop turns again, after `still` milliseconds. */
   turned(still: number): void {
     const now = performance.now()
-    const { active, idle } = performance.eventLoopUtilization(this.#utilization)
+    const { active, idle } = utilization(this.#utilization)
     const by = this.#seen ?? this.#ranFor(still - SLACK, now - still, now)
-    this.#seen = undefined
     this.turns()
-    // A process that was stopped was idle, mostly. Not every runtime measures it.
-    const wasStopped = active + idle > 0 && active < still - SLACK
-    if (by.length > 0 && !wasStopped) this.#note(by, still)
+    // Without the time before in which the loop had nothing to do, or in which the process was stopped.
+    const took = active + idle > 0 ? Math.min(still, active) : still
+    if (by.length > 0 && took >= BLOCKED) this.#note(by, took)
   }
 
   /** What the worker makes known of it. */
@@ -82,7 +87,7 @@ export class BlockedLoops {
     return [...new Set([...ended, ...running].map(({ name }) => name))]
   }
 
-  /** Warns once of each class, until it is forgotten. */
+  /** Warns when these classes block the loop for the first time, or again after their record is gone. */
   #note(classes: readonly string[], ms: number): void {
     const by = classes.toSorted().slice(0, MOST)
     const name = by.join()
@@ -92,7 +97,13 @@ export class BlockedLoops {
       this.#warn(
         `${oneOf(by)} blocked the event loop for ${readable(ms)}, and no other job of this process went on: ${ISOLATE}`,
       )
-    if (known === undefined && this.#known.size === MOST) return
+    const [oldest] = this.#known.keys()
+    if (known === undefined && this.#known.size === MOST) this.#known.delete(oldest!)
     this.#known.set(name, { by, took, times: (known?.times ?? 0) + 1, at: Date.now() })
   }
+}
+
+/** Zeros where it is not measured: Bun does not. */
+function utilization(since?: EventLoopUtilization): EventLoopUtilization {
+  return performance.eventLoopUtilization?.(since) ?? { active: 0, idle: 0, utilization: 0 }
 }

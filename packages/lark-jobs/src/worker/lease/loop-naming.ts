@@ -39,19 +39,23 @@ export class LoopNaming {
     const { beat } = this.#pulse
     if (beat === this.#lookedFor) return
     this.#lookedFor = beat
-    this.#look = this.#note(store, beat, Date.now() - Math.round(still))
+    const since = Date.now() - Math.round(still)
+    const isStill = () => this.#pulse.beat === beat && !this.#end.aborted
+    this.#look = this.#ask(isStill)
+      .then((by) => {
+        // Nobody waits for the store: it may be away.
+        if (by.length > 0 && isStill()) store.noteBlocking(this.#worker, { by, since }).catch(() => {})
+      })
       .catch(() => {})
       .finally(() => {
         this.#look = undefined
       })
   }
 
-  async #note(store: Store, beat: number, since: number): Promise<void> {
-    const isStill = () => this.#pulse.beat === beat && !this.#end.aborted
+  #ask(isStill: () => boolean): Promise<string[]> {
     const asked = asking.then(() => (isStill() ? holders(this.#worker, isStill) : []))
     asking = asked.catch(() => {})
-    const by = await asked
-    if (by.length > 0 && isStill()) await store.noteBlocking(this.#worker, { by, since })
+    return asked
   }
 }
 

@@ -15,7 +15,7 @@ export interface Witness {
   running: ReadonlySet<Execution>
   /** Reports a job that the lease thread has settled, like any job that fails. */
   failed(execution: Execution, outcome: Outcome & { kind: 'failed' }): void
-  /** A handler of these classes, or of one of them, holds the loop. */
+  /** A handler of these classes of its own, or of one of them, holds the loop; none: of another worker. */
   seen(by: readonly string[]): void
 }
 
@@ -83,7 +83,8 @@ function seen(this: Witnesses, id: string, names: readonly string[]): string[] {
   if (![...this.all].some((witness) => witness.id === id)) return []
   const here = [...runs(this)].filter(({ execution }) => !execution.isIsolated)
   const found = here.filter(({ name }) => names.length === 0 || names.includes(name))
-  const by = [...new Set(found.map(({ execution }) => execution.name))]
-  if (by.length > 0) for (const witness of this.all) witness.seen(by)
-  return by
+  const classes = (some: typeof found) => [...new Set(some.map(({ execution }) => execution.name))]
+  if (found.length > 0)
+    for (const each of this.all) each.seen(classes(found.filter(({ witness }) => witness === each)))
+  return classes(found)
 }

@@ -8,6 +8,9 @@
 -- Cost     O(1)
 -- needs: start
 
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
+redis.call('ZREM', key('worker-ends'), '')
 local record = redis.call('HGET', key('workers'), ARGV[2])
 if record then
   redis.call('HSET', key('workers'), ARGV[2], string.sub(record, 1, -2) .. ',"blocks":' .. ARGV[3] .. '}')
