@@ -1,12 +1,13 @@
 /** Processors in files: their jobs run in processes of their own, on each store. */
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 import { type Job, Queue, type SandboxedJob, Worker } from '../src/index.ts'
+import { processorFile } from '../src/worker/processor-file.ts'
 
 const fileOf = (name: string) => new URL(`processors/${name}`, import.meta.url)
 const place = {
@@ -78,6 +79,13 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     const job: SandboxedJob<{ n: number }> = await queue.add('one', { n: 1 })
     expect(await job.waitUntilFinished(undefined, patiently)).toBe(2)
   })
+})
+
+test('a name without the extension of a module is that of a .js file, also with a dot', async () => {
+  const file = join(folder, 'email.processor.js')
+  await writeFile(file, 'module.exports = () => {}')
+  expect(processorFile('Worker', join(folder, 'email.processor'))).toBe(file)
+  expect(processorFile('Worker', file)).toBe(file)
 })
 
 test('a file that is not there, and one that exports no function, are named', async () => {

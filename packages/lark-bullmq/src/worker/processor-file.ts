@@ -23,10 +23,13 @@ export interface WorkerPlace extends Place {
   queue: string
 }
 
-/** The path of a processor. Without an extension, it is that of a `.js` file. @throws JOB_INVALID */
+/** The extensions of modules. A path with any other is that of a `.js` file. */
+const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
+
+/** The path of a processor: `email.processor` is `email.processor.js`. @throws JOB_INVALID */
 export function processorFile(who: string, given: string | URL): string {
   const path = given instanceof URL ? fileURLToPath(given) : given
-  const file = resolve(extname(path) === '' ? `${path}.js` : path)
+  const file = resolve(extensions.includes(extname(path)) ? path : `${path}.js`)
   if (!existsSync(file))
     throw wrongValue(who, 'the processor', `${given}`, 'a function, or a file that is there')
   return file
@@ -92,6 +95,7 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
 function processorIn(module: object): Processor | undefined {
   let found: unknown = module
   // TypeScript that was compiled to CommonJS has a default inside of the default.
-  while (typeof found === 'object' && found !== null) found = (found as { default?: unknown }).default
+  for (let depth = 0; depth < 3 && typeof found === 'object' && found !== null; depth++)
+    found = (found as { default?: unknown }).default
   return typeof found === 'function' ? (found as Processor) : undefined
 }
