@@ -28,7 +28,7 @@ const kinds = ['processed', 'unprocessed', 'ignored', 'failed'] as const
 /** How many children of a kind a page has. */
 const PAGE = 20
 
-/** @param opts if it names no kind, all of them */
+/** @param opts the kinds of children, a page of each; if it names none, all children of all kinds */
 export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDependencies {
   const asked = kinds.filter((kind) => opts[kind])
   if (asked.length === 0) return all

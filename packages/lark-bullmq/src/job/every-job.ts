@@ -15,6 +15,9 @@ export class EveryJob extends Job {
   override timeout = LARGEST.time
 
   override handle(_payload?: unknown): unknown {
-    throw new JobsError('JOB_INVALID', 'A job of BullMQ runs in a Worker of @s18i/lark-bullmq')
+    throw new JobsError(
+      'JOB_INVALID',
+      'This job was added with the classes of BullMQ: only a Worker of @s18i/lark-bullmq can run it',
+    )
   }
 }

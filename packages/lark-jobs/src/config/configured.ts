@@ -47,8 +47,8 @@ export class Configured {
   }
 
   /**
-   * @throws what `check` does; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND and CONFIG_FOREIGN, because of the
-   *   folder that paths are relative to
+   * @throws the errors of `check`; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND or CONFIG_FOREIGN if the folder is
+   *   not found that paths are relative to
    */
   settings(): Settings {
     const settings = settingsFrom(this.check(), this.#source, homeFolder(), process.env)

@@ -61,7 +61,7 @@ export interface Step {
   purges: number[]
   /** Everything is over, and was kept for long enough: the flow must be forgotten. */
   forgets: boolean
-  /** The final number of members of the batch, because nobody adds others any more. */
+  /** The final number of members of the batch. Absent: members may still be added. */
   size?: number
   /** When it is due next: milliseconds since 1970. Undefined: not until there is news. */
   next: number | undefined

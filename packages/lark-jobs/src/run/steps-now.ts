@@ -34,7 +34,7 @@ export interface StepsNowOptions {
   processing?: Pick<Processing, 'step'> | undefined
   /** Runs another job in this process. */
   child?: (draft: ChildDraft) => Promise<unknown>
-  /** What the run before has recorded, if this one undoes it. */
+  /** The journal of the last run, if this run undoes the steps in it. */
   journal?: Journal
 }
 

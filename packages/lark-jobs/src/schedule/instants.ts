@@ -12,7 +12,7 @@ import type { Timing } from '../options/schedules/timing.ts'
 import { shown } from '../words/secret.ts'
 import { instantOf, type Offset, offsetIn } from './local-time.ts'
 
-/** Finds the instants of a cron expression, after or before another, the nearest first. */
+/** Finds the instants of a cron expression after or before a given instant, the nearest first. */
 interface Finder {
   after(instant: number, count: number): number[]
   before(instant: number, count: number): number[]

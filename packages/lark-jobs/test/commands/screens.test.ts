@@ -388,7 +388,7 @@ test('the figures of jobs:bench', () => {
 /** Messages of one line: the words between what differs are in the source. */
 test.each([
   ['frameworks', '! lark-jobs', ['! lark-jobs ']],
-  ['health', 'The worker has not turned', ['The worker ']],
+  ['health', 'The worker has not run', ['The worker ']],
   ['health', 'emails: the oldest job', ['emails: ']],
   ['queue-workers', '! ReportJob blocked', ['! ', 'ReportJob ', ': ']],
   ['queue-workers', '! Worker process 2', ['! ', '(pid ', 'SIGKILL', 'jobs', 'now', ';']],

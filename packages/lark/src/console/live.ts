@@ -50,7 +50,7 @@ export async function live(
   if (!console.canRedraw)
     throw usageError(
       `${console.isJson ? 'JSON' : 'What is not a terminal'} cannot be redrawn in place`,
-      'Call the command without watching, as often as needed.',
+      'Run the command without --watch, as often as needed.',
     )
   const screen = new Screen(console, every)
   screen.enter()

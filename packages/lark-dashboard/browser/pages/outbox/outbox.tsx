@@ -62,7 +62,7 @@ export default function Outbox() {
               ) : (
                 <Empty>
                   {bad
-                    ? 'There is no row that cannot become a job.'
+                    ? 'Every row can become a job.'
                     : 'A job that is dispatched in a transaction is here from the commit until a worker has put it into the store.'}
                 </Empty>
               )}

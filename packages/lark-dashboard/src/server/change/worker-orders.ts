@@ -9,7 +9,7 @@ import type { Undoable } from './job-changes.ts'
 /** What a browser needs to know about the workers that got the order. */
 export interface Told {
   workers: number
-  /** Workers that cannot restart alone. */
+  /** How many workers did not get the order, because they cannot restart on their own. */
   left: number
 }
 

@@ -22,7 +22,7 @@ export interface Viewer {
   payloads?: boolean
 }
 
-/** Says who sends a request; undefined: nobody who may look. */
+/** Returns who has sent a request, or undefined if the sender may not see the dashboard. */
 export type Authorize = (request: Request) => Viewer | undefined | null | Promise<Viewer | undefined | null>
 
 /** The most characters of a user that are kept. */

@@ -24,7 +24,7 @@ export class JobsCancelCommand extends ChangeCommand {
   ids = arg.strings('Ids of jobs that have not ended, or - for the standard input')
   state = flag.enum('Only jobs in this state', cancellable)
   all = flag.boolean('Every job that has not ended')
-  flow = flag.string('The flow with this id: what has not started never does, and its jobs are cancelled')
+  flow = flag.string('Cancel the flow with this id: its jobs are cancelled, and no further node of it starts')
   because = flag.string('Why, for people: it is kept with the jobs and told to them')
   override yes = flag.boolean('Cancel several jobs, the jobs of a filter, or a flow, without asking', {
     short: 'y',

@@ -17,7 +17,7 @@ export class JobsRemoveCommand extends ChangeCommand {
   state = flag.enum('Only jobs in this state', removable)
   all = flag.boolean('Every job that does not run')
   file = flag.string('Where to write the jobs before. Default: a new file in .lark/removed')
-  override yes = flag.boolean('Do not ask before more than one job is removed', { short: 'y' })
+  override yes = flag.boolean('Remove several jobs without asking', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 
   async handle() {

@@ -23,7 +23,7 @@ export class JobsQueuesCommand extends Command {
   override description = 'Show the queues in full: their jobs, how long these wait and run, the limits in use'
   queue = flag.string('Only this queue')
   watch = flag.boolean('Draw it again and again, until Ctrl-C', { short: 'w' })
-  every = flag.string('How often, with --watch: 1s, which is the default, 500ms, 1m')
+  every = flag.string('How often --watch draws it, such as 500ms or 1m. Default: 1s')
 
   override complete(field: string) {
     return completed(field)

@@ -20,7 +20,7 @@ export class JobsStatusCommand extends Command {
   override description = 'Show the queues, their jobs and their workers'
 
   watch = flag.boolean('Draw it again and again, until Ctrl-C', { short: 'w' })
-  every = flag.string('How often, with --watch: 1s, which is the default, 500ms, 1m')
+  every = flag.string('How often --watch draws it, such as 500ms or 1m. Default: 1s')
 
   async handle() {
     const every = everyOf(this)

@@ -15,7 +15,7 @@ export class JobsWorkersCommand extends Command {
   limit = flag.number('How many running jobs at most', { default: 100, short: 'l', wholeFrom: 1 })
   cursor = flag.string('Of the page before')
   watch = flag.boolean('Draw it again and again, until Ctrl-C', { short: 'w' })
-  every = flag.string('How often, with --watch: 1s, which is the default, 500ms, 1m')
+  every = flag.string('How often --watch draws it, such as 500ms or 1m. Default: 1s')
 
   async handle() {
     const every = everyOf(this)

@@ -23,7 +23,7 @@ import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
 export interface PartitionSample {
   queue: string
   partition: string
-  /** Why it could not be read. */
+  /** Why the partition could not be read. Absent: it was read. */
   failure?: string
   active: { id: string; holder?: string | undefined; claimedAt?: number | undefined }[]
   /** The ids of jobs that this version cannot read, and the name of the format, if there is one. */

@@ -27,7 +27,7 @@ export interface QueueStandings {
 export interface Measurement {
   /** Milliseconds since 1970, by the store. */
   at: number
-  /** Milliseconds that the store took to answer the smallest possible question. */
+  /** Milliseconds that the store took to answer the smallest request: its time. */
   latency: number
   workers: WorkerRecord[]
   queues: QueueStandings[]

@@ -21,12 +21,13 @@ export const missedPolicies = ['skip', 'once', 'all'] as const
  */
 export type Missed = (typeof missedPolicies)[number]
 
-/** What a tick does while the job of the tick before has not ended. */
 export const overlapPolicies = ['allow', 'skip', 'queue', 'cancel'] as const
 /**
- *   allow    its job is queued beside the other
- *   skip     it is recorded, and nothing runs for it
- *   queue    its job is queued, and begins when the others have ended
- *   cancel   the other job is cancelled, and its job begins when that has ended
+ * What happens to a tick while the job of an earlier tick has not ended.
+ *
+ *   allow    the job of the tick is queued all the same
+ *   skip     the tick is recorded, and no job runs for it
+ *   queue    the job of the tick is queued, and begins when the earlier jobs have ended
+ *   cancel   the earlier job is cancelled, and the job of the tick begins when it has ended
  */
 export type Overlap = (typeof overlapPolicies)[number]

@@ -28,7 +28,7 @@ export function metricsOf(
     standings.reduce((sum, standing) => sum + standing.counts[state], 0)
 
   const up = storeUp(1)
-  const delay = gauge('store_latency_seconds', 'How long the store took to answer the smallest question.')
+  const delay = gauge('store_latency_seconds', 'How long the store took to answer the smallest request.')
   delay.add({}, latency / 1_000)
   const oldest = gauge('oldest_waiting_seconds', 'Since when the first waiting job was due; 0 if none waits.')
   const target = gauge('target_seconds', 'How long the oldest job of a queue should wait at most.')

@@ -51,7 +51,12 @@ export function isLost(reason: string): boolean {
   return reason.startsWith('lost|')
 }
 
-/** What becomes of the job, if it must be undone if the job must be undone first. @param undo the text */
+/**
+ * What becomes of a job that would end: if it still has steps to undo, it is pending again, and its end is
+ * kept for later.
+ *
+ * @param undo the text of its undo (see the top of this file)
+ */
 export function undoneFirst(consequence: Consequence, undo: string | null, now: number): Consequence {
   const { state, error, reason = '', runs, releases, event } = consequence
   if (undo !== '' || isLost(reason) || (state !== 'failed' && state !== 'cancelled')) return consequence

@@ -93,7 +93,7 @@ function keep(
   database.run(insert, flow, index, state, reason ?? null, message, result, at, isNews)
 }
 
-/** Keeps when a member was started again. */
+/** Stores the time at which a member was started again. */
 export function keepStart(database: Database, flow: number, index: number, start: number): void {
   database.run(insert, flow, index, 'again', null, null, null, start, null)
 }

@@ -47,8 +47,9 @@ local function result_of(state, id)
   return result and '=' .. result or ''
 end
 
--- The ends of jobs whose ids begin with `head`. `flow`: the flow, if it is at home. `runs`: the members that
--- completed, as in count.lua; nothing if these are not jobs of flows. `others`: other ends at home.
+-- An empty group for the ending jobs whose ids begin with `head`; {} if these are not jobs of flows. `flow`:
+-- the id of their flow if this partition keeps it. `runs`: the completed members, as in count.lua. `others`:
+-- the other ends of members, and those with a result.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then
