@@ -181,7 +181,7 @@ const waiting: [kind: ReasonKind, words: RegExp][] = [
   ['queue-order', /serves other queues before last: 2 jobs wait in first/],
   ['turn', /1 group has its turn before its group b/],
   ['behind', /1 job of queue behind goes before it/],
-  ['silent-worker', /Worker ghost holds it, and is silent: its lease ends in/],
+  ['silent-worker', /Worker ghost \(web-1, pid 7\) holds it, and is silent: its lease ends in/],
   ['prefetched', /Worker slow \(web-1, pid 7\) took it .* ago, and has not begun/],
   ['unreadable', /Its record is damaged: options(?!\s+→)/],
   ['blocked', /It waits for node charge of workflow order, which has not ended/],
