@@ -139,10 +139,11 @@ export function stepping(url: () => string | undefined): void {
     // The undo in whose middle the worker died is called again.
     const undone = ['undo car', 'undo hotel', 'undo hotel', 'undo flight']
     expect(await calls(app)).toEqual(['flight', 'hotel', 'car', ...undone])
-    expect(await shown(app)).toMatchObject({
-      state: 'failed',
-      errors: [{ code: 'WORKER_DIED' }, { message: 'sold out' }],
-    })
+    const { state, errors } = await shown(app)
+    expect(state).toBe('failed')
+    expect(errors.at(-1)).toMatchObject({ message: 'sold out' })
+    // A worker that was itself late does not count the death.
+    for (const died of errors.slice(0, -1)) expect(died).toMatchObject({ code: 'WORKER_DIED' })
   })
 
   test('kill -9 of the worker of a parent while it begins children, and of a child: each is begun once', async () => {
