@@ -31,10 +31,10 @@ class LongestFirst extends BaseSequencer {
  */
 const rooms = 'config,flow,model,operate,run,schedule,sqlite,telemetry,worker'
 /**
- * Files of these rooms that need a process of their own: they replace a module, or test what a process has not before
- * its first worker.
+ * Files of these rooms that need a process of their own: they replace a module, test what a process has not before its
+ * first worker, or failed at times in a process that others had used.
  */
-const own = 'birth,dispatch-now,job-error,lease-watch,maintenance,presence'
+const own = 'birth,dispatch-now,job-error,lease-watch,maintenance,presence,processes'
 const together = [`packages/lark-jobs/test/{${rooms}}/!(${own.replaceAll(',', '|')}).test.ts`]
 /** `npm test` runs them when the others have ended, or beside them. */
 const later = ['packages/lark-jobs/test/chaos/chaos.test.ts', '**/test/browser/*.test.ts']
