@@ -453,8 +453,8 @@ export interface Store extends Reading, AsyncDisposable {
    */
   announce(worker: AnnouncedWorker, ttl: number): Promise<WorkerOrder | undefined>
   /**
-   * Notes with a worker that a handler blocks its event loop. Its next announcement says the opposite.
-   * Nothing happens if there is no such worker.
+   * Notes with a worker that a handler blocks its event loop. The next announcement of the worker drops the
+   * note. Nothing happens if there is no such worker.
    */
   noteBlocking(worker: string, blocks: BlockingNow): Promise<void>
   /**
