@@ -38,6 +38,7 @@ import {
   type FirstMembers,
   isEnding,
   isLate,
+  jobIndex,
   type Startable,
   type Step,
   startAgain,
@@ -188,6 +189,7 @@ export class FlowBook implements FlowControl {
         ...defined({ definition: text }),
         ...(crowd !== undefined && { crowd: alarmed(definition, crowd) }),
         ...defined({ ends: changed.ends, isRelied }),
+        before: found.state,
       })
       await begun(written)
       if (written.isWritten) return true
@@ -316,15 +318,27 @@ export class FlowBook implements FlowControl {
     if (isChanged !== true) throw ended(place)
   }
 
-  /** Takes the next step of a flow, and writes it with a change. What the step says is to be done then. */
+  /**
+   * Takes the next step of a flow, and writes it with a change. What the step says is to be done then.
+   *
+   * @param change `before`: the stored state, if `found` already has another one
+   */
   async #write(
     found: KeptFlow,
-    change: { definition?: string; crowd?: CrowdChange; ends?: readonly KeptEnd[]; isRelied?: boolean } = {},
+    change: {
+      definition?: string
+      crowd?: CrowdChange
+      ends?: readonly KeptEnd[]
+      isRelied?: boolean
+      before?: FlowState
+    } = {},
   ): Promise<Written> {
     const { home, id, rev, news, at, definition } = found
-    const step = advance(found, change.ends === undefined ? news : [...news, ...change.ends])
+    const heard = change.ends === undefined ? news : [...news, ...change.ends]
+    const step = advance(found, heard)
     const { state, starts, size } = step
     if (step.forgets) return this.#forget(found)
+    await this.#queueLeftBehind({ ...found, state: change.before ?? found.state, news: heard }, state)
     for (const node of starts)
       if (definition.nodes[node]!.flow !== undefined)
         state.flows = { ...state.flows, [node]: state.flows?.[node] ?? newId(at) }
@@ -351,6 +365,20 @@ export class FlowBook implements FlowControl {
         throw error
       })
     return { isWritten: true, nextTick: written.nextTick, follow }
+  }
+
+  /**
+   * When a flow that has ended goes on, its callbacks will start again under other ids. Callbacks in other
+   * partitions may not have been queued yet, and later no check would look for them. So they are queued before
+   * the flow is written.
+   */
+  async #queueLeftBehind(before: KeptFlow, next: FlowState): Promise<void> {
+    const ended = new Set(before.news.map(({ index }) => index))
+    const nodes = startedNodes(before.state).filter((node) => {
+      const index = jobIndex(before.state, node)
+      return index !== jobIndex(next, node) && !ended.has(index)
+    })
+    if (nodes.length > 0) await this.#nodes.check(before, nodes)
   }
 
   /** Does the work of a step, after it was written. @param ends of jobs that were not queued */

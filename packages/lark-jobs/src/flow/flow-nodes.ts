@@ -169,21 +169,25 @@ export class FlowNodes {
     }
   }
 
-  /** Looks up the fates of started nodes. @returns the ends of those that have ended */
-  async check(found: KeptFlow): Promise<MemberEnd[]> {
+  /**
+   * Looks up the fates of started nodes, and queues the jobs that are missing.
+   *
+   * @returns the ends of the nodes that have ended
+   */
+  async check(found: KeptFlow, nodes: readonly number[] = startedNodes(found.state)): Promise<MemberEnd[]> {
     const { store } = this.#parts
     const { definition, state } = found
     const ends: MemberEnd[] = []
     const missing: number[] = []
     const present: number[] = []
     const jobs: [string, number][] = []
-    for (const node of startedNodes(state)) {
+    for (const node of nodes) {
       const { job, flow } = definition.nodes[node]!
       if (job !== undefined) jobs.push([job.partition, node])
       else await this.#checkFlow(found, node, { flow: state.flows![node]!, home: flow!.home })
     }
-    for (const [partition, nodes] of grouped(jobs)) {
-      for (const some of inLots(nodes, MAX_ITEMS)) {
+    for (const [partition, list] of grouped(jobs)) {
+      for (const some of inLots(list, MAX_ITEMS)) {
         const ids = some.map((node) => jobId(found, node))
         for (const [j, fate] of (await fatesFollowed(store, partition, ids)).entries()) {
           if (fate.kind === 'ended') ends.push(endOf(fate.job))

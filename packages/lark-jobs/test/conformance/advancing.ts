@@ -11,7 +11,7 @@ import { JobsError } from '../../src/model/errors.ts'
 import { type FlowDefinition, type FlowPlace, type FlowState, indexOf, NODES } from '../../src/model/flow.ts'
 import type { MemberEnd } from '../../src/store/contract/store.ts'
 import { Crew } from './flow-crew.ts'
-import { flow, members, node, type Story, stories } from './flow-stories.ts'
+import { callbacks, flow, members, node, type Story, stories } from './flow-stories.ts'
 import { FlowWorker, HOUR, workUntilQuiet } from './flow-worker.ts'
 import { AWAY, HOME, PLACES, World } from './flow-world.ts'
 import type { Harness, Make } from './harness.ts'
@@ -250,6 +250,44 @@ export function advancing(make: Make, turn: number): void {
     await worker.work()
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
   })
+
+  test.each<[string, FlowDefinition, (world: World, place: FlowPlace) => Promise<unknown>]>([
+    [
+      'a chain is retried',
+      flow('chain', [node('m0'), ...callbacks()]),
+      (world, place) => new FlowWorker(world).book.retry(place),
+    ],
+    [
+      'a node is retried by hand',
+      flow('chain', [node('m0'), ...callbacks()]),
+      ({ store }, place) =>
+        store.alter(HOME, [memberId({ ...place, index: indexOf(0, 0) })], { kind: 'retry' }),
+    ],
+    [
+      'members are retried by hand',
+      flow('batch', callbacks(), { allowed: 0 }),
+      ({ store }, place) => store.alter(HOME, [memberId({ ...place, index: 0 })], { kind: 'retry' }),
+    ],
+  ])(
+    '%s before a callback of the first end is queued: that callback runs, too',
+    async (_, definition, again) => {
+      await using world = await oneServer(make)
+      const place = { flow: 'flow', home: HOME }
+      const cut = world.disturbed(async (verb, [partition]) => {
+        if (verb === 'enqueue' && partition === AWAY)
+          throw new JobsError('STORE_UNREACHABLE', 'the call is lost')
+      })
+      world.fails.add('m0')
+      await dispatch(world, place, { definition, members: members(1) })
+      await new FlowWorker(world, cut).work(() => world.counted.some(({ name }) => name === 'onEnded'))
+      world.fails.clear()
+      await again(world, place)
+      await new FlowWorker(world).work()
+      expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
+      const names = world.counted.map(({ name }) => name).sort()
+      expect(names).toEqual(['m0', 'm0', 'onCompleted', 'onEnded', 'onEnded', 'onFailed'])
+    },
+  )
 
   test('somebody takes back that a member was started again: it has ended as before', async () => {
     await using world = await oneServer(make)
