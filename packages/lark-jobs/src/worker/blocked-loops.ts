@@ -1,9 +1,9 @@
 /**
- * Which classes have blocked the event loop of a worker. When the loop turns again after a while, the
- * handlers are looked at that ran all that time. If the lease thread has stopped the loop meanwhile, and seen
- * who held it (`lease/loop-holder.ts`), it is that one.
+ * Finds which classes have blocked the event loop of a worker. When the loop turns again after a while, the
+ * candidates are the handlers that ran all that time. If the lease thread stopped the loop meanwhile and saw
+ * which handler held it (`lease/loop-holder.ts`), that handler is named instead.
  *
- * No job pays for it: a short run is not even noted.
+ * This costs the jobs nothing: a short run is not even noted.
  */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { BLOCKED_KEPT, type BlockedLoop, ISOLATE, oneOf } from '../model/blocked-loop.ts'
@@ -12,8 +12,8 @@ import type { Execution } from '../run/execution.ts'
 import { readable } from '../words/duration.ts'
 
 /**
- * Milliseconds. A loop that has not turned for so long was blocked: an idle worker notes each second that it
- * turns, hence the slack.
+ * Milliseconds. A loop that has not turned for this long was blocked. `SLACK` allows for an idle worker,
+ * which notes only once a second that its loop turns.
  */
 export const BLOCKED = 2_000
 const SLACK = 1_250
@@ -25,11 +25,11 @@ const MOST = 20
 export class BlockedLoops {
   readonly #running: ReadonlySet<Execution>
   readonly #warn: (text: string) => void
-  /** Runs that ended lately, and took long. */
+  /** Long runs that ended lately. */
   readonly #ended: { name: string; from: number; to: number }[] = []
-  /** What the lease thread has seen since the loop turned last. */
+  /** The classes that the lease thread has seen blocking the loop since the loop last turned. */
   #seen: readonly string[] | undefined
-  /** By classes. */
+  /** The recorded blockings, by the classes that may have caused them. */
   readonly #known = new Map<string, BlockedLoop>()
   #utilization = utilization()
 
@@ -46,9 +46,10 @@ export class BlockedLoops {
   }
 
   /**
-   * The lease thread has stopped the loop, which is blocked, and has seen who holds it.
+   * The lease thread has stopped the blocked loop, and has seen which handler holds it.
    *
-   * @param by the classes of this worker that may be it; none: another worker of the process blocks the loop
+   * @param by the classes of this worker one of which holds it; empty if another worker of the process holds
+   *   it
    */
   seen(by: readonly string[]): void {
     this.#seen = by
@@ -66,19 +67,22 @@ export class BlockedLoops {
     const { active, idle } = utilization(this.#utilization)
     const by = this.#seen ?? this.#ranFor(still - SLACK, now - still, now)
     this.turns()
-    // Without the time before in which the loop had nothing to do, or in which the process was stopped.
+    // The time in which the loop was idle, or the process was stopped, does not count as blocked.
     const took = active + idle > 0 ? Math.min(still, active) : still
     if (by.length > 0 && took >= BLOCKED) this.#note(by, took)
   }
 
-  /** What the worker makes known of it. */
+  /** The blockings, as the worker announces them. */
   get record(): Pick<WorkerRecord, 'blocked'> {
     const since = Date.now() - BLOCKED_KEPT
     for (const [name, { at }] of this.#known) if (at < since) this.#known.delete(name)
     return this.#known.size === 0 ? {} : { blocked: [...this.#known.values()] }
   }
 
-  /** The classes of which a handler ran at least `ms` milliseconds, and still ran at a time. */
+  /**
+   * The classes with a handler that ran for at least `ms` milliseconds and was still running at the time
+   * `at`.
+   */
   #ranFor(ms: number, at: number, now: number): string[] {
     const ended = this.#ended.filter(({ from, to }) => to >= at && to - from >= ms)
     const running = [...this.#running].filter(
@@ -103,7 +107,7 @@ export class BlockedLoops {
   }
 }
 
-/** Zeros where it is not measured: Bun does not. */
+/** All zeros on Bun, which does not measure the utilization. */
 function utilization(since?: EventLoopUtilization): EventLoopUtilization {
   return performance.eventLoopUtilization?.(since) ?? { active: 0, idle: 0, utilization: 0 }
 }

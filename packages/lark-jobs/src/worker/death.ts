@@ -35,8 +35,8 @@ interface Watched {
   /** By partition: how jobs ended, for outcomes that the store has not acknowledged. */
   unstored: () => Unstored
   /**
-   * Called with why the process ends: its supervisor hands back the jobs, and tells the store the outcomes if
-   * the thread could not. `ranJobs`: handlers were running.
+   * Called with the reason why the process ends. Its supervisor then hands back the jobs, and tells the store
+   * the outcomes if the lease thread could not. `ranJobs`: handlers were running.
    */
   onEnding?: Ending | undefined
 }
@@ -75,7 +75,7 @@ export class DeathWatch extends Part {
   }
 }
 
-/** If the application listens to such errors itself, the process goes on. */
+/** Notes an uncaught exception, unless the application listens for such errors: then the process goes on. */
 function note(error: unknown): void {
   if (process.listenerCount('uncaughtException') === 0) uncaught = { error }
 }
@@ -89,7 +89,8 @@ function tell(code: number): void {
     try {
       tellOf(worker, code, stack)
     } catch {
-      // The process ends anyway, and the jobs of the other workers must go back.
+      // An error here is ignored: the process ends anyway, and the jobs of the other workers must still go
+      // back.
     }
   }
   const until = performance.now() + HANDING_BACK
@@ -121,7 +122,7 @@ function tellOf(one: Watched, code: number, stack: readonly string[]): void {
   if (parts.length > 0) report.warn(`This process ends with ${cause}; ${parts.join(', and ')}`)
 }
 
-/** Settlements without the fields that only this thread knows. */
+/** Settlements without the fields that only this thread can use. */
 function sendable([partition, settlements]: Unstored[number]): Unstored[number] {
   return [partition, settlements.map(({ id, token, outcome }) => ({ id, token, outcome }))]
 }

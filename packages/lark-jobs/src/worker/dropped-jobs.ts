@@ -1,6 +1,6 @@
 /**
- * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has
- * failed for good, so a worker whose jobs do not fail asks nothing.
+ * Warns that the store has removed failed jobs before their age. It asks the store only after a job of this
+ * worker has failed for good, so a worker whose jobs succeed makes no extra calls.
  */
 
 import { queueOf } from '../model/partition.ts'

@@ -1,6 +1,7 @@
 /**
- * Reports each job that has run for a while, once, so that a silent worker does not look dead. All jobs share
- * one timer: most end long before it fires, so a timer for each would be set and cleared for nothing.
+ * Reports each job that has run for a while, once, so that a worker with long jobs does not look dead. All
+ * jobs share one timer. Most jobs end long before it fires, so a timer for each job would be set and cleared
+ * for nothing.
  */
 
 /** Milliseconds after which a running job is reported. Most jobs have ended by then. */
@@ -18,8 +19,8 @@ export class LongRuns<R extends { readonly startedAt: number }> {
   #told = Number.NEGATIVE_INFINITY
 
   /**
-   * @param running in the order in which they began
-   * @param tell called with those that were not reported before
+   * @param running the running jobs, in the order in which they began
+   * @param tell called with the long runs that were not reported before
    */
   constructor(running: Iterable<R>, tell: (long: R[]) => void) {
     this.#running = running

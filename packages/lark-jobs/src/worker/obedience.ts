@@ -1,6 +1,6 @@
 /**
- * Carries out the orders to a worker (`store/contract/orders.ts`), each once, although it comes with every
- * answer to an announcement.
+ * Carries out the orders to a worker (`store/contract/orders.ts`). Every answer to an announcement repeats
+ * the last order, but it is carried out only once.
  */
 import type { WorkerState } from '../model/record.ts'
 import type { WorkerOrder } from '../store/contract/store.ts'

@@ -37,11 +37,13 @@ import type { WorkerReport } from './report.ts'
 
 /** Jobs at a time. */
 export const CONCURRENCY = 10
-/** Milliseconds that a lease holds. */
+/** The length of a lease, in milliseconds. */
 export const LEASE_MS = 15_000
 /** Milliseconds from `stop` until the jobs that still run are given back. */
 export const STOP_DEADLINE = 25_000
-/** Milliseconds after that in which a worker that stops tries to tell the store how its jobs ended. */
+/**
+ * Milliseconds after the stop deadline for which a worker keeps trying to tell the store how its jobs ended.
+ */
 export const OUTCOMES = 120_000
 
 export const workOptions = new Schema('an object', {
@@ -52,7 +54,7 @@ export const workOptions = new Schema('an object', {
   queues: option<string | readonly string[]>(
     'the name of a queue, or a list of at least one; leave it out for every queue',
     (value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
-    // Otherwise a variable that is not set would make the worker serve every queue.
+    // Refuses an explicit `undefined`: a variable that is not set must not make the worker serve every queue.
   ).with({ refusesUndefined: 'written' }),
   /**
    * The job classes to run. Default: the classes that the configuration names, otherwise those in the
@@ -75,9 +77,9 @@ export const workOptions = new Schema('an object', {
   /** End after this number of jobs. */
   maxJobs: whole(1),
   /**
-   * How long a worker that stops, after its handlers have ended or were given back, tries to tell a store
-   * that is away how its jobs ended. Default: as configured, otherwise 2 minutes. Jobs whose end it cannot
-   * tell may run again.
+   * How long a stopping worker keeps trying to tell a store that does not answer how its jobs ended, counted
+   * from when all handlers have ended or their jobs were given back. Default: as configured, otherwise 2
+   * minutes. Jobs whose outcome does not reach the store may run again.
    */
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
@@ -93,11 +95,14 @@ export interface WorkerOptions
   extends Pick<WorkOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
   /** Milliseconds. Default `OUTCOMES`. */
   outcomes?: number | undefined
-  /** Called when it stops and needs up to this many milliseconds for telling the store how its jobs ended. */
+  /**
+   * Called when the worker stops and needs up to this many milliseconds to tell the store how its jobs ended.
+   */
   onDelivering?: (ms: number) => void
   /**
-   * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and
-   * continues the words "its process". `outcomes`: ends of jobs that the store has not acknowledged.
+   * Called when the process of the worker ends while the worker holds jobs; its supervisor hands them back.
+   * `cause` says why, and continues the words "its process". `outcomes`: how jobs ended, where the store has
+   * not acknowledged it.
    */
   onEnding?: Ending
   store: Store
@@ -114,7 +119,10 @@ export interface WorkerOptions
   limits?: ReadonlyMap<string, Limits>
   /** By queue: its share of slots and turns among the queues, if their order is not strict. Default 1. */
   weights?: ReadonlyMap<string, number>
-  /** By queue: milliseconds of waiting that are worth a step of priority. Default: priorities do not age. */
+  /**
+   * By queue: after this many milliseconds of waiting, a job's priority rises by one. Default: priorities do
+   * not age.
+   */
   agings?: ReadonlyMap<string, number>
   /**
    * Whether a queue is served only when the queues before it have no job. Default: all queues take fair

@@ -13,9 +13,9 @@ export class OutageReporter extends Part {
   answeredAt = performance.now()
 
   /**
-   * @param store its name, for people
-   * @param isAway whether a call is still being sent again. Other calls, which only read, may have been
-   *   answered
+   * @param store the name of the store, for people
+   * @param isAway whether a failed call is still being sent again, although other calls, which only read, may
+   *   have been answered
    */
   constructor(store: string, report: WorkerReport, isAway: () => boolean) {
     super()
@@ -24,12 +24,12 @@ export class OutageReporter extends Part {
     this.#isAway = isAway
   }
 
-  /** Calls fail, or did until just now. */
+  /** Whether calls are failing, or were failing until just now. */
   get isOn(): boolean {
     return this.#isOn
   }
 
-  /** A call failed. Once the worker has stopped, that is not reported. */
+  /** A call failed. After the worker has stopped, failures are not reported. */
   met(error: unknown): void {
     if (this.#isOn || this.isStopped) return
     this.#isOn = true

@@ -18,7 +18,8 @@ export interface Lifecycle extends AsyncDisposable {
   /** Takes no more work. */
   quiet(): void | Promise<void>
   /**
-   * Resolves when nothing of it runs any more. @param deadline milliseconds for the work that it has begun
+   * Resolves when nothing of this part runs any more. @param deadline milliseconds in which work that has
+   * begun may end
    */
   stop(deadline?: number): Promise<void>
 }

@@ -4,14 +4,14 @@
  */
 import type { Settlement } from '../store/contract/store.ts'
 
-/** By partition: ends of jobs that the store has not acknowledged. */
+/** By partition: how jobs ended, where the store has not acknowledged it. */
 export type Unstored = (readonly [partition: string, settlements: readonly Settlement[]])[]
 
 /** How a process ends, and what its worker leaves to the lease thread. */
 export interface ProcessEnd {
   /** Continues the words "its process". Absent if a supervisor hands back the jobs of the worker. */
   cause?: string
-  /** The process ended by what ran in it: nobody has told it to stop. */
+  /** The process was ended by code that ran in it; nobody had told it to stop. */
   fromWithin?: boolean
   outcomes: Unstored
 }

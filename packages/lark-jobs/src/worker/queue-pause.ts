@@ -1,9 +1,9 @@
 /**
- * A job has paused its queue (`Job.pauseQueue`). The store pauses the partition of the job in the same step
- * that puts the job back. This pauses the other partitions of the queue that the worker serves. If a call
- * fails, jobs of that partition begin, and pause it when they run into the same problem. Jobs of the queue
- * that this worker has claimed and not begun go back, and so do the jobs of calls under way. Other workers
- * may still begin jobs that they have prefetched.
+ * Pauses a queue because one of its jobs has asked for that (`Job.pauseQueue`). The store pauses the
+ * partition of the job in the same step that puts the job back; this file pauses the other partitions of the
+ * queue that the worker serves. If such a call fails, jobs of that partition still begin, and pause it when
+ * they meet the same problem. Jobs of the queue that this worker has claimed but not begun go back, and so do
+ * jobs that calls under way bring. Other workers may still begin jobs that they have prefetched.
  */
 import type { Outcome } from '../model/record.ts'
 import type { Store } from '../store/contract/store.ts'

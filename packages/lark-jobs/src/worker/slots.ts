@@ -119,7 +119,7 @@ export class Slots extends Part implements RunEnvironment {
   readonly #ledger: Ledger
   readonly #around: SlotsAround
   readonly #failed: (own: Claimer) => void
-  /** Undefined: the application has none. */
+  /** The hooks of the application; undefined if it has none. */
   readonly hooks: HookCalls | undefined
   /** Called when the store has answered for a run; undefined if the report does not ask for it. */
   readonly settled: ((id: string, isLost: boolean) => void) | undefined
@@ -281,7 +281,7 @@ export class Slots extends Part implements RunEnvironment {
    * @param outcome how the run was counted, if it was
    */
   lost(id: string, outcome?: Outcome): void {
-    // The job did not begin here, and the worker that has it now will report it.
+    // The job did not begin here. The worker that holds it now will report it.
     if (outcome?.kind === 'unstarted') return
     this.tally.lost(outcome)
     this.#options.report.warn(`The lease on ${id} was lost: how it ended here does not count`)
@@ -341,8 +341,8 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * The values with which the lease thread settles the job if the handler blocks the event loop for too long.
-   * Used only in a process that is replaced afterwards (`onStuck`).
+   * When the job is tried again if the lease thread settles it as failed because its handler blocks the event
+   * loop for too long. Used only in a process that is replaced afterwards (`onStuck`).
    */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
@@ -388,8 +388,8 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this function
-   * in the blocked thread, so nothing that is asynchronous would ever be done.
+   * Called when the lease thread has settled a job that blocks this thread, and is about to end the process.
+   * The call happens in the blocked thread, so asynchronous work would never be done.
    */
   readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
     running.thrown = timedOut(running.name, running.timeout)

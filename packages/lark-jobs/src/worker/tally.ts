@@ -29,13 +29,13 @@ export class Tally {
     this.#counts[kindOf(outcome)]++
   }
 
-  /** @param outcome how it was counted before */
+  /** @param outcome the outcome under which the run was counted; undefined if it was not counted */
   lost(outcome?: Outcome): void {
     this.#counts.lost++
     if (outcome !== undefined) this.#counts[kindOf(outcome)]--
   }
 
-  /** @param outcome as it was counted */
+  /** @param outcome the outcome under which the run was counted */
   unstored(outcome: Outcome): void {
     this.#counts.unstored++
     this.#counts[kindOf(outcome)]--
@@ -46,8 +46,8 @@ export class Tally {
   }
 }
 
-// New outcome: add what it is counted as.
-/** What an outcome is counted as. */
+// New outcome: add the count to which it belongs.
+/** The count to which an outcome belongs. */
 export function kindOf(outcome: Outcome): Exclude<keyof WorkerSummary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
   return outcome.kind === 'unstarted' ? 'released' : outcome.kind

@@ -6,7 +6,7 @@
 
 export interface Vitals {
   state: 'starting' | 'running' | 'quiet' | 'stopped'
-  /** Milliseconds in this state before the worker first ran, while it is starting. */
+  /** While the worker is starting: the milliseconds since it began to start. */
   starting: number
   slots: number
   running: number
@@ -15,8 +15,8 @@ export interface Vitals {
   /** The worker's calls to the store, or to a part of it, fail. */
   isAway: boolean
   /**
-   * Milliseconds for which a worker with free slots has had no answer to a claim that it is making, or should
-   * make.
+   * Milliseconds for which a worker with free slots has waited for the answer to a claim, or should have made
+   * a claim and has not.
    */
   unclaimed: number
   /** Milliseconds since the leases of the running jobs were renewed; 0 if none runs. */

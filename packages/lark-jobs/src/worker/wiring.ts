@@ -226,7 +226,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     ...(relaying === undefined ? [] : [relaying]),
     rings,
     served,
-    // These parts take jobs. Only they can be quiet: a quiet worker goes on with its work for the whole
+    // These parts take jobs, so only they become quiet: a quiet worker still does its work for the whole
     // store.
     claimPermits,
     suspects,

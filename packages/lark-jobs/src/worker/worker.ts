@@ -63,7 +63,7 @@ export class Worker implements AsyncDisposable {
   /** Aborted when the worker disconnects from the store: then waits end, and calls are not sent again. */
   readonly #end = new AbortController()
   #mode: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
-  /** Why it ends, once it stops. */
+  /** Why the worker ends; undefined until it stops. */
   #ends: 'stopping' | 'restarting' | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
@@ -76,7 +76,7 @@ export class Worker implements AsyncDisposable {
   /** @internal @throws UNKNOWN_LIMITER, JOB_INVALID */
   constructor(options: WorkerOptions) {
     checkClasses(options)
-    // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
+    // Each partition adds a listener. With more than ten listeners, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
     this.id = options.id ?? newNonce()
     this.#options = options
@@ -309,7 +309,7 @@ export class Worker implements AsyncDisposable {
     this.#done.resolve(this.summary)
   }
 
-  /** The last runs are announced, too. */
+  /** Announces the last runs, and then removes the worker from the store's lists. */
   async #retire(): Promise<void> {
     if (this.summary.took > 0) await this.#parts.maintenance.announce()
     await this.#options.store.retire(this.id)
@@ -320,8 +320,8 @@ export class Worker implements AsyncDisposable {
     const { report, onDelivering } = this.#options
     const { isAway, unstored } = this.#parts.served
     const many = unstored.filter(isReached).length
-    // A store that answers only needs the time for that. If it is away, the worker waits only to tell it of
-    // jobs that have ended: jobs that are given back run again in any case.
+    // A store that answers needs only `LAST_CALL`. If the store is away, it is worth waiting only for jobs
+    // that have ended: jobs that were given back run again in any case.
     const patience = Math.max(isAway ? 0 : LAST_CALL, many > 0 ? outcomes : Math.min(outcomes, LAST_CALL))
     if (this.#parts.order.isSettling && patience > 0) {
       onDelivering?.(patience)
@@ -343,8 +343,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Ends waits, and calls are not sent again. Jobs for which the store has not answered keep their leases
-   * until these end.
+   * Disconnects from the store: waits end, and calls are not sent again. Jobs for which the store has not
+   * answered stay leased until their leases run out.
    */
   #letGo(): void {
     this.#end.abort()
@@ -352,7 +352,10 @@ export class Worker implements AsyncDisposable {
   }
 }
 
-/** Whether a job has ended, or is due later. A job that was given back runs again in any case. */
+/**
+ * Whether the outcome must reach the store: the job has ended, or is due later. A job that was given back
+ * runs again in any case.
+ */
 function isReached({ outcome }: Settlement): boolean {
   return outcome.kind !== 'released' || outcome.in > 0
 }

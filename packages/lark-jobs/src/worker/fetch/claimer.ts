@@ -40,7 +40,10 @@ const LONGEST = 3_600_000
  */
 export const RESEND = { from: 100, to: 2_000 }
 
-/** Milliseconds until the next call if there was no job although the store had said so: doubled each time. */
+/**
+ * Milliseconds until the next call if the store had announced a job and the call brought none: doubled each
+ * time.
+ */
 const VAIN = { from: 1, to: 1_000 }
 
 /** An outcome to send. `held`: the job's place in the ledger, unless the job never began. */
@@ -70,7 +73,7 @@ interface ClaimCall {
   settled: readonly Outgoing[]
   /** The store rang meanwhile, so the answer may be older than the ring. */
   hasRung: boolean
-  /** When a job may begin, as another part has learned meanwhile, by `performance.now()`. */
+  /** When a job may begin, by `performance.now()`, as another part has learned during the call. */
   foreseen: number
   /** The call is being sent again, because the store does not answer. */
   isAway: boolean
@@ -99,7 +102,7 @@ export interface ClaimerOptions {
   /** Called when an answer says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
   trouble?: (error: unknown) => void
-  /** Called when the claimer becomes ready, and when a first outcome waits. */
+  /** Called when the claimer becomes ready, and when an outcome begins to wait for a call. */
   changed?: (claimer: Claimer) => void
 }
 
@@ -113,7 +116,7 @@ export class Claimer extends Part {
   readonly permits: ClaimPermits | undefined
   readonly unread: Unread
   readonly #options: ClaimerOptions
-  /** Undefined: it is ready, or rests. */
+  /** The call under way; undefined while the claimer is ready or rests. */
   #call: ClaimCall | undefined
   #number = 0
   #settlements: Outgoing[] = []
@@ -123,7 +126,7 @@ export class Claimer extends Part {
   gaveBackAt = 0
   /** Outcomes of calls that were given up. */
   readonly #givenUp: Outgoing[] = []
-  /** How many claims in a row brought no job although the store said that there was one. */
+  /** How many claims in a row brought no job although the store had announced one. */
   #vain = 0
   /** Until when it rests, by `performance.now()`; 0 when ready. */
   #restUntil = 0
@@ -147,7 +150,7 @@ export class Claimer extends Part {
     this.prefetch.gone = (job) => permits?.ended(job, false)
   }
 
-  /** Whether the store is embedded: then its answer is read before the event loop can turn. */
+  /** Whether the store is embedded. Its answers are read before the event loop can turn. */
   get isHere(): boolean {
     return !this.#options.store.isRemote
   }
@@ -181,8 +184,8 @@ export class Claimer extends Part {
   }
 
   /**
-   * The outcomes of jobs that have ended here or go back, if their call has had no answer for that many
-   * milliseconds.
+   * The outcomes of jobs that have ended here or are given back, if the call that carries them has had no
+   * answer for `ms` milliseconds.
    */
   unsettled(ms: number): readonly Settlement[] {
     if (this.#call === undefined || performance.now() - this.#call.startedAt < ms) return []
@@ -232,9 +235,9 @@ export class Claimer extends Part {
   }
 
   /**
-   * Gives back a suspect that did not start.
+   * Gives back a job that was to run alone, as a suspect, and did not start.
    *
-   * @param ms milliseconds until it is due; undefined: it keeps its place
+   * @param ms milliseconds until it is due again; if undefined, it keeps its place in the queue
    */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
@@ -285,7 +288,7 @@ export class Claimer extends Part {
   /**
    * Makes one call: settles as many outcomes as fit, and claims up to `room` jobs and `more` to prefetch.
    *
-   * @param hand called with jobs that come with a ring while the claimer rests
+   * @param hand receives jobs that the store sends together with a ring while the claimer rests
    * @returns undefined if `signal` was aborted before an answer came: the leases then end by themselves
    */
   async exchange(
@@ -370,9 +373,10 @@ export class Claimer extends Part {
    * After a reply during which no ring came, decides how long to wait before the next call. A claimer that
    * asked for no jobs, and was not resting before, does not get a ring, so it asks again as soon as it can.
    *
-   * @param rested the time until which it rested before a call that only settled; else 0
-   * @param isAlone it asked for no jobs only because an earlier attempt failed: then it rests until the next
-   *   survey
+   * @param rested for a call that only settled: the time until which the claimer was resting before;
+   *   otherwise 0
+   * @param isAlone the call asked for no jobs only because an earlier attempt had failed; then the claimer
+   *   rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
     if (rested > 0) {
@@ -396,7 +400,7 @@ export class Claimer extends Part {
   #restFor(ms: number): void {
     this.#restUntil = ms > 0 ? performance.now() + ms : 0
     if (ms <= 0 || ms === Number.POSITIVE_INFINITY) return
-    // A timer that goes off too early does no harm. Setting it again each time would cost more.
+    // A timer that fires too early does no harm, and setting it again each time would cost more.
     if (this.#timer === undefined || this.#restUntil < this.#timerAt) this.#setTimer()
   }
 

@@ -1,7 +1,7 @@
 /**
  * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker,
- * and none is due within a minute. A flow with a job that has just ended may queue others: while this worker
- * advances flows, its queues are not empty.
+ * and none is due within a minute. A flow may queue more jobs after one of its jobs has ended, so the queues
+ * do not count as empty while this worker advances flows.
  *
  * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
  */
@@ -36,8 +36,8 @@ export class DrainCheck {
   }
 
   /**
-   * Checks once. Pauses after a check that found a job or failed, because an embedded store fails without
-   * giving the event loop a turn.
+   * Checks once. After a check that found a job or failed, it pauses: an embedded store fails without giving
+   * the event loop a turn, so checking again at once would block the loop.
    *
    * @returns undefined while another check is under way
    */

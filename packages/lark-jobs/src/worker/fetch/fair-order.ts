@@ -32,7 +32,10 @@ export class FairOrder {
   readonly #slots: Pick<Slots, 'concurrency'>
   /** Claimers that may have jobs, or whose call is under way: they share the slots. */
   readonly #busy: RoundRobin
-  /** The busy claimers without those whose store does not answer. Only by weight. */
+  /**
+   * The busy claimers, without those whose part of the store does not answer. Used only if the queues are
+   * ordered by weight.
+   */
   readonly #present: RoundRobin
   /** Claimers that may call: for jobs, or with outcomes, because such a call can claim at no extra cost. */
   readonly #asking: RoundRobin
@@ -46,7 +49,7 @@ export class FairOrder {
    * The pressing claimers, without those that are fast and could prefetch less than a turn: see `pressing`.
    */
   readonly #urgent = new Set<Claimer>()
-  /** Only by weight. */
+  /** Undefined unless queues take turns by weight. */
   readonly #shares: WeightedShares | undefined
 
   /** @param shares if queues have different weights, and their order is not strict */
@@ -91,7 +94,7 @@ export class FairOrder {
     const { want, perSlot = 0 } = prefetch
     const isShort = isFree && !isResting && prefetch.isLow && want > 0
     put(this.#pressing, claimer, !calling && (hasSettlements || isShort))
-    // With that many jobs for each slot, `rowOf` is a whole turn, however many slots there are.
+    // If each slot could run `TURN` jobs, `rowOf` is a whole turn, however many slots there are.
     const isTurn = want >= TURN || perSlot < TURN
     put(this.#urgent, claimer, !calling && (hasSettlements || (isShort && isTurn)))
     put(this.#calling, claimer, calling)
@@ -196,8 +199,8 @@ export class FairOrder {
   }
 
   /**
-   * The most jobs that a claimer asks for in one call. @param row the answer if more partitions take turns
-   * than there are slots
+   * The most jobs that a claimer asks for in one call. @param row the value to return if more partitions take
+   * turns than there are slots
    */
   share({ rank, weight }: Claimer, row: number): number {
     if (this.isCrowded) return row

@@ -4,13 +4,13 @@
  *   running   claims jobs for free slots, and prefetches more
  *   quiet     only settles; prefetched jobs go back
  *
- * It does two things. `#turn` lets the claimers call: it runs once at the end of each tick in which something
- * changed, so that jobs which end together are settled in one call, which also claims the next jobs. `#fill`
- * starts prefetched jobs while there are free slots: it runs whenever a slot is free.
+ * It does two things. `#turn` lets the claimers make their calls. It runs once, at the end of each tick in
+ * which something changed, so that jobs which end together are settled in one call that also claims the next
+ * jobs. `#fill` starts prefetched jobs, and runs whenever a slot is free.
  *
- * Three files say for how many jobs a call asks: `fair-order.ts` says whose turn it is and how many
- * jobs a queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and
- * `speed.ts` how fast the worker is.
+ * Three files say for how many jobs a call asks: `fair-order.ts` says whose turn it is and how many jobs a
+ * queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and `speed.ts` how
+ * fast the worker is.
  */
 
 import type { Pace } from '../../options/preset.ts'
@@ -44,7 +44,7 @@ export interface IntakeOptions {
   answered: () => void
   /** Called when jobs have been prefetched. */
   holds: () => void
-  /** Called at the end of a turn. */
+  /** Called each time the claimers have had their turn to call. */
   turned: () => void
 }
 
@@ -54,13 +54,13 @@ export class Intake extends Part {
   readonly #holding: RoundRobin
   /** Free slots for which calls under way ask for jobs. */
   #reserved = 0
-  /** How many jobs were claimed and not given back. */
+  /** How many jobs were claimed, without those that were given back. */
   #claimed = 0
   #held = 0
   /** How many jobs the calls under way ask for beyond the free slots. */
   #asked = 0
   readonly #speed: Speed
-  /** How many jobs may still start before the event loop turns. */
+  /** How many more jobs may start before the event loop gets a turn. */
   #slice: number
   /** How many jobs of one queue start in a row. */
   #row = 1
@@ -243,8 +243,8 @@ export class Intake extends Part {
     const more = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
     this.#asked += more
-    // With `maxJobs`, no jobs may come with a ring, because several queues might hand over jobs at once, and
-    // so too many.
+    // With `maxJobs`, no jobs may come with a ring: several queues might hand over jobs at once, and together
+    // too many.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, more, signal, hand)
@@ -263,16 +263,16 @@ export class Intake extends Part {
         slots.settled?.(reply.settled[i]!.id, verdict === 'lost')
       }
       if (claimer.isHere && isCut(reply)) {
-        // The rest takes many calls, and an embedded store answers without giving the event loop a turn.
-        // Prefetched jobs would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores,
-        // shared: of 400 jobs of 510 KB at concurrency 100, 15 ran in 40 s without this, and all ran in 2.4 s
-        // with it.)
+        // Fetching the remaining jobs takes many calls, and an embedded store answers without giving the
+        // event loop a turn. The prefetched jobs could not begin during these calls, and would be recalled.
+        // (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of 510 KB at concurrency 100, 15 ran in 40 s
+        // without this, and all ran in 2.4 s with it.)
         this.#fill()
         this.#goOn.ask()
         return
       }
-      // Done before any of the jobs starts, so the store works on the next call while this process runs them.
-      // An embedded store works in this process, so here the jobs start first.
+      // The next call is made before the jobs start, so the store works on it while this process runs them.
+      // An embedded store works in this process, so with one the jobs start first.
       if (!claimer.isHere) this.#turn()
       this.#fill()
     }
@@ -366,7 +366,7 @@ export class Intake extends Part {
   /**
    * Gives back prefetched jobs.
    *
-   * @param by gives back only jobs that have waited too long at this time (`performance.now()`)
+   * @param by give back only jobs that have waited too long by this time (`performance.now()`); default: all
    */
   #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.prefetch.size

@@ -34,11 +34,11 @@ export class Prefetch {
    * until one has ended.
    */
   #took: number | undefined
-  /** Since when `#ended` is counted; undefined if the last answer left slots empty. */
+  /** When the counting of `#ended` began; undefined if the last answer left slots empty. */
   #since: number | undefined
   /**
-   * The partition had fewer jobs than were asked for. Then no call is made only to prefetch more, because
-   * such calls would never end.
+   * The partition had fewer jobs than were asked for. Until that changes, no call is made only to prefetch
+   * more, because such calls would follow each other without end.
    */
   isDry = false
 

@@ -1,8 +1,8 @@
 /**
  * Claimers in the order of their turns: first the queues among each other, then the partitions within a
- * queue. The claimer whose last turn is longest ago comes first, even if it left the round meanwhile: a
- * claimer that was busy settling must not lose its place. With weights, the queue comes first that has had
- * least for its weight (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
+ * queue. The claimer that has waited longest since its last turn comes first, even if it left the round in
+ * between: a claimer that was busy settling must not lose its place. With weights, the queue comes first that
+ * has had least for its weight (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
  */
 import type { Claimer } from './claimer.ts'
 import type { WeightedShares } from './weighted-shares.ts'
@@ -102,7 +102,7 @@ export class RoundRobin {
     return claimer
   }
 
-  /** Moves the queue to the front that has had least. */
+  /** Moves the queue that has had least for its weight to the front. */
   #bring(shares: WeightedShares): void {
     const ranks = this.#ranks
     let [least, at] = [Number.POSITIVE_INFINITY, 0]
@@ -115,8 +115,8 @@ export class RoundRobin {
 }
 
 /**
- * The index of the first item for which `isSo` holds. It must hold for all items after that one. Found by
- * halving, because a thousand queues may have jobs.
+ * The index of the first item for which `isSo` is true, by binary search, because a thousand queues may have
+ * jobs. `isSo` must also be true for all later items.
  */
 function firstOf<T>(list: readonly T[], isSo: (item: T) => boolean): number {
   let [from, to] = [0, list.length]

@@ -1,6 +1,6 @@
 /**
- * How fast a worker is, over all queues that it serves. The intake uses this speed for all of them together,
- * and each claimer its own (`prefetch.ts`).
+ * Measures how fast a worker is over all queues that it serves. The intake uses this speed for all queues
+ * together; each claimer also measures the speed of its own partition (`prefetch.ts`).
  *
  *   soon    jobs that it will probably start within the horizon: as many as ended in such a time
  *   reach   jobs that it could start within the horizon, calculated from how long each keeps its slot

@@ -5,13 +5,16 @@
  *
  * A queue that had no jobs for a while cannot save up its share. When it has jobs again, it is behind its
  * share at most by the number of slots, or by the number of jobs that the worker starts within its horizon,
- * whichever is more. A queue that had all slots while the others had no jobs owes them little.
+ * whichever is more. In the same way, a queue that had all slots while the others had no jobs is only a
+ * little ahead of its share afterwards.
  */
 
 import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
-/** How far a queue may be ahead of its share: so many times that number of jobs, divided by its weight. */
+/**
+ * How far a queue may be ahead of its share: this factor times that number of jobs, divided by its weight.
+ */
 const OWED = 4
 
 export class WeightedShares {

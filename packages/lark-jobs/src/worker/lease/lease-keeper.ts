@@ -32,20 +32,23 @@ export interface LeaseKeeperOptions {
   caller: string
   leaseMs: number
   running: ReadonlySet<Execution>
-  /** Those who have outcomes of ended jobs that wait for the store. */
+  /** The claimers with outcomes of ended jobs that wait for the store. */
   settling: () => Iterable<Settling>
   permits: Pick<PermitPools, 'renew'>
   trouble: (error: unknown) => void
   /**
-   * Stores the time at which the last successful round began. It is a time of the wall clock, because the
-   * monotonic clock stops while a machine sleeps.
+   * Receives the time at which the last successful round began, by the wall clock, because the monotonic
+   * clock stops while a machine sleeps.
    */
   pulse: Pulse
 }
 
 interface Settling {
   readonly partition: string
-  /** @param ms for how long the call with the outcomes, or the call before it, has had no answer */
+  /**
+   * @param ms returns only outcomes whose call, or the call before it, has had no answer for this many
+   *   milliseconds
+   */
   unsettled(ms: number): readonly Settlement[]
 }
 
@@ -63,7 +66,7 @@ export class LeaseKeeper extends Part {
   #renewed = 0
   /** By partition: resolves when all calls so far have ended. */
   readonly #turns = new Map<string, Promise<boolean>>()
-  /** Hands over progress and log lines. */
+  /** The timer of the next call that hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
   /** Partitions whose notices are about to be read. */
@@ -104,7 +107,7 @@ export class LeaseKeeper extends Part {
     this.#soon = setTimeout(() => this.#handOver(), Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now))
   }
 
-  /** Waits for calls that are under way. */
+  /** Waits for the calls that are under way. */
   protected override async onStop(): Promise<void> {
     clearInterval(this.#timer)
     clearTimeout(this.#soon)
@@ -168,8 +171,9 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * An embedded store to which many processes write may delay one call for longer than a lease, and other
-   * calls not. The verdict of the delayed call says which leases are lost.
+   * Renews the leases of ended jobs whose outcomes wait for the store. An embedded store to which many
+   * processes write may delay the call with the outcomes for longer than a lease, but answer other calls. The
+   * delayed call itself later says which leases are lost.
    *
    * @returns whether the store answered
    */
@@ -199,7 +203,7 @@ export class LeaseKeeper extends Part {
       const { id } = running.job
       const { partition } = running.claimer
       const group = newest.get(partition) ?? new Map<string, Execution>()
-      // This worker has claimed the same job again: the lease of the first run was taken back.
+      // This worker has claimed the same job a second time, so the lease of the first run was lost.
       const before = group.get(id)
       if (before !== undefined) lose(before)
       newest.set(partition, group.set(id, running))
@@ -235,7 +239,8 @@ export class LeaseKeeper extends Part {
   }
 
   #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
-    // Jobs count as watched for one lease. The next renewal comes before that, and says it anew.
+    // Jobs count as watched for the time of one lease. The next renewal comes earlier, and its answer says
+    // again which jobs are watched.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {

@@ -22,7 +22,7 @@ import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
 
-/** Milliseconds in which the thread must end its work for a worker. */
+/** Milliseconds that a stopping worker waits for the thread to end its work for it. */
 const LAST_CALL = 2_000
 /**
  * Milliseconds for which the thread stays without a worker. So a process that starts one worker after the
@@ -129,8 +129,8 @@ export interface Watch {
   /** When `performance.now()` of the worker was 0, by `process.hrtime()`, in milliseconds. */
   origin: number
   /**
-   * Whether the thread ends the process if a handler blocks the loop long past its timeout: a supervisor
-   * replaces it.
+   * Whether the thread ends the process if a handler blocks the loop long past its timeout. A supervisor then
+   * starts another process.
    */
   kills: boolean
 }
@@ -145,8 +145,9 @@ export interface Served {
 type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
 /**
- * Later messages of the worker to the thread: a page of the ledger; whether it holds permits of a limiter; a
- * partition; how the process ends; that a job is prefetched; that the worker ends.
+ * The messages that a worker sends to the thread after the first: a page of its ledger; whether the worker
+ * holds permits of a limiter; a partition that it serves; how the process ends; that a job is prefetched;
+ * that the worker ends.
  */
 export type Message =
   | SharedArrayBuffer
@@ -157,8 +158,8 @@ export type Message =
   | 'end'
 
 /**
- * A message of the thread: the number of the sign that it asks for, negative if it has recalled a claim; or
- * why it does nothing for this worker.
+ * A message of the thread to a worker: the number of the sign that the thread asks for, negative if it has
+ * recalled a claim; or a text that says why the thread does nothing for this worker.
  */
 export type ThreadAnswer = number | string
 
@@ -257,8 +258,9 @@ export class LeaseThread extends Part {
 
   /**
    * @param watch undefined when the store is in this process's memory, where no other thread can reach it
-   * @param recalled called when the thread has recalled something
-   * @param stoodStill called when the event loop turns again, after so many milliseconds
+   * @param recalled called when the thread has recalled claims
+   * @param stoodStill called when the event loop turns again, with the milliseconds for which it had not
+   *   turned
    */
   constructor(
     watch: WatchOrder | undefined,
@@ -365,8 +367,8 @@ export class LeaseThread extends Part {
 
   /**
    * The process ends. The thread tells the store how jobs ended, hands back the other jobs of the worker, and
-   * then closes its store. The jobs go back with the cause, which only this process knows, and at once
-   * instead of when their leases end.
+   * then closes its store. So the jobs go back at once instead of when their leases end, and with the cause
+   * of the end, which only this process knows.
    */
   processEnds(end: ProcessEnd): void {
     if (this.#isThere) this.#port!.postMessage(end satisfies Message)
@@ -388,10 +390,9 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * The thread only closes its store, and the leases end by themselves. Node terminates the threads of a
-   * process that exits. If that happens during a call to SQLite, the driver aborts the process, and the exit
-   * code is
-   * 134. So the process waits for this, too.
+   * Makes the thread close its store without handing anything back; the leases end by themselves. The process
+   * must wait for this, too: Node terminates the threads of a process that exits, and if that happens during
+   * a call to SQLite, the driver aborts the process with exit code 134.
    */
   giveUp(): void {
     this.#port?.postMessage('end' satisfies Message)

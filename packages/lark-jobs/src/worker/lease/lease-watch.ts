@@ -113,7 +113,7 @@ class LeaseWatch extends Part {
    * One for each partition, in the order in which the worker learned of them; none before the store is open.
    */
   readonly #claimers: Claimer[] = []
-  /** All partitions that the worker serves, in that order. */
+  /** All partitions that the worker serves, in the same order as the claimers. */
   readonly #partitions: Served[] = []
   readonly #unread: Unread[] = []
   readonly #recaller: Recaller
@@ -128,7 +128,9 @@ class LeaseWatch extends Part {
   readonly #permits = new Renewals()
   #isEnding = false
   readonly #naming: LoopNaming
-  /** Until this time (`performance.now()` of the worker), the job that holds the loop still has time. */
+  /**
+   * Until this time (`performance.now()` of the worker), the job that holds the loop is within its timeout.
+   */
   #patientUntil = 0
 
   constructor(watch: Watch, port: MessagePort) {
@@ -251,7 +253,8 @@ class LeaseWatch extends Part {
     for (const page of this.#pages) {
       page.isRead = true
       try {
-        // The thread may not yet know the partition: messages are slower than memory.
+        // The thread may not yet know the partition: the message about it can arrive after the change in
+        // shared memory.
         if (!page.inUse || page.head[2]! >= this.#claimers.length || !page.states.includes(state)) continue
         const token = `${this.#watch.caller}.${page.claim[0]}`
         for (const [index, id] of page.ids.entries()) {
@@ -281,7 +284,7 @@ class LeaseWatch extends Part {
 
   async #settle(claimer: Claimer): Promise<void> {
     const { signal } = this.#end
-    // All jobs found in one look go in one call.
+    // Waits one tick, so that all jobs found in one look are given back in one call.
     await null
     while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
     this.#settling.delete(claimer)
@@ -336,7 +339,8 @@ class LeaseWatch extends Part {
   async #processEnds({ cause, fromWithin = false, outcomes }: ProcessEnd): Promise<void> {
     this.#isEnding = true
     if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
-    // A job whose handler has ended must not go back as interrupted. It is better that its lease ends.
+    // A job whose handler has ended must not go back as interrupted: if its outcome cannot be told, its lease
+    // runs out instead.
     if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold))
       await this.#handBack(cause, fromWithin)
     await this.stop()
@@ -371,7 +375,7 @@ class LeaseWatch extends Part {
       // The worker must be removed from the waiting ones first: otherwise the ring for a returned job could
       // go to its blocked loop.
       await store.retire(holder).catch(() => {})
-      // The jobs of a damaged page are left to their leases.
+      // Jobs on a damaged page are not handed back: their leases run out.
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#renewPermits(store, 0)
     } catch {
@@ -394,7 +398,8 @@ class LeaseWatch extends Part {
     const named = await this.#holdersAmong(running, loop)
     const [holder] = named
     const deadline = holder === undefined ? 0 : deadlineOf(holder)
-    // The job that holds the loop still has time. If it holds the loop for longer, it fails then.
+    // The job that holds the loop is still within its timeout. It fails only if it holds the loop beyond
+    // that.
     const mayGoOn = named.length === 1 && deadline >= at && deadline < Number.POSITIVE_INFINITY
     if (hasTurned || mayGoOn) {
       this.#isEnding = false
@@ -420,7 +425,7 @@ class LeaseWatch extends Part {
     void Promise.all(this.#settling.values()).then(end)
   }
 
-  /** The jobs one of which holds the loop. Empty if nothing is known. */
+  /** The jobs among which the one is that holds the loop. Empty if nothing is known. */
   async #holdersAmong(running: readonly LedgerJob[], loop: StoppedLoop | undefined): Promise<LedgerJob[]> {
     if (running.length === 1) return [...running]
     const unknown = (): string[] => []
@@ -457,7 +462,10 @@ function isAnswered(call: Promise<unknown>): Promise<boolean> {
   )
 }
 
-/** The store of a location. The watches of one location share it. Counts one more watch. */
+/**
+ * Opens the store of a location, or returns the one that another watch of this location has opened. Counts
+ * the watches that use it.
+ */
 function open(location: StoreLocation): Promise<Store> {
   const { connection, prefix, options } = location
   const name = nameOf(location)
@@ -475,7 +483,7 @@ function open(location: StoreLocation): Promise<Store> {
   return known.store
 }
 
-/** Counts one watch less. After the last one, the store is closed. */
+/** Called when a watch no longer uses the store of a location. Closes the store after the last watch. */
 async function leave(location: StoreLocation): Promise<void> {
   const name = nameOf(location)
   const known = stores.get(name)!

@@ -22,7 +22,7 @@ import type { ClaimedJob } from '../../model/record.ts'
 export const JOBS = 64
 /**
  * Bytes for the ids of a page, each id on a line. Ids that Lark makes have 13 letters. Applications may
- * choose ids of up to 300 bytes; of these, a page has fewer.
+ * choose ids of up to 300 bytes; a page holds fewer jobs with such ids.
  */
 const TEXT = JOBS * 16
 
@@ -81,7 +81,9 @@ export class LedgerPage {
     Atomics.store(this.head, 4, reads ? 1 : 0)
   }
 
-  /** Empty if the page has one job whose id is longer than any that Lark accepts. */
+  /**
+   * The ids of the jobs on the page. Empty if the page has a single job whose id is longer than Lark accepts.
+   */
   get ids(): string[] {
     const length = this.head[3]!
     return length === 0 ? [] : this.text.toString('utf8', 0, length).split('\n')
@@ -112,7 +114,10 @@ function linesOf(jobs: readonly ClaimedJob[]): string {
   return jobs.map(({ id }) => id).join('\n')
 }
 
-/** A character has at most three bytes. */
+/**
+ * Whether the ids need more bytes than a page has. A character has at most three bytes, so the bytes of a
+ * short text are not counted.
+ */
 function isTooLong(ids: string): boolean {
   return ids.length * 3 > TEXT && Buffer.byteLength(ids) > TEXT
 }

@@ -1,11 +1,11 @@
 /**
  * Finds the job that holds the event loop, for the lease thread. It opens a session of Node's inspector on
- * the main thread, which needs no port, and stops that thread as a debugger does. The object of the job is
- * the `this` of its `handle`, as long as that is on the stack. If `handle` awaits a function that blocks,
- * only the name of its class is known (`loop-witness.ts`).
+ * the main thread, which needs no port, and stops that thread as a debugger does. If the `handle` of a job is
+ * on the stack, its `this` is the object of that job. If `handle` awaits a function that blocks, only the
+ * name of the class is known (`loop-witness.ts`).
  *
- * A thread in native code stops only when it returns from there, so its job is not found in time. (Tried on
- * 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long
+ * A thread that runs native code stops only when that code returns, so the job is not found in time. (Tried
+ * on 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long
  * `JSON.parse`, `spawnSync` and `pbkdf2Sync` stop when they end.)
  */
 import type { Session } from 'node:inspector/promises'
@@ -32,7 +32,7 @@ export class StoppedLoop {
 
   /**
    * @param ms how long the thread may take to stop
-   * @returns undefined if it did not, or Node was built without the inspector
+   * @returns undefined if the thread did not stop in time, or if Node was built without the inspector
    */
   static async stop(ms: number): Promise<StoppedLoop | undefined> {
     try {
@@ -79,10 +79,10 @@ export class StoppedLoop {
   }
 
   /**
-   * Tells the workers of the thread who holds the loop.
+   * Tells the workers of the thread which jobs may hold the loop.
    *
    * @param id of one of them
-   * @returns the names of classes, one of which it is
+   * @returns the names of the classes of these jobs
    */
   async seen(id: string, names: readonly string[]): Promise<string[]> {
     const by = await this.#call(`seen(${JSON.stringify(id)}, ${JSON.stringify(names)})`)

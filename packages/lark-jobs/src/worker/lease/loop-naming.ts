@@ -1,20 +1,23 @@
 /**
- * Names the class that blocks the event loop, for the lease thread: looks once for each standstill who holds
- * the loop (`loop-holder.ts`), and tells the worker and the store.
+ * Finds the class that blocks the event loop, for the lease thread: once for each standstill, it looks which
+ * job holds the loop (`loop-holder.ts`), and tells the worker and the store.
  */
 import type { Store } from '../../store/contract/store.ts'
 import { inTime } from '../../waiting/bounded-wait.ts'
 import type { Pulse } from './lease-thread.ts'
 import { StoppedLoop } from './loop-holder.ts'
 
-/** Milliseconds for stopping the thread of the loop, and again for finding out who holds it. */
+/**
+ * Milliseconds that stopping the thread of the loop may take, and also that finding the job which holds it
+ * may take.
+ */
 const STOP = 2_000
 
 export class LoopNaming {
   readonly #worker: string
   readonly #pulse: Pulse
   readonly #end: AbortSignal
-  /** The turn of the loop for which it has looked. */
+  /** The last turn of the loop after which it has looked. */
   #lookedFor = 0
   #look: Promise<void> | undefined
 
@@ -43,7 +46,7 @@ export class LoopNaming {
     const isStill = () => this.#pulse.beat === beat && !this.#end.aborted
     this.#look = this.#ask(isStill)
       .then((by) => {
-        // Nobody waits for the store: it may be away.
+        // The call is not awaited, because the store may not answer.
         if (by.length > 0 && isStill()) store.noteBlocking(this.#worker, { by, since }).catch(() => {})
       })
       .catch(() => {})
@@ -59,10 +62,13 @@ export class LoopNaming {
   }
 }
 
-/** A thread is stopped once at a time, although several workers of a process look who blocks it. */
+/**
+ * The thread is stopped for one worker at a time, although several workers of a process may want to know what
+ * blocks it.
+ */
 let asking: Promise<unknown> = Promise.resolve()
 
-/** The classes one of which blocks the loop of a worker. */
+/** The classes among which the one is that blocks the loop of a worker. */
 async function holders(worker: string, isStill: () => boolean): Promise<string[]> {
   const loop = await StoppedLoop.stop(STOP)
   if (loop === undefined) return []

@@ -15,7 +15,10 @@ export interface Witness {
   running: ReadonlySet<Execution>
   /** Reports a job that the lease thread has settled, like any job that fails. */
   failed(execution: Execution, outcome: Outcome & { kind: 'failed' }): void
-  /** A handler of these classes of its own, or of one of them, holds the loop; none: of another worker. */
+  /**
+   * The loop is held by a handler of one of these classes of the worker; empty if another worker's handler
+   * holds it.
+   */
   seen(by: readonly string[]): void
 }
 
@@ -23,7 +26,9 @@ export interface Witness {
 export interface Witnesses {
   /** The workers of this thread of the process. */
   all: Set<Witness>
-  /** The running jobs of the classes whose `handle` is on the stack, or awaits a function that is. */
+  /**
+   * The running jobs of each class whose `handle` is on the stack, or awaits a function that is on the stack.
+   */
   onStack(): string[]
   /** @param outcome of a failed job, as JSON */
   failed(name: string, outcome: string): void
@@ -31,7 +36,7 @@ export interface Witnesses {
    * Tells the workers whose handler holds the loop.
    *
    * @param id of a worker of this thread; no other thread may be told
-   * @param names the jobs one of which holds the loop; if there are none, it may be each that runs
+   * @param names the jobs that may hold the loop; if empty, it may be any running job
    * @returns the names of their classes
    */
   seen(id: string, names: readonly string[]): string[]

@@ -1,7 +1,7 @@
 /**
- * Brings what the steps of running jobs record to the store, and the signals for these jobs to their steps.
- * What ends in one tick, and what ends during a call, travels together: there is one call after the other in
- * each partition.
+ * Sends the store what the steps of running jobs record, and passes signals for these jobs to their steps.
+ * Each partition has one call at a time. Steps that end in one tick, or during a call, go together in the
+ * next call.
  */
 import type { Execution } from '../../run/execution.ts'
 import { MAX_ITEMS, type Recording, type StepsNote, type Store } from '../../store/contract/store.ts'
@@ -19,10 +19,13 @@ const PAUSE = 100
 
 export class StepKeeper extends Part {
   readonly #options: StepKeeperOptions
-  /** By partition: the jobs of the next call. It is here while a call is under way, or about to be. */
+  /**
+   * By partition: the jobs of the next call. A partition has an entry while a call is under way or about to
+   * be made.
+   */
   readonly #next = new Map<string, Set<Execution>>()
   readonly #calls = new Set<Promise<void>>()
-  /** As the worker finds it when it is made: a test may set its own timers. */
+  /** The `setImmediate` at the time when the worker was made: a test may replace the timers later. */
   readonly #immediate = setImmediate
 
   constructor(options: StepKeeperOptions) {

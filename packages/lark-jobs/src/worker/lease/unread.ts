@@ -24,7 +24,7 @@ export class Unread {
    * For each source: the number of the call; negative if the claim was recalled, 0 if nothing is expected.
    */
   readonly #numbers: Int32Array
-  /** For each source: since when, by `performance.now()` of the worker. */
+  /** For each source: since when the claim has been expected, by `performance.now()` of the worker. */
   readonly #since: Float64Array
 
   /** @param counts shared by all partitions of a worker (`Pulse.unread`) */
@@ -69,7 +69,7 @@ export class Unread {
     return number < 0 ? -number : undefined
   }
 
-  /** @returns whether the claim was unread, and no longer is */
+  /** @returns whether the change was made: the claim was in the state `from` */
   #change(source: Source, from: number, to: number): boolean {
     if (Atomics.compareExchange(this.#numbers, source, from, to) !== from) return false
     if (from > 0) Atomics.sub(this.#counts, source, 1)

@@ -24,7 +24,7 @@ export interface DeclarationsOptions extends Pick<WorkerSchedules, 'declared' | 
   store: Store
   book: ScheduleBook
   registry: Registry
-  /** Whether the store may have schedules of other workers. */
+  /** Whether the store may have schedules that other workers declare. */
   hasOthers: () => boolean
   report: WorkerReport
   met: (error: unknown) => void
@@ -74,7 +74,7 @@ export class Declarations extends Part {
     for (const { schedules = {} } of await store.workers())
       for (const [id, hash] of Object.entries(schedules)) add(id, hash)
     for (const { id, definition } of declared) add(id, hashOf(definition))
-    // One call reads all schedules of a partition. Mostly nothing is to be done.
+    // One call reads all schedules of a partition. Usually none of them has changed.
     const all = new Map((await book.list(true)).map((found) => [found.id, found]))
     for (const each of declared)
       await this.#unlessAway(each.id, () => this.#declare(each, hashes, all.get(each.id)))
@@ -98,7 +98,7 @@ export class Declarations extends Part {
     this.#warned.add(id)
   }
 
-  /** @param read the schedule, if it has just been read */
+  /** @param read the schedule as it was just read, if it was */
   async #declare(
     { id, definition }: DeclaredSchedule,
     hashes: Declared,

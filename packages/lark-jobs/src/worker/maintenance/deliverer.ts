@@ -5,9 +5,9 @@
  *
  * Delivered effects are acknowledged with the next call to the same partition: a call of a claimer if it
  * comes soon, otherwise a call of the deliverer. Effects that could not be delivered are handed out again: a
- * hook whose class is not known here goes to another worker, and a member comes again when the home of its
- * flow may answer again. An effect that is handed out again while it is being delivered is not delivered
- * twice.
+ * hook whose class is not known here goes to another worker, and the end of a member is handed out again when
+ * the home partition of its flow may answer again. An effect that is handed out again while it is being
+ * delivered is not delivered twice.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -40,8 +40,8 @@ import type { StoreClock } from './store-clock.ts'
  */
 const LAST_WORDS = 1_000
 /**
- * Milliseconds for which an acknowledgement waits for a call of a claimer: much less than the lease of a
- * member.
+ * Milliseconds for which an acknowledgement waits for a call of a claimer that can carry it: much less than
+ * the lease of an effect.
  */
 const ACKNOWLEDGE = 50
 /** The share of its lease in which a hook may run. The rest is for the call that acknowledges it. */
@@ -86,7 +86,9 @@ class Delivery {
   asksAgain = false
   /** The timer of the next acknowledgement. */
   timer: NodeJS.Timeout | undefined
-  /** The timer after which members may be handed out again whose home did not answer. */
+  /**
+   * The timer after which the ends of members whose home partition did not answer may be handed out again.
+   */
   retry: NodeJS.Timeout | undefined
 
   get hasDone(): boolean {
@@ -158,7 +160,9 @@ export class Deliverer extends Part {
     return { ...defined({ leaseMs }), ...(done.length > 0 && { done }) }
   }
 
-  /** It is not known whether the store has read the call. */
+  /**
+   * Puts back what `wanted` returned, after a call of which it is not known whether the store has read it.
+   */
   putBack(partition: string, { done = [] }: EffectsWanted): void {
     if (done.length === 0) return
     const delivery = this.#of(partition)
@@ -267,7 +271,8 @@ export class Deliverer extends Part {
     const effects = this.wanted(partition)
     // Only `maintenance.ts` takes jobs back, because it knows about outages.
     const asking = this.#options.store.recover(partition, { until: 0, effects }).catch((error) => {
-      // They go with the next call, which is made when a survey finds that the store answers again.
+      // The acknowledgements go with the next call, which is made when a survey finds that the store answers
+      // again.
       delivery.putBack(effects.done ?? [])
       throw error
     })
@@ -337,7 +342,7 @@ export class Deliverer extends Part {
     return true
   }
 
-  /** Half of the running hooks have ended, so others may begin. */
+  /** Asks for more hooks once half of the running hooks have ended. */
   #askAgain(): void {
     const partitions = [...this.#full]
     this.#full.clear()

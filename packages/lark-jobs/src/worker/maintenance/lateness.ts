@@ -1,13 +1,13 @@
 /**
- * How long the store has been late again and again. After a late answer, living workers get time to renew
- * their leases before any lease is taken back. With a store that is always late, because its disk is slow or
- * its machine busy, everybody would wait for ever. But such a store answers, so after a while all living
- * workers have renewed.
+ * Measures for how long the store's answers have been late again and again. After a late answer, living
+ * workers get time to renew their leases before any job is taken back. If a store is always late, because its
+ * disk is slow or its machine busy, no job would ever be taken back. But such a store does answer, so after a
+ * while all living workers have renewed.
  */
 
 /** In leases: how long the store may be late before recoveries go on anyway. */
 export const PATIENCE = 4
-/** In leases: late answers that are further apart do not count as one period. */
+/** In leases: late answers that are further apart than this do not belong to the same period. */
 const APART = 1.5
 
 export class Lateness {

@@ -2,8 +2,8 @@
  * What every worker does for the whole store, in every partition: it takes jobs back whose leases have ended
  * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the
  * worker. Each round asks the store once what there is to do in all partitions that are due (`Store.survey`),
- * and does a bounded part of it. Whatever fails is done again in the next round. It also brings jobs to their
- * new queue, if the process that moved them has died in between (`store/contract/moves.ts`).
+ * and does a bounded part of it. Whatever fails is done again in the next round. It also finishes moves of
+ * jobs to another queue, if the process that moved them has died (`store/contract/moves.ts`).
  *
  * After an outage (the store did not answer, or this process was frozen), living workers get the time of one
  * lease to renew before any job is taken back. Jobs that are taken back after that count no crash, because
@@ -74,9 +74,9 @@ interface Chores {
    * counts as one lease, however long it was.
    */
   leftFor: number
-  /** The next recovery counts no crash. */
+  /** Whether the next recovery counts no crash. */
   forgiving: boolean
-  /** The part of the store with this partition did not answer the last time. */
+  /** Whether the part of the store with this partition did not answer the last time. */
   isAway: boolean
 }
 
@@ -95,7 +95,9 @@ export interface MaintenanceOptions {
   record: () => AnnouncedWorker
   /** Learns the store's time. */
   clock: StoreClock
-  /** Whether the worker rests in a partition. */
+  /**
+   * Whether the worker rests in a partition: it makes no calls there until a ring, or until a job falls due.
+   */
   rests: (partition: string) => boolean
   /** Called with the milliseconds until a job may begin in a partition where the worker rests. */
   foreseen: (partition: string, ms: number) => void
@@ -195,7 +197,7 @@ export class Maintenance extends Part {
   #tick(): Promise<void> {
     this.#options.ticked()
     if (this.standstill.tick()) this.#forgive(false)
-    // It ticks even while a round is under way: a slow store must not look like a frozen process.
+    // The ticks go on while a round is under way: a slow store must not look like a frozen process.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {
@@ -262,8 +264,8 @@ export class Maintenance extends Part {
   }
 
   /**
-   * @param wereAway all of these did not answer the last time, so a late answer says nothing about other
-   *   partitions
+   * @param wereAway none of these partitions answered the last time, so a late answer says nothing about
+   *   other partitions
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
@@ -285,8 +287,8 @@ export class Maintenance extends Part {
     if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
     if (survey.order !== undefined) ordered(survey.order)
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
-    // If one node of a cluster does not answer, the partitions on the others are still served. Or no node
-    // answers.
+    // If one node of a cluster does not answer, the partitions on the other nodes are still served. This call
+    // finds out whether any part of the store answers.
     if (survey.failures.size > 0) await this.#ask(store.now())
     this.#options.trouble.answered()
     for (const [partition, chores] of due) {
@@ -328,7 +330,7 @@ export class Maintenance extends Part {
       if (isPatient && (isLate || left > 0)) this.#lookIn(chores, isLate ? undefined : left)
       else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores, isPatient))
       else {
-        // No lease that ended in the outage is left.
+        // All jobs whose leases ended in the outage have been taken back.
         chores.forgiving = false
         this.#lookIn(chores, soonest(finding))
       }
@@ -383,7 +385,7 @@ export class Maintenance extends Part {
     }
   }
 
-  /** A late answer means an outage, whatever the call was. */
+  /** Awaits an answer, and treats a late one as an outage, whatever the call was. */
   async #ask<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now()
     const value = await this.#answered(answer)
@@ -399,7 +401,7 @@ export class Maintenance extends Part {
   }
 
   /**
-   * Leaves all leases to living workers for a while.
+   * Takes no jobs back for a while, so that living workers can renew their leases.
    *
    * @param isOutage of the store, and not only of this process
    */

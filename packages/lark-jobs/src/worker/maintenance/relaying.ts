@@ -1,8 +1,8 @@
 /**
  * Runs the relay of an outbox (`outbox/relay.ts`). Every worker with an outbox in its configuration has this
  * part, and one of them at a time relays: its lease is a permit of a limiter. Two relays at once do no harm,
- * because both put in the same ids. So a worker without the permit also takes rows if they have waited for
- * long, for example when two databases have outboxes with the same name.
+ * because both queue jobs with the same ids. So a worker without the permit also relays rows that have waited
+ * for long, for example when two databases have outboxes with the same name.
  *
  * It asks the database every 50 ms, and less often the longer no row has come.
  */
@@ -21,7 +21,7 @@ import type { WorkerReport } from '../report.ts'
 /** Milliseconds between two queries. */
 const OFTEN = 50
 const RARELY = 2_000
-/** How many times the pause must have passed without a row before the pause gets longer. */
+/** The pause between two queries is the time since the last row, divided by this number. */
 const CALM = 1_000
 /** Milliseconds: the lease of the permit, and the time between two tries to get it. */
 const LEASE_MS = 5_000
@@ -56,12 +56,12 @@ export class Relaying extends Part {
   /** Until when it has the permit, and when it asks for it next, by `performance.now()`. */
   #heldUntil = 0
   #askAt = 0
-  /** When the last row came. */
+  /** When the last row came, by `performance.now()`. */
   #cameAt = 0
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   #unlisten: unknown
-  /** A notification came while a round was under way. */
+  /** Whether a notification came while a round was under way. */
   #isWoken = false
 
   constructor(options: RelayingOptions) {

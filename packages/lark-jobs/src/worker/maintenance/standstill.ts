@@ -1,6 +1,7 @@
 /**
- * Whether this process was frozen: its event loop was blocked, it was stopped, or the machine slept. It is
- * measured between ticks, by the wall clock, because the monotonic clock stops while a machine sleeps.
+ * Notices when this process was frozen: its event loop was blocked, the process was stopped, or the machine
+ * slept. It measures the time between ticks by the wall clock, because the monotonic clock stops while a
+ * machine sleeps.
  */
 
 /** Milliseconds in which a process reads all that came while it was frozen. */

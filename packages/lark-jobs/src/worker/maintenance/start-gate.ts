@@ -22,7 +22,7 @@ class StartGate {
     return this.#isClosed
   }
 
-  /** The suspect beside which no job starts, as people see it. */
+  /** The suspect beside which no job starts, as it is shown to people. */
   get alone(): WorkerRecord['alone'] {
     return this.#isClosed ? { job: this.#suspect!.job.id, until: this.#until } : undefined
   }
@@ -38,7 +38,7 @@ class StartGate {
   }
 
   /**
-   * A suspect comes to the gate, which has none yet.
+   * A suspect comes to the gate. There must be no other suspect at the gate.
    *
    * @param closes whether no other job starts until `open`
    * @param ms see `opensIn`
@@ -49,7 +49,7 @@ class StartGate {
     this.opensIn(ms)
   }
 
-  /** It opens within this many milliseconds. */
+  /** Notes that the gate opens within this many milliseconds. */
   opensIn(ms: number): void {
     this.#until = Date.now() + ms
   }

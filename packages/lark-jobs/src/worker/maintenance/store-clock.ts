@@ -14,7 +14,10 @@ const DRIFT = 0.0005
 export class StoreClock {
   /** Milliseconds by which the store's time is ahead of `performance.now()`. */
   #offset = performance.timeOrigin
-  /** When that was learned, by `performance.now()`, and by how many milliseconds it may have been wrong. */
+  /**
+   * When the offset was learned, by `performance.now()`, and by how many milliseconds it may have been wrong
+   * then.
+   */
   #learned = { at: 0, within: Number.POSITIVE_INFINITY }
   isAsked = false
 
@@ -22,10 +25,10 @@ export class StoreClock {
    * The store has answered its time.
    *
    * @param at milliseconds since 1970, by the store
-   * @param asked when the store was asked, by `performance.now()`. The answer is assumed to be from the
-   *   middle between then and now. A slow answer that agrees with what is known says less than that, and
-   *   changes nothing: under load it moved the clock by up to half its time, and a sleeping job woke 55 ms
-   *   early
+   * @param asked when the store was asked, by `performance.now()`. The store's time is assumed to be from the
+   *   middle between then and now. A slow answer that agrees with the known offset is less exact than that
+   *   offset, so it changes nothing. (When slow answers counted, they moved the clock under load by up to
+   *   half the time that they took, and a sleeping job woke 55 ms early.)
    */
   heard(at: number, asked: number): void {
     const now = performance.now()

@@ -35,15 +35,16 @@ import { startGate } from './start-gate.ts'
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
 /**
- * Leases in which no suspect waits, after one has waited in vain: jobs that took so long probably still run.
+ * After a suspect has waited in vain, no suspect waits for this number of leases: the long jobs that it
+ * waited for probably still run.
  */
 const REST = 2
 /** Leases after which a suspect that could not run alone here starts beside others. */
 const PATIENCE = 4
 /**
- * Leases for which no job starts beside a running suspect: 5 seconds by default. After each further crash it
- * is four times as long, and at most a minute: other jobs do not wait longer for one that may be innocent. A
- * job that kills its process later fails at its tenth crash.
+ * Leases for which no job starts beside a running suspect: 5 seconds by default. After each further crash the
+ * time is four times as long, but at most a minute, because the other jobs must not wait longer for a suspect
+ * that may be innocent. A job that kills its process after more than a minute fails at its tenth crash.
  */
 const ALONE = 1 / 3
 const LONGEST_ALONE = 4
@@ -65,7 +66,7 @@ export interface SuspectsOptions {
   trouble: (error: unknown) => void
   /** Called when other jobs may start, or a suspect did not start. */
   changed: () => void
-  /** Called when a suspect went back. */
+  /** Called when a suspect was given back. */
   returned: () => void
   /**
    * Called when people should see that a suspect keeps other jobs from starting, or that it no longer does.
@@ -254,7 +255,7 @@ export class Suspects extends Part {
   }
 }
 
-/** Returns a number of leases. */
+/** The number of leases for which no job starts beside this suspect. */
 function aloneFor({ job: { crashes, options } }: HeldJob): number {
   return Math.min(LONGEST_ALONE, ALONE * 4 ** (crashes - suspectFrom(options)))
 }

@@ -29,13 +29,13 @@ import {
 import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
-/** Milliseconds: the lease of the schedules that this worker handles: much more than two calls take. */
+/** The lease of the schedules that this worker handles, in milliseconds: much longer than two calls take. */
 const LEASE_MS = 2_000
 /** Milliseconds until a schedule whose class no living worker knows is looked at again. */
 const UNKNOWN = 10_000
 /** Milliseconds for which the list of known keys is used. */
 const KNOWN = 10_000
-/** Milliseconds after which the homes are checked again. */
+/** Milliseconds after which it is checked again that each schedule has its home partition. */
 const HOMES = 3_600_000
 /** Milliseconds before another try if the store did not answer. */
 const RETRY = 1_000
@@ -68,7 +68,7 @@ export class Ticks extends Part {
   readonly #firing = new Map<string, Promise<void>>()
   readonly #advancing = new Set<Promise<void>>()
   readonly #warned = new Set<string>()
-  /** The schedules that are known to have a home. */
+  /** The schedules that are known to have their home partition. */
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
@@ -119,7 +119,7 @@ export class Ticks extends Part {
   }
 
   #fireAll(): void {
-    // A timer may go off a little early.
+    // A timer may fire a little early.
     const now = performance.now() + 1
     for (const [partition, at] of this.#dueAt) {
       if (at > now || this.#firing.has(partition)) continue
@@ -167,8 +167,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * Nothing waits for this, because other flows and schedules must not be delayed. If it fails, the flow is
-   * due again.
+   * Advances a flow. This is not awaited, because other flows and schedules must not be delayed. If it fails,
+   * the flow falls due again.
    */
   #advance(partition: string, stored: StoredFlow, at: number): void {
     const { flows, met } = this.#options
@@ -235,7 +235,8 @@ export class Ticks extends Part {
       }
     }
     if (isExpected) foreseen(partition, dueAt - performance.now())
-    // The rest is written last, because jobs must not wait for it. Finding an instant may take about 100 µs.
+    // The plans for the next ticks are written last, because jobs must not wait for them. Finding an instant
+    // may take about 100 µs.
     if (ahead.length > 0) next = (await this.#options.store.schedules.write(partition, ahead)).nextTick
     await this.#adopt(fired)
     return next
@@ -293,7 +294,7 @@ export class Ticks extends Part {
   }
 
   /**
-   * If one of several schedules cannot be written, the others are.
+   * Writes several schedules. If one cannot be written, the others still are.
    *
    * @returns the new number of each; 0 if it was not written
    */

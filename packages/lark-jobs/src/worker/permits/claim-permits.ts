@@ -60,7 +60,7 @@ interface Needs {
   readonly refusals: Map<string, number>
   brought: Grant[]
   timer: NodeJS.Timeout | undefined
-  /** The index of the need that comes first the next time. */
+  /** The index of the need whose permits are taken first the next time. */
   turn: number
   /** A call is under way that may carry the permits. */
   isCalling: boolean
@@ -69,8 +69,8 @@ interface Needs {
 export interface ClaimPermitsOptions {
   permits: Permits
   /**
-   * The limits of a configured limiter, or of one that a class has. `none` if a class here no longer has it,
-   * undefined for an unknown limiter.
+   * The limits of a limiter that is configured or belongs to a class. `none`: the class no longer has the
+   * limiter. Undefined: the limiter is unknown.
    */
   limiters: (name: string) => Limits | 'none' | undefined
   warn: (text: string) => void
@@ -84,7 +84,7 @@ export class ClaimPermits extends Part {
   readonly #inUse = new WeakMap<ClaimedJob, Grant>()
   /** By limiter: claimers that got no permits, in the order of their waits. */
   readonly #waiting = new Map<string, Set<PermitClaimer>>()
-  /** By limiter: since when this worker takes permits again at once. */
+  /** By limiter: when this worker began to take permits again at once after giving some back. */
   readonly #since = new Map<string, number>()
   readonly #unknown = new Set<string>()
 

@@ -55,8 +55,8 @@ interface PermitPool {
   /** Granted permits of a rate that no job has used: one item for each call that granted some. */
   unused: UnusedPermits[]
   /**
-   * The store must be told how many are held: permits were given back since the last call, or the store does
-   * not know the number.
+   * Whether the store must be told how many permits are held: some were given back since the last call, or
+   * the store does not know the number.
    */
   owes: boolean
   /** Resolves when no further call is needed; undefined while none is under way. */
@@ -76,7 +76,8 @@ export interface PermitPoolsOptions {
    */
   holds: (limiter: string, isHeld: boolean) => void
   /**
-   * Called when jobs use a limiter of their class for the first time: only this worker knows what it grants.
+   * Called when jobs use a limiter of their class for the first time, so that the worker announces its
+   * limits, which no configuration has.
    */
   met?: () => void
   trouble: (error: unknown) => void
@@ -205,8 +206,8 @@ export class PermitPools extends Part implements Permits {
   }
 
   /**
-   * In an outage the leases of living workers end as well. A worker that asked first would get permits that
-   * others use.
+   * In an outage the leases of living workers end as well, so a worker that asked before they renew would get
+   * permits that their jobs still use.
    */
   get #isAfterOutage(): boolean {
     const { isAfterOutage, signal } = this.#options
