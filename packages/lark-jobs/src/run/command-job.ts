@@ -33,7 +33,7 @@ export interface CommandPayload {
 /** The key of the job. */
 export const COMMAND_JOB = 'lark:command'
 
-/** @param call for messages. @throws JOB_INVALID */
+/** @param call the call that messages name. @throws JOB_INVALID */
 export function commandPayload(call: string, command: unknown, args: unknown): CommandPayload {
   const refused = (what: string, right: string) =>
     new JobsError('JOB_INVALID', `${call}: ${what}; it must be ${right}`, { exit: 2 })

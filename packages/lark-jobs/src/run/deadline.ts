@@ -9,7 +9,9 @@
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import type { Execution } from './execution.ts'
 
-/** Milliseconds in which a handler must end after its signal was aborted, before it is reported as stuck. */
+/**
+ * Milliseconds after its signal was aborted in which a handler must end; after that, it is reported as stuck.
+ */
 const GRACE = 5_000
 /**
  * Milliseconds: a loop that has not run for this long was blocked. An idle worker records every second that

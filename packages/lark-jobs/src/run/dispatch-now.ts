@@ -40,7 +40,7 @@ export class DispatchNow {
 
   /**
    * @param load loads the middleware and hooks; called again until it has succeeded once
-   * @param times finds the time of steps; undefined: that of the process
+   * @param times returns the clock and timers for steps; undefined means those of the process
    */
   constructor(load: () => Promise<Around>, times: () => WaitTimes | undefined) {
     this.#load = load
@@ -78,7 +78,7 @@ export class DispatchNow {
     return this.#timed(this.#times(), classOf(job.constructor as JobConstructor), payload, job)
   }
 
-  /** @param times of the job, and of all jobs that it starts */
+  /** @param times the clock and timers for the steps of the job, and of all jobs that it starts */
   async #timed(times: WaitTimes | undefined, ...job: [JobClass, unknown, JobLike?]): Promise<unknown> {
     times?.busy?.(1)
     try {
@@ -88,7 +88,7 @@ export class DispatchNow {
     }
   }
 
-  /** @param given the job; undefined: it is made as a worker makes it */
+  /** @param given the job; if undefined, it is made as a worker makes it */
   async #run(
     times: WaitTimes | undefined,
     jobClass: JobClass,
@@ -148,7 +148,7 @@ export class DispatchNow {
       if (result === false) {
         const refused = returnedFalse()
         const error = await failed(refused)
-        // Steps that could not be undone are the more important error.
+        // The error about steps that could not be undone is more important.
         if (error !== refused) throw error
       } else if (calls?.has('completed'))
         calls.call('completed', event({ took: took() }, resultText(result, name)))

@@ -77,9 +77,9 @@ export function limitOf({ options }: ClaimedJob, jobClass: JobClass | undefined)
 export class Execution implements Writer {
   readonly job: ClaimedJob
   readonly claimer: JobSource
-  /** Undefined if no class here has its key. */
+  /** The class of the job; undefined if no class here has its key. */
   readonly jobClass: JobClass | undefined
-  /** The run of the handler; after that, the run of `failed` or `cancelled`. */
+  /** The run of the handler, and after that the run of `failed` or `cancelled`. */
   run: Run
   readonly environment: RunEnvironment
   /** By `performance.now()`. */
@@ -103,7 +103,7 @@ export class Execution implements Writer {
   throughAt = 0
   /** The outcome no longer counts, because the lease is lost or the job was given back. */
   abandoned = false
-  /** The reason, if somebody asked to cancel the job. */
+  /** Why the job is to be cancelled; undefined unless somebody asked for that. */
   cancelled: Pick<Notice, 'reason' | 'because'> | undefined
   /** The error of the handler, or why it was aborted. */
   thrown: unknown
@@ -111,7 +111,7 @@ export class Execution implements Writer {
   isConcluded = false
   /**
    * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first the
-   * worker does not know it, and learns it from the store with the first progress.
+   * worker does not know whether anybody does, and learns it from the store with the first progress.
    */
   watchedUntil = Number.POSITIVE_INFINITY
   #log: LogLine[] | undefined
@@ -174,7 +174,7 @@ export class Execution implements Writer {
     const children = environment.owner as ChildJobs | undefined
     this.stepsIfAny ??= new Steps({
       job,
-      // Only a fake has a clock of its own.
+      // Only a fake has a clock of its own, and what its steps record is not kept.
       isKept: environment.stepTimes === undefined,
       queue: this.claimer.queue,
       name: this.name,
@@ -274,7 +274,10 @@ export class Execution implements Writer {
     this.run.abort(timedOut(this.name, this.timeout))
   }
 
-  /** Gives `failed` or `cancelled`, which is called after the handler, a timeout and a signal of its own. */
+  /**
+   * Gives the method `failed` or `cancelled`, which is called after the handler, a timeout and a signal of
+   * its own.
+   */
   goOn(): void {
     this.#isTold = true
     this.throughAt = 0
@@ -292,12 +295,15 @@ export class Execution implements Writer {
     return this.jobClass?.name ?? this.job.key
   }
 
-  /** The reason of an end, with the text of the person who cancelled the job. */
+  /** The reason why the job was cancelled, with the text of the person who cancelled it. */
   whyCancelled(reason: CancelReason): Pick<Notice, 'reason' | 'because'> {
     return this.cancelled?.reason === reason ? this.cancelled : { reason }
   }
 
-  /** Its handler runs in a process of its own. If it ignores its signal, this process is killed. */
+  /**
+   * Whether its handler runs in a process of its own. If the handler ignores its signal, that process is
+   * killed.
+   */
   get isIsolated(): boolean {
     return !this.#isTold && this.jobClass?.isolate !== undefined && this.environment.isolation !== undefined
   }

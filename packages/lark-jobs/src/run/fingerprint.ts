@@ -7,7 +7,10 @@ import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
 import type { JobRecord } from '../model/record.ts'
 
-/** The letters of a hash. A kind is named by the first of them, as many as are needed to distinguish it. */
+/**
+ * How many letters a hash has. A kind of failure is named by the first letters of its hash, as many as are
+ * needed to distinguish it from other kinds.
+ */
 const HASH = 12
 /** The fewest letters of a name. */
 const SHORTEST = 4
@@ -79,7 +82,9 @@ function isIdLike(word: string): boolean {
   return !/^\p{L}+[-_]?\d+$/u.test(word) && /\d.*\d.*\d|^[\d-]+$/.test(word)
 }
 
-/** A name with a number, or a word with one or two digits, keeps its letters. */
+/**
+ * Replaces the digits of a name with a number, or of a word with one or two digits, and keeps its letters.
+ */
 function numberless(word: string): string {
   return word.replace(/\d+/g, PART)
 }

@@ -27,7 +27,7 @@ export interface HookJob {
   attempt: number
   /** The most attempts. Missing if the time is limited instead (`retryUntil`). */
   tries?: number
-  /** How often a worker died while it ran the job. */
+  /** How many times a worker died while it ran the job. */
   crashes: number
   /** When it was queued: milliseconds since 1970, by the store's clock. */
   queuedAt: number
@@ -82,8 +82,8 @@ export interface SuspendedEvent extends EndedEvent {
   /** Milliseconds until the job is due again. Absent: it waits for a signal without a limit. */
   in?: number
   /**
-   * The names of the signals that make it go on before. Of a job that it waits for, and of an approval: the
-   * name of the step.
+   * The names of the signals that make it go on before that time. If it waits for another job or for an
+   * approval: the name of that step.
    */
   signals: readonly string[]
 }
@@ -91,7 +91,7 @@ export interface SuspendedEvent extends EndedEvent {
 export interface CancelledEvent extends EndedEvent {
   /** `user`: somebody cancelled it while it ran. `expired`: it was too late to begin (`expiresIn`). */
   reason: CancelReason
-  /** The text of the person who cancelled it. */
+  /** The reason in the words of the person who cancelled the job. */
   because?: string
 }
 
@@ -192,9 +192,10 @@ export class HookCalls {
   }
 
   /**
-   * A worker has died that ran the job.
+   * Calls `crashed`: a worker has died while it ran the job.
    *
-   * @param jobClass undefined if this process does not know it: then the name is the key
+   * @param jobClass the class of the job; if this process does not know it, undefined, and the event has the
+   *   key as the name
    * @param last whether the job has failed for good
    */
   crashed(job: JobRecord, jobClass: JobClass | undefined, queue: string, last: boolean): void {

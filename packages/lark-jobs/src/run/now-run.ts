@@ -21,7 +21,10 @@ export class NowRun implements Writer {
   readonly run: Run
   readonly #options: NowRunOptions
   readonly #began = performance.now()
-  /** For how long it has only waited, and since when it does, by `performance.now()`. */
+  /**
+   * The milliseconds for which the run has only waited so far, and since when it only waits now, by
+   * `performance.now()`.
+   */
   #rested = 0
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined

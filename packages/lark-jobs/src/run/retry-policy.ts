@@ -21,8 +21,8 @@ const LONGEST_ANSWER = 5_000
 type Warn = (text: string) => void
 
 /**
- * Whether an attempt that begins in so many milliseconds is within the limit of `limitOf`. The time in which
- * the job was suspended does not count.
+ * Whether an attempt that begins in `ms` milliseconds is within the limit that `limitOf` returns. The time in
+ * which the job was suspended does not count.
  */
 export function isInTime({ job, environment }: Execution, limit: number | undefined, ms: number): boolean {
   if (limit === undefined) return true
@@ -33,8 +33,8 @@ export function isInTime({ job, environment }: Execution, limit: number | undefi
  * Milliseconds until the next attempt of a job whose attempt failed, or would fail, with `thrown`; undefined:
  * no retry.
  *
- * @param expected for an attempt that has not failed yet: in how many milliseconds it will. Then nothing is
- *   logged
+ * @param expected for an attempt that has not failed yet: in how many milliseconds it would fail. Nothing is
+ *   logged in this case
  */
 export function retryIn(
   thrown: unknown,
@@ -66,7 +66,8 @@ export function retryIn(
   const inLimit = (pause: number) => (isInTime(execution, limit, (expected ?? 0) + pause) ? pause : undefined)
   const backoff = job.options?.backoff ?? jobClass.backoff
   if (typeof backoff !== 'function') return inLimit(pauseAfter(failures, backoff))
-  // Each run in a supervised process asks what to expect: it parses the payload only for who looks at it.
+  // In a supervised process, each run asks this when it begins. The payload is then parsed only if `backoff`
+  // has a parameter for it.
   const isSeen = expected === undefined || backoff.length > 2
   const payload = isSeen ? readAnyway(job.payload, jobClass) : undefined
   const pause = pauseOf(() => backoff(failures, thrown, payload), failures, warn)

@@ -1,7 +1,7 @@
 /**
- * The steps of a job that `dispatchNow` runs. What they record is kept nowhere: the job is never suspended,
- * and only a run that undoes them needs it. Waits wait in this process, and signals come from handles in this
- * process.
+ * The steps of a job that `dispatchNow` runs. What they record is not stored: the job is never suspended, and
+ * only the run that undoes the steps needs the records. Waits take place in this process, and signals come
+ * from handles in this process.
  */
 import { defined } from '@s18i/lark/internal'
 import { endSignal } from '../flow/child.ts'
@@ -51,7 +51,7 @@ export class StepsNow {
   /** Name and key of the signals that have one. */
   readonly #keys = new Set<string>()
 
-  /** @param rests told whether the run only waits */
+  /** @param rests called with whether the run only waits */
   constructor(
     run: Run,
     { name, times, processing, journal, child }: StepsNowOptions,
@@ -112,7 +112,7 @@ export class StepsNow {
     return { count: some.length, bytes: some.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) }
   }
 
-  /** Tells of the end of a child. */
+  /** Tells the parent when a child has ended, by a signal. */
   async #ends(flow: string, running: Promise<unknown>, name: string): Promise<void> {
     const end = await running.then(
       (value): ChildOutcome => ({ state: 'completed', ...defined({ result: resultText(value, name) }) }),
@@ -125,7 +125,7 @@ export class StepsNow {
     this.sent(endSignal(flow, at, { ...end, at }))
   }
 
-  /** As a store that has kept everything. */
+  /** Answers the steps as a store would that has kept everything. */
   #answer(): void {
     const { steps, heard } = this.steps.take()
     this.#entries.push(...(steps?.entries ?? []))

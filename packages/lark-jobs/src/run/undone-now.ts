@@ -1,6 +1,4 @@
-/**
- * Undoes what the steps of a job have begun that `dispatchNow` runs, when it fails.
- */
+/** Undoes the steps of a job that `dispatchNow` runs, when the job fails. */
 import { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
 import { jobError } from '../model/run/job-error.ts'
@@ -17,7 +15,7 @@ export type HandleNow = (now: NowRun, within: (handled: unknown) => unknown) => 
  *
  * @param error why the job fails
  * @param journal what its steps have recorded
- * @returns with which error it ends
+ * @returns the error with which the job ends
  */
 export async function undoneNow(
   error: unknown,

@@ -21,24 +21,25 @@ export interface ApprovalContext extends StepContext {
 
 export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> {
   /**
-   * Sends the token to whoever may answer. It is a step: it runs once. If the worker dies meanwhile, it runs
-   * again with another token. Either token can be used, but only one of them, and only once.
+   * Sends the token to the person who may answer. This is a step, so it runs once; if the worker dies while
+   * it runs, it runs again with another token. Then the answer may come with either token, but only one
+   * answer is taken.
    */
   send: (context: ApprovalContext) => unknown
-  /** How long to wait for the answer. Default: for ever. */
+  /** How long the run waits for the answer. Default: for ever. */
   timeout?: Duration
   /** What is asked, in words for the page where somebody answers. Default: the name. */
   title?: string
 }
 
-/** What is recorded of a token. */
+/** What the journal keeps of a token. */
 export interface KeptToken {
   hash: string
   /** The hash of the first token of this approval: all its tokens count as one. */
   first: string
   /**
-   * How many signals the run knew when it made the token. Earlier signals answer an approval that was
-   * forgotten.
+   * How many signals the run knew when it made the token. Earlier signals do not count: they answer an
+   * approval whose record was forgotten.
    */
   heard: number
   title?: string
@@ -67,7 +68,7 @@ export interface ApprovalAround {
     signal: SignalKind<unknown>,
     options: { timeout?: Duration },
   ): Promise<{ value: unknown } | undefined>
-  /** Records a token. @returns where its job has it */
+  /** Records a token. @returns the place of the token in the journal of its job */
   keepToken(key: string, token: NewToken): Promise<TokenPlace>
 }
 
@@ -117,7 +118,7 @@ export function answerWords(signal: string): string {
   return signal.startsWith(ANSWER) ? `the answer to ${waitWords(signal)}` : signal
 }
 
-/** The name of a wait as people read it: that of its approval, if it is one's. */
+/** The name of a wait as people read it; for the wait of an approval, the name of the approval. */
 export function waitWords(key: string): string {
   return stepWords(key.startsWith(ANSWER) ? key.slice(ANSWER.length) : key)
 }

@@ -1,6 +1,6 @@
 /**
- * A promise that knows whether somebody awaits it. The loser of a `Promise.race` was awaited, so it may still
- * be open when the handler ends. A sleep without `await` may not.
+ * A promise that knows whether somebody awaits it. A wait that lost a `Promise.race` was awaited, so it may
+ * still be open when the handler ends. A sleep that nobody awaits is a mistake.
  */
 export interface Attention {
   isPaid: boolean
@@ -22,7 +22,7 @@ export class Awaited<T> extends Promise<T> {
     return promise
   }
 
-  // `await` calls it, as it does for all but plain promises.
+  // `await` calls this method, as for every promise of a class of its own.
   // biome-ignore lint/suspicious/noThenProperty: it is that of a promise
   override then<R = T, E = never>(
     resolved?: ((value: T) => R | PromiseLike<R>) | null,
@@ -34,7 +34,7 @@ export class Awaited<T> extends Promise<T> {
 }
 
 /**
- * A run that is suspended stops here for ever. Each call makes a new promise: handlers of one shared promise
- * would be kept for ever.
+ * A promise that never settles: a suspended run stops at it. Each call makes a new promise, because one
+ * shared promise would keep the handlers of all runs in memory.
  */
 export const never = () => new Promise<never>(() => {})

@@ -1,6 +1,6 @@
 /**
- * Calls the functions of steps. While such a function runs, its step is known: a step cannot wait, so a wait
- * inside it is refused. With telemetry, the call has a span.
+ * Calls the functions of steps, and knows which step runs: a step cannot wait, so a wait that its function
+ * begins is refused. With telemetry, the call has a span.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { TracedStep } from '../model/run/telemetry.ts'

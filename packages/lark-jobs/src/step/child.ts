@@ -1,7 +1,8 @@
 /**
  * A job that a run starts and awaits: `this.runJob()`. The parent first records where the child will be. Then
  * it starts the child there, and waits for its end, which arrives as a signal. If the run dies in between,
- * the next run starts the same child at the same place, which changes nothing if it exists.
+ * the next run starts the same child at the same place again; if the child exists already, this changes
+ * nothing.
  */
 import { defined } from '@s18i/lark/internal'
 import { type ChildEnd, childId } from '../flow/child.ts'
@@ -17,18 +18,18 @@ import { type How, readOptions, type StepOptions } from './step-options.ts'
 
 export interface RunJobOptions<T = unknown> {
   /**
-   * How long to wait for its end. Then `runJob` throws a `StepError` with the code `RESULT_TIMEOUT`, and the
-   * job goes on. Default: for ever.
+   * How long to wait for the end of the job. After that, `runJob` throws a `StepError` with the code
+   * `RESULT_TIMEOUT`, and the awaited job goes on. Default: for ever.
    */
   timeout?: Duration
   /**
-   * As for a step: undoes what the job did, before this one ends as failed or cancelled. It gets the result
-   * of the job, or undefined if the job has started but not completed.
+   * Undoes what the awaited job did, before the job that awaits it ends as failed or cancelled. It gets the
+   * result of the awaited job, or undefined if that job was started but has not completed.
    */
   undo?: StepOptions<T>['undo']
 }
 
-/** What is needed of the draft of a child job. */
+/** What this file needs from the draft of a child job. */
 export interface ChildDraft {
   Class: JobConstructor
   payload: unknown
@@ -36,9 +37,9 @@ export interface ChildDraft {
 
 /** A child, as its parent has recorded it. */
 export interface Child extends FlowPlace {
-  /** When it was due to start: milliseconds since 1970, by the store's clock. */
+  /** When the child was to start: milliseconds since 1970, by the store's clock. */
   at: number
-  /** When somebody last looked whether the child still exists. */
+  /** When the parent last looked whether the child still exists. */
   seen?: number
 }
 
@@ -47,12 +48,12 @@ export interface ReadyChild {
   /** A place that no other job has. */
   readonly place: FlowPlace
   /**
-   * Starts the child at its place, unless it was started there. If it has ended, its parent is told again.
+   * Starts the child at its place, unless it was started there before. If the child has ended, its parent is
+   * told again.
    */
   begin(place: FlowPlace): Promise<void>
   /**
-   * Of an earlier child: whether it runs again, or has completed meanwhile. Then its parent is told of its
-   * end.
+   * Whether an earlier child runs again, or has completed meanwhile. If so, its end will reach the parent.
    */
   goesOn(place: FlowPlace): Promise<boolean>
 }
@@ -103,7 +104,7 @@ export function readRunJob(
  * The result of a child.
  *
  * @param name of its class
- * @param end undefined: it has not ended in time
+ * @param end how the child ended; undefined if it has not ended in time
  * @throws StepError
  */
 export function childResult(key: string, name: string, place: FlowPlace, end: ChildEnd | undefined): unknown {

@@ -1,7 +1,7 @@
 /**
  * The entries of a journal. An entry is one text: a letter, the name of the step, a line break, and a value.
- * The stores do not read entries. New kind: its letter, and what becomes of it for a run (`replay.ts`) and
- * for people (`look.ts`).
+ * The stores do not read entries. New kind: add its letter here, what it means for a run in `replay.ts`, and
+ * what people see of it in `look.ts`.
  *
  *   r  result      the step ended with a result: JSON, or nothing
  *   e  error       the step failed, and its handler went on: a kept error as JSON
@@ -79,7 +79,9 @@ export function readEntry(text: string): Entry {
   return { kind, key: text.slice(1, end), value: stampless(text.slice(end + 1)) }
 }
 
-/** JSON of an entry or a signal; '' is undefined. @throws JOURNAL_DAMAGED */
+/**
+ * The value of an entry or a signal, from its JSON text; undefined for an empty text. @throws JOURNAL_DAMAGED
+ */
 export function readJson(text: string): unknown {
   try {
     return text === '' ? undefined : JSON.parse(text)
@@ -88,7 +90,7 @@ export function readJson(text: string): unknown {
   }
 }
 
-/** A retry cannot repair it, so the job fails at once. */
+/** The error for a damaged journal. A retry cannot repair the journal, so the job fails at once. */
 export function damaged(text: string): JobsError {
   const shown = JSON.stringify(text.slice(0, 80))
   return asNonRetryable(

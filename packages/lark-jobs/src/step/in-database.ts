@@ -33,7 +33,7 @@ export interface StepDatabase<Tx> {
    * recorded, the function is not called; if another run records one meanwhile, this transaction is rolled
    * back.
    *
-   * @param row undefined: nothing is recorded
+   * @param row the row to write; undefined if nothing is to be recorded
    * @param isNew whether no earlier run can have recorded a result. Another run at the same time still can
    * @param work returns a text, or a promise of one. It must not be a promise if the database runs statements
    *   synchronously

@@ -10,7 +10,10 @@ export interface ItemsPage<T, C> {
 }
 
 export interface EachItemOptions {
-  /** Stores the place after each item instead of after each lot: one write an item. Default false. */
+  /**
+   * Stores the place after each item instead of after each lot, which costs one write for each item. Default
+   * false.
+   */
   exact?: boolean
 }
 
@@ -27,8 +30,8 @@ export interface ItemsPlace {
 const LOT = 100
 
 /**
- * Whether a lot ends here. A lot has a thousandth of the items that are done, so a journal has room for any
- * set: a million items take about 3,500 entries.
+ * Whether a lot ends here. A lot is a thousandth of the items done so far, but at least `LOT`. So even a very
+ * large set fits into a journal: a million items take about 3,500 entries.
  */
 export function endsLot(done: number, kept: number): boolean {
   return done - kept >= Math.max(LOT, kept / 1_000)

@@ -1,6 +1,6 @@
 /**
  * The recorded steps of a job, for people: each step and wait with its state. New kind of entry: add to
- * `after` what it does to its step.
+ * `after` what it changes about its step.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -59,12 +59,12 @@ export interface SeenStep {
   runs?: number[]
   /** The result, or the error: JSON. */
   text?: string
-  /** What it was before it was to be undone. */
+  /** The state of the step before its undo began. */
   was?: SeenStep
 }
 
 export interface SeenSteps {
-  /** In the order in which they last changed. */
+  /** The steps, in the order in which they last changed. */
   steps: SeenStep[]
   /** The numbers of the signals that were taken. */
   taken: Set<number>
@@ -166,7 +166,7 @@ function after(
       return step('undone')
     case 'again': {
       const [count, until] = value.split('|').map(Number) as [number, number]
-      // It could not be undone, so it is again what it was.
+      // The step could not be undone, so it has its earlier state again.
       if (count === 0) return before?.was
       return step('undoing', { failed: count, until, ...defined({ was: before?.was ?? before }) })
     }

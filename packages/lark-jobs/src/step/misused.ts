@@ -1,4 +1,4 @@
-/** The errors for uses of steps that cannot be right. */
+/** The errors for wrong uses of steps. */
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
@@ -28,7 +28,7 @@ export function notAwaited(
   })
 }
 
-/** The store has fewer entries than earlier runs have recorded. */
+/** The error for a journal with fewer entries than earlier runs have recorded. */
 export function shortened(): JobsError {
   return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
     hint: 'The next attempt does again what is missing.',
@@ -57,13 +57,13 @@ export function commitsInside(name: string, key: string, around: string): JobsEr
   })
 }
 
-/** A run that belongs to no instance of `Jobs` knows no queues. */
+/** The error of `runJob` in a run that belongs to no instance of `Jobs`, and so knows no queues. */
 export function noChildren(job: string, key: string): JobsError {
   const message = `${job}: runJob(${stepWords(key)}) was called in a run that cannot begin jobs`
   return new JobsError('STEP_INVALID', message, { hint: 'Start the worker with Jobs.work().' })
 }
 
-/** A step is used after its run has ended. */
+/** The error for a step that is used after its run has ended. */
 export function hasEnded(job: string): JobsError {
   return new JobsError('STEP_OUTSIDE', `${job}: handle() has ended, and its steps with it`, {
     hint: 'Await all that uses steps before handle() returns.',

@@ -38,7 +38,7 @@ export function stepWords(key: string): string {
   return partsOf(key).join(' ')
 }
 
-/** What the name shares with the other names of a loop: `mail`. */
+/** The part of a name that all steps of one loop share: `mail` for `mail 7`. */
 export function stepFamily(key: string): string {
   const parts = partsOf(key)
   return String(parts.find((part) => typeof part === 'string') ?? parts[0])
@@ -53,7 +53,7 @@ function partsOf(key: string): (string | number)[] {
   }
 }
 
-/** A proxy may throw whenever it is read. */
+/** Whether a value is a list. The value may be a proxy, which may throw whenever it is read. */
 function isList(name: unknown): boolean {
   try {
     return Array.isArray(name) && name.every(isPart)

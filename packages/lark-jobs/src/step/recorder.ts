@@ -16,7 +16,7 @@ export const MAX_ENTRIES = 10_000
 export const MAX_JOURNAL = 67_108_864
 
 interface Waiting {
-  /** The number of stored entries, once this one is stored. */
+  /** How many entries will be stored when this entry is stored. */
   at: number
   stored: () => void
   failed: (error: unknown) => void
@@ -26,27 +26,27 @@ export class Recorder {
   /** How many entries are stored. */
   #at: number
   #bytes: number
-  /** How many entries the store has from earlier runs. Increased when it gets entries of this run. */
+  /** How many entries the store has from earlier runs. */
   readonly #from: number
   readonly #stored: string[] = []
   #late: string[] = []
-  /** The number of stored entries once all those are stored that decide how the run goes on. */
+  /** How many entries must be stored so that all those are stored which decide how the run goes on. */
   #decisive = 0
   #entries: string[] = []
   /** How many of the first waiting entries are being sent. */
   #sent = 0
   #waiting: Waiting[] = []
   #isProgress = false
-  /** The store counts failures or crashes of the job. They no longer count when the job makes progress. */
+  /** Whether the store counts failures or crashes of the job. Progress of the job sets them to 0. */
   #hasFaults: boolean
-  /** A step of this run can be undone. */
+  /** Whether a step of this run can be undone. */
   hasUndos: true | undefined
-  /** An undo is recorded even if the journal is full. */
+  /** Whether entries are recorded even if the journal is full, as those of undos are. */
   isUnbounded = false
   readonly #send: () => void
   readonly #replay: Pick<Replay, 'pass' | 'next'>
 
-  /** @param send asks for a call that sends the entries which `take` returns */
+  /** @param send asks for a call to the store, which gets its entries from `take` */
   constructor(
     { journal, failures, crashes }: Pick<ClaimedJob, 'journal' | 'failures' | 'crashes'>,
     send: () => void,
@@ -70,7 +70,7 @@ export class Recorder {
   }
 
   /**
-   * Records an entry, sent with the next one that is sent anyway.
+   * Records an entry that no run waits for: it is sent together with the next entry that must be sent.
    *
    * @param decides whether a later run may go on differently without this entry: then it is stored before the
    *   next step begins (`decided`)
@@ -92,8 +92,9 @@ export class Recorder {
   }
 
   /**
-   * Resolves when all entries are stored that decide how the run goes on; undefined if they are. If a step
-   * began earlier, the next run might decide differently and never come to that step.
+   * Resolves when all entries that decide how the run goes on are stored; undefined if they are already. If a
+   * step began before that and the worker died, the next run might decide differently and never come to that
+   * step.
    */
   decided(): Promise<void> | undefined {
     if (this.#decisive <= this.#at) return undefined
@@ -104,7 +105,7 @@ export class Recorder {
   /**
    * Refuses to record more than the limits of a job, before the work is done.
    *
-   * @param entries how many it will be at least
+   * @param entries how many entries are needed at least
    * @param bytes the size of these entries
    * @throws STEPS_TOO_MANY, which a retry cannot solve
    */
@@ -197,7 +198,7 @@ export class Recorder {
     return true
   }
 
-  /** There was no answer: the same entries are sent again. */
+  /** The call had no answer: the same entries are sent again. */
   unanswered(): void {
     this.#sent = 0
   }

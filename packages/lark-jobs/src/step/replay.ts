@@ -1,7 +1,7 @@
 /**
  * The records of earlier runs, as a run reads them. Results are handed out in the order in which they were
- * recorded, so that a `Promise.race` over steps and waits ends as it did the first time. A name that the
- * present code does not ask for delays the others by one turn of the event loop.
+ * recorded, so that a `Promise.race` over steps and waits ends as it did the first time. If the present code
+ * never asks for a recorded name, this delays the results after it by one turn of the event loop.
  */
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptError } from '../model/record.ts'
@@ -60,7 +60,7 @@ export interface UndoTries {
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()
-  /** How far each iteration has come, by its key. */
+  /** By the key of each iteration: how far it has come, as JSON. */
   readonly items = new Map<string, string>()
   /** The keys of the steps to undo, in the order in which they began, with their failed tries. */
   readonly undos = new Map<string, UndoTries>()
@@ -86,7 +86,7 @@ export class Replay {
   /** The index of the next end. */
   #next = 0
   readonly #asked = new Map<number, () => void>()
-  /** Ends that were not recorded before, in their order. */
+  /** The ends that were not recorded before and wait to be handed out, in their order. */
   #fresh: (() => void)[] = []
   #isTurning = false
   readonly #turns: Turns
@@ -115,8 +115,8 @@ export class Replay {
   }
 
   /**
-   * What was recorded of a name; undefined if it has not ended. Reads more of the journal until it finds the
-   * name.
+   * The recorded end of the step or wait with this name; undefined if there is none. Reads more of the
+   * journal until it finds the name.
    */
   async find(key: string): Promise<StepEnd | undefined> {
     if (this.#damage !== undefined) throw this.#damage
@@ -124,7 +124,10 @@ export class Replay {
     return this.#ended.get(key)
   }
 
-  /** What was recorded of a name, after all is read; undefined if it has not ended. */
+  /**
+   * The recorded end of the step or wait with this name, after the whole journal was read; undefined if there
+   * is none.
+   */
   found(key: string): StepEnd | undefined {
     if (this.#damage !== undefined) throw this.#damage
     return this.#ended.get(key)
@@ -165,7 +168,8 @@ export class Replay {
   }
 
   /**
-   * Lets an end go on that was not recorded before: after all recorded ends, unless nobody asks for these.
+   * Hands out an end that was not recorded before: after all recorded ends, except those that nobody asks
+   * for.
    */
   pass(go: () => void): void {
     if (this.#isOver) {
@@ -176,7 +180,7 @@ export class Replay {
     this.#passOverSoon()
   }
 
-  /** Resolves when an end that was not recorded before may go on; undefined if it may at once. */
+  /** Resolves when an end that was not recorded before may be handed out; undefined if it may be at once. */
   next(): Promise<void> | undefined {
     return this.#isOver ? this.#turns.next() : new Promise((go) => this.pass(go))
   }
@@ -238,7 +242,7 @@ export class Replay {
           break
         case 'child': {
           const child = readJson(value) as Child
-          // The parent has only looked whether its child exists.
+          // Unless this entry only notes that the parent has looked whether its child exists.
           if (this.children.get(key)?.flow !== child.flow || child.seen === undefined) this.#begun.delete(key)
           this.#ended.delete(key)
           this.children.set(key, child)
@@ -283,13 +287,13 @@ export class Replay {
     }
   }
 
-  /** If there was an end before it, something else had this name. */
+  /** A step or wait begins. If an end with this name was recorded before, it belonged to something else. */
   #begins(key: string, begun: Begun): void {
     this.#begun.set(key, begun)
     this.#ended.delete(key)
   }
 
-  /** Lets those go on that were asked for and whose turn it is. */
+  /** Hands out the ends whose turn it is, as long as they are asked for. */
   #release(): void {
     for (let go = this.#asked.get(this.#next); go !== undefined; go = this.#asked.get(this.#next)) {
       this.#asked.delete(this.#next)
@@ -306,7 +310,7 @@ export class Replay {
     this.#turns.soon(() => this.#passOver())
   }
 
-  /** Nobody asks for the next end: the first of those that were asked for has its turn. */
+  /** Nobody asks for the next end, so the turn passes to the first end that was asked for. */
   #passOver(): void {
     this.#isTurning = false
     if (this.#asked.size + this.#fresh.length === 0) return

@@ -21,7 +21,7 @@ const MAX_SIGNAL_NAME = 100
  */
 export interface SignalKind<T = undefined, Out = T> {
   readonly name: string
-  /** Checks the value: any Standard Schema. */
+  /** A Standard Schema that checks the value. */
   readonly schema?: AnySchema | undefined
   /** For the compiler only. */
   readonly type?: T
@@ -48,7 +48,8 @@ export type Waited<S> =
     : { [N in keyof S]: { name: N; value: SignalValue<S[N]> } }[keyof S]
 
 /**
- * Defines a signal, in a module that those who send it and those who wait for it import.
+ * Defines a signal. Put it into a module that both the senders of the signal and the jobs that wait for it
+ * import.
  *
  * @param name at most 100 characters on one line, not beginning with $
  * @param options `schema` checks each value, when it is sent and when it is received
@@ -80,7 +81,7 @@ export function defineSignal(name: string, options: { schema?: AnySchema } = {})
   return Object.freeze({ name, ...options })
 }
 
-/** A proxy may throw whenever it is read. */
+/** Whether a value is a Standard Schema. The value may be a proxy, which may throw whenever it is read. */
 function isSchema(schema: AnySchema): boolean {
   try {
     return typeof schema?.['~standard']?.validate === 'function'
@@ -168,8 +169,8 @@ async function checked(name: string, schema: AnySchema, value: unknown): Promise
 /**
  * The result of a wait.
  *
- * @param kinds of the signals for which it waits, by the names that `waitFor` gives them
- * @param at names the wait in an error
+ * @param kinds the signals for which the job waits, by the names that `waitFor` gives them
+ * @param at how an error names the wait
  * @throws JOURNAL_DAMAGED if the signal is none of these; the errors of `signalValue`
  */
 export async function signalGot(

@@ -5,7 +5,7 @@
  * entry with a time.
  */
 
-/** For so many milliseconds after an entry with a time, entries have no time of their own. */
+/** For this many milliseconds after an entry with a time, entries have no time of their own. */
 const EXACT = 1_000
 
 export class Stamps {

@@ -12,7 +12,7 @@ import { stepWords } from './name.ts'
 export interface ChildFailure {
   id: string
   queue: string
-  /** Absent: it has not ended in time, and still runs. */
+  /** The state in which the job ended. Absent if it has not ended in time, and still runs. */
   state?: EndedState
   /**
    * Why it was cancelled, in the words for cancelled jobs. Or `rejected`: it was not queued, because a lock
@@ -72,7 +72,10 @@ export function isStepError(thrown: unknown): thrown is StepError {
 
 branded(StepError, isStepError)
 
-/** The steps whose errors are in the error that a handler threw, at most five causes deep. */
+/**
+ * The steps whose errors are in the error that a handler threw: itself, its causes or the `errors` that it
+ * combines, at most five levels deep.
+ */
 export function stepsIn(thrown: unknown, depth = 0): Set<string> {
   const found = new Set<string>()
   if (typeof thrown !== 'object' || thrown === null || depth > 5) return found

@@ -25,9 +25,9 @@ export interface StepOptions<T = unknown> {
   /** By version: converts a result that an earlier version of the step recorded to the next version. */
   from?: Readonly<Record<number, (old: unknown) => unknown>> & { readonly [type]?: T }
   /**
-   * Undoes the step, before the job ends as failed or cancelled. It gets the result of the step, or undefined
-   * if the step has begun and no result was recorded. It has as many tries as the step, and at least five,
-   * with the `backoff` and `timeout` of the step.
+   * Undoes the step before the job ends as failed or cancelled. This function gets the result of the step, or
+   * undefined if the step has begun and no result was recorded. It has as many tries as the step, but at
+   * least five, with the `backoff` and `timeout` of the step.
    */
   undo?: (result: NoInfer<T> | undefined, context: StepContext) => unknown
 }
@@ -36,7 +36,10 @@ declare const type: unique symbol
 
 /** The argument of a step's function. */
 export interface StepContext {
-  /** The same in each try and each run of the job: for a service that accepts idempotency keys. */
+  /**
+   * A key for a service that accepts idempotency keys: it is the same in each try of the step and each run of
+   * the job.
+   */
   readonly key: string
   /** Which try this is, from 1. */
   readonly attempt: number

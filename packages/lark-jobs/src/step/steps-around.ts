@@ -24,7 +24,7 @@ export interface StepsOfRun {
 /** What the run gives to its steps. */
 export interface StepsAround {
   readonly job: Pick<ClaimedJob, 'id' | 'queuedAt' | 'runs' | 'crashes' | 'failures' | 'journal'>
-  /** Whether a later run of the job may need these records: not without a store, and not in a fake. */
+  /** Whether a later run of the job may need what the steps record. False without a store, and in a fake. */
   readonly isKept: boolean
   /** The queue of the job. Absent: it is not in a queue. */
   readonly queue?: string
@@ -41,7 +41,7 @@ export interface StepsAround {
   more(from: number): Promise<Journal | undefined>
   /** Milliseconds that the attempt has taken so far; undefined if it has no timeout. */
   readonly spent: number | undefined
-  /** Earlier runs of the attempt took that many milliseconds. */
+  /** Tells the run how many milliseconds earlier runs of the attempt took. */
   hadSpent(ms: number): void
   /** Undefined: the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number; awaits?: string[] }) => void) | undefined

@@ -72,19 +72,22 @@ export class Steps implements StepsOfRun {
   readonly #recorder: Recorder
   readonly #waits: Waits
   readonly #stamps = new Stamps()
-  /** The keys of the steps and waits that have not ended. For a wait: whether somebody awaits it. */
+  /**
+   * The steps and waits that have not ended, by their keys; for a wait, with an object that knows whether
+   * somebody awaits it.
+   */
   readonly #open = new Map<string, Attention | undefined>()
   readonly #turns: Turns
   /** How many functions of steps and reads of the journal are under way. */
   #busy = 0
   #isDropped = false
-  /** The handler has ended, and the run was not suspended before. */
+  /** Whether the handler has ended without the run being suspended before. */
   #hasEnded = false
   /** The name of the job in rows of the application's database. Resolves when the name is stored. */
   #named: Promise<string> | undefined
-  /** A wait has begun: its signals may have come already. */
+  /** Whether a wait has begun whose signals may have come already. */
   #asks = false
-  /** Undefined: the run does not undo steps. */
+  /** The undos that this run collects; undefined if the run does not undo steps. */
   readonly #undoing: Undoing<Undo> | undefined
   /**
    * The steps whose errors are or will be recorded. The value is recorded if the error goes through `handle`.
@@ -99,7 +102,7 @@ export class Steps implements StepsOfRun {
       journal,
       (from) => around.more(from),
       this.#turns,
-      // After a failure, a new attempt begins.
+      // The time counts only if that run belongs to this attempt: after a failure, a new attempt begins.
       (run, ms) => run === around.job.runs - 1 && !journal?.undo && around.hadSpent(ms),
     )
     this.#recorder = new Recorder(around.job, () => around.send(), this.#replay)
@@ -163,7 +166,10 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** @param open of the database; anything if nothing is to be recorded there */
+  /**
+   * @param open returns the database in which the step runs; it may return a stub if nothing is to be
+   *   recorded there
+   */
   async stepIn<Tx, T>(
     open: (mayBeStub: boolean) => StepDatabase<Tx>,
     name: StepName,
@@ -404,10 +410,10 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Of a run that undoes, whose handler has come to a step.
+   * Called in a run that undoes steps, when its handler has come to a step.
    *
-   * @returns whether it stays there: what is behind the last step, such as a loop, must not keep the undos
-   *   from running
+   * @returns whether the handler stays there: code behind the last step, such as a loop, must not keep the
+   *   undos from running
    */
   async #stays(key: string, how: How): Promise<boolean> {
     await this.#replay.whole()
@@ -418,8 +424,9 @@ export class Steps implements StepsOfRun {
   /**
    * Undoes what earlier runs began, in reverse order. If one step cannot be undone, the others still are.
    *
-   * @param handled of the handler, which runs only to tell how the steps are undone
-   * @throws the error of the handler, if it throws before it has told that; the reason, if the run is over
+   * @param handled the result of the handler, which runs only to tell how the steps are undone
+   * @throws the error of the handler, if it throws before all undos are known; the reason of the run, if the
+   *   run is over
    */
   async undo(handled: Promise<unknown>): Promise<UndoneSteps> {
     await this.#replay.whole()
@@ -432,7 +439,7 @@ export class Steps implements StepsOfRun {
     })
   }
 
-  /** What is to be sent to the store now. */
+  /** The entries to send to the store now, and whether to ask for signals. */
   take(): { steps?: Recorded; heard?: number } {
     const taken: { steps?: Recorded; heard?: number } = {}
     const steps = this.#recorder.take()
@@ -468,7 +475,7 @@ export class Steps implements StepsOfRun {
 
   /**
    * The error for a handler that has returned before its steps have ended; undefined if all have ended. A
-   * wait that somebody awaits does not count: it has lost a race.
+   * wait that somebody awaits does not count, because it has lost a race.
    */
   get notAwaited(): JobsError | undefined {
     return notAwaited(this.#around.name, this.#open)
@@ -538,7 +545,7 @@ export class Steps implements StepsOfRun {
       if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
       this.#recorder.checkRoom(1)
-      // Recorded so that people see at which step the workers of the job die.
+      // The start is recorded so that people see at which step the workers of the job die.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
       began = performance.now()
@@ -588,7 +595,7 @@ export class Steps implements StepsOfRun {
     child?: Child,
   ): Promise<number | undefined> {
     this.#refuseInside(key)
-    // The record may be of another child.
+    // The recorded wait may have been for another child.
     const isKnown = child === undefined || child === this.#replay.children.get(key)
     const before = isKnown ? await this.#find(key) : undefined
     if (this.#isDropped) return never()
@@ -603,7 +610,8 @@ export class Steps implements StepsOfRun {
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
       const entry = writeEntry('wait', key, until ?? '')
-      // The store's answer brings the signals that have come: even a very short wait must not end before.
+      // The store's answer brings the signals that have come, so even a very short wait must not end before
+      // that answer.
       this.#asks ||= names.length > 0
       // After a crash, a run that comes to a new wait has made progress.
       if (this.#around.job.crashes > 0 || (names.length > 0 && this.#waits.isShort(ms)))

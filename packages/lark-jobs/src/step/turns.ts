@@ -3,7 +3,7 @@
  * loop. The code after one of them runs as far as it can before the next one goes on. So a `Promise.race` is
  * decided by the order in which the ends were recorded, and not by how many promises are around each.
  *
- * A turn costs 0.4 µs (Node 20.20, 2026-12-01). A run that does one thing at a time takes none.
+ * A turn costs 0.4 µs (Node 20.20, 2026-12-01). A run that has one step or wait at a time needs no turns.
  */
 export class Turns {
   readonly #isAlone: () => boolean

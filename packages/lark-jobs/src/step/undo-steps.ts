@@ -38,7 +38,7 @@ export async function undoSteps(run: UndoAround): Promise<UndoneSteps> {
     if (undone?.in !== undefined) return { kind: 'later', in: undone.in }
     if (undone !== undefined && failed.push(key) === 1) error = undone.error
   }
-  // If the job is retried and fails again, these undos are tried again.
+  // Resets the failed tries: if the job is retried and fails again, these undos are tried again.
   for (const key of failed) run.recorder.later(writeEntry('again', key, '0|0|'))
   return failed.length === 0 ? { kind: 'undone' } : { kind: 'failed', steps: failed.map(stepWords), error }
 }

@@ -1,7 +1,8 @@
 /**
- * Finds how the steps of a job are undone. Its handler runs again, and gets the recorded results; no step
- * runs, and no wait begins. When it comes to a step that is to be undone, it tells how. When all are known,
- * or when it cannot go on, it stops there. Then `undo-steps.ts` calls the undos, the last step first.
+ * Finds the undo functions of the steps of a job. The handler of the job runs again and gets the recorded
+ * results, but no step runs and no wait begins. When the handler comes to a step that is to be undone, the
+ * step's `undo` is noted. The handler stops when all undos are known, or when it cannot go on. Then
+ * `undo-steps.ts` calls the undos, the last step first.
  */
 import { never } from './awaited.ts'
 
@@ -36,7 +37,7 @@ export class Undoing<U> {
   /**
    * The handler has come to a step.
    *
-   * @param undo undefined: it cannot be undone
+   * @param undo how the step is undone; undefined if it cannot be undone
    * @param owed the keys of the steps to undo
    * @returns whether all undos are known, and the handler stops there
    */

@@ -23,15 +23,18 @@ const none = () => {}
 
 interface StepWait {
   /**
-   * Undefined: the end of this wait is not recorded, because another entry says it (a step that is tried
-   * again).
+   * The key under which the end of the wait is recorded. Undefined for the pause before another try of a
+   * step: no entry records its end.
    */
   key: string | undefined
   /** The names of the signals that end it. */
   names: readonly string[]
   /** Milliseconds since 1970 by the store's clock; undefined: it waits for ever. */
   until: number | undefined
-  /** A suspended run goes on at this time at the latest, and looks. */
+  /**
+   * The time at which a suspended run goes on at the latest, to look whether the child that it awaits still
+   * exists.
+   */
   looks: number | undefined
   /** Ends the timer of the wait. */
   stop: () => void
@@ -55,9 +58,9 @@ export interface WaitsAround {
   /**
    * Undefined: the run cannot be suspended.
    *
-   * @param names of signals
-   * @param until undefined: for ever
-   * @param awaits what people read instead of `names`, if that is something else
+   * @param names the names of the signals for which the run waits
+   * @param until when the wait is over; undefined if the run waits for ever
+   * @param awaits what people read in place of `names`, if it differs
    */
   suspend: ((names: string[], until: number | undefined, awaits?: string[]) => void) | undefined
   /** Called with whether the run only waits, when that may have changed. */
@@ -101,7 +104,7 @@ export class Waits {
    * Resolves when the wait is over, with the number of the signal that ended it, or with undefined if its
    * time was over.
    *
-   * @param looks when a suspended run goes on at the latest
+   * @param looks the time at which a suspended run goes on at the latest
    */
   wait(
     key: string | undefined,
@@ -150,7 +153,7 @@ export class Waits {
     for (const wait of [...this.#open]) this.#take(wait)
   }
 
-  /** Something has changed: if the run only waits now, it is suspended in a moment. */
+  /** Called when something has changed: if the run only waits now, it is suspended in a moment. */
   stir(): void {
     const { suspend, rests } = this.#around
     this.#linger()

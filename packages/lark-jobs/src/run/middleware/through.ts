@@ -42,7 +42,7 @@ export async function through(
     return value === undefined ? passed : value
   } finally {
     isOver = true
-    // The middleware threw while the rest still ran.
+    // The middleware threw while the rest of the chain still ran.
     if (rest !== undefined && !isThrough) await awaited(rest).catch(() => {})
   }
 }

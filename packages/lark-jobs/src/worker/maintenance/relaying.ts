@@ -30,8 +30,8 @@ const TRY = 2_500
 const STANDING = 15_000
 /**
  * Milliseconds until another try if the database or the store is away. Only the worker with the permit tries
- * the database. With 1,000, rows waited for 250 to 950 ms after PostgreSQL answered again; with 200, for 43 to
- * 78 ms, in five outages of 2 to 6 s (2026-12-02, 2 cores, quiet).
+ * the database. With 1,000, rows waited for 250 to 950 ms after PostgreSQL answered again; with 200, for 43
+ * to 78 ms, in five outages of 2 to 6 s (2026-12-02, 2 cores, quiet).
  */
 const RETRY = 200
 
