@@ -1,7 +1,6 @@
 /**
  * The contract between the job queue and a store of the audit: what people changed by hand. It is an
- * interface of its own, beside the job verbs (`store.ts`). `test/conformance/audit.ts` tests what this
- * comment says.
+ * interface of its own, beside the job verbs (`store.ts`). `test/conformance/audit.ts` tests these promises.
  *
  * **Entry.** An entry is the text of one change. A store does not read it: it keeps the text, when it was
  * first written, and when it was written last, both by the store's clock. So whoever makes a change writes

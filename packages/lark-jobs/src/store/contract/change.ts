@@ -30,11 +30,13 @@ export type Change =
    * Removes jobs for good, including records that are kept for effects (`effects.ts`). The effects of an
    * ended job are withdrawn, and no effect is written for a job that has not ended: neither its class nor its
    * flow is told. A flow that asks for such a member gets the answer `unknown`. `isElsewhere`: for jobs that
-   * were moved, removes what is kept here; without it, such jobs are missing (`moved.ts`).
+   * were moved to another partition, removes what this partition still keeps of them; without it, the verdict
+   * for such jobs is `missing` (`moved.ts`).
    */
   | { kind: 'purge'; isElsewhere?: true }
   /**
-   * failed: a member of a flow is from now on kept for as long as its class and queue say (`retention.ts`).
+   * failed: a member of a flow is no longer kept for its flow, but only as long as its class and queue say
+   * (`retention.ts`).
    */
   | { kind: 'unpin' }
   /** delayed → waiting. */
@@ -81,8 +83,8 @@ const kinds: Record<Change['kind'], true> = {
 export const changeKinds = Object.keys(kinds) as Change['kind'][]
 
 /**
- * Changes when a job is run, queued again, or edited, so it tells two records of one job apart: `failed 3
- * 1767225600000`.
+ * The version of a record. It changes when the job is run, queued again, or edited, so it distinguishes two
+ * records of one job: `failed 3 1767225600000`.
  */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`

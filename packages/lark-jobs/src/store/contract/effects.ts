@@ -2,14 +2,14 @@
  * How effects (`model/effect.ts`) are delivered. `test/conformance/effects.ts` tests what this comment says.
  *
  * **Written** with the end of the job, in the same atomic step. A job ends only once: if it is removed or
- * pruned later, this writes nothing. If it is retried by hand, its effects that are not acknowledged are
- * withdrawn, and it will end again. Removing a job that has not ended ends it as `cancelled` with the reason
- * `removed`. Then its flow is told, but its class is not. A member that ends in the home of its flow has no
- * effect `member`: the flow counts it in the same step (`flows.ts`).
+ * pruned later, this writes nothing. If the job is retried by hand, its effects that are not acknowledged are
+ * withdrawn; its next end writes new ones. Removing a job that has not ended ends it as `cancelled` with the
+ * reason `removed`. Then its flow is told, but its class is not. A member that ends in the home of its flow
+ * has no effect `member`: the flow counts it in the same step (`flows.ts`).
  *
  * **Kept** until somebody acknowledges it, whatever the retention says. If retention or a person removes the
  * job before that, the job is no longer shown or counted, but its id stays taken, and its record is kept for
- * the effect. There is one exception: of a completed member, its flow needs only the index. So a store may
+ * the effect. There is one exception: a flow needs only the index of a completed member, so a store may
  * forget such a job. Then its id is free, and only `fates` knows that it has ended.
  *
  * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Within each

@@ -22,7 +22,7 @@ export type Enqueued =
   | { kind: 'refused'; reason: 'priorities' }
   | { kind: 'replaced'; by: string }
 
-/** Milliseconds after the end of a job that came through an outbox for which its id is remembered. */
+/** How long the id of a job that came through an outbox is remembered after its end, in milliseconds. */
 export const RELAYED_MEMORY = 3_600_000
 
 /**

@@ -65,7 +65,7 @@ export function entryText(kind: EventEntry['kind'], at: number, ids: readonly st
   return [`${kind} ${at}`, ...ids].join('\n')
 }
 
-/** Ids in lots, each for an entry of its own. */
+/** Divides ids into lots, one for each entry. */
 export function* inEntries(ids: readonly string[]): Generator<readonly string[]> {
   for (let from = 0; from < ids.length; ) {
     let to = Math.min(from + EVENTS_TOGETHER, ids.length)
@@ -86,7 +86,7 @@ function markOfText(text: string): string {
   return createHash('sha1').update(text).digest('base64url').slice(0, 8)
 }
 
-/** Distinguishes an entry from every other one. */
+/** A mark that distinguishes an entry from every other entry. */
 export function markOf({ kind, at, ids }: EventEntry): string {
   return markOfText(entryText(kind, at, ids))
 }

@@ -31,8 +31,8 @@
  * when `size` members have ended, when `alarm` members have ended without completing, and when a member
  * completes that had ended otherwise before. A write also makes the flow due if it sets a size or an alarm
  * that is reached already. That the flow is due is kept until `due` hands it out: a write before that leaves
- * it due at once. When it is handed out, it gets a new number, so that nobody can write who has read it
- * earlier.
+ * it due at once. When the flow is handed out, it gets a new number, so that a writer that has read it
+ * earlier can no longer write.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end
  * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,
@@ -77,7 +77,7 @@ export const MAX_ERROR = 500
 /** How a node or a member ended. */
 export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   state: EndedState
-  /** Why, if it did not complete. */
+  /** Why it ended, if it did not complete. */
   reason?: EndReason
   /** The message of the last error: at most `MAX_ERROR` characters are kept. */
   error?: string
@@ -199,17 +199,18 @@ export interface Flows {
   /** Reads a flow, and the time by the store's clock. */
   get(home: string, flow: string): Promise<{ at: number; found?: StoredFlow }>
 
-  /** Only the state of a flow, for callers that wait for its end: a definition may have megabytes. */
+  /** Reads only the state of a flow, for callers that wait for its end. Its definition may have megabytes. */
   state(home: string, flow: string): Promise<string | undefined>
 
   /** Counts ends, at most `MAX_ITEMS` of one home and about `MAX_BYTES`. Safe to repeat. */
   apply(home: string, ends: readonly MemberEnd[]): Promise<Applied>
 
   /**
-   * How nodes ended, with their results, and members among the first that did not complete. At most
-   * `MAX_ITEMS`, and about `MAX_BYTES`: ends that have no room are left out and must be asked for again.
+   * Reads how nodes ended, with their results, and how those members ended that were among the first not to
+   * complete. At most `MAX_ITEMS`, and about `MAX_BYTES`: ends that have no room are left out and must be
+   * asked for again.
    *
-   * @returns those that have ended, in the order asked
+   * @returns the ends of those that have ended, in the order of `indices`
    */
   ends(home: string, flow: string, indices: readonly number[]): Promise<KeptEnd[]>
 
@@ -227,11 +228,12 @@ export interface Flows {
   failed(home: string, flow: string, after: number, count: number): Promise<number[]>
 
   /**
-   * Members that ended without completing are missing again, at most `MAX_ITEMS`. Others stay.
+   * Makes members that ended without completing missing again, at most `MAX_ITEMS`. Other members stay as
+   * they are.
    *
-   * @param starts for each, the `queuedAt` that its job has since. Ends of earlier starts, which may be on
-   *   their way, are `former` from then on
-   * @returns how many
+   * @param starts for each member, the `queuedAt` of its new start. From then on, ends of its earlier starts
+   *   that still arrive are `former`
+   * @returns how many members are missing again
    */
   reopen(home: string, flow: string, indices: readonly number[], starts?: readonly number[]): Promise<number>
 
@@ -252,7 +254,7 @@ export interface Flows {
   /**
    * The flows of a partition by page, the newest first. Without news.
    *
-   * @param before the last flow of the page before. If it is gone, the answer is empty
+   * @param before the last flow of the previous page. If that flow is gone, the answer is empty
    * @param count at most `MAX_ITEMS`, and about `MAX_BYTES`
    */
   list(home: string, count: number, before?: string): Promise<Omit<StoredFlow, 'news'>[]>

@@ -1,5 +1,5 @@
 /**
- * How many jobs ended in a partition, coarser the older: by minute, by hour, and by day, in UTC.
+ * How many jobs ended in a partition: by minute, for older ones by hour, and for the oldest by day, in UTC.
  *
  * A settle only writes the count of its minute. Once an hour the minutes are rolled up: the sum of the
  * minutes becomes the hour, and the sum of the hours of a day becomes the day. A greater sum replaces a
@@ -18,7 +18,7 @@ export const DAY = 24 * HOUR
 /** The numbers of jobs that ended within one minute, hour or day; `at` is its first millisecond. */
 export type Bucket = Minute
 
-/** Only buckets in which a job ended, the oldest first. The last of each list may have only begun. */
+/** Only buckets in which a job ended, the oldest first. The last bucket of each list may not be over yet. */
 export interface History {
   /** The last `MINUTES` minutes. */
   minutes: Bucket[]
@@ -28,7 +28,9 @@ export interface History {
   days: Bucket[]
 }
 
-/** What a store has: the hours and days that were rolled up, and all minutes that it still keeps. */
+/**
+ * The counts that a store has: the hours and days that were rolled up, and all minutes that it still keeps.
+ */
 export interface Rolled {
   minutes: readonly Bucket[]
   hours: readonly Bucket[]
@@ -65,7 +67,10 @@ export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
   return [...sums.values()]
 }
 
-/** The greater of two sums of one bucket: the other lacks later jobs, or minutes that were removed. */
+/**
+ * Takes the greater of two sums for each bucket, because the smaller one lacks later jobs, or minutes that
+ * were removed.
+ */
 function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
   const found = new Map(some.map((bucket) => [bucket.at, bucket]))
   for (const bucket of others) {

@@ -21,7 +21,7 @@ export interface ServersInspection {
 /** A server of Redis or Valkey that accepts writes. */
 export interface ServerFacts {
   name: string
-  /** Why it gave no answer. Then nothing else is known about it. */
+  /** Why the server gave no answer. If this is set, nothing else is known about the server. */
   failure?: string
   software?: 'Redis' | 'Valkey'
   version?: string
@@ -41,23 +41,23 @@ export interface ServerFacts {
   isAppending?: boolean
   isSaving?: boolean
   replicas?: ReplicaFacts[]
-  /** Whether it accepts writes only while enough replicas follow. */
+  /** Whether the server accepts writes only while enough replicas follow it. */
   needsReplicas?: boolean
   /**
-   * By how many milliseconds its clock is ahead of the clock of this process, and how wrong this number may
-   * be.
+   * By how many milliseconds the clock of the server is ahead of the clock of this process, and by how many
+   * this number may be wrong.
    */
   clock?: { ahead: number; within: number }
-  /** The commands that Lark uses and its user may not run, in small letters. */
+  /** The commands that Lark uses and that its user on the server may not run, in small letters. */
   refused: string[]
 }
 
 export interface ReplicaFacts {
   name: string
   isOnline: boolean
-  /** Milliseconds since the primary last heard from it. */
+  /** Milliseconds since the primary last heard from the replica. */
   silence: number
-  /** Bytes that it has not received. */
+  /** Bytes of the primary's changes that the replica has not received. */
   behind: number
 }
 

@@ -3,11 +3,12 @@
  * own, beside the job verbs (`store.ts`). `test/conformance/journals.ts` tests what this comment says.
  *
  * **Recording.** Only the worker that holds a job writes entries: with `record`, or with the outcome of the
- * run (`Outcome`). So entries of a worker that has lost its lease are refused. Each call
- * says the index of its first entry, so a call may be sent again. A person may add entries while no worker
- * holds the job (`append`). Nothing is added after a gap: after a failover, the new server may not have the
- * last entries. Then `record` answers how many it has (`Recording.short`), and the worker sends the others
- * again. An outcome counts without its entries, and a later run repeats the steps that are missing.
+ * run (`Outcome`). So entries of a worker that has lost its lease are refused. Each call says the index of
+ * its first entry, so a call may be sent again. A person may add entries while no worker holds the job
+ * (`append`). Nothing is added after a gap: after a failover, the new server may not have the last entries.
+ * Then `record` answers how many the store has (`Recording.short`), and the worker sends the others again. If
+ * the entries of an outcome come after such a gap, the outcome counts without them, and a later run repeats
+ * the steps that are missing.
  *
  * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk,
  * or on a replica, or else says why not (`Recording.unsafe`).
@@ -112,13 +113,13 @@ export type AppendVerdict = 'added' | 'changed' | 'active' | 'missing'
  */
 export type BringVerdict = 'brought' | 'changed' | 'exists'
 
-/** What a run that goes on has to say of its steps. */
+/** The report of a run, which goes on, about its steps. */
 export interface StepsNote {
   id: string
   token: string
-  /** What it has recorded since the last note. */
+  /** The entries that the run has recorded since its last note. */
   steps?: Recorded
-  /** Asks for the signals behind so many. */
+  /** Asks for the signals after the first `heard` ones. */
   heard?: number
 }
 

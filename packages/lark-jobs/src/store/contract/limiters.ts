@@ -27,7 +27,7 @@
  *
  * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has
  * these again, if the store knows the call that granted them, and all calls of the holder since then. It
- * takes none back that were granted before the end of a lease, or before a failover that lost calls. So
+ * takes back no permits that were granted before the end of a lease, or before a failover that lost calls. So
  * however often permits are granted and refunded, no more of them are used within a time than the rate
  * allows.
  *
@@ -71,8 +71,8 @@ export interface PermitCall {
 export interface Permitted {
   granted: number
   /**
-   * If fewer than wanted: milliseconds until a rate allows `each` more. Absent: when other permits are given
-   * back.
+   * If fewer permits were granted than wanted: milliseconds until a rate allows `each` more. Absent if more
+   * come only when other permits are given back.
    */
   wait?: number
   /**
@@ -102,7 +102,7 @@ export interface LimiterRecord {
    */
   free?: number
   nextAt?: number
-  /** Only while it is open. */
+  /** The circuit, only while it is open. */
   circuit?: { openedAt: number; trialAt: number }
 }
 
@@ -114,7 +114,8 @@ export interface Limiters {
   permit(limiter: string, call: PermitCall): Promise<Permitted>
 
   /**
-   * Renews the lease of a holder that cannot say how many permits it uses. Their number stays.
+   * Renews the lease of a holder that cannot say how many permits it uses. The number of its permits stays as
+   * it is.
    *
    * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what
    *   it uses

@@ -5,7 +5,7 @@
  */
 import type { WorkerRecord } from '../../model/record.ts'
 
-/** Milliseconds. */
+/** Milliseconds for which the record of a dead worker is kept. */
 export const LOST_KEPT = 3_600_000
 /** How many takeovers are kept for one worker, and how many job ids for each takeover. */
 export const MOST_TAKEOVERS = 10
@@ -14,8 +14,8 @@ export const MOST_TAKEN = 10
 /** Jobs that were taken back from a worker. */
 export interface Takeover {
   /**
-   * The id of the worker that took them. It is the worker's own id if its process gave them back when it
-   * ended. Or `supervisor`.
+   * The id of the worker that took the jobs; the lost worker's own id, if its process gave them back when it
+   * ended; or `supervisor`.
    */
   by: string
   /** Milliseconds since 1970, by the store. */
@@ -26,7 +26,7 @@ export interface Takeover {
 }
 
 export interface LostWorker extends WorkerRecord {
-  /** When it stopped counting as alive: milliseconds since 1970, by the store. */
+  /** When the worker stopped counting as alive: milliseconds since 1970, by the store. */
   endedAt: number
   /** The oldest first. */
   taken: Takeover[]

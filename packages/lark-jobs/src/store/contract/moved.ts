@@ -47,7 +47,7 @@ export async function bringAll(
   }
 }
 
-/** By partition to which jobs have moved or are moving: the indices of these jobs in `ids`. */
+/** The jobs that have moved or are moving, as indices in `ids`, by the partition to which they move. */
 async function gone(
   { moves }: Pick<Store, 'moves'>,
   partition: string,
@@ -59,7 +59,7 @@ async function gone(
 }
 
 /**
- * Asks a partition about jobs, and for those that it does not know, the partitions to which they have gone.
+ * Asks a partition about jobs. For jobs that it does not know, asks the partitions to which they have moved.
  *
  * @param lacks whether an answer says that the job is not known
  */
@@ -140,7 +140,7 @@ export async function signalFollowed(
   if (verdict !== 'missing') return verdict
   const [place] = await store.moves.where(partition, [id])
   if (place === undefined || place.kind === 'here') return verdict
-  // The job finds the signal there when it arrives.
+  // A job that is still on its way finds the signal when it arrives.
   return signalFollowed(store, place.to, id, { ...signal, mayBeEarly: place.kind === 'moving' })
 }
 

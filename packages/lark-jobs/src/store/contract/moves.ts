@@ -60,13 +60,16 @@ export interface MovingJob {
   text: string
 }
 
-/** A job by one of its moves. */
+/** Identifies a job together with one of its moves. */
 export type MoveName = Pick<MovingJob, 'id' | 'movedAt'>
 
 /** `left`: the answer has no room for it. Ask again for these. */
 export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
 
-/** Where a job is. `here` also for a job that never existed. `lock`: the lock that it holds. */
+/**
+ * Where a job is. `here` is also the answer for a job that never existed. `lock`: the lock that the job
+ * holds.
+ */
 export type MovedPlace =
   | { kind: 'here'; group?: string; lock?: string }
   | { kind: 'moving' | 'moved'; to: string; movedAt: number }
@@ -95,7 +98,7 @@ export interface Moves {
    * Jobs on their way that nobody has brought to their partition. They belong to the caller for
    * `MOVE_LEASE_MS`.
    *
-   * @param isAll also those that belong to other callers
+   * @param isAll whether to include jobs that belong to other callers
    */
   due(partition: string, isAll?: boolean): Promise<MovingJob[]>
 
@@ -110,6 +113,8 @@ export interface Moves {
   /** Notes that jobs have arrived. Rings those who watch them. */
   settle(partition: string, jobs: readonly MoveName[]): Promise<void>
 
-  /** From now on, a `put` of these moves, or of earlier moves of the same ids, changes nothing here. */
+  /**
+   * Makes sure that a later `put` of these moves, or of earlier moves of the same ids, changes nothing here.
+   */
   revoke(partition: string, jobs: readonly MoveName[]): Promise<void>
 }

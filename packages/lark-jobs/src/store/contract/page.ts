@@ -9,7 +9,7 @@ import type { JobRecord, State } from '../../model/record.ts'
 export interface Page<T = JobRecord> {
   jobs: T[]
   cursor?: string
-  /** The cursor after each job but the last, if the filter asks for them. */
+  /** The cursor after each job except the last, if the filter asks for cursors. */
   marks?: string[]
 }
 
@@ -42,7 +42,7 @@ export interface LaneRecord {
   limiter?: string
   /** A `busy` lane is `full` if some of its jobs wait, else `running`. */
   state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
-  /** Milliseconds since 1970. Of a paused lane, absent: until somebody resumes it. */
+  /** Milliseconds since 1970. Absent for a lane that is paused until somebody resumes it. */
   until?: number
   /**
    * How many of its jobs are waiting or delayed. A store that would have to count them one by one stops at
@@ -120,8 +120,8 @@ export interface Standing {
   /** Failed jobs that were removed before their age because there were too many. Absent: none. */
   dropped?: Dropped
   /**
-   * Absent: there are none, or waiting jobs were not asked for. If more than 10,000 jobs wait, an embedded
-   * store looks at 10,000.
+   * The jobs that no worker has been able to read. Absent if there are none, or if the call did not ask about
+   * waiting jobs. If more than 10,000 jobs wait, an embedded store looks at only 10,000.
    */
   stranded?: Stranded
   /** The partition, or one of its groups, is paused. */

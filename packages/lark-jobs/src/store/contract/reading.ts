@@ -17,7 +17,7 @@ export interface Reading {
 
   /** Every partition that ever held a job or a schedule. */
   partitions(): Promise<string[]>
-  /** @param isLean leaves the payload empty, which may be large */
+  /** @param isLean whether to leave out the payload, which may be large */
   get(partition: string, id: string, isLean?: boolean): Promise<JobRecord | undefined>
   list(partition: string, filter: Filter): Promise<Page>
   /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
@@ -58,8 +58,8 @@ export interface Reading {
    * Facts about the servers or the file of the store: see `inspection.ts`. The answer names servers that did
    * not reply.
    *
-   * @param isBrief only what a server reports about itself: the rights of the user are not tried, and
-   *   `refused` is empty
+   * @param isBrief whether to return only what a server reports about itself. Then the rights of the user are
+   *   not tried, and `refused` is empty
    */
   inspect(isBrief?: boolean): Promise<Inspection>
   /**

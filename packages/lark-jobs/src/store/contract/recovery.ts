@@ -4,9 +4,15 @@ import type { EffectsWanted } from './effects.ts'
 
 /** What `recover` takes back. Without options: the jobs whose leases have ended. */
 export interface RecoverOptions {
-  /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */
+  /**
+   * Whether no crash is counted: for use after an outage, when the store was away and the workers did not
+   * die.
+   */
   forgiving?: boolean
-  /** Milliseconds: the leases of all workers. Then silences of the store count (`silence.ts`). */
+  /**
+   * The lease length of all workers, in milliseconds. If given, silences of the store are taken into account
+   * (`silence.ts`).
+   */
   leaseMs?: number
   /**
    * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known

@@ -4,8 +4,9 @@
  * within an hour are the difference between two of them. Nothing is rolled up; instants that are not needed
  * any more are removed.
  *
- * The first announcement of a worker in a minute makes the store keep the counts of that instant. So no job
- * pays for it, and a run counts in the minute in which its worker reported it, up to five seconds later.
+ * The first announcement of a worker in a minute makes the store keep the counts of that instant. So this
+ * costs the jobs nothing, and a run counts in the minute in which its worker reported it, up to five seconds
+ * after its end.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
@@ -100,8 +101,8 @@ export function needed(instants: readonly number[], now: number, length: number,
     const end = Math.max(from, Math.ceil(at / length) * length)
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
-  // If there is none before, the first of all counts as the beginning: otherwise the first day would begin
-  // with its last minute.
+  // If no instant is before the first bucket, the first of all instants is the starting point: otherwise the
+  // first day would begin with its last minute.
   const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
   return new Set([...first, ...last.values()])
 }

@@ -1,7 +1,7 @@
 /**
- * The results of the runs of all workers, from their records (`record.ts#WorkerRuns`). The records of ended
- * workers are kept for a while, so that their numbers do not vanish with them. Then they are added to one
- * sum. So the total never falls, unless a server loses its last writes.
+ * The results of the runs of all workers, from their records (`record.ts#WorkerRuns`). The record of an ended
+ * worker is kept for a while, and then its numbers are added to one sum. So the total never falls, unless a
+ * server loses its last writes.
  */
 import type { WorkerRuns } from '../../model/record.ts'
 import { RunCounts } from '../../model/run/run-counts.ts'
@@ -25,7 +25,7 @@ export const OTHERS = '(others)'
 /** The runs of a worker. @param endedAt milliseconds since 1970; absent: the worker lives */
 export interface KnownRuns extends WorkerRuns {
   id: string
-  /** The version of Lark. `release`: that of the application. */
+  /** The version of Lark. `release`: the release of the application. */
   version?: string
   release?: string
   endedAt?: number

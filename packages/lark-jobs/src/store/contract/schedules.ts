@@ -117,7 +117,7 @@ export interface ScheduleHome {
   id: string
   /** The text of the writer, which names the partition. */
   home: string
-  /** A job class declares it. */
+  /** Whether a job class declares the schedule. */
   ofClass: boolean
 }
 
@@ -163,9 +163,10 @@ export interface Schedules {
   /**
    * Changes the home of a schedule.
    *
-   * @param from its home so far, undefined if it had none. If its home is another, nothing changes
-   * @param to its new home, undefined for none
-   * @returns its home after the call
+   * @param from the home so far; undefined if the schedule had none. If its home is a different one now,
+   *   nothing changes
+   * @param to the new home; undefined for none
+   * @returns the home after the call
    */
   move(
     id: string,

@@ -24,7 +24,7 @@ export interface StandOptions {
 }
 
 export interface Stand {
-  /** Without its payload. */
+  /** The record of the job, without its payload. */
   job: JobRecord
   /** Milliseconds since 1970, by the clock of the partition. */
   at: number

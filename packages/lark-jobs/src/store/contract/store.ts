@@ -154,8 +154,8 @@ export interface StoreOptions extends Retentions {
 }
 
 /**
- * What a process does with a store: dispatch (`web`), work, renew leases, supervise processes, or run a
- * command.
+ * What a process or thread does with a store: dispatch (`web`), work, renew leases, supervise processes, or
+ * run a command.
  */
 export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
 
@@ -229,7 +229,7 @@ export interface Notice {
 }
 
 export interface Exchange {
-  /** One for each settlement, in their order. */
+  /** One verdict for each settlement, in their order. */
   verdicts: Verdict[]
   /** In the order in which they should start. */
   jobs: ClaimedJob[]
@@ -277,7 +277,7 @@ export interface Extension {
 /** A partition to survey. Leases and effects are always surveyed. The flags ask for more. */
 export interface Surveyed {
   partition: string
-  /** The caller is idle there, and asks when a job may begin. */
+  /** Whether the caller is idle in the partition, and asks when a job may begin there. */
   waits?: boolean
   /** Asks whether `prune` would remove something. */
   prunes?: boolean
@@ -407,7 +407,7 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Removes ended jobs past their age, with their logs, and other expired data.
    *
-   * @returns how many; all, if under `MAX_ITEMS`
+   * @returns how many were removed; if fewer than `MAX_ITEMS`, all that were to be removed
    */
   prune(partition: string): Promise<number>
 
@@ -465,13 +465,16 @@ export interface Store extends Reading, AsyncDisposable {
    */
   order(workers: readonly string[], order: WorkerOrder): Promise<string[]>
   /**
-   * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its
-   * last call.
+   * Removes a worker from the lists of live and of waiting workers, and takes back jobs that were handed to
+   * it with a ring. This is the last call of a worker.
    */
   retire(caller: string): Promise<void>
   /** The live workers. */
   workers(): Promise<WorkerRecord[]>
-  /** The workers that have died within `LOST_KEPT`, the last first: see `lost-workers.ts`. */
+  /**
+   * The workers that have died within the last `LOST_KEPT` milliseconds, the latest first: see
+   * `lost-workers.ts`.
+   */
   lostWorkers(): Promise<LostWorker[]>
   /** Every key that any worker ever announced. */
   keys(): Promise<string[]>
@@ -512,7 +515,7 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges removed jobs that are
    * kept for their effects (`effects.ts`).
-   * @returns how many; all of them, if under `MAX_ITEMS`
+   * @returns how many were removed; if fewer than `MAX_ITEMS`, all of them
    */
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 

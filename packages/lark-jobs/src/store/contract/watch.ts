@@ -48,8 +48,8 @@ export type Fate =
  *
  * @param watcher an id that no worker has
  * @param ttl milliseconds after which the watch of a job lapses
- * @param news the workers that hold these jobs get a notice, so that they hand over at once what the jobs
- *   wrote
+ * @param news whether the workers that hold these jobs get a notice, so that they hand over at once what the
+ *   jobs wrote
  */
 export type WatchVerb = (
   partition: string,

@@ -14,11 +14,12 @@ import { STALE } from '../sql/events/waiters.ts'
 import { openBell, strike } from './files.ts'
 
 /**
- * Milliseconds between two looks into the table of waiters: while the watch is doubtful; after a ring,
- * because a ring that its caller does not hear goes to another; otherwise. The last value is well below the
- * interval at which a worker asks without a ring, because that would hide a ring that the watch has missed.
- * (Measured on 2026-11-25: with a look every 250 ms in all cases, and maintenance as often, the main thread
- * of an idle worker woke 9 times a second and used 0.23 % of a core; now it wakes 3 times and uses 0.10 %.)
+ * Milliseconds between two looks into the table of waiters. `doubtful`: while the watch is doubtful. `rung`:
+ * after a ring, because a ring that its caller does not take goes to another caller. `proven`: otherwise;
+ * this is well below the interval at which a worker asks without a ring, because such a call would hide that
+ * the watch has missed a ring. (Measured on 2026-11-25: with a look every 250 ms in all cases, and
+ * maintenance as often, the main thread of an idle worker woke 9 times a second and used 0.23 % of a core;
+ * now it wakes 3 times and uses 0.10 %.)
  *
  * Measured on 2026-11-24 (2 cores, Node 20.20; from the call of a dispatching process until the worker has
  * the job): bell file: 0.8 ms p50, 5 ms p99, idle CPU 0.26 %. Watching `jobs.db-wal` instead: 1.0 and 14 ms,
@@ -48,7 +49,7 @@ export class Bell {
     if (file !== undefined) this.#file = openBell(name, file)
   }
 
-  /** Another file is at the path now: all waiting callers look there. */
+  /** Called when another file is at the path: all waiting callers look into that file. */
   renew(): void {
     if (this.#store === undefined || this.#closed) return
     const isWatched = this.#watching
@@ -75,7 +76,7 @@ export class Bell {
 
   /**
    * Calls `look` until it finds something.
-   * @returns what `look` found; empty if the time is over, the signal is aborted or the bell is closed
+   * @returns the result of `look`; empty if the time is over, the signal is aborted or the bell is closed
    */
   async wait(
     caller: string,

@@ -18,8 +18,8 @@ export class Clock {
   /** The latest time that was returned. */
   #last = 0
   /**
-   * Only while the clock is ahead: the time from which it continues, and the time of the steady clock at that
-   * moment.
+   * Present only while this clock is ahead: the time from which it continued, and the time of the steady
+   * clock at that moment.
    */
   #ahead: { from: number; since: number } | undefined
 

@@ -28,18 +28,18 @@ const LOCK_WAIT = 3
 /** Milliseconds after which `retry` gives up: less than the 5 s that `dispatch` promises. */
 const PATIENCE = 4_500
 /**
- * Milliseconds for which a call that found no room retries, while other processes keep the log from being
- * emptied.
+ * Milliseconds for which a call that found no room on the disk retries, while other processes keep the
+ * write-ahead log from being emptied.
  */
 const EMPTYING = 1_000
 /**
- * Bytes of the largest file that a purge writes again: nobody else writes meanwhile. (16 MiB take 0.2 s: 2
- * cores, shared and busy, 2026-12-01.)
+ * Bytes of the largest file that a purge writes again. No other process can write during that time. (16 MiB
+ * take 0.2 s: 2 cores, shared and busy, 2026-12-01.)
  */
 const SCRUBBED = 16_777_216
 /**
- * Milliseconds for which the log of a file that is gone may still go where the file went; and between two
- * looks.
+ * Milliseconds. `for`: how long to wait for the log of a moved or deleted file to be moved or deleted too.
+ * `look`: between two looks.
  */
 const FOLLOWING = { for: 100, look: 5 }
 /**
@@ -75,7 +75,7 @@ const CHECKPOINT = { plenty: 4_000, tight: 64 }
 
 const unended = 'SELECT total(waiting + delayed) AS pending, total(active) AS active FROM partitions'
 
-/** An attempt throws this if the file is no longer at its path. */
+/** Thrown by an attempt that finds the file no longer at its path. */
 const GONE = new Error('the file is gone')
 
 export class SqliteDatabase implements Database {
@@ -227,7 +227,7 @@ export class SqliteDatabase implements Database {
 
   #close(): void {
     this.#statements.clear()
-    // If this fails, the next process that opens the file does it.
+    // If this fails, the next process that opens the file moves the log.
     this.#emptyLog()
     this.#driver.close()
   }
@@ -251,8 +251,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Writes a small file again, without its free pages, and truncates its log: both have what was removed. If
-   * others hold the file, or its disk is nearly full, it stays as it is.
+   * Writes a small file again without its free pages, and truncates its log, because removed data stays in
+   * both until then. If another process holds the file, or its disk is nearly full, the file stays as it is.
    */
   async scrub(): Promise<void> {
     if (this.#disk === undefined) return
@@ -309,7 +309,7 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Calls that come together share one renewal.
+   * Changes to the file that is now at the path. Calls that come together share one change.
    *
    * @returns false while another process still writes to the old file
    */
@@ -322,8 +322,8 @@ export class SqliteDatabase implements Database {
 
   async #renew(): Promise<boolean> {
     const presence = this.#presence!
-    // Whoever moves or deletes a file does the same with its log next, and would take the log of the next
-    // file instead.
+    // A person or program that moves or deletes a file does the same with its log next. If the next file were
+    // made before that, its log would be taken instead.
     for (let waited = 0; presence.hasLogs && waited < FOLLOWING.for; waited += FOLLOWING.look)
       await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()
@@ -331,7 +331,7 @@ export class SqliteDatabase implements Database {
     // The file may be back at its path.
     if (left === undefined) return presence.isThere()
     const next = await this.reopen!().catch((error) => {
-      // The next file is gone too, and the process that made it moves its log.
+      // The next file is gone too. The process that made it will move its log.
       if (orphansOf(presence.path).length > 0) return undefined
       throw error
     })
@@ -389,7 +389,7 @@ export class SqliteDatabase implements Database {
   }
 }
 
-/** Finds out why a file cannot be opened, because the driver does not say why. */
+/** Finds out why a file cannot be opened, because the error of the driver does not say it. */
 function denied(file: string): unknown {
   try {
     for (const path of [dirname(file), file].filter((path) => existsSync(path)))

@@ -25,14 +25,14 @@ const LOOK = 100
 /** Bytes that a call writes in addition to its jobs: the other pages that it changes. */
 const PAGES = 64 << 10
 
-/** A log with more bytes than this is emptied after it was not written to for some milliseconds. */
+/** A log of more than `bytes` is emptied when nothing was written to it for `ms` milliseconds. */
 const LEFT = { bytes: 1 << 20, ms: 1_000 }
 
 /** The size of a file, in bytes, as a transaction sees it. */
 export interface Extent {
   /** Includes pages that are only in the log. */
   size: number
-  /** The part of it that is free for new rows. */
+  /** The bytes of the file that are free for new rows. */
   free: number
 }
 

@@ -18,7 +18,7 @@ const IOERR_WRITE = 778
 const CORRUPT = 11
 const FULL = 13
 const CANTOPEN = 14
-/** Two connections collided while one of them opened the log. */
+/** Two connections collided while one of them opened the write-ahead log. */
 const PROTOCOL = 15
 const AUTH = 23
 const NOTADB = 26
@@ -100,7 +100,7 @@ export function toJobsError(name: string, error: unknown): unknown {
     const hint = 'This call changed nothing.'
     return new JobsError('STORE_REFUSED', `${name} failed: ${why}`, { cause: error, hint })
   }
-  // The folder and the bell fail with errors of the file system.
+  // Errors about the folder and the bell come from the file system.
   const system = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
   if (/^(EACCES|EPERM|EROFS)$/.test(system)) return refused(name, message, hints[READONLY]!, error)
   if (/^(ENOSPC|EDQUOT|EFBIG)$/.test(system)) return refused(name, message, hints[FULL]!, error)

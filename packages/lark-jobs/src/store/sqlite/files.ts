@@ -74,7 +74,7 @@ export function openBell(name: string, path: string): number {
   refuseLink(name, bell)
   const made = create(bell, statSync(path).mode & 0o666)
   if (made !== undefined) {
-    // Write its byte now, while the disk has room.
+    // The byte is written now, while the disk has room.
     strike(made)
     return made
   }

@@ -9,7 +9,7 @@ import type { SqliteDatabase } from './database.ts'
 import { RESERVE } from './disk.ts'
 import { isSound, library } from './library.ts'
 
-/** The file systems of networks, by the number that Linux gives (`statfs(2)`). */
+/** Network file systems, by the type number that Linux reports (`statfs(2)`). */
 const networks: Readonly<Record<number, string>> = {
   26985: 'NFS',
   20859: 'SMB',
@@ -21,7 +21,7 @@ const networks: Readonly<Record<number, string>> = {
   16914839: '9P',
 }
 
-/** @param path undefined: in memory */
+/** @param path the path of the file; undefined for a store in memory */
 export async function inspectFile(
   database: SqliteDatabase,
   path: string | undefined,
@@ -60,7 +60,7 @@ function settingOf(database: SqliteDatabase, pragma: string): string | number {
   return Object.values(database.get<Record<string, string | number>>(`PRAGMA ${pragma}`) ?? {})[0] ?? ''
 }
 
-/** Nothing, if the system does not say it. */
+/** The facts about the disk; empty if the system does not report them. */
 function diskOf(path: string): Pick<StoreFileFacts, 'disk' | 'reserve' | 'network'> {
   try {
     const { type, bsize, blocks, bavail } = statfsSync(path)

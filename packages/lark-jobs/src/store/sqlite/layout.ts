@@ -1,6 +1,6 @@
 /**
- * Opens a file for use by several processes, whichever of them comes first: makes its tables, or brings it
- * forward.
+ * Prepares a file for use by several processes, whichever opens it first: makes its tables, or converts it to
+ * the present layout.
  */
 import { JobsError } from '../../model/errors.ts'
 import { unknownLayout, wayFrom } from '../contract/rules/layout.ts'
@@ -11,7 +11,8 @@ import { type FileLayout, layout as present } from './schema.ts'
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 /**
- * What the number of a layout is less than. The rest of the version in the file is the mark of the layout.
+ * All numbers of layouts are below this. The version in the file is composed of the number of the layout and
+ * its mark.
  */
 const NUMBERS = 1_024
 
@@ -28,7 +29,8 @@ export async function prepare(
   durability: StoreOptions['durability'] = 'normal',
   layout = present,
 ): Promise<void> {
-  // The check is first, so that a file of another program keeps even its journal mode.
+  // This check comes first, so that nothing is changed in a file of another program, not even its journal
+  // mode.
   const found = await database.read(() => layoutOf(database))
   const isDone = found !== undefined && wayFrom(database.name, found, layout, OTHER).length === 0
   const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'
@@ -56,7 +58,8 @@ function check(database: SqliteDatabase, version: number, layout: FileLayout): v
 }
 
 /**
- * Makes the tables or brings them forward, under the write lock. Another process may have done it meanwhile.
+ * Makes the tables, or converts them to the present layout, under the write lock, unless another process has
+ * done it meanwhile.
  */
 function layOut(database: SqliteDatabase, layout: FileLayout): void {
   const found = layoutOf(database)
@@ -81,13 +84,16 @@ function versionIn(database: SqliteDatabase): number {
   return database.get<{ user_version: number }>('PRAGMA user_version')!.user_version
 }
 
-/** The version in the file, of a layout. */
+/** The version number in the files that have a layout. */
 export function versionOf(layout: string): number {
   const [number, mark] = layout.split('.')
   return Number.parseInt(mark!, 16) * NUMBERS + Number(number)
 }
 
-/** The layout of which this is the version in a file. Files had no mark before there were marks. */
+/**
+ * The name of the layout whose version in a file is `version`. Files from the time before layouts had marks
+ * have none.
+ */
 export function nameOf(version: number): string {
   const mark = Math.floor(version / NUMBERS)
   return mark === 0 ? `${version}` : `${version % NUMBERS}.${mark.toString(16).padStart(5, '0')}`

@@ -5,8 +5,8 @@
  * file at that path would share the log with the old file: jobs would go into a file that no other process
  * reads, and both files would be damaged. (Tried: the new file lost its tables.) So a process that finds a
  * log without its file does not make a new file. A process that has the old file open waits a moment, because
- * whoever has moved the file may be about to move the log. If the log stays, the process moves it into the
- * old file, and removes it. Then it continues with the file at the path, or makes one.
+ * the log may be about to be moved as well. If the log stays, the process writes its content into the old
+ * file, and removes it. Then it continues with the file at the path, or makes one.
  *
  * No code here may open the file: closing any descriptor of it would end all locks that SQLite holds on it.
  */
@@ -17,10 +17,10 @@ import { JobsError } from '../../model/errors.ts'
 const LOOK = 100
 
 /**
- * Identifies a file, whatever its name. Large inode numbers are rounded, so the time of birth is compared
- * too. (As bigints they would cost a dispatch 4 µs more.) If the system does not know the time of birth, Node
- * returns the time of the last change instead. So a time of birth that equals the time of the last change
- * counts as unknown.
+ * Identifies a file, whatever its name. Node rounds large inode numbers, so the time of birth is compared
+ * too. (With bigints, which are not rounded, a dispatch would take 4 µs more.) If the system does not know
+ * the time of birth, Node returns the time of the last change instead. So a time of birth that equals the
+ * time of the last change counts as unknown.
  */
 type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs' | 'ctimeMs'>
 
@@ -77,7 +77,7 @@ export class Presence {
     for (const log of this.#logs) if (isLeft(log)) rmSync(log.path)
   }
 
-  /** Where the file is now: 'deleted', a path, or undefined if the system does not say. */
+  /** Where the file is now: 'deleted', a path, or undefined if the system does not report it. */
   whereabouts(): string | undefined {
     try {
       const open = readdirSync('/proc/self/fd').map((descriptor) => `/proc/self/fd/${descriptor}`)

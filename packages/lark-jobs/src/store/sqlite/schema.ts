@@ -197,12 +197,12 @@ const history = `
     PRIMARY KEY (partition, length, at)
   ) WITHOUT ROWID;`
 
-/** What the counts of all runs were at some instants. */
+/** The counts of all runs at some instants. */
 const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);'
 
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 
-/** The failed jobs that are kept as their queue says, and what they are together. */
+/** The failed jobs that are kept as their queue says, and their sums. */
 const failedJobs = `
   CREATE TABLE failedJobs (
     seq INTEGER PRIMARY KEY,
@@ -259,9 +259,9 @@ const journals = `
     END;`
 
 /**
- * What goes with the row of a job, whatever removes it. Most jobs have nothing of this, so that the trigger
- * is entered once for each and does nothing. It may only name columns among the first 32 of `jobs`: with any
- * other, SQLite would read the whole row for it.
+ * Removes what belongs to a job together with its row, whatever removes the row. For most jobs there is
+ * nothing to remove. The trigger may only name columns among the first 32 of `jobs`: for any other column,
+ * SQLite would read the whole row.
  */
 const jobGone = `
   CREATE TRIGGER jobGone AFTER DELETE ON jobs
@@ -485,10 +485,13 @@ const tables = `
   ${jobGone}
 `
 
-/** Raise this if what a column keeps changes, but no statement above. */
+/** Raise this if the meaning of a column changes while all statements above stay the same. */
 const FORM = 7
 
-/** Its steps are SQL. Others wait meanwhile, so they must be quick however large the file is. */
+/**
+ * A layout whose steps are SQL. Other processes wait while a step runs, so a step must be quick however large
+ * the file is.
+ */
 export interface FileLayout extends Layout<string> {
   /** Makes a new file. */
   readonly tables: string

@@ -104,7 +104,7 @@ export class SqliteStore implements contract.Store {
 
   /**
    * @param target a path, or `:memory:` for a store that ends with this object
-   * @param layout for tests: that of this version
+   * @param layout set by tests only; default: the layout of this version
    * @throws STORE_INVALID for `durability: 'replicated'`
    */
   constructor(target: string, options: contract.StoreOptions, layout: FileLayout = present) {
@@ -198,7 +198,7 @@ export class SqliteStore implements contract.Store {
   async wait(...[caller, timeout, signal, noticed]: Parameters<contract.Store['wait']>): Promise<string[]> {
     const { database, bell } = this.#opened()
     return bell.wait(caller, timeout, signal, async () => {
-      // The check takes no lock, and mostly finds nothing.
+      // This check takes no lock, and usually finds nothing.
       if (!(await database.read(() => hasRing(database, caller)))) return []
       const found = await database.write(() => takeRings(database, caller))
       for (const notice of found.noticed) noticed?.(...notice)
@@ -207,22 +207,22 @@ export class SqliteStore implements contract.Store {
   }
 
   async watch(name: string, watcher: string, ids: readonly string[], ttl: number, news = false) {
-    // Mostly all watches are there already, and have time left: then nothing is written.
+    // Usually all watches exist already and have enough time left, so nothing is written.
     const none = { found: ids.map((): contract.Fate => ({ kind: 'unknown' })), unwatched: [] as string[] }
     const looked = await this.#look(name, none, (partition) => look(partition, watcher, ids, ttl))
     if (looked.unwatched.length === 0 && !news) return looked.found
     try {
       return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl, news))
     } catch (error) {
-      // Nothing can be written. The ends that were found are told all the same; the next call watches the
-      // others.
+      // Nothing can be written. The ends that were found are returned all the same; the next call watches the
+      // other jobs.
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
       throw error
     }
   }
 
   async listen(name: string, listener: string, ttl: number, position?: string): Promise<contract.Heard> {
-    // Mostly the listening has time left: then nothing is written.
+    // Usually the listening has enough time left, so nothing is written.
     const heard = await this.#look(name, undefined, (partition) => hear(partition, listener, ttl, position))
     return heard ?? this.#change(name, (partition) => listen(partition, listener, ttl, position))
   }
@@ -528,7 +528,7 @@ export class SqliteStore implements contract.Store {
     return recording
   }
 
-  /** Ends a transaction that has changed a partition. @returns whom to ring */
+  /** Ends a transaction that has changed a partition. @returns the callers to ring */
   #finish(partition: Partition, caller?: string): string[] {
     countEndsAtHome(partition)
     repositionLanes(partition)

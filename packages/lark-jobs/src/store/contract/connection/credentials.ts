@@ -54,7 +54,7 @@ export class CredentialSource {
   #failures = 0
   /** By server: how many credentials it has refused since it last accepted some, and when it last refused. */
   readonly #refusals = new Map<string, { count: number; at: number }>()
-  /** The number of the credentials that were refused last, and the time from which others are asked for. */
+  /** The number of the credentials that were refused last, and the time from which new ones are asked for. */
   #spent = 0
   #askFrom = 0
 
@@ -71,7 +71,7 @@ export class CredentialSource {
     return held !== undefined && now < this.#until && !isSpent ? Promise.resolve(held) : this.#refresh()
   }
 
-  /** Calls `told` with all new credentials from now on. @returns a function that ends this */
+  /** Calls `told` each time there are new credentials. @returns a function that ends this */
   follow(told: Told): () => void {
     this.#followers.add(told)
     if (this.#timer === undefined && this.#held !== undefined) this.#planRenewal()

@@ -97,6 +97,6 @@ export interface SentinelServers {
   password?: string | undefined
   /** Instead of `username` and `password`. */
   credentials?: CredentialsFunction | undefined
-  /** Default: the same as for the servers. */
+  /** TLS options for the Sentinels. Default: the same as for the servers. */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
 }

@@ -23,13 +23,15 @@ export const MINUTES = 60
 export const HOURS = 72
 export const DAYS = 90
 /**
- * Crashes after which a job fails, if it certainly caused the last of them: it ran alone in its process, and
- * the process ended from within. A class may choose another number. Then it is enough that the job ran alone.
+ * The number of crashes at which a job fails if it certainly caused the last of them: it ran alone in its
+ * process, and the process ended from within. If a class has chosen another number, it is enough that the job
+ * ran alone.
  */
 export const MAX_CRASHES = 3
 /**
- * Crashes after which a job fails although it may be innocent: other jobs ran beside it at the last of them,
- * or somebody outside may have killed the process. No step was recorded between them.
+ * The number of crashes at which a job fails although it may not be the cause: at the last of them, other
+ * jobs ran beside it, or somebody outside may have killed the process. Only crashes since the last recorded
+ * step count.
  */
 export const MAX_CRASHES_UNSURE = 10
 /**

@@ -3,7 +3,7 @@
  * follows. SQLite and the model of the conformance tests call these functions; `consequence.lua` says the
  * same in Lua.
  *
- * New state: which outcomes lead to it. New outcome: what becomes of the job.
+ * New state: add which outcomes lead to it. New outcome: add what becomes of the job.
  */
 import { defined } from '@s18i/lark/internal'
 import type { EventKind } from '../../../model/event.ts'
@@ -47,11 +47,13 @@ export interface Consequence extends Counters {
   result?: string
   /** From now on, the job is not prefetched. */
   noPrefetch?: true
-  /** No handler ran, so the class has not seen that its job ended: it is told (`model/effect.ts`). */
+  /**
+   * No handler ran, so the class does not know yet that its job ended, and must be told (`model/effect.ts`).
+   */
   isUntold?: true
   /** The event for listeners, beside the end of the job (`events.ts`). */
   event?: EventKind
-  /** In which count of the minute it appears. */
+  /** The count of the current minute to which the end of the run belongs. */
   counts?: 'completed' | 'failed' | 'retried'
 }
 

@@ -34,7 +34,7 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** A lane, as people see it. @param until as stores keep it; a very large number is for ever */
+/** A lane, as people see it. @param until as stores keep it; a very large number means for ever */
 export function laneRecord(
   state: LaneFilter['state'],
   lane: string,

@@ -3,8 +3,8 @@
  * `1.0f3ab`. The layout of a release never changes. Before a release, its layout is edited in place, and the
  * mark distinguishes the builds of that time: it is made from the layout's text.
  *
- * A store with the layout of an earlier release is brought forward when it is opened, release by release. Any
- * other layout is refused with one line.
+ * A store with the layout of an earlier release is converted when it is opened, release by release. Any other
+ * layout is refused with an error.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../../model/errors.ts'
@@ -15,7 +15,7 @@ export interface Layout<Step> {
   readonly steps: readonly (readonly [layout: string, step: Step])[]
 }
 
-/** The layouts through which a store goes, in order, each with the step that leads to it. */
+/** The layouts through which a store is converted, in order, each with the step that leads to it. */
 export type Way<Step> = { layout: string; step: Step }[]
 
 /** The name of a layout. @param text changes with the layout; white space does not count */
@@ -27,7 +27,7 @@ export function layoutName(number: number, text: string): string {
 /**
  * The steps that bring a store to this version's layout; none if it has that layout.
  *
- * @param store its name for people
+ * @param store the name of the store, for people
  * @param found the layout of the store
  * @param other what people can use in its place, such as another file
  * @throws LAYOUT_UNKNOWN

@@ -1,8 +1,8 @@
 /**
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue may have other
- * numbers (`config/keep.ts`). A process without a worker uses the numbers of its own configuration. One with
- * a worker uses those on which the workers of the queue agree (`AgreedRetentions`): during a rolling restart
- * after `keep` was raised, the old workers remove nothing that the new ones keep.
+ * numbers (`config/keep.ts`). A process without a worker uses the numbers of its own configuration. A process
+ * with a worker uses the numbers on which the workers of the queue agree (`AgreedRetentions`): during a
+ * rolling restart after `keep` was raised, the old workers remove nothing that the new ones keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
@@ -29,7 +29,7 @@ export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled
 /** What a store keeps. Plain data, because threads get it, too. */
 export interface Retentions {
   retention: QueueRetention
-  /** By queue, where a queue keeps something else. */
+  /** By queue, for queues with numbers of their own. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
   /** False: the numbers change from job to job, so they are used as they are, whatever other workers keep. */
   agrees?: false | undefined
@@ -48,8 +48,8 @@ const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, wh
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
- * What a process or a thread keeps. A supervisor may be older than the configuration, and a lease thread does
- * not learn what other workers keep. So they remove nothing, and leave that to the workers.
+ * The retentions that a process or a thread uses. A supervisor may have an outdated configuration, and a
+ * lease thread does not learn what other workers keep. So both remove nothing, and leave that to the workers.
  */
 export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Retentions): Retentions {
   return isWatch

@@ -14,7 +14,7 @@
 
 /**
  * The shortest silence, in milliseconds. A worker surveys every third of a lease; one second is added for the
- * way of its call.
+ * time that its call takes.
  */
 export function silenceOf(leaseMs: number): number {
   return leaseMs / 3 + 1_000

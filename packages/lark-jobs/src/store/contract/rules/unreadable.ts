@@ -16,7 +16,7 @@ const MARK = '!'
 /** The numeric options. */
 const numbers = ['maxCrashes', 'tries', 'timeout', 'retryUntil', 'expiresIn'] as const
 
-/** @param text as the store returned it; if the file or field is damaged, it may be anything */
+/** @param text the text as the store returned it; a damaged file or field may have any value */
 export function damaged(field: string, text: unknown): Unreadable {
   return { kind: 'damaged', field, text: String(text) }
 }
