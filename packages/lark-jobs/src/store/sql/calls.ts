@@ -20,7 +20,8 @@ export const olderCalls = (now: string) =>
   `EXISTS (SELECT 1 FROM calls WHERE partition = partitions.id AND at < ${now} - ${CALL_MEMORY})`
 
 /**
- * The answers to this call, if it was made before. If no answer was kept, each item had the answer `usual`.
+ * The answers to this call if it was made before; undefined if not. If no answers were kept with the call,
+ * each item had the answer `usual`.
  */
 export function recall<Answer>(
   partition: Partition,

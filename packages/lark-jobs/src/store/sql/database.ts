@@ -23,7 +23,7 @@ export interface Database {
   /**
    * Call in a transaction that adds jobs.
    *
-   * @param bytes returns their size
+   * @param bytes returns the size of the jobs
    * @throws if there is no room for them
    */
   leaveRoom(bytes: () => number): void

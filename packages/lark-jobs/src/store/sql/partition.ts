@@ -104,7 +104,7 @@ const earliestAfter = `${priorities('?3')}
     WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
   )) AS dueAt FROM lines WHERE priority IS NOT NULL`
 
-/** How many of these jobs, whose next run has just been counted, were suspended by the last one. */
+/** How many of these jobs were suspended by their last run. Their next run has just been counted. */
 const countResumed = `
   SELECT count(*) AS count FROM jobs
   WHERE seq IN (SELECT value FROM json_each(?)) AND instr(reason, (runs - 1) || '|${SUSPENDED}') = 1`
@@ -120,7 +120,7 @@ export class Partition {
   readonly id: number
   /** The instant of this transaction. */
   readonly now: number
-  /** The pause of the partition, as its text says. */
+  /** The pause of the partition, read from its text. */
   pause: Pause
   active: number
   completed: number
@@ -135,7 +135,10 @@ export class Partition {
    * (`tally.ts`).
    */
   readonly ends: MemberEnd[] = []
-  /** How many ended jobs are kept, in addition, for an age of their own (`keep.ts`). */
+  /**
+   * How many ended jobs are kept for an age of their own, beside those that are kept as the queue says
+   * (`keep.ts`).
+   */
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many of the pending jobs have failed, and wait for their next try. */
   retrying: number
@@ -184,7 +187,7 @@ export class Partition {
   #held: boolean
   #waiting: number
   #delayed: number
-  /** Never later than the next due time, and exact unless `#stale`. */
+  /** The next due time; if `#stale` is set, possibly an earlier time. */
   #nextDue: number | undefined
   #stale = false
   #nextTick: number | undefined
@@ -224,13 +227,13 @@ export class Partition {
     this.#moveTo(now, row.asOf)
   }
 
-  /** For reading; undefined if no call ever wrote to the partition. */
+  /** Finds a partition for reading; undefined if no call ever wrote to it. */
   static find(database: Database, name: string): Partition | undefined {
     const row = database.get<PartitionRow>(find, name)
     return row && new Partition(database, name, row, database.now())
   }
 
-  /** Its id alone; 0 if no call ever wrote to the partition. */
+  /** The id of a partition; 0 if no call ever wrote to the partition. */
   static idOf(database: Database, name: string): number {
     return database.get<Pick<PartitionRow, 'id'>>(findId, name)?.id ?? 0
   }
@@ -242,7 +245,7 @@ export class Partition {
     return new Map(rows.map((row) => [row.name, new Partition(database, row.name, row, now)]))
   }
 
-  /** For writing; creates the partition if it does not exist. The caller must save it. */
+  /** Finds a partition for writing, or creates it. The caller must save it. */
   static enter(database: Database, name: string): Partition {
     const found = Partition.find(database, name)
     if (found) return found
@@ -282,7 +285,7 @@ export class Partition {
       return
     }
     const until = ms === undefined ? Number.POSITIVE_INFINITY : this.now + Math.ceil(ms)
-    // Callers that know an earlier end learn the new one at that time.
+    // Callers that know an earlier end of the pause learn the new end when they ask at the earlier one.
     this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
     const who = by === undefined ? {} : { by, at: this.now }

@@ -8,7 +8,7 @@ import { MAX_BYTES } from '../contract/store.ts'
 export class Room {
   #left: number
   #isEmpty = true
-  /** A job did not fit. */
+  /** Whether a job did not fit. */
   isFull = false
 
   constructor(bytes = MAX_BYTES) {

@@ -35,11 +35,11 @@ export interface JobRow extends Counters {
   key: string
   options: string | null
   errors: string | null
-  /** See `keep.ts`. */
+  /** How long the job is kept, as JSON: see `keep.ts`. */
   keep: string | null
   /** The id of the row in `payloads` with its payload; null if the payload is in this row. */
   apart: number | null
-  /** The id of its row in `journals`; null if it has none. */
+  /** The id of the job's row in `journals`; null if the job has no journal. */
   journal: number | null
 }
 
@@ -128,7 +128,7 @@ export function toClaimed(row: ClaimedRow, token: string): ClaimedJob {
 
 /**
  * The damage of a row, if there is any. SQLite columns may hold values of any type, so a damaged file may
- * have a wrong one.
+ * have a value of the wrong type.
  */
 function flawOf(row: ClaimedRow): Pick<ClaimedJob, 'key' | 'payload' | 'unreadable'> | undefined {
   const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row

@@ -1,6 +1,6 @@
 /**
- * The meaning of the numbers in the table `jobs`. Indexes are made for them, so statements have them in their
- * texts.
+ * The meaning of the numbers in the table `jobs`. Partial indexes name these numbers, so statements have them
+ * in their texts instead of binding them.
  */
 
 /** `jobs.state`. A partial index needs the number in the statement's text. New state: add its number. */

@@ -127,7 +127,10 @@ export function noteTakeover(database: Database, id: string, takeover: Takeover)
   database.run(setRecord, JSON.stringify({ ...record, taken }), id)
 }
 
-/** The record of a worker is an object of JSON with an id. */
+/**
+ * Notes with a worker that a handler blocks its event loop. The note is added to the text of the record, a
+ * JSON object that is never empty.
+ */
 export function noteBlocking(database: Database, id: string, blocks: BlockingNow): void {
   database.run(addBlocking, JSON.stringify(blocks), id)
 }

@@ -39,7 +39,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
     if (row === undefined) return 'missing'
     return isChanged(partition, row, change, i) ? 'refused' : apply(partition, row, change, mayOpen)
   })
-  // The jobs behind a changed job of a lane may begin now.
+  // The jobs after a changed job in its lane may begin now.
   if (partition.touched.size > 0) partition.freed = ids.length
   return verdicts
 }
@@ -51,7 +51,7 @@ function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): 
   return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
 }
 
-/** @param mayOpen whether a job may go to the line of a priority: one answer for all jobs of a call */
+/** @param mayOpen whether jobs may go to the line of a priority: the same answer for all jobs of a call */
 function apply(
   partition: Partition,
   row: JobRow,
@@ -79,7 +79,7 @@ function apply(
         effects: null,
         reason: null,
       })
-      // Later than before, even within one millisecond: this distinguishes the starts of a member.
+      // `queuedAt` must rise even within one millisecond, because it distinguishes the starts of a member.
       database.run(queueAnew, Math.max(now, row.queuedAt + 1), row.seq)
       toEnd(partition, row)
       tell(partition, 'queued', [row.id])
@@ -89,7 +89,7 @@ function apply(
       const { runs, failures, crashes, releases } = row
       const mayUndo = row.state === ACTIVE || (row.state === PENDING && !isLost(why))
       const undo = mayUndo ? undoOf(partition, row) : null
-      // It is already being undone, and ends after that.
+      // The job is already being undone, and ends after that.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)

@@ -1,7 +1,7 @@
 /**
- * Which moves of a job no longer have an effect (`contract/moves.ts`, Void). Each is a hidden row, like the
- * trace of a move, but under a digest instead of the id: nothing of a purged job may be kept, and an id may
- * contain personal data.
+ * Notes which moves of a job no longer have an effect (`contract/moves.ts`, Void). Each note is a hidden row,
+ * like the row that a moved job leaves behind, but under a digest instead of the id: nothing of a purged job
+ * may be kept, and an id may contain personal data.
  */
 import { createHash } from 'node:crypto'
 import { MOVED_LEAST } from '../../contract/store.ts'
@@ -21,7 +21,7 @@ const insert = `
 const keep = `
   INSERT INTO effects (seq, kind, partition, over) SELECT seq, 'move', partition, ? FROM jobs WHERE partition = ? AND id = ?`
 
-/** From now on, a `put` of the job by this move or an earlier one changes nothing. */
+/** Makes sure that a later `put` of the job by this move, or by an earlier one, changes nothing. */
 export function revoke(partition: Partition, id: string, movedAt: number): void {
   const { database, now } = partition
   const over = Math.max(now, movedAt) + MOVED_LEAST

@@ -36,7 +36,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     end(partition, row, {
       state: job.state as EndedState,
       ...{ failures, crashes },
-      // The retry has withdrawn an effect that the class had not been told.
+      // The class may not know yet that the job had ended: the retry has withdrawn the effect that tells it.
       isUntold: job.state === 'cancelled' || crashes > 0,
       ...defined({ result }),
       ...(reason !== undefined && { reason: cancelledFor(reason, because) }),
@@ -44,7 +44,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     database.run(date, queuedAt, finishedAt, progress, row.seq)
     return 'done'
   })
-  // The jobs behind these in their lanes may begin now.
+  // The jobs after these in their lanes may begin now.
   if (partition.touched.size > 0) partition.freed = jobs.length
   return verdicts
 }

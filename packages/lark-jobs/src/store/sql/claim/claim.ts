@@ -3,7 +3,7 @@
  *
  * The line is an index by priority and due time, so the due jobs of each priority are together at its front:
  * a claim never reads jobs that are due later, active or ended. The counter of waiting jobs says in advance
- * how many there are, so a claim never searches in vain.
+ * how many jobs are due, so a claim never searches without finding any.
  *
  * Measured on 2026-11-24 (2 cores, busy with other work, Node 20.20): settling and claiming 10 jobs takes
  * 313, 326 and 328 µs (p50) with 1,000, 500,000 and 1,000,000 waiting jobs and as many delayed jobs of a
@@ -60,7 +60,8 @@ function take(partition: Partition, want: Want, token: string): Found[] {
   const most = Math.min(limit + prefetch, MAX_ITEMS, waiting)
   if (most <= 0) return []
   const found = new Room().take(nextJobs(partition, '', most, aging))
-  // A job that was taken back before must start at once. If it would be prefetched, the claim ends before it.
+  // A job that was taken back before must not be prefetched. If there is no free slot for it, the claim ends
+  // before it.
   const end = found.findIndex(({ direct }, index) => index >= limit && direct === 1)
   if (end >= 0) found.length = end
   const seqs = found.map((row) => row.seq)

@@ -57,9 +57,9 @@ export function exchange(
 }
 
 /**
- * Adds the time at which a schedule or a flow is due, for a caller that has time for it or has made a flow
- * due. If such a caller takes jobs, no other caller is rung. Otherwise it may be about to stop, so another is
- * rung.
+ * Adds the time at which a schedule or a flow is due, if the caller has free slots or has made a flow due. If
+ * the caller takes jobs, it also handles what is due, and no other caller is rung. Otherwise it may be about
+ * to stop, so another caller is rung.
  */
 function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
   const { nextTick } = partition
@@ -69,7 +69,10 @@ function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): E
   return exchanged
 }
 
-/** @param after milliseconds after which more jobs may begin; undefined: after the end of a job */
+/**
+ * @param after milliseconds after which more jobs may begin; undefined if they may begin when another job has
+ *   ended
+ */
 function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)
   // No caller is rung during a pause, so every caller learns when the pause ends.

@@ -51,10 +51,11 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
 
 /**
  * Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for.
- * Nothing else of the partition is read: that would cost as much as to find the job and to add a step.
+ * Nothing else of the partition is read, because that would cost as much as finding the job and adding a
+ * step.
  *
  * @param partition its id
- * @param started called for each job that has started with this
+ * @param started called for each job that counts as started from this call on
  */
 export function recordSteps(
   database: Database,

@@ -41,7 +41,7 @@ type First = NonNullable<LaneStand['first']>
 /** The settings of a group. */
 export type Rules = Pick<Group, 'limits' | 'strict'>
 
-/** Means that there is no end. */
+/** The time that stands for "never", as the end of a pause or of a wait. */
 export const NEVER = Number.MAX_SAFE_INTEGER
 
 const columns = 'name, limits, busy, turn, wakeAt, first'
@@ -95,7 +95,7 @@ function touch(partition: Partition, name: string): void {
 }
 
 /**
- * Call before a job of a lane changes its state, or is removed.
+ * Must be called before a job of a lane changes its state or is removed.
  *
  * @param state the new state; undefined if the job is removed
  */

@@ -53,7 +53,9 @@ export function findLease({ database, id }: Partition, token: string): Lease | u
   return database.get<Lease>(find, id, token)
 }
 
-/** The leases after a place, in the order of their ends. The caller may remove leases while it iterates. */
+/**
+ * The leases after a place, in the order in which they end. The caller may remove leases while it iterates.
+ */
 export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token = ''): Generator<Lease> {
   let place: Pick<Lease, 'leaseEnd' | 'token'> = { leaseEnd, token }
   for (;;) {

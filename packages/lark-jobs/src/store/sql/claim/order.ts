@@ -148,7 +148,8 @@ function takeTurn(
   const { database, id } = partition
   if (name === '') {
     const jobs = begin(nextJobs(partition, name, most, aging))
-    // Otherwise the lane keeps its turn: its job fits into the next claim.
+    // A lane that gave no job keeps its turn, because its first job had no room and will fit into the next
+    // claim.
     if (jobs.length > 0) partition.ownTurn = ++partition.turn
     return jobs
   }

@@ -89,8 +89,8 @@ function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]
 }
 
 /**
- * Until when leases last that have not been renewed since a silence. 0: there was no silence, or the worker
- * is known to be dead.
+ * The end of the time that leases get after a silence if they have not been renewed since; 0 if there was no
+ * silence, or if the worker is known to be dead.
  */
 function graceFor(partition: Partition, { leaseMs, holder, unread }: RecoverOptions): number {
   if (leaseMs === undefined || holder !== undefined || unread !== undefined) return 0

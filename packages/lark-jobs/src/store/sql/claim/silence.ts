@@ -38,7 +38,10 @@ export function hearIn(
   database.run(hear, list(asked.map(({ partition }) => partition)), now, leaseMs, silenceOf(leaseMs))
 }
 
-/** Until when leases last that have not been renewed since the last silence; 0 if there was none. */
+/**
+ * The end of the time that leases get after the last silence if they have not been renewed since; 0 if there
+ * was no silence.
+ */
 export function graceOf({ database, id }: Partition, leaseMs: number): number {
   const { silentAt } = database.get<{ silentAt: number | null }>(findSilence, id)!
   return silentAt === null ? 0 : silentAt + leaseMs

@@ -93,7 +93,7 @@ export function findings(
     return finding
   }
   const rest = (at: number) => Math.max(0, at - now)
-  // Object.fromEntries() took a fifth of the time, so the text is made here.
+  // The JSON text is made by hand, because `Object.fromEntries()` took a fifth of the time of this call.
   const asked = surveyed.map(({ partition, waits }) => `${JSON.stringify(partition)}:${waits ? 1 : 0}`)
   const waiting = surveyed.filter((each) => each.waits).length
   const values = [`{${asked.join()}}`, caller, now, now - refreshAge(waiting)]

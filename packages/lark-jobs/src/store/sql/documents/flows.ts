@@ -211,7 +211,7 @@ function toFlow(database: Database, row: WholeFlow): StoredFlow {
   return { ...toListed(row), news: newsOf(database, row.number) }
 }
 
-/** The texts of a damaged row may be anything. Their reader reports the damage. */
+/** In a damaged row, the texts may be values of any type. The code that parses them reports the damage. */
 function toListed({
   id,
   rev,

@@ -151,7 +151,7 @@ function dueOf(
   return { at: partition.now, due, flows, ...next }
 }
 
-/** The texts of a damaged row may be anything. Their reader reports the damage. */
+/** In a damaged row, the texts may be values of any type. The code that parses them reports the damage. */
 function toSchedule({ id, rev, definition, state, runs }: ScheduleRow): StoredSchedule {
   return { id, rev, definition: String(definition), state: String(state), runs: readRuns(runs) }
 }
@@ -200,7 +200,8 @@ function store({ database, id: own, now }: Partition, each: ScheduleWrite): numb
 }
 
 /**
- * Whether a change takes more room on the disk. Other changes must succeed even when the disk is almost full.
+ * Whether a change may take more space on the disk. Changes that take none must succeed even when the disk is
+ * almost full.
  */
 function isMore(each: ScheduleWrite): boolean {
   return (each.jobs !== undefined && each.jobs.length > 0) || ('definition' in each && each.rev === 0)

@@ -1,6 +1,6 @@
 /**
- * When the next schedule or flow of a partition is due: `nextTick`. Only the verbs that change it write it,
- * so that others need not look for schedules and flows.
+ * Keeps when the next schedule or flow of a partition is due (`nextTick`). The verbs that change this time
+ * write it, so that other verbs need not look for schedules and flows.
  */
 import type { Partition } from '../partition.ts'
 
@@ -14,7 +14,7 @@ const first = `
 
 const firstFlow = `SELECT min(dueAt) AS dueAt FROM flows WHERE ${isDueAt}`
 
-/** Call after a change of what is due. */
+/** Notes when the next schedule or flow is due. Must be called after each change of that. */
 export function noteNext(partition: Partition): void {
   const { dueAt } = partition.database.get<{ dueAt: number | null }>(first, partition.id)!
   partition.tickAt(dueAt ?? undefined)

@@ -164,14 +164,15 @@ export function forgetEffects(partition: Partition, most: number): number {
 }
 
 /**
- * Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile.
+ * Keeps the ends of watched jobs so that their watchers can read them, even if the jobs are removed
+ * meanwhile.
  */
 export function rememberEnds(partition: Partition, ids: readonly string[]): void {
   const { database, id, name, now } = partition
   const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
-  // The number added and the number removed are kept equal: see `acknowledge`.
+  // As many rows are removed here as are added: see `acknowledge`.
   forgetEffects(partition, MAX_ITEMS)
 }
 
@@ -206,7 +207,8 @@ function acknowledge(partition: Partition, names: readonly EffectName[]): void {
   release(partition, told)
   dropPayloads(partition, told)
   database.run(remember, now + RESEND_MEMORY, seqsOf('member'))
-  // As many rows are removed as are added, so they do not pile up where `prune` cannot keep pace.
+  // As many old rows are removed as new ones are added, so that they do not pile up even if `prune` cannot
+  // keep pace.
   forgetEffects(partition, MAX_ITEMS)
   refresh(partition)
 }

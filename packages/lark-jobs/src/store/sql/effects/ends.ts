@@ -26,7 +26,7 @@ interface EndHead {
   bytes: number
 }
 
-/** Bytes that an end takes besides its texts. */
+/** Bytes that an end takes in addition to its texts. */
 const BASE = 64
 
 const insert = `
@@ -62,7 +62,7 @@ const show = `
 /**
  * Keeps the end of a node as news.
  *
- * @param keptOf gives the text that is kept of its result
+ * @param keptOf returns the text that is kept of the result
  * @returns whether the end counts
  */
 export function keepNews(

@@ -53,7 +53,7 @@ export class Members {
     return isSet(cancelled, bit) ? 'cancelled' : 'failed'
   }
 
-  /** @param as undefined: the member is missing again */
+  /** @param as how the member ended; undefined if it is missing again */
   set(index: number, as: EndedState | undefined): void {
     const page = this.#pageOf(index)
     page.isChanged = true
@@ -62,7 +62,7 @@ export class Members {
     put(page.cancelled, index % PAGE, as === 'cancelled')
   }
 
-  /** The first `most` that are missing, from an index on. */
+  /** The first `most` members that are missing, from an index on. */
   missing(from: number, reserved: number, most: number): number[] {
     const found: number[] = []
     for (let page = Math.floor(from / PAGE); page * PAGE < reserved && found.length < most; page += 1) {
@@ -72,7 +72,7 @@ export class Members {
     return found
   }
 
-  /** The first `most` that failed, from an index on. */
+  /** The first `most` members that ended without completing, from an index on. */
   failed(from: number, reserved: number, most: number): number[] {
     const found: number[] = []
     const pages = this.#database.all<{ page: number }>(withFailed, this.#flow, Math.floor(from / PAGE))
@@ -109,7 +109,7 @@ export class Members {
   }
 }
 
-/** Null if no bit is set. */
+/** The bits as text; null if no bit is set. */
 function textOf(bits: Buffer): string | null {
   return bits.some((byte) => byte !== 0) ? bits.toString('hex') : null
 }
@@ -126,7 +126,7 @@ function isFull(byte: number): boolean {
   return byte === 0xff
 }
 
-/** Adds the indices of a page that are wanted, in a range, until there are `most`. */
+/** Adds the wanted indices of a page that are within a range, until there are `most`. */
 function collect(
   found: number[],
   page: number,

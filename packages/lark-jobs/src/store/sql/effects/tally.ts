@@ -55,7 +55,7 @@ export function countEnds(partition: Partition, ends: readonly MemberEnd[]): App
   return verdicts
 }
 
-/** Whether as many have ended as the mark demands. */
+/** Whether a count has reached a mark; false without a mark. */
 export function isReached(mark: number | null, count: number): boolean {
   return mark !== null && count >= mark
 }

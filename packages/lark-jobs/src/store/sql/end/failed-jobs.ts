@@ -69,7 +69,7 @@ export function noteFailed(
   partition.failedKinds.add(kind ?? `key ${key}`)
 }
 
-/** Failed jobs leave their state. */
+/** Removes the rows of jobs that are no longer failed, or no longer kept as their queue says. */
 export function forgetFailed(partition: Partition, seqs: readonly number[]): void {
   const { database, id } = partition
   const rows = database.all<{ bytes: number; whole: number }>(forget, list(seqs))
@@ -81,7 +81,7 @@ export function forgetFailed(partition: Partition, seqs: readonly number[]): voi
 /**
  * Keeps as much of the failed jobs as the policy says, after some have failed.
  *
- * @returns those to remove, at most `MAX_ITEMS`
+ * @returns the jobs to remove, at most `MAX_ITEMS`
  */
 export function excessOf(partition: Partition, { count, age, bytes, whole, ofKind }: Retention): number[] {
   const { database, id, failed, now } = partition
@@ -117,7 +117,10 @@ export function droppedIn({ database, id }: Partition): Dropped | undefined {
   return database.get<Dropped>(droppedOf, id)
 }
 
-/** The newest of each kind are removed last. One call may have brought several jobs of a kind. */
+/**
+ * Marks the jobs of a kind that are not among its newest `ofKind` as spare. One call may have brought several
+ * jobs of a kind.
+ */
 function spareOldest({ database, id }: Partition, kind: string, ofKind: number): void {
   for (let n = 0; n < MAX_ITEMS; n++) {
     const row = database.get<{ seq: number }>(beyond, id, kind, ofKind)

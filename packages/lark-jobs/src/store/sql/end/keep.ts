@@ -29,7 +29,7 @@ export const olderKept = (now: string) => `
   EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
   OR EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'log' AND until <= ${now})`
 
-/** The ages that are stored with a job. Damaged text counts as none. */
+/** The ages that are stored with a job. A damaged text counts as no ages. */
 export function keepOf({ keep }: Pick<JobRow, 'keep'>): Keep {
   const read = keep === null ? undefined : parsed(keep)
   return typeof read === 'object' && read !== null ? read : {}
@@ -77,7 +77,7 @@ export function unpin(partition: Partition, row: JobRow): void {
   } else partition.database.run(expire, row.seq, 'job', partition.id, row.finishedAt! + Math.ceil(age))
 }
 
-/** Makes a job one of those of its state that are kept as the queue says. */
+/** Makes an ended job one that is kept as its queue says, instead of for an age of its own. */
 function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt'>): void {
   partition.leave(row)
   row.state -= KEPT
@@ -98,9 +98,10 @@ export function expired(partition: Partition, most: number): number[] {
 }
 
 /**
- * Some of these jobs have only passed their minimum age: from now on, they are kept as the queue says.
+ * Finds those of these jobs that have only passed their minimum age. From now on, they are kept as the queue
+ * says.
  *
- * @returns the others
+ * @returns the other jobs
  */
 export function releaseKept<R extends Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt' | 'keep'>>(
   partition: Partition,

@@ -86,7 +86,7 @@ export function trim(partition: Partition, retention: QueueRetention): void {
   }
 }
 
-/** For failed jobs whose number the configuration does not set. */
+/** Removes failed jobs of a queue whose configuration does not set their number. */
 function trimFailed(partition: Partition, failed: QueueRetention['failed']): void {
   const mayExceed = partition.failed > failed.count || partition.failedKinds.size > 0
   if (failed.bytes === undefined || !mayExceed) return
@@ -95,7 +95,7 @@ function trimFailed(partition: Partition, failed: QueueRetention['failed']): voi
 }
 
 /**
- * @param isUnkept whether no jobs of this state are kept: then their ends are remembered for a moment
+ * @param isUnkept whether no jobs of this state are kept; if so, their ends are remembered for a moment
  * @returns how many were removed
  */
 function dropOldestOf(
@@ -216,7 +216,7 @@ export function clear(
   }
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))
-  // The event for jobs that have not ended is written there.
+  // For jobs that have not ended, `remove` writes the event.
   const ended = gone.filter((row) => row.state !== PENDING)
   tell(
     partition,

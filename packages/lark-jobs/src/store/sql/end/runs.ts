@@ -15,10 +15,10 @@ import type { Partition } from '../partition.ts'
 const LINE = 50
 
 /**
- * The first line is removed when the text is as long as the largest number of lines. Counting the lines would
- * take 2 µs a run, so there may be a few more. (Measured on 2026-11-27, 2 cores, busy, Node 20.20, `libsql`,
- * 500 schedules with 20 runs each: 6.2 µs of CPU a run if SQLite changes the text, and 11.1 if it is read and
- * written.)
+ * The first line is removed when the text is as long as `MAX_RUNS` of the longest lines. Counting the lines
+ * would take 2 µs a run, so a few more lines than that may be kept. (Measured on 2026-11-27, 2 cores, busy,
+ * Node 20.20, `libsql`, 500 schedules with 20 runs each: 6.2 µs of CPU a run if SQLite changes the text, and
+ * 11.1 if it is read and written.)
  */
 const note = `
   UPDATE schedules SET runs = ifnull(

@@ -23,7 +23,10 @@ import { ACTIVE, NOT_STARTED, PENDING } from '../states.ts'
 import { follow } from './consequence.ts'
 import { endCompleted } from './end.ts'
 
-/** Except jobs that somebody wants to cancel, which do not go back to their line, and jobs in lanes. */
+/**
+ * Gives back jobs that have not begun, except jobs that somebody wants to cancel, which do not go back to
+ * their line, and jobs in lanes.
+ */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''

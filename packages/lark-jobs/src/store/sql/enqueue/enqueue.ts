@@ -27,7 +27,10 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For a job with a lock, a hook to call, a large payload, a group or a `keep`, or without prefetching. */
+/**
+ * Inserts a job with a lock, a hook to call, a large payload, a group or a `keep`, or one that must not be
+ * prefetched.
+ */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
     partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
@@ -51,7 +54,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
  */
 export function queue(partition: Partition, jobs: readonly NewJob[], bound: Bound | undefined): Enqueued[] {
   const { database, id, now } = partition
-  /** The priorities for which this call knows that their lines may be used. */
+  /** The priorities whose lines may be used, as far as this call has checked. */
   const opened = new Set<number>()
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)

@@ -44,7 +44,7 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   }
   // A record in another format has its payload in another form, so it cannot be replaced.
   const isChangeable = other.state === PENDING && !isMarked(other.options)
-  // The records of its steps would not fit another payload.
+  // A job whose steps have recorded something cannot be replaced: the records would not fit another payload.
   const mayReplace = lock.replace && isChangeable && !hasRecorded(partition, other)
   if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)

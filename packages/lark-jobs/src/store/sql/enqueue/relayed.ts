@@ -23,13 +23,16 @@ export function cameBefore({ database, id, now }: Partition, { id: job, keep, op
   return keep?.relayed === true && database.get(find, id, options?.born ?? job, now) !== undefined
 }
 
-/** An id that may be reused does not identify one job, so it is noted now. */
+/**
+ * Notes now under which id a new job came through an outbox (`born`), if its own id may be reused and so does
+ * not identify one job.
+ */
 export function noteRelayed({ database, id, now }: Partition, { ownId, keep, options }: NewJob): void {
   if (ownId === 'reuse' && keep?.relayed && options?.born !== undefined)
     database.run(note, id, options.born, now + RELAYED_MEMORY)
 }
 
-/** A job that has not ended is about to be removed: the hour of its id begins now. */
+/** Called before a job that has not ended is removed: the time for which its id is remembered begins now. */
 export function goesNow({ database, now }: Partition, { seq, keep }: Pick<JobRow, 'seq' | 'keep'>): void {
   if (keep?.includes('"relayed"')) database.run(endsNow, now, seq)
 }

@@ -17,8 +17,8 @@ import type { Partition } from '../partition.ts'
 import { notify } from './waiters.ts'
 
 /**
- * The oldest entries are removed only once in so many entries, because doing it for each would cost one more
- * statement.
+ * The oldest entries are removed once every this many entries, because removing them with each entry would
+ * cost one more statement each time.
  */
 const TRIMMED = EVENTS_KEPT / 10
 

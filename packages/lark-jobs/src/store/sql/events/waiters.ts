@@ -55,7 +55,7 @@ const take = `
   RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice,
     (SELECT id FROM jobs WHERE seq = notice) AS job`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
-/** Few rows are rung, so the query must begin with those: CROSS JOIN keeps this order. */
+/** Few rows are in the state `rung`, so the query must begin with those. CROSS JOIN keeps this order. */
 const stale = `
   SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
   WHERE theirs.rungAt <= ?2 AND theirs.caller <> ?1 AND theirs.notice = 0
@@ -71,9 +71,9 @@ export function leaveWaiters(partition: Partition, caller: string): void {
 }
 
 /**
- * Removes all rows of a caller. A ring that it did not take goes to another caller.
+ * Removes all rows of a caller. A ring that this caller did not take goes to another caller.
  *
- * @returns the callers that this rang
+ * @returns the callers that are rung instead
  */
 export function leaveAllWaiters(database: Database, caller: string): string[] {
   return database
@@ -86,7 +86,9 @@ export function forgetWaiters(partition: Partition): void {
   partition.database.run(forget, partition.id, partition.now - FORGOTTEN)
 }
 
-/** Milliseconds after which the rows of a live caller that waits in so many partitions are refreshed. */
+/**
+ * Milliseconds after which the rows of a live caller are refreshed, if it waits in `partitions` partitions.
+ */
 export function refreshAge(partitions: number): number {
   return partitions > FEW ? REFRESH.many : REFRESH.few
 }

@@ -47,8 +47,8 @@ export function look(
 }
 
 /**
- * @param news whether their workers must hand over what the jobs wrote, even those that know of an earlier
- *   watch
+ * @param news whether all workers that hold these jobs must hand over what the jobs wrote, even workers that
+ *   know of an earlier watch
  */
 export function watch(
   partition: Partition,

@@ -9,7 +9,10 @@ import type { Database } from '../database.ts'
 import { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 
-/** @param length of the new buckets @param from the table that is read @param which condition for its rows */
+/**
+ * @param length milliseconds of a new bucket @param from the table that is read @param which condition for
+ *   its rows
+ */
 const rollUp = (length: number, from: string, which: string) => `
   INSERT INTO history (partition, length, at, completed, failed, retried)
   SELECT partition, ${length}, at - at % ${length}, sum(completed), sum(failed), sum(retried)

@@ -36,7 +36,7 @@ import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 const open = 'INSERT INTO journals DEFAULT VALUES RETURNING id'
 const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?) RETURNING id'
 const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
-/** Without the entry before it, `bytes` would be NULL: then it is not added either. */
+/** Adds an entry. If the entry before it is missing, `bytes` would be NULL, and the entry is not added. */
 const add = `
   INSERT OR IGNORE INTO entries (journal, place, entry, bytes) VALUES (
     ?1, ?2, ?3, ?4 + iif(?2 = 0, 0, (SELECT bytes FROM entries WHERE journal = ?1 AND place = ?2 - 1))
@@ -73,7 +73,7 @@ const over = `
 export const olderEarly = (now: string) =>
   `(early > 0 AND EXISTS (SELECT 1 FROM journals WHERE partition = partitions.id AND until <= ${now} AND until IS NOT NULL))`
 
-/** The most entries that are read at a time. Of large entries, as many as fit. */
+/** The most entries that are read at a time. If entries are large, only as many as fit are read. */
 const PAGE = 200
 
 type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null; rests: string | null }
@@ -84,7 +84,9 @@ export class SqliteJournals implements Journals {
   readonly record: Journals['record']
   readonly #on: Access
 
-  /** @param record the verb, because claims are above journals */
+  /**
+   * @param record the verb `record`, which is passed because this file must not import the files about claims
+   */
   constructor(on: Access, record: Journals['record']) {
     this.#on = on
     this.record = record
@@ -188,7 +190,7 @@ export function signalsBehind(database: Database, { journal }: Journalled, heard
   return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
 }
 
-/** Adds its records to a claimed job. Its suspension ends with that. */
+/** Adds the journal to a claimed job. If the job was suspended, its suspension ends now. */
 export function withJournal(partition: Partition, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
   if (journal === null) return job
   job.journal = read(partition, journal, 0)
@@ -204,7 +206,7 @@ export function noteRest({ database, now }: Partition, row: Journalled, outcome:
   database.run(setRests, resting(sizeOfJournal(database, journal).rests, now), journal)
 }
 
-/** A person has retried the job: its time limits begin again. */
+/** Forgets how long a job was suspended, because a person has retried it and its time limits begin again. */
 export function forgetRest({ database }: Partition, { journal }: Journalled): void {
   if (journal !== null) database.run(setRests, null, journal)
 }
@@ -261,7 +263,8 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
 /**
  * The journal of a job that is moved here: its own signals first, then those that came here before the job.
  *
- * @returns its id, or null if it has none; the names of the signals that came before the job
+ * @returns the id of the journal, or null if the job has none; and the names of the signals that came before
+ *   the job
  */
 export function putJournal(
   partition: Partition,
@@ -341,7 +344,9 @@ function takeEarly(partition: Partition, id: string): number | undefined {
   return early.id
 }
 
-/** Forgets signals whose jobs never came, for at most `most` jobs. @returns for how many jobs */
+/**
+ * Forgets signals for jobs that were never queued, for at most `most` ids. @returns the number of these ids
+ */
 export function forgetEarly(partition: Partition, most: number): number {
   if (partition.early === 0) return 0
   const forgotten = partition.database.run(over, partition.id, partition.now, most)

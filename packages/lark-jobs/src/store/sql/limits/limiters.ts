@@ -164,8 +164,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
 }
 
 /**
- * How many permits are reserved and not available to lots of size `each`: one lot of the size that has waited
- * longest.
+ * How many permits lots of size `each` cannot have, because one lot of the size that has waited longest is
+ * reserved.
  */
 function keptFrom(database: Database, limiter: string, each: number, now: number): number {
   database.run(forgetWaits, now)

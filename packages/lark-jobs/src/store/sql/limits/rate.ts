@@ -15,9 +15,12 @@ import type { Partition } from '../partition.ts'
 export interface AllowedStarts {
   /** How many starts are allowed now. */
   free: number
-  /** Milliseconds until one more lot of `each` is allowed; undefined: after a running one ends. */
+  /**
+   * Milliseconds until one more lot of `each` is allowed; undefined if that depends on the end of a running
+   * job.
+   */
   wait: number | undefined
-  /** Records starts. @returns where the rate has counted them, for `refund`; undefined if it has not */
+  /** Records starts. @returns where the rate has counted them, for `refund`; undefined without a rate */
   note(begun: number): number | undefined
 }
 
@@ -57,7 +60,7 @@ export const overRates = (now: string) => `
   EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
 
 /**
- * Changes nothing before `note` is called.
+ * Finds how many starts are allowed now. Nothing changes until `note` is called.
  *
  * @param key the lane or limiter, if only that is limited and not the whole partition
  * @param active the number that counts against the concurrency

@@ -35,10 +35,10 @@ import { COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-/** The place of a job, and the bytes that showing it takes. */
+/** The place of a job, and the bytes that showing the job takes. */
 type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
   bytes: number
-  /** The bytes that showing it takes without its payload. */
+  /** The bytes that showing the job takes without its payload. */
   leanBytes: number
   /** Only for an active job. */
   lease?: Lease
@@ -114,7 +114,7 @@ export function get(partition: Partition, id: string, isLean: boolean): JobRecor
 /** What became of jobs. */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  // Nothing more is known here about a job that was moved.
+  // Of a job that was moved, this partition knows nothing more.
   const heads = database
     .all<StateRow>(findStates, partition.id, list(ids))
     .filter((row) => row.state !== GONE || isOnItsWay(partition, row))

@@ -138,7 +138,10 @@ function limitsOf(limits: Limits | undefined): Pick<LaneStand, 'limits' | 'unkno
   return kind === undefined || isRateKind(kind) ? { limits } : { unknownRate: kind }
 }
 
-/** The active jobs are searched, because no index has those of a lane. */
+/**
+ * The ids of the active jobs of a lane. All active jobs of the partition are searched, because there is no
+ * index by lane.
+ */
 function runningOf(partition: Partition, lane: string): string[] {
   const found: string[] = []
   for (const lease of leasesBehind(partition)) {

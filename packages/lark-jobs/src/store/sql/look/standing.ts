@@ -12,7 +12,10 @@ export const noStanding: Standing = {
   ...{ arrived: 0, minutes: [], keys: [] },
 }
 
-/** @param next how many keys of the next jobs; undefined: neither keys nor waiting times are read */
+/**
+ * @param next how many keys of the next jobs are read; undefined if neither keys nor waiting times are to be
+ *   read
+ */
 export function standingOf(partition: Partition, minutes: Minute[], next: number | undefined): Standing {
   const dropped = droppedIn(partition)
   return {

@@ -7,7 +7,7 @@ import type { Stranded } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 import { STRANDED } from '../states.ts'
 
-/** A look takes about 1 µs for each job. */
+/** The most jobs that are looked at: each takes about 1 µs. */
 const MOST = 10_000
 
 const find = `
