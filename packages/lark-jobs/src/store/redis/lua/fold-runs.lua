@@ -1,5 +1,5 @@
--- fold-runs: replaces the sum of the runs of ended workers, and removes the workers that are part of it now;
--- nothing if the sum or one of these workers is not as the caller has read it.
+-- fold-runs: replaces the sum of the runs of ended workers, and removes the workers that are now part of the
+-- sum. Changes nothing if the sum or one of these workers has changed since the caller read it.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's

@@ -1,4 +1,5 @@
--- note-blocking: notes with a worker that a handler blocks its event loop. Its next announcement drops this.
+-- note-blocking: notes with a worker that a handler blocks its event loop. The worker's next announcement
+-- drops the note.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's

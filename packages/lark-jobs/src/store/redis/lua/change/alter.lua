@@ -25,8 +25,8 @@ end
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
 if not string.find(change, '^edit') and change ~= 'add-tags' then
-  -- A full server allows this write, and after a write the rest of a script: the other changes need no
-  -- memory.
+  -- A full server allows this write, and after a write the rest of a script. That is right for the other
+  -- changes, because they need no memory.
   redis.call('ZREM', key('leases'), '')
 end
 local ended = { completed = true, failed = true, cancelled = true }
@@ -96,7 +96,7 @@ changes['retry'] = function(id, state, record, priority, place)
   if name then
     admission().take_lock(id, till, name, runs)
   end
-  -- Later than before, even within one millisecond: this distinguishes the starts of a member.
+  -- The time must rise even within one millisecond, because it distinguishes the starts of a member.
   local queued_at = math.max(now, queued(id, record) + 1)
   redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
   local is_laned = string.find(priority, '@', 1, true)
@@ -115,7 +115,7 @@ changes['cancel'] = function(id, state, _, priority, place)
   local is_lost = state ~= 'active' and string.sub(value, 1, 5) == 'lost|'
   local undo = not ended[state] and not is_lost and undo_of(id)
   if undo and undo ~= '' then
-    -- It is already being undone, and ends after that.
+    -- The job is already being undone, and ends after that.
     return 'a'
   elseif state == 'active' then
     notice(id, value)
@@ -274,7 +274,8 @@ for i = 5, #ARGV do
     verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)
   end
 end
--- Done after all verdicts, so that no id is `missing` because it comes twice in this call.
+-- This is done after all verdicts, so that an id that comes twice in this call is not `missing` the second
+-- time.
 end_as('cancelled', cancelled, kept, 'untold')
 if made.lanes then
   lanes().reposition_all()

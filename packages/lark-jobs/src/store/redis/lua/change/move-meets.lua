@@ -1,4 +1,4 @@
--- move-meets: whether jobs that are to be moved here would meet others.
+-- move-meets: whether jobs that are to be moved here would conflict with other jobs, by their ids or locks.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

@@ -1,4 +1,5 @@
--- move-revoke: what was handed out of jobs that are moved here changes nothing from now on.
+-- move-revoke: makes sure that a later move-put of jobs that were handed out for a move to this partition
+-- changes nothing.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -7,7 +8,8 @@
 -- Cost     O(n log m) for n jobs among m that are remembered
 -- needs: start, revoked, rouse
 
--- This write comes first because a full server allows it, and after a write the rest of a script.
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', key('effects:move'), '')
 for i = 2, #ARGV, 2 do
   revoke(ARGV[i], tonumber(ARGV[i + 1]))

@@ -1,4 +1,5 @@
--- move-take: takes jobs out that go to another partition, or hands out those that are on their way.
+-- move-take: takes jobs out of this partition that go to another one, or hands out jobs that are on their
+-- way.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -31,7 +32,7 @@ local function hand_out(id, to, moved_at, text)
   return 't'
 end
 
--- Takes a job of a line. Its text has everything of it (gone.lua).
+-- Takes a job out of its line. The text that is kept contains the complete job (gone.lua).
 local function take_out(id, to, record, priority, place, written)
   local moved_at = math.max(now, moved_at_of(record) + 1)
   local large = payloads().payloads_of({ id }, { record })[1]
@@ -91,7 +92,7 @@ local verdicts = {}
 for i = 3, #ARGV - 1, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
--- The star is then the only argument of the script's own.
+-- With a star, the script has no other argument of its own.
 local due_until = #ARGV == 3 and '+inf' or now
 for _, id in ipairs(#ARGV < 4 and redis.call('ZRANGE', key('effects:move'), '-inf', due_until, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
   local state, moved_at, to = gone(id)

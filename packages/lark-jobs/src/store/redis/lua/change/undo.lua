@@ -1,4 +1,4 @@
--- undo: takes a retry or another due time back: jobs that have not begun since are again what they were.
+-- undo: takes back a retry or a change of a due time: jobs that have not begun since get their former state.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
@@ -73,7 +73,8 @@ for i = 3, #ARGV, 3 do
 end
 for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
   local state, ids = name == 'crashed' and 'failed' or name, ended[name]
-  -- The retry has withdrawn effects that the class of the job had not been told.
+  -- The class of the job may not know yet that the job had ended: the retry has withdrawn the effects that
+  -- tell it.
   end_as(state, ids, read_kept(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
   for _, id in ipairs(ids) do
     redis.call('ZADD', key(state), 'XX', ends_at[id], id)

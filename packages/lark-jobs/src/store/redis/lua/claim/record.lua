@@ -15,12 +15,13 @@ local ids, at = {}, 2
 while ARGV[at] do
   ids[#ids + 1], at = ARGV[at], at + 4 + ARGV[at + 2]
 end
--- This is first because a full server allows this write, and after a write the rest of the script.
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
 local sizes, grown = redis.call('HMGET', key('journals'), unpack(ids)), {}
--- Mostly nothing is said, and a table takes time.
+-- The table is made only when needed, because usually the answer is empty and making a table takes time.
 local answer
 local function say(place, value, more)
   answer = answer or { {}, {}, {} }
@@ -33,7 +34,8 @@ local function add(id, size, first, from, to)
   local name, bytes = key('steps:' .. id), 0
   local length = redis.call('RPUSH', name, unpack(ARGV, from, to)) - (to - from + 1)
   if length ~= first then
-    -- Some are there already, or there is a gap before them.
+    -- Some of the entries are there already, or there is a gap before them: the entries just added are
+    -- removed.
     redis.call('LTRIM', name, 0, from - to - 2)
     if not recordings().keep_entries(id, first, { unpack(ARGV, from, to) }) then
       say(3, { id, length })
@@ -52,7 +54,7 @@ end
 at = 2
 for i, id in ipairs(ids) do
   local token, count, head, holder = ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], holders[i]
-  -- That is all of most holders, and an index is all of most heads.
+  -- Most holder fields are just this text, and most heads are just an index.
   local has_started, first = holder == token .. '|', tonumber(head)
   if has_started or is_held(holder, token) then
     if not has_started then

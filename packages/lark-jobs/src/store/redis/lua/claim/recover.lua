@@ -30,7 +30,7 @@ local function read_token(token)
   return string.match(token, '^(.-)%.(%d+)%.?5?$')
 end
 
--- The claims to take back, the earliest end of their lease first.
+-- The claims to take back, in the order in which their leases end.
 local function tokens()
   if is_unread then
     return { ARGV[8] }

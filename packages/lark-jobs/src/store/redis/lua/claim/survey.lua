@@ -69,7 +69,8 @@ local function is_old(own)
       return true
     end
   end
-  -- Some names are given once and some twice, as in `look`: most partitions have at most hours to roll up.
+  -- Some names are given once and some twice, as in `look`. Most partitions have nothing of this except hours
+  -- to roll up.
   local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs', 'early', 'relayed' }, {}
   for i, name in ipairs(names) do
     keys[2 * i - 1], keys[2 * i] = key(name), key(name)

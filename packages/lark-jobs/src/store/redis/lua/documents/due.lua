@@ -41,7 +41,7 @@ local function hand_out_schedules(due)
         ids[n], found[1][n], found[2][n], found[3][n] = id, definitions[i], states[i], runs[i]
         leases[2 * n - 1], leases[2 * n] = till, id
       else
-        -- The server has evicted its state.
+        -- The server has evicted the state of the schedule.
         gone[#gone + 1] = id
       end
     end

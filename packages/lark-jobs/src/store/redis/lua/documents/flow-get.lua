@@ -1,4 +1,4 @@
--- flow-get: reads a flow, or its state alone.
+-- flow-get: reads a flow, or only its state.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

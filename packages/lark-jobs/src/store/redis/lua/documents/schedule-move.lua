@@ -1,4 +1,4 @@
--- schedule-move: changes the home of a schedule, if it has the home that the caller says.
+-- schedule-move: changes the home of a schedule, if its present home is the one that the caller names.
 --
 -- KEYS[1]  homes       HASH id of a schedule -> its home
 --          class-homes HASH the same for those that job classes declare

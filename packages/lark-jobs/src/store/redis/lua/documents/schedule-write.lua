@@ -1,5 +1,5 @@
--- schedule-write: writes schedules, each if it has the number that its writer has read, and queues the jobs
--- of those.
+-- schedule-write: writes each schedule that still has the number that its writer has read, and queues the
+-- jobs of the schedules that it writes.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:

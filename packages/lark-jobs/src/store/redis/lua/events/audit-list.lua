@@ -20,7 +20,7 @@ local function add(found)
     end
   end
 end
--- There are few others in the same millisecond, because they are changes by hand.
+-- Few entries have the same millisecond, because they are changes by hand.
 if ARGV[3] ~= '' then
   local same = redis.call('ZRANGE', times, ARGV[3], ARGV[3], 'BYSCORE', 'REV', 'WITHSCORES')
   local rest = {}

@@ -1,4 +1,4 @@
--- watch: what became of jobs; rings the watcher when another of them ends.
+-- watch: reports what became of jobs, and notes that the watcher is to be rung when another of them ends.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

@@ -138,7 +138,7 @@ end
 held = held + granted
 local fields = { ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held }
 if mark then
-  -- In a field of its own, because a limiter without a rate has none.
+  -- The mark is in a field of its own, because a limiter without a rate has no mark.
   fields[5], fields[6] = '@' .. ARGV[2], string.format('%.0f|%s', mark, since or ARGV[3])
 end
 redis.call('HSET', holders, unpack(fields))

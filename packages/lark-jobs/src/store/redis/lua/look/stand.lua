@@ -116,7 +116,7 @@ local function ahead_in_lane()
   local ahead = redis.call('ZRANK', name, id)
   local higher = redis.call('ZCOUNT', name, '-inf', '(' .. rank(own, 0))
   if not ahead then
-    -- So many jobs are due that not all of them were moved.
+    -- So many jobs of the lane are due that this call has not moved all of them.
     return redis.call('ZCARD', name) + redis.call('ZRANK', key('late:' .. lane), id), higher
   elseif not aging then
     return ahead, higher
@@ -148,7 +148,7 @@ local function holders()
   return { tokens, #fields > 0 and redis.call('HMGET', key('claims'), unpack(fields)) or {} }
 end
 
--- The active jobs of the lane: they are searched, because there is no set of them.
+-- The active jobs of the lane. All active jobs are searched, because there is no set of those of a lane.
 local function running()
   local found, most = {}, tonumber(ARGV[5])
   for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, MAX_ITEMS - 1)) do
@@ -180,7 +180,7 @@ local function lane_of()
   }
 end
 
--- How many lanes have their turn before: of those without a limiter, or with the same.
+-- How many lanes have their turn before this one, among the lanes without a limiter or with the same limiter.
 local function turns()
   local own_turn, limiter = redis.call('HMGET', key('settings'), 'own', 'lanes'), string.match(lane or '', '%^.*$')
   if (own_turn[2] or '0') == '0' then

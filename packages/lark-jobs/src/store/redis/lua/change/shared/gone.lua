@@ -12,7 +12,8 @@
 -- needs: start
 -- gives: gone
 
--- `moving` or `moved`, the instant of the move, and where to; nothing for any other job.
+-- Returns `moving` or `moved`, the instant of the move, and the partition to which the job goes; nothing for
+-- any other job.
 local function gone(id)
   local state, moves, to = string.match(redis.call('HGET', key('ended'), id) or '', '^(mov%a+)|%d+|~(%d+)|(.*)$')
   return state, tonumber(moves), to

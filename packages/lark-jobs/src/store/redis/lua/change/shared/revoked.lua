@@ -18,7 +18,7 @@ local function moved_at_of(record)
   return tonumber(values.movedAt) or 0
 end
 
--- From now on, a `put` of the job by this move or an earlier one changes nothing.
+-- Makes sure that a later `put` of the job by this move, or by an earlier one, changes nothing.
 local function revoke(id, moved_at)
   local mark = mark_of(id)
   local _, before = gone(mark)

@@ -3,7 +3,7 @@
 -- needs: start, holder, event
 -- gives: note_beginning
 
--- What a holder keeps of whether its job has begun, when a worker says that it has.
+-- The new `start` of a holder field when a worker says that the job has begun.
 local function started(start, alone)
   if alone == '-' then
     return start

@@ -40,7 +40,7 @@ local function open_claim(token, ids, started, places, ends, counters, records)
     holders[2 * i + 1], holders[2 * i + 2] = id, places[id] and holder .. '@' .. places[id] or holder
   end
   if counters then
-    -- A job that was taken back after it had started has counters.
+    -- Only jobs with counters need a closer look: a job that was taken back after it had started has some.
     local counted_ones = {}
     for i = 1, #ids do
       counted_ones[#counted_ones + 1] = counters[i] and ids[i] or nil

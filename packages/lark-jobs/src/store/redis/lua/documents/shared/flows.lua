@@ -55,7 +55,7 @@ local function hand_out_flows(ids, lease_ms, step, left, anyway)
   for _, id in ipairs(ids) do
     local flow, bytes, is_called = read_flow(id, true)
     if not flow then
-      -- The server has evicted it.
+      -- The server has evicted the flow.
       is_any_gone = true
       remove_flow(id)
     else

@@ -19,7 +19,7 @@ local function fates_of(ids)
   for i, id in ipairs(ids) do
     -- Hidden jobs are in none of the sets.
     local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
-    -- Nothing more is known here about a job that was moved. A job on its way counts as present.
+    -- Of a job that was moved, this partition knows nothing more. A job on its way counts as present.
     local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
     state = state ~= 'moved' and not is_moving and state or nil
     for _, each in ipairs((state or is_moving or not is_there) and {} or ended_states) do

@@ -1,5 +1,5 @@
--- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
--- `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
+-- Decides what becomes of a job when its run has ended, or when its worker has died. The rules are the same
+-- as in `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, undoing, holder, recordings, journals, retrying
 -- gives: outcomes, take_back

@@ -31,7 +31,7 @@ local function parse(size)
   return tonumber(bytes), tonumber(at), kind
 end
 
--- Keeps only the last error of each job. They have left `failed-wholes`.
+-- Keeps only the last error of each of these jobs, which are no longer in `failed-wholes`.
 local function shorten(ids)
   local errors = redis.call('HMGET', key('errors'), unpack(ids))
   local freed = 0
@@ -83,7 +83,7 @@ local function note_failed(ids, at, kinds, kept)
   end
 end
 
--- Failed jobs leave their state. Returns their bytes.
+-- Removes what is noted of jobs that are no longer failed. Returns their bytes.
 local function forget_failed(ids)
   if redis.call('EXISTS', key('failed-sizes')) == 0 then
     return 0

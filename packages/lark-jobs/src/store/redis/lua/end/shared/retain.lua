@@ -29,7 +29,7 @@ local function forget_of(state, ids)
   forget(ids)
 end
 
--- How many jobs of a state are kept; a text if it says more (failed-jobs.lua).
+-- How many jobs of a state are kept: a number, or a text with more limits (failed-jobs.lua).
 local function read_kept(text)
   return tonumber(text) or text
 end

@@ -2,8 +2,8 @@
 -- needs: start, ring, end, effects
 -- gives: rouse
 
--- `heard`: how many callers this call has rung already. A flow needs a ring of its own, because the callers
--- that were rung may find so many jobs that they do not learn that the flow is due.
+-- `heard`: how many callers this call has rung already. One more caller is rung for a flow, because the
+-- callers that were rung for jobs may find so many that they do not learn that the flow is due.
 local function rouse(heard)
   heard = heard + ring(ends.calls and 1 or 0, true)
   if made.effects then

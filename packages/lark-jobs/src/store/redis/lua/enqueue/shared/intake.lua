@@ -14,7 +14,7 @@ local function queue_all(batch, max, kept)
   local added = batch.is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
   if added < #ids then
     if added > 0 then
-      -- An id came twice in this call: its first record counts.
+      -- If an id comes twice in this call, its first record counts.
       redis.call('HDEL', key('jobs'), unpack(ids))
     end
     records, verdicts, rings = admission().admit(ids, records, runs, large, room)

@@ -24,7 +24,7 @@ local function listen(ttl, number, count)
   end
   if is_new or (tonumber(till) or 0) < now + ttl / 2 then
     redis.call('HSET', key('settings'), 'listened', string.format('%.0f', now + ttl))
-    -- In case no change follows.
+    -- The list also expires by itself, in case no change follows that would remove it.
     redis.call('PEXPIRE', key('events'), 10 * ttl)
   end
   trimmed = tonumber(trimmed) or 0
@@ -76,7 +76,7 @@ local function write_event(till, kind, ids)
   if length == 0 then
     last = {}
   end
-  -- Not done with each call, because that would be one more command.
+  -- The list is not trimmed with each call, because that would be one more command.
   if length > EVENTS_KEPT * 1.1 then
     redis.call('LTRIM', key('events'), -EVENTS_KEPT, -1)
     redis.call('HINCRBY', key('settings'), 'trimmed', length - EVENTS_KEPT)

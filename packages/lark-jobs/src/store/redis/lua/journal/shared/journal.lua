@@ -15,7 +15,7 @@ local function read_entries(id, from)
   local name, left = key('steps:' .. id), JOURNAL_BYTES
   local total = redis.call('LLEN', name)
   local found = { total, tonumber(redis.call('HGET', key('journals'), id)) or 0 }
-  -- Large entries are read in pages of as many as fit.
+  -- If entries are large, only as many as fit are read at a time.
   local at, page = from, math.min(200, math.ceil(JOURNAL_BYTES * total / math.max(1, found[2])))
   while at < total do
     for _, entry in ipairs(redis.call('LRANGE', name, at, at + page - 1)) do
@@ -49,8 +49,8 @@ local function read_journal(id, from)
   return { read_entries(id, from), from == 0 and recordings().signals_behind(id, 0) or {}, undo, rested(id) }
 end
 
--- The journals of those claimed jobs that have one: the index of each in the claim, and its journal; nothing
--- if none has one. Their suspension ends with this.
+-- The journals of those claimed jobs that have one: the index of each job in the claim, and its journal;
+-- nothing if no job has one. If one of these jobs was suspended, its suspension ends now.
 local function read_claimed(ids)
   local found = {}
   for i, bytes in ipairs(#ids > 0 and redis.call('HMGET', key('journals'), unpack(ids)) or {}) do

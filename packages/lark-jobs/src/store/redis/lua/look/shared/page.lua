@@ -45,7 +45,8 @@ local function is_above(priority, other)
   return (tonumber(priority) or 0) > (tonumber(other) or 0)
 end
 
--- Whether an id is before another in a sorted set. (The `<` of Lua goes by the server's language.)
+-- Whether an id is before another in a sorted set. (The operator `<` of Lua depends on the locale of the
+-- server.)
 local function is_before(id, other)
   for i = 1, math.min(#id, #other) do
     local one, two = string.byte(id, i), string.byte(other, i)

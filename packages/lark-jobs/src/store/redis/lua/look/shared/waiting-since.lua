@@ -66,7 +66,7 @@ local function waiting_since(since)
     if length > 0 then
       local place = first_place(priority)
       first = math.min(first, place)
-      -- Mostly all of them came lately, and need not be searched.
+      -- Usually all of them became due lately, and no search is needed.
       count = count + (place > since and length - redis.call('SCARD', line('void', priority)) or came_after(priority, since))
     end
   end

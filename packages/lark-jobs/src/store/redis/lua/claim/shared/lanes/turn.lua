@@ -10,9 +10,9 @@
 -- needs: start, line, rates, lane, aged
 -- gives: fall_due, opens_at, reposition, reposition_all, next_turn, take_turn
 
--- Means that there is no end. Redis accepts this number as a score.
+-- The time that stands for "never". Redis accepts this number as a score.
 local NEVER = 2 ^ 53
--- How many more due jobs this call moves.
+-- How many more due jobs this call may move.
 local falls = MAX_ITEMS
 
 -- Moves the due jobs of a lane from its `late` set to its `lane` set.
@@ -144,7 +144,7 @@ local function take_turn(lane, most, places, aging, room)
     end
   end
   if #ids == 0 and room and room.is_full then
-    -- The lane keeps its turn: its job fits into the next claim.
+    -- The lane keeps its turn, because its next job had no room and will fit into the next claim.
     return ids
   end
   redis.call('ZREM', key(turns_of(lane)), lane)

@@ -11,7 +11,8 @@
 local function in_the_way(id, own)
   local state = locate(id)
   if redis.call('ZSCORE', key('effects:hook'), id) then
-    -- Its class has not been told of its end. If the job was removed, it has no state any more.
+    -- The class of the ended job has not been told of the end. If the job was removed, it no longer has a
+    -- state.
     return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
   end
   if not state and gone(id) == 'moving' then
@@ -72,7 +73,7 @@ local function admit(ids, records, runs, large, room)
           rest[#rest + 1] = id
           rest[#rest + 1] = record
         else
-          -- Written now, so that the next job of this call finds the lock's job.
+          -- The job is written now, so that the next job of this call finds the holder of the lock.
           redis.call('HSET', key('jobs'), id, record)
         end
         if run.lock == '' or run.delay == '' then
