@@ -369,8 +369,8 @@ export class FlowBook implements FlowControl {
 
   /**
    * When a flow that has ended goes on, its callbacks will start again under other ids. Callbacks in other
-   * partitions may not have been queued yet, and later no check would look for them. So they are queued before
-   * the flow is written.
+   * partitions may not have been queued yet, and later no check would look for them. So these callbacks are
+   * queued before the flow is written.
    */
   async #queueLeftBehind(before: KeptFlow, next: FlowState): Promise<void> {
     const ended = new Set(before.news.map(({ index }) => index))

@@ -38,7 +38,7 @@ import { undoFailed } from './undo-failed.ts'
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a damaged field that a message shows. */
 const SHOWN = 200
-/** Instead of a text that may have parts that people must not see. */
+/** Shown in messages in place of a text that may contain something that people must not see. */
 const NOT_SHOWN = '[redacted] (an export of the job has it)'
 
 type Failed = Outcome & { kind: 'failed' }
@@ -49,7 +49,7 @@ const COMPLETED: Outcome = { kind: 'completed' }
 /** The outcome; a promise only if an async `backoff` says when the retry is. */
 type RunOutcome = Outcome | Promise<Outcome>
 
-/** Called with how a run ended. */
+/** A function that is called with the outcome of a run. */
 type WhenEnded<E extends Execution> = (execution: E, outcome: Outcome) => void
 
 /**
@@ -124,7 +124,10 @@ function damage({ job, claimer }: Execution, field: string, text: string): JobsE
   return new JobsError('RECORD_DAMAGED', message, { id })
 }
 
-/** The last step. A job that has failed for good, or was cancelled, ends only after its class was told. */
+/**
+ * The last step of a run. If the job has failed for good or was cancelled, its class is told first, and the
+ * outcome is reported after that.
+ */
 export function conclude<E extends Execution>(
   execution: E,
   jobClass: JobClass | undefined,
@@ -155,13 +158,14 @@ export function conclude<E extends Execution>(
     return
   }
   execution.isConcluded = true
-  // Called in the job's context explicitly: if the handler is stuck, this does not come from the handler.
+  // The context of the job is set explicitly, because this call does not come from the handler if that is
+  // stuck.
   const telling = () => inContext(execution.job.options?.context, told, execution, jobClass, word, outcome)
   const all = execution.processing?.within(telling) ?? telling()
   void all.then((then) => ended(execution, then))
 }
 
-/** What becomes of a job that has steps to undo, and would end as failed or cancelled. */
+/** The outcome in place of an end as failed or cancelled, for a job that has steps to undo first. */
 function undoneFirst(outcome: Outcome, execution: Execution): Outcome | undefined {
   const { stepsIfAny, job } = execution
   if (stepsIfAny?.hasUndos !== true && job.journal?.undo !== '') return undefined
@@ -171,7 +175,7 @@ function undoneFirst(outcome: Outcome, execution: Execution): Outcome | undefine
   return isLast ? later(laterEnd(outcome), 0) : undefined
 }
 
-/** @param undoing how the job ends when it is undone */
+/** @param undoing how the job will end after its steps are undone */
 function later(undoing: string, ms: number): Outcome {
   return {
     kind: 'suspended',
@@ -182,7 +186,7 @@ function later(undoing: string, ms: number): Outcome {
   }
 }
 
-/** The outcome of a run that undoes what earlier ones began. */
+/** The outcome of a run that undoes the steps of earlier runs. */
 async function undone(execution: Execution, jobClass: JobClass, handled: Promise<unknown>): Promise<Outcome> {
   const undoing = execution.job.journal!.undo!
   const found = await execution
@@ -234,7 +238,8 @@ async function told(
 }
 
 /**
- * `handle` returned. That counts even if the job was to be cancelled meanwhile, but not after the timeout.
+ * The outcome when `handle` has returned. The result counts even if somebody has asked to cancel the job
+ * meanwhile, but not after the timeout.
  */
 function returned(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   const { decision } = execution.run
@@ -249,8 +254,8 @@ function thrown(error: unknown, execution: Execution, jobClass: JobClass): RunOu
 }
 
 /**
- * The job has decided itself: `fail()` or `release()`. After the timeout or a cancellation, a release does
- * not count.
+ * The outcome of a job that has called `fail()` or `release()`. After the timeout or a cancellation, a
+ * release does not count.
  */
 function decided(decision: Decision, execution: Execution, jobClass: JobClass): RunOutcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
@@ -270,7 +275,10 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
   return failedForGood(error, execution)
 }
 
-/** A newer worker, which can read the job, may come: so it waits, and uses up no attempt. */
+/**
+ * Puts back a job that this worker cannot read. It uses up no attempt, because a newer worker that can read
+ * the job may come.
+ */
 function stranded({ job: { releases } }: Execution, because: string): Outcome {
   const pause = Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
   return { kind: 'released', in: pause, because, isStranded: true }
@@ -283,7 +291,7 @@ export function handle(execution: Execution, jobClass: JobClass): Promise<unknow
     if (jobClass.isolate !== undefined && environment.isolation !== undefined)
       return isolated(execution, jobClass, environment.isolation)
     const payload = payloadOf(execution, jobClass)
-    // The application knows its own classes only.
+    // The application's `make` can only make jobs of its own classes, not the job that runs commands.
     if (environment.make !== undefined && jobClass.Class !== CommandJob) {
       const use = (job: JobLike) => called(job, payload, execution, jobClass)
       return withMade(environment.make, jobClass, run, payload, use)
@@ -296,7 +304,10 @@ export function handle(execution: Execution, jobClass: JobClass): Promise<unknow
   }
 }
 
-/** Middleware runs here, and so is there when the process of the handler is killed. */
+/**
+ * Runs the handler in another process. Middleware runs in this process, so it goes on if the process of the
+ * handler is killed.
+ */
 function isolated(execution: Execution, jobClass: JobClass, isolation: Isolation): Promise<unknown> {
   const { run, claimer, environment } = execution
   const { middleware, permits } = environment
@@ -320,7 +331,8 @@ function called(job: JobLike, payload: unknown, execution: Execution, jobClass: 
 }
 
 /**
- * What is around `handle` ends when the job is suspended: middleware, and the container that made the job.
+ * Lets `execution.drop` reject the promise of `handle`, so that what is around `handle` ends when the job is
+ * suspended: middleware, and the container that made the job.
  */
 function droppable(execution: Execution, handled: unknown): unknown {
   if (!(handled instanceof Promise)) return handled
@@ -389,8 +401,8 @@ function failed(thrown: unknown, execution: Execution): Failed {
 }
 
 /**
- * Says of which kind the failure is, for what is kept of failed jobs. An attempt that is retried needs no
- * kind.
+ * Adds the kind of the failure: the newest failed jobs of each kind are kept longest. An attempt that is
+ * retried needs no kind.
  */
 function forGood(outcome: Failed, { job: { id, key } }: Execution): Failed {
   return { ...outcome, alike: fingerprintOf({ id, key, errors: [outcome.error] })!.hash }

@@ -452,10 +452,10 @@ export class Maintenance extends Part {
   }
 
   /**
-   * Looks again at the latest after the time of a lease: a lease that begins after this look does not end
-   * sooner, except for workers with shorter leases. And no later than a third of it after the last question,
-   * as often as workers renew: so it sees each outage in which they could lose their leases, and a slow store
-   * does not look silent.
+   * Plans the next look, at the latest after the time of a lease: a lease that begins after this look does
+   * not end sooner, except for workers with shorter leases. The next look is also no later than a third of a
+   * lease after the last question. Workers renew as often, so each outage in which they could lose their
+   * leases is noticed, and a slow store does not look silent.
    */
   #lookIn(chores: Chores, most = this.#options.leaseMs): void {
     chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)

@@ -15,13 +15,13 @@
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
--- `is`: this call wrote effects while none was due, and has not handed them out.
+-- `is`: whether this call wrote effects while none was due, and has not handed them out.
 local owed = { is = false }
 -- What completed in this call and is handed out with its answer, because the lease has begun: the ids of
 -- nodes; and bundles, with the number of their members.
 local fresh = { bundles = {}, count = 0 }
 
--- When the next effect is handed out; nothing if there is none.
+-- When the next effect may be handed out; nothing if there is none.
 local function next_effect()
   local hook = redis.call('ZRANGE', key('effects:hook'), 0, 0, 'WITHSCORES')[2]
   local member = redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2]
@@ -167,8 +167,8 @@ local function hide(ids, ends)
   return others
 end
 
--- Some effects of the jobs are done. Forgets the ends of those jobs that have no other effect, and removes
--- those that are hidden.
+-- Called when some effects of the jobs are done. Forgets the ends of those jobs that have no other effect,
+-- and removes those that are hidden.
 local function release(ids)
   if #ids == 0 then
     return
@@ -209,8 +209,8 @@ local function forget_remembered(most)
   return #over + bundles
 end
 
--- Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile.
--- `how`: as in end.lua. `ms`: for how long, if not for `RESEND_MEMORY`.
+-- Keeps the ends of watched jobs so that their watchers can read them, even if the jobs are removed
+-- meanwhile. `how`: as in end.lua. `ms`: for how long, if not for `RESEND_MEMORY`.
 local function remember_ends(state, ids, how, ms)
   local ended, remembered, reasons = {}, {}, {}
   local end_of = string.format('%s|%.0f', state, now)
@@ -226,7 +226,7 @@ local function remember_ends(state, ids, how, ms)
   if how == 'removed' then
     redis.call('HSET', key('reasons'), unpack(reasons))
   end
-  -- The number added and the number removed are kept equal: see `acknowledge`.
+  -- As many entries are removed here as are added: see `acknowledge`.
   forget_remembered(MAX_ITEMS)
 end
 
