@@ -1,11 +1,11 @@
 // A worker that relays the outbox, runs no job, and kills itself instead of removing rows: DIALECT URL
-// CONNECTION LOTS NAME. LOTS is how many lots it removes before. Relays with one NAME
-// wait for the lease of the one before.
+// CONNECTION LOTS NAME PREFIX. LOTS is how many lots it removes before. Relays with one NAME
+// wait for the lease of the one before. PREFIX is that of the keys in Redis.
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { createJobs } from '../../dist/index.js'
 
-const [dialect, url, connection, lots, name] = process.argv.slice(2)
+const [dialect, url, connection, lots, name, prefix] = process.argv.slice(2)
 const pool = dialect === 'postgres' ? new pg.Pool({ connectionString: url }) : createPool(url)
 let removed = 0
 
@@ -17,6 +17,7 @@ function execute(sql, parameters) {
 
 const jobs = createJobs({
   connection,
+  ...(prefix !== undefined && { prefix }),
   queues: ['default', 'emails', 'low'],
   outbox: { for: /** @type {'postgres' | 'mysql'} */ (dialect), execute, name },
 })

@@ -4,13 +4,15 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
 import { OUTBOX } from '../../src/outbox/table.ts'
-import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
+import { Server } from '../redis/server.ts'
+import { Bench, Record as Report, redisPrefix, sqliteFile } from '../working/bench.ts'
 import { Application, mail } from './application.ts'
 import { type Database, databaseOf } from './connections.ts'
 
@@ -186,3 +188,93 @@ test('PostgreSQL is killed and starts again while the relay runs: this is said o
   await bench[Symbol.asyncDispose]()
   await pool.end()
 }, 120_000)
+
+test('a worker without the permit asks seldom, but more often while a row waits, because the relay may be dead', async () => {
+  await using bench = await Bench.make(sqliteFile)
+  const application = new Application()
+  // This relay has the permit, and sees no row.
+  await bench.work([], { queues: ['low'] }, bench.client({ outbox: { for: 'sqlite', execute: () => [] } }))
+  await sleep(500)
+  let asked = 0
+  const execute: Client['outbox']['execute'] = (sql, parameters) => {
+    asked += 1
+    return application.run(sql, parameters)
+  }
+  await bench.work([], { queues: ['low'] }, bench.client({ outbox: { for: 'sqlite', execute } }))
+  await vi.waitFor(() => expect(asked).toBe(1), LONG)
+  await sleep(6_000)
+  expect(asked).toBeLessThanOrEqual(4)
+  application.write({ ...mail(0), form: 9 }, mail(1))
+  // A row that cannot become a job hides none behind it.
+  application.run(`UPDATE ${OUTBOX} SET error = 'of a later form' WHERE form = 9`)
+  asked = 0
+  await sleep(9_000)
+  // With a pause of 2.5 seconds there would be three or four.
+  expect(asked).toBeGreaterThanOrEqual(5)
+  expect(application.rows).toHaveLength(2)
+}, 60_000)
+
+test('PostgreSQL is away for seconds: the relay asks for it so often that rows hardly wait longer', async () => {
+  await using database = await databaseOf('postgres')
+  await database.reset()
+  const pool = new pg.Pool({ connectionString: database.url })
+  pool.on('error', () => {})
+  MailJob.runs = []
+  const bench = await Bench.make(sqliteFile)
+  let attempts = 0
+  const execute = (sql: string, parameters: readonly unknown[]) => {
+    attempts += 1
+    return pool.query(sql, [...parameters])
+  }
+  await bench.work([MailJob], {}, bench.client({ outbox: { for: 'postgres', execute } }))
+  await vi.waitFor(() => expect(attempts).toBeGreaterThan(0), LONG)
+  await database.server!.kill()
+  await sleep(500)
+  attempts = 0
+  await sleep(3_000)
+  // A pause of a second would make three.
+  expect(attempts).toBeGreaterThanOrEqual(5)
+  await database.server!.start()
+  const { sql, parameters } = database.table.insert([mail(1)])
+  await vi.waitFor(() => pool.query(sql, [...parameters]), LONG)
+  await vi.waitFor(() => expect(MailJob.runs).toEqual([1]), LONG)
+  await bench[Symbol.asyncDispose]()
+  await pool.end()
+}, 60_000)
+
+test('Redis hangs for longer than a lease, and the relay is killed meanwhile: another one goes on as soon as Redis does', async () => {
+  await using database = await databaseOf('postgres')
+  await database.reset()
+  await using redis = await Server.start()
+  const pool = new pg.Pool({ connectionString: database.url })
+  pool.on('error', () => {})
+  MailJob.runs = []
+  const bench = await Bench.make(redisPrefix(redis.url))
+  const execute = (sql: string, parameters: readonly unknown[]) => pool.query(sql, [...parameters])
+  const left = async () => (await pool.query(`SELECT 1 FROM ${OUTBOX}`)).rows.length
+  const write = (n: number) => database.execute(database.table.insert([mail(n)]))
+  const relay = spawn(
+    process.execPath,
+    [
+      fileURLToPath(new URL('relay.js', import.meta.url)),
+      ...['postgres', database.url, redis.url, '9', 'default', bench.place.prefix!],
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  await write(1)
+  await vi.waitFor(async () => expect(await left()).toBe(0), LONG)
+  await bench.work([MailJob], {}, bench.client({ outbox: { for: 'postgres', execute } }))
+  redis.signal('SIGSTOP')
+  relay.kill('SIGKILL')
+  await write(2)
+  await sleep(8_000)
+  redis.signal('SIGCONT')
+  const ended = performance.now()
+  await vi.waitFor(async () => expect(await left()).toBe(0), LONG)
+  // The lease of the dead relay ended during the outage, and nobody waits for it afterwards. The bound is
+  // what a client needs to connect again, and not the lease and the time between two requests for it.
+  expect(performance.now() - ended).toBeLessThan(6_000)
+  await vi.waitFor(() => expect([...MailJob.runs].sort()).toEqual([1, 2]), LONG)
+  await bench[Symbol.asyncDispose]()
+  await pool.end()
+}, 90_000)

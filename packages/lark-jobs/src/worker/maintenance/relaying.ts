@@ -24,8 +24,13 @@ const RARELY = 2_000
 /** The pause between two queries is the time since the last row, divided by this number. */
 const CALM = 1_000
 /** Milliseconds: the lease of the permit, and the time between two tries to get it. */
-const LEASE_MS = 5_000
+const LEASE_MS = 3_000
 const TRY = 2_500
+/**
+ * Milliseconds: if the oldest row has waited for so long, the relay may be dead, and a worker without the
+ * permit asks for it after this time.
+ */
+const SOON = 1_000
 /** Milliseconds that the oldest row may wait before workers without the permit take it. */
 const STANDING = 15_000
 /**
@@ -127,7 +132,7 @@ export class Relaying extends Part {
 
   /** @returns milliseconds until the next query */
   async #relayAll(): Promise<number> {
-    if (!(await this.#mayRelay())) return TRY
+    if (!(await this.#mayRelay())) return Math.max(1, Math.ceil(this.#askAt - performance.now()) + 1)
     for (let goesOn = false; ; goesOn = true) {
       const { count, bad } = await this.#relay.lot(goesOn)
       this.#trouble.passed()
@@ -147,7 +152,11 @@ export class Relaying extends Part {
       this.#heldUntil = hasIt ? now + LEASE_MS : 0
       this.#askAt = now + (hasIt ? LEASE_MS / 3 : TRY * (0.8 + Math.random() * 0.4))
     }
-    return now < this.#heldUntil || this.#isStanding()
+    if (now < this.#heldUntil) return true
+    const age = await this.#oldest()
+    if (age > SOON) this.#askAt = Math.min(this.#askAt, performance.now() + SOON)
+    // Then the holder of the permit does not seem to take them.
+    return age > STANDING
   }
 
   #permit(held: number, wanted: number) {
@@ -157,11 +166,11 @@ export class Relaying extends Part {
     return store.limiters.permit(`outbox ${this.#database.name}`, call)
   }
 
-  /** Whether rows have waited for so long that the holder of the permit does not seem to take them. */
-  async #isStanding(): Promise<boolean> {
-    const [oldest] = await this.#database.run(this.#database.table.list(1))
+  /** Milliseconds for which the oldest row that can become a job has waited; 0 if there is none. */
+  async #oldest(): Promise<number> {
+    const [oldest] = await this.#database.run(this.#database.table.take(1))
     this.#trouble.passed()
-    return oldest !== undefined && oldest.error === null && Number(oldest.age) > STANDING
+    return Number(oldest?.age ?? 0)
   }
 
   #warn(id: string, why: string, count: number): void {
