@@ -21,10 +21,10 @@ import { LOT, LOT_BYTES } from './table.ts'
 /** The most characters of the `error` of a row. */
 const LONGEST = 500
 /**
- * How many lots of a backlog are read one after the other, before a lot is read from the beginning again. With
- * 1, 10 and 100, the relay moved 54,000, 75,000 and 78,000 rows a second from PostgreSQL into Redis, and while
- * an open transaction held back the vacuum, 56,000, 72,000 and 57,000 (the fastest of 3 turns of 100,000 rows,
- * 2026-12-02, 2 cores).
+ * How many lots of a backlog are read one after the other, before a lot is read from the beginning again.
+ * With 1, 10 and 100, the relay moved 54,000, 75,000 and 78,000 rows a second from PostgreSQL into Redis,
+ * and while an open transaction held back the vacuum, 56,000, 72,000 and 57,000 (the fastest of 3 turns of
+ * 100,000 rows, 2026-12-02, 2 cores).
  */
 const IN_A_ROW = 10
 
