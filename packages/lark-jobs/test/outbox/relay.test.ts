@@ -192,9 +192,7 @@ test('PostgreSQL is killed and starts again while the relay runs: this is said o
 test('a worker without the permit asks seldom, but more often while a row waits, because the relay may be dead', async () => {
   await using bench = await Bench.make(sqliteFile)
   const application = new Application()
-  // This relay has the permit, and sees no row.
-  await bench.work([], { queues: ['low'] }, bench.client({ outbox: { for: 'sqlite', execute: () => [] } }))
-  await sleep(500)
+  await holdingPermit(bench)
   let asked = 0
   const execute: Client['outbox']['execute'] = (sql, parameters) => {
     asked += 1
@@ -212,6 +210,22 @@ test('a worker without the permit asks seldom, but more often while a row waits,
   // With a pause of 2.5 seconds there would be three or four.
   expect(asked).toBeGreaterThanOrEqual(5)
   expect(application.rows).toHaveLength(2)
+}, 60_000)
+
+test('a database is away: only the relay with the permit tries it often, because many workers may have it', async () => {
+  await using bench = await Bench.make(sqliteFile)
+  const relayed = await holdingPermit(bench)
+  let asked = 0
+  const execute: Client['outbox']['execute'] = () => {
+    asked += 1
+    throw new Error('the database is away')
+  }
+  await bench.work([], { queues: ['low'] }, bench.client({ outbox: { for: 'sqlite', execute } }))
+  await vi.waitFor(() => expect(asked).toBe(1), LONG)
+  const before = relayed()
+  await vi.waitFor(() => expect(asked).toBe(3), LONG)
+  // The relay asks its own database every 50 ms. With a pause of 0.2 s, it would have asked eight times.
+  expect(relayed() - before).toBeGreaterThan(20)
 }, 60_000)
 
 test('PostgreSQL is away for seconds: the relay asks for it so often that rows hardly wait longer', async () => {
@@ -278,3 +292,15 @@ test('Redis hangs for longer than a lease, and the relay is killed meanwhile: an
   await bench[Symbol.asyncDispose]()
   await pool.end()
 }, 90_000)
+
+/** A worker that has the permit, and sees no row. @returns how many times it has asked its database */
+async function holdingPermit(bench: Bench): Promise<() => number> {
+  let asked = 0
+  const execute = () => {
+    asked += 1
+    return []
+  }
+  await bench.work([], { queues: ['low'] }, bench.client({ outbox: { for: 'sqlite', execute } }))
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(0), LONG)
+  return () => asked
+}

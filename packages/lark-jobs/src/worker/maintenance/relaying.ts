@@ -34,9 +34,10 @@ const SOON = 1_000
 /** Milliseconds that the oldest row may wait before workers without the permit take it. */
 const STANDING = 15_000
 /**
- * Milliseconds until another try if the database or the store is away. Only the worker with the permit tries
- * the database. With 1,000, rows waited for 250 to 950 ms after PostgreSQL answered again; with 200, for 43
- * to 78 ms, in five outages of 2 to 6 s (2026-12-02, 2 cores, quiet).
+ * Milliseconds until another try if the database or the store is away. A worker without the permit tries the
+ * database only when it asks for the permit, because many workers may have the database. With 1,000, rows
+ * waited for 250 to 950 ms after PostgreSQL answered again; with 200, for 43 to 78 ms, in five outages of 2
+ * to 6 s (2026-12-02, 2 cores, quiet).
  */
 const RETRY = 200
 
@@ -122,7 +123,7 @@ export class Relaying extends Part {
       .catch((error) => {
         if (isOfDatabase(error)) this.#trouble.met(error)
         else this.#options.met(error)
-        return RETRY
+        return performance.now() < this.#heldUntil ? RETRY : Math.max(RETRY, this.#untilAsk)
       })
       .then((pause) => {
         this.#round = undefined
@@ -132,7 +133,7 @@ export class Relaying extends Part {
 
   /** @returns milliseconds until the next query */
   async #relayAll(): Promise<number> {
-    if (!(await this.#mayRelay())) return Math.max(1, Math.ceil(this.#askAt - performance.now()) + 1)
+    if (!(await this.#mayRelay())) return this.#untilAsk
     for (let goesOn = false; ; goesOn = true) {
       const { count, bad } = await this.#relay.lot(goesOn)
       this.#trouble.passed()
@@ -141,6 +142,11 @@ export class Relaying extends Part {
       if (this.isStopped || count < LOT || !(await this.#mayRelay())) break
     }
     return Math.min(RARELY, Math.max(OFTEN, (performance.now() - this.#cameAt) / CALM))
+  }
+
+  /** Milliseconds until it asks for the permit; a timer may fire one too early. */
+  get #untilAsk(): number {
+    return Math.max(0, this.#askAt - performance.now()) + 1
   }
 
   async #mayRelay(): Promise<boolean> {
@@ -155,7 +161,7 @@ export class Relaying extends Part {
     if (now < this.#heldUntil) return true
     const age = await this.#oldest()
     if (age > SOON) this.#askAt = Math.min(this.#askAt, performance.now() + SOON)
-    // Then the holder of the permit does not seem to take them.
+    // If a row is as old as this, the holder of the permit does not seem to relay it.
     return age > STANDING
   }
 
