@@ -338,7 +338,8 @@ export class FlowBook implements FlowControl {
     const step = advance(found, heard)
     const { state, starts, size } = step
     if (step.forgets) return this.#forget(found)
-    await this.#queueLeftBehind({ ...found, state: change.before ?? found.state, news: heard }, state)
+    const before = change.before ?? found.state
+    if (before.phase === 'ended') await this.#queueLeftBehind({ ...found, state: before, news: heard }, state)
     for (const node of starts)
       if (definition.nodes[node]!.flow !== undefined)
         state.flows = { ...state.flows, [node]: state.flows?.[node] ?? newId(at) }
