@@ -1,9 +1,10 @@
 /**
- * After each test file, nothing may be open that keeps a process alive. (`servers.ts` checks that the whole
- * run leaves no process and no folder behind.)
+ * Before each test file, timers are real, and after it, nothing may be open that keeps a process alive.
+ * (`servers.ts` checks that the whole run leaves no process and no folder behind.)
  */
 import { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
+import timers from 'node:timers'
 import { afterAll, beforeAll, expect } from 'vitest'
 
 const watched = ['FSEventWrap', 'PipeWrap', 'ProcessWrap', 'TCPServerWrap', 'TCPSocketWrap', 'TLSWrap']
@@ -14,6 +15,11 @@ function open(): string[] {
 
 let before: string[] = []
 beforeAll(() => {
+  // Otherwise this file would wait for ever. A spy on a fake timer puts the fake back when Vitest restores it,
+  // which is after the file that forgot it.
+  expect(globalThis.setTimeout, 'an earlier file of this process has left a fake timer').toBe(
+    timers.setTimeout,
+  )
   before = open()
 })
 

@@ -10,6 +10,8 @@ beforeEach(() => {
   vi.useFakeTimers()
 })
 afterEach(() => {
+  // A spy on a fake timer that is left would put the fake back later.
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 
