@@ -15,8 +15,8 @@ function open(): string[] {
 
 let before: string[] = []
 beforeAll(() => {
-  // Otherwise this file would wait for ever. A spy on a fake timer puts the fake back when Vitest restores it,
-  // which is after the file that forgot it.
+  // Otherwise this file would wait for ever. A spy on a fake timer puts the fake back when Vitest restores
+  // the spy, which is after the file that forgot to do so.
   expect(globalThis.setTimeout, 'an earlier file of this process has left a fake timer').toBe(
     timers.setTimeout,
   )
