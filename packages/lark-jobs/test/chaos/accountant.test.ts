@@ -13,7 +13,7 @@ import { account } from './accountant.ts'
 import type { Evidence, Kept } from './evidence.ts'
 import { Journals } from './journals.ts'
 import { type Rule, rules } from './rules.ts'
-import { ask, ended, fault, kept, run, sound } from './sound.ts'
+import { ask, ended, fault, kept, run, sound, step } from './sound.ts'
 
 /** Evidence with one thing changed. */
 function doctored(doctor: (evidence: Evidence) => void): Evidence {
@@ -39,9 +39,9 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
 test('in correct evidence it finds nothing, and counts the cost of each fault', () => {
   const { findings, asked, kept, flows, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
-  expect(asked).toEqual({ accepted: 13, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
+  expect(asked).toEqual({ accepted: 14, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
   expect({ kept, arrived, lost }).toEqual({
-    kept: { completed: 13, failed: 1, left: 0 },
+    kept: { completed: 13, failed: 2, left: 0 },
     arrived: 1,
     lost: 0,
   })
@@ -53,7 +53,7 @@ test('in correct evidence it finds nothing, and counts the cost of each fault', 
   })
   expect(limits).toEqual([{ queue: 'narrow', most: 3, highest: 3, looks: 900 }])
   expect(rows).toMatchObject([
-    { fault: 'kill', times: 1, inFlight: 3, again: { killed: 2 } },
+    { fault: 'kill', times: 1, inFlight: 4, again: { killed: 2 } },
     { fault: 'stop', times: 1, inFlight: 1, again: { held: 1 } },
     { fault: 'away', inFlight: 1, refused: 1, uncertain: 1, again: { outage: 1 } },
   ])
@@ -154,7 +154,33 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   'step-again': [
     [
       'a step that was known before the run began',
-      ({ steppings }) => steppings[0]!.begun.push({ step: 'one', serial: 'w1.1#2', at: 3_310 }),
+      ({ steppings }) => steppings[0]!.events.push(step('begun', 'one', 'w1.1#2', 3_310)),
+    ],
+  ],
+  'not-undone': [
+    ['a failed job with a step that is as it was', ({ steppings }) => void steppings[1]!.events.pop()],
+    [
+      'a step that began again after it was undone',
+      ({ steppings }) => steppings[1]!.events.push(step('begun', 'seat', 'w1.1#16', 3_352)),
+    ],
+  ],
+  'undone-early': [
+    [
+      'a step that was undone before the one after it',
+      ({ steppings }) => Object.assign(steppings[1]!.events[8]!, { at: 3_341 }),
+    ],
+    ['a step of a job that completed', (evidence) => change(evidence, 'z', { states: ['completed'] })],
+  ],
+  'undone-late': [
+    ['a job that ended before it was undone', (evidence) => change(evidence, 'z', { finishedAt: 3_345 })],
+  ],
+  'undone-again': [
+    [
+      'an undo that was recorded when the run began',
+      ({ steppings, runs }) => {
+        runs.push(run('z', 'w1.1#17', 3_351, { at: 3_351, what: 'parted' }, 'saga'))
+        steppings[1]!.events.push(step('undo begun', 'meal', 'w1.1#17', 3_352))
+      },
     ],
   ],
   'signal-lost': [

@@ -6,7 +6,15 @@ import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
 import { type Ask, type Evidence, type Fault, type FlowAsk, firstOf, type KeptFlow } from './evidence.ts'
 import { addedJobs, type FlowSums, jobsOf, judgeFlows, mayHaveActed } from './flows.ts'
-import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles, judgeSteps } from './rules.ts'
+import {
+  type Finding,
+  judgeJob,
+  judgeLimits,
+  judgeLocks,
+  judgeRoles,
+  judgeSteps,
+  judgeUndos,
+} from './rules.ts'
 
 /** The cost of the faults with one name. */
 export interface Row {
@@ -39,8 +47,8 @@ export interface Account {
   arrived: number
   lost: number
   runs: number
-  /** Calls of steps, and those of them that were not the first. */
-  steps: { called: number; again: number }
+  /** Calls of steps, those of them that were not the first, and undos. */
+  steps: { called: number; again: number; undone: number }
   crashes: number
   /** Handlers whose signal reported the loss of their lease. */
   told: number
@@ -89,6 +97,7 @@ export function account(evidence: Evidence): Account {
   judgePermits(evidence, found)
   judgeRoles(evidence, found)
   judgeSteps(evidence, causes, found)
+  judgeUndos(evidence, byNumber, causes, found)
   const flows = judgeFlows(evidence, byNumber, causes, found)
 
   for (const { cause } of all) {
@@ -144,8 +153,10 @@ function storiesOf({ asks, flowAsks, touches, runs, kept }: Evidence): Map<strin
 }
 
 function stepsOf({ steppings }: Evidence): Account['steps'] {
-  const calls = steppings.flatMap(({ n, begun }) => begun.map(({ step }) => `${n} ${step}`))
-  return { called: calls.length, again: calls.length - new Set(calls).size }
+  const events = steppings.flatMap(({ n, events }) => events.map((event) => ({ n, ...event })))
+  const calls = events.filter(({ what }) => what === 'begun').map(({ n, step }) => `${n} ${step}`)
+  const undone = events.filter(({ what }) => what === 'undone').length
+  return { called: calls.length, again: calls.length - new Set(calls).size, undone }
 }
 
 function rowOf(rows: Map<string, Row>, fault: string): Row {

@@ -68,8 +68,12 @@ export class Causes {
     return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#leaseMs / 3
   }
 
-  /** The runs of a job that did not count, if it has several runs. */
+  /**
+   * The runs of a job that did not count, if it has several runs. A job that can be undone is not looked at:
+   * it runs again to be undone, and its steps say whether each run had a reason.
+   */
   losses(story: Story): Loss[] {
+    if (story.runs.some(({ kind }) => canUndo(kind))) return []
     const steps = story.runs.slice(0, -1).flatMap((run, i) => {
       const next = story.runs[i + 1]!
       if (run.end?.what === 'parted') return []
@@ -148,6 +152,11 @@ export class Causes {
  */
 function retriesOf({ failures, releases, states }: Kept): number {
   return failures + releases - (states.includes('failed') && failures > 0 ? 1 : 0)
+}
+
+/** Whether the steps of jobs of a kind have undos. */
+export function canUndo(kind: string): boolean {
+  return kind === 'booking' || kind === 'saga'
 }
 
 export function overlap(one: { from: number; to: number }, other: { from: number; to: number }): boolean {

@@ -151,13 +151,22 @@ export interface Run {
   told?: { at: number; code: string | undefined }
 }
 
+/**
+ * What a run did with a step. `begun`: its function was called. `known`: the run knew that the step was
+ * recorded. `undo begun`: its undo was called. `undone`: that call ended well.
+ */
+export interface StepEvent {
+  what: 'begun' | 'known' | 'undo begun' | 'undone'
+  step: string
+  serial: string
+  at: number
+}
+
 /** The steps of a job, and its signal. */
 export interface Stepping {
   n: string
-  /** Each call of the function of a step. */
-  begun: { step: string; serial: string; at: number }[]
-  /** When a run first knew that a step was recorded. */
-  known: Record<string, { serial: string; at: number }>
+  /** Those of one run are in their order. */
+  events: StepEvent[]
   /** When the store had said that it keeps the signal. */
   keptAt?: number
   /** When the job went on without it. */
@@ -365,13 +374,14 @@ export class Reading {
         if (run !== undefined) run.end = { at, what }
         break
       case 'step begun':
-        this.#stepping(n).begun.push({ step: line.step!, serial, at })
+      case 'step known':
+      case 'undo begun':
+      case 'undone':
+        this.#stepping(run?.n ?? n).events.push({
+          what: what.replace('step ', '') as StepEvent['what'],
+          ...{ step: line.step!, serial, at },
+        })
         break
-      case 'step known': {
-        const { known } = this.#stepping(n)
-        known[line.step!] ??= { serial, at }
-        break
-      }
       case 'signal kept':
         this.#stepping(n).keptAt = at
         break
@@ -399,7 +409,7 @@ export class Reading {
   #stepping(n: string): Stepping {
     let stepping = this.steppings.get(n)
     if (stepping === undefined) {
-      stepping = { n, begun: [], known: {} }
+      stepping = { n, events: [] }
       this.steppings.set(n, stepping)
     }
     return stepping

@@ -3,8 +3,8 @@
  * itself. A fault excuses a finding only if it affected this job or this worker at that time.
  */
 import { MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
-import type { Causes, Loss, Story } from './causes.ts'
-import type { Evidence } from './evidence.ts'
+import { type Causes, canUndo, type Loss, type Story } from './causes.ts'
+import type { Evidence, StepEvent } from './evidence.ts'
 
 export const rules = {
   lost: 'accepted, in no state at the end, and never run to its end',
@@ -41,6 +41,10 @@ export const rules = {
     'a callback was queued for an end that its flow did not have, or read other things of it than its end',
   'wrong-result': 'a job of a flow got a result that is not that of the run that counted',
   'step-again': 'a step was called by a run that began after its result was kept',
+  'not-undone': 'a job has failed or was cancelled, and a step of it that can be undone was not',
+  'undone-early': 'a step was undone before a later one, or in a job that completed',
+  'undone-late': 'a step was undone after its job had ended',
+  'undone-again': 'a step was undone by a run that began after its undo was recorded',
   'signal-lost': 'a signal was kept, and its job went on without it',
   'odd-error': 'a dispatch ended in a way that it does not promise',
 } as const
@@ -128,7 +132,7 @@ function judgeEnd(
       if (!hasEnded) found('wrong-end', n, `${id} is completed, and no run of it came to its end`)
     } else if (state === 'failed') {
       const byCrashes = errors.at(-1) === 'WORKER_DIED' && crashes >= MAX_CRASHES_UNSURE
-      if (!byCrashes && ask!.kind !== 'hopeless' && ask!.kind !== 'mending')
+      if (!byCrashes && !['hopeless', 'mending', 'saga'].includes(ask!.kind))
         found('wrong-end', n, `${id}: a ${ask!.kind} job failed (${errors.join(', ')}), ${crashes} crashes`)
     } else if (state === 'cancelled') {
       if (!mayBeCancelled) found('wrong-end', n, `${id} is cancelled, and nobody asked for it`)
@@ -210,9 +214,12 @@ function endOf({ kept }: Story): number {
  */
 export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found: Found): void {
   const begunAt = new Map(runs.map(({ serial, at }) => [serial, at]))
-  for (const { n, begun, known, keptAt, missedAt } of steppings) {
-    for (const { step, serial, at } of begun) {
-      const before = known[step]
+  for (const { n, events, keptAt, missedAt } of steppings) {
+    for (const { what, step, serial, at } of events) {
+      if (what !== 'begun') continue
+      const mine = events.filter((each) => each.step === step && each.at <= at)
+      const undone = Math.max(0, ...mine.filter((each) => each.what === 'undone').map((each) => each.at))
+      const before = mine.find((each) => each.what === 'known' && each.at > undone)
       if (before === undefined || begunAt.get(serial)! <= before.at) continue
       if (causes.mayBeRewound(before.at, at)) continue
       found(
@@ -224,6 +231,61 @@ export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found:
     if (keptAt === undefined || missedAt === undefined || keptAt + SLACK > missedAt) continue
     if (!causes.mayBeRewound(keptAt, missedAt))
       found('signal-lost', n, `kept at ${keptAt}, missed at ${missedAt}`)
+  }
+}
+
+/**
+ * The steps of a job with undos. Before it ends other than completed, they are undone, the last one first. An
+ * undo that is called again, because its run was lost, is recorded when another one begins. A run that is not
+ * the newest one of its job has lost its lease, so what it still does does not count.
+ */
+export function judgeUndos(
+  { steppings }: Evidence,
+  stories: ReadonlyMap<string, Story>,
+  causes: Causes,
+  found: Found,
+): void {
+  for (const { n, events } of steppings) {
+    const story = stories.get(n)
+    const [record, other] = story?.kept ?? []
+    if (record === undefined || other !== undefined || !story!.runs.some(({ kind }) => canUndo(kind)))
+      continue
+    const { states, finishedAt = Number.POSITIVE_INFINITY } = record
+    const off = (rule: Rule, { serial, step, at }: StepEvent, why: string) => {
+      if (!causes.mayBeRewound(story!.ask?.at ?? 0, Math.max(at, finishedAt)))
+        found(rule, n, `${step}, by ${serial} at ${at}: ${why}`)
+    }
+    const runOf = (serial: string) => story!.runs.find((run) => run.serial === serial)
+    const isNewest = ({ serial, at }: StepEvent) =>
+      story!.runs.findLast((run) => run.at <= at)?.serial === serial
+    const ordered = events
+      .filter(isNewest)
+      .sort((one, another) => one.at - another.at || runOf(one.serial)!.at - runOf(another.serial)!.at)
+    /** What is to be undone, in the order of its begin. */
+    const owed = new Map<string, StepEvent>()
+    /** What was undone, and since when that is surely recorded. */
+    const recorded = new Map<string, number>()
+    for (const event of ordered) {
+      const { what, step, serial, at } = event
+      if (what === 'begun') {
+        owed.set(step, owed.get(step) ?? event)
+        recorded.delete(step)
+      } else if (what === 'undo begun') {
+        for (const [each, since] of recorded) if (each !== step) recorded.set(each, Math.min(since, at))
+        const since = recorded.get(step)
+        if (since !== undefined && runOf(serial)!.at > since)
+          off('undone-again', event, `recorded at ${since}`)
+        const last = [...owed.keys()].at(-1)
+        if (owed.has(step) && last !== step) off('undone-early', event, `before ${last}`)
+      } else if (what === 'undone') {
+        owed.delete(step)
+        recorded.set(step, Number.POSITIVE_INFINITY)
+        if (at > finishedAt + ROUNDING) off('undone-late', event, `the job had ended at ${finishedAt}`)
+        if (states[0] === 'completed') off('undone-early', event, 'the job completed')
+      }
+    }
+    if (states[0] === 'failed' || states[0] === 'cancelled')
+      for (const event of owed.values()) off('not-undone', event, `the job has ${states[0]}`)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The evidence of a run without broken promises, and functions that make such evidence.
  */
-import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
+import type { Ask, Evidence, Fault, Hit, Kept, Run, StepEvent } from './evidence.ts'
 import { soundFlows } from './sound-flows.ts'
 
 const lease = 2_000
@@ -23,6 +23,11 @@ export function run(
 
 export const ended = (at: number): Run['end'] => ({ at, what: 'ended' })
 const failed = (at: number): Run['end'] => ({ at, what: 'failed' })
+const parted = (at: number): Run['end'] => ({ at, what: 'parted' })
+
+export function step(what: StepEvent['what'], name: string, serial: string, at: number): StepEvent {
+  return { what, step: name, serial, at }
+}
 
 export function kept(n: string, finishedAt: number, more: Partial<Kept> = {}): Kept {
   const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
@@ -43,6 +48,7 @@ export function fault(name: string, from: number, to: number, hits: Hit[]): Faul
  *   u  uncertain, and arrived; r refused
  *   s  of a strict group; its worker w0 was killed, w1 ran it, and t came after it
  *   p  of a limiter with two permits, as q and v are, which began when it had ended
+ *   z  a saga; its worker w0 was killed, w1 ran it with its second step again, it failed, and was undone
  *   flows: see `soundFlows`
  *   k  unique; l and m of its kind: l met it while it ran, m was queued after it had ended
  */
@@ -68,6 +74,7 @@ export function sound(): Evidence {
       ask('p', 31_000, { kind: 'metered' }),
       ask('q', 31_000, { kind: 'metered' }),
       ask('v', 31_000, { kind: 'metered' }),
+      ask('z', 900, { kind: 'saga' }),
     ],
     runs: [
       run('a', 'w0.1#1', 10, ended(20)),
@@ -82,6 +89,9 @@ export function sound(): Evidence {
       run('d', 'w2.1#1', 12_300, ended(17_300), 'deaf'),
       run('e', 'w2.1#2', 10, failed(20), 'hopeless'),
       run('e', 'w2.1#3', 130, failed(140), 'hopeless'),
+      run('z', 'w0.1#4', 1_000, parted(1_000), 'saga'),
+      run('z', 'w1.1#15', 3_300, failed(3_320), 'saga'),
+      run('z', 'w1.1#16', 3_335, parted(3_335), 'saga'),
       run('f', 'w2.1#4', 20_100, ended(24_000)),
       run('f', 'w1.1#4', 25_800, ended(25_900)),
       run('u', 'w1.1#5', 23_500, ended(23_600)),
@@ -98,12 +108,28 @@ export function sound(): Evidence {
     steppings: [
       {
         ...{ n: 'c', keptAt: 3_350 },
-        begun: [
-          { step: 'one', serial: 'w0.1#3', at: 1_010 },
-          { step: 'two', serial: 'w0.1#3', at: 1_030 },
-          { step: 'two', serial: 'w1.1#2', at: 3_320 },
+        events: [
+          step('begun', 'one', 'w0.1#3', 1_010),
+          step('known', 'one', 'w0.1#3', 1_020),
+          step('begun', 'two', 'w0.1#3', 1_030),
+          step('begun', 'two', 'w1.1#2', 3_320),
+          step('known', 'two', 'w1.1#2', 3_330),
         ],
-        known: { one: { serial: 'w0.1#3', at: 1_020 }, two: { serial: 'w1.1#2', at: 3_330 } },
+      },
+      {
+        n: 'z',
+        events: [
+          step('begun', 'seat', 'w0.1#4', 1_010),
+          step('known', 'seat', 'w0.1#4', 1_020),
+          step('begun', 'meal', 'w0.1#4', 1_040),
+          step('begun', 'meal', 'w1.1#15', 3_310),
+          step('known', 'meal', 'w1.1#15', 3_315),
+          step('undo begun', 'meal', 'w1.1#16', 3_340),
+          step('undo begun', 'meal', 'w1.1#16', 3_345),
+          step('undone', 'meal', 'w1.1#16', 3_345),
+          step('undo begun', 'seat', 'w1.1#16', 3_345),
+          step('undone', 'seat', 'w1.1#16', 3_351),
+        ],
       },
     ],
     kept: [
@@ -112,6 +138,7 @@ export function sound(): Evidence {
       kept('c', 3_401, { runs: 2, crashes: 1, result: 'w1.1#2' }),
       kept('d', 17_301, { runs: 2, crashes: 1, result: 'w2.1#1' }),
       kept('e', 141, { states: ['failed'], runs: 2, failures: 2, errors: [undefined, undefined] }),
+      kept('z', 3_352, { states: ['failed'], runs: 3, failures: 1, crashes: 1, errors: [undefined] }),
       kept('f', 25_901, { runs: 2, result: 'w1.1#4' }),
       kept('u', 23_601, { result: 'w1.1#5' }),
       kept('k', 30_401, { result: 'w1.1#6' }),

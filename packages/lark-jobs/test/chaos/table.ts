@@ -44,7 +44,7 @@ export function summaryOf(account: Account): string[] {
       .slice(0, SHOWN)
       .map(({ rule, who, text }) => `               ${rule}, ${who}: ${text}`),
     `run          ${runs} times; ${crashes} crashes counted; ${told} handlers told that their lease was lost`,
-    `steps        ${steps.called} calls, ${steps.again} of them again, because the run before was lost`,
+    `steps        ${steps.called} calls, ${steps.again} of them again; ${steps.undone} undone`,
     ...limits.map(
       ({ queue, most, highest, looks }) =>
         `limit        ${highest} of ${queue} active at most, of ${most}, in ${looks} looks`,

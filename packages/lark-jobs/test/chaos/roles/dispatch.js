@@ -39,6 +39,7 @@ const mix = [
   [6, kinds.StrictJob, () => between(0, 50)],
   [6, kinds.MeteredJob, () => between(0, 100)],
   [4, kinds.SteppedJob, () => between(0, 2_500)],
+  [2, kinds.SagaJob, () => between(0, 2_500)],
   [few / 2, kinds.DeafJob, () => between(lease, lease * 2.5)],
 ]
 const total = mix.reduce((sum, [share]) => sum + share, 0)

@@ -23,9 +23,16 @@ const SOME = 8
 const SHORT = 60
 const HEEDFUL = 600
 
-const good = [kinds.InstantJob, kinds.InstantJob, kinds.WaitingJob, kinds.ShakyJob, kinds.HeedfulJob]
+const good = [
+  kinds.InstantJob,
+  kinds.InstantJob,
+  kinds.WaitingJob,
+  kinds.ShakyJob,
+  kinds.HeedfulJob,
+  kinds.BookingJob,
+]
 /** Those that do not complete; the first only until somebody starts them again. */
-const bads = [kinds.MendingJob, kinds.HopelessJob]
+const bads = [kinds.MendingJob, kinds.HopelessJob, kinds.SagaJob]
 
 /**
  * @param id of the flow

@@ -165,6 +165,44 @@ export class SteppedJob extends ChaosJob {
   }
 }
 
+/** A job whose steps have undos, with a sleep that suspends it if `ms` is long enough. */
+export class BookingJob extends ChaosJob {
+  key = 'booking'
+
+  async act({ n, ms }, serial) {
+    // A run that only undoes steps stops at the last of them, so it has no other line of its end.
+    write('parted', { n, serial })
+    for (const step of ['seat', 'meal']) await this.booked(step, n, serial)
+    await this.sleep('nap', ms)
+    await Promise.all(['taxi', 'room'].map((step) => this.booked(step, n, serial)))
+    await this.booked('mail', n, serial)
+  }
+
+  async booked(step, n, serial) {
+    const book = () => {
+      write('step begun', { n, serial, step })
+      return serial
+    }
+    const undo = (_, { attempt }) => {
+      write('undo begun', { n, serial, step })
+      if (step === 'meal' && attempt === 1) throw new Error('not at the first try')
+      write('undone', { n, serial, step })
+    }
+    await this.step(step, book, { undo, backoff: 50 })
+    write('step known', { n, serial, step })
+  }
+}
+
+/** A saga: it fails in the end, so its steps are undone. */
+export class SagaJob extends BookingJob {
+  key = 'saga'
+  tries = 2
+  async act(payload, serial) {
+    await super.act(payload, serial)
+    throw new Error('never')
+  }
+}
+
 /** A callback of a flow: it notes what it reads of the flow. */
 export class CallbackJob extends ChaosJob {
   key = 'callback'
@@ -190,5 +228,7 @@ export const jobs = [
   StrictJob,
   MeteredJob,
   SteppedJob,
+  BookingJob,
+  SagaJob,
   CallbackJob,
 ]
