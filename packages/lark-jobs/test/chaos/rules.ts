@@ -281,9 +281,11 @@ export function judgeUndos(
         owed.delete(step)
         recorded.set(step, Number.POSITIVE_INFINITY)
         if (at > finishedAt + ROUNDING) off('undone-late', event, `the job had ended at ${finishedAt}`)
-        if (states[0] === 'completed') off('undone-early', event, 'the job completed')
       }
     }
+    // A cancelled job that is started again takes its steps anew.
+    const left = ordered.filter(({ what, step }) => what === 'undone' && recorded.has(step))
+    if (states[0] === 'completed') for (const event of left) off('undone-early', event, 'the job completed')
     if (states[0] === 'failed' || states[0] === 'cancelled')
       for (const event of owed.values()) off('not-undone', event, `the job has ${states[0]}`)
   }
