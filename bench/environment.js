@@ -18,6 +18,7 @@ export function versions(servers) {
     'plainjob',
     'better-sqlite3',
     'graphile-worker',
+    '@dbos-inc/dbos-sdk',
   ].map((name) => [name, versionIn(`node_modules/${name}`)])
   const all = { lark: versionIn('../packages/lark-jobs'), node: process.versions.node, ...servers }
   return Object.fromEntries(

@@ -80,7 +80,11 @@ export const sections = [
     against: [{ title: '÷ BullMQ', peer: 'bullmq' }],
     measures: [...flows, ...schedules],
   },
-  { title: 'Redis, durable steps', against: [], measures: steps },
+  {
+    title: 'Redis, durable steps',
+    against: [{ title: '÷ DBOS', peer: 'dbos' }],
+    measures: steps,
+  },
   { title: 'Redis, dispatches in transactions of PostgreSQL', against: [], measures: outbox },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {

@@ -27,13 +27,13 @@ const signalled = defineSignal('signalled')
 const measuresOf = (prefix, peer, targets = {}) => [
   {
     name: `${prefix}steps-alone`,
-    peers: [peer],
+    peers: [peer, 'dbos'],
     rows: costs('a step one at a time', 'µs a step', targets.alone),
     run: (stage) => cost(stage, 1, 5, (job) => inSequence(job, STEPS), STEPS),
   },
   {
     name: `${prefix}steps-jobs`,
-    peers: [peer],
+    peers: [peer, 'dbos'],
     rows: costs('a step in 50 jobs at a time', 'µs a step', targets.jobs),
     run: (stage) => cost(stage, WIDE, WIDE * TURNS, (job) => inSequence(job, scaled(200)), scaled(200)),
   },

@@ -17,7 +17,7 @@
 
 /** The peers on Redis, in the order of the table's columns. */
 export const onRedis = ['lark', 'bullmq', 'bullmq-lean', 'bee-queue', 'groupmq']
-export const names = [...onRedis, 'graphile-worker', 'lark-embedded', 'plainjob']
+export const names = [...onRedis, 'graphile-worker', 'dbos', 'lark-embedded', 'plainjob']
 
 /** @returns the exports of the peer's file; undefined if its packages are not installed */
 export async function load(name) {
