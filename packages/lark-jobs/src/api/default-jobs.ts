@@ -1,7 +1,8 @@
 /**
- * The default instance of `Jobs`. A process has one, however many copies of this package it loads: one that
- * was imported, one inside a bundle, one of CommonJS. It uses the configuration that `Jobs.configure()` was
- * given, otherwise the `lark.config` that it finds when it is first used.
+ * The default instance of `Jobs`. A process has only one default instance, even if it loads several copies of
+ * this package (an imported one, one inside a bundle, one of CommonJS). The default instance uses the
+ * configuration that was passed to `Jobs.configure()`, otherwise the `lark.config` that it finds when it is
+ * first used.
  */
 import { loadAround, loadSettings } from '../config/config.ts'
 import { insideOf, symbolPrefix } from '../model/copies.ts'
@@ -14,5 +15,5 @@ const place = globalThis as { [slot]?: Instance }
 place[slot] ??= new Instance(new Inside(loadSettings, loadAround))
 export const Jobs: Instance = place[slot]
 export type Jobs = Instance
-/** The inside with which jobs and drafts dispatch. @internal */
+/** The inside of the default instance: jobs and drafts dispatch through it. @internal */
 export const jobsInside: Inside = insideOf(Jobs)

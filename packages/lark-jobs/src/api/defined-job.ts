@@ -1,6 +1,6 @@
 /**
- * Jobs that are functions. `defineJob()` makes a job class whose `handle` calls a function, and the worker's
- * files set the function. So a program that only dispatches does not contain it.
+ * Jobs that are functions. `defineJob()` makes a job class whose `handle` calls a function. The function is
+ * set in files that only workers load, so a program that only dispatches does not contain it.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -20,14 +20,14 @@ import type { JobHandle } from './job-handle.ts'
 /** The parameters that take a payload. A job whose payload is `void` has none. */
 export type FunctionPayload<P> = 0 extends 1 & P
   ? [payload?: P]
-  : // biome-ignore lint/suspicious/noConfusingVoidType: it is written as a type argument
+  : // biome-ignore lint/suspicious/noConfusingVoidType: `void` is written as a type argument
     [P] extends [void]
     ? []
     : undefined extends P
       ? [payload?: P]
       : [payload: P]
 
-/** The methods of a job class that `defineJob()` takes. */
+/** The methods of a job class that can be passed to `defineJob()`. */
 export interface JobFunctions<P> {
   /** See `Job.retryIf`. */
   retryIf?(error: unknown): boolean
@@ -39,7 +39,7 @@ export interface JobFunctions<P> {
   middleware?(): readonly Middleware[]
 }
 
-/** The argument of `defineJob()`: the fields of a job class, and those of its methods that are needed. */
+/** The argument of `defineJob()`: the fields of a job class, and any of the methods in `JobFunctions`. */
 export interface JobDefinition<P = never>
   extends Partial<Omit<JobFields, 'key' | 'schedule'>>,
     OptionsOf<typeof payloadOptions.entries>,
@@ -56,21 +56,22 @@ export abstract class FunctionJob<P, R> extends Job {
 }
 
 /**
- * A job that is a function. It is also a job class: `Jobs.work({ jobs: [sendEmail] })`,
+ * A job that is a function. It can be used wherever a job class can: `Jobs.work({ jobs: [sendEmail] })`,
  * `Jobs.handle(sendEmail, id)`.
  */
 export interface DefinedJob<P = void, R = unknown> {
   new (): FunctionJob<P, R>
-  /** The name of the class, which is the key. */
+  /** The name of the class: the same as its key. */
   readonly name: string
   /**
-   * Sets the function that does the work, in a file that workers load. A later function replaces it.
+   * Sets the function that does the work. Call it in a file that workers load. A second call replaces the
+   * function.
    *
-   * @param does gets the payload and the job: `job.info()`, `job.signal`, `job.fail()`
+   * @param does the function: it gets the payload and the job, for `job.info()`, `job.signal` or `job.fail()`
    * @returns the job, so that a file may export it
    */
   handle(does: (payload: P, job: FunctionJob<P, R>) => R | Promise<R>): this
-  /** A draft of the job, which is dispatched later, on its own or with others. */
+  /** Makes a draft of the job. The draft is dispatched later, alone or together with other drafts. */
   with(...payload: PayloadOf<FunctionJob<P, R>>): Draft<FunctionJob<P, R>>
   /** Queues the job. @returns a handle. @throws the errors of `Job.dispatch` */
   dispatch(...payload: PayloadOf<FunctionJob<P, R>>): Promise<JobHandle<FunctionJob<P, R>>>
@@ -84,8 +85,8 @@ const methods = ['retryIf', 'failed', 'cancelled', 'middleware'] as const
 const names = [classSettings, jobSettings, payloadOptions].flatMap(({ entries }) => Object.keys(entries))
 
 /**
- * The handler of an earlier definition with this key. A development server may load the file of a definition
- * again, and not the file that calls `handle()`.
+ * The handler of an earlier definition with this key. It is kept because a development server may load the
+ * file with the definition again without loading the file that calls `handle()` again.
  */
 function formerHandler(key: string): ((payload: unknown, job: Job) => unknown) | null {
   if (process.env.NODE_ENV !== 'development') return null
@@ -94,18 +95,16 @@ function formerHandler(key: string): ((payload: unknown, job: Job) => unknown) |
 }
 
 /**
- * Makes a job of a function. Its options are those of a job class.
+ * Makes a job from a function. The job takes the options of a job class.
  *
- * @throws JOB_INVALID for an option that does not exist, or no key; for wrong values when the job is first
- *   used
- * @example
- * export const sendEmail = defineJob<{ to: string }>({ key: 'send-email', queueName: 'emails', tries: 5 })
+ * @throws JOB_INVALID if an option does not exist or the key is missing. Invalid values of options are
+ *   reported when the job is first used
+ * @example export const sendEmail = defineJob<{ to: string }>({ key: 'send-email', queueName: 'emails',
+ *   tries: 5 })
  *
- * // in a file that workers load
- * sendEmail.handle(async ({ to }, job) => send(to, { signal: job.signal }))
+ * // in a file that workers load sendEmail.handle(async ({ to }, job) => send(to, { signal: job.signal }))
  *
- * // anywhere
- * await sendEmail.dispatch({ to: 'user@example.com' })
+ * // anywhere await sendEmail.dispatch({ to: 'user@example.com' })
  */
 export function defineJob<S extends AnySchema, R = unknown>(
   definition: JobDefinition<Parsed<S>> & { schema: S },
@@ -129,7 +128,7 @@ export function defineJob<P, R>(definition: JobDefinition<P>): DefinedJob<P, R> 
       Object.assign(this, fields)
     }
 
-    // It declares no payload, because only the type knows whether there is one.
+    // The parameter is optional, because only the type of the job says whether it has a payload.
     override handle(...[payload]: [payload?: unknown]): unknown {
       const does = Defined[handler]
       if (does !== null) return does(payload, this)

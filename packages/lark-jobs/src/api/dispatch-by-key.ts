@@ -1,6 +1,6 @@
 /**
- * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and
- * at last the classes in the folders of the application.
+ * Dispatching by key: looks for the class of a key first among the classes that were passed in code, then
+ * among the defined jobs, then among the classes in the folders of the application.
  */
 import { defined, excerpt, nearest } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'
@@ -28,8 +28,8 @@ export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'f
 }
 
 /**
- * The right to dispatch jobs, or to choose the key of one, does not include the right to run every command of
- * the application.
+ * Refuses the keys that Lark uses for its own jobs, such as the job that runs a command: somebody who may
+ * dispatch jobs by key must not be able to run any command of the application.
  *
  * @throws UNKNOWN_JOB
  */
@@ -48,7 +48,7 @@ export class KnownJobs {
     this.#settings = settings
   }
 
-  /** @param named the classes that code has named. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
+  /** @param named the classes that were passed in code. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
   async find(
     key: string,
     named: readonly JobConstructor[] = [],
@@ -60,7 +60,8 @@ export class KnownJobs {
     const known = named.find(isIt) ?? definedJob()
     if (known !== undefined) return known
     const registry = await this.#registry()
-    // The registry has no defined jobs without a handler: only workers need one.
+    // A defined job without a handler is not in the registry, but it can be dispatched: only workers need the
+    // handler.
     const found = registry.find(key)?.Class ?? definedJob()
     if (found !== undefined) return found
     const near = nearest(key, [
@@ -74,8 +75,8 @@ export class KnownJobs {
   }
 
   /**
-   * All classes of the application: those that code has named, or if there are none, those in its folders;
-   * and the defined jobs.
+   * All classes of the application: the classes that were passed in code, or else the classes in the folders
+   * of the application; and in either case the defined jobs.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
    */
@@ -84,7 +85,7 @@ export class KnownJobs {
     return [...new Set([...found, ...definitions.values()])]
   }
 
-  /** The classes in the folders of the application, which are read once. */
+  /** The classes in the folders of the application. The folders are read only once. */
   async #registry(): Promise<Registry> {
     this.#found ??= this.#search().catch((error) => {
       this.#found = undefined
@@ -100,8 +101,8 @@ export class KnownJobs {
 }
 
 /**
- * The part of the application for dispatches by hand: jobs whose classes code has named, or that are in its
- * folders.
+ * What the dashboard and commands need to dispatch a job by hand: the job classes that were passed in code or
+ * are in the folders of the application.
  */
 export function byHandOf(
   known: KnownJobs,

@@ -1,6 +1,6 @@
 /**
- * A draft: a job of a class with its payload and with the settings of this one job, not dispatched yet. A
- * draft never changes: each of its methods returns another draft. So a draft may be kept, shared and
+ * A draft is a job that is not dispatched yet: its class, its payload, and settings for this one job. A draft
+ * never changes, because each of its methods returns another draft. So a draft may be kept, shared, and
  * dispatched several times, even at the same time. The settings and the payload are checked when the draft is
  * dispatched.
  */
@@ -23,7 +23,7 @@ import type { JobHandle } from './job-handle.ts'
 /** The key under which a draft keeps its data, for other copies of this package. @internal */
 const drafted = Symbol.for(`${symbolPrefix}.drafted`)
 
-/** The inside of an instance of `Jobs`, as a draft knows it. @internal */
+/** The part of an instance of `Jobs` that a draft uses. @internal */
 export interface DraftDispatcher {
   dispatchDrafts(drafts: readonly Draft[]): Promise<JobHandle[]>
 }
@@ -48,12 +48,12 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job under an id that you choose. Its queue has one job with this id, as long as the record of
-   * the job is kept: another is rejected, and `handle.rejection` has the state of the first. So a dispatch
-   * may be repeated.
+   * The same job under an id that you choose. As long as the record of the job is kept, its queue rejects
+   * another job with this id, and `handle.rejection` has the state of the first one. So it is safe to repeat
+   * the dispatch.
    *
    * @param id 1 to 100 characters, without white space, colons and control characters
-   * @param options `reuse: 'ended'`: the job replaces a job with this id that has ended
+   * @param options `reuse: 'ended'`: if a job with this id has ended, the new job replaces it
    * @example const handle = await InvoiceJob.with({ order: 77 }).withId('invoice-77').dispatch()
    */
   withId(id: string, options: IdOptions = {}): Draft<J> {
@@ -65,7 +65,7 @@ export class Draft<J extends JobLike = JobLike> {
     return this.#with({ queueName: queue })
   }
 
-  /** The same job, due after this time: milliseconds, or `'30s'`, `'5m'`. */
+  /** The same job with a delay, after which it is due: milliseconds, or `'30s'`, `'5m'`. */
   delayed(delay: Duration): Draft<J> {
     return this.#with({ delay })
   }
@@ -81,30 +81,36 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job with other pauses before its retries. A function cannot be stored with a job, and is
-   * refused.
+   * The same job with other pauses before its retries. A function is refused, because it cannot be stored
+   * with a job.
    */
   withBackoff(backoff: Exclude<BackoffOption, (...args: never) => unknown>): Draft<J> {
     return this.#with({ backoff })
   }
 
-  /** The same job with another time that an attempt may take. */
+  /** The same job with another timeout: the time that an attempt may take. */
   withTimeout(timeout: Duration): Draft<J> {
     return this.#with({ timeout })
   }
 
-  /** The same job, which is cancelled if it has not begun this long after it was due: see `Job.expiresIn`. */
+  /**
+   * The same job with a time after which it expires: if the job has not begun this long after it was due, it
+   * is cancelled. See `Job.expiresIn`.
+   */
   expiresIn(expiresIn: Duration): Draft<J> {
     return this.#with({ expiresIn })
   }
 
-  /** The same job, whose attempts may begin for this long after it was due: see `Job.retryUntil`. */
+  /**
+   * The same job with a limit on the time for retries: attempts may begin until this long after the job was
+   * due. See `Job.retryUntil`.
+   */
   retryUntil(retryUntil: Duration): Draft<J> {
     return this.#with({ retryUntil })
   }
 
   /**
-   * The same job with more tags, by which people find it. A job has at most 10, each of at most 64
+   * The same job with additional tags, by which people find it. A job has at most 10 tags, each of at most 64
    * characters.
    */
   tagged(...tags: string[]): Draft<J> {
@@ -113,11 +119,12 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job with several options at once, for code that has them in an object: those of
-   * `Jobs.dispatchByKey()`. An option that is `undefined` is left out.
+   * The same job with several options at once, for code that has them in an object. The options are those of
+   * `Jobs.dispatchByKey()`. An option that is `undefined` is ignored.
    *
    * @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id
-   * @example await SendEmailJob.with({ to }).withOptions({ id: request.id, delay: request.delay, priority: 5 }).dispatch()
+   * @example await SendEmailJob.with({ to }).withOptions({ id: request.id, delay: request.delay, priority: 5
+   *   }).dispatch()
    */
   withOptions(options: DispatchOptions): Draft<J> {
     const says = this[drafted]
@@ -126,7 +133,8 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job, in a transaction of the application: it is queued if and only if the transaction commits.
+   * The same job as part of a transaction of the application: the job is queued if and only if the
+   * transaction commits.
    *
    * @param tx the handle of the transaction: see `TransactionHandle`
    * @example await db.transaction(async (tx) => { await CleanJob.with().in(tx).dispatch() })
@@ -152,7 +160,7 @@ export class Draft<J extends JobLike = JobLike> {
   }
 }
 
-/** A handle for each draft of a list. */
+/** The type of the handles that dispatching a list of drafts returns: one for each draft. */
 export type HandlesOf<D extends readonly Draft[]> = {
   -readonly [I in keyof D]: D[I] extends Draft<infer J> ? JobHandle<J> : never
 }
@@ -161,12 +169,15 @@ export function isDraft(value: unknown): value is Draft {
   return typeof value === 'object' && value !== null && drafted in value
 }
 
-/** The data of a draft of any copy. @internal */
+/** The data of a draft, also if another copy of this package made the draft. @internal */
 export function insideOfDraft(draft: Draft): Drafted {
   return draft[drafted]
 }
 
-/** The data of a draft. @param where it was given @throws JOB_INVALID for another value */
+/**
+ * Reads the data of a draft. @param where the call that was given the draft @throws JOB_INVALID if it is not
+ * a draft
+ */
 export function readDraft(value: unknown, where = 'Jobs.dispatch()'): Drafted {
   if (isDraft(value)) return insideOfDraft(value)
   const message = `${where} was given ${shown(value)}${where === 'Jobs.dispatch()' ? ' in the list' : ''}; it must be a draft`

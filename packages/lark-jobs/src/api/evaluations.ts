@@ -1,36 +1,37 @@
 /**
  * Tells whether two calls come from different loads of a file. A development server loads a file again when
- * the file, or a file that it imports, has changed: its code runs a second time, while what the first run
- * started is still there. No runtime says whether a second call comes from a second load or from a loop in
- * the first one, so this is inferred:
+ * the file, or a file that it imports, has changed: its code runs a second time, while the workers that the
+ * first run started are still running. No runtime says whether a second call comes from a second load or from
+ * a loop in the first load, so this file infers it:
  *
  *   CommonJS    each load makes a new `module` object, which `require` keeps
  *   otherwise   the code at the top of a file runs once for each load, in one chain of asynchronous steps.
- *               The first call in a chain marks the chain. A call from the top of the same file without that
- *               mark is from another load
+ *               The first call in a chain marks the chain. A later call from the top of the same file that
+ *               does not see the mark comes from another load
  *
- * If a function of an ES module is called later, nothing is known about its load. Line numbers do not help:
- * they are the same in a loop, and differ after an edit. The script ids of the inspector do not help either,
- * because V8 gives the same id to the same text. (Tried on 2026-11-26, Node 20 to 26.)
+ * For a function of an ES module that is called after the module has been loaded, there is no way to tell
+ * which load it belongs to. Line numbers do not help: two calls in a loop have the same line number, and an
+ * edit changes the line numbers. The script ids of the inspector do not help either, because V8 gives the
+ * same id to the same text. (Tried on 2026-11-26, Node 20 to 26.)
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-/** For each file, an object that stands for one load of the file. */
+/** Maps each file to an object that stands for one load of the file. */
 export type Evaluations = ReadonlyMap<string, object>
 
 type Called = (...args: never[]) => unknown
 
-/** The number of frames that are read. Deeper frames are those of the framework. */
+/** The number of stack frames that are read. Deeper frames belong to the framework of the application. */
 const FRAMES = 30
 
 const marks = new AsyncLocalStorage<Evaluations>()
 /**
  * Whether chains are marked. Before Node 24, an `AsyncLocalStorage` that is in use makes Node call a hook for
- * every promise of the process, and a chain that began before the first use is not followed: a mark in it
- * applies to all chains, and loads cannot be distinguished. So on these versions it is used only in
- * development. Development servers set the variable before they load the application.
+ * every promise of the process. Also, Node does not follow a chain that began before the first use: a mark in
+ * such a chain applies to all chains, and loads cannot be distinguished. So on these versions chains are
+ * marked only in development. Development servers set NODE_ENV before they load the application.
  *
  * (Measured on 2026-11-26, Node 20.20, 2 cores, shared: a job that does nothing took 4.4 µs of CPU without
  * the hook, and 5.2 µs with it.)
@@ -38,7 +39,7 @@ const marks = new AsyncLocalStorage<Evaluations>()
 const isMarking = process.env.NODE_ENV === 'development' || Number.parseInt(process.versions.node, 10) >= 24
 if (process.env.NODE_ENV === 'development') marks.enterWith(new Map())
 
-/** @param below the function of this package that the application has called */
+/** @param below the function of this package that the application called: frames above it are ignored */
 export function evaluationsOf(below: Called): Evaluations {
   const found = new Map<string, object>()
   const modules = createRequire(process.execPath).cache
@@ -53,12 +54,12 @@ export function evaluationsOf(below: Called): Evaluations {
   return found
 }
 
-/** A file that was loaded again between two calls; undefined if there is none. */
+/** A file that was loaded again between two calls, or undefined if none was. */
 export function loadedAgain(now: Evaluations, then: Evaluations): string | undefined {
   return [...now.keys()].find((file) => then.has(file) && then.get(file) !== now.get(file))
 }
 
-/** The object for the load of a file whose chain of steps makes this call. */
+/** The object that stands for the load of the file whose chain makes this call. */
 function marked(file: string): object {
   const before = marks.getStore()
   const mark = before?.get(file) ?? {}
@@ -82,7 +83,7 @@ function sitesOf(below: Called): NodeJS.CallSite[] {
 /**
  * Whether a frame is code at the top of a file, outside of functions, run by `import` or by the `eval` of a
  * server. A file that waits for an `import()` does not count: a mark that is made in the imported file does
- * not reach its chain.
+ * not reach the chain of the waiting file.
  */
 function isTop(site: NodeJS.CallSite): boolean {
   const { getEnclosingLineNumber, getEnclosingColumnNumber, isAsync } = site as Partial<Enclosing>
@@ -96,8 +97,8 @@ function isTop(site: NodeJS.CallSite): boolean {
 }
 
 /**
- * The place where the function of a frame begins. Node has these methods, but not its types; other runtimes
- * lack them.
+ * Methods that say where the function of a frame begins. Node has them, although its types do not declare
+ * them. Other runtimes lack them.
  */
 interface Enclosing {
   getEnclosingLineNumber(): number
@@ -106,8 +107,9 @@ interface Enclosing {
 }
 
 /**
- * The file of a module, and the query that names it among other modules of the file: `worker.js?queue=a`.
- * Numbers in the query are left out, because servers load a file again with `import('./worker.js?t=1')`.
+ * The file of a module, with the query that distinguishes it from other modules of the same file:
+ * `worker.js?queue=a`. Numbers in the query are left out, because development servers load a file again with
+ * `import('./worker.js?t=1')`.
  */
 function moduleOf(name: string): string {
   const [path = '', query = ''] = name.replace(/#.*$/, '').split('?')

@@ -1,8 +1,8 @@
 /**
  * The inside of an instance of `Jobs`: the functions that handles, drafts, flows, operations and workers
- * need, and users do not. It opens the store once, sends dispatches, and starts the workers.
+ * need, but users do not. It opens the store once, sends dispatches, and starts the workers.
  *
- *   unopened → opening → open → closed (and opening again, when used again)
+ *   unopened → opening → open → closed (a closed instance opens again when it is used again)
  */
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'
@@ -42,19 +42,19 @@ import { JobHandle } from './job-handle.ts'
 import { type CurrentTransaction, Transactions, txOf } from './transactions.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
-/** Set by the program `lark`, in whose process a command runs. */
+/** The global property that the program `lark` sets in the process in which it runs a command. */
 const PROGRAM = Symbol.for('s18i.lark.program')
 
 /**
- * The number of dispatches that record their caller while they wait for the store to open
+ * While the store opens, only this many waiting dispatches record their caller for error messages
  * (`dispatch/caller.ts`).
  */
 const NOTED = 100
 
-/** What an instance has when its store is open. @internal */
+/** The parts of an instance that exist while its store is open. @internal */
 export interface Opened extends OpenStore {
   dispatcher: Dispatcher
-  /** Made when a result is first awaited. */
+  /** Created when a result is first awaited. */
   watcher?: Watcher
 }
 
@@ -63,25 +63,31 @@ export class Inside implements Operated {
   readonly #runs: DispatchNow
   readonly #known = new KnownJobs(() => this.settings())
   #configured: Configured | undefined
-  /** Whether a configuration other than `#configured` is refused: from `configure` until `close`. */
+  /**
+   * Whether a configuration that differs from `#configured` is refused. This holds from `configure` until
+   * `close`.
+   */
   #isFixed: boolean
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
-  /** What this process does with its store, as far as this instance knows. */
+  /**
+   * What this process does with its store (dispatches, runs a worker, runs a command), as far as this
+   * instance knows.
+   */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
   /** Aborted by `close`. */
   #closing = new AbortController()
   readonly #underway = new Underway()
-  /** Made when a dispatch is first part of a transaction. */
+  /** Created when a dispatch is part of a transaction for the first time. */
   #transactions: Transactions | undefined
-  /** Finds the transaction that dispatches join if they name none. */
+  /** The function that finds the transaction which a dispatch joins if its options name no transaction. */
   #joined: CurrentTransaction | undefined
   readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
 
   /**
    * @param load finds the settings, if none are given in code
-   * @param around finds the settings that are needed even if no store is configured
+   * @param around finds only those settings that are needed even if no store is configured
    */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
     this.#load = load
@@ -122,17 +128,24 @@ export class Inside implements Operated {
     return this.#runs.run(job, payload)
   }
 
-  /** The time of the steps of `dispatchNow`; undefined: that of the process. */
+  /**
+   * The clock for the steps of jobs that `dispatchNow` runs. If undefined, they use the clock of the process.
+   */
   protected get stepTimes(): WaitTimes | undefined {
     return undefined
   }
 
-  /** The records of the steps of a job that `dispatchNow` runs; undefined if no such job runs. */
+  /**
+   * The records of the steps of a job that `dispatchNow` is running, or undefined if it runs no job with this
+   * id.
+   */
   recordedNow(id: string): RecordedNow | undefined {
     return this.#runs.recorded(id)
   }
 
-  /** A signal for a job that `dispatchNow` runs. @returns undefined if no such job runs */
+  /**
+   * Sends a signal to a job that `dispatchNow` is running. @returns undefined if it runs no job with this id
+   */
   sentNow(id: string, signal: NewSignal): SentNow | undefined {
     return this.#runs.sent(id, signal)
   }
@@ -140,7 +153,7 @@ export class Inside implements Operated {
   /**
    * `dispatch` and `dispatchMany` without their types: queues one job for each payload.
    *
-   * @param options names a transaction of the application, if there are any
+   * @param options undefined, or options that name a transaction of the application
    */
   enqueue(job: JobLike, payloads: readonly unknown[], options?: unknown): Promise<boolean> {
     try {
@@ -149,7 +162,7 @@ export class Inside implements Operated {
       if (tx !== undefined || this.#transactions?.isOpen) return this.#addOf(job, made, tx)
       if (this.#opened === undefined || made.records.length !== 1)
         return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
-      // The short path of most dispatches.
+      // Most dispatches take this path: the store is open, and there is no transaction.
       const { settings, dispatcher } = this.#opened
       checkPlace(made, settings)
       return dispatcher.one(job, made.queue, made.records[0]!)
@@ -158,7 +171,7 @@ export class Inside implements Operated {
     }
   }
 
-  /** Queues the jobs of drafts. @param options of all of them, as of `enqueue` */
+  /** Queues the jobs of drafts. @param options apply to all of the drafts: see `enqueue` */
   async dispatchDrafts(drafts: readonly Draft[], options?: unknown): Promise<JobHandle[]> {
     const says = drafts.map((draft) => readDraft(draft))
     const made = says.map((each) => draftedJob(each))
@@ -179,7 +192,7 @@ export class Inside implements Operated {
     })
   }
 
-  /** Dispatches a flow. @param options as of `enqueue` */
+  /** Dispatches a flow. @param options see `enqueue` */
   async dispatchFlow(flow: FlowDraft | FlowSpec, options?: unknown): Promise<FlowHandle> {
     const end = this.#underway.begin()
     const isOpen = this.#transactions?.isOpen
@@ -195,7 +208,7 @@ export class Inside implements Operated {
     }
   }
 
-  /** The job of a draft, ready to be begun by another job. */
+  /** Prepares the job of a draft, so that another job can begin it as its child. */
   async readyChild(draft: ChildDraft, parent: ChildParent): Promise<ReadyChild> {
     const { readyChild } = await import('./flows/child-dispatch.ts')
     return readyChild(this, draft as Drafted, parent)
@@ -231,7 +244,7 @@ export class Inside implements Operated {
     return this.#underway.through()
   }
 
-  /** `work`, in a process of `jobs:work` that may have a supervisor. */
+  /** Starts a worker like `work`, but in a process of `jobs:work`, which may have a supervisor. */
   supervisedWork(options: WorkOptions, supervised: SupervisedOptions = {}): Promise<Worker> {
     return this.work(options, supervised, undefined)
   }
@@ -239,7 +252,7 @@ export class Inside implements Operated {
   /**
    * Opens the store, unless it is open. After a failure the next call tries again.
    *
-   * @param role what the process does with the store from now on. Default: what it did before
+   * @param role what the process does with the store from now on. Default: the role that it already has
    */
   open(role: Role = this.#role): Promise<Opened> {
     if (role !== this.#role) {
@@ -257,17 +270,20 @@ export class Inside implements Operated {
     return byHandOf(this.#known, this.#configured?.jobs, (said) => this.dispatchOne(new Draft(this, said)))
   }
 
-  /** The configuration with its defaults. The store is not opened. */
+  /** Returns the configuration with its defaults, without opening the store. */
   async settings(): Promise<Settings> {
     return this.#configured?.settings() ?? (await this.#load())
   }
 
-  /** Aborted when this instance is closed next: the reason is for the person who awaits a result. */
+  /**
+   * A signal that is aborted when this instance is closed. Its reason is the error that waiting calls of
+   * `result()` reject with.
+   */
   get closing(): AbortSignal {
     return this.#closing.signal
   }
 
-  /** The open store, with all that wait there for the ends of jobs. */
+  /** The open store together with its watcher, which holds everything that waits for a job to end. */
   async watcher(): Promise<WatchedStore> {
     const opened = await this.open()
     const { Watcher } = await import('../operate/events/watcher.ts')
@@ -297,7 +313,7 @@ export class Inside implements Operated {
   /**
    * Starts a worker.
    *
-   * @param evaluations of the caller; undefined: no worker is replaced
+   * @param evaluations the loads of the files that call. If undefined, the worker replaces no other worker
    */
   work(
     options: WorkOptions,
@@ -309,7 +325,7 @@ export class Inside implements Operated {
     return starting.finally(() => this.#starting.delete(starting))
   }
 
-  /** @param before workers that are being started already */
+  /** @param before the workers that are already being started */
   async #start(
     given: WorkOptions,
     supervised: SupervisedOptions,
@@ -334,7 +350,7 @@ export class Inside implements Operated {
     return worker
   }
 
-  /** A store of its own that is not open: it can only be inspected, and closed. */
+  /** Makes a separate store object that is not opened: it can only be inspected and closed. */
   async unopened(): Promise<Opened['store']> {
     return (await this.#make(await this.settings())).store
   }
@@ -353,7 +369,7 @@ export class Inside implements Operated {
     const { location, store } = await this.#make(found)
     try {
       const warnings = await store.open()
-      // The role may have changed meanwhile.
+      // The role may have changed while the store was opening.
       store.become?.(this.#role)
       const buffers = new SendBuffers(store, partitions, bounds)
       const dispatcher = new Dispatcher(store, buffers, this.#underway, telemetry)
@@ -378,8 +394,8 @@ export class Inside implements Operated {
   }
 
   /**
-   * The transaction of a dispatch. @throws JOB_INVALID, and the errors of the function that finds the one to
-   * join
+   * The transaction that a dispatch is part of. @throws JOB_INVALID, and any error of the function that was
+   * passed to `joinTransactions`
    */
   #txOf(options: unknown): TransactionHandle | undefined {
     return options === undefined ? (this.#joined?.() ?? undefined) : this.txOf(options)
@@ -390,7 +406,10 @@ export class Inside implements Operated {
     return txOf('dispatch()', options)
   }
 
-  /** The transaction of all drafts of a call. @throws JOB_INVALID if they have several */
+  /**
+   * The one transaction of all drafts in a call. @throws JOB_INVALID if the drafts name different
+   * transactions
+   */
   #txOfAll(says: readonly Drafted[], options: unknown): TransactionHandle | undefined {
     if (options === undefined && says.every(({ transaction }) => transaction === undefined))
       return this.#txOf(undefined)
@@ -411,7 +430,10 @@ export class Inside implements Operated {
     return true
   }
 
-  /** Adds jobs to a transaction: that of a handle, or that in which the caller runs. */
+  /**
+   * Adds jobs to a transaction: to the one of the handle `tx`, or else to the `Jobs.transaction()` in which
+   * the caller runs.
+   */
   async #add(made: readonly NewJobs[], tx: TransactionHandle | undefined): Promise<void> {
     const end = this.#underway.begin()
     try {
@@ -424,9 +446,9 @@ export class Inside implements Operated {
   }
 
   /**
-   * Opens the store, checks where the jobs go, and sends them.
+   * Opens the store, checks that the queues and limiters of the jobs exist, and sends the jobs.
    *
-   * @param below the stack of an error begins with the caller of this function
+   * @param below a function on the stack: the stack of an error begins with its caller
    */
   async #send<T>(
     made: readonly NewJobs[],

@@ -1,13 +1,16 @@
 /**
- * An isolated process as a part of the package: the instance of `Jobs` that its jobs belong to, and the
- * configuration.
+ * Connects an isolated process with the rest of the package: gives it the instance of `Jobs` that its jobs
+ * belong to, and the configuration.
  */
 import type { CodeConfig } from '../config/configured.ts'
 import { IsolatedChild } from '../isolation/child.ts'
 import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { Jobs, jobsInside } from './default-jobs.ts'
 
-/** By its name: a bundler would look for OpenTelemetry, which an application need not have. */
+/**
+ * Kept in a variable, so that a bundler does not follow the import and look for OpenTelemetry, which the
+ * application may not have.
+ */
 const OTEL = '@s18i/lark-jobs/otel'
 
 /** @param guard the file of the thread that guards the process */
@@ -22,7 +25,7 @@ export function hostIsolated(guard: string): void {
   new IsolatedChild(host, guard)
 }
 
-/** Undefined in a bundle that has no packages beside it. */
+/** Returns undefined in a bundle, if the package cannot be imported there. */
 async function telemetry(): Promise<TelemetryCalls | undefined> {
   const found = await import(
     /* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ OTEL

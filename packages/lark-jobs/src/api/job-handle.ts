@@ -1,6 +1,6 @@
 /**
- * A handle: one job in the store, seen from the process that dispatched it or from any other. It keeps the id
- * of the job and where it is, and asks the store again with every call.
+ * A handle stands for one job in the store, in the process that dispatched the job or in any other process.
+ * The handle knows only the id and the place of the job. Each call asks the store again.
  */
 
 import type { CancelOptions, RemoveOptions } from '../operate/change/changed.ts'
@@ -17,7 +17,7 @@ import type { Duration } from '../words/duration.ts'
 
 /** How `handle.cancel()` cancels. */
 export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
-/** The arguments of `send` after the signal: a value, unless the signal has none. */
+/** The arguments of `send` after the signal: first a value, unless the signal carries none. */
 export type SendArguments<T> = undefined extends T
   ? [value?: T, options?: SendOptions]
   : [value: T, options?: SendOptions]
@@ -36,7 +36,7 @@ export type HandleRemoveOptions = Pick<RemoveOptions, 'ifNotBegun'>
 export class JobHandle<J extends JobLike = JobLike> {
   /**
    * The id of the job. If the dispatch was rejected because of another job, or replaced the payload of
-   * another job, it is the id of that job.
+   * another job, this is the id of that other job.
    */
   readonly id: string
   readonly queue: string
@@ -45,8 +45,8 @@ export class JobHandle<J extends JobLike = JobLike> {
   /** Why the dispatch was rejected. */
   readonly rejection: Rejection | undefined
   /**
-   * The job was dispatched in a transaction: it is queued when that has committed, and rejections are known
-   * only then.
+   * Whether the job was dispatched in a transaction. Such a job is queued after the transaction has
+   * committed, and only then is it known whether it was rejected.
    */
   readonly inTransaction: boolean
   readonly #jobs: Operated
@@ -64,7 +64,7 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * The state of the job, its times, its counters, its errors, and the value that `handle` returned.
+   * The state of the job, its times, its counters, its errors, and the value that `handle()` returned.
    * Undefined if the record of the job is no longer kept.
    */
   async status(): Promise<JobStatus<J> | undefined> {
@@ -74,22 +74,23 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Waits until the job has ended, in whichever process it runs. It may be called any number of times, before
-   * and after the end; thousands of waits in a process share one subscription. It goes on while the store is
-   * away.
+   * Waits until the job has ended, in whichever process the job runs. It may be called any number of times,
+   * before and after the job has ended. All waits in a process share one subscription, even thousands of
+   * them. If the store becomes unreachable, the wait goes on until the store is back.
    *
-   * If the dispatch was rejected because of another job, this is the result of that job.
+   * If the dispatch was rejected because of another job, this waits for that other job.
    *
-   * @returns what `handle` returned; `undefined` if that was `true` or nothing
+   * @returns what `handle()` returned; `undefined` if it returned `true` or nothing
    * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`;
    *   JOB_REMOVED; RESULT_TIMEOUT; RESULT_GONE if the record of the job is not kept any more; RESULT_DROPPED
-   *   if what `handle` returned is not JSON; JOB_NOT_QUEUED if the queue was full; the reason of `signal`;
+   *   if what `handle()` returned is not JSON; JOB_NOT_QUEUED if the queue was full; the reason of `signal`;
    *   STORE_UNREACHABLE when the instance of `Jobs` is closed; JOB_INVALID for a timeout that is not valid;
    *   UNKNOWN_QUEUE
    * @example const { rows } = await handle.result({ timeout: '5m' })
    */
   async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
-    // Read before anything is awaited, because `close()` may be called next.
+    // The signal is read before anything is awaited, because the caller may call `close()` right after this
+    // call.
     const closed = this.#jobs.closing
     const { notQueued, resultAt } = await import('../operate/events/results.ts')
     if (this.rejection?.reason === 'full') throw notQueued(this.#place)
@@ -97,9 +98,9 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * The last report of the job by `this.progress()`: `{ done, total, note }`, or the value that it passed.
-   * Undefined if it has reported nothing, or no longer exists. If it is called again and again, the answer is
-   * at most about a quarter of a second old.
+   * What the job last reported with `this.progress()`: `{ done, total, note }`, or the value that it passed.
+   * Undefined if the job has reported nothing or no longer exists. While this is called repeatedly, the
+   * answer is at most about a quarter of a second old.
    */
   async progress(): Promise<unknown> {
     const opened = await this.#jobs.watcher()
@@ -107,7 +108,10 @@ export class JobHandle<J extends JobLike = JobLike> {
     return progressAt(opened, this.#place)
   }
 
-  /** The whole job, with its payload and its log; undefined if its record is not kept any more. */
+  /**
+   * Everything that is stored about the job, including its payload and its log. Undefined if the record of
+   * the job is no longer kept.
+   */
   async find(): Promise<JobDetail<J> | undefined> {
     const opened = await this.#opened()
     const { findAt } = await operations()
@@ -115,13 +119,13 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Cancels the job. A job that does not run ends at once; the `signal` of a running job is aborted, in
-   * whichever process it runs.
+   * Cancels the job. A job that is not running ends at once. If the job is running, its `signal` is aborted,
+   * in whichever process it runs.
    *
-   * @param options why, for people: a text, or `{ because }`. The first 200 characters are kept with the job,
-   *   and told to it. `ifNotBegun`: leaves the job as it is if it runs, or was run before; the store decides
-   *   that in one step
-   * @returns `false` if the job had ended, or is not there any more; with `ifNotBegun`, also if it had begun
+   * @param options the reason, for people: a text, or `{ because }`. Its first 200 characters are kept with
+   *   the job and passed to it. `ifNotBegun`: leaves the job unchanged if it is running or has run before;
+   *   the store checks this and cancels in one step
+   * @returns `false` if the job had ended or no longer exists; with `ifNotBegun`, also if it had begun
    * @throws JOB_INVALID for an option that is not valid
    * @example await handle.cancel('the order was returned')
    * @example const isStopped = await handle.cancel({ because: 'sold out', ifNotBegun: true })
@@ -138,10 +142,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Makes a job that has not begun, or waits for a retry, due after this time, counted from now.
+   * Changes when the job is due: this long from now. The job must not have begun, or must be waiting for a
+   * retry.
    *
    * @param delay milliseconds, or `'30s'`, `'5m'`
-   * @returns `false` if the job runs or has ended, or is not there any more
+   * @returns `false` if the job is running, has ended, or no longer exists
    * @throws JOB_INVALID if the delay is not valid
    */
   async reschedule(delay: Duration): Promise<boolean> {
@@ -150,11 +155,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Gives a job that has not begun, or waits for a retry, another priority. It keeps its place among the jobs
-   * of its new priority.
+   * Gives the job another priority. The job must not have begun, or must be waiting for a retry. Among the
+   * jobs of its new priority, it is ordered by when it was queued, as before.
    *
-   * @returns `false` if the job runs or has ended, is not there any more, or if its queue has 256 other
-   *   priorities in use
+   * @returns `false` if the job is running, has ended, or no longer exists, or if 256 other priorities are in
+   *   use in its queue
    * @throws JOB_INVALID if the priority is not valid
    */
   async prioritize(priority: number): Promise<boolean> {
@@ -163,11 +168,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Moves a job that has not begun, or waits for a retry, to another queue, with all its data. This handle
-   * still finds it; its `queue` stays the one of the dispatch.
+   * Moves the job to another queue, with all its data. The job must not have begun, or must be waiting for a
+   * retry. This handle still finds the job afterwards, but `handle.queue` remains the queue of the dispatch.
    *
-   * @returns `false` if the job runs or has ended, or is not there any more; or if the queue has a job with
-   *   the same id or the same unique lock
+   * @returns `false` if the job is running, has ended, or no longer exists, or if the new queue has a job
+   *   with the same id or the same unique lock
    * @throws JOB_INVALID, UNKNOWN_QUEUE
    */
   async move(queue: string): Promise<boolean> {
@@ -176,11 +181,12 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Replaces the payload of a job that does not run. It is checked as at a dispatch. The job's
-   * `options.editedAt` says when it was edited. Group, lock, limiter and tags stay as they are.
+   * Replaces the payload of a job that is not running. The new payload is checked as in a dispatch. The job's
+   * `options.editedAt` says when it was edited. The group, the unique lock, the limiter and the tags do not
+   * change.
    *
-   * @param options `force`: also a job whose steps have recorded something
-   * @returns `false` if the job runs, or is not there any more
+   * @param options `force`: also edits a job whose steps have recorded something
+   * @returns `false` if the job is running or no longer exists
    * @throws JOB_NOT_EDITABLE if its steps have recorded something; PAYLOAD_INVALID, PAYLOAD_NOT_JSON,
    *   PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE
    * @example await handle.edit({ file: 'b.csv' })
@@ -191,9 +197,9 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Gives the job more tags, whatever its state: at most 10 in all, each of at most 64 characters.
+   * Adds tags to the job, in any state. A job has at most 10 tags, each of at most 64 characters.
    *
-   * @returns `false` if it would have more than 10, or is not there any more
+   * @returns `false` if the job would have more than 10 tags or no longer exists
    * @throws JOB_INVALID for tags that are not valid
    */
   async tag(...tags: string[]): Promise<boolean> {
@@ -208,13 +214,13 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Sends a signal to the job, for its `this.waitFor()`. The store keeps it until the job takes it, whether
-   * or not the job waits. For an id that the application chose, it may come before the job is dispatched:
-   * then it is kept for an hour.
+   * Sends a signal to the job, which receives it with `this.waitFor()`. The store keeps the signal until the
+   * job takes it, whether or not the job is waiting yet. If the application chose the id of the job, the
+   * signal may be sent before the job is dispatched: then it is kept for an hour.
    *
    * @param signal made by `defineSignal`
-   * @param value JSON; checked by the schema of the signal, if it has one
-   * @param options `id`: the signal is kept once, however often it is sent with this id
+   * @param value a JSON value; it is checked against the schema of the signal, if there is one
+   * @param options `id`: a signal that is sent several times with this id is kept only once
    * @returns `false` if the job has ended, or if there is no such job
    * @throws STEP_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, SIGNALS_FULL
    * @example await Jobs.handle(OnboardJob, 'order-7').send(approved, { by: 'ada' }, { id: 'click-81' })
@@ -231,8 +237,8 @@ export class JobHandle<J extends JobLike = JobLike> {
   /**
    * Removes the job from the store, with its log. A running job is not removed.
    *
-   * @param options `ifNotBegun`: leaves the job as it is if it was run before
-   * @returns `false` if the job runs, or is not there any more; with `ifNotBegun`, also if it was run before
+   * @param options `ifNotBegun`: leaves the job unchanged if it has run before
+   * @returns `false` if the job is running or no longer exists; with `ifNotBegun`, also if it has run before
    * @throws JOB_INVALID for an option that is not valid
    */
   async remove(options: HandleRemoveOptions = {}): Promise<boolean> {
@@ -240,7 +246,7 @@ export class JobHandle<J extends JobLike = JobLike> {
     return this.#change(remove, undefined, options)
   }
 
-  /** @param given the argument of the change besides the job, such as a priority */
+  /** @param given the argument of the change, such as the new priority */
   async #change<Options extends ChangeOptions, Answer, Value>(
     change: JobChange<Options, Answer, Value>,
     given?: unknown,
@@ -256,12 +262,12 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 }
 
-/** Loaded with the first question about a job, because most processes only dispatch. */
+/** Loads the code that reads jobs when it is first needed, because most processes only dispatch. */
 function operations() {
   return import('../operate/look/stored-jobs.ts')
 }
 
-/** Loaded with the first change, because most processes only dispatch. */
+/** Loads the code that changes jobs when it is first needed, because most processes only dispatch. */
 async function jobChanges() {
   return (await import('../operate/change/job-changes.ts')).jobChanges
 }

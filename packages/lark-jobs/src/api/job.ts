@@ -1,6 +1,7 @@
 /**
  * The class that users extend. A job class defines the work (`handle`), the queue and the retries. The
- * application dispatches one object of the class, and a worker makes another object to run it.
+ * application creates an object of the class to dispatch a job, and a worker creates another object to run
+ * the job.
  */
 import { branded } from '@s18i/lark/internal'
 import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
@@ -76,10 +77,11 @@ export abstract class Job {
    * ImportJob.schema>)`.
    */
   declare static readonly schema?: AnySchema
-  /** The version of the form of the payload, from 1 to 100. Default 1. */
+  /** The version of the payload's format, from 1 to 100. Default 1. */
   declare static readonly version?: number
   /**
-   * By version: converts its payloads, from jobs that were dispatched before a deploy, to the next version.
+   * One function for each earlier version: it converts a payload of that version to the next version, for
+   * jobs that were dispatched before a deploy.
    */
   declare static readonly upcasters?: Upcasters
   /** The parts of the payload that people must not see: `['card.*', 'users.*.token']`. */
@@ -101,14 +103,15 @@ export abstract class Job {
    */
   tries: number = 15
   /**
-   * How long attempts may begin after the job was queued, or after it was due if it was delayed: `'2h'`. If
-   * it is set, `tries` is ignored: within that time a failed attempt is always retried. Default: only `tries`
-   * counts.
+   * For how long new attempts may begin, counted from when the job was queued, or was due if it was delayed:
+   * `'2h'`. If this is set, `tries` is ignored: within that time a failed attempt is always retried. Default:
+   * only `tries` counts.
    */
   declare retryUntil?: Duration | undefined
   /**
-   * How long the job is worth starting after it was queued, or after it was due if it was delayed: `'10m'`. A
-   * job that has not begun by then is `cancelled`, with the reason `expired`. Default: no limit.
+   * For how long it makes sense to start the job, counted from when it was queued, or was due if it was
+   * delayed: `'10m'`. A job that has not begun by then is `cancelled`, with the reason `expired`. Default: no
+   * limit.
    */
   declare expiresIn?: Duration | undefined
   /**
@@ -117,10 +120,11 @@ export abstract class Job {
    */
   backoff: BackoffOption = defaultBackoff
   /**
-   * The crashes after which a job fails: how often a worker may die while it runs the job. 1: the job is
-   * never run again after a crash, whatever caused it. Otherwise the job runs alone in its process when one
-   * more crash would make it fail, so that it does not fail because of a job beside it. From 1 to 100.
-   * Default: 3 if the process ended by itself, 10 if somebody may have killed it.
+   * The number of crashes after which a job fails. A crash means that the worker died while it ran the job.
+   * With 1, the job is never run again after a crash, whatever the cause. With more, the job runs alone in
+   * its process when one more crash would make it fail, so that another job in the process cannot make it
+   * fail. From 1 to 100. Default: 3 crashes of processes that ended by themselves, or 10 of processes that
+   * somebody may have killed.
    */
   declare maxCrashes?: number | undefined
   /**
@@ -130,7 +134,8 @@ export abstract class Job {
    */
   declare isolate?: IsolatedOptions | undefined
   /**
-   * How long an attempt may take. Then `this.signal` is aborted, and the attempt has failed. Default 30 min.
+   * How long an attempt may take. After that time `this.signal` is aborted, and the attempt fails. Default 30
+   * min.
    */
   timeout: Duration = 1_800_000
 
@@ -141,12 +146,12 @@ export abstract class Job {
 
   /**
    * How long ended jobs of the class are kept: `keep({ completed: '30d', failed: '90d', cancelled: false })`.
-   * `false` keeps none. Default: as their queue says.
+   * `false` keeps none. Default: the setting of their queue.
    */
   declare keep?: KeepOptions | undefined
   /**
-   * The minimum time for which the record of an ended job is kept, with its result, however many others end
-   * meanwhile: `'10m'`. Default: as its queue says.
+   * The minimum time for which the record of an ended job is kept, with its result, no matter how many other
+   * jobs end meanwhile: `'10m'`. Default: the setting of its queue.
    */
   declare keepResult?: Duration | undefined
 
@@ -161,16 +166,16 @@ export abstract class Job {
   declare limiter?: string | LimiterBy | undefined
 
   /**
-   * Words by which people find the jobs, at most 10 of 64 characters: a list, or `tags((payload: P) =>
-   * [payload.shop])`. Default: none.
+   * Words by which people find the jobs, at most 10, each of at most 64 characters: a list, or
+   * `tags((payload: P) => [payload.shop])`. Default: none.
    */
   declare tags?: readonly string[] | TagsBy | undefined
 
   /**
-   * When jobs of the class are queued by themselves: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`;
-   * with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list in which each has a `name`.
-   * Workers that have the class declare it. The id of the schedule is the key of the class, or `key/name`.
-   * Default: none.
+   * When jobs of the class are queued automatically: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`;
+   * with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list of these, each with a `name`.
+   * Workers that run the class declare the schedule. The id of the schedule is the key of the class, or
+   * `key/name`. Default: none.
    */
   declare schedule?: ClassSchedule | undefined
 
@@ -237,7 +242,7 @@ export abstract class Job {
 
   /**
    * The middleware of the class, the outermost first. The middleware of the configuration runs outside of it.
-   * Called once, when the class is first used.
+   * This method is called once, when the class is first used.
    *
    * @example override middleware() { return [skipWhen(isUnsubscribed), timing({ slow: '5s' })] }
    */
@@ -256,8 +261,8 @@ export abstract class Job {
   }
 
   /**
-   * After a `dispatch` that resolved to `false`: the reason, and the other job. After `dispatchMany`: of the
-   * first one.
+   * After a `dispatch` that resolved to `false`: why the job was rejected, and because of which other job.
+   * After `dispatchMany`: the same for the first job that was rejected.
    */
   get rejection(): Rejection | undefined {
     return this[jobInside]?.rejection
@@ -269,8 +274,8 @@ export abstract class Job {
   }
 
   /**
-   * In `handle`, of a job that a schedule queued: the instant of its tick. It is the same however late the
-   * job runs, and in each attempt. Otherwise undefined.
+   * In `handle` of a job that a schedule queued: the instant of the tick. It does not depend on how late the
+   * job runs, and is the same in each attempt. Otherwise undefined.
    */
   get scheduledFor(): Date | undefined {
     const tick = tickOf(this[jobInside]?.run?.id ?? '')
@@ -278,16 +283,16 @@ export abstract class Job {
   }
 
   /**
-   * In `handle`: aborted, with a reason, when the job should end: at its timeout, a stop, a cancel, or a lost
-   * lease.
+   * In `handle`: a signal that is aborted, with a reason, when the job should end: at its timeout, when the
+   * worker stops, when the job is cancelled, or when its lease is lost.
    */
   get signal(): AbortSignalLike {
     return this[jobInside]?.run?.signal ?? neverAborted
   }
 
   /**
-   * In `handle`, of a job of a chain, a batch or a workflow, and of their callbacks: that flow. Otherwise
-   * undefined.
+   * In `handle` of a job that belongs to a chain, a batch or a workflow, or is a callback of one: that flow.
+   * Otherwise undefined.
    *
    * @example const { counts } = (await this.flow!.status())!
    */
@@ -309,7 +314,7 @@ export abstract class Job {
   dispatch(...payload: PayloadOf<this>): Promise<boolean>
   /**
    * Queues the job in a transaction of the application: it is queued if and only if the transaction commits.
-   * A job without a payload is dispatched by a draft: `job.with().in(tx).dispatch()`.
+   * For a job without a payload, use a draft: `job.with().in(tx).dispatch()`.
    *
    * @param options `tx`: the handle of the transaction, see `TransactionHandle`
    * @returns `true`. Rejections are known only after the commit
@@ -327,15 +332,15 @@ export abstract class Job {
    * is sent. Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails,
    * `error.queued` has the ids of the queued jobs. Afterwards `this.ids` has the ids of all jobs.
    *
-   * @param options `tx`: they are queued if and only if this transaction of the application commits
+   * @param options `tx`: the jobs are queued if and only if this transaction of the application commits
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][], options?: TransactionOptions): Promise<boolean> {
     return jobsInside.enqueue(this, payloads, options)
   }
 
   /**
-   * A draft of this job: it has the fields that the job has now, and is dispatched later, on its own or with
-   * others. `draft.dispatch()` resolves to a handle of the job.
+   * Makes a draft of this job, with the values that its fields have now. The draft is dispatched later, alone
+   * or together with others. `draft.dispatch()` resolves to a handle of the job.
    *
    * @example const handle = await new ImportJob().with({ file: 'a.csv' }).delayed('5m').dispatch()
    */
@@ -349,8 +354,9 @@ export abstract class Job {
   }
 
   /**
-   * A draft of a job of this class, which may have a constructor with parameters: they are not needed here.
-   * Lark makes jobs without arguments only when the class is first used, to read its settings.
+   * Makes a draft of a job of this class. The class may have a constructor with parameters, and a draft does
+   * not need them. Lark calls the constructor only once, without arguments, when the class is first used, to
+   * read its settings.
    *
    * @example await ImportJob.with({ file: 'a.csv' }).dispatch()
    */
@@ -363,8 +369,8 @@ export abstract class Job {
   /**
    * Runs `handle` once, in this process, on a JSON copy of the payload, without a store. The timeout, the
    * signal and the middleware apply, including the middleware of a configuration, if there is one. Delay,
-   * tries and queue do not apply. Steps run, with their tries; the job sleeps and waits for signals in this
-   * process, and what they record is forgotten when it ends.
+   * tries and queue do not apply. Steps run, with their tries. The job sleeps and waits for signals in this
+   * process, and everything that its steps have recorded is forgotten when the job ends.
    *
    * @returns what `handle` returned; rejects with the error of `handle`
    */
@@ -373,11 +379,11 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and fails the job, even if tries are left. It throws, to end the handler. The job also
-   * fails if the handler catches the error.
+   * Ends this run and fails the job, even if tries are left. This method throws, to end the handler. The job
+   * fails even if the handler catches the error.
    *
    * @param error the error that is kept with the job, or a text for people
-   * @throws that error; JOB_FAILED_ITSELF without one
+   * @throws the given error, or JOB_FAILED_ITSELF if there is none
    * @example if (user === undefined) this.fail(`There is no user ${id}`)
    */
   fail(error?: unknown): never {
@@ -386,8 +392,8 @@ export abstract class Job {
 
   /**
    * Ends this run and puts the job back without using up an attempt, because something that it needs is not
-   * ready. It throws, to end the handler. The job also goes back if the handler catches the error. Only
-   * `retryUntil` limits how often a job may release itself.
+   * ready. This method throws, to end the handler. The job goes back even if the handler catches the error.
+   * Only `retryUntil` limits how often a job may release itself.
    *
    * @param delay how long until the job is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
    * @param because the reason, in a few words: `lark jobs:show` prints it while the job waits
@@ -400,7 +406,8 @@ export abstract class Job {
 
   /**
    * Ends this run and puts the job back, as `release` does, and pauses its group for the same time, for
-   * example because a service that all of them call asks for a pause. Running jobs of the group go on.
+   * example because a service that all jobs of the group call asks for a pause. Running jobs of the group go
+   * on.
    *
    * @param delay how long: milliseconds, or `'30s'`, `'5m'`
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay is not valid
@@ -411,9 +418,10 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back, as `release` does, and pauses its queue for the same time, all its
-   * partitions, for example because the service that its jobs call is down. Running jobs go on. The queue
-   * resumes by itself. If it is paused for longer already, it stays so.
+   * Ends this run and puts the job back, as `release` does, and pauses its queue, with all partitions of the
+   * queue, for the same time, for example because the service that its jobs call is down. Running jobs go on.
+   * The queue resumes by itself. If the queue is already paused for longer, it stays paused for that longer
+   * time.
    *
    * @param delay how long: milliseconds, or `'30s'`, `'5m'`
    * @param because the reason, in a few words: `lark jobs:status` prints it
@@ -425,23 +433,27 @@ export abstract class Job {
   }
 
   /**
-   * Runs a function once for this job, however often the job runs: its result is kept before the promise
-   * resolves, and a later run gets it without calling the function. A step is found by its name, never by its
-   * place: steps may be inserted, removed and put into another order while jobs are under way.
+   * Runs a function once for this job, no matter how often the job runs. The result is stored before the
+   * promise resolves, and a later run gets the stored result without calling the function. A step is
+   * identified by its name, not by its position: you may insert, remove and reorder steps while jobs are
+   * under way.
    *
-   * If the function throws, and its tries are used up, the step fails with a `StepError`. If the handler lets
-   * it pass, the attempt fails as with any error, and the next one goes on at this step. If the handler
-   * catches it, a later run gets the same error.
+   * If the function throws and the tries of the step are used up, the step fails with a `StepError`. If the
+   * handler does not catch this error, the attempt fails as with any error, and the next attempt continues at
+   * this step. If the handler catches it, a later run gets the same error.
    *
    * A step with an `undo` also records that it has begun. Before the job ends as failed or cancelled, all
-   * that has begun is undone in reverse, and what was undone runs anew if the job is retried.
+   * steps that have begun are undone in reverse order. If the job is retried, the steps that were undone run
+   * again.
    *
-   * @param name used once in a run: a text, or a list such as `['mail', user.id]`
-   * @param work is told a `key` that is the same in each try and run, for services that take idempotency keys
-   * @returns what the function returned; it must be JSON, and is kept with the job: at most 512 KiB
+   * @param name unique in a run: a text, or a list such as `['mail', user.id]`
+   * @param work the function: it gets a `key` that is the same in each try and each run, for services that
+   *   take idempotency keys
+   * @returns what the function returned. It must be JSON of at most 512 KiB, and is kept with the job
    * @throws StepError; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY; the reason of `this.signal` if
    *   the run is over
-   * @example const card = await this.step('charge', ({ key }) => pay(user, { idempotencyKey: key }), { tries: 5 })
+   * @example const card = await this.step('charge', ({ key }) => pay(user, { idempotencyKey: key }), { tries:
+   *   5 })
    */
   step<T>(
     name: StepName,
@@ -452,18 +464,19 @@ export abstract class Job {
   }
 
   /**
-   * A step whose effect is in a database of the application, exactly once: what it writes there, and the
-   * record that it has, commit together. `step` runs its function again if the worker dies before the result
-   * is stored; with this, such a run gets the result that was committed. The database needs the table that
-   * `lark outbox:sql` prints.
+   * A step that writes to a database of the application exactly once: what it writes and the record that the
+   * step is done are committed together. `step` runs its function again if the worker dies before the result
+   * is stored. `stepIn` does not: the next run gets the result that was committed. The database needs the
+   * table that `lark outbox:sql` prints.
    *
-   * @param db what opens a transaction: a Drizzle or Kysely database, a Prisma client, a pool or client of
-   *   `pg`, `postgres` or `mysql2`, an SQLite database, or a `TransactionOpener`
+   * @param db something that can open a transaction: a Drizzle or Kysely database, a Prisma client, a pool or
+   *   client of `pg`, `postgres` or `mysql2`, an SQLite database, or a `TransactionOpener`
    * @param name as in `step`
-   * @param work is given the transaction; on SQLite clients that run statements at once, it must do so too
-   * @param options as in `step`; `undo` is given a transaction too, and is called only if the step committed
-   * @returns what the function returned: JSON, at most 512 KiB. What a client answers to a statement that
-   *   gives no rows is no result
+   * @param work the function: it gets the transaction. With SQLite clients whose statements are synchronous,
+   *   the function must be synchronous too
+   * @param options as in `step`; `undo` also gets a transaction, and is called only if the step committed
+   * @returns what the function returned: JSON of at most 512 KiB. What a database client returns for a
+   *   statement without rows does not count as a result
    * @throws as `step`; OUTBOX_NO_TABLE
    * @example await this.stepIn(db, 'book', (tx) => tx.insert(orders).values(order))
    */
@@ -478,14 +491,16 @@ export abstract class Job {
   }
 
   /**
-   * Iterates over a large set, and keeps how far it has come: after each lot of at least 100 items, and a
-   * thousandth of what is done. After a crash, the next run goes on at the first item of the lot, so some
-   * items come twice; with `exact`, only the last one may. When all have come, a later run gets none.
+   * Iterates over a large set, and stores its position after each lot of items. A lot has at least 100 items,
+   * and at least a thousandth of the items that are done. After a crash, the next run continues at the first
+   * item of the lot, so some items come twice. With `exact`, only the last item may come twice. After all
+   * items have come, a later run gets none.
    *
-   * @param name used once in a run
-   * @param page reads some items: `{ items, cursor }`. It is called with the `cursor` of the page before, and
-   *   first with undefined; a page without one is the last
-   * @param options `exact`: keep the place after each item, with one write each; a job has room for 10,000
+   * @param name unique in a run
+   * @param page the function that reads some items: it returns `{ items, cursor }`. It is called with the
+   *   `cursor` of the previous page, and the first time with undefined. A page without a `cursor` is the last
+   * @param options `exact`: stores the position after each item, with one write for each; a job has room for
+   *   10,000 of these
    * @throws what `page` throws; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY
    * @example for await (const row of this.eachItem('rows', readRows)) await index(row)
    */
@@ -498,11 +513,11 @@ export abstract class Job {
   }
 
   /**
-   * Waits, for days if need be. After a second the job is suspended: it frees its slot and its permits, and
-   * is `delayed` until the time has come; then a new run goes on here, and gets the results of the steps
-   * before from what was kept. Code between steps runs again.
+   * Waits, for days if needed. After a second the job is suspended: it frees its slot and its permits, and is
+   * `delayed` until the time has come. Then a new run of the job continues here, with the stored results of
+   * the steps before this one. Code between steps runs again.
    *
-   * @param name used once in a run
+   * @param name unique in a run
    * @param duration milliseconds, or `'30s'`, `'5m'`, `'2h'`, `'3d'`
    * @throws STEP_INVALID, STEP_TWICE, STEP_OUTSIDE; the reason of `this.signal` if the run is over
    * @example await this.sleep('cool down', '3d')
@@ -512,13 +527,15 @@ export abstract class Job {
   }
 
   /**
-   * Waits for a signal, that `handle.send()` or `lark jobs:send` sends. A signal is kept for the job from the
-   * moment at which it is sent, whether or not the job waits for it; signals of one name are taken in the
-   * order in which they came. While the job waits it is suspended, as in `sleep`.
+   * Waits for a signal that `handle.send()` or `lark jobs:send` sends. A signal is kept for the job from the
+   * moment when it is sent, whether or not the job is waiting for it. Signals with the same name are taken in
+   * the order in which they arrived. While the job waits, it is suspended as in `sleep`.
    *
-   * @param signals made by `defineSignal`: one, or several by name, of which the first that comes counts
-   * @param options `timeout`: how long. `name`: of the wait, if there is another for the same signals
-   * @returns `{ value }`, or with several `{ name, value }`; undefined if the time is over
+   * @param signals signals made by `defineSignal`: one signal, or an object with several, of which the first
+   *   to arrive counts
+   * @param options `timeout`: how long to wait. `name`: a name for this wait, needed if the job waits for the
+   *   same signals more than once
+   * @returns `{ value }`, or `{ name, value }` if there are several signals; undefined after the timeout
    * @throws as `sleep`
    * @example const answer = await this.waitFor({ approved, rejected }, { timeout: '7d' })
    */
@@ -530,15 +547,16 @@ export abstract class Job {
   }
 
   /**
-   * Runs another job, and waits for its end, as `waitFor` waits for a signal: it is begun once, whatever
-   * happens to this one, in its own queue, with its own tries.
+   * Runs another job and waits until it has ended, as `waitFor` waits for a signal. The other job is queued
+   * only once, whatever happens to this job. It runs in its own queue, with its own tries.
    *
-   * @param name used once in a run
-   * @param draft the job, with what this one says differently; not with an id, nor one that may be replaced
+   * @param name unique in a run
+   * @param draft the draft of the other job. It must not have an id, and the other job must not be one that a
+   *   later job may replace
    * @param options `timeout`: how long to wait. `undo`: as in `step`
-   * @returns what it returned, as it is kept
-   * @throws `StepError` if it ends without completing, with `code` and `child` as a result that is awaited;
-   *   the errors of a dispatch; as `sleep`
+   * @returns the stored result of the other job
+   * @throws `StepError` if the other job ends without completing, with `child`, and with the `code` that
+   *   `handle.result()` would throw; the errors of a dispatch; the errors of `sleep`
    * @example const pdf = await this.runJob('report', new ReportJob().with({ user }))
    */
   runJob<J extends JobLike>(
@@ -555,16 +573,18 @@ export abstract class Job {
   }
 
   /**
-   * Asks somebody outside, who needs no access to the store: makes a token that answers once, has `send` send
-   * it, and waits for the answer, as `waitFor` does. The store keeps a hash of the token alone.
-   * `Jobs.redeem()` answers, and `Jobs.approvalPage()` is a page that does.
+   * Asks a person who has no access to the store. This method makes a token that is valid for one answer,
+   * calls `send` to send the token to the person, and waits for the answer as `waitFor` does. The store keeps
+   * only a hash of the token. `Jobs.redeem()` gives the answer, and `Jobs.approvalPage()` is a web page for
+   * it.
    *
-   * @param name used once in a run
-   * @param options `send`: is told the `token`, beside what a step is told. `timeout`: how long to wait.
-   *   `title`: what is asked, for people
-   * @returns `{ value }` with what `Jobs.redeem()` was given; undefined if the time is over
+   * @param name unique in a run
+   * @param options `send`: the function that sends the `token`; it also gets what the function of a step
+   *   gets. `timeout`: how long to wait. `title`: the question, for people
+   * @returns `{ value }` with the value that was passed to `Jobs.redeem()`; undefined after the timeout
    * @throws as `step`
-   * @example const answer = await this.approval('publish', { timeout: '7d', send: ({ token }) => mail(token) })
+   * @example const answer = await this.approval('publish', { timeout: '7d', send: ({ token }) => mail(token)
+   *   })
    */
   approval<T = boolean>(name: StepName, options: ApprovalOptions): Promise<{ value: T } | undefined> {
     const answer = this.#steps('approval', (steps) => steps.approval(name, options))
@@ -573,12 +593,12 @@ export abstract class Job {
 
   /**
    * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and
-   * `jobs:show` show it, even after the job has ended. It reaches the store within a quarter of a second
-   * while somebody watches the job, and otherwise with the next renewal of its lease. So it may be called
-   * often.
+   * `jobs:show` show it, even after the job has ended. The report reaches the store within a quarter of a
+   * second while somebody watches the job, and otherwise with the next renewal of its lease. So this method
+   * may be called often.
    *
    * @param note for people
-   * @throws PROGRESS_INVALID if it is no JSON, or has more than 4 KiB
+   * @throws PROGRESS_INVALID if the report is not JSON or has more than 4 KiB
    * @example this.progress(done, rows.length, `reading ${file}`)
    */
   progress(done: number, total: number, note?: string): void
@@ -609,10 +629,11 @@ export abstract class Job {
     this.#write('error', text)
   }
 
-  /** @param call what the job calls */
+  /** @param call the name of the method that the job has called, for messages */
   #steps<T>(call: string, act: (steps: Steps) => Promise<T>): Promise<T> {
     const steps = this[jobInside]?.run?.steps as Steps | Promise<Steps> | undefined
-    // At once if they are there: a step that nobody awaits must be known when the handler returns.
+    // If the steps are loaded, the step begins synchronously: a step that nobody awaits must be known when
+    // the handler returns.
     if (steps !== undefined) return steps instanceof Promise ? steps.then(act) : act(steps)
     return Promise.reject(
       new JobsError(

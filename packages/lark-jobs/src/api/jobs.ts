@@ -52,16 +52,18 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   /**
    * Sets the configuration in code, for programs that have no `lark.config`, such as bundles. Lark then does
-   * not look for a file. Environment variables apply as they do with a file. Call it before the first use of
-   * `Jobs`, in dispatchers and workers alike.
+   * not look for a file. Environment variables apply as they do with a file. Call this method before the
+   * first use of `Jobs`, both in processes that dispatch and in workers.
    *
    * A call with the same configuration changes nothing, because development servers load modules again.
-   * Functions are compared by their names and job classes by their keys; whatever starts later uses the
-   * newest ones. After `close()`, another configuration may be given.
+   * Functions are compared by their names, and job classes by their keys. Whatever starts later uses the
+   * newest functions and classes. After `close()`, another configuration may be set.
    *
-   * @param config the `jobs` section of `lark.config`, and `jobs`: the classes that workers run
+   * @param config the settings of the `jobs` section of `lark.config`, and also `jobs`: the classes that
+   *   workers run
    * @throws CONFIG_INVALID, JOB_INVALID; ALREADY_CONFIGURED, CONFIGURED_LATE
-   * @example Jobs.configure({ connection: process.env.REDIS_URL, queues: ['default', 'emails'], jobs: [SendEmailJob] })
+   * @example Jobs.configure({ connection: process.env.REDIS_URL, queues: ['default', 'emails'], jobs:
+   *   [SendEmailJob] })
    */
   configure(config: CodeConfig): void {
     this.#inside.configure(config)
@@ -77,7 +79,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    * the first is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
    *
    * @param options `tx`: they are queued if and only if this transaction of the application commits
-   * @returns a handle for each, in their order
+   * @returns a handle for each draft, in the same order
    * @example await Jobs.dispatch([ImportJob.with({ file }), ReportJob.with({ month }).delayed('5m')])
    */
   dispatch<const D extends readonly Draft[]>(drafts: D, options?: TransactionOptions): Promise<HandlesOf<D>>
@@ -88,13 +90,16 @@ export class Jobs extends Operations implements AsyncDisposable {
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
-  /** Queues a job in a transaction of the application: if and only if the transaction commits. */
+  /**
+   * Queues a job in a transaction of the application: the job is queued if and only if the transaction
+   * commits.
+   */
   dispatch<J extends JobLike>(job: J, payload: PayloadOf<J>[0], options: TransactionOptions): Promise<boolean>
   /**
    * Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default
    * instance.
    *
-   * @param options `tx`: it starts if and only if this transaction of the application commits
+   * @param options `tx`: the flow starts if and only if this transaction of the application commits
    */
   dispatch<F extends FlowDraft>(flow: F, options?: TransactionOptions): Promise<FlowHandle<ResultOfPart<F>>>
   dispatch(
@@ -108,28 +113,31 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Calls a function, and sends what is dispatched in it together, when it has ended. If it throws, nothing
-   * of that is sent. A function in it may call it again: what that dispatches is sent with the rest, or
-   * dropped alone if it throws. A dispatch with a `tx` is not part of it.
+   * Calls a function, and holds back the jobs that it dispatches until it has ended: then they are sent
+   * together. If the function throws, none of them is sent. Calls may be nested: the jobs of an inner call
+   * are sent with those of the outer call, and if the inner function throws, only its own jobs are dropped. A
+   * dispatch with a `tx` is not held back.
    *
-   * The dispatches wait in this process, so they are lost if it dies before the function has ended, or just
-   * afterwards. In a transaction of a database, `dispatch(payload, { tx })` loses none.
+   * The dispatches wait in the memory of this process, so they are lost if the process dies before the
+   * function has ended, or just afterwards. `dispatch(payload, { tx })` in a transaction of a database loses
+   * none.
    *
    * @returns what the function returned
    * @throws what the function throws; the errors of `Job.dispatch`
-   * @example await Jobs.transaction(async () => { await new ChargeJob().dispatch({ order }); await confirm(order) })
+   * @example await Jobs.transaction(async () => { await new ChargeJob().dispatch({ order }); await
+   *   confirm(order) })
    */
   transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
     return this.#inside.transaction(work)
   }
 
   /**
-   * Has each dispatch that names no transaction join the one in which its caller runs, if there is one: for
-   * applications whose transactions are ambient, such as those of `typeorm-transactional` and
-   * `@nestjs-cls/transactional`. Call it once, where the application starts.
+   * Lets each dispatch that names no transaction join the transaction in which its caller runs, if there is
+   * one. This is for applications with ambient transactions, such as those of `typeorm-transactional` and
+   * `@nestjs-cls/transactional`. Call this method once, where the application starts.
    *
-   * @param current called with each dispatch, where it is made. It returns the handle of the transaction, or
-   *   nothing if there is none: then the job is queued at once
+   * @param current a function that is called at each dispatch, in the context of its caller. It returns the
+   *   handle of the transaction, or nothing if there is no transaction: then the job is queued at once
    * @throws JOB_INVALID
    * @example Jobs.joinTransactions(() => (host.isTransactionActive() ? host.tx : undefined))
    */
@@ -138,8 +146,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * A handle of a job that was dispatched earlier, perhaps by another process. Nothing checks that there is
-   * such a job.
+   * Makes a handle of a job that was dispatched earlier, perhaps by another process. This method does not
+   * check that the job exists.
    *
    * @param Class the class of the job, which gives the handle its types
    * @param options `queue`: the queue of the job. Default: that of the class
@@ -156,11 +164,11 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Queues a job by the key of its class, for code that knows the names of jobs only. The class is one that
-   * the option `jobs` of the configuration in code names, a defined job that is imported, or one in the
-   * folders of the application: these are loaded once, if they are needed.
+   * Queues a job by the key of its class, for code that knows only the keys of jobs. The class is looked for
+   * in the option `jobs` of the configuration in code, among the defined jobs that are imported, and in the
+   * folders of the application. These folders are loaded once, and only if they are needed.
    *
-   * @param options what this job says differently from its class; `id`: see `Draft.withId`
+   * @param options settings of this job that differ from those of its class; `id`: see `Draft.withId`
    * @throws UNKNOWN_JOB; the errors of `Job.dispatch`. The types do not check the payload
    * @example await Jobs.dispatchByKey('send-email', { to }, { delay: '5m', id: `welcome-${userId}` })
    */
@@ -173,14 +181,16 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   /**
    * Queues a job that runs a command of `lark` in a worker, as if it had been typed there. What the command
-   * prints is the log of the job, an object that it returns is the result, and `this.signal` is aborted when
-   * the job should end. The job fails with another exit code than 0, and without further attempts if there is
-   * no such command, or if its arguments are wrong.
+   * prints becomes the log of the job, and an object that the command returns becomes its result. The
+   * command's `this.signal` is aborted when the job should end. An attempt fails if the exit code is not 0.
+   * If there is no such command, or if its arguments are wrong, the job fails without further attempts.
    *
-   * @param command its key
-   * @param args by the names of its fields, or as the words of a command line. No shell sees them
-   * @param options those of any job. Default: the queue `default`, 3 tries, a timeout of 30 min
-   * @throws JOB_INVALID; the errors of `Job.dispatch`. The job alone learns whether there is such a command
+   * @param command the key of the command
+   * @param args an object with the fields of the command, or a list with the words of a command line. They do
+   *   not pass through a shell
+   * @param options the options of any job. Default: the queue `default`, 3 tries, a timeout of 30 min
+   * @throws JOB_INVALID; the errors of `Job.dispatch`. Only when the job runs is it known whether the command
+   *   exists
    * @example await Jobs.dispatchCommand('users:process', { limit: 100 }, { delay: '5m', tries: 1 })
    * @example await Jobs.dispatchCommand('users:process', ['--limit=100'])
    */
@@ -196,19 +206,21 @@ export class Jobs extends Operations implements AsyncDisposable {
     )
   }
 
-  /** Schedules: set at run time, look, pause, resume, remove, run now. */
+  /**
+   * Operates on schedules: sets them at run time, reads, pauses, resumes and removes them, and runs them now.
+   */
   override get schedules(): JobSchedules {
     return new JobSchedules(this.#inside)
   }
 
   /**
-   * A handle of a flow that was dispatched earlier, perhaps by another process. Nothing checks that there is
-   * such a flow.
+   * Makes a handle of a flow that was dispatched earlier, perhaps by another process. This method does not
+   * check that the flow exists.
    *
-   * @param options `queue`: of its first job. Needed only if you have chosen the same id for flows of several
-   *   queues
-   * @throws FLOW_INVALID for a value that cannot be the id of a flow, UNKNOWN_QUEUE, FLOW_ID_AMBIGUOUS, with
-   *   the first call of the handle
+   * @param options `queue`: the queue of the first job of the flow. It is needed only if you have chosen the
+   *   same id for flows in several queues
+   * @throws FLOW_INVALID for a value that cannot be the id of a flow, UNKNOWN_QUEUE. The first call of the
+   *   handle may throw FLOW_ID_AMBIGUOUS
    * @example const progress = await Jobs.flow(request.params.id).progress()
    */
   flow<Result = unknown>(id: string, options: FindFlowOptions = {}): FlowHandle<Result> {
@@ -216,11 +228,13 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes.
-   * Default: of every queue, without those that are nodes of others. A page may have fewer flows than
-   * `limit`, or none, and yet a `cursor`: there is more. Flows that cannot be read are in `damaged`.
+   * Lists flows that meet all conditions of a filter, page by page, without their nodes. The flows that were
+   * dispatched last come first. By default, flows of every queue are listed, but not flows that are nodes of
+   * other flows. A page may have fewer flows than `limit`, or even none, and still have a `cursor`: then
+   * there are more pages. Flows that cannot be read are in `damaged`.
    *
-   * @param options `cursor`: of the page before, of the same filter. `limit`: 1…1,000, default 100
+   * @param options `cursor`: the cursor of the previous page, with the same filter. `limit`: 1…1,000, default
+   *   100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { flows, cursor } = await Jobs.flows({ state: 'failed', since: '1h' })
    */
@@ -230,13 +244,13 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Answers an approval, for which a job waits with `this.approval()`, perhaps in another process. The first
-   * answer counts.
+   * Answers an approval that a job waits for with `this.approval()`, perhaps in another process. Only the
+   * first answer counts.
    *
-   * @param token as the job sent it
-   * @param value JSON, that the job gets. Default `true`
-   * @returns `false` if it was answered before, or if nobody waits for it any more: `Jobs.approval()` says
-   *   why
+   * @param token the token that the job has sent
+   * @param value the JSON value that the job gets. Default `true`
+   * @returns `false` if the approval was already answered, or if the job no longer waits for it:
+   *   `Jobs.approval()` says why
    * @throws APPROVAL_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, SIGNALS_FULL
    * @example await Jobs.redeem(token, { by: 'ada' })
    */
@@ -246,8 +260,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * The approval that a token answers, and whether it can still be answered: for a page of your own. Nothing
-   * is changed.
+   * Reads the approval that belongs to a token, and whether it can still be answered, for a page of your own.
+   * This method changes nothing.
    *
    * @throws APPROVAL_INVALID
    */
@@ -257,10 +271,12 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * A page on which somebody answers an approval: a function from a `Request`, whose URL has the parameter
-   * `token`, to a `Response`. GET shows the page and answers nothing; its buttons answer by POST.
+   * Makes a web page on which a person answers an approval: a function that takes a `Request`, whose URL has
+   * the parameter `token`, and returns a `Response`. GET only shows the page. Its buttons send the answer by
+   * POST.
    *
-   * @param options `choices`: the buttons with their values. Default `{ Approve: true, Reject: false }`
+   * @param options `choices`: the labels of the buttons, and the values that they send. Default `{ Approve:
+   *   true, Reject: false }`
    * @example app.all('/approve', (c) => page(c.req.raw)) // const page = Jobs.approvalPage()
    */
   approvalPage(options: ApprovalPageOptions = {}): (request: ApprovalRequest) => Promise<ApprovalResponse> {
@@ -293,10 +309,10 @@ export class Jobs extends Operations implements AsyncDisposable {
    * Starts a worker in this process.
    *
    * If a development server loads the calling module again, the new worker replaces the worker that the
-   * previous load started: this takes no more jobs, and ends when its running jobs have ended. With
+   * previous load started: the old worker takes no more jobs, and ends when its running jobs have ended. With
    * `NODE_ENV=production` no worker is ever replaced.
    *
-   * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
+   * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and the errors of opening the store
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
    */
   work(options: WorkOptions = {}): Promise<Worker> {
@@ -305,8 +321,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store.
-   * Called by a command that one of these workers runs as a job, it only waits for the dispatches.
+   * Stops the workers that this instance has started, waits for its dispatches (`flush`), and closes the
+   * store. If a worker of this instance runs a command as a job, and the command calls this method, it only
+   * waits for the dispatches.
    */
   close(): Promise<void> {
     return this.#inside.close()
@@ -318,13 +335,12 @@ export class Jobs extends Operations implements AsyncDisposable {
 }
 
 /**
- * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`, and
- * the classes that its workers run.
+ * Makes another instance beside `Jobs`, with a configuration of its own: the settings of the `jobs` section
+ * of `lark.config`, and the classes that its workers run.
  *
- * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED, when it is first used
- * @example
- * await using reports = createJobs({ connection: 'sqlite:reports.db' })
- * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
+ * @throws CONFIG_INVALID or STORE_NOT_CONFIGURED, when the instance is first used
+ * @example await using reports = createJobs({ connection: 'sqlite:reports.db' }) await reports.dispatch(new
+ *   BuildReportJob(), { month: '2026-11' })
  */
 export function createJobs(config: CodeConfig = {}): Jobs {
   const configured = new Configured(config, 'createJobs()')

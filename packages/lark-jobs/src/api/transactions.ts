@@ -1,8 +1,8 @@
 /**
- * Dispatches that belong to a transaction. With a handle (`{ tx }`), they are rows in the database of the
- * application, which the relay puts into the store after the commit. In `Jobs.transaction()`, they wait in
- * this process until the function has ended: then they are sent together, or dropped if it threw. An instance
- * that uses neither has none of this.
+ * Dispatches that belong to a transaction. With a handle (`{ tx }`), the dispatches are written as rows into
+ * the database of the application, and the relay queues them in the store after the commit. In
+ * `Jobs.transaction()`, the dispatches wait in this process until the function has ended: then they are sent
+ * together, or dropped if the function threw. An instance that uses neither creates no object of this class.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { defined } from '@s18i/lark/internal'
@@ -19,16 +19,16 @@ import { writeRows } from '../outbox/write.ts'
 
 /** How a dispatch joins a transaction of the application. */
 export interface TransactionOptions {
-  /** What runs statements in the transaction: see `TransactionHandle`. */
+  /** The object that runs statements in the transaction: see `TransactionHandle`. */
   tx: TransactionHandle
 }
 
-/** Finds the transaction in which its caller runs. */
+/** A function that finds the transaction in which its caller runs. */
 export type CurrentTransaction = () => TransactionHandle | null | undefined
 
 /**
- * The handle in the options of a dispatch; undefined if there are no options. An option that is missing or
- * misspelt must not make a dispatch one that has no transaction.
+ * The handle in the options of a dispatch; undefined if there are no options. A missing or misspelt option is
+ * an error: the dispatch must not silently run outside of the transaction.
  *
  * @throws JOB_INVALID
  */
@@ -43,17 +43,17 @@ export function txOf(call: string, options: unknown): TransactionHandle | undefi
   })
 }
 
-/** What waits for the end of one `Jobs.transaction()`. */
+/** The dispatches that wait for the end of one `Jobs.transaction()`. */
 interface HeldBack {
   jobs: NewJobs[]
   flows: (() => Promise<unknown>)[]
-  /** Afterwards, dispatches go their usual way. */
+  /** Once the function has ended, dispatches are sent as usual. */
   isOver: boolean
 }
 
-/** What it needs of the instance. */
+/** What `Transactions` needs from the instance of `Jobs`. */
 export interface TransactedJobs {
-  /** Those of the open store; undefined if it is not open. */
+  /** The settings, if the store is open; otherwise undefined. */
   readonly openSettings: Settings | undefined
   settings(): Promise<Settings>
   send(made: readonly NewJobs[]): Promise<unknown>
@@ -62,14 +62,14 @@ export interface TransactedJobs {
 export class Transactions {
   readonly #jobs: TransactedJobs
   readonly #waiting = new AsyncLocalStorage<HeldBack>()
-  /** The settings, if no store is open. */
+  /** The settings, if they were loaded while no store was open. */
   #settings: Settings | undefined
 
   constructor(jobs: TransactedJobs) {
     this.#jobs = jobs
   }
 
-  /** What waits for the function in which the caller runs. */
+  /** The dispatches held back by the `Jobs.transaction()` in which the caller runs. */
   #current(): HeldBack | undefined {
     const waiting = this.#waiting.getStore()
     return waiting?.isOver === false ? waiting : undefined
@@ -83,7 +83,7 @@ export class Transactions {
   /**
    * Calls a function, and sends what was dispatched in it when it has ended.
    *
-   * @throws what the function throws: then nothing is sent; the errors of a dispatch
+   * @throws what the function throws: in that case nothing is sent; the errors of a dispatch
    */
   async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
     const outer = this.#current()
@@ -105,7 +105,7 @@ export class Transactions {
   }
 
   /**
-   * Adds jobs to the transaction of a handle, or to that in which the caller runs.
+   * Adds jobs to the transaction of the handle `tx`, or to the `Jobs.transaction()` in which the caller runs.
    *
    * @throws OUTBOX_NO_TRANSACTION, OUTBOX_HANDLE_UNKNOWN, OUTBOX_NO_TABLE, OUTBOX_REFUSED; UNKNOWN_QUEUE,
    *   UNKNOWN_LIMITER, JOB_INVALID
@@ -123,21 +123,23 @@ export class Transactions {
   }
 
   /**
-   * Adds a flow to the transaction in which the caller runs. @param start what starts it
+   * Adds a flow to the `Jobs.transaction()` in which the caller runs. @param start the function that starts
+   * the flow
    */
   addFlow(start: () => Promise<unknown>): void {
     this.#current()!.flows.push(start)
   }
 
-  /** The row of a flow. @throws as `add` */
+  /** Writes the row of a flow. @throws the errors of `add` */
   async addRow(row: NewRow, tx: TransactionHandle): Promise<void> {
     await writeRows(handleOf(tx), [row])
   }
 
-  /** @throws as `add` */
+  /** @throws the errors of `add` */
   async #write(handle: Handle, made: readonly NewJobs[]): Promise<void> {
     let settings = this.#jobs.openSettings ?? this.#settings
-    // The transaction of a handle that runs statements at once may end next: it gets its rows first.
+    // A synchronous handle gets its rows before anything is awaited, because its transaction may end right
+    // after this call.
     if (settings === undefined && !handle.isSync) settings = await this.#known()
     if (settings !== undefined) check(made, settings)
     const sendings = settings === undefined ? [] : made.map((each) => sendingOf(each, settings))
@@ -157,7 +159,7 @@ export class Transactions {
     return this.#settings
   }
 
-  /** Another configuration may hold from now on. */
+  /** Forgets the settings, because the configuration may change. */
   forget(): void {
     this.#settings = undefined
   }
@@ -167,7 +169,7 @@ function check(made: readonly NewJobs[], settings: Settings): void {
   for (const each of made) checkPlace(each, settings)
 }
 
-/** Tells the telemetry, if there is one, of the dispatch, and gives its jobs their trace. */
+/** Reports the dispatch to the telemetry, if there is one, and stores the trace in its jobs. */
 function sendingOf({ queue, records }: NewJobs, { telemetry }: Settings): Sending | undefined {
   if (records.length === 0) return undefined
   const sending = telemetry?.sending({ queue, count: records.length, ...defined({ key: records[0]!.key }) })

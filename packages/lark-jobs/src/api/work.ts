@@ -1,6 +1,6 @@
 /**
  * Makes a worker in this process, on an open store. `Jobs.work` imports this file when it is called, because
- * most processes only dispatch, and the worker is the larger half of the package.
+ * most processes only dispatch, and the code of the worker is the larger half of the package.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -34,11 +34,11 @@ export { schedulesOfWorker } from './schedules/worker-schedules.ts'
 /** The options that `jobs:work` adds. */
 export interface SupervisedOptions
   extends Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart' | 'onDelivering' | 'onEnding'> {
-  /** `boot` of the configuration was called. */
+  /** Whether `boot` of the configuration was called. */
   boots?: boolean
 }
 
-/** The store that is open. */
+/** An open store, and what a worker needs to know about it. */
 export interface OpenStore {
   settings: Settings
   /** What another thread needs to open the same store. */
@@ -49,9 +49,10 @@ export interface OpenStore {
 }
 
 /**
- * Makes a worker, and reports what it serves and what is odd about that. The worker is not started.
+ * Makes a worker, and reports which queues it serves and what may be wrong with its settings. The worker is
+ * not started.
  *
- * @param owner the instance of `Jobs` that it belongs to
+ * @param owner the instance of `Jobs` that the worker belongs to
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID; WORKER_INVALID in a process for isolated jobs
  * @internal
  */
@@ -77,7 +78,8 @@ export async function workerOn(
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
   const needy = make === undefined ? needing(registry) : []
   const { schedules, off, remarks: wrong } = await schedulesOfWorker(registry, settings, jobs === undefined)
-  // Nothing above is about Lark's own class. A worker that runs jobs of every name runs no commands.
+  // Lark's own class is added only now, because the checks above are for the classes of the application. A
+  // worker that runs jobs of every name does not run commands.
   if (registry.find(EVERY_KEY) === undefined) registry.add(CommandJob)
   const own = workerSettings(open, owner)
   const { preset = own.preset } = options
@@ -102,12 +104,16 @@ export async function workerOn(
 interface AroundIsolated {
   makes: boolean
   boots: boolean
-  /** Whether the configuration makes the jobs, and not the call that starts the worker. */
+  /**
+   * Whether the `make` function comes from the configuration, and not from the call that starts the worker.
+   */
   isOwnMake: boolean
   concurrency: number
 }
 
-/** What runs the isolated classes; undefined if there are none. @throws JOB_INVALID */
+/**
+ * Makes the part that runs isolated classes, or undefined if there are no such classes. @throws JOB_INVALID
+ */
 async function isolationIn(
   registry: Registry,
   { isolation, written, source, telemetry }: Settings,
@@ -130,7 +136,7 @@ async function isolationIn(
   return isolationOf(registry, { processes, ...limits, setting, warn })
 }
 
-/** What an isolated process needs of a configuration in code, to dispatch jobs. */
+/** The part of a configuration in code that an isolated process needs to dispatch jobs. */
 function crossing({ connection, queues, limiters, prefix, durability }: JobsConfig): JobsConfig {
   return defined({ connection, queues, limiters, prefix, durability }) as JobsConfig
 }
@@ -138,7 +144,7 @@ function crossing({ connection, queues, limiters, prefix, durability }: JobsConf
 /**
  * What a worker takes from the configuration, and from the store that is open.
  *
- * @param owner as for `workerOn`
+ * @param owner see `workerOn`
  * @internal
  */
 export function workerSettings({ settings, location, store }: OpenStore, owner: Operated) {
@@ -150,9 +156,7 @@ export function workerSettings({ settings, location, store }: OpenStore, owner: 
   }
 }
 
-/**
- * What to tell people whose classes have constructors with parameters, if nothing passes arguments to them.
- */
+/** Warnings about classes whose constructors have parameters while nothing passes arguments to them. */
 function needing({ classes }: Registry): string[] {
   const names = classes.filter(({ Class }) => Class.length > 0).map(({ name }) => name)
   if (names.length === 0) return []
@@ -162,7 +166,10 @@ function needing({ classes }: Registry): string[] {
 
 /** The call of `Jobs.work` that started a worker. */
 export interface Origin {
-  /** Undefined in production, and once the worker has been replaced: then no other worker replaces it. */
+  /**
+   * The loads of the calling files. Undefined in production and after the worker has been replaced: then no
+   * other worker replaces it.
+   */
   evaluations: Evaluations | undefined
   options: WorkOptions
 }
@@ -170,7 +177,7 @@ export interface Origin {
 /**
  * Ends the workers that were started by an earlier load of a file, if that file now starts another worker.
  *
- * @param workers of this process
+ * @param workers the workers of this process
  */
 export function replaceFormer(workers: Map<Worker, Origin>, now: Origin): void {
   const { jobs, report = new PlainReport() } = now.options

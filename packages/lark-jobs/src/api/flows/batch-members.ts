@@ -1,7 +1,7 @@
 /**
- * The members of a batch: a list, or anything that can be iterated, at once or bit by bit. The first ones are
- * read ahead: they are checked before anything is queued, and the very first decides which queue keeps the
- * batch.
+ * The members of a batch: a list, or anything that can be iterated, with `for` or with `for await`. The first
+ * members are read ahead, so that they are checked before anything is queued. The queue of the very first
+ * member also keeps the batch.
  */
 import { type FlowJobs, textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { Drafted } from '../../dispatch/new-job.ts'
@@ -12,14 +12,15 @@ import { leastBytes } from '../../model/payload.ts'
 import { partWords, readMember } from './flow-part.ts'
 
 /**
- * How many are read ahead. If they come bit by bit, only the first one is, because the others may take long.
+ * The number of members that are read ahead. If they come asynchronously, only the first one is read ahead,
+ * because the others may take long.
  */
 const AHEAD = 5_000
-/** The bytes of their payloads after which no more are read ahead. */
+/** No more members are read ahead once their payloads have this many bytes. */
 const AHEAD_BYTES = MAX_DEFINITION
 
 /**
- * Objects that can be iterated only once, such as generators, and that were iterated. The second time, the
+ * Objects such as generators that can be iterated only once, and were iterated. If they were used again, the
  * batch would be empty.
  */
 const begun = new WeakSet<object>()
@@ -37,7 +38,7 @@ export class BatchMembers {
     this.#isAsync = isAsync
   }
 
-  /** @throws FLOW_INVALID for anything but drafts; the errors of the members */
+  /** @throws FLOW_INVALID for a member that is not a draft; the errors that iterating the members throws */
   static async of(members: unknown): Promise<BatchMembers> {
     const { [Symbol.iterator]: iterate, [Symbol.asyncIterator]: iterateAsync } = Object(members)
     if (typeof iterate !== 'function' && typeof iterateAsync !== 'function')
@@ -73,11 +74,11 @@ export class BatchMembers {
   }
 
   /**
-   * All of them, for a batch in another flow.
+   * Reads all members, for a batch that is part of another flow.
    *
-   * @param size of the outermost flow
-   * @throws FLOW_INVALID for anything but drafts; FLOW_TOO_LARGE, the errors of a dispatch; what the members
-   *   throw
+   * @param size counts the size of the outermost flow
+   * @throws FLOW_INVALID for a member that is not a draft; FLOW_TOO_LARGE; the errors of a dispatch; the
+   *   errors that iterating the members throws
    */
   async all(size: FlowSize): Promise<WrittenDraft[]> {
     const all: WrittenDraft[] = []
@@ -96,13 +97,13 @@ export class BatchMembers {
   }
 
   /**
-   * The jobs of all members. Those that were read ahead are made at once.
+   * The jobs of all members. The jobs of the members that were read ahead are made immediately.
    *
    * @throws the errors of a dispatch
    */
   jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
-    // Members are removed from the list as they are taken. Otherwise they would be kept in memory while all
-    // the others are read.
+    // Each member is removed from the list when it is taken. Otherwise the first members would stay in memory
+    // while all the others are read.
     const first = this.#first.map((each) => made.member(each)).reverse()
     this.#first.splice(1)
     const given = this.#given
@@ -120,7 +121,7 @@ export class BatchMembers {
     return this.#isAsync ? allAsync() : all()
   }
 
-  /** Nobody needs the other members. */
+  /** Ends the iteration: the members that are left are not needed. */
   async close(): Promise<void> {
     if (!this.#isOver) await this.#given.return?.()
     this.#isOver = true

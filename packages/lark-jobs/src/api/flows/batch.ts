@@ -18,8 +18,8 @@ export interface BatchCounts {
 /** A batch that is not dispatched yet: see `batch()`. */
 export class Batch extends DispatchableFlow<BatchCounts> {
   /**
-   * The same batch, in which some members may fail or be cancelled: the batch still completes. Without this,
-   * the first failed member cancels all members that have not begun.
+   * The same batch, which completes even if some members fail or are cancelled. Without this, the first
+   * failed member cancels all members that have not begun.
    *
    * @param most how many members may fail or be cancelled. Default: any number
    */
@@ -31,18 +31,14 @@ export class Batch extends DispatchableFlow<BatchCounts> {
 }
 
 /**
- * A batch: jobs that run beside each other, none to a million. Workers begin while it is still being filled,
- * so its jobs need not fit into memory. Callbacks start when all of them have ended.
+ * Makes a batch: up to a million jobs that run in parallel. Workers begin while the batch is still being
+ * filled, so its jobs need not fit into memory. Its callbacks start when all jobs have ended.
  *
  * @param members drafts of jobs: a list, or anything that can be iterated, also with `for await`. A generator
- *   can be iterated once, and so its batch can be dispatched once
- * @returns a draft of the batch. Its result is how many have completed and failed
- * @example
- * await batch(items.map((item) => new ProcessItem().with({ itemId: item.id })))
- *   .name('import')
- *   .allowFailures(10)
- *   .onCompleted(new ReportJob().with({}))
- *   .dispatch()
+ *   can be iterated only once, so its batch can be dispatched only once
+ * @returns a draft of the batch. Its result says how many members have completed and how many have failed
+ * @example await batch(items.map((item) => new ProcessItem().with({ itemId: item.id }))) .name('import')
+ *   .allowFailures(10) .onCompleted(new ReportJob().with({})) .dispatch()
  */
 export function batch(members: Iterable<Draft> | AsyncIterable<Draft>): Batch {
   return new Batch(jobsInside, { content: { kind: 'batch', members }, callbacks: [] })

@@ -16,7 +16,7 @@ import { partWords } from './flow-part.ts'
 /** The results of all steps of a chain, in their order. */
 export type ResultsOfSteps<S extends readonly FlowPart[]> = { -readonly [I in keyof S]: ResultOfPart<S[I]> }
 
-/** The results of the steps before, as a later step may pass them on. */
+/** The future results of the previous steps, as a later step may pass them on in its payload. */
 export type OpenResultsOf<Results extends readonly unknown[]> = {
   readonly [I in keyof Results]: OpenResultOf<Results[I]>
 }
@@ -35,12 +35,10 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
   /**
    * The same chain with one more step.
    *
-   * @param step a draft; or a function that makes one, with the results of the steps before. They are not
-   *   known yet: they can be passed on in payloads, and are filled in when the step starts
-   * @example
-   * chain([FetchJob.with({ url })])
-   *   .next(([fetched]) => ResizeJob.with({ file: fetched.path, width: 400 }))
-   *   .next(([fetched, resized]) => PublishJob.with({ from: fetched.path, image: resized }))
+   * @param step a draft, or a function that makes one from the results of the previous steps. These results
+   *   are not known yet: they can be passed on in payloads, and are filled in when the step starts
+   * @example chain([FetchJob.with({ url })]) .next(([fetched]) => ResizeJob.with({ file: fetched.path, width:
+   *   400 })) .next(([fetched, resized]) => PublishJob.with({ from: fetched.path, image: resized }))
    */
   next<W extends FlowPart>(
     step: W | ((results: OpenResultsOf<Results>) => W),
@@ -55,17 +53,14 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
 }
 
 /**
- * A chain: each step starts when the one before has completed. If a step fails, or is cancelled, those after
- * it are cancelled, and the chain has failed.
+ * Makes a chain: each step starts when the previous step has completed. If a step fails or is cancelled, the
+ * later steps are cancelled, and the chain fails.
  *
  * @param steps drafts of jobs, or flows
  * @returns a draft of the chain. Its result is that of the last step
- * @throws FLOW_INVALID if they are not a list; mistakes in the steps are reported by `dispatch`
- * @example
- * const handle = await chain([new FetchJob().with({ url }), new ResizeJob().with({ width: 400 })])
- *   .name('thumbnail')
- *   .onFailed(new TellJob().with({ url }))
- *   .dispatch()
+ * @throws FLOW_INVALID if `steps` is not a list; mistakes in the steps are reported by `dispatch`
+ * @example const handle = await chain([new FetchJob().with({ url }), new ResizeJob().with({ width: 400 })])
+ *   .name('thumbnail') .onFailed(new TellJob().with({ url })) .dispatch()
  */
 export function chain<const S extends readonly FlowPart[]>(steps: S): Chain<ResultsOfSteps<S>> {
   if (!Array.isArray(steps))

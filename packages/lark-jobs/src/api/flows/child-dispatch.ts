@@ -1,6 +1,6 @@
 /**
- * Begins the child of a job (`step/child.ts`): it is dispatched as a flow of one node, which tells its parent
- * of the end (`flow/child.ts`).
+ * Begins the child of a job (`step/child.ts`). The child is dispatched as a flow with one node, and the flow
+ * tells the parent when the child has ended (`flow/child.ts`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { checkPlace } from '../../config/queues.ts'
@@ -66,7 +66,10 @@ export async function readyChild(jobs: Operated, drafted: Drafted, parent: Child
   return { place, begin, goesOn }
 }
 
-/** Keeps trying while the store is away, until the run is over, as for the records of its steps. */
+/**
+ * Repeats an action while the store is unreachable, until the run is over. The records of steps are written
+ * in the same way.
+ */
 async function lasting<T>(parent: ChildParent, act: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

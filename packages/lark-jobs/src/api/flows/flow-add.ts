@@ -32,14 +32,14 @@ const addOptions = new Schema('an object', {
   ),
 })
 
-/** What a new node of a workflow may say. */
+/** The options of a node that is added to a workflow. */
 export interface FlowAddOptions extends Omit<FlowNodeOptions, 'after'> {
-  /** The names of the nodes that it waits for. Default: none. */
+  /** The names of the nodes that the new node waits for. Default: none. */
   after?: string | readonly string[] | undefined
 }
 type AddRead = Read<typeof addOptions.entries>
 
-/** @throws as `FlowHandle.add` @internal */
+/** @throws the errors of `FlowHandle.add` @internal */
 export async function addTo(
   jobs: Operated,
   id: string,
@@ -71,7 +71,7 @@ export async function addTo(
   }
 }
 
-/** Why it is uncertain whether something was added, or all of it. */
+/** The error for an addition that may have happened completely, partly, or not at all. */
 function uncertain(id: string, cause: Error): JobsError {
   const message = `What was added to flow ${id} may be in it, or only a part of it: ${cause.message}`
   const hint =
@@ -111,9 +111,9 @@ async function addNodes(
 }
 
 /**
- * The members, lot by lot. All of them are checked before the first lot is handed out. Those after the first
- * few megabytes are made again when it is their turn, because all of them together may not fit into the
- * memory.
+ * Returns the members in lots. All members are checked before the first lot is returned. Members after the
+ * first few megabytes are made a second time when it is their turn, because all members together may not fit
+ * into memory.
  */
 function checkedLots(parts: readonly FlowPart[], made: FlowJobs): Iterable<FlowJob[]> {
   const drafts = parts.map(readMember)

@@ -1,6 +1,4 @@
-/**
- * Dispatches a flow: reads its draft, chooses its home, and has it started.
- */
+/** Dispatches a flow: reads its draft, chooses the partition that keeps it, and starts it. */
 import { defined } from '@s18i/lark/internal'
 import { checkPlace } from '../../config/queues.ts'
 import { BatchFill, FILLING } from '../../dispatch/batch-fill.ts'
@@ -23,13 +21,13 @@ import { type FlowDraft, insideOfFlow, isFlowDraft } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { readFlow } from './flow-spec.ts'
 
-/** The transaction that a flow is dispatched in: that of a handle, or else that of `Jobs.transaction()`. */
+/** The transaction that a flow is dispatched in: that of a handle, or that of `Jobs.transaction()`. */
 interface FlowTransaction {
   of: Transactions
   tx: TransactionHandle | undefined
 }
 
-/** @param flow a draft, or a spec without members @throws as `FlowDraft.dispatch` */
+/** @param flow a draft, or a spec without members @throws the errors of `FlowDraft.dispatch` */
 export async function dispatchOf(
   jobs: Operated,
   flow: FlowDraft | FlowSpec,
@@ -48,8 +46,8 @@ export async function dispatchOf(
     const sending = settings.telemetry?.sending({ queue, flow: place.flow })
     const made = new FlowJobs(placing, sending?.trace)
     const dispatch = async () => {
-      // Members of a transaction are all read now, because the row has all of them, and they may change until
-      // the end.
+      // In a transaction, all members are read now, because the row must contain all of them, and because the
+      // application may change them before the transaction ends.
       const filled = transaction && members ? await listed(place, members.jobs(made)) : members?.jobs(made)
       const definition = made.define(spec, place.home, queue)
       if (transaction?.tx !== undefined) {
@@ -100,7 +98,10 @@ async function startIn(
   return true
 }
 
-/** The members of a batch in a transaction. @throws FLOW_TOO_LARGE; what the members throw */
+/**
+ * Reads the members of a batch in a transaction. @throws FLOW_TOO_LARGE; the errors that iterating the
+ * members throws
+ */
 async function listed(
   { flow: id }: FlowPlace,
   members: Iterable<FlowJob> | AsyncIterable<FlowJob>,
@@ -116,7 +117,8 @@ async function listed(
 }
 
 /**
- * Why a batch was not filled. The batch was certainly started, so no error may say that nothing was queued.
+ * The error for a batch that was not filled. The batch was certainly started, so the error must not say that
+ * nothing was queued.
  */
 function begun(id: string, error: unknown): unknown {
   if (!isResendable(error)) return error
@@ -126,7 +128,7 @@ function begun(id: string, error: unknown): unknown {
 }
 
 /**
- * Starts a flow, again and again until there is an answer, or for a few seconds.
+ * Starts a flow, and repeats this until the store answers, or for a few seconds.
  *
  * @returns whether it is new
  * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it may have been started

@@ -1,7 +1,7 @@
 /**
- * What chains, batches and workflows have in common before they are dispatched. Like the draft of a job
- * (`draft.ts`), that of a flow never changes: each of its methods returns another. Its data is checked when
- * it is dispatched.
+ * What chains, batches and workflows have in common before they are dispatched. The draft of a flow never
+ * changes, like the draft of a job (`draft.ts`): each of its methods returns another draft. The data of a
+ * draft is checked when the draft is dispatched.
  */
 import { branded } from '@s18i/lark/internal'
 import { symbolPrefix } from '../../model/copies.ts'
@@ -14,17 +14,17 @@ import type { Draft } from '../draft.ts'
 /** The key under which the draft of a flow keeps its data, for other copies of this package. @internal */
 const flowDrafted = Symbol.for(`${symbolPrefix}.flowDrafted`)
 
-/** The parts of a flow: jobs, and flows. */
+/** A part of a flow: a job, or another flow. */
 export type FlowPart = Draft | FlowDraft
 
-/** The result of a part: the result of `handle`, as it is stored; or the result of the flow. */
+/** The result of a part: for a job, the stored result of `handle`; for a flow, the result of the flow. */
 export type ResultOfPart<W> =
   W extends Draft<infer J> ? KeptResult<J> : W extends FlowDraft<infer Result> ? Result : never
 
 /**
- * The result of a part that has not run, for the payload of a later one. It has the type of the future
- * result, but has no value yet: it throws when it is converted to a text or a number, iterated, called, or
- * awaited.
+ * The result of a part that has not run yet, for the payload of a later part. It has the type of the future
+ * result, but no value yet: it throws an error when code converts it to a text or a number, or iterates,
+ * calls or awaits it.
  */
 export type OpenResultOf<Result> = unknown extends Result
   ? unknown
@@ -32,17 +32,17 @@ export type OpenResultOf<Result> = unknown extends Result
     ? undefined
     : Json<Exclude<Result, boolean | undefined>>
 
-/** How long a flow is kept when it has ended, with its nodes and their results; `false`: not at all. */
+/** How long a flow is kept after it has ended, with its nodes and their results. `false`: it is not kept. */
 export interface FlowKeepOptions {
-  /** A flow that completed. */
+  /** How long a completed flow is kept. */
   completed?: Duration | false | undefined
-  /** A flow that failed. */
+  /** How long a failed flow is kept. */
   failed?: Duration | false | undefined
-  /** A flow that was cancelled. */
+  /** How long a cancelled flow is kept. */
   cancelled?: Duration | false | undefined
 }
 
-/** For the compiler only: the result of a flow. */
+/** Exists only in the types: carries the type of the flow's result. */
 declare const resultOfFlow: unique symbol
 
 /** The next step of a chain, which may need the results of the steps before. */
@@ -66,21 +66,22 @@ export interface FlowSays {
   keep?: FlowKeepOptions
 }
 
-/** The inside of an instance of `Jobs`, as the draft of a flow knows it. @internal */
+/** The part of an instance of `Jobs` that the draft of a flow uses. @internal */
 export interface FlowDispatcher {
   dispatchFlow(flow: FlowDraft, options?: unknown): Promise<unknown>
 }
 
 /**
  * A flow that is not dispatched yet: `chain()`, `batch()` and `workflow()` make such drafts. A flow may be a
- * part of another. (`flow-dispatchable.ts` adds `dispatch`, which knows handles; these know drafts.)
+ * part of another flow. This class has no `dispatch`: `flow-dispatchable.ts` adds it, so that this file need
+ * not import handles.
  */
 export abstract class FlowDraft<Result = unknown> {
   /** @internal */
   readonly [flowDrafted]: FlowSays
   /** @internal */
   protected readonly jobs: FlowDispatcher
-  /** For the compiler only. */
+  /** Exists only in the types. */
   declare readonly [resultOfFlow]?: Result
 
   /** @internal */
@@ -96,20 +97,21 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow under an id that you choose. It is started once: as long as it is kept, another dispatch
-   * with this id changes nothing, and its handle says `isNew: false`. The queue of its first job must be the
-   * same each time.
+   * The same flow under an id that you choose. A flow with this id is started only once: as long as it is
+   * kept, another dispatch with the id changes nothing, and its handle has `isNew: false`. The queue of the
+   * first job must be the same each time.
    *
    * @param id 1 to 40 letters, digits, `-` and `_`
-   * @example await chain([ChargeJob.with({ order }), PackJob.with({ order })]).withId(`order-${order}`).dispatch()
+   * @example await chain([ChargeJob.with({ order }), PackJob.with({ order
+   *   })]).withId(`order-${order}`).dispatch()
    */
   withId(id: string): this {
     return this.with({ id })
   }
 
   /**
-   * The same flow with a deadline. If it has not ended this long after its dispatch, it fails: nothing more
-   * starts, and the `signal` of running jobs is aborted.
+   * The same flow with a deadline. If the flow has not ended this long after its dispatch, it fails: no more
+   * jobs start, and the `signal` of running jobs is aborted.
    *
    * @param time milliseconds, or `'30s'`, `'2h'`
    */
@@ -118,8 +120,8 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow with another limit for the time that its jobs wait while no living worker knows their keys.
-   * Then they are cancelled, with the reason `lost`, so that the flow ends.
+   * The same flow with another limit for how long its jobs wait while no running worker has their classes.
+   * After this time they are cancelled, with the reason `lost`, so that the flow ends.
    *
    * @param time milliseconds, or `'30m'`, `'2h'`. Default: a day
    */
@@ -127,16 +129,19 @@ export abstract class FlowDraft<Result = unknown> {
     return this.with({ unknownAfter: time })
   }
 
-  /** The same flow with more tags, by which people find it: at most 10, each of at most 64 characters. */
+  /**
+   * The same flow with additional tags, by which people find it: at most 10, each of at most 64 characters.
+   */
   tagged(...tags: string[]): this {
     return this.with({ tags: [...(this[flowDrafted].tags ?? []), ...tags] })
   }
 
   /**
-   * The same flow, kept for so long when it has ended, with its nodes and their results.
+   * The same flow with another time for which it is kept after it has ended, with its nodes and their
+   * results.
    *
-   * @param ages by how it has ended. Default: as the queue of its first job keeps such jobs, and at least 10
-   *   minutes
+   * @param ages one time for each way in which the flow may end. Default: the times for which the queue of
+   *   the first job keeps jobs, but at least 10 minutes
    * @example .keep({ completed: '7d', failed: '90d' })
    */
   keep(ages: FlowKeepOptions): this {
@@ -144,19 +149,21 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow with one more job, or flow, that starts when it has completed. It reads the flow by
-   * `this.flow`.
+   * The same flow with one more callback: a job or flow that starts when this flow has completed. The
+   * callback reads this flow with `this.flow`.
    */
   onCompleted(part: FlowPart): this {
     return this.#on('completed', part)
   }
 
-  /** The same flow with one more job, or flow, that starts when it has failed. */
+  /** The same flow with one more callback: a job or flow that starts when this flow has failed. */
   onFailed(part: FlowPart): this {
     return this.#on('failed', part)
   }
 
-  /** The same flow with one more job, or flow, that starts when it has ended, in whatever way. */
+  /**
+   * The same flow with one more callback: a job or flow that starts when this flow has ended, no matter how.
+   */
   onEnded(part: FlowPart): this {
     return this.#on('ended', part)
   }
@@ -166,7 +173,7 @@ export abstract class FlowDraft<Result = unknown> {
     return this.again({ ...this[flowDrafted], ...changes })
   }
 
-  /** Another draft of this kind. @internal */
+  /** Makes another draft of the same class. @internal */
   protected again(says: FlowSays): this {
     const Own = this.constructor as new (jobs: FlowDispatcher, says: FlowSays) => this
     return new Own(this.jobs, says)
@@ -181,7 +188,7 @@ export function isFlowDraft(value: unknown): value is FlowDraft {
   return typeof value === 'object' && value !== null && flowDrafted in value
 }
 
-/** The data in the draft of a flow of any copy. @internal */
+/** The data in the draft of a flow, also if another copy of this package made the draft. @internal */
 export function insideOfFlow(flow: FlowDraft): FlowSays {
   return flow[flowDrafted]
 }

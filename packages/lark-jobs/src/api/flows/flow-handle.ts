@@ -1,6 +1,6 @@
 /**
- * A handle of a flow: one flow in the store, seen from the process that dispatched it or from any other. It
- * asks the store again with every call.
+ * A handle stands for one flow in the store, in the process that dispatched the flow or in any other process.
+ * Each call asks the store again.
  */
 import { defined } from '@s18i/lark/internal'
 import type { FlowPlace } from '../../model/flow.ts'
@@ -12,13 +12,13 @@ import type { Operated } from '../../operate/operated.ts'
 import type { FlowAddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 
-/** The progress of a flow: nodes and members, without callbacks. */
+/** The progress of a flow: counts of its nodes or members, without callbacks. */
 export interface FlowProgress {
-  /** How many have ended, in whatever way. */
+  /** How many nodes or members have ended, no matter how. */
   done: number
-  /** How many of these did not complete. */
+  /** How many of the ended ones did not complete. */
   failed: number
-  /** While a batch is being filled: as many as there are so far. */
+  /** How many nodes or members the flow has. While a batch is being filled: the number so far. */
   total: number
 }
 
@@ -33,9 +33,11 @@ export interface FlowProgress {
  */
 export class FlowHandle<Result = unknown> {
   readonly id: string
-  /** `false`: the flow has an id that you chose, and had been started before. */
+  /** `false` if you chose the id of the flow and a flow with this id had already been started. */
   readonly isNew: boolean
-  /** The flow was dispatched in a transaction: it starts when that has committed. */
+  /**
+   * Whether the flow was dispatched in a transaction. Such a flow starts after the transaction has committed.
+   */
   readonly inTransaction: boolean
   readonly #jobs: Operated
   readonly #find: FindFlowOptions
@@ -57,16 +59,17 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * The status of the flow: its state, what became of each node, and why. Undefined if it is no longer kept.
+   * The status of the flow: its state, how each node has ended, and why. Undefined if the flow is no longer
+   * kept.
    *
-   * @param options `nodes: false`: without its nodes. `failures`: for a batch, how many of the members that
-   *   did not complete to return
+   * @param options `nodes: false` leaves out the nodes. `failures`: how many of the members of a batch that
+   *   did not complete are returned
    */
   async status(options: Omit<GetFlowOptions, 'queue'> = {}): Promise<FlowInfo | undefined> {
     return (await this.#flows()).get(this.#which, { ...this.#where, ...options })
   }
 
-  /** How many of its nodes and members have ended. Undefined if it is not kept any more. */
+  /** How many nodes and members of the flow have ended. Undefined if the flow is no longer kept. */
   async progress(): Promise<FlowProgress | undefined> {
     const info = await this.status({ nodes: false })
     if (info === undefined) return undefined
@@ -76,29 +79,31 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Waits until the flow has ended, wherever its jobs run. Its callbacks may still run then.
+   * Waits until the flow has ended, in whichever processes its jobs run. Its callbacks may still be running
+   * then.
    *
-   * @returns for a chain, the result of its last step; for a workflow, an object with the results of its
-   *   nodes, by their names; for a batch, `{ completed, failed, total }`
+   * @returns for a chain, the result of its last step; for a workflow, an object that maps the name of each
+   *   node to its result; for a batch, `{ completed, failed, total }`
    * @throws FLOW_FAILED, with the error of the first job that failed as `cause`; FLOW_CANCELLED;
-   *   FLOW_NOT_FOUND if it is not kept any more; FLOW_WAITS_FOR_ITSELF in a job of the flow; RESULT_TIMEOUT;
-   *   RESULT_DROPPED if the result of a chain is not JSON; the reason of `signal`; STORE_UNREACHABLE when the
-   *   instance of `Jobs` is closed
+   *   FLOW_NOT_FOUND if the flow is no longer kept; FLOW_WAITS_FOR_ITSELF if a job of the flow calls it;
+   *   RESULT_TIMEOUT; RESULT_DROPPED if the result of a chain is not JSON; the reason of `signal`;
+   *   STORE_UNREACHABLE when the instance of `Jobs` is closed
    * @example const { completed } = await handle.result({ timeout: '1h' })
    */
   async result(options: FlowResultOptions = {}): Promise<Result> {
-    // Read before anything is awaited, because `close()` may be called next.
+    // The signal is read before anything is awaited, because the caller may call `close()` right after this
+    // call.
     const closed = this.#jobs.closing
     const { flowResultAt } = await import('../../operate/flows/flow-results.ts')
     return flowResultAt(this.#jobs, closed, this.id, () => this.#place(), options) as Promise<Result>
   }
 
   /**
-   * Cancels the flow: nothing more starts, waiting jobs are cancelled, and the `signal` of running jobs is
-   * aborted. The flow ends when all of them have ended, and then its callbacks start.
+   * Cancels the flow: no more jobs start, waiting jobs are cancelled, and the `signal` of running jobs is
+   * aborted. The flow ends when all its jobs have ended, and then its callbacks start.
    *
-   * @param because why, for people: the first 200 characters are kept, and told to the jobs
-   * @returns `false` if it has ended, or is already ending
+   * @param because the reason, for people: its first 200 characters are kept and passed to the jobs
+   * @returns `false` if the flow has ended, or is already ending
    * @throws FLOW_NOT_FOUND
    */
   async cancel(because?: string): Promise<boolean> {
@@ -106,16 +111,17 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Starts everything again that did not complete: nodes that failed or were cancelled, nodes that were
-   * skipped because of them, and members that failed. Results are kept. When the flow ends again, its
-   * callbacks start again.
+   * Starts all parts again that did not complete: nodes that failed or were cancelled, nodes that were
+   * skipped because of those, and members that failed. The results of completed parts are kept. When the flow
+   * ends again, its callbacks start again.
    *
-   * @param options `within`: the time in which it must end, from now on. Default: the same time as at first,
-   *   if it has a deadline. A flow that had not ended in time is refused without it
-   * @returns `false` if there is nothing to start again. If there are several calls at once, one returns
+   * @param options `within`: the time from now within which the flow must end. Default: the time of its
+   *   dispatch, if it had a deadline. A flow that failed because of its deadline can be retried only with
+   *   this option
+   * @returns `false` if there is nothing to start again. Of several simultaneous calls, only one returns
    *   `true`
-   * @throws FLOW_NOT_FOUND, FLOW_LATE; FLOW_ENDING while jobs of it still run, after it was cancelled or has
-   *   failed
+   * @throws FLOW_NOT_FOUND, FLOW_LATE; FLOW_ENDING if the flow was cancelled or failed and some of its jobs
+   *   are still running
    * @example await handle.retry({ within: '2h' })
    */
   async retry(options: Omit<RetryFlowOptions, 'queue'> = {}): Promise<boolean> {
@@ -123,10 +129,11 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Adds to a flow that has not ended: to a batch, members; to a chain, steps at its end; to a workflow, a
-   * node. Called in a job of the flow, it is always in time. A job that is run again adds again.
+   * Adds to a flow that has not ended: members to a batch, steps to the end of a chain, a node to a workflow.
+   * In a job of the flow this always works, because the flow cannot end before the job. If that job runs
+   * again, it adds the parts again.
    *
-   * @param options of a node of a workflow: `name`, `after` (names of nodes), `ifFailed`
+   * @param options options of a new node of a workflow: `name`, `after` (names of nodes), `ifFailed`
    * @throws FLOW_ENDED, FLOW_NOT_FOUND, FLOW_INVALID, FLOW_TOO_LARGE; the errors of `Job.dispatch`. After
    *   DISPATCH_UNCERTAIN, all, some or none of the new parts may be in the flow
    * @example await handle.add(new CheckJob().with({ file }), { after: 'Unpack' })
@@ -140,7 +147,7 @@ export class FlowHandle<Result = unknown> {
     return this.#home === undefined ? this.id : { id: this.id, home: this.#home }
   }
 
-  /** The home determines the queue. */
+  /** The option `queue` is no longer needed once the home is known, because the home contains the queue. */
   get #where(): FindFlowOptions {
     return this.#home === undefined ? this.#find : {}
   }

@@ -1,6 +1,4 @@
-/**
- * A part of a flow as it was given, before it is read.
- */
+/** Functions for a part of a flow that was passed by the application and has not been read yet. */
 import type { Drafted } from '../../dispatch/new-job.ts'
 import { JobsError } from '../../model/errors.ts'
 import { classOf, isJobClass, jobBrand } from '../../options/job-class.ts'
@@ -9,8 +7,7 @@ import { insideOfDraft, isDraft } from '../draft.ts'
 import { type FlowPart, type FlowSays, insideOfFlow, isFlowDraft, type StepFunction } from './flow-draft.ts'
 
 /**
- * Reads a value that was given as a member of a batch. @throws FLOW_INVALID for anything but the draft of a
- * job
+ * Reads a value that was passed as a member of a batch. @throws FLOW_INVALID if it is not the draft of a job
  */
 export function readMember(member: unknown): Drafted {
   if (isDraft(member)) return insideOfDraft(member)
@@ -22,7 +19,7 @@ export function readMember(member: unknown): Drafted {
   })
 }
 
-/** The name of a part that was given none. @throws FLOW_INVALID for anything else */
+/** The default name of a part. @throws FLOW_INVALID if the value is neither a draft nor a flow */
 export function nameOfPart(part: FlowPart | StepFunction, call: string): string {
   if (isDraft(part)) return classOf(insideOfDraft(part).Class).name
   if (isFlowDraft(part)) return nameOfFlow(insideOfFlow(part))
@@ -32,8 +29,8 @@ export function nameOfPart(part: FlowPart | StepFunction, call: string): string 
 }
 
 /**
- * Describes a value that was given as a part. A class, or a job without a payload, is what people pass when
- * they forget `with`.
+ * Describes a value that was passed as a part. It recognizes a class and a job object without a payload,
+ * because people pass these when they forget `with`.
  */
 export function partWords(given: unknown): string {
   if (isDraft(given)) return `a draft of ${classOf(insideOfDraft(given).Class).name}`

@@ -17,9 +17,9 @@ import { type ReadPart, readPart, WorkflowBuilder } from './workflow-builder.ts'
 type UnreadNode = Omit<NodeSpec, 'work'> & { part: ReadPart }
 
 /**
- * The data in the draft of a flow, and of the flows in it.
+ * Reads the data in the draft of a flow, and in the drafts of the flows inside it.
  *
- * @param size of the outermost flow
+ * @param size counts the size of the outermost flow
  * @throws FLOW_INVALID, FLOW_TOO_LARGE; the errors of functions that make steps or nodes
  */
 export async function readFlow(flow: FlowDraft, nesting = 1, size = new FlowSize()): Promise<FlowSpec> {
@@ -52,7 +52,7 @@ export async function readFlow(flow: FlowDraft, nesting = 1, size = new FlowSize
   return spec
 }
 
-/** The data of a part of a flow. @throws the errors of `readFlow` */
+/** Reads a part of a flow. @throws the errors of `readFlow` */
 export async function workOf(part: ReadPart, nesting: number, size: FlowSize): Promise<NodeSpec['work']> {
   return isFlowDraft(part) ? readFlow(part, nesting, size) : part
 }

@@ -1,6 +1,6 @@
 /**
  * `this.flow` in a running job: the flow that the job belongs to. Callbacks use it to read how the flow went,
- * and jobs of a flow use it to add to it.
+ * and jobs of a flow use it to add parts to the flow.
  */
 import type { Member } from '../../model/effect.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
@@ -13,7 +13,7 @@ import { FlowHandle, type FlowProgress } from './flow-handle.ts'
 /** The data of a node or member that did not complete. */
 export type FlowProblem = FlowFailure | FlowNodeInfo
 
-/** The most failures that `failures()` names by default. */
+/** How many members `failures()` returns by default. */
 const FAILURES = 100
 
 /** The flow of a running job: `this.flow`. */
@@ -37,22 +37,22 @@ export class JobFlow {
     return this.#handle.status(options)
   }
 
-  /** How many of its nodes and members have ended. */
+  /** How many nodes and members of the flow have ended. */
   progress(): Promise<FlowProgress | undefined> {
     return this.#handle.progress()
   }
 
-  /** The name of the node that this job is; undefined for a member of a batch. */
+  /** The name of this job's node in the flow. Undefined for a member of a batch. */
   async node(): Promise<string | undefined> {
     const { nodeNamed } = await import('../../operate/flows/flow-results.ts')
     return nodeNamed(await this.#store(), this.#member)
   }
 
   /**
-   * The result of another node of the flow; undefined if it has not completed, or returned nothing. A node
-   * that starts after it can rely on it.
+   * The result of another node of the flow. Undefined if that node has not completed, or returned nothing. A
+   * node that comes `after` the other node can rely on the result.
    *
-   * @param node its name
+   * @param node the name of the other node
    * @throws FLOW_INVALID if there is no such node
    * @example const charge = (await this.flow!.result('ChargeJob')) as { receiptUrl: string }
    */
@@ -62,10 +62,10 @@ export class JobFlow {
   }
 
   /**
-   * The parts that did not complete: members of a batch, by index, and nodes, by name; with the reason and
-   * the error of each.
+   * The parts that did not complete, with the reason and the error of each. Members of a batch have an index,
+   * nodes have a name.
    *
-   * @param most how many of the members. Default 100
+   * @param most the maximum number of members. Default 100
    */
   async failures(most: number = FAILURES): Promise<FlowProblem[]> {
     const { failures = [], nodes = [] } = (await this.status({ failures: most })) ?? {}
@@ -80,8 +80,8 @@ export class JobFlow {
   }
 
   /**
-   * Adds to the flow, which cannot end before this job: see `FlowHandle.add`. If this job is run again, it
-   * adds again.
+   * Adds parts to the flow: see `FlowHandle.add`. This is always in time, because the flow cannot end before
+   * this job. If this job runs again, it adds the parts again.
    *
    * @example for (const page of pages) await this.flow!.add(new PageJob().with({ page }))
    */

@@ -16,28 +16,28 @@ import { nameOfPart } from './flow-part.ts'
 
 /** A node of a workflow that is being built. `Open` is the type of its result in payloads. */
 export interface WorkflowNode<Open = unknown> {
-  /** Unique in the workflow. */
+  /** The name of the node, which is unique in the workflow. */
   readonly name: string
   /**
    * The future result of `handle`, to be passed on in the payload of a later node:
-   * `charge.result.receiptUrl`. It has the type of the result, but no value yet. A node that gets it waits
-   * for this one.
+   * `charge.result.receiptUrl`. It has the type of the result, but no value yet. A node whose payload
+   * contains it waits for this node.
    */
   readonly result: Open
 }
 
 export interface FlowNodeOptions {
   /**
-   * Unique in the workflow. Default: the name of the class, with a number from the second on: `Charge`,
-   * `Charge 2`.
+   * The name of the node, which must be unique in the workflow. Default: the name of the class. The second
+   * node of a class gets a number: `Charge`, `Charge 2`.
    */
   name?: string | undefined
-  /** The nodes that it waits for. */
+  /** The nodes that this node waits for. */
   after?: WorkflowNode | readonly WorkflowNode[] | undefined
   /**
-   * What happens to this node if a node that it waits for ends without completing. `skip` (default): it is
-   * cancelled, with the reason `skipped`. `run`: it starts anyway, without the result of that node. `fail`:
-   * it fails.
+   * What happens to this node if a node that it waits for ends without completing. `skip` (default): this
+   * node is cancelled, with the reason `skipped`. `run`: this node starts anyway, without the result of the
+   * other node. `fail`: this node fails.
    */
   ifFailed?: IfFailed | undefined
 }
@@ -51,15 +51,16 @@ export interface AddedNode {
 }
 
 /**
- * A part of a flow whose payload is written, so that its size is known; a flow in it is read later.
+ * A part of a flow. If it is a job, its payload is already serialized, so that its size is known. If it is a
+ * flow, it is read later.
  *
  * @internal
  */
 export type ReadPart = WrittenDraft | FlowDraft
 
 /**
- * @param what the part, for messages.
- * @param links how many nodes it waits for
+ * @param what the name of the part, for messages
+ * @param links how many nodes the part waits for
  * @throws FLOW_TOO_LARGE, the errors of a dispatch
  * @internal
  */
@@ -95,9 +96,10 @@ export class WorkflowBuilder {
    *
    * @param part the draft of a job, or a chain, a batch or another workflow
    * @returns the node, for `after` and for the payloads of later nodes
-   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; the errors of the
-   *   payload
-   * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if there are too many nodes, or they are too large together; the
+   *   errors of the payload
+   * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail'
+   *   })
    */
   add<W extends FlowPart>(
     part: W,
@@ -147,7 +149,7 @@ class BuiltNode implements WorkflowNode {
   readonly builder: WorkflowBuilder
 
   constructor(builder: WorkflowBuilder, index: number, name: string) {
-    // Suggestions and output show only the name.
+    // The builder is not enumerable, so that printed nodes show only their names.
     Object.defineProperty(this, 'builder', { value: builder, enumerable: false })
     this.builder = builder
     this.index = index

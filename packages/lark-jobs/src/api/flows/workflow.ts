@@ -1,6 +1,4 @@
-/**
- * Workflows: jobs, and flows, of which each starts when those that it waits for have ended.
- */
+/** Workflows: jobs and flows, each of which starts when the parts that it waits for have ended. */
 import { jobsInside } from '../default-jobs.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
 import type { WorkflowBuilder } from './workflow-builder.ts'
@@ -9,19 +7,15 @@ import type { WorkflowBuilder } from './workflow-builder.ts'
 export class Workflow extends DispatchableFlow<Record<string, unknown>> {}
 
 /**
- * A workflow: a graph of jobs and flows, its nodes. A node starts when those that it waits for have
- * completed.
+ * Makes a workflow: a graph whose nodes are jobs and flows. A node starts when the nodes that it waits for
+ * have completed.
  *
  * @param name for people: at most 100 characters
  * @param build adds the nodes. It is called when the workflow is dispatched, and may be async
- * @returns a draft of the workflow. Its result is an object with the result of each node, by the name of the
- *   node
- * @example
- * await workflow('order', (w) => {
- *   const charge = w.add(new ChargeJob().with({ orderId }))
- *   const pack = w.add(new PackJob().with({ orderId }), { after: charge })
- *   w.add(new SendReceiptJob().with({ orderId, receipt: charge.result.receiptUrl }), { after: pack })
- * }).dispatch()
+ * @returns a draft of the workflow. Its result is an object that maps the name of each node to its result
+ * @example await workflow('order', (w) => { const charge = w.add(new ChargeJob().with({ orderId })) const
+ *   pack = w.add(new PackJob().with({ orderId }), { after: charge }) w.add(new SendReceiptJob().with({
+ *   orderId, receipt: charge.result.receiptUrl }), { after: pack }) }).dispatch()
  */
 export function workflow(name: string, build: (w: WorkflowBuilder) => unknown): Workflow {
   return new Workflow(jobsInside, { content: { kind: 'workflow', build }, callbacks: [], name })

@@ -1,9 +1,9 @@
 /**
  * The schedules that the commands of the application declare. A worker that takes its classes from the
- * folders of the application asks for them when it starts; a worker whose classes are named declares no
- * commands. If the application has no files of commands, this loads no console and costs two looks at the
- * disk; otherwise the commands are found as `lark list` finds them, without importing files that have not
- * changed.
+ * folders of the application looks for these schedules when it starts. A worker whose classes are passed in
+ * code does not declare schedules of commands. If the application has no files with commands, the console is
+ * not loaded, and the search costs two accesses to the disk. Otherwise the commands are found as `lark list`
+ * finds them, without importing files that have not changed.
  */
 import { relative } from 'node:path'
 import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/internal'
@@ -15,21 +15,25 @@ import { voiceOf } from '../../options/schema.ts'
 import { COMMAND_JOB, CommandJob, commandPayload } from '../../run/command-job.ts'
 import type { Definition } from '../../schedule/definition.ts'
 
-/** A command as `@s18i/lark` finds it. Not its type: types are imported from its configuration only. */
+/**
+ * A command as `@s18i/lark` finds it. The type is repeated here, because this package imports types only from
+ * the configuration of `@s18i/lark`.
+ */
 interface FoundCommand {
   key: string
   file?: string
   schedule?: unknown
 }
 
-/** The schedules of commands, and what is wrong about others, in a line each. */
+/** The schedules of commands, and one line for each schedule that has a mistake. */
 export interface ScheduledCommands {
   declared: { id: string; definition: Definition }[]
   remarks: string[]
 }
 
 /**
- * Never throws because of what the application has written: whatever is wrong is a remark.
+ * Finds the schedules of commands. A mistake in the application's code becomes a remark: this never throws
+ * because of it.
  *
  * @param taken the ids of the schedules that job classes declare
  */
@@ -59,7 +63,8 @@ export async function scheduledCommands(
 }
 
 /**
- * The commands in the folders of the application that have a schedule, and what is wrong in these folders.
+ * The commands in the folders of the application that have a schedule, and the problems that were found in
+ * these folders.
  */
 async function ownCommands(): Promise<{ commands: FoundCommand[]; problems: string[] }> {
   const { folder, config } = await loadConfig({ sections: ['jobs'] })

@@ -1,7 +1,7 @@
 /**
- * Says which schedules a worker does not run, because schedules are off in its process: those of its classes,
- * and those in the store, which code has set. It looks when the worker starts, and every minute for those
- * that were set meanwhile.
+ * Reports which schedules a worker does not run because schedules are off in its process: the schedules of
+ * its classes, and those that code has set in the store. It checks when the worker starts, and then every
+ * minute, because more schedules may be set meanwhile.
  */
 import { LarkError } from '@s18i/lark/internal'
 import { ScheduleBook } from '../../schedule/book.ts'
@@ -10,13 +10,13 @@ import { listed } from '../../words/listed.ts'
 import { textOf } from '../../words/thrown.ts'
 import type { WorkerReport } from '../../worker/report.ts'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const LOOK = 60_000
 
 /**
- * @param declared the ids of those that the classes of the worker declare
+ * @param declared the ids of the schedules that the classes of the worker declare
  * @param over resolves when the worker has ended
- * @returns resolves when it has looked for the first time
+ * @returns a promise that resolves after the first check
  */
 export async function saySchedulesOff(
   store: Store,
@@ -28,7 +28,7 @@ export async function saySchedulesOff(
   const said = new Set<string>()
   const look = async () => {
     const kept = await book.list().catch((error: unknown) => {
-      // The worker itself says that the store is away.
+      // The worker itself reports that the store is unreachable.
       if (LarkError.is(error)) return []
       throw error
     })

@@ -1,6 +1,4 @@
-/**
- * `Jobs.schedules`: what people do to schedules, and `set`, which makes them at run time.
- */
+/** `Jobs.schedules`: the operations on schedules, and `set`, which creates a schedule at run time. */
 import { ScheduleOperations } from '../../operate/schedule-operations.ts'
 import type { ScheduleInfo } from '../../operate/schedules/schedule-info.ts'
 import type { JobLike } from '../../options/job-class.ts'
@@ -19,16 +17,18 @@ export class JobSchedules extends ScheduleOperations {
   }
 
   /**
-   * Makes a schedule, or gives it another definition. Any number of processes may say the same, whenever they
-   * start: with the definition that it has, nothing changes, its next tick included. Another definition
-   * replaces it in one step. A schedule that is paused stays paused.
+   * Creates a schedule, or changes its definition. Any number of processes may call this with the same
+   * arguments when they start: if the definition is the same, nothing changes, and the next tick stays the
+   * same too. A different definition replaces the old one in one step. A schedule that is paused stays
+   * paused.
    *
-   * @param id that you choose: 1 to 75 characters, without white space, colons and control characters
+   * @param id an id that you choose: 1 to 75 characters, without white space, colons and control characters
    * @param draft the job of each tick: `ReportJob.with({ tenant: 7 })`, without an id
    * @param when `cron()`, `every()` or `daily()`
    * @throws SCHEDULE_INVALID; SCHEDULE_TAKEN if a job class or a command declares a schedule with this id;
    *   the errors of a dispatch
-   * @example await Jobs.schedules.set('report-7', ReportJob.with({ tenant: 7 }), cron('0 8 * * *', { timezone }))
+   * @example await Jobs.schedules.set('report-7', ReportJob.with({ tenant: 7 }), cron('0 8 * * *', { timezone
+   *   }))
    */
   async set<J extends JobLike>(id: string, draft: Draft<J>, when: Recurrence): Promise<ScheduleInfo> {
     const { setSchedule } = await import('./set-schedule.ts')

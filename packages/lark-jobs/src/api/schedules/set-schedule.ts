@@ -1,6 +1,4 @@
-/**
- * `Jobs.schedules.set`: checks what it is given before it opens the store.
- */
+/** `Jobs.schedules.set`: checks its arguments before it opens the store. */
 import { checkPlace } from '../../config/queues.ts'
 import { checkTicks, partitionOf, scheduleDefinition } from '../../dispatch/schedule-definition.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -13,7 +11,7 @@ import { refuse, voiceOf } from '../../options/schema.ts'
 import { COMMAND_JOB } from '../../run/command-job.ts'
 import { type Draft, insideOfDraft, isDraft } from '../draft.ts'
 
-/** What an instance of `Jobs` gives to its schedules. @internal */
+/** The part of an instance of `Jobs` that its schedules use. @internal */
 export type OperatedSchedules = Pick<Operated, 'open'>
 
 const voice = voiceOf('SCHEDULE_INVALID', 'Jobs.schedules.set()')
@@ -31,7 +29,7 @@ export async function setSchedule<J extends JobLike>(
   if (!isRecurrence(when))
     refuse(voice, 'the third argument', when, "cron(), every() or daily(), such as daily('08:00')")
   const define = (timezone: string) => scheduleDefinition(id, insideOfDraft(draft), when, { timezone })
-  // What is wrong is found before the store is opened.
+  // The definition is checked before the store is opened.
   const inUtc = define('UTC')
   const opened = await jobs.open()
   const { schedules, partitions } = opened.settings
@@ -42,7 +40,7 @@ export async function setSchedule<J extends JobLike>(
   checkPlace({ name, queue, records: [{ ...job, id }] }, opened.settings)
   const partition = partitionOf(id, definition, partitions)
   const kept = await bookOf(opened).set(id, definition, partition, ({ definition: { ofClass }, state }) => {
-    // The id of a schedule that was dropped is free again.
+    // The id of a dropped schedule may be used again.
     if (ofClass === undefined || state.ended?.why === 'dropped') return
     const [owner, place] =
       ofClass === COMMAND_JOB ? ['A command', 'command'] : [`The job class '${ofClass}'`, 'class']

@@ -1,6 +1,6 @@
 /**
- * The schedules that a worker declares: those of its classes, and if it takes these from the folders of the
- * application, those of the commands there too.
+ * The schedules that a worker declares: those of its classes, and if the classes come from the folders of the
+ * application, also those of the commands in these folders.
  */
 import type { Settings } from '../../config/config.ts'
 import { checkPlace } from '../../config/queues.ts'
@@ -13,15 +13,15 @@ import { scheduledCommands } from './scheduled-commands.ts'
 interface SchedulesOfWorker {
   /** Undefined if schedules are off. */
   schedules?: WorkerSchedules
-  /** What is wrong, in a line each. */
+  /** One line for each mistake in a schedule. */
   remarks: string[]
-  /** The ids of those that do not run, because schedules are off. */
+  /** The ids of the schedules that do not run because schedules are off. */
   off: string[]
 }
 
 /**
- * @param isOfFolders whether the classes are those in the folders of the application
- * @throws SCHEDULE_INVALID, the errors of a dispatch, of what a class declares
+ * @param isOfFolders whether the classes come from the folders of the application
+ * @throws SCHEDULE_INVALID and the errors of a dispatch, if what a class declares is invalid
  */
 export async function schedulesOfWorker(
   { classes }: Registry,
@@ -30,7 +30,7 @@ export async function schedulesOfWorker(
 ): Promise<SchedulesOfWorker> {
   const { partitions } = settings
   const { enabled, timezone } = settings.schedules
-  // The worker warns about a class whose queue is not configured.
+  // A class whose queue is not configured is left out: the worker warns about it.
   const placed = classes.filter(({ queueName }) => partitions.has(queueName))
   const ofClasses = placed.flatMap((jobClass) => {
     const declared = declaredBy(jobClass, timezone)
@@ -45,7 +45,8 @@ export async function schedulesOfWorker(
   const commands = isOfFolders ? await scheduledCommands(settings, ids) : { declared: [], remarks: [] }
   const { remarks } = commands
   const declared = [...ofClasses, ...commands.declared]
-  // What is wrong is said where schedules are off too: it is found in development, and not after a deploy.
+  // Mistakes are reported even where schedules are off, so that they are found in development and not after a
+  // deploy.
   if (!enabled) return { remarks, off: declared.map(({ id }) => id) }
   const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
   return { schedules: { declared, placeOf }, remarks, off: [] }
