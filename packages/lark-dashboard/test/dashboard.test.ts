@@ -426,6 +426,7 @@ describe('payloads', () => {
       'jobs.steps': [{ id: 'stepped' }, { id: 'kept' }],
       'jobs.why': [{ id: 'stepped' }, { id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.flow': [{ id: 'done' }],
+      'failures.common': [{ filter: { kind } }],
       groups: [{ queue: 'emails' }],
       'flows.get': [named],
       'schedules.get': [{ id: 'nightly' }],
@@ -467,6 +468,34 @@ describe('payloads', () => {
       }
     }
     for (const role of ['read', 'operate', 'admin no']) await told(role)
+  })
+
+  test('of a kind of failure have values in common, also behind many other jobs and in long payloads', async () => {
+    const error = { run: 1, name: 'Error', message: 'no such user' }
+    const record = (n: number, key: string, payload: object) => ({
+      ...{ id: `${key}-${n}`, key, partition: 'emails', state: 'failed', priority: 0, queuedAt: Date.now() },
+      ...{ payload: JSON.stringify(payload), runs: 1, failures: 1, crashes: 0, releases: 0 },
+      ...{ options: { tries: 1, redact: ['secret'] }, errors: [error], finishedAt: Date.now() - n },
+    })
+    const many = Array.from({ length: 3_500 }, (_, n) => record(n, 'other', { shop: n }))
+    const some = Array.from({ length: 60 }, (_, n) =>
+      record(9_000 + n, 'send', {
+        ...{ secret: 42, to: `user-${n}`, shop: { country: n % 3 ? 'SE' : 'NO' }, rows: [1, 2] },
+        ...(n % 2 && { text: 'x'.repeat(70_000) }),
+      }),
+    )
+    await operate(jobs).import([...many, ...some])
+    const { kinds } = (await (await look('failures')).json()) as BookedFailures
+    const { kind } = kinds.find(({ key }) => key === 'send')!
+    const common = async (role: string, filter: object = { kind }) =>
+      (await look('failures.common', { filter }, { role })).json()
+    expect(await common('admin')).toEqual({
+      ...{ jobs: 60, isPartial: false },
+      values: [{ path: 'shop.country', value: '"SE"', count: 40 }],
+    })
+    expect(await common('admin', { kind, key: 'send' })).toMatchObject({ jobs: 60 })
+    expect(await common('operate')).toBeNull()
+    expect(await common('admin', {})).toMatchObject({ code: 'INPUT_INVALID' })
   })
 
   test('of megabytes are cut, and say by how much', async () => {

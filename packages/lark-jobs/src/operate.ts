@@ -93,6 +93,7 @@ export type { CircuitStatus, LimiterStatus } from './operate/look/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/look/list.ts'
 export type { ShownOutboxRow } from './operate/look/outbox-rows.ts'
 export type { RecordOptions } from './operate/look/records.ts'
+export { REDACTED } from './operate/look/redacted.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/look/runs.ts'
 export type { DeadlyJob, SilentWorker, UnheardWorkers } from './operate/look/silent-workers.ts'
 export type {

@@ -46,12 +46,14 @@ import {
   object,
   oneOf,
   optional,
+  refused,
   type Shape,
   text,
   textOrNumber,
   texts,
   upTo,
 } from './guard/input.ts'
+import { inCommon } from './look/in-common.ts'
 import { type Range, ranges } from './look/past.ts'
 import { shownEntry, shownJob, shownSchedule, shownValue } from './look/shown-value.ts'
 
@@ -234,6 +236,13 @@ export const actions = {
   failures: look({ filter: optional(object) }, ({ failing, viewer }, input: { filter?: FailureFilter }) => {
     return failing.look(allowed(viewer, input.filter ?? {}))
   }),
+  'failures.common': look(
+    { filter: object },
+    async ({ operate, viewer }, { filter }: { filter: FailureFilter & { kind: string } }) => {
+      if (!text.isRight(filter.kind)) throw refused('filter.kind', filter.kind, text.right)
+      return viewer.payloads ? inCommon(operate, allowed(viewer, filter)) : null
+    },
+  ),
   'failures.patch': change(
     'admin',
     { filter: object, patch: text, dryRun: optional(flag) },

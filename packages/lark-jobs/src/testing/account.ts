@@ -4,7 +4,7 @@
  */
 import { nearest, visible } from '@s18i/lark/internal'
 import type { Path } from '../model/flow.ts'
-import { HIDDEN, redacted } from '../operate/look/redacted.ts'
+import { REDACTED, redacted } from '../operate/look/redacted.ts'
 import { readable } from '../words/duration.ts'
 import { listed } from '../words/listed.ts'
 import { shown } from '../words/secret.ts'
@@ -105,8 +105,8 @@ export class Account {
     const { job, payload, options } = first
     const why = job.rejection === undefined ? [] : [`  it was not queued: ${rejectionOf(job)}`]
     const seen = redacted(job.payload, this.#dispatches.hiddenIn(job))
-    const isHidden = (path: Path) => JSON.stringify(valueAt(seen, path) ?? null).includes(HIDDEN)
-    const secret = { expected: HIDDEN, actual: HIDDEN }
+    const isHidden = (path: Path) => JSON.stringify(valueAt(seen, path) ?? null).includes(REDACTED)
+    const secret = { expected: REDACTED, actual: REDACTED }
     return [
       `The nearest: ${this.#row(job)
         .filter((part) => part !== '')
@@ -203,7 +203,7 @@ function flowWords(
 /** A line for each difference, aligned. */
 function misses(all: readonly Difference[]): string[] {
   const rows = all.slice(0, LISTED).map(({ path, expected, actual }) => {
-    const is = actual === HIDDEN ? HIDDEN : cut(actual)
+    const is = actual === REDACTED ? REDACTED : cut(actual)
     return [pathWords(path) || 'the payload', `is ${is}`, `expected: ${expected}`]
   })
   const widths = [0, 1].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)))

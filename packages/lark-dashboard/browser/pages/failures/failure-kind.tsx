@@ -74,7 +74,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         )}
         {releases.length > 0 && <>; seen in the releases {releases.join(', ')}</>}
       </p>
-      {viewer.value?.payloads && <InCommon kind={kind} />}
+      {viewer.value?.payloads && <InCommon filter={{ ...filter, key, kind }} />}
       <Section
         id="sample"
         title="The last one"
@@ -117,67 +117,36 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
   )
 }
 
-/** What the payloads of the newest jobs have in common: the values that most of them share. */
-function InCommon({ kind }: { kind: string }) {
-  const asked = useAsked('jobs.list', { filter: { kind, state: 'failed' }, limit: 100 })
+/** What the payloads of the jobs have in common: the values that most of them share. */
+function InCommon({ filter }: { filter: FailureFilter & { kind: string } }) {
+  const asked = useAsked('failures.common', { filter })
   return (
     <Section id="common" title="What they have in common">
       <Answer asked={asked}>
-        {({ jobs }) => {
-          const shared = sharedValues(jobs.map(({ payload }) => payload))
-          if (shared.length === 0)
-            return <Empty>Nothing in the payloads of the last {jobs.length} that stands out.</Empty>
+        {(found) => {
+          if (found === null || found.jobs < 2) return <Empty>There are no two payloads to compare.</Empty>
+          const { jobs, isPartial, values } = found
+          const compared = `${jobs} payloads that were compared`
+          if (values.length === 0) return <Empty>No value stands out in the {compared}.</Empty>
           return (
-            <ul>
-              {shared.map(({ path, value, count }) => (
-                <li key={path + value}>
-                  <code>
-                    {path} = {value}
-                  </code>{' '}
-                  <span class="quiet">
-                    in {count} of the last {jobs.length}
-                  </span>
-                </li>
-              ))}
-            </ul>
+            <>
+              <ul>
+                {values.map(({ path, value, count }) => (
+                  <li key={path}>
+                    <code>
+                      {path} = {value}
+                    </code>{' '}
+                    <span class="quiet">
+                      in {count} of the {compared}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+              {isPartial && <p class="quiet small">There are more jobs of this kind behind many others.</p>}
+            </>
           )
         }}
       </Answer>
     </Section>
   )
-}
-
-/** The share of the jobs that must have a value for it to stand out. */
-const MOST_OF_THEM = 0.5
-const MOST_SHOWN = 8
-
-function sharedValues(payloads: readonly ({ json: string; hidden: number } | undefined)[]) {
-  const counts = new Map<string, number>()
-  let read = 0
-  for (const payload of payloads) {
-    if (payload === undefined || payload.hidden > 0) continue
-    read++
-    for (const leaf of leavesOf(JSON.parse(payload.json), '', 0))
-      counts.set(leaf, (counts.get(leaf) ?? 0) + 1)
-  }
-  return [...counts]
-    .filter(([, found]) => read > 1 && found >= read * MOST_OF_THEM)
-    .sort(([, one], [, other]) => other - one)
-    .slice(0, MOST_SHOWN)
-    .map(([leaf, found]) => {
-      const end = leaf.indexOf('\n')
-      return { path: leaf.slice(0, end), value: leaf.slice(end + 1), count: found }
-    })
-}
-
-/** The plain values of a payload with their paths: without those in lists, and without long texts. */
-function* leavesOf(value: unknown, path: string, depth: number): Generator<string> {
-  if (typeof value !== 'object' || value === null) {
-    const text = JSON.stringify(value)
-    if (path !== '' && text.length <= 80) yield `${path}\n${text}`
-    return
-  }
-  if (Array.isArray(value) || depth > 3) return
-  for (const [name, each] of Object.entries(value))
-    yield* leavesOf(each, path === '' ? name : `${path}.${name}`, depth + 1)
 }

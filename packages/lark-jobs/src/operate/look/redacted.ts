@@ -2,7 +2,8 @@
  * Hides the parts of a payload that people must not see. The paths are stored with the job
  * (`options.redact`), so they are hidden everywhere, even without the class.
  */
-export const HIDDEN = '[redacted]'
+/** What is shown instead of a part that is hidden. */
+export const REDACTED = '[redacted]'
 
 /**
  * @param paths such as `card.number` or `users.*.token`.
@@ -13,7 +14,7 @@ export function redacted(value: unknown, paths: readonly string[]): unknown {
 }
 
 function hide(value: unknown, [key, ...rest]: readonly string[]): unknown {
-  if (key === undefined) return HIDDEN
+  if (key === undefined) return REDACTED
   if (typeof value !== 'object' || value === null) return value
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
   // Only the elements of a list, because `hasOwn` also knows its length.

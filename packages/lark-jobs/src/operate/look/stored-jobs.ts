@@ -29,7 +29,7 @@ import { shown } from '../../words/secret.ts'
 import { askAll } from './ask-all.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { Passage } from './passage.ts'
-import { HIDDEN, redacted } from './redacted.ts'
+import { REDACTED, redacted } from './redacted.ts'
 import { seenState } from './seen-state.ts'
 
 /**
@@ -219,7 +219,7 @@ export function stored<J extends JobLike>({
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
     // The record says what is to be hidden, perhaps in the part that cannot be read.
     ...(payload.trimEnd() !== '' && {
-      payload: unreadable === undefined ? shownPayload(payload, rest.options?.redact) : HIDDEN,
+      payload: unreadable === undefined ? shownPayload(payload, rest.options?.redact) : REDACTED,
     }),
     ...(result !== undefined && whyDropped(result) === undefined && { result: shownJson(result) }),
     ...(progress !== undefined && { progress: shownJson(progress) }),
@@ -228,7 +228,7 @@ export function stored<J extends JobLike>({
 
 /** The text of a whole record or of its payload may have parts that people must not see. */
 function shownFlaw(flaw: Unreadable): Unreadable {
-  return flaw.kind === 'damaged' && hasPayload(flaw) ? { ...flaw, text: HIDDEN } : flaw
+  return flaw.kind === 'damaged' && hasPayload(flaw) ? { ...flaw, text: REDACTED } : flaw
 }
 
 /**
@@ -236,9 +236,9 @@ function shownFlaw(flaw: Unreadable): Unreadable {
  * the paths are damaged, everything is hidden.
  */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
-  if (!Array.isArray(redact) || !redact.every(isText)) return HIDDEN
+  if (!Array.isArray(redact) || !redact.every(isText)) return REDACTED
   const value = shownJson(text)
-  return value === text && redact.length > 0 ? HIDDEN : redacted(value, redact)
+  return value === text && redact.length > 0 ? REDACTED : redacted(value, redact)
 }
 
 /** A JSON text with more characters may be nested so deeply that `JSON.stringify` overflows the stack. */
