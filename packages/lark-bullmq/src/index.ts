@@ -14,7 +14,7 @@ export {
   type BullmqErrorOptions,
   bullmqErrors,
 } from './errors.ts'
-export type { BullEmitter, Listeners } from './events/emitter.ts'
+export type { BullEmitter, IoredisListener, Listeners } from './events/emitter.ts'
 export {
   type BullEvents as QueueEventsListener,
   type BullEventsOptions as QueueEventsOptions,
@@ -28,7 +28,12 @@ export {
   type NodeOpts,
 } from './flow/flow-producer.ts'
 export type { ChildFailureOptions } from './flow/flow-rules.ts'
-export type { BullFlow as FlowJob, FlowOpts } from './flow/flow-tree.ts'
+export type {
+  BullFlow as FlowChildJob,
+  BullFlow as FlowJob,
+  FlowOpts,
+  FlowQueuesOpts,
+} from './flow/flow-tree.ts'
 export { importBullmq } from './import/import-bullmq.ts'
 export type { BullmqOptions } from './import/options.ts'
 export type {
@@ -42,7 +47,7 @@ export {
   type Any,
   BullJob as Job,
   type BullJob as SandboxedJob,
-  type JobProgress,
+  type RetryOptions,
 } from './job/bull-job.ts'
 export type {
   Dependencies,
@@ -51,28 +56,42 @@ export type {
   JobDependencies,
 } from './job/dependencies.ts'
 export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from './job/ending-errors.ts'
+export type { JobJson, JobProgress } from './job/job-json.ts'
 export type {
   BackoffOptions,
   DeduplicationOptions,
   DefaultJobOptions,
   JobsOptions,
+  JobsOptions as BulkJobOptions,
   ParentOptions,
 } from './job/job-options.ts'
 export type { FinishedStatus, JobState } from './job/job-state.ts'
 export type { KeepJobs, RemoveOption } from './job/kept-jobs.ts'
-export type { JobSchedulerJson, JobTemplate, RepeatOptions } from './queue/job-schedulers.ts'
+export { JobScheduler, type JobSchedulerListener } from './queue/job-scheduler.ts'
+export type {
+  JobSchedulerJson,
+  JobSchedulerTemplateJson,
+  JobSchedulerTemplateOptions,
+  JobTemplate,
+  RepeatOptions,
+} from './queue/job-schedulers.ts'
 export {
   BullQueue as Queue,
   type BullQueueEvents as QueueListener,
   type BullQueueOptions as QueueOptions,
   type JobType,
+  type ObliterateOpts,
 } from './queue/queue.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './store/connection.ts'
-export type { PlaceOptions } from './store/shared-store.ts'
-export type { Processor } from './worker/processor.ts'
+export type { PlaceOptions, QueueBaseOptions } from './store/shared-store.ts'
+export { MetricsTime } from './worker/metrics-time.ts'
+export type { Processor, SandboxedJobProcessor } from './worker/processor.ts'
 export {
+  type AdvancedOptions,
   type BackoffStrategy,
   BullWorker as Worker,
   type BullWorkerEvents as WorkerListener,
   type BullWorkerOptions as WorkerOptions,
+  type MetricsOptions,
+  type RateLimiterOptions,
 } from './worker/worker.ts'

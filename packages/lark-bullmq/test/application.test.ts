@@ -11,15 +11,20 @@ import { stories as ofQueues, type Place } from './application.ts'
 import { stories as ofQueuesOnLark } from './application-on-lark.ts'
 import { stories as ofFlows } from './flows.ts'
 import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
+import { stories as ofMembers } from './members.ts'
+import { stories as ofMembersOnLark } from './members-on-lark.ts'
 
-const onBullMQ = { ...ofQueues, ...ofFlows }
-const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark }
+const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers }
+const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark }
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-test.each(['application', 'flows'])('the %s on Lark is that on BullMQ with the import changed', (name) => {
-  const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../src/index.ts'")
-  expect(read(`${name}-on-lark.ts`)).toBe(changed)
-})
+test.each(['application', 'flows', 'members'])(
+  'the %s on Lark is that on BullMQ with the import changed',
+  (name) => {
+    const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../src/index.ts'")
+    expect(read(`${name}-on-lark.ts`)).toBe(changed)
+  },
+)
 
 /** What BullMQ did, by story. All begin at once: they wait most of the time. */
 let done: Record<string, Promise<unknown>>

@@ -2,6 +2,7 @@
  * The table of what BullMQ has: it names everything that BullMQ's own types declare, and the classes of
  * `@s18i/lark-bullmq` keep to it.
  */
+import { EventEmitter } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -65,23 +66,144 @@ test.each<[ComparedTopic, string, RegExp, string[]]>([
   expect(all.filter((name) => !names(topic).includes(name) && !internal.includes(name))).toEqual([])
 })
 
-/** Methods that are only for BullMQ itself, or are of EventEmitter. */
-const internal = new Set([
-  ...['constructor', 'emit', 'on', 'off', 'once', 'toKey', 'trace', 'addJob', 'toFlowEntry', 'asJSONSandbox'],
-])
+/** What each class of BullMQ and of the shim is, how one is made, and which tables have its names. */
+const walked: readonly (readonly [
+  name: string,
+  theirs: { prototype: object },
+  ours: { prototype: object },
+  make: () => object,
+  topics: ComparedTopic[],
+  files: string[],
+])[] = [
+  [
+    ...(['Queue', bullmq.Queue, shim.Queue, () => queue()] as const),
+    ['methods of Queue', 'properties of Queue'],
+    ['queue', 'queue-getters', 'queue-base'],
+  ],
+  [
+    ...(['Worker', bullmq.Worker, shim.Worker, () => idle()] as const),
+    ['methods of Worker', 'properties of Worker', 'static methods of Worker'],
+    ['worker', 'queue-base'],
+  ],
+  [
+    ...(['Job', bullmq.Job, shim.Job, () => job()] as const),
+    ['methods of Job', 'properties of Job', 'static methods of Job'],
+    ['job'],
+  ],
+  [
+    ...(['QueueEvents', bullmq.QueueEvents, shim.QueueEvents, () => listener()] as const),
+    ['methods of QueueEvents', 'properties of QueueEvents'],
+    ['queue-events', 'queue-base'],
+  ],
+  [
+    ...(['FlowProducer', bullmq.FlowProducer, shim.FlowProducer, () => producer()] as const),
+    ['methods of FlowProducer', 'properties of FlowProducer'],
+    ['flow-producer'],
+  ],
+  [
+    ...(['JobScheduler', bullmq.JobScheduler, shim.JobScheduler, () => scheduler()] as const),
+    ['methods of JobScheduler', 'properties of JobScheduler'],
+    ['job-scheduler', 'queue-base'],
+  ],
+]
 
-test.each([
-  ['methods of Queue', 'classes/queue', /class Queue<[\s\S]*?{\n/],
-  ['methods of Worker', 'classes/worker', /class Worker<[\s\S]*?{\n/],
-  ['methods of Job', 'classes/job', /class Job<[^{]*{/],
-  ['methods of QueueEvents', 'classes/queue-events', /class QueueEvents<[^{]*{/],
-  ['methods of FlowProducer', 'classes/flow-producer', /class FlowProducer<[^{]*{/],
-] as const)('%s: all that are public', (topic, file, kind) => {
-  const text = declared(file)
-  const all = members(file, kind).filter(
-    (name) => new RegExp(`^ {4}${name}[(<]`, 'm').test(text) && !internal.has(name),
+/** The names that the types of a class declare, from which applications can read them or not. */
+function membersOf(file: string): { open: string[]; hidden: string[] } {
+  const text = declared(`classes/${file}`)
+  const body = text.slice(text.search(/class \w+</))
+  const all = [
+    ...body.matchAll(/^ {4}((?:(?:private|protected|static|readonly|get|set|abstract) )*)(\w+)\??[(<:;]/gm),
+  ]
+  const isHidden = ([, words = '']: RegExpExecArray) => /private|protected/.test(words)
+  const namesIn = (some: RegExpExecArray[]) =>
+    some.map(([, , name]) => name!).filter((name) => name !== 'constructor')
+  return {
+    open: namesIn(all.filter((each) => !isHidden(each))),
+    hidden: namesIn(all.filter(isHidden)),
+  }
+}
+
+/** All names on a prototype, below that of `EventEmitter`. */
+function prototypeNames(prototype: object): string[] {
+  const names: string[] = []
+  for (
+    let at = prototype;
+    at !== EventEmitter.prototype && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
   )
-  expect(all.filter((name) => !names(topic).includes(name))).toEqual([])
+    names.push(...Object.getOwnPropertyNames(at))
+  return names
+}
+
+describe.each(walked)('each public member of %s', (_, theirs, ours, make, topics, files) => {
+  const members = files.map(membersOf)
+  const hidden = members.flatMap((each) => each.hidden)
+  const inherited = ['constructor', ...Object.getOwnPropertyNames(EventEmitter.prototype)]
+  const all = [...members.flatMap((each) => each.open), ...prototypeNames(theirs.prototype)]
+  const open = [...new Set(all)].filter((name) => !hidden.includes(name) && !inherited.includes(name))
+
+  test('is in its table', () => {
+    expect(open.length).toBeGreaterThan(5)
+    expect(open.filter((name) => topics.every((topic) => !names(topic).includes(name)))).toEqual([])
+  })
+
+  test('is on the object, or refused with a page', async () => {
+    const object = make() as Record<string, unknown>
+    // Fields without a value at first, such as `finishedOn`.
+    const declaredOnly = ['finishedOn', 'processedOn', 'parent', 'parentKey', 'deduplicationId']
+    declaredOnly.push('repeatJobKey', 'token', 'processedBy', 'deferredFailure', 'failedReason')
+    for (const name of open) {
+      const [topic, [verdict]] = topics
+        .map((each) => [each, comparisonOf(each, name)] as const)
+        .find(([, found]) => found !== undefined) as readonly [ComparedTopic, Comparison]
+      const holder = topic.startsWith('static') ? (ours as unknown as Record<string, unknown>) : object
+      if (verdict !== 'missing') {
+        if (!declaredOnly.includes(name)) expect(name in holder, name).toBe(true)
+        continue
+      }
+      const refusal = await Promise.resolve()
+        .then(() => (topic.startsWith('properties') ? holder[name] : (holder[name] as () => unknown)()))
+        .catch((error: unknown) => error)
+      expect(refusal, name).toMatchObject({
+        code: 'BULLMQ_UNSUPPORTED',
+        hint: expect.stringContaining('/docs/'),
+      })
+    }
+  })
+})
+
+/** The names of a topic that are accepted. */
+type Accepted<T extends ComparedTopic> = {
+  [N in keyof (typeof compared)[T]]: (typeof compared)[T][N] extends readonly ['missing', ...unknown[]]
+    ? never
+    : N
+}[keyof (typeof compared)[T]]
+/** Those that do not compile in an object of options. */
+type Uncompiled<T extends ComparedTopic, Options> = Exclude<Accepted<T>, keyof Options>
+
+type AllUncompiled =
+  | Uncompiled<'options of Queue', shim.QueueOptions>
+  | Uncompiled<'options of Worker', shim.WorkerOptions>
+  | Uncompiled<'options of QueueEvents', shim.QueueEventsOptions>
+  | Uncompiled<'options of FlowProducer', shim.FlowProducerOptions>
+  | Uncompiled<'options of a job', shim.JobsOptions>
+  | Uncompiled<'options of backoff', shim.BackoffOptions>
+  | Uncompiled<'options of deduplication', shim.DeduplicationOptions>
+  | Uncompiled<'options of limiter', shim.RateLimiterOptions>
+  | Uncompiled<'options of settings', shim.AdvancedOptions>
+  | Uncompiled<'options of a job scheduler', shim.RepeatOptions>
+
+test('each option that is accepted compiles', () => {
+  // The compiler checks it: if a name is missing in a type, the type of this constant is that name.
+  const all: [AllUncompiled] extends [never] ? 'compiles' : AllUncompiled = 'compiles'
+  expect(all).toBe('compiles')
+})
+
+test('each type that is said to be there is exported', () => {
+  const index = readFileSync(join(import.meta.dirname, '../src/index.ts'), 'utf8')
+  for (const name of names('types'))
+    if (comparisonOf('types', name)![0] !== 'missing')
+      expect(index, name).toMatch(new RegExp(`(?<![.\\w])${name}\\b,?(?! as)`))
 })
 
 test('every page exists, with the heading', () => {
@@ -160,7 +282,8 @@ test.each([
   ['methods of Worker', () => idle()],
   ['methods of QueueEvents', () => listener()],
   ['methods of FlowProducer', () => producer()],
-  ['methods of Job', () => new shim.Job({ queue: 'refused' } as never, facts)],
+  ['methods of JobScheduler', () => scheduler()],
+  ['methods of Job', () => job()],
 ] as const)(
   '%s that Lark does not have reject, or throw if they return no promise in BullMQ',
   async (topic, make) => {
@@ -169,7 +292,7 @@ test.each([
     for (const name of names(topic)) {
       expect(typeof object[name], name).toBe('function')
       if (comparisonOf(topic, name)![0] !== 'missing') continue
-      if (['asJSON', 'discard', 'getBackend'].includes(name))
+      if (['asJSONSandbox', 'discard', 'getBackend', 'toFlowEntry'].includes(name))
         expect(() => object[name]!(), name).toThrow(refusal)
       else await expect(object[name]!(), name).rejects.toEqual(refusal)
     }
@@ -179,14 +302,27 @@ test.each([
 test.each([
   ['properties of Queue', () => queue()],
   ['properties of Worker', () => idle()],
-  ['properties of Job', () => new shim.Job({ queue: 'refused' } as never, facts)],
+  ['properties of Job', () => job()],
+  ['properties of QueueEvents', () => listener()],
+  ['properties of FlowProducer', () => producer()],
+  ['properties of JobScheduler', () => scheduler()],
 ] as const)('%s that Lark does not have throw when they are read', (topic, make) => {
   const object = make() as unknown as Record<string, unknown>
-  for (const name of names(topic))
+  for (const name of names(topic).filter((each) => comparisonOf(topic, each)![0] === 'missing'))
     expect(() => object[name], name).toThrow(expect.objectContaining({ code: 'BULLMQ_UNSUPPORTED' }))
 })
 
 const facts = { id: '7', name: 'x', data: {}, opts: {}, timestamp: 0 }
+
+function job(): shim.Job {
+  return new shim.Job({ queue: 'refused' } as never, facts)
+}
+
+function scheduler(): shim.JobScheduler {
+  const made = new shim.JobScheduler('refused', { connection })
+  open.push(made)
+  return made
+}
 
 function idle(): shim.Worker {
   const made = new shim.Worker('refused', null, { connection })
@@ -210,7 +346,8 @@ test.each([
   ['events of Queue', () => queue()],
   ['events of Worker', () => idle()],
   ['events of FlowProducer', () => producer()],
-] as const)('%s that never come are refused', (topic, make) => {
+  ['events of QueueEvents', () => listener()],
+] as const)('%s that are not there are refused', (topic, make) => {
   const object = make()
   for (const name of [...names(topic), 'compelted']) {
     const listen = () => (object as shim.Queue).on(name as never, (() => {}) as never)

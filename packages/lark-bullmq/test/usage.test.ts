@@ -90,6 +90,7 @@ const typed = async (task: Job<Data>) => task.updateProgress(1)`)
       'methods of Job: retry',
       'methods of Queue: getCompleted',
       'methods of Job: remove',
+      'static methods of Job: fromId',
       'methods of Job: discard',
       'methods of Job: updateProgress',
     ])

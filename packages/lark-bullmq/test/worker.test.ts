@@ -206,7 +206,9 @@ test('cancelJob() aborts the signal of a job, with the reason', async () => {
     new Worker(
       'long',
       (_job, _token, signal) =>
-        new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error(signal.reason)))),
+        new Promise((_, reject) =>
+          signal!.addEventListener('abort', () => reject(new Error(signal!.reason))),
+        ),
       { connection },
     ),
   )

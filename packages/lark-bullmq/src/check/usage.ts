@@ -368,8 +368,10 @@ export class FileUsage {
   #useProperty({ object, property }: SyntaxNode): void {
     const kind = this.#kindOf(object)
     const name = nameOf(property)
-    if (name !== undefined && (kind === 'Queue' || kind === 'Worker' || kind === 'Job'))
-      this.#found(`properties of ${kind}`, name, property as SyntaxNode)
+    if (name === undefined || kind === undefined || kind === 'Job[]') return
+    // What is the same, such as `job.data`, needs no row: there is one in most lines.
+    const topic = `properties of ${kind}` as const
+    if (comparisonOf(topic, name)?.[0] !== 'same') this.#found(topic, name, property as SyntaxNode)
   }
 
   #useNew({ callee, arguments: given }: SyntaxNode): void {
@@ -385,7 +387,9 @@ export class FileUsage {
     if (!isNode(callee)) return
     const method = nameOf(callee.property)
     const named = this.#bullName(callee.object)
-    const kind = this.#kindOf(callee.object) ?? (named === 'Job' ? 'Job' : undefined)
+    const kind = this.#kindOf(callee.object)
+    if (method !== undefined && (named === 'Job' || named === 'Worker'))
+      this.#found(`static methods of ${named}`, method, callee.property as SyntaxNode)
     if (method === undefined || kind === undefined || kind === 'Job[]') return
     const all = listOf(given)
     if (listening.has(method)) {

@@ -11,7 +11,14 @@ const PLACES = 3
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/from-bullmq.md#every-name'
 
 /** The order in which answers are shown: what needs work first. */
-const order = ['missing', 'differs', 'better', 'needless', 'same'] as const satisfies readonly Compatibility[]
+const order = [
+  'missing',
+  'differs',
+  'better',
+  'silent',
+  'needless',
+  'same',
+] as const satisfies readonly Compatibility[]
 /** The answers, as the summary counts them. */
 const summed = { ...verdicts, differs: 'different' } as const
 const colors = {
@@ -19,6 +26,7 @@ const colors = {
   differs: 'yellow',
   better: 'green',
   needless: 'green',
+  silent: 'green',
   same: 'green',
 } as const
 

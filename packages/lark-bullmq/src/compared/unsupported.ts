@@ -62,9 +62,10 @@ export function wrongValue(who: string, name: string, value: unknown, right: str
   return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}; it must be ${right}`)
 }
 
-/** Properties that throw BULLMQ_UNSUPPORTED when they are read, for each name of a topic. */
+/** Properties that throw BULLMQ_UNSUPPORTED when they are read, for each name of a topic that is missing. */
 export function refuseProperties(prototype: object, topic: ComparedTopic): void {
-  for (const name of Object.keys(compared[topic])) {
+  for (const [name, [verdict]] of Object.entries(compared[topic])) {
+    if (verdict !== 'missing') continue
     const get = function (this: { toString(): string }) {
       throw unsupportedName(String(this), topic, 'the property', name)
     }
@@ -73,7 +74,7 @@ export function refuseProperties(prototype: object, topic: ComparedTopic): void 
 }
 
 /** The methods of BullMQ that return no promise. */
-const synchronous: readonly string[] = ['asJSON', 'discard', 'getBackend']
+const synchronous: readonly string[] = ['asJSONSandbox', 'discard', 'getBackend', 'toFlowEntry']
 
 /**
  * Methods that reject with BULLMQ_UNSUPPORTED, for each name of a topic that is missing; those that return no

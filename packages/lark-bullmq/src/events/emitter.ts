@@ -9,6 +9,11 @@ import { unsupportedName } from '../compared/unsupported.ts'
 // biome-ignore lint/suspicious/noExplicitAny: listeners of all types
 export type Listeners<L> = { [Name in keyof L]: (...args: any[]) => void }
 
+/** An event of BullMQ that never comes. Applications may listen for it. */
+export interface IoredisListener {
+  'ioredis:close': () => void
+}
+
 export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
   /** Its name in messages: `Worker 'emails'`. */
   readonly #who: string

@@ -7,22 +7,24 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
 import type { EventKind, QueueEvents } from '@s18i/lark-jobs'
 import { memberOf, passes, shown } from '@s18i/lark-jobs/internal'
-import { checkOptions, refuseMethods } from '../compared/unsupported.ts'
+import { checkOptions, refuseMethods, refuseProperties } from '../compared/unsupported.ts'
 import { BullJob } from '../job/bull-job.ts'
-import { readQueue } from '../queue/queue.ts'
-import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/shared-store.ts'
-import { BullEmitter } from './emitter.ts'
+import { readQueue } from '../queue/queue-name.ts'
+import { type JobHome, type QueueBaseOptions, RETRY, SharedStore } from '../store/shared-store.ts'
+import { BullEmitter, type IoredisListener } from './emitter.ts'
 
-export interface BullEventsOptions extends PlaceOptions {
+export interface BullEventsOptions extends QueueBaseOptions {
   /** Has no effect: it listens from the first listener on, or from `waitUntilReady()`. */
   autorun?: boolean
+  /** Has no effect: the store wakes whoever listens. */
+  blockingTimeout?: number
 }
 
 /**
  * `id` is a cursor: with it, another process can continue after this event, as with `since` of
  * `Jobs.events()`.
  */
-export interface BullEvents {
+export interface BullEvents extends IoredisListener {
   added: (args: { jobId: string; name: string }, id: string) => void
   waiting: (args: { jobId: string; prev?: string }, id: string) => void
   active: (args: { jobId: string; prev?: string }, id: string) => void
@@ -52,6 +54,7 @@ const kinds: Record<string, readonly EventKind[]> = {
  */
 export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncDisposable {
   readonly name: string
+  readonly opts: BullEventsOptions
   readonly #home: JobHome
   #events: QueueEvents | undefined
   /** Resolves when it receives events; undefined without a listener. */
@@ -67,12 +70,17 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     const who = `QueueEvents ${shown(name)}`
     super(who, 'events of QueueEvents')
     this.name = readQueue(who, name)
-    checkOptions(who, 'options of QueueEvents', opts)
+    this.opts = checkOptions(who, 'options of QueueEvents', opts)
     this.#home = { store: SharedStore.of(who, opts, name), queue: name }
   }
 
+  /** The promise of `close()`; undefined before that call. */
+  get closing(): Promise<void> | undefined {
+    return this.#closing
+  }
+
   protected override listened(event: string): void {
-    if (event !== 'error') this.#begin()
+    if (event !== 'error' && event !== 'ioredis:close') this.#begin()
   }
 
   #begin(): void {
@@ -181,3 +189,4 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 }
 refuseMethods(BullQueueListener.prototype, 'methods of QueueEvents')
+refuseProperties(BullQueueListener.prototype, 'properties of QueueEvents')

@@ -12,21 +12,26 @@ import {
   shown,
   startFlow,
 } from '@s18i/lark-jobs/internal'
-import { checkOptions, refuseMethods, unsupported, wrongValue } from '../compared/unsupported.ts'
-import { BullEmitter } from '../events/emitter.ts'
-import { addJobs } from '../job/added-jobs.ts'
+import {
+  checkOptions,
+  refuseMethods,
+  refuseProperties,
+  unsupported,
+  wrongValue,
+} from '../compared/unsupported.ts'
+import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { BullJob } from '../job/bull-job.ts'
 import { draftedBy, optionsIn } from '../job/job-options.ts'
-import { readQueue } from '../queue/queue.ts'
-import { type PlaceOptions, SharedStore } from '../store/shared-store.ts'
+import { readQueue } from '../queue/queue-name.ts'
+import { type QueueBaseOptions, SharedStore } from '../store/shared-store.ts'
 import { FlowNode } from './flow-node.ts'
 import { flowIdFor } from './flow-rules.ts'
 import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
 
-export interface FlowProducerOptions extends PlaceOptions {}
+export interface FlowProducerOptions extends QueueBaseOptions {}
 
 /** The events of a flow producer: there are none, because its calls reject. */
-export interface FlowProducerListener {
+export interface FlowProducerListener extends IoredisListener {
   error: (error: Error) => void
 }
 
@@ -78,6 +83,11 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     this.#store = SharedStore.of(`${this}`, this.opts)
   }
 
+  /** The promise of `close()`; undefined before that call. */
+  get closing(): Promise<void> | undefined {
+    return this.#closing
+  }
+
   /**
    * Adds a flow, in one atomic step.
    *
@@ -118,7 +128,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   #plain(job: TreeJob): () => Promise<JobNode> {
     const home = { store: this.#store, queue: job.queue }
     draftedBy(`${this}`, job.queue, job)
-    return async () => ({ job: (await addJobs(`${this}`, home, [job]))[0]! })
+    return async () => ({ job: (await BullJob.added(`${this}`, home, [job]))[0]! })
   }
 
   /** @returns adds it */
@@ -200,6 +210,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   }
 }
 refuseMethods(FlowProducer.prototype, 'methods of FlowProducer')
+refuseProperties(FlowProducer.prototype, 'properties of FlowProducer')
 
 async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobNode | undefined> {
   const job = await BullJob.ofNode(node)

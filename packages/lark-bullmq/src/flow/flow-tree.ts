@@ -26,7 +26,7 @@ import {
   type ParentOptions,
 } from '../job/job-options.ts'
 import { keepOf } from '../job/kept-jobs.ts'
-import { readQueue } from '../queue/queue.ts'
+import { readQueue } from '../queue/queue-name.ts'
 import { LEAST_KEPT } from './flow-node.ts'
 import { ruleOf } from './flow-rules.ts'
 
@@ -44,9 +44,11 @@ export interface BullFlow {
 }
 
 export interface FlowOpts {
-  /** By queue: the default options of its jobs. */
-  queuesOptions?: Record<string, { defaultJobOptions?: DefaultJobOptions }>
+  queuesOptions?: FlowQueuesOpts
 }
+
+/** By queue: the default options of its jobs. */
+export type FlowQueuesOpts = Record<string, { defaultJobOptions?: DefaultJobOptions }>
 
 /** A job of a tree that was read. */
 export interface TreeJob extends AddedJob {

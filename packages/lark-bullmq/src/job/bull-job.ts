@@ -1,6 +1,7 @@
 /**
  * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
  */
+import { defined } from '@s18i/lark/internal'
 import {
   type ClaimedJob,
   type JobDetail,
@@ -9,12 +10,18 @@ import {
   JobsError,
   type StoredJob,
 } from '@s18i/lark-jobs'
-import { isObject, memberOf, tickOf } from '@s18i/lark-jobs/internal'
-import { refuseMethods, refuseProperties, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { dispatchAll, isObject, memberOf, shown, tickOf } from '@s18i/lark-jobs/internal'
+import {
+  refuseMethods,
+  refuseProperties,
+  unsupported,
+  unsupportedName,
+  wrongValue,
+} from '../compared/unsupported.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { shownId } from '../flow/flow-rules.ts'
 import { schedulerName } from '../queue/schedule-name.ts'
-import type { JobHome } from '../store/shared-store.ts'
+import { homeOf, type JobHome } from '../store/shared-store.ts'
 import {
   countsOf,
   type Dependencies,
@@ -24,14 +31,20 @@ import {
   pagesOf,
 } from './dependencies.ts'
 import { EveryJob } from './every-job.ts'
-import { checkJobOptions, checkUnreserved, type JobsOptions, optionsIn } from './job-options.ts'
+import { fieldsIn, type JobJson, type JobProgress, jsonOf, optionsFromJSON } from './job-json.ts'
+import {
+  type AddedJob,
+  checkJobOptions,
+  checkUnreserved,
+  draftedBy,
+  type JobsOptions,
+  optionsIn,
+} from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
 export type Any = any
-
-export type JobProgress = string | boolean | number | object
 
 /** What a processor may do to its job. */
 export interface JobControls {
@@ -40,6 +53,12 @@ export interface JobControls {
   progress(value: unknown): void
   info(text: string): void
   reported(progress: JobProgress): void
+}
+
+/** Lark always resets both: `false` is refused. */
+export interface RetryOptions {
+  resetAttemptsMade?: boolean
+  resetAttemptsStarted?: boolean
 }
 
 /** The page that has flows. */
@@ -55,12 +74,17 @@ interface JobFacts {
   timestamp: number
 }
 
-export class BullJob<DataType = Any, ReturnType = Any, NameType extends string = string> {
+export class BullJob<
+  DataType = Any,
+  ReturnType = Any,
+  NameType extends string = string,
+  ProgressType extends JobProgress = JobProgress,
+> {
   id: string | undefined
   name: NameType
   data: DataType
   opts: JobsOptions
-  progress: JobProgress = 0
+  progress: ProgressType = 0 as ProgressType
   returnvalue: ReturnType = null as ReturnType
   stacktrace: string[] | null = null
   /** Milliseconds. */
@@ -75,8 +99,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   /** How often its worker died. */
   stalledCounter = 0
   failedReason!: string
+  /** Is never set: a job whose child has failed does not run. */
+  deferredFailure!: string
   finishedOn?: number
   processedOn?: number
+  /** The `name` of the worker that runs it, if it has one. */
+  processedBy?: string
   deduplicationId?: string
   /** The job scheduler that added it. */
   repeatJobKey?: string
@@ -129,9 +157,9 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   /** Takes over what the earlier runs have left. @internal */
   recall({ progress, errors, log }: JobDetail): void {
-    if (progress !== undefined) this.progress = progress as JobProgress
+    if (progress !== undefined) this.progress = progress as ProgressType
     this.#lines = log.length
-    this.stacktrace = errors.map(stackOf)
+    this.stacktrace = this.#traces(errors.map(stackOf))
     if (errors.length > 0) this.failedReason = errors.at(-1)!.message
   }
 
@@ -144,7 +172,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     job.stalledCounter = found.crashes
     if (found.progress !== undefined) job.progress = found.progress as JobProgress
     if (found.result !== undefined) job.returnvalue = found.result
-    job.stacktrace = errors.map(stackOf)
+    job.stacktrace = job.#traces(errors.map(stackOf))
     job.delay = state === 'delayed' ? delayOf(found, job.delay) : 0
     job.priority = priorityOf(job.opts, found.priority)
     const last = state === 'completed' ? undefined : errors.at(-1)?.message
@@ -189,6 +217,42 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return node && (await BullJob.ofNode(node))
   }
 
+  /** Adds jobs to a queue. @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch @internal */
+  static async added(who: string, home: JobHome, all: readonly AddedJob[]): Promise<BullJob[]> {
+    const drafted = all.map((each) => draftedBy(who, home.queue, each))
+    const handles = await dispatchAll(home.store.jobs, drafted)
+    return handles.map(({ id, rejection }, i) => {
+      const { name, data = {}, opts } = all[i]!
+      if (rejection?.reason === 'full')
+        throw new JobsError('JOB_NOT_QUEUED', `${who}: the job ${name} was not added: the queue is full`)
+      return new BullJob(home, { id, name, data, opts, timestamp: Date.now() })
+    })
+  }
+
+  /** Adds a job to a queue, without the default options of the queue. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  static async create<T = any, R = any, N extends string = string>(
+    queue: object,
+    name: N,
+    data: T,
+    opts?: JobsOptions,
+  ): Promise<BullJob<T, R, N>> {
+    const [job] = await BullJob.createBulk<T, R, N>(queue, [{ name, data, ...defined({ opts }) }])
+    return job!
+  }
+
+  /** Adds several jobs to a queue, without the default options of the queue. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  static async createBulk<T = any, R = any, N extends string = string>(
+    queue: object,
+    jobs: readonly { name: N; data: T; opts?: JobsOptions }[],
+  ): Promise<BullJob<T, R, N>[]> {
+    const read = jobs.map(({ name, data, opts }) => {
+      return { name, data, opts: checkJobOptions(`${queue}: the job ${shown(name)}`, opts) }
+    })
+    return (await BullJob.added(`${queue}`, homeOf('Job', queue), read)) as BullJob<T, R, N>[]
+  }
+
   static async fromId(
     queue: { getJob(id: string): Promise<BullJob | undefined> },
     id: string,
@@ -196,8 +260,31 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return await queue.getJob(id)
   }
 
+  /** The job that a JSON describes. Nothing is added. @param id the id if the JSON has none */
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  static fromJSON<T = any, R = any, N extends string = string>(
+    queue: object,
+    json: JobJson,
+    id?: string,
+  ): BullJob<T, R, N> {
+    const { name, opts = {}, timestamp } = json
+    const data = JSON.parse(json.data || '{}')
+    const facts = { id: json.id || id, name, data, opts, timestamp }
+    return Object.assign(new BullJob<T, R, N>(homeOf('Job', queue), facts), fieldsIn(json))
+  }
+
+  /** The options of a job in the text that BullMQ stores. */
+  static optsFromJSON(text?: string, names?: Readonly<Record<string, string>>): JobsOptions {
+    return optionsFromJSON(text, names)
+  }
+
+  /** Is refused: only the processor of a job writes its log. */
+  static async addJobLog(queue: object, _id: string, _row: string, _keepLogs?: number): Promise<number> {
+    throw unsupportedName(`${queue}`, 'static methods of Job', 'the method', 'addJobLog')
+  }
+
   /** Reports the progress of the job: any JSON of at most 4 KiB. */
-  async updateProgress(progress: JobProgress): Promise<void> {
+  async updateProgress(progress: ProgressType): Promise<void> {
     this.#running('updateProgress()').progress(progress)
     this.progress = progress
     this.#active!.reported(progress)
@@ -206,11 +293,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   /**
    * Writes a line that is kept with the job.
    *
-   * @returns how many lines it has: at most 100 of the earlier runs, and all of this run
+   * @returns how many lines it has: at most 100 of the earlier runs, and all of this run, or as many as
+   *   `keepLogs` says
    */
   async log(row: string): Promise<number> {
     this.#running('log()').info(String(row))
-    return ++this.#lines
+    return Math.min(++this.#lines, this.opts.keepLogs || Number.POSITIVE_INFINITY)
   }
 
   async getState(): Promise<JobState | 'unknown'> {
@@ -335,7 +423,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   /** Adds the job again, with all its attempts. @param state in which the job must be */
-  async retry(state: FinishedStatus = 'failed', options?: object): Promise<void> {
+  async retry(state: FinishedStatus = 'failed', options?: RetryOptions): Promise<void> {
     if (options !== undefined && Object.values(options).some((each) => each === false))
       throw unsupported(
         `Job ${this.id}`,
@@ -420,6 +508,10 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return `Job ${this.id}`
   }
 
+  asJSON(): JobJson {
+    return jsonOf({ ...(this as object) })
+  }
+
   toJSON(): object {
     const { token: _, ...shown } = this
     return shown
@@ -442,10 +534,16 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     if ('value' in what) this.returnvalue = what.value
     else {
       this.failedReason = what.error.message
-      this.stacktrace = [...(this.stacktrace ?? []), what.error.stack ?? what.error.message]
+      this.stacktrace = this.#traces([...(this.stacktrace ?? []), what.error.stack ?? what.error.message])
       if (!what.isLast) return
     }
     this.finishedOn = Date.now()
+  }
+
+  /** The newest traces, as many as the job keeps. */
+  #traces(all: string[]): string[] {
+    const { stackTraceLimit: limit = all.length } = this.opts
+    return limit <= 0 ? [] : all.slice(-limit)
   }
 
   #running(method: string): JobControls {

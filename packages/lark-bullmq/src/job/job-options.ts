@@ -47,6 +47,10 @@ export interface DefaultJobOptions extends ChildFailureOptions {
   removeOnFail?: RemoveOption
   /** The most bytes of the data, as JSON. */
   sizeLimit?: number
+  /** How many lines of the log `getJobLogs()` returns at most. Lark keeps the last 100. */
+  keepLogs?: number
+  /** How many traces `stacktrace` has at most. Lark keeps those of the last 10 errors. */
+  stackTraceLimit?: number
 }
 
 /** The job of a flow that waits for a child. */
@@ -99,6 +103,8 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   whole('attempts', attempts, Number.MAX_SAFE_INTEGER)
   whole('priority', priority, MOST)
   whole('sizeLimit', sizeLimit, Number.MAX_SAFE_INTEGER)
+  whole('keepLogs', read.keepLogs, Number.MAX_SAFE_INTEGER)
+  whole('stackTraceLimit', read.stackTraceLimit, Number.MAX_SAFE_INTEGER)
   if (delay !== undefined && !isTime(delay)) throw wrongValue(who, 'delay', delay, 'milliseconds')
   checkRemove(who, 'removeOnComplete', read.removeOnComplete)
   checkRemove(who, 'removeOnFail', read.removeOnFail)

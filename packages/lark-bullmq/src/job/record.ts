@@ -26,17 +26,15 @@ export interface BullmqRecord extends Pick<NewJob, 'priority' | 'keep'> {
   lacks: BullmqLack[]
 }
 
-/** The names that BullMQ stores for some of its options. */
-const names: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    de: 'deduplication',
-    fpof: 'failParentOnFailure',
-    cpof: 'continueParentOnFailure',
-    idof: 'ignoreDependencyOnFailure',
-    kl: 'keepLogs',
-    rdof: 'removeDependencyOnFailure',
-  }),
-)
+/** The names of some options of BullMQ, by the names under which it stores them. */
+export const longNames: Readonly<Record<string, string>> = {
+  de: 'deduplication',
+  fpof: 'failParentOnFailure',
+  cpof: 'continueParentOnFailure',
+  idof: 'ignoreDependencyOnFailure',
+  kl: 'keepLogs',
+  rdof: 'removeDependencyOnFailure',
+}
 
 /**
  * @param stored the options as BullMQ stores them
@@ -44,7 +42,10 @@ const names: ReadonlyMap<string, string> = new Map(
  */
 export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   const opts = Object.fromEntries(
-    Object.entries(isObject(stored) ? stored : {}).map(([name, value]) => [names.get(name) ?? name, value]),
+    Object.entries(isObject(stored) ? stored : {}).map(([name, value]) => [
+      Object.hasOwn(longNames, name) ? longNames[name]! : name,
+      value,
+    ]),
   )
   const lacks: BullmqLack[] = []
   const attempts = Math.max(1, Math.floor(numberIn(opts.attempts) ?? 1))

@@ -31,7 +31,14 @@ export interface RepeatOptions {
 export interface JobTemplate<DataType, NameType extends string> {
   name?: NameType
   data?: DataType
-  opts?: Omit<JobsOptions, 'jobId' | 'delay' | 'deduplication'>
+  opts?: JobSchedulerTemplateOptions
+}
+
+export type JobSchedulerTemplateOptions = Omit<JobsOptions, 'jobId' | 'delay' | 'deduplication'>
+
+export interface JobSchedulerTemplateJson {
+  data?: unknown
+  opts?: JobsOptions
 }
 
 export interface JobSchedulerJson {
@@ -48,7 +55,7 @@ export interface JobSchedulerJson {
   endDate?: number
   /** How many jobs it has added since it was last changed. */
   iterationCount: number
-  template?: { data?: unknown; opts?: JobsOptions }
+  template?: JobSchedulerTemplateJson
 }
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID, SCHEDULE_INVALID */
@@ -125,6 +132,12 @@ export class JobSchedulers {
     const { POSITIVE_INFINITY: never } = Number
     const shown = all.map(async (info) => this.#json(info, await this.#optionsOf(info)))
     return (await Promise.all(shown)).sort((one, other) => (one.next ?? never) - (other.next ?? never))
+  }
+
+  /** @param start and `end`: the first and the last place, from 0; an end below 0 is the last */
+  async page(start: number, end: number, asc: boolean): Promise<JobSchedulerJson[]> {
+    const all = await this.list()
+    return (asc ? all : all.reverse()).slice(start, end < 0 ? undefined : end + 1)
   }
 
   /** The options with which the jobs of a scheduler are added. */

@@ -1,8 +1,9 @@
 /**
  * The `Queue` of BullMQ on a store of Lark.
  */
+import { defined } from '@s18i/lark/internal'
 import { type EndedState, JobsError, type State } from '@s18i/lark-jobs'
-import { isQueueName, memberOf, shown } from '@s18i/lark-jobs/internal'
+import { memberOf, shown } from '@s18i/lark-jobs/internal'
 import {
   checkOptions,
   refuseMethods,
@@ -10,9 +11,8 @@ import {
   unsupported,
   wrongValue,
 } from '../compared/unsupported.ts'
-import { BullEmitter } from '../events/emitter.ts'
+import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
-import { addJobs } from '../job/added-jobs.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import { EveryJob } from '../job/every-job.ts'
 import {
@@ -20,19 +20,31 @@ import {
   checkJobOptions,
   type DefaultJobOptions,
   type JobsOptions,
+  optionsIn,
 } from '../job/job-options.ts'
 import type { FinishedStatus, JobState } from '../job/job-state.ts'
-import { type JobHome, type PlaceOptions, SharedStore } from '../store/shared-store.ts'
+import { type JobHome, type QueueBaseOptions, SharedStore, settleAt } from '../store/shared-store.ts'
+import { JobScheduler } from './job-scheduler.ts'
 import {
   type JobSchedulerJson,
   JobSchedulers,
   type JobTemplate,
   type RepeatOptions,
 } from './job-schedulers.ts'
+import { readQueue } from './queue-name.ts'
 
-export interface BullQueueOptions extends PlaceOptions {
+export interface BullQueueOptions extends QueueBaseOptions {
   /** The options of each job that does not say otherwise. */
   defaultJobOptions?: DefaultJobOptions
+  // These options have no effect, because Lark does this by itself.
+  streams?: { events: { maxLen: number } }
+  skipMetasUpdate?: boolean
+}
+
+export interface ObliterateOpts {
+  force?: boolean
+  /** Has no effect: the jobs are removed in small steps in any case. */
+  count?: number
 }
 
 export type JobType = JobState | 'wait' | 'paused'
@@ -70,7 +82,7 @@ const everyType = [
 const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
 
 /** The events of a queue: what this object itself has done. */
-export interface BullQueueEvents {
+export interface BullQueueEvents extends IoredisListener {
   error: (error: Error) => void
   waiting: (job: BullJob) => void
   paused: () => void
@@ -94,6 +106,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   readonly opts: BullQueueOptions
   readonly #home: JobHome
   readonly #schedulers: JobSchedulers
+  #scheduler: Promise<JobScheduler> | undefined
   #closing: Promise<void> | undefined
 
   /** @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, JOB_INVALID for a wrong value */
@@ -103,12 +116,29 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     this.name = readQueue(who, name)
     this.opts = checkOptions(who, 'options of Queue', opts)
     checkJobOptions(`${who}: defaultJobOptions`, this.opts.defaultJobOptions)
-    this.#home = { store: SharedStore.of(who, this.opts, name), queue: name }
+    this.#home = settleAt(this, { store: SharedStore.of(who, this.opts, name), queue: name })
     this.#schedulers = new JobSchedulers(who, this.#home)
   }
 
   get defaultJobOptions(): DefaultJobOptions {
     return { ...this.opts.defaultJobOptions }
+  }
+
+  /** The same as `defaultJobOptions`. */
+  get jobsOpts(): DefaultJobOptions {
+    return this.defaultJobOptions
+  }
+
+  /** The promise of `close()`; undefined before that call. */
+  get closing(): Promise<void> | undefined {
+    return this.#closing
+  }
+
+  /** The job schedulers of the queue, on their own. */
+  get jobScheduler(): Promise<JobScheduler> {
+    const { connection, prefix } = this.opts
+    this.#scheduler ??= Promise.resolve(new JobScheduler(this.name, defined({ connection, prefix })))
+    return this.#scheduler
   }
 
   /**
@@ -142,7 +172,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   async #add(added: readonly AddedJob[]): Promise<BullJob<DataType, ResultType, NameType>[]> {
-    const jobs = await addJobs(`${this}`, this.#home, added)
+    const jobs = await BullJob.added(`${this}`, this.#home, added)
     for (const job of jobs) this.tell('waiting', job)
     return jobs as BullJob<DataType, ResultType, NameType>[]
   }
@@ -257,8 +287,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getWaitingChildrenCount = () => this.getJobCountByTypes('waiting-children')
 
   async getJobLogs(id: string, start = 0, end = -1, asc = true): Promise<{ logs: string[]; count: number }> {
-    const all =
-      (await this.#home.store.jobs.find(id, { queue: this.name }))?.log.map(({ text }) => text) ?? []
+    const found = await this.#home.store.jobs.find(id, { queue: this.name })
+    const { keepLogs } = optionsIn(found?.options?.context)
+    const all = (found?.log ?? []).map(({ text }) => text).slice(-(keepLogs || 0))
     const ordered = asc ? all : all.toReversed()
     return { logs: ordered.slice(start, end < 0 ? undefined : end + 1), count: all.length }
   }
@@ -334,7 +365,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    *
    * @param opts `force`: running jobs are cancelled; without it, the call throws if there are some
    */
-  async obliterate({ force = false }: { force?: boolean; count?: number } = {}): Promise<void> {
+  async obliterate({ force = false }: ObliterateOpts = {}): Promise<void> {
     const { jobs } = this.#home.store
     await jobs.pause({ queue: this.name })
     const active = await this.getActiveCount()
@@ -387,9 +418,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return this.#schedulers.get(id)
   }
 
-  async getJobSchedulers(start = 0, end = -1, asc = true): Promise<JobSchedulerJson[]> {
-    const all = await this.#schedulers.list()
-    return (asc ? all : all.reverse()).slice(start, end < 0 ? undefined : end + 1)
+  getJobSchedulers(start = 0, end = -1, asc = true): Promise<JobSchedulerJson[]> {
+    return this.#schedulers.page(start, end, asc)
   }
 
   async getJobSchedulersCount(): Promise<number> {
@@ -403,8 +433,13 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** Waits until what was added is in the store, and closes the store if nobody else uses it. */
   close(): Promise<void> {
-    this.#closing ??= this.#home.store.leave()
+    this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await (await this.#scheduler)?.close()
+    await this.#home.store.leave()
   }
 
   disconnect(): Promise<void> {
@@ -417,14 +452,3 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 }
 refuseMethods(BullQueue.prototype, 'methods of Queue')
 refuseProperties(BullQueue.prototype, 'properties of Queue')
-
-/** @throws JOB_INVALID */
-export function readQueue(who: string, name: unknown): string {
-  if (isQueueName(name)) return name as string
-  throw wrongValue(
-    who,
-    'the name of the queue',
-    name,
-    'a text of up to 200 characters, without spaces, commas, slashes and braces',
-  )
-}

@@ -31,6 +31,13 @@ export interface PlaceOptions {
   prefix?: string
 }
 
+/** Options of every class. These have no effect, because Lark does it by itself. */
+export interface QueueBaseOptions extends PlaceOptions {
+  blockingConnection?: boolean
+  skipVersionCheck?: boolean
+  skipWaitingForReady?: boolean
+}
+
 /** The same in a form that can be sent to another process. */
 export interface Place {
   connection: string | RedisServers | undefined
@@ -41,6 +48,22 @@ export interface Place {
 export interface JobHome {
   readonly store: SharedStore
   readonly queue: string
+}
+
+/** By a queue or a worker: where its jobs are. */
+const homes = new WeakMap<object, JobHome>()
+
+/** Notes where the jobs of a queue or a worker are, for the static methods of `Job`. */
+export function settleAt(owner: object, home: JobHome): JobHome {
+  homes.set(owner, home)
+  return home
+}
+
+/** @throws JOB_INVALID if it is not a queue or a worker of this package */
+export function homeOf(who: string, owner: unknown): JobHome {
+  const home = typeof owner === 'object' && owner !== null ? homes.get(owner) : undefined
+  if (home !== undefined) return home
+  throw wrongValue(who, 'the queue', owner, 'a Queue or a Worker of @s18i/lark-bullmq')
 }
 
 /**

@@ -9,6 +9,9 @@ import type { Any, BullJob } from '../job/bull-job.ts'
  */
 export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
   job: BullJob<DataType, ResultType, NameType>,
-  token: string,
-  signal: AbortSignal,
+  token?: string,
+  signal?: AbortSignal,
 ) => Promise<ResultType>
+
+/** What the file of a processor exports. */
+export type SandboxedJobProcessor<DataType = Any, ResultType = Any> = Processor<DataType, ResultType>

@@ -2,6 +2,7 @@
  * The `Worker` of BullMQ: one function that runs all jobs of a queue, on a worker of Lark.
  */
 
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
 import {
@@ -26,16 +27,18 @@ import {
 } from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
 import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
-import { BullEmitter } from '../events/emitter.ts'
-import { type Any, BullJob, type JobProgress } from '../job/bull-job.ts'
+import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
+import { type Any, BullJob } from '../job/bull-job.ts'
 import { changeData } from '../job/changed-data.ts'
 import { endingOf, RateLimitError } from '../job/ending-errors.ts'
 import { EveryJob } from '../job/every-job.ts'
+import type { JobProgress } from '../job/job-json.ts'
 import { contextWithout, strategyOf } from '../job/job-options.ts'
 import { checkRemove, type RemoveOption, retentionOfCount } from '../job/kept-jobs.ts'
 import { keptValue } from '../job/returned-value.ts'
-import { readQueue } from '../queue/queue.ts'
-import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/shared-store.ts'
+import { JobScheduler } from '../queue/job-scheduler.ts'
+import { readQueue } from '../queue/queue-name.ts'
+import { type JobHome, type QueueBaseOptions, RETRY, SharedStore, settleAt } from '../store/shared-store.ts'
 import type { Processor } from './processor.ts'
 import { makerFile, processorFile } from './processor-file.ts'
 
@@ -52,16 +55,33 @@ export type BackoffStrategy = (
   job?: BullJob,
 ) => number | Promise<number>
 
-export interface BullWorkerOptions extends PlaceOptions {
+/** At most `max` jobs begin within `duration` milliseconds. */
+export interface RateLimiterOptions {
+  max: number
+  duration: number
+}
+
+/** Has no effect: each queue of Lark counts its ended jobs by minute. */
+export interface MetricsOptions {
+  maxDataPoints?: number
+}
+
+export interface AdvancedOptions {
+  backoffStrategy?: BackoffStrategy
+}
+
+export interface BullWorkerOptions extends QueueBaseOptions {
+  /** What `job.processedBy` says. */
+  name?: string
   /** How many jobs it runs at a time. Default 1. */
   concurrency?: number
   /** Whether it starts by itself. Default: yes. */
   autorun?: boolean
   /** At most `max` jobs of the queue begin within `duration` milliseconds, in all processes. */
-  limiter?: { max: number; duration: number }
+  limiter?: RateLimiterOptions
   /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
   lockDuration?: number
-  settings?: { backoffStrategy?: BackoffStrategy }
+  settings?: AdvancedOptions
   /** For jobs that do not set it themselves. */
   removeOnComplete?: RemoveOption
   removeOnFail?: RemoveOption
@@ -71,12 +91,12 @@ export interface BullWorkerOptions extends PlaceOptions {
   // A processor in a file always runs in a process.
   useWorkerThreads?: boolean
   maximumRateLimitDelay?: number
-  metrics?: object
+  metrics?: MetricsOptions
   runRetryDelay?: number
   stalledInterval?: number
 }
 
-export interface BullWorkerEvents {
+export interface BullWorkerEvents extends IoredisListener {
   active: (job: BullJob, prev: string) => void
   completed: (job: BullJob, result: Any, prev: string) => void
   failed: (job: BullJob | undefined, error: Error, prev: string) => void
@@ -121,6 +141,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   implements AsyncDisposable
 {
   readonly name: string
+  readonly id: string = randomUUID()
   readonly opts: BullWorkerOptions
   readonly #home: JobHome
   readonly #processor: Processor<DataType, ResultType, NameType> | string | undefined
@@ -135,6 +156,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #worker: Worker | undefined
   /** While it is pausing, jobs that it has already begun still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
+  #scheduler: Promise<JobScheduler> | undefined
   #closing: Promise<void> | undefined
   /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
@@ -161,7 +183,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       throw wrongValue(who, 'the processor', processor, 'a function, or a file')
     this.#processor = isFile ? processorFile(who, processor) : (processor ?? undefined)
     this.opts = { concurrency: 1, ...readOptions(who, opts) }
-    this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+    this.#home = settleAt(this, { store: SharedStore.of(who, opts, name), queue: name })
     const { limiter, autorun = true } = this.opts
     if (limiter !== undefined) this.#limit(who, rateOf(limiter))
     if (autorun && this.#processor !== undefined) this.run().catch((error) => this.tell('error', error))
@@ -175,6 +197,18 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       void store.leave()
       throw error
     }
+  }
+
+  /** The promise of `close()`; undefined before that call. */
+  get closing(): Promise<void> | undefined {
+    return this.#closing
+  }
+
+  /** The job schedulers of the queue, on their own. */
+  get jobScheduler(): Promise<JobScheduler> {
+    const { connection, prefix } = this.opts
+    this.#scheduler ??= Promise.resolve(new JobScheduler(this.name, defined({ connection, prefix })))
+    return this.#scheduler
   }
 
   get concurrency(): number {
@@ -333,6 +367,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort }
     this.#running.set(claimed.id, running)
+    if (this.opts.name !== undefined) job.processedBy = this.opts.name
     if (claimed.runs > 1) await this.#recall(claimed.id, job)
     this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
     this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
@@ -498,6 +533,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     await worker?.stop(force ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)
     if (this.opts.limiter !== undefined) store.unlimit(queue)
+    await (await this.#scheduler)?.close()
     await store.leave()
     this.tell('closed')
   }

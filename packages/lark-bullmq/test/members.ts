@@ -1,0 +1,142 @@
+/**
+ * What else the objects of BullMQ have, as applications use it: properties, static methods, and options.
+ * `members-on-lark.ts` is the same file with the import changed; what the two do is compared.
+ */
+import { once } from 'node:events'
+import {
+  type BulkJobOptions,
+  Job,
+  type JobJson,
+  JobScheduler,
+  MetricsTime,
+  type Processor,
+  Queue,
+  type QueueBaseOptions,
+  QueueEvents,
+  type RateLimiterOptions,
+  Worker,
+} from 'bullmq'
+import type { Place } from './application.ts'
+
+/** A processor as applications declare it: `token` and `signal` may be left out. */
+const doubled: Processor<{ n: number }, number> = async (job, token?: string, signal?: AbortSignal) =>
+  signal?.aborted ? 0 : token === undefined ? -1 : job.data.n * 2
+
+export const stories: Record<string, (place: Place) => Promise<unknown>> = {
+  async 'ids, names, and what closes'(place) {
+    const base: QueueBaseOptions & { prefix: string } = {
+      ...place,
+      skipVersionCheck: true,
+      skipWaitingForReady: false,
+    }
+    const queue = new Queue('members', {
+      ...base,
+      streams: { events: { maxLen: 1_000 } },
+      skipMetasUpdate: false,
+    })
+    const limiter: RateLimiterOptions = { max: 100, duration: 1_000 }
+    const worker = new Worker('members', doubled, {
+      ...base,
+      limiter,
+      name: 'doubler',
+      lockRenewTime: 10_000,
+      metrics: { maxDataPoints: MetricsTime.ONE_WEEK },
+    })
+    const other = new Worker('members', doubled, { ...base, autorun: false })
+    const events = new QueueEvents('members', { ...base, blockingTimeout: 5_000 })
+    const heard: string[] = []
+    const isClosed = () => heard.push('closed')
+    queue.on('ioredis:close', isClosed)
+    worker.on('ioredis:close', isClosed)
+    events.on('ioredis:close', isClosed)
+    const before = [queue.closing, worker.closing, events.closing]
+    const done = once(worker, 'completed')
+    await queue.add('double', { n: 21 })
+    const [job] = await done
+    const ids = [worker.id !== other.id, worker.id.length, queue.name, worker.opts.concurrency]
+    const closing = [worker.close(), other.close(), events.close(), queue.close()]
+    const after = [queue.closing, worker.closing, events.closing].map((each) => each instanceof Promise)
+    await Promise.all(closing)
+    return { before, after, ids, value: job.returnvalue, by: job.processedBy, heard }
+  },
+
+  async 'jobs that are made by static methods'(place) {
+    const queue = new Queue('statics', { ...place, defaultJobOptions: { attempts: 7 } })
+    const opts: BulkJobOptions = { priority: 2, attempts: 3 }
+    const made = await Job.create(queue, 'one', { n: 1 }, opts)
+    const all = await Job.createBulk(queue, [
+      { name: 'two', data: { n: 2 } },
+      { name: 'three', data: { n: 3 }, opts: { delay: 60_000 } },
+    ])
+    const found = (await Job.fromId(queue, made.id!))!
+    const json: JobJson = found.asJSON()
+    const again = Job.fromJSON(queue, json)
+    const states = [await made.getState(), await all[0]!.getState(), await all[1]!.getState()]
+    const read = [again.name, again.data, again.opts.attempts, await again.getState()]
+    const short = Job.optsFromJSON('{"attempts":2,"fpof":true}')
+    await again.remove()
+    const left = await queue.getJobCounts('waiting', 'delayed', 'prioritized')
+    await queue.obliterate({ force: true })
+    await queue.close()
+    return {
+      states,
+      read,
+      short,
+      left,
+      same: again.id === made.id,
+      default: all[0]!.opts.attempts,
+      json: [json.name, json.data, json.returnvalue, json.attemptsMade],
+    }
+  },
+
+  async 'how much is kept of a log and of traces'(place) {
+    const queue = new Queue('kept-lines', place)
+    const counts: number[] = []
+    const worker = new Worker(
+      'kept-lines',
+      async (job) => {
+        for (let line = 0; line < 4; line++) counts.push(await job.log(`${job.attemptsMade}.${line}`))
+        throw new Error(`attempt ${job.attemptsMade}`)
+      },
+      place,
+    )
+    const job = await queue.add('noisy', {}, { attempts: 3, keepLogs: 3, stackTraceLimit: 2 })
+    await new Promise<void>((resolve) => {
+      worker.on('failed', (failed) => {
+        if (failed!.attemptsMade === 3) resolve()
+      })
+    })
+    const { logs } = await queue.getJobLogs(job.id!)
+    const found = (await queue.getJob(job.id!))!
+    await Promise.all([worker.close(), queue.close()])
+    return { counts, logs, traces: found.stacktrace!.map((trace) => trace.split('\n')[0]) }
+  },
+
+  async 'a job scheduler on its own'(place) {
+    const queue = new Queue('own-scheduler', place)
+    const schedulers = new JobScheduler('own-scheduler', place)
+    await schedulers.upsertJobScheduler(
+      'nightly',
+      { pattern: '0 3 * * *' },
+      'night',
+      { n: 1 },
+      { attempts: 2 },
+      { override: true },
+    )
+    const ofQueue = await (await queue.jobScheduler).getScheduler('nightly')
+    const seen = {
+      name: ofQueue!.name,
+      pattern: ofQueue!.pattern,
+      template: ofQueue!.template,
+      count: await schedulers.getSchedulersCount(),
+      all: (await schedulers.getJobSchedulers()).map(({ key }) => key),
+      removed: [
+        await schedulers.removeJobScheduler('nightly'),
+        await schedulers.removeJobScheduler('nightly'),
+      ],
+      left: await queue.getJobSchedulersCount(),
+    }
+    await Promise.all([schedulers.close(), queue.close()])
+    return seen
+  },
+}
