@@ -1,6 +1,4 @@
-/**
- * Operations for a person: what is changed is recorded in the store.
- */
+/** Operations on behalf of a person: each change is recorded in the audit of the store. */
 import { type Actor, knownActor, personOf } from './audit/actor.ts'
 import type { Flags } from './look/filter.ts'
 import type { Operated, Operating } from './operated.ts'

@@ -1,6 +1,7 @@
 /**
- * The flows of a store: look, cancel, retry, purge. What it does is in `flow-finding.ts`, `flow-list.ts` and
- * `flow-changes.ts`, which are loaded with the first call: most processes only dispatch.
+ * The operations on the flows of a store: read, cancel, retry, purge. The implementation is in
+ * `flow-finding.ts`, `flow-list.ts` and `flow-changes.ts`. These files are loaded with the first call,
+ * because most processes only dispatch.
  */
 import { readId } from '../model/id.ts'
 import { type Perform, unrecorded } from './audit/hand-change.ts'
@@ -13,8 +14,9 @@ import type { FlowRef } from './flows/flow-parts.ts'
 import type { Flags } from './look/filter.ts'
 
 /**
- * Looks at the flows of a store and changes them; `operate().flows` is such an object. A call takes the id of
- * a flow, or an object with its `id` and its `home`, such as a `FlowInfo`: then nothing has to be searched.
+ * Reads and changes the flows of a store; `operate().flows` is such an object. A call takes the id of a flow,
+ * or an object with its `id` and its `home`, such as a `FlowInfo`. With the object, the flow is found without
+ * a search.
  */
 export class FlowOperations {
   readonly #open: () => Promise<OpenFlows>
@@ -29,9 +31,9 @@ export class FlowOperations {
   }
 
   /**
-   * Where the flow with this id is kept; undefined if there is none.
+   * Finds the flow with this id. Undefined if there is no such flow.
    *
-   * @param options `queue`: looks only there
+   * @param options `queue`: looks only in this queue
    * @throws FLOW_INVALID for a value that cannot be an id; FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    */
   async find(id: string, options: FindFlowOptions = {}): Promise<FlowRef | undefined> {
@@ -42,11 +44,11 @@ export class FlowOperations {
   }
 
   /**
-   * A flow with its nodes; undefined if there is none, or if the time for which it is kept after its end is
-   * over.
+   * Reads a flow with its nodes. Undefined if there is no such flow, or if it ended so long ago that it is no
+   * longer kept.
    *
-   * @param options `nodes: false` leaves the nodes out. `failures`: for a batch, how many of the members that
-   *   did not complete to return. `queue`: looks only there
+   * @param options `nodes: false` leaves the nodes out. `failures`: how many of the members of a batch that
+   *   did not complete are returned. `queue`: looks only in this queue
    * @throws FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example const { state, counts, nodes } = (await operate().flows.get('order-77'))!
    */
@@ -57,13 +59,14 @@ export class FlowOperations {
   }
 
   /**
-   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes.
-   * Flows that are nodes of others are left out unless `nested` is true. One call looks at no more than 1,000
-   * flows of each partition. So a page may have fewer flows than `limit`, or none, and yet a `cursor`: there
-   * is more. A flow that cannot be read is in `damaged`, whatever the filter says.
+   * Lists flows that meet all conditions of a filter, page by page, without their nodes. The flows that were
+   * dispatched last come first. Flows that are nodes of other flows are left out unless `nested` is true. One
+   * call reads at most 1,000 flows of each partition. So a page may have fewer flows than `limit`, or even
+   * none, and still have a `cursor`: then there are more pages. A flow that cannot be read is in `damaged`,
+   * even if it does not meet the filter.
    *
-   * @param options `cursor`: of the page before, of the same filter. `limit`: the most flows of the page,
-   *   1…1,000, default 100
+   * @param options `cursor`: the cursor of the previous page, with the same filter. `limit`: the maximum
+   *   number of flows on the page, 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { flows, cursor } = await operate().flows.list({ state: 'failed', since: '1h' })
    */
@@ -74,8 +77,8 @@ export class FlowOperations {
   }
 
   /**
-   * The flow of a job, and which node or member of it the job is; undefined if the job is in none, or if the
-   * flow is not kept any more.
+   * Finds the flow that a job belongs to, and says which node or member of the flow the job is. Undefined if
+   * the job belongs to no flow, or if the flow is no longer kept.
    *
    * @throws JOB_ID_INVALID, STORE_DAMAGED
    */
@@ -85,12 +88,12 @@ export class FlowOperations {
   }
 
   /**
-   * Cancels a flow: nodes that have not started never do, jobs that do not run end at once, and the `signal`
-   * of those that run is aborted. The flow has ended when all of its jobs have. If this process dies
-   * meanwhile, a worker continues.
+   * Cancels a flow: nodes that have not started never start, jobs that are not running end at once, and the
+   * `signal` of running jobs is aborted. The flow ends when all its jobs have ended. If this process dies
+   * meanwhile, a worker completes the cancellation.
    *
    * @param options `because`: why, for people
-   * @returns false if it has ended, or is already ending
+   * @returns false if the flow has ended, or is already ending
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.cancel('order-77', { because: 'the order was returned' })
    */
@@ -102,14 +105,14 @@ export class FlowOperations {
   }
 
   /**
-   * Starts everything again that did not complete: nodes that failed or were cancelled, nodes that were
-   * skipped because of them, and members that failed. Other results are kept. Callbacks are due again when
-   * the flow has ended again.
+   * Starts all parts again that did not complete: nodes that failed or were cancelled, nodes that were
+   * skipped because of those, and members that failed. The results of completed parts are kept. When the flow
+   * ends again, its callbacks start again.
    *
-   * @param options `within`: the time in which it must end, from now on; without it, a flow that had not
-   *   ended in time is refused
-   * @returns false if there is nothing to start again: everything has completed, waits or runs, or is no
-   *   longer kept
+   * @param options `within`: the time from now within which the flow must end. A flow that failed because of
+   *   its deadline can be retried only with this option
+   * @returns false if there is nothing to start again: every part has completed, is waiting or running, or is
+   *   no longer kept
    * @throws FLOW_NOT_FOUND, FLOW_ENDING, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID,
    *   UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
@@ -122,15 +125,15 @@ export class FlowOperations {
   }
 
   /**
-   * Removes a flow for good, with everything that is kept of it: its definition, its jobs, their results and
-   * errors, and the flows in it. Nodes that have not started never start, and callbacks do not start. Running
-   * jobs are left as they are: as long as some run, the flow is kept without payloads, and a second call
-   * removes it when they have ended. If the flow is a node of another, that node has ended, with the reason
-   * `removed`.
+   * Removes a flow for good, with everything that the store keeps about it: its definition, its jobs, their
+   * results and errors, and the flows inside it. Nodes and callbacks that have not started never start.
+   * Running jobs are left alone: while some are running, the flow is kept without its payloads, and a second
+   * call removes it after they have ended. If the flow is a node of another flow, that node ends with the
+   * reason `removed`.
    *
-   * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only
-   *   there
-   * @returns how many jobs are gone, including those that were never queued, and how many run
+   * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only in
+   *   this queue
+   * @returns how many jobs were removed, including those that had never been queued, and how many are running
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example await operate().flows.purge('order-77')
    */

@@ -1,6 +1,6 @@
 /**
- * What people do to the jobs in a store, for commands, dashboards and scripts: the operations that `Jobs`
- * has, and those that an application rarely needs.
+ * The operations that people perform on the jobs in a store, for commands, dashboards and scripts: the
+ * operations of `Jobs`, and others that an application rarely needs.
  */
 import type { ConfiguredDashboard } from '../config/dashboard.ts'
 import { inside } from '../model/copies.ts'
@@ -39,16 +39,16 @@ import { StepOperations } from './step-operations.ts'
 import type { JobWhy, WhyOptions } from './why/why.ts'
 import { WorkerOperations } from './worker-operations.ts'
 
-/** Where jobs are kept, by the configuration. */
+/** Where jobs are kept, according to the configuration. */
 export interface StorePlace {
-  /** May contain a password. */
+  /** The connection, which may contain a password. */
   connection: string | RedisServers
-  /** The beginning of the keys on Redis. */
+  /** The prefix of all keys on Redis. */
   prefix: string
   durability: Durability
 }
 
-/** Looks at the jobs of one store and changes them. Made by `operate()`. */
+/** Reads and changes the jobs of one store. `operate()` makes an object of this class. */
 export class Operate extends Operations {
   readonly #operating: Operating
 
@@ -63,18 +63,18 @@ export class Operate extends Operations {
     return this.#operating
   }
 
-  /** Flows, which are chains, batches and workflows: look, cancel, retry. */
+  /** The operations on flows (chains, batches and workflows): read, cancel, retry, purge. */
   get flows(): FlowOperations {
     const { jobs, names, perform } = this.#operating
     return new FlowOperations(() => jobs.open(), names, perform)
   }
 
   /**
-   * Why a job does not run: every reason, the most important first, with what would end it; or what became of
-   * the job. Undefined if there is no such job, or if it was removed. A node of a flow that has not started
-   * has reasons, too.
+   * Explains why a job does not run: every reason, the most important one first, and how to end it. For a job
+   * that has ended, it says how it ended. Undefined if there is no such job, or if it was removed. A node of
+   * a flow that has not started has reasons, too.
    *
-   * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
+   * @param options `queue`: looks only in this queue. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example for (const { text } of (await operate().why(id))?.reasons ?? []) console.log(text)
    */
@@ -85,28 +85,30 @@ export class Operate extends Operations {
     return why(await this.#operating.jobs.open(), id, options)
   }
 
-  /** The steps of jobs: look, send a signal, forget records. */
+  /** The operations on the steps of jobs: read, send a signal, forget records. */
   get steps(): StepOperations {
     return new StepOperations(this.#operating)
   }
 
-  /** The outbox of the configuration: look, take rows again, create its table. */
+  /**
+   * The operations on the configured outbox: read its rows, let the relay try rows again, create its table.
+   */
   get outbox(): OutboxOperations {
     return new OutboxOperations(this.#operating)
   }
 
-  /** The live workers: look, quiet, resume, restart. */
+  /** The operations on live workers: read, quiet, resume, restart. */
   get workers(): WorkerOperations {
     const { jobs, names, perform } = this.#operating
     return new WorkerOperations(() => jobs.open(), names, perform)
   }
 
   /**
-   * A page of the jobs that workers run now, and since when. Jobs that a worker has claimed and not begun are
-   * shown, too. Order: by partition, then by id. One call looks at no more than 1,000 jobs, so a page may be
-   * short, or empty, and yet have a `cursor`.
+   * Lists the jobs that workers are running now and when each began, page by page. Jobs that a worker has
+   * claimed but not begun are included. The order is by partition, then by id. One call reads at most 1,000
+   * jobs, so a page may be short or empty and still have a `cursor`.
    *
-   * @param options `cursor`: of the page before. `limit`: 1…1,000, default 100
+   * @param options `cursor`: the cursor of the previous page. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { runs } = await operate().runs({ worker: id })
    */
@@ -117,11 +119,13 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of the groups of a queue that have jobs or are paused: which of them may begin jobs, and what the
-   * others wait for. Order: by partition, then state by state: paused, turn (the next first), asleep (the
-   * first to wake first), then by name those that are full or whose last jobs run.
+   * Lists the groups of a queue that have jobs or are paused, page by page: which of them may begin jobs, and
+   * what the others wait for. The order is by partition, then by state: first `paused`, then `turn` (the
+   * group whose turn is next comes first), then `asleep` (the first to wake comes first), then `full` and
+   * `running`, by name.
    *
-   * @param options `cursor`: of the page before. `limit`: about how many, 1…1,000, default 100
+   * @param options `cursor`: the cursor of the previous page. `limit`: the approximate number of groups on
+   *   the page, 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { groups } = await operate().groups({ queue: 'shops', state: 'full' })
    */
@@ -132,32 +136,35 @@ export class Operate extends Operations {
   }
 
   /**
-   * The limiters of the configuration, and those that live workers use: what they grant, which workers hold
-   * permits, and who waits for how many. For each worker, the 100 limiters and circuits that it used last are
-   * known.
+   * Returns the configured limiters and those that live workers use: their limits, which workers hold
+   * permits, and how many permits are waited for. Of each worker, only the 100 limiters and circuits that it
+   * used last are known.
    */
   async limiters(): Promise<LimiterStatus[]> {
     const { store, settings } = await this.#operating.jobs.open()
     return limiters(store, settings.limiters)
   }
 
-  /** The open circuits that live workers know, and until when they are open. */
+  /** Returns the open circuits that live workers know, and until when they are open. */
   async circuits(): Promise<CircuitStatus[]> {
     return circuits((await this.#operating.jobs.open()).store)
   }
 
-  /** The keys of all job classes that any worker of this store ever had, in alphabetical order. */
+  /**
+   * Returns the keys of all job classes that any worker of this store has ever had, in alphabetical order.
+   */
   async keys(): Promise<string[]> {
     return (await (await this.#operating.jobs.open()).store.keys()).sort()
   }
 
   /**
-   * The job classes whose jobs can be dispatched by hand: those that the option `jobs` of the configuration
-   * in code names, or those in the folders of the application, which are loaded once; and defined jobs that
-   * are imported.
+   * Returns the job classes whose jobs can be dispatched by hand: the classes in the option `jobs` of the
+   * configuration in code, or else the classes in the folders of the application, which are loaded once; and
+   * all defined jobs that are imported.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
-   * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue, schema?.properties)
+   * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue,
+   *   schema?.properties)
    */
   async classes(): Promise<ClassInfo[]> {
     const { classInfos } = await import('./look/classes.ts')
@@ -165,11 +172,11 @@ export class Operate extends Operations {
   }
 
   /**
-   * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records that in the audit.
-   * Commands cannot be dispatched this way.
+   * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records the dispatch in the
+   * audit. Commands cannot be dispatched this way.
    *
    * @param options settings for this job only: `queueName`, `delay`, `priority`, `tags` and others; `id`
-   * @returns the id of the job. A job that was rejected has `rejection`, with the reason
+   * @returns the id of the job; if the job was rejected, also `rejection`, with the reason
    * @throws UNKNOWN_JOB, UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, JOB_ID_INVALID,
    *   JOB_INVALID
    * @example const { id, rejection } = await operate().dispatch('send-email', { to }, { delay: '5m' })
@@ -182,18 +189,17 @@ export class Operate extends Operations {
   }
 
   /**
-   * The figures of the queues: how long their jobs waited and ran in the last five minutes (p50, p95, p99),
-   * how many came and ended in the last minute, and for how long the oldest has waited. Every time is in
-   * milliseconds.
+   * Returns the figures of the queues: how long their jobs waited and ran in the last five minutes (p50, p95,
+   * p99), how many jobs became due and how many ended in the last minute, and how long the oldest job has
+   * waited. All times are in milliseconds.
    *
-   * Workers announce these times every five seconds, and when they end. So the last seconds of a worker that
+   * Workers announce these times every five seconds, and when they stop. So the last seconds of a worker that
    * has died are missing.
    *
    * @param filter `queue`: only this one
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example
-   * const { queues } = await operate().figures({ queue: 'emails' })
-   * console.log(queues[0].wait.p95, queues[0].oldest)
+   * @example const { queues } = await operate().figures({ queue: 'emails' }) console.log(queues[0].wait.p95,
+   *   queues[0].oldest)
    */
   async figures(filter: FigureFilter = {}): Promise<StoreFigures> {
     const { checkFigures, figures } = await import('./measures/figures.ts')
@@ -203,12 +209,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * `status()` and `figures()` of every queue in one call, which asks the store once: for a screen that is
-   * drawn again each second.
+   * Returns `status()` and `figures()` of every queue together. It asks the store only once, for a screen
+   * that is refreshed each second.
    *
-   * @param options `keys: false`: does not look for keys that no worker knows, which costs most of the call
+   * @param options `keys: false`: does not look for keys that no worker knows, which is the most expensive
+   *   part of the call
    * @throws FILTER_INVALID
-   * @example for (const { queue, counts, oldest } of (await operate().overview()).queues) show(queue, counts.waiting, oldest)
+   * @example for (const { queue, counts, oldest } of (await operate().overview()).queues) show(queue,
+   *   counts.waiting, oldest)
    */
   async overview(options: OverviewOptions = {}): Promise<Overview> {
     const { checkOverview, overview } = await import('./measures/overview.ts')
@@ -218,14 +226,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * How many runs ended, and how: in each minute of the last hour, each hour of the last three days, and each
-   * day of the last 90, in UTC. Minutes, hours and days in which none ended are left out.
+   * Returns how many runs ended, and how they ended, in each minute of the last hour, each hour of the last
+   * three days, and each day of the last 90, in UTC. Minutes, hours and days in which no run ended are left
+   * out.
    *
-   * @param filter `queue`: only this one. `since`: an instant, or how long ago, such as `'1d'`
+   * @param filter `queue`: only this queue. `since`: an instant, or how long ago, such as `'1d'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example
-   * const { queues } = await operate().history({ queue: 'emails', since: '7d' })
-   * for (const { at, completed, failed } of queues[0].days) console.log(new Date(at), completed, failed)
+   * @example const { queues } = await operate().history({ queue: 'emails', since: '7d' }) for (const { at,
+   *   completed, failed } of queues[0].days) console.log(new Date(at), completed, failed)
    */
   async history(filter: HistoryFilter = {}): Promise<StoreHistory> {
     const { checkHistory, history } = await import('./measures/history.ts')
@@ -234,18 +242,17 @@ export class Operate extends Operations {
   }
 
   /**
-   * How long jobs waited and runs took (p50, p95, p99, in milliseconds): in each minute of the last hour,
-   * each hour of the last three days, or each day of the last 90, in UTC. Steps in which no run began or
-   * ended are left out.
+   * Returns how long jobs waited and how long runs took (p50, p95, p99, in milliseconds) in each minute of
+   * the last hour, each hour of the last three days, or each day of the last 90, in UTC. Steps of time in
+   * which no run began or ended are left out.
    *
-   * Workers announce this every five seconds, so a run may count in the minute after its own.
+   * Workers announce these times every five seconds, so a run may be counted in the next minute.
    *
-   * @param filter `queue`: only this one; default: all together. `unit`: `'minutes'` (default), `'hours'` or
-   *   `'days'`
+   * @param filter `queue`: only this queue; default: all queues together. `unit`: `'minutes'` (default),
+   *   `'hours'` or `'days'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example
-   * const { steps } = await operate().runTimes({ queue: 'emails', unit: 'hours' })
-   * for (const { at, wait } of steps) console.log(new Date(at), wait.p95)
+   * @example const { steps } = await operate().runTimes({ queue: 'emails', unit: 'hours' }) for (const { at,
+   *   wait } of steps) console.log(new Date(at), wait.p95)
    */
   async runTimes(filter: RunTimesFilter = {}): Promise<RunTimes> {
     const { checkRunTimes, runTimes } = await import('./measures/run-times.ts')
@@ -254,15 +261,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * Compares the queues with limits, and adds what the doctor finds wrong. A queue that is not configured is
-   * compared while it has jobs that have not ended, or if it is named.
+   * Compares the queues with limits, and adds the problems that the doctor finds. A queue that is not
+   * configured is compared only while it has jobs that have not ended, or if a limit names it.
    *
-   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue.
-   *   Without `maxAge`, the `target` of a queue applies
-   * @throws FILTER_INVALID, also if no queue has a limit; UNKNOWN_QUEUE
-   * @example
-   * const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' }, maxFailed: '1%' })
-   * if (!ok) alert(checks.filter((check) => !check.ok))
+   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: one limit for all queues, or one for
+   *   each queue. Without `maxAge`, the `target` of a queue applies
+   * @throws FILTER_INVALID, for example if no queue has a limit; UNKNOWN_QUEUE
+   * @example const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' },
+   *   maxFailed: '1%' }) if (!ok) alert(checks.filter((check) => !check.ok))
    */
   async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
     const { checkMonitor, monitor } = await import('./doctor/monitor.ts')
@@ -271,20 +277,20 @@ export class Operate extends Operations {
   }
 
   /**
-   * Why jobs failed for good: the kinds of their failures, those with the most jobs first. Failures are of
-   * one kind if they have the same job class, the same error name and code, the same message except for
-   * numbers, ids and quoted parts, and come from the same place. Its name, such as `3f2a`, is a condition of
-   * filters: `retry({ kind: '3f2a' })`.
+   * Groups the failed jobs by the kind of their failure, the kinds with the most jobs first. Two failures are
+   * of one kind if they have the same job class, the same error name and code, the same message except for
+   * numbers, ids and quoted parts, and come from the same place in the code. The name of a kind, such as
+   * `3f2a`, can be used in filters: `retry({ kind: '3f2a' })`.
    *
-   * It reads all failed jobs that meet the filter, and no payloads unless the filter has `where`. Beyond
-   * 1,000 kinds, jobs are only counted.
+   * This reads all failed jobs that meet the filter, but their payloads only if the filter has `where`. At
+   * most 1,000 kinds are distinguished: jobs of further kinds are only counted.
    *
-   * @param options `limit`: the most kinds, 1…1,000, default 100. `signal`: the call rejects with its reason.
-   *   `onProgress`: called with each page: how many jobs were read, and how many there are
+   * @param options `limit`: the maximum number of kinds, 1…1,000, default 100. `signal`: aborting it makes
+   *   the call reject with its reason. `onProgress`: called after each page with the number of jobs that were
+   *   read and the number of all jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example
-   * const { kinds, failed } = await operate().failures({ since: '1h' })
-   * for (const { kind, count, message } of kinds) console.log(kind, `${count} of ${failed}`, message)
+   * @example const { kinds, failed } = await operate().failures({ since: '1h' }) for (const { kind, count,
+   *   message } of kinds) console.log(kind, `${count} of ${failed}`, message)
    */
   async failures(filter: FailureFilter = {}, options: FailureOptions = {}): Promise<Failures> {
     const by = await import('./failures/failures.ts')
@@ -293,13 +299,12 @@ export class Operate extends Operations {
   }
 
   /**
-   * A book of why jobs failed for good, for screens that refresh: it remembers what it has read, so each look
-   * after the first takes milliseconds, however many jobs have failed. Close it when you do not need it any
-   * more.
+   * Makes a book that groups failed jobs by the kind of their failure, for screens that refresh. The book
+   * remembers what it has read, so each call of `look` after the first takes milliseconds, no matter how many
+   * jobs have failed. Close the book when you no longer need it.
    *
-   * @example
-   * await using book = await operate().failureBook()
-   * const { kinds, isReading } = await book.look({ queue: 'emails' })
+   * @example await using book = await operate().failureBook() const { kinds, isReading } = await book.look({
+   *   queue: 'emails' })
    */
   async failureBook(): Promise<FailureBook> {
     const { FailureBook } = await import('./failures/failure-book.ts')
@@ -307,13 +312,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * The whole records of the jobs that meet a filter, some at a time: to write them to a file. Payloads,
-   * results and progress are JSON texts in them, as they are stored, and nothing is hidden. Without
-   * conditions, the records of all jobs.
+   * Reads the complete records of the jobs that meet a filter, in lots, so that they can be written to a
+   * file. Payloads, results and progress are JSON texts in these records, as they are stored, and no part is
+   * hidden. Without conditions, this reads the records of all jobs.
    *
-   * @param options `signal`: ends the reading when it is aborted
+   * @param options `signal`: aborting it ends the reading
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first lot is requested
-   * @example for await (const jobs of operate().records({ state: 'failed' })) await write(jobs.map((job) => JSON.stringify(job)))
+   * @example for await (const jobs of operate().records({ state: 'failed' })) await write(jobs.map((job) =>
+   *   JSON.stringify(job)))
    */
   async *records(filter: ListFilter = {}, options: RecordOptions = {}): AsyncGenerator<JobRecord[]> {
     const by = await import('./look/records.ts')
@@ -322,17 +328,19 @@ export class Operate extends Operations {
   }
 
   /**
-   * Puts jobs back from their records, as `records()` and `remove({ before })` give them: ended jobs as they
-   * ended, with their errors, and other jobs into their queue, with all their tries. Schedules are restored
-   * from the records of `schedules.records()`. Whatever exists already is left as it is, so a call may be
-   * repeated. Locks, logs and the class's settings for keeping its jobs are not restored.
+   * Restores jobs from the records that `records()` and `remove({ before })` return. Ended jobs get back the
+   * state in which they ended, with their errors. Other jobs are put into their queue, with all their tries.
+   * Schedules are restored from the records of `schedules.records()`. Jobs and schedules that already exist
+   * are left unchanged, so a call may be repeated. Unique locks, logs and the class's `keep` settings are not
+   * restored.
    *
-   * @param records a list of them, or lists that come one after the other, such as those of a large file
-   * @param options `source`: where they come from, in words, for the audit. `commands`: accepts jobs that run
-   *   commands of `lark`, for records that you trust. `signal`: ends the call between two lots. `onProgress`:
-   *   called with each lot: how many records the call has processed
-   * @throws IMPORT_INVALID for a value that is not such a record, or runs a command, before any job of its
-   *   list is put back; UNKNOWN_QUEUE, FILTER_INVALID
+   * @param records a list of records, or an iterable of lists, such as the parts of a large file
+   * @param options `source`: a text for the audit that says where the records come from. `commands`: also
+   *   accepts jobs that run commands of `lark`, for records that you trust. `signal`: aborting it ends the
+   *   call before the next lot. `onProgress`: called after each lot with the number of records that were
+   *   processed
+   * @throws IMPORT_INVALID for a value that is not such a record, or for a job that runs a command, before
+   *   any job of its list is restored; UNKNOWN_QUEUE, FILTER_INVALID
    * @example await operate().import(lines.map((line) => JSON.parse(line)))
    */
   async import(
@@ -350,19 +358,17 @@ export class Operate extends Operations {
   }
 
   /**
-   * Undoes a change of jobs, any that has the option `before` (`undoableChanges`). Pass it the records that
-   * the change passed to `before`, or that `records()` returned before the change. Jobs that have not begun
-   * since then return to the state in their records: those that had ended end again as they did, and others
-   * get their former due time. Jobs that have begun or were edited since stay as they are. No job is
-   * missing meanwhile, whatever happens to the process.
+   * Undoes a change of jobs. Every change with the option `before` can be undone (`undoableChanges`). The
+   * records are those that the change passed to `before`, or that `records()` returned before the change.
+   * Jobs that have not begun since then return to the state in their records: jobs that had ended get that
+   * ended state again, and other jobs get their former due time. Jobs that have begun or were edited since
+   * then are left unchanged. No job is ever missing during the undo, whatever happens to the process.
    *
-   * @param options `of`: which change. `{ of: 'remove' }` puts removed jobs back, as `import()` does; after
-   *   any other change, a job that is gone stays gone. `commands`: as for `import()`
+   * @param options `of`: the change to undo. `{ of: 'remove' }` restores removed jobs, as `import()` does.
+   *   For other changes, a job that no longer exists is not restored. `commands`: see `import()`
    * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed; FILTER_INVALID
-   * @example
-   * const records: JobRecord[] = []
-   * await operate().retry({ state: 'failed' }, { before: (jobs) => records.push(...jobs) })
-   * const { undone, left } = await operate().undo(records)
+   * @example const records: JobRecord[] = [] await operate().retry({ state: 'failed' }, { before: (jobs) =>
+   *   records.push(...jobs) }) const { undone, left } = await operate().undo(records)
    */
   async undo(records: readonly unknown[], options: UndoOptions = {}): Promise<Undone> {
     const by = await import('./change/undo.ts')
@@ -374,15 +380,15 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of what people changed by hand, with `operate()`: with commands, dashboards and scripts. The last
-   * change comes first. One call looks at no more than 1,000 changes, so a page may be short, or empty, and
-   * yet have a `cursor`.
+   * Lists the changes that people made by hand, page by page: all changes made through `operate()`, in
+   * commands, dashboards and scripts. The last change comes first. One call reads at most 1,000 changes, so a
+   * page may be short or empty and still have a `cursor`.
    *
-   * Changes that an application makes with `Jobs` and with handles are not changes by hand, and are not
-   * recorded.
+   * Changes that an application makes with `Jobs` and with handles do not count as changes by hand, and are
+   * not recorded.
    *
-   * @param options `since`, `who`, `what`: only these. `limit`: 1…1,000, default 100. `cursor`: of the page
-   *   before
+   * @param options `since`, `who`, `what`: only changes that meet these conditions. `limit`: 1…1,000, default
+   *   100. `cursor`: the cursor of the previous page
    * @throws FILTER_INVALID, CURSOR_INVALID
    * @example const { entries } = await operate().audit({ since: '1d', what: 'remove' })
    */
@@ -393,14 +399,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * Looks at the servers or the file of the store, at its queues and its workers: what is wrong, and what to
-   * do. Each check of each subject is a finding, even if all is well. Nothing is changed.
+   * Examines the servers or the file of the store, its queues and its workers, and says what is wrong and
+   * what to do. Each check of each subject gives a finding, even if there is no problem. This method changes
+   * nothing.
    *
-   * If the store cannot be opened, that is the only finding.
+   * If the store cannot be opened, the only finding says so.
    *
    * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED and the other errors of a configuration
-   * @example
-   * const errors = (await operate().doctor()).filter(({ level }) => level === 'error')
+   * @example const errors = (await operate().doctor()).filter(({ level }) => level === 'error')
    */
   async doctor(): Promise<DoctorFinding[]> {
     const { doctor } = await import('./doctor/doctor.ts')
@@ -408,15 +414,16 @@ export class Operate extends Operations {
   }
 
   /**
-   * Follows a job until it has ended: its states, what it reports by `this.progress()`, and the lines of its
-   * log. News of a running job arrive within a quarter of a second, once its worker knows that somebody
-   * watches: that is after the next renewal of the lease, at most a third of it later. The end of the job, or
-   * aborting the signal, ends the loop.
+   * Follows a job until it has ended: its states, its reports by `this.progress()`, and the lines of its log.
+   * Once the worker of a running job knows that somebody watches the job, news arrive within a quarter of a
+   * second. The worker learns this with the next renewal of the lease, after at most a third of the lease.
+   * The loop ends when the job has ended or the signal is aborted.
    *
-   * @param options `queue`, if several have a job with this id; `signal`
+   * @param options `queue`: needed if several queues have a job with this id. `signal`: aborting it ends the
+   *   loop
    * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, FILTER_INVALID
-   * @example
-   * for await (const news of operate().tail(id)) if (news.kind === 'log') console.log(news.line.text)
+   * @example for await (const news of operate().tail(id)) if (news.kind === 'log')
+   *   console.log(news.line.text)
    */
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<TailEvent, undefined> {
     const { checkTail, tail } = await import('./events/tail.ts')
@@ -428,8 +435,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * How many milliseconds the store takes to answer the smallest possible question. The store is opened
-   * before, and that time is not counted.
+   * Measures how many milliseconds the store takes to answer the smallest possible request. The time for
+   * opening the store is not counted.
    */
   async ping(): Promise<number> {
     const { store } = await this.#operating.jobs.open()
@@ -438,27 +445,33 @@ export class Operate extends Operations {
     return performance.now() - asked
   }
 
-  /** What people call the store: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
+  /**
+   * Returns the name of the store for people: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a
+   * password.
+   */
   async name(): Promise<string> {
     return (await this.#operating.jobs.open()).store.name
   }
 
-  /** Where the jobs are kept, by the configuration. The store is not opened. */
+  /** Returns where the jobs are kept according to the configuration, without opening the store. */
   async place(): Promise<StorePlace> {
     const { connection, prefix, durability } = await this.#operating.jobs.settings()
     return { connection, prefix, durability }
   }
 
-  /** Where `lark jobs:dashboard` listens, and who may look, by the configuration. The store is not opened. */
+  /**
+   * Returns where `lark jobs:dashboard` listens and who may use it according to the configuration, without
+   * opening the store.
+   */
   async dashboard(): Promise<ConfiguredDashboard> {
     return (await this.#operating.jobs.settings()).dashboard
   }
 
   /**
-   * How many ended jobs of each state a queue keeps, and for how many milliseconds, by the configuration. The
-   * store is not opened.
+   * Returns how many ended jobs of each state a queue keeps, and for how many milliseconds, according to the
+   * configuration, without opening the store.
    *
-   * @param queue default: a queue without settings of its own
+   * @param queue the name of a queue. Default: a queue without settings of its own
    */
   async retention(queue?: string): Promise<QueueRetention> {
     const { retention, retentions } = await this.#operating.jobs.settings()
@@ -467,8 +480,8 @@ export class Operate extends Operations {
 
   /**
    * Removes the store with everything in it, for the temporary store of a test: the file of an embedded
-   * store, or on Redis all keys of the prefix. No process may use the store meanwhile, so close this instance
-   * of `Jobs` before.
+   * store, or all keys with the prefix on Redis. No process may use the store during this call, so close this
+   * instance of `Jobs` first.
    *
    * @throws FILTER_INVALID without `{ all: true }`
    */

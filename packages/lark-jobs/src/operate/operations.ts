@@ -1,7 +1,7 @@
 /**
- * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call
- * checks its arguments before it opens the store, and imports the code that it needs, because most processes
- * only dispatch.
+ * The operations on jobs that `Jobs` and `operate()` share: read, retry, cancel, pause, resume and others.
+ * Each call checks its arguments before it opens the store, and imports the code that it needs, because most
+ * processes only dispatch.
  */
 import { defined } from '@s18i/lark/internal'
 import { readId } from '../model/id.ts'
@@ -49,16 +49,16 @@ export abstract class Operations {
     this.#operating = operating
   }
 
-  /** Schedules: look, pause, resume, remove, run now. */
+  /** The operations on schedules: read, pause, resume, remove, run now. */
   get schedules(): ScheduleOperations {
     const { jobs, perform, person } = this.#operating
     return new ScheduleOperations(() => jobs.open(), perform, person)
   }
 
   /**
-   * The job with this id, with its log; undefined if there is none, or if it was removed.
-   * `Jobs.find<ImportJob>(id)` gives the payload and the result the types of that class. Nothing checks that
-   * the job has that class.
+   * Finds the job with this id, with its log. Undefined if there is no such job, or if it was removed.
+   * `Jobs.find<ImportJob>(id)` gives the payload and the result the types of that class. It is not checked
+   * that the job really has that class.
    *
    * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID for a value that cannot be the id of a job; JOB_ID_AMBIGUOUS, FILTER_INVALID,
@@ -78,12 +78,13 @@ export abstract class Operations {
     if (found !== undefined || settings.outbox === undefined) return found
     const { findInOutbox } = await import('./look/outbox-rows.ts')
     const row = await findInOutbox<J>(settings, id, options.queue, await open.store.now())
-    // The job may have been relayed in between.
+    // The relay may have moved the job from the outbox into the store since the first lookup.
     return row ?? find<J>(open, id, options)
   }
 
   /**
-   * The jobs that failed for good, the last to fail first. Default: 100 jobs, of every queue.
+   * Lists the jobs that failed for good. The jobs that failed last come first. Default: 100 jobs, of every
+   * queue.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
@@ -94,22 +95,24 @@ export abstract class Operations {
   }
 
   /**
-   * A page of the jobs that meet all conditions of a filter; without conditions, of all jobs of the store.
-   * One call looks at no more than 1,000 jobs. So a page may have fewer jobs than `limit`, or none, and yet a
-   * `cursor`: there is more.
+   * Lists the jobs that meet all conditions of a filter, page by page. Without conditions, it lists all jobs
+   * of the store. One call reads at most 1,000 jobs. So a page may have fewer jobs than `limit`, or even
+   * none, and still have a `cursor`: then there are more pages.
    *
-   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class. Nothing checks that the
-   * jobs have it.
+   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class. It is not checked that the
+   * jobs really have that class.
    *
-   * Order: partition by partition in the order of their names, and within each, state by state in the order
-   * of `filter.state`. Ended jobs by the time of their end, waiting and delayed jobs in the order in which
-   * they would run, active jobs by id, which is the order of their dispatch.
+   * Jobs are listed partition by partition, in the order of the partitions' names, and within a partition
+   * state by state, in the order of `filter.state`. Ended jobs are sorted by the time at which they ended,
+   * waiting and delayed jobs by the order in which they would run, and active jobs by id, which is the order
+   * of their dispatch.
    *
-   * @param options `cursor`: of the page before, of the same filter and order. `limit`: the most jobs of the
-   *   page, 1…1,000, default 100. `order`, of ended jobs: `'newest'` (default) for the latest end first, or
-   *   `'oldest'`
+   * @param options `cursor`: the cursor of the previous page, with the same filter and order. `limit`: the
+   *   maximum number of jobs on the page, 1…1,000, default 100. `order`: for ended jobs, `'newest'` (default)
+   *   lists the jobs that ended last first, `'oldest'` those that ended first
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
-   * @example const { jobs, cursor } = await Jobs.list({ queue: 'imports', state: 'failed', where: { 'shop.id': 7 } })
+   * @example const { jobs, cursor } = await Jobs.list({ queue: 'imports', state: 'failed', where: {
+   *   'shop.id': 7 } })
    */
   async list<J extends JobLike = JobLike>(
     filter: ListFilter = {},
@@ -121,13 +124,13 @@ export abstract class Operations {
   }
 
   /**
-   * Queues ended jobs again, each with all its tries. If there are many, those that failed first are queued
-   * first.
+   * Queues ended jobs again, each with all its tries. If a filter chooses several jobs, those that failed
+   * first are queued first.
    *
-   * @param which one id, several ids, `'failed'` for all failed jobs, or a filter, which without a state
-   *   means failed jobs
-   * @param rest the queue of the ids, or of all failed jobs; or options, such as `fromStart`, which forgets
-   *   the records of the jobs' steps. Default: every queue
+   * @param which one id, several ids, `'failed'` for all failed jobs, or a filter. A filter without a state
+   *   chooses failed jobs
+   * @param rest the queue of the jobs, or options, such as `fromStart`, which forgets the records of the
+   *   jobs' steps. Default: every queue
    * @returns how many jobs
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
    *   FILTER_INVALID, UNKNOWN_QUEUE
@@ -144,15 +147,16 @@ export abstract class Operations {
   }
 
   /**
-   * Cancels jobs, by id or by a filter. Jobs that do not run end at once. The `signal` of a running job is
-   * aborted, in whichever process it runs: usually at once, and at the latest within a third of its worker's
-   * lease (5 s).
+   * Cancels jobs, by id or by a filter. Jobs that are not running end at once. The `signal` of a running job
+   * is aborted, in whichever process it runs: usually at once, and at the latest within a third of its
+   * worker's lease (5 s).
    *
    * @returns how many jobs were cancelled, and how many running jobs were asked to end
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is
    *   cancelled; FILTER_INVALID, UNKNOWN_QUEUE
-   * @param options `because`: why, for people: kept with the job, and told to it. `ifNotBegun`: leaves jobs
-   *   as they are that run, or were run before; the store decides that in one step, and `left` counts them
+   * @param options `because`: the reason, for people; it is kept with the job and passed to it. `ifNotBegun`:
+   *   leaves jobs unchanged that are running or have run before; the store checks this and cancels in one
+   *   step, and `left` counts the unchanged jobs
    * @example await Jobs.cancel(job.id!, { because: 'the order was returned' })
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
    * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
@@ -166,7 +170,7 @@ export abstract class Operations {
   }
 
   /**
-   * Makes delayed jobs due now, by id or by a filter. A job that is due already counts as not changed.
+   * Makes delayed jobs due now, by id or by a filter. A job that is already due does not count as changed.
    *
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_PENDING, before any job is changed;
    *   FILTER_INVALID, UNKNOWN_QUEUE
@@ -181,7 +185,7 @@ export abstract class Operations {
   }
 
   /**
-   * Makes jobs that wait or are delayed due after this time, counted from now, by id or by a filter.
+   * Changes when waiting and delayed jobs are due: this long from now. Jobs are chosen by id or by a filter.
    *
    * @param delay milliseconds, or `'30s'`, `'5m'`
    * @throws the errors of `runNow`
@@ -197,10 +201,10 @@ export abstract class Operations {
   }
 
   /**
-   * Gives jobs that wait or are delayed another priority, by id or by a filter. A job keeps its place among
-   * the jobs of its new priority: the time at which it was queued, or is due.
+   * Gives waiting and delayed jobs another priority. Jobs are chosen by id or by a filter. Among the jobs of
+   * its new priority, a job is still ordered by the time at which it was queued, or is due.
    *
-   * @param priority higher first, as in a job class
+   * @param priority a number, as in a job class: jobs with a higher priority come first
    * @throws the errors of `runNow`
    * @example await Jobs.prioritize({ tag: 'vip' }, 10)
    */
@@ -214,18 +218,19 @@ export abstract class Operations {
   }
 
   /**
-   * Moves jobs that wait or are delayed to another queue, by id or by a filter. Each keeps its id, payload,
-   * tries, due time, priority, tags, group and lock, and its place in the order. A handle, `result()` and its
-   * flow still find it. If this process dies meanwhile, each job is in one of the queues, or a worker brings
-   * it to the new one within seconds.
+   * Moves waiting and delayed jobs to another queue. Jobs are chosen by id or by a filter. Each job keeps its
+   * id, payload, tries, due time, priority, tags, group and lock, and its place in the order. Handles,
+   * `result()` and the job's flow still find the job. If this process dies meanwhile, each job is in one of
+   * the two queues, or a worker brings it to the new queue within seconds.
    *
-   * @param queue to which they go: one of the configuration, or one that has jobs
-   * @returns how many were moved, and how many were left as they are: they began meanwhile, or the queue has
-   *   a job with the same id or the same unique lock
+   * @param queue the new queue: one of the configuration, or one that has jobs
+   * @returns how many jobs were moved, and how many were left where they are, because they began meanwhile,
+   *   or because the new queue has a job with the same id or the same unique lock
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.move({ queue: 'emials' }, 'emails')
-   * @example await Jobs.move({ queue: 'emails', where: { tenant: 7 } }, 'bulk', { dryRun: true })   // how many it would move
+   * @example await Jobs.move({ queue: 'emails', where: { tenant: 7 } }, 'bulk', { dryRun: true })   // how
+   *   many it would move
    */
   async move(
     which: string | readonly string[] | PendingFilter,
@@ -237,17 +242,19 @@ export abstract class Operations {
   }
 
   /**
-   * Replaces the payload of jobs that do not run, by id or by a filter. If this process has met the class of
-   * a job, the payload is checked as at a dispatch; otherwise it must be JSON. `options.editedAt` of the job
-   * says when. Group, lock, limiter and tags stay as they are, even if the class makes them from the payload.
+   * Replaces the payload of jobs that are not running. Jobs are chosen by id or by a filter. If this process
+   * has loaded the class of a job, the payload is checked as in a dispatch; otherwise it only has to be JSON.
+   * `options.editedAt` of the job says when it was edited. The group, the lock, the limiter and the tags do
+   * not change, even if the class derives them from the payload.
    *
-   * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. Nothing checks that the jobs have it.
+   * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. It is not checked that the jobs
+   * really have that class.
    *
-   * @param payload the new one; or a function that makes the new payload of each job from the one that is
-   *   stored. If it throws, the call rejects, and the jobs before have been edited
-   * @param options `force`: also jobs whose steps have recorded something
-   * @returns how many jobs were edited, and how many that match the filter run or have run steps, and were
-   *   left as they are
+   * @param payload the new payload, or a function that makes the new payload of each job from its stored one.
+   *   If the function throws, the call rejects, and the jobs before this one have been edited
+   * @param options `force`: also edits jobs whose steps have recorded something
+   * @returns how many jobs were edited, and how many matching jobs were left unchanged because they are
+   *   running or have run steps
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed;
    *   PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE;
    *   FILTER_INVALID, UNKNOWN_QUEUE
@@ -264,12 +271,12 @@ export abstract class Operations {
   }
 
   /**
-   * Gives jobs more tags, by id or by a filter, whatever their state. A tag that a job has already stays
-   * where it is.
+   * Adds tags to jobs in any state. Jobs are chosen by id or by a filter. A tag that a job already has keeps
+   * its position.
    *
-   * @param tags one, or a list of up to 10, each of at most 64 characters
-   * @returns how many jobs have the tags now, and how many were left as they are, because they would have
-   *   more than 10
+   * @param tags one tag, or a list of up to 10 tags, each of at most 64 characters
+   * @returns how many jobs have the tags now, and how many were left unchanged because they would have more
+   *   than 10
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; FILTER_INVALID,
    *   UNKNOWN_QUEUE
    * @example await Jobs.tag({ key: 'import', state: 'failed', where: { shop: 7 } }, 'looked at')
@@ -284,9 +291,9 @@ export abstract class Operations {
   }
 
   /**
-   * Takes tags from jobs, by id or by a filter, whatever their state.
+   * Removes tags from jobs in any state. Jobs are chosen by id or by a filter.
    *
-   * @returns how many jobs do not have the tags now
+   * @returns how many jobs are now without the tags
    * @throws the errors of `tag`
    * @example await Jobs.untag({ tag: 'looked at' }, 'looked at')
    */
@@ -300,16 +307,20 @@ export abstract class Operations {
   }
 
   /**
-   * Removes jobs that do not run, by id or by a filter: nobody sees them any more. A job that has not ended
-   * does not run, and its class is not told of that. What must still happen elsewhere because a job ended
-   * happens, and until then a record is kept for it; `purge` removes that too.
+   * Removes jobs that are not running, so that they are no longer visible. Jobs are chosen by id or by a
+   * filter. A job that had not ended never runs, and no hook of its class is called. If the end of a job
+   * still has to be reported elsewhere (to its flow, for example), a hidden record is kept until that is
+   * done; `purge` removes this record too.
    *
-   * @param options `ifNotBegun`: leaves jobs as they are that run, or were run before; `left` counts them
-   * @returns how many jobs were removed, and how many that match the filter run, and were left as they are
+   * @param options `ifNotBegun`: leaves jobs unchanged that are running or have run before; `left` counts
+   *   them
+   * @returns how many jobs were removed, and how many matching jobs were left unchanged because they are
+   *   running
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.remove(job.id!)
-   * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it would remove
+   * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it
+   *   would remove
    */
   async remove(
     which: string | readonly string[] | RemoveFilter,
@@ -320,12 +331,12 @@ export abstract class Operations {
   }
 
   /**
-   * Removes jobs for good from everything that Lark reads: record, payload, result, errors and log, and what
-   * is still kept of a job that was removed before. What should have happened elsewhere because such a job
-   * ended does not happen. Backups, Redis's AOF, and free pages of an SQLite file may still contain the data:
-   * see the manual.
+   * Removes jobs for good from everything that Lark reads: their records, payloads, results, errors and logs,
+   * and the hidden record that may be left of a job that was removed before. If the end of such a job still
+   * had to be reported elsewhere, it is not reported. Backups, Redis's AOF, and free pages of an SQLite file
+   * may still contain the data: see the manual.
    *
-   * @returns how many jobs were removed; an id that no job has counts as none
+   * @returns how many jobs were removed. An id without a job is not counted
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
    *   UNKNOWN_QUEUE
    * @example await Jobs.purge(idsOfAda)
@@ -339,7 +350,7 @@ export abstract class Operations {
   }
 
   /**
-   * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
+   * Pauses a queue, or one group of a queue: no worker starts its jobs. Running jobs go on.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
    * @returns whether it was already paused; for a group, also whether it has jobs
@@ -356,7 +367,7 @@ export abstract class Operations {
   }
 
   /**
-   * Resumes a queue, or one group of it.
+   * Resumes a queue, or one group of a queue.
    *
    * @returns whether it was paused; for a group, also whether it has jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
@@ -370,20 +381,19 @@ export abstract class Operations {
   }
 
   /**
-   * What happens to jobs, in whichever process: an event for each change, in the order of the changes of a
-   * partition. The store writes events only while somebody listens. If some may be missing, there is an event
-   * of the kind `gap`. The events end when the signal is aborted, and with `close()`.
+   * Returns the events of jobs in all processes: one event for each change of a job. Within a partition,
+   * events come in the order of the changes. The store writes events only while somebody listens. If events
+   * may be missing, an event of the kind `gap` says so. The iteration ends when the signal is aborted or the
+   * instance is closed.
    *
-   * Nothing is checked, and nothing begins, before the first event is asked for, or `ready()` is called.
+   * The options are checked, and listening begins, only when the first event is requested or `ready()` is
+   * called.
    *
-   * @param options `queues`, `kinds`: only these events. `since`: the cursor of an event, to go on behind it.
-   *   `signal`
+   * @param options `queues`, `kinds`: only events of these queues and kinds. `since`: the cursor of an event
+   *   after which to continue. `signal`: aborting it ends the iteration
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, from `next()` and `ready()`
-   * @example
-   * for await (const event of Jobs.events({ queues: ['imports'], kinds: ['completed', 'failed'] })) {
-   *   if (event.kind === 'gap') await lookAtAllImports()
-   *   else console.log(event.kind, event.id)
-   * }
+   * @example for await (const event of Jobs.events({ queues: ['imports'], kinds: ['completed', 'failed'] }))
+   *   { if (event.kind === 'gap') await lookAtAllImports() else console.log(event.kind, event.id) }
    */
   events(options: EventOptions = {}): QueueEvents {
     const { jobs } = this.#operating
@@ -395,8 +405,8 @@ export abstract class Operations {
   }
 
   /**
-   * Every queue with its counts and what ended there lately, the live workers, and what is wrong with the
-   * store itself or its schedules.
+   * Returns every queue with its counts and how many jobs ended there recently, the live workers, and the
+   * problems of the store itself and its schedules.
    */
   async status(): Promise<Status> {
     const open = await this.#operating.jobs.open()
@@ -413,9 +423,10 @@ export abstract class Operations {
   }
 
   /**
-   * Makes a change of jobs, and says how far it is. A count of what would be changed is no change.
+   * Changes jobs, and reports the progress to the audit. A dry run, which only counts the jobs, is not
+   * recorded.
    *
-   * @param given what the change is told beside the jobs, such as a priority
+   * @param given the argument of the change besides the jobs, such as a priority
    */
   async #change<Options extends ChangeOptions, Answer, Value>(
     change: JobChange<Options, Answer, Value> & { what: Audited },
@@ -444,7 +455,7 @@ export abstract class Operations {
   }
 }
 
-/** Loaded with the first change: most processes only dispatch. */
+/** Loads the code that changes jobs when it is first needed, because most processes only dispatch. */
 async function jobChanges() {
   return (await import('./change/job-changes.ts')).jobChanges
 }

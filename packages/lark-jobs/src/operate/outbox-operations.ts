@@ -1,6 +1,6 @@
 /**
- * The outbox of the configuration: look, take rows again, create the table. What it does is in
- * `look/outbox-rows.ts`, which is loaded with the first call.
+ * The operations on the configured outbox: read its rows, let the relay try rows again, create its table. The
+ * implementation is in `look/outbox-rows.ts`, which is loaded with the first call.
  */
 import { defined } from '@s18i/lark/internal'
 import { flag, option, whole } from '../options/schema.ts'
@@ -12,13 +12,13 @@ import { checkFilter, conditions } from './look/filter.ts'
 import type { ShownOutboxRow } from './look/outbox-rows.ts'
 import type { Operating } from './operated.ts'
 
-/** Which rows to show. */
+/** Chooses the rows to show. */
 export interface OutboxFilter {
   /** Only rows that cannot become jobs. */
   bad?: boolean
-  /** How many: 1…1,000. Default 100. */
+  /** The maximum number of rows: 1…1,000. Default 100. */
   limit?: number
-  /** The place of the last row of the page before. */
+  /** The `place` of the last row on the previous page. */
   after?: string
 }
 
@@ -37,13 +37,14 @@ export class OutboxOperations {
     this.#operating = operating
   }
 
-  /** Whether the configuration names a database for it. That is not asked. */
+  /** Whether the configuration names a database for the outbox. This does not connect to the database. */
   async isConfigured(): Promise<boolean> {
     return (await this.#operating.jobs.settings()).outbox !== undefined
   }
 
   /**
-   * How many rows wait for the relay, how many cannot become jobs, and how old the oldest is that waits.
+   * Returns how many rows wait for the relay, how many rows cannot become jobs, and the age of the oldest
+   * waiting row.
    *
    * @throws OUTBOX_NOT_CONFIGURED, OUTBOX_AWAY, OUTBOX_NO_TABLE
    */
@@ -52,7 +53,7 @@ export class OutboxOperations {
   }
 
   /**
-   * A page of its rows, in the order in which they were written.
+   * Lists the rows of the outbox, page by page, in the order in which they were written.
    *
    * @throws FILTER_INVALID; the errors of `backlog`
    * @example for (const { id, error } of await operate().outbox.list({ bad: true })) console.log(id, error)
@@ -65,10 +66,10 @@ export class OutboxOperations {
   }
 
   /**
-   * Lets the relay take rows again that could not become jobs, and records that in the audit.
+   * Lets the relay try rows again that could not become jobs, and records this in the audit.
    *
-   * @param ids of their jobs. Default: all of them
-   * @returns how many rows it takes again
+   * @param ids the ids of the jobs in these rows. Default: all rows that could not become jobs
+   * @returns how many rows the relay tries again
    * @throws the errors of `backlog`
    */
   async retry(ids?: readonly string[]): Promise<number> {
@@ -83,7 +84,7 @@ export class OutboxOperations {
   }
 
   /**
-   * Creates the tables of the outbox, unless they are there, and records that in the audit.
+   * Creates the tables of the outbox, unless they exist, and records this in the audit.
    *
    * @throws the errors of `backlog`
    */

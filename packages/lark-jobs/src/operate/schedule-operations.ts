@@ -1,6 +1,7 @@
 /**
- * The schedules of a store: look, pause, resume, remove, run now. What it does is in `schedule-info.ts` and
- * `schedule-changes.ts`, which are loaded with the first call: most processes only dispatch.
+ * The operations on the schedules of a store: read, pause, resume, remove, run now. The implementation is in
+ * `schedule-info.ts` and `schedule-changes.ts`, which are loaded with the first call, because most processes
+ * only dispatch.
  */
 import { type Perform, unrecorded } from './audit/hand-change.ts'
 import type {
@@ -18,8 +19,7 @@ import type {
 import type { ScheduleRecord } from './schedules/schedule-records.ts'
 
 /**
- * Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such
- * objects.
+ * Reads and changes the schedules of a store; `Jobs.schedules` and `operate().schedules` are such objects.
  */
 export class ScheduleOperations {
   readonly #open: () => Promise<OpenSchedules>
@@ -34,10 +34,10 @@ export class ScheduleOperations {
   }
 
   /**
-   * The schedule with this id, with its last runs; undefined if there is none.
+   * Reads the schedule with this id, with its last runs. Undefined if there is no such schedule.
    *
-   * @param options `following`: how many instants after the next one to tell, up to 1,000. Default 0
-   * @throws SCHEDULE_INVALID for a value that cannot be an id, or wrong options; STORE_DAMAGED
+   * @param options `following`: how many ticks after the next one are returned, up to 1,000. Default 0
+   * @throws SCHEDULE_INVALID for a value that cannot be an id and for invalid options; STORE_DAMAGED
    * @example const { next, lastRun } = (await Jobs.schedules.get('report'))!
    */
   async get(id: string, options: GetScheduleOptions = {}): Promise<ScheduleInfo | undefined> {
@@ -47,7 +47,7 @@ export class ScheduleOperations {
   }
 
   /**
-   * All schedules that meet a filter, in the order of their ids.
+   * Lists all schedules that meet a filter, sorted by id.
    *
    * @throws FILTER_INVALID
    * @example const paused = await Jobs.schedules.list({ state: 'paused' })
@@ -59,9 +59,9 @@ export class ScheduleOperations {
   }
 
   /**
-   * The schedules that have not ended, as records from which `operate().import()` makes them in another
-   * store: with their payloads as they are stored, their pauses, and their next instants. Without the history
-   * of their runs.
+   * Returns records of the schedules that have not ended, from which `operate().import()` makes the same
+   * schedules in another store. A record has the stored payload, the pause and the next tick of a schedule,
+   * but not the history of its runs.
    *
    * @example const lines = (await operate().schedules.records()).map((schedule) => JSON.stringify(schedule))
    */
@@ -70,17 +70,17 @@ export class ScheduleOperations {
     return scheduleRecords(await this.#open())
   }
 
-  /** The ids of the schedules whose records are damaged: `list()` and `records()` leave them out. */
+  /** Returns the ids of the schedules whose records are damaged: `list()` and `records()` leave these out. */
   async damaged(): Promise<string[]> {
     const { damagedSchedules } = await import('./schedules/schedule-records.ts')
     return damagedSchedules(await this.#open())
   }
 
   /**
-   * Removes a schedule with its history. Jobs that it has queued stay. A class that declares the schedule
-   * sets it again when a worker starts: pause such a schedule instead.
+   * Removes a schedule with its history. Jobs that the schedule has queued are not removed. If a class
+   * declares the schedule, the next worker that starts creates it again: pause such a schedule instead.
    *
-   * @returns whether it was there
+   * @returns whether the schedule existed
    * @throws SCHEDULE_INVALID
    */
   async remove(id: string): Promise<boolean> {
@@ -91,11 +91,11 @@ export class ScheduleOperations {
   }
 
   /**
-   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has queued run. A new definition
-   * leaves it paused.
+   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has already queued still run. A
+   * schedule that gets a new definition stays paused.
    *
-   * @param options `because`: why, for people
-   * @returns the schedule. If it was paused already, nothing changes
+   * @param options `because`: the reason, for people
+   * @returns the schedule. If it was already paused, nothing changes
    * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
    * @example await Jobs.schedules.pause('report', { because: 'the bank is closed' })
    */
@@ -109,8 +109,8 @@ export class ScheduleOperations {
   /**
    * Resumes a paused schedule. The ticks that came during the pause count as missed.
    *
-   * @param options `missed`: what becomes of these ticks. Default: as the schedule says
-   * @returns what it did about them
+   * @param options `missed`: what happens to these ticks. Default: the setting of the schedule
+   * @returns how many of the missed ticks were queued, and how many were skipped
    * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
    * @example const { queued, skipped } = await Jobs.schedules.resume('report', { missed: 'once' })
    */
@@ -123,8 +123,8 @@ export class ScheduleOperations {
   }
 
   /**
-   * Queues a job of a schedule now, whether it is paused or has ended. Its next tick stays as it is, and the
-   * run is in its history.
+   * Queues a job of a schedule now, even if the schedule is paused or has ended. The next tick does not
+   * change, and the run is added to the history of the schedule.
    *
    * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
    * @example const { id } = await Jobs.schedules.runNow('report')

@@ -1,5 +1,5 @@
 /**
- * The steps of jobs, as people see and change them: look, send a signal, forget. What it does is in
+ * The operations on the steps of jobs: read them, send a signal, forget records. The implementation is in
  * `look/job-steps.ts` and `change/job-steps.ts`, which are loaded with the first call.
  */
 import { defined } from '@s18i/lark/internal'
@@ -10,7 +10,7 @@ import type { JobSteps, StepsOptions } from './look/job-steps.ts'
 import type { OpenQueues } from './look/stored-jobs.ts'
 import type { Operating } from './operated.ts'
 
-/** Looks at the steps of jobs and changes what was recorded of them; `operate().steps` is such an object. */
+/** Reads the steps of jobs and changes their records; `operate().steps` is such an object. */
 export class StepOperations {
   readonly #operating: Operating
 
@@ -20,12 +20,14 @@ export class StepOperations {
   }
 
   /**
-   * What a job has recorded of its steps, what it waits for, and the signals that came. Undefined if it has
-   * recorded nothing, and no signal came.
+   * Returns what a job has recorded about its steps, what the job waits for, and the signals that it
+   * received. Undefined if the job has recorded nothing and received no signal.
    *
-   * @param options `values`: also what steps returned and what signals brought. `queue`: looks only there
+   * @param options `values`: also returns the results of steps and the values of signals. `queue`: looks only
+   *   there
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
-   * @example for (const { name, state } of (await operate().steps.list(id))?.steps ?? []) console.log(name, state)
+   * @example for (const { name, state } of (await operate().steps.list(id))?.steps ?? []) console.log(name,
+   *   state)
    */
   async list(id: string, options: StepsOptions = {}): Promise<JobSteps | undefined> {
     const { checkSteps, jobSteps } = await import('./look/job-steps.ts')
@@ -34,13 +36,13 @@ export class StepOperations {
   }
 
   /**
-   * Sends a signal to a job, as `handle.send()` does, and records that in the audit: its name, never its
-   * value.
+   * Sends a signal to a job, as `handle.send()` does, and records it in the audit: the name of the signal,
+   * but never its value.
    *
-   * @param signal made by `defineSignal`, or its name: then no schema checks the value
-   * @param value JSON; without one, the signal has none
-   * @param options `id`: the signal is kept once, however often it is sent with this id. `dryRun`: only says
-   *   what would become of it
+   * @param signal a signal made by `defineSignal`, or only its name. With a name, no schema checks the value
+   * @param value a JSON value. If it is omitted, the signal carries no value
+   * @param options `id`: a signal that is sent several times with this id is kept only once. `dryRun`: only
+   *   says what would happen to the signal
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, STEP_INVALID, PAYLOAD_NOT_JSON,
    *   PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, SIGNALS_FULL, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().steps.send(id, 'approved', { by: 'ada' })
@@ -66,11 +68,11 @@ export class StepOperations {
   }
 
   /**
-   * Makes a job that does not run forget the records of steps or waits: its next run does them again. It does
-   * not make the job due: a failed job still needs a retry.
+   * Removes the records of steps or waits from a job that is not running, so that its next run repeats them.
+   * This does not make the job due: a failed job still needs a retry.
    *
-   * @param names as `list()` gives them
-   * @param options `dryRun`: only says which steps there are
+   * @param names the names that `list()` returns
+   * @param options `dryRun`: only returns the names, and removes nothing
    * @returns the names of the steps
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, STEP_INVALID, FILTER_INVALID,
    *   UNKNOWN_QUEUE

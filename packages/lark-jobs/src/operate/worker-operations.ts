@@ -1,6 +1,7 @@
 /**
- * The live workers of a store: look, quiet, resume, restart. An order reaches each worker with the answer to
- * its next announcement, within five seconds, and `list()` shows which of them have carried it out (`state`).
+ * The operations on the live workers of a store: read, quiet, resume, restart. Each worker receives an order
+ * with the answer to its next announcement, within five seconds, and `list()` shows which workers have
+ * carried it out (`state`).
  */
 
 import { newNonce } from '../model/id.ts'
@@ -14,39 +15,39 @@ import type { UnheardWorkers } from './look/silent-workers.ts'
 import type { OpenQueues } from './look/stored-jobs.ts'
 
 const entries = {
-  /** Workers that serve this queue. */
+  /** Only workers that serve this queue. */
   queue: queueName,
-  /** The worker with this id. */
+  /** Only the worker with this id. */
   worker: option<string>('the id of a worker', isText),
-  /** Workers on this host. */
+  /** Only workers on this host. */
   host: option<string>('the name of a host', isText),
 }
 const filterSchema = conditions({ ...entries, all })
 
-/** A worker must meet all of them. */
+/** Conditions that choose workers. A worker must meet all of them. */
 export interface WorkerConditions extends OptionsOf<typeof entries> {}
 
 type OpenFleet = { store: Store; settings: { partitions: OpenQueues['queues'] } }
 
-/** At least one condition, all of which a worker must meet, or `{ all: true }`. */
+/** At least one condition, or `{ all: true }`. A worker must meet all given conditions. */
 export type WorkerFilter =
   | (WorkerConditions &
       (Pick<Required<WorkerConditions>, 'queue'> | Pick<Required<WorkerConditions>, 'worker'>))
   | (WorkerConditions & Pick<Required<WorkerConditions>, 'host'>)
   | ({ all: true } & { [Name in keyof WorkerConditions]?: never })
 
-/** Which workers got the order. */
+/** The workers that get the order. */
 export interface WorkerOrderResult {
-  /** The workers as they were before the order. */
+  /** These workers, with their state before the order. */
   workers: WorkerRecord[]
   /**
-   * Workers that cannot restart on their own, because their process belongs to an application. Only for
-   * `restart`.
+   * Only for `restart`: workers that get no order, because they cannot restart on their own: their process
+   * belongs to an application.
    */
   left: WorkerRecord[]
 }
 
-/** Looks at the workers of a store, and gives them orders; `operate().workers` is such an object. */
+/** Reads the workers of a store and gives them orders; `operate().workers` is such an object. */
 export class WorkerOperations {
   readonly #open: () => Promise<OpenFleet>
   readonly #names: Flags | undefined
@@ -59,14 +60,15 @@ export class WorkerOperations {
     this.#perform = perform
   }
 
-  /** The live workers. A worker that has died is in the list for up to 20 seconds. */
+  /** Lists the live workers. A worker that has died stays in the list for up to 20 seconds. */
   async list(): Promise<WorkerRecord[]> {
     return (await this.#open()).store.workers()
   }
 
   /**
-   * The workers that have died within an hour, the last first: they did not say that they stop, and all their
-   * leases have ended. Each comes with the jobs that were taken back from it, and by whom.
+   * Lists the workers that died within the last hour, the latest death first. A worker counts as dead if it
+   * did not announce that it stops and all its leases have ended. Each entry has the jobs that were taken
+   * back from the worker, and which worker took them back.
    *
    * @example const [last] = await operate().workers.lost()
    */
@@ -75,9 +77,9 @@ export class WorkerOperations {
   }
 
   /**
-   * The workers that have not announced themselves for too long. `lost`: as `lost()`. `silent`: those with
-   * leases that have not ended, perhaps because a handler blocks their event loop; each comes with a job that
-   * it holds.
+   * Lists the workers that have not announced themselves for too long. `lost`: the dead workers, as in
+   * `lost()`. `silent`: workers with leases that have not ended, perhaps because a handler blocks their event
+   * loop; each entry has one of the jobs that the worker holds.
    *
    * @example for (const { id, job } of (await operate().workers.unheard()).silent) console.log(id, job.id)
    */
@@ -88,8 +90,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers to take no more jobs, and to finish those that run. Their processes stay until they are
-   * stopped. Workers that start later take jobs.
+   * Tells workers to take no more jobs, and to finish those that run. Their processes go on until somebody
+   * stops them. Workers that start later take jobs as usual.
    *
    * @throws FILTER_INVALID
    * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
@@ -99,8 +101,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells quiet workers to take jobs again, whoever made them quiet. Workers that are already stopping do
-   * stop.
+   * Tells quiet workers to take jobs again, no matter who made them quiet. Workers that are already stopping
+   * still stop.
    *
    * @throws FILTER_INVALID
    */
@@ -109,12 +111,12 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers of `lark jobs:work` to restart: they take no more jobs, finish those that run for up to 25
-   * seconds, and exit with code 75, so that what has started them starts them again, with the code that is
-   * there then. Of `--processes`, the supervisor restarts one after the other.
+   * Tells workers of `lark jobs:work` to restart. They take no more jobs, wait up to 25 seconds for the
+   * running jobs, and exit with code 75, so that the service manager starts them again with the new code.
+   * With `--processes`, the supervisor restarts one process after the other.
    *
-   * @returns also the workers that an application has started: they go on, because only the application can
-   *   restart them
+   * @returns the workers that get the order, and those that an application has started: these go on, because
+   *   only the application can restart them
    * @throws FILTER_INVALID
    * @example await operate().workers.restart({ all: true })
    */

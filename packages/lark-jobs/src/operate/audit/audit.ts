@@ -1,6 +1,4 @@
-/**
- * What people changed by hand: the entries of the audit, as they are shown.
- */
+/** Reads the audit: the changes that people made by hand. */
 
 import { isObject, isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
 import { parsed } from '../../store/contract/rules/unreadable.ts'
@@ -12,21 +10,24 @@ import type { ActorOrigin } from './actor.ts'
 import { type Audited, audited } from './audited.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
 
-/** Milliseconds without a write after which a change counts as interrupted: its process has died or hangs. */
+/**
+ * Milliseconds. A running change without a write for this long counts as interrupted: its process has died or
+ * hangs.
+ */
 const SILENCE = 6 * PACE
-/** The most entries of a page, unless the call says how many. */
+/** The default number of entries on a page. */
 const LIMIT = 100
 
 const auditConditions = conditions({
-  /** Changes that began since then: an instant, or how long ago. Default: all that are kept. */
+  /** Only changes that began since then: an instant, or how long ago. Default: all stored changes. */
   since: sinceCondition,
-  /** Changes of this person: a name, or `name@host`. */
+  /** Only changes of this person: a name, or `name@host`. */
   who: option<string>('the name of a person, or name@host', isText),
-  /** Changes of this sort, such as `retry` or `pause`. */
+  /** Only changes of this kind, such as `retry` or `pause`. */
   what: oneOf<Audited>(audited),
-  /** The most entries of the page: 1…1,000. Default 100. */
+  /** The maximum number of entries on the page: 1…1,000. Default 100. */
   limit: whole(1, MAX_ITEMS),
-  /** The cursor of the page before, under the same conditions. */
+  /** The cursor of the previous page, with the same conditions. */
   cursor: option<string>('the cursor that the page before has', isText),
 })
 
@@ -35,23 +36,26 @@ export interface AuditOptions extends OptionsOf<typeof auditConditions.entries> 
 /** One change by hand. */
 export interface AuditEntry {
   id: string
-  /** When it began: milliseconds since 1970, by the store's clock. */
+  /** When the change began: milliseconds since 1970, by the store's clock. */
   at: number
-  /** When it ended, or when it was last updated. */
+  /** When the change ended, or when the entry was last updated. */
   endedAt?: number
-  /** The name of the person, and the machine. */
+  /** The name of the person. */
   who: string
   host: string
-  /** How it was made: with a command of `lark`, a dashboard, or other code. */
+  /** How the change was made: with a command of `lark`, in a dashboard, or by other code. */
   from: ActorOrigin
   what: Audited
   /** What was changed, in words. */
   on: string
-  /** How many jobs or other things were changed. For a change that still runs or was interrupted: so far. */
+  /**
+   * How many jobs or other things were changed. For a change that is running or was interrupted: the number
+   * so far.
+   */
   count: number
   /**
-   * The process has died or hangs. So `count` is the minimum: more may have been changed since the last
-   * write.
+   * Present if the process has died or hangs. Then `count` is a minimum: more may have been changed since the
+   * last write.
    */
   atLeast?: true
   /** `interrupted`: a person ended it, or its process died. `failed`: see `error`. */
@@ -60,11 +64,16 @@ export interface AuditEntry {
 }
 
 export interface AuditPage {
-  /** The last change comes first. */
+  /** The entries, the last change first. */
   entries: AuditEntry[]
-  /** Where the next page begins. Absent: there are no more. A page with a cursor may be short, or empty. */
+  /**
+   * Where the next page begins. Absent if there are no more entries. A page with a cursor may be short, or
+   * even empty.
+   */
   cursor?: string
-  /** How many entries of the page cannot be read: Lark did not write them. Absent: none. */
+  /**
+   * How many entries of the page cannot be read because Lark did not write them. Absent if there are none.
+   */
   damaged?: number
 }
 
@@ -111,7 +120,7 @@ function meets(entry: AuditEntry, who: string | undefined, what: Audited | undef
   return isWho && (what === undefined || entry.what === what)
 }
 
-/** Undefined if Lark did not write the text. */
+/** Parses an entry. Undefined if Lark did not write the text. */
 function entryOf({ id, at, writtenAt, text }: AuditRecord, now: number): AuditEntry | undefined {
   const value = parsed(text)
   if (!isObject(value)) return undefined

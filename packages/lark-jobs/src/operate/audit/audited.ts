@@ -1,9 +1,9 @@
-/** The changes by hand, as the audit names them. */
+/** The names of the changes by hand in the audit. */
 import { jobChanges } from '../change/job-changes.ts'
 
 type JobChangeName = keyof typeof jobChanges
 
-/** Changes of jobs. Their count is a number of jobs. */
+/** Changes of jobs. The count of such an entry is a number of jobs. */
 export const auditedOfJobs = [
   ...(Object.keys(jobChanges) as JobChangeName[]),
   ...(['import', 'undo'] as const),

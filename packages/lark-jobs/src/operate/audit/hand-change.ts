@@ -1,4 +1,7 @@
-/** A change that people make by hand, with the data that `operate()` needs to record it (`recording.ts`). */
+/**
+ * A change that a person makes by hand, with the data that is needed to record it in the audit
+ * (`recording.ts`).
+ */
 
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import type { Chosen } from '../look/filter.ts'
@@ -8,11 +11,11 @@ export interface HandChange<T> {
   what: Audited
   /** What is changed: which jobs, or words such as `queue emails`. */
   on: Chosen | string
-  /** The queue to which jobs go. */
+  /** The queue to which jobs are moved. */
   to?: string | undefined
-  /** The queue that was named with the ids. */
+  /** The queue that was given together with the ids. */
   queue?: string | undefined
-  /** Aborted if the change was interrupted. */
+  /** A signal that is aborted if the change is interrupted. */
   signal?: AbortSignalLike | undefined
   /** How many jobs, or other things, were changed. */
   count(answer: T): number
@@ -21,12 +24,12 @@ export interface HandChange<T> {
 /**
  * Makes a change by hand.
  *
- * @param act makes the change, and reports its progress with `noted`
+ * @param act makes the change, and calls `noted` to report its progress
  */
 export type Perform = <T>(
   change: HandChange<T>,
   act: (noted: (done: number) => void) => Promise<T>,
 ) => Promise<T>
 
-/** Used if the application itself changes something, or if nobody asked for a record. */
+/** Makes a change without recording it: for changes that the application itself makes. */
 export const unrecorded: Perform = (_, act) => act(() => {})

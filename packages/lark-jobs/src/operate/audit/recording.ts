@@ -3,11 +3,11 @@
  *
  *   begun     written before anything is changed. If it cannot be written, the change is not made
  *   running   written again soon after, and then every few seconds, with how many were changed so far
- *   ended     written a last time, with the result
+ *   ended     written for the last time, with the result
  *
- * So if the process of a change dies, the audit says how far the change came. A store that refuses to write
- * (`STORE_REFUSED`: its disk or memory is full) does not stop the change, because the change may make room.
- * Then a warning of the process has the missing entry.
+ * So if the process dies during a change, the audit says how far the change came. A store that refuses the
+ * write because its disk or memory is full (`STORE_REFUSED`) does not stop the change, because the change may
+ * free space. In that case the process emits a warning with the missing entry.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -22,12 +22,12 @@ import type { Audited } from './audited.ts'
 import type { HandChange } from './hand-change.ts'
 
 /**
- * Milliseconds between two writes of a running change: the first and the longest pause. Each pause is twice
- * as long as the one before.
+ * Milliseconds between two writes of a running change: the first pause (FIRST) and the longest. Each pause is
+ * twice as long as the previous one.
  */
 const FIRST = 250
 export const PACE = 5_000
-/** The most characters of a text that are kept. */
+/** Texts are cut to this many characters. */
 const LONGEST = 500
 
 export type AuditOutcome = 'running' | 'done' | 'interrupted' | 'failed'
@@ -63,7 +63,7 @@ export async function withRecord<T>(
   const writeIn = (ms: number) => {
     timer = setTimeout(() => {
       writeIn(Math.min(2 * ms, PACE))
-      // A failure here does no harm if the next write succeeds.
+      // If this write fails and the next one succeeds, nothing is lost.
       writing ??= write()
         .catch(() => undefined)
         .finally(() => {
@@ -101,20 +101,23 @@ function warn({ who, host, what, on, count, outcome }: AuditText, error: unknown
 }
 
 /**
- * Changes that get payloads. The messages of their errors may quote these, because a schema or the
- * application writes them.
+ * Changes that take payloads. The messages of their errors come from a schema or from the application, and
+ * may quote a payload.
  */
 const GIVEN: ReadonlySet<Audited> = new Set(['edit', 'dispatch', 'send', 'import', 'undo'])
 
-/** No purge reaches the audit, so it must contain nothing of a payload. */
+/**
+ * The error for the audit. A purge does not remove entries of the audit, so an entry must not contain any
+ * part of a payload.
+ */
 function errorWords(error: unknown, what: Audited): string {
   if (GIVEN.has(what)) return String(fieldOf(error, 'code') ?? fieldOf(error, 'name'))
   return error instanceof JobsError ? `${error.code}: ${error.message}` : textOf(error)
 }
 
 /**
- * The jobs that a call was asked to change. A purge removes data, so its record must not contain that data as
- * a name.
+ * Describes the jobs that a call was asked to change. A purge is meant to remove data, so its entry must not
+ * contain that data in names such as group or tag.
  */
 function chosenWords(chosen: Chosen, queue: string | undefined, what: Audited): string {
   if (!isIds(chosen))

@@ -1,7 +1,7 @@
 /**
- * The page on which somebody answers an approval. Opening it does not answer anything, because programs that
- * check mails follow their links. It has no scripts, and whoever has the token may answer, so no session is
- * needed.
+ * The web page on which a person answers an approval. Opening the page does not answer anything, because
+ * programs that check mails follow the links in them. The page has no scripts. It needs no session, because
+ * everybody who has the token may answer.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
@@ -12,18 +12,18 @@ import { redeem } from './redeem.ts'
 
 export interface ApprovalPageOptions {
   /**
-   * The buttons, each with the value that the job gets. Default: `{ Approve: true, Reject: false }`. A POST
-   * that names no button counts as the first button.
+   * The label of each button, with the value that the job gets. Default: `{ Approve: true, Reject: false }`.
+   * A POST that names no button counts as the first button.
    */
   choices?: Readonly<Record<string, unknown>>
 }
 
-/** `Request` of the platform, or the part of it that the page needs. */
+/** The platform's `Request`, or the part of it that the page needs. */
 export type ApprovalRequest = typeof globalThis extends { Request: { prototype: infer Declared } }
   ? Declared
   : { readonly method: string; readonly url: string }
 
-/** `Response` of the platform. */
+/** The platform's `Response`. */
 export type ApprovalResponse = typeof globalThis extends { Response: { prototype: infer Declared } }
   ? Declared
   : { readonly status: number; text(): Promise<string> }

@@ -1,6 +1,6 @@
 /**
- * Changes jobs by hand: those with some ids, or all that meet a filter when they are read. Jobs that are
- * dispatched meanwhile may remain.
+ * Changes jobs by hand: the jobs with the given ids, or all jobs that meet a filter when they are read. Jobs
+ * that are dispatched during the change may be left out.
  */
 import { JobsError } from '../../model/errors.ts'
 import { groupedBy } from '../../model/grouped.ts'
@@ -19,13 +19,13 @@ import { heads, type Located, locateAll, type OpenQueues, partitionsToLookIn } f
 export interface Changing {
   /** The states in which a filter finds jobs. */
   states: readonly State[]
-  /** What the store answers for a job, if nothing happens meanwhile. */
+  /** Predicts the store's answer for a job, if the job does not change meanwhile. */
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>): AlterVerdict
-  /** `verdict` needs the `runs` of a job, which have to be read. */
+  /** Whether `verdict` needs the `runs` of a job, which must be read for that. */
   readsRuns?: boolean
-  /** Why a job that was named by its id is not changed; undefined if it is. */
+  /** The error for a job that was named by its id and cannot be changed; undefined if it can. */
   refusal(job: Located): JobsError | undefined
-  /** Changes jobs of a partition, at most once each, until the passage ends. */
+  /** Changes jobs of a partition, each at most once, until `passage` is over. */
   act(partition: string, jobs: readonly Located[], passage: Passage): Promise<AlterVerdict[]>
 }
 
@@ -73,7 +73,7 @@ export async function changeJobs(
   return tally
 }
 
-/** Whether the store keeps a count of these jobs. */
+/** Whether the store keeps a count of the jobs that the filter chooses. */
 export function isCounted(filter: JobConditions): boolean {
   return Object.keys(filter).every((name) => name === 'queue' || name === 'state')
 }
@@ -83,9 +83,9 @@ function statesOf({ state }: JobConditions, all: readonly State[]): readonly Sta
 }
 
 /**
- * The jobs that meet a filter, partition by partition; for a kind of failure, all at once. All jobs of a
- * partition are read before the first is changed: a changed job gets another place in the list that is being
- * read, and might appear again.
+ * Reads the jobs that meet a filter, partition by partition. If the filter has a kind of failure, the jobs of
+ * all partitions are returned together. All jobs of a partition are read before the first one is changed,
+ * because a changed job gets another place in the list that is being read, and might appear again.
  */
 async function* read(
   open: OpenQueues,
@@ -96,7 +96,7 @@ async function* read(
 ): AsyncGenerator<Located[]> {
   const { queue, key } = filter
   const states = statesOf(filter, all)
-  // For these conditions, ids and keys are enough.
+  // For these conditions, it is enough to read the ids and the keys of jobs.
   if (
     !isWhole &&
     !partsDelayed([filter.state ?? []].flat()) &&
@@ -145,7 +145,9 @@ async function* read(
   yield jobs
 }
 
-/** Before any job is changed. @throws FILTER_INVALID if a name stands for several kinds */
+/**
+ * Called before any job is changed. @throws FILTER_INVALID if the name of the kind stands for several kinds
+ */
 function checkOneKind(kind: string | undefined, hashes: ReadonlySet<string>): void {
   if (hashes.size <= 1) return
   const names = listed(shortNames([...hashes]).values())

@@ -1,7 +1,7 @@
 /**
- * What callers see of the changes by hand: in which states each change is possible, the filters and options,
- * and the answers. All of it is public: both entries of the package export everything in this file. How each
- * change is made is in the table (`job-changes.ts`).
+ * The public types of the changes by hand: the states in which each change is possible, the filters, the
+ * options, and the answers. Both entries of the package export everything in this file. The table in
+ * `job-changes.ts` says how each change is made.
  */
 import type { OptionsOf } from '../../options/schema.ts'
 import type {
@@ -41,22 +41,22 @@ export type Editable = Removable
 export const undoableChanges = ['retry', 'run-now', 'reschedule', 'move', 'remove'] as const
 export type UndoableChange = (typeof undoableChanges)[number]
 
-/** At least one condition, or `{ all: true }`. Without a state: failed jobs. */
+/** At least one condition, or `{ all: true }`. A filter without a state chooses failed jobs. */
 export type RetryFilter = JobFilter<Retriable>
 
 /** At least one condition, or `{ all: true }` for every job of the store. */
 export type CancelFilter = JobFilter<Cancellable>
 
-/** At least one condition, or `{ all: true }` for every job of the store that waits or is delayed. */
+/** At least one condition, or `{ all: true }` for every waiting or delayed job of the store. */
 export type PendingFilter = JobFilter<Pending>
 
-/** At least one condition, or `{ all: true }` for every job of the store that does not run. */
+/** At least one condition, or `{ all: true }` for every job of the store that is not running. */
 export type EditFilter = JobFilter<Editable>
 
 /** At least one condition, or `{ all: true }` for every job of the store. */
 export type TagFilter = JobFilter
 
-/** At least one condition, or `{ all: true }` for every job of the store that does not run. */
+/** At least one condition, or `{ all: true }` for every job of the store that is not running. */
 export type RemoveFilter = JobFilter<Removable>
 
 /** The options of a change that `operate().undo()` can undo. */
@@ -64,142 +64,145 @@ export interface UndoableOptions
   extends ChangeOptions,
     OptionsOf<{
       /**
-       * Called and awaited with the whole records of each lot of jobs before it is changed, so that they can
-       * be kept. Nothing is hidden in their payloads. If it resolves to `'enough'`, it is not called again:
-       * the other jobs are changed without it.
+       * A function that is called with the complete records of each lot of jobs before the lot is changed, so
+       * that the records can be kept. The call is awaited. No part of the payloads is hidden. If the function
+       * resolves to `'enough'`, it is not called again: the other jobs are changed without it.
        */
       before: typeof before
     }> {}
 
 /**
- * `dryRun`: only counts the jobs that would be queued now. `queue`: the queue of the ids, or of all failed
- * jobs.
+ * `dryRun`: only counts the jobs that would be queued now. `queue`: the queue of the jobs with these ids, or
+ * of all failed jobs.
  */
 export interface RetryOptions
   extends UndoableOptions,
     OptionsOf<{
       /**
-       * Forgets what the steps of the jobs have recorded. By default, failed and cancelled jobs go on at the
-       * step at which they ended, and completed ones start from the beginning. The records cannot be
+       * Forgets what the steps of the jobs have recorded. By default, failed and cancelled jobs continue at
+       * the step at which they ended, and completed jobs start from the beginning. The records cannot be
        * restored, not even with `before`.
        */
       fromStart: typeof fromStart
     }> {}
 
 /**
- * `dryRun`: only counts the jobs that would be cancelled now. `queue`: the queue of the ids. `because`: why,
- * for people. `ifNotBegun`: leaves jobs as they are that run, or have run before.
+ * `dryRun`: only counts the jobs that would be cancelled now. `queue`: the queue of the jobs with these ids.
+ * `because`: the reason, for people. `ifNotBegun`: leaves jobs unchanged that are running or have run before.
  */
 export interface CancelOptions
   extends ChangeOptions,
     OptionsOf<{
-      /** Why, for people. The first 200 characters are kept with the job. */
+      /** The reason, for people. Its first 200 characters are kept with the job. */
       because: typeof because
-      /** Leaves jobs as they are that run, or have run before. */
+      /** Leaves jobs unchanged that are running or have run before. */
       ifNotBegun: typeof ifNotBegun
     }> {}
 
-/** `dryRun`: only counts the jobs that would be changed now. `queue`: the queue of the ids. */
+/**
+ * `dryRun`: only counts the jobs that would be changed now. `queue`: the queue of the jobs with these ids.
+ */
 export interface RescheduleOptions extends UndoableOptions {}
 
-/** `dryRun`: only counts the jobs that would be moved now. `queue`: the queue of the ids. */
+/** `dryRun`: only counts the jobs that would be moved now. `queue`: the queue of the jobs with these ids. */
 export interface MoveOptions extends UndoableOptions {}
 
 /**
- * `dryRun`: only counts the jobs that would be removed now. `queue`: the queue of the ids. `ifNotBegun`:
- * leaves jobs as they are that run, or have run before. `before`: called with the records of jobs before they
- * are removed.
+ * `dryRun`: only counts the jobs that would be removed now. `queue`: the queue of the jobs with these ids.
+ * `ifNotBegun`: leaves jobs unchanged that are running or have run before. `before`: called with the records
+ * of jobs before they are removed.
  */
 export interface RemoveOptions
   extends ChangeOptions,
     OptionsOf<{
-      /** Leaves jobs as they are that run, or have run before. */
+      /** Leaves jobs unchanged that are running or have run before. */
       ifNotBegun: typeof ifNotBegun
       /**
-       * Called and awaited with the whole records of each lot of jobs before it is removed, so that they can
-       * be kept. Nothing is hidden in their payloads. A job that is run, edited or queued again between the
-       * two steps is left as it is. If it resolves to `'enough'`, it is not called again: the other jobs are
-       * removed without it.
+       * A function that is called with the complete records of each lot of jobs before the lot is removed, so
+       * that the records can be kept. The call is awaited. No part of the payloads is hidden. A job that
+       * begins to run, is edited or is queued again between this call and the removal is left unchanged. If
+       * the function resolves to `'enough'`, it is not called again: the other jobs are removed without it.
        */
       before: typeof before
     }> {}
 
-/** `dryRun`: only counts the jobs that would be purged now. `queue`: the queue of the ids. */
+/** `dryRun`: only counts the jobs that would be purged now. `queue`: the queue of the jobs with these ids. */
 export interface PurgeOptions extends ChangeOptions {}
 
 export interface Cancelled {
-  /** Jobs that were not running, and are cancelled now. */
+  /** How many jobs were not running and are cancelled now. */
   cancelled: number
-  /** Running jobs. Their workers will abort their signals. */
+  /** How many running jobs were asked to end: their workers will abort their signals. */
   asked: number
-  /** Only with `ifNotBegun`: jobs that were left as they are, because they had begun or ended. */
+  /** Only with `ifNotBegun`: how many jobs were left unchanged because they had begun or ended. */
   left?: number
 }
 
 export interface Rescheduled {
-  /** Jobs whose due time is changed. */
+  /** How many jobs have another due time now. */
   rescheduled: number
 }
 
 export interface Prioritized {
-  /** Jobs that have the priority now. */
+  /** How many jobs have the new priority now. */
   prioritized: number
   /**
-   * Jobs that were left as they are: they began meanwhile, or their queue has 256 other priorities in use.
+   * How many jobs were left unchanged because they began meanwhile, or because 256 other priorities are in
+   * use in their queue.
    */
   left: number
 }
 
 export interface Moved {
-  /** Jobs that are in the queue now. */
+  /** How many jobs are in the new queue now. */
   moved: number
   /**
-   * Jobs that were left as they are: they began or ended meanwhile, they are damaged, or the queue has a job
-   * with the same id or the same unique lock.
+   * How many jobs were left where they are, because they began or ended meanwhile, because their records are
+   * damaged, or because the new queue has a job with the same id or the same unique lock.
    */
   left: number
 }
 
-/** `dryRun`: only counts the jobs that would be edited now. `queue`: the queue of the ids. */
+/** `dryRun`: only counts the jobs that would be edited now. `queue`: the queue of the jobs with these ids. */
 export interface EditOptions
   extends ChangeOptions,
     OptionsOf<{
       /**
-       * Includes jobs whose steps have recorded something. The effects of these steps stay, although they
+       * Includes jobs whose steps have recorded something. What these steps have done is kept, although they
        * used the old payload.
        */
       force: typeof force
     }> {}
 
 export interface Edited {
-  /** Jobs that have the payload now. */
+  /** How many jobs have the new payload now. */
   edited: number
   /**
-   * Jobs that the filter matches and that were left as they are, because they run or their steps have
-   * recorded something.
+   * How many matching jobs were left unchanged because they are running or their steps have recorded
+   * something.
    */
   running: number
 }
 
 export interface Tagged {
-  /** Jobs that have the tags now. */
+  /** How many jobs have the tags now. */
   tagged: number
-  /** Jobs that were left as they are: with these tags they would have too many. */
+  /** How many jobs were left unchanged because they would have too many tags. */
   left: number
 }
 
 export interface Untagged {
-  /** Jobs that do not have the tags now. */
+  /** How many jobs are now without the tags. */
   untagged: number
 }
 
 export interface Removed {
-  /** Jobs that are gone. */
+  /** How many jobs were removed. */
   removed: number
-  /** Jobs that the filter matches and that run. They are left as they are. */
+  /** How many matching jobs were left unchanged because they are running. */
   running: number
   /**
-   * Only with `ifNotBegun` or `before`: jobs that were left as they are, because they had begun or have
+   * Only with `ifNotBegun` or `before`: how many jobs were left unchanged because they had begun or have
    * changed.
    */
   left?: number

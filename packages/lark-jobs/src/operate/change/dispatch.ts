@@ -8,21 +8,24 @@ import type { Rejection } from '../../options/unique.ts'
 /** The result of a dispatch by hand. */
 export interface DispatchRequest {
   /**
-   * The id of the job. If the dispatch was rejected because of another job, or replaced its payload, the id
-   * of that job.
+   * The id of the job. If the dispatch was rejected because of another job, or replaced the payload of
+   * another job, this is the id of that other job.
    */
   id: string
   queue: string
   queued: boolean
-  /** Why it was rejected. Absent: it was not rejected. */
+  /** Why the job was rejected. Absent if it was not rejected. */
   rejection?: Rejection
 }
 
 /**
- * The part of an instance of `Jobs` for dispatches by hand. It only has jobs of the application, no commands.
+ * The part of an instance of `Jobs` for dispatches by hand. It can dispatch only jobs of the application, no
+ * commands.
  */
 export interface ByHand {
-  /** The classes that code has named; undefined: they are in the folders of the application. */
+  /**
+   * The classes that were passed in code. If undefined, the classes are in the folders of the application.
+   */
   named: readonly JobConstructor[] | undefined
   classes(): Promise<readonly JobConstructor[]>
   /** @throws UNKNOWN_JOB; the errors of `Job.dispatch` */

@@ -1,5 +1,5 @@
 /**
- * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this
+ * Replaces the payloads of jobs that are not running. The schema of the class checks the new payload, if this
  * process knows the class. The job records when it was edited.
  */
 
@@ -18,7 +18,10 @@ import { AT_ONCE } from '../look/ask-all.ts'
 import { Passage } from '../look/passage.ts'
 import { alterAll, type Located, type OpenQueues } from '../look/stored-jobs.ts'
 
-/** @throws JOB_NOT_EDITABLE for a job whose steps have recorded something: they would not fit the payload */
+/**
+ * @throws JOB_NOT_EDITABLE for a job whose steps have recorded something, because the records would not fit
+ *   the new payload
+ */
 export async function checkUnstepped(
   { store }: OpenQueues,
   partition: string,
@@ -34,7 +37,10 @@ export async function checkUnstepped(
   }
 }
 
-/** Jobs with the same class and the same version of payload are changed together. */
+/**
+ * Gives all jobs the same payload. Jobs with the same class and the same payload version are changed in one
+ * call.
+ */
 export async function editAll(
   open: OpenQueues,
   partition: string,
@@ -66,7 +72,7 @@ type Edit = Extract<Change, { kind: 'edit' }>
 /** Makes the new payload of a job from the stored one. */
 type Editing = (payload: unknown) => unknown
 
-/** Each job gets a payload of its own. Some jobs are changed at a time. */
+/** Gives each job a payload of its own, a limited number of jobs at a time. */
 async function editEach(
   { store }: OpenQueues,
   partition: string,
@@ -99,13 +105,15 @@ function isMet(key: string): boolean {
 }
 
 /**
- * @param like a text that ends in the spaces of the version (`payload-rules.ts`), if the class is not known
- * @param before the stored payload, if the new one is made from it
+ * @param like a payload text whose trailing spaces give the version (`payload-rules.ts`); used if the class
+ *   is not known
+ * @param before the stored payload, if the new payload is made from it
  */
 function changeOf(like: string, key: string, payload: unknown, before?: string): Edit {
   const Defined = definitions.get(key)
   const jobClass = Defined === undefined ? classWith(key) : classOf(Defined)
-  // A class checks only payloads of its own version: others are converted and checked when they are read.
+  // The class checks only payloads of its current version. Older payloads are converted and checked when a
+  // worker reads them.
   const isOlder = before !== undefined && versionOfText(before) !== (jobClass?.rules?.version ?? 1)
   if (jobClass === undefined || isOlder)
     return { kind: 'edit', payload: encode(payload, key) + like.slice(key.length + 1) }
@@ -114,16 +122,16 @@ function changeOf(like: string, key: string, payload: unknown, before?: string):
 }
 
 /**
- * The spaces after a payload: their number is its version. A person edits the stored payload, so the version
- * stays.
+ * The trailing spaces of a payload: their number encodes its version. A person edits the stored payload, so
+ * the version does not change.
  */
 function versionIn(text: string): string {
   return text.slice(text.trimEnd().length)
 }
 
 /**
- * The right to edit payloads does not include the right to run any command: the command of a job stays, and
- * only its arguments can be edited.
+ * Refuses to change the command of a job: only its arguments can be edited, because a person who may edit
+ * payloads must not be able to run any command.
  *
  * @param text the stored payload
  * @throws COMMAND_NOT_EDITABLE

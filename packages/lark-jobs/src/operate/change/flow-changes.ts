@@ -1,6 +1,4 @@
-/**
- * What people do to flows: cancel, retry, and purge.
- */
+/** The changes of flows by hand: cancel, retry, and purge. */
 import { FlowBook } from '../../flow/flow-book.ts'
 import { FlowPurge } from '../../flow/flow-purge.ts'
 import type { FlowPlace } from '../../model/flow.ts'
@@ -22,7 +20,7 @@ import type { Removed } from './changed.ts'
 
 const cancelConditions = conditions({
   ...placeEntries,
-  /** Why, for people: the first 200 characters are kept with the flow and its jobs. */
+  /** The reason, for people: its first 200 characters are kept with the flow and its jobs. */
   because,
 })
 
@@ -31,8 +29,8 @@ export interface CancelFlowOptions extends OptionsOf<typeof cancelConditions.ent
 const retryConditions = conditions({
   ...placeEntries,
   /**
-   * The time in which it must end, from now on. Default: the same time as at first. Needed if it had not
-   * ended in time.
+   * The time from now within which the flow must end. Default: the time of its dispatch. The option is
+   * required if the flow failed because of its deadline.
    */
   within: duration(),
 })

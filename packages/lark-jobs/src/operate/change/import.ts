@@ -1,7 +1,7 @@
 /**
- * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the
- * state in which they ended, other jobs into their queue. Schedules are restored from the records of
- * `schedules.records()`. Jobs and schedules that exist already are left as they are, so an import may be
+ * Restores jobs from the records that `remove({ before })` and `records()` return. Ended jobs get back the
+ * state in which they ended, and other jobs are put into their queue. Schedules are restored from the records
+ * of `schedules.records()`. Jobs and schedules that already exist are left unchanged, so an import may be
  * repeated.
  */
 
@@ -29,30 +29,29 @@ import {
 } from '../schedules/schedule-records.ts'
 
 export interface Imported {
-  /** Jobs that were put back. */
+  /** How many jobs were restored. */
   imported: number
-  /**
-   * Jobs and schedules that were left as they are: the queue has a job with this id, or still keeps it; or
-   * the schedule exists.
-   */
+  /** How many jobs and schedules were left unchanged because they already exist. */
   existing: number
-  /** Schedules that were put back. Missing: none. */
+  /** How many schedules were restored. Absent if there were none. */
   schedules?: number
 }
 
 const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 
 const importConditions = conditions({
-  /** Where the records come from, in words. The audit keeps it. */
+  /** A text that says where the records come from. It is kept in the audit. */
   source: option<string>('a text', isText),
   /**
-   * Accepts jobs that run commands of `lark`, whatever the command: use it only for records that you trust.
-   * Default: no.
+   * Also accepts jobs that run commands of `lark`, whatever the command. Use it only for records that you
+   * trust. Default: no.
    */
   commands: flag(),
-  /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
+  /**
+   * When it is aborted, the call ends before the next lot of jobs. The answer says what was restored by then.
+   */
   signal,
-  /** Called with each lot: how many records the call has processed. */
+  /** Called after each lot with the number of records that were processed so far. */
   onProgress: option<(done: number) => void>('a function', isFunction),
 })
 
@@ -64,9 +63,9 @@ export function checkImport(options: unknown): void {
 }
 
 /**
- * @param noted called with how many records the call has processed
- * @param names the names of the options on a surface
- * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back;
+ * @param noted called with the number of records that were processed so far
+ * @param names the names of the options for messages, if a command makes the call
+ * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is restored;
  *   UNKNOWN_QUEUE
  */
 export async function importJobs(
@@ -152,7 +151,9 @@ async function importAll(
   return counts
 }
 
-/** Brings the journals of jobs, before the jobs themselves. @returns the jobs that do not exist yet */
+/**
+ * Stores the journals of jobs before the jobs themselves are stored. @returns the jobs that do not exist yet
+ */
 async function withJournals(
   { store }: OpenQueues,
   partition: string,
@@ -172,7 +173,7 @@ async function withJournals(
   return records.filter((record) => !there.has(record))
 }
 
-/** @returns false if the job exists already */
+/** @returns false if the job already exists */
 async function bring(journals: Journals, partition: string, { id, journal }: WholeRecord): Promise<boolean> {
   const { entries, ...rest } = journal!
   for (let at = 0; at === 0 || at < entries.length; ) {
@@ -187,8 +188,8 @@ async function bring(journals: Journals, partition: string, { id, journal }: Who
 }
 
 /**
- * Jobs that had not ended start again with all their tries, and go on after their recorded steps. Those that
- * were suspended are due at once.
+ * Queues jobs that had not ended. They get all their tries, and continue after their recorded steps. Jobs
+ * that were suspended are due at once.
  */
 async function queueAgain({ store }: OpenQueues, partition: string, all: readonly WholeRecord[]) {
   if (all.length === 0) return []
@@ -213,7 +214,8 @@ async function queueAgain({ store }: OpenQueues, partition: string, all: readonl
 
 function newJob(record: WholeRecord, now: number): NewJob {
   const { id, key, payload, priority, options, group, limiter, suspended } = record
-  // A run that only waits is suspended at once, and then the store knows its waits.
+  // A suspended job is due at once: its run gets suspended again immediately, and so the store learns what
+  // the job waits for.
   const dueAt = suspended === undefined ? (record.dueAt ?? 0) : 0
   return {
     ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },
@@ -228,7 +230,7 @@ const numbers = ['priority', 'queuedAt', 'runs', 'failures', 'crashes', 'release
 const optionalTexts = ['result', 'progress', 'group', 'limiter', 'reason', 'because'] as const
 const optionalNumbers = ['finishedAt', 'dueAt'] as const
 
-/** The record of a job in a value from outside. @throws IMPORT_INVALID */
+/** Reads the record of a job from an unchecked value. @throws IMPORT_INVALID */
 export function readRecord(value: unknown): WholeRecord {
   if (!isObject(value)) throw refused('it is not an object', value)
   const record = value as Record<string, unknown>
@@ -265,7 +267,10 @@ function isJournal(value: unknown): value is WholeJournal {
   return isSmall && entries.every((each) => typeof each === 'string') && signals.every(isSignal)
 }
 
-/** The file may come from somebody who may not run commands. */
+/**
+ * The hint for a record that runs a command. Such records are refused by default, because the file may come
+ * from a person who may not run commands.
+ */
 function trusted(names: Flags | undefined): string {
   return `If you trust all of the records, say so: ${names?.commands ?? '{ commands: true }'}`
 }

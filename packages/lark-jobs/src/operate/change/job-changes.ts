@@ -1,7 +1,7 @@
 /**
- * The changes of jobs by hand: the one table of them, a row each. A new one gets its row here, its filter and
- * answer in `changed.ts`, a method in `operations.ts` and one in `api/job-handle.ts`. What loads a worker's
- * code is imported when it is needed: who looks at jobs loads none.
+ * The table of all changes of jobs by hand. A new change gets a row here, its filter and answer in
+ * `changed.ts`, a method in `operations.ts`, and a method in `api/job-handle.ts`. Code that only workers need
+ * is imported when a change needs it, so that a program which only reads jobs does not load it.
  */
 import { defined } from '@s18i/lark/internal'
 import { states } from '../../model/record.ts'
@@ -66,7 +66,7 @@ const rows = {
       change: retryOf,
       act: async ({ open, options, isNamed }) =>
         isNamed ? retryingEach(open, retryOf(undefined, options)) : undefined,
-      // The jobs that failed first come first.
+      // The list has the latest failure first. Reversed, the jobs that failed first are queued first.
       isReversed: true,
       answer: ({ done }) => done,
       count: (retried) => retried,
@@ -96,7 +96,7 @@ const rows = {
     'in place',
     row<RescheduleOptions, Rescheduled>({
       states: pending,
-      // A job that is already due runs as soon as it can anyway.
+      // Only delayed jobs are looked for: a job that is already due runs as soon as it can.
       finds: ['delayed'],
       refusal: notPending,
       verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
@@ -152,7 +152,7 @@ const rows = {
     options: { force },
     ofHandle: { options: ['force'] },
     finds: [...editable, 'active'],
-    // Without this check, a forgotten argument would remove the payloads.
+    // Without this check, a call with a forgotten argument would remove the payloads.
     value: ['payload', option('a payload', (value) => value !== undefined)],
     refusal: notEditable,
     verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
@@ -225,7 +225,7 @@ function retryOf(_: undefined, { fromStart }: RetryOptions): Change {
   return { kind: 'retry', ...(fromStart && { fromStart }) }
 }
 
-/** Each row under its name, which is that of the audit. */
+/** The rows by their names, which are also their names in the audit. */
 export const jobChanges = named(rows)
 
 function row<Options extends ChangeOptions, Answer, Value = undefined>(
@@ -234,7 +234,10 @@ function row<Options extends ChangeOptions, Answer, Value = undefined>(
   return row
 }
 
-/** A change that can be undone: whoever makes it may keep the records from before. */
+/**
+ * Completes the row of a change that can be undone: adds the option `before`, with which the caller can keep
+ * the old records.
+ */
 function undoable<Options extends UndoableOptions, Answer, Value, Way extends WayBack>(
   way: Way,
   row: Omit<ChangeRow<Options, Answer, Value>, 'undo'>,

@@ -1,5 +1,5 @@
 /**
- * Changes by people to a job with steps: they send it a signal, or make it forget the record of a step, so
+ * Changes that people make to a job with steps: they send it a signal, or remove the record of a step, so
  * that the step runs again.
  */
 import { JobsError } from '../../model/errors.ts'
@@ -26,7 +26,10 @@ const place = {
 
 const sendConditions = conditions({
   ...place,
-  /** Of several signals with this name and id, one is kept. At most 100 characters. */
+  /**
+   * The id of the signal, at most 100 characters. Of several signals with the same name and id, only one is
+   * kept.
+   */
   id: option<string>('a text', isText),
 })
 
@@ -37,11 +40,11 @@ export interface ForgetOptions extends OptionsOf<typeof forgetConditions.entries
 
 /** The result of sending a signal. */
 export interface SentSignal {
-  /** Whether the job gets the signal, or has got one with this id before. False if the job has ended. */
+  /** Whether the job gets the signal, or has already got one with this id. False if the job has ended. */
   sent: boolean
-  /** The state of the job before. */
+  /** The state of the job before the signal was sent. */
   state: State
-  /** Whether the job waited for it, and goes on. */
+  /** Whether the job was waiting for the signal and continues now. */
   wakes: boolean
 }
 
@@ -75,8 +78,8 @@ export async function sendByHand(
 }
 
 /**
- * @param names as people read them, or as they are recorded
- * @returns the names of the steps, as people read them
+ * @param names the names of steps, in the form for people or in their stored form
+ * @returns the names of the steps, in the form for people
  * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, STEP_INVALID, JOB_NOT_EDITABLE
  */
 export async function forgetSteps(
@@ -99,12 +102,13 @@ export async function forgetSteps(
     const forgotten = found.map(({ name }) => name)
     if (dryRun) return forgotten
     const keys = new Set(found.map(({ key }) => key))
-    // If an approval is asked for again, it must be answered again.
+    // When the step that asks for an approval runs again, its old answer must not count, so the answer is
+    // removed too.
     for (const { key } of steps) if (found.some((each) => answerTo(each.key) === key)) keys.add(key)
     const entries = [...keys].map((key) => writeEntry('forgotten', key))
     const verdict = await open.store.journals.append(job.partition, id, { at: journal!.count, entries })
     if (verdict === 'active') throw runs(id)
-    // Meanwhile the job has recorded more, or was moved or removed.
+    // Otherwise the job has recorded more meanwhile, or was moved or removed.
     if (verdict === 'added') return forgotten
   }
 }

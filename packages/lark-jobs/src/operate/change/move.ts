@@ -1,6 +1,6 @@
 /**
- * Moves jobs that wait or are delayed to another queue. `store/contract/moves.ts` explains why a job is never
- * in two places, whatever dies meanwhile.
+ * Moves waiting and delayed jobs to another queue. `store/contract/moves.ts` explains why a job is never in
+ * two places, even if a process or a server dies during the move.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -16,19 +16,21 @@ import { everyPartition, type Located, type OpenQueues, partitionsToLookIn } fro
 import { movable } from './changed.ts'
 
 /**
- * How many jobs are taken out together: the server does nothing else meanwhile, and each job may have a large
- * payload.
+ * How many jobs are taken out of a partition in one call: the server does nothing else during the call, and
+ * each job may have a large payload.
  */
 const TOGETHER = 100
 
-/** @throws UNKNOWN_QUEUE if nothing is known of the queue: its name may be misspelled */
+/**
+ * @throws UNKNOWN_QUEUE if neither the configuration nor the store has the queue: its name may be misspelled
+ */
 export async function checkQueue(open: OpenQueues, to: string): Promise<void> {
   if (!open.queues.has(to)) await partitionsToLookIn(open, to)
 }
 
 /**
- * The jobs that a call selects, without those in the target queue. Before that, it brings jobs to the target
- * that are still on their way because the process that moved them died.
+ * Chooses the jobs to move, without those that are already in the target queue. First it completes earlier
+ * moves to this queue that were interrupted because the process that moved the jobs died.
  */
 export async function sourcesOf(
   open: OpenQueues,
@@ -54,7 +56,7 @@ async function queuesOf(open: OpenQueues, { queue }: JobConditions, to: string):
   })
 }
 
-/** Why a job that was named by its id cannot be moved. */
+/** The error for a job that was named by its id and cannot be moved. */
 export function notMovable({ id, state, partition }: Located, to: string): JobsError | undefined {
   if (!isMovable(state)) {
     const hints: Partial<Record<State, string>> = { active: 'Wait for its end, or cancel it.' }
@@ -71,7 +73,8 @@ function isMovable(state: State): boolean {
 }
 
 /**
- * Moves jobs of a partition. @returns a verdict for each; only for the first of them, if the passage ended
+ * Moves jobs of a partition. @returns a verdict for each job, or only for the first jobs if the passage ended
+ * before the others
  */
 export async function moveSome(
   open: OpenQueues,
@@ -125,15 +128,15 @@ async function moveLot(
 }
 
 /**
- * The name that decides the partition of a job in its new queue, as for a dispatch. The store does not know
- * whether the application chose the id, but ids of Lark have a recognisable form.
+ * The name that decides to which partition of its new queue a job goes, as in a dispatch. The store does not
+ * know whether the application chose the id, but ids made by Lark have a recognisable form.
  */
 function placeName(id: string, name: string | undefined): string {
   const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')
   return isOfLark ? (name ?? id) : id
 }
 
-/** Takes jobs out of a partition, and brings each to its own. */
+/** Takes jobs out of a partition, and brings each of them to its new partition. */
 export async function carry(
   store: Store,
   partition: string,

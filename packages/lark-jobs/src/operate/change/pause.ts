@@ -1,6 +1,6 @@
 /**
- * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running
- * jobs go on, and dispatched jobs wait.
+ * Pauses and resumes a queue, or one group of a queue. During the pause none of its jobs starts. Running jobs
+ * go on, and newly dispatched jobs wait.
  */
 import { defined, excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -16,11 +16,11 @@ import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 export interface PauseTarget {
   /** The name of a queue. */
   queue: string
-  /** Only this group of the queue, by the name that the class's `group` gives. */
+  /** Only this group of the queue: the name that the `group` of the job class returns. */
   group?: string | number
   /**
-   * Only the group with this hash. `Jobs.status()` shows only the hash of a name with more than 64
-   * characters.
+   * Only the group with this hash, for groups whose name has more than 64 characters: `Jobs.status()` shows
+   * only their hash.
    */
   groupHash?: string
 }
@@ -28,11 +28,13 @@ export interface PauseTarget {
 export interface PauseOptions extends PauseTarget {
   /** How long the pause lasts: milliseconds, or `'30s'`, `'5m'`. Default: until `resume`. */
   for?: Duration
-  /** For a queue: why, in a few words. `lark jobs:status` prints it. At most 200 characters are kept. */
+  /**
+   * For a queue: the reason, in a few words. `lark jobs:status` prints it. At most 200 characters are kept.
+   */
   because?: string
 }
 
-/** Every queue in the configuration or in the store. */
+/** `{ all: true }` means every queue in the configuration or in the store. */
 export type EveryQueue = { all: true } & { [Name in keyof PauseOptions]?: never }
 
 const targetEntries = {
@@ -75,13 +77,16 @@ function checkGroup(call: string, options: unknown, flags: Flags | undefined): v
 
 /** The result of `pause` and `resume`. */
 export interface PauseResult {
-  /** Whether it was paused before. With several queues or partitions: whether at least one of them was. */
+  /**
+   * Whether the queue or group was paused before. With several queues or partitions: whether at least one of
+   * them was paused.
+   */
   wasPaused: boolean
-  /** For a group: whether it has jobs that are waiting, delayed or active. */
+  /** For a group: whether it has waiting, delayed or active jobs. */
   hasJobs?: boolean
 }
 
-/** @throws UNKNOWN_QUEUE @param options must be checked already @param by the person who does it */
+/** @throws UNKNOWN_QUEUE @param options must be checked already @param by the person who pauses it */
 export async function pause(
   open: OpenQueues,
   options: PauseOptions | EveryQueue,
@@ -121,8 +126,8 @@ async function set(
     }
     return { wasPaused }
   }
-  // The partition of the group's new jobs, and all others, which may have older jobs from when the queue had
-  // fewer partitions.
+  // The group is paused in the partition of its new jobs and in all other partitions: these may have older
+  // jobs of the group, from when the queue had fewer partitions.
   const place = partitionWith(name, queue, queues)
   let hasJobs = false
   for (const partition of new Set([place, ...partitions])) {

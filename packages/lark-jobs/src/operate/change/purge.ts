@@ -1,8 +1,8 @@
 /**
- * Purges jobs: removes them for good, from all that Lark reads. A running job is left as it is.
+ * Purges jobs: removes them for good from everything that Lark reads. Running jobs are left alone.
  *
- * Jobs of flows are collected first: a flow has copies of their data, and also has jobs that were never
- * queued, so each flow is visited once (`flow-purge.ts`).
+ * Jobs of flows are collected first, so that each flow is visited only once (`flow-purge.ts`): a flow has
+ * copies of the data of its jobs, and may have jobs that were never queued.
  */
 import { FlowPurge, flowName, type PurgeWish } from '../../flow/flow-purge.ts'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -39,7 +39,10 @@ import { bookOf } from './flow-changes.ts'
 import { carry } from './move.ts'
 import { notRemovable } from './refusal.ts'
 
-/** How many flows of a partition are listed together, because their texts may be large. */
+/**
+ * How many flows of a partition are listed in one call. The number is low because the texts of flows may be
+ * large.
+ */
 const AT_A_TIME = 100
 
 export type OpenPurge = OpenQueues & OpenFlows
@@ -47,8 +50,8 @@ export type OpenPurge = OpenQueues & OpenFlows
 /**
  * Purges jobs.
  *
- * @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED, after all readable flows are
- *   purged
+ * @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED after all readable flows have
+ *   been purged
  */
 export async function purge(open: OpenPurge, which: Chosen, options: PurgeOptions): Promise<Removed> {
   const { dryRun = false } = options
@@ -81,7 +84,7 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
   return { removed: tally.done + purging.removed, running: tally.refused + purging.running.size }
 }
 
-/** Visits flows, and the flows around them. An unreadable flow does not stop the others. */
+/** Visits flows and the flows that contain them. If a flow cannot be read, the others are still visited. */
 async function visitAll(
   purging: FlowPurge,
   places: Iterable<FlowPlace> | AsyncIterable<FlowPlace>,
@@ -105,7 +108,7 @@ async function visitAll(
   if (damage !== undefined) throw damage
 }
 
-/** Every flow of the store. */
+/** Lists every flow of the store. */
 async function* everyFlow(open: OpenQueues): AsyncGenerator<FlowPlace> {
   for (const home of [...(await everyPartition(open)).values()].flat())
     for (const flow of await flowsOf(open.store, home)) yield { flow, home }
@@ -118,12 +121,12 @@ async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
     for (const { id } of page) all.add(id)
     if (page.length > 0) before = page.at(-1)!.id
     else if (before === undefined || (await flows.state(home, before)) !== undefined) return all
-    // The last flow that was passed has been forgotten meanwhile, so the list starts again.
+    // The flow after which the list should continue no longer exists, so the list starts again.
     else before = undefined
   }
 }
 
-/** The jobs of flows that a filter selects. */
+/** The jobs of flows that a filter chooses. */
 async function wishOf(store: Store, filter: JobConditions): Promise<Partial<PurgeWish>> {
   const { state } = filter
   const meeting = await meetingOf(store, filter)
@@ -149,12 +152,12 @@ async function meetingOf(store: Store, filter: JobConditions): Promise<Meeting> 
   return new Meeting(filter, since === undefined ? undefined : await sinceInstantIn(store, since))
 }
 
-/** Whether a filter selects all jobs of some queues. */
+/** Whether a filter chooses all jobs of the queues that it names. */
 function isWhole(filter: JobConditions): boolean {
   return Object.keys(filter).every((name) => name === 'queue')
 }
 
-/** Whether a filter selects a partition and a state. */
+/** Whether a filter can choose jobs in this partition and state. */
 function isIn({ queue, state }: JobConditions, partition: string, its?: State): boolean {
   return (
     (queue === undefined || [queue].flat().includes(queueOf(partition))) &&
@@ -184,7 +187,7 @@ async function purgeFound(
     },
   }
   if (options.dryRun) return changeJobs(open, filter, changing, options, passage)
-  // Jobs that are on their way to a queue of the filter are found there.
+  // Jobs on their way to a queue of the filter are left out: they are found in that queue.
   const moving = (await bringEvery(open)).filter(({ to }) => !isIn(filter, to))
   const tally = await changeJobs(open, filter, changing, options, passage)
   moving.push(...(await bringEvery(open)))
@@ -200,15 +203,15 @@ async function purgeFound(
 type Moving = Omit<MovingJob, 'text'>
 
 /**
- * Brings all jobs that are on their way to their partition: such a job is in no list, and its move would go
- * on after the purge.
+ * Completes the moves of all jobs that are on their way to another partition. Until then such a job is in no
+ * list, and its move would continue after the purge.
  */
 async function bringEvery(open: OpenPurge): Promise<Moving[]> {
   const all = [...(await everyPartition(open)).values()].flat()
   return (await askAll(all, (partition) => bringAll(open.store, partition))).flat()
 }
 
-/** Returns which of the jobs a filter selects. A job that was on its way counts as in both queues. */
+/** Returns those jobs that a filter chooses. A job that was on its way counts as being in both queues. */
 async function metAmong(
   open: OpenPurge,
   filter: JobConditions,
@@ -217,7 +220,7 @@ async function metAmong(
   const meeting = await meetingOf(open.store, filter)
   const found = await askAll(moving, async ({ id, from, to, movedAt }): Promise<Located[]> => {
     const job = await getFollowed(open.store, to, id)
-    // Another job may have its id.
+    // Otherwise the job with this id may be another one.
     if (job === undefined || (job.options?.movedAt ?? 0) < movedAt) return []
     if (!meeting.passes(job) || !meeting.has(stored(job).payload)) return []
     const { partition, state, key } = job
@@ -227,7 +230,10 @@ async function metAmong(
   return found.flat()
 }
 
-/** Purges jobs that cannot arrive because another job has their id. @returns how many */
+/**
+ * Purges jobs that cannot arrive in their new queue because another job there has their id. @returns how many
+ * jobs
+ */
 async function purgeStuck(
   { store }: OpenPurge,
   filter: JobConditions,
@@ -244,7 +250,7 @@ async function purgeStuck(
   return count
 }
 
-/** Purges the traces that other partitions keep of purged jobs that were moved from there to this one. */
+/** Purges the notes about moved jobs in the partitions from which purged jobs were moved to this one. */
 async function purgeTraces(open: OpenPurge, partition: string, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   const others = [...(await everyPartition(open)).values()].flat().filter((each) => each !== partition)
@@ -267,7 +273,8 @@ async function purgeTracesIn(
       return place.kind !== 'here' && place.kind === kind && place.to === partition
     })
   }
-  // A job on its way may be a purged one, whose arrival has no effect, or another one, which then has the id.
+  // A job that is on its way may be one of the purged jobs, whose arrival then has no effect, or another job
+  // that gets the same id.
   const moving = await gone('moving')
   const to = moving.map(() => partition)
   if (moving.length > 0) await carry(store, other, moving, to)
@@ -278,8 +285,8 @@ async function purgeTracesIn(
 }
 
 /**
- * Purges everything that is kept of these jobs, even if they were removed. An id that no job has counts as
- * none.
+ * Purges everything that the store keeps about these jobs, even if they were removed before. An id without a
+ * job is not counted.
  */
 async function purgeIds(
   open: OpenPurge,
@@ -297,7 +304,7 @@ async function purgeIds(
     const refusal = job && notRemovable(job)
     if (refusal !== undefined) throw refusal
     const kept = await remembering(open, all, id)
-    // The partitions from which jobs were moved, or are on their way.
+    // The partitions from which the job was moved, or is being moved.
     const found = await askAll(all, (partition) => open.store.moves.where(partition, [id]))
     const kinds = found.map(([place]) => place!.kind)
     const its = all.filter((partition, i) => kinds[i] === 'here' && (partition === job?.partition || kept[i]))
@@ -312,14 +319,15 @@ async function purgeIds(
       all.filter((_, i) => kinds[i] === 'moved'),
     )
   }
-  // Done first, so that a job which has already arrived by the last step of its move counts once.
+  // Jobs on their way are purged first. So a job that has arrived, but whose move is not quite complete, is
+  // counted once.
   for (const [id, partitions] of dryRun ? [] : moving)
     for (const partition of partitions)
       for (const verdict of await alterAll(open.store, partition, [id], { kind: 'purge' })) tally[verdict]++
   const records = new FlowRecords(open.store)
   for (const [id, partitions] of places) {
     const member = memberOf(id)
-    // A flow may have a job that was never queued, or no longer exists.
+    // A flow may contain a job that was never queued, or that no longer exists.
     const isKept = member !== undefined && (await records.get(member)) !== undefined
     if (isKept && listed.add(id, partitions[0] ?? member.home)) continue
     for (const partition of partitions)
@@ -334,7 +342,7 @@ async function purgeIds(
   return tally
 }
 
-/** For each partition, whether it has the job, or keeps something of it after its removal. */
+/** For each partition: whether it has the job, or still keeps something about the job after its removal. */
 async function remembering(
   { store }: OpenQueues,
   partitions: readonly string[],
@@ -344,14 +352,14 @@ async function remembering(
   return fates.map(([fate]) => fate!.kind !== 'unknown')
 }
 
-/** The jobs of flows that a call has found, by flow. */
+/** The jobs of flows that a purge has found, grouped by flow. */
 class ListedFlowJobs {
-  /** The index of each, and its partition. */
+  /** For each flow, the indices of its jobs in the flow, with the partition of each job. */
   readonly byFlow = new Map<string, Map<number, string>>()
   readonly #homes = new Map<string, FlowPlace>()
   readonly #counted = new Set<string>()
 
-  /** @returns whether this is a job of a flow */
+  /** @returns whether the job belongs to a flow */
   add(id: string, partition: string, isCounted = false): boolean {
     const member = memberOf(id)
     if (member === undefined) return false
@@ -367,12 +375,12 @@ class ListedFlowJobs {
     return this.#counted.has(id)
   }
 
-  /** The places of the flows of these jobs. */
+  /** The places of all flows that were found. */
   places(): FlowPlace[] {
     return [...this.#homes.values()]
   }
 
-  /** The ids of jobs whose flows were not visited, by partition. */
+  /** The ids of the jobs whose flows were not visited, grouped by partition. */
   left(): Map<string, string[]> {
     return grouped(
       [...this.byFlow].flatMap(([name, its]) =>

@@ -1,4 +1,4 @@
-/** Why a job that was named by its id is not changed: its state does not allow it. */
+/** The errors for jobs that were named by their ids and cannot be changed in their current state. */
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { State } from '../../model/record.ts'
 import type { Located } from '../look/stored-jobs.ts'
@@ -6,7 +6,7 @@ import { cancellable, editable, pending, removable } from './changed.ts'
 
 type Refuses = (job: Pick<Located, 'id' | 'state'>) => JobsError | undefined
 
-/** @param rule which jobs can be changed in this way: the end of the message */
+/** @param rule the end of the message: which jobs can be changed in this way */
 function refusalOf(code: JobsErrorCode, states: readonly State[], rule: string, hint?: string): Refuses {
   return ({ id, state }) =>
     states.includes(state) ? undefined : new JobsError(code, `${id} is ${state}; ${rule}`, { id, hint })

@@ -25,9 +25,9 @@ const known = { ...changeEntries, before, fromStart }
 /**
  * Reads the arguments of `retry()`: an id, several ids or a filter; and the options.
  *
- * @param rest a queue, or options, if given
- * @throws FILTER_INVALID, also for `undefined` in place of a queue, which would retry the jobs of every
- *   queue; JOB_ID_INVALID
+ * @param rest the second argument, if there is one: a queue, or options
+ * @throws FILTER_INVALID, also if the second argument is `undefined`, because the call would then retry the
+ *   jobs of every queue; JOB_ID_INVALID
  */
 export function readRetry(
   which: unknown,
@@ -54,8 +54,8 @@ export function readRetry(
 }
 
 /**
- * Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first that cannot
- * be retried
+ * Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first job that
+ * cannot be retried
  */
 export function retryingEach({ store }: OpenQueues, change: Change): Changing['act'] {
   return async (partition, jobs, passage) => {
@@ -73,7 +73,7 @@ export function retryingEach({ store }: OpenQueues, change: Change): Changing['a
   }
 }
 
-/** @param lockedBy the job that holds its lock */
+/** @param lockedBy the other job that holds the unique lock */
 export function notRetriable(
   { id, state, unreadable }: Pick<JobRecord, 'id' | 'state'> & Partial<Pick<JobRecord, 'unreadable'>>,
   lockedBy?: string,

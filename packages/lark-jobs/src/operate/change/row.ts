@@ -1,6 +1,6 @@
 /**
  * A row of the table of job changes (`job-changes.ts`): the data of one change by hand. The methods of `Jobs`
- * and of handles, the filter that they take, the dry run and the entry of the audit are made from it.
+ * and of handles, the filter that they take, the dry run and the audit entry are derived from the row.
  */
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
@@ -30,12 +30,12 @@ import { RECORDS, wholeRecords } from '../look/whole-records.ts'
 import { changeJobs, type VerdictCounts } from './change.ts'
 import type { UndoableOptions } from './changed.ts'
 
-/** What a change acts on. */
+/** The open store that a change acts on. */
 export type OpenChange = OpenQueues & OpenFlows
 
 /**
- * How a change is undone: a job gets the state in its record, where it is; or it is put back from its record,
- * because it is gone.
+ * How a change is undone. `in place`: the job still exists, and gets back the state in its record. `put
+ * back`: the job no longer exists, and is restored from its record.
  */
 export type WayBack = 'in place' | 'put back'
 
@@ -43,42 +43,53 @@ export type WayBack = 'in place' | 'put back'
 export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefined> {
   /** The states that a filter may name. */
   states: readonly State[]
-  /** The states in which the jobs are found, if they differ. Default: `states`. */
+  /** The states in which jobs are looked for, if these differ from `states`. Default: `states`. */
   finds?: readonly State[]
-  /** The options of this change, beside those of all changes. */
+  /** The options of this change in addition to those that all changes have. */
   options?: { [Name in Exclude<keyof Options, keyof ChangeOptions>]-?: OptionOf<Options[Name]> }
   /** The value that the change sets, and its name in messages. */
   value?: readonly [name: string, option: OptionOf<Value>]
-  /** Which options a handle takes, too, and how messages describe its argument. Default: none. */
+  /**
+   * The options that the method of a handle also takes, and how messages describe its argument. Default: no
+   * options.
+   */
   ofHandle?: { options: readonly (keyof Options)[]; form?: string }
-  /** Why a job that was named by its id is not changed; undefined if it is. */
+  /** The error for a job that was named by its id and cannot be changed; undefined if it can. */
   refusal(job: Located, value: Value, options: Options): JobsError | undefined
-  /** The answer of the store for a job, if nothing happens meanwhile. A dry run counts these. */
+  /**
+   * Predicts the store's answer for a job, if the job does not change meanwhile. A dry run counts these
+   * answers.
+   */
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>, options: Options): AlterVerdict
-  /** Whether `verdict` needs the `runs` of a job, which have to be read. */
+  /** Whether `verdict` needs the `runs` of a job, which must be read for that. */
   readsRuns?(options: Options): boolean | undefined
-  /** The change for the store. @param records of the jobs of a call, if they were read before */
+  /**
+   * Makes the change for the store. @param records the records of the jobs in a call, if they were read
+   * before
+   */
   change?(value: Value, options: Options, records?: readonly JobRecord[]): Change
-  /** How jobs are changed, if `change` alone is not enough; undefined if it is. */
+  /** How jobs are changed if `change` alone is not enough. It returns undefined if `change` is enough. */
   act?(call: ChangeCall<Options, Value>): Promise<Act | undefined>
-  /** Checks the store before any job is looked for. @throws an error if the value is wrong */
+  /**
+   * Checks the value against the store before any job is looked for. @throws an error if the value is wrong
+   */
   checks?(open: OpenChange, value: Value): Promise<void>
-  /** Which jobs are looked for, if they differ from the chosen ones. */
+  /** Narrows down the chosen jobs, for a change that must not look for all of them. */
   narrows?(open: OpenChange, which: Chosen, value: Value, options: Options): Promise<Chosen>
-  /** The jobs that a filter finds are changed in reverse order. */
+  /** Whether the jobs that a filter finds are changed in reverse order. */
   isReversed?: true
-  /** The whole change, if it needs more than one pass over the jobs. */
+  /** Makes the complete change, if it needs more than one pass over the jobs. */
   whole?(open: OpenChange, which: Chosen, options: Options): Promise<Answer>
   answer(counts: VerdictCounts, options: Options): Answer
-  /** How many jobs were changed, for the audit. */
+  /** Returns how many jobs were changed, for the audit. */
   count(answer: Answer): number
-  /** How `operate().undo()` undoes it. Absent: it cannot. */
+  /** How `operate().undo()` undoes the change. Absent if it cannot be undone. */
   undo?: WayBack
-  /** The target queue of the jobs, for the audit. */
+  /** Returns the queue to which the jobs are moved, for the audit. */
   to?(value: Value): string
 }
 
-/** A row under its name, which is that of the audit: `run-now`. */
+/** A row with its name, which is also its name in the audit: `run-now`. */
 export type JobChange<Options extends ChangeOptions, Answer, Value = undefined> = ChangeRow<
   Options,
   Answer,
@@ -90,11 +101,11 @@ interface ChangeCall<Options, Value> {
   open: OpenChange
   value: Value
   options: Options
-  /** The jobs were named by their ids. */
+  /** Whether the jobs were named by their ids. */
   isNamed: boolean
 }
 
-/** The method of a change: `run-now` → `runNow`. */
+/** The name of the method for a change: `run-now` → `runNow`. */
 function methodOf({ what }: { what: string }): string {
   return what.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }
@@ -149,9 +160,9 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
 /**
  * Changes the job of a handle.
  *
- * @param opens opens the store; called after the arguments have been checked
+ * @param opens opens the store; it is called after the arguments have been checked
  * @param given the arguments of the handle's method
- * @returns whether it was changed
+ * @returns whether the job was changed
  * @throws JOB_INVALID, and the errors of the row
  */
 export async function changeAt<Options extends ChangeOptions, Answer, Value>(
@@ -191,7 +202,7 @@ async function actAt(open: OpenChange, place: JobPlace, act: Act): Promise<Alter
   return job === undefined ? [] : await act(job.partition, [job], new Passage())
 }
 
-/** Changes jobs of a partition. @param records one for each job, if they were read before */
+/** Changes jobs of a partition. @param records the record of each job, if the records were read before */
 type Act = (
   partition: string,
   jobs: readonly Located[],
@@ -213,9 +224,10 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
 }
 
 /**
- * Passes the records of jobs to `before`, and then changes the jobs, although the call may be interrupted
- * meanwhile: whoever keeps a record knows that the job was changed. Jobs whose records would be lost are only
- * changed if `before` has got their records, until it has enough.
+ * Passes the records of jobs to `before`, and then changes the jobs. If the call is interrupted in between,
+ * it still changes them: a caller that has kept a record can rely on the change of that job. If a change
+ * makes records disappear, a job is changed only after `before` has got its record, until `before` resolves
+ * to `'enough'`.
  */
 function afterRecords<Options extends ChangeOptions, Answer, Value>(
   { store }: OpenQueues,
@@ -255,7 +267,8 @@ function afterRecords<Options extends ChangeOptions, Answer, Value>(
 }
 
 /**
- * Whether a job has neither begun nor ended in between. A delayed job becomes waiting as soon as it is due.
+ * Whether a job has neither begun nor ended between two reads. A delayed job may have become waiting, because
+ * it is due.
  */
 function isStill(before: State, now: State): boolean {
   const due = (state: State) => (state === 'delayed' ? 'waiting' : state)

@@ -1,6 +1,4 @@
-/**
- * Sends a signal to a job, wherever it is: `handle.send()`.
- */
+/** Sends a signal to a job, in whichever queue it is now: `handle.send()`. */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { copied } from '../../step/misused.ts'
@@ -12,7 +10,10 @@ import { type JobPlace, type OpenQueues, partitionsAt } from '../look/stored-job
 import type { Operated } from '../operated.ts'
 
 export interface SendOptions {
-  /** Of several signals with this name and id, one is kept. At most 100 characters. */
+  /**
+   * The id of the signal, at most 100 characters. Of several signals with the same name and id, only one is
+   * kept.
+   */
   id?: string
 }
 
@@ -39,9 +40,9 @@ export async function readSignal(
 }
 
 /**
- * For a job that `dispatchNow` runs.
+ * Sends a signal to a job that `dispatchNow` is running.
  *
- * @returns undefined if no such job runs
+ * @returns undefined if `dispatchNow` is running no job with this id
  * @throws SIGNALS_FULL
  * @internal
  */
@@ -52,7 +53,7 @@ export function sendNow(jobs: Pick<Operated, 'sentNow'>, id: string, signal: New
 }
 
 /**
- * @returns whether the job gets the signal, or has got one with this id before @throws SIGNALS_FULL,
+ * @returns whether the job gets the signal, or has already got one with this id @throws SIGNALS_FULL,
  *   UNKNOWN_QUEUE
  */
 export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSignal): Promise<boolean> {
@@ -62,15 +63,16 @@ export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSigna
     if (verdict === 'full') throw full(place.id)
     if (verdict !== 'missing') return verdict !== 'ended'
   }
-  // An id that Lark makes is known only after its job exists.
+  // A signal can be sent before its job exists only if the application chose the id: an id that Lark makes is
+  // known only after the dispatch.
   if (isMade(place.id)) return false
-  // The id decides in which partition the job will be.
+  // The signal is stored in the partition to which the job will go. The id decides which one that is.
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
   if (verdict === 'full') throw full(place.id)
   return verdict !== 'ended' && verdict !== 'missing'
 }
 
-/** Whether an id is of the form that Lark makes (`model/id.ts`). */
+/** Whether an id has the form of the ids that Lark makes (`model/id.ts`). */
 function isMade(id: string): boolean {
   return /^[\dA-Za-z]{13}$/.test(id)
 }

@@ -1,7 +1,8 @@
 /**
- * Undoes changes of jobs, by the records that were kept before. The row of a change says how
- * (`job-changes.ts`): its jobs get the state in their records where they are, or are put back because they
- * are gone. In both cases a job is in at most one place, and none is lost if the process dies meanwhile.
+ * Undoes changes of jobs with the records that were kept before the change. The row of the change says how
+ * (`job-changes.ts`): jobs that still exist get back the state in their records, and jobs that no longer
+ * exist are restored from them. In both cases a job is in at most one place, and no job is lost if the
+ * process dies meanwhile.
  */
 
 import { groupedBy } from '../../model/grouped.ts'
@@ -19,21 +20,23 @@ import { jobChanges } from './job-changes.ts'
 import { carry } from './move.ts'
 
 export interface Undone {
-  /** Jobs that have the state in their records again. */
+  /** How many jobs have the state in their records again. */
   undone: number
-  /** Jobs that were left as they are: they have begun or were edited meanwhile, or are gone. */
+  /**
+   * How many jobs were left unchanged, because they have begun or were edited meanwhile, or no longer exist.
+   */
   left: number
 }
 
 const undoConditions = conditions({
   /**
-   * The change to undo. Removed jobs are only put back with `remove`: after any other change, a job that is
-   * gone stays gone. Default: one of the other changes.
+   * The change to undo. Only with `remove` are jobs restored that no longer exist. Default: any of the other
+   * changes.
    */
   of: oneOf<UndoableChange>(undoableChanges),
   /**
-   * For `remove`: accepts jobs that run commands of `lark`, whatever the command: use it only for records
-   * that you trust. Default: no.
+   * For `remove`: also restores jobs that run commands of `lark`, whatever the command. Use it only for
+   * records that you trust. Default: no.
    */
   commands: flag(),
 })
@@ -76,7 +79,10 @@ async function undoInPlace(
   return counts
 }
 
-/** Moves a job back that was moved meanwhile, if it is as in its record. @returns whether it has returned */
+/**
+ * Moves a job back to its former queue, if it is otherwise as in its record. @returns whether the job was
+ * moved back
+ */
 async function cameBack(store: Store, { partition, id, state, runs, options }: JobRecord): Promise<boolean> {
   if (!pending.some((each) => each === state)) return false
   const job = await getFollowed(store, partition, id, true)

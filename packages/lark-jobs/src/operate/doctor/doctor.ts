@@ -20,12 +20,13 @@ import type { Operated } from '../operated.ts'
 import { listSchedules, type OpenSchedules } from '../schedules/schedule-info.ts'
 import { type PartitionSample, queueFindings } from './queue-findings.ts'
 
-/** How many jobs of each partition and state are looked at. */
+/** How many jobs of each partition and state are examined. */
 const LOOK = 100
-/** How many partitions are looked at together. */
+/** How many partitions are examined at the same time. */
 const TOGETHER = 20
 /**
- * Milliseconds after which leases that have ended must have been taken back. Workers do that within a second.
+ * Milliseconds after the end of a lease within which a worker must have taken the job back. Workers normally
+ * do that within a second.
  */
 const BACK = 2_000
 
@@ -46,7 +47,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
   return examine(opened, false)
 }
 
-/** The findings for an open store. @param isBrief the rights of the user are not tried */
+/** The findings for an open store. @param isBrief whether to skip the test of the user's rights */
 export async function examine(open: OpenSchedules, isBrief: boolean): Promise<DoctorFinding[]> {
   const { store, settings: configured } = open
   const inspection = await store.inspect(isBrief)
@@ -88,7 +89,10 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
   }
 }
 
-/** The findings for the servers of a store that refuse to be opened, such as full ones: they still answer. */
+/**
+ * The findings for the servers of a store that could not be opened. A server that is full, for example,
+ * refuses to open a store but still answers.
+ */
 async function answering(jobs: Operated): Promise<DoctorFinding[]> {
   const store = await jobs.unopened()
   try {
@@ -119,14 +123,14 @@ async function samplesOf(store: Store, partitions: readonly Counted[]): Promise<
   return samples
 }
 
-/** The partitions where leases have ended, and no worker has taken the jobs back. */
+/** The partitions in which leases have ended and no worker has taken the jobs back. */
 async function lostLeases(store: Store, partitions: readonly Counted[]): Promise<string[]> {
   const ended = await endedLeases(
     store,
     partitions.flatMap(({ partition, counts }) => (counts.active > 0 ? [partition] : [])),
   )
   if (ended.length === 0) return []
-  // A worker may be taking them back just now.
+  // A worker may be taking these jobs back right now, so the partitions are examined again a little later.
   await sleep(BACK)
   return await endedLeases(store, ended)
 }
@@ -150,7 +154,7 @@ async function look(store: Store, { partition, counts }: Counted): Promise<Parti
   return sample
 }
 
-/** The partitions where leases have ended. */
+/** The partitions in which leases have ended. */
 async function endedLeases(store: Store, partitions: readonly string[]): Promise<string[]> {
   const ended: string[] = []
   for (let i = 0; i < partitions.length; i += MAX_ITEMS) {

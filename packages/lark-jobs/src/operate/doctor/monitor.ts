@@ -1,6 +1,6 @@
 /**
- * Compares queues with limits: how long the oldest job waits, how many jobs fail, how many wait, and how many
- * workers serve the queue. For cron, CI and scripts.
+ * Compares queues with limits, for cron, CI and scripts: how long the oldest job waits, how many jobs fail,
+ * how many wait, and how many workers serve the queue.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -15,9 +15,9 @@ import { strandedIn } from '../measures/stranded-jobs.ts'
 import type { OpenSchedules } from '../schedules/schedule-info.ts'
 import { examine } from './doctor.ts'
 
-/** Milliseconds, unless `within` says another time. */
+/** The default of `within`, in milliseconds. */
 const WITHIN = 5 * MINUTE
-/** The name for every queue that has no limit of its own. */
+/** The name that stands for every queue without a limit of its own. */
 const OTHERS = '*'
 
 /** A limit for every queue, or one for each queue by its name. `'*'` is every queue that is not named. */
@@ -46,7 +46,10 @@ const mostFailed = new Option<MostFailed, FailureLimit>(
   },
 )
 
-/** A limit for every queue, or for some by name. The message about a wrong one shows the limit itself. */
+/**
+ * A limit for every queue, or an object with limits by queue. The message about a wrong limit shows that
+ * limit, and not the whole object.
+ */
 function ofQueues<In, Out>(limit: Option<In, Out>): Option<LimitOfQueues<In>, ReadonlyMap<string, Out>> {
   const right = `${limit.right}; or an object with these by queue, such as { emails: …, '*': … }`
   return new Option(right, (value, path, voice) => {
@@ -81,8 +84,8 @@ export interface MonitorOptions {
   /** How many live workers must serve the queue and take jobs. Default: not checked. */
   minWorkers?: LimitOfQueues<number>
   /**
-   * The time for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only partly within
-   * counts.
+   * The period for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only partly in the
+   * period counts in full.
    */
   within?: Duration
 }
@@ -90,17 +93,17 @@ export interface MonitorOptions {
 /** How a queue compares with one limit. */
 export type QueueCheck = { queue: string; ok: boolean } & (
   | {
-      /** How many milliseconds the oldest job has waited; 0 if none waits. */
+      /** How many milliseconds the oldest job has waited; 0 if no job waits. */
       what: 'age'
       found: number
       limit: number
       /** The queue, or a group of it, is paused. */
       paused: boolean
-      /** How many jobs no worker could read. Missing: none. */
+      /** How many jobs no worker could read. Absent if there are none. */
       stranded?: number
     }
   | {
-      /** How many jobs failed, of those that ended. */
+      /** How many of the ended jobs failed. */
       what: 'failed'
       found: number
       ended: number
@@ -119,7 +122,7 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       limit: number
     }
   | {
-      /** A partition of the queue cannot be read. Never `ok`. */
+      /** A partition of the queue cannot be read. Such a check is never `ok`. */
       what: 'damage'
       message: string
     }
@@ -128,16 +131,16 @@ export type QueueCheck = { queue: string; ok: boolean } & (
 export interface MonitorReport {
   /** Whether every check is `ok`, and no finding is an error. */
   ok: boolean
-  /** Milliseconds for which failed jobs are counted. */
+  /** The period for which failed jobs are counted, in milliseconds. */
   within: number
-  /** By queue. */
+  /** The checks, sorted by queue. */
   checks: QueueCheck[]
   /**
-   * The errors and the warnings of the doctor. If a limit of a queue measures the same as an error of the
-   * doctor, the error is only a warning here, because the limit decides.
+   * The errors and the warnings of the doctor. If a limit of the queue measures the same thing as an error of
+   * the doctor, that error is only a warning here, because the limit decides.
    */
   findings: DoctorFinding[]
-  /** The queues in which jobs wait and which have no limit, neither for their age nor for their number. */
+  /** The queues in which jobs wait and that have no limit for the age or the number of these jobs. */
   unlimited: UnlimitedQueue[]
 }
 
@@ -222,7 +225,9 @@ export async function monitor(
   return { ok: isWell, within, checks, findings: wrong, unlimited: without }
 }
 
-/** The findings about a queue that a limit may also cover, each with the kinds of limits that cover it. */
+/**
+ * The findings about a queue that may also be covered by a limit, with the kinds of limits that cover each.
+ */
 const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'queue-late': ['age'],
   'stranded-jobs': ['age'],
@@ -231,7 +236,10 @@ const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'damaged-data': ['damage'],
 }
 
-/** While a worker starts, its queue has no worker for some seconds. A limit says how long that may last. */
+/**
+ * Turns an error of the doctor into a warning if a limit covers it. While a worker restarts, for example, its
+ * queue has no worker for some seconds, and the limit says how long that may last.
+ */
 function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): DoctorFinding {
   const by = compared[finding.code]
   const isCompared = checks.some(({ queue, what }) => queue === finding.subject && by?.includes(what))
@@ -239,8 +247,8 @@ function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): Do
 }
 
 /**
- * A queue that is not configured counts only while it has jobs to run. Otherwise an old queue would be missed
- * for ever.
+ * Whether a queue has jobs to run. A queue that is not configured is checked only then: otherwise an old
+ * queue would be reported for ever.
  */
 function hasWork({ counts, damage }: Standing): boolean {
   return damage !== undefined || counts.waiting + counts.delayed + counts.active > 0

@@ -1,6 +1,4 @@
-/**
- * What the doctor finds in the queues of a store, and in the workers that serve them.
- */
+/** The findings of the doctor for the queues of a store, and for the workers that serve them. */
 
 import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
@@ -19,18 +17,22 @@ import { type DoctorFinding, Examination } from '../findings/finding.ts'
 import type { DeadlyJob } from '../look/silent-workers.ts'
 import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
 
-/** A look at the jobs of a partition: the first of each state. */
+/** A sample of the jobs of a partition: the first jobs of each state. */
 export interface PartitionSample {
   queue: string
   partition: string
-  /** Why the partition could not be read. Absent: it was read. */
+  /** Why the partition could not be read. Absent if it could be read. */
   failure?: string
   active: { id: string; holder?: string | undefined; claimedAt?: number | undefined }[]
-  /** The ids of jobs that this version cannot read, and the name of the format, if there is one. */
+  /**
+   * The ids of jobs that this version cannot read. `mark`: the name of their format, if the record has one.
+   */
   unreadable: { id: string; mark?: string | undefined }[]
-  /** The jobs that were taken back after a silence of the store, the newest first. */
+  /** The jobs that were taken back after a time in which the store did not answer, the newest first. */
   doubts?: readonly DoubtedJob[]
-  /** For at least how many milliseconds leases have been over without being taken back. */
+  /**
+   * The minimum number of milliseconds for which leases have been over without their jobs being taken back.
+   */
   lostFor?: number
 }
 
@@ -39,13 +41,13 @@ export interface QueueFacts {
   samples: readonly PartitionSample[]
   /** The names of the configured limiters. */
   limiters: readonly string[]
-  /** Milliseconds since 1970, by the store. */
+  /** The time by the store's clock: milliseconds since 1970. */
   now: number
   /** The workers that have died recently. */
   lost?: readonly LostWorker[]
-  /** The jobs that several of them held. */
+  /** The jobs that several of the dead workers held. */
   deadly?: readonly DeadlyJob[]
-  /** The workers that say nothing, and whose leases last. */
+  /** The workers that do not announce themselves although their leases have not ended. */
   silent?: readonly WorkerRecord[]
 }
 
@@ -224,7 +226,10 @@ function checkConfigured(
     )
 }
 
-/** Whatever stops all jobs of a queue, such as a pause or a missing worker, is another finding. */
+/**
+ * A queue that is stopped, by a pause or a missing worker for example, has another finding, and is not late
+ * here.
+ */
 function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, found: Examination): void {
   const why = ['See what its first job waits for: ', { do: 'see-queue', queue }] as const
   const waits = `${jobs(counts.waiting, 'wait')}, the oldest for ${readable(oldest)}`
@@ -234,7 +239,7 @@ function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, fou
 }
 
 function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean, found: Examination): void {
-  // Without a worker no key is known, and another finding says that already.
+  // Without a worker no key is known, and another finding already reports the missing worker.
   if (!areWorkersThere) return
   if (unknownKeys.length === 0) found.ok('known-jobs', 'live workers know the classes of the next jobs')
   else
@@ -387,7 +392,7 @@ function workerFindings({
   const areOld = workers.every(({ startedAt }) => now - startedAt > HOUR)
   const others = limiters.map((limiter) => {
     const found = new Examination(limiter)
-    // A worker only reports what it has used since it started.
+    // A worker only reports the limiters that it has used since it started.
     if (used.has(limiter) || !areOld) found.ok('limiter-used', 'is used, or the workers are young')
     else
       found.warn(

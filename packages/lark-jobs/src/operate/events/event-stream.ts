@@ -1,11 +1,12 @@
 /**
- * One reader of the events of some queues, with all their partitions.
+ * Reads the events of some queues, from all their partitions.
  *
- * The reader asks a partition when it is rung, and every half a second (`WATCH_AGAIN`) in case a ring is
- * lost; with many partitions it asks each less often. It asks for the next pages when the events of the last
- * ones are consumed, so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While
- * the store is away, the reader waits. Events that were written before are there when the store is back; if
- * they are not, the reader reports a gap.
+ * The reader asks a partition for events when the partition rings. It also asks every half a second
+ * (`WATCH_AGAIN`), or less often if there are many partitions, because a ring may be lost. It asks for the
+ * next pages only when the application has consumed the last ones, so that no events pile up in memory.
+ * Meanwhile a timer renews the listening, so that the store goes on writing events. While the store is
+ * unreachable, the reader waits. When the store is back, the reader returns the events that were written
+ * before; if some are lost, it reports a gap.
  */
 
 import { type EventKind, eventKinds } from '../../model/event.ts'
@@ -25,19 +26,19 @@ import { passes, type WatchedStore } from './watcher.ts'
 
 /**
  * Milliseconds after which a partition forgets a listener that does not call. After a renewal, only half of
- * this time may be left (`events.ts`), and `1.5 * RENEW` may pass between two calls. So at least a minute is
- * left whenever the listener stops.
+ * this time may be left (`events.ts`), and up to `1.5 * RENEW` may pass until the next call. So whenever the
+ * reader stops calling, the partition still writes events for at least a minute.
  */
 const TTL = 180_000
 /** Milliseconds between two renewals, while the reader does not call. */
 const RENEW = 20_000
-/** How many partitions are asked at once: the pages of all of them are kept in memory. */
+/** How many partitions are asked at the same time. The pages of all of them are in memory together. */
 const TOGETHER = 10
 /** At most this many partitions are asked in a second, unless they ring. */
 const PER_SECOND = 100
-/** After an answer, rings are ignored for this many times as long as the answer took. */
+/** After an answer, rings are ignored for this many times the duration of the answer. */
 const REST = 4
-/** Milliseconds between two looks for partitions that are new. */
+/** Milliseconds between two searches for new partitions. */
 const DISCOVER = 2_000
 
 const someOf = (what: string, isRight: (value: unknown) => boolean) =>
@@ -61,15 +62,15 @@ export const eventOptions = new Schema('an object', {
 })
 
 /**
- * Where to continue in a partition: a position, how many events after it have been passed, and a mark. The
- * mark belongs to the entry with the last of these events. If the store has lost this entry, other events may
- * have taken its place.
+ * Where to continue in a partition: a position, the number of events after it that were already returned or
+ * skipped, and the mark of the entry with the last of these events. The mark shows whether the store still
+ * has that entry: after a failover, other events may have taken its place.
  */
 type HeardAt = readonly [position: string, passed: number, mark?: string]
 
 type HeardIn = readonly [partition: string, HeardAt]
 
-/** The last event that was returned: its entry, and how many events after a position it is. */
+/** The last event that was returned: its entry, and its number counted from a position. */
 interface Passed {
   name: string
   position: string
@@ -79,20 +80,20 @@ interface Passed {
 
 class HeardPartition {
   readonly name: string
-  /** Rung since it was last asked. */
+  /** Whether the partition has rung since it was last asked. */
   isRung = true
-  // By `performance.now()`.
+  // When the partition was last asked, by `performance.now()`.
   askedAt = 0
-  /** When to ask if no ring comes. */
+  /** When to ask the partition if it does not ring. */
   nextAt = 0
-  /** When a ring may be followed again. */
+  /** Until when rings are ignored. */
   restsUntil = 0
 
   constructor(name: string) {
     this.name = name
   }
 
-  /** When to ask. */
+  /** When to ask the partition next. */
   get dueAt(): number {
     return this.isRung ? Math.min(this.restsUntil, this.nextAt) : this.nextAt
   }
@@ -110,7 +111,7 @@ export class EventStream implements EventReader {
   readonly #kinds: ReadonlySet<string>
   readonly #over = new AbortController()
   readonly #events: AsyncGenerator<QueueEvent | EventGap, undefined>
-  /** Functions to call at the end. */
+  /** Functions to call when the reader ends. */
   readonly #leaves: (() => void)[] = []
   readonly #partitions = new Map<string, HeardPartition>()
   /**
@@ -137,7 +138,7 @@ export class EventStream implements EventReader {
   }
 
   /**
-   * Makes every partition write events. Waits while the store is away.
+   * Tells every partition to write events. Waits while the store is unreachable.
    *
    * @throws CURSOR_INVALID, UNKNOWN_QUEUE
    */
@@ -180,7 +181,8 @@ export class EventStream implements EventReader {
     const begun = new Map(places.filter(([name]) => this.#partitions.has(name)))
     await inTurn([...this.#partitions.values()], async (partition) => {
       const heard = await this.#persist(() => this.#ask(open, partition))
-      // A partition that is missing in a cursor is new: its earlier events are not known.
+      // A partition that is missing in the cursor is new and gets no place: its earlier events are not known,
+      // so the reader reports a gap.
       if (since === undefined && heard !== undefined) begun.set(partition.name, [heard.position, 0])
     })
     this.#places = begun
@@ -189,7 +191,8 @@ export class EventStream implements EventReader {
   }
 
   /**
-   * Finds the partitions of the queues. A queue that existed before may be gone, if the store has lost it.
+   * Finds the partitions of the queues. A queue that existed before may be missing, if the store has lost
+   * data.
    */
   async #discover(open: WatchedStore): Promise<void> {
     const { queues } = this.#options
@@ -227,7 +230,7 @@ export class EventStream implements EventReader {
     }
   }
 
-  /** Waits until a partition rings, or until the end, or for some milliseconds. */
+  /** Waits until a partition rings, the reader ends, or some milliseconds have passed. */
   async #rest(ms: number): Promise<void> {
     if (this.#over.signal.aborted) return
     await new Promise<void>((resolve) => {
@@ -246,7 +249,7 @@ export class EventStream implements EventReader {
     this.#wake()
   }
 
-  /** Asks a partition for the events after its place. Undefined: the store is away. */
+  /** Asks a partition for the events after its place. Undefined if the store is unreachable. */
   async #page(open: WatchedStore, partition: HeardPartition): Promise<Heard | undefined> {
     const began = performance.now()
     partition.isRung = false
@@ -261,7 +264,7 @@ export class EventStream implements EventReader {
     partition.restsUntil = now + Math.min(REST * (now - began), WATCH_AGAIN / 2)
     partition.nextAt =
       now + Math.min(Math.max(WATCH_AGAIN, (this.#partitions.size * 1_000) / PER_SECOND), RENEW)
-    // There are more.
+    // A full page: there may be more events, so the partition is asked again at once.
     if (heard?.entries.length === EVENTS_PAGE) partition.nextAt = 0
     return heard && place === undefined ? { ...heard, isGap: true } : heard
   }
@@ -324,15 +327,17 @@ export class EventStream implements EventReader {
     return this.#cursors!.write([...all])
   }
 
-  /** Keeps the listening from lapsing while the application is busy with events. */
+  /**
+   * Renews the listening while the application is busy with events, so that the store goes on writing them.
+   */
   async #renew(open: WatchedStore): Promise<void> {
     const before = performance.now() - RENEW / 2
     const old = [...this.#partitions.values()].filter(({ askedAt }) => askedAt < before)
-    // If a renewal fails now, the next call notices it.
+    // A failed renewal is ignored here: the next call reports the failure.
     await inTurn(old, async (partition) => void (await this.#ask(open, partition).catch(() => {})))
   }
 
-  /** Tries until the store answers. Undefined if the events end before that. */
+  /** Repeats an attempt until the store answers. Undefined if the reader ends before that. */
   async #persist<T>(attempt: () => Promise<T>): Promise<T | undefined> {
     while (!this.#over.signal.aborted) {
       try {
@@ -347,8 +352,8 @@ export class EventStream implements EventReader {
 }
 
 /**
- * Whether a page begins with the events that a place has already passed. A page that was shorter then is the
- * beginning of this one.
+ * Whether a page begins with the events that were already passed according to a place. When they were passed
+ * the page may have been shorter than it is now.
  */
 function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
   let left = passed

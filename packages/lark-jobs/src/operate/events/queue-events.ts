@@ -1,6 +1,6 @@
 /**
  * Events for an application: `for await (const event of Jobs.events())`. The implementation is in
- * `event-stream.ts`, which is loaded when the first event is asked for.
+ * `event-stream.ts`, which is loaded when the first event is requested.
  */
 
 import type { EventKind } from '../../model/event.ts'
@@ -32,11 +32,13 @@ export interface EventGap {
 export interface EventOptions {
   /** Only events of these queues. Default: every queue, including queues that are added later. */
   queues?: readonly string[]
-  /** Only events of these kinds. Gaps always come. Default: all kinds. */
+  /** Only events of these kinds. Gaps are always included. Default: all kinds. */
   kinds?: readonly EventKind[]
-  /** The cursor of an event, or of `QueueEvents`: continues after it. Default: only events from now on. */
+  /**
+   * The cursor of an event or of `QueueEvents`, after which to continue. Default: only events from now on.
+   */
   since?: string | undefined
-  /** If it is aborted, the events end. */
+  /** Aborting this signal ends the iteration. */
   signal?: AbortSignalLike | undefined
 }
 
@@ -51,7 +53,7 @@ export interface EventReader {
   return(): Promise<NextEvent>
 }
 
-/** Events of jobs, of all processes; `Jobs.events()` makes it. */
+/** An iterator over the events of jobs in all processes. `Jobs.events()` makes it. */
 export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>, AsyncDisposable {
   readonly #make: () => Promise<EventReader>
   #making: Promise<EventReader> | undefined
@@ -63,8 +65,8 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Resolves when the store writes events from then on, or when the events have ended before. Without this
-   * call, writing begins with the first `next()`.
+   * Resolves when the store has begun to write events, or when the iteration has ended before that. Without
+   * this call, the store begins to write events with the first `next()`.
    *
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, LAYOUT_UNKNOWN
    * @example const events = await Jobs.events({ queues: ['imports'] }).ready()
@@ -75,15 +77,15 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Where another call continues: after the last event that was returned, and after later events of other
-   * kinds that were skipped. Undefined before `ready()` or the first event.
+   * The cursor with which another call continues: after the last event that was returned, and after any later
+   * events of other kinds that were skipped. Undefined before `ready()` or the first event.
    */
   get cursor(): string | undefined {
     return this.#reader?.cursor
   }
 
   /**
-   * The next event. Waits until there is one, or the events end.
+   * Waits for the next event, or for the end of the iteration.
    *
    * @throws the errors of `ready`; STORE_DAMAGED
    */
@@ -91,7 +93,10 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
     return (await this.#opened()).next()
   }
 
-  /** Ends the events, including a call of `next()` that waits. `for await` calls it at its end. */
+  /**
+   * Ends the iteration, including a call of `next()` that is waiting. `for await` calls this method when the
+   * loop ends.
+   */
   async return(): Promise<IteratorResult<QueueEvent | EventGap, undefined>> {
     return (await this.#opened()).return()
   }

@@ -1,6 +1,6 @@
 /**
- * The result of a job, for the person who awaits it: what its `handle` returned, or an error that says how it
- * ended instead.
+ * Waits for the result of a job: the value that its `handle` returned, or an error that says how else the job
+ * ended.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { visible } from '@s18i/lark/internal'
@@ -21,21 +21,22 @@ import { passes, type WatchedStore } from './watcher.ts'
 
 /** How long to wait for a result. */
 export interface ResultOptions {
-  /** Milliseconds, or `'30s'`, `'5m'`, above 0; at most 24.8 days. Default: as long as it takes. */
+  /** The maximum wait: milliseconds, or `'30s'`, `'5m'`, above 0 and at most 24.8 days. Default: no limit. */
   timeout?: Duration | undefined
-  /** If it is aborted, the wait ends with its reason. The job goes on. */
+  /** If this signal is aborted, the wait rejects with the signal's reason. The job goes on. */
   signal?: AbortSignalLike | undefined
   /**
-   * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one
-   * within about 250 ms. Reports that follow each other faster are left out.
+   * Called with the reports that the job makes with `this.progress()`: first with the latest report, and then
+   * with each newer report within about 250 ms. If reports follow each other faster than that, some are left
+   * out.
    */
   onProgress?: ((progress: unknown) => void) | undefined
 }
 
-/** The result of `handle` as it is stored: `undefined` for `true` and for nothing. */
+/** The stored result of `handle`: `undefined` if it returned `true` or nothing. */
 export type KeptResult<J> =
   ResultOf<J> extends infer R
-    ? // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value has this type
       R extends boolean | undefined | void
       ? undefined
       : R
@@ -53,10 +54,10 @@ export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeou
 }
 
 /**
- * Waits for the end of the job at a place.
+ * Waits until the job at a place has ended.
  *
  * @param closed aborted when the instance is closed
- * @throws as `JobHandle.result`
+ * @throws the errors of `JobHandle.result`
  * @internal
  */
 export async function resultAt<J extends JobLike>(
@@ -79,7 +80,7 @@ export async function resultAt<J extends JobLike>(
   })
 }
 
-/** The error for somebody who awaits the result of a job whose queue was full. */
+/** The error for a call that awaits the result of a job which was not queued because its queue was full. */
 export function notQueued({ id, queue }: JobPlace): JobsError {
   const message = `Job ${id} has no result: it was not queued, because the queue ${queue} was full`
   return new JobsError('JOB_NOT_QUEUED', message, {
@@ -88,7 +89,10 @@ export function notQueued({ id, queue }: JobPlace): JobsError {
   })
 }
 
-/** The latest progress of the job at a place; undefined if it has reported none, or does not exist there. */
+/**
+ * The latest progress report of the job at a place. Undefined if the job has reported nothing or does not
+ * exist there.
+ */
 export async function progressAt(open: WatchedStore, place: JobPlace): Promise<unknown> {
   const partitions = await partitionsAt(open, place)
   for (const partition of partitions) {
@@ -101,7 +105,10 @@ export async function progressAt(open: WatchedStore, place: JobPlace): Promise<u
   return partition === undefined ? undefined : progressAt(open, { ...place, partition })
 }
 
-/** The job as it ended; undefined if no partition has it. Keeps waiting while the store is away. */
+/**
+ * Waits for the end of a job and returns the ended job, or undefined if no partition has the job. While the
+ * store is unreachable, the wait goes on.
+ */
 async function endedAt(
   jobs: Operated,
   place: JobPlace,
@@ -130,7 +137,9 @@ async function endedAt(
   }
 }
 
-/** The first result that is found in some partitions, in order; undefined if none has any. */
+/**
+ * Asks partitions one after the other, and returns the first result. Undefined if no partition has a result.
+ */
 async function firstOf<T>(
   partitions: readonly string[],
   over: AbortSignal,
@@ -149,8 +158,8 @@ async function firstOf<T>(
 }
 
 /**
- * Calls a function with a signal that is aborted as soon as one of the given signals is, and with
- * RESULT_TIMEOUT when the time is over.
+ * Calls a function with a signal. The signal is aborted as soon as one of the given signals is aborted, or
+ * with RESULT_TIMEOUT after the timeout.
  *
  * @throws the reason of the signal as soon as it is aborted
  * @internal

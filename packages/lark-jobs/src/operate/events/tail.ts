@@ -1,10 +1,10 @@
 /**
- * Follows one job: its states, what it reports, and the lines of its log, until it has ended.
+ * Follows one job until it has ended: its states, its progress reports, and the lines of its log.
  *
- * A job that is followed counts as watched, so its worker hands over progress and log lines within a quarter
- * of a second. The worker of each run is told at the first look at that run. The store rings when there is
- * progress or the job has ended. It is asked every half second for everything else, and in case a ring is
- * lost. While the store is away, this waits.
+ * A job that is followed counts as watched, so its worker sends progress and log lines to the store within a
+ * quarter of a second. When a new run of the job is first seen, its worker is told that the job is watched.
+ * The store rings when there is progress or the job has ended. For everything else, and in case a ring is
+ * lost, the store is asked every half second. While the store is unreachable, this waits.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -27,7 +27,7 @@ import { passes, type WatchedStore } from './watcher.ts'
 const tailOptions = conditions({
   /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
   queue: queueName,
-  /** If it is aborted, the news end. The job goes on. */
+  /** Aborting this signal ends the iteration. The job goes on. */
   signal: option<AbortSignalLike>(
     'an AbortSignal',
     (value) => typeof (value as AbortSignalLike | null)?.addEventListener === 'function',
@@ -36,18 +36,18 @@ const tailOptions = conditions({
 
 export interface TailOptions extends OptionsOf<typeof tailOptions.entries> {}
 
-/** Something new of a job that is followed. */
+/** News of a job that is followed. */
 export type TailEvent =
   /**
-   * The job, without its payload: at first, and whenever it changes its state or begins another run. The last
-   * one has ended.
+   * The job without its payload. This event comes first, and again whenever the job changes its state or
+   * begins another run. The last event of this kind has the ended job.
    */
   | { kind: 'state'; job: JobStatus }
   | { kind: 'log'; line: LogLine }
-  /** Lines of the log may be missing: the job wrote more than are kept before they were read. */
+  /** Lines of the log may be missing: the job wrote more lines than the store keeps before they were read. */
   | { kind: 'gap' }
   | { kind: 'progress'; progress: unknown }
-  /** Somebody has removed the job, or it is no longer kept. Nothing follows. */
+  /** The job was removed, or is no longer kept. This is the last event. */
   | { kind: 'gone' }
 
 /** @throws JOB_ID_INVALID, FILTER_INVALID */
@@ -89,7 +89,7 @@ export async function* tail(
         if (!passes(error)) throw error
       })
       if (look === undefined) {
-        // The watch may lapse meanwhile.
+        // The watch may lapse during this time, so the worker must be told again.
         told = undefined
         await alarm.wait(WATCH_AGAIN)
         continue
@@ -98,7 +98,7 @@ export async function* tail(
       told = run
       const [place] = job === undefined ? await open.store.moves.where(partition, [id]) : []
       if (place !== undefined && place.kind !== 'here') {
-        // The job is followed to the queue to which it was moved.
+        // If the job was moved, it is followed to its new queue.
         if (place.kind === 'moved') partition = place.to
         else await alarm.wait(WATCH_AGAIN)
         continue
@@ -109,7 +109,7 @@ export async function* tail(
       }
       const isEnded = job.finishedAt !== undefined
       const state = `${partition} ${job.state} ${job.runs} ${job.dueAt}`
-      // News that the job wrote come before its end.
+      // What the job wrote is returned before its end.
       if (state !== seen && !isEnded) yield { kind: 'state', job: stored(job) }
       seen = state
       const fresh = newLines(log, lines)
@@ -131,9 +131,9 @@ export async function* tail(
 }
 
 /**
- * The log is read last, so the log of an ended job is complete.
+ * Reads the job and its log. The log is read last, so that the log of an ended job is complete.
  *
- * @param told the run whose worker knows that somebody follows the job
+ * @param told the run whose worker already knows that somebody follows the job
  */
 async function lookAt({ store, watcher }: WatchedStore, partition: string, id: string, told?: string) {
   await watcher.look(partition, id)
@@ -143,7 +143,10 @@ async function lookAt({ store, watcher }: WatchedStore, partition: string, id: s
   return { job, run, lines: job === undefined ? [] : await store.log(partition, id) }
 }
 
-/** The lines after those that are known. The store adds lines at the end, and drops the first ones. */
+/**
+ * Returns the lines after the known ones. The store adds lines at the end of a log, and drops lines at its
+ * beginning.
+ */
 function newLines(known: readonly LogLine[], lines: readonly LogLine[]): LogLine[] {
   const isSame = (one: LogLine, other: LogLine | undefined) =>
     one.at === other?.at && one.level === other.level && one.text === other.text
@@ -154,7 +157,7 @@ function newLines(known: readonly LogLine[], lines: readonly LogLine[]): LogLine
   return [...lines]
 }
 
-/** Ends a wait early. */
+/** A wait that can be ended early. */
 class Alarm {
   #isRung = false
   #wake: () => void = () => {}

@@ -1,8 +1,8 @@
 /**
- * Waits for the ends of jobs, and receives the rings for events. All waits on one store share a watcher: one
- * id in the store, one subscription, and one timer, however many there are.
+ * Waits until jobs have ended, and receives the rings for events. All waits on one store share a watcher: it
+ * has one id in the store, one subscription, and one timer, no matter how many waits there are.
  *
- * An end is not missed, because the watcher first registers with the store and then reads, in one call
+ * The watcher does not miss the end of a job: it registers with the store and then reads the job in one call
  * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it faster. While the
  * store does not answer, the waits go on.
  */
@@ -19,37 +19,39 @@ import type { OpenQueues } from '../look/stored-jobs.ts'
 /** Milliseconds after which the store forgets a watch that is not renewed. */
 const TTL = 10_000
 /**
- * With many waits, each look costs the server some milliseconds. So after a look, rings are ignored for this
- * many times as long as the look took: rings take at most a fifth of the server's time.
+ * With many waits, reading all awaited jobs costs the server some milliseconds. So after such a read, rings
+ * are ignored for this many times the duration of the read. Thus rings take at most a fifth of the server's
+ * time.
  */
 const REST = 4
-/** Milliseconds that one wait for rings lasts, before the next begins. */
+/** The duration of one call that waits for rings, in milliseconds. Then the next call begins. */
 const LISTEN = 60_000
 /**
- * Milliseconds after which a job that does not begin is reported, if the workers of this process are full.
+ * Milliseconds after which an awaited job that does not begin is reported, if all slots of this process's
+ * workers are in use.
  */
 const STANDSTILL = 2_000
 
 const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
 
-/** Whether a failure of the store is temporary. */
+/** Whether an error of the store is temporary. */
 export function passes(error: unknown): boolean {
   return passing.some((code) => JobsError.is(error, code))
 }
 
-/** An open store, with all that wait there for the ends of jobs and for events. */
+/** An open store with its watcher, which holds everything that waits for ends of jobs and for events. */
 export interface WatchedStore extends OpenQueues {
   watcher: Watcher
 }
 
 interface Wait {
-  /** Called with the JSON text of the progress, when it has changed. */
+  /** Called with the JSON text of the progress when the progress has changed. */
   reported: ((progress: string) => void) | undefined
   progress?: string | undefined
   since: number
-  /** Distinguishes the jobs that have this id one after the other; undefined until it is known. */
+  /** Distinguishes successive jobs with the same id. Undefined until it is known. */
   job: { born?: string | undefined } | undefined
-  /** Called once, with the job as it ended, or undefined if there is none. */
+  /** Called once, with the ended job, or with undefined if there is no such job. */
   settle: (job: EndedJob | undefined) => void
   refuse: (error: unknown) => void
 }
@@ -57,10 +59,10 @@ interface Wait {
 /** The waits for jobs of one partition. */
 class WatchedPartition {
   readonly waits = new Map<string, Set<Wait>>()
-  /** When a ring may be followed again, by `performance.now()`. */
+  /** Until when rings are ignored, by `performance.now()`. */
   nextAt = 0
   isLooking = false
-  /** Somebody has asked for a look since the current one began. */
+  /** Whether another read was requested since the current one began. */
   isAsked = false
 }
 
@@ -69,12 +71,12 @@ export class Watcher {
   readonly #isFull: (queue: string) => boolean
   readonly id = `watcher-${newNonce()}`
   readonly #partitions = new Map<string, WatchedPartition>()
-  /** Called with each partition that rings. */
+  /** Functions that are called with each partition that rings. */
   readonly #hearers = new Set<(partition: string) => void>()
   #timer: NodeJS.Timeout | undefined
   #listening: AbortController | undefined
   #hasWarned = false
-  /** How many jobs were asked about in `#reportStandstill`. */
+  /** How many jobs `#reportStandstill` has checked so far. */
   #turn = 0
 
   /** @param isFull whether this process has workers for a queue, and none of them has a free slot */
@@ -86,10 +88,11 @@ export class Watcher {
   /**
    * Waits until a job has ended.
    *
-   * @param reported called with the JSON text of its progress, now and whenever it changes
-   * @param born of the job, if that is known. Default: the job that exists at first
-   * @returns the job as it ended; undefined if the partition has no such job, or no longer remembers it, or
-   *   if another job has taken its place
+   * @param reported called with the JSON text of the job's progress, now and whenever the progress changes
+   * @param born distinguishes successive jobs with this id, if it is known. Default: the job that exists at
+   *   the first read
+   * @returns the ended job; undefined if the partition has no such job, no longer knows it, or has another
+   *   job with its id
    * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
   ended(
@@ -132,17 +135,17 @@ export class Watcher {
   }
 
   /**
-   * The fate of a job, with its progress. For some seconds the job counts as watched, so that the next call
-   * finds newer progress.
+   * Reads the fate of a job, with its progress. For some seconds the job then counts as watched, so that the
+   * next call finds newer progress.
    *
-   * @param news its worker is told at once, and hands over progress and log lines
+   * @param news whether to tell its worker at once, so that the worker sends progress and log lines
    */
   async look(partition: string, id: string, news = false): Promise<Fate> {
     const [fate] = await this.#store.watch(partition, this.id, [id], TTL, news)
     return fate!
   }
 
-  /** Calls a function with each partition that rings for `id`. @returns a function that ends this */
+  /** Calls a function with each partition that rings. @returns a function that ends this */
   hear(rung: (partition: string) => void): () => void {
     this.#hearers.add(rung)
     this.#begin()
@@ -168,7 +171,7 @@ export class Watcher {
     void this.#listen(this.#listening.signal)
   }
 
-  /** Removes a partition without waits, and the timer if no others are left. */
+  /** Removes a partition that has no waits, and stops the timer if it was the last one. */
   #rest(partition: string, { waits }: WatchedPartition): void {
     if (waits.size > 0) return
     this.#partitions.delete(partition)
@@ -182,7 +185,9 @@ export class Watcher {
     this.#listening?.abort()
   }
 
-  /** Receives rings. Without them, for example while the store is away, the timer is enough. */
+  /**
+   * Receives rings. If no rings come, for example while the store is unreachable, the timer is sufficient.
+   */
   async #listen(signal: AbortSignal): Promise<void> {
     const noticed = (partition: string) => {
       const watched = this.#partitions.get(partition)
@@ -196,7 +201,7 @@ export class Watcher {
     }
   }
 
-  /** Looks at all awaited jobs, even if nothing has rung. */
+  /** Reads all awaited jobs, even if nothing has rung. */
   protected lookAgain(): void {
     const now = performance.now()
     for (const [partition, watched] of this.#partitions) {
@@ -206,7 +211,10 @@ export class Watcher {
     this.#reportStandstill(now)
   }
 
-  /** Looks soon, together with others that are asked for now, and not while a look is under way. */
+  /**
+   * Reads the awaited jobs of a partition soon: together with other requests of this moment, and after a read
+   * that is under way.
+   */
   #askFor(partition: string, watched: WatchedPartition): void {
     if (watched.isAsked) return
     watched.isAsked = true
@@ -252,7 +260,8 @@ export class Watcher {
   }
 
   /**
-   * Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free.
+   * Warns once if a job is awaited that perhaps only this process can run while none of its slots is free:
+   * the handler that awaits the job may then occupy the slot that the job needs.
    */
   #reportStandstill(now: number): void {
     if (this.#hasWarned) return
@@ -263,7 +272,7 @@ export class Watcher {
           )
         : [],
     )
-    // One job at a time, in turn.
+    // Each call checks one job, in turn.
     const next = old[this.#turn++ % old.length]
     if (next === undefined) return
     void this.#store.get(next.partition, next.id).then(

@@ -1,10 +1,10 @@
 /**
- * Why jobs failed for good, for screens that ask again and again: a process remembers all failed jobs of a
- * store, and reads with each look only what has changed since. `failures()` reads them all with each call.
+ * Groups failed jobs by the kind of their failure, for screens that ask again and again. The process
+ * remembers all failed jobs of a store, and each look reads only what has changed. (`failures()` reads all
+ * failed jobs with each call.)
  *
- * Looks at the same time share one reading. A look does not wait for long: while the failed jobs are read for
- * the first time, it returns those that were read by then. The memory is freed when nobody has looked for a
- * while.
+ * Simultaneous looks share one read. A look does not wait long: while the failed jobs are being read for the
+ * first time, it returns those that were read so far. The memory is freed when there was no look for a while.
  */
 
 import { setImmediate as turn } from 'node:timers/promises'
@@ -21,23 +21,25 @@ import { everyPartition, type OpenQueues, partitionsToLookIn } from '../look/sto
 import { type FailureKind, type Failures, MOST_KINDS } from './failures.ts'
 import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } from './known-failures.ts'
 
-/** The most failed jobs that are remembered: about 150 bytes each. */
+/** The maximum number of failed jobs that are remembered: about 150 bytes each. */
 const MOST_JOBS = 200_000
-/** How many more jobs may have failed before the memory is dropped and everything is read again. */
+/**
+ * If more than this many further jobs have failed, everything that is remembered is dropped and read again.
+ */
 const ROOM = 50_000
-/** Milliseconds that a look waits for changes. */
+/** How long a look waits for the read of changes, in milliseconds. */
 const PATIENCE = 500
-/** Milliseconds after which all ids are compared with those of the store, whatever their number. */
+/** Milliseconds after which all ids are compared with those of the store, no matter how many there are. */
 const COMPARE = 60_000
-/** Milliseconds for which a book remembers after the last look. */
+/** How long a book keeps its memory after the last look, in milliseconds. */
 const REMEMBERED = 10 * 60_000
-/** For how many hours back the number of failed jobs is counted for each hour. */
+/** The number of past hours for which failed jobs are counted per hour. */
 const HOURS = 24
 
 const { queue, key, kind, since } = jobConditions(['failed'])
 const filterSchema = conditions({ queue, key, kind, since })
 const optionsSchema = conditions({
-  /** The most kinds to return, 1…1,000, those with the most jobs first. Default 100. */
+  /** The maximum number of kinds to return, 1…1,000. The kinds with the most jobs come first. Default 100. */
   limit: whole(1, MOST_KINDS),
 })
 
@@ -48,7 +50,8 @@ export interface FailureBookOptions extends OptionsOf<typeof optionsSchema.entri
 
 export interface FailureBookKind extends FailureKind {
   /**
-   * How many of these jobs failed in each of the last 24 hours, the oldest first. The last hour is not over.
+   * How many of these jobs failed in each of the last 24 hours, the oldest hour first. The last hour is not
+   * over yet.
    */
   hours: number[]
 }
@@ -57,14 +60,14 @@ export interface BookedFailures extends Failures {
   kinds: FailureBookKind[]
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** How many failed jobs of all queues were read so far, and how many the store has. */
+  /** How many failed jobs of all queues were read so far. */
   read: number
   stored: number
-  /** The first reading is not finished: the next look knows more. */
+  /** Whether the first read is still going on: then the next look knows more. */
   isReading: boolean
 }
 
-/** Made by `operate().failureBook()`. */
+/** Remembers the failed jobs of a store. `operate().failureBook()` makes it. */
 export class FailureBook {
   readonly #open: () => Promise<OpenQueues>
   #partitions = new Map<string, KnownFailures>()
@@ -81,20 +84,19 @@ export class FailureBook {
   }
 
   /**
-   * The kinds of the failed jobs, as `failures()` tells them. It takes milliseconds if little has changed
-   * since the last look. While many failed jobs are read for the first time, it tells after half a second
-   * what it knows by then.
+   * Returns the kinds of failures, in the form of `failures()`. A look takes milliseconds if little has
+   * changed since the last one. While many failed jobs are being read for the first time, it returns after
+   * half a second what is known by then.
    *
-   * Jobs that were retried or removed leave with the next look, and within some seconds if there are many
-   * failed jobs. At the latest after a minute, everything is as in the store. A book remembers about 200,000
-   * jobs, the latest of each queue.
+   * Jobs that were retried or removed disappear with the next look, or within some seconds if there are many
+   * failed jobs. After a minute at most, the book agrees with the store. A book remembers about 200,000 jobs,
+   * the latest ones of each queue.
    *
    * @param filter `queue`, `key`, `kind`, `since`
-   * @param options `limit`: the most kinds, 1…1,000, default 100
+   * @param options `limit`: the maximum number of kinds, 1…1,000, default 100
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example
-   * await using book = await operate().failureBook()
-   * const { kinds, read, stored } = await book.look({ since: '1d' })
+   * @example await using book = await operate().failureBook() const { kinds, read, stored } = await
+   *   book.look({ since: '1d' })
    */
   async look(filter: FailureBookFilter = {}, options: FailureBookOptions = {}): Promise<BookedFailures> {
     checkFilter('FailureBook.look()', filter, filterSchema)
@@ -103,13 +105,13 @@ export class FailureBook {
     const partitions = await partitionsToLookIn(open, filter.queue)
     this.#keep()
     const reading = this.#read(open)
-    // Before the store was asked for the first time, there is nothing to return.
+    // Until the store has answered for the first time, there is nothing to return.
     const read = reading.then(() => true)
     while (!(await inTime(PATIENCE, read, () => false)) && this.#at === 0);
     return this.#told(partitions, filter, options.limit ?? 100)
   }
 
-  /** Ends the reading, and forgets everything. */
+  /** Ends the read that is going on, and forgets everything. */
   close(): void {
     this.#isClosed = true
     this.#forget()
@@ -133,8 +135,8 @@ export class FailureBook {
   }
 
   /**
-   * Reads what has changed by now. A reading that is under way may have passed a change, so another one
-   * follows it.
+   * Reads what has changed until now. A read that is already going on may have missed a change, so another
+   * one follows it.
    */
   #read(open: OpenQueues): Promise<void> {
     if (this.#reading === undefined) {
@@ -176,12 +178,15 @@ export class FailureBook {
     if (this.#known > MOST_JOBS + ROOM) this.#forget()
   }
 
-  /** One page of each partition, so that the latest jobs of each are known if there are too many. */
+  /**
+   * Reads one page of each partition in turn, so that the latest jobs of every partition are known even if
+   * there are too many jobs.
+   */
   async #readOlder(isOver: () => boolean): Promise<void> {
     for (const known of this.#partitions.values()) {
       if (!known.isOpen || isOver() || this.#known >= MOST_JOBS) continue
       await known.older()
-      // The process has other things to do, too.
+      // Lets the event loop do other work between two pages.
       await turn()
     }
   }
@@ -194,7 +199,7 @@ export class FailureBook {
     return sum([...this.#partitions.values()].map(({ hashes }) => hashes.length)) < MOST_KINDS
   }
 
-  /** Jobs that failed before the book was opened are still being read. */
+  /** Whether jobs that failed before the book was opened are still being read. */
   get #isReading(): boolean {
     return this.#known < MOST_JOBS && [...this.#partitions.values()].some(({ isOpen }) => isOpen)
   }
@@ -213,7 +218,7 @@ export class FailureBook {
   }
 }
 
-/** Adds up the kinds of jobs of several partitions. */
+/** Adds up the failures of one kind from several partitions. */
 class KindCount {
   readonly #at: number
   readonly #filter: FailureBookFilter
@@ -283,7 +288,7 @@ class KindCount {
   }
 }
 
-/** How many failed jobs each partition has, for those that have some. */
+/** The number of failed jobs in each partition. Partitions without failed jobs are left out. */
 async function failedIn(store: Store, partitions: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   for (const some of inLots(partitions, MAX_STANDINGS)) {

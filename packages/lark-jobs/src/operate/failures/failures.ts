@@ -1,7 +1,7 @@
 /**
  * The kinds of failures among the jobs that failed for good: how many jobs failed for the same reason, since
- * when, and one of them as a sample. It reads all jobs that a filter finds, page by page and without their
- * payloads, and keeps only the kinds.
+ * when, and one of them as a sample. This reads all failed jobs that meet a filter, page by page and without
+ * their payloads, and keeps only the kinds in memory.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../model/record.ts'
@@ -12,9 +12,9 @@ import { checkFilter, conditions, type Flags, jobConditions, signal } from '../l
 import { list } from '../look/list.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
-/** The most releases of a kind: those of its latest failures. */
+/** The maximum number of releases that are listed for a kind: those of its latest failures. */
 const MOST_RELEASES = 10
-/** The most kinds that are distinguished. Failures of further kinds are only counted. */
+/** The maximum number of kinds that are distinguished. Failures of further kinds are only counted. */
 export const MOST_KINDS = 1_000
 
 const { state: _, ...conditionsOfJobs } = jobConditions(['failed'])
@@ -22,9 +22,11 @@ const filterSchema = conditions(conditionsOfJobs)
 const optionsSchema = conditions({
   /** The most kinds to return, 1…1,000, those with the most jobs first. Default 100. */
   limit: whole(1, MOST_KINDS),
-  /** Ends the call when it is aborted: it rejects with the reason. */
+  /** Aborting this signal ends the call: it rejects with the signal's reason. */
   signal,
-  /** Called with each page: how many failed jobs were read, and how many there are in total. */
+  /**
+   * Called after each page with the number of failed jobs that were read and the number of all failed jobs.
+   */
   onProgress: option<(read: number, all: number) => void>(
     'a function',
     (value) => typeof value === 'function',
@@ -39,8 +41,8 @@ export interface FailureOptions extends OptionsOf<typeof optionsSchema.entries> 
 /** Jobs that failed for the same reason. */
 export interface FailureKind {
   /**
-   * The name of the kind: 4 to 12 hexadecimal digits, as many as are needed to distinguish it. `{ kind:
-   * '3f2a' }` is a condition of filters.
+   * The name of the kind: 4 to 12 hexadecimal digits, as many as are needed to distinguish it from others.
+   * Filters accept it: `{ kind: '3f2a' }`.
    */
   kind: string
   /** The key of the job class. */
@@ -56,8 +58,8 @@ export interface FailureKind {
   /** The share of all failures that were read: 0…1. */
   share: number
   /**
-   * The releases of the application in which it was seen, if workers know their release: those of the latest
-   * failures first.
+   * The releases of the application in which this kind of failure was seen, if workers know their release.
+   * The releases of the latest failures come first.
    */
   releases: string[]
   /** When the first and the last of these jobs failed: milliseconds since 1970. */
@@ -72,7 +74,7 @@ export interface Failures {
   kinds: FailureKind[]
   /** How many failed jobs were read. */
   failed: number
-  /** How many of these are of kinds that are not returned, or have no error. */
+  /** How many of these jobs have a kind that is not returned, or no error. */
   others: number
 }
 

@@ -1,12 +1,12 @@
 /**
- * The failed jobs of one partition, remembered by a process that is asked again and again why jobs failed:
- * for each job only when and how it failed, and for each kind its last failure.
+ * The failed jobs of one partition in the memory of a failure book. For each job, only the time and the kind
+ * of its failure are remembered, and for each kind its last failure.
  *
- *   older    reads what failed before, a page at a time, the latest first, until all is read
- *   newer    reads what failed since it was last read
- *   compare  reads the ids of all failed jobs, and forgets those that are not failed any more
+ *   older    reads jobs that failed before the known ones, page by page, the latest first, until all are read
+ *   newer    reads jobs that failed since the last read
+ *   compare  reads the ids of all failed jobs, and forgets jobs that are no longer failed
  *
- * A job that fails a second time is read as a newer one, so it is remembered once.
+ * A job that fails a second time is read as a newer job, and replaces its former entry.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
@@ -16,15 +16,15 @@ import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { askAll } from '../look/ask-all.ts'
 import { noteRelease } from './failures.ts'
 
-/** How many of the latest jobs are read at first, to see whether any of them is new. */
+/** How many of the latest failed jobs are read first, to see whether any of them is new. */
 const FEW = 20
 /**
- * How many jobs are read together: on the embedded store, this process does nothing else meanwhile. (Measured
- * on 2026-11-27, 100,000 failed jobs, Node 20.20, 2 cores, busy: at most 29 ms of 2.5 s without anything
- * else.)
+ * How many jobs are read in one call. On the embedded store, such a call blocks the event loop of this
+ * process. (Measured on 2026-11-27, 100,000 failed jobs, Node 20.20, 2 cores, busy: the read took 2.5 s in
+ * all, and blocked the event loop for at most 29 ms at a time.)
  */
 const TOGETHER = 250
-/** Comparing this many ids takes about 30 ms. With more ids, it is done less often. */
+/** Comparing this many ids takes about 30 ms. If there are more ids, they are compared less often. */
 const MANY = 10_000
 /** Characters of a message that are kept. */
 const MAX_MESSAGE = 20_000
@@ -41,8 +41,8 @@ export interface KnownKind {
   /** The releases in which it was seen. */
   releases: string[]
   /**
-   * The job that failed last. Undefined: that job is no longer failed, and the next one has not been looked
-   * up.
+   * The job that failed last. Undefined if that job is no longer failed and its successor has not been looked
+   * up yet.
    */
   last: LastFailure | undefined
 }
@@ -56,7 +56,7 @@ export interface LastFailure {
 export interface KnownFailure {
   /** Milliseconds since 1970. */
   at: number
-  /** Undefined: it has no error, or there were too many kinds. */
+  /** The kind of the failure. Undefined if the job has no error, or if there were too many kinds. */
   kind: KnownKind | undefined
 }
 
@@ -66,18 +66,18 @@ export class KnownFailures {
   readonly #mayMeet: () => boolean
   readonly #jobs = new Map<string, KnownFailure>()
   readonly #kinds = new Map<string, KnownKind>()
-  /** A cursor of the store at which the unread jobs begin. Undefined: all are read. */
+  /** The cursor of the store at which the unread jobs begin. Undefined if all jobs have been read. */
   #older: string | undefined
   #hasBegun = false
   /**
-   * The store did not answer while newer jobs were read. So there may be others between these and the known
-   * ones.
+   * Whether the store stopped answering while newer jobs were read. Then there may be unread jobs between
+   * these and the known ones.
    */
   #hasGap = false
   /** When all ids were last compared, and when they may be compared again, by `performance.now()`. */
   #compared = { at: 0, nextAt: 0 }
 
-  /** @param mayMeet whether one more kind may be distinguished */
+  /** @param mayMeet says whether one more kind may be distinguished */
   constructor(store: Store, partition: string, mayMeet: () => boolean) {
     this.#store = store
     this.#partition = partition
@@ -88,7 +88,7 @@ export class KnownFailures {
     return this.#jobs
   }
 
-  /** The hashes of its kinds. */
+  /** The hashes of the kinds in this partition. */
   get hashes(): string[] {
     return [...this.#kinds.keys()]
   }
@@ -97,7 +97,7 @@ export class KnownFailures {
     return this.#hasBegun
   }
 
-  /** Some failed jobs have not been read yet. */
+  /** Whether some failed jobs have not been read yet. */
   get isOpen(): boolean {
     return !this.#hasBegun || this.#older !== undefined
   }
@@ -111,7 +111,7 @@ export class KnownFailures {
     this.#hasBegun = true
   }
 
-  /** @param isOver says whether to end early */
+  /** @param isOver says whether to stop early */
   async newer(isOver: () => boolean): Promise<void> {
     const hadGap = this.#hasGap
     let [limit, cursor]: [number, string | undefined] = [FEW, undefined]
@@ -131,13 +131,13 @@ export class KnownFailures {
   }
 
   /**
-   * Whether the ids should be compared with those of the store: some jobs were removed or retried, or the
-   * last comparison was long ago. After a comparison of many ids, it waits for ten times as long as that
-   * took.
+   * Whether the ids should be compared with those of the store, because some jobs were removed or retried, or
+   * because the last comparison was long ago. After a comparison of many ids, the next one waits ten times as
+   * long as that one took.
    *
-   * @param before how many failed jobs the store had before the newer ones were read @param after and
-   *   afterwards
-   * @param age milliseconds after which it is done in any case
+   * @param before how many failed jobs the store had before the newer ones were read @param after how many it
+   *   had afterwards
+   * @param age milliseconds after which the ids are compared in any case
    */
   shouldCompare(before: number, after: number, age: number): boolean {
     const now = performance.now()
@@ -146,7 +146,7 @@ export class KnownFailures {
     return (this.#hasGap || differs || now - this.#compared.at > age) && now >= this.#compared.nextAt
   }
 
-  /** @param isOver says whether to end early, and change nothing more */
+  /** @param isOver says whether to stop early and change nothing more */
   async compare(isOver: () => boolean): Promise<void> {
     const began = performance.now()
     const seen = new Set<string>()
@@ -156,7 +156,8 @@ export class KnownFailures {
       const from = cursor === undefined ? {} : { cursor }
       const page = await this.#store.heads(this.#partition, { state: 'failed', limit: MAX_ITEMS, ...from })
       const unknown = page.jobs.filter(({ id }) => !this.#jobs.has(id))
-      // If the partition is not read to its end, the rest is read later.
+      // If older jobs have not been read yet, the rest of the list consists of unread jobs, so the comparison
+      // can stop here.
       if (this.isOpen && !this.#hasGap && unknown.length === page.jobs.length) break
       if (unknown.length > 0) await this.#readAgain(page.jobs.length, cursor)
       for (const { id } of page.jobs) seen.add(id)
@@ -170,9 +171,7 @@ export class KnownFailures {
     this.#compared = { at: now, nextAt: seen.size > MANY ? now + 10 * (now - began) : now }
   }
 
-  /**
-   * Finds the last failure of each kind whose last job is gone, and forgets kinds that have no job any more.
-   */
+  /** Finds a new last failure for each kind whose last job is gone, and forgets kinds without jobs. */
   async settle(): Promise<void> {
     const headless = new Map<KnownKind, [id: string, at: number]>()
     if ([...this.#kinds.values()].every(({ last }) => last !== undefined)) return
@@ -184,7 +183,7 @@ export class KnownFailures {
     await askAll([...headless], ([kind, [id, at]]) => this.#lead(kind, id, at))
   }
 
-  /** Makes a job the last one of its kind. If it is gone meanwhile, the next look finds another. */
+  /** Makes a job the last one of its kind. If the job no longer exists, the next look finds another. */
   async #lead(kind: KnownKind, id: string, at: number): Promise<void> {
     const job = await this.#store.get(this.#partition, id, true)
     const error = job?.errors.at(-1)

@@ -1,7 +1,7 @@
 /**
- * Problems that are not visible at any queue, although they stop jobs or can lose them: errors of the store
- * itself, schedules that are late, limiters that are stuck, circuits that are open, and an outbox that is not
- * emptied. Everything that raises alarms reads them here: `status()`, `/slo`, the metrics, and the dashboard.
+ * Problems that the figures of a queue do not show, although they stop jobs or may lose them: errors of the
+ * store itself, late schedules, stuck limiters, open circuits, and an outbox that is not emptied. `status()`,
+ * `/slo`, the metrics and the dashboard take their alarms from here.
  */
 import { defined } from '@s18i/lark/internal'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
@@ -19,8 +19,8 @@ export function storeFindings(inspection: Inspection): DoctorFinding[] {
 }
 
 /**
- * All findings, including those without a problem, and the rows of the outbox if there is one that can be
- * read.
+ * All findings, including those without a problem, and the backlog of the outbox, if there is an outbox that
+ * can be read.
  */
 export interface Alarms {
   findings: DoctorFinding[]
@@ -28,8 +28,8 @@ export interface Alarms {
 }
 
 /**
- * The findings for the store and its schedules, including those without a problem. The rights of the user are
- * not tried.
+ * Collects the findings for the store and its schedules, including those without a problem. The rights of the
+ * user are not tested.
  */
 export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   const { store, settings } = open
@@ -49,22 +49,23 @@ export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   return { findings, ...(outbox instanceof Error ? {} : defined({ outbox })) }
 }
 
-/** Most stores have no schedules, and then the code that reads them is not loaded. */
+/** Reads the schedules. If the store has none, the code for schedules is not loaded. */
 async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
   if ((await open.store.schedules.homes()).length === 0) return []
   return (await import('../schedules/schedule-info.ts')).listSchedules(open, {})
 }
 
 /**
- * Whether a finding is not about the store itself but about what it holds: then its warnings are shown, too.
+ * Whether a finding is about the contents of the store, and not about the store itself. Of such findings,
+ * warnings are shown, too.
  */
 function isHeld(code: FindingCode): boolean {
   return /^(schedule|limiter|circuit|outbox)-/.test(code)
 }
 
 /**
- * The errors; and as warnings paused schedules, stuck limiters, open circuits, and rows of the outbox that
- * cannot become jobs.
+ * Picks the alarms among findings: all errors, and warnings about paused schedules, stuck limiters, open
+ * circuits, and rows of the outbox that cannot become jobs.
  */
 export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
   return findings.filter(({ level, code }) => level === 'error' || (level === 'warning' && isHeld(code)))
@@ -85,7 +86,7 @@ export function lateSchedules(findings: readonly DoctorFinding[]): number {
   return findings.filter(({ code, level }) => code === 'schedule-late' && level === 'error').length
 }
 
-/** For each check of the store: how many of its servers have that error. */
+/** For each check of the store, how many servers have that error. */
 export function storeErrors(findings: readonly DoctorFinding[]): Map<string, number> {
   const errors = new Map<string, number>()
   for (const { code, level } of findings)

@@ -1,13 +1,11 @@
-/**
- * What the doctor finds in the facts of an embedded store.
- */
+/** The findings of the doctor for an embedded store. */
 import type { FileInspection } from '../../store/contract/inspection.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import { bytes } from './size.ts'
 
-/** Bytes of the disk that should be free. */
+/** How many bytes of the disk should be free. */
 const ROOM = 256e6
-/** Bytes of a log that should have been emptied: commits empty it from 16 MB on. */
+/** A write-ahead log with this many bytes is too long: commits normally empty it from 16 MB on. */
 const LONG = 128e6
 
 export function fileFindings({

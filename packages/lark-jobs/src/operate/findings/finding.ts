@@ -57,15 +57,18 @@ export type FindingCode = keyof typeof findingCodes
 export type FindingLevel = 'error' | 'warning' | 'ok'
 
 export interface DoctorFinding {
-  /** Which check it was. It does not change between versions. */
+  /** The name of the check. It does not change between versions. */
   code: FindingCode
-  /** `error`: jobs do not run, or can be lost. `warning`: this may become so. */
+  /** `error`: jobs do not run, or may be lost. `warning`: this may happen later. */
   level: FindingLevel
-  /** The server, file, queue, schedule, worker or limiter. */
+  /** The server, file, queue, schedule, worker or limiter that was checked. */
   subject: string
   /** The text for people. */
   text: string
-  /** What to do, in words that any surface can use. Missing: nothing, or the finding is `ok`. */
+  /**
+   * What to do, in words that any user interface can show. Absent if the finding is `ok` or there is nothing
+   * to do.
+   */
   advice?: Advice
 }
 

@@ -1,6 +1,6 @@
 /**
- * The findings of the doctor for limiters that have granted nothing for long although jobs wait, and for
- * circuits.
+ * The findings of the doctor for circuits, and for limiters that have granted no permit for a long time
+ * although jobs wait.
  */
 import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
@@ -10,7 +10,10 @@ import { listed } from '../../words/listed.ts'
 import { circuits, type LimiterStatus, limiters } from '../look/limiters.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 
-/** @param configured by name. If there are no limiters and no circuits, the store is not asked. */
+/**
+ * @param configured the limits of the configured limiters, by name. If there are no limiters and no circuits,
+ *   the store is not asked
+ */
 export async function limiterFindings(
   store: Store,
   configured: ReadonlyMap<string, Limits>,
@@ -54,7 +57,10 @@ export async function limiterFindings(
   return [...(await Promise.all(perLimiter)), ...perCircuit].flat()
 }
 
-/** Since when it has granted nothing although jobs wait, if that is long and no rate says when it will. */
+/**
+ * The time since which a limiter has granted no permit although jobs wait. Undefined if that time is short,
+ * or if a rate determines when the limiter grants the next permit.
+ */
 async function stuckSince(
   store: Store,
   { limiter, limits, waits }: LimiterStatus,

@@ -1,6 +1,6 @@
 /**
  * The findings of the doctor for the outbox in the configuration: whether it can be read, whether workers
- * relay it, and whether rows cannot become jobs.
+ * relay its rows, and whether there are rows that cannot become jobs.
  */
 import type { Settings } from '../../config/config.ts'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
@@ -10,12 +10,14 @@ import { plural } from '../../words/plural.ts'
 import { textOf } from '../../words/thrown.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 
-/** Milliseconds that the oldest row may wait. */
+/** How long the oldest row may wait, in milliseconds. */
 const STANDS = 60_000
-/** Milliseconds: an alarm does not wait long for the database of the application. */
+/** How long to wait for the database of the application, in milliseconds. */
 const PATIENCE = 3_000
 
-/** The backlog of an outbox; an error if it cannot be read, undefined if none is configured. */
+/**
+ * The backlog of an outbox, an error if the outbox cannot be read, or undefined if no outbox is configured.
+ */
 export type FoundOutbox = OutboxBacklog | Error | undefined
 
 export async function lookAtOutbox({ outbox }: Pick<Settings, 'outbox'>): Promise<FoundOutbox> {

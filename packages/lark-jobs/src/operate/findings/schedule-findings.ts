@@ -1,4 +1,4 @@
-/** The findings of the doctor for the schedules of a store: those that do not tick. */
+/** The findings of the doctor for the schedules of a store: which of them are paused or late. */
 import { isKnown } from '../../model/every-key.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import { lateBy } from '../../model/tick.ts'
@@ -6,7 +6,7 @@ import { readable } from '../../words/duration.ts'
 import type { ScheduleInfo } from '../schedules/schedule-info.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 
-/** @param now milliseconds since 1970, by the store */
+/** @param now the time by the store's clock: milliseconds since 1970 */
 export function scheduleFindings(
   schedules: readonly ScheduleInfo[],
   workers: readonly WorkerRecord[],

@@ -8,12 +8,18 @@ import { bytes } from './size.ts'
 
 /** The oldest versions that Lark works with. */
 const OLDEST = { Redis: [6, 2], Valkey: [7, 2] } as const
-/** The shares of the memory at which there is a warning, and an error. */
+/** The shares of the memory in use from which there is a warning (TIGHT) and an error. */
 const TIGHT = 0.75
 const FULL = 0.9
-/** Milliseconds by which clocks may differ: of two servers, and of a server and this process. */
+/**
+ * The tolerated difference between the clocks of two servers, or of a server and this process, in
+ * milliseconds.
+ */
 const APART = 1_000
-/** Milliseconds since a replica was last heard from, and bytes that it is behind. */
+/**
+ * A replica does not follow if it was last heard from more than this many milliseconds ago, or if it is too
+ * many bytes behind.
+ */
 const SILENT = 10_000
 const BEHIND = 64 << 20
 
@@ -185,7 +191,7 @@ function checkRights({ refused }: ServerFacts, found: Examination): void {
     )
 }
 
-/** Findings that need several servers. */
+/** Findings that compare several servers. */
 function together(servers: readonly ServerFacts[]): DoctorFinding[] {
   const found = new Examination('the servers')
   if (servers.length < 2) return []

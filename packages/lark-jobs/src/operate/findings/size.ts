@@ -1,4 +1,4 @@
-/** Bytes as people read them. */
+/** Formats a number of bytes for people. */
 const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']
 
 /** A number of bytes with a decimal unit: `740 bytes`, `1.2 MB`. */

@@ -1,6 +1,4 @@
-/**
- * Finds a flow: by its id, or by one of its jobs.
- */
+/** Finds a flow by its id, or by one of its jobs. */
 import { defined } from '@s18i/lark/internal'
 import { FlowRecords, type KeptFlow } from '../../flow/flow-records.ts'
 import { memberOf } from '../../model/effect.ts'
@@ -17,12 +15,13 @@ import { partitionsToLookIn } from '../look/stored-jobs.ts'
 import { type FlowInfo, infoOf, type OpenFlows } from './flow-info.ts'
 import { type FlowRef, failuresOf, nodesOf } from './flow-parts.ts'
 
-/** Which flow: its id, or its id and its home, such as an info of it. */
+/** Names a flow: by its id, or by an object with its id and its home, such as a `FlowInfo`. */
 export type FlowIdOrRef = string | FlowRef
 
 export const placeEntries = {
   /**
-   * The queue of the home of the flow. Default: every queue. Needed only if several have a flow with this id.
+   * The queue that keeps the flow. Default: every queue. Needed only if several queues have a flow with this
+   * id.
    */
   queue: queueName,
 }
@@ -33,7 +32,7 @@ export interface FindFlowOptions extends OptionsOf<typeof findConditions.entries
 
 const getConditions = conditions({
   ...placeEntries,
-  /** Whether to read its nodes, with their results. Default true. */
+  /** Whether to read the nodes of the flow, with their results. Default true. */
   nodes: flag(),
   /** For a batch: how many members that did not complete are read. Default 0. */
   failures: whole(0, 1_000_000),
@@ -43,11 +42,11 @@ export interface GetFlowOptions extends OptionsOf<typeof getConditions.entries> 
 
 /** The flow of a job, and which part of the flow the job is. */
 export interface FlowOfJob extends Pick<FlowInfo, 'id' | 'home' | 'kind' | 'name' | 'state'> {
-  /** The name of the node that the job is. */
+  /** The name of the job's node. */
   node?: string
   /** How often the node had been started again before this job. */
   retries?: number
-  /** The index of the member that the job is in a batch, from 0. */
+  /** The index of the job as a member of a batch, from 0. */
   member?: number
 }
 
@@ -63,7 +62,7 @@ export function checkGetFlow(which: unknown, options: unknown): void {
   checkFilter('flows.get()', options, getConditions, { whole: 'the second argument' })
 }
 
-/** Refuses a value that cannot name a flow. @throws FLOW_INVALID @param call of the flows */
+/** Refuses a value that cannot name a flow. @throws FLOW_INVALID @param call the method that was called */
 export function checkNamed(call: string, which: unknown): void {
   const id = isObject(which) && isText(which.home) ? which.id : which
   if (typeof id === 'string' && isFlowId(id)) return
@@ -90,7 +89,9 @@ export async function getFlow(
   }
 }
 
-/** The flow; undefined if there is none. @throws FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
+/**
+ * Finds a flow. Undefined if there is no such flow. @throws FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED
+ */
 export async function locateFlow(
   { store, settings: { partitions } }: OpenFlows,
   which: FlowIdOrRef,
@@ -105,8 +106,8 @@ export async function locateFlow(
     .map((each) => partitionWith(which, each, partitions))
   const found = await locateIn(records, which, own)
   if (found !== undefined) return found
-  // Its queue had another number of partitions, or is not configured here, or the flow is a node of another
-  // flow.
+  // The flow may be in another partition: its queue may have had another number of partitions, its queue may
+  // not be configured here, or the flow may be a node of another flow.
   const others = (named ?? (await partitionsToLookIn(open))).filter((each) => !own.includes(each))
   return locateIn(records, which, others)
 }
@@ -139,7 +140,7 @@ export function flowNotFound(which: FlowIdOrRef): JobsError {
 }
 
 /**
- * The flow of a job; undefined if it is in none, or if the flow is no longer kept.
+ * Finds the flow of a job. Undefined if the job belongs to no flow, or if the flow is no longer kept.
  *
  * @throws STORE_DAMAGED
  */

@@ -1,6 +1,4 @@
-/**
- * Flows as people see them.
- */
+/** Flows in the form in which `operate()` returns them. */
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import type { KeptFlow } from '../../flow/flow-records.ts'
@@ -18,31 +16,31 @@ export interface OpenFlows {
 export const flowKinds = ['chain', 'batch', 'workflow'] as const satisfies readonly FlowKind[]
 
 /**
- *   filling   a batch: whoever dispatched it adds members
+ *   filling   a batch whose members are still being added by its dispatch
  *   open      its nodes and members run, or wait for each other
- *   ending    somebody has cancelled it, its deadline has passed, or too many members have failed: nothing
- *             starts any more, and running jobs are asked to end
- *   completed, failed, cancelled    it has ended. Its callbacks may still run
+ *   ending    the flow was cancelled, its deadline has passed, or too many members have failed: no more jobs
+ *             start, and running jobs are asked to end
+ *   completed, failed, cancelled    the flow has ended. Its callbacks may still run
  */
 export const flowStates = ['filling', 'open', 'ending', 'completed', 'failed', 'cancelled'] as const
 export type FlowInfoState = (typeof flowStates)[number]
 
-/** How many nodes and members there are, by what became of them. Callbacks do not count. */
+/** The number of nodes and members, grouped by their states. Callbacks are not counted. */
 export interface FlowCounts {
-  /** While a batch is filling: as many as there are so far. */
+  /** The number of all nodes and members. While a batch is filling: the number so far. */
   total: number
   completed: number
   failed: number
-  /**
-   * Members that were cancelled, and nodes that were cancelled for another reason than the end of another
-   * node.
-   */
+  /** The number of cancelled members and nodes, except the nodes counted by `skipped`. */
   cancelled: number
-  /** Nodes that never started, because another node has ended without completing. */
+  /** The number of nodes that never started, because another node ended without completing. */
   skipped: number
-  /** Nodes that have started, and members that have not ended: their jobs wait in their queues, or run. */
+  /**
+   * The number of nodes that have started and members that have not ended: their jobs wait in their queues or
+   * run.
+   */
   running: number
-  /** Nodes that have not started. */
+  /** The number of nodes that have not started. */
   blocked: number
 }
 
@@ -51,41 +49,43 @@ export interface FlowInfo extends FlowRef {
   kind: FlowKind
   name?: string
   tags?: string[]
-  /** The queue of its home. */
+  /** The queue that keeps the flow. */
   queue: string
   state: FlowInfoState
   /** When it was dispatched. */
   at: number
   endedAt?: number
-  /** The time at which it must have ended. */
+  /** The time by which the flow must have ended. */
   deadline?: number
-  /** Milliseconds in which it must end, counted from its dispatch or its last retry. */
+  /**
+   * The number of milliseconds within which the flow must end, counted from its dispatch or its last retry.
+   */
   within?: number
-  /** Why it ended without completing, or why it is ending. */
+  /** Why the flow ended without completing, or why it is ending. */
   reason?: string
-  /** The reason in words, if somebody gave one. */
+  /** The reason in words, if a person has given one. */
   because?: string
   /** The name of the node that failed first. */
   failedNode?: string
-  /** For a batch: how many members may fail. Absent: any number. */
+  /** For a batch: how many members may fail. Absent if any number may fail. */
   allowed?: number
   /** The flow of which this one is a node. */
   parent?: FlowRef
   /** The job that started it and awaits its only job (`Job.runJob`). */
   parentJob?: { id: string; queue: string }
   counts: FlowCounts
-  /** The names of the nodes that have started and not ended, callbacks included: the first 20. */
+  /** The names of the first 20 nodes that have started and not ended, including callbacks. */
   runs: string[]
-  /** Its nodes, including callbacks, if they were asked for. */
+  /** The nodes of the flow, including callbacks, if the call requested them. */
   nodes?: FlowNodeInfo[]
-  /** For a batch, if they were asked for: the first members that did not complete. */
+  /** For a batch, if the call requested them: the first members that did not complete. */
   failures?: FlowFailure[]
 }
 
-/** The most names of running nodes. */
+/** The maximum number of names in `runs`. */
 const MOST_RUNS = 20
 
-/** Everything that is kept of a flow, except news. */
+/** All stored parts of a flow that are needed to describe it. */
 export type FlowContents = Pick<KeptFlow, 'home' | 'id' | 'definition' | 'state' | 'crowd'>
 
 export function infoOf({ id, home, definition, state, crowd }: FlowContents): FlowInfo {

@@ -1,8 +1,8 @@
 /**
- * Lists flows by page, the last dispatched first. A partition has its flows in the order in which they were
- * made, so a page merges the newest flows of each partition after those that were listed before. A cursor has
- * a mark for each partition: the last flow that a page has passed there. A call reads at most a few pages of
- * each partition, however few flows meet the filter.
+ * Lists flows page by page. The flows that were dispatched last come first. Each partition keeps its flows in
+ * the order in which they were made, so a page merges the next flows of all partitions. A cursor has a mark
+ * for each partition: the last flow of that partition which the list has passed. A call reads only a few
+ * pages of each partition, even if few flows meet the filter.
  */
 import { FlowRecords } from '../../flow/flow-records.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -16,11 +16,14 @@ import { partitionsToLookIn } from '../look/stored-jobs.ts'
 import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
 import type { FlowRef } from './flow-parts.ts'
 
-/** How many flows of a partition are read together, because their texts may be large. */
+/**
+ * How many flows of a partition are read in one call. The number is low because the texts of flows may be
+ * large.
+ */
 const AT_A_TIME = 100
-/** The most flows of a partition that a call looks at. */
+/** The maximum number of flows that a call reads in each partition. */
 const LOOKS = 1_000
-/** Later than every flow. */
+/** A time that is later than the dispatch of every flow. */
 const NEWEST = Number.MAX_SAFE_INTEGER
 
 const filterConditions = conditions({
@@ -36,25 +39,34 @@ const filterConditions = conditions({
   queue: queueName,
   /** Only flows that were dispatched since then: an instant, or how long ago. */
   since: sinceCondition,
-  /** Whether to include flows that are nodes of others, or that a job runs with `runJob`. Default false. */
+  /**
+   * Whether to include flows that are nodes of other flows, and those that a job has started with `runJob`.
+   * Default false.
+   */
   nested: flag(),
 })
 
 const optionsConditions = conditions({
-  /** The cursor of the page before, under the same filter. */
+  /** The cursor of the previous page, with the same filter. */
   cursor: option<string>('the cursor of a page', isText),
-  /** The most flows of the page. Default 100. */
+  /** The maximum number of flows on the page. Default 100. */
   limit: whole(1, 1_000),
 })
 
-/** Which flows. A flow must meet all conditions. Default: all that are not nodes of other flows. */
+/**
+ * Conditions that choose flows. A flow must meet all of them. Default: all flows that are not nodes of other
+ * flows.
+ */
 export interface FlowFilter extends OptionsOf<typeof filterConditions.entries> {}
 
 export interface FlowListOptions extends OptionsOf<typeof optionsConditions.entries> {}
 
 /** A flow whose data in the store was not written by Lark. */
 export interface DamagedFlow {
-  /** Absent: the store cannot say which flow it is, and no flows after it in its home are listed. */
+  /**
+   * The id of the flow. Absent if the store cannot say which flow it is. In that case, no flows after it in
+   * its partition are listed.
+   */
   id?: string
   /** The partition that keeps it. */
   home: string
@@ -65,28 +77,37 @@ export interface DamagedFlow {
 /** A page of a list of flows. */
 export interface FlowPage {
   flows: FlowInfo[]
-  /** Where the next page begins. Absent: there are no more flows. */
+  /** Where the next page begins. Absent if there are no more flows. */
   cursor?: string
-  /** Flows that are unreadable, whatever the filter says. */
+  /** Flows that cannot be read, no matter what the filter says. */
   damaged: DamagedFlow[]
 }
 
-/** How far a list has come in a partition: a flow, and when it was dispatched. */
+/**
+ * How far a list has come in a partition: the last flow that it has passed, and when that flow was
+ * dispatched.
+ */
 type FlowMark = [id: string, at: number]
-/** The first instant of the list, the last one, and a mark for each partition in which a flow was passed. */
+/**
+ * The first and the last instant of the list, and a mark for each partition in which the list has passed a
+ * flow.
+ */
 type FlowCursor = [from: number, until: number | null, marks: Record<string, FlowMark>]
 
-/** A flow that a call has found. `at`: flows after it in its partition are not later than this. */
+/**
+ * A flow that a call has found. `at`: the flows after it in its partition were not dispatched later than this
+ * time.
+ */
 interface PassedFlow extends FlowRef {
   at: number
-  /** The flow, if it meets the filter. */
+  /** The data of the flow, if it meets the filter. */
   info?: FlowInfo
   damaged?: DamagedFlow
 }
 
 /**
- * The flows that a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: a
- * damaged flow of the partition.
+ * The flows that a call has found in a partition, the newest first. `isCut`: whether there may be more.
+ * `damage`: a damaged flow in the partition.
  */
 interface FoundFlows {
   passed: PassedFlow[]
@@ -114,7 +135,7 @@ export async function listFlows(
     Object.entries(filter).sort(),
     store.isRemote,
   ])
-  // All pages of a list begin at the same instant.
+  // All pages of a list use the instant at which its first page was read.
   const [from, until, marks]: FlowCursor =
     cursor === undefined ? [await sinceInstantIn(store, since), null, {}] : cursors.read(cursor, flags)
   const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
@@ -138,8 +159,8 @@ export async function listFlows(
 }
 
 /**
- * The flows that a page passes, from those that were found: up to `limit` that it shows, and none that others
- * might precede.
+ * Merges the flows that were found in all partitions into a page: it has up to `limit` flows that meet the
+ * filter, and stops where an unread flow of some partition might come first.
  */
 function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
@@ -155,7 +176,7 @@ function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
 }
 
 /**
- * The newest flows of a partition after the mark of the previous page, until `limit` of them are to be shown.
+ * Reads the flows of a partition after the mark of the previous page, until `limit` of them meet the filter.
  */
 async function newest(
   store: Store,
@@ -173,10 +194,10 @@ async function newest(
     return { passed, isCut: false, damage: { home, code: error.code, message: error.message } }
   }
 
-  /** @returns whether there may be more */
+  /** Reads the next flows. @returns whether there may be more */
   async function read(): Promise<boolean> {
-    // The flow of the mark may have been forgotten: then the list starts again in this partition, and skips
-    // newer flows.
+    // If the flow of the mark is no longer kept, the list starts again in this partition and skips newer
+    // flows.
     const isKept = mark !== undefined && (await store.flows.get(home, mark[0])).found !== undefined
     let [before, at]: [string | undefined, number] = isKept ? mark : [undefined, NEWEST]
     let left = limit
@@ -207,7 +228,7 @@ function readFlow(
   try {
     return { info: infoOf(records.parse(home, { ...stored, news: [] }, 0)) }
   } catch (error) {
-    // Also for JSON of another form.
+    // Other errors come from JSON that does not have the form of a flow.
     const message = JobsError.is(error) ? error.message : `The flow ${stored.id} in ${home} is not readable`
     return { damaged: { id: stored.id, home, code: 'STORE_DAMAGED', message } }
   }

@@ -1,5 +1,6 @@
 /**
- * The nodes of a flow as people see them, and the members of a batch that did not complete.
+ * The nodes of a flow in the form in which `operate()` returns them, and the members of a batch that did not
+ * complete.
  */
 import { defined } from '@s18i/lark/internal'
 import { jobIndex } from '../../flow/advance.ts'
@@ -19,11 +20,11 @@ export interface FlowRef {
 }
 
 /**
- *   blocked      it has not started: it waits for other nodes, or a callback for the end of the flow
- *   started      its job is queued, or runs; or its flow goes on
- *   completed, failed, cancelled    it has ended
- *   skipped      it did not start, because a node that it waits for has ended without completing
- *   not needed   a callback for another end of the flow
+ *   blocked      the node has not started: it waits for other nodes, or as a callback for the end of the flow
+ *   started      the job of the node is queued or running; or the node is a flow that has not ended
+ *   completed, failed, cancelled    the node has ended
+ *   skipped      the node never starts, because a node that it waits for ended without completing
+ *   not needed   the callback never starts, because the flow ended in another way
  */
 export type FlowNodeState =
   | 'blocked'
@@ -34,23 +35,23 @@ export type FlowNodeState =
   | 'skipped'
   | 'not needed'
 
-/** A node of a flow. Other nodes are named by their names. Times are milliseconds since 1970. */
+/** A node of a flow. It refers to other nodes by their names. Times are milliseconds since 1970. */
 export interface FlowNodeInfo {
   name: string
   state: FlowNodeState
   /** The key of its job class. Absent for a node that is a flow. */
   key?: string
-  /** The queue of its job. For a flow: the queue of its home. */
+  /** The queue of the node's job. For a node that is a flow: the queue that keeps that flow. */
   queue: string
   /** The id of its job, if the job has been queued. */
   jobId?: string
-  /** Only a node that is a flow has it. */
+  /** The kind of flow, if the node is a flow. */
   kind?: FlowKind
-  /** The flow that the node is, if it has started. */
+  /** If the node is a flow and has started: that flow. */
   flow?: FlowRef
-  /** The nodes that it starts after. */
+  /** The names of the nodes after which this node starts. */
   after: string[]
-  /** The nodes of `after` that have not ended. */
+  /** The names of the nodes in `after` that have not ended. */
   waitsFor: string[]
   /** When it started. */
   since?: number
@@ -61,22 +62,25 @@ export interface FlowNodeInfo {
   cause?: string
   /** The message of the last error. */
   error?: string
-  /** The value that it returned. */
+  /** The result of the node. */
   result?: unknown
-  /** What happens to it if a node before it does not complete. */
+  /** What happens to the node if a node in `after` does not complete. */
   ifFailed: IfFailed
-  /** For a callback: which end of the flow starts it. */
+  /** For a callback: the way in which the flow must end for the callback to start. */
   on?: FlowOutcome
-  /** How often it was started again. */
+  /** How often the node was started again. */
   retries?: number
 }
 
 /** A member of a batch that did not complete. */
 export interface FlowFailure {
-  /** The number of the member, from 0. */
+  /** The index of the member, from 0. */
   member: number
   jobId: string
-  /** The following fields are known only for the first 1,000. */
+  /**
+   * The state of the member. This field and the following ones are known only for the first 1,000 such
+   * members.
+   */
   state?: EndedState
   reason?: string
   error?: string
@@ -107,7 +111,8 @@ function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNo
   const cause = state.causes?.[node]
   const nested = state.flows?.[node]
   const nameOf = (each: number) => definition.nodes[each]!.name
-  // A rejected job was never queued, and neither was a job that had ended before.
+  // The store never had a job for a node that was rejected, or that had already ended when the flow was
+  // dispatched.
   const isQueued = letter === 's' || (end !== undefined && end.reason !== 'rejected' && ended === undefined)
   const waits = letter === 'b' ? after.filter((each) => 'bs'.includes(state.nodes[each]!)) : []
   return {
@@ -132,7 +137,7 @@ function resultOf({ result }: Pick<KeptEnd, 'result'> = {}): { result?: unknown 
   return result === undefined || whyDropped(result) !== undefined ? {} : { result: shownJson(result) }
 }
 
-/** The members that did not complete, by number. @param most how many at most */
+/** The members that did not complete, sorted by index. @param most the maximum number of members */
 export async function failuresOf(
   { flows }: Store,
   { id, home }: Pick<KeptFlow, 'id' | 'home'>,

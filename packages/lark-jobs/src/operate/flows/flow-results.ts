@@ -1,7 +1,7 @@
 /**
- * The result of a flow, for whoever awaits it: for a chain the result of its last step, for a workflow the
- * results of its nodes by name, for a batch how many members completed; or an error that says how the flow
- * ended instead.
+ * Waits for the result of a flow. The result of a chain is the result of its last step, the result of a
+ * workflow has the results of its nodes by name, and the result of a batch says how many members completed.
+ * If the flow did not complete, an error says how it ended.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { visible } from '@s18i/lark/internal'
@@ -25,7 +25,7 @@ import { flowNotFound } from './flow-finding.ts'
 import { infoOf } from './flow-info.ts'
 import { failuresOf } from './flow-parts.ts'
 
-/** Milliseconds between two looks: the first pause, and the longest. */
+/** The pause between two reads of the flow's state, in milliseconds: the first pause, and the longest. */
 const LOOK = { first: 20, last: 500 }
 
 /** How long to wait for the result of a flow. */
@@ -36,7 +36,7 @@ export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
  *
  * @param closed aborted when the instance is closed
  * @param find returns the place of the flow, if it exists
- * @throws as `FlowHandle.result`
+ * @throws the errors of `FlowHandle.result`
  * @internal
  */
 export async function flowResultAt(
@@ -69,7 +69,7 @@ export async function flowResultAt(
 }
 
 /**
- * The flow, if it has ended. Before that, a look only reads its state.
+ * Reads the flow if it has ended. As long as it has not ended, only its state is read.
  *
  * @throws FLOW_NOT_FOUND, STORE_DAMAGED
  */
@@ -81,13 +81,16 @@ async function endedAt(store: Store, records: FlowRecords, place: FlowPlace): Pr
   return found?.state.phase === 'ended' ? found : undefined
 }
 
-/** A damaged state does not count as open: reading the whole flow reports the damage. */
+/**
+ * Whether a state text belongs to an open flow. A damaged state does not count as open: the whole flow is
+ * then read, and that reports the damage.
+ */
 function isOpen(state: string): boolean {
   const { phase } = (parsed(state) ?? {}) as Partial<FlowState>
   return phase === 'filling' || phase === 'open'
 }
 
-/** @throws FLOW_WAITS_FOR_ITSELF in a job of the flow, or of a flow in it */
+/** @throws FLOW_WAITS_FOR_ITSELF if the caller is a job of the flow, or of a flow inside it */
 async function checkWait(records: FlowRecords, { flow: id, home }: FlowPlace): Promise<void> {
   let place: FlowPlace | undefined = currentMember()
   while (place !== undefined) {
@@ -143,8 +146,8 @@ async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): P
 }
 
 /**
- * Why a flow did not complete, and the error of the first job that did not complete, perhaps in a flow inside
- * it.
+ * Why a flow did not complete, with the error of the first job that did not complete. This job may belong to
+ * a flow inside the flow.
  */
 async function problemOf(
   store: Store,
@@ -187,7 +190,10 @@ async function nestedOf(records: FlowRecords, found: KeptFlow, node: number): Pr
   return flow === undefined || home === undefined ? undefined : records.get({ flow, home })
 }
 
-/** The problem of the first member that was not merely skipped. Skipped members may have smaller indices. */
+/**
+ * The problem of the first member that did not complete for a reason of its own. Skipped members before it
+ * are ignored.
+ */
 async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?: string; error?: string }> {
   const failures = await failuresOf(store, found, MAX_ITEMS)
   for (const failure of failures) {
@@ -198,7 +204,10 @@ async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?:
   return first === undefined ? {} : { words: `${first.state} (${first.reason})` }
 }
 
-/** The error of an end. For a rejected job it is a word of the store: `unique`, `throttled`, `full`. */
+/**
+ * The error of an ended member or node. For a rejected job, `error` is the store's word for the rejection:
+ * `unique`, `throttled`, `full`.
+ */
 function errorOf({ reason, error }: { reason?: string; error?: string }): string | undefined {
   return reason === 'rejected' ? `it was not queued: ${error}` : error
 }
@@ -213,7 +222,7 @@ function nameOf({ id, definition: { kind, name } }: KeptFlow): string {
   return name === undefined ? `${what} ${id}` : `${what} ${visible(name)} ${id}`
 }
 
-/** The name of the node that a job is; undefined for a member of a batch. */
+/** The name of a job's node. Undefined for a member of a batch. */
 export async function nodeNamed(store: Store, { index, ...place }: Member): Promise<string | undefined> {
   const node = nodeOf(index)?.node
   return node === undefined
@@ -221,7 +230,7 @@ export async function nodeNamed(store: Store, { index, ...place }: Member): Prom
     : (await new FlowRecords(store).get(place))?.definition.nodes[node]?.name
 }
 
-/** The result of a node; undefined if it has not completed. @throws FLOW_INVALID, FLOW_NOT_FOUND */
+/** The result of a node. Undefined if the node has not completed. @throws FLOW_INVALID, FLOW_NOT_FOUND */
 export async function nodeResult(store: Store, place: FlowPlace, name: string): Promise<unknown> {
   const records = new FlowRecords(store)
   const found = await records.get(place)

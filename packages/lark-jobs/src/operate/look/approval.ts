@@ -1,6 +1,6 @@
 /**
- * The question of an approval's token, and whether it can still be answered. A token says where its hash is
- * in the journal of its job, so checking an invented one costs little.
+ * Reads the approval that belongs to a token, and whether it can still be answered. A token contains the
+ * place of its hash in the journal of its job, so checking an invalid token costs little.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -19,27 +19,27 @@ import { locateAt } from './stored-jobs.ts'
 /** An approval that somebody was asked for. */
 export interface Approval {
   /**
-   * `open`: it can be answered. `answered`: it was. `expired`: its time is over. `ended`: its job has ended,
-   * or no longer asks for it.
+   * `open`: the approval can be answered. `answered`: it has been answered. `expired`: the time to answer it
+   * is over. `ended`: its job has ended or no longer waits for it.
    */
   state: 'open' | 'answered' | 'expired' | 'ended'
-  /** The name that the job gave it. */
+  /** The name that the job gave to the approval. */
   name: string
-  /** What is asked, for people: the `title`, or the name. */
+  /** The question, for people: the `title`, or else the name. */
   title: string
   /**
-   * Until when it can be answered: milliseconds since 1970. Absent: there is no limit, or the job does not
-   * wait yet.
+   * Until when the approval can be answered: milliseconds since 1970. Absent if there is no limit, or if the
+   * job is not waiting yet.
    */
   until?: number
-  /** The job that asks. */
+  /** The job that asks for the approval. */
   job: { id: string; key: string; queue: string }
 }
 
 /** An approval, and how its answer is sent to the job. */
 export interface FoundApproval {
   approval: Approval
-  /** Absent: `dispatchNow` runs the job. */
+  /** The partition of the job. Absent if `dispatchNow` runs the job. */
   partition?: string
   /** The name of the signal. */
   signal: string
@@ -85,7 +85,7 @@ interface AskingJob {
   queue: string
   partition?: string
   journal: Journal
-  /** It has ended, or its steps are being undone. */
+  /** Whether the job has ended or its steps are being undone. */
   isEnding: boolean
   /** Milliseconds since 1970. */
   at: number

@@ -1,10 +1,10 @@
 /**
- * Asks a store for many things, some at a time, because a call that waits behind too many others would be
- * given up.
+ * Makes many calls to a store, a limited number at a time, because a call that waits behind too many others
+ * would time out.
  */
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 
-/** How many calls are made at the same time. */
+/** The maximum number of simultaneous calls. */
 export const AT_ONCE = 50
 
 /** @returns the answers, in the order of the questions */

@@ -1,6 +1,6 @@
 /**
- * The job classes that this process knows and people may dispatch: where their jobs go, and what their
- * payloads look like.
+ * Describes the job classes whose jobs people can dispatch by hand: the queue of their jobs, and the schema
+ * of their payloads.
  */
 import { defined } from '@s18i/lark/internal'
 import { classOf, type JobConstructor } from '../../options/job-class.ts'
@@ -9,11 +9,12 @@ import type { StandardSchema } from '../../options/standard-schema.ts'
 /** A job class, for the person who dispatches one of its jobs by hand. */
 export interface ClassInfo {
   key: string
-  /** Where its jobs go unless a dispatch says otherwise. */
+  /** The queue of its jobs, unless a dispatch names another. */
   queue: string
   /**
-   * JSON Schema (2020-12) of the payload. Absent: the class has no schema, or one that cannot be described
-   * so. Schemas with the interface "Standard JSON Schema" can, such as those of Zod from 4.2 on.
+   * JSON Schema (2020-12) of the payload. Absent if the class has no schema, or a schema that cannot be
+   * converted to JSON Schema. Schemas with the interface "Standard JSON Schema", such as those of Zod from
+   * 4.2 on, can be converted.
    */
   schema?: Record<string, unknown>
 }
@@ -23,7 +24,7 @@ interface Describing {
   jsonSchema?: { input?: (options: { target: string }) => Record<string, unknown> }
 }
 
-/** In the order of their keys. */
+/** Describes classes, sorted by key. */
 export function classInfos(classes: readonly JobConstructor[]): ClassInfo[] {
   const infos = new Map<string, ClassInfo>()
   for (const Class of classes) {
@@ -38,7 +39,7 @@ function described(schema: StandardSchema): Record<string, unknown> | undefined 
   try {
     return (schema['~standard'] as Describing).jsonSchema?.input?.({ target: 'draft-2020-12' })
   } catch {
-    // A part of the schema has no form in JSON, such as a date.
+    // Part of the schema, such as a date, cannot be expressed in JSON Schema.
     return undefined
   }
 }

@@ -1,13 +1,14 @@
 /**
- * Cursors of lists and events, as people see them: where the next call continues, and a seal which shows that
- * a cursor belongs to this list and is not damaged. Nothing is kept between two calls.
+ * Makes and reads the cursors of lists and events. A cursor says where the next call continues, and has a
+ * seal which shows that the cursor belongs to this list and is not damaged. No state is kept between two
+ * calls.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
 import { shown } from '../../words/secret.ts'
 import type { Flags } from './filter.ts'
 
-/** The letters of a seal. */
+/** The number of characters in a seal. */
 const SEAL = 11
 
 const ofList = {
@@ -23,7 +24,7 @@ export class Cursors<Place extends readonly unknown[]> {
 
   /**
    * @param what identifies the list: JSON values
-   * @param words for messages: the name of the cursor, and what would be right
+   * @param words for messages: the name of the cursor, and what a valid cursor is
    */
   constructor(call: string, what: readonly unknown[], words = ofList) {
     this.#call = call

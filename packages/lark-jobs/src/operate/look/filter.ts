@@ -1,6 +1,6 @@
 /**
- * Checks the filter of a call that acts on many jobs or on a queue. It refuses a condition that is misspelled
- * or has no value, because a call that ignored the condition would act on everything.
+ * Checks the filter of a call that acts on many jobs or on a queue. A condition that is misspelled or has no
+ * value is refused, because a call that ignored the condition would act on everything.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -24,14 +24,14 @@ import { isKind } from '../../run/fingerprint.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { sinceCondition } from './since.ts'
 
-/** The flag of a command that stands for each condition: `{ key: '--job' }`. */
+/** The command-line flag for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
 
 export function isFunction(value: unknown): boolean {
   return typeof value === 'function'
 }
 
-/** `{ all: true }`: selects everything. */
+/** `{ all: true }` chooses everything. */
 export const all = option<true>('true', (value) => value === true)
 
 export const queueName = option<string>('the name of a queue', isText)
@@ -42,8 +42,8 @@ export const group = option<string | number>(
 )
 
 /**
- * The conditions of a filter. A condition that is written must have a value, and one that is `needed()` must
- * be written.
+ * Makes the schema of a filter. A condition that is present must have a value, and a condition that is
+ * `needed()` must be present.
  */
 export function conditions<E extends Entries>(entries: E, right = 'an object'): Schema<E> {
   const all = Object.entries(entries).map(([name, each]) => [
@@ -53,7 +53,7 @@ export function conditions<E extends Entries>(entries: E, right = 'an object'): 
   return new Schema(right, Object.fromEntries(all) as E)
 }
 
-/** The most conditions on payloads. */
+/** The maximum number of conditions on payloads. */
 const MOST_PATHS = 10
 
 const someOf = <T extends string>(right: string, isRight: (value: unknown) => boolean) =>
@@ -61,7 +61,7 @@ const someOf = <T extends string>(right: string, isRight: (value: unknown) => bo
     Array.isArray(value) ? value.length > 0 && value.every(isRight) : isRight(value),
   )
 
-/** The conditions that choose jobs in some of these states. A job must meet all of them. */
+/** The schema of the conditions that choose jobs in some of these states. A job must meet all conditions. */
 export function jobConditions<S extends State>(states: readonly S[]) {
   return {
     /** One queue or several. Default: every queue. */
@@ -75,16 +75,19 @@ export function jobConditions<S extends State>(states: readonly S[]) {
     /** One of the tags of the job. */
     tag: option<string>('a tag', isText),
     /**
-     * Jobs whose last error is of this kind: the name that `operate().failures()` gives it, or more letters
-     * of its hash.
+     * Only jobs whose last error is of this kind: the name that `operate().failures()` returns, or a longer
+     * beginning of the kind's hash.
      */
     kind: option<string>("the name of a kind of failure, such as '3f2a'", isKind),
     /**
-     * Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long
-     * ago.
+     * Only jobs that ended since then or, if they have not ended, were queued since then: an instant, or how
+     * long ago.
      */
     since: sinceCondition,
-    /** What payloads must have: a JSON value for each path, such as `{ tenant: 7, 'card.type': 'visa' }`. */
+    /**
+     * The values that a payload must have: a JSON value for each path, such as `{ tenant: 7, 'card.type':
+     * 'visa' }`.
+     */
     where: option<Readonly<Record<string, unknown>>>(
       `an object with one to ${MOST_PATHS} paths of the payload, such as 'card.type', and a JSON value for each`,
       isWhere,
@@ -115,8 +118,8 @@ export type JobFilter<S extends State = State> =
   | ({ all: true } & { [Name in keyof JobConditions]?: never })
 
 /**
- * A type of its own, because the compiler would write `AbortSignal` into the declarations, which not every
- * project declares.
+ * The type of the `signal` option. It is declared here because the compiler would otherwise write
+ * `AbortSignal` into the declarations, and not every project has that type.
  */
 export interface SignalOption extends Option<AbortSignalLike, AbortSignalLike, 'optional'> {}
 
@@ -130,33 +133,41 @@ export const changeEntries = {
   dryRun: flag(),
   /** The queue of the jobs with these ids. Default: every queue. */
   queue: queueName,
-  /** Ends the call between two lots of jobs when it is aborted. The answer says what was changed by then. */
+  /**
+   * When it is aborted, the call ends before the next lot of jobs. The answer says what was changed by then.
+   */
   signal,
-  /** Called with each lot: how many jobs the call has processed, and how many it has found so far. */
+  /**
+   * Called after each lot with the number of jobs that were processed and the number of jobs that were found
+   * so far.
+   */
   onProgress: option<(done: number, found: number) => void>('a function', isFunction),
 }
 
 /** The second argument of calls that change many jobs. */
 export interface ChangeOptions extends OptionsOf<typeof changeEntries> {}
 
-/** Gets the records of jobs before these are changed, so that they can be kept. */
+/** Receives the records of jobs before the jobs are changed, so that the records can be kept. */
 export const before = option<(jobs: readonly JobRecord[]) => unknown>('a function', isFunction)
 
 /** Only jobs that have not begun. */
 export const ifNotBegun = flag()
 
-/** Ended jobs start from the beginning: the records of their steps are forgotten. */
+/** Jobs start from the beginning: the records of their steps are removed. */
 export const fromStart = flag()
 
 /** Includes jobs whose steps have recorded something. */
 export const force = flag()
 
-/** A text that a person writes, for people. If it is not a text, nothing is changed. */
+/**
+ * The reason that a person gives for a change. If it is not a text, the call is refused, and nothing is
+ * changed.
+ */
 export const because = option<string | undefined>('a text', (value) => typeof value === 'string').with({
   refusesUndefined: 'never',
 })
 
-/** Which jobs: their ids, or a filter. */
+/** Chooses jobs: by their ids, or by a filter. */
 export type Chosen = readonly string[] | JobConditions
 
 export function isIds(which: Chosen): which is readonly string[] {
@@ -167,7 +178,7 @@ export function isIds(which: Chosen): which is readonly string[] {
  * Checks the arguments of a call that changes jobs by their ids or by a filter.
  *
  * @param states the states in which this change is possible
- * @param entries the options
+ * @param entries the options of this change
  * @throws FILTER_INVALID, JOB_ID_INVALID
  */
 export function readChosen(
@@ -196,18 +207,19 @@ export interface FilterOptions {
   /** The filter must have at least one of these conditions, or `all`. Default: none is required. */
   needed?: readonly string[]
   /**
-   * If a command makes the call: its flag for each condition, which messages name instead of the condition.
+   * If a command makes the call: the flag for each condition. Messages name the flag instead of the
+   * condition.
    */
   flags?: Flags | undefined
   /** The name of the whole object in messages. Default: the filter. */
   whole?: string
-  /** The code of the error for a value. Default: FILTER_INVALID. */
+  /** The error code for an invalid value. Default: FILTER_INVALID. */
   codeOf?: (path: string) => JobsErrorCode
 }
 
 /**
  * @param call the beginning of the message: `Jobs.cancel()`
- * @returns the conditions as Lark reads them
+ * @returns the conditions with normalized values
  * @throws FILTER_INVALID naming the condition, its value, and what would be right
  */
 export function checkFilter<E extends Entries>(

@@ -1,6 +1,6 @@
 /**
- * The groups of a queue, by page: which of them may begin jobs, and what the others wait for. A call reads a
- * limited number of pages of the store, and no jobs.
+ * Lists the groups of a queue, page by page: which of them may begin jobs, and what the others wait for. A
+ * call reads a limited number of pages of the store, and no jobs.
  */
 import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
@@ -12,13 +12,13 @@ import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
-/** The most pages of the store that a call reads. */
+/** The maximum number of pages of the store that a call reads. */
 const PAGES = 50
 
 const groupStates = ['paused', 'turn', 'asleep', 'full', 'running'] as const
 export type GroupState = (typeof groupStates)[number]
 
-/** How the store calls the groups in each state. */
+/** The store's name for each state of a group. */
 const places: Readonly<Record<GroupState, LaneFilter['state']>> = {
   paused: 'paused',
   turn: 'turn',
@@ -30,14 +30,14 @@ const places: Readonly<Record<GroupState, LaneFilter['state']>> = {
 const filterSchema = conditions({
   /** The queue of the groups. */
   queue: queueName.needed(),
-  /** Only groups in this state. Default: all, in the order of this list. */
+  /** Only groups in this state. Default: groups in all states, in the order of this list. */
   state: oneOf(groupStates),
 })
 
 export const pageOptions = conditions({
-  /** The cursor of the page before. */
+  /** The cursor of the previous page. */
   cursor: option<string>('the cursor of a page', isText),
-  /** The most entries of the page. Default 100. */
+  /** The maximum number of entries on the page. Default 100. */
   limit: whole(1, MAX_ITEMS),
 })
 
@@ -47,26 +47,33 @@ export interface GroupFilter extends OptionsOf<typeof filterSchema.entries> {
 
 export interface PageOptions extends OptionsOf<typeof pageOptions.entries> {}
 
-/** A group of a queue. If its jobs need permits of limiters, it has an entry for each need. */
+/**
+ * A group of a queue. If its jobs need permits of limiters, the group has one entry for each limiter and
+ * number of permits.
+ */
 export interface GroupStatus {
   queue: string
   partition: string
-  /** Absent for jobs without a group that need permits, and if `groupHash` is there. */
+  /**
+   * The name of the group. Absent for jobs that have no group but need permits, and if `groupHash` is
+   * present.
+   */
   group?: string
-  /** Only the hash is known if the name has more than 64 characters. */
+  /** The hash of the name, if the name has more than 64 characters: then the store knows only the hash. */
   groupHash?: string
   /** The limiter of these jobs, and how many permits each of them needs. */
   limiter?: string
   permits?: number
   /**
-   * `paused` until a time, or until somebody resumes it. `turn`: its jobs may begin, if there are permits.
-   * `asleep` until a time: a job is due, or a rate allows one; it wakes with the next claim after that.
-   * `full` until one of its jobs ends. `running`: none of its jobs waits.
+   * `paused`: the group is paused until a time, or until somebody resumes it. `turn`: its jobs may begin, if
+   * there are permits. `asleep`: until a time, no job of the group is due, or a rate allows none; the group
+   * wakes with the first claim after that time. `full`: as many of its jobs run as may run at a time.
+   * `running`: its jobs are running, and none waits.
    */
   state: GroupState
   /** Milliseconds since 1970. */
   until?: number
-  /** How many of its jobs wait or are delayed. An embedded store counts up to 1,000. */
+  /** How many of its jobs are waiting or delayed. An embedded store counts only up to 1,000. */
   pending: number
   active: number
 }
@@ -74,8 +81,8 @@ export interface GroupStatus {
 export interface GroupPage {
   groups: GroupStatus[]
   /**
-   * Where the next page begins. Absent: there are no more groups. A page with a cursor may be short, or
-   * empty.
+   * Where the next page begins. Absent if there are no more groups. A page with a cursor may be short, or
+   * even empty.
    */
   cursor?: string
 }

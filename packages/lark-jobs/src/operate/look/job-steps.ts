@@ -1,7 +1,7 @@
 /**
- * The steps of a job, as people see them: what its journal has recorded of each, and the signals that came.
- * The results of steps and the values of signals are shown only on demand, and without the parts that
- * `redact` of the payload hides.
+ * Reads the steps of a job: what its journal has recorded about each step, and the signals that the job
+ * received. The results of steps and the values of signals are returned only on demand, without the parts
+ * that the class's `redact` hides.
  */
 import { defined } from '@s18i/lark/internal'
 import { childId } from '../../flow/child.ts'
@@ -22,8 +22,8 @@ const stepsConditions = conditions({
   /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
   queue: queueName,
   /**
-   * Whether to return the results of steps and the values of signals. The paths in the `redact` of the job
-   * are hidden in these, too. Default: only their sizes.
+   * Whether to return the results of steps and the values of signals. The paths in the job's `redact` are
+   * hidden in them, too. By default, only their sizes are returned.
    */
   values: flag(),
 })
@@ -31,77 +31,81 @@ const stepsConditions = conditions({
 export interface StepsOptions extends OptionsOf<typeof stepsConditions.entries> {}
 
 /**
- * For a job that has not ended: it sleeps or waits itself, it has failed and is tried again, or its steps are
- * being undone.
+ * More about a child job that has not ended: it sleeps or waits, it has failed and will be retried, or its
+ * steps are being undone.
  */
 export type ChildNote = 'suspended' | 'retrying' | 'undoing'
 
 /** A step of a job, or a wait. */
 export interface JobStep {
-  /** For people: `mail 7`. */
+  /** The name for people: `mail 7`. */
   name: string
-  /** For `forget()`: the name, or a list as JSON. */
+  /** The name that `forget()` takes: a text, or a list as JSON. */
   key: string
   /**
-   * `done`: it has a result, or the wait is over. `failed`: for good, and the handler went on. `waiting`: a
-   * sleep, or a wait for signals. `begun`: it runs, or its worker died while it ran; this is only known for a
-   * step that can be undone, and for a job that has crashed. `retrying`: a try has failed, and another
-   * follows. `undoing`: a try to undo it has failed, and another follows. `undone`: it was undone. If the job
-   * is retried, it runs again, and so does a `forgotten` one.
+   * `done`: the step has a result, or the wait is over. `failed`: the step has failed for good, and the
+   * handler caught the error. `waiting`: the step is a sleep or a wait for signals that is not over. `begun`:
+   * the step is running, or its worker died while it ran; this is known only for a step that can be undone,
+   * and for a job that has crashed. `retrying`: a try has failed, and another will follow. `undoing`: a try
+   * to undo the step has failed, and another will follow. `undone`: the step was undone. `forgotten`: its
+   * record was removed. If the job is retried, `undone` and `forgotten` steps run again.
    */
   state: StepState
-  /** Whether it is a sleep, or a wait for signals. */
+  /** Whether this is a sleep or a wait for signals. */
   isWait: boolean
-  /** How many of its tries have failed. Absent: none was recorded. */
+  /** How many tries of the step have failed. Absent if no failed try was recorded. */
   failed?: number
-  /** If it is `begun`: the numbers of the runs in which it began. */
+  /** If the step is `begun`: the numbers of the runs in which it began. */
   runs?: number[]
-  /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or waits for ever. */
+  /**
+   * Until when the step waits: milliseconds since 1970. Absent if it does not wait, or waits without a limit.
+   */
   until?: number
-  /** How many milliseconds its last try took. Absent: it has not ended, or it is a wait. */
+  /** How many milliseconds the last try of the step took. Absent if the step has not ended, or is a wait. */
   took?: number
-  /** When it ended: milliseconds since 1970, to the second. Absent: it has not ended. */
+  /** When the step ended: milliseconds since 1970, rounded to the second. Absent if it has not ended. */
   at?: number
-  /** The name of the signal that ended the wait. Absent: none has. */
+  /** The name of the signal that ended the wait. Absent if no signal has ended it. */
   signal?: string
   /**
-   * For `runJob()`: the child job. `state`: absent if the child is no longer kept, or is not among the first
-   * 100 that the job waits for. `note`: more about a delayed child, whose state alone says little.
+   * For `runJob()`: the child job. `state` is absent if the child is no longer kept, or is not among the
+   * first 100 children that the job waits for. `note` says more about a delayed child, because its state
+   * alone says little.
    */
   child?: { id: string; queue: string; state?: State; note?: ChildNote }
-  /** The bytes of its result or its error. Absent: there is neither. */
+  /** The size of the result or the error, in bytes. Absent if there is neither. */
   size?: number
-  /** Its result or its error, if that was asked for. */
+  /** The result or the error, if the call requested values. */
   value?: unknown
 }
 
 /** A signal that was sent to a job. */
 export interface JobSignal {
   name: string
-  /** Whether a wait has got it. */
+  /** Whether a wait of the job has received the signal. */
   isTaken: boolean
-  /** The bytes of its value. Absent: it has none. */
+  /** The size of the signal's value, in bytes. Absent if it has no value. */
   size?: number
-  /** Its value, if that was asked for. */
+  /** The signal's value, if the call requested values. */
   value?: unknown
 }
 
-/** What is known of the steps of a job. */
+/** What the store knows about the steps of a job. */
 export interface JobSteps {
   id: string
   queue: string
   state: JobRecord['state']
-  /** In the order in which they last changed. */
+  /** The steps, in the order in which they last changed. */
   steps: JobStep[]
-  /** In the order in which they came. */
+  /** The signals, in the order in which they arrived. */
   signals: JobSignal[]
-  /** For a suspended job: the names of the signals that make it go on before it is due. */
+  /** For a suspended job: the names of the signals that make it continue before it is due. */
   waitsFor?: string[]
-  /** Its steps are being undone, before it ends as failed or cancelled. */
+  /** Present if the steps are being undone before the job ends as failed or cancelled. */
   undoing?: true
-  /** The bytes of all records. */
+  /** The size of all records, in bytes. */
   size: number
-  /** How many entries are unreadable, if there are any. The other entries are returned anyway. */
+  /** How many entries cannot be read, if there are any. The other entries are returned anyway. */
   damaged?: number
 }
 
@@ -111,7 +115,7 @@ export function checkSteps(options: unknown): void {
 }
 
 /**
- * @returns undefined if the job has recorded nothing, and no signal came
+ * @returns undefined if the job has recorded nothing and received no signal
  * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE
  */
 export async function jobSteps(
@@ -139,7 +143,7 @@ export async function jobSteps(
   return {
     ...{ id, queue: queueOf(job.partition), state: job.state },
     steps: steps.map((step) => ({ ...seen(step, states), ...shown(step.text ?? '') })),
-    // The end of a child is shown with its step.
+    // The signals that report the end of a child are left out: the step of the child shows its end.
     signals: signals.filter(({ name }) => !isChildSignal(name)),
     ...defined({
       waitsFor: job.suspended?.filter((name) => !isOwnSignal(name)),
@@ -159,7 +163,7 @@ function seen(
   return { ...step, isWait: isWait === true, ...(its && { child: { ...its, ...state } }) }
 }
 
-/** For at most how many children the state is looked up. */
+/** The maximum number of children whose state is looked up. */
 const CHILDREN = 100
 
 interface ChildState {
@@ -167,7 +171,7 @@ interface ChildState {
   note?: ChildNote
 }
 
-/** The states of children that have not ended as far as their parent knows, by id. */
+/** The states of those children that have not ended as far as their parent knows, by id. */
 async function childStates(
   store: Pick<Store, 'moves' | 'get'>,
   steps: readonly SeenStep[],
@@ -196,7 +200,9 @@ export async function located(open: OpenQueues, id: string, queue: string | unde
   return job
 }
 
-/** The entries of a job from an index on, and all signals; undefined if it has no journal. */
+/**
+ * The journal entries of a job from an index on, and all its signals. Undefined if the job has no journal.
+ */
 export async function journalFrom(
   { journals }: Pick<Store, 'journals'>,
   { partition, id }: Pick<JobRecord, 'partition' | 'id'>,

@@ -8,29 +8,34 @@ import type { WorkerRecord } from '../../model/record.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { LimiterRecord, Store } from '../../store/contract/store.ts'
 
-/** How many limiters are looked at together. */
+/** How many limiters are read in one call. */
 const TOGETHER = 50
 
 /** A limiter, with what it has granted. */
 export interface LimiterStatus {
-  /** The name of the limiter in the configuration; `class:KEY` if it belongs to a class alone. */
+  /**
+   * The name of the limiter in the configuration, or `class:KEY` if the limiter belongs to a single class.
+   */
   limiter: string
   /**
-   * What it grants, if that is known from the configuration or a live worker: permits at a time, and permits
-   * within `per` milliseconds.
+   * The limits, if the configuration or a live worker knows them: permits at a time, and permits within `per`
+   * milliseconds.
    */
   limits?: Limits
   /** How many permits are in use. */
   held: number
-  /** The id of each worker that holds permits, how many, and when its lease ends: milliseconds since 1970. */
+  /**
+   * The workers that hold permits: the id of each worker, the number of its permits, and when its lease ends,
+   * in milliseconds since 1970.
+   */
   holders: { worker: string; permits: number; until: number }[]
-  /** The numbers of permits at once for which workers wait, and since when. */
+  /** What workers wait for: a number of permits that must be granted together, and since when. */
   waits: { permits: number; since: number }[]
 }
 
 /** An open circuit of `circuitBreaker()`. */
 export interface CircuitStatus {
-  /** Its name; `class:KEY` if it belongs to a class alone. */
+  /** The name of the circuit, or `class:KEY` if it belongs to a single class. */
   circuit: string
   /** `half-open`: the next job runs as a trial. */
   state: 'open' | 'half-open'
@@ -40,7 +45,7 @@ export interface CircuitStatus {
   until: number
 }
 
-/** @param configured by name */
+/** @param configured the limits of the configured limiters, by name */
 export async function limiters(
   store: Store,
   configured: ReadonlyMap<string, Limits>,
@@ -60,7 +65,9 @@ export async function limiters(
   })
 }
 
-/** The limits of a limiter. If it belongs to a class, only the workers that have used it know them. */
+/**
+ * The limits of a limiter. If the limiter belongs to a class, only workers that have used it know its limits.
+ */
 export function grantsOf(
   limiter: string,
   configured: ReadonlyMap<string, Limits>,
@@ -71,7 +78,7 @@ export function grantsOf(
   )
 }
 
-/** The name of a circuit, as people know it. @param name as the store knows it */
+/** The name of a circuit for people. @param name the stored name */
 export function circuitName(name: string): string {
   return name.replace(/^circuit:~?/, '')
 }
@@ -87,7 +94,7 @@ export async function circuits(store: Store): Promise<CircuitStatus[]> {
   })
 }
 
-/** In the order of names. */
+/** Reads limiters, sorted by name. */
 async function lookAt(store: Store, names: ReadonlySet<string>): Promise<[string, LimiterRecord][]> {
   const all = [...names].sort()
   const found: [string, LimiterRecord][] = []

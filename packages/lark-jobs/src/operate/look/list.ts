@@ -1,7 +1,7 @@
 /**
- * Lists jobs by page: of some queues, in some states, that meet some conditions. A call reads a few pages of
- * the store at most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the
- * conditions. A cursor says where the next call continues; nothing is kept between two calls.
+ * Lists the jobs of some queues and states that meet some conditions, page by page. A call reads only a few
+ * pages of the store, so its cost grows neither with the number of jobs nor with how rarely a job meets the
+ * conditions. A cursor says where the next call continues. No state is kept between two calls.
  */
 import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
@@ -18,7 +18,10 @@ import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './s
 
 /** The most pages of the store that a call reads. */
 const PAGES = 4
-/** How often a call may ask for the counts of `MAX_STANDINGS` partitions, to skip those without such jobs. */
+/**
+ * How often a call may read the counts of `MAX_STANDINGS` partitions, in order to skip partitions without
+ * such jobs.
+ */
 const LOOKS = 5
 const order = oneOf(['newest', 'oldest'])
 
@@ -26,9 +29,12 @@ const filterSchema = conditions(jobConditions(states))
 const optionsSchema = conditions({
   /** The cursor of the page before. */
   cursor: option<string>('the cursor of a page', isText),
-  /** The most jobs of the page. Default 100. */
+  /** The maximum number of jobs on the page. Default 100. */
   limit: whole(1, MAX_ITEMS),
-  /** For ended jobs: the latest end first (`'newest'`, the default), or the earliest. */
+  /**
+   * For ended jobs: whether the latest end comes first (`'newest'`, the default) or the earliest
+   * (`'oldest'`).
+   */
   order,
 })
 
@@ -40,18 +46,21 @@ export interface ListOptions extends OptionsOf<typeof optionsSchema.entries> {}
 /** A page of a list. */
 export interface JobPage<J extends JobLike = JobLike> {
   jobs: StoredJob<J>[]
-  /** Where the next page begins. Absent: there are no more jobs. */
+  /** Where the next page begins. Absent if there are no more jobs. */
   cursor?: string
-  /** How many jobs this call looked at. */
+  /** How many jobs this call has read. */
   scanned: number
-  /** How far the list got: the next page begins there. Absent with the last page. */
+  /** How far the list has come: the next page begins there. Absent on the last page. */
   position?: { queue: string; partition: string; state: State }
 }
 
 interface OwnOptions {
-  /** Leaves out payloads. The filter must not need them. */
+  /** Whether to leave out payloads. The filter must not need them. */
   isLean?: boolean
-  /** The states in the filter are those of the store, not those that people see (`seen-state.ts`). */
+  /**
+   * Whether the states in the filter are those in which the store keeps jobs, not those that people see
+   * (`seen-state.ts`).
+   */
   isStored?: boolean
 }
 
@@ -59,11 +68,14 @@ interface OwnOptions {
 interface ListPlace {
   partition: string
   state: State
-  /** A cursor of the store, within the state. Undefined: from the beginning of the state. */
+  /** A cursor of the store within the state. Undefined means the beginning of the state. */
   after?: string | undefined
 }
 
-/** @throws FILTER_INVALID also for `{ queue: undefined }`, which would list the jobs of every queue */
+/**
+ * @throws FILTER_INVALID, also for `{ queue: undefined }`, because the call would then list the jobs of every
+ *   queue
+ */
 export function checkList(filter: unknown, options: unknown, flags?: Flags): void {
   checkFilter('Jobs.list()', filter, filterSchema, { flags })
   checkFilter('Jobs.list()', options, optionsSchema, { flags, whole: 'the second argument' })
@@ -84,7 +96,7 @@ export async function list<J extends JobLike>(
   const chosen = isStored ? seen : storedStates(seen)
   const what = [Object.entries(filter).sort(), order, store.isRemote]
   const cursors = new Cursors<Continued>('Jobs.list()', what)
-  // All pages of a list begin at the same instant.
+  // All pages of a list use the instant at which its first page was read.
   const [from, since] =
     cursor === undefined
       ? [undefined, filter.since === undefined ? undefined : await sinceInstantIn(store, filter.since)]
@@ -122,10 +134,10 @@ export async function list<J extends JobLike>(
   return end()
 }
 
-/** Where to continue in a state; undefined if all of its jobs have been looked at. */
+/** Where to continue in a state, or undefined if all of its jobs have been read. */
 type ListRest = Pick<ListPlace, 'after'> | undefined
 
-/** The question of a call. `since`: the instant from which jobs are listed. */
+/** What a call asks for. `since`: the instant from which jobs are listed. */
 interface ListQuestion {
   store: Store
   filter: ListFilter
@@ -135,14 +147,14 @@ interface ListQuestion {
   isLean: boolean
 }
 
-/** The jobs that one call finds. */
+/** Collects the jobs that one call finds. */
 class ListedPage<J extends JobLike> {
   readonly jobs: StoredJob<J>[] = []
   scanned = 0
   readonly #asked: ListQuestion
   readonly #meeting: Meeting
   readonly #seen: readonly State[]
-  /** Whether some of the jobs in a state may not be wanted. */
+  /** Whether some jobs in a state may not meet the conditions. */
   readonly #isSelective: boolean
   #bytes = 0
   #pages = 0
@@ -155,15 +167,15 @@ class ListedPage<J extends JobLike> {
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
-  /** Whether the call ends here. */
+  /** Whether the page is full, so that the call ends. */
   get isFull(): boolean {
     const isLong = this.scanned >= MAX_ITEMS || this.#bytes >= MAX_BYTES || this.#pages >= PAGES
     return isLong || this.jobs.length >= this.#asked.limit
   }
 
   /**
-   * @param isParted only some of the jobs that the store keeps in this state belong to the states that were
-   *   asked for
+   * @param isParted whether only some of the jobs that the store keeps in this state belong to the requested
+   *   states
    */
   async read(
     partition: string,
@@ -179,7 +191,7 @@ class ListedPage<J extends JobLike> {
         const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
         this.#pages++
         for (const [i, job] of page.jobs.entries()) {
-          // The later jobs of the list ended even earlier.
+          // The list can stop here, because all jobs after this one ended even earlier.
           if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
             return undefined
           this.#take(job, isParted)
@@ -194,9 +206,9 @@ class ListedPage<J extends JobLike> {
   }
 
   /**
-   * Skips jobs of other classes, by their keys alone.
+   * Skips jobs of other classes by reading only their keys.
    *
-   * @returns where to continue, and how many jobs to read there: none if there are only jobs of other classes
+   * @returns where to continue, and how many jobs to read there: 0 if there are only jobs of other classes
    */
   async #skip(
     partition: string,
@@ -208,7 +220,7 @@ class ListedPage<J extends JobLike> {
     const { key } = this.#asked.filter
     if (!this.#isSelective && !isParted)
       return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
-    // Keys alone do not tell when to stop.
+    // The times of jobs must be read to know when to stop, so jobs cannot be skipped by their keys.
     if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
     const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
     this.#pages++
@@ -242,7 +254,7 @@ class ListedPage<J extends JobLike> {
   }
 }
 
-/** A place in the form of a cursor, and the instant from which jobs are listed. */
+/** The content of a cursor: a place, and the instant from which jobs are listed. */
 type Continued = [partition: string, state: State, after: string | null, since: number | null]
 
 function readPlace([partition, state, after, since]: Continued): [ListPlace, since: number | undefined] {

@@ -1,4 +1,6 @@
-/** Whether jobs meet the conditions of a filter, except those on their queue and their state. */
+/**
+ * Checks whether jobs meet the conditions of a filter, except the conditions on their queue and their state.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import type { JobRecord } from '../../model/record.ts'
 import { groupName } from '../../options/group.ts'
@@ -14,7 +16,7 @@ export class Meeting {
   readonly #group: string | undefined
   readonly #where: [path: string[], value: unknown][]
 
-  /** @param since the instant that the filter means */
+  /** @param since the instant of the condition `since` */
   constructor(filter: JobConditions, since: number | undefined) {
     this.#filter = filter
     this.#since = since

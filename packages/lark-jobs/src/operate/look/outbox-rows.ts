@@ -1,7 +1,4 @@
-/**
- * The rows of the outbox as people see them: those that wait for the relay, and those that cannot become
- * jobs.
- */
+/** Reads the rows of the outbox: those that wait for the relay, and those that cannot become jobs. */
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -14,17 +11,17 @@ import { type JobDetail, stored } from './stored-jobs.ts'
 
 /** A row of the outbox. */
 export interface ShownOutboxRow {
-  /** Its place in the order. The next page continues after it. */
+  /** The place of the row in the order of the outbox. The next page continues after it. */
   place: string
   /** The id of the job, or of the flow. */
   id: string
   queue: string
   kind: 'job' | 'flow' | 'unreadable'
-  /** The key of the job; absent for a flow, and if the row cannot be read. */
+  /** The key of the job. Absent for a flow, and if the row cannot be read. */
   key?: string
-  /** Milliseconds since it was written. */
+  /** Milliseconds since the row was written. */
   age: number
-  /** Why it cannot become a job. Absent: it waits for the relay. */
+  /** Why the row cannot become a job. Absent if the row waits for the relay. */
   error?: string
 }
 
@@ -57,7 +54,7 @@ function shownRow({ place, id, queue, age, error, work }: OutboxRow): ShownOutbo
   }
 }
 
-/** The job of a row that is committed and not in the store yet; undefined if there is none. */
+/** Finds a job whose row is committed but not yet relayed to the store. Undefined if there is no such row. */
 export async function findInOutbox<J extends JobLike>(
   settings: Settings,
   id: string,

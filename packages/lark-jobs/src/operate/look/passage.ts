@@ -1,15 +1,15 @@
-/** The progress of a call that goes through many jobs, and when it ends. */
+/** The progress of a call that goes through many jobs, and whether it should end early. */
 
 import type { AlterVerdict } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 /**
- * Options of a call that goes through many jobs: it reports its progress, and ends between two lots of jobs
- * when it is aborted. Jobs that were changed by then stay changed, and are in its answer.
+ * Options of a call that goes through many jobs: the call reports its progress, and if it is aborted it ends
+ * before the next lot of jobs. Jobs that were changed by then stay changed, and the answer includes them.
  */
 export interface PassageOptions {
   signal?: AbortSignalLike
-  /** @param changed how many of them were changed */
+  /** @param changed how many of the processed jobs were changed */
   onProgress?: (done: number, found: number, changed: number) => void
 }
 
@@ -29,7 +29,7 @@ export class Passage {
     return !this.#isBound && (this.#options.signal?.aborted ?? false)
   }
 
-  /** Calls a function that has to finish what it does, although the passage ends. */
+  /** Calls a function that must finish its work even if the passage ends meanwhile. */
   async bound<T>(act: () => Promise<T>): Promise<T> {
     this.#isBound = true
     try {
@@ -39,12 +39,12 @@ export class Passage {
     }
   }
 
-  /** Counts jobs that the call will go through. */
+  /** Adds to the number of jobs that the call will go through. */
   found(count: number): void {
     this.#found += count
   }
 
-  /** Counts jobs that the call has processed. */
+  /** Adds to the number of jobs that the call has processed. */
   passed(count: number, verdicts: readonly AlterVerdict[]): Promise<void> {
     this.#done += count
     this.#changed += verdicts.filter((verdict) => verdict === 'done' || verdict === 'asked').length
@@ -53,8 +53,8 @@ export class Passage {
   }
 
   /**
-   * Lets timers, signals and other requests run. The embedded store answers without a turn of the event loop,
-   * so a change of 100,000 jobs would block the process for 13 seconds.
+   * Lets the event loop run timers, signals and other requests. The embedded store answers synchronously, so
+   * without this a change of 100,000 jobs would block the process for 13 seconds.
    */
   turn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve))

@@ -1,6 +1,6 @@
 /**
- * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put
- * back.
+ * Reads the complete records of all jobs that meet a filter, in lots, for a file from which the jobs can be
+ * restored.
  */
 import { defined } from '@s18i/lark/internal'
 import { groupedBy } from '../../model/grouped.ts'
@@ -14,7 +14,7 @@ import type { OpenQueues } from './stored-jobs.ts'
 import { RECORDS, wholeRecords } from './whole-records.ts'
 
 const optionsSchema = conditions({
-  /** Ends the reading when it is aborted: the next lot is not read. */
+  /** When it is aborted, the reading ends before the next lot. */
   signal,
 })
 

@@ -17,7 +17,7 @@ function hide(value: unknown, [key, ...rest]: readonly string[]): unknown {
   if (key === undefined) return REDACTED
   if (typeof value !== 'object' || value === null) return value
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
-  // Only the elements of a list, because `hasOwn` also knows its length.
+  // `Object.keys` names only the elements of a list, whereas `hasOwn` would also accept its `length`.
   for (const name of key === '*' ? Object.keys(copy) : [key])
     if (Object.prototype.propertyIsEnumerable.call(copy, name)) copy[name] = hide(copy[name], rest)
   return copy

@@ -1,6 +1,4 @@
-/**
- * What the workers run now, by page. No payloads are read.
- */
+/** Lists the jobs that workers are running now, page by page. No payloads are read. */
 import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
 import { isText, type OptionsOf, option } from '../../options/schema.ts'
@@ -10,7 +8,10 @@ import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type PageOptions, pageOptions } from './groups.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
-/** How often a call may ask for the counts of `MAX_STANDINGS` partitions, to skip those without such jobs. */
+/**
+ * How often a call may read the counts of `MAX_STANDINGS` partitions, in order to skip partitions without
+ * such jobs.
+ */
 const LOOKS = 5
 
 const filterSchema = conditions({
@@ -28,15 +29,18 @@ export interface ActiveJob {
   key: string
   queue: string
   partition: string
-  /** The id of the worker that holds it. */
+  /** The id of the worker that holds the job. */
   worker: string
-  /** When the worker took it: milliseconds since 1970. */
+  /** When the worker claimed the job: milliseconds since 1970. */
   since: number
 }
 
 export interface RunPage {
   runs: ActiveJob[]
-  /** Where the next page begins. Absent: there are no more. A page with a cursor may be short, or empty. */
+  /**
+   * Where the next page begins. Absent if there are no more jobs. A page with a cursor may be short, or even
+   * empty.
+   */
   cursor?: string
 }
 

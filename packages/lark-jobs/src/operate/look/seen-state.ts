@@ -1,6 +1,7 @@
 /**
- * The state of a job as people see it. A job that no worker could read counts as waiting: its store has only
- * delayed it until the next worker may try (`Stranded`), and keeps it among the delayed ones.
+ * Converts between the state of a job that people see and the state in which the store keeps it. They differ
+ * for a job that no worker could read: the store delays it until another worker may try (`Stranded`), but for
+ * people it counts as waiting.
  */
 import type { JobRecord, State } from '../../model/record.ts'
 import type { Counts, Standing, Store, Stranded } from '../../store/contract/store.ts'
@@ -9,7 +10,7 @@ export function seenState({ state, strandedSince }: Pick<JobRecord, 'state' | 's
   return state === 'delayed' && strandedSince !== undefined ? 'waiting' : state
 }
 
-/** The states in which a store keeps the jobs that people see in these states. */
+/** Returns the states in which a store keeps the jobs that people see in these states. */
 export function storedStates(seen: readonly State[]): State[] {
   const stored = [...new Set(seen)]
   if (stored.includes('waiting') && !stored.includes('delayed'))
@@ -31,7 +32,7 @@ export function seenCounts({
   return { ...counts, waiting: counts.waiting + delayed, delayed: counts.delayed - delayed }
 }
 
-/** How many of the jobs that a partition keeps as delayed were unreadable for workers. */
+/** How many of the jobs that a partition keeps as delayed could not be read by any worker. */
 export async function strandedAmong(store: Store, partition: string, counts: Counts): Promise<number> {
   if (counts.delayed === 0) return 0
   return (await store.standings([partition], 0))[0]!.stranded?.delayed ?? 0

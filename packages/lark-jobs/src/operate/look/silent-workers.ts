@@ -1,34 +1,34 @@
 /**
- * Of the workers that the store has not heard of for too long: those that have died, and those that are
- * silent, because a handler blocks their event loop. The lease thread of such a process renews the leases of
- * its jobs, so a worker with a job whose lease lasts is not called dead.
+ * Divides the workers that have not announced themselves for too long into dead workers and silent workers. A
+ * silent worker is alive, but a handler blocks its event loop: the lease thread of its process still renews
+ * the leases of its jobs. So a worker that holds a job with a valid lease does not count as dead.
  */
 import { defined } from '@s18i/lark/internal'
 import { type LostWorker, MAX_ITEMS } from '../../store/contract/store.ts'
 import { type ActiveJob, runs } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 
-/** The most pages of active jobs that are read to find what the workers hold. */
+/** The maximum number of pages of active jobs that are read to find the jobs that these workers hold. */
 const PAGES = 5
 
 /** A worker that has been silent for too long, but whose leases have not ended. */
 export interface SilentWorker extends Omit<LostWorker, 'taken'> {
-  /** One of the jobs that it holds. */
+  /** One of the jobs that the worker holds. */
   job: ActiveJob
 }
 
 /** A job that several workers held when they died. */
 export interface DeadlyJob {
   id: string
-  /** How many of the dead workers held it. */
+  /** How many of the dead workers held the job. */
   deaths: number
 }
 
 export interface UnheardWorkers {
-  /** The last one to die comes first. */
+  /** The dead workers, the latest death first. */
   lost: LostWorker[]
   silent: SilentWorker[]
-  /** The jobs that several of the lost workers held. Those that most of them held come first. */
+  /** The jobs that several of the dead workers held. Jobs with the most deaths come first. */
   deadly: DeadlyJob[]
 }
 
@@ -54,7 +54,7 @@ function deadlyIn(lost: readonly LostWorker[]): DeadlyJob[] {
   return several.map(([id, deaths]) => ({ id, deaths })).sort((one, other) => other.deaths - one.deaths)
 }
 
-/** By worker: a job whose lease has not ended. */
+/** For each of these workers, one job with a lease that has not ended. */
 async function leasedBy(open: OpenQueues, workers: ReadonlySet<string>): Promise<Map<string, ActiveJob>> {
   const found = new Map<string, ActiveJob>()
   let cursor: string | undefined

@@ -10,16 +10,16 @@ export const sinceCondition = new Option<Date | Duration, Date | number>(
 )
 
 /**
- * The instant of a condition, in milliseconds since 1970; 0 without a condition.
+ * Converts the condition to an instant, in milliseconds since 1970. Without a condition, it is 0.
  *
- * @param now by the store
+ * @param now the time by the store's clock
  */
 export function sinceInstant(since: Date | Duration | undefined, now: number): number {
   if (since === undefined) return 0
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!
 }
 
-/** The instant of a condition. Asks the store for its time only if the condition needs it. */
+/** Converts the condition to an instant. It asks the store for its time only if the condition needs it. */
 export async function sinceInstantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
   const isAgo = since !== undefined && !(since instanceof Date)
   return sinceInstant(since, isAgo ? await store.now() : 0)

@@ -1,5 +1,5 @@
 /**
- * The jobs in a store as people see them: one by its id, the failed ones, and those that a call is about to
+ * Reads jobs from a store for people: a job by its id, the failed jobs, and the jobs that a call is about to
  * change.
  *
  * `queues` are the configured queues, with the number of partitions of each.
@@ -33,8 +33,9 @@ import { REDACTED, redacted } from './redacted.ts'
 import { seenState } from './seen-state.ts'
 
 /**
- * How many jobs one call changes, because the server does nothing else meanwhile. (Measured on 2026-11-25,
- * Redis, 2 cores, shared, the best of eight: retrying 250 jobs takes it 5 ms, and 1,000 jobs 44 ms.)
+ * How many jobs one call to the store changes. The number is limited because the server does nothing else
+ * during the call. (Measured on 2026-11-25, Redis, 2 cores, shared, the best of eight: the server takes 5 ms
+ * to retry 250 jobs, and 44 ms for 1,000 jobs.)
  */
 export const TOGETHER = 250
 
@@ -48,16 +49,16 @@ export interface OpenQueues {
 export interface StoredJob<J extends JobLike = JobLike>
   extends Omit<JobRecord, 'payload' | 'result' | 'progress'> {
   queue: string
-  /** A copy of the payload that it was dispatched with; absent if it had none. */
+  /** A copy of the job's payload. Absent if the job was dispatched without one. */
   payload?: PayloadOf<J>[0]
-  /** The value that `handle` returned; absent before it returns, and if it returned `true` or nothing. */
-  // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
+  /** The value that `handle` returned. Absent until it has returned, and if it returned `true` or nothing. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value has this type
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
   /** The progress that the job reported last with `this.progress()`. */
   progress?: unknown
   /**
-   * The job is committed in the outbox but not in the store yet. `age`: milliseconds since it was written.
-   * `error`: why it cannot become a job.
+   * Present if the job is committed in the outbox but not yet in the store. `age`: milliseconds since its row
+   * was written. `error`: why the row cannot become a job.
    */
   inOutbox?: { age: number; error?: string }
 }
@@ -70,19 +71,19 @@ export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
 /** A stored job without its payload. */
 export type JobStatus<J extends JobLike = JobLike> = Omit<StoredJob<J>, 'payload'>
 
-/** A job in a store: its id and its queue, and its partition if that is known. */
+/** The place of a job in a store: its id, its queue, and its partition if that is known. */
 export interface JobPlace {
   id: string
   queue: string
   partition?: string
-  /** Distinguishes jobs that have this id one after the other (`JobOptions.born`), if it is known. */
+  /** Distinguishes successive jobs with the same id (`JobOptions.born`), if it is known. */
   born?: string
 }
 
 const failedConditions = conditions({
   /** Default: every queue. */
   queue: queueName,
-  /** The most jobs. Default 100. */
+  /** The maximum number of jobs. Default 100. */
   limit: whole(1),
 })
 
@@ -101,7 +102,10 @@ export function checkFind(options: unknown): void {
   checkFilter('Jobs.find()', options, findConditions, { whole: 'the second argument' })
 }
 
-/** @throws FILTER_INVALID also for `{ queue: undefined }`, which would return the jobs of every queue */
+/**
+ * @throws FILTER_INVALID, also for `{ queue: undefined }`, because the call would then return the jobs of
+ *   every queue
+ */
 export function checkFailed(options: unknown, flags?: Flags): void {
   checkFilter('Jobs.failed()', options, failedConditions, { flags })
 }
@@ -119,7 +123,7 @@ export async function everyPartition({ store, queues }: OpenQueues): Promise<Map
 }
 
 /**
- * The job with this id, with its log; undefined if there is none, or if it was removed.
+ * Finds the job with this id, with its log. Undefined if there is no such job, or if it was removed.
  *
  * @throws JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE
  */
@@ -131,7 +135,7 @@ export async function find<J extends JobLike>(
   return detailed<J>(open, await locate(open, await partitionsToLookIn(open, queue), id))
 }
 
-/** The job at a place, with its log; undefined if it is not there. @throws UNKNOWN_QUEUE */
+/** Reads the job at a place, with its log. Undefined if it is not there. @throws UNKNOWN_QUEUE */
 export async function findAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
@@ -146,12 +150,15 @@ async function detailed<J extends JobLike>(
   return job && { ...stored<J>(job), log: await store.log(job.partition, job.id) }
 }
 
-/** The record of the job at a place; undefined if it is not there. @throws UNKNOWN_QUEUE */
+/** Reads the record of the job at a place. Undefined if it is not there. @throws UNKNOWN_QUEUE */
 export async function locateAt(open: OpenQueues, place: JobPlace): Promise<JobRecord | undefined> {
   return locateFollowed(open, place, false)
 }
 
-/** The job at a place, without payload and log; undefined if it is not there. @throws UNKNOWN_QUEUE */
+/**
+ * Reads the job at a place, without its payload and its log. Undefined if it is not there. @throws
+ * UNKNOWN_QUEUE
+ */
 export async function statusAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
@@ -160,7 +167,7 @@ export async function statusAt<J extends JobLike>(
   return job && stored<J>(job)
 }
 
-/** The job at a place, or where it was moved from there. @throws UNKNOWN_QUEUE */
+/** Finds the job at a place, or at the place to which it was moved. @throws UNKNOWN_QUEUE */
 async function locateFollowed(
   open: OpenQueues,
   place: JobPlace,
@@ -173,7 +180,7 @@ async function locateFollowed(
   return to === undefined ? undefined : getFollowed(open.store, to, place.id, isLean)
 }
 
-/** Where a job was moved from one of these partitions; undefined if it was not. */
+/** Where a job was moved to from one of these partitions. Undefined if it was not moved. */
 export async function movedFrom(
   { store }: OpenQueues,
   partitions: readonly string[],
@@ -192,7 +199,7 @@ export async function alterAt(open: OpenQueues, place: JobPlace, change: Change)
   return 'missing'
 }
 
-/** Where to look for a job, beginning with the partition that its id decides. */
+/** The partitions in which a job may be. The partition that its id determines comes first. */
 export async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
   if (partition !== undefined) return [partition]
   const own = partitionWith(id, queue, open.queues)
@@ -200,7 +207,8 @@ export async function partitionsAt(open: OpenQueues, { id, queue, partition }: J
 }
 
 /**
- * The job as people see it. The type is the caller's assertion: nothing checks that the job has this class.
+ * Converts a record to the form that people see. The type is asserted by the caller: it is not checked that
+ * the job has this class.
  */
 export function stored<J extends JobLike>({
   payload,
@@ -217,7 +225,7 @@ export function stored<J extends JobLike>({
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    // The record says what is to be hidden, perhaps in the part that cannot be read.
+    // A damaged record is not shown, because the paths to hide may be in the part that cannot be read.
     ...(payload.trimEnd() !== '' && {
       payload: unreadable === undefined ? shownPayload(payload, rest.options?.redact) : REDACTED,
     }),
@@ -226,14 +234,14 @@ export function stored<J extends JobLike>({
   } as StoredJob<J>
 }
 
-/** The text of a whole record or of its payload may have parts that people must not see. */
+/** Removes the raw text of an unreadable record, because it may contain parts that people must not see. */
 function shownFlaw(flaw: Unreadable): Unreadable {
   return flaw.kind === 'damaged' && hasPayload(flaw) ? { ...flaw, text: REDACTED } : flaw
 }
 
 /**
- * A payload as people see it. If the text cannot be parsed, it is not known where the hidden parts are. If
- * the paths are damaged, everything is hidden.
+ * Converts a stored payload to the form that people see. If the text cannot be parsed, the parts to hide
+ * cannot be found: then the whole payload is hidden. It is also hidden if the paths are damaged.
  */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
   if (!Array.isArray(redact) || !redact.every(isText)) return REDACTED
@@ -259,7 +267,8 @@ export function shownJson(json: string): unknown {
 }
 
 /**
- * Looks for a job in all of these partitions: several queues may have a job with an id of the application.
+ * Looks for a job in all of these partitions, because several queues may have a job with the same id if the
+ * application chose it.
  *
  * @param isLean leaves the payload empty
  * @throws JOB_ID_AMBIGUOUS
@@ -286,17 +295,17 @@ export function checkQueues(id: string, queues: ReadonlySet<string>): void {
   })
 }
 
-/** Why there may be no job with an id that somebody knows. */
+/** A hint why there may be no job with an id that was valid before. */
 export const JOB_GONE = 'Jobs that have ended are kept for a while only.'
 
 /** A job that a call is about to change. */
 export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'> & { runs?: number }
 
 /**
- * Finds the jobs with these ids, each once, in their order.
+ * Finds the jobs with these ids, in their order. An id that is given twice is found once.
  *
- * @param queue of the jobs. Default: every queue
- * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or the error of `check`;
+ * @param queue the queue of the jobs. Default: every queue
+ * @throws JOB_NOT_FOUND for the first id without a job, JOB_ID_AMBIGUOUS, or the error of `check`;
  *   UNKNOWN_QUEUE
  */
 export async function locateAll(
@@ -319,7 +328,10 @@ export async function locateAll(
   return found
 }
 
-/** Failed jobs, the last to fail first. It reads little more than it returns. @throws UNKNOWN_QUEUE */
+/**
+ * Returns failed jobs. The jobs that failed last come first. It reads little more than it returns. @throws
+ * UNKNOWN_QUEUE
+ */
 export async function failed<J extends JobLike>(
   open: OpenQueues,
   { queue, limit = 100 }: FailedOptions,
@@ -328,7 +340,7 @@ export async function failed<J extends JobLike>(
   for (const partition of await partitionsToLookIn(open, queue)) {
     for await (const page of pages((filter) => open.store.list(partition, filter), 'failed', limit)) {
       jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
-      // The other jobs of this partition failed before the last one of this page.
+      // The unread jobs of this partition failed before the last job of this page.
       const rank = page.length > 0 ? jobs.indexOf(page.at(-1)!) : 0
       if (rank < 0 || rank === limit - 1) break
     }
@@ -345,7 +357,7 @@ export function heads(store: Store, partition: string, state: State): AsyncGener
   return pages((filter) => store.heads(partition, filter), state)
 }
 
-/** @param most the most jobs of a page */
+/** @param most the maximum number of jobs on a page */
 async function* pages<T>(
   read: (filter: Filter) => Promise<Page<T>>,
   state: State,
@@ -361,7 +373,7 @@ async function* pages<T>(
 }
 
 /**
- * The partitions of the named queues; without a name, of every queue.
+ * The partitions of the named queues, or of every queue if no queue is named.
  *
  * @throws UNKNOWN_QUEUE
  */
@@ -384,7 +396,7 @@ export async function partitionsToLookIn(
 /**
  * Changes any number of jobs.
  *
- * @returns the verdict for each; only for the first of them, if the passage ended
+ * @returns the verdict for each job, or only for the first jobs if the passage ended before the others
  */
 export async function alterAll(
   store: Store,

@@ -1,16 +1,16 @@
 /**
- * The whole records of jobs, with their payloads as they are stored: nothing is hidden in them. So jobs can
- * be written to a file, and put back from it.
+ * Reads the complete records of jobs, with their payloads as they are stored. No part of them is hidden, so
+ * that jobs can be written to a file and restored from it.
  */
 import { defined } from '@s18i/lark/internal'
 import type { WholeRecord } from '../../model/record.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { journalFrom } from './job-steps.ts'
 
-/** How many records are read together, because each may have a large payload. */
+/** How many records are read in one call. The number is low because each record may have a large payload. */
 export const RECORDS = 50
 
-/** The records of jobs of a partition, without those that are gone. */
+/** The records of jobs of a partition. Jobs that no longer exist are left out. */
 export async function wholeRecords(
   store: Store,
   partition: string,

@@ -1,6 +1,7 @@
 /**
- * The figures of a queue: how long its jobs wait and run, how many come and how many end, and how long the
- * oldest has waited. Workers announce these numbers every five seconds, so they are at most that old.
+ * The figures of a queue: how long its jobs wait and run, how many become due and how many end, and how long
+ * the oldest job has waited. Workers announce these numbers every five seconds, so the figures are at most
+ * that old.
  */
 import { defined } from '@s18i/lark/internal'
 import type { WorkerRuns } from '../../model/record.ts'
@@ -11,10 +12,10 @@ import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { type Measurement, measure, oldestOf } from './measurement.ts'
 import { withinLastMinute } from './status.ts'
 
-/** Milliseconds: the time that workers count as "lately" (`worker/run-tally.ts`). */
+/** The period that workers count as "lately" (`worker/run-tally.ts`), in milliseconds. */
 const LATELY = 5 * MINUTE
 
-/** How long something takes, in milliseconds. The quantiles are missing if nothing was measured. */
+/** How long something takes, in milliseconds. The quantiles are absent if nothing was measured. */
 export interface Quantiles {
   count: number
   p50?: number
@@ -24,25 +25,29 @@ export interface Quantiles {
 
 export interface QueueMeasures {
   queue: string
-  /** From when a job was due until it began, of the runs that ended in the last five minutes or still run. */
+  /**
+   * How long jobs had been due when their runs began. It includes the runs that ended in the last five
+   * minutes and those that are still going on.
+   */
   wait: Quantiles
-  /** How long the runs took that ended in the last five minutes. */
+  /** How long runs took. It includes the runs that ended in the last five minutes. */
   process: Quantiles
-  /** How many runs became due within the last minute: of new jobs, of delayed jobs, and retries. */
+  /** How many runs became due within the last minute: runs of new jobs, runs of delayed jobs, and retries. */
   in: number
-  /** How many runs ended within the last minute: completed, failed, or to be retried. */
+  /** How many runs ended within the last minute: they completed, failed for good, or will be retried. */
   out: number
-  /** Milliseconds since the first of the waiting jobs was due. Missing: no job waits. */
+  /** Milliseconds since the first of the waiting jobs was due. Absent if no job waits. */
   oldest?: number
   /**
-   * Milliseconds that the oldest job may wait, in the configuration of this process. Missing: not configured.
+   * How long the oldest job may wait according to the configuration of this process, in milliseconds. Absent
+   * if it is not configured.
    */
   target?: number
 }
 
 /** The figures of the queues of a store. */
 export interface StoreFigures {
-  /** In the order of the configuration; then other queues in the store. */
+  /** The queues in the order of the configuration, followed by other queues in the store. */
   queues: QueueMeasures[]
 }
 
@@ -89,7 +94,7 @@ export function figuresOf(
   })
 }
 
-/** The runs of the last minutes, including runs of workers that have ended since. */
+/** The runs of the last minutes, including runs of workers that have stopped since. */
 function latelyOf(queue: string, { at, workers }: FleetRuns): RunCounts {
   const counts = new RunCounts()
   for (const { lately, endedAt = at } of workers)
@@ -103,7 +108,7 @@ export function quantiles(counts: RunCounts, measured: Measured): Quantiles {
   return { count: histogram.count, ...defined({ p50: at(0.5), p95: at(0.95), p99: at(0.99) }) }
 }
 
-/** How many of the runs that have begun became due within the last minute. */
+/** How many of the runs that have already begun became due within the last minute. */
 function came(queue: string, { at, workers }: FleetRuns): number {
   return sum(workers.map(({ arrived }) => cameAt(arrived, queue, at)))
 }

@@ -13,11 +13,14 @@ import type { EndedCounts } from './measurement.ts'
 
 /** The runs that ended within a minute, an hour, or a day in UTC. */
 export interface EndedWithin extends EndedCounts {
-  /** The first millisecond of it, since 1970. */
+  /** When the minute, hour or day begins: milliseconds since 1970. */
   at: number
 }
 
-/** Only minutes, hours and days in which a run ended, the oldest first. The last one may not be over. */
+/**
+ * The history of a queue. It has only minutes, hours and days in which a run ended, the oldest first. The
+ * last of them may not be over yet.
+ */
 export interface QueueHistory {
   queue: string
   /** The last 60 minutes. */
@@ -31,7 +34,7 @@ export interface QueueHistory {
 export interface StoreHistory {
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** In the order of the configuration; then other queues in the store. */
+  /** The queues in the order of the configuration, followed by other queues in the store. */
   queues: QueueHistory[]
 }
 
@@ -40,7 +43,7 @@ const historyConditions = conditions({
   queue: queueName,
   /**
    * Only minutes, hours and days that had not ended before this time: an instant, or how long ago. Default:
-   * all that are kept.
+   * the whole stored history.
    */
   since: sinceCondition,
 })

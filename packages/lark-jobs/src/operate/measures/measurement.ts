@@ -1,6 +1,6 @@
 /**
- * One look at the whole store, for figures, metrics and health: the contents of every queue, how long its
- * jobs have waited, and the results of the runs of all workers.
+ * One measurement of the whole store, for figures, metrics and health: the contents of every queue, how long
+ * its jobs have waited, and the results of the runs of all workers.
  */
 
 import type { WorkerRecord } from '../../model/record.ts'
@@ -25,9 +25,9 @@ export interface QueueStandings {
 }
 
 export interface Measurement {
-  /** Milliseconds since 1970, by the store. */
+  /** The time by the store's clock: milliseconds since 1970. */
   at: number
-  /** Milliseconds that the store took to answer the smallest request: its time. */
+  /** How long the store took to answer the smallest request (the request for its time), in milliseconds. */
   latency: number
   workers: WorkerRecord[]
   queues: QueueStandings[]
@@ -35,8 +35,8 @@ export interface Measurement {
 }
 
 /**
- * @param named only this queue
- * @param next how many of the next jobs have their keys read, for each partition and state
+ * @param named the only queue to measure. Default: every queue
+ * @param next for how many of the next jobs in each partition and state the keys are read
  */
 export async function measure(open: OpenQueues, named?: string, next = 0): Promise<Measurement> {
   const { store } = open
@@ -53,9 +53,9 @@ export async function measure(open: OpenQueues, named?: string, next = 0): Promi
 }
 
 /**
- * The contents of partitions, as people see them: jobs that no worker could read count as waiting.
+ * The contents of partitions as people see them: jobs that no worker could read are counted as waiting.
  *
- * @param next as in `measure`
+ * @param next see `measure`
  */
 export async function standingsOf(
   store: Store,
@@ -65,24 +65,25 @@ export async function standingsOf(
   const chosen = [...queues]
   const partitions = chosen.flatMap(([, list]) => list)
   const all: Standing[] = []
-  // There may be thousands of partitions, and a call that waits behind too many others would be given up.
+  // The partitions are read in lots: there may be thousands of them, and a call that waits behind too many
+  // others would time out.
   for (const some of inLots(partitions, MAX_STANDINGS))
     all.push(...(await store.standings(some, next)).map((each) => ({ ...each, counts: seenCounts(each) })))
   return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
 }
 
-/** When the first waiting job of a queue was due; undefined if none waits. */
+/** When the first waiting job of a queue became due. Undefined if no job waits. */
 export function oldestOf(standings: readonly Standing[]): number | undefined {
   const times = standings.flatMap(({ oldest }) => oldest ?? [])
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-/** How many runs ended within some time. */
+/** How many runs ended within a period. */
 export interface EndedCounts {
   completed: number
-  /** Failed without a further retry. */
+  /** Runs that failed and are not retried. */
   failed: number
-  /** Failed attempts that were to be retried. */
+  /** Runs that failed and were to be retried. */
   retried: number
 }
 
@@ -94,7 +95,7 @@ export function endedSince(standings: readonly Standing[], since: number): Ended
   return ended(standings, (at) => (at > since - MINUTE ? 1 : 0))
 }
 
-/** @param part which share of the minute that began at an instant counts, from 0 to 1 */
+/** @param part returns the share of the minute beginning at an instant that counts, from 0 to 1 */
 export function ended(standings: readonly Standing[], part: (at: number) => number): EndedCounts {
   const minutes = standings.flatMap((standing) => standing.minutes)
   const total = (kind: keyof EndedCounts) =>
@@ -103,7 +104,8 @@ export function ended(standings: readonly Standing[], part: (at: number) => numb
 }
 
 /**
- * The counts of all runs so far, by queue and key. The key of crashed runs is '', because it is not known.
+ * The counts of all runs so far, by queue and key. Crashed runs are counted under the key '', because their
+ * key is not known.
  */
 export function countsByKey({
   past,

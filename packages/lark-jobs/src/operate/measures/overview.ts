@@ -1,6 +1,6 @@
 /**
- * The second-by-second view of a store for a dashboard: the status and the figures of every queue, from one
- * look at the store.
+ * The view of a store that a dashboard refreshes every second: the status and the figures of every queue,
+ * from one measurement of the store.
  */
 
 import type { WorkerRecord } from '../../model/record.ts'
@@ -13,8 +13,8 @@ import { LOOK, type QueueStatus, statusesOf } from './status.ts'
 
 const overviewOptions = conditions({
   /**
-   * Whether to look for keys that no worker knows, which is most of the cost. Without it, no queue has
-   * `unknownKeys`. Default true.
+   * Whether to look for keys that no worker knows, which is the most expensive part of the call. If false, no
+   * queue has `unknownKeys`. Default true.
    */
   keys: flag(),
 })
@@ -27,7 +27,7 @@ export interface Overview {
   store: string
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** In the order of the configuration; then other queues in the store. */
+  /** The queues in the order of the configuration, followed by other queues in the store. */
   queues: QueueOverview[]
   workers: WorkerRecord[]
 }

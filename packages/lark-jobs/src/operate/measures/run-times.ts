@@ -1,6 +1,6 @@
 /**
- * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were
- * first seen: for charts.
+ * Data for charts: how long runs waited and how long they took within the last hour, three days or 90 days,
+ * and when versions of Lark were first seen.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { type OptionsOf, oneOf } from '../../options/schema.ts'
@@ -25,46 +25,46 @@ const units = {
   days: [DAY, DAYS],
 } as const
 
-/** The length of a step of a history. */
+/** The length of the steps into which a history is divided. */
 export type HistoryUnit = keyof typeof units
 
 const timesConditions = conditions({
-  /** Default: all queues together. */
+  /** The queue. Default: all queues together. */
   queue: queueName,
   /**
-   * The steps: `'minutes'` of the last hour, the default; `'hours'` of the last three days; `'days'` of the
-   * last 90.
+   * The steps of the history: `'minutes'` of the last hour (default), `'hours'` of the last three days, or
+   * `'days'` of the last 90 days.
    */
   unit: oneOf<HistoryUnit>(['minutes', 'hours', 'days']),
 })
 
 export interface RunTimesFilter extends OptionsOf<typeof timesConditions.entries> {}
 
-/** The runs of a minute, an hour, or a day in UTC. */
+/** The times of the runs within a minute, an hour, or a day in UTC. */
 export interface RunTimesWithin {
-  /** The first millisecond of it, since 1970. */
+  /** When the minute, hour or day begins: milliseconds since 1970. */
   at: number
   /** How long jobs had been due when their runs began, in milliseconds. */
   wait: Quantiles
-  /** How long the ended runs took, in milliseconds. */
+  /** How long the runs that ended took, in milliseconds. */
   process: Quantiles
 }
 
 /** When workers with a version or release were first seen. */
 export interface VersionFirstSeen {
   name: string
-  /** Milliseconds since 1970. */
+  /** When they were first seen: milliseconds since 1970. */
   at: number
 }
 
 export interface RunTimes {
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** Only steps in which a run began or ended, the oldest first. The last one may not be over. */
+  /** The steps in which a run began or ended, the oldest first. The last step may not be over yet. */
   steps: RunTimesWithin[]
   /**
-   * The versions of Lark and the releases of the application whose workers first appeared in that time, each
-   * with the end of the step in which they did.
+   * The versions of Lark and the releases of the application that workers first had within the time of this
+   * history, each with the end of the step in which it first appeared.
    */
   versions: VersionFirstSeen[]
   releases: VersionFirstSeen[]

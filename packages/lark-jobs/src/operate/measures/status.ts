@@ -32,7 +32,7 @@ import {
 } from './measurement.ts'
 import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
 
-/** How many jobs of each partition and state are searched for unknown keys. */
+/** In how many jobs of each partition and state unknown keys are looked for. */
 export const LOOK = 100
 
 /** A paused group: its name, or only its hash if the name has more than 64 characters. */
@@ -40,53 +40,60 @@ export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { gro
 
 export interface QueueStatus {
   queue: string
-  /** Whether the queue is in the configuration of this process. If not, it is in the store. */
+  /** Whether the queue is in the configuration of this process. If false, it is only in the store. */
   configured: boolean
-  /** The counts of all its partitions together. Jobs that no worker could read count as waiting. */
+  /**
+   * The counts of jobs in all partitions of the queue together. Jobs that no worker could read are counted as
+   * waiting.
+   */
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
   /** How many of the waiting and delayed jobs are suspended: they sleep, or wait for a signal. */
   suspended: number
   /**
-   * The jobs that no worker could read, if there are any. They count as waiting everywhere. `delayed` says
-   * how many of them the store has delayed until the next worker may try.
+   * The jobs that no worker could read, if there are any. They are counted as waiting everywhere. `delayed`
+   * says how many of them the store has delayed until another worker may try.
    */
   stranded?: StrandedJobs
-  /** Milliseconds since the first of the waiting jobs was due. Missing: no job waits. */
+  /** Milliseconds since the first of the waiting jobs was due. Absent if no job waits. */
   oldest?: number
-  /** Milliseconds that it may wait, in the configuration of this process. Missing: not configured. */
+  /**
+   * How long the oldest job may wait according to the configuration of this process, in milliseconds. Absent
+   * if it is not configured.
+   */
   target?: number
   /**
    * `late`: the oldest job has waited for longer than the target. `still`: it has waited for more than a
-   * minute, and no job has ended within a minute. Missing: neither; or something else stops all jobs, such as
-   * a pause, a missing worker, or that no worker could read them.
+   * minute, and no job has ended within a minute. Absent if neither is the case, or if the jobs wait for
+   * another reason: the queue is paused, there is no worker, or no worker could read them.
    */
   pace?: 'late' | 'still'
   /**
-   * How many failed jobs were removed before their age, and when last, if any were removed within the last
-   * day.
+   * How many failed jobs were removed before they reached the age for which they should be kept, and when
+   * this last happened. Absent if it did not happen within the last day.
    */
   dropped?: Dropped
   lastMinute: EndedCounts
-  /** Up to a minute more is included. */
+  /** How many runs ended in the last five minutes. Up to a minute more is included. */
   lastFiveMinutes: EndedCounts
   lastHour: EndedCounts
-  /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
+  /** Whether the queue, or one of its partitions, is paused. No job of a paused queue or partition begins. */
   paused: boolean
   /**
-   * When its pause ends, in milliseconds since 1970. Missing: it is not paused, or until somebody resumes it.
+   * When the pause of the queue ends: milliseconds since 1970. Absent if the queue is not paused, or is
+   * paused until somebody resumes it.
    */
   pausedUntil?: number
-  /** Why it is paused, if a job or a person said so. */
+  /** Why the queue is paused, if the job or person that paused it gave a reason. */
   pausedBecause?: string
   /**
-   * The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: it was a
-   * job.
+   * The person who paused the queue, such as `ada at web-1`, and when: milliseconds since 1970. Absent if a job
+   * paused it.
    */
   pausedBy?: string
   pausedAt?: number
-  /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
+  /** The paused groups of the queue, sorted by when their pauses end. At most 100 of each partition. */
   pausedGroups: ShownGroup[]
   /** How many live workers serve the queue. */
   workers: number
@@ -96,7 +103,9 @@ export interface QueueStatus {
    */
   unknownKeys: string[]
   partitions: { partition: string; counts: Counts }[]
-  /** Partitions with data that Lark did not write. Everything else is as if they were empty. */
+  /**
+   * Partitions with data that Lark did not write. In all other fields, these partitions are counted as empty.
+   */
   damaged: { partition: string; code: string; message: string }[]
 }
 
@@ -105,12 +114,13 @@ export interface Status {
   queues: QueueStatus[]
   workers: WorkerRecord[]
   /**
-   * Problems found by the doctor that are not visible at any queue: errors of the store itself, late
-   * schedules; and as warnings paused schedules, stuck limiters and open circuits.
+   * Problems found by the doctor that the figures of the queues do not show: errors of the store itself and
+   * late schedules, and warnings about paused schedules, stuck limiters and open circuits.
    */
   alarms: DoctorFinding[]
   /**
-   * The rows of the outbox. Missing: none is configured here, or it cannot be read (then an alarm says so).
+   * The backlog of the outbox. Absent if no outbox is configured here, or if it cannot be read: then an alarm
+   * says so.
    */
   outbox?: OutboxBacklog
 }
@@ -118,7 +128,10 @@ export interface Status {
 /** The status of the queues and the workers. */
 export type QueueStatuses = Omit<Status, 'alarms' | 'outbox'>
 
-/** @param targets milliseconds that the oldest job of a queue should wait at most, by the configuration */
+/**
+ * @param targets the maximum time that the oldest job of each queue should wait according to the
+ *   configuration, in milliseconds
+ */
 export async function status(
   open: OpenQueues,
   targets: ReadonlyMap<string, number> = new Map(),
@@ -130,8 +143,8 @@ export async function status(
 }
 
 /**
- * @param measured with the keys of the next jobs, `LOOK` for each partition and state; without them, no key
- *   counts as unknown
+ * @param measured a measurement with the keys of the next `LOOK` jobs in each partition and state. Without
+ *   these keys, no key is reported as unknown
  */
 export async function statusesOf(
   { store, queues: configured }: OpenQueues,
@@ -194,10 +207,7 @@ function tally(names: readonly string[]): Map<string, number> {
   return counts
 }
 
-/**
- * Asks for the settings only where something is paused, and not for too many partitions at once, as in
- * `standingsOf`.
- */
+/** Reads the settings of partitions, but only where something is paused, and in lots as in `standingsOf`. */
 async function settingsOf(store: Store, queues: readonly QueueStandings[]): Promise<Map<string, Setting>> {
   const paused = queues.flatMap(({ partitions, standings }) =>
     partitions.filter((_, i) => standings[i]!.isPaused),
@@ -212,7 +222,7 @@ async function settingsOf(store: Store, queues: readonly QueueStandings[]): Prom
 
 type PausedQueue = Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause' | 'pausedBy' | 'pausedAt'>
 
-/** The pause of a queue: the longest pause of its partitions. */
+/** The pause of a queue: the longest among the pauses of its partitions. */
 function pauseOf(parts: readonly Setting[]): PausedQueue {
   const end = ({ paused, until = Number.POSITIVE_INFINITY }: Setting) => (paused ? until : 0)
   const [longest] = [...parts].sort((one, other) => end(other) - end(one))
@@ -221,7 +231,7 @@ function pauseOf(parts: readonly Setting[]): PausedQueue {
   return { paused: true, ...defined({ pausedUntil, pausedBecause, pausedBy, pausedAt }) }
 }
 
-/** Lists each group once, even if several partitions of its queue have its pause. */
+/** The paused groups, each once, even if several partitions of the queue have the pause of a group. */
 function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   const groups = new Map(met.map((each) => [each.group, each]))
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
@@ -240,8 +250,9 @@ function sum(all: readonly Counts[]): Counts {
 }
 
 /**
- * How much of the minute that began at an instant counts for the last minute, from 0 to 1. Minutes are
- * counted by the clock; of the previous minute, only the part counts that is less than 60 seconds ago.
+ * The share of the clock minute beginning at an instant that belongs to the last 60 seconds, from 0 to 1. The
+ * store counts by clock minutes, so the last 60 seconds contain the current minute and a part of the previous
+ * one.
  */
 export function withinLastMinute(at: number, now: number): number {
   return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))

@@ -1,13 +1,13 @@
 /**
- * The jobs of a queue that no worker could read: the workers that claimed them did not know their key, the
- * version of their payload, or their format, and put them back for up to a minute. They count as waiting
- * (`measurement.ts`), although the store calls them delayed.
+ * The jobs of a queue that no worker could read: the workers that claimed such a job did not know its key,
+ * the version of its payload, or its format, and put it back for up to a minute. These jobs are counted as
+ * waiting (`measurement.ts`), although the store keeps them as delayed.
  */
 import type { Standing, Store, Stranded } from '../../store/contract/store.ts'
 import type { QueueStandings } from './measurement.ts'
 
 export interface StrandedJobs extends Stranded {
-  /** The key of the first of them, and why it was put back. Missing: it no longer exists. */
+  /** The key of the first of these jobs. Absent if that job no longer exists. */
   key?: string
   because?: string
 }
@@ -17,7 +17,7 @@ export function strandedIn(standings: readonly Standing[]): number {
   return standings.reduce((sum, { stranded }) => sum + (stranded?.count ?? 0), 0)
 }
 
-/** Undefined if there are none. */
+/** Describes the jobs of a queue that no worker could read. Undefined if there are none. */
 export async function strandedOf(
   store: Store,
   { partitions, standings }: QueueStandings,

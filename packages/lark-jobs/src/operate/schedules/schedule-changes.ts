@@ -1,6 +1,4 @@
-/**
- * What people do to schedules: pause, resume, remove, run now.
- */
+/** The changes of schedules by hand: pause, resume, remove, run now. */
 
 import { defined } from '@s18i/lark/internal'
 import { tickId } from '../../model/tick.ts'
@@ -21,7 +19,7 @@ import {
 export { checkId }
 
 const pauseConditions = conditions({
-  /** Why, in a few words, for people: 200 characters are kept. */
+  /** The reason, in a few words, for people. Its first 200 characters are kept. */
   because: option<string>('a text', isText).with({ refusesUndefined: 'never' }),
 })
 
@@ -29,21 +27,21 @@ export interface PauseScheduleOptions extends OptionsOf<typeof pauseConditions.e
 
 const resumeConditions = conditions({
   /**
-   * What becomes of the ticks that came during the pause: `skip`, `once` or `all`. Default: as the schedule
-   * says.
+   * What happens to the ticks that were due during the pause: `skip`, `once` or `all`. Default: the setting
+   * of the schedule.
    */
   missed: oneOf(missedPolicies),
 })
 
 export interface ResumeScheduleOptions extends OptionsOf<typeof resumeConditions.entries> {}
 
-/** What a resume did. */
+/** The result of a resume. */
 export interface ResumedSchedule {
   /** Whether the schedule was paused. */
   wasPaused: boolean
-  /** How many ticks that came during the pause became jobs. */
+  /** How many ticks of the pause became jobs. */
   queued: number
-  /** How many are recorded as skipped. */
+  /** How many ticks of the pause were recorded as skipped. */
   skipped: number
   /** The instant of the next tick: milliseconds since 1970. Absent if the schedule has ended. */
   next?: number
@@ -54,7 +52,7 @@ export interface ScheduleRunNow {
   /** The id of the job. */
   id: string
   queue: string
-  /** False if the job was rejected, because of its lock, or because its queue is full. */
+  /** False if the job was rejected because of its unique lock or because its queue is full. */
   queued: boolean
 }
 
@@ -80,7 +78,7 @@ export function removeSchedule(open: OpenSchedules, id: string): Promise<boolean
   return bookOf(open).remove(id)
 }
 
-/** @throws SCHEDULE_NOT_FOUND @param by the person who does it */
+/** @throws SCHEDULE_NOT_FOUND @param by the person who pauses it */
 export async function pauseSchedule(
   open: OpenSchedules,
   id: string,
@@ -90,7 +88,7 @@ export async function pauseSchedule(
   const book = bookOf(open)
   const done = await book.change(id, async (found) => {
     if (found.state.paused !== undefined || found.state.ended !== undefined) return undefined
-    // Ticks that are due already do not belong to the pause.
+    // Ticks that are already due do not belong to the pause, so they are handled first.
     const { state, ticks } = await book.plan(found)
     if (state.paused !== undefined || state.ended !== undefined) return { state, ticks }
     return {
@@ -124,7 +122,7 @@ export async function resumeSchedule(
 /** @throws SCHEDULE_NOT_FOUND */
 export async function runScheduleNow(open: OpenSchedules, id: string): Promise<ScheduleRunNow> {
   const done = await bookOf(open).change(id, ({ state, at }) => {
-    // The instant must differ from those of ticks, and of other runs by hand at the same time.
+    // The instant of this run must differ from the instants of ticks and of other simultaneous runs by hand.
     const taken = new Set([state.next, ...state.ahead])
     let instant = Math.max(at, (state.last ?? 0) + 1, (state.byHand ?? 0) + 1)
     while (taken.has(instant)) instant += 1

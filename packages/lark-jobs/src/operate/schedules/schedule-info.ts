@@ -1,6 +1,4 @@
-/**
- * Schedules as people see them.
- */
+/** Schedules in the form in which operations return them. */
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -28,52 +26,58 @@ const scheduleStates = ['running', 'paused', 'ended'] as const
 /** A schedule. Times are milliseconds since 1970, by the clock of the store. */
 export interface ScheduleInfo {
   id: string
-  /** The key of its job class. */
+  /** The key of the schedule's job class. */
   key: string
   queue: string
-  /** When it ticks: `0 8 * * 1-5`, or `every 15m`. */
+  /** When the schedule ticks: `0 8 * * 1-5`, or `every 15m`. */
   when: string
-  /** The time zone of the expression. Absent with `every`. */
+  /** The time zone of the cron expression. Absent with `every`. */
   timezone?: string
   state: (typeof scheduleStates)[number]
-  /** Whether a job class declares it. Otherwise `Jobs.schedules.set` made it. */
+  /** Whether a job class declares the schedule. Otherwise `Jobs.schedules.set` created it. */
   ofClass: boolean
-  /** When its definition took effect. */
+  /** When the definition of the schedule took effect. */
   since: number
-  /** The instant of its next tick. Absent if it is paused, or has ended. */
+  /** The instant of the next tick. Absent if the schedule is paused or has ended. */
   next?: number
-  /** For how many milliseconds its next tick has been due, if that is too long. Absent: it is in time. */
+  /**
+   * For how many milliseconds the next tick has been due, if that is too long. Absent if the schedule is not
+   * late.
+   */
   late?: number
-  /** The instants after that, if they were asked for. */
+  /** The instants of the ticks after the next one, if the call requested them. */
   following?: number[]
-  /** Since when it is paused, why, and by which person. */
+  /** Since when the schedule is paused, why, and who paused it. Absent if it is not paused. */
   paused?: { at: number; because?: string; by?: string }
   /**
-   * When it ended. `limit`: it has ticked so often. `over`: it has no more ticks. `dropped`: no class
-   * declares it.
+   * When the schedule ended, and why. `limit`: it reached its maximum number of ticks. `over`: its recurrence
+   * has no more ticks. `dropped`: no class declares it any more.
    */
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
-  /** For the schedule of a class: since when no living worker declares it, as far as a worker has looked. */
+  /**
+   * For the schedule of a class: since when no living worker has declared it, according to the last worker
+   * that checked.
+   */
   undeclaredSince?: number
-  /** How many ticks became jobs since its definition took effect. */
+  /** How many ticks have become jobs since the definition took effect. */
   ticks: number
   /** The last run that has ended. */
   lastRun?: ScheduleRun
-  /** The last runs that have ended, the latest last: at most 20. */
+  /** The last runs that have ended, at most 20, the latest one last. */
   runs: ScheduleRun[]
-  /** The last ticks that became no jobs, the latest last: at most 20 entries. */
+  /** The last ticks that did not become jobs, at most 20 entries, the latest one last. */
   skipped: Skipped[]
   missed: Missed
-  /** Milliseconds. */
+  /** How late a tick may still become a job, in milliseconds. */
   grace: number
   overlap: Overlap
-  /** Milliseconds. Absent: none. */
+  /** The maximum random delay of a tick, in milliseconds. Absent if there is none. */
   jitter?: number
   pauseAfterFailures?: number
   limit?: number
   from?: number
   until?: number
-  /** A copy of the payload of its jobs, without what people must not see. */
+  /** A copy of the payload of its jobs, without the parts that people must not see. */
   payload?: unknown
 }
 
@@ -84,15 +88,15 @@ const filterConditions = conditions({
   key: option<string>('the key of a job class', isText),
   /** Only schedules in this state: `running`, `paused` or `ended`. */
   state: oneOf(scheduleStates),
-  /** Only schedules that job classes declare, or only the others. */
+  /** `true`: only schedules that job classes declare. `false`: only the others. */
   ofClass: flag(),
 })
 
-/** Which schedules. A schedule must meet all conditions. Default: all. */
+/** Conditions that choose schedules. A schedule must meet all of them. Default: all schedules. */
 export interface ScheduleFilter extends OptionsOf<typeof filterConditions.entries> {}
 
 const getConditions = conditions({
-  /** How many instants after the next one to tell. Default 0. */
+  /** How many ticks after the next one are returned. Default 0. */
   following: whole(0, 1_000),
 })
 
@@ -109,7 +113,10 @@ export function checkGet(id: unknown, options: unknown): void {
   getConditions.readAll(options, voiceOf('SCHEDULE_INVALID', 'Jobs.schedules.get()', 'the second argument'))
 }
 
-/** Refuses what cannot be an id. @throws SCHEDULE_INVALID @param call of `Jobs.schedules` */
+/**
+ * Refuses a value that cannot be the id of a schedule. @throws SCHEDULE_INVALID @param call the method of
+ * `Jobs.schedules` that was called
+ */
 export function checkId(call: string, id: unknown): void {
   if (isText(id)) return
   refuse(voiceOf('SCHEDULE_INVALID', `Jobs.schedules.${call}`), 'the id', id, 'the id of a schedule, a text')
@@ -156,7 +163,7 @@ export async function listSchedules(
   )
 }
 
-/** @param count how many instants after the next one to tell */
+/** @param count how many ticks after the next one are returned */
 export function infoOf({ id, at, definition, state, runs }: KeptSchedule, count = 0): ScheduleInfo {
   const { timing, queue, job, missed, grace, overlap, jitter, pauseAfterFailures, limit, ofClass } =
     definition
@@ -192,7 +199,10 @@ export function infoOf({ id, at, definition, state, runs }: KeptSchedule, count 
   }
 }
 
-/** The instants after the next one: first those that are stored. No more than the limit allows. */
+/**
+ * The instants of the ticks after the next one: first the stored ones, then computed ones, but no more than
+ * the schedule's limit allows.
+ */
 function followingOf(
   { timing, limit }: KeptSchedule['definition'],
   { next, ahead, ticks }: KeptSchedule['state'],

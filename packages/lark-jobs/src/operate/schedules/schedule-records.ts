@@ -1,6 +1,7 @@
 /**
- * Schedules as records that another store takes: what they are, and how far they have come. The schedules of
- * job classes too, because they may be paused. What has ended stays, and so does the history of runs.
+ * Schedules as records that can be imported into another store: the definition of each schedule, and how far
+ * it has come. The schedules of job classes are included, because they may be paused. Ended schedules and the
+ * history of runs are not.
  */
 import { defined } from '@s18i/lark/internal'
 import { partitionOf } from '../../dispatch/schedule-definition.ts'
@@ -15,17 +16,17 @@ import type { Definition } from '../../schedule/definition.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
-/** A schedule as `operate().schedules.records()` gives it, and `operate().import()` takes it. */
+/** The record of a schedule, which `operate().schedules.records()` returns and `operate().import()` takes. */
 export interface ScheduleRecord {
-  /** Its id. */
+  /** The id of the schedule. */
   schedule: string
-  /** When it ticks, and which job it queues then. */
+  /** When the schedule ticks, and which job it queues. */
   definition: object
-  /** How far it has come. */
+  /** How far the schedule has come, such as its next tick and its pause. */
   state: object
 }
 
-/** A record that was read. */
+/** A schedule that was read from a record. */
 export interface MovedSchedule {
   id: string
   definition: Definition
@@ -39,7 +40,7 @@ export async function scheduleRecords({ store }: Pick<OpenQueues, 'store'>): Pro
   )
 }
 
-/** The ids of those that cannot be read. */
+/** The ids of the schedules that cannot be read. */
 export async function damagedSchedules({ store }: Pick<OpenQueues, 'store'>): Promise<string[]> {
   const damaged: string[] = []
   await new ScheduleBook(store).list(undefined, damaged)
@@ -47,8 +48,8 @@ export async function damagedSchedules({ store }: Pick<OpenQueues, 'store'>): Pr
 }
 
 /**
- * @returns whether it is there now; false: the store has a schedule with this id already, which stays as it
- *   is
+ * @returns true if the schedule was stored; false if the store already has a schedule with this id, which is
+ *   left unchanged
  */
 export async function putSchedule(
   { store, queues }: OpenQueues,
@@ -63,7 +64,7 @@ export function isScheduleRecord(value: unknown): value is ScheduleRecord {
   return isObject(value) && isText(value.schedule)
 }
 
-/** @param refuse throws */
+/** @param refuse throws an error with this reason */
 export function readSchedule(
   { schedule, definition, state }: ScheduleRecord,
   commands: boolean | undefined,
@@ -98,7 +99,7 @@ export function readSchedule(
   }
 }
 
-/** Has the functions of users check the recurrence. */
+/** Checks the recurrence with the same functions with which users define one. */
 function timingOf(
   { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit }: Definition,
   refuse: (why: string) => never,

@@ -1,32 +1,30 @@
-/**
- * Why a job does not run, or what became of it: the reasons that people see, one by one.
- */
+/** The reasons why a job does not run, or how it ended, one for each kind that people see. */
 import type { Remedy } from '../../model/remedy.ts'
 import type { FlowRef } from '../flows/flow-parts.ts'
 
 /**
- *   ended          it has ended
- *   lock           another job has its unique lock, or goes first because of it
- *   running        it runs
- *   prefetched     a worker has taken it, and has not begun
- *   silent-worker  the worker that holds it does not renew its lease
- *   blocked        it is a node of a flow, and waits for other nodes
- *   paused-queue, paused-group    somebody, or a job, has paused its queue, or its group
+ *   ended          the job has ended
+ *   lock           another job holds its unique lock, or goes first because of that lock
+ *   running        the job is running
+ *   prefetched     a worker has claimed the job, but has not begun to run it
+ *   silent-worker  the worker that holds the job does not renew its lease
+ *   blocked        the job is a node of a flow, and waits for other nodes
+ *   paused-queue, paused-group    a person or a job has paused its queue or its group
  *   unreadable     its record is damaged, or in a format that this version does not read
- *   undoing        its steps are undone, and then it ends
+ *   undoing        its steps are being undone, and then it ends
  *   suspended      it sleeps, or waits for a signal or for the next try of a step
- *   delayed        it is due later
+ *   delayed        the job is due later
  *   no-worker      no living worker takes jobs of its queue
  *   unknown-key    no living worker of its queue has its class
- *   strict         its group runs one job after the other, and another goes first
- *   group-limit, class-limit, limiter, queue-limit    as many jobs run, or have begun lately, as may
+ *   strict         its group runs one job after the other, and another job goes first
+ *   group-limit, class-limit, limiter, queue-limit    a limit is reached: no more jobs may run, or begin, now
  *   circuit        a circuit breaker is open
- *   queue-order    its workers serve other queues first, in which jobs wait
+ *   queue-order    jobs wait in other queues that its workers serve first
  *   busy-workers   all slots of its workers are in use
  *   behind         other jobs go before it
- *   turn           other groups have their turn before
- *   next           nothing keeps it from beginning
- *   store          its store refuses new jobs, or may lose some: this comes beside the others
+ *   turn           other groups have their turn first
+ *   next           nothing prevents it from beginning
+ *   store          its store refuses new jobs or may lose jobs: this reason comes in addition to others
  */
 export const reasonKinds = [
   'ended',
@@ -58,21 +56,24 @@ export const reasonKinds = [
 ] as const
 export type ReasonKind = (typeof reasonKinds)[number]
 
-/** A reason, and how it ends. It may contain texts of users. */
+/** A reason, and how to end it. It may contain texts of users. */
 export interface Reason {
   kind: ReasonKind
-  /** A sentence without a full stop. */
+  /** The reason for people: a sentence without a full stop. */
   text: string
-  /** When it ends by itself, if that is known: milliseconds since 1970. */
+  /** When the reason ends by itself, if that is known: milliseconds since 1970. */
   until?: number
-  /** Ids of jobs that it waits for, or that hold something that it waits for. Not all, if there are many. */
+  /**
+   * Ids of jobs that the job waits for, or that hold something which it waits for. If there are many, only
+   * some are named.
+   */
   jobs?: string[]
-  /** Ids of the workers that hold it, or hold something that it waits for. */
+  /** Ids of the workers that hold the job, or hold something which it waits for. */
   workers?: string[]
-  /** The flow that it waits for. */
+  /** The flow that the job waits for. */
   flow?: FlowRef
   /** When somebody asked a running job to end: milliseconds since 1970. */
   askedAt?: number
-  /** How to end it, or where to learn more. */
+  /** How to end the reason, or where to learn more. */
   remedy?: Remedy
 }

@@ -1,6 +1,4 @@
-/**
- * The reasons of a job that a worker holds, that has ended, or that has not been queued yet.
- */
+/** The reasons for a job that a worker holds, that has ended, or that has not been queued yet. */
 import type { KeptFlow } from '../../flow/flow-records.ts'
 import { blockedWords, blockingWords, ISOLATE } from '../../model/blocked-loop.ts'
 import type { JobRecord, KeptError, WorkerRecord } from '../../model/record.ts'
@@ -14,18 +12,18 @@ import { lastSteps } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
 /**
- * Milliseconds: if a handler goes on for so long after its job was asked to end, it does not listen to its
- * signal.
+ * Milliseconds. If a handler goes on for longer than this after its job was asked to end, it is said to
+ * ignore its signal.
  */
 const LATE = 10_000
-/** The most reasons of one kind, because a node may wait for thousands of others. */
+/** The maximum number of reasons of one kind, because a node may wait for thousands of other nodes. */
 const MOST = 10
 
 /**
- * Which worker holds an active job.
+ * Says which worker holds an active job.
  *
  * @param called the name of the job in the text
- * @param unheard workers of which the store has not heard for too long
+ * @param unheard the workers that have not announced themselves for too long
  */
 export function heldReason(
   { job, at, lease, asked }: Stand,
@@ -43,7 +41,7 @@ export function heldReason(
   const blocks = known && blockedBy(known, at)
   if (worker === undefined || until <= at) {
     const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
-    // The lease thread of a process renews the lease as long as a handler blocks the event loop.
+    // While a handler blocks the event loop, the lease thread of the process goes on renewing the lease.
     const lasts = until > at ? '. If the end moves on, its process lives, and a handler blocks it' : ''
     const blocked = known?.blocks === undefined ? lasts : `. ${blocks}`
     const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker ${asked ? 'cancels it' : 'puts the job back'}${blocked}`
@@ -68,7 +66,7 @@ export function heldReason(
   const runs = `Worker ${place} has run ${called} for ${held}`
   const text = blocks === undefined ? runs : `${runs}. ${blocks}`
   if (asked === undefined) return { kind: 'running', text, ...by }
-  // A handler that does not listen to its signal goes on.
+  // A job that was asked to end still runs if its handler ignores its signal.
   const why = [asked.reason, asked.because].filter((each) => each !== undefined).join(': ')
   const since = Math.max(0, at - (asked.at ?? at))
   const ignores = since < LATE ? ', and does' : '; its handler ignores its signal. It ends'
@@ -77,14 +75,17 @@ export function heldReason(
   return { kind: 'running', text: ends, ...by, askedAt: asked.at ?? at, ...restart }
 }
 
-/** That a handler blocks the event loop of a worker, or has done so lately. */
+/** Says that a handler is blocking the event loop of a worker, or has done so recently. */
 function blockedBy({ blocks, blocked = [] }: WorkerRecord, at: number): string | undefined {
   const [worst] = blocked.toSorted((one, other) => other.took - one.took)
   const words = blocks === undefined ? worst && blockedWords(worst) : blockingWords(blocks, at)
   return words && `${words}: ${ISOLATE}`
 }
 
-/** What a worker does for a suspect. The worker's clock may differ from that of the store. */
+/**
+ * Says that a worker runs a job alone because the job may have killed its process before. The clock of the
+ * worker may differ from that of the store.
+ */
 export function aloneWords({ job, until }: Required<WorkerRecord>['alone'], at: number): string {
   const left = readable(Math.max(0, until - at))
   return `starts no other job beside ${job}, which may have killed its process before: for up to ${left}`
@@ -131,7 +132,9 @@ function endWords(end: LaterEnd): string {
   return `it is cancelled (${[end.reason, end.because].filter((each) => each !== undefined).join(': ')})`
 }
 
-/** At which step the workers of a job died, if that was recorded: `, the last 2 times at step transcode`. */
+/**
+ * Says at which step the workers of a job died, if that was recorded: `, the last 2 times at step transcode`.
+ */
 async function deadlyStep(
   { partition, id, errors }: JobRecord,
   store: Pick<Store, 'journals'>,
@@ -149,8 +152,8 @@ async function deadlyStep(
 }
 
 /**
- * A node without a job: it has not started, or its job is no longer kept. Empty if the node has started and
- * not ended.
+ * The reasons for a node without a job: the node has not started, or its job is no longer kept. Empty if the
+ * node has started and not ended.
  *
  * @param nodes all nodes of the flow
  */

@@ -1,13 +1,17 @@
 /**
- * Problems of the store itself, if the doctor calls them errors, and what they mean for a job in it. No such
- * error keeps a job from beginning: a store that refuses all writes does not answer this question either.
+ * Problems of the store itself that the doctor calls errors, and what they mean for a job in the store. None
+ * of them prevents a job from beginning: a store that refuses all writes could not answer this question
+ * either.
  */
 import type { Inspection } from '../../store/contract/inspection.ts'
 import { storeFindings } from '../findings/alarms.ts'
 import type { FindingCode } from '../findings/finding.ts'
 import type { Reason } from './reason.ts'
 
-/** The beginnings of the sentences. A fault of another kind says nothing more about one job. */
+/**
+ * How the sentence for each finding begins. Findings that are not listed here do not concern a single job,
+ * and get a general sentence.
+ */
 const meanings: Partial<Record<FindingCode, string>> = {
   eviction: 'Its store may lose it',
   'disk-writes': 'Its store may lose it',
@@ -15,7 +19,10 @@ const meanings: Partial<Record<FindingCode, string>> = {
   'disk-space': 'Its store takes no new jobs, and begins those that it has',
 }
 
-/** A server that does not answer does not matter for this job: the server that has the job has answered. */
+/**
+ * A server that does not answer is left out: it does not concern this job, because the server that has the
+ * job has answered.
+ */
 export function storeReasons(inspection: Inspection): Reason[] {
   return storeFindings(inspection)
     .filter(({ code, level }) => level === 'error' && code !== 'server-answers')

@@ -1,4 +1,4 @@
-/** The reasons of a queued job: what people have stopped, what it waits for, and which jobs go before it. */
+/** The reasons for a queued job: what is paused, what the job waits for, and which jobs go before it. */
 
 import { defined } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
@@ -20,19 +20,19 @@ import type { Reason } from './reason.ts'
 import { aloneWords, heldReason, namedLine } from './reasons-of-state.ts'
 import { type SuspendedFacts, suspendedReason } from './suspended-reason.ts'
 
-/** The most circuits with a name that are looked at. */
+/** The maximum number of named circuits that are checked. */
 const MOST_CIRCUITS = 20
 
-/** The facts from which the reasons of a job are made. */
+/** The facts from which the reasons for a job are derived. */
 export interface Facts extends SuspendedFacts {
   open: OpenFlows
   stand: Stand
   queue: string
-  /** The live ones. */
+  /** The live workers. */
   workers: readonly WorkerRecord[]
 }
 
-/** A due job. */
+/** The reasons for a job that is due. */
 export async function waitingReasons(facts: Facts): Promise<Reason[]> {
   const { stand } = facts
   const reasons = [
@@ -53,8 +53,9 @@ export async function waitingReasons(facts: Facts): Promise<Reason[]> {
 }
 
 /**
- * The reasons of a job that is due later. Reasons that count only when it is due are left out. Faults that
- * somebody must fix come first: if no worker can run a job, workers put it back again and again.
+ * The reasons for a job that is due later. Reasons that matter only once the job is due are left out.
+ * Problems that a person must fix come first: if no worker can run the job, for example, workers will put it
+ * back again and again.
  */
 export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   const { job, at } = facts.stand
@@ -70,7 +71,7 @@ export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   ]
 }
 
-/** @param after a pause that ends before this time is no reason */
+/** @param after a pause that ends before this time is left out */
 function pauses({ stand, queue }: Facts, after: number): Reason[] {
   const { at, job, pause, lane } = stand
   const reasons: Reason[] = []
@@ -118,7 +119,7 @@ function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
   return { kind: 'delayed', text, until: dueAt, ...(error && { remedy: { do: 'see-errors', job: job.id } }) }
 }
 
-/** Says that no living worker takes the job. */
+/** The reason that no living worker takes the job. */
 function workerless(facts: Facts): Reason[] {
   const { open, queue, workers, stand } = facts
   const { key } = stand.job
@@ -142,7 +143,7 @@ function workerless(facts: Facts): Reason[] {
   return [{ kind: 'no-worker', text: `No living worker serves its queue ${queue}${missing}`, ...start }]
 }
 
-/** The workers that could run it. */
+/** The workers that could run the job. */
 function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
   return workers.filter(
     ({ state, queues, keys }) =>
@@ -150,7 +151,10 @@ function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
   )
 }
 
-/** The job that goes first in a strict group. Groups that Lark itself creates have no name for people. */
+/**
+ * The reason that another job goes first in the strict group of this one. The groups that Lark itself creates
+ * have no name for people.
+ */
 async function strictOrder(facts: Facts): Promise<Reason[]> {
   const { job, at, lane } = facts.stand
   if (!lane?.strict || job.group === undefined) return []
@@ -200,7 +204,7 @@ async function groupLimit(facts: Facts): Promise<Reason[]> {
   return [{ kind: 'group-limit', text, ...end, jobs: lane.running }]
 }
 
-/** The worker that holds a job of the same partition; undefined if that job has ended meanwhile. */
+/** The worker that holds a job of the same partition. Undefined if that job has ended meanwhile. */
 async function holding(
   { open, stand, workers }: Facts,
   id: string,
@@ -210,7 +214,10 @@ async function holding(
   return other?.job.state === 'active' ? heldReason(other, workers, called) : undefined
 }
 
-/** Permits of a limiter of the configuration, or of the class. */
+/**
+ * The reasons that the job waits for permits of a limiter, either one of the configuration or that of its
+ * class.
+ */
 async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]> {
   const { job, at, lane } = stand
   if (job.limiter === undefined) return []
@@ -227,7 +234,8 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
   }
   const lot = limits && { limits, each: weight }
   const { free, nextAt, holders, waits } = await open.store.limiters.look(name, lot)
-  // A worker that has asked in vain is listed there. It announces the limits of its classes later.
+  // `waits` lists the numbers of permits that workers have requested in vain. The limits of a class may not
+  // be known yet, because workers announce them a little later.
   const isShort = free === undefined ? waits.some(({ permits }) => permits === weight) : free < weight
   if (!isShort) return []
   const isSilent = (holder: string) => !alive.some(({ id }) => id === holder)
@@ -244,8 +252,8 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
     return [{ kind, text, until: nextAt, ...by, remedy: { do: 'see-limiters' } }]
   }
-  // A worker announces the limits of a class when its first job asks for a permit. Until then, this may be a
-  // rate.
+  // A worker announces the limits of a class when the first job of the class requests a permit. Until then,
+  // the limiter may have a rate, so it is not said that a job must end first.
   const ends = limits === undefined ? '' : ' until a job ends'
   const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${ends}${who}`
   const [first] = by.jobs ?? []
@@ -270,7 +278,8 @@ function queueLimit({ stand, queue }: Facts): Reason[] {
 }
 
 /**
- * The open circuits of its class, and those with a name that jobs with its key have used on a living worker.
+ * The reasons that circuits are open: the circuit of the job's class, and named circuits that jobs with its
+ * key have used on a living worker.
  */
 async function openCircuits(facts: Facts): Promise<Reason[]> {
   const { open, stand, workers } = facts
@@ -288,7 +297,7 @@ async function openCircuits(facts: Facts): Promise<Reason[]> {
   return [...(await ownCircuit(facts)), ...shared]
 }
 
-/** The circuit of its class. */
+/** The circuit of the job's class. */
 async function ownCircuit({ open, stand }: Facts): Promise<Reason[]> {
   const { job, at } = stand
   const { circuit } = await open.store.limiters.look(`class:${storedName(job.key)}`)
@@ -297,7 +306,7 @@ async function ownCircuit({ open, stand }: Facts): Promise<Reason[]> {
     : [openCircuit('of its class', circuit.trialAt, at)]
 }
 
-/** The circuit that has put it back. */
+/** The circuit that has put the job back. */
 async function circuitOf(facts: Facts): Promise<Reason[]> {
   const { open, stand } = facts
   const { because, key } = stand.job
@@ -312,7 +321,10 @@ function openCircuit(name: string, until: number, at: number): Reason {
   return { kind: 'circuit', text, until, remedy: { do: 'see-limiters' } }
 }
 
-/** Workers that serve queues in strict order take its job only when no job may begin in the queues before. */
+/**
+ * The reason that jobs wait in queues which come first: workers that serve queues in strict order take this
+ * job only if no job may begin in the queues before.
+ */
 async function queueOrder(facts: Facts): Promise<Reason[]> {
   const { open, queue } = facts
   const able = takers(facts)
@@ -331,7 +343,7 @@ async function queueOrder(facts: Facts): Promise<Reason[]> {
   return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: { do: 'see-queues' } }]
 }
 
-/** How many jobs of a queue wait and may begin, by its pauses and its limits. */
+/** How many waiting jobs of a queue may begin, as far as its pauses and its limits allow. */
 async function load({ store, settings }: OpenFlows, queue: string): Promise<number> {
   const partitions = partitionsOf(queue, settings.partitions.get(queue) ?? 1).slice(0, MAX_STANDINGS)
   const { concurrency = Number.POSITIVE_INFINITY } = settings.limits.get(queue) ?? {}
@@ -346,7 +358,10 @@ async function load({ store, settings }: OpenFlows, queue: string): Promise<numb
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** A worker announces every few seconds how many jobs it runs. The leases of the partition are newer. */
+/**
+ * The reason that all slots of the workers are in use. A worker announces only every few seconds how many
+ * jobs it runs, so the newer leases of the partition are considered, too.
+ */
 function busyWorkers(facts: Facts): Reason[] {
   const able = takers(facts)
   const { holders = {} } = facts.stand
@@ -375,7 +390,7 @@ function busyWorkers(facts: Facts): Reason[] {
   return [{ kind: 'busy-workers', text, workers: able.map(({ id }) => id), remedy: { do: 'see-workers' } }]
 }
 
-/** The jobs and the groups that go before it. */
+/** The reasons that other jobs or groups go before this job. */
 function before({ stand, queue }: Facts): Reason[] {
   const { job, line } = stand
   const { ahead = 0, higher = 0, turns = 0 } = line ?? {}
@@ -414,7 +429,10 @@ function isFull({ limits, active }: LaneStand): boolean {
   return limits?.concurrency !== undefined && active >= limits.concurrency
 }
 
-/** Whether Lark has made the group, for jobs with one lock. Those of schedules begin with `=:`. */
+/**
+ * Whether Lark has made the group for jobs with the same unique lock. Groups that Lark makes for schedules
+ * begin with `=:`.
+ */
 function isOfLock(group: string): boolean {
   return /^=[^:]/.test(group)
 }
@@ -423,13 +441,13 @@ function groupWords(group: string): string {
   return isHash(group) ? `group with a long name (${group})` : `group ${shownName(group)}`
 }
 
-/** The first ids, and how many others there are. */
+/** Words for some jobs: the first ids, and the number of others. */
 function jobWords(ids: readonly string[], count: number): string {
   const more = count - ids.length
   return `${ids.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`
 }
 
-/** When a pause ends. */
+/** Words for the end of a pause. */
 function ends(until: number | undefined, at: number): string {
   return until === undefined ? 'until somebody resumes it' : `for ${readable(until - at)}`
 }

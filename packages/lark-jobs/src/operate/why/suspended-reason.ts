@@ -1,4 +1,4 @@
-/** Why a suspended job waits: for a time, for signals, or for the ends of its child jobs. */
+/** Says what a suspended job waits for: a time, signals, or the ends of its child jobs. */
 import { childId } from '../../flow/child.ts'
 import type { FlowPlace } from '../../model/flow.ts'
 import { isForEver } from '../../model/journal.ts'
@@ -16,17 +16,23 @@ import { lowerFirst } from '../../words/lower-first.ts'
 import { lastSteps, noteOf } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
-/** How many of the jobs that a job waits for are named at most. */
+/** The maximum number of child jobs that are named. */
 const MOST_CHILDREN = 5
 
 export interface SuspendedFacts {
   open: { store: Store }
   stand: Stand
-  /** Why another job does not run. Absent: it is this one that is asked about for another. */
+  /**
+   * Finds out why another job does not run. Absent if the reason for this job is itself only needed to
+   * explain another job.
+   */
   reasonOf?: (job: JobRecord) => Promise<Reason | undefined>
 }
 
-/** What a suspended job waits for: its step, as far as it is in the last entries of its journal. */
+/**
+ * The reason for a suspended job. The step at which it waits is named if it is among the last entries of the
+ * journal.
+ */
 export async function suspendedReason(
   facts: SuspendedFacts,
   signals: readonly string[],
@@ -46,7 +52,7 @@ export async function suspendedReason(
       signals.length === 1
         ? signalWords(signals[0]!)
         : `one of the signals ${listed(signals.map(answerWords))}`
-    // People cannot send the answer to an approval; whoever has its token can.
+    // The answer to an approval is left out: people cannot send it with a command, only with its token.
     const sent = signals.find((name) => !isOwnSignal(name))
     const [wait, ...others] = open
     const isNamed = wait !== undefined && others.length === 0 && wait.key !== signals.join(' or ')
@@ -67,7 +73,7 @@ export async function suspendedReason(
   return { kind: 'suspended', text: `It is suspended: ${what} in ${readable(left)}`, ...until, remedy }
 }
 
-/** What a job waits for if it waits for the ends of others, and perhaps for signals, too. */
+/** The reason for a job that waits for the ends of other jobs, and perhaps for signals, too. */
 async function awaits(
   facts: SuspendedFacts,
   open: readonly SeenStep[],
@@ -89,7 +95,7 @@ async function awaits(
     text: `It is suspended: it waits for the end of ${named}${most}`,
     jobs,
     ...(Number.isFinite(until) && { until }),
-    // Whatever delays that job delays this one, too.
+    // What delays the other job also delays this one.
     remedy: { do: 'see-why', job: jobs[0] ?? job.id },
   }
 }

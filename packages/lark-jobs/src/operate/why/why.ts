@@ -1,7 +1,7 @@
 /**
- * Why a job does not run: by its place in the store (`store/contract/stand.ts`), the state of the store
- * itself, the live workers, the permits of its limiter, circuits, and the flow that it belongs to. Nothing is
- * changed, and no payload is read.
+ * Finds out why a job does not run, from its place in the store (`store/contract/stand.ts`), the state of the
+ * store itself, the live workers, the permits of its limiter, circuits, and the flow that it belongs to. This
+ * changes nothing and reads no payload.
  */
 import { defined } from '@s18i/lark/internal'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -25,12 +25,12 @@ import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts
 export interface JobWhy {
   id: string
   state: State
-  /** The key of its class. Absent for a node that is a flow. */
+  /** The key of the job's class. Absent for a node that is a flow. */
   key?: string
   queue: string
   /** When the store was asked: milliseconds since 1970. */
   at: number
-  /** The most important one first; at least one. */
+  /** The reasons, the most important one first. There is at least one. */
   reasons: Reason[]
 }
 
@@ -71,7 +71,7 @@ export async function why(open: OpenFlows, id: string, { queue }: WhyOptions): P
     return its && (await reasonsOf(its))[0]
   }
   const own = await reasonsOf({ ...facts, reasonOf })
-  // Faults of the store do not matter for a job that has ended.
+  // Problems of the store do not concern a job that has ended.
   const reasons = own[0]?.kind === 'ended' ? own : [...own, ...faults]
   return { id, state: seenState(job), key: job.key, queue: facts.queue, at, reasons }
 }
@@ -98,7 +98,10 @@ async function heldReasons({ stand, workers, open }: Facts): Promise<Reason[]> {
   return [heldReason(stand, workers, 'it', isHeard ? [] : await open.store.lostWorkers())]
 }
 
-/** A node of a flow without a job: it has not started, never will, or its job is no longer kept. */
+/**
+ * The answer for a node of a flow that has no job: it has not started, never starts, or its job is no longer
+ * kept.
+ */
 async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined> {
   const member = memberOf(id)
   const part = member && nodeOf(member.index)
