@@ -22,6 +22,6 @@ for (const binary of ['redis-server', 'valkey-server']) {
     shared: true,
     rollsBack: true,
     seeds: binary === 'redis-server' ? [241, 300] : [301, 360],
-    isVariant: binary === 'valkey-server',
+    isVariant: binary === 'redis-server',
   })
 }

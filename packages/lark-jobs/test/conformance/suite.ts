@@ -101,12 +101,12 @@ export interface Traits {
    */
   seeds: readonly [from: number, to: number]
   /**
-   * Whether the whole suite has already run for its code and for its place, each with another: a cluster of
-   * Valkey servers has the scripts of one Valkey and the connections of a cluster of Redis servers; a
-   * database in memory has the statements of one in a file. Such a store is tested with what could differ
-   * nevertheless: opening and closing, calls to several partitions, rings and waiting, large replies, two
-   * handles, and the random sequences, which make every call. The other subjects would repeat what those two
-   * runs show.
+   * Whether the whole suite has already run for its code and for its place, each with another: one Redis
+   * server and a cluster of Valkey servers run all of it, so one Valkey and a cluster of Redis servers have
+   * the scripts of one of them and the connections of the other; a database in memory has the statements of
+   * one in a file. Such a store is tested with what could differ nevertheless: opening and closing, calls to
+   * several partitions, rings and waiting, large replies, two handles, and the random sequences, which make
+   * every call. The other subjects would repeat what those two runs show.
    */
   isVariant?: boolean
 }

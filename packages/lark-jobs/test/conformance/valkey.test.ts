@@ -13,4 +13,9 @@ beforeAll(async () => {
 })
 afterAll(() => expectNoRefusals([server]))
 
-describeStore('valkey', redisPlace(asLark(url), url), { shared: true, rollsBack: true, seeds: [121, 240] })
+describeStore('valkey', redisPlace(asLark(url), url), {
+  shared: true,
+  rollsBack: true,
+  isVariant: true,
+  seeds: [121, 240],
+})
