@@ -1,12 +1,13 @@
 /**
- * Every code of this package, with its meaning in one line. `docs/errors.md` has an entry for each. Errors of
- * a viewer's request reach their browser; the others are for the person who sets the dashboard up.
+ * Every code of this package, with its meaning in one line. `docs/errors.md` has an entry for each code. The
+ * browser of a viewer gets the errors of the viewer's requests. The other errors are for the person who sets
+ * the dashboard up.
  */
 export const dashboardErrors = {
   DASHBOARD_OPEN: 'dashboard() was called without authorize(), so everybody could use it.',
   DASHBOARD_INVALID: 'An option of dashboard() is not valid.',
   DASHBOARD_HOSTS:
-    'jobs:dashboard listens for other machines, and does not know by which names it may be called.',
+    'jobs:dashboard listens for other machines, and does not know by which host names it may be called.',
   DASHBOARD_UNAVAILABLE: 'jobs:dashboard cannot listen on its port.',
   VIEWER_INVALID: 'authorize() of the dashboard returned something other than a viewer.',
   NOT_AUTHORIZED: 'authorize() of the dashboard did not let the request in.',
@@ -22,8 +23,9 @@ export const dashboardErrors = {
   ACTION_UNKNOWN: 'The dashboard has no action with this name.',
   DASHBOARD_FAULT: 'The dashboard has a fault, which the log of its server describes.',
   CHANGE_GONE: 'The process of the dashboard does not know the change whose progress was asked for.',
-  TOO_MANY_CHANGES: 'The process of the dashboard makes as many long changes as it may.',
-  TOO_MANY_STREAMS: 'As many dashboards are open as the process, or a user, may have.',
+  TOO_MANY_CHANGES:
+    'The process of the dashboard already makes as many long changes as it may make at a time.',
+  TOO_MANY_STREAMS: 'The process, or the user, already has as many open dashboards as it may have.',
   UNDO_GONE: 'The change can no longer be undone.',
 } as const
 

@@ -1,13 +1,13 @@
 /**
- * A chart of the past, step by step, with thin marks where something happened. In all charts of a page, the
- * pointer is at the same time. Only this file loads the library.
+ * A chart of the past, step by step, with thin marks where something happened. All charts of a page show the
+ * pointer at the same instant. Only this file loads the library that draws charts.
  */
 import uPlot from 'uplot'
 import type { Mark } from '../../src/server/look/marks.ts'
 import { short } from '../parts/numbers.ts'
 
 const HEIGHT = 180
-/** Milliseconds at which a scale of durations may have a line, and how many it has at most. */
+/** Milliseconds at which a scale of durations may have a line, and the most lines of a scale. */
 const DURATIONS = [0.1, 1, 10, 100, 1e3, 1e4, 6e4, 6e5, 36e5, 36e6, 864e5, 864e6]
 const MOST_LINES = 6
 
@@ -15,14 +15,14 @@ const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 const hour = new Intl.DateTimeFormat('en-GB', { weekday: 'short', hour: '2-digit', minute: '2-digit' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
-/** The steps that a chart shows: milliseconds. */
+/** The steps that a chart shows, in milliseconds. */
 export interface Steps {
   at: number
   from: number
   step: number
 }
 
-/** What a kind of chart draws, and how. */
+/** How a kind of chart draws its series. */
 export interface Drawing {
   series: uPlot.Series[]
   scale: uPlot.Scale
@@ -49,7 +49,7 @@ export class PastChart {
   /** Seconds since 1970. */
   #times: [from: number, until: number] = [0, 1]
 
-  /** @param pointed is called with the step that the pointer is on; undefined: on no step */
+  /** @param pointed is called with the step that the pointer is on, or with undefined if it is on none */
   constructor(place: HTMLElement, pointed: (step: number | undefined) => void, drawing: Drawing) {
     this.#place = place
     const { series, scale, axis } = drawing
@@ -66,7 +66,7 @@ export class PastChart {
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, sync: { key: 'past' } },
-        // Times in seconds, as the library takes them.
+        // The library takes times in seconds.
         scales: { x: { time: true, range: () => this.#times }, y: scale },
         axes: [
           { ...plain, values: (_, times) => times.map((time) => this.#timeOf(time * 1_000)) },
@@ -87,7 +87,10 @@ export class PastChart {
     this.#resizing.observe(place)
   }
 
-  /** @param times of the steps, and for each series one value for each step; null: unknown, or no value */
+  /**
+   * @param times of the steps; for each series there is one value for each step, and null if it is unknown or
+   *   missing
+   */
   protected draw(
     { at, from, step }: Steps,
     times: readonly number[],
@@ -104,7 +107,7 @@ export class PastChart {
     this.#plot.setData([times.map((each) => each / 1_000), ...values] as uPlot.AlignedData)
   }
 
-  /** Days are those of UTC. */
+  /** Days begin and end by UTC. */
   #timeOf(at: number): string {
     return (this.#step < 3_600 ? clock : this.#step < 86_400 ? hour : day).format(at)
   }

@@ -1,5 +1,5 @@
 /**
- * The chart of how long something took: lines for half, 95 and 99 of 100, on a logarithmic scale.
+ * The chart of how long jobs waited or runs took: a line each for p50, p95 and p99, on a logarithmic scale.
  */
 import type { Mark } from '../../src/server/look/marks.ts'
 import type { TimesOfRuns } from '../../src/server/look/past.ts'
@@ -35,7 +35,7 @@ export class TimesChart extends PastChart {
   }
 }
 
-/** Every step of the range, so that the line has a gap where nothing ran. */
+/** Every step of the range, so that the line has a gap in each step without a run. */
 export function timesOf({ at, from, step }: TimesOfRuns): number[] {
   return Array.from({ length: Math.floor((at - from) / step) + 1 }, (_, i) => from + i * step)
 }

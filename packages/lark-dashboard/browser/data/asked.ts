@@ -1,6 +1,6 @@
 /**
- * What a page asks the server for: it asks again when the question changes, and at an interval while the page
- * is visible. While a newer answer is awaited, or if it does not come, the last one stays.
+ * Asks the server a question for a page. It asks again when the question changes, and at an interval while
+ * the page is visible. The last answer stays until a newer one comes.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
@@ -65,7 +65,7 @@ export function useAsked<Name extends ActionName>(
     }
   }, [question, every])
 
-  // After a change by this viewer, too.
+  // Asks again after a change by this viewer, too.
   const changes = useRef(changed.peek())
   useSignalEffect(() => {
     if (changed.value === changes.current) return
@@ -78,7 +78,7 @@ export function useAsked<Name extends ActionName>(
     if (isSeen.value && every !== undefined) asking.current.again()
   })
 
-  // When the server and the store answer again, a question that has failed is asked again.
+  // Asks a failed question again when the server and the store answer again.
   useSignalEffect(() => {
     if (!stale.value && problem.peek() !== undefined) asking.current.again()
   })

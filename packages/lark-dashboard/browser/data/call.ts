@@ -4,7 +4,7 @@
 import type { ActionName, Actions } from '../../src/server/actions.ts'
 import { keyHeader } from './key.ts'
 
-/** The server refuses, or cannot be reached. */
+/** The server refused a request, or could not be reached. */
 export class CallError extends Error {
   readonly code: string
   readonly hint: string | undefined
@@ -21,7 +21,7 @@ export type Input<Name extends ActionName> = Actions[Name]['input'] extends unde
   : Actions[Name]['input']
 export type Output<Name extends ActionName> = Actions[Name]['output']
 
-/** Asks for something to show. @throws CallError */
+/** Calls an action that only reads, with a GET. @throws CallError */
 export function look<Name extends ActionName>(
   name: Name,
   input: Input<Name>,
@@ -32,7 +32,7 @@ export function look<Name extends ActionName>(
   return ask(`api/${name}${query}`, signal === undefined ? {} : { signal })
 }
 
-/** Sends something. @throws CallError */
+/** Calls an action that changes something, with a POST. @throws CallError */
 export function send<T>(name: ActionName, input: object): Promise<T> {
   return ask(`api/${name}`, {
     method: 'POST',

@@ -1,22 +1,22 @@
 /**
- * Makes a change, and waits for its end. If it takes long, the server answers with an id, by which the
- * browser asks for the progress.
+ * Makes a change, and waits until it has ended. If the change takes long, the server answers with an id, and
+ * the browser uses the id to ask for the progress.
  */
 import { signal } from '@preact/signals'
 import type { ActionName } from '../../src/server/actions.ts'
 import { CallError, type Input, look, type Output, send } from './call.ts'
 import { isSeen } from './clock.ts'
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two requests for the progress. */
 const EVERY = 500
 
 /** A change that is still going on. */
 export interface GoingOn {
   id: string
-  /** Jobs that were changed, of those that were found so far. */
+  /** How many jobs were changed, and how many were found so far. */
   done: number
   found: number
-  /** The viewer has ended it. */
+  /** The viewer has asked to stop the change. */
   isEnding: boolean
 }
 

@@ -17,14 +17,14 @@ export interface Notice {
 }
 
 export const notices = signal<readonly Notice[]>([])
-/** Increases with each change, so that pages ask again. */
+/** Increases with each change, so that pages ask the server again. */
 export const changed = signal(0)
 let last = 0
 
 /**
  * Makes a change, and says what it did.
  *
- * @param words of the answer
+ * @param words makes the text of the notice from the answer
  * @returns undefined if the change was refused; a notice has said why
  */
 export async function make<Name extends ActionName>(

@@ -3,7 +3,9 @@
  */
 import { signal } from '@preact/signals'
 
-/** Milliseconds since 1970, by the clock of this browser; moves each second while the page is seen. */
+/**
+ * Milliseconds since 1970, by the clock of this browser. It is updated each second while the page is visible.
+ */
 export const now = signal(Date.now())
 
 /** Whether somebody can see the page. */

@@ -1,9 +1,7 @@
-/**
- * Reads a stream of server-sent events. An `EventSource` would not send the key (`key.ts`).
- */
+/** Reads a stream of server-sent events. An `EventSource` cannot send the header with the key (`key.ts`). */
 import { keyHeader } from './key.ts'
 
-/** Resolves when the stream ends. @throws if there is no stream, or if it breaks off */
+/** Resolves when the stream ends. @throws if the server sends no stream, or if the stream breaks off */
 export async function readEvents(
   path: string,
   signal: AbortSignal,

@@ -1,12 +1,12 @@
 /**
- * The job that the page shows, until it has ended: its log and its progress come with the stream (`live.ts`),
- * as it writes them.
+ * Follows the job that the page shows until the job has ended. The stream (`live.ts`) brings its log and its
+ * progress as the job writes them.
  */
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { ShownReport, StreamInput } from '../../src/server/streams.ts'
 
-/** The stream of a page that shows no unfinished job. */
+/** The path of the stream for a page that shows no unfinished job. */
 const PLAIN = 'api/live'
 
 /** The path of the stream. */
@@ -14,7 +14,10 @@ export const stream = signal(PLAIN)
 /** The last report of the stream about the job. */
 export const report = signal<ShownReport | undefined>(undefined)
 
-/** Follows a job as long as the component is there; undefined: no job. @returns what is known about it */
+/**
+ * Follows a job as long as the component is shown. If `job` is undefined, no job is followed. @returns what
+ * is known about the job
+ */
 export function useFollowed(job: StreamInput['job']): ShownReport | undefined {
   const path = job === undefined ? PLAIN : `${PLAIN}?input=${encodeURIComponent(JSON.stringify({ job }))}`
   useEffect(() => {

@@ -1,14 +1,16 @@
 /**
- * The condition of a queue: stuck, late, failing, paused, busy and idle queues look different at a glance.
+ * The condition of a queue, so that damaged, stuck, late, failing, paused, busy and idle queues look
+ * different at a glance.
  */
 import type { LiveQueue } from '../../src/server/look/live.ts'
 
 /**
- *   damaged   it has data that Lark did not write
- *   still     jobs wait, and none has begun or ended for a while; or there are jobs that no worker could read
- *   late      its oldest job has waited for longer than its target
- *   failing   a tenth of its runs of the last minute or more failed for good
- *   paused    somebody has paused it, or a group
+ *   damaged   the queue has data that Lark did not write
+ *   still     jobs wait and none has begun or ended for a while, or the queue has jobs that no worker could
+ *             read
+ *   late      its oldest waiting job has waited for longer than the target of the queue
+ *   failing   at least a tenth of its runs of the last minute failed for good
+ *   paused    somebody has paused the queue, or a group in it
  *   busy      jobs run
  *   idle      nothing waits and nothing runs
  */
@@ -16,9 +18,9 @@ export type HealthKind = 'damaged' | 'still' | 'late' | 'failing' | 'paused' | '
 
 export interface Health {
   kind: HealthKind
-  /** In a few words. */
+  /** The condition in a few words. */
   text: string
-  /** Higher is worse. */
+  /** A higher rank is a worse condition. */
   rank: number
 }
 
@@ -32,7 +34,7 @@ const ranks: Readonly<Record<HealthKind, number>> = {
   idle: 0,
 }
 
-/** From this share of failed runs on, a queue counts as failing. */
+/** The least share of failed runs with which a queue counts as failing. */
 const FAILING = 0.1
 /** Milliseconds after which a queue whose jobs wait while nothing begins counts as stuck. */
 const STILL = 10_000

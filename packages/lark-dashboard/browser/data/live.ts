@@ -1,6 +1,6 @@
 /**
- * What the server sends while the page is visible: each second the snapshot of the store, or since when the
- * store is away; and what the job on the page writes.
+ * Receives what the server sends while the page is visible. Each second this is a snapshot of the store, or
+ * the time since which the store has been away. It is also what the job on the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/look/live.ts'
@@ -9,18 +9,18 @@ import { readEvents } from './events.ts'
 import { report, stream } from './followed.ts'
 import { meetViewer } from './viewer.ts'
 
-/** Milliseconds after which what is shown counts as old. */
+/** Milliseconds after which the shown data count as old. */
 const OLD = 3_000
-/** Milliseconds until a stream that has ended is asked for again. */
+/** Milliseconds until the browser asks again for a stream that has ended. */
 const AGAIN = 2_000
 
 /** The last snapshot, even while the store is away. */
 export const snapshot = signal<Snapshot | undefined>(undefined)
-/** The store does not answer. */
+/** Since when the store has not answered, and why; undefined while it answers. */
 export const away = signal<Away | undefined>(undefined)
-/** The server does not answer: since when, by the clock of this browser. */
+/** When the server stopped answering, by the clock of this browser; undefined while it answers. */
 export const cutOff = signal<number | undefined>(undefined)
-/** The data on the page are old, because the store or the server does not answer. */
+/** Whether the data on the page are old, because the store or the server does not answer. */
 export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
 /** When the last snapshot was taken, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
@@ -43,8 +43,8 @@ export function listenLive(): void {
 }
 
 /**
- * Asks for the stream again when it has ended: the server has restarted, for example, or the viewer has other
- * rights.
+ * Asks for the stream again whenever it has ended, for example because the server has restarted or the
+ * viewer's rights have changed.
  */
 async function keepListening(path: string, signal: AbortSignal): Promise<void> {
   for (;;) {
@@ -64,7 +64,7 @@ function heard(event: string, data: string): void {
     const taken = JSON.parse(data) as Snapshot
     snapshot.value = taken
     away.value = undefined
-    // The answer of a slow store is from the moment when it was asked, or later.
+    // A slow store may have read its answer at any time since it was asked, so the earliest time counts.
     heardAt.value = Date.now() - taken.took
     now.value = Date.now()
   }

@@ -1,15 +1,15 @@
 /**
- * Which page is open. The address contains everything that is shown, so that a link shows another person the
- * same.
+ * Which page is open. The address contains all choices of the viewer, so that another person sees the same
+ * page through a link.
  */
 import { computed, signal } from '@preact/signals'
 
 const base = new URL(document.baseURI)
 
 export interface Route {
-  /** `jobs`; `overview` for the first page. */
+  /** The name of the page, such as `jobs`. The first page is `overview`. */
   page: string
-  /** The path after it: `['01J…']`. */
+  /** The parts of the path after the name of the page, such as `['01J…']`. */
   rest: string[]
   query: URLSearchParams
 }
@@ -42,7 +42,7 @@ export function href(
   return `${base.pathname}${path}${text === '' ? '' : `?${text}`}`
 }
 
-/** @param how `replace`: the back button does not lead here */
+/** @param how with `replace`, the back button does not lead back to the page that is left */
 export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   if (how === 'push') history.pushState(null, '', to)
   else history.replaceState(null, '', to)
@@ -60,7 +60,7 @@ export function setQuery(changes: Readonly<Record<string, string | undefined>>):
   go(href(page, rest, { ...Object.fromEntries(query), ...changes }), 'replace')
 }
 
-/** The parts of the query with these names; what is missing or empty is left out. */
+/** The parts of the query with these names. Missing and empty parts are left out. */
 export function queried(...names: string[]): Record<string, string> {
   const { query } = route.value
   return Object.fromEntries(

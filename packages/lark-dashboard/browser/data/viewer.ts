@@ -1,4 +1,4 @@
-/** The viewer, and what they may do. */
+/** The viewer, and what the viewer may do. */
 import { signal } from '@preact/signals'
 import type { Role } from '../../src/server/guard/viewer.ts'
 import { type CallError, look, type Output } from './call.ts'
@@ -17,7 +17,8 @@ export function may(role: Role): boolean {
 const AGAIN = 2_000
 
 /**
- * Asks who the viewer is. Called again when the stream has ended, because the session may have ended, too.
+ * Asks who the viewer is. It is called again when the stream has ended, because the session may have ended,
+ * too.
  */
 export async function meetViewer(): Promise<void> {
   try {

@@ -104,7 +104,7 @@ function TopBar() {
   )
 }
 
-/** The age of the data, once they are too old. */
+/** Shows the age of the data when they are too old. */
 function Age() {
   if (age.value === undefined || away.value !== undefined || cutOff.value !== undefined) return null
   return (

@@ -1,6 +1,4 @@
-/**
- * The list of the keys.
- */
+/** The list of the keyboard shortcuts. */
 import { Dialog } from '../parts/dialog.tsx'
 import { isListOpen, pageKeys } from './keys.ts'
 import { shownPlaces } from './places.ts'

@@ -1,6 +1,6 @@
 /**
- * The keys: `/` searches, `g` and a letter opens a page, `j` and `k` move through rows, `u` undoes, `?` lists
- * them. A page adds its own for as long as it is open.
+ * The keyboard shortcuts: `/` searches, `g` and a letter opens a page, `j` and `k` move through rows, `u`
+ * undoes, `?` lists them. A page adds its own keys for as long as it is open.
  */
 import { signal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
@@ -11,10 +11,10 @@ import { shownPlaces } from './places.ts'
 export const isPaletteOpen = signal(false)
 export const isListOpen = signal(false)
 
-/** What a page does for a key. */
+/** What a page does when a key is pressed. */
 export interface PageKey {
   key: string
-  /** For the list of keys. */
+  /** The description in the list of keys. */
   title: string
   press(): void
 }
@@ -22,8 +22,9 @@ export interface PageKey {
 export const pageKeys = signal<readonly PageKey[]>([])
 
 /**
- * Adds keys for as long as a component is shown. The next key may come before the page is painted, when other
- * effects run. So the keys work at once, and each does what the last rendering of the component says.
+ * Adds keys for as long as a component is shown. They are added in a layout effect, because a key may be
+ * pressed before the page is painted, when other effects run. Each key does what the last rendering of the
+ * component says.
  */
 export function useKeys(keys: readonly PageKey[]): void {
   const latest = useRef(keys)

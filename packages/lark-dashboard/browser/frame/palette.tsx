@@ -1,6 +1,4 @@
-/**
- * Search and commands: a page, a queue, or whatever has the id that was typed.
- */
+/** Search and commands. The palette finds a page, a queue, or anything that has the typed id. */
 import { useState } from 'preact/hooks'
 import { snapshot } from '../data/live.ts'
 import { go, href } from '../data/route.ts'

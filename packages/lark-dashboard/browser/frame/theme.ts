@@ -1,6 +1,4 @@
-/**
- * Light, dark, or as the system says. Kept in this browser.
- */
+/** The theme: light, dark, or as the system says. This browser remembers the choice. */
 import { computed, signal } from '@preact/signals'
 
 const KEY = 'lark-dashboard-theme'
@@ -15,7 +13,10 @@ const isSystemDark = signal(system.matches)
 system.addEventListener('change', ({ matches }) => {
   isSystemDark.value = matches
 })
-/** For what is drawn in the colours that hold, and must be drawn again when these change. */
+/**
+ * Whether the theme in use is dark. A drawing made in the colours of the theme must be drawn again when it
+ * changes.
+ */
 export const isDark = computed(() =>
   chosenTheme.value === 'system' ? isSystemDark.value : chosenTheme.value === 'dark',
 )
@@ -27,7 +28,7 @@ export function switchTheme(): void {
   try {
     localStorage.setItem(KEY, next)
   } catch {
-    // The browser keeps nothing: it holds until the page is loaded again.
+    // The browser stores nothing, so the choice lasts until the page is loaded again.
   }
 }
 

@@ -1,4 +1,4 @@
-/** The counts beside the names of pages, only where they mean a problem. */
+/** The counts beside the names of pages. A count is shown only if it means a problem. */
 import { computed, effect, signal } from '@preact/signals'
 import type { FoundTroubles } from '../../src/server/look/troubles.ts'
 import { look } from '../data/call.ts'
@@ -7,7 +7,7 @@ import { healthOf } from '../data/health.ts'
 import { snapshot } from '../data/live.ts'
 import { plural } from '../parts/numbers.ts'
 
-/** Milliseconds between two questions, while the page is visible. */
+/** Milliseconds between two requests while the page is visible. */
 const EVERY = 5_000
 /** Milliseconds after which a worker that should announce itself every five seconds counts as silent. */
 const SILENT = 15_000
@@ -26,8 +26,8 @@ export const alarms = computed(() => found.value?.alarms ?? [])
 /** How many workers are silent, in the last snapshot. */
 const silent = signal(0)
 /**
- * By the id of each worker: the time of its last announcement by the clock of its host, which may be wrong,
- * and when this browser first saw that time. A worker of an earlier version does not report it.
+ * For the id of each worker, the time of its last announcement by the clock of its host, which may be wrong,
+ * and when this browser first saw that time. A worker of an earlier version does not report the time.
  */
 let heard: ReadonlyMap<string, { seenAt: number; at: number }> = new Map()
 effect(() => {
@@ -54,7 +54,7 @@ export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(
     schedules: { count: missed, title: `${plural(missed, 'schedule')} with missed or late ticks` },
     workers:
       workerCount === 0
-        ? { count: 1, title: 'No worker lives' }
+        ? { count: 1, title: 'No worker is alive' }
         : {
             count: silent.value,
             title: `${plural(silent.value, 'worker')} not heard of for ${SILENT / 1_000} s`,
@@ -64,7 +64,7 @@ export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(
   return Object.fromEntries(Object.entries(counts).filter(([, { count }]) => count > 0))
 })
 
-/** Asks now, and again and again while the page is visible. */
+/** Asks the server now, and then at an interval while the page is visible. */
 export function watchTroubles(): void {
   let asked = Number.NEGATIVE_INFINITY
   const ask = () => {

@@ -1,5 +1,6 @@
 /**
- * A choice of a list's filter, in the address, and the buttons that lead through its pages.
+ * A choice in the filter of a list, which is kept in the address, and the buttons that lead through the pages
+ * of a list.
  */
 import { route, setQuery } from '../data/route.ts'
 
@@ -29,18 +30,18 @@ export function Choice({ name, title, values }: ChoiceProps) {
   )
 }
 
-/** For the part `since` of the query. */
+/** The choices for the parameter `since` of the query. */
 export const periods = [
-  ['', 'all that are kept'],
+  ['', 'everything that is kept'],
   ['1h', 'the last hour'],
   ['1d', 'the last day'],
   ['7d', 'the last week'],
 ] as const
 
 interface PagesProps {
-  /** Where this page begins; undefined: it is the first. */
+  /** Where this page begins. It is undefined for the first page. */
   cursor: string | undefined
-  /** Where the next one begins; undefined: there is none. */
+  /** Where the next page begins. It is undefined if there is no next page. */
   next: string | undefined
   first: string
   onward: string

@@ -1,6 +1,4 @@
-/**
- * A dialog that takes the focus, keeps it, and gives it back.
- */
+/** A dialog. It takes the keyboard focus, keeps it while it is open, and gives it back when it closes. */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 
@@ -39,7 +37,7 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
 
 interface QuestionProps {
   title: string
-  /** What the button says: `Remove 312 jobs`. */
+  /** The text of the button, such as `Remove 312 jobs`. */
   verb: string
   isDangerous?: boolean
   onAnswer(yes: boolean): void

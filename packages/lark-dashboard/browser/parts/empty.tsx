@@ -1,5 +1,5 @@
 /**
- * What is shown in an empty place: why it is empty, that it is loading, or what went wrong. An error never
+ * What a place without data shows: why it is empty, that it is loading, or what went wrong. An error never
  * looks like an empty result.
  */
 import type { ComponentChildren } from 'preact'

@@ -1,4 +1,4 @@
-/** The dozen icons, as strokes in a square of 16. Each icon is beside a word, or has a title. */
+/** The icons, drawn as strokes in a square of 16 by 16. Each icon is beside a word, or has a title. */
 const paths = {
   overview: 'M2.5 13.5v-5M6.2 13.5v-9M9.8 13.5v-6M13.5 13.5v-11',
   queues: 'M2.5 4h11M2.5 8h11M2.5 12h7',

@@ -1,5 +1,5 @@
 /**
- * An error with its causes. Of the stack, the frames of the application come first; those of Node and of
+ * An error with its causes. The frames of the application come first in its stack. The frames of Node and of
  * packages are folded.
  */
 import type { JobError, KeptError } from '@s18i/lark-jobs/operate'

@@ -1,5 +1,6 @@
 /**
- * A JSON value as a tree of text: objects and lists open and close, strings are shown as they are written.
+ * A JSON value as a tree of text. Objects and lists can be opened and closed, and strings are shown as JSON
+ * writes them.
  */
 import type { ComponentChild } from 'preact'
 import { useState } from 'preact/hooks'
@@ -9,9 +10,9 @@ import { bytes, count, plural } from './numbers.ts'
 
 /** The most entries of an object or a list that are shown before somebody asks for more. */
 const MOST = 100
-/** Levels that are open at first. */
+/** How many levels are open at first. */
 const OPEN = 3
-/** Levels that are indented: deeper ones would leave the page. */
+/** How many levels are indented. With more, the text would run out of the page. */
 const INDENTED = 10
 
 export function Json({ value: { json, hidden } }: { value: ShownValue }) {
@@ -110,7 +111,7 @@ function Branch({
   )
 }
 
-/** A text, marked where it contains the searched text. */
+/** Shows a text, with the matches of the search marked. */
 function Mark({ shown, text, class: name }: { shown: string; text: string; class: string }) {
   const isFound = text !== '' && shown.toLowerCase().includes(text)
   return <span class={isFound ? `${name} json-found` : name}>{shown}</span>

@@ -1,6 +1,4 @@
-/**
- * Numbers and times in words. Numbers stay exact.
- */
+/** Puts numbers and times into words. Counts are not rounded. */
 export function count(value: number): string {
   return value.toLocaleString('en')
 }
@@ -9,7 +7,7 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`
 }
 
-/** A rate per second of something counted in a minute: `0.4/s`, `12/s`. */
+/** The rate per second of something that was counted for a minute, such as `0.4/s` or `12/s`. */
 export function rate(perMinute: number): string {
   const value = perMinute / 60
   return value === 0 ? '0' : value < 10 ? value.toFixed(1) : count(Math.round(value))
@@ -22,7 +20,7 @@ const units: readonly [unit: string, ms: number][] = [
   ['s', 1_000],
 ]
 
-/** A duration of at most two units: `340 ms`, `4 min 5 s`, `3 h`. */
+/** A duration in at most two units, such as `340 ms`, `4 min 5 s` or `3 h`. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1).replace(/\.0$/, '')} s`
@@ -34,13 +32,13 @@ export function duration(ms: number): string {
   return rest === 0 || whole >= 10 ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${small}`
 }
 
-/** A duration in one unit, for an axis: `0.1 ms`, `2 s`, `1.5 h`. */
+/** A duration in one unit, for an axis, such as `0.1 ms`, `2 s` or `1.5 h`. */
 export function short(ms: number): string {
   const [unit, size] = units.find(([, size]) => ms >= size) ?? ['ms', 1]
   return `${Number((ms / size).toFixed(1))} ${unit}`
 }
 
-/** A share of a whole as a percentage: `0.4 %`. */
+/** A share of a whole as a percentage, such as `0.4 %`. */
 export function share(part: number, whole: number): string {
   if (whole === 0) return '–'
   const value = (part / whole) * 100

@@ -1,4 +1,4 @@
-/** Whether the page is as narrow as that of a phone, where the rows of tables are cards: as in the styles. */
+/** Whether the page is as narrow as on a phone, where the styles show the rows of tables as cards. */
 import { signal } from '@preact/signals'
 
 const query = matchMedia('(max-width: 720px)')

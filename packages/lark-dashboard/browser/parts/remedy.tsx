@@ -1,13 +1,13 @@
 /**
- * What helps, in the words of the dashboard: where to click. A new remedy of lark-jobs (`model/remedy.ts`)
- * gets its row here.
+ * Puts a remedy into the words of the dashboard: it says where to click. A new remedy of lark-jobs
+ * (`model/remedy.ts`) gets its row here.
  */
 import type { Remedy } from '@s18i/lark-jobs/operate'
 import { href } from '../data/route.ts'
 
-/** A page that shows more, or on which people can do what helps. */
+/** A page that shows more about the problem, or on which people can solve it. */
 interface Destination {
-  /** What to do, if it cannot be done in a browser. The page says more. */
+  /** What to do, if it cannot be done in a browser. It comes before the link to the page. */
   lead?: string
   /** What the page shows. */
   page: string
@@ -78,7 +78,7 @@ const destinations: Destinations = {
   }),
 }
 
-/** @param isFirst whether it begins a sentence */
+/** @param isFirst whether the remedy begins a sentence */
 export function RemedyLink({ remedy, isFirst = false }: { remedy: Remedy; isFirst?: boolean }) {
   const destination = (destinations[remedy.do] as (values: Remedy) => Destination)(remedy)
   const { lead = '', page, to, button } = destination

@@ -1,6 +1,4 @@
-/**
- * A part of a page, below a title.
- */
+/** A part of a page with a title. */
 import type { ComponentChildren } from 'preact'
 
 interface SectionProps {

@@ -1,5 +1,6 @@
 /**
- * The state of a job, a flow or a schedule: a shape and a word, and a colour only where it means something.
+ * Shows the state of a job, a flow or a schedule as a shape and a word. It has a colour only if the colour
+ * means something.
  */
 const shapes: Readonly<Record<string, [shape: string, tone: string]>> = {
   waiting: ['○', 'quiet'],

@@ -1,6 +1,4 @@
-/**
- * Tabs whose choice is in the address.
- */
+/** Tabs. The address names the chosen tab. */
 import { route, setQuery } from '../data/route.ts'
 
 export interface Tab {

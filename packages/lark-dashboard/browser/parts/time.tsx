@@ -1,5 +1,6 @@
 /**
- * Times: relative in the text, exact in the title, in the viewer's zone with UTC beside it.
+ * Shows times. The text has the relative time, and the title the exact time in the viewer's time zone and in
+ * UTC.
  */
 import { now } from '../data/clock.ts'
 import { duration } from './numbers.ts'
@@ -15,7 +16,7 @@ export function exact(at: number): string {
 
 /**
  * How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Screen readers do not
- * announce that it changes.
+ * announce its changes.
  */
 export function Moment({ at }: { at: number }) {
   const ago = now.value - at

@@ -1,16 +1,16 @@
 /**
- * Names, errors, payloads and logs come from outside. Characters that change the direction of text, or that
- * nobody sees, are shown as escapes, as the commands show them. This applies to every text of the page,
- * because each goes through this file.
+ * Names, errors, payloads and logs come from outside. Invisible characters, and characters that change the
+ * direction of text, are shown as escapes, as in the output of the commands. Every text of the page goes
+ * through this file.
  */
 import { options } from 'preact'
 
-/** What most texts consist of. */
+/** Matches most texts, which have none of these characters. */
 const PLAIN = /^[\n\t\x20-\x7e]*$/
 const COLOUR = '\\x1b\\[[\\d;:]{0,64}m'
 /**
- * All that `visible()` of the console shows as escapes, except lines and tabs. Colours of a terminal are left
- * out.
+ * Matches every character that `visible()` of the console shows as an escape, except line breaks and tabs.
+ * Colour codes of a terminal are removed.
  */
 const HIDDEN = new RegExp(
   `${COLOUR}|[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]`,
@@ -29,7 +29,7 @@ function escaped(found: string): string {
   return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
 }
 
-/** From now on, no component shows a text without this conversion. */
+/** Makes every component show its texts in this way from now on. */
 export function showControls(): void {
   const before = options.vnode
   options.vnode = (node) => {

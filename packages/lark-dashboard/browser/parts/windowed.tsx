@@ -1,11 +1,13 @@
-/** The rows of a long table of which only the visible ones are drawn, between two spacers. */
+/** The rows of a long table. Only the visible rows are drawn, between two spacers. */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
 /** How many rows are drawn beyond the visible ones. */
 const BEYOND = 12
-/** How many rows are added and removed together: to draw the list again for each row costs more. */
+/**
+ * How many rows are added and removed together. Drawing the list again for every single row would cost more.
+ */
 const STEP = 10
 
 export interface WindowedProps<T> {
@@ -14,7 +16,7 @@ export interface WindowedProps<T> {
   height: number
   columns: number
   draw(row: T, at: number): ComponentChildren
-  /** Called when the end comes near. */
+  /** Called when the visible rows are near the end of the list. */
   onEnd?: (() => void) | undefined
 }
 
@@ -49,8 +51,8 @@ export function Windowed<T>({ rows, height, columns, draw, onEnd }: WindowedProp
 
   const from = Math.min(first.value, Math.max(0, length - 1))
   const until = Math.min(length, from + seen.value)
-  // A row that stays visible is not compared again when others are added and removed, because it is the same
-  // node of the tree.
+  // A row that stays visible keeps its node, so Preact does not compare it again when other rows are added or
+  // removed.
   const before = useRef<{ draw?: unknown; nodes: ReadonlyMap<T, ComponentChildren> }>({ nodes: new Map() })
   const known = before.current.draw === draw ? before.current.nodes : undefined
   const nodes = new Map(

@@ -10,8 +10,9 @@ import { LocalDashboard } from '../server/serve/local.ts'
 import { startShared } from '../server/serve/shared.ts'
 
 /**
- * `lark jobs:dashboard`: the dashboard in the browser of the person who runs it, on this machine only; or for
- * all people whom `authorize` of the configuration lets in.
+ * `lark jobs:dashboard`: opens the dashboard in the browser of the person who runs the command, on this
+ * machine only. If the configuration has `authorize`, the dashboard is open for everybody whom `authorize`
+ * lets in.
  */
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'
@@ -78,7 +79,7 @@ export class JobsDashboardCommand extends Command {
     throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }
 
-  /** Serves until somebody ends the command. Each Enter in the terminal prints another link. */
+  /** Serves the dashboard until somebody ends the command. Each Enter in the terminal prints another link. */
   async #serve(local: LocalDashboard): Promise<void> {
     const lines = process.stdin.isTTY && !this.json ? createInterface({ input: process.stdin }) : undefined
     lines?.on('line', () => this.line(local.link))

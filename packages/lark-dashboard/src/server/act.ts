@@ -1,6 +1,4 @@
-/**
- * What an action of the dashboard is: what a viewer sees or does with one request.
- */
+/** Defines an action of the dashboard: what a viewer sees or does with one request. */
 import type { Operate } from '@s18i/lark-jobs/operate'
 import type { Underway } from './change/underway.ts'
 import type { Undos } from './change/undo.ts'
@@ -29,7 +27,7 @@ export interface Action<Input, Output> {
   /** Whether the action changes something. Such an action needs a POST. */
   changes: boolean
   takes: Shape<Input>
-  /** @param input has been checked */
+  /** @param input the input, already checked against `takes` */
   run(act: Act, input: Input): Promise<Output>
 }
 

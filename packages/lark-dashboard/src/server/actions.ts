@@ -1,7 +1,7 @@
 /**
- * All that a viewer can see and do: the one table of the server. An action that is not in it does not exist,
- * and each entry says who may call it. An action that looks is a GET of `api/NAME`, one that changes
- * something a POST.
+ * The table of all that a viewer can see and do. The server has no action that is not in this table, and each
+ * entry says who may call the action. A request for an action that only reads is a GET of `api/NAME`; a
+ * request for an action that changes something is a POST.
  */
 import { defined } from '@s18i/lark/internal'
 import type {
@@ -106,10 +106,10 @@ const flow: Field = {
 
 const page = ({ limit = MOST_ROWS, cursor }: Paged) => ({ limit, ...defined({ cursor }) })
 
-/** The queue of something with an id, if it was given. */
+/** The queue in which an id is looked for, if the input names one. */
 const within = ({ queue }: Named) => (queue === undefined ? {} : { queue })
 
-/** Makes a change that may take longer than one answer. */
+/** Makes a change that may take longer than a request waits for its answer. */
 const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promise<T>) =>
   underway.run(viewer.user, act)
 
@@ -378,7 +378,7 @@ export type ActionName = keyof typeof actions
 export type Actions = {
   [Name in ActionName]: {
     input: Parameters<(typeof actions)[Name]['run']>[1]
-    /** The final answer, if the change was still going on when the request was answered. */
+    /** The final answer, even if the change was still going on when its request was answered. */
     output: Exclude<Awaited<ReturnType<(typeof actions)[Name]['run']>>, GoesOn>
   }
 }

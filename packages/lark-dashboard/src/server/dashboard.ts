@@ -23,29 +23,30 @@ import { Streams, streamed } from './streams.ts'
 
 /** The most characters of a body: an edited payload. */
 const LONGEST_BODY = 2 * 1024 * 1024
-/** The most characters of the input of an action that looks. */
+/** The most characters of the input of an action that only reads. */
 const LONGEST_INPUT = 8 * 1024
 
 export interface DashboardOptions {
-  /** Whose store. Default: the default instance, with the configuration of `lark.config`. */
-  jobs?: Jobs
   /**
-   * Says who sends a request, and what they may do. Without it, nobody may look, and `dashboard()` throws.
+   * The instance whose store the dashboard shows. Default: the default instance, with the configuration of
+   * `lark.config`.
    */
+  jobs?: Jobs
+  /** Says who sends a request, and what this person may do. Without `authorize`, `dashboard()` throws. */
   authorize: Authorize
   /**
-   * The path below which the dashboard is, such as `/admin/jobs`. Default: where the server puts it, else
-   * `/`.
+   * The path below which the dashboard is, such as `/admin/jobs`. Default: the path at which the server has
+   * put the dashboard, or `/` if the server does not tell it.
    */
   base?: string
   /**
-   * Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each
-   * page.
+   * Which of several installations this is, such as `{ name: 'production', colour: 'red' }`. Each page shows
+   * it.
    */
   environment?: DashboardEnvironment
   /**
-   * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all
-   * ports. Default: any. Needed if `authorize` believes a header that a proxy sets.
+   * The host names by which the dashboard may be called, such as `['admin.example.com']`. A name without a
+   * port stands for all ports. Default: any name. Needed if `authorize` trusts a header that a proxy sets.
    */
   hosts?: readonly string[]
 }
@@ -56,17 +57,17 @@ export const mountedAt: unique symbol = Symbol('@s18i/lark-dashboard: mounted at
 /** Answers a request. It is a function, so that a server can use it directly. */
 export interface Dashboard extends AsyncDisposable {
   (request: Request): Promise<Response>
-  /** Ends the streams of open browsers. The jobs are not closed. */
+  /** Ends the streams of open browsers. It does not close the `Jobs` instance. */
   close(): Promise<void>
-  /** @param request makes the request, or throws why it is refused @internal */
+  /** @param request makes the request, or throws an error that says why it is refused @internal */
   [mountedAt](request: () => Request, base: string): Promise<Response>
 }
 
 /**
- * Makes the dashboard of a store: `fetch(Request)` for Hono, Next.js, Bun and Deno; `toNode()` makes a
- * handler for Express, Fastify, Koa and Nest of it.
+ * Makes the dashboard of a store. Its `fetch(Request)` is for Hono, Next.js, Bun and Deno. `toNode()` turns
+ * the dashboard into a handler for Express, Fastify, Koa and Nest.
  *
- * @throws DASHBOARD_OPEN without `authorize`; DASHBOARD_INVALID for another option with a wrong value;
+ * @throws DASHBOARD_OPEN without `authorize`; DASHBOARD_INVALID if another option has a wrong value;
  *   OPERATE_INVALID
  * @example
  * const authorize = (request: Request) => (isStaff(request) ? { role: 'operate', user: 'ada@example.com' } : undefined)
@@ -170,7 +171,8 @@ class Served {
 }
 
 /**
- * @throws BODY_TOO_LARGE; INPUT_INVALID if the browser goes away meanwhile, or the server has read it already
+ * @throws BODY_TOO_LARGE; INPUT_INVALID if the browser goes away while it sends the body, or if the server
+ *   has already read the body
  */
 async function bodyOf(request: Request): Promise<string> {
   const tooLarge = () => new LarkError('BODY_TOO_LARGE', `The body has more than ${LONGEST_BODY} bytes`)

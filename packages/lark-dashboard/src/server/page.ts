@@ -13,7 +13,7 @@ export interface DashboardEnvironment {
   colour?: (typeof colours)[number]
 }
 
-/** Answers smaller than this are not packed. */
+/** Answers of fewer characters than this are not packed. */
 const WORTH_PACKING = 1_024
 
 const types: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /**
- * The streams that send changes to open dashboards: server-sent events. Each sends the snapshot of each
- * second and what the job on the page writes.
+ * The streams of server-sent events that bring open dashboards up to date. Each stream sends a snapshot of
+ * the store every second, and everything that the job on the page writes.
  */
 import { LarkError } from '@s18i/lark/config'
 import { objectOf, optional, type Shape, text } from './guard/input.ts'
@@ -11,19 +11,19 @@ import type { Live, Pulse } from './look/live.ts'
 import { type ShownValue, shownValue } from './look/shown-value.ts'
 
 /**
- * The most streams of one process, and of one user: however many tabs a person opens, there is room for
- * others, too.
+ * The most streams of one process, and the most of one user. A person who opens many tabs leaves room for
+ * others.
  */
 const MOST = 200
 const MOST_OF_A_USER = 40
-/** Milliseconds after which `authorize` is called again. A session may have ended. */
+/** Milliseconds after which `authorize` is called again, because a session may have ended. */
 const AGAIN = 30_000
-/** The most bytes that wait for a slow browser; newer data are left out. */
+/** The most bytes that wait for a slow browser. Data beyond this limit are not sent to it. */
 const MOST_WAITING = 4 * 1024 * 1024
 
 /** What a browser requests from a stream. */
 export interface StreamInput {
-  /** The job whose log and progress it shows. */
+  /** The job whose log and progress the browser shows. */
   job?: { id: string; queue: string }
 }
 
@@ -45,8 +45,8 @@ export class Streams {
   }
 
   /**
-   * @param isStill asks whether the viewer may still look. If not, or if there is no answer in time, the
-   *   stream ends
+   * @param isStill asks whether the viewer may still look. If the viewer may not, or if `isStill` does not
+   *   answer in time, the stream ends
    * @throws TOO_MANY_STREAMS
    */
   open(
@@ -131,11 +131,11 @@ interface OpenStream {
   end(): void
 }
 
-/** @returns stops it */
+/** @returns a function that stops asking */
 function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
   let isAsking = false
   const timer = setInterval(() => {
-    // If the last call has no answer by now, the stream ends.
+    // If the last call has not been answered by now, the stream ends.
     if (isAsking) return end()
     isAsking = true
     isStill().then((still) => {

@@ -1,6 +1,6 @@
 /**
- * What people changed by hand: who, when, from where, which change, of what, and how it ended. The last
- * change comes first.
+ * The changes that people made by hand. Each row says who made the change, when and from where, what was
+ * changed and how, and how the change ended. The last change comes first.
  */
 import type { AuditEntry } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
@@ -78,7 +78,7 @@ export default function Audit() {
             {entries.length === 0 && next === undefined ? (
               <Empty>
                 {Object.keys(filter).length > 0
-                  ? 'No change is like this.'
+                  ? 'No change matches the filter.'
                   : 'Nobody has changed anything by hand.'}
               </Empty>
             ) : (
@@ -125,7 +125,10 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
           {on}
         </span>
       </td>
-      <td class="number" title={atLeast && 'Its process has died: more may have been changed'}>
+      <td
+        class="number"
+        title={atLeast && 'The process that made the change has died, so more may have been changed'}
+      >
         {atLeast && 'at least '}
         {count(changed)}
       </td>

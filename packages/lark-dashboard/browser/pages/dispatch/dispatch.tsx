@@ -123,7 +123,8 @@ function DispatchForm({ info: { key, queue, schema } }: { info: ClassInfo }) {
             onInput={(event) => setText(event.currentTarget.value)}
           />
           <p class={problem === undefined ? 'quiet small' : 'bad small'} role="status">
-            {problem ?? 'The class checks it when the job is dispatched. Empty: there is no payload.'}
+            {problem ??
+              'The class checks the payload when the job is dispatched. If the text is empty, the job has no payload.'}
           </p>
         </details>
       </Section>
@@ -165,14 +166,14 @@ function JobLink({ done: { id, queue, rejection } }: { done: Dispatched }) {
   )
 }
 
-/** A button that takes the payload of the last job of the class as a sample. */
+/** A button that copies the payload of the last job of the class into the form. */
 function LastPayload({ jobClass, onTake }: { jobClass: string; onTake(text: string): void }) {
   const asked = useAsked('jobs.list', { filter: { key: jobClass }, limit: 1 })
   const last = asked.data?.jobs[0]?.payload
   if (last === undefined || last.hidden > 0) return null
   return (
     <button type="button" onClick={() => onTake(JSON.stringify(JSON.parse(last.json), null, 2))}>
-      Take that of an earlier job
+      Copy the payload of an earlier job
     </button>
   )
 }

@@ -1,11 +1,11 @@
 /**
- * The fields of a payload, as the JSON Schema of its class describes them: only for flat objects. For all
- * others, there is the text.
+ * The fields of a payload, as the JSON Schema of its class describes them. Only flat objects have fields;
+ * every other payload is edited as text.
  */
 export interface PayloadField {
   name: string
   kind: 'text' | 'number' | 'flag' | 'choice'
-  /** The values of a choice. */
+  /** The values that a choice offers. */
   values: readonly (string | number)[]
   isNeeded: boolean
   /** What the schema says about the field. */
@@ -19,7 +19,7 @@ interface FieldSchema {
   format?: string
 }
 
-/** @returns undefined if there is no schema of a flat object */
+/** @returns undefined if there is no schema, or if it does not describe a flat object */
 export function payloadFields(
   schema: Readonly<Record<string, unknown>> | undefined,
 ): PayloadField[] | undefined {

@@ -1,4 +1,4 @@
-/** A payload as a form: each change is written into the text of the payload, and this text is sent. */
+/** A payload as a form. Each change is written into the text of the payload, and the text is sent. */
 import type { PayloadField } from './payload-fields.ts'
 
 interface PayloadFormProps {
@@ -32,7 +32,7 @@ export function PayloadForm({ fields, payload, onChange }: PayloadFormProps) {
 interface FieldInputProps {
   field: PayloadField
   value: unknown
-  /** Called with undefined for a field that is left out. */
+  /** It is called with undefined if the field is to be left out. */
   onValue(value: unknown): void
 }
 

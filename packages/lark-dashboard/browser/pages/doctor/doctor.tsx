@@ -1,4 +1,7 @@
-/** What the doctor finds: errors first, each with what to do; checks without a problem are only counted. */
+/**
+ * What the doctor finds. Errors come first, each with what to do about it. Checks that found no problem are
+ * only counted.
+ */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { Answer } from '../../parts/empty.tsx'

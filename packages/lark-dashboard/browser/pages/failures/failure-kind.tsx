@@ -1,6 +1,6 @@
 /**
- * One kind of failure: its message, a sample, what the jobs have in common, and what can be done with all of
- * them.
+ * One kind of failure: its message, a sample, what its jobs have in common, and the changes that can be made
+ * to all of them.
  */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
@@ -117,7 +117,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
   )
 }
 
-/** What the payloads of the jobs have in common: the values that most of them share. */
+/** Shows the values that most payloads of the jobs share. */
 function InCommon({ filter }: { filter: FailureFilter & { kind: string } }) {
   const asked = useAsked('failures.common', { filter })
   return (

@@ -1,4 +1,4 @@
-/** Why jobs failed for good: a row for each kind, and one kind with a sample. */
+/** Why jobs failed for good: a list with a row for each kind of failure, or the page of one kind. */
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
@@ -12,7 +12,9 @@ import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { FailureKindPage } from './failure-kind.tsx'
 
-/** Milliseconds between two requests, and while the server reads the failed jobs for the first time. */
+/**
+ * Milliseconds between two requests, normally and while the server reads the failed jobs for the first time.
+ */
 const EVERY = 5_000
 const WHILE_READING = 1_000
 
@@ -87,7 +89,7 @@ export default function Failures() {
   )
 }
 
-/** The progress of the first reading, or how many of the failed jobs are known. */
+/** Shows the progress of the first reading, or how many of the failed jobs are known. */
 function Reading({ found: { read, stored, isReading } }: { found: Found }) {
   if (isReading)
     return (

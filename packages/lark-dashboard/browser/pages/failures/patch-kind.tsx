@@ -1,4 +1,7 @@
-/** Edits the payloads of all jobs of a kind and retries them. First it shows the result for some of them. */
+/**
+ * Edits the payloads of all jobs of a kind and retries them. Before that, the dialog shows the new payloads
+ * of some of these jobs.
+ */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import type { CallError, Output } from '../../data/call.ts'

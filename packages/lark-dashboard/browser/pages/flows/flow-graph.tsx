@@ -1,6 +1,7 @@
 /**
- * The nodes of a flow as a drawing: which node starts after which, what runs now, and why nodes were skipped.
- * Closing layers makes the drawing smaller: a closed layer is one box with a bar.
+ * The nodes of a flow as a drawing. It shows which node starts after which, which nodes run now, and why
+ * nodes were skipped. People can close layers to make the drawing smaller: a closed layer is one box with a
+ * bar.
  */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Output } from '../../data/call.ts'
@@ -16,7 +17,8 @@ const GAP_Y = 12
 /** The height of the line with the buttons that close and open layers. */
 const TOP = 26
 /**
- * The most rows that a short layer is below the top: in the middle of a high drawing, nobody would see it.
+ * The most rows by which a short layer is moved down from the top. In the middle of a tall drawing, nobody
+ * would see it.
  */
 const LOWEST = 4
 /** The most characters of a name. */
@@ -118,7 +120,8 @@ function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y:
 function GraphEdge({ edge: { from, to, nodes }, drawn }: { edge: FlowEdge<ShownNode>; drawn: Drawn }) {
   const [start, end] = [placeOf(from, drawn), placeOf(to, drawn)]
   const [x1, y1, x2, y2] = [start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2]
-  // A line that passes other layers runs at the height of its start, and turns after them.
+  // A line that passes other layers stays at the height of its start, and turns only after it has passed
+  // them.
   const turn = to.layer - from.layer > 1 ? x2 - GAP_X : x1
   const isRunning = nodes.some(({ state }) => state === 'started')
   const isSkipped = [nodes, from.nodes].some((some) => some.every(({ state }) => state === 'skipped'))

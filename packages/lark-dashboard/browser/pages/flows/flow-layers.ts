@@ -1,13 +1,13 @@
 /**
- * Where the nodes of a flow are drawn: layer by layer from left to right, each node to the right of all nodes
- * that it waits for, and within a layer near these nodes.
+ * Decides where the nodes of a flow are drawn. Layers follow each other from left to right. Each node is to
+ * the right of all nodes that it waits for, and within its layer it is near them.
  */
 interface LaidNode {
   name: string
   after: readonly string[]
 }
 
-/** What is drawn in one place: a node, or a whole layer that is closed. */
+/** What one box stands for: a node, or a whole layer that is closed. */
 export interface FlowBox<N extends LaidNode> {
   /** The name of the node, or that of the layer. */
   id: string
@@ -32,7 +32,7 @@ export function longLayers({ layers }: Pick<Layout<LaidNode>, 'layers'>): Readon
   return new Set(layers.flatMap((layer, i) => (layer.length > LONG ? [i] : [])))
 }
 
-/** The boxes of a flow to be drawn, and how many rows its highest layer has. */
+/** The boxes of a flow that are drawn, and the number of rows of its tallest layer. */
 export function boxesOf<N extends LaidNode>(
   { layers }: Pick<Layout<N>, 'layers'>,
   closed: ReadonlySet<number>,
@@ -72,14 +72,14 @@ interface Layout<N extends LaidNode> {
   places: ReadonlyMap<string, { layer: number; row: number }>
 }
 
-/** How often the rows of all layers are put in order. */
+/** How many times the rows of all layers are sorted. */
 const ROUNDS = 4
 
 export function layersOf<N extends LaidNode>(nodes: readonly N[]): Layout<N> {
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const depths = new Map<string, number>()
-  // If nodes name only nodes before them, one round is enough; otherwise the layers are settled after as many
-  // rounds as there are layers.
+  // If each node waits only for nodes before it in the list, one round is enough. Otherwise, there are at
+  // most as many rounds as there are layers.
   let isSettled = false
   for (let round = 0; round <= nodes.length && !isSettled; round++) {
     isSettled = true

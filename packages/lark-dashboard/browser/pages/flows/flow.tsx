@@ -1,4 +1,7 @@
-/** One flow: its progress, its nodes as a drawing and as a table, what failed, and what can be done. */
+/**
+ * One flow: its progress, its nodes as a drawing and as a table, its failed members, and the changes that can
+ * be made to it.
+ */
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
@@ -87,7 +90,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
         )}
         {flow.deadline !== undefined && flow.endedAt === undefined && (
           <>
-            , must have ended <Moment at={flow.deadline} />
+            , its deadline is <Moment at={flow.deadline} />
           </>
         )}
         {parent !== undefined && (
@@ -111,7 +114,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
       <Tabs tabs={tabs} title="Parts of the flow" />
       {open === 'graph' &&
         (nodes.length === 0 ? (
-          <Empty>It has members only, and no callbacks.</Empty>
+          <Empty>The flow has only members, and no callbacks.</Empty>
         ) : (
           <FlowGraph nodes={nodes} />
         ))}
@@ -124,7 +127,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
 function FlowButtons({ flow, again }: { flow: ShownFlow; again(): void }) {
   const { id, home, state, counts, reason, within } = flow
   const [isAsked, ask] = useState(false)
-  // For a flow that was late, a retry must say how long it may take now.
+  // A retry of a flow that has missed its deadline must say how long the flow may take now.
   const time = reason === 'deadline' && within !== undefined ? { within } : {}
   if (!may('operate')) return null
   return (
@@ -156,13 +159,13 @@ function FlowButtons({ flow, again }: { flow: ShownFlow; again(): void }) {
             ask(false)
             if (yes)
               void make('flows.cancel', { flow: { id, home } }, (done) =>
-                done ? 'The flow is cancelled' : 'It had ended, or ends already',
+                done ? 'The flow is cancelled' : 'The flow has already ended, or is ending now',
               ).then(again)
           }}
         >
           <p>
             {plural(counts.running, 'job')} run or wait, {plural(counts.blocked, 'node')} have not started.
-            None of them starts any more; what runs is asked to end.
+            None of them starts any more, and jobs that run are asked to end.
           </p>
         </Question>
       )}
@@ -171,7 +174,7 @@ function FlowButtons({ flow, again }: { flow: ShownFlow; again(): void }) {
 }
 
 function NodeTable({ nodes }: { nodes: readonly ShownNode[] }) {
-  if (nodes.length === 0) return <Empty>It has no nodes.</Empty>
+  if (nodes.length === 0) return <Empty>The flow has no nodes.</Empty>
   return (
     <Rows heads={HEADS}>
       <Windowed

@@ -52,7 +52,7 @@ function FlowsPage() {
             {flows.length === 0 && next === undefined ? (
               <Empty>
                 {Object.keys(filter).length > 0
-                  ? 'No flow is like this.'
+                  ? 'No flow matches the filter.'
                   : 'There are no flows: no chain, batch or workflow.'}
               </Empty>
             ) : (

@@ -1,5 +1,6 @@
 /**
- * Edits the payload of a job that does not run: the server checks it as at a dispatch.
+ * Edits the payload of a job that does not run. The server checks the new payload as it checks one at a
+ * dispatch.
  */
 import { useState } from 'preact/hooks'
 import { make } from '../../data/changes.ts'
@@ -33,7 +34,8 @@ export function EditPayload({
         onInput={(event) => setText(event.currentTarget.value)}
       />
       <p class={problem === undefined ? 'quiet small' : 'bad small'} role="status">
-        {problem ?? 'The class of the job checks it, if the server of the dashboard knows the class.'}
+        {problem ??
+          'The class of the job checks the payload, if the server of the dashboard knows the class.'}
       </p>
       <div class="dialog-buttons">
         <button type="button" onClick={onClose}>

@@ -1,6 +1,4 @@
-/**
- * The log of a job, live while it runs, by level.
- */
+/** The log of a job. It is live while the job runs, and can be filtered by level. */
 import type { LogLine } from '@s18i/lark-jobs/operate'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Empty } from '../../parts/empty.tsx'

@@ -1,6 +1,6 @@
 /**
- * The steps of a job and the signals that came for it, and what a viewer may do with them: send a signal, and
- * let a step run again.
+ * The steps of a job and the signals that were sent to it. A viewer may send a signal, and let a step run
+ * again.
  */
 import type { JobSteps, StepState } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
@@ -13,7 +13,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Duration, Moment } from '../../parts/time.tsx'
 import { problemOf } from './edit-payload.tsx'
 
-/** States of steps that run again anyway. */
+/** The states in which a step runs again anyway. */
 const runAgain: readonly StepState[] = ['undone', 'forgotten']
 
 interface StepsProps {
@@ -84,7 +84,7 @@ export function StepList({ steps: found, again }: StepsProps) {
   )
 }
 
-/** A button for each signal for which the job waits. */
+/** Shows a button for each signal that the job waits for. */
 export function SendButtons({ steps: { id, queue, waitsFor = [] }, again }: StepsProps) {
   const [sent, send] = useState<string | undefined>(undefined)
   if (!may('operate')) return null

@@ -12,7 +12,7 @@ interface Span {
   until: number
 }
 
-/** The least percentage of the whole that each part gets, so that it is visible. */
+/** The least width of a part, in percent of the whole, so that the part is visible. */
 const LEAST = 1.5
 
 export function JobTimeline({ job }: { job: ShownJob }) {

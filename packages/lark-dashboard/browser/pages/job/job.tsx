@@ -25,7 +25,10 @@ import { ReasonList, Reasons } from './reasons.tsx'
 
 export type ShownJob = NonNullable<Output<'jobs.find'>>
 
-/** Milliseconds between two requests for a job that has not ended: the stream reports its changes. */
+/**
+ * Milliseconds between two requests for a job that has not ended. They can be rare, because the stream
+ * reports changes of the job at once.
+ */
 const EVERY = 5_000
 
 export function JobPage({ id }: { id: string }) {
@@ -49,14 +52,20 @@ export function JobPage({ id }: { id: string }) {
   )
 }
 
-/** The report of the stream about a job is newer than the answer to the last question. */
+/**
+ * Adds to a job what the stream has reported about it. The report is newer than the answer to the last
+ * request.
+ */
 function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
   if (report === undefined || job.finishedAt !== undefined) return job
   const { log, progress = job.progress } = report
   return { ...job, log: [...log], ...(progress !== undefined && { progress }) }
 }
 
-/** The job may be a node of a flow that has not started, which the flow knows; or the store has lost it. */
+/**
+ * Says that there is no such job. The id may belong to a node that has not started, which only its flow
+ * knows, or the store may have lost the job.
+ */
 function NoJob({ id }: { id: string }) {
   const asked = useAsked('jobs.why', { id })
   const drops = alarms.value.find(({ code }) => code === 'eviction')
@@ -167,7 +176,7 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
     return may(jobVerbs[verb].role) && jobVerbs[verb].states.includes(state)
   })
   const act = (verb: JobVerb) => {
-    // A running job loses its work.
+    // The cancelling of a running job is confirmed first, because the job loses its work.
     if (verb === 'cancel' && state === 'active' && !isAsked) return ask(true)
     ask(false)
     if (verb === 'move') return move(true)
@@ -212,7 +221,7 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
           isDangerous
           onAnswer={(yes) => (yes ? act('cancel') : ask(false))}
         >
-          <p>It is asked to end, and does not run again.</p>
+          <p>The job is asked to end, and does not run again.</p>
         </Question>
       )}
     </div>

@@ -1,6 +1,6 @@
 /**
- * Why a job waits, with what ends it. `operate/why` of `@s18i/lark-jobs` puts the reasons into words, for the
- * terminal too; `parts/remedy.tsx` says where to click.
+ * Why a job waits, and what would let it run. `operate/why` of `@s18i/lark-jobs` puts the reasons into words,
+ * also for the terminal, and `parts/remedy.tsx` says where to click.
  */
 import type { Reason, Remedy } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
@@ -9,7 +9,7 @@ import { Answer } from '../../parts/empty.tsx'
 import { RemedyLink } from '../../parts/remedy.tsx'
 import { Moment } from '../../parts/time.tsx'
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two requests. */
 const EVERY = 2_000
 /** The most jobs, and the most workers, to which a reason has links. */
 const MOST_LINKS = 3
@@ -56,8 +56,8 @@ export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reas
 }
 
 /**
- * Whether the page already shows what helps: it is the page of this job, or has a link to a job for which
- * this one waits.
+ * Whether the page already leads to what helps: the remedy names the job of this page, or a job to which the
+ * page has a link.
  */
 function isThere(remedy: Remedy, id: string, jobs: readonly string[]): boolean {
   if (remedy.do !== 'see-why' && remedy.do !== 'see-job') return false

@@ -1,6 +1,4 @@
-/**
- * What can be done with the chosen jobs, or with all that the filter finds.
- */
+/** The changes that can be made to the chosen jobs, or to all jobs that the filter finds. */
 import type { ListFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { change } from '../../data/change.ts'
@@ -142,7 +140,7 @@ async function changeIds(verb: Asking, jobs: readonly { id: string; queue: strin
   for (const some of byQueue(jobs)) await changeWith(verb, some)
 }
 
-/** The queue can be given only if all jobs are in it; an id alone may belong to two jobs. */
+/** Groups the ids by queue, because two queues may have a job with the same id. */
 function byQueue(jobs: readonly { id: string; queue: string }[]): { ids: string[]; queue: string }[] {
   const queues = new Map<string, string[]>()
   for (const { id, queue } of jobs) queues.set(queue, [...(queues.get(queue) ?? []), id])
@@ -153,7 +151,7 @@ function changeFilter(verb: Asking, filter: ListFilter): Promise<unknown> {
   return changeWith(verb, { filter: narrowed(verb, filter) })
 }
 
-/** The states of the filter in which the change is possible. */
+/** Narrows a filter to the states in which the change is possible. */
 function narrowed(verb: JobVerb, filter: ListFilter): never {
   const { states } = jobVerbs[verb]
   const chosen =

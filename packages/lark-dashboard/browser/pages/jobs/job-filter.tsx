@@ -1,6 +1,4 @@
-/**
- * The conditions of the list, each in the address.
- */
+/** The conditions of the list, all of which are in the address. */
 import { useState } from 'preact/hooks'
 import { snapshot } from '../../data/live.ts'
 import { go, href, route, setQuery } from '../../data/route.ts'
@@ -65,7 +63,7 @@ interface TextProps {
   size?: number
 }
 
-/** Takes effect with Enter, or when the field loses the focus. */
+/** A text field whose value takes effect with Enter, or when the field loses the focus. */
 function Text({ name, title, placeholder, size = 12 }: TextProps) {
   const value = route.value.query.get(name) ?? ''
   const [typed, setTyped] = useState<string | undefined>(undefined)

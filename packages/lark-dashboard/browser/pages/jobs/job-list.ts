@@ -1,6 +1,6 @@
 /**
- * The jobs that a filter finds, page after page as somebody scrolls. A page of the server may be short, or
- * empty, and yet not the last.
+ * The jobs that a filter finds. The next page is loaded when somebody scrolls to the end of the list. A page
+ * may be short or empty without being the last one.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
@@ -10,9 +10,9 @@ import { changed } from '../../data/changes.ts'
 import { stale } from '../../data/live.ts'
 import type { JobQuery } from './job-query.ts'
 
-/** Rows of one page. */
+/** The number of rows of one page. */
 const PAGE = 200
-/** The most pages without a job that are loaded before somebody asks to go on. */
+/** The most pages without a job that are loaded in a row before the viewer must ask for more. */
 const PATIENCE = 10
 /** Milliseconds between two requests for the first page, until somebody has scrolled to the list's end. */
 const EVERY = 5_000
@@ -28,7 +28,7 @@ export interface JobList {
   /** How many jobs the server has read. */
   scanned: number
   more(): void
-  /** Repeats the question that had no answer. */
+  /** Repeats the request that failed. */
   retry(): void
   again(): void
 }
@@ -89,7 +89,7 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
   }, [question, wrong, changed.value])
 
   const retry = () => void read(cursor.peek() === undefined)
-  // The store is back.
+  // Repeats the failed request when the store is back.
   useSignalEffect(() => {
     if (!stale.value && problem.peek() !== undefined) retry()
   })

@@ -1,6 +1,4 @@
-/**
- * Which jobs are listed: what the address says, as a filter of the server.
- */
+/** Turns the address into the filter that the server gets. */
 import type { ListFilter, State } from '@s18i/lark-jobs/operate'
 import { snapshot } from '../../data/live.ts'
 import { route } from '../../data/route.ts'
@@ -36,7 +34,7 @@ export function jobQuery(): JobQuery {
   }
 }
 
-/** `tenant=7 card.type=visa`, or JSON. */
+/** Parses conditions such as `tenant=7 card.type=visa`, or JSON. */
 function whereOf(text: string): Record<string, unknown> {
   if (text.trimStart().startsWith('{')) return JSON.parse(text)
   const parts = text.trim().split(/\s+/)
@@ -58,7 +56,10 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/** Whether the list is in one order of time: a list goes through one partition and state after the other. */
+/**
+ * Whether the whole list is sorted by time. The server goes through one partition and one state after the
+ * other, so only a list of one queue and one state is sorted as a whole.
+ */
 export function isOneList({ queue, state }: ListFilter): boolean {
   const [name, ...others] = [queue ?? []].flat()
   const found = snapshot.value?.queues.find((each) => each.queue === name)

@@ -1,5 +1,5 @@
 /**
- * What can be done with jobs, from which states, and by whom.
+ * The changes that can be made to jobs, the states in which each is possible, and the role that each needs.
  */
 import type { State } from '@s18i/lark-jobs/operate'
 import type { Role } from '../../../src/server/guard/viewer.ts'
@@ -12,9 +12,9 @@ export type JobVerb = 'retry' | 'run-now' | 'move' | 'cancel' | 'remove'
 interface Verb {
   title: string
   role: Role
-  /** The states of the jobs that it can change. */
+  /** The states in which a job can be changed so. */
   states: readonly State[]
-  /** The key that does it. */
+  /** The key on the keyboard that makes the change. */
   key?: string
 }
 

@@ -188,7 +188,7 @@ function JobRow({ job, isChosen, onChoose }: JobRowProps) {
   )
 }
 
-/** When it came into its state, or will leave it. */
+/** When the job entered its state or, if it is delayed, when it will leave it. */
 function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): number {
   if (state === 'active') return claimedAt ?? queuedAt
   if (state === 'delayed') return dueAt ?? queuedAt

@@ -5,7 +5,7 @@ import { snapshot } from '../../data/live.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { plural } from '../../parts/numbers.ts'
 
-/** Jobs by their ids and their queue, or those of a filter. */
+/** The jobs with these ids in a queue, or the jobs that a filter finds. */
 export type MovedJobs = { ids: string[]; queue: string } | { filter: never }
 
 interface MoveJobsProps {

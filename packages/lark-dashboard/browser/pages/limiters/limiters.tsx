@@ -1,6 +1,4 @@
-/**
- * Limiters, with what they grant and who holds it, and the circuits that are open.
- */
+/** The limiters, each with its permits and the workers that hold them, and the circuits that are open. */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'
@@ -96,7 +94,7 @@ function LimiterRow({ limiter: { limiter, limits, held, holders, waits } }: { li
 }
 
 /** `5 at a time, 100 in 1 min`. */
-// New kind of rate: its words, if it has other numbers.
+// New kind of rate: put it into words here, if it has other numbers.
 function limitWords({ concurrency, rate }: NonNullable<ShownLimiter['limits']>): string {
   return [
     concurrency !== undefined && `${count(concurrency)} at a time`,

@@ -1,6 +1,6 @@
 /**
- * The outbox: jobs that the application has committed in its database, and that are not in the store yet.
- * Rows that cannot become jobs say why, and can be tried again by hand.
+ * The outbox: jobs that the application has committed in its database, and that are not in the store yet. For
+ * a row that cannot become a job, the page says why, and people can retry the row by hand.
  */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
@@ -110,7 +110,10 @@ function backlog({ waiting, age, bad }: Found): string {
   return `${rows} for the relay${oldest}${cannot}.`
 }
 
-/** @param ids of jobs; undefined: of all that cannot become jobs */
+/**
+ * @param ids of the jobs whose rows are tried again; without ids, all rows that cannot become jobs are tried
+ *   again
+ */
 function retry(ids: string[] | undefined): void {
   void make(
     'outbox.retry',

@@ -2,7 +2,7 @@
 import type { FoundTroubles } from '../../../src/server/look/troubles.ts'
 import { href } from '../../data/route.ts'
 
-/** The most lines; the page of the doctor has all. */
+/** The most lines. The page of the doctor shows all problems. */
 const MOST = 10
 
 export function Alarms({ alarms }: { alarms: FoundTroubles['alarms'] }) {

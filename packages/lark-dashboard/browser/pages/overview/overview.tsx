@@ -1,4 +1,7 @@
-/** The overview: one line in words, then the queues, those with problems first, and what the workers run. */
+/**
+ * The overview: one sentence about the store, then the queues, of which those with problems come first, and
+ * the slots of the workers.
+ */
 
 import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'

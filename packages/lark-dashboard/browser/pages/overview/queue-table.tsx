@@ -9,7 +9,7 @@ import { href } from '../../data/route.ts'
 import { count, duration, rate, share } from '../../parts/numbers.ts'
 import { Trend } from '../../parts/past/trend.tsx'
 
-/** Milliseconds between two requests for the trends, which are of minutes. */
+/** Milliseconds between two requests for the trends. Their values are of whole minutes. */
 const EVERY = 15_000
 
 export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {

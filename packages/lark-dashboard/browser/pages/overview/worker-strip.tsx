@@ -1,18 +1,16 @@
-/**
- * The workers, each with its slots: those in use are filled.
- */
+/** The workers, each with its slots. Slots in use are filled. */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import { href } from '../../data/route.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { plural } from '../../parts/numbers.ts'
 
-/** The most slots that are drawn of one worker. */
+/** The most slots that are drawn for one worker. */
 const MOST_SLOTS = 60
 /** The most workers that are drawn. */
 const MOST_WORKERS = 40
 
 export function WorkerStrip({ workers, count }: { workers: readonly WorkerRecord[]; count: number }) {
-  if (count === 0) return <Empty>No worker lives. Start one: npx lark jobs:work</Empty>
+  if (count === 0) return <Empty>No worker is alive. Start one: npx lark jobs:work</Empty>
   return (
     <ul class="worker-strip">
       {workers.slice(0, MOST_WORKERS).map((worker) => (

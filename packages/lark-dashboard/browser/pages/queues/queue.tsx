@@ -16,13 +16,13 @@ import { Moment } from '../../parts/time.tsx'
 import { Reasons } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
 
-/** Milliseconds between two requests for what is not in the snapshot. */
+/** Milliseconds between two requests for data that the snapshot lacks. */
 const EVERY = 5_000
 
 export function QueuePage({ queue }: { queue: LiveQueue }) {
   const { queue: name, paused, pausedUntil, pausedBecause } = queue
   const health = healthOf(queue)
-  // If no job waits, a delayed job shows what has put it back, such as a circuit.
+  // If no job waits, the reasons of a delayed job show what has put it back, such as a circuit.
   const { waiting, delayed } = queue.counts
   const next = waiting > 0 ? 'waiting' : delayed > 0 ? 'delayed' : undefined
   const isSick = ['still', 'late', 'failing', 'damaged'].includes(health.kind)
@@ -143,7 +143,7 @@ function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
   return [p50, p95, p99].map((each) => (each === undefined ? '–' : duration(each))).join(' / ')
 }
 
-/** Why the next job does not run: what holds it back also holds back all jobs behind it. */
+/** Shows why the next job does not run. Whatever holds this job back also holds back all jobs behind it. */
 function FirstReasons({ name, state }: { name: string; state: 'waiting' | 'delayed' }) {
   const asked = useAsked('jobs.list', { filter: { queue: name, state }, limit: 1 }, EVERY)
   const first = asked.data?.jobs[0]
@@ -172,7 +172,7 @@ function Groups({ name }: { name: string }) {
     <Answer asked={asked}>
       {({ groups, cursor }) => {
         const named = groups.filter(({ group, groupHash }) => group !== undefined || groupHash !== undefined)
-        if (named.length === 0) return <Empty>No group has jobs, or is paused.</Empty>
+        if (named.length === 0) return <Empty>No group has jobs, and none is paused.</Empty>
         return (
           <>
             <Rows heads={['Group', 'State', { number: 'Pending' }, { number: 'Active' }, '']}>

@@ -1,5 +1,6 @@
 /**
- * One schedule: its definition, its next and past runs, missed ticks, and what can be done.
+ * One schedule: its definition, its next and past runs, its missed ticks, and the changes that can be made to
+ * it.
  */
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
@@ -107,7 +108,7 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
       </dl>
       <Section id="ticks" title="Next ticks">
         {next === undefined ? (
-          <Empty>It does not tick.</Empty>
+          <Empty>The schedule does not tick.</Empty>
         ) : (
           <ol class="ticks">
             {[next, ...following].map((at) => (
@@ -203,13 +204,13 @@ function jobOf(schedule: string, tick: number): string {
 }
 
 function Runs({ schedule: { id, runs, skipped, queue } }: { schedule: ShownSchedule }) {
-  if (runs.length + skipped.length === 0) return <Empty>It has not run yet.</Empty>
+  if (runs.length + skipped.length === 0) return <Empty>The schedule has not run yet.</Empty>
   const lines = [
     ...runs.map((run) => ({ at: run.at, run })),
     ...skipped.map((skip) => ({ at: skip.from, skip })),
   ].sort((one, other) => other.at - one.at)
   return (
-    <Rows heads={['Tick', 'What became of it', { number: 'Took' }, 'Job']}>
+    <Rows heads={['Tick', 'Outcome', { number: 'Took' }, 'Job']}>
       <tbody>
         {lines.map((line) => (
           <tr key={line.at}>

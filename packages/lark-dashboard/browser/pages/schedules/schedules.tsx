@@ -1,5 +1,5 @@
 /**
- * Schedules: when each ticks in words, its next tick and its last runs; or one of them.
+ * The schedules, each with its times in words, its next tick and its last runs; or the page of one schedule.
  */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
@@ -93,7 +93,10 @@ export function NextTick({ schedule: { next, late } }: { schedule: Pick<ListedSc
   )
 }
 
-/** The last runs and the ticks without one, in the order of time: a shape and a colour each. */
+/**
+ * The last runs and the ticks without a run, in the order of time. Each is a dot whose shape and colour show
+ * its outcome.
+ */
 export function RunDots({
   schedule: { runs, skipped },
 }: {

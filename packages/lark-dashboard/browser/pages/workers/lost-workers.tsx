@@ -1,6 +1,6 @@
 /**
- * The workers that have died within the last hour: when each was last seen, what it held, and who took that
- * back; and the workers that are only silent.
+ * The workers that have died within the last hour. The page says when each was last seen, which jobs it held,
+ * and which workers took these jobs back. Workers that are only silent are shown, too.
  */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Output } from '../../data/call.ts'
@@ -13,12 +13,12 @@ import { Moment } from '../../parts/time.tsx'
 export type LostWorker = Output<'workers.unheard'>['lost'][number]
 export type SilentWorker = Output<'workers.unheard'>['silent'][number]
 
-/** The most jobs of one worker that are named. */
+/** The most jobs that are named for one worker. */
 const MOST = 10
 
 interface LostWorkersProps {
   lost: readonly LostWorker[]
-  /** The jobs that several of them held. */
+  /** The jobs that were held by several workers when these died. */
   deadly: Output<'workers.unheard'>['deadly']
 }
 
@@ -106,7 +106,7 @@ function oneOf(by: readonly string[]): string {
   return by.length === 1 ? by[0]! : `one of ${by.join(', ')}`
 }
 
-/** What a worker held when it died. */
+/** Shows the jobs that a worker held when it died. */
 export function Held({ worker: { taken } }: { worker: LostWorker }) {
   const count = taken.reduce((sum, each) => sum + each.count, 0)
   if (count === 0) return <span class="quiet">no job</span>

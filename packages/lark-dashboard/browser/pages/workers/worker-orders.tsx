@@ -57,8 +57,8 @@ export function WorkerOrders({ filter, workers, what }: WorkerOrdersProps) {
           }}
         >
           <p>
-            They take no more jobs, finish those that run for up to 25 seconds, and end. What has started them
-            must start them again.
+            They take no more jobs, finish those that run for up to 25 seconds, and end. Whatever has started
+            them must start them again.
           </p>
         </Question>
       )}

@@ -17,9 +17,9 @@ const EVERY = 2_000
 interface WorkerPageProps {
   id: string
   worker: WorkerRecord | undefined
-  /** What is known about the worker if it has died lately. */
+  /** What is known about the worker, if it has died within the last hour. */
   lost: LostWorker | undefined
-  /** What is known about the worker if it has been silent for long. */
+  /** What is known about the worker, if it has been silent for long. */
   silent: SilentWorker | undefined
 }
 
@@ -53,11 +53,11 @@ export function WorkerPage({ id, worker, lost, silent }: WorkerPageProps) {
           {worker.keys.length > 40 && ' …'}
         </p>
       )}
-      <Section id="runs" title="What it has now">
+      <Section id="runs" title="Its jobs now">
         <Answer asked={asked}>
           {({ runs, cursor }) =>
             runs.length === 0 && cursor === undefined ? (
-              <Empty>It has no jobs.</Empty>
+              <Empty>The worker has no jobs.</Empty>
             ) : (
               <Rows heads={['Job', 'Class', 'Queue', 'For']}>
                 <tbody>
@@ -87,7 +87,7 @@ export function WorkerPage({ id, worker, lost, silent }: WorkerPageProps) {
 
 function NotAlive({ lost }: { lost: LostWorker | undefined }) {
   if (lost === undefined)
-    return <span class="warn">It is not alive. Its jobs are taken back when their leases end.</span>
+    return <span class="warn">The worker is not alive. Its jobs are taken back when their leases end.</span>
   return (
     <span class="warn">
       It died on {lost.host}, process {lost.pid}, and was seen last <Moment at={lost.lastSeen} />. It held{' '}
@@ -102,7 +102,7 @@ function NotAlive({ lost }: { lost: LostWorker | undefined }) {
   )
 }
 
-/** Says that a worker starts no other job beside one that may kill its process. */
+/** Says that a worker starts no other job beside a job that may kill the process of the worker. */
 export function Alone({ worker: { id, alone } }: { worker: WorkerRecord }) {
   if (alone === undefined) return null
   return (

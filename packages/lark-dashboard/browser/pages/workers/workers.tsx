@@ -1,6 +1,4 @@
-/**
- * The live workers, host by host, those that have died lately, and what one of them runs.
- */
+/** The live workers by host, the workers that have died lately, and the page of one worker. */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
@@ -71,7 +69,7 @@ export default function Workers() {
         <Silent key={worker.id} worker={worker} />
       ))}
       {seen.workers.length === 0 ? (
-        <Empty>No worker lives. Start one: npx lark jobs:work</Empty>
+        <Empty>No worker is alive. Start one: npx lark jobs:work</Empty>
       ) : (
         [...hosts].map(([host, workers]) => (
           <section key={host}>
@@ -106,7 +104,7 @@ function byVersion(one: string, other: string): number {
 
 interface WorkerTableProps {
   workers: readonly WorkerRecord[]
-  /** The newest version of all workers: older ones are marked. */
+  /** The newest version that any worker has. Workers with an older version are marked. */
   newest: string | undefined
 }
 

@@ -1,7 +1,7 @@
 /**
- * How many runs ended, of an hour, three days or 90 days, and how long they took: as charts, or as tables of
- * the same figures. What is shown is in the address. The library that draws is loaded when the first chart is
- * shown.
+ * Shows how many runs ended in an hour, three days or 90 days, and how long they took: as charts, or as
+ * tables of the same figures. The address says which. The library that draws charts is loaded when the first
+ * chart is shown.
  */
 import type { Mark } from '../../../src/server/look/marks.ts'
 import type { EndedRuns as Ended, Range } from '../../../src/server/look/past.ts'
@@ -111,7 +111,7 @@ const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 const hour = new Intl.DateTimeFormat('en-GB', { weekday: 'short', hour: '2-digit', minute: '2-digit' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
-/** Days are those of UTC. */
+/** Days begin and end by UTC. */
 function beginning(at: number, range: Range): string {
   return range === '90d' ? `${day.format(at)} (UTC)` : (range === '3d' ? hour : clock).format(at)
 }
@@ -144,7 +144,7 @@ function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
   )
 }
 
-/** The most marks that are described in words: the latest. */
+/** The most marks that are described in words. Only the latest are described. */
 const MOST_WORDS = 3
 
 function markWords(marks: readonly Mark[], { range, from }: Ended): string {

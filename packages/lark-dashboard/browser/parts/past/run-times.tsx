@@ -1,6 +1,6 @@
 /**
- * How long jobs waited and runs took, in the steps of the chart of ended runs: two charts, or a table of the
- * same figures.
+ * Shows how long jobs waited and runs took, in the same steps as the chart of ended runs: as two charts, or
+ * as a table of the same figures.
  */
 import type { Mark } from '../../../src/server/look/marks.ts'
 import type { Range, TimesOfRuns } from '../../../src/server/look/past.ts'

@@ -1,16 +1,16 @@
 /**
- * A small line of how something went: no axes, the zero line shown, a gap where nothing was measured, and the
- * last, unfinished part dashed.
+ * A small line chart without axes. It has a zero line and a gap where nothing was measured. The last part is
+ * dashed if it is unfinished.
  */
 const WIDTH = 120
 const HEIGHT = 22
 
 interface TrendProps {
-  /** Undefined: not measured. */
+  /** The values, in the order of time. A value that was not measured is undefined. */
   values: readonly (number | undefined)[]
-  /** The description for people who cannot see it: `Runs a minute`. */
+  /** The description for people who cannot see the chart, such as `Runs a minute`. */
   title: string
-  /** The last value still grows. */
+  /** Whether the last value still grows. */
   isOpen?: boolean
   /** How many values the whole width has room for. */
   points?: number

@@ -16,7 +16,7 @@ export interface ChosenJobs<Filter> {
   filter?: Filter
 }
 
-/** @throws INPUT_INVALID unless there is exactly one of them; VALUES_REFUSED */
+/** @throws INPUT_INVALID unless there are either ids or a filter; VALUES_REFUSED */
 export function chosen<Filter extends object>(
   viewer: KnownViewer,
   { ids, filter }: ChosenJobs<Filter>,
@@ -26,7 +26,10 @@ export function chosen<Filter extends object>(
   return ids!
 }
 
-/** Conditions on payloads reveal what is in them, one question after the other. @throws VALUES_REFUSED */
+/**
+ * Refuses conditions on payloads if the viewer may not see payloads: by asking about one value after another,
+ * the viewer could find out what is in them. @throws VALUES_REFUSED
+ */
 export function allowed<Filter extends object>({ payloads, user }: KnownViewer, filter: Filter): Filter {
   if (!payloads && 'where' in filter)
     throw new LarkError(

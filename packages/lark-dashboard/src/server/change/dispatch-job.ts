@@ -5,10 +5,12 @@ import type { DispatchRequest } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import { refused } from '../guard/input.ts'
 
-/** What a viewer may choose for a job: not how often it is tried, or for how long it may run. */
+/**
+ * What a viewer may choose for a job. How often it is tried, and for how long it may run, is not among it.
+ */
 export interface DispatchInput {
   key: string
-  /** JSON text, so that numbers arrive as they were written. Absent: there is no payload. */
+  /** JSON text, so that numbers arrive as the viewer wrote them. Without it, the job has no payload. */
   payload?: string
   queue?: string
   delay?: string

@@ -1,6 +1,6 @@
 /**
- * Changes of jobs that can be undone: the previous records are remembered for as long as the viewer may undo
- * it.
+ * Changes of jobs that can be undone: the previous records are kept for as long as the viewer may undo the
+ * change.
  */
 import { defined } from '@s18i/lark/internal'
 import type {
@@ -40,10 +40,10 @@ const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
 })
 
 /**
- * Makes a change whose jobs can be undone as long as they have not begun or were edited meanwhile. It cannot
- * be undone if there are too many of them.
+ * Makes a change and keeps what is needed to undo it. Jobs that have begun or were edited after the change
+ * stay as they are in an undo. A change of more than `MOST_UNDONE` jobs cannot be undone.
  *
- * @param of what the change is
+ * @param of the kind of the change
  */
 async function undoable<Answer extends object>(
   { operate, undos, viewer }: Act,

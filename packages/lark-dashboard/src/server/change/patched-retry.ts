@@ -1,6 +1,7 @@
 /**
- * Edits the payloads of all jobs that failed in one way, and retries them: a change of some fields as a JSON
- * Merge Patch (RFC 7386). Jobs that fail in this way after the payloads were changed are retried unchanged.
+ * Edits the payloads of all jobs of one kind of failure with a JSON Merge Patch (RFC 7386), and retries the
+ * jobs. A job that fails in the same way after the payloads were edited is retried with its payload
+ * unchanged.
  */
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
@@ -14,7 +15,7 @@ const SAMPLES = 3
 
 export interface PatchInput {
   filter: FailureFilter & { kind: string }
-  /** JSON text of an object: its fields replace those of the payload, null removes a field. */
+  /** JSON text of an object: its fields replace those of the payload, and null removes a field. */
   patch: string
   dryRun?: boolean
 }

@@ -22,7 +22,7 @@ export async function pauseQueue(
   return { ...met, undo }
 }
 
-/** To undo it pauses again for the time that was left. */
+/** An undo pauses the queue or the group again, for the time that was left of its pause. */
 export async function resumeQueue(
   { operate, undos, viewer, live }: Act,
   input: PauseTarget,

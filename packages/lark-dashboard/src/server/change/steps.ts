@@ -9,7 +9,7 @@ export interface SignalInput {
   queue?: string
   /** The name of the signal. */
   signal: string
-  /** JSON text. Absent: it has no value. */
+  /** JSON text. Without it, the signal has no value. */
   value?: string
 }
 

@@ -1,27 +1,27 @@
 /**
- * Changes that take longer than a browser should wait for one answer: of 100,000 jobs, for example. Such a
- * change goes on in the server, whatever happens to the browser, and the browser asks for its progress.
+ * Changes that take longer than a browser should wait for one answer, such as a change of 100,000 jobs. Such
+ * a change goes on in the server, whatever happens to the browser, and the browser asks for its progress.
  *
  *   begun      the request waits for a while
- *   underway   it takes longer: the request was answered with an id
+ *   underway   the change took longer, so the request was answered with an id
  *   ended      the answer, or the error, is kept for some time
  *
- * It is known in this process only. If the process dies, the audit says how far the change had come.
+ * Only this process knows the change. If the process dies, the audit says how far the change had come.
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
 
 /** Milliseconds for which a request waits. */
 const PATIENCE = 2_000
-/** Milliseconds for which the end is kept. */
+/** Milliseconds for which the answer or the error of an ended change is kept. */
 const KEPT = 5 * 60_000
-/** The most changes that one process makes at a time, and those of one user. */
+/** The most changes that one process makes at a time, and the most that it makes for one user. */
 const MOST = 20
 const MOST_OF_A_USER = 10
 
 /** What a long change gets, and what it reports. */
 export interface Meanwhile {
-  /** Aborted when the viewer ends it: it stops after the current lot. */
+  /** Aborted when the viewer ends the change, which then stops after the jobs that it is changing. */
   signal: AbortSignal
   onProgress(done: number, found: number): void
 }
@@ -33,7 +33,7 @@ export interface GoesOn {
 }
 
 export interface Progress {
-  /** Jobs that were changed, of those that were found so far. */
+  /** How many jobs were changed, and how many were found so far. */
   done: number
   found: number
   /** The answer, once the change has ended. */
@@ -51,7 +51,7 @@ interface Change {
 export class Underway {
   readonly #changes = new Map<string, Change>()
 
-  /** @throws TOO_MANY_CHANGES; what the change throws while the request waits */
+  /** @throws TOO_MANY_CHANGES; the error of the change, if it fails while the request waits */
   async run<T>(
     user: string,
     act: (meanwhile: Meanwhile) => Promise<T>,
@@ -99,7 +99,7 @@ export class Underway {
     return progress
   }
 
-  /** Ends all changes after their current lot. */
+  /** Stops all changes. Each stops after the jobs that it is changing. */
   close(): void {
     for (const { abort } of this.#changes.values()) abort.abort()
   }
@@ -108,7 +108,7 @@ export class Underway {
     try {
       progress.answer = (await acting) ?? null
     } catch (error) {
-      // Its message may have anything in it, unless it is ours.
+      // The message of an error that is not a `LarkError` may contain anything, so it is not sent.
       progress.error = LarkError.is(error)
         ? { code: error.code, message: error.message }
         : { code: 'DASHBOARD_FAULT', message: 'The dashboard has a fault; the log of its server says which' }

@@ -6,7 +6,9 @@ import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
 import type { Undone } from '@s18i/lark-jobs/operate'
 
-/** Milliseconds. A viewer is shown eight seconds; the rest is for the transfer to the server. */
+/**
+ * Milliseconds. The page offers an undo for eight seconds; the rest is for the request to reach the server.
+ */
 const KEPT = 12_000
 /** The most undos that are kept at a time; the oldest is dropped. */
 const MOST = 200
@@ -21,7 +23,7 @@ interface KeptUndo {
 export class Undos {
   readonly #kept = new Map<string, KeptUndo>()
 
-  /** @param user who may undo it @returns its id */
+  /** @param user who may undo the change @returns the id of the undo */
   keep(user: string, undo: () => Promise<Undone>): string {
     const id = randomUUID()
     const timer = setTimeout(() => this.#kept.delete(id), KEPT).unref()

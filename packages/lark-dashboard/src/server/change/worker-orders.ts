@@ -1,6 +1,6 @@
 /**
- * Orders to workers. Quiet and resume undo each other, if all workers were in the other state before: an undo
- * must not resume a worker that somebody else has made quiet.
+ * Orders to workers. Quiet and resume undo each other, but only if the order has changed the state of every
+ * worker: an undo must not resume a worker that somebody else has made quiet.
  */
 import type { WorkerFilter, WorkerOrderResult } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'

@@ -1,12 +1,13 @@
 /**
- * What a browser sends, as JSON. Each action says which fields it takes, and an input is checked before
- * anything is done with it. What the conditions of a filter may be is checked by the store's operations.
+ * Checks the JSON that a browser sends. Each action says which fields it takes, and an input is checked
+ * before anything is done with it. The values of a filter's conditions are checked later, by the operations
+ * of `lark-jobs`.
  */
 import { LarkError } from '@s18i/lark/config'
 
 /** What a field may be. */
 export interface Field {
-  /** In words, for the person who sent something else. */
+  /** The description of a right value, for the person who sent something else. */
   right: string
   isRight(value: unknown): boolean
   isOptional?: boolean
@@ -14,12 +15,11 @@ export interface Field {
 
 type Names<Input> = Input extends unknown ? keyof Input : never
 
-/** The fields of an input. There are no others. */
+/** All fields that an input may have. */
 export type Shape<Input> = { readonly [Name in Names<Input>]: Field }
 
 /**
- * How deep an input is nested at most. Something deeper would overflow the stack of the code that walks
- * through it.
+ * The deepest nesting of an input. A deeper input would overflow the stack of the code that walks through it.
  */
 const DEEPEST = 50
 /** The most characters of a text in a message. */
@@ -85,8 +85,8 @@ export function inputOf<Input>(shape: Shape<Input>, json: string): Input {
 }
 
 /**
- * @param field for the message.
- * @throws INPUT_INVALID for a text that is not JSON, and for one that is nested too deep
+ * @param field the name of the field, for the message
+ * @throws INPUT_INVALID if the text is not JSON, or if its value is nested too deep
  */
 export function jsonIn(field: string, json: string): unknown {
   let value: unknown

@@ -1,13 +1,13 @@
 /**
- * Which requests are answered at all, before `authorize` is called. A page of another site can make the
- * browser of a person who is logged in send requests; a name server can make another name point to this
+ * Decides which requests are refused even before `authorize` is called. A page of another site can make the
+ * browser of a logged-in person send requests here, and a name server can make another name point to this
  * server.
  */
 
-/** The methods that are taken at all. */
+/** The only methods that the dashboard accepts. */
 export const methods: readonly string[] = ['GET', 'HEAD', 'POST']
 
-/** A request that is refused: what the answer says. */
+/** What the answer to a refused request says. */
 export interface Refusal {
   status: number
   code: string
@@ -15,7 +15,10 @@ export interface Refusal {
 }
 
 export interface RequestRules {
-  /** The names by which the dashboard may be called, with a port or with any. Undefined: any name. */
+  /**
+   * The host names by which the dashboard may be called. A name without a port stands for all ports. If it is
+   * undefined, every name is accepted.
+   */
   hosts: readonly string[] | undefined
 }
 
@@ -45,7 +48,7 @@ export function refusalOf(request: Request, url: URL, { hosts }: RequestRules): 
       return { status: 415, code: 'TYPE_REFUSED', message: 'The body must be application/json' }
     return undefined
   }
-  // Another site may have a link to the dashboard, but no script or image of it.
+  // Another site may link to the dashboard, but must not load it as a script or an image.
   const isLink = headers.get('sec-fetch-mode') === 'navigate' && headers.get('sec-fetch-dest') === 'document'
   if (site === null || site === 'same-origin' || site === 'none' || isLink) return undefined
   return foreign

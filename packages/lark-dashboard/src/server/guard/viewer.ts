@@ -2,8 +2,8 @@
  * Who looks at the dashboard, and what they may do.
  *
  *   read      see everything except payloads, results and progress
- *   operate   also retry, cancel, run now, pause, resume, dispatch
- *   admin     also what cannot be taken back: edit, remove, purge; and payloads
+ *   operate   also retry, cancel, run now, pause, resume and dispatch
+ *   admin     also see payloads, and do what cannot be taken back: edit, remove and purge
  */
 import { LarkError } from '@s18i/lark/config'
 
@@ -13,11 +13,11 @@ export type Role = (typeof roles)[number]
 
 export interface Viewer {
   role: Role
-  /** For the audit, such as an e-mail address. */
+  /** The name of the viewer in the audit, such as an e-mail address. */
   user: string
   /**
-   * Whether payloads, results and progress are shown, which may have data of your customers in them. Default:
-   * to admins only. Errors and logs are shown to everybody.
+   * Whether the viewer sees payloads, results and progress, which may contain data of your customers.
+   * Default: only if the role is `admin`. Everybody sees errors and logs.
    */
   payloads?: boolean
 }
@@ -25,10 +25,10 @@ export interface Viewer {
 /** Returns who has sent a request, or undefined if the sender may not see the dashboard. */
 export type Authorize = (request: Request) => Viewer | undefined | null | Promise<Viewer | undefined | null>
 
-/** The most characters of a user that are kept. */
+/** The most characters of a user's name that are kept. */
 const LONGEST_USER = 200
 
-/** A viewer of whom everything is known. */
+/** A viewer with every field filled in. */
 export interface KnownViewer extends Required<Viewer> {}
 
 /** @throws VIEWER_INVALID if `authorize` returned something else */

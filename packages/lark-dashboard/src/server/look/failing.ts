@@ -1,12 +1,12 @@
 /**
- * Why jobs failed, for all open browsers of a process: it remembers the failed jobs as long as somebody looks
- * at them, and reads only what has changed.
+ * Why jobs failed, for all open browsers of a process: the process remembers the failed jobs as long as
+ * somebody looks at them, and reads only what has changed.
  */
 import type { BookedFailures, FailureBook, FailureFilter, Operate } from '@s18i/lark-jobs/operate'
 
 /** The most kinds of an answer. */
 const MOST_KINDS = 200
-/** The conditions that remembered jobs can be checked for. */
+/** The conditions that can be answered from the remembered jobs. */
 const known: readonly string[] = ['queue', 'key', 'kind', 'since']
 
 export class Failing {
@@ -17,7 +17,7 @@ export class Failing {
     this.#operate = operate
   }
 
-  /** Under other conditions than those of the book, all failed jobs are read. */
+  /** For conditions that the remembered jobs cannot answer, all failed jobs are read. */
   async look(filter: FailureFilter): Promise<BookedFailures> {
     if (Object.keys(filter).every((name) => known.includes(name))) {
       this.#book ??= this.#operate.failureBook()

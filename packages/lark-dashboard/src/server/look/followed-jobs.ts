@@ -1,6 +1,7 @@
 /**
- * The jobs that open dashboards show and that have not ended: what each of them writes to its log and
- * reports, at once. A job is followed once, however many browsers show it, and only as long as one does.
+ * Follows the jobs that open dashboards show and that have not ended, so that browsers get at once what a job
+ * writes to its log and reports as progress. A job is followed once, however many browsers show it, and only
+ * as long as at least one shows it.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { LarkError } from '@s18i/lark/config'
@@ -11,12 +12,14 @@ const AGAIN = 500
 /** The most lines that are kept: as many as the store keeps. */
 const MOST_LINES = 100
 
-/** All that is known of a followed job. Each report is complete, so a slow browser may miss some. */
+/**
+ * All that is known about a followed job. Each report is complete, so a slow browser may miss earlier ones.
+ */
 export interface JobReport {
   /** Increases when the job changes its state or run, or is gone. */
   changes: number
   log: readonly LogLine[]
-  /** Its last progress report; undefined if there is none. */
+  /** The last progress that the job reported; undefined if it has reported none. */
   progress?: unknown
 }
 
@@ -36,9 +39,10 @@ export class FollowedJobs {
   }
 
   /**
-   * Calls back at once if something is known, and then with everything new, until the job has ended.
+   * Calls the listener at once if something is known about the job, and then for everything new until the job
+   * has ended.
    *
-   * @returns stops it
+   * @returns a function that stops following
    */
   follow(named: Named, listener: Listener): () => void {
     const name = JSON.stringify([named.queue, named.id])
@@ -59,7 +63,8 @@ class FollowedJob {
   #isAboutToTell = false
 
   /**
-   * @param forget called when it has ended, and when nobody listens any more: the next listener starts over
+   * @param forget called when the job has ended, and when nobody listens any more, so that the next listener
+   *   starts over
    */
   constructor(operate: Pick<Operate, 'tail'>, named: Named, forget: (job: FollowedJob) => void) {
     this.#forget = forget

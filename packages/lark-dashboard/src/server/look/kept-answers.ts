@@ -1,6 +1,6 @@
 /**
- * Answers that all viewers of a process share for a while. A failure is shared only while the question is
- * being asked.
+ * Answers that all viewers of a process share for a while. A failed answer is shared only by those who were
+ * waiting for it.
  */
 
 /** The most answers that are kept. */

@@ -1,19 +1,20 @@
 /**
- * The live data for all open dashboards of a process: one snapshot of the store a second, which they share.
- * While no dashboard is open, the store is not asked.
+ * The live data for all open dashboards of a process: they share one snapshot of the store a second. While no
+ * dashboard is open, the store is not asked.
  */
 import type { Operate, QueueOverview, WorkerRecord } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds between two snapshots. */
 const PERIOD = 1_000
 /**
- * Milliseconds after which a store that does not answer counts as away, unless it took half as long for its
- * last answer.
+ * Milliseconds after which a store that does not answer counts as away. A store whose last answer took more
+ * than half of this time gets longer.
  */
 const PATIENCE = 3_000
 const MOST_PATIENCE = 15_000
 /**
- * The keys that no worker knows are read only with every fifth snapshot, because they are most of its cost.
+ * The keys that no worker knows are read only with every fifth snapshot, because reading them is most of the
+ * cost of a snapshot.
  */
 const KEYS_EVERY = 5
 /** The most unknown keys of a queue. */
@@ -41,7 +42,7 @@ export interface Snapshot {
 
 /** The store does not answer. */
 export interface Away {
-  /** Since when: milliseconds since 1970, by the clock of the server. */
+  /** When it stopped answering: milliseconds since 1970, by the clock of the server. */
   since: number
   code: string
   message: string
@@ -59,14 +60,14 @@ export class Live {
   #timer: NodeJS.Timeout | undefined
   #taking: Promise<Pulse> | undefined
   /**
-   * The reading that is under way. It goes on even after the store counts as away, so that a slow store is
-   * not asked twice at the same time.
+   * The snapshot that is being read. The reading goes on even after the store counts as away, so that a slow
+   * store is not asked twice at the same time.
    */
   #looking: Promise<Snapshot> | undefined
   /** How long the last answer took, in milliseconds. */
   #took = 0
   #looks = 0
-  /** By queue: the keys of its next jobs that no live worker knows. They are read less often. */
+  /** For each queue, the keys of its next jobs that no live worker knows. */
   #unknownKeys = new Map<string, string[]>()
 
   constructor(operate: Operate) {
@@ -78,7 +79,8 @@ export class Live {
   }
 
   /**
-   * Calls back each second, first with the last snapshot if it is recent. @returns a function that ends this
+   * Calls the listener each second, and at once if the last snapshot is recent. @returns a function that ends
+   * the calls
    */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener)
@@ -91,7 +93,7 @@ export class Live {
     }
   }
 
-  /** A snapshot that is at most a second old, or why there is none. */
+  /** A snapshot that is at most a second old, or the reason why there is none. */
   async now(): Promise<Pulse> {
     const last = this.#last
     if (last?.kind === 'snapshot' && Date.now() - last.snapshot.at < PERIOD) return last

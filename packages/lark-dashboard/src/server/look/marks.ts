@@ -1,12 +1,12 @@
 /**
- * What happened in the past that may explain its charts: somebody paused or resumed a queue or restarted
- * workers, as the audit says, or workers came with another version of Lark.
+ * Finds the events that may explain the charts of the past: somebody paused or resumed a queue or restarted
+ * workers, as the audit says, or workers with another version of Lark started.
  */
 import type { AuditEntry, Operate } from '@s18i/lark-jobs/operate'
 
-/** The most marks of a chart: the latest. */
+/** The most marks of a chart. Only the latest are kept. */
 const MOST = 40
-/** The most pages of the audit that are searched, and the entries of each. */
+/** The most pages of the audit that are searched, and the most entries of a page. */
 const PAGES = 5
 const PAGE = 1_000
 

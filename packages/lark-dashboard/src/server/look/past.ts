@@ -1,6 +1,7 @@
 /**
- * How many runs ended, how long they waited and took, and what happened, up to 90 days back, for all open
- * browsers of a process: the store is asked the same question at most every ten seconds.
+ * Tells how many runs ended, how long they waited and took, and what happened, up to 90 days back. All open
+ * browsers of a process share the answers, and the store is asked the same question at most every ten
+ * seconds.
  */
 import type {
   HistoryUnit,
@@ -17,7 +18,7 @@ import { changesSince, type Mark } from './marks.ts'
 /** Milliseconds for which an answer is shared. */
 const SHARED = 10_000
 
-/** How far back, in steps of how many milliseconds. */
+/** How far back a range goes, and how many milliseconds its steps have. */
 export const ranges = {
   '1h': { unit: 'minutes', step: 60_000, steps: 60 },
   '3d': { unit: 'hours', step: 3_600_000, steps: 72 },
@@ -34,8 +35,8 @@ export interface EndedRuns {
   /** Milliseconds of a step. */
   step: number
   /**
-   * When the store was asked, by its clock: milliseconds since 1970. The step that contains this instant is
-   * not over.
+   * When the store was asked, in milliseconds since 1970 by the clock of the store. The step that contains
+   * this instant is not over.
    */
   at: number
   /** When the range begins, even if nothing is known about its beginning. */
@@ -48,7 +49,7 @@ export interface EndedRuns {
 }
 
 export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
-  /** Only those in which a run began or ended, the oldest first. */
+  /** Only the steps in which a run began or ended, the oldest first. */
   steps: RunTimesWithin[]
 }
 

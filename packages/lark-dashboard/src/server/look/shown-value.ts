@@ -1,6 +1,6 @@
 /**
- * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and
- * large values shortened, with the number of hidden characters.
+ * Prepares payloads, results and progress for a viewer. Viewers without the right to see them get none of
+ * them. Large values are shortened, and the number of hidden characters is given.
  */
 import { LarkError } from '@s18i/lark/config'
 import type { AuditEntry, ScheduleInfo, StoredJob } from '@s18i/lark-jobs/operate'
@@ -12,7 +12,7 @@ const MOST = 64 * 1024
 /** A value as JSON text. */
 export interface ShownValue {
   json: string
-  /** How many characters are left out at the end. 0: `json` is whole. */
+  /** How many characters are left out at the end. If it is 0, `json` is complete. */
   hidden: number
 }
 
@@ -31,8 +31,8 @@ export function shownValue(value: unknown): ShownValue {
 }
 
 /**
- * The options of a job that contain no data of the application. The context, and the baggage of the trace,
- * may contain such data, for example the user and the tenant.
+ * The options of a job that contain no data of the application. The context and the baggage of the trace are
+ * not among them, because they may contain such data, for example the user and the tenant.
  */
 const plainOptions = [
   ...['maxCrashes', 'tries', 'backoff', 'timeout', 'retryUntil', 'expiresIn'],
@@ -71,8 +71,8 @@ export function shownSchedule(
 }
 
 /**
- * The values that a filter searched in payloads are at the end of the words of a change, and its error may
- * quote a payload.
+ * Hides values of payloads in an entry of the audit. The description of a change ends with the values that
+ * its filter searched for in payloads, and the error of a change may quote a payload.
  */
 export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditEntry {
   if (payloads) return entry
@@ -81,7 +81,10 @@ export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditE
   return { ...entry, on: on.replace(/ where .*$/s, ' where …'), ...told }
 }
 
-/** An error of a change of payloads that the viewer may not see: the message of a schema may quote them. */
+/**
+ * Replaces an error of a change of payloads that the viewer may not see, because the message of a schema may
+ * quote the payloads.
+ */
 export function shownError(error: unknown, { payloads }: KnownViewer): unknown {
   if (payloads || !LarkError.is(error) || !error.code.startsWith('PAYLOAD_')) return error
   return new LarkError(error.code, 'The class of a job does not take its payload after the change', {

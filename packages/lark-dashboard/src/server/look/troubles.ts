@@ -1,17 +1,17 @@
 /**
- * Problems that are not in the snapshot of each second, because finding them takes longer. All viewers share
- * the answers.
+ * Finds the problems that the snapshot of each second leaves out, because finding them takes longer. All
+ * viewers share the answers.
  */
 import type { DoctorFinding, Operate } from '@s18i/lark-jobs/operate'
 import { KeptAnswers } from './kept-answers.ts'
 
-/** Milliseconds for which answers are shared: cheap ones, and expensive ones. */
+/** Milliseconds for which cheap and expensive answers are shared. */
 const ALARMS_KEPT = 5_000
 const REST_KEPT = 60_000
 const DAY = 24 * 3_600_000
 
 interface RareTroubles {
-  /** Schedules that missed ticks within a day, or are late. */
+  /** The number of schedules that have missed ticks within the last day, or are late. */
   missed: number
   /** The number of errors that the doctor finds. */
   errors: number

@@ -7,7 +7,7 @@ import { LarkError } from '@s18i/lark/config'
 
 export interface Place {
   host: string
-  /** 0: one that is free. */
+  /** The number of the port; 0 stands for any free port. */
   port: number
 }
 

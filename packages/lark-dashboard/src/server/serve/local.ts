@@ -1,11 +1,10 @@
 /**
- * A dashboard for the one person at this machine: a server on the loopback, and a link with a token that
- * works once. A page that another program of this machine opens, or another user, has no token, and so it
- * sees nothing.
+ * A dashboard for the one person at this machine: a server on the loopback address, and a link with a token
+ * that works once. Another program or another user of this machine has no token, and so sees nothing.
  *
  * The link begins a session, which has two secrets. The cookie is kept from scripts, but a browser sends it
- * to every server of this machine. The key is in the part of the address that a browser sends nowhere, and
- * the page sends it with a header.
+ * to every server of this machine. The key is in the fragment of the address, which a browser never sends to
+ * a server. The page sends the key in a header.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -24,20 +23,20 @@ const KEY_HEADER = 'x-lark-dashboard-key'
 const hint = 'Press Enter where the dashboard was started, and open the link that it prints.'
 
 export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base' | 'hosts'> {
-  /** 0: one that is free. */
+  /** The number of the port; 0 stands for any free port. */
   port: number
   role: Role
 }
 
 interface Session {
   key: string
-  /** When it ends: milliseconds since 1970. */
+  /** When the session ends, in milliseconds since 1970. */
   until: number
 }
 
 export class LocalDashboard {
   readonly #dashboard: Dashboard
-  /** By the value of the cookie. */
+  /** The sessions by the values of their cookies. */
   readonly #sessions = new Map<string, Session>()
   #listening: Listening | undefined
   #token = newSecret()
@@ -62,7 +61,7 @@ export class LocalDashboard {
       (request, response) => {
         if (local.#isForeign(request))
           return say(response, 421, 'This dashboard answers on the loopback only\n')
-        // Not every address of a request is a `URL`.
+        // The address of a request may be one that `new URL()` refuses.
         const [path, query] = (request.url ?? '/').split('?', 2)
         const token = new URLSearchParams(query).get('token')
         if (token !== null && path === '/') return local.#enter(response, token)
@@ -94,12 +93,15 @@ export class LocalDashboard {
     return this.#listening?.port ?? 0
   }
 
-  /** Cookies do not depend on the port, so two dashboards of a machine need different names for theirs. */
+  /**
+   * A browser does not tell cookies apart by port, so two dashboards of a machine need cookies of different
+   * names.
+   */
   get #cookie(): string {
     return `lark-dashboard-${this.#port}`
   }
 
-  /** Whether the request names another host. A false name server may direct such a request here. */
+  /** Whether the request names another host. A forged name server may have directed such a request here. */
   #isForeign({ headers }: IncomingMessage): boolean {
     return !['127.0.0.1', 'localhost', '[::1]'].some((name) => headers.host === `${name}:${this.#port}`)
   }

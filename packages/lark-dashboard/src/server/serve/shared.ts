@@ -12,7 +12,7 @@ export interface SharedDashboard {
   close(): Promise<void>
 }
 
-/** The names of this machine that no name server can make point to another one, or another one to it. */
+/** The names that always mean this machine. No name server can make them point to another machine. */
 const own = ['127.0.0.1', 'localhost', '[::1]']
 
 /** @throws DASHBOARD_HOSTS, DASHBOARD_UNAVAILABLE, DASHBOARD_INVALID */
@@ -32,7 +32,8 @@ export async function startShared(options: DashboardOptions, place: Place): Prom
 }
 
 /**
- * A page whose host name points here could send the same headers as a proxy, and `authorize` may trust them.
+ * The error for a dashboard without `hosts`. A page of another site whose host name points to this machine
+ * could send the same headers as a proxy, and `authorize` may trust these headers.
  */
 function nameless(host: string): LarkError {
   const message = `jobs:dashboard listens on '${host}', and jobs.dashboard.hosts does not say by which names it may be called`

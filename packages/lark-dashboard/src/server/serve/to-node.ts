@@ -1,5 +1,6 @@
 /**
- * A handler of Node's own HTTP server of the dashboard, as Express, Fastify, Koa and Nest take it.
+ * Turns the dashboard into a handler for Node's own HTTP server, which Express, Fastify, Koa and Nest take,
+ * too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
@@ -8,8 +9,8 @@ import { type Dashboard, mountedAt } from '../dashboard.ts'
 import { methods } from '../guard/request-rules.ts'
 
 /**
- * A request as Express passes it: without the path below which the handler is, and perhaps with a body that
- * was read.
+ * A request as Express passes it: its address lacks the path at which the handler is mounted, and a parser
+ * may already have read its body.
  */
 export interface NodeRequest extends IncomingMessage {
   originalUrl?: string
@@ -50,14 +51,12 @@ async function send(answer: Response, response: ServerResponse): Promise<void> {
 }
 
 /**
- * A name or an address, perhaps with a port: without characters that would change the address that is built
- * with it.
+ * Matches a host name or an IP address, with or without a port. It allows no characters that would change the
+ * meaning of the address that is built with it.
  */
 const hostLike = /^(\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d+)?$/i
 
-/**
- * @throws METHOD_REFUSED; REQUEST_INVALID for a request that Node's server accepts, but `Request` does not
- */
+/** @throws METHOD_REFUSED; REQUEST_INVALID for a request that Node's server accepts and `Request` does not */
 function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const { method = 'GET', headers, socket, originalUrl, url = '/', body } = incoming
   const scheme = (socket as TLSSocket).encrypted ? 'https' : 'http'
@@ -68,7 +67,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
     for (const each of [value ?? []].flat()) if (!name.startsWith(':')) all.append(name, each)
   const host = headers.host ?? `${headers[':authority'] ?? 'localhost'}`
   const hasBody = method !== 'GET' && method !== 'HEAD'
-  // A parser of the server may have read the body already.
+  // A body parser of the server may already have read the body.
   const read =
     hasBody && body !== undefined ? (typeof body === 'string' ? body : JSON.stringify(body)) : undefined
   const options: RequestInit & { duplex?: 'half' } = { method, headers: all, signal }
@@ -82,7 +81,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const path = originalUrl ?? url
   try {
     if (!hostLike.test(host)) throw new TypeError('The host is not one')
-    // A request to a proxy has the whole address.
+    // A request that is sent to a proxy contains the whole address.
     if (!/^(\/|https?:)/.test(path)) throw new TypeError('The address is not one of HTTP')
     return new Request(path.startsWith('/') ? `${scheme}://${host}${path}` : path, options)
   } catch (error) {
@@ -92,7 +91,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   }
 }
 
-/** A body whose reading fails: otherwise its reader would wait for ever. */
+/** A stream that fails when it is read. Without it, whoever reads the body would wait for ever. */
 function wasRead(): ReadableStream {
   const error = new LarkError('INPUT_INVALID', 'The body was read before the dashboard got the request', {
     hint: 'Pass what a parser has read as `body` of the request.',
