@@ -1,7 +1,7 @@
 /**
- * The application: from the words of a command line to an exit code. It answers `lark --help` and `lark
- * --version` itself. Only to call a command does it import `call.ts`, so that `lark --help` stays quick. It
- * prints every error, once.
+ * The application turns the words of a command line into an exit code. It answers `lark --help` and `lark
+ * --version` itself. It imports `call.ts` only to call a command, so that `lark --help` stays quick. It
+ * prints every error once.
  */
 import type { Call } from './call.ts'
 import type { CallResult, CommandClass, CommandInput } from './command/command.ts'
@@ -40,7 +40,7 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
   try {
     return await answer(words, help, { ...options, console, env: options.env ?? process.env })
   } catch (error) {
-    // Somebody who leaves a question knows why the command ends.
+    // A user who leaves a question knows why the command ends.
     if (!LarkError.is(error) || error.code !== 'PROMPT_CANCELLED') console.failure(error)
     return LarkError.is(error) ? error.exit : 1
   }
@@ -61,15 +61,15 @@ export interface CallOptions extends ConfigOptions {
 export interface FoundCommand {
   key: string
   description: string
-  /** The path of its file, relative to the project. Undefined: one of Lark's own. */
+  /** The path of its file, relative to the project. It is undefined for a command of Lark itself. */
   file?: string
-  /** What its field `schedule` says, as JSON. */
+  /** The value of its field `schedule`, as JSON. */
   schedule?: unknown
 }
 
 /**
- * Calls a command inside of another program, such as a server: it takes over no signals, prints nothing by
- * itself and never ends the process.
+ * Calls a command inside another program, such as a server. The call handles no signals of the process,
+ * prints nothing to its streams, and never ends it.
  *
  * @param given its arguments and flags, by the names of the fields or as the words of a command line
  * @throws UNKNOWN_COMMAND, USAGE (both have `exit` 2), COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of
@@ -102,7 +102,7 @@ export async function callCommand(
  * Finds the commands of the project, as `lark list` does. Only files that are new or have changed are
  * imported, in another process.
  *
- * @returns also the problems of files and commands that are wrong
+ * @returns the commands, and the problems of wrong files and commands
  * @throws the errors of the configuration
  */
 export async function findCommands(

@@ -1,7 +1,7 @@
 /**
  * `instanceof` for classes of which a process may have two copies: one in a bundle and one in `node_modules`,
- * or one of each module system. An instance of either copy is recognised by a brand, a symbol that all copies
- * share.
+ * or an ES module and a CommonJS module. An instance of either copy is recognised by a brand, a symbol that
+ * all copies share.
  */
 
 /**

@@ -1,7 +1,6 @@
 /**
  * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values
- * of its fields, run `handle()`, and turn its result into an exit code. The words of a command line call it,
- * or a program.
+ * of its fields, run `handle()`, and turn its result into an exit code. A command line or a program calls it.
  */
 
 import { dirname } from 'node:path'
@@ -22,7 +21,7 @@ import { type ConfigOptions, findConfig, loadConfig } from './config.ts'
 import type { Console } from './console/console.ts'
 import { larkVersion } from './usage.ts'
 
-/** What a command is called with, in addition to its words. */
+/** What a command is called with, besides its words. */
 export interface Call extends ConfigOptions {
   console: Console
   env: Record<string, string | undefined>
@@ -35,8 +34,8 @@ export interface Call extends ConfigOptions {
 }
 
 /**
- * Calls the command with this key or alias, or the one that the name abbreviates. If the name is a namespace
- * without further words, or abbreviates one, lists its commands.
+ * Calls the command with this key or alias, or the one that the name abbreviates. If the name is a namespace,
+ * or abbreviates one, and no words follow, the commands of the namespace are listed.
  *
  * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and
  *   those of the command itself
@@ -70,7 +69,7 @@ export async function callFor(key: string, given: CommandInput, options: Call): 
 
 /**
  * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for
- * an unknown name. For completion, nobody waits for them.
+ * an unknown name. Completion never imports them, because nobody should wait for them after pressing Tab.
  */
 async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
   const own = entriesOf([
@@ -96,8 +95,9 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
 }
 
 /**
- * The project, and the cache beside it. To list commands, the configuration file is not imported if it is
- * unchanged since it was last imported: this would take longer than all the rest (docs/performance.md).
+ * The project, and the cache beside it. Listing commands does not import a configuration file that is
+ * unchanged since its last import, because importing it would take longer than all the rest
+ * (docs/performance.md).
  */
 async function openProject(
   isListing: boolean,

@@ -1,15 +1,13 @@
 /**
  * Finds, imports and checks the configuration file, `lark.config.{ts,js,mjs,mts,cjs}`. This file is an entry
- * of the package, because a program that dispatches jobs needs nothing else of Lark. It loads only Node's own
- * modules and a few small files.
+ * of the package, because a program that dispatches jobs needs only this part of the package. It loads only
+ * Node's own modules and a few small files.
  *
  * A package adds its section to the type, and declares the key in its package.json (see `packages.ts`):
  *
- * ```ts
- * declare module '@s18i/lark/config' {
+ * ```ts declare module '@s18i/lark/config' {
  *   interface LarkConfig { jobs?: JobsConfig }
- * }
- * ```
+ * } ```
  *
  * @module @s18i/lark/config
  */
@@ -58,7 +56,7 @@ export interface LoadedConfig {
    * otherwise the current folder.
    */
   folder: string
-  /** If there is no file: the folders that were searched. */
+  /** The folders that were searched, if there is no file. */
   looked?: readonly string[]
 }
 
@@ -133,8 +131,9 @@ function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOp
 }
 
 /**
- * The folder of the script that was started. It is undefined if the script is not part of the application: if
- * it is the program `lark` (perhaps linked from a checkout of its source), or anything else in node_modules.
+ * The folder of the script that was started. It is undefined if the script is not part of the application.
+ * Such a script is the program `lark`, perhaps linked from a checkout of its source, or any other program in
+ * node_modules.
  */
 function scriptFolder(entry: string): string | undefined {
   let path: string
@@ -172,8 +171,8 @@ export function homeFolder(options: ConfigOptions = {}): string {
 function refuseUnknownKeys(file: string, folders: string[], keys: string[], sections: string[]): void {
   let known = ['commands', ...sections]
   const stranger = () => keys.find((key) => !known.includes(key))
-  // The whole workspace is read only if a key is still unknown: it takes long to read the package.json of
-  // every dependency.
+  // The whole workspace is read only if a key is still unknown, because reading the package.json of every
+  // dependency takes long.
   for (const isWhole of [false, true]) {
     if (stranger() === undefined) return
     known = [...new Set([...known, ...larkPackages(folders, isWhole).flatMap((each) => each.config)])]

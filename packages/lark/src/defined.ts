@@ -1,7 +1,6 @@
 /**
- * The fields of an object that have a value. A field that is `undefined` differs from a field that is absent:
- * an option that is written as `undefined` may be refused, and would hide a value of an object that it is
- * spread over.
+ * Removes the fields of an object that are `undefined`. Such a field differs from an absent one: an option
+ * that is given as `undefined` may be refused, and a spread of it would overwrite an earlier value.
  */
 
 type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T]

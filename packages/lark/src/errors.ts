@@ -22,11 +22,10 @@ export interface LarkErrorOptions {
 }
 
 /**
- * An expected error: printed as one line and a hint, without a stack.
+ * An expected error. It is printed as one line and a hint, without a stack.
  *
- * ```ts
- * throw new LarkError('NO_SUCH_USER', `No user has the address ${email}`, { hint: 'See lark users:list' })
- * ```
+ * ```ts throw new LarkError('NO_SUCH_USER', `No user has the address ${email}`, { hint: 'See lark users:list'
+ * }) ```
  */
 export class LarkError extends Error {
   override readonly name: string = 'LarkError'
@@ -95,8 +94,8 @@ export function failedToLoad(code: LarkErrorCode, file: string, cause: unknown):
 }
 
 /**
- * Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their
- * own. Never throws, although a proxy may.
+ * Whether a value is an error. The value may come from another realm, because Jest runs tests in a realm of
+ * their own. This function never throws, although a proxy may.
  */
 export function isError(thrown: unknown): thrown is Error {
   try {
@@ -114,8 +113,8 @@ export function reasonOf(error: unknown): string {
 
 /**
  * The first place (`path:line` or `path:line:column`) in an error's stack. It is undefined if Node's module
- * loader comes first in the stack: then no code of the module has run, and the next place is only the caller
- * of the loader.
+ * loader comes first in the stack. In this case no code of the module has run, and the next place is only the
+ * caller of the loader.
  */
 export function placeOf(error: unknown): string | undefined {
   if (!isError(error)) return undefined

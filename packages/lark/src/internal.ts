@@ -1,7 +1,8 @@
 /**
- * What the other packages of this repository need of the console, and users should not use: it may change
- * with every release, and it is only for these packages, which are released together with this one. It
- * includes everything of the entry `config`, so that a process that only dispatches loads one of the two.
+ * What the other packages of this repository need of the console. Users should not use this entry: it may
+ * change with every release, and it is only for packages that are released together with this one. It
+ * includes everything of the entry `config`, so that a process that only dispatches jobs loads one entry
+ * instead of two.
  *
  * @module @s18i/lark/internal
  */

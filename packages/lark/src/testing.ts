@@ -1,6 +1,6 @@
 /**
  * Runs commands in tests, in the process of the test. A run has a console, a signal and an environment of its
- * own, and changes nothing of the process, so several can run at the same time.
+ * own and leaves the process as it is, so several commands can run at the same time.
  *
  * @module @s18i/lark/testing
  */
@@ -13,14 +13,20 @@ import { readCommandLine } from './usage.ts'
 import { visibleJson } from './words/visible.ts'
 
 export interface TestOptions extends ConfigOptions {
-  /** Its arguments and flags, by the names of the fields or as words. Words come after those of the line. */
+  /**
+   * Its arguments and flags, by the names of the fields or as words. The words follow those of the command
+   * line.
+   */
   args?: CommandInput
   /**
    * The answers to its questions, in their order: a text, a boolean, or a list for several choices. '' is
    * Enter.
    */
   answers?: readonly Answer[]
-  /** Further commands, for `this.call()`. With these, or with a class, no commands on disk are searched. */
+  /**
+   * Further commands that the command may call with `this.call()`. If they are given, or if `command` is a
+   * class, commands on disk are not looked for.
+   */
   commands?: readonly CommandClass[]
   /** Variables that the flags of the command read, beside those of the process. */
   env?: Record<string, string | undefined>
@@ -36,9 +42,9 @@ export interface TestOptions extends ConfigOptions {
 /** How a command has ended in a test. */
 export interface TestRun {
   exitCode: number
-  /** What it printed to stdout: data, without colours. */
+  /** The data that it printed to stdout, without colours. */
   output: string
-  /** What it printed to stderr: messages, questions, and the error with which it ended. */
+  /** What it printed to stderr, without colours: messages, questions, and the error with which it ended. */
   errorOutput: string
   /** The rows of the last table that it printed, by their heads; empty if there was none. */
   table: Record<string, unknown>[]
@@ -53,14 +59,11 @@ export interface TestRun {
 /**
  * Runs a command, and resolves when it has ended, whatever its exit code.
  *
- * ```ts
- * const run = await testCommand('users:delete --limit 5', { answers: ['yes'] })
- * expect(run.exitCode).toBe(0)
- * expect(run.errorOutput).toContain('Deleted 5 users')
- * ```
+ * ```ts const run = await testCommand('users:delete --limit 5', { answers: ['yes'] })
+ * expect(run.exitCode).toBe(0) expect(run.errorOutput).toContain('Deleted 5 users') ```
  *
- * @param command a class; or the key of a command of the project around the current folder, with words as in
- *   a shell. Quotes keep spaces together
+ * @param command a class, or the key of a command of the project around the current folder. Words may follow
+ *   the key as in a shell, where quotes keep words together
  * @throws ANSWER_INVALID if a question has no answer, or an answer that does not fit, or if an answer is left
  *   over; UNKNOWN_COMMAND; USAGE if the line has an open quote
  */

@@ -1,7 +1,7 @@
 /**
- * The answers to `lark --help` and `lark --version`, and the flags that may be before or after every command.
- * The answers need only this file and the console, but no configuration, command or catalogue. The help of
- * one command is in `commands/help.ts`.
+ * The answers to `lark --help` and `lark --version`, and the flags that may stand before or after every
+ * command. The answers need only this file and the console. They need no configuration, command or catalogue.
+ * The help of one command is in `commands/help.ts`.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,8 +30,8 @@ export const programFlags: readonly { name: string; description: string }[] = [
 ]
 
 /**
- * Removes the flags that every command has from the words before `--`. Left are the key of the command and
- * the words after it, or flags of the program itself.
+ * Removes the flags that every command has from the words before `--`. What remains is the key of the command
+ * and the words after it, or flags of the program itself.
  */
 export function readCommandLine(argv: string[]) {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
@@ -89,12 +89,12 @@ export function printVersions(console: Console, folder: string): void {
   else for (const { name, version } of versions) console.line(visible(`${name} ${version}`))
 }
 
-/** How any command is called. */
+/** The form in which every command is called. */
 export const USAGE = 'lark KEY [arguments] [flags]'
 
 /**
- * Flags in two columns, with the names on the left and the descriptions on the right. @param width of both,
- * in terminal columns
+ * Flags in two columns, with the names on the left and the descriptions on the right. @param width of both
+ * columns together, in terminal columns
  */
 export function flagLines(
   flags: { name: string; short?: string; description: string }[],

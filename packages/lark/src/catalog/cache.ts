@@ -5,10 +5,10 @@
  * folders of commands the configuration file has named, so that `lark list` need not import it.
  *
  * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote,
- * counts as empty. If the cache cannot be written, it stays unchanged.
+ * counts as empty. A cache that cannot be written stays as it is.
  *
- * It reads without promises and without `node:crypto`, because every start waits for it. (List of 200
- * commands, CPU: docs/performance.md.)
+ * The cache is read without promises and without `node:crypto`, because every start waits for it.
+ * (docs/performance.md has the CPU time of listing 200 commands.)
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -33,7 +33,7 @@ export interface HeldCommands {
 interface Stamp {
   /** Modification time, in milliseconds. */
   time: number
-  /** Bytes. */
+  /** The size of the file, in bytes. */
   size: number
 }
 
@@ -92,10 +92,10 @@ export class CommandCache {
   }
 
   /**
-   * Writes what the files contain now, unless the cache already contains it. It replaces its file in one
-   * step, because another process may be reading it.
+   * Writes the commands of the files into the cache, unless the cache already has them. The file of the cache
+   * is replaced in one step, because another process may be reading it.
    *
-   * @param held by file; values that came from `get` are already in the cache
+   * @param held the commands of each file; those that came from `get` are already in the cache
    */
   save(held: ReadonlyMap<string, HeldCommands>): void {
     const { files: known, configs } = this.#known
@@ -118,13 +118,14 @@ export class CommandCache {
       try {
         rmSync(unfinished, { force: true })
       } catch {
-        // The folder is a file, or read-only: there is nothing to remove.
+        // The cache folder is a file or read-only, so there is nothing to remove.
       }
     }
   }
 
   /**
-   * The first line: it shows whether the rest is unchanged since Lark wrote it, so the fields need no check.
+   * The first line of the cache. It shows whether the rest is as Lark wrote it, so that the fields need no
+   * check.
    */
   #head(body: string): string {
     return `${this.#version} ${body.length} ${sumOf(body)}\n`

@@ -1,6 +1,6 @@
 /**
- * The catalogue: every command that can be called, by key, and the problems of commands that cannot. It
- * contains only metadata. The class of a command is imported when the command runs.
+ * The catalogue has every command that can be called, by key, and the problems of commands that cannot be
+ * called. It contains only metadata. The class of a command is imported when the command runs.
  */
 import type { CommandClass } from '../command/command.ts'
 import { type CommandMetadata, readMetadata } from '../command/metadata.ts'
@@ -23,12 +23,15 @@ export interface Entry extends CommandMetadata {
 export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<LoadedConfig, 'file'>>
 
 /**
- * The key under which an instance finds the catalogue. `list` and `help` need it, and are ordinary commands
- * otherwise.
+ * The key under which an instance of a command finds the catalogue. The commands `list` and `help` need the
+ * catalogue, and are ordinary commands otherwise.
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
-/** The argument of `npm install` for the package of each command that `lark-jobs` does not have. */
+/**
+ * For each command that is in another package than `lark-jobs`, the argument of `npm install` for that
+ * package.
+ */
 const homes: Readonly<Record<string, string>> = {
   'jobs:bench': '--save-dev @s18i/lark-jobs-bench',
   'jobs:check-bullmq': '@s18i/lark-bullmq',
@@ -39,7 +42,7 @@ const homes: Readonly<Record<string, string>> = {
 export class Catalog {
   readonly project: Project
   readonly entries: Entry[] = []
-  /** Why commands or files are missing among the entries. */
+  /** The reasons why commands or files are missing among the entries. */
   readonly problems: LarkError[]
   readonly #byName = new Map<string, Entry>()
   readonly #refused = new Map<string, LarkError>()
@@ -78,8 +81,8 @@ export class Catalog {
    * Like `find`, but for a name that a user typed.
    *
    * @param next the next word: `lark jobs work` may mean `jobs:work`
-   * @throws UNKNOWN_COMMAND, with the command that may be meant, and with the files that could not be read
-   *   and may contain the command
+   * @throws UNKNOWN_COMMAND, whose hint names the command that the user may mean, and the files that could
+   *   not be read and may contain the command
    */
   get(name: string, next?: string): Entry {
     const entry = this.find(name)
@@ -101,7 +104,7 @@ export class Catalog {
    * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key
    * begins in this way.
    *
-   * @throws UNKNOWN_COMMAND, also for an abbreviation of several keys, with these keys
+   * @throws UNKNOWN_COMMAND, also if the name abbreviates several keys, which the error then names
    */
   meant(name: string, next?: string): Entry {
     return this.find(name) ?? this.#abbreviated(name) ?? this.get(name, next)
@@ -197,7 +200,7 @@ function byLastWord(word: string, entries: readonly Entry[]): string | undefined
   return keys.get(nearest(word, keys.keys()) ?? '')
 }
 
-/** `users` of `users:process`, and '' of `list`. */
+/** The namespace of a key: `users` for `users:process`, and '' for `list`. */
 export function namespaceOf(key: string): string {
   return key.includes(':') ? key.slice(0, key.indexOf(':')) : ''
 }

@@ -1,6 +1,7 @@
 /**
  * What a shell may complete a command line with: keys of commands, flags, and values of arguments and flags.
- * All but the values of `Command.complete()` come from the metadata, so that no command is imported.
+ * Everything except the values of `Command.complete()` comes from the metadata, so that no command is
+ * imported.
  */
 
 import type { Parameter } from '../command/metadata.ts'
@@ -14,16 +15,16 @@ export interface Candidate {
   about: string
 }
 
-/** The value that is being typed, of an argument or a flag. */
+/** The value of an argument or a flag that is being typed. */
 interface Typed {
   parameter: Parameter
   text: string
-  /** What comes before the value in its word: `--queue=`. */
+  /** The text before the value in its word, such as `--queue=`. */
   before: string
 }
 
 /**
- * @param words the words after `lark`; the last one is being typed, and may be empty
+ * @param words the words after `lark`, of which the last one is being typed and may be empty
  * @param valuesOf asks the command itself for the values of a field
  */
 export async function complete(
@@ -48,8 +49,8 @@ export async function complete(
 }
 
 /**
- * The value that the last word belongs to; undefined if the last word is the name of a flag, or one argument
- * too many.
+ * The value that the last word belongs to. It is undefined if the last word is the name of a flag, or an
+ * argument that the command does not take.
  */
 function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {
   const isFlagOver = before.includes('--')

@@ -1,7 +1,7 @@
 /**
- * Finds commands on disk: in the folders of the application, and of the packages that add commands. A file
- * that cannot be imported, or a command that is declared wrongly, becomes a problem that `lark list` shows,
- * and all other commands work.
+ * Finds commands on disk, in the folders of the application and of the packages that add commands. A file
+ * that cannot be imported, or a command that is declared wrongly, becomes a problem that `lark list` shows.
+ * All other commands still work.
  */
 import { relative } from 'node:path'
 import { LarkError } from '../errors.ts'
@@ -14,8 +14,8 @@ import type { ScanRequest } from './scanner.ts'
 /**
  * Finds the commands of the project's folders and of the packages that `cwd` and the project's folder depend
  * on. Files that are not in the cache are imported. Files that could not be imported the last time are
- * imported again only with `retry`. The code that imports files is loaded only if there is such a file, so
- * that `lark list` stays quick.
+ * imported again only if `retry` is set. The code that imports files is loaded only if there is such a file,
+ * so that `lark list` stays quick.
  */
 export async function discover(
   { folder, config }: Project,

@@ -1,20 +1,18 @@
 /**
  * Declares the arguments and flags of a command. A field of the command is initialised with a declaration,
- * whose type is that of the later value. Before `handle()`, the application replaces the declaration with the
+ * which has the type of the later value. Before `handle()`, the application replaces the declaration with the
  * parsed value:
  *
- * ```ts
- * email = arg.string('Who')                                // string
- * limit = flag.number('How many', { default: 100 })        // number
- * ```
+ * ```ts email = arg.string('Who')                                // string limit = flag.number('How many', {
+ * default: 100 })        // number ```
  *
- * So a field contains its declaration during construction, and its value in `handle()`.
+ * So a field contains its declaration while the command is constructed, and its value in `handle()`.
  */
 const BRAND = Symbol.for('s18i.lark.declaration')
 
 export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
-/** The declaration of an argument or flag, without its name: the field has the name. */
+/** The declaration of an argument or flag. It has no name, because the name is that of the field. */
 export interface Declaration
   extends Pick<NumberFlagOptions & ListFlagOptions, 'short' | 'env' | 'wholeFrom' | 'splits'> {
   kind: 'argument' | 'flag'
@@ -25,7 +23,7 @@ export interface Declaration
   /** Whether a value must be given, on the command line or by the environment. */
   required: boolean
   default?: string | number | boolean
-  /** The closed set of an enum. */
+  /** The values that an enum allows. */
   values?: readonly string[]
 }
 
@@ -37,7 +35,7 @@ export interface ArgumentOptions<T> {
 }
 
 export interface FlagOptions<T> {
-  /** One letter: `'l'` for `-l`. */
+  /** One letter, such as `'l'` for `-l`. */
   short?: string
   /** An environment variable to read when the flag is not given. */
   env?: string
@@ -48,7 +46,10 @@ export interface FlagOptions<T> {
 }
 
 export interface NumberFlagOptions extends FlagOptions<number> {
-  /** Only whole numbers, from this number on: `{ wholeFrom: 1 }` for a count. */
+  /**
+   * If it is given, only whole numbers from this number on are allowed, such as `{ wholeFrom: 1 }` for a
+   * count.
+   */
   wholeFrom?: number
 }
 
@@ -56,7 +57,9 @@ export interface NumberFlagOptions extends FlagOptions<number> {
 export type FlagWithValue<T> = { default: T } | { required: true }
 
 export interface ListFlagOptions extends Omit<FlagOptions<never>, 'default'> {
-  /** Whether a value with commas is a list. `false` for values that may contain commas. Default true. */
+  /**
+   * Whether a value with commas is a list. Give `false` for values that may contain commas. Default: true.
+   */
   splits?: boolean
 }
 
@@ -134,7 +137,7 @@ function numberFlag(description: string, options: NumberFlagOptions = {}): unkno
   return flagOf('number', description, options)
 }
 
-/** On or off: `--force`, `--no-force`. */
+/** A flag that is on or off, such as `--force` and `--no-force`. */
 function booleanFlag(description: string, options: Omit<FlagOptions<boolean>, 'required'> = {}): boolean {
   return flagOf('boolean', description, { default: false, ...options }) as never
 }
@@ -158,8 +161,8 @@ function enumFlag(
 }
 
 /**
- * A flag that may be repeated, and may contain a list each time, unless `splits` is false: `--queue=a,b
- * --queue c`.
+ * A flag that may be repeated, such as `--queue=a,b --queue c`. Each value may be a list, unless `splits` is
+ * false.
  */
 function stringsFlag(description: string, options: ListFlagOptions = {}): string[] {
   return flagOf('string', description, options, { many: true }) as never

@@ -33,7 +33,7 @@ export interface Context {
  */
 export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
 
-/** How a command ended that a program or another command has called. */
+/** The end of a command that was called by a program or another command. */
 export interface CallResult {
   exitCode: number
   /** The object that `handle()` returned, if it returned one. */
@@ -83,19 +83,17 @@ export abstract class Command {
   abstract handle(): CommandResult | Promise<CommandResult>
 
   /**
-   * Values that a shell may complete an argument or a flag with. It is called when somebody presses Tab, so
-   * it must be quick, print nothing and change nothing. The fields have no values then. Values that do not
-   * begin with `typed` are left out.
+   * Returns the values with which a shell may complete an argument or a flag. It is called when somebody
+   * presses Tab, so it must be quick, and must print and change nothing. The fields have no values at that
+   * time. Values that do not begin with `typed` are left out.
    *
-   * ```ts
-   * override complete(field: string) {
+   * ```ts override complete(field: string) {
    *   return field === 'region' ? ['eu', 'us'] : []
-   * }
-   * ```
+   * } ```
    */
   complete?(field: string, typed: string): readonly string[] | Promise<readonly string[]>
 
-  /** Where the output goes. */
+  /** The console to which the command prints. */
   get console(): Console {
     return this.#context.console
   }
@@ -116,8 +114,8 @@ export abstract class Command {
   }
 
   /**
-   * The instant for which a schedule has started the command, the same however late it runs and in each
-   * attempt. Undefined if somebody has called it.
+   * The instant for which a schedule has started the command. It is the same in each attempt, however late
+   * the command runs. It is undefined if the command was not started by a schedule.
    */
   get scheduledFor(): Date | undefined {
     return this.#context.scheduledFor
@@ -143,7 +141,7 @@ export abstract class Command {
     this.console.warn(text)
   }
 
-  /** Prints to stderr that something failed. Does not end the command. */
+  /** Prints to stderr that something failed. It does not end the command. */
   error(text: string): void {
     this.console.error(text)
   }
@@ -159,12 +157,10 @@ export abstract class Command {
   }
 
   /**
-   * Asks for a text, and resolves to it. An answer is needed unless there is a `default`, or `validate` takes
-   * ''.
+   * Asks for a text, and resolves to it. The answer may not be empty unless there is a `default`, or
+   * `validate` accepts ''.
    *
-   * ```ts
-   * const name = await this.ask('What is it called?', { default: 'app' })
-   * ```
+   * ```ts const name = await this.ask('What is it called?', { default: 'app' }) ```
    *
    * Where nobody can answer (`this.console.canAsk` is false), every question is answered with its `default`.
    *
@@ -234,13 +230,11 @@ export abstract class Command {
   }
 
   /**
-   * Calls another command, which prints to the same console and has the same signal. Its object is returned,
-   * and not printed under `--json`. The flags `--json`, `--quiet` and `--verbose` of this command are those
-   * of the other too.
+   * Calls another command, which prints to the same console and has the same signal. The object that its
+   * `handle()` returns is in the result, and is not printed under `--json`. The flags `--json`, `--quiet` and
+   * `--verbose` of this command apply to the other command, too.
    *
-   * ```ts
-   * const { exitCode } = await this.call('users:process', { limit: 5 })
-   * ```
+   * ```ts const { exitCode } = await this.call('users:process', { limit: 5 }) ```
    *
    * @param given its arguments and flags, by the names of the fields or as the words of a command line
    * @throws UNKNOWN_COMMAND, USAGE, and what the command throws
@@ -250,12 +244,10 @@ export abstract class Command {
   }
 
   /**
-   * Shows on a terminal that something goes on: while `work` runs, or until `stop()`. Shows nothing
-   * elsewhere, and under `--json` and `--quiet`.
+   * Shows on a terminal that work is going on, while `work` runs or until `stop()` is called. It shows
+   * nothing if there is no terminal, or under `--json` and `--quiet`.
    *
-   * ```ts
-   * const files = await this.spinner('Uploading', () => upload())
-   * ```
+   * ```ts const files = await this.spinner('Uploading', () => upload()) ```
    */
   spinner(text: string): Spinner
   spinner<T>(text: string, work: (spinner: Spinner) => T | Promise<T>): Promise<T>
@@ -265,12 +257,10 @@ export abstract class Command {
   }
 
   /**
-   * Draws a screen again and again, in place, until the command is interrupted: what `draw` prints. Then the
-   * terminal is as it was before, even after an error.
+   * Draws what `draw` prints as a screen, again and again in place, until the command is interrupted.
+   * Afterwards the terminal is as it was before, even after an error.
    *
-   * ```ts
-   * await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 })
-   * ```
+   * ```ts await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 }) ```
    *
    * @throws USAGE, exit code 2, if stdout is not a terminal, and under `--json`; what `draw` throws
    */
@@ -280,16 +270,13 @@ export abstract class Command {
 
   /**
    * Runs `each` for one item after the other, and shows the progress on a terminal: a bar, the count, the
-   * rate and the time that is left. Elsewhere a long command prints one line a minute. Shows nothing under
-   * `--json` and `--quiet`. Given a number of items, returns a Progress that the caller advances.
+   * rate and the time that is left. Without a terminal, a long command prints one line a minute. Under
+   * `--json` and `--quiet` it shows nothing. If it gets a number of items instead, it returns a Progress that
+   * the caller advances.
    *
-   * ```ts
-   * await this.progress(users, async (user) => this.greet(user), { label: 'users' })
+   * ```ts await this.progress(users, async (user) => this.greet(user), { label: 'users' })
    *
-   * const progress = this.progress(users.length)
-   * progress.advance()
-   * progress.finish()
-   * ```
+   * const progress = this.progress(users.length) progress.advance() progress.finish() ```
    */
   progress(total: number, options?: ProgressOptions): Progress
   progress<T>(
@@ -309,8 +296,8 @@ export abstract class Command {
   }
 
   /**
-   * The context. An instance that a test makes itself has none yet, and gets one that prints to the process's
-   * own streams.
+   * The context. An instance that a test makes itself has no context yet, and gets one that prints to the
+   * process's own streams.
    */
   get #context(): Context {
     this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt(), call: callNothing }

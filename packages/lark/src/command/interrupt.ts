@@ -4,8 +4,8 @@
  * are installed when `signal` is first read. A command that never reads it ends with the first SIGINT or
  * SIGTERM, as any program does.
  *
- * A command that a program calls (`callCommand`) gets the signal of its caller. Then there are no handlers,
- * because SIGINT and SIGTERM are for the program.
+ * A command that a program calls (`callCommand`) gets the signal of its caller. No handlers are installed for
+ * it, because the program handles SIGINT and SIGTERM.
  *
  * States: idle → listening (`signal` was read) → aborted (first SIGINT or SIGTERM) → the process ends
  * (second), or stopped.
@@ -17,7 +17,7 @@ type SignalName = keyof typeof EXIT_CODES
 export class Interrupt {
   readonly #given: AbortSignal | undefined
   #controller: AbortController | undefined
-  /** The exit code for the received SIGINT or SIGTERM; undefined before. */
+  /** The exit code for the received SIGINT or SIGTERM. It is undefined until one is received. */
   exitCode: number | undefined
 
   /** @param given the signal of the program that calls the command */
@@ -35,13 +35,14 @@ export class Interrupt {
     return this.#controller.signal
   }
 
-  /** The signal, if somebody already listens to it: reading `signal` would install the handlers. */
+  /** The signal, if somebody already listens to it. This getter installs no handlers, unlike `signal`. */
   get current(): AbortSignal | undefined {
     return this.#given ?? this.#controller?.signal
   }
 
   /**
-   * @throws the reason if the caller has aborted its signal already: a command may wait only for the event
+   * @throws the reason if the caller has already aborted its signal, because a command that waits only for
+   *   the event would miss this
    */
   check(): void {
     this.#given?.throwIfAborted()

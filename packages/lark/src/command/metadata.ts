@@ -7,7 +7,7 @@ import { defined } from '../defined.ts'
 import { larkError } from '../errors.ts'
 import { type Declaration, isDeclaration } from './arguments.ts'
 
-/** A declaration with its names: the name of its field, and the word that a user types. */
+/** A declaration with the name of its field and the word that a user types. */
 export interface Parameter extends Declaration {
   field: string
   /** `EMAIL` for an argument, `--dry-run` for a flag. */
@@ -22,11 +22,11 @@ export interface CommandMetadata {
   arguments: Parameter[]
   flags: Parameter[]
   /**
-   * What the field `schedule` says, as JSON: a package that runs commands at times reads it. Absent for most
-   * commands.
+   * The value of the field `schedule`, as JSON. A package that runs commands on a schedule reads it. Most
+   * commands have none.
    */
   schedule?: unknown
-  /** Whether it has a `complete()`. Absent for most commands. */
+  /** It is set if the command has a method `complete()`. Most commands have none. */
   completes?: true
 }
 
@@ -65,9 +65,9 @@ export function readMetadata(command: CommandFields): CommandMetadata {
 }
 
 /**
- * The value in the form that JSON gives it. Undefined for a declaration, because a command may have a flag of
- * this name, and for a value that JSON cannot hold. A function becomes a text, so that it is refused and not
- * overlooked.
+ * The value in the form that JSON gives it. It is undefined for a declaration, because a command may have a
+ * flag of this name, and for a value that JSON cannot represent. A function becomes a text, so that it is
+ * refused and not overlooked.
  */
 function asJson(value: unknown): unknown {
   if (value === undefined || isDeclaration(value)) return undefined

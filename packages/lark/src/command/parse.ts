@@ -9,17 +9,17 @@ import { excerpt } from '../words/excerpt.ts'
 import { nearest } from '../words/nearest.ts'
 import type { Parameter } from './metadata.ts'
 
-/** The flags of every command, for suggestions. `usage.ts` has removed them before. */
+/** The flags of every command, for suggestions. `usage.ts` has already removed them from the words. */
 const GLOBAL = ['help', 'json', 'quiet', 'verbose', 'no-color', 'no-interaction']
 
 type Value = string | number | boolean | string[] | undefined
 type Env = Record<string, string | undefined>
 
-/** A word for a parameter, and the name of the parameter for an error. */
+/** A word that is given for a parameter, and the name of the parameter for messages. */
 interface Given {
   text: string
   as: string
-  /** Whether it is one item of a list, even if it contains commas. */
+  /** Whether the word is one item of a list, even if it contains commas. */
   isItem?: boolean
 }
 
@@ -32,8 +32,8 @@ export interface Input {
 }
 
 /**
- * The value of each parameter. The word from the command line comes first, then the environment, then the
- * default.
+ * Finds the value of each parameter. A word of the command line takes precedence over the environment, and
+ * the environment over the default.
  *
  * @throws USAGE
  */
@@ -82,9 +82,9 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
 }
 
 /**
- * The value of each parameter of a command that is called with an object: `{ limit: 100, dryRun: true }`. A
- * value that is absent comes from the environment, or is the default. Values are converted as words are, so
- * `'100'` is a number too.
+ * Finds the value of each parameter of a command that is called with an object, such as `{ limit: 100,
+ * dryRun: true }`. A missing value comes from the environment, or is the default. Values are converted as
+ * words are, so `'100'` is accepted for a number.
  *
  * @throws USAGE, also for a name that no field has
  */
@@ -165,7 +165,7 @@ function textOf(value: unknown, { field, many }: Parameter, help: string): strin
   throw usageError(`${field} must be ${right}, got ${excerpt(JSON.stringify(value) ?? String(value))}`, help)
 }
 
-/** How help describes a parameter's value: `NUMBER`, `fast|safe`, `TEXT,…`. */
+/** The placeholder for a parameter's value in help, such as `NUMBER`, `fast|safe` or `TEXT,…`. */
 export function placeholder({ type, values, many, splits }: Parameter): string {
   if (type === 'enum') return (values ?? []).join('|')
   const word = type === 'number' ? 'NUMBER' : 'TEXT'
@@ -173,8 +173,8 @@ export function placeholder({ type, values, many, splits }: Parameter): string {
 }
 
 /**
- * The most words of a call, and characters of a word of short flags: the time of `parseArgs` grows with their
- * square.
+ * The most words of a call, and the most characters of a word of short flags. The time of `parseArgs` grows
+ * with the square of both.
  */
 const MOST_WORDS = 20_000
 const MOST_SHORT = 1_000

@@ -16,8 +16,8 @@ export class CompletionCommand extends Command {
 
 /**
  * Each script finds the `lark` of the project around the current folder, if it belongs to the user, and
- * otherwise the one on the PATH: a key press must not run the file of somebody else. None of them evaluates
- * what `lark complete` prints.
+ * otherwise the one on the PATH, because a key press must not run a file of somebody else. No script
+ * evaluates what `lark complete` prints.
  */
 const scripts = {
   // Readline begins a new word after `:` and `=`, so the text before them is not repeated. The words are read

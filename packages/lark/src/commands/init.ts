@@ -22,7 +22,8 @@ export class InitCommand extends Command {
 
   async handle() {
     const { survey, makePlan, writeAll } = await import('../init/steps.ts')
-    // From here on a signal does not end the process in the middle of a write.
+    // Reading the signal installs its handlers, so that SIGINT or SIGTERM does not end the process in the
+    // middle of a write.
     const { signal } = this
     const { project } = this[CATALOG]
     const look = () => survey(project, { env: process.env, language: this.language })

@@ -67,7 +67,7 @@ export class Console {
   #status = ''
   #frames: NodeJS.Timeout | undefined
   #isAsking = false
-  /** What is printed, while it is collected. */
+  /** What was printed while output is collected. */
   #collected: string | undefined
 
   constructor(options: ConsoleOptions = {}) {
@@ -168,7 +168,7 @@ export class Console {
     }
   }
 
-  /** Writes to stdout as it is: for movements of the cursor. */
+  /** Writes a text to stdout unchanged. It is for movements of the cursor. */
   control(text: string): void {
     this.#stdout.write(text)
   }
@@ -188,9 +188,10 @@ export class Console {
   }
 
   /**
-   * Shows a text in the status line, instead of the earlier one. '' removes the status line.
+   * Shows a text in the status line, in place of the earlier text. '' removes the status line.
    *
-   * @param shown the text; or makes the texts of an animation, 12 a second, which must not throw
+   * @param shown the text, or a function that makes the texts of an animation, 12 a second, and must not
+   *   throw
    */
   status(shown: string | (() => string)): void {
     clearInterval(this.#frames)
@@ -228,7 +229,7 @@ export class Console {
   }
 
   /**
-   * Whether somebody can answer a question: only at a terminal, without `--json` and without
+   * Whether somebody can answer a question. This needs a terminal, and neither `--json` nor
    * `--no-interaction`.
    */
   get canAsk(): boolean {
@@ -258,7 +259,7 @@ export class Console {
     }
   }
 
-  /** Gets the answer from somebody who can give one. */
+  /** Gets the answer from the person at the terminal. */
   protected answer(prompt: Prompt, signal?: AbortSignal): Promise<Answer> {
     const hasColor = this.color ?? showsColor(this.#stderr)
     return ask(prompt, { input: this.#reader, output: this.#stderr, hasColor, signal })

@@ -1,14 +1,14 @@
 /**
  * Draws a screen again and again, in place, until the command is interrupted. It uses the alternate screen of
- * the terminal, so that everything is as it was when it ends: by Ctrl-C, by SIGTERM, by an error, or by
- * `process.exit()`. What does not fit below is left out, because a terminal that scrolls cannot be drawn in
- * place.
+ * the terminal, so that the terminal is as it was before when the command ends, whether by Ctrl-C, SIGTERM,
+ * an error or `process.exit()`. Lines that do not fit at the bottom are left out, because a terminal that
+ * scrolls cannot be drawn in place.
  *
  *   drawing    the screen is as `draw` printed it
- *   old        `draw` takes long, or has thrown a temporary error: the last screen stays, and its first line
+ *   old        `draw` takes long, or has thrown a temporary error. The last screen stays, and its first line
  *              says how old it is
- *   suspended  by Ctrl-Z: the terminal is as it was before, until the process is continued; then it is drawn
- *              at once
+ *   suspended  by Ctrl-Z. The terminal is as it was before until the process is continued, and then the
+ *              screen is drawn at once
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { usageError } from '../errors.ts'
@@ -19,26 +19,26 @@ export interface LiveOptions {
   /** Milliseconds between two drawings. Default 1,000. */
   every?: number
   /**
-   * Whether an error of `draw` is temporary, such as a server that is away. Then the last screen stays, its
-   * first line says how old it is, and why, and `draw` is called again. An error of the first drawing ends it
-   * in any case. Default: every error ends it.
+   * Whether an error of `draw` is temporary, such as a server that is away. After such an error the last
+   * screen stays, its first line says how old it is and why, and `draw` is called again. An error of the
+   * first drawing always ends the command. Default: every error ends it.
    */
   outlasts?: (error: unknown) => boolean
 }
 
-/** The alternate screen, and no cursor. */
+/** Switches to the alternate screen and hides the cursor. */
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const END_OF_LINE = '\x1b[K'
 const END_OF_SCREEN = '\x1b[J'
-/** Milliseconds: a screen says that it is old if its age exceeds `every` by this time. */
+/** Milliseconds by which the age of a screen must exceed `every` before the screen says that it is old. */
 const OLD = 2_000
 const SECOND = 1_000
 
 /**
  * @param draw prints one screen. What it prints to both streams is collected, and shown at once
- * @param signal ends it
+ * @param signal ends the drawing
  * @throws USAGE if stdout is not a terminal, or contains JSON; what `draw` throws
  */
 export async function live(
@@ -111,7 +111,7 @@ class Screen {
     this.#write(text)
   }
 
-  /** Shows the last screen again, and how old it is. @param why default: as the last time */
+  /** Shows the last screen again with its age. @param why default: the reason that was given last */
   showOld(why = this.#why): void {
     this.#why = why
     if (this.#text === undefined) return

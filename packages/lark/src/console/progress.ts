@@ -1,19 +1,19 @@
 /**
  * Shows the progress of a long command. On a terminal, it shows a line with a bar, the count, the rate and
- * the time that is left. Elsewhere it prints only one line a minute, so that the log of a long command shows
- * that it is still at work. Under `--json` and `--quiet` nothing is shown.
+ * the time that is left. Without a terminal, it prints only one line a minute, so that the log of a long
+ * command shows that the command is still at work. Under `--json` and `--quiet` nothing is shown.
  */
 import type { Console } from './console.ts'
 
 export interface ProgressOptions {
-  /** The name of what is counted: `users`. */
+  /** The name of what is counted, such as `users`. */
   label?: string
 }
 
 const BAR = 24
 /** The time between two lines in a log, in milliseconds. */
 const LINE = 60_000
-/** The rate is that of about the last 10 s: older items count less and less. */
+/** The rate is that of about the last 10 s, in milliseconds. Older items count less and less. */
 const MEMORY = 10_000
 
 export class Progress {
@@ -56,7 +56,7 @@ export class Progress {
     return `${'━'.repeat(filled)}${'─'.repeat(BAR - filled)} `
   }
 
-  /** `120/400 users  30%  25/s  11 s left` */
+  /** The text of the line, such as `120/400 users  30%  25/s  11 s left` */
   #text(): string {
     const rate = this.#rateNow()
     const total = this.#total

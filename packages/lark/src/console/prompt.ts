@@ -3,8 +3,8 @@
  * loaded with the first question, because most commands ask none. `console.ts#canAsk` says whether there is a
  * person.
  *
- * A person can leave a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED, for
- * which the program prints nothing and exits with 130, as after a SIGINT.
+ * A person can leave a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED. For
+ * this error the program prints nothing, and exits with 130 as after a SIGINT.
  */
 import { Writable } from 'node:stream'
 import { defined } from '../defined.ts'
@@ -23,7 +23,7 @@ export interface Choice<T extends string = string> {
 /** Says what is wrong with an answer, in one line; undefined if it is valid. */
 export type Validate = (answer: string) => string | undefined
 
-/** A question. `default` is the answer of someone who only presses Enter, and where nobody can be asked. */
+/** A question. `default` is the answer if the person only presses Enter, or if nobody can be asked. */
 export type Prompt =
   | {
       kind: 'ask'
@@ -42,10 +42,12 @@ export type Prompt =
       default?: readonly string[] | undefined
     }
 
-/** An answer, by the kind of its question: a text, yes or no, or the values that were chosen. */
+/**
+ * An answer. Depending on the kind of the question, it is a text, yes or no, or the values that were chosen.
+ */
 export type Answer = string | boolean | readonly string[]
 
-/** Where a question is shown, and where its answer comes from. */
+/** Where a question is shown, and where its answer is read. */
 export interface Terminal {
   input: NodeJS.ReadableStream
   output: { write(text: string): unknown; readonly columns?: number; readonly rows?: number }
@@ -139,8 +141,9 @@ function cancelled(question: string) {
 }
 
 /**
- * Reads a text as the answer to a question, for tests. '' is Enter: the default. For a question with choices
- * it is a value or a label, for one with several answers also a list with commas.
+ * Turns the answer that a test gives into the answer to a question. '' stands for Enter, and so for the
+ * default. For a question with choices, the answer is a value or a label; if several may be chosen, it may be
+ * a list with commas.
  *
  * @throws ANSWER_INVALID
  */

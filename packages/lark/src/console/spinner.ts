@@ -1,6 +1,6 @@
 /**
- * Shows that work of unknown length is going on, with a text on the last line of a terminal. Where there is
- * no terminal, and under `--json` and `--quiet`, nothing is shown.
+ * Shows that work of unknown length is going on, with a text on the last line of a terminal. Without a
+ * terminal, and under `--json` and `--quiet`, it shows nothing.
  */
 import type { Console } from './console.ts'
 

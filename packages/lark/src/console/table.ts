@@ -23,13 +23,13 @@ function placesOf(character: string): number {
   return NO_ROOM.test(character) ? 0 : WIDE.test(character) ? 2 : 1
 }
 
-/** How many code units are segmented together: more than any character has. */
+/** How many code units are segmented together. No character has as many. */
 const STRETCH = 256
 
 /**
  * The characters of a text as people see them. The text is segmented in stretches, because each step of a
  * segmenter takes time in proportion to the length of the text: 50,000 characters took 2 s as one stretch,
- * and take 0.1 s in these (2 cores, shared, 2026-11-25).
+ * and take 0.1 s in stretches of this size (2 cores, shared, 2026-11-25).
  */
 function* charactersOf(text: string): Generator<string> {
   const segmenter = new Intl.Segmenter()
@@ -48,13 +48,13 @@ function* charactersOf(text: string): Generator<string> {
   }
 }
 
-/** Fills `text` with spaces up to `width` places. @param side where the text is */
+/** Fills `text` with spaces up to `width` places. @param side the side on which the text is */
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const spaces = ' '.repeat(Math.max(0, width - displayWidth(text)))
   return side === 'left' ? text + spaces : spaces + text
 }
 
-/** A text that has no more than `width` places, without what does not fit. */
+/** Cuts a text to at most `width` places. */
 export function cut(text: string, width: number): string {
   if (displayWidth(text) <= width) return text
   let taken = 0
@@ -67,20 +67,17 @@ export function cut(text: string, width: number): string {
   return short
 }
 
-/**
- * The narrowest column of text that is still readable, in places: for a description or the last column of a
- * table.
- */
+/** The least width, in places, at which a description or the last column of a table is still readable. */
 const NARROWEST = 30
-/** The narrowest other column of a table. */
+/** The least width of any other column of a table, in places. */
 const NARROWEST_INNER = 16
-/** The indentation of a text that is below its name or row because it does not fit beside it. */
+/** The indentation of a text that stands below its name or row, because there is no room beside it. */
 const INDENT = '    '
 
 /**
  * Breaks a text into lines of at most `width` places. It breaks between words, and inside a word only if the
- * word is longer than a line. A text that fits stays unchanged. In other texts, several spaces between words
- * become one.
+ * word is longer than a line. A text that fits stays unchanged. In a text that is broken, several spaces
+ * between words become one.
  */
 export function wrap(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text]
@@ -112,8 +109,8 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /**
- * Lines with names, and with the description beside each name. If the names leave too little room, the
- * descriptions are below them. @param width of a line, in places
+ * Makes lines with names and their descriptions. A description stands beside its name, or below it if the
+ * names leave too little room. @param width of a line, in places
  */
 export function describeAll(
   all: readonly (readonly [name: string, about: string])[],
@@ -124,8 +121,8 @@ export function describeAll(
 }
 
 /**
- * A text at a column beside a name, broken between words; below the name if there is too little room beside
- * it.
+ * Puts a text beside a name at a column, broken between words. If there is too little room, the text stands
+ * below the name.
  */
 function beside(name: string, text: string, column: number, width: number): string[] {
   if (width - column < NARROWEST)
@@ -190,11 +187,12 @@ function lay({ texts, widths, numeric }: Table): string[] {
 }
 
 /**
- * Widths of the columns with which a table has `width` places: columns of text become narrower, the widest
- * first. A column keeps its longest word if that is not very long, because people copy ids. Undefined if
- * there is too little room for a column.
+ * Finds the widths of the columns for a table of `width` places. Columns of text become narrower, the widest
+ * first. A column stays as wide as its longest word, unless this word is very long, because people copy ids.
+ * The result is undefined if a column has too little room.
  *
- * @param narrowest the least width of a column of text, whatever its words. Default: what is readable
+ * @param narrowest the least width of a column of text, however long its words are. Default: the least width
+ *   that is readable
  */
 function shareRoom(
   { texts, widths, numeric }: Table,
@@ -246,8 +244,8 @@ function longestWord(text: string): number {
 function layLastBelow({ texts }: Table, before: Table, widths: readonly number[], width: number): string[] {
   return layRows(before, widths).flatMap((lines, row) => {
     const text = texts[row]!.at(-1) ?? ''
-    // The head of the last column is beside the other heads if there is room: it is short, and is never
-    // broken.
+    // The head of the last column stands beside the other heads if there is room, because it is short and
+    // never broken.
     if (row === 0) {
       const head = pad(lines.at(-1)!, widthOf(widths) + 2) + text
       return displayWidth(head) <= width ? [...lines.slice(0, -1), head] : [...lines, INDENT + text]

@@ -1,17 +1,17 @@
 /**
- * What the compiler settings of a project require of new files. Its tsconfig.json is read as text, because it
- * may contain comments, and so are the files that it extends.
+ * What the compiler settings of a project require of new files. The tsconfig.json and the files that it
+ * extends are read as text, because they may contain comments.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 
 export interface CompilerWishes {
-  /** What the paths of imported files end in. */
+  /** The extension that the paths of imported files have. */
   ending: '' | '.js' | '.ts'
   /** Whether a field of a base class needs the word `override`. */
   needsOverride: boolean
-  /** Whether it refuses `import` in a package without `"type": "module"`. */
+  /** Whether the compiler refuses `import` in a package without `"type": "module"`. */
   needsType: boolean
 }
 

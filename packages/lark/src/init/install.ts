@@ -12,7 +12,7 @@ export const NEW_PACKAGE = '{\n  "private": true\n}\n'
  * manager would look for one in the folders above, so the folder gets one first. It is removed again if the
  * package manager fails.
  *
- * @param words of the command line
+ * @param words the words of the command line that adds the packages
  * @throws INSTALL_FAILED, and the reason of the signal
  */
 export async function install(folder: string, words: readonly string[], signal: AbortSignal): Promise<void> {
@@ -39,7 +39,7 @@ function run(
     // On Windows, package managers are scripts, which only a shell starts.
     const shell = process.platform === 'win32'
     const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 2, 2], signal, shell })
-    // An aborted signal is an error too, but then the process goes on for a moment.
+    // Aborting the signal causes this event, too, but then the process runs on for a moment.
     child.on('error', (error) => child.pid === undefined && fail('cannot be started', error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()

@@ -1,11 +1,11 @@
 /**
- * The text of a JSON file, to which members are added while everything else stays unchanged: indentation,
- * ends of lines, and lists that are on one line stay as they are.
+ * Adds members to the text of a JSON file. Everything else stays unchanged, such as indentation, line ends,
+ * and lists that are on one line.
  */
 
 /**
- * The text with these members at the end of its object, or at the end of the object that is its member
- * `inside`. The object must not have them yet.
+ * Adds members at the end of the object, or at the end of the object in its member `inside`. This object must
+ * not have them yet.
  *
  * @param text valid JSON, an object
  */

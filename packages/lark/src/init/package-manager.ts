@@ -1,11 +1,11 @@
-/** The package manager of a project, and how packages and programs are called with it. */
+/** Finds the package manager of a project, and knows how it adds packages and starts programs. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectFolders, readPackage } from '../project/project.ts'
 
 export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun'
 
-/** The words that add packages, and those that start the program `lark`. */
+/** The words of the command lines that add packages and that start the program `lark`. */
 export const managerWords: Readonly<Record<PackageManager, { add: readonly string[]; lark: string }>> = {
   npm: { add: ['npm', 'install'], lark: 'npx lark' },
   pnpm: { add: ['pnpm', 'add'], lark: 'pnpm lark' },
@@ -40,7 +40,10 @@ export function packageManagerOf(
   return known(env.npm_config_user_agent ?? '') ?? 'npm'
 }
 
-/** The name at the beginning of `pnpm@10.1.0`, and of `pnpm/10.1.0 npm/? node/v24.0.0`. */
+/**
+ * The name of the package manager at the beginning of texts such as `pnpm@10.1.0` and `pnpm/10.1.0 npm/?
+ * node/v24.0.0`.
+ */
 function known(text: string): PackageManager | undefined {
   const name = /^\w+/.exec(text)?.[0] ?? ''
   return Object.hasOwn(managerWords, name) ? (name as PackageManager) : undefined

@@ -22,7 +22,10 @@ export interface InitProject {
   readonly isTypeScript: boolean
   /** Whether new files use `import` and `export`, and not `require`. */
   readonly isModule: boolean
-  /** The word before a field of a base class, with a space: 'override ' if the compiler asks for it. */
+  /**
+   * The text before a field that overrides one of a base class: 'override ' with a space if the compiler asks
+   * for it.
+   */
   readonly override: '' | 'override '
   /**
    * Where files of one kind (`jobs`, `commands`) belong, relative to `folder`.
@@ -43,15 +46,15 @@ export interface InitProject {
   exporting(className: string): string
 }
 
-/** One or two first files that show what the package is for, and run unchanged. */
+/** One or two first files, which show what the package is for and run unchanged. */
 export interface InitExample {
   /** The texts of the files, by their paths relative to the project's folder, without an extension. */
   files: Readonly<Record<string, string>>
-  /** The keys of the commands in these files: a project that has such a command gets no example. */
+  /** The keys of the commands in these files. A project that already has such a command gets no example. */
   commands?: readonly string[]
-  /** The folder of which this is the first file: a project that has files there gets no example. */
+  /** The folder for these files. A project that already has files in it gets no example. */
   firstIn: string
-  /** The commands to call next, without the word `lark`: `welcome ada@example.com`. */
+  /** The commands to call next, without the word `lark`, such as `welcome ada@example.com`. */
   next: readonly string[]
 }
 
@@ -63,6 +66,6 @@ export interface InitPart {
   scripts?: Readonly<Record<string, string>>
   /** The commands to call after those of the examples, without the word `lark`. */
   next?: readonly string[]
-  /** What the package has found out, one line each, such as where jobs will be kept. */
+  /** What the package has found out, such as where jobs will be kept. Each note is one line. */
   notes?: readonly string[]
 }

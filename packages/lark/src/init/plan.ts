@@ -1,6 +1,6 @@
 /**
- * What `lark init` writes: new files, and what it adds to package.json. It is a plan: making the plan changes
- * nothing, and `write.ts` carries it out.
+ * What `lark init` writes: new files, and what it adds to package.json. Making the plan changes nothing;
+ * `write.ts` carries it out.
  */
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,11 +21,11 @@ export interface PlannedFile {
   path: string
   /** `kept`: the file stays unchanged, or is not written. */
   state: 'new' | 'changed' | 'kept'
-  /** What is added to it, or why it is kept. */
+  /** What is added to the file, or why the file is kept. */
   note: string
-  /** Its text before: undefined if there is no such file. */
+  /** The text of the file before the change. It is undefined if there is no such file. */
   before?: string
-  /** Its text afterwards. */
+  /** The text of the file after the change. */
   text?: string
 }
 
@@ -100,12 +100,12 @@ async function plannedExample(
   return { files: planned, next }
 }
 
-/** Whether something has this path, even a link that leads nowhere. */
+/** Whether something exists at this path, even a link that leads nowhere. */
 function isTaken(path: string): boolean {
   try {
     return lstatSync(path) !== undefined
   } catch {
-    return false // If more is wrong than that there is no such file, the write says what.
+    return false // Any other problem than a missing file is reported by the write.
   }
 }
 

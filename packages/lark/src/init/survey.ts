@@ -21,12 +21,15 @@ export const wanted = ['@s18i/lark', '@s18i/lark-jobs'] as const
 
 export interface Survey {
   folder: string
-  /** Its package.json, relative to `folder`: a configuration that LARK_CONFIG names may be in a subfolder. */
+  /**
+   * The package.json of the project, relative to `folder`. It may be in another folder, because a
+   * configuration that LARK_CONFIG names may be in a subfolder.
+   */
   packageFile: string
   /** The text of that file; undefined if there is none. */
   text: string | undefined
   json: PackageJson & { scripts?: Record<string, unknown> }
-  /** The configuration file, which is in this folder. */
+  /** The configuration file, which is in `folder`. */
   configFile: string | undefined
   manager: PackageManager
   /** Whether the project has no code yet. */
@@ -34,12 +37,12 @@ export interface Survey {
   /** The packages of `wanted` that must be installed first, so that there is a program to start. */
   missing: readonly string[]
   project: InitProject
-  /** Problems, and what helps. */
+  /** Problems, each with what helps. */
   notes: readonly string[]
 }
 
 /**
- * @param language undefined: that of the project; TypeScript if the project has no code yet
+ * @param language default: the language of the project, or TypeScript if the project has no code yet
  * @throws PACKAGE_INVALID, PROGRAM_TAKEN, PROJECT_UNCLEAR
  */
 export async function survey(
@@ -85,12 +88,15 @@ const NEEDS_TYPE =
   'Because of verbatimModuleSyntax, tsc refuses import in this package. Lark does not, and this helps: ' +
   'npm pkg set type=module'
 
-/** Hidden files are those of tools, such as `.pnp.cjs` of Yarn. */
+/**
+ * Whether a folder has code. Hidden files do not count, because they belong to tools, as `.pnp.cjs` belongs
+ * to Yarn.
+ */
 async function hasCode(folder: string): Promise<boolean> {
   try {
     return (await codeFiles(folder)).some((file) => !basename(file).startsWith('.'))
   } catch {
-    return true // A folder that cannot be read, such as that of a database, is in no new project.
+    return true // A new project has no folder that cannot be read, such as that of a database.
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Carries out a plan of `lark init`: all of it or nothing. Everything is checked before the first write. New
- * files never replace others, a changed file is replaced in one step, and if one write fails, those before it
- * are undone. It is one synchronous call, so that a signal does not end it in the middle.
+ * Carries out a plan of `lark init` as a whole or not at all. Everything is checked before the first write.
+ * New files never replace others, a changed file is replaced in one step, and if one write fails, the earlier
+ * writes are undone. It is one synchronous call, so that a signal cannot interrupt it.
  */
 import {
   chmodSync,
@@ -73,12 +73,12 @@ function replace(link: string, { text, before }: PlannedFile, undo: (() => void)
   undo.push(() => put(before!))
 }
 
-/** Undoes one write. If it cannot be undone, the others still are. */
+/** Undoes one write. If this fails, the other writes are still undone. */
 function attempt(act: () => void): void {
   try {
     act()
   } catch {
-    // The folder has got another file, or the disk has failed: the error of the write says so.
+    // Another program has put a file into the folder, or the disk has failed. The error of the write says so.
   }
 }
 

@@ -2,8 +2,8 @@
  * Imports a module of the application, in JavaScript or TypeScript. Node itself imports most JavaScript. jiti
  * imports TypeScript, JavaScript whose imports lack file extensions, and `.js` files of packages without
  * `"type": "module"`. (If such a `.js` file is an ES module, Node refuses it or prints a warning. If it is
- * CommonJS, jiti leaves it to Node.) If Node itself runs the program's TypeScript, it imports that of the
- * modules as well.
+ * CommonJS, jiti leaves it to Node.) If Node itself runs the program's TypeScript, Node also imports the
+ * TypeScript of the modules.
  *
  * A process has one loader, however many copies of this package it has, because a second loader would
  * evaluate the application's modules a second time. jiti imports packages natively, so that a job in
@@ -33,7 +33,7 @@ export async function importModule(file: string): Promise<Module> {
   try {
     return required(requireHere(file))
   } catch (error) {
-    // The file is an ES module, or in a language that the test runner does not compile.
+    // The file is an ES module, or is in a language that the test runner does not compile.
     const isForeign = codeOf(error) === 'ERR_REQUIRE_ESM' || (isError(error) && error.name === 'SyntaxError')
     if (isForeign) return importInNode(file)
     throw error
@@ -57,7 +57,7 @@ async function importInNode(file: string): Promise<Module> {
     try {
       return await loader().import(file)
     } catch (second) {
-      // jiti did not find the module either: the message of Node says more.
+      // If jiti does not find the module either, the error of Node is thrown, because it says more.
       throw codeOf(second) === 'MODULE_NOT_FOUND' ? error : second
     }
   }
@@ -115,8 +115,8 @@ function isCurable(error: unknown): boolean {
     case 'ERR_MODULE_NOT_FOUND':
       return message.startsWith('Cannot find module') // for a package: "Cannot find package"
     default:
-      // The parser threw this, and not the code of the module: jiti may be able to read the file, and
-      // otherwise names the wrong line.
+      // The parser threw this error, and not the code of the module. jiti may be able to read the file, and
+      // if not, its error names the wrong line.
       return isError(error) && error.name === 'SyntaxError' && placeOf(error) === undefined
   }
 }
@@ -132,8 +132,8 @@ function loader(): Loader {
 }
 
 /**
- * A jiti. `withoutPaths` says why it ignores the `paths` of tsconfig.json; undefined if it follows them or
- * there is no tsconfig.json.
+ * A jiti. `withoutPaths` says why it ignores the `paths` of tsconfig.json. It is undefined if jiti follows
+ * them, or if there is no tsconfig.json.
  */
 interface Importer {
   jiti: Jiti
@@ -151,7 +151,7 @@ class Loader {
   #turn: Promise<unknown> = Promise.resolve()
   readonly #inside = new AsyncLocalStorage<true>()
 
-  /** Whether jiti can be loaded: a bundle may be deployed without it. */
+  /** Whether jiti can be loaded. A bundle may be deployed without it. */
   isInstalled(file: string): Promise<boolean> {
     const importer = this.#begin(file)
     return importer.then(() => true).catch(() => false)
@@ -165,19 +165,19 @@ class Loader {
           error.message = `${error.message.split('\n')[0]} (without the paths of tsconfig.json: ${withoutPaths})`
         throw error
       })
-      // From the second import on, jiti returns the bare `module.exports`, which may be a class.
+      // From the second import of a module on, jiti returns only `module.exports`, which may be a class.
       return typeof module === 'function' ? { default: module } : (module as Module)
     }
     if (this.#inside.getStore()) return evaluate()
     const result = this.#turn.then(() => this.#inside.run(true, evaluate))
-    // Node 20 and 22 would go on to call a hook for every promise of the process.
+    // Without `disable()`, Node 20 and 22 would call a hook for every later promise of the process.
     this.#turn = result.catch(() => {}).then(() => this.#inside.disable())
     return result
   }
 
   #begin(file: string): Promise<Importer> {
-    // Search only within the project, unlike TypeScript: outside of it, another user could decide where
-    // imports lead.
+    // The search stays within the project, unlike that of TypeScript: outside the project, another user could
+    // decide where imports lead.
     const tsconfig = projectFolders(dirname(file))
       .map((folder) => join(folder, 'tsconfig.json'))
       .find((path) => existsSync(path))
@@ -201,7 +201,7 @@ async function createImporter(file: string, tsconfig: string | undefined): Promi
     if (tsconfig !== undefined) refuseForeign(tsconfig, '')
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: tsconfig ?? false }), withoutPaths: undefined }
   } catch (error) {
-    // Many tsconfig.json files extend a file of a development dependency that is not deployed, and need no
+    // Many tsconfig.json files extend a file of a development dependency that is not deployed, but need no
     // `paths` at run time.
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: false }), withoutPaths: reasonOf(error) }
   }

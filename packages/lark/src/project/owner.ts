@@ -1,7 +1,7 @@
 /**
  * Checks the owner of a file, and who can write to it or its folder. Lark runs code that it finds by
  * searching. Such a file must belong to the current user, to root, or to the owner of the started script,
- * whose code runs already. On Windows, nothing is checked.
+ * whose code already runs. On Windows, nothing is checked.
  */
 import { lstatSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -50,7 +50,8 @@ function foreignOwner({ uid }: Stats): number | undefined {
 }
 
 /**
- * The owner of the started script. In a container, root often runs files that belong to a user outside of it.
+ * The owner of the started script. In a container, root often runs files that belong to a user outside the
+ * container.
  */
 function scriptOwner(): number | undefined {
   const script = process.argv[1]

@@ -30,7 +30,7 @@ export interface LarkPackage {
  * The packages that extend Lark for the project around `folders`, sorted by name. The first folder is the
  * current one.
  *
- * @param isWhole whether to consider all packages of the workspace, wherever in it the folders are
+ * @param isWhole whether to consider all packages of the workspace, wherever the folders are in it
  * @throws CONFIG_FOREIGN if such a package, or a package.json that names it, belongs to another user
  */
 export function larkPackages(folders: string[], isWhole = false): LarkPackage[] {
@@ -71,7 +71,7 @@ export function installed(name: string, home: string): string | undefined {
     if (existsSync(join(root, 'package.json'))) return root
   }
   try {
-    // The package is in no such folder. With Plug'n'Play, this call goes to Yarn.
+    // The package is in no `node_modules` folder. With Plug'n'Play, Yarn answers this call.
     return dirname(createRequire(join(home, 'package.json')).resolve(`${name}/package.json`))
   } catch {
     return undefined

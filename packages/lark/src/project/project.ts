@@ -1,8 +1,8 @@
 /**
  * Finds the folders of the project, from one folder upward. The project ends at the first folder that
  * contains `.git` or is the root of a workspace. If there is no such folder, it ends at the nearest
- * package.json. Files above do not belong to the project: in a parent folder such as /tmp they may be
- * anybody's.
+ * package.json. Files above do not belong to the project. In a parent folder such as /tmp, they may belong to
+ * anybody.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'

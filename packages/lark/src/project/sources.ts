@@ -47,7 +47,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return [...own, ...below.flat()]
 }
 
-/** Folders whose files nobody writes by hand. */
+/** Folders that contain no files written by hand. */
 const MADE = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
 const CODE = /\.[cm]?[jt]sx?$/
 
@@ -70,13 +70,11 @@ export async function codeFiles(folder: string): Promise<string[]> {
 /**
  * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/`
  * beside the configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or
- * `build/`) are taken in two cases: if the sources do not exist, and if the started script is itself a built
- * file. In the second case the script imports built copies, and a class must not be loaded twice.
+ * `build/`) are used if the sources do not exist, or if the started script is itself a built file. In the
+ * second case the script imports the built copies, and no class may be loaded twice.
  *
- * ```ts
- * const { config, folder } = await loadConfig()
- * const files = await sourceFiles(sourceFolders('commands', folder, config.commands))
- * ```
+ * ```ts const { config, folder } = await loadConfig() const files = await
+ * sourceFiles(sourceFolders('commands', folder, config.commands)) ```
  */
 export function sourceFolders(
   kind: string,

@@ -1,5 +1,5 @@
 /**
- * What the `make:` commands share: they choose the folder and language of a new file, and write it without
+ * Chooses the folder and the language of a new file for the `make:` commands, and writes the file without
  * overwriting an old one.
  */
 import { existsSync } from 'node:fs'
@@ -20,7 +20,7 @@ export async function writeStub(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text, { flag: 'wx' })
   } catch (error) {
-    // From `mkdir`, EEXIST means that a file is in the place of a folder.
+    // If `mkdir` fails with EEXIST, a file is in the place of a folder.
     const { code, syscall } = error as NodeJS.ErrnoException
     if (code === 'EEXIST' && syscall === 'open')
       throw larkError('FILE_EXISTS', `${path} exists already`, {

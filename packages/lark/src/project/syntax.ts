@@ -1,6 +1,6 @@
 /**
- * The syntax of a source file, in JavaScript or TypeScript, for commands that look into the code of an
- * application. The parser comes with jiti, so an application need not install one.
+ * Parses a source file in JavaScript or TypeScript, for commands that inspect the code of an application. The
+ * parser comes with jiti, so the application need not install one.
  */
 import type { TransformOptions } from 'jiti'
 
@@ -21,7 +21,7 @@ let transform: Transform | undefined
  * Parses a file. With the first call, the parser is loaded, which takes about 0.2 s.
  *
  * @param text of the file
- * @param file its path, for the language: `.tsx` and `.jsx` may have elements
+ * @param file the path of the file, which tells the language: `.tsx` and `.jsx` may contain JSX elements
  * @returns the program; undefined if the text cannot be parsed
  * @example const program = syntaxOf(await readFile(file, 'utf8'), file)
  */
@@ -31,8 +31,8 @@ export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
   const plugin = () => ({
     pre({ ast }: { ast: { program: SyntaxNode } }) {
       program = ast.program
-      // If a plugin throws, jiti treats it as a syntax error. So nothing is transformed, which would take
-      // most of the time.
+      // jiti treats an error of a plugin as a syntax error. Throwing here skips the transformation, which
+      // would take most of the time.
       throw new Error('parsed')
     },
   })

@@ -3,7 +3,10 @@
  * added, dropped, changed, or swapped with its neighbour.
  */
 
-/** A longer word is not a typing error. The time that a comparison takes grows with its length squared. */
+/**
+ * The most letters of a word that may be a typing error. The time of a comparison grows with the square of
+ * the length.
+ */
 const LONGEST = 64
 
 /**

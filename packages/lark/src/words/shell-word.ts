@@ -14,7 +14,7 @@ export function shellWord(text: string): string {
   return `$'${letters.join('')}'`
 }
 
-/** Its bytes as escapes. Bash knows escapes of Unicode only from version 4.2 on. */
+/** Writes the bytes of a letter as escapes, because bash reads Unicode escapes only from version 4.2 on. */
 function bytes(letter: string): string {
   return [...Buffer.from(letter)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 }

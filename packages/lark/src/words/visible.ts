@@ -4,7 +4,7 @@
  * is not plain text is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal
  * does not obey.
  *
- * Lark's own styles are added after this.
+ * Lark adds its own styles to the text afterwards.
  */
 
 /**
@@ -56,8 +56,8 @@ export function withoutColor(text: string): string {
 }
 
 /**
- * Breaks a coloured text into lines by a function for text without colours. A text in one style has it in
- * each line; any other text loses its styles.
+ * Breaks a coloured text into lines by a function for text without colours. If the whole text has one style,
+ * each line gets this style. Any other text loses its styles.
  */
 export function inItsStyle(text: string, linesOf: (plain: string) => string[]): string[] {
   const [, start = '', inner = withoutColor(text), end = ''] = ONE_STYLE.exec(text) ?? []
