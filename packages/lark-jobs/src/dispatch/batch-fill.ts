@@ -1,6 +1,6 @@
 /**
- * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next is
- * collected, so that a million members need the memory of two lots.
+ * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next one is
+ * collected, so that even a million members need only the memory of two lots.
  *
  * The process that fills a batch must report again and again that it is alive. If it dies, the batch ends
  * `failed`, with the reason `abandoned`.
@@ -12,11 +12,11 @@ import { LOT, LOT_BYTES, MemberLots, type MemberLotsOptions } from './member-lot
 import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
-/** Milliseconds after which a process that fills a batch must send a sign of life. */
+/** The time within which a process that fills a batch must send the next sign of life, in milliseconds. */
 export const FILLING = 30_000
 /** Milliseconds between two signs of life. */
 const BEAT = 10_000
-/** Milliseconds for which members wait for others of their lot. */
+/** How long a member waits for other members of its lot, in milliseconds. */
 const SLOW = 250
 
 export class BatchFill {
@@ -25,13 +25,13 @@ export class BatchFill {
   readonly #lots: MemberLots
   #lot: FlowJob[] = []
   #bytes = 0
-  /** Resolves when all lots that were taken are sent. It never rejects. */
+  /** Resolves when all lots so far have been sent. It never rejects. */
   #sending: Promise<void> = Promise.resolve()
   #isSending = false
-  /** How many lots were taken. */
+  /** How many lots there were so far. */
   #count = 0
   #error: unknown
-  /** The batch is already ending: nothing more is queued. */
+  /** Whether the batch is already ending, so that no more members are queued. */
   #isEnding = false
 
   constructor(place: FlowPlace, options: MemberLotsOptions) {
@@ -43,7 +43,8 @@ export class BatchFill {
   /**
    * Queues members, and seals the batch.
    *
-   * @throws what the members throw; FLOW_ENDED if the batch was given up; the errors of a dispatch
+   * @throws the errors that iterating the members throws; FLOW_ENDED if the batch was given up; the errors of
+   *   a dispatch
    */
   async fill(members: Iterable<FlowJob> | AsyncIterable<FlowJob>): Promise<void> {
     const slow = setInterval(() => this.#sendSlow(), SLOW)
@@ -67,14 +68,14 @@ export class BatchFill {
     }
   }
 
-  /** Takes a member. @returns whether the lot is full */
+  /** Adds a member to the lot. @returns whether the lot is full */
   #isFull(member: FlowJob): boolean {
     this.#lot.push(member)
     this.#bytes += bytesOf(member.job)
     return this.#lot.length >= LOT || this.#bytes >= LOT_BYTES
   }
 
-  /** Sends the lot when those before are sent. @returns whether there is nothing more to do */
+  /** Sends the lot after the lots before it have been sent. @returns whether filling is over */
   async #isOver(): Promise<boolean> {
     await this.#sending
     if (this.#error !== undefined) throw this.#error
@@ -116,7 +117,9 @@ export class BatchFill {
     if (!this.#isSending) this.#options.book.stillFills(this.#place, FILLING).catch(() => {})
   }
 
-  /** The batch ends, with what is queued, because it gets no more. */
+  /**
+   * Tells the flow that it gets no more members, so that the batch ends once the queued members have ended.
+   */
   async #abandon(error: unknown): Promise<void> {
     await this.#sending
     const because = textOf(error)
@@ -130,7 +133,7 @@ export class BatchFill {
           crowd: { reserved: crowd.reserved, size: crowd.reserved },
         }
       })
-      // Without this call, the flow ends in the same way after a while without signs of life.
+      // If this call fails, the flow ends in the same way when it has had no sign of life for a while.
       .catch(() => {})
   }
 }

@@ -4,10 +4,10 @@
  *
  * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds that line from the rejected
  * promise, and a successful dispatch costs nothing. Recording the stack of every dispatch would need no
- * `await`, but takes as long as the dispatch itself (2.9 µs for four frames and 5.2 for ten, while a dispatch
- * among 100 takes 4.9, and `dispatchMany` of ten took 35 µs instead of 25: Node 20, 2 cores, shared,
- * 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the store to
- * open.
+ * `await`, but takes as long as the dispatch itself (2.9 µs for four frames and 5.2 µs for ten, while a
+ * dispatch among 100 takes 4.9 µs; and `dispatchMany` of ten jobs took 35 µs instead of 25. Node 20, 2 cores,
+ * shared, 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the
+ * store to open.
  */
 import { LarkError } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -26,8 +26,8 @@ export function callerOf(below: Function): Caller {
 }
 
 /**
- * Copies an error of Lark and gives the copy the stack of the caller. Any other error is a bug and is
- * returned as it is, because its own stack shows the bug.
+ * Copies an error of Lark and gives the copy the stack of the caller. Any other error is a bug, and is
+ * returned unchanged, because its own stack shows where the bug is.
  */
 export function toldTo(caller: Caller, error: unknown): unknown {
   const frames = framesOf(caller)
@@ -59,7 +59,7 @@ function framesOf({ stack }: Caller): string {
   return others.map((line) => `\n${line}`).join('')
 }
 
-/** Copies the error, because several dispatches may have met the same one. */
+/** Copies the error, because several dispatches may fail with the same error object. */
 function copy(error: LarkError): LarkError {
   if (error instanceof JobsError) return error.again()
   const { code, message, hint, exit, cause } = error

@@ -1,6 +1,6 @@
 /**
- * From the drafts of a flow to its definition (`model/flow.ts`): each node becomes a job that can be queued
- * without its class, and references say what is filled in when it starts.
+ * Makes the definition of a flow (`model/flow.ts`) from its drafts. Each node becomes a job that can be
+ * queued without its class, and references say which results are filled in when the node starts.
  */
 import { defined } from '@s18i/lark/internal'
 import { FlowSize } from '../flow/flow-size.ts'
@@ -26,30 +26,32 @@ import { LONGEST } from '../words/duration.ts'
 import { type Drafted, draftedJob, type NewJobs } from './new-job.ts'
 import { type OpenPayload, openPayload } from './open-payload.ts'
 
-/** How deep flows may be nested: a flow without flows counts one. */
+/** How deep flows may be nested. A flow that contains no other flow has depth 1. */
 export const MAX_NESTING = 10
-/** The queue of a flow without a job, if it is configured; otherwise the first configured queue. */
+/**
+ * The queue of a flow without jobs, if this queue is configured. Otherwise it is the first configured queue.
+ */
 const DEFAULT_QUEUE = 'default'
 /**
- * The least time that a flow is kept after its end, in milliseconds, unless it says otherwise: those who
- * await it must see its end.
+ * The default of the minimum time for which a flow is kept after its end, in milliseconds: whoever awaits the
+ * flow must be able to see its end.
  */
 const LEAST_KEPT = 600_000
 /**
- * How many members go to one partition before the next partition gets some. So the flow has to remember only
- * a few ranges of members.
+ * How many members go to one partition before the next partition gets members. It is large, so that the flow
+ * has to store only a few ranges of members.
  */
 const TOGETHER = 1_000
 
-/** A flow as it was read. It is complete, except for the members of the outermost flow. */
+/** A flow as it was read from its draft. It is complete, except for the members of the outermost flow. */
 export interface FlowSpec
   extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowFailures'> {
   kind: FlowKind
   /** Marks the open results of its nodes, so that they can be recognised as results of this flow. */
   scope: object
-  /** The queue of its home. Default: the queue of its first job. */
+  /** The queue that keeps the flow. Default: the queue of its first job. */
   queue?: string
-  /** Callbacks come last. */
+  /** The nodes. Callbacks come last. */
   nodes: NodeSpec[]
   /** The members of a batch in another flow. */
   members?: Drafted[]
@@ -60,7 +62,7 @@ export interface NodeSpec extends Pick<NodeDefinition, 'name' | 'after' | 'on' |
   work: Drafted | FlowSpec
 }
 
-/** What the configuration says about where jobs go. */
+/** The part of the configuration that determines where jobs go. */
 export interface FlowPlacing extends Retentions {
   /** The number of partitions of each configured queue. */
   partitions: ReadonlyMap<string, number>
@@ -80,7 +82,7 @@ export function queueOfFlow(
   return partitions.has(DEFAULT_QUEUE) ? DEFAULT_QUEUE : [...partitions.keys()][0]!
 }
 
-/** The first job: a node, a member, or if there is none, a callback. */
+/** The first job of a flow: a node, a member, or else a callback. */
 function firstJob({ nodes, members = [] }: FlowSpec): Drafted | undefined {
   const isCallback = nodes[0]?.on !== undefined
   if (isCallback && members.length > 0) return members[0]
@@ -95,7 +97,7 @@ function isSpec(work: NodeSpec['work']): work is FlowSpec {
   return 'kind' in work
 }
 
-/** A draft whose payload is written already: the job that it makes. */
+/** A draft whose payload is already serialized, with the job that was made of it. */
 export interface WrittenDraft extends Drafted {
   made: NewJobs
   /** The open results of the payload. */
@@ -125,16 +127,16 @@ export class FlowJobs {
   /** How many members were made. */
   count = 0
 
-  /** @param trace of the dispatch of the flow */
+  /** @param trace the trace of the flow's dispatch */
   constructor(placing: FlowPlacing, trace?: Trace) {
     this.#placing = placing
     this.#trace = trace
   }
 
   /**
-   * The definition of a flow.
+   * Makes the definition of a flow.
    *
-   * @param home its partition
+   * @param home the partition that keeps the flow
    * @param queue the queue of its first job
    * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; the errors of a dispatch
    */
@@ -145,7 +147,10 @@ export class FlowJobs {
     return { ...definition, ...defined({ trace: this.#trace }) }
   }
 
-  /** Nodes for a flow that was dispatched. @param home of the flow @throws the errors of `define` */
+  /**
+   * Makes nodes to add to a flow that was dispatched. @param home the partition that keeps the flow @throws
+   * the errors of `define`
+   */
   nodes(specs: readonly NodeSpec[], home: string): NodeDefinition[] {
     this.#size = new FlowSize()
     return specs.map((spec) => {
@@ -155,7 +160,7 @@ export class FlowJobs {
     })
   }
 
-  /** @returns also which results of outer flows its nodes use */
+  /** @returns the definition, and the results of outer flows that its nodes use */
   #define(
     spec: FlowSpec,
     home: string,
@@ -182,7 +187,7 @@ export class FlowJobs {
     }
   }
 
-  /** @param scope of its flow @returns also which results of outer flows the node uses */
+  /** @param scope the scope of its flow @returns the node, and the results of outer flows that it uses */
   #node(
     { name, on, ifFailed, rules, work, after }: NodeSpec,
     scope: object,
@@ -207,7 +212,7 @@ export class FlowJobs {
   }
 
   /**
-   * The job of a member of a batch. It has an id, which is not that of the member.
+   * Makes the job of a member of a batch. Its id is not yet the final id of the member.
    *
    * @throws the errors of `define`
    */
@@ -220,7 +225,7 @@ export class FlowJobs {
     return { partition, job: traced(job, this.#trace) }
   }
 
-  /** @param place the partition of a job that may be in any */
+  /** @param place the partition for a job that may go to any partition */
   #job(
     { made, ownId, transaction }: Pick<WrittenDraft, 'made' | 'ownId' | 'transaction'>,
     place: (queue: string) => string,
@@ -267,21 +272,22 @@ export class FlowJobs {
     const retention = retentionOf(this.#placing, queue)
     const of = (state: EndedState) => {
       const { age } = retention[state]
-      // Without an age, the queue keeps a number of jobs.
+      // A queue without an age keeps a number of jobs instead, so the default age is used here.
       return keep?.[state] ?? Math.max(LEAST_KEPT, age === LONGEST ? RETENTION[state].age : age)
     }
     return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }
   }
 
   /**
-   * The home of the flow, if it belongs to the queue of the job: then the job starts in the same atomic step
-   * in which the flow records this.
+   * The partition for a job that may go to any partition of its queue: preferably the home of the flow,
+   * because a job in the home is queued in the same atomic step in which the flow records that it has
+   * started.
    */
   #near(queue: string, home: string): string {
     return queueOf(home) === queue ? home : this.#inTurn(queue)
   }
 
-  /** @param step how far the turn moves on: 1 for another partition each time */
+  /** @param step by how much the turn advances: 1 for another partition each time */
   #inTurn(queue: string, step = 1): string {
     const partitions = this.#partitions(queue)
     const turn = this.#turns.get(queue) ?? Math.floor(Math.random() * partitions.length)
@@ -314,9 +320,9 @@ function refuseOuter([first]: readonly OuterReference[]): void {
 }
 
 /**
- * Where a flow is: a partition of the queue of its first job.
+ * Chooses the place of a flow: a partition of the queue of its first job.
  *
- * @param id of the flow. Default: a new one
+ * @param id the id of the flow. Default: a new id
  */
 export function flowPlace(
   id: string | undefined,

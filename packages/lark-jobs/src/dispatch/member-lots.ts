@@ -1,7 +1,7 @@
 /**
- * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because
- * workers may end these jobs at once. Within a lot, members are sorted by partition, so that the flow needs
- * few ranges to record where the members are.
+ * Queues members of a batch, lot by lot. Indices are reserved for a lot before its jobs are queued, because
+ * workers may run and end these jobs immediately. Within a lot, members are sorted by partition, so that the
+ * flow needs few ranges to record where the members are.
  */
 
 import type { FlowBook } from '../flow/flow-book.ts'
@@ -17,15 +17,16 @@ import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
 /**
- * The most members of a lot. Members of larger lots live so long that the garbage collector moves them to the
- * old generation: a process that dispatches a million members had 79 MB more than at rest with lots of 5,000,
- * and 56 to 62 with 1,000. It took the same time. (Node 20.20, 2026-11-26.)
+ * The maximum number of members in a lot. The members of larger lots stay in memory so long that the garbage
+ * collector moves them to the old generation: a process that dispatched a million members used 79 MB more
+ * than at rest with lots of 5,000 members, and 56 to 62 MB more with 1,000. It took the same time. (Node
+ * 20.20, 2026-11-26.)
  */
 export const LOT = MAX_ITEMS
-/** Bytes of payloads of a lot. */
+/** The maximum size of all payloads in a lot, in bytes. */
 export const LOT_BYTES = 4_194_304
 
-/** Members as lots. */
+/** Divides members into lots. */
 export function* lotsOf(members: Iterable<FlowJob>): Generator<FlowJob[]> {
   let lot: FlowJob[] = []
   let bytes = 0
@@ -71,12 +72,13 @@ export class MemberLots {
     })
     const { book } = this.#options
     const { flow, home } = this.#place
-    // Without its own number, a lot that got no answer would be reserved twice.
+    // The lot has a number of its own: otherwise, a lot that got no answer would be reserved twice.
     const reserve = () => book.reserve(this.#place, runs, filling)
     let index = await (filling === undefined ? reserve() : patiently(reserve))
     this.hasReserved = true
     const sent = parts.map(([partition, members]) => {
-      // The records are used once. Copies would be most of the memory that a million members take.
+      // The records are changed in place, because they are used only once: copies would take most of the
+      // memory that a million members need.
       const jobs = members.map(({ job }) => job as NewJob)
       for (const job of jobs) job.id = memberId({ flow, home, index: index++ })
       return this.#send(partition, jobs)

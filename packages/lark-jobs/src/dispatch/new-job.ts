@@ -1,6 +1,6 @@
 /**
- * Makes the records of a job and its payloads, or of a draft. A record has only those settings in which this
- * job differs from its class.
+ * Makes the records of a job with its payloads, or the record of a draft. A record has only those settings in
+ * which the job differs from its class.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Backoff, isSameFunction } from '../model/backoff.ts'
@@ -36,27 +36,27 @@ export interface NewJobs {
   records: NewJob[]
 }
 
-/** What a draft says of its job. */
+/** The data of a draft about its job. */
 export interface Drafted {
   Class: JobConstructor
-  /** The fields in which the job differs from its class. Others may be there too. */
+  /** The fields of the job, at least those that differ from its class. */
   fields: WrittenSettings
   payload: unknown
   ownId?: OwnId
-  /** Tags besides those of the class. */
+  /** Tags in addition to those of the class. */
   tags?: readonly string[]
   /** The key of the job, if its class runs jobs of every key (`EVERY_KEY`). */
   key?: string
-  /** How long the job is kept when it has ended, if not as its class says. */
+  /** How long the job is kept after it has ended, if this differs from its class. */
   keep?: Keep
-  /** What is added to the context in which it is dispatched. */
+  /** Values that are added to the context in which the job is dispatched. */
   context?: Context
-  /** The transaction of the application in which it is dispatched. */
+  /** The transaction of the application in which the job is dispatched. */
   transaction?: { tx: unknown }
 }
 
 /**
- * The records of one job and its payloads: one record for each payload.
+ * Makes the records of a job: one for each payload.
  *
  * @throws JOB_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, before anything is sent
  */
@@ -70,10 +70,10 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 }
 
 /**
- * The record of a draft.
+ * Makes the record of a draft.
  *
- * @param open for a payload with open results: `payload` is what is stored, `probe` is what the functions of
- *   the class get
+ * @param open for a payload with open results: `payload` is the value that is stored, and `probe` is the
+ *   value that the functions of the class get
  * @throws the errors of `newJobs`; RESULT_NOT_KNOWN if a function of the class reads an open result
  */
 export function draftedJob(
@@ -152,7 +152,7 @@ function lock(record: NewJob, payload: unknown, unique: Of<'unique'>, { key, nam
   if (lock.debounce !== undefined) record.delay = Math.max(record.delay ?? 0, lock.debounce)
 }
 
-/** @throws JOB_INVALID if the class's function throws, or if these are not tags of one job */
+/** @throws JOB_INVALID if the class's function throws, or if its result is not a valid list of tags */
 function tag(
   record: NewJob,
   payload: unknown,
@@ -180,8 +180,8 @@ function needOfPayload(payload: unknown, limiter: Of<'limiter'>, { key, name }: 
 }
 
 /**
- * Calls `of`, which returns a string only if the class's function did not return a valid name: then the
- * string describes it.
+ * Calls `of`. It returns a string only if the class's function did not return a valid name: then the string
+ * describes what it returned.
  */
 function named<T>(name: string, field: string, what: string, of: () => T | string): T {
   const found = asked(name, field, of)
@@ -203,8 +203,8 @@ function asked<T>(name: string, field: string, of: () => T): T {
 }
 
 /**
- * About how many bytes a record takes in a call. It counts one byte a character; a call may be a little over
- * its limit.
+ * The approximate size of a record in a call, in bytes. It counts one byte for each character, so a call may
+ * slightly exceed its limit.
  */
 export function bytesOf({ payload, options }: Pick<NewJob, 'payload' | 'options'>): number {
   if (options === undefined) return payload.length

@@ -1,6 +1,4 @@
-/**
- * The names of the nodes of one flow. No two nodes have the same.
- */
+/** The names of the nodes of one flow. No two nodes have the same name. */
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../words/secret.ts'
 

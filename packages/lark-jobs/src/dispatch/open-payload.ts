@@ -1,6 +1,6 @@
 /**
- * The payload of a node, which may contain open results: its text, in which they are `null`, and the
- * references by which they are filled in when the node starts.
+ * The payload of a node that contains open results: the payload with `null` in their places, and references
+ * that say which results are filled in when the node starts.
  */
 import type { Path, Reference } from '../model/flow.ts'
 import { type OpenResult, openResultOf, wordsOf } from '../model/open-result.ts'
@@ -11,8 +11,8 @@ export interface OpenPayload {
   /** The payload, with `null` for each open result. */
   payload: unknown
   /**
-   * What functions of the class are given, such as that of `group`: it throws RESULT_NOT_KNOWN if they read
-   * an open result.
+   * The value that functions of the class get, such as the function of `group`. It throws RESULT_NOT_KNOWN if
+   * a function reads an open result.
    */
   probe: unknown
   refs: (Pick<Reference, 'at'> & OpenResult)[]
@@ -29,13 +29,13 @@ export function openPayload(payload: unknown): OpenPayload | undefined {
 function find(value: unknown, at: Path, refs: OpenPayload['refs']): void {
   const open = openResultOf(value)
   if (open !== undefined) refs.push({ at, ...open })
-  // A payload that is too deep, or has a cycle, is refused when it is written.
+  // A payload that is nested too deeply or has a cycle is refused later, when it is converted to JSON.
   else if (at.length < MAX_DEPTH)
     for (const [key, inner] of partsOf(value))
       if (typeof inner === 'object' || typeof inner === 'function') find(inner, [...at, key], refs)
 }
 
-/** A copy of a value in which each open result is replaced: by a value, or by a getter. */
+/** Copies a value and replaces each open result by a value or a getter. */
 function replaced(value: unknown, by: (open: OpenResult) => unknown, depth = 0): unknown {
   const open = openResultOf(value)
   if (open !== undefined) return by(open)
@@ -52,7 +52,7 @@ function replaced(value: unknown, by: (open: OpenResult) => unknown, depth = 0):
   return copy
 }
 
-/** For a payload that is nothing but an open result. */
+/** The probe for a payload that consists of a single open result. */
 function probeOf(open: OpenResult): unknown {
   return new Proxy(
     {},
@@ -64,7 +64,10 @@ function throwRead(open: OpenResult): never {
   throw notKnown(`reads ${wordsOf(open)}, which is not known when the flow is dispatched`)
 }
 
-/** The parts of a list or of a plain object. Others are refused when the payload is written. */
+/**
+ * The parts of a list or of a plain object. Other objects are refused later, when the payload is converted to
+ * JSON.
+ */
 function partsOf(value: unknown): [string | number, unknown][] {
   if (Array.isArray(value)) return value.map((inner, i) => [i, inner])
   if (typeof value !== 'object' || value === null) return []

@@ -1,9 +1,10 @@
 /**
- * Makes open results (`model/open-result.ts`). A property of one is the open result of that property. Code
- * that needs the value itself gets an error: the flow is still being built, and its jobs have not run.
+ * Makes open results (`model/open-result.ts`). Each property of an open result is again an open result, which
+ * stands for that property. Code that needs the value itself gets an error, because the flow is still being
+ * built and its jobs have not run.
  *
- * It is the proxy of a function, because only the proxy of a function can explain the mistake when it is
- * called: `charge.result.lines.map(…)`.
+ * An open result is a proxy of a function. Only such a proxy can be called, and so can explain the mistake in
+ * `charge.result.lines.map(…)`.
  */
 import { JobsError } from '../model/errors.ts'
 import { type OpenResult, openResult, wordsOf } from '../model/open-result.ts'
@@ -37,7 +38,7 @@ export function makeOpenResult(stands: OpenResult): unknown {
   )
 }
 
-/** @param message the code that would have to know the result */
+/** @param message describes the code that needs the value */
 export function notKnown(message: string): JobsError {
   return new JobsError('RESULT_NOT_KNOWN', message, {
     hint: 'Pass it on in the payload of a later node, and do the rest in handle().',

@@ -1,16 +1,16 @@
 /**
- * How long the dispatch of a flow tries again while the store is away: as long as the dispatch of a job
+ * Repeats the dispatch of a flow while the store is unreachable, for as long as the dispatch of a job does
  * (`send-buffer.ts`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
 import { isResendable } from '../store/contract/store.ts'
 
-/** Milliseconds for which it tries again, and milliseconds between two attempts. */
+/** How long a call is repeated (PATIENCE), and the pause between two attempts, in milliseconds. */
 const PATIENCE = 4_750
 const AGAIN = 50
 
-/** Whether the store was away: it may have carried out the call. */
+/** Whether an error says that the store was unreachable. The store may still have carried out the call. */
 export function isAway(error: unknown): boolean {
   return JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
 }
@@ -18,7 +18,7 @@ export function isAway(error: unknown): boolean {
 /**
  * Calls a function until the store has answered, or for a few seconds.
  *
- * @param mayRepeat after which failures it is called again
+ * @param mayRepeat says after which errors the function is called again
  */
 export async function patiently<T>(
   act: () => Promise<T>,

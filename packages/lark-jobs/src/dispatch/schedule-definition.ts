@@ -1,6 +1,7 @@
 /**
- * From a draft and a recurrence to the definition of a schedule. The job of each tick is made of it without
- * the class (`schedule/tick-write.ts`), so it has everything that a dispatch would ask the class for.
+ * Makes the definition of a schedule from a draft and a recurrence. The jobs of its ticks are made from this
+ * definition without the class (`schedule/tick-write.ts`), so it contains everything that a dispatch would
+ * take from the class.
  */
 import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
@@ -16,9 +17,9 @@ import { neverTicks } from '../schedule/instants.ts'
 import { type Drafted, draftedJob } from './new-job.ts'
 
 /**
- * The definition of a schedule.
+ * Makes the definition of a schedule.
  *
- * @param timezone of expressions that name none
+ * @param timezone the time zone of expressions that name none
  * @throws SCHEDULE_INVALID; the errors of `draftedJob`
  */
 export function scheduleDefinition(
@@ -33,7 +34,7 @@ export function scheduleDefinition(
     throw new JobsError('SCHEDULE_INVALID', `${jobClass.name}: the draft of schedule ${id} has an id`, {
       hint: 'The job of each tick gets an id of its own: leave out withId().',
     })
-  // The context of the code that sets a schedule is not the context of its jobs.
+  // The jobs of a schedule do not inherit the context of the code that sets the schedule.
   const { queue, records } = inContext(undefined, draftedJob, drafted)
   const { id: _, ...job } = records[0]!
   const { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit } = when
@@ -86,7 +87,8 @@ export function declaredBy(
 }
 
 /**
- * The partition of a schedule: that of its jobs. If neither a group nor a lock decides it, its id does.
+ * The partition of a schedule and its jobs. It is determined by the group or the lock of the jobs, or else by
+ * the id of the schedule.
  *
  * @param partitions the number of partitions of each configured queue
  */

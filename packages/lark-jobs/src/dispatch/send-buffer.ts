@@ -4,13 +4,14 @@
  *
  *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
  *
- * If a tick brings many jobs, the first ones are sent before the tick ends: a store in another process queues
- * them while this process prepares the rest. So a few calls may be under way. Each needs a caller of its own
- * (a lane), because a caller may have one call under way at a time.
+ * If a tick brings many jobs, the first ones are sent before the tick ends, so that a store in another
+ * process queues them while this process prepares the rest. So several calls may be under way. Each of them
+ * needs a caller of its own (a lane), because a caller may have only one call under way at a time.
  *
- * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. It is queued whole or not at all, and has its
- * own promise and deadline. A parcel that was not sent by its deadline was certainly not queued. A parcel
- * that was sent, and sent again under the same number, without an answer, is uncertain.
+ * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. A parcel is queued as a whole or not at all,
+ * and has its own promise and deadline. If a parcel was not sent by its deadline, it was certainly not
+ * queued. If a parcel was sent, and sent again with the same number, and no answer came, its fate is
+ * uncertain.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -26,20 +27,20 @@ const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
 /**
- * How many jobs make the buffer send before the tick ends. (Measured with `Promise.all` of 100 on a quiet
- * machine, medians of 4 in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000, 50 gave
- * 223,000, 64 gave 200,000.)
+ * With this many jobs, the buffer sends before the tick ends. (Measured with `Promise.all` of 100 dispatches
+ * on a quiet machine, medians of 4 runs in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000,
+ * 50 gave 223,000, and 64 gave 200,000.)
  */
 const EARLY = 50
-/** The most calls under way. */
+/** The maximum number of calls under way. */
 const LANES = 3
 
 interface Parcel {
   jobs: NewJob[]
   bytes: number
-  /** By `performance.now()`. */
+  /** When the parcel gives up, by `performance.now()`. */
   deadline: number
-  /** Gets the results of the whole call; `first` is the index of the parcel's first job. */
+  /** Called with the results of the whole call. `first`: the index of the parcel's first job. */
   resolve: (results: Enqueued[], first: number) => void
   reject: (error: unknown) => void
 }
@@ -59,11 +60,12 @@ export class SendBuffer {
   /** The number of jobs in the parcels. */
   #size = 0
   /**
-   * Calls after the promises of this tick have settled, so that the jobs which these dispatch travel in the
-   * same call.
+   * Makes a call after the promises of this tick have settled, so that the jobs dispatched by their handlers
+   * travel in the same call.
    */
   readonly #callSoon = new Coalesced(Coalesced.endOfTick, () => {
-    // Parcels that never waited for an answer get their whole time, however long this process was busy.
+    // Parcels that have not waited for an answer yet get their full time, no matter how long this process was
+    // busy.
     if (this.#isFresh) this.#renew()
     this.#isFresh = false
     if (this.#parcels.length > 0 && this.#free.length > 0) void this.#call()
@@ -92,7 +94,7 @@ export class SendBuffer {
       void this.#call()
   }
 
-  /** The store answers, so the waiting parcels get their whole waiting time again. */
+  /** Gives the waiting parcels their full time again, because the store answers. */
   #renew(): void {
     const deadline = performance.now() + PATIENCE
     for (const parcel of this.#parcels) parcel.deadline = deadline
@@ -149,19 +151,19 @@ export class SendBuffer {
   async #enqueue(lane: CallLane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const results = await this.#send(lane, jobs, deadline)
     if (!results.includes('exists')) return results
-    // Another process made the same id (see id.ts), so our job is not queued yet.
+    // `exists` means that another process has made the same id (see id.ts), so this job is not queued yet.
     const again = jobs.filter((_, i) => results[i] === 'exists')
     for (const job of again) job.id = newId()
     try {
       const others = await this.#enqueue(lane, again, deadline)
       return results.map((result) => (result === 'exists' ? others.shift()! : result))
     } catch (error) {
-      // Part of the call is queued already.
+      // Part of the call is already queued, so the rest is uncertain.
       throw uncertain(error)
     }
   }
 
-  /** Sends one call, again and again with the same number, until an answer comes or the time is over. */
+  /** Sends one call, and repeats it with the same number until an answer comes or the time is over. */
   async #send(lane: CallLane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const { caller } = lane
     const number = ++lane.number
@@ -180,7 +182,10 @@ export class SendBuffer {
     }
   }
 
-  /** Later rejects the parcels that wait too long behind a slow call. They have certainly not been sent. */
+  /**
+   * Sets a timer that rejects the parcels that wait too long behind a slow call. Such parcels have certainly
+   * not been sent.
+   */
   #expireLater(): void {
     const first = this.#parcels[0]
     if (this.#expiry !== undefined || first === undefined) return

@@ -2,8 +2,9 @@
  * The buffers of each queue, one for each partition, and whose turn it is.
  *
  * The jobs of one tick go to one partition, so that they need one call. The next tick uses the next
- * partition. A process begins with a random partition, so that scripts which dispatch once do not all use the
- * same one. A job with a group or a lock goes to the partition that its name decides.
+ * partition. A process begins with a random partition, so that scripts which dispatch only once do not all
+ * use the same one. A job with a group or a lock goes to the partition that the name of the group or lock
+ * determines.
  */
 import { newNonce } from '../model/id.ts'
 import { partitionFor, partitionsOf } from '../model/partition.ts'
@@ -30,7 +31,10 @@ export class SendBuffers {
     this.#tick++
   })
 
-  /** @param partitions of each queue, default 1 @param bounds of each partition of a queue, by queue */
+  /**
+   * @param partitions the number of partitions of each queue, default 1 @param bounds the maximum length of
+   *   each partition's queue, by queue
+   */
   constructor(store: Store, partitions: ReadonlyMap<string, number>, bounds: ReadonlyMap<string, Bound>) {
     this.#store = store
     this.#partitions = partitions

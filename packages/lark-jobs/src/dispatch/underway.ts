@@ -1,6 +1,6 @@
 /**
- * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each,
- * and a process that ends too early can say how many were not answered.
+ * Counts the dispatches that are under way, so that a caller can wait for all of them without a promise for
+ * each, and so that a process that ends too early can say how many were not answered.
  */
 import { print } from '../run/job-log.ts'
 
@@ -19,7 +19,10 @@ export class Underway {
   /** Resolves when all older generations have ended. */
   #before: Promise<void> = Promise.resolve()
 
-  /** @param dispatches how many begin @returns a function to call once, when they have ended */
+  /**
+   * @param dispatches the number of dispatches that begin @returns a function to call once when they have
+   *   ended
+   */
   begin(dispatches = 1): () => void {
     const generation = this.#generation
     generation.count++

@@ -1,7 +1,8 @@
 /**
- * A child: a job that another job has begun, and awaits (`Job.runJob`). It is a flow of one node, so whatever
- * becomes of it, the flow is told of it: it fails, is cancelled, removed, not queued, lost, or its class is
- * gone. When the flow has ended, it tells the parent by a signal, as often as it takes.
+ * A child is a job that another job has started and awaits (`Job.runJob`). It is dispatched as a flow with
+ * one node. So the flow learns how the child ends in any case: if it fails, is cancelled, removed, not queued
+ * or lost, or if its class no longer exists. When the flow has ended, it sends a signal to the parent, and
+ * repeats this until it succeeds.
  */
 import { memberId } from '../model/effect.ts'
 import { type EndReason, type FlowPlace, indexOf } from '../model/flow.ts'
@@ -13,35 +14,37 @@ import { CHILD_SIGNAL, type KeptEnd, MAX_CHILD_BYTES, type NewSignal } from '../
 
 export { isChildSignal }
 
-/** How a child ended, as its parent is told. */
+/** How a child ended, in the form in which its parent learns it. */
 export interface ChildEnd {
   state: EndedState
-  /** When: milliseconds since 1970. */
+  /** When the child ended: milliseconds since 1970. */
   at: number
-  /** Why, if it did not complete. */
+  /** Why the child ended, if it did not complete. */
   reason?: EndReason
-  /** The message of its last error; for a job that was not queued, the reason. */
+  /** The message of the child's last error. For a job that was not queued, the reason of that. */
   error?: string
-  /** Its result, as it is stored; absent: `true` or nothing. */
+  /** The stored result. Absent if the child returned `true` or nothing. */
   result?: unknown
-  /** Why its result was not stored. */
+  /** Why the result was not stored. */
   dropped?: string
 }
 
-/** The name of the signal about the end of a child. @param flow of the child */
+/** The name of the signal about the end of a child. @param flow the id of the child's flow */
 export function childSignal(flow: string): string {
   return `${CHILD_SIGNAL}${flow}`
 }
 
-/** The id of the job of a child. */
+/** The id of a child's job. */
 export function childId({ flow, home }: FlowPlace): string {
   return memberId({ flow, home, index: indexOf(0, 0) })
 }
 
-/** A result of up to this many bytes is kept, however much other children have returned. */
+/** A result of up to this many bytes is always kept, no matter how much the other children have returned. */
 const SMALL_RESULT = 1_024
 
-/** The signal about the end of a child. @param flow of the child @param at when it ended */
+/**
+ * The signal about the end of a child. @param flow the id of the child's flow @param at when the child ended
+ */
 export function endSignal(flow: string, at: number, end: Omit<KeptEnd, 'index'>): NewSignal {
   const signal = { name: childSignal(flow), text: writeChildEnd(end), key: String(at) }
   if (end.result === undefined || Buffer.byteLength(end.result) <= SMALL_RESULT) return signal
@@ -53,7 +56,7 @@ export function endSignal(flow: string, at: number, end: Omit<KeptEnd, 'index'>)
 export function writeChildEnd({ state, at, reason, error, result }: Omit<KeptEnd, 'index'>): string {
   const dropped = result && whyDropped(result)
   const end = JSON.stringify({ state, at, reason, error, dropped })
-  // It is JSON already.
+  // The result is already JSON.
   return result === undefined || dropped !== undefined ? end : `${end.slice(0, -1)},"result":${result}}`
 }
 

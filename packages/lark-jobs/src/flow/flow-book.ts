@@ -1,10 +1,11 @@
 /**
  * The flows of a store: starts, reads, advances and changes one at a time.
  *
- * A change reads the flow, computes, and writes under the number that it has read
- * (`store/contract/flows.ts`). If somebody else has written meanwhile, it starts over. So any number of
- * processes may do the same at the same time, and no change is lost. The work of a step is done after its
- * write. All of it may be repeated, and is repeated if the next look finds that it was not done.
+ * A change reads the flow, computes the next state, and writes it on condition that the flow still has the
+ * revision number that was read (`store/contract/flows.ts`). If another process has written meanwhile, the
+ * change starts over. So any number of processes may change a flow at the same time, and no change is lost.
+ * The work of a step is done after the state was written. All of this work may be repeated, and it is
+ * repeated if a later check finds that it was not done.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -51,16 +52,16 @@ import { JobSender } from './job-sender.ts'
 import { rejected } from './member-end.ts'
 import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
 
-/** Milliseconds until the first look at the fates of the members of a batch that was filled. */
+/** Milliseconds until the first check of the fates of a batch's members after the batch was filled. */
 const LOOK_AFTER_FILL = 5_000
-/** The fewest milliseconds until the next look after a failed one. */
+/** The minimum time until the next check after a failed one, in milliseconds. */
 const LOOK_AFTER_FAILURE = 5_000
 
 export interface FlowBookOptions {
   store: Store
-  /** The bound of a partition. */
+  /** The maximum length of a partition's queue. */
   boundOf?: (partition: string) => Bound | undefined
-  /** The keys that living workers know. Default: keys are not looked at. */
+  /** The keys that living workers know. By default, keys are not checked. */
   keys?: () => Promise<ReadonlySet<string>>
 }
 
@@ -85,11 +86,11 @@ export class FlowBook implements FlowControl {
   /**
    * Starts a flow.
    *
-   * @param members absent: it has none
-   * @param by distinguishes this dispatch from others with the same id. With it, a call that got no answer
-   *   may be repeated
-   * @returns whether this call, or another of the same dispatch, has started it. If there is another flow
-   *   with this id, nothing changes
+   * @param members absent if the flow has no members
+   * @param by distinguishes this dispatch from others with the same id. It makes it safe to repeat a call
+   *   that got no answer
+   * @returns whether the flow was started by this call or by another call of the same dispatch. If another
+   *   dispatch has already started a flow with this id, nothing changes
    * @throws FLOW_TOO_LARGE
    */
   async start(
@@ -113,9 +114,10 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Starts a batch with all of its members. It may be repeated: members that are there already count once.
+   * Starts a batch with all of its members. The call may be repeated: members that already exist are counted
+   * only once.
    *
-   * @returns as `start`
+   * @returns see `start`
    */
   async startWith(
     place: FlowPlace,
@@ -137,10 +139,10 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Tells the job that awaits a flow once more how the flow ended, if it has: a server may have lost the
-   * earlier message.
+   * If a flow has ended, tells the job that awaits it again how it ended: a server may have lost the earlier
+   * message.
    *
-   * @returns the flow; undefined if there is none
+   * @returns the flow; undefined if there is no such flow
    */
   async tellAgain(place: FlowPlace): Promise<KeptFlow | undefined> {
     const found = await this.get(place)
@@ -167,8 +169,8 @@ export class FlowBook implements FlowControl {
   /**
    * Changes a flow, and does the work that follows.
    *
-   * @param change undefined: nothing is to be changed
-   * @returns whether it was changed; undefined if there is no such flow
+   * @param change makes the next state, or returns undefined to change nothing
+   * @returns whether the flow was changed; undefined if there is no such flow
    * @throws FLOW_TOO_LARGE for a definition
    */
   async change(
@@ -196,7 +198,7 @@ export class FlowBook implements FlowControl {
     }
   }
 
-  /** Cancels a flow. @returns whether it was going on; undefined if there is none */
+  /** Cancels a flow. @returns whether the flow had not ended; undefined if there is no such flow */
   cancel(place: FlowPlace, reason: EndReason = 'user', because?: string): Promise<boolean | undefined> {
     return this.change(place, (found) => {
       const state = endNow(found, reason, because)
@@ -205,10 +207,10 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Starts everything again that did not complete.
+   * Starts all parts of a flow again that did not complete.
    *
    * @param within milliseconds in which the flow must end from now on
-   * @returns whether there was something; undefined if there is no such flow
+   * @returns whether there was a part to start; undefined if there is no such flow
    * @throws FLOW_LATE; FLOW_ENDING, because jobs that still end would be mistaken for those that start now
    */
   async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
@@ -232,11 +234,11 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Reserves indices for members that are about to be queued, one run after another.
+   * Reserves indices for members that are about to be queued, one range after another.
    *
-   * @param filling from the dispatcher of the batch: for how many milliseconds it need not report again, and
-   *   the number of this lot, from 1. A call that is repeated gives the same indices. Absent: somebody else
-   *   adds members
+   * @param filling passed by the dispatcher of the batch: the time within which it must report again, in
+   *   milliseconds, and the number of this lot, from 1. With the number, a repeated call returns the same
+   *   indices. Absent if somebody else adds members
    * @returns the first index
    * @throws FLOW_ENDED, FLOW_TOO_LARGE
    */
@@ -247,7 +249,7 @@ export class FlowBook implements FlowControl {
   ): Promise<number> {
     let first: number | undefined
     await this.change(place, ({ definition, state, crowd, at }) => {
-      // Somebody else may have written since the previous attempt.
+      // Reset, because another process may have written since the previous attempt.
       first = undefined
       const isOpen = state.phase === 'filling' || (state.phase === 'open' && filling === undefined)
       if (!isOpen || state.ending !== undefined) return undefined
@@ -266,7 +268,7 @@ export class FlowBook implements FlowControl {
       return {
         state: { ...state, fills, keys: keysWith(state, runs), filledAt: at, ...lot },
         crowd: { reserved, ...(isSealed && { size: reserved }) },
-        // A server that loses this write would give the same indices to other members.
+        // If a server lost this write, it would give the same indices to other members.
         isRelied: true,
       }
     })
@@ -274,14 +276,20 @@ export class FlowBook implements FlowControl {
     return first
   }
 
-  /** Its dispatcher still fills it. @param filling milliseconds for which it need not report that again */
+  /**
+   * Records that the dispatcher of a batch is still filling it. @param filling the time within which it must
+   * report again, in milliseconds
+   */
   async stillFills(place: FlowPlace, filling: number): Promise<void> {
     await this.change(place, ({ state, at }) =>
       state.phase === 'filling' ? { state: { ...state, fillsUntil: at + filling } } : undefined,
     )
   }
 
-  /** The batch has all of its members. It may be repeated. @throws FLOW_ENDED if it was given up */
+  /**
+   * Records that a batch has all of its members. The call may be repeated. @throws FLOW_ENDED if the batch
+   * was given up
+   */
   async seal(place: FlowPlace): Promise<void> {
     let isGivenUp = false
     const isChanged = await this.change(place, ({ state, crowd, at }) => {
@@ -289,7 +297,7 @@ export class FlowBook implements FlowControl {
       isGivenUp = (state.ending ?? state.end)?.reason === 'abandoned'
       if (state.phase !== 'filling') return undefined
       return {
-        // There is nothing to look up among members that have just come.
+        // Members that were just added need not be checked yet.
         state: {
           ...rest,
           phase: 'open',
@@ -319,7 +327,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Takes the next step of a flow, and writes it with a change. What the step says is to be done then.
+   * Computes the next step of a flow and writes it together with a change. The caller must then do the work
+   * of the step.
    *
    * @param change `before`: the stored state, if `found` already has another one
    */
@@ -360,7 +369,7 @@ export class FlowBook implements FlowControl {
     const ends = rejected(jobs, written.jobs, at)
     const follow = () =>
       this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends).catch(async (error) => {
-        // A store that was away may be back soon. The pause until the next look grows while all is quiet.
+        // After a failed check, the pause is not doubled, because the store may be back soon.
         if (step.checks && isResendable(error))
           await this.change({ home, flow: id }, (now) => ({ state: lookAgain(now) })).catch(() => {})
         throw error
@@ -382,7 +391,7 @@ export class FlowBook implements FlowControl {
     if (nodes.length > 0) await this.#nodes.check(before, nodes)
   }
 
-  /** Does the work of a step, after it was written. @param ends of jobs that were not queued */
+  /** Does the work of a step after the step was written. @param ends the ends of jobs that were not queued */
   async #follow(
     found: KeptFlow,
     step: Step,
@@ -413,8 +422,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Ends that the home has kept, and that are no longer news: a server that has lost its last writes may have
-   * lost their consequences.
+   * Applies again the ends that the home has kept and that are no longer news, because a server that has lost
+   * its last writes may have lost what followed from them.
    */
   async #hearAgain(found: KeptFlow): Promise<void> {
     const ends = await this.#records.ends(found, startedNodes(found.state))
@@ -435,7 +444,7 @@ export class FlowBook implements FlowControl {
     if (state.keys?.some((key) => overdue.has(key))) await this.#members.cancelUnknown(found, overdue)
   }
 
-  /** Removes a flow, with all that is kept of its nodes. */
+  /** Removes a flow, with everything that is kept of its nodes. */
   async #forget(found: KeptFlow): Promise<Written> {
     const { home, id, rev, crowd } = found
     if (crowd.failed > 0) await this.#members.unpin(found)
@@ -443,7 +452,10 @@ export class FlowBook implements FlowControl {
     return this.#store.flows.write(home, { id, rev, remove: true })
   }
 
-  /** Nobody would remove it later. So the removal is repeated if somebody has written the flow meanwhile. */
+  /**
+   * Removes a flow that was a node. If another process has written the flow meanwhile, the removal is
+   * repeated, because nobody would remove the flow later.
+   */
   async #forgetNode(place: FlowPlace): Promise<void> {
     for (;;) {
       const found = await this.get(place)
@@ -460,8 +472,8 @@ interface Written {
 }
 
 /**
- * Begins the work that follows a change by hand. The change is certainly written, so no error may say that it
- * is not: if the store is away meanwhile, a worker does the rest, because the flow is due.
+ * Begins the work that follows a change by hand. The change has certainly been written, so this must not
+ * throw an error: if the store becomes unreachable, a worker does the rest, because the flow is due.
  */
 async function begun({ follow }: Written): Promise<void> {
   await follow?.().catch((error) => {
@@ -477,7 +489,7 @@ function lookAgain({ state, at }: KeptFlow): FlowState {
   return { ...state, pause, checkAt: at + pause }
 }
 
-/** Undefined: there are too many to note. */
+/** Adds keys to the known ones. Undefined if there are too many keys to store. */
 function keysWith(
   { keys = [], fills }: FlowState,
   runs: readonly { keys: readonly string[] }[],

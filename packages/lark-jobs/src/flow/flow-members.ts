@@ -1,6 +1,6 @@
 /**
- * The members of a batch, of which the flow only counts how many have ended: queues them, asks them to end,
- * starts failed ones again, and checks what became of members whose ends were not reported.
+ * The members of a batch: queues them, asks them to end, starts failed members again, and checks the fates of
+ * members whose ends were not reported. The flow itself only counts how many members have ended.
  */
 import { memberId } from '../model/effect.ts'
 import {
@@ -23,11 +23,11 @@ import { nestedFlow } from './nested-flow.ts'
 import { lostFor } from './unknown-keys.ts'
 
 /**
- * How many members one call cancels or retries, because a server does nothing else meanwhile (11 µs each,
- * Redis, 2026-11-25).
+ * How many members one call cancels or retries. The number is limited because a server does nothing else
+ * during the call (11 µs for each member, Redis, 2026-11-25).
  */
 const TOGETHER = 200
-/** Milliseconds of work after which a walk over members notes its progress. */
+/** Milliseconds after which a walk over members stores its progress. */
 const NOTE = 1_000
 /**
  * For this many milliseconds after members were added, a member that the store does not know may still be on
@@ -35,13 +35,13 @@ const NOTE = 1_000
  */
 const ON_ITS_WAY = 15_000
 /**
- * The least milliseconds for which a member of a batch in a flow is kept. A worker that was frozen may send
- * the member again after it has run, and the kept job prevents a second run. Such a batch has at most some
- * thousand members.
+ * The minimum time for which a member of a batch that is a node is kept, in milliseconds. A worker that was
+ * frozen may send the member again after the member has run, and the kept job then prevents a second run.
+ * Such a batch has at most some thousand members.
  */
 const LEAST_KEPT = 300_000
 
-/** What the parts of flows need to work on a store. */
+/** The objects that the parts of flows need to work on a store. */
 export interface FlowParts {
   store: Store
   records: FlowRecords
@@ -56,7 +56,10 @@ export class FlowMembers {
     this.#parts = parts
   }
 
-  /** Queues members of a batch that is a node: the definition of its parent has their jobs. */
+  /**
+   * Queues members of a batch that is a node. The definition of the parent flow has the jobs of these
+   * members.
+   */
   async send(
     place: FlowPlace,
     members: readonly FlowJob[],
@@ -102,8 +105,8 @@ export class FlowMembers {
   }
 
   /**
-   * Whether the job of some member that failed is kept: one that was rejected, or was removed, cannot start
-   * again.
+   * Whether the job of at least one failed member is still kept. A member that was rejected or removed cannot
+   * start again.
    */
   async canRetry(found: KeptFlow): Promise<boolean> {
     const { store } = this.#parts
@@ -117,7 +120,7 @@ export class FlowMembers {
         const ids = idsOf(found, some)
         for (const [i, fate] of (await fatesFollowed(store, partition, ids)).entries()) {
           if (fate.kind === 'unknown' || (fate.kind === 'ended' && fate.job.reason === 'removed')) continue
-          // The end of a job that is not kept may still be remembered.
+          // The store may still know the end of a job that is no longer kept.
           if (fate.kind === 'present' || (await getFollowed(store, partition, ids[i]!, true)) !== undefined)
             return true
         }
@@ -132,15 +135,15 @@ export class FlowMembers {
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
     const again: Change = { kind: 'retry', unlessCompleted: true }
     const work = async (partition: string, indices: number[]) => {
-      // They are retried first. If this process dies before the next step, they are retried again, which
-      // changes nothing, not even for members that have completed meanwhile.
+      // The jobs are retried before the flow is changed. If this process dies in between, they are retried
+      // again, which changes nothing, not even for members that have completed meanwhile.
       const verdicts = await alterFollowed(store, partition, idsOf(found, indices), again)
       // A member whose job is no longer kept cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
       const jobs = await Promise.all(
         idsOf(found, kept).map((each) => getFollowed(store, partition, each, true)),
       )
-      // The news of the earlier end may be on its way to the flow, or come again.
+      // The news of the member's earlier end may still be on its way to the flow, or may arrive again.
       const started = kept.flatMap((index, i) =>
         jobs[i] === undefined ? [] : ([[index, jobs[i].queuedAt]] as const),
       )
@@ -159,7 +162,10 @@ export class FlowMembers {
     await note(undefined)
   }
 
-  /** Called when the flow is forgotten: from now on, failed members are kept as their class and queue say. */
+  /**
+   * Called when the flow is removed: from now on, failed members are kept for as long as their class and
+   * their queue say.
+   */
   async unpin(found: KeptFlow): Promise<void> {
     const { store } = this.#parts
     const { home, id, state } = found
@@ -170,8 +176,8 @@ export class FlowMembers {
   }
 
   /**
-   * Looks up the fates of members that have not ended as far as the flow knows. Only members that existed
-   * when the flow was read are included: others may have been added since, and are on their way.
+   * Checks the fates of members that have not ended as far as the flow knows. Only members that existed when
+   * the flow was read are checked: members that were added since may not be queued yet.
    */
   async check(found: KeptFlow): Promise<void> {
     const { store } = this.#parts
@@ -198,8 +204,8 @@ export class FlowMembers {
     const { verdicts } = await store.flows.apply(found.home, ends)
     const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
     if (former.length === 0) return
-    // The answer was from before they were started again, or their partition has lost the restart, or
-    // somebody has undone it. Their present answer counts.
+    // These answers are from before the members were started again, or their partition has lost the restart,
+    // or somebody has undone it. Their present fates count.
     const { ends: last } = await this.#fatesOf(found, former)
     await records.apply(
       found.home,
@@ -208,8 +214,8 @@ export class FlowMembers {
   }
 
   /**
-   * Those members that have not ended since. A member that has ended and is not kept is as unknown as one
-   * that was lost.
+   * Returns those missing members whose ends the flow has still not counted. (A member that has ended and is
+   * no longer kept looks like a lost one.)
    */
   async #stillMissing({ home, id }: KeptFlow, indices: readonly number[]): Promise<number[]> {
     if (indices.length === 0) return []
@@ -252,14 +258,17 @@ export class FlowMembers {
         else if (fate.kind === 'unknown') lost.push(some[i]!)
         else if (fate.kind === 'present') present.push(ids[i]!)
       }
-      // The end came after all members were asked to end.
+      // These members are asked again, because they were queued after all members had been asked to end.
       if (ending?.isAsked && present.length > 0)
         await alterFollowed(store, partition, present, cancelFor(ending))
     }
     return { ends, lost }
   }
 
-  /** The jobs of a batch that is a node, in the order of their indices; undefined for any other batch. */
+  /**
+   * The jobs of the members of a batch that is a node, in the order of their indices. Undefined for any other
+   * batch.
+   */
   async #membersOf(parent: FlowParent | undefined): Promise<readonly FlowJob[] | undefined> {
     const { records } = this.#parts
     const found = parent && (await records.get(parent))
@@ -269,7 +278,7 @@ export class FlowMembers {
   }
 }
 
-/** Calls a function with members page by page, and notes the progress now and then. */
+/** Calls a function with members page by page, and stores the progress from time to time. */
 async function walk(
   page: (after: number) => Promise<number[]>,
   { fills = [] }: FlowState,
@@ -306,7 +315,7 @@ export function byPartition(indices: readonly number[], fills: readonly Fill[]):
   return grouped(pairs)
 }
 
-/** The jobs of members in the order of their partitions, so that there are few runs of them. */
+/** Sorts the jobs of members by partition, so that the flow has few ranges of members. */
 export function inRuns(members: readonly FlowJob[]): { members: FlowJob[]; fills: Fill[] } {
   const fills: Fill[] = []
   const ordered: FlowJob[] = []

@@ -29,17 +29,22 @@ import { payloadOf } from './reference.ts'
 import { flowResult } from './result.ts'
 import { lostFor } from './unknown-keys.ts'
 
-/** How many jobs one call removes, because the server does nothing else meanwhile. */
+/**
+ * How many jobs one call removes. The number is limited because the server does nothing else during the call.
+ */
 const TOGETHER = 200
 /** The jobs of nodes are kept until their flow is forgotten, but no longer than this. */
 const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
 
-/** The codes of errors because of which a flow that is a node cannot start with the results that it uses. */
+/**
+ * If a flow that is a node fails to start with one of these error codes, it cannot start at all with the
+ * results that it uses.
+ */
 const cannotStart = ['PAYLOAD_TOO_LARGE', 'FLOW_TOO_LARGE', 'RESULT_DROPPED'] as const
 
-/** The jobs and flows as which nodes start. */
+/** The jobs and flows that were made of the nodes which start. */
 export interface MadeNodes {
-  /** By partition. */
+  /** The jobs, by partition. */
   jobs: Map<string, NewJob[]>
   /** The nodes that are flows. */
   flows: number[]
@@ -95,7 +100,7 @@ export class FlowNodes {
     return made
   }
 
-  /** Queues jobs. @returns the ends of those that were not queued */
+  /** Queues jobs. @returns the ends of the jobs that were not queued */
   async send(jobs: Iterable<[string, NewJob[]]>, at: number): Promise<MemberEnd[]> {
     const send = async ([partition, list]: [string, NewJob[]]) =>
       rejected(list, await this.#parts.sender.send(partition, list), at)
@@ -144,7 +149,7 @@ export class FlowNodes {
     await control.startWith(place, own, members)
   }
 
-  /** The flows that are nodes, have ended, and are kept. */
+  /** The flows that are nodes and have ended and are still kept. */
   async endedFlows({ definition, state }: KeptFlow): Promise<[number, KeptFlow][]> {
     const ended: [number, KeptFlow][] = []
     for (const [node, { flow }] of definition.nodes.entries()) {
@@ -170,7 +175,7 @@ export class FlowNodes {
   }
 
   /**
-   * Looks up the fates of started nodes, and queues the jobs that are missing.
+   * Checks the fates of started nodes, and queues jobs that are missing.
    *
    * @returns the ends of the nodes that have ended
    */
@@ -196,7 +201,7 @@ export class FlowNodes {
         }
       }
     }
-    // These nodes were started after all were asked to end.
+    // These nodes are asked again, because they were started after all nodes had been asked to end.
     if (state.ending?.isAsked)
       for (const node of present)
         await alterFollowed(
@@ -226,7 +231,10 @@ export class FlowNodes {
     )
   }
 
-  /** The end of its one job is a signal for the job that awaits it. If that job has ended, nobody is told. */
+  /**
+   * Sends a signal with the end of the flow's only job to the job that awaits it. If that job has ended, the
+   * signal is dropped.
+   */
   async #tellJob(found: KeptFlow, { partition, id }: ParentJob): Promise<void> {
     const { state, reason, because: error, at } = found.state.end!
     const [end = { state, at, ...defined({ reason, error }) }] = await this.#parts.records.ends(found, [0])
@@ -262,7 +270,7 @@ export class FlowNodes {
     return flows
   }
 
-  /** The changes that people have made to the jobs of nodes that are started again, by node. */
+  /** The changes that people have made to the former jobs of nodes that start again, by node. */
   async #changesOf(found: KeptFlow, starts: readonly number[]): Promise<Map<number, Partial<NewJob>>> {
     const { generations } = found.state
     const changes = new Map<number, Partial<NewJob>>()
@@ -284,7 +292,7 @@ export class FlowNodes {
   ): Promise<Partial<NewJob> | undefined> {
     const { store } = this.#parts
     const says = definition.nodes[node]!.job
-    // A generation that was not queued has no job. Then the generation before it is read.
+    // A generation that was not queued has no job. In that case the generation before it is read.
     for (let last = generation - 1; says !== undefined && last >= 0; last--) {
       const id = memberId({ flow, home, index: indexOf(node, last) })
       const before = await getFollowed(store, says.partition, id, true)

@@ -1,16 +1,17 @@
 /**
- * Purges jobs of flows: those that were queued, and those that never were. The data of such a job is not only
- * in the job, so the purge reaches all places: the definition of the flow, and those of the flows around it,
- * which have the payload; its jobs, one for each time that it was started; and its result and error, with the
+ * Purges jobs of flows, including jobs that were never queued. The data of such a job is in several places,
+ * and the purge reaches all of them: the payload in the definition of the flow and in those of the flows
+ * around it, the jobs (one for each time that the node was started), and the result and the error, with the
  * copies that were passed on.
  *
- * Two kinds of nodes are purged with it: those whose payload has, or would have, a purged result, and those
- * that can never start because of a purged one. Running jobs are left as they are. With the last job of a
- * flow, the name of the flow, its tags, and the names of its nodes are removed, because an application may
+ * Two kinds of nodes are purged together with a purged node: nodes whose payload contains, or would contain,
+ * its result, and nodes that can never start because of it. Running jobs are left alone. With the last job of
+ * a flow, the name of the flow, its tags, and the names of its nodes are removed, because an application may
  * make them from payloads.
  *
- * First the payloads are removed, in one step of each flow, in which nodes that have not started end; then
- * the jobs. If this process dies in between, at most the job of a node is left, and it never starts again.
+ * First the payloads are removed, in one atomic step for each flow, in which nodes that have not started end.
+ * Then the jobs are removed. If this process dies in between, at most the job of a node is left, and the node
+ * never starts again.
  */
 import { memberId } from '../model/effect.ts'
 import { type FlowJob, type FlowPlace, indexOf, type NodeDefinition, nodeOf } from '../model/flow.ts'
@@ -34,25 +35,27 @@ import { nestedFlow } from './nested-flow.ts'
 import { goesAlong, hasLost, isEmptied, isFresh, type Level, type PurgePlan, purgedOf } from './purge-plan.ts'
 import { payloadOf } from './reference.ts'
 
-/** How many jobs one call purges, because a server does nothing else meanwhile. */
+/**
+ * How many jobs one call purges. The number is limited because a server does nothing else during the call.
+ */
 const TOGETHER = 200
 
 /** The jobs of flows to purge. */
 export interface PurgeWish {
   /**
-   * By flow, as `flowName` names it: the indices of jobs, with their partitions. A flow is removed from the
-   * map when it was visited.
+   * For each flow, named by `flowName`: the indices of jobs, with their partitions. A flow is removed from
+   * the map once it was visited.
    */
   listed: Map<string, ReadonlyMap<number, string>>
-  /** Whether a job is to be purged, whatever its state. Its flow was dispatched `at`. */
+  /** Whether a job is to be purged, apart from its state. `at`: when its flow was dispatched. */
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
-  /** The states in which it is to be purged. Default: any. */
+  /** The states in which such a job is to be purged. Default: any state. */
   states?: ReadonlySet<State> | undefined
-  /** For batches: whether the errors of failed members in a partition are removed. */
+  /** For batches: whether the stored errors of failed members in a partition are removed. */
   forgets?: ((partition: string) => boolean) | undefined
   /** A flow to be purged, with everything in it. */
   flow?: FlowPlace | undefined
-  /** Whether somebody has counted this job already. */
+  /** Whether this job was already counted elsewhere. */
   isCounted?: ((id: string, job: JobRecord | undefined) => boolean) | undefined
 }
 
@@ -64,7 +67,7 @@ const states: Record<string, State> = { c: 'completed', f: 'failed', x: 'cancell
 const letters: Partial<Record<State, string>> = { completed: 'c', failed: 'f', cancelled: 'x' }
 
 export class FlowPurge {
-  /** How many jobs are gone, or would be. */
+  /** How many jobs were removed, or would be removed in a dry run. */
   removed = 0
   /** The running jobs, which are not purged. */
   readonly running = new Set<string>()
@@ -74,7 +77,7 @@ export class FlowPurge {
   readonly #wish: PurgeWish
   readonly #isDry: boolean
   readonly #passed: (count: number, removed: number) => Promise<void>
-  /** How many of the removed jobs have been passed on to `passed`. */
+  /** How many of the removed jobs have been reported to `passed`. */
   #told = 0
 
   constructor(
@@ -198,7 +201,7 @@ export class FlowPurge {
       if (!(member.purged && record === undefined) && !isCounted?.(id, record)) this.removed++
     }
     if (found === undefined || level.definition.kind !== 'batch') return
-    // The payloads of these members are only in their jobs.
+    // The payloads of these members are only in their jobs, so the jobs must be read.
     const indices = isAll ? Array(found.crowd.reserved).keys() : listed
     const others = [...indices].filter(
       (index) => nodeOf(index) === undefined && index >= level.members.length,
@@ -207,7 +210,7 @@ export class FlowPurge {
     if (this.#isDry) await this.#countMembers(found, others)
   }
 
-  /** How many members of a batch have jobs, and how many of these run. */
+  /** Counts how many members of a batch have jobs, and how many of these are running. */
   async #countMembers({ id, home, state }: KeptFlow, indices: readonly number[]): Promise<void> {
     const { isCounted } = this.#wish
     for (const [partition, some] of byPartition(indices, state.fills ?? []))
@@ -288,7 +291,7 @@ export class FlowPurge {
       }
     if (ends.length > 0) await this.#book.apply(level.home, ends)
     for (const lot of inLots(indices, MAX_ITEMS)) await this.#store.flows.purge(level.home, level.flow, lot)
-    // Done at once, so that people see it even if there is no worker.
+    // The flow takes its next step at once, so that people see the change even if there is no worker.
     if (ends.length > 0) await this.#book.change(place(level), ({ state }) => ({ state }))
     await this.#pass(nodes.size)
   }

@@ -1,6 +1,4 @@
-/**
- * Flows as their homes keep them: reads them, and notes how their nodes and members have ended.
- */
+/** The stored flows: reads them, and records how their nodes and members have ended. */
 
 import { JobsError } from '../model/errors.ts'
 import type { EndReason, FlowDefinition, FlowJob, FlowPlace, FlowState } from '../model/flow.ts'
@@ -16,10 +14,11 @@ import {
 } from '../store/contract/store.ts'
 import { type FirstMembers, type FlowView, jobIndex } from './advance.ts'
 
-/** How many parsed definitions are kept. */
+/** How many parsed definitions are kept in memory. */
 const DEFINITIONS = 100
 /**
- * How many ends of nodes are remembered; and the length of a result, in characters, from which an end is not.
+ * How many ends of nodes are kept in memory (ENDS), and the length of a result, in characters, above which an
+ * end is not kept.
  */
 const ENDS = 1_000
 const LARGE = 4_096
@@ -37,19 +36,19 @@ export interface FlowChange {
   state: FlowState
   definition?: FlowDefinition
   crowd?: Pick<Crowd, 'reserved' | 'size'> | undefined
-  /** Ends of nodes that are news for it. */
+  /** The ends of nodes that the change takes into account as news. */
   ends?: readonly KeptEnd[]
-  /** Whether the write must be as safe as the durability of the store says, as for a schedule. */
+  /** Whether the write must have the full durability that the store is configured with. */
   isRelied?: boolean
 }
 
 /** How a node ended. */
 export type NodeEnd = KeptEnd & { node: number }
 
-/** Milliseconds until a flow or schedule of a home is due; undefined if none will be. */
+/** Milliseconds until a flow or schedule of a partition is due. Undefined if none will be due. */
 export type DueIn = number | undefined
 
-/** The functions of `flow-book.ts` for the parts of a flow. */
+/** The functions of `flow-book.ts` that the parts of a flow use. */
 export interface FlowControl {
   start(place: FlowPlace, definition: FlowDefinition, members?: FirstMembers): Promise<boolean>
   startWith(place: FlowPlace, definition: FlowDefinition, members: readonly FlowJob[]): Promise<boolean>
@@ -101,7 +100,7 @@ export class FlowRecords {
     return next
   }
 
-  /** How nodes ended, with their results, without those that have not ended. */
+  /** How nodes ended, with their results. Nodes that have not ended are left out. */
   async ends(found: KeptFlow, nodes: readonly number[]): Promise<NodeEnd[]> {
     const { home, id, definition, state } = found
     const all: NodeEnd[] = []
@@ -109,7 +108,7 @@ export class FlowRecords {
     for (const node of nodes) {
       const index = jobIndex(state, node)
       const { ended, purged } = definition.nodes[node]!
-      // A node that is started again has a new end.
+      // An end from before the dispatch counts only until the node is started again.
       const before = state.generations?.[node] === undefined ? ended : undefined
       const kept = purged ? undefined : this.#ends.get(nameOf(home, id, index))
       const known = before === undefined ? kept : { ...before, index }
@@ -129,8 +128,8 @@ export class FlowRecords {
   }
 
   /**
-   * Usually the worker that brings the end of a node also starts the next node, which may refer to its
-   * result.
+   * Keeps an end in memory: usually the worker that reports the end of a node also starts the next node,
+   * which may use its result.
    */
   #remember(home: string, { flow, ...end }: MemberEnd): void {
     // A failed node may get another end.

@@ -1,15 +1,15 @@
 /**
- * How large a flow becomes while it is built. Its definition is one text, so a flow that is too large must be
- * refused at the node with which it becomes so: all of its nodes together may not fit into the memory. The
- * count costs almost nothing: it assumes one byte for each character, and leaves out fields that most nodes
- * do not have. So it is never above the size of the definition, which is measured when that is written.
+ * Estimates how large a flow becomes while it is built. The definition is one text, so a flow must be refused
+ * as soon as a node makes it too large: all of its nodes together may not fit into memory. The estimate costs
+ * almost nothing: it assumes one byte for each character, and leaves out fields that most nodes do not have.
+ * So it never exceeds the real size of the definition, which is measured when the definition is written.
  */
 import { JobsError } from '../model/errors.ts'
 import { MAX_DEFINITION } from '../model/flow.ts'
 
-/** The fewest bytes of a node besides its payload. */
+/** The minimum size of a node without its payload, in bytes. */
 const NODE = 40
-/** The bytes for each node that it waits for. */
+/** The size of each entry in `after`, in bytes. */
 const LINK = 2
 
 export class FlowSize {

@@ -1,12 +1,12 @@
 /**
- * Queues the jobs of flows in other partitions than the home. Their ids identify them, so they may be sent
- * again: a job that exists already counts as queued.
+ * Queues the jobs of flows in partitions other than the home of the flow. Their ids identify them, so they
+ * may be sent again: a job that already exists counts as queued.
  */
 import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
 import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 
-/** A caller has one call under way in each partition. */
+/** A partition with its caller. A caller makes only one call at a time in each partition. */
 interface Line {
   number: number
   last: Promise<unknown>
@@ -29,8 +29,8 @@ export class JobSender {
   }
 
   /**
-   * @param attempts repeats a call. All attempts have the same number: with another number, jobs that have
-   *   run and were forgotten since the first attempt would be queued again
+   * @param attempts repeats a call. All attempts have the same call number: with a new number, jobs that have
+   *   run and were removed since the first attempt would be queued again
    * @returns one answer for each job, in their order
    */
   async send(partition: string, jobs: readonly NewJob[], attempts = once): Promise<Enqueued[]> {

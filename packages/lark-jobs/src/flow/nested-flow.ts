@@ -12,7 +12,7 @@ type NestedFlow = NonNullable<NodeDefinition['flow']>
 type Results = ReadonlyMap<number, string | undefined>
 
 /**
- * The flow that a node is, with the results that it uses.
+ * The definition of a node that is a flow, with the results that it uses filled in.
  *
  * @param found the flow around it
  * @throws PAYLOAD_TOO_LARGE, RESULT_DROPPED

@@ -6,15 +6,15 @@ import { failureRule } from './advance.ts'
 import { inRuns } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
 
-/** A flow, or a flow that is a node and has not started: then only its definition exists. */
+/** A flow to purge. If it is a node that has not started, only its definition exists. */
 export interface Level extends FlowPlace {
   found: KeptFlow | undefined
   definition: FlowDefinition
-  /** For a batch in another flow: the jobs of its members, by number. */
+  /** For a batch in another flow: the jobs of its members, by index. */
   members: readonly FlowJob[]
 }
 
-/** What is to be purged of a flow. */
+/** The parts of a flow that are to be purged. */
 export interface PurgePlan {
   level: Level
   isAll: boolean
@@ -87,7 +87,7 @@ function isEmpty({ level, nodes, members, flows }: PurgePlan): boolean {
   return members.size >= count && definition.nodes.every(isGone)
 }
 
-/** A definition without what is purged. */
+/** The definition without the purged parts. */
 export function purgedOf(definition: FlowDefinition, plan: PurgePlan): FlowDefinition {
   const left = without(definition, plan)
   if (!isEmptied(plan)) return left

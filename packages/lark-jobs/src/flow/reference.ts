@@ -6,11 +6,12 @@ import type { Path, Reference } from '../model/flow.ts'
 import { MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 
 /**
- * The payload of a node, as JSON text.
+ * Makes the payload of a node, as JSON text, by filling in the results that it refers to.
  *
- * @param payload as it was dispatched
- * @param results JSON texts, by node; absent for a node without a result
- * @returns PAYLOAD_TOO_LARGE; RESULT_DROPPED if a result that it uses was not kept
+ * @param payload the payload as it was dispatched
+ * @param results the results as JSON texts, by node; a node without a result has no entry
+ * @returns the payload, or an error: PAYLOAD_TOO_LARGE, or RESULT_DROPPED if a result that it uses was not
+ *   kept
  */
 export function payloadOf(
   payload: string,
@@ -30,7 +31,7 @@ export function payloadOf(
   }
   const whole = { payload: payload === '' ? undefined : JSON.parse(payload) }
   for (const { at, node, path } of refs) put(whole, ['payload', ...at], valueAt(resultOf(node), path))
-  // Spaces at the end say which version of the class wrote it (`options/payload-rules.ts`).
+  // The number of trailing spaces encodes the version of the payload (`options/payload-rules.ts`).
   const version = payload.slice(payload.trimEnd().length)
   const text = (JSON.stringify(whole.payload) ?? '') + version
   const bytes = Buffer.byteLength(text)
@@ -52,8 +53,8 @@ export function valueAt(value: unknown, path: Path): unknown {
 }
 
 /**
- * The path exists, because a placeholder is there. A value that is not there is left out; from a list, it is
- * null.
+ * Puts a result into a payload. The path exists, because the payload has a placeholder there. If the result
+ * has no such part, the property is left out; in a list, it becomes null.
  */
 function put(value: object, path: Path, part: unknown): void {
   const last = path.at(-1)!

@@ -5,10 +5,10 @@
  */
 import type { FlowDefinition, FlowState } from '../model/flow.ts'
 
-/** Milliseconds, unless the flow says another time. */
+/** The default of `unknownAfter`, in milliseconds. */
 const UNKNOWN_AFTER = 86_400_000
 
-/** The most keys of members that a flow notes. Further keys are not checked. */
+/** The maximum number of keys of members that a flow stores. Further keys are not checked. */
 export const MAX_KEYS = 50
 
 export interface UnknownKeys {
@@ -36,7 +36,7 @@ export function unknownKeys(
   }
 }
 
-/** Why such a job is cancelled. */
+/** The reason with which jobs with unknown keys are cancelled. */
 export function lostFor(keys: ReadonlySet<string>): { reason: 'lost'; because: string } {
   return {
     reason: 'lost',

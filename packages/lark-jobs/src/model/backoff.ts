@@ -4,7 +4,8 @@
 import { type Duration, milliseconds } from '../words/duration.ts'
 
 /**
- * A pause that doubles from `from` to at most `to`. `jitter`, 0 to 1: the share of each pause that is random.
+ * A pause that begins at `from` and doubles up to `to`. `jitter`: the share of each pause that is random,
+ * from 0 to 1.
  */
 export interface Exponential {
   readonly from: number
@@ -28,10 +29,13 @@ export type BackoffFunction = (attempt: number, error: any, payload: any) => Dur
  */
 export type BackoffOption = Duration | readonly Duration[] | Exponential | BackoffFunction
 
-/** The most pauses in a list. A list that is set on a single job is stored with the job. */
+/**
+ * The maximum number of pauses in a list. It is limited because a list that is set on a single job is stored
+ * with the job.
+ */
 export const MAX_PAUSES = 100
 
-/** A backoff as stores keep it, in milliseconds. */
+/** A backoff in its stored form, in milliseconds. */
 export type Backoff = number[] | Exponential
 
 /**
@@ -44,13 +48,15 @@ export type Backoff = number[] | Exponential
  */
 export function exponential(options: { from?: Duration; to?: Duration; jitter?: number } = {}): Exponential {
   const { from = 1_000, to = 600_000, jitter = 0.5 } = options
-  // An invalid duration is kept, and refused when the class is checked, with an error that names class and
-  // field.
+  // An invalid duration is not refused here but when the class is checked, with an error that names the class
+  // and the field.
   const kept = (pause: Duration) => (milliseconds(pause) ?? pause) as number
   return Object.freeze({ from: kept(from), to: kept(to), jitter })
 }
 
-/** The default is one object, so that a job which keeps it can be recognised by identity. */
+/**
+ * The default backoff. It is a single object, so that a class with the default can be recognised by identity.
+ */
 export const defaultBackoff: Exponential = exponential()
 
 /**
@@ -64,14 +70,17 @@ export function backoff(pause: BackoffFunction): BackoffFunction {
   return pause
 }
 
-/** Whether two functions have the same source text. Each job object of a class creates its own function. */
+/**
+ * Whether two functions have the same source text. Functions are compared by text because each job object of
+ * a class creates its own function.
+ */
 export function isSameFunction(one: unknown, other: unknown): boolean {
   return (
     typeof one === 'function' && typeof other === 'function' && (one === other || `${one}` === `${other}`)
   )
 }
 
-/** The backoff as stores keep it; undefined if the option is not valid. */
+/** Converts a backoff option to its stored form. Undefined if the option is not valid. */
 export function normalBackoff(option: unknown): Backoff | undefined {
   if (Array.isArray(option)) {
     const pauses = option.length > MAX_PAUSES ? [] : option.map(milliseconds)
@@ -88,7 +97,9 @@ export function normalBackoff(option: unknown): Backoff | undefined {
   return pause === undefined ? undefined : [pause]
 }
 
-/** Milliseconds to wait after the `failures`-th failed attempt, from 1. */
+/**
+ * The pause after a failed attempt, in milliseconds. @param failures the number of the failed attempt, from 1
+ */
 export function pauseAfter(failures: number, backoff: Backoff, random = Math.random): number {
   if (Array.isArray(backoff)) return backoff[Math.min(failures, backoff.length) - 1]!
   const whole = Math.min(backoff.to, backoff.from * 2 ** (failures - 1))

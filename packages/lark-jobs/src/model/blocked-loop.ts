@@ -1,36 +1,39 @@
 /**
- * Handlers that block the event loop of a worker: nothing else of its process goes on meanwhile. A worker
- * makes known which classes have done so (`worker/blocked-loops.ts`), and its lease thread that one does it
- * now (`worker/lease/lease-watch.ts`).
+ * Handlers that block the event loop of a worker, so that nothing else in its process makes progress. The
+ * worker announces which classes have blocked it (`worker/blocked-loops.ts`), and its lease thread announces
+ * that a handler is blocking it now (`worker/lease/lease-watch.ts`).
  */
 import { readable } from '../words/duration.ts'
 
-/** A handler blocks the event loop now. */
+/** A handler that is blocking the event loop now. */
 export interface BlockingNow {
-  /** Names of classes: one, or those one of which it is. */
+  /** The name of the class of the handler. If the class is not certain, the names of all candidates. */
   by: string[]
-  /** Milliseconds since 1970, by the clock of the worker. */
+  /** Since when the handler has been blocking: milliseconds since 1970, by the clock of the worker. */
   since: number
 }
 
-/** Handlers have blocked the event loop of a worker. */
+/** Blocks of a worker's event loop that are over. */
 export interface BlockedLoop {
-  /** Names of classes: one, or those one of which it was. */
+  /** The name of the class of the handlers. If the class is not certain, the names of all candidates. */
   by: string[]
-  /** The longest time, in milliseconds. */
+  /** The duration of the longest block, in milliseconds. */
   took: number
   times: number
-  /** When it was over the last time: milliseconds since 1970, by the clock of the worker. */
+  /** When the last block ended: milliseconds since 1970, by the clock of the worker. */
   at: number
 }
 
-/** For how many milliseconds a worker makes it known. */
+/** How long a worker announces a block after its end, in milliseconds. */
 export const BLOCKED_KEPT = 3_600_000
 
-/** What people do about it. */
+/** What people can do about a handler that blocks. */
 export const ISOLATE = 'isolate = isolated() in the class runs it in a process of its own'
 
-/** `ReportJob has blocked its event loop for 12 s`. @param at by the clock of the worker, about */
+/**
+ * `ReportJob has blocked its event loop for 12 s`. @param at the current time, approximately by the clock of
+ * the worker
+ */
 export function blockingWords({ by, since }: BlockingNow, at: number): string {
   return `${oneOf(by)} has blocked its event loop for ${readable(Math.max(0, at - since))}`
 }

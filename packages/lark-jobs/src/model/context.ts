@@ -2,8 +2,8 @@
  * Context: data beside the payload, such as the id of the request that dispatches a job. It is stored with
  * the job, is available while the job runs, and is passed on to jobs that the job dispatches.
  *
- * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first
- * context, and never in a process that uses none.
+ * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created only when the
+ * process uses a context for the first time.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { JobsError } from './errors.ts'
@@ -15,16 +15,18 @@ const slot = Symbol.for('s18i.lark.context')
 const everywhere = globalThis as { [slot]?: { storage?: AsyncLocalStorage<Context | undefined> } }
 everywhere[slot] ??= {}
 /**
- * Shared by all copies of this package in the process, because a job of one copy may dispatch a job of
- * another.
+ * The context is shared by all copies of this package in the process, because a job of one copy may dispatch
+ * a job of another copy.
  */
 const shared = everywhere[slot]
 
 /**
  * Calls a function in a context. The context also applies to everything that the function starts, and is
- * stored with the jobs that it dispatches. Inside of another context, the values are added to that context.
+ * stored with the jobs that it dispatches. Inside another context, the values are added to those of the outer
+ * context.
  *
- * @param values at most 4 KiB of JSON, together with the values of the outer context. A copy is kept
+ * @param values the values of the context: at most 4 KiB of JSON, together with the values of the outer
+ *   context. A copy of them is kept
  * @returns what the function returns
  * @throws CONTEXT_NOT_JSON naming the path, CONTEXT_TOO_LARGE
  * @example await withContext({ requestId: 'r1' }, () => new SendEmailJob().dispatch({ to }))
@@ -45,9 +47,9 @@ export function context<T extends object = Record<string, unknown>>(): Readonly<
 }
 
 /**
- * Calls a function in the given context. `undefined` means no context: if the process has had contexts, the
- * function leaves the context of its caller. The arguments are passed separately, because a closure would
- * cost each job 6 ns (11 instead of 5).
+ * Calls a function in the given context. `undefined` means no context: then the function does not run in the
+ * context of its caller. The arguments are passed separately, because a closure would cost each job 6 ns (11
+ * ns instead of 5 ns).
  */
 export function inContext<A extends unknown[], T>(
   values: Context | undefined,

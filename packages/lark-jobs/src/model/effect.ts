@@ -2,40 +2,40 @@
  * An effect is what must happen elsewhere because a job ended. The store writes it in the same atomic step as
  * the end, and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
  *
- *   hook     the class of the job is told of an end without a running handler
- *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that
- *            ends in that partition has none: its flow counts it in the step that ends it
+ *   hook     calls the hook of the job's class, for a job that ended while no handler was running
+ *   member   the job is a member of a flow: the partition that keeps the flow counts it as ended. A job that
+ *            ends in that partition has no such effect: its flow counts it in the same atomic step
  *
- * A store may write the effects of members together that are of one flow and complete in one call, because
- * the flow needs no more than their numbers. They are handed out one by one, but are acknowledged at less
- * cost if all are at once.
+ * If several members of one flow complete in the same call, a store may write their effects together (as a
+ * bundle), because the flow needs only their numbers. The effects are handed out one by one, but
+ * acknowledging all of a bundle at once costs less.
  *
- * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a
- * table of members. The id of a flow has letters, digits, `-` and `_` only. Ids of other jobs have no colon,
- * or are those of ticks (`tick.ts`).
+ * The id of a member contains its flow, the partition of the flow, and the index of the member:
+ * `<flow>.<home>:<index>`. So no store needs a table of members. The id of a flow has letters, digits, `-`
+ * and `_` only. The ids of other jobs have no colon, except those of ticks (`tick.ts`).
  */
 import type { JobRecord } from './record.ts'
 
-/** A job as it ended. */
+/** An effect, with the ended job. */
 export type Effect = { kind: 'hook'; job: JobRecord } | ({ kind: 'member'; job: EndedMember } & Bundled)
 
-/** An effect that a store has written together with those of other members of a flow. */
+/** An effect that a store may have written together with the effects of other members of the flow. */
 interface Bundled {
-  /** How the store names all of them. Only the store reads it. */
+  /** The store's name for all of these effects together. Only the store reads it. */
   bundle?: string
 }
 
 export type EffectKind = Effect['kind']
 
 /**
- * A job without its payload, which may be large: neither the home of a flow nor a process that awaits the end
- * needs it.
+ * An ended job without its payload. The payload may be large, and neither a flow nor a process that awaits
+ * the end needs it.
  */
 export type EndedJob = Omit<JobRecord, 'payload'>
 
 /**
- * What a flow is told of a job. Of one that completed: no errors, the result only of a node, and perhaps no
- * `queuedAt`.
+ * What a flow learns about an ended job. For a completed job, there are no errors, only a node has a result,
+ * and `queuedAt` may be absent.
  */
 export type EndedMember = Pick<
   JobRecord,
@@ -43,12 +43,12 @@ export type EndedMember = Pick<
 > &
   Partial<Pick<JobRecord, 'queuedAt'>>
 
-/** Names an effect, to acknowledge it. */
+/** Names an effect in order to acknowledge it. */
 export interface EffectName extends Bundled {
   kind: EffectKind
   /** The id of the job. */
   id: string
-  /** The job's `finishedAt`: a job that was retried by hand may have ended again. */
+  /** The job's `finishedAt`. It is part of the name because a job that was retried by hand may end again. */
   at: number
 }
 
@@ -57,7 +57,7 @@ export interface Member {
   flow: string
   /** The partition that keeps the flow. */
   home: string
-  /** From 0. */
+  /** The index of the member, from 0. */
   index: number
 }
 
@@ -67,7 +67,7 @@ export function nameOf(effect: Effect): EffectName {
   return kind === 'member' && effect.bundle !== undefined ? { ...name, bundle: effect.bundle } : name
 }
 
-/** All indices have the same width, so that ids sort by index. */
+/** All indices are written with this many digits, so that ids sort by index. */
 const WIDTH = 8
 const form = /^([0-9A-Za-z_-]+)\.(.+):([0-9]{8})$/
 
@@ -76,9 +76,9 @@ export function memberId({ flow, home, index }: Member): string {
   return `${flow}.${home}:${String(index).padStart(WIDTH, '0')}`
 }
 
-/** The member that an id names; undefined for the id of any other job. */
+/** The member that an id names. Undefined for the id of a job that belongs to no flow. */
 export function memberOf(id: string): Member | undefined {
-  // Most ids have no colon, and are not compared with the form.
+  // Most ids have no colon, so they need not be matched against the pattern.
   const parts = id.includes(':') ? form.exec(id) : null
   return parts === null ? undefined : { flow: parts[1]!, home: parts[2]!, index: Number(parts[3]) }
 }

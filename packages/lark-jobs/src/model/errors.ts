@@ -2,8 +2,9 @@
  * All errors of the job queue, each with a code that does not change.
  *
  * There are three kinds: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading of jobs),
- * failures of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (the
- * reason of its `signal`, the error kept with the job). `docs/errors.md` has an entry for each code.
+ * failures of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (as
+ * the reason of its `signal`, or as the error that is kept with the job). `docs/errors.md` has an entry for
+ * each code.
  */
 import { branded, defined, LarkError } from '@s18i/lark/internal'
 import type { CancelReason } from './record.ts'
@@ -11,7 +12,7 @@ import type { CancelReason } from './record.ts'
 /** Marks an error of the queue in every copy of this package. */
 const brand = Symbol.for('s18i.lark.jobs.error')
 
-/** Every code, with its meaning in one line. */
+/** Every error code, with its meaning in one line. */
 export const jobsErrors = {
   UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
   UNKNOWN_JOB: 'No job with this key is known to the program that dispatches it.',
@@ -123,21 +124,21 @@ export const jobsErrors = {
 export type JobsErrorCode = keyof typeof jobsErrors
 
 export interface JobsErrorOptions {
-  /** What the reader can do about it. */
+  /** What the reader can do about the error. */
   hint?: string | undefined
   /** The error that led to this one. */
   cause?: unknown
-  /** Exit code for the `lark` program; default 1. */
+  /** The exit code with which the `lark` program ends. Default 1. */
   exit?: number
-  /** The affected job. */
+  /** The id of the affected job. */
   id?: string | undefined
-  /** The affected jobs, if there are several: those of a chunk of `dispatchMany`. */
+  /** The ids of the affected jobs, if there are several: for example those of a chunk of `dispatchMany`. */
   ids?: string[] | undefined
   /** If a dispatch of many jobs failed half-way: the ids of the jobs that are queued. */
   queued?: string[] | undefined
   /** Why the job was cancelled. */
   reason?: CancelReason | undefined
-  /** The text of the person who cancelled the job. */
+  /** The reason that was given by the person who cancelled the job. */
   because?: string | undefined
 }
 
@@ -170,7 +171,7 @@ export class JobsError extends LarkError {
   /**
    * Whether a value is an error of the queue, thrown by this copy of the package or by another one.
    *
-   * @param code if given: whether it also has this code
+   * @param code if it is given, the error must also have this code
    * @example if (JobsError.is(error, 'DISPATCH_UNCERTAIN')) await lookFor(error.id!)
    */
   static override is<C extends JobsErrorCode>(value: unknown, code?: C): value is JobsError & { code: C } {
@@ -178,7 +179,7 @@ export class JobsError extends LarkError {
   }
 
   /**
-   * A copy of the error, because several calls may have met the same one.
+   * Makes a copy of the error, for each of several calls that fail because of the same error.
    *
    * @internal
    * @param changes the fields that differ in the copy

@@ -1,16 +1,16 @@
-/** Events: what happens to jobs, as other processes learn it. */
+/** Events: what happens to jobs, in the form in which other processes learn about it. */
 
 /**
  *   queued     the job is in its queue: it was dispatched, or an ended job was retried by hand
- *   started    a worker runs it
- *   completed, failed, cancelled    it has ended in this state
- *   retrying   its run failed, and it will run again
- *   released   its run put it back
- *   suspended  its run waits, and the job is put back meanwhile
- *   returned   its worker gave it back, and no run is counted
- *   crashed    its worker died. It runs again, unless another event of the job follows
- *   removed    a person removed it, in whichever state it was
- *   moved      a person moved it to another queue, where it is `queued`
+ *   started    a worker has begun to run the job
+ *   completed, failed, cancelled    the job has ended in this state
+ *   retrying   its run failed, and the job will run again
+ *   released   its run put the job back
+ *   suspended  its run is waiting, and the job is put back meanwhile
+ *   returned   its worker gave the job back without running it: no run is counted
+ *   crashed    its worker died. The job runs again, unless another event says how it ended
+ *   removed    a person removed the job, in whichever state it was
+ *   moved      a person moved the job to another queue, where it is `queued`
  */
 export const eventKinds = [
   'queued',

@@ -1,60 +1,63 @@
 /**
- * What is stored of a flow: a chain, a batch or a workflow. Both texts are JSON, and no store reads them. The
- * definition lists the parts of the flow, and changes only when somebody adds to it. The state says how far
- * the flow has come, and only `flow/advance.ts` makes it.
+ * The stored form of a flow (a chain, a batch or a workflow): its definition and its state. Both are JSON
+ * texts that stores do not read. The definition lists the parts of the flow, and changes only when somebody
+ * adds to the flow. The state says how far the flow has come, and only `flow/advance.ts` makes it.
  *
- * A flow has nodes, and a batch has members in addition. A node starts when the nodes that it waits for have
- * ended. Each is a job, or a flow of its own. The callbacks of a flow are nodes too: they start when the
- * others have ended. The members of a batch are jobs that wait for nothing, and there may be a million of
- * them, so the store only counts them.
+ * A flow has nodes, and a batch also has members. A node is a job or another flow, and starts when the nodes
+ * that it waits for have ended. The callbacks of a flow are nodes too: they start when all other nodes have
+ * ended. The members of a batch are jobs that wait for no other job. There may be a million of them, so the
+ * store only counts them.
  *
- * The id of a job in a flow says which flow, and which node or member (`effect.ts`): members are numbered
- * from 0, and nodes from `NODES`. A node that starts again has the number of its next generation, so that it
- * is another job.
+ * The id of a job in a flow contains the flow and the number of the node or member (`effect.ts`). Members are
+ * numbered from 0, and nodes from `NODES`. If a node starts again, its number is that of its next generation,
+ * so that its job is a new job.
  */
 import type { EndedState, NewJob } from './record.ts'
 import type { Trace } from './trace.ts'
 
 export type FlowKind = 'chain' | 'batch' | 'workflow'
 
-/** The most nodes of a flow, callbacks included. */
+/** The maximum number of nodes in a flow, including callbacks. */
 export const MAX_NODES = 10_000
-/** The most members of a batch. */
+/** The maximum number of members in a batch. */
 export const MAX_MEMBERS = 1_000_000
 /** The number of the first node: the numbers below are those of members. */
 export const NODES = 90_000_000
-/** How often a node may start: each start again is a new generation. */
+/** How often a node may start. Each start is a new generation. */
 export const MAX_GENERATIONS = 999
-/** The most characters of the id of a flow. */
+/** The maximum length of the id of a flow, in characters. */
 export const MAX_FLOW_ID = 40
-/** The most bytes of a definition. */
+/** The maximum size of a definition, in bytes. */
 export const MAX_DEFINITION = 4_194_304
 
-/** The index of a node in the id of its job. */
+/** The index that stands for a node and its generation in the id of the node's job. */
 export function indexOf(node: number, generation: number): number {
   return NODES + generation * MAX_NODES + node
 }
 
-/** The node and the generation that an index means; undefined for the index of a member. */
+/** The node and the generation that an index stands for. Undefined for the index of a member. */
 export function nodeOf(index: number): { node: number; generation: number } | undefined {
   if (index < NODES) return undefined
   return { node: (index - NODES) % MAX_NODES, generation: Math.floor((index - NODES) / MAX_NODES) }
 }
 
-/** Where a flow is: its id, and the partition that keeps it. */
+/** The place of a flow: its id, and the partition that keeps it (its home). */
 export interface FlowPlace {
   flow: string
   home: string
 }
 
-/** The node of another flow that this flow is. `index`: with its generation, as in the id of a job. */
+/**
+ * For a flow that is a node of another flow: that node. `index`: the node and its generation, as in the id of
+ * a job.
+ */
 export interface FlowParent extends FlowPlace {
   index: number
 }
 
-/** The job that started a flow of one job, and awaits its end (`Job.runJob`). */
+/** The job that started a flow with a single job, and awaits its end (`Job.runJob`). */
 export interface ParentJob {
-  /** Its partition at that time. */
+  /** The partition of the job when it started the flow. */
   partition: string
   id: string
 }
@@ -63,31 +66,35 @@ export interface ParentJob {
 export type Path = readonly (string | number)[]
 
 /**
- * A part of the payload of a node that is known when the node starts: it is taken from the result of another
- * node.
+ * A part of a node's payload that becomes known only when the node starts: it is taken from the result of
+ * another node.
  */
 export interface Reference {
   /**
-   * The place in the payload; empty: the whole payload. If the node is a flow, the place begins with the job
-   * whose payload it is: the number of a node of that flow, or `members` and the index of a member.
+   * The place in the payload. If it is empty, it stands for the whole payload. If the node is a flow, the
+   * place begins with the job that has the payload: the number of a node in that flow, or `members` and the
+   * index of a member.
    */
   at: Path
-  /** The node whose result it is. */
+  /** The number of the node that has the result. */
   node: number
   /**
-   * The place in the result; empty: the whole result. If the result has no such place, the payload does not
-   * get it.
+   * The place in the result. If it is empty, it stands for the whole result. If the result has no such place,
+   * the payload does not get a value there.
    */
   path: Path
 }
 
 /**
- * What happens to a node if a node that it waits for has ended without completing: it ends too (default),
- * runs, or fails.
+ * What happens to a node if a node that it waits for ends without completing. `skip` (default): it ends, too.
+ * `run`: it starts anyway. `fail`: it fails.
  */
 export type IfFailed = 'skip' | 'run' | 'fail'
 
-/** The same for one certain node that it waits for. `now`: it starts at once, and waits for no other node. */
+/**
+ * What happens if one particular node ends without completing. `now`: the waiting node starts at once,
+ * without waiting for its other nodes.
+ */
 export type FailureRule = IfFailed | 'now'
 
 /**
@@ -96,38 +103,42 @@ export type FailureRule = IfFailed | 'now'
 export interface FlowJob {
   partition: string
   job: Omit<NewJob, 'id'>
-  /** For a member that somebody has purged: only its key is left, and it ends instead of being queued. */
+  /** Present if the member was purged: then only its key is left, and it ends instead of being queued. */
   purged?: true
 }
 
-/** When a callback starts: when its flow has completed, has failed, or has ended in whatever way. */
+/** When a callback starts: when its flow has completed, has failed, or has ended no matter how. */
 export type FlowOutcome = 'completed' | 'failed' | 'ended'
 
 export interface NodeDefinition {
   /** A name for people. No two nodes of a flow have the same name. */
   name: string
-  /** The nodes that it waits for, by number, all smaller than its own. */
+  /** The numbers of the nodes that this node waits for. All are smaller than its own number. */
   after: number[]
-  /** Default `skip`. */
+  /** The rule for all nodes in `after`. Default `skip`. */
   ifFailed?: Exclude<IfFailed, 'skip'>
-  /** Rules by the number of a node in `after`. For a node without one, `ifFailed` is the rule. */
+  /** Rules for single nodes in `after`, by the number of the node. For all others, `ifFailed` applies. */
   rules?: Record<number, FailureRule>
-  /** How it had ended before the flow was dispatched. Such a node does not start. */
+  /**
+   * For a node that had already ended when the flow was dispatched: how it ended. Such a node does not start.
+   */
   ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
   /**
-   * A callback: it starts when the flow has ended in this way. `failed` includes that its deadline has
-   * passed.
+   * Present if the node is a callback: it starts when the flow has ended in this way. `failed` includes a
+   * flow whose deadline has passed.
    */
   on?: FlowOutcome
   /**
-   * Somebody has purged it. Only the keys of its jobs are left, and it never starts: it ends with the reason
-   * `removed`.
+   * Present if the node was purged. Then only the keys of its jobs are left, and it never starts: it ends
+   * with the reason `removed`.
    */
   purged?: true
   refs?: Reference[]
-  /** Either a job … */
+  /** The job, if the node is a job. A node has either `job` or `flow`. */
   job?: FlowJob
-  /** … or a flow. `home`: the partition that will keep it. `members`: the jobs of a batch. */
+  /**
+   * The flow, if the node is a flow. `home`: the partition that will keep it. `members`: the jobs of a batch.
+   */
   flow?: { home: string; definition: FlowDefinition; members?: FlowJob[] }
 }
 
@@ -135,11 +146,11 @@ export interface FlowDefinition {
   kind: FlowKind
   name?: string
   tags?: string[]
-  /** For a batch: how many members may fail. Absent: any number. */
+  /** For a batch: how many members may fail. Absent if any number may fail. */
   allowed?: number
-  /** Milliseconds after its dispatch in which it must end. */
+  /** The number of milliseconds after its dispatch within which the flow must end. */
   within?: number
-  /** Milliseconds for which its jobs wait for a living worker that knows their key. Default: a day. */
+  /** How long its jobs wait for a living worker that knows their key, in milliseconds. Default: a day. */
   unknownAfter?: number
   /** Milliseconds for which the flow is kept after its end, by the state in which it ended. */
   keep: Record<EndedState, number>
@@ -147,17 +158,17 @@ export interface FlowDefinition {
   parentJob?: ParentJob
   /** The trace of its dispatch. Its jobs get it when they start. */
   trace?: Trace
-  /** Callbacks may be anywhere among them. */
+  /** The nodes. Callbacks may be anywhere among them. */
   nodes: NodeDefinition[]
 }
 
 /**
- * Why a node or a flow ended without completing: the reasons of jobs, and
+ * Why a node or a flow ended without completing. It is one of the reasons of jobs (`CancelReason`), or
  *
- *   skipped   a node that it waits for has ended without completing
+ *   skipped   a node that it waits for ended without completing
  *   rejected  the job was not queued: a lock was taken, or its queue was full
- *   lost      the store has lost it, or no living worker has known its key for too long
- *   deadline  the flow has not ended in time
+ *   lost      the store has lost the job, or no living worker has known its key for too long
+ *   deadline  the flow did not end before its deadline
  *   abandoned the process that filled the batch has died
  */
 export type EndReason = string
@@ -174,73 +185,77 @@ export type EndReason = string
  */
 export type NodeState = 'b' | 's' | 'c' | 'f' | 'x' | '-'
 
-/** A run of members: those from this index on are in this partition. */
+/** A range of members: the members from this index on are in this partition. */
 export type Fill = [from: number, partition: string]
 
 export interface FlowState {
   /**
-   *   filling  its dispatcher adds members
-   *   open     nodes and members run
-   *   ended    it has ended, and `end` says how. Its callbacks may still run
+   *   filling  its dispatcher is still adding members
+   *   open     its nodes and members run or wait
+   *   ended    the flow has ended, and `end` says how. Its callbacks may still run
    */
   phase: 'filling' | 'open' | 'ended'
-  /** When it was dispatched, by the store's clock. */
+  /** When the flow was dispatched, by the store's clock. */
   at: number
-  /** Identifies the dispatch that started it. */
+  /** Identifies the dispatch that started the flow. */
   by?: string
-  /** The time by which it must have ended. */
+  /** The time by which the flow must have ended. */
   deadline?: number | undefined
   /** The time by which the dispatcher must report again that it is still filling. */
   fillsUntil?: number | undefined
-  /** For a batch: its fills, in ascending order. */
+  /** For a batch: the partitions of its members, in ascending order of the members. */
   fills?: Fill[]
   /** The number of the lot that the dispatcher reserved last, and its first member. */
   lot?: [number: number, first: number] | undefined
-  /** The keys of members, if there are not too many. */
+  /** The keys of the members, if there are not too many different keys. */
   keys?: string[] | undefined
-  /** When members were last added. A member that the store does not know may still be on its way. */
+  /**
+   * When members were last added. For some time after that, a member that the store does not know may still
+   * be on its way.
+   */
   filledAt?: number | undefined
-  /** One letter for each node. */
+  /** The states of the nodes: one letter for each node. */
   nodes: string
-  /** The generation of each node that was started again. */
+  /** For each node that was started again: its generation. */
   generations?: Record<number, number>
-  /** When each started node started. */
+  /** For each node that has started: when it started. */
   since?: Record<number, number>
-  /** Why nodes ended without completing. */
+  /** For each node that ended without completing: why. */
   reasons?: Record<number, EndReason>
-  /** For each node that ended because of another node: which one. */
+  /** For each node that ended because of another node: the number of that other node. */
   causes?: Record<number, number>
-  /** The ids of nodes that are flows and were started. */
+  /** For each started node that is a flow: the id of that flow. */
   flows?: Record<number, string>
   /**
-   * Callbacks that are flows, as they were started before the flow was started again: the node, and the id.
+   * Callbacks that are flows and were started before this flow was started again: the node, and the id of the
+   * callback's flow.
    */
   former?: [node: number, id: string][]
   ending?: FlowEnding | undefined
-  /** Failed members are being started again: all up to this index are done. */
+  /** Present while failed members are being started again: the members up to this index have been started. */
   retriesAfter?: number | undefined
   end?: FlowEnd | undefined
-  /** The parent has been told of the end. */
+  /** Whether the parent has been told that the flow has ended. */
   isTold?: boolean | undefined
-  /** Milliseconds between the last two looks at the fates of the jobs that it waits for. */
+  /** The pause between the last two checks of the jobs that the flow waits for, in milliseconds. */
   pause: number
-  /** When it looks again. */
+  /** When these jobs are checked again. */
   checkAt: number
-  /** How many members had ended at the last look. */
+  /** How many members had ended at the last check. */
   seen?: number | undefined
-  /** Since when no living worker has known a key of its jobs, as far as somebody has looked. */
+  /** For each key of its jobs that no living worker knows: since when, as far as it was checked. */
   unknown?: Record<string, number> | undefined
 }
 
-/** The flow ends early: nothing starts any more, and running jobs are asked to end. */
+/** The early end of a flow: no more jobs start, and running jobs are asked to end. */
 export interface FlowEnding {
   state: 'failed' | 'cancelled'
   reason: EndReason
-  /** For people. */
+  /** The reason in words, for people. */
   because?: string
-  /** All members up to this index have been asked to end; absent: none. */
+  /** The members up to this index have been asked to end. Absent if none have been. */
   askedUpTo?: number
-  /** All members have been asked to end. */
+  /** Whether all members have been asked to end. */
   isAsked?: boolean
 }
 
@@ -249,6 +264,6 @@ export interface FlowEnd {
   at: number
   reason?: EndReason
   because?: string
-  /** The node that failed first, by number. */
+  /** The number of the node that failed first. */
   node?: number
 }

@@ -1,4 +1,7 @@
-/** Lists by name, made from pairs. Names and values keep the order of the pairs. */
+/**
+ * Makes lists of values by name from pairs of a name and a value. Names and values keep the order of the
+ * pairs.
+ */
 export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const [name, value] of pairs) {

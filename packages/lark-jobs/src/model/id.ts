@@ -1,11 +1,11 @@
 /**
- * Job ids: 13 letters and digits that sort by the time they were made.
+ * Job ids: 13 letters and digits. Ids sort by the time at which they were made.
  *
- * Seven characters encode the millisecond (base 62 reaches the year 2081). Six encode a random number. Within
- * one millisecond, the number is raised by one instead of drawn again, so that the ids of one process keep
- * the order in which they were made. If two processes make 100 ids each in the same millisecond, the chance
- * that two ids are equal is 1 in 280 million. The store then answers `exists`, and the dispatcher makes
- * another id.
+ * Seven characters encode the time in milliseconds (in base 62, they last until the year 2081), and six
+ * encode a random number. For further ids within the same millisecond, the number is incremented instead of
+ * drawn again, so that the ids of one process keep the order in which they were made. If two processes make
+ * 100 ids each in the same millisecond, the chance that two ids are equal is 1 in 280 million. The store then
+ * answers `exists`, and the dispatcher makes another id.
  */
 import { randomInt } from 'node:crypto'
 import { inspect } from 'node:util'
@@ -15,20 +15,21 @@ import { JobsError } from './errors.ts'
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const letters = [...alphabet]
 /**
- * All texts of two letters. Joining prepared texts makes an id in 14 ns; letter by letter it takes 119 ns.
+ * All texts of two characters. An id that is joined from these texts takes 14 ns; made character by
+ * character, it takes 119 ns.
  */
 const pairs = letters.flatMap((one) => letters.map((other) => one + other))
-/** How many letters of an id encode its time. */
+/** The number of characters of an id that encode its time. */
 export const MADE = 7
-/** How many different texts three letters have. */
+/** The number of different texts of three characters. */
 const THREE = 62 ** 3
 
 let lastTime = 0
 let time = ''
-/** The random number: the values of its upper and its lower three letters. */
+/** The random number in two halves: the values of its first three and its last three characters. */
 let upper = 0
 let lower = 0
-/** The time and the upper half, as text. */
+/** The text of the time and of the first half of the random number. */
 let head = ''
 
 function encode(number: number, length: number): string {
@@ -45,8 +46,8 @@ const values = new Int8Array(128).fill(-1)
 for (const [value, letter] of letters.entries()) values[letter.charCodeAt(0)] = value
 
 /**
- * When an id was made: milliseconds since 1970, by the clock of its process; 0 for a text that is not an id
- * of Lark.
+ * When an id was made: milliseconds since 1970, by the clock of the process that made it. For a text that is
+ * not an id of Lark, it is 0.
  */
 export function madeAt(id: string): number {
   let at = 0
@@ -58,12 +59,13 @@ export function madeAt(id: string): number {
   return at
 }
 
-/** A new id, greater than all ids that this process made before. */
+/** Makes a new id. It sorts after all ids that this process has made before. */
 export function newId(now = Date.now()): string {
   if (now > lastTime) {
     lastTime = now
     time = encode(now, MADE)
-    // The number begins in the lower half of its range, so that it cannot overflow within a millisecond.
+    // The random number starts in the lower half of its range, so that incrementing it within a millisecond
+    // cannot overflow.
     upper = randomInt(THREE / 2)
     lower = randomInt(THREE)
     head = time + encode(upper, 3)
@@ -81,7 +83,9 @@ export function newNonce(): string {
   return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
 }
 
-/** The most characters that an id from outside may have: 300 bytes of UTF-8. */
+/**
+ * The maximum length of an id that the application chose, in characters. That is at most 300 bytes of UTF-8.
+ */
 export const MAX_ID = 100
 
 /** Whether a value can be the id of a job. */
@@ -90,8 +94,8 @@ export function isId(value: unknown): value is string {
 }
 
 /**
- * Checks one id, or a list of ids, from outside. A value from a request may be anything, such as the list
- * that Express makes of `?id[]=x`.
+ * Checks one id or a list of ids that a caller has passed. The value may come from a request and be anything,
+ * such as the list that Express makes from `?id[]=x`.
  *
  * @throws JOB_ID_INVALID for a value that cannot be the id of a job
  */

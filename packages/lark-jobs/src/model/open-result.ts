@@ -1,24 +1,24 @@
 /**
- * The result of a node in a flow that is being built: it stands for the future result of `handle`.
- * `dispatch/open-result.ts` makes it, and it has the type of the result. So the payload of another node can
- * have it wherever it takes that type. Outside of the payloads of its flow it is refused.
+ * An open result stands for the future result of a node while its flow is being built.
+ * `dispatch/open-result.ts` makes it. It has the type of the result, so it can be put into the payload of
+ * another node wherever that type is accepted. Outside the payloads of its flow, it is refused.
  */
 import type { Path } from './flow.ts'
 
-/** The key under which every copy of this package finds the meaning of an open result. */
+/** The key under which every copy of this package finds the data of an open result. */
 export const openResult = Symbol.for('s18i.lark.jobs.open-result')
 
 export interface OpenResult {
   /** The flow that is being built. */
   scope: object
-  /** By number. */
+  /** The number of the node. */
   node: number
   /** The name of the node, for people. */
   name: string
   path: Path
 }
 
-/** The meaning of an open result; undefined for every other value. */
+/** The data of an open result. Undefined for any other value. */
 export function openResultOf(value: unknown): OpenResult | undefined {
   return typeof value === 'function' ? (value as { [openResult]?: OpenResult })[openResult] : undefined
 }

@@ -1,6 +1,6 @@
 /**
- * The names of a queue's partitions. The first has the queue's own name, the others add a number: `emails`,
- * `emails/1`, `emails/2`. So a queue that gets more partitions moves no jobs.
+ * The names of a queue's partitions. The first partition has the name of the queue, and the others add a
+ * number: `emails`, `emails/1`, `emails/2`. So no jobs have to be moved when a queue gets more partitions.
  */
 import { MAX_NAME, type NewJob } from './record.ts'
 
@@ -10,9 +10,10 @@ export function partitionsOf(queue: string, count: number): string[] {
 }
 
 /**
- * The number of the partition for all jobs with this group or lock name: the partition with the highest hash
- * together with the name (rendezvous hashing, Thaler and Ravishankar 1998). When a queue gets one more
- * partition, only the names that move to the new one change their partition.
+ * The number of the partition for all jobs with this id, group or lock name. It is the partition for which
+ * the hash of the partition and the name is highest (rendezvous hashing, Thaler and Ravishankar 1998). When a
+ * queue gets one more partition, the only names that change their partition are those that move to the new
+ * one.
  */
 export function partitionFor(name: string, count: number): number {
   let best = 0
@@ -25,8 +26,8 @@ export function partitionFor(name: string, count: number): number {
 }
 
 /**
- * The partition of a queue for all jobs with this name: an id of the application, a group or a lock. Jobs
- * that were queued when the queue had another number of partitions may be elsewhere.
+ * The partition of a queue for all jobs with this name, which is an id that the application chose, a group or
+ * a lock. Jobs that were queued while the queue had another number of partitions may be in another partition.
  *
  * @param partitions the number of partitions of each configured queue
  */
@@ -36,14 +37,16 @@ export function partitionWith(name: string, queue: string, partitions: ReadonlyM
 }
 
 /**
- * The name that decides the partition of a job: an id that the application chose, or the group or lock whose
- * jobs must be together. Undefined: the job may go to any partition.
+ * The name that determines the partition of a job: an id that the application chose, or a group or lock,
+ * because its jobs must be in one partition. Undefined if the job may go to any partition.
  */
 export function placeNameOf({ id, ownId, group, lock }: NewJob): string | undefined {
   return ownId === undefined ? (group?.name ?? lock?.name) : id
 }
 
-/** FNV-1a of 32 bits, with the finalizer of MurmurHash3, so that similar texts have very different hashes. */
+/**
+ * A 32-bit FNV-1a hash with the finalizer of MurmurHash3, so that similar texts have very different hashes.
+ */
 function hash(text: string): number {
   let state = 0x811c9dc5
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
@@ -53,7 +56,9 @@ function hash(text: string): number {
 }
 
 /**
- * Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster.
+ * Whether a value can be the name of a queue. Some characters are not allowed: spaces and commas separate
+ * names on the command line, `/` separates the number of a partition, and `{}` has a meaning in Redis
+ * Cluster.
  */
 export function isQueueName(value: unknown): boolean {
   return (
@@ -61,7 +66,7 @@ export function isQueueName(value: unknown): boolean {
   )
 }
 
-/** The queue of a partition. The name of a queue has no slash. */
+/** The queue of a partition: the part of its name before the slash. */
 export function queueOf(partition: string): string {
   const slash = partition.indexOf('/')
   return slash === -1 ? partition : partition.slice(0, slash)

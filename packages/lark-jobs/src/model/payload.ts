@@ -1,30 +1,34 @@
 /**
- * Payloads are JSON. `encode` returns the JSON text, or refuses the value and names the path of the problem.
- * It drops nothing silently, except properties that are `undefined`, which JSON drops by its own rule.
+ * Payloads are JSON. `encode` returns the JSON text of a value, or refuses the value with an error that names
+ * the path of the problem. It drops nothing silently, except properties with the value `undefined`, which
+ * JSON leaves out.
  *
- * A payload that is far too large or too deeply nested is refused before it is written: the check counts
- * bytes as it goes, and stops at a quarter above the limit. So a payload from outside costs no more than the
- * largest allowed one.
+ * A payload that is far too large or too deeply nested is refused before it is converted to JSON: the check
+ * counts bytes on the way, and stops at a quarter above the limit. So even a hostile payload costs no more
+ * than the largest allowed one.
  */
 import { excerpt } from '@s18i/lark/internal'
 import { textOf as textOfError } from '../words/thrown.ts'
 import { JobsError } from './errors.ts'
 import { openResultOf, wordsOf } from './open-result.ts'
 
-/** Bytes, as UTF-8. */
+/** The maximum size, in bytes of UTF-8. */
 export const MAX_PAYLOAD = 524_288
-/** Bytes, as UTF-8. Progress is small because it is sent again and again. */
+/** The maximum size, in bytes of UTF-8. Progress is small because it is sent again and again. */
 const MAX_PROGRESS = 4_096
-/** Bytes, as UTF-8. A context is small because it travels with every job that is dispatched in it. */
+/**
+ * The maximum size, in bytes of UTF-8. A context is small because it travels with every job that is
+ * dispatched in it.
+ */
 export const MAX_CONTEXT = 4_096
 /**
- * How deep objects and lists may be nested, the outermost included. `JSON.stringify` compares each of them
- * with all those around it: 400 kB of short lists took 26 ms in 100 levels, 40 ms in 200, 141 ms in 990.
- * (Node 20, 2 cores, shared, 2026-11-25.)
+ * How deep objects and lists may be nested, including the outermost one. The limit is needed because
+ * `JSON.stringify` compares each object with all objects around it: 400 kB of short lists took 26 ms with 100
+ * levels, 40 ms with 200, and 141 ms with 990. (Node 20, 2 cores, shared, 2026-11-25.)
  */
 export const MAX_DEPTH = 200
 
-/** The kinds of values: their size limits, and the codes of their errors. */
+/** The kinds of values that are stored as JSON, with their size limits and error codes. */
 const kinds = {
   payload: { limit: MAX_PAYLOAD, notJson: 'PAYLOAD_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
   result: { limit: MAX_PAYLOAD, notJson: 'RESULT_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
@@ -33,11 +37,11 @@ const kinds = {
 } as const
 
 /**
- * The JSON text of a value; the empty text for `undefined`.
+ * Returns the JSON text of a value, or the empty text for `undefined`.
  *
- * @param of whose it is, for messages
- * @param what the kind of value. It decides the words of messages, and the codes
- * @param isFree takes what `JSON.stringify` takes (`options/lenient.ts`)
+ * @param of the owner of the value, for messages: the name of a job class, for example
+ * @param what the kind of value, which determines the words of messages and the error codes
+ * @param isFree whether to accept everything that `JSON.stringify` accepts (`options/lenient.ts`)
  * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a
  *   result RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON, CONTEXT_TOO_LARGE
  */
@@ -54,7 +58,7 @@ export function encode(
     new JobsError(tooLarge, `${name()}: the ${what} has ${bytes} bytes, the limit is ${limit}`, {
       hint: 'Store the large part elsewhere and pass its id.',
     })
-  // A value that is only a little too large is still written, so that the error can give its exact size.
+  // A value that is only a little too large is still converted, so that the error can state its exact size.
   const most = 1.25 * limit
   const check = new Check(most, isFree)
   const problem = check.problemOf(value, what)
@@ -78,31 +82,39 @@ export function encode(
   return text
 }
 
-/** The bytes of a value as JSON, or fewer: one for each character. It stops counting above `most`. */
+/**
+ * A lower bound for the size of a value as JSON: one byte for each character. It stops counting above `most`.
+ */
 export function leastBytes(value: unknown, most: number): number {
   const check = new Check(most, true)
-  // Of a value that cannot be written, whoever writes it will say so.
+  // If the value has no JSON form, the problem is ignored here: the code that converts the value will report
+  // it.
   check.problemOf(value, '')
   return most - check.left
 }
 
 /** The value that `handle` receives: a copy, never the caller's object. */
 export function decode(text: string): unknown {
-  // A payload of a later version may be nothing but its mark (`options/payload-rules.ts`).
+  // A job without a payload may have a text that contains only spaces, which encode the payload's version
+  // (`options/payload-rules.ts`).
   if (text === '' || (text.startsWith(' ') && text.trim() === '')) return undefined
   return JSON.parse(text)
 }
 
-/** How a stored result begins that says why the returned value was not kept. No JSON text begins so. */
+/**
+ * The first character of a stored result that only says why the returned value was not kept. No JSON text
+ * begins with it.
+ */
 const DROPPED = '!'
 
-/** What is stored as the result of a job that returned a value which cannot be kept. */
+/** The text that is stored as the result of a job if the value that it returned cannot be kept. */
 export function droppedResult(why: string): string {
   return `${DROPPED}${why}`
 }
 
 /**
- * What is kept of the value that `handle` returned: its JSON text; undefined for `true` and nothing.
+ * The text that is stored for the value that `handle` returned: its JSON text, or undefined if it returned
+ * `true` or nothing.
  *
  * @param name of the class
  */
@@ -115,7 +127,7 @@ export function resultText(value: unknown, name: string): string | undefined {
   }
 }
 
-/** Why the returned value was not kept; undefined for a result that was. */
+/** Why the returned value was not kept. Undefined for a result that was kept. */
 export function whyDropped(result: string): string | undefined {
   return result.startsWith(DROPPED) ? result.slice(DROPPED.length) : undefined
 }
@@ -123,24 +135,32 @@ export function whyDropped(result: string): string | undefined {
 const TOO_DEEP = 'too deep'
 
 /**
- * One walk through a value. It ends at the first part that has no JSON form, or when the value is too large.
+ * Checks a value by walking through it. The walk ends at the first part that has no JSON form, or when the
+ * value is too large.
  *
- * It counts one byte for each character, so never more bytes than the text will have. It collects the path of
- * a problem on the way back from it, so that a value without problems costs nothing for this.
+ * It counts one byte for each character, so never more bytes than the JSON text will have. It collects the
+ * path of a problem only on the way back from the problem, so that a value without problems does not pay for
+ * it.
  */
 class Check {
   #left: number
   readonly #isFree: boolean
-  /** The path from the problem upwards: each object or list, and the key in it. */
+  /**
+   * The path from the problem upwards: each object or list, with the key of the part that leads to the
+   * problem.
+   */
   #trail: [above: object, key: string | number | undefined][] | undefined
 
-  /** @param limit bytes. @param isFree whether values without a JSON form are left out */
+  /**
+   * @param limit the maximum size in bytes. @param isFree whether values without a JSON form are left out
+   *   instead of refused
+   */
   constructor(limit: number, isFree: boolean) {
     this.#left = limit
     this.#isFree = isFree
   }
 
-  /** Bytes; below 0 if the value is too large. */
+  /** The number of bytes that are left. It is below 0 if the value is too large. */
   get left(): number {
     return this.#left
   }
@@ -159,7 +179,7 @@ class Check {
       const again = trail.findIndex(([above], i) => trail.findIndex(([each]) => each === above) < i)
       return again < 0 ? TOO_DEEP : `${what}${textOf(trail.slice(0, again))} is a cycle: it contains itself`
     } catch (error) {
-      // The stack was nearly full before this call.
+      // The stack was nearly full before this call, so the nesting counts as too deep.
       if (error instanceof RangeError) return TOO_DEEP
       // A getter or a toJSON() has thrown, or a proxy is revoked.
       return `${what} cannot be read: ${textOfError(error)}`
@@ -206,12 +226,12 @@ class Check {
       return undefined
     }
     const prototype = Object.getPrototypeOf(value)
-    // An object whose prototype has no prototype is plain. This also holds for objects from another vm
+    // An object is plain if its prototype has no prototype. This rule also accepts objects from another vm
     // context.
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
       const name = prototype.constructor?.name || 'a class'
       const own = (value as { toJSON?: unknown }).toJSON
-      // A Date has toJSON, but would arrive as a text. It is refused, so that handle gets values of its
+      // A Date has toJSON, but would arrive as a text. It is refused, so that `handle` gets values of its
       // declared type.
       if (typeof own === 'function' && (this.#isFree || !(value instanceof Date))) {
         const form = own.call(value, '')
@@ -226,7 +246,7 @@ class Check {
       const inner = (value as Record<string, unknown>)[key]
       if (inner === undefined) continue
       this.#left -= key.length + 4
-      // Most values are texts or numbers.
+      // This is the short path for texts and numbers, because most values are of these types.
       if (typeof inner === 'string') this.#left -= inner.length + 2
       else {
         const problem = this.#find(inner, depth)

@@ -1,9 +1,9 @@
 /**
- * Rates: how many jobs begin, or permits are granted, within a time. Users write rates as `options/limits.ts`
- * says.
+ * Rates: how many jobs may begin, or how many permits may be granted, within a period. `options/limits.ts`
+ * has the form in which users write rates.
  *
- * A new kind of rate has its name in `rateKinds` below.
- * It goes into these files, at the comment `New kind of rate:`
+ * A new kind of rate gets its name in `rateKinds` below, and code in these files, at the comment `New kind of
+ * rate:`
  *
  *   `options/limits.ts`, `options/limiter.ts`  what a user may say of it, and how many permits it grants at
  *                                              once
@@ -15,8 +15,9 @@
  *                                              the others: these, and its words in the terminal
  *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  its words in the dashboard then
  *
- * And a row in both tables of docs/configuration.md. It raises no layout: an earlier version of Lark begins
- * no job of a group with such a rate (`store/contract/rules/rate.ts`).
+ * It also gets a row in both tables of docs/configuration.md. It does not need a new layout: an earlier
+ * version of Lark does not begin jobs of a group with a kind of rate that it does not know
+ * (`store/contract/rules/rate.ts`).
  */
 
 /**
@@ -31,11 +32,11 @@ export const rateKinds = ['sliding', 'window', 'bucket'] as const
 export type RateKind = (typeof rateKinds)[number]
 
 export interface Rate {
-  /** How many jobs may begin … */
+  /** How many jobs may begin within `per` milliseconds. */
   limit: number
-  /** … within this many milliseconds. */
+  /** The length of the period, in milliseconds. */
   per: number
   kind: RateKind
-  /** For a bucket: how many may begin at once. */
+  /** For a bucket: how many jobs may begin at once. */
   burst: number
 }

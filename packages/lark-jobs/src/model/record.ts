@@ -5,13 +5,13 @@
  *
  *   waiting    due: a worker may claim it now (a delayed job is waiting as soon as it is due)
  *   delayed    due later: dispatched with a delay, released, or between two attempts
- *   blocked    a node of a flow that has not started (`flow.ts`): it is kept with its flow, and no store
- *              counts it
+ *   blocked    a node of a flow that has not started (`flow.ts`). It is kept in its flow, and no store counts
+ *              it
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * A new state has its name in `states` below.
- * In the stores it goes into these files, at the comment `New state:`
+ * A new state gets its name in `states` below, and code in these files of the stores, at the comment `New
+ * state:`
  *
  *   `store/contract/rules/consequence.ts`  which end of a run leads to it
  *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  its number, its name, its index
@@ -22,15 +22,15 @@
  *   `store/redis/lua/shared/locate.lua`, `store/redis/lua/shared/job-counts.lua`  who is in it, and its count
  *   `store/redis/verbs/reading.ts`         its pages
  *
- * A new kind of outcome has its type in `Outcome`. It goes into these files, at the comment `New outcome:`
+ * A new kind of outcome gets its type in `Outcome`, and code in these files, at the comment `New outcome:`
  *
  *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance
  *                                          tests
  *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/consequence.lua`  the same on Redis
  *   `worker/tally.ts`                      as what the worker counts it
  *
- * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times,
- * because its clock is not the store's.
+ * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations and never times,
+ * because its clock may differ from the store's.
  */
 
 import type { Backoff } from './backoff.ts'
@@ -38,7 +38,7 @@ import type { BlockedLoop, BlockingNow } from './blocked-loop.ts'
 import type { Journal, Recorded, WholeJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
 
-/** The most characters of the key of a job, and of the name of a queue. */
+/** The maximum length of the key of a job and of the name of a queue, in characters. */
 export const MAX_NAME = 200
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
@@ -51,9 +51,9 @@ export function isEndedState(state: State): state is EndedState {
 }
 
 /**
- * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that
- * it belongs to ends early. `lost`: its flow has waited too long for a worker that knows its key.
- * `rejected`: it came through an outbox, and the store did not take it.
+ * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: its flow ends
+ * early. `lost`: its flow has waited too long for a worker that knows its key. `rejected`: the job came
+ * through an outbox, and the store rejected it.
  */
 export type CancelReason =
   | 'user'
@@ -65,22 +65,28 @@ export type CancelReason =
   | 'lost'
   | 'rejected'
 
-/** The most tags of a job. */
+/** The maximum number of tags of a job. */
 export const MAX_TAGS = 10
 
-/** The settings in which one job differs from its class. Absent fields cost no bytes. */
+/** The settings of a single job that are stored with it. Absent fields take no space. */
 export interface JobOptions {
-  /** The crashes after which the job fails (`store/contract/rules/consequence.ts`). */
+  /** The number of crashes after which the job fails (`store/contract/rules/consequence.ts`). */
   maxCrashes?: number
-  /** The most attempts. */
+  /** The maximum number of attempts. */
   tries?: number
   /** How long to wait before each retry. */
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number
-  /** How long after it was queued attempts may begin: milliseconds, the delay included; 0: no limit. */
+  /**
+   * For how long after the job was queued attempts may begin, in milliseconds, including the delay. 0 means
+   * no limit.
+   */
   retryUntil?: number
-  /** How long after it was queued the job may first begin: milliseconds, the delay included; 0: no limit. */
+  /**
+   * For how long after the job was queued its first run may begin, in milliseconds, including the delay. 0
+   * means no limit.
+   */
   expiresIn?: number
   /** Words by which people find the job. */
   tags?: readonly string[]
@@ -88,97 +94,118 @@ export interface JobOptions {
   context?: Readonly<Record<string, unknown>>
   /** The paths of the payload that people must not see. */
   redact?: readonly string[]
-  /** The trace of its dispatch (`trace.ts`). */
+  /** The trace of the job's dispatch (`trace.ts`). */
   trace?: Readonly<Record<string, string>>
   /**
-   * Of a job that may take the place of an ended one with its id: tells the two apart. 13 characters
-   * (`id.ts`). A retry by hand keeps it.
+   * For a job that may replace an ended job with the same id: 13 characters (`id.ts`) that distinguish the
+   * two jobs. A retry by hand does not change them.
    */
   born?: string
-  /** The job that began it, and awaits it (`Job.runJob`): where it was then. */
+  /**
+   * The job that started this job and awaits its end (`Job.runJob`), with the queue in which that job was
+   * then.
+   */
   parent?: { id: string; queue: string }
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
   /**
-   * When somebody moved it to another queue last: milliseconds since 1970. Later with each move, whatever the
-   * clock says.
+   * When somebody last moved the job to another queue: milliseconds since 1970. With each move, this time is
+   * later than before, even if the clock was set back.
    */
   movedAt?: number
 }
 
-/** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */
+/**
+ * How long a job is kept after it has ended, in milliseconds. 0 means not at all. If a field is absent, the
+ * setting of the queue applies.
+ */
 export interface Keep {
   completed?: number
   failed?: number
   cancelled?: number
-  /** How long its log is kept, if the job is kept for longer. */
+  /** How long the log of the job is kept, if that is shorter than the job itself. */
   log?: number
   /**
-   * At least so long in each state. After that it is kept as its queue says, unless an age above says
-   * something.
+   * The minimum time for which the job is kept in any ended state. After that time the setting of the queue
+   * applies, unless one of the times above is set.
    */
   least?: number
   /**
-   * The job came through an outbox, which may send it again: its id stays known for `RELAYED_MEMORY` after
-   * its end, even if nothing of the job is kept. Of an id that is to be reused, its `born` is known, for so
-   * long after it was queued.
+   * Present if the job came through an outbox, which may send it again. So its id stays known for
+   * `RELAYED_MEMORY` after its end, even if the job itself is not kept. If the id may be reused, the job's
+   * `born` stays known instead, for the same time after the job was queued.
    */
   relayed?: true
 }
 
-/** A job on its way into a store. */
+/** A job that is to be put into a store. */
 export interface NewJob {
   /**
-   * Made by the dispatcher (`id.ts`): 13 characters, in order of time. Or chosen by the application
-   * (`ownId`).
+   * The id of the job. Either the dispatcher made it (`id.ts`): 13 characters that sort by time; or the
+   * application chose it (`ownId`).
    */
   id: string
   /**
-   * The application chose the id. `new`: the job is rejected while another job with this id is kept. `reuse`:
-   * the job replaces one that has ended.
+   * Present if the application chose the id. `new`: the job is rejected while another job with this id is
+   * kept. `reuse`: the job replaces an ended job with this id.
    */
   ownId?: 'new' | 'reuse'
-  /** The key of its class. A store decodes neither the key nor the payload. */
+  /** The key of the job's class. A store reads neither the key nor the payload. */
   key: string
-  /** JSON text. */
+  /** The payload as JSON text. */
   payload: string
   /** -1,000…1,000, higher first. Default 0. */
   priority?: number
-  /** Milliseconds until it is due, counted by the store. Default 0: due at once. */
+  /**
+   * The time until the job is due, in milliseconds, counted by the store's clock. Default 0: the job is due
+   * at once.
+   */
   delay?: number
   options?: JobOptions
   lock?: Lock
   group?: Group
   /**
-   * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claimer that
-   * brings such permits gets the job. A store only compares this text; it has no white space, comma,
+   * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claim that comes
+   * with such permits gets the job. A store only compares this text. It contains no white space, comma,
    * semicolon, or equals sign.
    */
   limiter?: string
-  /** How long its class has it kept. Such jobs do not count among those that its queue keeps. */
+  /**
+   * How long the job is kept, if its class says so. Such jobs do not count toward the number of ended jobs
+   * that the queue keeps.
+   */
   keep?: Keep
-  /** The class has a hook for jobs that end without a running handler: see `effect.ts`. */
+  /** Whether the class has a hook for jobs that end while no handler is running: see `effect.ts`. */
   hooked?: boolean
 }
 
 /**
- * A lock. Only one job of a partition holds a lock of one name at a time. The lock names its job, and no
- * process frees it: a dispatch that finds the lock checks whether its job still holds it.
+ * A unique lock. In a partition, only one job at a time holds a lock with a certain name. The lock names the
+ * job that holds it. No process frees a lock: a dispatch that finds one checks whether that job still holds
+ * it.
  */
 export interface Lock {
-  /** A store only compares it. */
+  /**
+   * The name. The name. The name. The name. The name. The name. The name. The name. The name. The name. The
+   * name. The name. The name. The name. The name. The name. The name. The name. The name. The name. A store
+   * only compares it.
+   */
   name: string
   /** The job holds the lock until it first starts, or until it has ended. */
   until: 'start' | 'done'
   /**
-   * While the job of the lock has not begun, a new dispatch replaces its payload instead of being rejected.
+   * Whether a new dispatch replaces the payload of the job that holds the lock, instead of being rejected, as
+   * long as that job has not begun.
    */
   replace?: boolean
-  /** Milliseconds: such a dispatch also delays the job by this much from then … */
+  /** With `replace`: each such dispatch also delays the job until this many milliseconds from now. */
   debounce?: number
-  /** … but at most until this many milliseconds after the job was queued. */
+  /** With `debounce`: the job is not delayed longer than this many milliseconds after it was queued. */
   maxWait?: number
-  /** Milliseconds after a job was queued in which no other is queued, whatever became of the first. */
+  /**
+   * For this many milliseconds after a job was queued, no other job with the lock is queued, even if the
+   * first job has ended.
+   */
   throttle?: number
 }
 
@@ -186,34 +213,41 @@ export interface Lock {
 export interface Group {
   /** A store only compares it. */
   name: string
-  /** The limits of the whole group. Those of the job that was queued last apply. */
+  /** The limits of the whole group. The limits of the job that was queued last apply. */
   limits?: Limits
-  /** A job begins when the one before it has ended, its retries included. Then `concurrency` is 1. */
+  /**
+   * Whether each job begins only after the previous one has ended, including its retries. If so,
+   * `concurrency` is 1.
+   */
   strict?: boolean
-  /** The limits are not known here: the group keeps the limits that it has, or none if it has no jobs. */
+  /**
+   * Present if the limits are not known to the dispatcher: then the group keeps the limits that it has, or
+   * has none if it has no jobs.
+   */
   joins?: true
 }
 
 /**
- * How many times a job was started, and how those runs ended. A run that has not ended counts only in `runs`.
+ * How many times a job was started, and how those runs ended. A run that has not ended is counted only in
+ * `runs`.
  */
 export interface Counters {
   runs: number
-  /** Attempts that failed. `tries` limits them. */
+  /** How many attempts have failed. `tries` limits this number. */
   failures: number
-  /** Runs whose worker died or lost its lease. */
+  /** How many runs ended because the worker died or lost its lease. */
   crashes: number
-  /** Runs that put the job back without failing. */
+  /** How many runs put the job back without failing. */
   releases: number
 }
 
-/** The part of an error that is kept. If a thrown value is not an error, the message is its text. */
+/** The part of an error that is kept. If the thrown value is not an error, the message is its text. */
 export interface KeptError {
   name: string
   message: string
   code?: string
   stack?: string
-  /** A chain of up to five causes. */
+  /** The cause of the error. A chain of causes is kept up to five levels deep. */
   cause?: KeptError
   /** The first errors of an `AggregateError`. */
   errors?: KeptError[]
@@ -223,16 +257,19 @@ export interface KeptError {
 
 /** The error of a failed attempt. The newest 10 are kept with the job. */
 export interface JobError extends KeptError {
-  /** Which run it was, from 1. */
+  /** The number of the run, from 1. */
   run: number
-  /** Milliseconds the attempt took. */
+  /** How long the attempt took, in milliseconds. */
   took?: number
   /**
-   * When the attempt ended, by the store's clock: milliseconds since 1970. Absent: an earlier version of Lark
-   * kept it.
+   * When the attempt ended, by the store's clock: milliseconds since 1970. Absent if an earlier version of
+   * Lark stored the error.
    */
   at?: number
-  /** The release of the application in which it was. Absent: its worker was not told one. */
+  /**
+   * The release of the application in which the attempt failed. Absent if the worker does not know its
+   * release.
+   */
   release?: string
 }
 
@@ -240,25 +277,25 @@ export type LogLevel = 'info' | 'success' | 'warn' | 'error'
 
 /** A line that `this.info()`, `success()`, `warn()` or `error()` wrote. */
 export interface LogLine {
-  /** By the worker's clock, for people only. */
+  /** When the line was written, by the worker's clock. It is only for people. */
   at: number
   level: LogLevel
   text: string
 }
 
 /**
- * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of
- * the field; or the record has an unknown format, and `mark` is the name of the format
- * (`store/contract/rules/unreadable.ts`). Unreadable fields are empty in the job.
+ * Why this version of Lark cannot read a record. Either a field of the record is damaged, and `text` is the
+ * content of that field; or the record has an unknown format, and `mark` is the name of the format
+ * (`store/contract/rules/unreadable.ts`). Fields that cannot be read are empty in the job.
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
 
-/** Whether the text of what is damaged may be of a payload, which may have parts that people must not see. */
+/** Whether the text of the damaged field may contain a payload, and thus parts that people must not see. */
 export function hasPayload(flaw: Unreadable): boolean {
   return flaw.kind === 'damaged' && (flaw.field === 'record' || flaw.field === 'payload')
 }
 
-/** A claimed job, as `exchange` hands it to the claimer. */
+/** A claimed job, in the form in which `exchange` returns it to the worker. */
 export interface ClaimedJob extends Counters {
   id: string
   key: string
@@ -266,78 +303,83 @@ export interface ClaimedJob extends Counters {
   priority: number
   queuedAt: number
   options?: JobOptions
-  /** Name of its group. */
+  /** The name of the job's group. */
   group?: string
-  /** The permits that it needs. */
+  /** The permits that the job needs. */
   limiter?: string
-  /** When it was due, if that is not when it was queued. */
+  /** When the job was due, if that differs from when it was queued. */
   dueAt?: number
-  /** Proof of the lease: only a call with this token settles the job. */
+  /** Proves the lease: only a call with this token can settle the job. */
   token: string
   unreadable?: Unreadable
-  /** What earlier runs recorded, as far as it comes with the claim; absent if nothing. */
+  /**
+   * What earlier runs have recorded, as far as the claim returns it. Absent if they have recorded nothing.
+   */
   journal?: Journal
 }
 
-/** A job as `get` and `list` return it. */
+/** A job in the form in which `get` and `list` return it. */
 export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal'> {
   partition: string
   state: State
-  /** When a delayed or waiting job is or was due. */
+  /** When a delayed or waiting job is due or was due. */
   dueAt?: number
   /** When the current lease was taken. */
   claimedAt?: number
   finishedAt?: number
-  /** The id of the worker that holds it. */
+  /** The id of the worker that holds the job. */
   holder?: string
-  /** Oldest first, at most 10. */
+  /** The errors of the latest failed attempts, at most 10, the oldest first. */
   errors: JobError[]
   /** JSON text of the value that `handle` returned, if it was neither `true` nor `undefined`. */
   result?: string
   reason?: CancelReason
   /**
-   * While the job waits for its next run: why the last run put it back. Of a cancelled job: what the person
-   * wrote who cancelled it.
+   * For a job that waits for its next run: why the last run put it back. For a cancelled job: the reason
+   * given by the person who cancelled it.
    */
   because?: string
-  /** While it is suspended: the names of the signals that make it go on before it is due. */
+  /** For a suspended job: the names of the signals that make it continue before it is due. */
   suspended?: string[]
-  /** Its steps are being undone, before it ends as failed or cancelled. */
+  /** Present if the steps are being undone before the job ends as failed or cancelled. */
   undoing?: true
-  /** While it waits, and the last run put it back because no worker could read it: since when it waits. */
+  /**
+   * For a job that the last worker put back because it could not read it: since when the job has been waiting
+   * for another worker.
+   */
   strandedSince?: number
-  /** JSON text of the progress that it reported last. */
+  /** JSON text of the progress that the job reported last. */
   progress?: string
 }
 
-/** From which a job can be put back. */
+/** A complete record, from which a job can be restored. */
 export interface WholeRecord extends JobRecord {
-  /** What its steps have recorded, and its signals. */
+  /** What the job's steps have recorded, and its signals. */
   journal?: WholeJournal
 }
 
 /**
- * How the run of a claimed job ended, as its worker reports it to the store: a closed union.
+ * How the run of a claimed job ended, as its worker reports it to the store.
  *
- * An `unstarted` job was never started: it goes back to the head of its line, or is delayed, and counts no
- * run. A `released` job ran and goes back without having failed. A `suspended` job waits, and goes on where
- * it was (`store/contract/journals.ts`). Every outcome may carry the log of the run, and entries of its
- * journal.
+ * An `unstarted` job was never started: it goes back to the head of its queue, or is delayed, and no run is
+ * counted. A `released` job ran, and goes back without having failed. A `suspended` job waits, and later
+ * continues where it stopped (`store/contract/journals.ts`). Every outcome may carry the log of the run, and
+ * entries of its journal.
  */
 export type Outcome = (
   | { kind: 'completed'; result?: string }
   /**
-   * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold`
-   * says that `failed()` of its class was not called, because no handler could run: see `effect.ts`. `alike`:
-   * what it has in common with others that failed for the same reason (`run/fingerprint.ts`).
+   * `retryIn`: milliseconds until the retry. If it is absent, the job has failed and is not retried. In that
+   * case, `untold` says that `failed()` of its class was not called, because no handler could run: see
+   * `effect.ts`. `alike`: the fingerprint that the job shares with others that failed for the same reason
+   * (`run/fingerprint.ts`).
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean; alike?: string }
   /**
-   * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins
-   * before that either. `keepsPlace`: the job is in its line again where it was, and `in` says only how long
-   * the pause is.
-   * `because` is for people, in a few words. `isStranded`: the worker could not read the job: it does not
-   * know its key, its payload's version, or its format.
+   * `in`: milliseconds until the job is due. `pauses`: until then, no other job of its group, or of its
+   * partition, begins either. `keepsPlace`: the job gets its former place in the queue back, and `in` is only
+   * the length of the pause. `because`: the reason, for people, in a few words. `isStranded`: the worker
+   * could not read the job, because it does not know the key, the version of the payload, or the format.
    */
   | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because: string; isStranded: true }
   | {
@@ -348,109 +390,128 @@ export type Outcome = (
       because?: string
       isStranded?: undefined
     }
-  /** `in`: milliseconds until the job is due; without it, at once. */
+  /** `in`: milliseconds until the job is due. If it is absent, the job is due at once. */
   | { kind: 'unstarted'; in?: number }
   /**
-   * `in`: milliseconds until it is due. `waits`: the names of the signals that make it due before. `heard`:
-   * how many signals the run knew. `undoing`: the steps of the job must be undone before it ends; how it ends
-   * then (`rules/undoing.ts`). `rests`: the store keeps for how long the job is suspended
-   * (`Journal.rested`).
+   * `in`: milliseconds until the job is due. `waits`: the names of the signals that make the job due earlier.
+   * `heard`: how many signals the run knew. `undoing`: the steps of the job must be undone before it ends,
+   * and this says how it then ends (`rules/undoing.ts`). `rests`: the store must record how long the job is
+   * suspended (`Journal.rested`).
    */
   | ({ kind: 'suspended'; in: number; waits: readonly string[]; heard: number } & {
       undoing?: string
       rests?: true
-      /** What people read instead of `waits`, if these have names that they do not know. It is not stored. */
+      /**
+       * The names to show to people instead of `waits`, if `waits` has internal names. They are not stored.
+       */
       awaits?: readonly string[]
     })
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & {
   log?: LogLine[]
-  /** JSON text: what the run reported last, and has not sent yet. */
+  /** JSON text of the latest progress report that the run has not sent yet. */
   progress?: string
   /**
-   * Milliseconds that the run took: of a completed job of a schedule (`tick.ts`), for the history of the
-   * schedule.
+   * How long the run took, in milliseconds. Only for a completed job of a schedule (`tick.ts`), for the
+   * history of the schedule.
    */
   took?: number
-  /** What it has recorded, and not sent yet. */
+  /** The entries that the run has recorded and not sent yet. */
   steps?: Recorded
 }
 
-/** A worker, as people see it. */
+/** A worker, in the form in which people see it. */
 export interface WorkerRecord {
-  /** Also the caller of its claims. */
+  /** The id of the worker, which is also the caller of its claims. */
   id: string
   host: string
   pid: number
-  /** If `strict`, in the order in which they are served. */
+  /** The queues that the worker serves. If `strict`, in the order in which they are served. */
   queues: string[]
   strict: boolean
   concurrency: number
-  /** Jobs running now. */
+  /** How many jobs are running now. */
   running: number
   /**
-   * The job beside which it starts no other: it may have killed its process before, and runs alone. `until`:
-   * when others start at the latest, by the clock of the worker. Absent: there is none, or its version of
-   * Lark does not say.
+   * The job that runs alone, because it may have killed its process before: the worker starts no other job
+   * beside it. `until`: the latest time at which other jobs start again, by the clock of the worker. Absent
+   * if no job runs alone, or if the worker's version of Lark does not report this.
    */
   alone?: { job: string; until: number }
-  /** A handler blocks its event loop now, as its lease thread has found. Absent: none, or it is not known. */
+  /**
+   * The handler that is blocking the worker's event loop now, according to the lease thread. Absent if none
+   * is, or if it is not known.
+   */
   blocks?: BlockingNow
-  /** The classes that have blocked its event loop within the last hour. Absent: none. */
+  /** The classes that have blocked the worker's event loop within the last hour. Absent if there are none. */
   blocked?: BlockedLoop[]
-  /** The keys and aliases of its job classes. */
+  /** The keys and aliases of the worker's job classes. */
   keys: string[]
-  /** By the worker's clock. */
+  /** When the worker started, by its own clock. */
   startedAt: number
-  /** When it made this known, by its clock: every five seconds. Absent: its version of Lark does not say. */
+  /**
+   * When the worker announced this record, by its own clock. It does so every five seconds. Absent if its
+   * version of Lark does not report it.
+   */
   seenAt?: number
   state: WorkerState
   /**
-   * Whether it restarts when it is told to: what started its process starts it again. Absent: it belongs to
-   * an application, which must be restarted as a whole, or its version of Lark does not say.
+   * Present if the worker can restart on its own, because whatever started its process starts it again.
+   * Absent if the worker belongs to an application, which must be restarted as a whole, or if its version of
+   * Lark does not report this.
    */
   restarts?: true
   /**
-   * Whether a supervisor (`--processes`) has started its process. Absent: none has, or its version of Lark
-   * does not say.
+   * Present if a supervisor (`--processes`) has started the process of the worker. Absent if not, or if its
+   * version of Lark does not report this.
    */
   supervised?: true
-  /** The version of Lark. Absent: an earlier version, which does not say. */
+  /** The version of Lark. Absent for early versions, which do not report it. */
   version?: string
-  /** The release of the application. Absent: its configuration says none. */
+  /** The release of the application. Absent if the configuration has none. */
   release?: string
-  /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
+  /** The stored names of the limiters that the worker has used, at most 100. Absent if there are none. */
   limiters?: string[]
   circuits?: string[]
-  /** What those of the limiters grant that belong to a class, by their names. Absent: none does. */
+  /** The limits of those limiters that belong to a class, by name. Absent if there are none. */
   ownLimits?: Record<string, Limits>
   /**
-   * The keys of the jobs that have met a circuit with a name, by its name: at most 100 each. Absent: none.
+   * For each named circuit, the keys of the jobs that have used it: at most 100 keys each. Absent if there
+   * are none.
    */
   circuitKeys?: Record<string, string[]>
-  /** The schedules that its classes declare, with the hash of each definition. Absent: none. */
+  /**
+   * The schedules that the worker's classes declare, with the hash of each definition. Absent if there are
+   * none.
+   */
   schedules?: Record<string, string>
 }
 
 /**
- * `quiet`: takes no more jobs. `stopping` and `restarting`: takes no more, and ends when those that run have
- * ended.
+ * `quiet`: the worker takes no more jobs. `stopping` and `restarting`: it takes no more jobs, and ends when
+ * its running jobs have ended.
  */
 export const workerStates = ['running', 'quiet', 'stopping', 'restarting'] as const
 export type WorkerState = (typeof workerStates)[number]
 
-/** What a worker makes known. */
+/** The record that a worker announces to the store. */
 export interface AnnouncedWorker extends WorkerRecord {
-  /** How its runs went. Absent: none has begun, or its version of Lark does not say. */
+  /**
+   * The counts of the worker's runs. Absent if no run has begun, or if its version of Lark does not report
+   * them.
+   */
   runs?: WorkerRuns
 }
 
-/** How the runs of a worker went. Each text is a `RunCounts` (`run-counts.ts`). */
+/** The counts of a worker's runs. Each text is a packed `RunCounts` (`run-counts.ts`). */
 export interface WorkerRuns {
-  /** Since it started: by queue and key, with a space between them. */
+  /** The counts since the worker started, by queue and key, with a space between these. */
   all: Record<string, string>
   /** The counts of the last minutes, by queue. */
   lately: Record<string, string>
-  /** How many runs became due, by queue and minute: `minute:count`, with spaces between them. */
+  /**
+   * How many runs became due in each minute, by queue. A text has the form `minute:count`, with spaces
+   * between the minutes.
+   */
   arrived: Record<string, string>
 }

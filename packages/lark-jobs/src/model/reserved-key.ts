@@ -1,13 +1,13 @@
 /**
- * The keys of Lark's own jobs. Such a job runs a command of `lark`, so a name from outside never becomes its
- * key: not that of a job that is imported, not one that `dispatchByKey()` is given. Only the calls that are
- * made for commands use it.
+ * The keys of Lark's own jobs. Such a job runs a command of `lark`, so a caller must not be able to choose
+ * its key: `dispatchByKey()` and the import of jobs refuse such keys. Only the calls that dispatch commands
+ * use them.
  */
 
-/** What these keys begin with. */
+/** The prefix of these keys. */
 const RESERVED = 'lark:'
 
-/** What a message says that a key must be. */
+/** Words for messages: what a key of the application must be. */
 export const unreserved = `a key that does not begin with ${RESERVED}, because such jobs are Lark's own`
 
 export function isReserved(key: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * Names of locks, groups, limiters and circuits, as a store keeps them. Two names that differ for the user
- * also differ in the store, and no name of a user can equal a name that Lark creates:
+ * The stored names of locks, groups, limiters and circuits. Two different names of the user are also
+ * different in the store, and no name of a user can equal a name that Lark creates:
  *
  *   name        most names are kept as they are
  *   ~name       a name that begins with a character that has a meaning here: `~`, `#` or `=`
@@ -13,11 +13,11 @@
  */
 import { createHash } from 'node:crypto'
 
-/** Names up to this length are kept as they are. */
+/** Names up to this length are stored unchanged. */
 const MAX_NAME = 64
 
 /**
- * @param text without a lone surrogate: stores keep UTF-8, which turns all lone surrogates into the same
+ * @param text a text without lone surrogates: stores use UTF-8, in which all lone surrogates become the same
  *   character
  */
 export function storedName(text: string): string {
@@ -26,7 +26,7 @@ export function storedName(text: string): string {
   return /^[~#=]/.test(text) ? `~${text}` : text
 }
 
-/** The name that the user gave; for a long name, only its hash. */
+/** The name that the user chose. For a long name, only its hash is known. */
 export function shownName(stored: string): string {
   return stored.startsWith('~') ? stored.slice(1) : stored
 }
@@ -41,7 +41,7 @@ export function storedPair(scope: string, name: string): string {
   return storedName(`${scope.replace(/[:%]/g, encodeURIComponent)}:${name}`)
 }
 
-/** Describes a value that cannot be a name; undefined if it can be one. */
+/** Describes a value that cannot be a name. Undefined if it can be one. */
 export function notName(value: unknown): string | undefined {
   if (typeof value === 'string')
     return /\p{Surrogate}/u.test(value) ? 'a text with half of a surrogate pair' : undefined

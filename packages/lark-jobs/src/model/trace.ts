@@ -1,31 +1,34 @@
 /**
- * The trace of a dispatch. It travels with its jobs, so that their runs can name where they come from: what
- * the application's propagator writes, such as `traceparent`, `tracestate` and `baggage`. Lark does not look
- * into it.
+ * The trace of a dispatch: what the application's propagator writes, such as `traceparent`, `tracestate` and
+ * `baggage`. It is stored with the jobs, so that the spans of their runs can refer to the dispatch. Lark does
+ * not read its content.
  */
 export type Trace = Readonly<Record<string, string>>
 
-/** A job, as far as it concerns its trace. */
+/** The part of a job that has its trace. */
 interface Traceable {
   options?: { trace?: Trace }
 }
 
-/** Bytes, about. It is small, like a context, because it travels with every job. */
+/**
+ * The approximate maximum size, in bytes. It is small, like that of a context, because every job of the
+ * dispatch has the trace.
+ */
 export const MAX_TRACE = 4_096
 
-/** Gives jobs a trace. Jobs without other options share one object. */
+/** Adds a trace to jobs. Jobs without other options share one options object. */
 export function giveTrace(jobs: readonly Traceable[], trace: Trace | undefined): void {
   if (trace === undefined) return
   const alone = { trace }
   for (const job of jobs) job.options = job.options === undefined ? alone : { ...job.options, trace }
 }
 
-/** A job with a trace, which may be of many jobs. */
+/** Returns a job with a trace. Many jobs may share one trace. */
 export function traced<J extends Traceable>(job: J, trace: Trace | undefined): J {
   return trace === undefined ? job : { ...job, options: { ...job.options, trace } }
 }
 
-/** The trace in a record, which may have anything in this place; undefined if that is none. */
+/** Reads the trace in a record, where there may be any value. Undefined if the value is not a trace. */
 export function readTrace(value: unknown): Trace | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const texts = Object.entries(value).filter(([, text]) => typeof text === 'string') as [string, string][]

@@ -5,10 +5,10 @@
  * number that was read. If somebody else has written meanwhile, the change starts over. So any number of
  * processes may make changes at the same time, and no change is lost.
  *
- * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`).
- * Nothing writes to two partitions at once, so a schedule whose jobs go to another partition moves in steps:
- * it is marked and no longer ticks; it is written unchanged to its new partition; its home changes; the old
- * entry is removed. Any process may repeat each step.
+ * A schedule is kept in the partition of its jobs, and the home of the schedule names that partition
+ * (`store/contract/schedules.ts`). Nothing writes to two partitions at once, so a schedule whose jobs go to
+ * another partition moves in steps: it is marked and no longer ticks; it is written unchanged to its new
+ * partition; its home changes; the old entry is removed. Any process may repeat each step.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -30,7 +30,7 @@ export class ScheduleBook {
   readonly #store: Store
   readonly #boundOf: (partition: string) => Bound | undefined
 
-  /** @param boundOf the bound of a partition */
+  /** @param boundOf returns the maximum length of a partition's queue */
   constructor(store: Store, boundOf: (partition: string) => Bound | undefined = () => undefined) {
     this.#store = store
     this.#boundOf = boundOf
@@ -48,10 +48,10 @@ export class ScheduleBook {
   }
 
   /**
-   * Makes a schedule, or gives it another definition. If the schedule already has this definition, nothing
+   * Creates a schedule, or changes its definition. If the schedule already has this definition, nothing
    * changes.
    *
-   * @param partition of its jobs
+   * @param partition the partition of its jobs
    * @param allows throws if the existing schedule must not be replaced
    */
   async set(
@@ -71,8 +71,8 @@ export class ScheduleBook {
       }
       const isAlike = entry !== undefined && writeDefinition(entry.definition) === text
       if (isAlike && entry.partition === partition) return entry
-      // One successful write sets the schedule. If two processes checked again whether their own definition
-      // is there, they would overwrite each other for ever.
+      // After one successful write, the schedule counts as set. If two processes with different definitions
+      // checked again whether their own is there, they would overwrite each other for ever.
       const is =
         entry === undefined
           ? await this.#create(id, definition, partition, home)
@@ -84,7 +84,7 @@ export class ScheduleBook {
   }
 
   /**
-   * Makes a schedule from another store, with the state that it had there.
+   * Creates a schedule that comes from another store, with the state that it had there.
    *
    * @returns false if a schedule with this id exists
    */
@@ -102,12 +102,12 @@ export class ScheduleBook {
   }
 
   /**
-   * Gives a schedule another definition. Ticks that are due already are those of the old one, so it may take
-   * more than one call.
+   * Changes the definition of a schedule. Ticks that are already due belong to the old definition and are
+   * handled first, so this may take more than one call.
    *
-   * @param changes of the new state
-   * @param partition where its jobs go. Default: where they go now
-   * @returns the schedule; undefined if it does not have the definition yet
+   * @param changes fields of the new state
+   * @param partition the partition of its jobs. Default: the present one
+   * @returns the schedule; undefined if it does not have the new definition yet
    */
   async replace(
     found: KeptSchedule,
@@ -127,7 +127,7 @@ export class ScheduleBook {
   }
 
   /**
-   * Makes a schedule move to the partition to which its jobs go.
+   * Starts the move of a schedule to the partition of its jobs.
    *
    * @returns the schedule; undefined if somebody else has changed it
    */
@@ -139,7 +139,7 @@ export class ScheduleBook {
    * Changes a schedule.
    *
    * @param change is called again if somebody else has written meanwhile; returns undefined to change nothing
-   * @returns the schedule before and after; undefined if there is none
+   * @returns the schedule before and after the change; undefined if there is no such schedule
    */
   async change(
     id: string,
@@ -155,7 +155,7 @@ export class ScheduleBook {
     }
   }
 
-  /** @returns whether it was there */
+  /** @returns whether the schedule existed */
   async remove(id: string, allows: (found: KeptSchedule) => void = () => {}): Promise<boolean> {
     for (;;) {
       const found = await this.get(id).catch((error) => {
@@ -169,14 +169,14 @@ export class ScheduleBook {
     }
   }
 
-  /** Removes a schedule, unless somebody has changed it since it was read. @returns whether it did */
+  /** Removes a schedule, unless somebody has changed it since it was read. @returns whether it was removed */
   async forget({ id, partition, rev }: KeptSchedule): Promise<boolean> {
     const { schedules } = this.#store
     const home = await schedules.home(id)
     const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
     const { isWritten } = written[0]!
-    // The home is removed last, and only if it is still the home that was read above: if somebody has set the
-    // schedule again meanwhile, it has another home.
+    // The home is removed last, and only if it has not changed since it was read above: if somebody has set
+    // the schedule again meanwhile, the schedule has another home.
     if (isWritten && home !== undefined && partitionOf(home) === partition)
       await schedules.move(id, home, undefined)
     return isWritten
@@ -185,7 +185,7 @@ export class ScheduleBook {
   /**
    * Ends a pause.
    *
-   * @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule
+   * @returns what happens to the ticks of the pause; undefined if there is no such schedule
    */
   async resume(id: string, missed: Missed): Promise<Pick<Plan, 'ticks' | 'skipped'> | undefined> {
     let plan: Plan | undefined
@@ -203,8 +203,8 @@ export class ScheduleBook {
   /**
    * All schedules that can be read, in the order of their ids.
    *
-   * @param ofClass only those of job classes
-   * @param damaged gets the ids of the others
+   * @param ofClass whether to list only schedules of job classes, or only the others
+   * @param damaged receives the ids of the schedules that cannot be read
    */
   async list(ofClass?: boolean, damaged: string[] = []): Promise<KeptSchedule[]> {
     const homes = await this.#store.schedules.homes(ofClass)
@@ -224,18 +224,21 @@ export class ScheduleBook {
   }
 
   /**
-   * What becomes of the ticks of a schedule that are due. If `overlap` is `cancel`, it cancels the jobs of
-   * the runs before. That is right even if the later write fails, because another worker has then handled the
-   * ticks.
+   * Plans what happens to the due ticks of a schedule. If `overlap` is `cancel`, this also cancels the jobs
+   * of earlier runs. That is correct even if the later write fails, because in that case another worker has
+   * handled the ticks.
    *
-   * @param lead milliseconds: ticks that are due within this time count too
+   * @param lead ticks that are due within this time are included, in milliseconds
    */
   plan(found: KeptSchedule, lead = 0): Promise<Plan> {
     const most = mostOf(found.definition.job, 100)
     return this.#besideOthers(found, (isRunning) => planTicks(found, found.at, { most, isRunning, lead }))
   }
 
-  /** @param plan is told whether a job of the last tick, or of the last run by hand, has not ended */
+  /**
+   * @param plan makes the plan; its argument says whether a job of the last tick or of the last run by hand
+   *   has not ended
+   */
   async #besideOthers(found: KeptSchedule, plan: (isRunning: boolean) => Plan): Promise<Plan> {
     const { definition, state, partition, id } = found
     const isAsked = definition.overlap === 'skip' || definition.overlap === 'cancel'
@@ -253,14 +256,17 @@ export class ScheduleBook {
     return planned
   }
 
-  /** @returns its new number; 0 if it was not written, because somebody else has changed the schedule */
+  /**
+   * @returns the new revision number; 0 if nothing was written, because another process has changed the
+   *   schedule
+   */
   async write(found: KeptSchedule, changed: Changed): Promise<number> {
     return (await this.#write(found, changed)).rev
   }
 
   /**
-   * Completes a move to another partition that somebody has begun. Others may have completed it meanwhile,
-   * and may have set, removed or moved the schedule since.
+   * Completes a move of a schedule to another partition. Other processes may have completed the move
+   * meanwhile, and may have set, removed or moved the schedule since then.
    */
   async complete({ id, partition, state, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -272,20 +278,23 @@ export class ScheduleBook {
     if (isHere) {
       const arrived = await this.#arrive(movesTo, { id, definition, state: kept })
       const is = await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
-      // The schedule is in another partition by now: somebody else has completed this move, and has moved the
-      // schedule again.
+      // The schedule is already in a third partition: another process has completed this move and then moved
+      // the schedule again.
       if (arrived > 0 && (is === undefined || partitionOf(is) !== movesTo))
         await schedules.write(movesTo, [{ id, rev: arrived, remove: true }])
     }
     await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
 
-  /** @returns its number there; 0 if it is there already, because somebody else has done this */
+  /**
+   * @returns its revision number in the new partition; 0 if it is already there, because another process has
+   *   done this
+   */
   async #arrive(partition: string, schedule: Omit<Schedule, 'runs'>): Promise<number> {
     const { id, definition, state } = schedule
     const { at, found } = await this.#store.schedules.get(partition, [id])
     const there = found[0] && this.#readable(partition, found[0], at)
-    // What is left of a schedule that has moved on is no longer a schedule.
+    // An entry of a schedule that has moved on does not count as the schedule.
     const isLeft = there?.state.movesTo !== undefined
     const write = newOf(id, definition, state, isLeft ? there?.rev : 0)
     const { written } = await this.#store.schedules.write(partition, [write], undefined, true)
@@ -293,9 +302,10 @@ export class ScheduleBook {
   }
 
   /**
-   * Looks whether a schedule that was found in a partition has its home there. A failover that loses the last
-   * changes may lose a home, or bring back an old one: then it gets one again. A process that dies while
-   * others set the same schedule elsewhere may leave a second schedule: then this one is removed.
+   * Checks whether a schedule that was found in a partition has its home there, and repairs it if not. A
+   * failover that loses the last changes may lose a home or bring back an old one: then the schedule gets a
+   * home again. If a process dies while others set the same schedule in another partition, there may be two
+   * schedules: then this one is removed.
    */
   async adopt({ id, partition, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -304,12 +314,12 @@ export class ScheduleBook {
     const other = home === undefined ? undefined : await this.#read(partitionOf(home), id)
     if (other === undefined)
       await schedules.move(id, home, homeIn(partition), definition.ofClass !== undefined)
-    // While it moves, it is in two partitions.
+    // A schedule that is moving may be in two partitions. Otherwise, this one is removed.
     else if (other.state.movesTo === undefined)
       await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
 
-  /** Reads what `due` has handed out. @throws STORE_DAMAGED if it is unreadable */
+  /** Reads a schedule that `due` has returned. @throws STORE_DAMAGED if it is unreadable */
   parse(partition: string, stored: StoredSchedule, at: number): KeptSchedule {
     const { id, rev, runs } = stored
     try {
@@ -318,7 +328,7 @@ export class ScheduleBook {
       if (typeof definition.timing === 'object' && Array.isArray(state.ahead))
         return { id, partition, rev, runs, at, definition, state }
     } catch {
-      // The text is not JSON.
+      // The text is not JSON: reported below.
     }
     throw new JobsError(
       'STORE_DAMAGED',
@@ -336,7 +346,7 @@ export class ScheduleBook {
     }
   }
 
-  /** Removes a schedule that is unreadable. @returns whether it was there */
+  /** Removes a schedule that is unreadable. @returns whether the schedule existed */
   async #discard(id: string): Promise<boolean> {
     const { schedules } = this.#store
     const home = await schedules.home(id)
@@ -384,7 +394,8 @@ export class ScheduleBook {
     kept?: ScheduleState,
   ): Promise<KeptSchedule | undefined> {
     const { schedules } = this.#store
-    // A call that removes the former schedule knows another home, and so cannot take this one.
+    // A simultaneous call that removes the former schedule knows only the former home, and so cannot remove
+    // this one.
     const mine = homeIn(partition)
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
     if (is !== mine) return undefined
@@ -397,7 +408,7 @@ export class ScheduleBook {
     const present = await schedules.home(id)
     if (present === undefined) return undefined
     if (partitionOf(present) === partition) return { id, partition, rev, at, definition, state, runs: [] }
-    // Somebody else has made it elsewhere in the meantime.
+    // Another process has created the schedule in another partition meanwhile, so this one is removed.
     await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
     return undefined
   }
@@ -415,7 +426,8 @@ export class ScheduleBook {
 }
 
 /**
- * The ticks of a pause are those of the definition that was in force: another one cannot decide about them.
+ * The plan when a paused schedule gets a new definition: the ticks of the pause are recorded as skipped,
+ * because they belong to the old definition.
  */
 function recorded(found: KeptSchedule): Plan {
   const { paused, resumedAt } = found.state
@@ -424,8 +436,8 @@ function recorded(found: KeptSchedule): Plan {
 }
 
 /**
- * Up to when the instants of a schedule are handled, for a definition that takes effect now. An instant that
- * has passed may not be due yet because of the jitter.
+ * The instant up to which the ticks of a schedule have been handled when a new definition takes effect. A
+ * tick whose instant has passed may not be due yet because of the jitter.
  */
 function handledUpTo({ next, last = 0 }: ScheduleState, at: number, offset: number): number {
   return next !== undefined && next <= at ? Math.max(next - 1, at - offset) : Math.max(at, last)

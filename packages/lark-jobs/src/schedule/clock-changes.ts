@@ -1,6 +1,6 @@
 /**
- * What the clock changes of a year do to a cron expression: `lark schedule:explain`. The rule for ticks at a
- * clock change is in `instants.ts`.
+ * Explains how the clock changes of a year affect a cron expression, for `lark schedule:explain`. The rule
+ * for ticks at a clock change is in `instants.ts`.
  */
 import { hourOf, isInterval } from '../options/schedules/cron.ts'
 import { instantsBetween } from './instants.ts'
@@ -8,14 +8,14 @@ import { changeAt, offsetIn } from './local-time.ts'
 
 /** A change of the clock in a zone. */
 export interface ClockChange {
-  /** Milliseconds since 1970. */
+  /** When the clock changes: milliseconds since 1970. */
   at: number
-  /** Milliseconds from UTC, before and after. */
+  /** The difference from UTC before and after the change, in milliseconds. */
   before: number
   after: number
 }
 
-/** A day on which an expression does not tick as it does on others. */
+/** A day on which an expression does not tick as on other days. */
 export interface UnusualDay {
   change: ClockChange
   /**
@@ -24,15 +24,22 @@ export interface UnusualDay {
    */
   named: number[]
   /**
-   * The instants at which it ticks for these local times: at the change, or within the time that comes twice.
+   * The instants at which the expression ticks for these local times: at the change, or within the time that
+   * comes twice.
    */
   ticks: number[]
 }
 
 const HOUR = 3_600_000
-/** Milliseconds between two looks at a clock. No zone sets its clock twice within them. */
+/**
+ * The step in which clock changes are searched for, in milliseconds. No zone changes its clock twice within
+ * it.
+ */
 const LOOK = 12 * HOUR
-/** Local times of one change that are listed. An expression with seconds names 3,600 in an hour. */
+/**
+ * The maximum number of local times that are listed for one change. An expression with seconds may name 3,600
+ * in an hour.
+ */
 const MOST = 120
 
 /** The changes of the clock in a year of a zone. */

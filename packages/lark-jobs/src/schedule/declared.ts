@@ -1,8 +1,8 @@
 /**
- * Which definition of a class schedule is used when workers of different deploys declare different ones:
- * among the definitions that a living worker declares, the one whose first appearance is the most recent. So
- * a new deploy takes over with its first worker, an old process that starts again changes nothing, and after
- * a rollback the old definition is used again when the last new worker has gone.
+ * Decides which definition of a class schedule is used when workers of different deploys declare different
+ * definitions: among the definitions that a living worker declares, the one whose first appearance is the
+ * most recent. So a new deploy takes over with its first worker, an old process that starts again changes
+ * nothing, and after a rollback the old definition is used again when the last new worker has gone.
  */
 import { defined } from '@s18i/lark/internal'
 import { type Definition, hashOf, writeDefinition } from './definition.ts'
@@ -13,9 +13,9 @@ import type { OtherDefinition } from './state.ts'
 export const FORGET = 600_000
 
 export interface Holding {
-  /** The definition to use; undefined if the schedule has it already. */
+  /** The definition to use. Undefined if the schedule already has it. */
   definition?: Definition
-  /** What changes in the state; undefined if nothing does. */
+  /** The changes of the state. Undefined if nothing changes. */
   changes?: { firstSeen: number; others: OtherDefinition[]; undeclaredSince?: number | undefined }
 }
 

@@ -1,6 +1,7 @@
 /**
- * What a schedule is: when it ticks, which job it queues then, and what happens to ticks that were missed or
- * come too early. The store keeps it as JSON text, and never reads it.
+ * The definition of a schedule: when it ticks, which job it queues, and what happens to ticks that were
+ * missed or that come before the previous run has ended. The store keeps the definition as JSON text and
+ * never reads it.
  */
 import { createHash } from 'node:crypto'
 import type { NewJob } from '../model/record.ts'
@@ -13,18 +14,20 @@ export interface Definition {
   grace: number
   overlap: Overlap
   /**
-   * Milliseconds. Each tick is delayed by a part of this time, which the id of the schedule decides. 0: no
-   * delay.
+   * Each tick is delayed by a part of this time, in milliseconds. The id of the schedule determines that
+   * part. 0 means no delay.
    */
   jitter: number
-  /** The schedule is paused after this many failed jobs in a row; 0: never. */
+  /** The schedule is paused after this many failed jobs in a row. 0 means never. */
   pauseAfterFailures: number
-  /** The schedule has ended after this many ticks; 0: never. */
+  /** The schedule ends after this many ticks. 0 means never. */
   limit: number
   queue: string
   /** The job of each tick, without its id. */
   job: Omit<NewJob, 'id' | 'ownId'>
-  /** The key of the job class that declares the schedule. Absent: `Jobs.schedules.set` made it. */
+  /**
+   * The key of the job class that declares the schedule. Absent if `Jobs.schedules.set` created the schedule.
+   */
   ofClass?: string
 }
 
@@ -34,8 +37,8 @@ export function hashOf(definition: Definition): string {
 }
 
 /**
- * The text of a definition. Two definitions that say the same have the same text, whatever the order of their
- * fields.
+ * The text of a definition. Equal definitions have the same text, no matter in which order their fields were
+ * given.
  */
 export function writeDefinition(definition: Definition): string {
   return JSON.stringify(sorted(definition))

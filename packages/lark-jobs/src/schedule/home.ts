@@ -1,10 +1,10 @@
 /**
- * The home of a schedule: in which partition it is kept. It has a nonce, so that the removal of a schedule
- * cannot take the home of its successor.
+ * The home of a schedule names the partition that keeps the schedule. It contains a nonce, so that removing a
+ * schedule cannot remove the home of a later schedule with the same id.
  */
 import { newNonce } from '../model/id.ts'
 
-/** A new home in a partition. */
+/** Makes a new home in a partition. */
 export function homeIn(partition: string): string {
   return `${partition} ${newNonce()}`
 }

@@ -1,9 +1,9 @@
 /**
- * The instants at which a timing ticks. croner finds the times of cron expressions. Expressions for intervals
- * tick at each instant whose local time they name: not in the time that a clock change skips, and twice in
- * the time that comes twice. Expressions for fixed times tick once for each local time: the first time if it
- * comes twice, and at the end if it is skipped. croner has this rule too, but it loses times that are skipped
- * just before midnight (America/Nuuk).
+ * The instants at which a timing ticks. croner finds the times of cron expressions. An expression for
+ * intervals ticks at each instant whose local time it names. So it does not tick in the time that a clock
+ * change skips, and ticks twice in the time that comes twice. An expression for fixed times ticks once for
+ * each local time: if that time comes twice, at its first occurrence, and if it is skipped, at the clock
+ * change. croner has this rule too, but it loses times that are skipped just before midnight (America/Nuuk).
  */
 import { Cron } from 'croner'
 import { JobsError } from '../model/errors.ts'
@@ -19,10 +19,9 @@ interface Finder {
 }
 
 /**
- * Expressions that were parsed, the latest last, with instants that were found: all after `from`, in their
- * order. (2 cores, shared, Node 20.20, croner 11, 2026-11-26: to parse an expression takes some 200 µs, and
- * to find an instant in a zone
- * 80. Ten thousand schedules often have one expression in common.)
+ * A cache of parsed expressions, the latest last, each with the instants that were found after `from`, in
+ * order. Ten thousand schedules often have one expression in common. (2 cores, shared, Node 20.20, croner 11,
+ * 2026-11-26: parsing an expression takes some 200 µs, and finding an instant in a zone some 80 µs.)
  */
 const expressions = new Map<string, { finder: Finder; from: number; found: number[] }>()
 const MOST = 1_000
@@ -34,7 +33,7 @@ const DAY = 86_400_000
  */
 export function instantsAfter(timing: Timing, after: number, count: number): number[] {
   const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = timing
-  // An instant equal to `from` counts.
+  // A tick exactly at `from` is included.
   const start = Math.max(after, from - 1)
   const found =
     timing.kind === 'every'
@@ -48,13 +47,14 @@ export function instantsAfter(timing: Timing, after: number, count: number): num
  * a mistake.
  */
 export function neverTicks(timing: Timing): boolean {
-  // Finds as many instants as a new schedule needs, so that the schedule then finds them in the cache.
+  // This finds as many instants as a new schedule needs, so that they are in the cache when the schedule is
+  // made.
   return instantsAfter({ ...timing, from: undefined, until: undefined }, Date.now() - 60_000, 12).length === 0
 }
 
 /**
- * The instants after a time, up to and with another. Of more than `most`, these are the last `most` and the
- * one before them, which shows that there were more.
+ * The instants after a time, up to and including another time. If there are more than `most`, only the last
+ * `most` are returned, and the one before them, which shows that there were more.
  */
 export function instantsUpTo(timing: Timing, after: number, upTo: number, most: number): number[] {
   const first = instantsAfter(timing, after, most + 1).filter((at) => at <= upTo)
@@ -69,7 +69,7 @@ export function instantsUpTo(timing: Timing, after: number, upTo: number, most: 
     .reverse()
 }
 
-/** The instants of a cron expression from `start` up to and without `end`. */
+/** The instants of a cron expression from `start` to `end`, without `end`. */
 export function instantsBetween(expression: string, timezone: string, start: number, end: number): number[] {
   const { finder } = parsed(expression, timezone)
   const found: number[] = []
@@ -85,7 +85,7 @@ function nextOf(expression: string, timezone: string | undefined, after: number,
   const known = parsed(expression, timezone)
   const at = known.found.findIndex((instant) => instant > after)
   if (after < known.from || at < 0 || known.found.length - at < count) {
-    // Twice as many, for the calls that follow.
+    // Twice as many instants are computed as are needed, for the calls that follow.
     known.found = known.finder.after(after, 2 * count)
     known.from = after
     return known.found.slice(0, count)
@@ -144,7 +144,7 @@ function namedTimes(cron: Cron, offset: Offset): Finder {
     before(instant, count) {
       const found: number[] = []
       const previous = (local: number) => cron.previousRuns(1, new Date(local))[0]?.getTime()
-      // The clock may have been set back since: then later local times are before the instant too.
+      // If the clock was set back shortly before the instant, larger local times are before the instant, too.
       let local = previous(instant + Math.max(offset(instant), offset(instant - DAY)))
       for (; local !== undefined && found.length < count; local = previous(local)) {
         const at = instantOf(local, offset)

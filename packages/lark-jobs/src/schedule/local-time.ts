@@ -1,9 +1,9 @@
 /**
- * Local times of a zone, and the instants at which they are. A local time is milliseconds since 1970 as if it
- * were UTC.
+ * Converts between local times of a zone and instants. A local time is written as milliseconds since 1970, as
+ * if it were UTC.
  */
 
-/** The milliseconds from UTC at an instant. */
+/** Returns the difference from UTC at an instant, in milliseconds. */
 export type Offset = (at: number) => number
 
 const DAY = 86_400_000
@@ -33,10 +33,13 @@ function offsetBy(timezone: string): Offset {
   }
 }
 
-/** The instant of a local time: the first, if it comes twice; if it is skipped, the instant of the change. */
+/**
+ * The instant of a local time. If the local time comes twice, the first instant; if it is skipped, the
+ * instant of the clock change.
+ */
 export function instantOf(local: number, offset: Offset): number {
   const [before, after] = [offset(local - DAY), offset(local + DAY)]
-  // No zone sets its clock and sets it back within two days.
+  // This relies on the fact that no zone changes its clock twice within two days.
   if (before === after || offset(local - before) === before) return local - before
   if (offset(local - after) === after) return local - after
   return changeAt(local - after, local - before, offset)

@@ -1,8 +1,8 @@
 /**
- * What becomes of the ticks of a schedule: which of them become jobs, which are recorded as skipped, and when
- * it is due again. These functions read no clock and no store. A worker handles the ticks by writing the
- * plan, on condition that the schedule still has the version number that was read. So only one of several
- * workers succeeds (`store/contract/schedules.ts`).
+ * Plans what happens to the ticks of a schedule: which of them become jobs, which are recorded as skipped,
+ * and when the schedule is due again. These functions read no clock and no store. A worker handles the ticks
+ * by writing the plan, on condition that the schedule still has the version number that was read. So only one
+ * of several workers succeeds (`store/contract/schedules.ts`).
  */
 import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
@@ -13,11 +13,12 @@ import { instantsAfter, instantsUpTo } from './instants.ts'
 import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped } from './state.ts'
 
 /**
- * How many instants after the next one are computed ahead, and how few may be left before more are computed.
+ * How many instants after the next one are computed in advance (`many`), and the number of remaining instants
+ * at which more are computed (`few`).
  */
 const AHEAD = { many: 10, few: 2 }
 
-/** Milliseconds by which workers handle ticks before their instants. */
+/** How long before their instants workers handle ticks, in milliseconds. */
 export const LEAD = 250
 
 /** A schedule, read from the store. */
@@ -28,7 +29,7 @@ export interface Schedule {
   runs: readonly ScheduleRun[]
 }
 
-/** What is to be written. */
+/** What a worker is to write. */
 export interface Plan {
   state: ScheduleState
   /** The instants of the ticks that become jobs now, in their order. */
@@ -39,13 +40,13 @@ export interface Plan {
 
 export interface PlanOptions {
   /**
-   * Whether the job of the last tick, or of the last run by hand, has not ended: matters for the overlap
-   * `skip`.
+   * Whether the job of the last tick or of the last run by hand has not ended. It matters only for the
+   * overlap `skip`.
    */
   isRunning?: boolean
-  /** The most jobs. If ticks are left after that, the schedule is due again at once. Default 100. */
+  /** The maximum number of jobs. If more ticks are due, the schedule is due again at once. Default 100. */
   most?: number
-  /** Milliseconds: ticks that are due within this time are handled too. Default 0. */
+  /** Ticks that are due within this time are handled too, in milliseconds. Default 0. */
   lead?: number
 }
 
@@ -53,7 +54,7 @@ export interface PlanOptions {
  * The state of a schedule whose definition takes effect at an instant.
  *
  * @param before the state with the definition that this one replaces
- * @param after the schedule ticks after this
+ * @param after the schedule ticks only after this time
  */
 export function begin(definition: Definition, at: number, before?: ScheduleState, after = at): ScheduleState {
   const { skipped = [], last, byHand, paused, resumedAt, firstSeen, others } = before ?? {}
@@ -63,10 +64,10 @@ export function begin(definition: Definition, at: number, before?: ScheduleState
 }
 
 /**
- * Milliseconds by which the ticks of a schedule are handled before their instants, so that at the instant the
- * job only has to be claimed. 0 if the effect of a tick depends on the jobs that exist at its instant: on
- * earlier jobs of the schedule, or on the holder of a lock. Also 0 with a jitter, because it already spreads
- * the ticks out.
+ * How long before their instants the ticks of a schedule are handled, in milliseconds, so that at the instant
+ * the job only has to be claimed. It is 0 if the effect of a tick depends on the jobs that exist at its
+ * instant: on earlier jobs of the schedule, or on the holder of a lock. It is also 0 with a jitter, because
+ * the jitter moves the ticks anyway.
  */
 export function leadOf({ overlap, jitter, job }: Definition): number {
   const isAhead = (overlap === 'allow' || overlap === 'queue') && jitter === 0 && job.lock === undefined
@@ -79,11 +80,12 @@ export function tickAt({ id, definition, state }: Omit<Schedule, 'runs'>): numbe
   return state.next + offsetOf(id, definition.jitter)
 }
 
-/** When somebody has to look at a schedule, for the store; undefined if nobody has to. */
+/** When the store must hand out a schedule to a worker. Undefined if it need not. */
 export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
   const { definition, state } = schedule
   if (state.ended !== undefined) {
-    // A class goes on declaring its schedule, and the schedule would start over.
+    // An ended schedule of a class is kept as long as the class declares it: otherwise it would be created
+    // again and start over.
     const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
     return isKept ? undefined : state.ended.at + KEEP_ENDED
   }
@@ -91,13 +93,16 @@ export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
   return at === undefined ? undefined : at - leadOf(definition)
 }
 
-/** Milliseconds by which the ticks of a schedule are later than its instants: always the same for its id. */
+/**
+ * The delay of all ticks of a schedule because of the jitter, in milliseconds. It is always the same for the
+ * same id.
+ */
 export function offsetOf(id: string, jitter: number): number {
   if (jitter === 0) return 0
   return createHash('sha256').update(id).digest().readUInt32BE() % (jitter + 1)
 }
 
-/** What becomes of the ticks that are due at an instant. */
+/** Plans the ticks that are due at an instant. */
 export function planTicks(schedule: Schedule, at: number, options: PlanOptions = {}): Plan {
   const { definition, state, runs } = schedule
   if (state.ended !== undefined || state.paused !== undefined) return { state, ticks: [], skipped: 0 }
@@ -115,9 +120,10 @@ export function planTicks(schedule: Schedule, at: number, options: PlanOptions =
 }
 
 /**
- * The end of a pause at an instant. Ticks that came during the pause count as missed, however late they are.
+ * Plans the end of a pause at an instant. Ticks that were due during the pause count as missed, no matter how
+ * late they are.
  *
- * @param missed what becomes of them
+ * @param missed what happens to these ticks
  */
 export function planResume(schedule: Schedule, at: number, missed: Missed, options: PlanOptions = {}): Plan {
   const { paused: _, ...rest } = schedule.state
@@ -146,7 +152,7 @@ export function failuresInARow(
 
 interface Handling extends PlanOptions {
   missed: Missed
-  /** -1: every tick that is due counts as missed. */
+  /** How late a tick may be without counting as missed. With -1, every due tick counts as missed. */
   grace: number
   why: 'missed' | 'paused'
 }
@@ -183,7 +189,7 @@ function handle({ id, definition, state }: Schedule, at: number, handling: Handl
   return { state: withNext(definition, next, [...rest, ...left], at), ticks: chosen, skipped: count }
 }
 
-/** The ticks whose jobs do not overlap with other jobs, for the policies that do not allow this. */
+/** The ticks that remain if the policy does not allow overlapping jobs. */
 function withoutOverlap(
   { overlap }: Definition,
   ticks: readonly number[],
@@ -195,7 +201,7 @@ function withoutOverlap(
     skip(ticks.slice(first))
     return ticks.slice(0, first)
   }
-  // Each job would cancel the one before.
+  // Each job would cancel the previous one, so only the last tick remains.
   if (overlap === 'cancel') {
     skip(ticks.slice(0, -1))
     return ticks.slice(-1)
@@ -204,8 +210,8 @@ function withoutOverlap(
 }
 
 /**
- * The instants of a schedule up to a time, at most the last `MAX_MISSED`; how many more there were before
- * them, as far as is known; and those after it that are known.
+ * The instants of a schedule up to a time (at most the last `MAX_MISSED`), the number of instants before
+ * these as far as it is known, and the known instants after that time.
  */
 function dueBy(
   { timing }: Definition,
@@ -222,8 +228,8 @@ function dueBy(
 }
 
 /**
- * The state with its next instants. If none is left, or for `every` only a few, more are computed. If there
- * are no more, the schedule has ended.
+ * The state with its next instants. If no instant is left, or for `every` only a few, more are computed. If
+ * there are no more, the schedule ends.
  */
 function withNext(
   definition: Definition,
@@ -243,7 +249,8 @@ function withNext(
 }
 
 /**
- * The state with more instants that are computed ahead; undefined if it has enough, or if there are no more.
+ * The state with more instants computed in advance. Undefined if the state has enough of them, or if there
+ * are no more.
  */
 export function planAhead({ definition, state }: Schedule): ScheduleState | undefined {
   const { next, ahead } = state

@@ -14,8 +14,8 @@ export interface ScheduleState {
   /** The instant of the next tick, without the jitter. */
   next?: number
   /**
-   * Instants after `next`, computed ahead by the worker that wrote this. Only these count, even for a worker
-   * whose time zone data differ.
+   * Instants after `next`, computed in advance by the worker that wrote the state. They apply even for a
+   * worker with different time zone data.
    */
   ahead: number[]
   /** How many ticks became jobs. */
@@ -27,20 +27,23 @@ export interface ScheduleState {
   /** When the definition took effect. */
   since: number
   paused?: { at: number; because?: string; by?: string }
-  /** Failures before this do not count for `pauseAfterFailures`. */
+  /** Failures before this time do not count for `pauseAfterFailures`. */
   resumedAt?: number
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
   /** The last ticks that did not become jobs, the latest last: at most `MAX_SKIPPED`. */
   skipped: Skipped[]
   /**
-   * Of a class schedule: when its definition was first seen, and other definitions of it that workers
+   * For a class schedule: when its definition was first seen, and other definitions of it that workers have
    * declared.
    */
   firstSeen?: number
   others?: OtherDefinition[]
   /** The time since which no living worker declares the schedule, as far as this was checked. */
   undeclaredSince?: number
-  /** The partition that it goes to, because its jobs now go there. It does not tick until it has arrived. */
+  /**
+   * The partition to which the schedule is moving, because its jobs now go there. It does not tick until it
+   * has arrived.
+   */
   movesTo?: string
 }
 
@@ -48,7 +51,7 @@ export interface Skipped {
   /** The instants of the first and the last tick. */
   from: number
   to: number
-  /** How many ticks. Above `MAX_MISSED`, there may be more. */
+  /** How many ticks were skipped. If it is `MAX_MISSED`, there may have been more. */
   count: number
   /**
    *   missed     late by more than the grace
@@ -61,15 +64,17 @@ export interface Skipped {
 export interface OtherDefinition {
   hash: string
   firstSeen: number
-  /** The text. */
+  /** The text of the definition. */
   definition: string
   undeclaredSince?: number
 }
 
 export const MAX_SKIPPED = 20
-/** The most missed ticks that become jobs, and that are counted exactly. */
+/** The maximum number of missed ticks that become jobs, and up to which missed ticks are counted exactly. */
 export const MAX_MISSED = 1_000
-/** For this many milliseconds, only the process that began a move completes it. */
+/**
+ * For this many milliseconds after the beginning of a move, only the process that began it may complete it.
+ */
 export const LEAVING = 2_000
-/** Milliseconds for which an ended schedule is still there. Setting it later makes a new schedule. */
+/** How long an ended schedule is kept, in milliseconds. If it is set after that, it is a new schedule. */
 export const KEEP_ENDED = 30 * 86_400_000

@@ -1,5 +1,5 @@
 /**
- * What a write of a schedule consists of: its state, and the jobs of its ticks. `plan.ts` decides which ticks
+ * The contents of a write of a schedule: its state, and the jobs of its ticks. `plan.ts` decides which ticks
  * become jobs; the store queues these jobs in the same step in which it keeps the state.
  */
 import type { NewJob } from '../model/record.ts'
@@ -20,7 +20,7 @@ export interface KeptSchedule extends Schedule {
 /** A change of a schedule. */
 export interface Changed {
   state: ScheduleState
-  /** Default: unchanged. */
+  /** The new definition. Default: unchanged. */
   definition?: Definition
   /** The instants of ticks that become jobs. */
   ticks?: readonly number[]
@@ -53,7 +53,10 @@ function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: b
   return isAhead && instant > at ? { ...job, delay: (job.delay ?? 0) + instant - at } : job
 }
 
-/** The write of a whole schedule. @param rev the version number of what is left of an earlier schedule */
+/**
+ * The write of a whole new schedule. @param rev the revision number of the entry that is left of an earlier
+ * schedule
+ */
 export function newOf(id: string, definition: Definition, state: ScheduleState, rev = 0): ScheduleWrite {
   return { id, rev, definition: writeDefinition(definition), ...shown({ id, definition, state }) }
 }

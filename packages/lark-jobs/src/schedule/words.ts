@@ -1,10 +1,11 @@
 /**
- * When a schedule ticks, in words: "weekdays at 08:00". The words are our own: a library writes "At 08:00 AM,
- * Monday through Friday", is larger than the whole of `schedule/`, and does not know that either of two
- * restricted days is enough.
+ * When a schedule ticks, in words: "weekdays at 08:00". Lark has its own words because a library would write
+ * "At 08:00 AM, Monday through Friday", is larger than the whole folder `schedule/`, and does not know that
+ * an expression which restricts both the day of the month and the weekday ticks if either of them matches.
  *
- * An expression has two parts: the times of a day, and the days. Each is said in one phrase, the shortest one
- * that is true. If no phrase fits, the numbers are listed: "at minutes 0, 7 and 30 of hours 8, 9 and 17".
+ * An expression has two parts: the times of a day, and the days. Each part is said in one phrase, the
+ * shortest one that is true. If no phrase fits, the numbers are listed: "at minutes 0, 7 and 30 of hours 8, 9
+ * and 17".
  */
 import { milliseconds } from '../words/duration.ts'
 
@@ -13,13 +14,13 @@ const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 
 )
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday']
 const NTH = ['first', 'second', 'third', 'fourth', 'fifth']
-/** The most times of a day that are listed one by one. */
+/** The maximum number of times of a day that are listed one by one. */
 const MOST = 6
 
-/** The numbers of a field, and what is known of them. */
+/** The numbers of a field of the expression. */
 interface Numbers {
   all: number[]
-  /** The distance between two of them, if it is always the same. */
+  /** The distance between two neighbouring numbers, if it is always the same. */
   step?: number
   /** Whether the same distance continues from one minute, hour or day to the next. */
   isEndless: boolean
@@ -27,7 +28,7 @@ interface Numbers {
 
 /**
  * @param when an expression as `readCron` returns it, or `every 15m`
- * @param timezone absent: no time zone is named
+ * @param timezone the time zone to name. Absent: none is named
  */
 export function inWords(when: string, timezone?: string): string {
   const ms = when.startsWith('every ') ? milliseconds(when.slice(6)) : undefined

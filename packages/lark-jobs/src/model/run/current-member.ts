@@ -1,9 +1,9 @@
 /**
- * The node or member of a flow whose handler runs, for the person who awaits a flow: a member that awaits its
- * own flow would wait for ever.
+ * The node or member of a flow whose handler is running. It is needed to refuse a handler that awaits its own
+ * flow, because it would wait for ever.
  *
- * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first
- * member that runs here, and never in a process that runs none.
+ * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created only when the
+ * process runs a member for the first time.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Member, memberOf } from '../effect.ts'
@@ -12,7 +12,7 @@ const slot = Symbol.for('s18i.lark.member')
 /** Shared by all copies of this package in the process. */
 const everywhere = globalThis as { [slot]?: AsyncLocalStorage<Member> }
 
-/** Calls a function as the run of a job. @param id of the job, which may be of no flow */
+/** Calls a function as the run of a job. @param id the id of the job, which need not belong to a flow */
 export function inRunOf<A extends unknown[]>(id: string, act: (...args: A) => void, ...args: A): void {
   // Most ids have no colon.
   const member = id.includes(':') ? memberOf(id) : undefined
@@ -23,7 +23,7 @@ export function inRunOf<A extends unknown[]>(id: string, act: (...args: A) => vo
   }
 }
 
-/** The node or member that calls; undefined outside of flows. */
+/** The node or member whose handler is calling. Undefined outside the jobs of flows. */
 export function currentMember(): Member | undefined {
   return everywhere[slot]?.getStore()
 }

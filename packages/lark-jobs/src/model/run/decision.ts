@@ -1,7 +1,7 @@
 /**
- * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler. But only
- * the decision counts: it also holds if the handler catches what was thrown. The first decision of a run is
- * final.
+ * The decision with which a job ends its own run, with `this.fail()` or `this.release()`. Both throw in order
+ * to end the handler, but the decision also holds if the handler catches the error. The first decision of a
+ * run is final.
  */
 import { defined } from '@s18i/lark/internal'
 import { keptBecause } from '../../words/because.ts'
@@ -14,28 +14,28 @@ import { NonRetryableError } from './non-retryable.ts'
 
 export type Decision =
   | {
-      /** The run only waits: the job is put back meanwhile. */
+      /** The run waits for something, and the job is put back meanwhile. */
       readonly kind: 'suspended'
       readonly outcome: Outcome & { kind: 'suspended' }
       readonly error: JobsError
     }
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** No process could run the job: it is put back, as one that no worker knows. */
+  /** No process could run the job: it is put back, like a job that no worker knows. */
   | { readonly kind: 'stranded'; readonly because: string; readonly error: JobsError }
   | {
       readonly kind: 'released'
       /** Milliseconds until the job is due again. */
       readonly in: number
-      /** What is paused for the same time. */
+      /** Whether the group or the queue of the job is paused for the same time. */
       readonly pauses?: 'group' | 'queue'
-      /** The job stays before the jobs that were queued after it. */
+      /** Present if the job keeps its place before the jobs that were queued after it. */
       readonly keepsPlace?: true
       /** The reason, for people. */
       readonly because?: string
       readonly error: JobsError
     }
 
-/** @param error of `this.fail()`: an error, a text, or nothing */
+/** @param error the argument of `this.fail()`: an error, a text, or nothing */
 export function failing(error: unknown): Decision {
   if (typeof error === 'string') return { kind: 'failed', error: new NonRetryableError(error) }
   return { kind: 'failed', error: error ?? new JobsError('JOB_FAILED_ITSELF', 'The job called this.fail()') }
@@ -69,10 +69,10 @@ export function releasing(
 }
 
 /**
- * How a job is suspended, in words: `suspended for 3 d`, `suspended until approved or rejected comes, at most
- * 7 d`.
+ * Says in words how a job is suspended: `suspended for 3 d`, `suspended until approved or rejected comes, at
+ * most 7 d`.
  *
- * @param names of the signals for which it waits
+ * @param names the names of the signals that the job waits for
  */
 export function suspended(ms: number, names: readonly string[]): string {
   if (names.length === 0) return `suspended for ${readable(ms)}`

@@ -1,27 +1,27 @@
 /**
- * Errors in the form that is stored with a job: shortened, with their causes, also for thrown values that are
- * no errors. And the lines that people see of them.
+ * Converts errors, and thrown values that are not errors, to the form that is stored with a job: shortened,
+ * and with their causes. It also makes the lines that people see.
  */
 import { defined } from '@s18i/lark/internal'
 import { fieldOf, isError, textOf } from '../../words/thrown.ts'
 import { JobsError } from '../errors.ts'
 import type { JobError, KeptError } from '../record.ts'
 
-/** Characters of a stack kept with an error. */
+/** The maximum length of a stored stack, in characters. */
 const MAX_STACK = 4_000
-/** Characters of a name or a code. */
+/** The maximum length of a name or a code, in characters. */
 const MAX_NAME = 200
-/** The most characters of all causes and inner errors of one error together. */
+/** The maximum length of all causes and inner errors of one error together, in characters. */
 const MAX_BELOW = 4_000
-/** How many causes and inner errors are kept with one error, … */
+/** The maximum number of causes and inner errors that are kept with one error. */
 const MAX_PARTS = 10
-/** … how deep they may be nested, … */
+/** The maximum depth to which causes and inner errors are kept. */
 const MAX_DEPTH = 5
-/** … and how many of the `errors` of one error. */
+/** The maximum number of inner errors (`errors`) that are kept for each error. */
 const MAX_HELD = 5
 /**
- * The folder of this package; undefined in a bundle, whose frames cannot be told from those of the
- * application.
+ * The folder of this package. Undefined in a bundle, because there the frames of this package cannot be
+ * distinguished from those of the application.
  */
 const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[0].replace('file://', '')
 
@@ -29,11 +29,11 @@ const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[
 interface Budget {
   characters: number
   parts: number
-  /** The errors kept so far, because an error may be its own cause. */
+  /** The errors that were already kept. They are remembered because an error may be its own cause. */
   readonly seen: Set<unknown>
 }
 
-/** @param run the number of the run, from 1 @param ms how long it took */
+/** @param run the number of the run, from 1 @param ms how long the run took */
 export function jobError(thrown: unknown, run: number, ms: number): JobError {
   const room = { characters: MAX_BELOW, parts: MAX_PARTS, seen: new Set([thrown]) }
   return {
@@ -59,7 +59,7 @@ function own(thrown: unknown, cut: (text: string, most: number) => string): Kept
   }
 }
 
-/** The cause and the inner errors, as far as the budget allows. */
+/** The cause and the inner errors of an error, as far as the budget allows. */
 function below(thrown: unknown, room: Budget, depth: number): Pick<KeptError, 'cause' | 'errors' | 'more'> {
   if (!isError(thrown) || depth > MAX_DEPTH) return {}
   const held = heldBy(thrown)
@@ -91,8 +91,8 @@ function partOf(thrown: unknown, room: Budget, depth: number): KeptError | undef
 }
 
 /**
- * The inner errors of an `AggregateError` or of anything else with a list `errors`; both errors of a
- * `SuppressedError`.
+ * The inner errors of an error: the list `errors` of an `AggregateError` or any other error that has one, or
+ * both errors of a `SuppressedError`.
  */
 function heldBy(error: Error): ArrayLike<unknown> {
   const errors = fieldOf(error, 'errors')
@@ -115,35 +115,38 @@ function ownFrames(stack: unknown, error: Error): string | undefined {
   const isFrame = (line: string) => /^ {4}at /.test(line)
   const isOther = (line: string) => isFrame(line) && (line.includes('node:internal') || isOurs(line))
   const lines = stack.split('\n').filter((line) => !isOther(line))
-  // An error that Lark made itself often has no frame of the application.
+  // An error that Lark itself has made often has no frame of the application. Then no stack is kept.
   if (error instanceof JobsError && !lines.some(isFrame)) return undefined
   return lines.join('\n')
 }
 
-/** With source maps, the frames of `dist/` name the files of `src/`. */
+/** Whether a frame belongs to this package. With source maps, the frames of `dist/` name files in `src/`. */
 function isOurs(frame: string): boolean {
   return root !== undefined && (frame.includes(`${root}/dist/`) || frame.includes(`${root}/src/`))
 }
 
-/** An error object of a kept error, with its causes. It is no instance of the class that was thrown. */
+/**
+ * Makes an error object from a stored error, with its causes. The object is not an instance of the class that
+ * was thrown.
+ */
 export function restored({ name, message, code, stack, cause, errors }: KeptError): Error {
   const options = cause && { cause: restored(cause) }
   const error = errors
     ? new AggregateError(errors.map(restored), message, options)
     : new Error(message, options)
-  // Like the own properties of any error, these are not enumerable.
+  // These properties are not enumerable, like those of any other error.
   Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true })
   const shown = stack ?? `${name}: ${message}`
   Object.defineProperty(error, 'stack', { value: shown, writable: true, configurable: true })
   return code === undefined ? error : Object.assign(error, { code })
 }
 
-/** On one line: `fetch failed (cause: ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:80)`. */
+/** An error on one line: `fetch failed (cause: ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:80)`. */
 export function errorLine(error: KeptError): string {
   return `${error.message.split('\n', 1)[0] || error.name}${behind(error)}`
 }
 
-/** The causes and inner errors, as text to put after the message; empty if there are none. */
+/** The causes and inner errors as a text that follows the message. Empty if there are none. */
 export function behind({ errors = [], more, cause }: KeptError): string {
   const parts = [
     ...errors.map(codedLine),
@@ -160,9 +163,7 @@ export function codedLine(part: KeptError): string {
   return code === undefined || line.includes(code) ? line : `${code}: ${line}`
 }
 
-/**
- * An error with its causes and inner errors, each with a title that says which of these it is, and its depth.
- */
+/** Yields an error, its causes and its inner errors, each with its depth and a title that says what it is. */
 export function* partsOf(
   error: KeptError,
   title: string,

@@ -7,9 +7,9 @@ import { branded } from '@s18i/lark/internal'
 const brand = Symbol.for('s18i.lark.non-retryable')
 
 /**
- * If a handler throws this error, the job fails, however many tries are left.
+ * If a handler throws this error, the job fails, no matter how many tries are left.
  *
- * @param message for people: what cannot be done
+ * @param message says what cannot be done, for people
  * @param options `cause`: the error that led to this one
  * @example throw new NonRetryableError('The card was stolen', { cause: error })
  */
@@ -22,7 +22,7 @@ export class NonRetryableError extends Error {
   }
 }
 
-/** Marks an error of another class as one that is not retried. */
+/** Marks an error of any class as an error after which the job is not retried. */
 export function asNonRetryable<E extends Error>(error: E): E {
   Object.defineProperty(error, brand, { value: true })
   return error
@@ -32,7 +32,7 @@ export function isNonRetryable(thrown: unknown): boolean {
   try {
     return (thrown as { [brand]?: unknown } | null | undefined)?.[brand] === true
   } catch {
-    // A proxy that refuses to be read: handlers may throw anything.
+    // A handler may throw anything, even a proxy that refuses to be read.
     return false
   }
 }

@@ -1,13 +1,14 @@
 /**
- * How runs went, in numbers that add up: over jobs, workers and time. Two histograms, of how long jobs waited
- * from when they were due until they began, and of how long their runs took; and how many runs ended in each
- * way.
+ * The counts of runs, in a form in which they can be added up over jobs, workers and time. They consist of
+ * two histograms (how long jobs waited from when they were due until they began, and how long their runs
+ * took) and of the numbers of runs that ended in each way.
  *
  * The bounds of the histograms never change, so the counts of different workers can be added. They contain
- * those that OpenTelemetry recommends for durations (5 ms … 10 s), with finer ones below, because many jobs
- * take less than a millisecond, and coarser ones up to a day above, because a job may wait so long.
+ * the bounds that OpenTelemetry recommends for durations (5 ms … 10 s). There are finer ones below, because
+ * many jobs take less than a millisecond, and coarser ones above, up to a day, because a job may wait that
+ * long.
  *
- * Everything is a whole number in one array: to add two, add them place by place.
+ * All counts are whole numbers in one array: two arrays are added element by element.
  */
 
 /** The upper bounds of the buckets, in milliseconds. One more bucket has no bound. */
@@ -31,18 +32,18 @@ export const runEnds = [
 ] as const
 export type RunEnd = (typeof runEnds)[number]
 
-/** A histogram's buckets, and behind them the sum of its values in microseconds. */
+/** The number of elements of a histogram: its buckets, followed by the sum of its values in microseconds. */
 const SIZE = BOUNDS.length + 2
-/** Where each histogram begins. */
+/** The index at which each histogram begins. */
 const places = { wait: 0, process: SIZE } as const
 export type Measured = keyof typeof places
 const ENDS = 2 * SIZE
 const LENGTH = ENDS + runEnds.length
 
-/** The buckets are not cumulative. The last has no upper bound. */
+/** A histogram. Its buckets are not cumulative, and the last one has no upper bound. */
 export interface Histogram {
   buckets: number[]
-  /** Milliseconds. */
+  /** The sum of all values, in milliseconds. */
   sum: number
   count: number
 }
@@ -50,13 +51,16 @@ export interface Histogram {
 export class RunCounts {
   readonly #counts: Float64Array
 
-  // The type is written out: inferred, it would be generic in the declarations, which TypeScript before 5.7
-  // refuses.
+  // The type is written explicitly: an inferred type would be generic in the declarations, which TypeScript
+  // before 5.7 refuses.
   constructor(counts: Float64Array = new Float64Array(LENGTH)) {
     this.#counts = counts
   }
 
-  /** @param ms below 0, because two clocks differ a little, counts as 0 */
+  /**
+   * @param ms the value, in milliseconds. A value below 0, which occurs if two clocks differ a little, counts
+   *   as 0
+   */
   observe(measured: Measured, ms: number): void {
     const at = places[measured]
     let bucket = 0
@@ -89,12 +93,12 @@ export class RunCounts {
     return this
   }
 
-  /** What has come since `before`, which were counts of the same runs. Nothing is less than 0. */
+  /** The difference to earlier counts of the same worker. No count is less than 0. */
   since(before: RunCounts): RunCounts {
     return new RunCounts(this.#counts.map((count, i) => Math.max(0, count - before.#counts[i]!)))
   }
 
-  /** The counts as text: `place:count` for each count that is not 0, with spaces between them. */
+  /** The counts as text: `index:count` for each count that is not 0, with spaces between them. */
   pack(): string {
     const parts: string[] = []
     for (let i = 0; i < LENGTH; i++) if (this.#counts[i] !== 0) parts.push(`${i}:${this.#counts[i]}`)
@@ -102,8 +106,9 @@ export class RunCounts {
   }
 
   /**
-   * Reads a text of a store. What is not such a count is left out: a newer version may count more. The sums
-   * are in microseconds: a backlog of 10,000 jobs over a weekend has 16 digits. `pack` writes at most 21.
+   * Reads the text of counts from a store. Parts that are not known counts are left out, because a newer
+   * version may have more counts. A sum may have many digits: in microseconds, a backlog of 10,000 jobs over
+   * a weekend has 16. `pack` writes at most 21.
    */
   static read(text: unknown): RunCounts {
     const counts = new Float64Array(LENGTH)
@@ -114,8 +119,8 @@ export class RunCounts {
 }
 
 /**
- * The value that a share of all values does not exceed, in milliseconds, as a line within its bucket says;
- * undefined if there are no values. Above the last bound, it is that bound.
+ * The value that a given share of all values does not exceed, in milliseconds. It is interpolated linearly
+ * within its bucket. Above the last bound, it is that bound. Undefined if there are no values.
  *
  * @param share from 0 to 1
  */

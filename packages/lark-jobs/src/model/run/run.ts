@@ -1,7 +1,7 @@
 /**
- * One run of a job: behind `this.id`, `this.attempt`, `this.signal` and `this.info()` while `handle` runs. A
- * `Run` is created for every run, so it creates its `AbortController` only when a handler asks for the
- * signal.
+ * One run of a job: the object from which `this.id`, `this.attempt`, `this.signal` and `this.info()` take
+ * their values while `handle` runs. Because a `Run` is created for every run of a job, it creates its
+ * `AbortController` only when a handler reads the signal.
  */
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { JobsError } from '../errors.ts'
@@ -20,17 +20,17 @@ export interface Writer {
   report(progress: string): void
   /** The instance of `Jobs` whose worker runs the job; undefined without a worker. */
   readonly owner?: object | undefined
-  /** The job as a worker holds it; undefined without a worker. */
+  /** The claimed job. Undefined without a worker. */
   readonly job?: ClaimedJob | undefined
   /** The steps of the run (`step/steps.ts`). */
   readonly steps?: unknown
-  /** The run was aborted. */
+  /** Called when the run is aborted. */
   aborted?(reason: Error): void
 }
 
 export class Run {
   readonly id: string
-  /** Which attempt this is, from 1. Crashes and releases do not count. */
+  /** The number of this attempt, from 1. Crashes and releases are not counted. */
   readonly attempt: number
   /** The decision of `fail()` or `release()`, if the job called one of them. */
   decision: Decision | undefined
@@ -62,7 +62,7 @@ export class Run {
     return this.#writer.owner
   }
 
-  /** The job as its worker holds it; undefined without a worker. */
+  /** The claimed job. Undefined without a worker. */
   get job(): ClaimedJob | undefined {
     return this.#writer.job
   }
@@ -103,7 +103,7 @@ export function returnedFalse(): JobsError {
   return new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false')
 }
 
-/** The abort reason of a run that took too long. `timeout` in milliseconds. */
+/** The abort reason of a run that took too long. @param timeout in milliseconds */
 export function timedOut(name: string, timeout: number): JobsError {
   return new JobsError('JOB_TIMED_OUT', `${name} took longer than its timeout of ${timeout / 1_000} s`, {
     hint: 'Pass this.signal on to what the job waits for, or raise its timeout.',

@@ -1,41 +1,45 @@
 /**
- * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as
- * `jobs.telemetry` of the configuration. Without one, a dispatch and a run cost one comparison more.
+ * The interface of a telemetry, which is set as `jobs.telemetry` in the configuration. The dispatcher calls
+ * it for each dispatch, and the worker for each run. Without a telemetry, this costs one comparison for each
+ * dispatch and run.
  */
 import type { ClaimedJob, JobError, JobRecord } from '../record.ts'
 import type { Trace } from '../trace.ts'
 import type { RunEnd } from './run-counts.ts'
 
-/** Made by `otel()`. */
+/** A telemetry. `otel()` makes one. */
 export interface Telemetry {
   readonly kind: 'opentelemetry'
 }
 
-/** What Lark calls of a telemetry. Users do not see it. */
+/** The methods of a telemetry that Lark calls. Users do not see them. */
 export interface TelemetryCalls extends Telemetry {
   /** A dispatch begins. */
   sending(dispatch: Dispatch): Sending
   /** The run of a job begins. */
   processing(run: TracedRun): Processing
-  /** The run of a job goes on here. @param carried from the process that has told of it */
+  /**
+   * The run of a job continues in this process. @param carried the context from the process that has reported
+   * the run
+   */
   continued(job: TracedJob, carried: Trace | undefined): Processing
-  /** The function of a step is called of a job that `dispatchNow` runs: calls it in a context of its own. */
+  /** Calls the function of a step in a context of its own, for a job that `dispatchNow` runs. */
   step<T>(job: TracedJob, step: TracedStep, act: () => Promise<T>): Promise<T>
   /** The process of a run has died, and the job was taken back. */
   crashed(run: CrashedRun): void
   /**
-   * Observes what a store holds, until the returned function is called. `look` is called when somebody
-   * collects.
+   * Observes the contents of a store until the returned function is called. `look` is called whenever metrics
+   * are collected.
    */
   observing(look: () => Promise<Levels>): () => void
 }
 
-/** Jobs that go to one queue, or a flow. */
+/** A dispatch: jobs for one queue, or a flow. */
 export interface Dispatch {
   queue: string
   /** The key of the jobs, if they have one key. */
   key?: string | undefined
-  /** How many jobs. Undefined for a flow, which tells when it is sent how many members it has. */
+  /** The number of jobs. Undefined for a flow: its number of members is reported when it has been sent. */
   count?: number
   /** The id of the flow. */
   flow?: string
@@ -43,7 +47,7 @@ export interface Dispatch {
 
 /** A dispatch that is under way. */
 export interface Sending {
-  /** Travels with the jobs. Undefined: there is none. */
+  /** The trace that is stored with the jobs. Undefined if there is none. */
   readonly trace: Trace | undefined
   /** The store has answered. */
   sent(answer: Sent): void
@@ -51,15 +55,18 @@ export interface Sending {
 }
 
 export interface Sent {
-  /** How many jobs, those that were rejected included. */
+  /** The number of jobs, including rejected ones. */
   count: number
-  /** The id of the job, if it is one. */
+  /** The id of the job, if there is only one. */
   id?: string | undefined
-  /** How many were not queued, for example because of a lock. 1 for a flow that was there already. */
+  /**
+   * How many jobs were not queued, for example because of a unique lock. For a flow that already existed, it
+   * is 1.
+   */
   rejected?: number
 }
 
-/** Whose step it is. */
+/** The job that a step belongs to. */
 export interface TracedJob {
   id: string
   queue: string
@@ -73,71 +80,71 @@ export interface TracedRun {
   partition: string
   /** The key of its class. */
   key: string
-  /** Milliseconds from when it was due until it began. */
+  /** The time from when the job was due until it began, in milliseconds. */
   waited: number
 }
 
-/** A run whose process has died. Nobody knows when it began. */
+/** A run whose process has died. The time at which it began is not known. */
 export interface CrashedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key'> {
   job: JobRecord
   /** How the process ended. */
   error: JobError
 }
 
-/** A call of a function of a step. */
+/** A call of the function of a step. */
 export interface TracedStep {
   what: 'step' | 'undo' | 'page'
-  /** The name of the step, as people read it: `mail 7`. */
+  /** The name of the step, in the form for people: `mail 7`. */
   name: string
-  /** What it has in common with the others of a loop: `mail`. */
+  /** The part of the name that all steps of a loop have in common: `mail`. */
   family: string
-  /** From 1. */
+  /** The number of the attempt, from 1. */
   attempt: number
 }
 
 /** A run that is under way. */
 export interface Processing {
-  /** What brings the context of the run to another process. Undefined: there is nothing to bring. */
+  /** The data that carries the context of the run to another process. Undefined if there is no context. */
   readonly carried: Trace | undefined
   /** Calls a function in the context of the run. */
   within<T>(act: () => T): T
-  /** Calls a function of a step, in a context of its own. */
+  /** Calls the function of a step in a context of its own. */
   step<T>(step: TracedStep, act: () => Promise<T>): Promise<T>
   /**
    * The run has ended.
    *
-   * @param how `lost`: the lease was lost, so what the run did does not count
-   * @param took milliseconds
-   * @param error why it failed
+   * @param how how the run ended. `lost`: the lease was lost, so the outcome of the run does not count
+   * @param took how long the run took, in milliseconds
+   * @param error the error with which the run failed
    */
   ended(how: RunEnd | 'lost', took: number, error?: unknown): void
 }
 
-/** What a store holds. */
+/** The contents of a store, in numbers. */
 export interface Levels {
   queues: {
     queue: string
-    /** Milliseconds since the first waiting job was due; 0 if none waits. */
+    /** Milliseconds since the first waiting job was due; 0 if no job waits. */
     oldest: number
-    /** How many of the waiting and delayed jobs have failed, and wait for their next try. */
+    /** How many of the waiting and delayed jobs have failed and wait for their next try. */
     retrying: number
-    /** How many of them are suspended. */
+    /** How many of the waiting and delayed jobs are suspended. */
     suspended: number
     /** How many jobs no worker could read. */
     stranded: number
-    /** How many jobs are in a state. */
+    /** How many jobs are in each state. */
     states: Readonly<Record<string, number>>
   }[]
   limiters: {
     limiter: string
-    /** Permits in use, and how many there are at a time, if that is limited. */
+    /** How many permits are in use. `limit`: how many may be in use at a time, if that is limited. */
     held: number
     limit?: number | undefined
   }[]
-  /** By what the doctor looks for at the store, how many of its servers have that error. */
+  /** For each check of the doctor on the store: how many servers have that error. */
   storeErrors: ReadonlyMap<string, number>
-  /** How many are late, and how many are paused. */
+  /** How many schedules are late, and how many are paused. */
   schedules: { late: number; paused: number }
-  /** How many errors and warnings the doctor finds, by what it looks for. */
+  /** How many errors and warnings the doctor finds, for each check. */
   findings: readonly { code: string; severity: string; count: number }[]
 }
