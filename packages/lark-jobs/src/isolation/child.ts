@@ -1,6 +1,6 @@
 /**
- * An isolated process, seen from inside (`isolated-process.ts` is the worker's side). It loads the isolated
- * classes, and runs the `handle` of one job at a time.
+ * The code that runs in an isolated process (`isolated-process.ts` is the worker's side). It loads the
+ * isolated classes, and runs the `handle` of one job at a time.
  */
 import { writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
@@ -28,17 +28,22 @@ import { crossed, revived } from './crossed-error.ts'
 import { killGroup } from './guard.ts'
 import { type CrossedUndone, type HandlerEnd, larkMessage, type Order, type Report } from './messages.ts'
 
-/** Milliseconds for closing the store and everything that `boot` has started. */
+/**
+ * How long the process may take at its end to close the store and everything that `boot` has started, in
+ * milliseconds.
+ */
 const LAST_WORDS = 2_000
-/** The nice value: a process that may be killed has a lower priority than the worker. */
+/** The nice value of the process, so that it has a lower priority than the worker. */
 const NICE = 10
 
-/** What a process needs from the rest of the package. */
+/** What an isolated process needs from the rest of the package. */
 export interface Host {
   /** The instance of `Jobs` that the jobs of the process belong to. */
   readonly owner: object
   configure(config: object): void
-  /** The configuration's functions for making jobs, and for what must start before the first job. */
+  /**
+   * The configuration's functions for making jobs (`make`) and for starting whatever the jobs need (`boot`).
+   */
   settings(): Promise<{ make: Make | undefined; boot: (() => unknown) | undefined }>
   telemetry(): Promise<TelemetryCalls | undefined>
   close(): Promise<void>
@@ -48,7 +53,7 @@ type RunOrder = Order & { kind: 'run' }
 
 export class IsolatedChild implements RunEnvironment {
   readonly middleware = []
-  // Middleware runs in the worker.
+  // Permits are only needed by middleware, which runs in the worker.
   readonly permits = {} as Permits
   readonly clock = { now: () => this.#now + performance.now() - this.#began }
   make: Make | undefined
@@ -58,13 +63,13 @@ export class IsolatedChild implements RunEnvironment {
   readonly #guard: Thread
   readonly #classes = new Map<string, JobClass>()
   #shutDown: unknown
-  /** The run of the current job, and its number. */
+  /** The run of the current job. */
   #execution: Execution | undefined
   #run = 0
   /** The store's clock when the job began, and the clock of the process at the same time. */
   #now = 0
   #began = 0
-  /** Called with more of the journal. */
+  /** Called when the rest of the journal arrives. */
   #asked: ((order: Order & { kind: 'journal' }) => void) | undefined
 
   /** @param guard the file of the guard thread */
@@ -102,7 +107,7 @@ export class IsolatedChild implements RunEnvironment {
   }
 
   records(execution: Execution): void {
-    // As in a worker: what ends in one tick is sent together.
+    // As in a worker, everything that ends in one tick is sent together.
     setImmediate(() => {
       if (execution !== this.#execution) return
       const taken = execution.stepsIfAny!.take()
@@ -251,15 +256,15 @@ async function made(file: string, { module, given }: ClassMaker): Promise<JobCon
   return await classIn(file, given)
 }
 
-/** Lets other work of the machine run first. */
+/** Lowers the priority of this process, so that other work on the machine runs first. */
 function yieldToOthers(): void {
   setPriority(NICE)
   try {
-    // On Linux the nice value only counts within a session, and this process has its own: `sched(7)`,
-    // "autogroup".
+    // On Linux, nice values are only compared within a session, and this process has a session of its own. So
+    // the priority of the session is lowered, too: see "autogroup" in `sched(7)`.
     if (process.platform === 'linux') writeFileSync('/proc/self/autogroup', String(NICE))
   } catch {
-    // The system has no such groups, or was asked too often.
+    // The system has no such groups, or allows only a few changes a second.
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Errors on their way from one process to another. The error that arrives has the name, message, code, stack,
- * causes and fields of the one that was thrown. It is not an instance of the same class, except for an error
- * of Lark.
+ * Carries errors from one process to another. The error that arrives has the name, message, code, stack,
+ * causes and fields of the thrown error. It is not an instance of the same class, unless it is an error of
+ * Lark.
  */
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import type { KeptError } from '../model/record.ts'
@@ -9,20 +9,20 @@ import { jobError, restored } from '../model/run/job-error.ts'
 import { asNonRetryable, isNonRetryable } from '../model/run/non-retryable.ts'
 import { isError } from '../words/thrown.ts'
 
-/** The most characters of JSON for one field of an error. */
+/** The maximum length of a field of an error, in characters of JSON. */
 const MAX_FIELD = 4_096
 
 export interface CrossedError {
   kept: KeptError
   /** The thrown value, if it is not an error. */
   value?: { json: string }
-  /** Its other fields, such as `status`: JSON. */
+  /** The other fields of the error, such as `status`, as JSON. */
   fields: Record<string, string>
   isOurs: boolean
   isFinal: boolean
 }
 
-/** The fields of an error that are in `kept`. */
+/** The fields that are already part of the stored error (`kept`). */
 const kept = new Set(['name', 'message', 'code', 'stack', 'cause', 'errors'])
 
 export function crossed(thrown: unknown): CrossedError {
@@ -54,7 +54,7 @@ export function revived({ kept: error, value, fields, isOurs, isFinal }: Crossed
   return isFinal ? asNonRetryable(made) : made
 }
 
-/** @returns undefined if the value has no JSON form, or one that is too long */
+/** @returns undefined if the value has no JSON form, or if its JSON is too long */
 function jsonOf(read: () => unknown): string | undefined {
   try {
     const json = JSON.stringify(read())

@@ -1,7 +1,7 @@
 /**
- * A thread of an isolated process that can end the process whatever the job does: a loop, a native call or
- * `Atomics.wait` blocks only the main thread. It kills the process, with everything that the job has started,
- * when the worker is gone, or when the process uses more memory than the job may use.
+ * A thread of an isolated process that can end the process no matter what the job does: an endless loop, a
+ * native call or `Atomics.wait` blocks only the main thread. It kills the process, with everything that the
+ * job has started, when the worker is gone, or when the process uses more memory than the job may use.
  */
 import { Socket } from 'node:net'
 import { parentPort } from 'node:worker_threads'
@@ -11,7 +11,10 @@ export const LIFELINE = 4
 /** Milliseconds between two checks of the memory. */
 const LOOK = 100
 
-/** Kills this process and everything that it has started: it leads its own process group. */
+/**
+ * Kills this process and everything that it has started. This works because the process leads its own process
+ * group.
+ */
 export function killGroup(): void {
   try {
     process.kill(-process.pid, 'SIGKILL')
@@ -26,7 +29,7 @@ export function guard(): void {
     .on('error', () => {}) // and then it closes
     .on('close', killGroup)
     .resume()
-  /** @param limit bytes; 0: none */
+  /** @param limit the maximum memory in bytes; 0 means no limit */
   parentPort!.on('message', (limit: number) => {
     clearInterval(timer)
     if (limit === 0) return

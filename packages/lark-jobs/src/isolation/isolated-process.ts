@@ -1,13 +1,14 @@
 /**
- * One isolated process, as its worker sees it (`child.ts` is the process's side).
+ * The worker's side of one isolated process (`child.ts` is the code that runs in the process).
  *
  *   starting → idle ⇄ busy → ended
  *
- * It has one job at a time, and says when the job begins. If the process ends before that, or does not answer
- * because something that an earlier job left behind blocks it, another process gets the job.
+ * The process has one job at a time, and reports when the job begins. If the process ends before that, or
+ * does not answer because something that an earlier job has left behind blocks it, another process gets the
+ * job.
  *
- * When the signal of the job is aborted, the process gets a grace period to end it, and then it is killed,
- * with all that the job has started.
+ * When the signal of the job is aborted, the process gets a grace period to end the job. After that the
+ * process is killed, with everything that the job has started.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Duplex } from 'node:stream'
@@ -24,42 +25,42 @@ import { LIFELINE } from './guard.ts'
 import { type HandlerEnd, type IsolationSetting, larkMessage, type Order, type Report } from './messages.ts'
 import type { RemoteRun } from './remote-run.ts'
 
-/** Milliseconds for a process to load its classes. */
+/** How long a process may take to load its classes, in milliseconds. */
 const START = 60_000
-/** Milliseconds for a process to begin a job. */
+/** How long a process may take to begin a job, in milliseconds. */
 const ANSWER = 10_000
-/** Milliseconds in which a process without a job must end by itself. */
+/** How long a process without a job may take to end by itself, in milliseconds. */
 const LEAVE = 1_000
-/** Milliseconds after the end of a process in which its last output is read. */
+/** For how long after the end of a process its last output is read, in milliseconds. */
 const LAST_OUTPUT = 500
-/** Characters of the last output of a process that are kept, and of those that an error has. */
+/** How many characters of a process's last output are kept, and how many of these are put into an error. */
 const TAIL = 8_000
 const LINES = 900
 /** A line of a native stack, which Node prints after the description of the failure. */
 const NATIVE = /^ *\d+: 0x.*\n?/gm
 
-/** What a process tells its pool. */
+/** The methods of the pool that a process calls. */
 export interface PoolAround {
-  /** It has no job any more. */
+  /** The process no longer has a job. */
   freed(process: IsolatedProcess): void
-  /** It gets no more jobs. */
+  /** The process gets no more jobs. */
   exited(process: IsolatedProcess): void
-  /** It has ended, and had not begun a job that it was handed. */
+  /** The process has ended without having begun the job that it was given. */
   returned(run: RemoteRun): void
 }
 
 export class IsolatedProcess {
   readonly startedAt = performance.now()
-  /** The time at which its last job ended, by `performance.now()`. */
+  /** When the last job of the process ended, by `performance.now()`. */
   idleAt = 0
-  /** How many jobs it has had. */
+  /** How many jobs the process has had. */
   jobs = 0
   readonly #child: ChildProcess
   readonly #ready = new Deferred<string | undefined>()
-  /** Resolves with undefined when it can run jobs, or with the reason why it cannot. */
+  /** Resolves with undefined when the process can run jobs, or with the reason why it cannot. */
   readonly ready: Promise<string | undefined> = this.#ready.promise
   readonly #departed = new Deferred<void>()
-  /** Resolves when it has ended. */
+  /** Resolves when the process has ended. */
   readonly departed: Promise<void> = this.#departed.promise
   #unknown: Record<string, string> = {}
   #run: RemoteRun | undefined
@@ -67,11 +68,11 @@ export class IsolatedProcess {
   readonly #answer: number
   readonly #late = setTimeout(() => this.kill(), START)
   #timer: NodeJS.Timeout | undefined
-  /** Bytes of memory that it had when its guard killed it. */
+  /** The memory that the process had when its guard killed it, in bytes. */
   #had: number | undefined
   #tail = ''
 
-  /** @param answer milliseconds for it to begin a job */
+  /** @param answer how long the process may take to begin a job, in milliseconds */
   constructor(start: () => ChildProcess, setting: IsolationSetting, pool: PoolAround, answer = ANSWER) {
     this.#pool = pool
     this.#answer = answer
@@ -80,8 +81,8 @@ export class IsolatedProcess {
     child.on('message', (message) => {
       const report = larkMessage<Report>(message)
       if (report !== undefined) this.#hear(report)
-      // Without isolation, `process.send` of a job reaches the program that started this one. It does here,
-      // too.
+      // Without isolation, a job's `process.send` reaches the program that started the worker. So the
+      // messages of an isolated job are passed on to that program.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     child.stderr?.on('data', (chunk: Buffer) => {
@@ -95,21 +96,21 @@ export class IsolatedProcess {
     lifeline?.on('error', () => {})
     child.once('exit', () => {
       pool.exited(this)
-      // What its job has started ends with it.
+      // Everything that its job has started is killed, too.
       this.kill()
     })
     void this.#end(child)
     this.#tell({ kind: 'begin', version, ...setting })
   }
 
-  /** Whether it has loaded its classes. */
+  /** Whether the process has loaded its classes. */
   isReady = false
 
   get isBusy(): boolean {
     return this.#run !== undefined
   }
 
-  /** Why it cannot run a class; undefined if it can. */
+  /** Why the process cannot run a class. Undefined if it can. */
   refusal(key: string): string | undefined {
     return this.#unknown[key]
   }
@@ -124,7 +125,7 @@ export class IsolatedProcess {
     run.begin((order) => this.#tell(order))
   }
 
-  /** Ends the process, in order if it has no job. */
+  /** Ends the process: in an orderly way if it has no job, otherwise by killing it. */
   leave(): Promise<void> {
     if (this.isBusy) this.kill()
     else {
@@ -141,7 +142,7 @@ export class IsolatedProcess {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // On Windows it has no group of its own. Or it has just ended.
+      // The process has no group of its own on Windows, or has just ended.
       this.#child.kill('SIGKILL')
     }
   }
@@ -219,7 +220,7 @@ export class IsolatedProcess {
       run.threw(error)
     } else {
       const { flag, text } = ended
-      // The text is stored as it came. Middleware sees the value.
+      // The text is stored unchanged. It is parsed only because middleware sees the value.
       const hasValue = text !== undefined && whyDropped(text) === undefined
       const value = hasValue ? decode(text) : flag
       if (text !== undefined) execution.crossed = { value, text }
@@ -270,17 +271,17 @@ export class IsolatedProcess {
     try {
       return (await isLastCrash(run)) ? asNonRetryable(error) : error
     } catch (stopped) {
-      // The store was away until the run was stopped.
+      // The store was unreachable until the run was stopped.
       return stopped
     }
   }
 }
 
-/** Whether this end of a process was the last one that `maxCrashes` of the class allows. */
+/** Whether this end of a process is the last crash that the class's `maxCrashes` allows. */
 async function isLastCrash({ execution, jobClass, isProgress }: RemoteRun): Promise<boolean> {
   const most = Math.min(jobClass.maxCrashes ?? Number.POSITIVE_INFINITY, MAX_ERRORS + 1)
   const { job, environment } = execution
-  // Attempts before new progress do not count.
+  // Attempts before the latest progress do not count.
   const before = isProgress ? 0 : job.failures
   if (before + 1 < most) return false
   if (most === 1) return true
@@ -297,7 +298,7 @@ function printed(lines: string): Error {
   return error
 }
 
-/** How a process ended, in words. */
+/** Says in words how a process ended. */
 function ended(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.on('error', (error) => {
@@ -305,8 +306,8 @@ function ended(child: ChildProcess): Promise<string> {
     })
     child.once('exit', (code, signal) => {
       const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
-      // A process that it left behind may hold its pipes open. What has arrived is read even if this loop is
-      // late.
+      // If the process has left another process behind, that one may hold the pipes open, so there is a time
+      // limit. What has arrived by then is read even if this event loop is late.
       const late = setTimeout(() => setImmediate(resolve, text), LAST_OUTPUT)
       child.once('close', () => {
         clearTimeout(late)
@@ -320,9 +321,9 @@ function ended(child: ChildProcess): Promise<string> {
 export function startIsolated(file: string): ChildProcess {
   return fork(file, [], {
     execArgv: flags(process.execArgv),
-    // Faster for large texts, and it can carry certificates.
+    // This serialization is faster for large texts, and can carry certificates.
     serialization: 'advanced',
-    // Its own process group, so that everything that a job has started is killed with it.
+    // The process gets its own process group, so that everything that a job has started is killed with it.
     detached: true,
     // The fifth entry is the lifeline (`guard.ts`).
     stdio: ['ignore', 'inherit', 'pipe', 'ipc', 'pipe'],
@@ -330,8 +331,8 @@ export function startIsolated(file: string): ChildProcess {
 }
 
 /**
- * The Node flags of this process that load what the application needs. Flags that belong to this program only
- * are left out.
+ * The Node flags for the isolated process: those of this process that load what the application needs. Flags
+ * that concern only this program are left out.
  */
 function flags(all: readonly string[]): string[] {
   const at = all.findIndex((flag) => /^(-[ep]|-pe|--eval|--print)$/.test(flag))

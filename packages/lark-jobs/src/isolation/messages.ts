@@ -1,10 +1,10 @@
 /**
- * What a worker and an isolated process say to each other, over the IPC channel between them. A process runs
- * one job at a time, so messages are about that job. `run` is its number, because an order may arrive after
- * the job has ended.
+ * The messages between a worker and an isolated process, over the IPC channel between them. A process runs
+ * one job at a time, and messages are about that job. `run` is the number of the run: it is needed because an
+ * order may arrive after the job has ended.
  *
- * The application uses the same channel (`process.send` in a job), so each message of Lark is under the key
- * `lark`, as for a supervisor.
+ * The application uses the same channel (`process.send` in a job), so each message of Lark is put under the
+ * key `lark`, as for a supervisor.
  */
 import type { Context } from '../model/context.ts'
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
@@ -22,14 +22,17 @@ export interface IsolationSetting {
   makes: boolean
   /** Whether the configuration has a function to call before the first job (`boot`). */
   boots: boolean
-  /** Runs are traced. */
+  /** Whether runs are traced. */
   traced: boolean
   /** The configuration, if it is given in code. */
   configure?: object | undefined
 }
 
 export type Order =
-  /** `version`: of the worker. Beside a bundle, the program of the process may be of another release. */
+  /**
+   * `version`: the version of the worker. Beside a bundle, the program of the process may come from another
+   * release.
+   */
   | ({ kind: 'begin'; version: string } & IsolationSetting)
   | {
       kind: 'run'
@@ -39,19 +42,19 @@ export type Order =
       partition: string
       queue: string
       now: number
-      /** The application's, as it is around `handle`. */
+      /** The application's context around `handle`. */
       context?: Context | undefined
-      /** The context of the span of the run. */
+      /** The trace context of the run's span. */
       trace?: Trace | undefined
     }
   | { kind: 'abort'; run: number; reason: CrossedError }
-  /** The store has answered the records of the steps. */
+  /** The store has stored the records of steps that the process sent. */
   | { kind: 'stored'; run: number; signals: readonly KeptSignal[]; lost?: CrossedError; known?: number }
   /** A signal has come for the job. */
   | { kind: 'signalled'; run: number }
-  /** More of the journal, as the process asked. */
+  /** The rest of the journal, which the process has requested. */
   | { kind: 'journal'; run: number; journal?: Journal; error?: CrossedError }
-  /** The process must end. It has no job. */
+  /** Tells a process without a job to end. */
   | { kind: 'end' }
 
 /** Records of the steps that must be stored together with the end of the run. */
@@ -61,14 +64,16 @@ interface Rest {
 
 /** How `handle` ended. */
 export type HandlerEnd =
-  /** `flag`: it returned true or false. `text`: JSON of the result, as it is stored. */
+  /**
+   * `flag`: `handle` returned true or false. `text`: the result as JSON, in the form in which it is stored.
+   */
   | ({ kind: 'returned'; flag?: boolean; text?: string } & Rest)
   | ({ kind: 'threw'; error: CrossedError; decision?: CrossedDecision } & Rest)
   | ({ kind: 'suspended'; outcome: Outcome & { kind: 'suspended' } } & Rest)
   /** The end of a run that undoes steps. */
   | ({ kind: 'undone'; found: CrossedUndone } & Rest)
 
-/** The job has decided about its run itself, by the error that was thrown. */
+/** The decision of a job about its own run. The error itself is sent separately. */
 export type CrossedDecision = WithoutError<Decision>
 type WithoutError<D> = D extends unknown ? Omit<D, 'error'> : never
 
@@ -78,23 +83,26 @@ export type CrossedUndone =
   | { kind: 'failed'; steps: string[]; error: CrossedError }
 
 export type Report =
-  /** `unknown`: by key, why a class could not be loaded. */
+  /**
+   * The process has loaded its classes. `unknown`: for each class that could not be loaded, the reason, by
+   * key.
+   */
   | { kind: 'ready'; unknown: Record<string, string> }
-  /** A job begins: only from now on can it be the cause if the process ends. */
+  /** The job begins. Only from now on may the job be the cause if the process ends. */
   | { kind: 'began' }
-  /** The process cannot run anything, and ends. */
+  /** The process cannot run any job, and ends. */
   | { kind: 'refused'; why: string }
   | { kind: 'wrote'; level: LogLevel; text: string }
   | { kind: 'reported'; progress: string }
-  /** The records of the steps. `heard`: how many signals the run knows, if it asks for more. */
+  /** Records of steps to store. `heard`: how many signals the run knows, if it requests newer ones. */
   | { kind: 'recorded'; steps?: Recorded; heard?: number }
-  /** Earlier runs of the attempt took that many milliseconds. */
+  /** Reports how many milliseconds earlier runs of the attempt took. */
   | { kind: 'spent'; ms: number }
-  /** Asks for more of the journal. */
+  /** Requests the rest of the journal. */
   | { kind: 'more'; from: number }
   | HandlerEnd
 
-/** The content of a message of Lark; undefined for a message of the application. */
+/** The content of a message of Lark. Undefined for a message of the application. */
 export function larkMessage<T extends Order | Report>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }

@@ -1,7 +1,7 @@
 /**
  * The isolated processes of a worker. A process is started before it is needed: there is always one without a
- * job, up to the most processes. The process that ran a job most recently gets the next one, so that the
- * others can end when they are not needed.
+ * job, up to the maximum number of processes. The process that ran a job most recently gets the next job, so
+ * that the other processes can end when they are not needed.
  */
 import type { ChildProcess } from 'node:child_process'
 import { realpathSync } from 'node:fs'
@@ -18,21 +18,21 @@ import { IsolatedProcess, type PoolAround, startIsolated } from './isolated-proc
 import type { IsolationSetting } from './messages.ts'
 import { RemoteRun } from './remote-run.ts'
 
-/** After this many processes that did not begin a job, the job goes back to the store. */
+/** After this many processes have been given a job and did not begin it, the job goes back to the store. */
 const MOST_HANDS = 3
 /** Milliseconds between two checks for processes that are no longer needed. */
 const LOOK = 10_000
 const BUNDLE = 'In a bundle, build a file isolated-jobs beside it that exports the isolated classes.'
 
 export interface IsolationOptions {
-  /** The most processes. */
+  /** The maximum number of processes. */
   processes: number
   maxJobs?: number | undefined
   /** Milliseconds after which a process is replaced. */
   maxAge?: number | undefined
   /** Milliseconds without a job after which a process ends. */
   idle: number
-  /** Milliseconds for a process to begin a job. */
+  /** How long a process may take to begin a job, in milliseconds. */
   answer?: number | undefined
   setting: IsolationSetting
   warn: (text: string) => void
@@ -46,7 +46,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #idle: IsolatedProcess[] = []
   /** Runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
-  /** The classes for which a warning has said that processes cannot load them. */
+  /** The classes for which a warning that processes cannot load them was already printed. */
   readonly #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
@@ -61,7 +61,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     const process = this.#idle.pop()
     if (process !== undefined) this.#begin(process, run)
     else this.#wait(run)
-    // Middleware may have taken long, so the run may have been aborted already.
+    // Middleware may have taken long, so the run may already have been aborted.
     if (execution.run.reason !== undefined) run.abort(execution.run.reason)
     this.#grow()
     return run.handled
@@ -127,7 +127,10 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     } else process.begin(run)
   }
 
-  /** Starts processes until there is one more, idle or starting, than runs that wait. */
+  /**
+   * Starts processes until the number of idle and starting processes exceeds the number of waiting runs by
+   * one.
+   */
   #grow(): void {
     const starting = [...this.#processes].filter(({ isReady }) => !isReady).length
     const wanted = this.#waiting.length + 1 - this.#idle.length - starting
@@ -152,11 +155,14 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
 
   #left(process: IsolatedProcess): void {
     this.#processes.delete(process)
-    // A process that could not start is not started again until a job needs it.
+    // If a process could not start, another one is started only when a job needs it.
     if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
   }
 
-  /** Whether a process is too old. It must have had a job, however long it took to start. */
+  /**
+   * Whether a process is too old. A process that has had no job yet is never too old, even if it took long to
+   * start.
+   */
   #isOld({ jobs, startedAt }: IsolatedProcess): boolean {
     return jobs > 0 && performance.now() - startedAt >= (this.#options.maxAge ?? Number.POSITIVE_INFINITY)
   }
@@ -172,7 +178,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     }
   }
 
-  /** No process can run the job: it is put back, like a job whose class no worker knows. */
+  /** Puts a job back that no process can run, like a job whose class no worker knows. */
   #refuse(run: RemoteRun, why: string): void {
     const { execution } = run
     const error = new JobsError('PROCESS_DIED', `${execution.name}: ${why}`)
@@ -182,7 +188,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
 }
 
 /**
- * The pool of a worker that has isolated classes.
+ * Makes the pool of a worker that has isolated classes.
  *
  * @param registry the classes of the worker
  * @throws JOB_INVALID for a class that no file exports
@@ -240,12 +246,12 @@ export function isolationOf(
   })
 }
 
-/** What makes the class in another process; undefined if its file exports it. */
+/** The function that makes the class in another process. Undefined if a file exports the class. */
 export function makerOf({ Class }: JobClass): ClassMaker | undefined {
   return (Class as { [classMaker]?: ClassMaker })[classMaker]
 }
 
-/** The file with which this process has begun; undefined if there is none. */
+/** The main file of this process. Undefined if there is none. */
 function programFile(): string | undefined {
   try {
     return realpathSync(process.argv[1]!)

@@ -1,10 +1,10 @@
 /**
- * The run of a job whose `handle` is in an isolated process: the worker finds the records of its steps here,
- * and waits here for its end.
+ * The worker's view of a run whose `handle` is in an isolated process. It receives the records of the steps,
+ * and the worker waits here for the end of `handle`.
  *
- *   waiting for a process → handed to one → running → ended
+ *   waiting for a process → given to a process → running → ended
  *
- * Its time passes only while it runs.
+ * The timeout of the job passes only while it is running.
  */
 import { defined } from '@s18i/lark/internal'
 import { context } from '../model/context.ts'
@@ -20,7 +20,7 @@ import type { Order } from './messages.ts'
 
 let runs = 0
 
-/** Records that are on their way to the store. */
+/** Records of steps that the worker is sending to the store. */
 interface TakenSteps {
   steps?: Recorded
   heard?: number
@@ -35,24 +35,24 @@ export class RemoteRun implements StepsOfRun {
   /** Resolves or rejects as `handle` does. */
   readonly handled: Promise<unknown> = this.#handled.promise
   readonly #undone = new Deferred<UndoneSteps>()
-  /** Sends an order to the process of the run; undefined while it has none. */
+  /** Sends an order to the process of the run. Undefined while the run has no process. */
   #tell: ((order: Order) => void) | undefined
   /** Called when the signal is aborted. */
   aborting: (reason: unknown) => void = () => {}
   hasUndos = false
-  /** Its steps have recorded something new. */
+  /** Whether the steps of the run have recorded something new. */
   isProgress = false
-  /** The process checks this itself. */
+  /** The isolated process itself checks for steps that were not awaited. */
   readonly notAwaited = undefined
   #waiting: TakenSteps = {}
   #sent: TakenSteps | undefined
   #rest: Recorded | undefined
   #isSignalled = false
-  /** Milliseconds that the handler may take. */
+  /** How long the handler may take, in milliseconds. */
   readonly #left: number
-  /** Whether a process has begun to run it. */
+  /** Whether a process has begun to run the job. */
   hasBegun = false
-  /** How many processes have had it. */
+  /** How many processes the run was given to. */
   hands = 0
 
   constructor(execution: Execution, jobClass: JobClass) {
@@ -62,7 +62,7 @@ export class RemoteRun implements StepsOfRun {
     execution.deadline = Number.POSITIVE_INFINITY
   }
 
-  /** It is handed to a process. */
+  /** Gives the run to a process. */
   begin(tell: (order: Order) => void): void {
     const { job, claimer, environment } = this.execution
     const { partition, queue } = claimer
@@ -75,7 +75,7 @@ export class RemoteRun implements StepsOfRun {
     if (this.#isSignalled) this.signalled()
   }
 
-  /** Its process runs it. */
+  /** Called when the process has begun to run the job. */
   began(): void {
     const { execution } = this
     this.hasBegun = true
@@ -96,7 +96,7 @@ export class RemoteRun implements StepsOfRun {
     this.#undone.resolve(found)
   }
 
-  /** The steps of the run have recorded something. */
+  /** Called when the steps of the run have recorded something. */
   recorded(taken: TakenSteps): void {
     this.#note(taken.steps)
     this.#waiting = { ...this.#waiting, ...taken }
@@ -110,7 +110,7 @@ export class RemoteRun implements StepsOfRun {
     if (rest === undefined) return
     this.#note(rest)
     this.#rest = rest
-    // These records are in `rest`, too.
+    // `rest` contains these records, too.
     this.#waiting = {}
     this.#sent = undefined
   }
@@ -135,7 +135,7 @@ export class RemoteRun implements StepsOfRun {
     this.#tell?.({ kind: 'stored', run: this.number, signals, ...told })
   }
 
-  /** The same records are sent again. */
+  /** Lets the same records be sent again, because there was no answer. */
   unanswered(): void {
     this.#waiting = { ...this.#sent, ...this.#waiting }
     this.#sent = undefined
@@ -151,7 +151,10 @@ export class RemoteRun implements StepsOfRun {
     this.aborting(reason)
   }
 
-  /** What is to be recorded with the outcome, including records that a killed process could not hand over. */
+  /**
+   * The records that must be stored with the outcome, including those whose storage a killed process was
+   * still waiting for.
+   */
   end(): Recorded | undefined {
     return this.#rest ?? this.#sent?.steps ?? this.#waiting.steps
   }

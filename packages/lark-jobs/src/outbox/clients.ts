@@ -17,17 +17,20 @@ type Foreign = any
 
 interface Client {
   name: string
-  /** The words for it in a transaction, and outside of one. */
+  /** The words for a value of this client that is in a transaction (`inside`), and for one that is not. */
   inside: string
   outside: string
   is(value: Foreign): boolean
-  /** Whether a value of this client is in a transaction; undefined: it does not say. */
+  /** Whether a value of this client is in a transaction. Undefined if the client does not say. */
   isOpen(value: Foreign): boolean | undefined
-  /** How a statement is run. @throws OUTBOX_HANDLE_UNKNOWN */
+  /** Makes the handle with which statements are run. @throws OUTBOX_HANDLE_UNKNOWN */
   handle(tx: Foreign): Omit<Handle, 'name'>
-  /** Calls a function in a transaction, and rolls that back if the function throws. */
+  /** Calls a function in a transaction, and rolls the transaction back if the function throws. */
   open(db: Foreign, act: (tx: unknown) => void | Promise<void>): unknown
-  /** Whether it runs statements at once, and calls the function of `open` before it returns. Default: no. */
+  /**
+   * Whether the client runs statements synchronously, and `open` calls its function before it returns.
+   * Default: no.
+   */
   isSync?(db: Foreign): boolean
 }
 
@@ -43,7 +46,8 @@ const prisma: Client = {
   inside: 'the tx of prisma.$transaction(async (tx) => …)',
   outside: 'a Prisma client',
   is: (value) => can(value, '$executeRawUnsafe'),
-  // The client of a transaction has no $connect. Since Prisma 7 it has $transaction.
+  // The client of a transaction has no $connect. ($transaction says nothing: since Prisma 7, a transaction
+  // has it, too.)
   isOpen: (value) => !can(value, '$connect'),
   handle(tx) {
     const dialect = providers[tx._activeProvider]
@@ -56,7 +60,7 @@ const prisma: Client = {
   open: (db, act) => db.$transaction(act),
 }
 
-/** It has a client of one of the other kinds in its session. */
+/** Drizzle wraps another client of this list: it is in the session. */
 const drizzle: Client = {
   name: 'Drizzle',
   inside: 'the tx of db.transaction(async (tx) => …)',
@@ -127,8 +131,8 @@ const mysql2: Client = {
     const connection = can(tx, 'promise') ? tx.promise() : tx
     return asynchronous('mysql', async ({ sql, parameters }) => {
       const answer = await connection.execute(sql, parameters)
-      // The text of the statement differs with the number of rows, and a server keeps only a few prepared
-      // statements.
+      // The text of the statement depends on the number of rows, so it is not kept as a prepared statement: a
+      // server keeps only a few of these.
       if (parameters.length > 3) connection.unprepare(sql)
       return answer
     })
@@ -150,11 +154,11 @@ const pg: Client = {
   name: 'pg',
   inside: 'the client on which BEGIN was sent',
   outside: 'a pool of pg, or a client outside of a transaction',
-  // The DataSource of TypeORM can do both, and is no pool.
+  // The DataSource of TypeORM also has these two methods, but is not a pool.
   is: (value) => can(value, 'query', 'connect') && !can(value, 'transaction'),
   isOpen(value) {
     if (!can(value, 'escapeIdentifier')) return false
-    // Version 8.21 and later know this, once everything that was sent before is answered.
+    // pg knows this from version 8.21 on, once everything that was sent before has been answered.
     return value.readyForQuery === true && value.getTransactionStatus?.() === 'I' ? false : undefined
   },
   handle: (tx) => asynchronous('postgres', ({ sql, parameters }) => tx.query(sql, parameters)),
@@ -192,7 +196,7 @@ const sqlite: Client = {
       act(db)
       db.exec('COMMIT')
     } catch (error) {
-      // Some errors have already ended the transaction.
+      // Some errors end the transaction, and then there is nothing to roll back.
       if (sqlite.isOpen(db) !== false) db.exec('ROLLBACK')
       throw error
     }
@@ -246,7 +250,10 @@ export function handleOf(tx: unknown): Handle {
   return { ...client.handle(tx), name: client.name }
 }
 
-/** @returns undefined: it is no database that Lark knows @throws STEP_INVALID if it has begun one already */
+/**
+ * @returns undefined if Lark does not know this database @throws STEP_INVALID if a transaction has already
+ *   begun on it
+ */
 export function openerOf(db: Foreign): Opener | undefined {
   const client = clientOf(db)
   if (client === undefined) return undefined
@@ -257,7 +264,7 @@ export function openerOf(db: Foreign): Opener | undefined {
     isSync,
     async open<T>(act: (tx: unknown, handle: Handle) => T | Promise<T>): Promise<T> {
       let result!: T
-      // The client's own function may return something else.
+      // The result is kept in a variable, because the client's own function may return something else.
       const within = (tx: unknown) =>
         next(act(tx, handleIn(tx)), (given) => {
           result = given
@@ -304,10 +311,10 @@ function can(value: Foreign, ...methods: string[]): boolean {
   return methods.every((method) => typeof value[method] === 'function')
 }
 
-/** The last caller that waits for a shared connection. */
+/** For each shared connection, the last caller that waits for it. */
 const turns = new WeakMap<object, Promise<unknown>>()
 
-/** Runs one transaction at a time on a single connection. */
+/** Runs one transaction at a time on a connection. */
 function inTurn(connection: object, act: () => Promise<void>): Promise<void> {
   const turn = (turns.get(connection) ?? Promise.resolve()).then(act)
   turns.set(
@@ -317,7 +324,7 @@ function inTurn(connection: object, act: () => Promise<void>): Promise<void> {
   return turn
 }
 
-/** Sends BEGIN, and COMMIT or ROLLBACK. @param end is told whether the connection can be used again */
+/** Sends BEGIN, and COMMIT or ROLLBACK. @param end called with whether the connection can be used again */
 async function between(
   connection: Foreign,
   act: () => void | Promise<void>,

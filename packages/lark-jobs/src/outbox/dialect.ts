@@ -1,6 +1,6 @@
 /**
- * What differs between the databases that can hold an outbox. Everything else is the same for all of them
- * (`table.ts`). Both times are by the clock of the database, because a delay counts from the dispatch.
+ * The differences between the databases that can hold an outbox. Everything else is the same for all of them
+ * (`table.ts`). All times are taken from the clock of the database, because a delay counts from the dispatch.
  */
 
 export const dialects = ['postgres', 'mysql', 'sqlite'] as const
@@ -27,7 +27,7 @@ export interface DialectWords {
   bytes: string
   /** Ends a SELECT of rows that no other transaction may change until this one ends. */
   locking: string
-  /** The text of a parameter in a statement. @param index from 1 */
+  /** The placeholder of a parameter in a statement. @param index the number of the parameter, from 1 */
   parameter(index: number): string
 }
 
@@ -42,7 +42,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     integer: 'integer',
     long: 'bigint',
     table: '',
-    // now() would be the time at which the transaction began.
+    // now() would give the time at which the transaction began.
     now: 'CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)',
     bytes: 'octet_length(body)',
     locking: ' FOR UPDATE',
@@ -57,9 +57,9 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     text: 'longtext',
     integer: 'int',
     long: 'bigint',
-    // Ids differ by upper and lower case.
+    // A binary collation, because ids may differ only in upper and lower case.
     table: ' ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
-    // No time zone is involved, so no hour is repeated when summer time ends.
+    // UTC is used, so that no hour is repeated when summer time ends.
     now: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000",
     bytes: 'LENGTH(body)',
     locking: ' FOR UPDATE',
@@ -78,8 +78,8 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     table: '',
     now: "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
     bytes: 'length(body)',
-    // Only one transaction writes at a time, and a transaction that read before another one wrote cannot
-    // write.
+    // SQLite needs no lock: only one transaction writes at a time, and a transaction that has read before
+    // another one wrote cannot write.
     locking: '',
     parameter: () => '?',
   },

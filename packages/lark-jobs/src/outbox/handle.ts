@@ -6,47 +6,50 @@ import type { Dialect } from './dialect.ts'
 import type { Columns } from './rows.ts'
 import type { OutboxStatement } from './table.ts'
 
-/** For a database client that Lark does not know: how a statement is run in the transaction. */
+/** Describes a database client that Lark does not know: runs a statement in the transaction. */
 export interface TransactionExecutor {
   for: Dialect
-  /** @param sql has `$1`, `$2` for PostgreSQL, and `?` for MySQL and SQLite */
+  /** @param sql the statement; its parameters are `$1`, `$2` for PostgreSQL, and `?` for MySQL and SQLite */
   execute(sql: string, parameters: unknown[]): unknown
 }
 
 /**
- * What runs statements in a transaction of the application: the `tx` of Drizzle, Prisma, Kysely or
+ * An object that runs statements in a transaction of the application: the `tx` of Drizzle, Prisma, Kysely or
  * postgres.js; a client of `pg`, a connection of `mysql2`, or an SQLite database on which a transaction has
  * begun; or a `TransactionExecutor`.
  */
 export type TransactionHandle = object | TransactionExecutor
 
 export interface Handle {
-  /** Of the database client, for people. */
+  /** The name of the database client, for people. */
   name: string
   dialect: Dialect
-  /** Whether it has run a statement when it returns. */
+  /** Whether the client is synchronous: it has run a statement when its method returns. */
   isSync: boolean
   execute(statement: OutboxStatement): unknown
-  /** The rows of a SELECT: a promise of them, unless it runs statements at once. */
+  /** Returns the rows of a SELECT, as a promise unless `isSync`. */
   select(statement: OutboxStatement): readonly Columns[] | Promise<readonly Columns[]>
 }
 
-/** For a database client that Lark does not know: how a transaction is opened, and a statement run in it. */
+/** Describes a database client that Lark does not know: opens a transaction, and runs a statement in it. */
 export interface TransactionOpener<Tx = unknown> {
-  /** Needed with `execute`. */
+  /** The dialect of the database. Needed with `execute`. */
   for?: Dialect
-  /** Calls a function in a transaction, which commits when its promise resolves, and else is rolled back. */
+  /**
+   * Calls a function in a transaction. The transaction commits when the promise of the function resolves, and
+   * is rolled back when it rejects.
+   */
   transaction(work: (tx: Tx) => Promise<unknown>): Promise<unknown>
   /**
-   * Runs a statement in the transaction, and gives the rows of a SELECT. Not needed if Lark knows `tx` as the
-   * handle of a transaction.
+   * Runs a statement in the transaction, and returns the rows of a SELECT. It is not needed if `tx` is a
+   * handle that Lark knows.
    *
-   * @param sql has `$1`, `$2` for PostgreSQL, and `?` for MySQL and SQLite
+   * @param sql the statement; its parameters are `$1`, `$2` for PostgreSQL, and `?` for MySQL and SQLite
    */
   execute?(sql: string, parameters: unknown[], tx: Tx): unknown
 }
 
-/** The transaction that a database opens, as its functions get it. */
+/** The type of the transaction that a database passes to a function. */
 export type TransactionOf<Db> = Db extends {
   $transaction(work: (tx: infer Tx) => Promise<unknown>, options?: never): unknown
 }
@@ -74,9 +77,9 @@ export interface Opener {
   /** Whether the transaction has ended when `open` returns its promise. */
   isSync: boolean
   /**
-   * Calls a function in a transaction, which commits unless that throws.
+   * Calls a function in a transaction. The transaction commits unless the function throws.
    *
-   * @param act must not return a promise if `isSync`
+   * @param act the function; it must not return a promise if `isSync`
    */
   open<T>(act: (tx: unknown, handle: Handle) => T | Promise<T>): Promise<T>
 }

@@ -1,5 +1,5 @@
 /**
- * The database of the application, as the configuration gives access to it: a function that runs one
+ * The database of the application. The configuration gives access to it by a function that runs one
  * statement.
  */
 import { JobsError } from '../model/errors.ts'
@@ -9,16 +9,19 @@ import type { Dialect } from './dialect.ts'
 import { type Columns, rowsOf } from './rows.ts'
 import { isTableMissing, OUTBOX, OUTBOX_VERSION, type OutboxStatement, OutboxTable } from './table.ts'
 
-/** Milliseconds. A dead connection may never report an error. */
+/**
+ * How long a statement may take, in milliseconds. There is a limit because a dead connection may never report
+ * an error.
+ */
 const PATIENCE = 30_000
 
 /** Runs a statement with its parameters, outside of any transaction. */
 export type OutboxExecute = (sql: string, parameters: readonly (string | number | null)[]) => unknown
 
-/** Calls `wake` when rows may have been written. @returns a function that ends this, or nothing */
+/** Calls `wake` whenever rows may have been written. @returns a function that stops this, or nothing */
 export type OutboxListen = (wake: () => void) => unknown
 
-/** What the configuration says about the outbox. */
+/** The outbox in the configuration. */
 export interface ConfiguredOutbox {
   for: Dialect
   execute: OutboxExecute
@@ -44,7 +47,8 @@ export class OutboxDatabase {
   }
 
   /**
-   * @returns the rows; an empty list for a statement that returns none @throws OUTBOX_AWAY, OUTBOX_NO_TABLE
+   * Runs a statement. @returns its rows; an empty list for a statement that returns no rows @throws
+   *   OUTBOX_AWAY, OUTBOX_NO_TABLE
    */
   async run({ sql, parameters }: OutboxStatement): Promise<readonly Columns[]> {
     try {
@@ -63,7 +67,7 @@ export class OutboxDatabase {
     return this.backlog()
   }
 
-  /** How many rows wait, how many cannot become jobs, and the age of the oldest waiting row. */
+  /** Reads how many rows wait, how many cannot become jobs, and the age of the oldest waiting row. */
   async backlog(): Promise<OutboxBacklog> {
     const [row = {}] = await this.run(this.table.backlog())
     const { waiting, marked, age } = row
@@ -71,10 +75,13 @@ export class OutboxDatabase {
   }
 }
 
-/** The rows of an outbox. `age`: milliseconds, of the oldest waiting row; 0 if no row waits. */
+/**
+ * The numbers of rows in an outbox. `age`: the age of the oldest waiting row in milliseconds, or 0 if no row
+ * waits.
+ */
 export interface OutboxBacklog {
   waiting: number
-  /** Rows that cannot become jobs. */
+  /** How many rows cannot become jobs. */
   bad: number
   age: number
 }

@@ -3,8 +3,9 @@
  * rows once the store has answered. If it dies in between, the next relay sends them again under the same
  * ids. The store remembers these ids and takes no job twice (`model/record.ts#Keep`).
  *
- * A row that cannot become a job is marked, and stays. So does one that the store refuses for good: it stops
- * no other. While the store or the database is away, nothing is marked and nothing is removed.
+ * A row that cannot become a job, or that the store refuses for good, is marked and stays in the table, so
+ * that it does not hold up the others. While the store or the database is unreachable, no row is marked or
+ * removed.
  */
 import { defined, visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../flow/flow-book.ts'
@@ -18,13 +19,13 @@ import type { OutboxDatabase } from './outbox-database.ts'
 import { decode, type NewFlow, type OutboxRow } from './row.ts'
 import { LOT, LOT_BYTES } from './table.ts'
 
-/** The most characters of the `error` of a row. */
+/** The maximum length of a row's `error`, in characters. */
 const LONGEST = 500
 /**
- * How many lots of a backlog are read one after the other, before a lot is read from the beginning again.
- * With 1, 10 and 100, the relay moved 54,000, 75,000 and 78,000 rows a second from PostgreSQL into Redis,
- * and while an open transaction held back the vacuum, 56,000, 72,000 and 57,000 (the fastest of 3 turns of
- * 100,000 rows, 2026-12-02, 2 cores).
+ * After this many consecutive lots of a backlog, the next lot is read from the beginning of the table again.
+ * With 1, 10 and 100, the relay moved 54,000, 75,000 and 78,000 rows a second from PostgreSQL into Redis, and
+ * 56,000, 72,000 and 57,000 while an open transaction held back the vacuum (the fastest of 3 turns of 100,000
+ * rows, 2026-12-02, 2 cores).
  */
 const IN_A_ROW = 10
 
@@ -33,11 +34,11 @@ export interface RelayOptions {
   store: Store
   sender: JobSender
   flows: FlowBook
-  /** The number of partitions, by queue. A queue that is not configured here has one partition. */
+  /** The number of partitions of each queue. A queue that is not configured here has one partition. */
   partitions: ReadonlyMap<string, number>
 }
 
-/** What was in a lot. `bad`: the rows that were marked, with the reasons. */
+/** The result of a lot. `bad`: the rows that were marked, with the reasons. */
 export interface RelayedLot {
   count: number
   bad: { row: OutboxRow; why: string }[]
@@ -51,7 +52,7 @@ interface RowJob {
 
 export class Relay {
   readonly #options: RelayOptions
-  /** The lot after the last one. */
+  /** The next lot, which is read in advance. */
   #ahead: Promise<OutboxRow[]> | undefined
   #inARow = 0
 
@@ -60,9 +61,9 @@ export class Relay {
   }
 
   /**
-   * @param goesOn whether to take the lot after the last one, which has been read meanwhile. Rows that were
-   *   committed late under a smaller place are not in it, so after `IN_A_ROW` lots, the oldest rows are read
-   * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is away
+   * @param goesOn whether to continue with the next lot, which was read in advance. It lacks rows that were
+   *   committed late with a smaller place, so after `IN_A_ROW` lots, the oldest rows are read again
+   * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is unreachable
    */
   async lot(goesOn = false): Promise<RelayedLot> {
     const { database } = this.#options
@@ -76,7 +77,8 @@ export class Relay {
       this.#ahead.catch(() => {})
     }
     const bad: RelayedLot['bad'] = []
-    // The reason may quote a body, and PostgreSQL accepts no text with a NUL character.
+    // The reason is made visible, because it may quote a body, and PostgreSQL accepts no text with a NUL
+    // character.
     const marks = (row: OutboxRow, why: string) => bad.push({ row, why: visible(why).slice(0, LONGEST) })
     for (const row of rows) if (row.work === undefined) marks(row, row.flaw ?? 'it has no work')
     await this.#sendJobs(this.#jobsOf(rows), marks)
@@ -96,11 +98,12 @@ export class Relay {
   }
 
   #jobsOf(rows: readonly OutboxRow[]): RowJob[] {
-    // Jobs that share one such object are sent in one call.
+    // Equal `keep` settings become one object, so that jobs that share it are sent in one call.
     const keeps = new Map<string, Keep>()
     return rows.flatMap((row) => {
       if (row.work?.kind !== 'job') return []
-      // The object was read only for this, and a copy would be most of the cost of a row.
+      // The object may be changed, because it was read only for this. A copy would be most of the cost of a
+      // row.
       const { job } = row.work
       const text = job.keep === undefined ? '' : JSON.stringify(job.keep)
       const known = keeps.get(text) ?? { ...job.keep, relayed: true as const }
@@ -123,7 +126,8 @@ export class Relay {
           await this.#send(partition, some, marks)
         } catch (error) {
           if (isResendable(error)) throw error
-          // The store refuses one of them. They are sent one by one, so that the others are queued.
+          // The store refuses at least one of these jobs. They are sent one by one, so that the others are
+          // queued.
           for (const each of some) await this.#send(partition, [each], marks).catch(sparing(each.row, marks))
         }
       }),
@@ -145,7 +149,8 @@ export class Relay {
       const answer = answers[i]!
       if (typeof answer === 'string') continue
       if (answer.kind === 'refused') marks(row, 'its priority is refused: too many others are in use')
-      // If the id is taken, people find the other job under it, so no rejected job is kept.
+      // If the id is already in use, people find the other job under it, so no record of the rejected job is
+      // stored.
       else if (!('reason' in answer) || answer.reason !== 'exists') rejected.push([row, job, answer])
     }
     if (rejected.length === 0) return
@@ -177,7 +182,7 @@ function placesOf(rows: readonly OutboxRow[]): string[] {
   return rows.map(({ place }) => place)
 }
 
-/** The record of a job that the store did not take, so that people find it under its id. */
+/** The record of a job that the store rejected. It is stored so that people find the job under its id. */
 function rejection(
   partition: string,
   now: number,

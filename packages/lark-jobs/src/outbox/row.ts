@@ -1,13 +1,13 @@
 /**
  * A row of the outbox: a job or a flow that is queued after the transaction of the application has committed.
- * It has all that a store needs, so neither the class nor the process that wrote it is needed any more. A
- * store in the same database can take the row over with one statement, because the columns `id` and `queue`
- * and the fields of the body have the names that a store uses.
+ * It has everything that a store needs, so neither the class nor the process that wrote the row is needed any
+ * more. A store in the same database can take the row over with one statement, because the columns `id` and
+ * `queue` and the fields of the body have the names that a store uses.
  *
- *   form   says how the body is written. 1: JSON. Another number is of a later version of Lark, or of a body
- *          that is encrypted; it is kept, and counted as one that this version cannot read
- *   kind   `job`: the body is the record of a job without its id (`NewJob`)
- *          `flow`: the body is its home, its definition, and the jobs of its members (`NewFlow`)
+ *   form   says how the body is written. 1: JSON. Other numbers are used by later versions of Lark, or for
+ *          a body that is encrypted. Such a row is kept, and counted as a row that this version cannot read
+ *   kind   `job`: the body is the record of a job without its id (`NewJob`) `flow`: the body is its home, its
+ *          definition, and the jobs of its members (`NewFlow`)
  */
 import { JobsError } from '../model/errors.ts'
 import { type FlowDefinition, type FlowJob, MAX_DEFINITION } from '../model/flow.ts'
@@ -19,10 +19,10 @@ import { textOf } from '../words/thrown.ts'
 /** The form of the rows that this version writes. */
 export const ROW_FORM = 1
 
-/** The most bytes of a body: a definition with its members. */
+/** The maximum size of a body in bytes: a flow definition with its members. */
 export const MAX_BODY = 2 * MAX_DEFINITION
 
-/** A row on its way into the table. The database adds its place and the time. */
+/** A row that is to be inserted. The database adds its place and the time. */
 export interface NewRow {
   id: string
   queue: string
@@ -31,12 +31,12 @@ export interface NewRow {
   body: string
 }
 
-/** A flow on its way into a store. */
+/** A flow that is to be started in a store. */
 export interface NewFlow {
   /** The partition of the flow. */
   home: string
   definition: FlowDefinition
-  /** The jobs of a batch. */
+  /** The jobs of a batch's members. */
   members?: FlowJob[]
 }
 
@@ -45,7 +45,7 @@ export type RowWork = { kind: 'job'; job: NewJob } | { kind: 'flow'; flow: NewFl
 
 /** A row that was read. */
 export interface OutboxRow {
-  /** An integer, as text: it gives the order of the rows, and identifies a row in its table. */
+  /** An integer as text. It determines the order of the rows, and identifies the row in its table. */
   place: string
   /** The id of the job or of the flow. */
   id: string
@@ -55,7 +55,7 @@ export interface OutboxRow {
   tries: number
   /** Why the row cannot become a job, if the relay has marked it. */
   error?: string
-  /** Undefined: this version cannot read the row, and `flaw` says why. */
+  /** The job or flow. Undefined if this version cannot read the row: then `flaw` says why. */
   work?: RowWork
   flaw?: string
 }
@@ -127,8 +127,8 @@ const maybe =
     value === undefined || check(value)
 
 /**
- * The fields in the body of a job. A field that is not listed here is from a later version, and would be
- * lost.
+ * Checks for the fields in the body of a job. A row with a field that is not listed here is refused: the
+ * field comes from a later version of Lark, and would be lost.
  */
 const jobFields: Record<Exclude<keyof NewJob, 'id'>, FieldCheck> = {
   key: (value) => text(value) && value !== '',

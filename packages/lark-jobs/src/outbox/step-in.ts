@@ -2,14 +2,14 @@
  * The records of `this.stepIn()`: rows of `lark_steps`, each written in the transaction of its step
  * (`step/in-database.ts`).
  *
- *   form    1: the step has committed, and `result` is its result, as in a journal
- *           2: the step was undone, or was to be undone and never committed
+ *   form    1: the step has committed, and `result` is its result, in the form of a journal 2: the step was
+ *           undone, or it was to be undone but had never committed
  *
  * The first run of a job reads nothing: it only adds one INSERT to the application's own transaction. A row
- * is needed until the store has the result, and as long as a run that has lost its lease may be frozen. So
- * rows are removed by age alone, by the processes that write: with its first row, and with every 500th after
- * it, a process removes up to 1,000 old rows. So the table holds about 30 days of rows. Failed jobs are kept
- * for the same time by default, and may be retried.
+ * is needed until the store has the result, and for as long as a run that has lost its lease may be frozen.
+ * Rows are removed only because of their age, by the processes that write rows: with its first row and with
+ * every 500th row after that, a process removes up to 1,000 old rows. So the table holds the rows of about 30
+ * days. That is also the time for which failed jobs are kept by default, and may be retried.
  */
 import { JobsError } from '../model/errors.ts'
 import type { StepDatabase, StepRow } from '../step/in-database.ts'
@@ -22,17 +22,18 @@ import { isTableMissing, OUTBOX_STEPS, OutboxTable } from './table.ts'
 const COMMITTED = 1
 const UNDONE = 2
 
-/** Milliseconds for which rows are kept. */
+/** How long rows are kept, in milliseconds. */
 const KEPT = 30 * 86_400_000
-/** How many rows a process writes between two removals of old rows, of at most `MOST` rows each. */
+/** How many rows a process writes between two removals of old rows. A removal removes at most `MOST` rows. */
 const ROUND = 500
 const MOST = 1_000
 
-/** By database: how many rows this process has written. */
+/** For each database, how many rows this process has written. */
 const written = new WeakMap<object, number>()
 
 /**
- * @param mayBeStub whether a value that cannot open a transaction is passed to the functions as it is
+ * @param mayBeStub whether a value that cannot open a transaction is accepted as the stub of a test, and
+ *   passed to the functions unchanged
  * @throws STEP_INVALID
  */
 export function stepDatabase<Tx>(db: unknown, mayBeStub: boolean): StepDatabase<Tx> {
@@ -85,7 +86,8 @@ class InDatabase<Tx> implements StepDatabase<Tx> {
           : next(handle.select(table.findStep(row)), ([found]) => (found ? recorded(row, found) : commit()))
       })
     } catch (error) {
-      // Another run has committed the step meanwhile. Or this run has, and the answer was lost.
+      // Either another run has committed the step meanwhile, or this run has committed it and the answer was
+      // lost.
       const kept = row && (await this.#find(row))
       if (kept === undefined) throw failure(error)
       return recorded(row!, kept)
@@ -126,7 +128,7 @@ class InDatabase<Tx> implements StepDatabase<Tx> {
     }
   }
 
-  /** Rows that are not removed now are removed another time. */
+  /** Removes old rows. If this fails, they are removed another time. */
   async #removeOld(): Promise<void> {
     const count = written.get(this.#db) ?? 0
     written.set(this.#db, count + 1)
@@ -146,7 +148,7 @@ function recorded({ step }: StepRow, { form, result }: Columns): string {
 }
 
 /**
- * The result of a function in a transaction.
+ * Checks the result of a function in a transaction.
  *
  * @throws STEP_INVALID if the result is a promise and the database runs statements synchronously
  */

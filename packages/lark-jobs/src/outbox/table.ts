@@ -3,14 +3,14 @@
  * transaction of the application, and the relay of a worker puts the jobs of committed rows into the store.
  * This file has all the SQL, for each dialect.
  *
- * When the job of a row is in the store, that row is removed by its place. The relay does not remember up to
- * which place it has read, because it would skip rows: a place is given when a row is written, so a
+ * When the job of a row is in the store, the row is removed by its place. The relay does not remember up to
+ * which place it has read, because it would skip rows: a place is assigned when a row is written, so a
  * transaction that commits late makes smaller places visible after larger ones. While the relay calls the
- * store, it holds no lock and no open transaction. Only one relay works at a time; if there are two for a
- * moment, both put in the same ids.
+ * store, it holds no lock and no open transaction. Only one relay works at a time. If there are two for a
+ * moment, they queue jobs with the same ids, which does no harm.
  *
- * A change of this layout only adds columns that have a default: then rows of earlier versions of Lark can be
- * written and read beside it.
+ * A change of this layout may only add columns with a default, so that earlier versions of Lark can still
+ * read and write the table.
  */
 import type { StepRow } from '../step/in-database.ts'
 import { fieldOf, textOf } from '../words/thrown.ts'
@@ -18,15 +18,15 @@ import { type Dialect, dialectWords } from './dialect.ts'
 import type { NewRow } from './row.ts'
 
 export const OUTBOX = 'lark_outbox'
-/** The table of what `this.stepIn()` has recorded (`step-in.ts`). */
+/** The table with the records of `this.stepIn()` (`step-in.ts`). */
 export const OUTBOX_STEPS = 'lark_steps'
 
-/** The version of the tables: they have at least the columns that `check` asks for. */
+/** The version of the tables: they have at least the columns that `check` reads. */
 export const OUTBOX_VERSION = 1
 
-/** The most rows of one INSERT, and of one lot of the relay. */
+/** The maximum number of rows in one INSERT, and in one lot of the relay. */
 export const LOT = 1_000
-/** A lot takes no further row once its bodies have this many bytes. */
+/** A lot takes no more rows once its bodies have this many bytes. */
 export const LOT_BYTES = 4_194_304
 
 /** A statement for the database. Its parameters are texts and numbers, which every driver accepts. */
@@ -45,8 +45,8 @@ export class OutboxTable {
   }
 
   /**
-   * The statements that create the tables, for the migrations of the application. The tables may exist
-   * already.
+   * The statements that create the tables, for the migrations of the application. They do nothing if the
+   * tables exist.
    */
   create(): string[] {
     const { place, id, name, job, step, text, integer, long, table } = this.#words
@@ -76,7 +76,7 @@ export class OutboxTable {
     ]
   }
 
-  /** Fails if the tables are missing or have an earlier version. Reads no rows. */
+  /** Statements that fail if the tables are missing or have an earlier version. They read no rows. */
   check(): OutboxStatement[] {
     return [
       `SELECT place, id, queue, form, kind, body, written, tries, error FROM ${OUTBOX} WHERE 1 = 0`,
@@ -84,7 +84,7 @@ export class OutboxTable {
     ].map(plain)
   }
 
-  /** @param rows at most `LOT` */
+  /** Inserts rows. @param rows at most `LOT` rows */
   insert(rows: readonly NewRow[]): OutboxStatement {
     const { now, parameter } = this.#words
     const parameters: (string | number)[] = []
@@ -98,9 +98,9 @@ export class OutboxTable {
   }
 
   /**
-   * The next lot of the relay: the oldest rows first. `decode` reads them.
+   * Selects the next lot of the relay, the oldest rows first. `decode` reads them.
    *
-   * @param after the place of the last row of the lot before
+   * @param after the place of the last row of the previous lot
    */
   take(most = LOT, bytes = LOT_BYTES, after = '0'): OutboxStatement {
     const own = this.#words.bytes
@@ -115,27 +115,33 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     return plain(`DELETE FROM ${OUTBOX} WHERE place IN (${listOf(places)})`)
   }
 
-  /** Keeps rows that cannot become jobs: the relay no longer takes them. @param error for people */
+  /**
+   * Marks rows that cannot become jobs, so that they stay in the table and the relay no longer takes them.
+   * @param error for people
+   */
   mark(places: readonly string[], error: string): OutboxStatement {
     const sql = `UPDATE ${OUTBOX} SET error = ${this.#words.parameter(1)}, tries = tries + 1 WHERE place IN (${listOf(places)})`
     return { sql, parameters: [error] }
   }
 
-  /** Lets the relay take marked rows again. @param ids of jobs; undefined: all marked rows */
+  /**
+   * Lets the relay take marked rows again. @param ids the ids of their jobs; undefined for all marked rows
+   */
   retry(ids?: readonly string[]): OutboxStatement {
     return this.#ofMarked(`UPDATE ${OUTBOX} SET error = NULL`, ids)
   }
 
   /**
-   * One row: `count` is how many rows `retry` would change. It is asked separately, because clients differ in
-   * what an UPDATE returns.
+   * Selects one row, with `count`: how many rows `retry` would change. This is a separate statement, because
+   * clients differ in what an UPDATE returns.
    */
   countMarked(ids?: readonly string[]): OutboxStatement {
     return this.#ofMarked(`SELECT COUNT(*) AS count FROM ${OUTBOX}`, ids)
   }
 
   /**
-   * One row: `waiting` and `marked` are counts; `age` is the age of the oldest waiting row, in milliseconds.
+   * Selects one row: `waiting` and `marked` are counts, and `age` is the age of the oldest waiting row, in
+   * milliseconds.
    */
   backlog(): OutboxStatement {
     return plain(
@@ -143,13 +149,13 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     )
   }
 
-  /** The rows of a job. There are several if the application chose its id and dispatched it twice. */
+  /** Selects the rows of a job. There are several if the application chose its id and dispatched it twice. */
   find(id: string): OutboxStatement {
     const sql = `SELECT ${this.#row()} FROM ${OUTBOX} WHERE id = ${this.#words.parameter(1)} ORDER BY place`
     return { sql, parameters: [id] }
   }
 
-  /** One page of rows, for people. @param after the place of the last row of the page before */
+  /** Selects a page of rows, for people. @param after the place of the last row of the previous page */
   list(most: number, { marked = false, after }: { marked?: boolean; after?: string } = {}): OutboxStatement {
     const where = [marked && 'error IS NOT NULL', after !== undefined && `place > ${listOf([after])}`]
     const all = where.filter((each) => each !== false).join(' AND ') || '1 = 1'
@@ -157,7 +163,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
   }
 
   /**
-   * The record of a step, if there is one.
+   * Selects the record of a step, if there is one.
    *
    * @param isToChange whether the transaction will change it
    */
@@ -167,7 +173,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     return { sql: `${sql}${isToChange ? locking : ''}`, parameters: [job, step] }
   }
 
-  /** Fails if there is a record of the step. */
+  /** Inserts the record of a step. It fails if the step already has a record. */
   insertStep({ job, step }: StepRow, form: number, result: string): OutboxStatement {
     const { now, parameter } = this.#words
     const values = `${parameter(1)}, ${parameter(2)}, ${form}, ${parameter(3)}, ${now}`
@@ -181,7 +187,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     return { sql, parameters: [job, step] }
   }
 
-  /** @param age milliseconds */
+  /** Removes records of steps. @param age the minimum age of the records, in milliseconds */
   removeOldSteps(age: number, most: number): OutboxStatement {
     // PostgreSQL uses no index for an expression that may change from row to row, such as its clock.
     const old = `written < (SELECT ${this.#words.now}) - ${age} ORDER BY written LIMIT ${most}`
@@ -217,8 +223,8 @@ export function isPlace(value: unknown): boolean {
 }
 
 /**
- * Places are written into the text of the statement, because each driver takes a list as a parameter in
- * another way.
+ * Makes a list of places for a statement. The places are written into the text, because each driver takes a
+ * list of parameters in a different way.
  */
 function listOf(places: readonly string[]): string {
   const wrong = places.find((place) => !isPlace(place))
@@ -226,16 +232,16 @@ function listOf(places: readonly string[]): string {
   return places.join(', ')
 }
 
-/** The errors of databases and clients if a table or a column is missing. */
+/** Matches the errors of databases and clients that say that a table or a column is missing. */
 const missing =
   /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such (table|column)|has no column|TableDoesNotExist|ColumnNotFound/
-/** How many causes deep clients wrap the error of a database. */
+/** Up to how many causes deep the error of a database is looked for, because clients wrap it. */
 const DEPTH = 5
 
 /**
  * Whether a statement failed because the table or one of its columns is missing.
  *
- * @param table the name of a table, if the missing table might be one of the application
+ * @param table the name of the table, needed if the missing table may also be one of the application's own
  */
 export function isTableMissing(error: unknown, table = ''): boolean {
   const said = saidBy(error)

@@ -1,6 +1,6 @@
 /**
- * Writes rows into the outbox, in the transaction of the application. Nothing is read back. The ids are made
- * here, because drivers differ in what they return.
+ * Writes rows into the outbox, in the transaction of the application. Nothing is read back: the ids are made
+ * by the dispatcher, because drivers differ in what they return.
  */
 import { JobsError } from '../model/errors.ts'
 import { textOf } from '../words/thrown.ts'
@@ -9,8 +9,8 @@ import type { NewRow } from './row.ts'
 import { isTableMissing, LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
 
 /**
- * A handle that runs statements synchronously has written the rows when this function returns its promise.
- * Otherwise it could not be used in `db.transaction()` of SQLite, whose function cannot await anything.
+ * Writes rows. With a synchronous handle, the rows are written when this function returns its promise.
+ * Otherwise the function could not be used in `db.transaction()` of SQLite, in which nothing can be awaited.
  *
  * @throws OUTBOX_NO_TABLE, OUTBOX_REFUSED
  */

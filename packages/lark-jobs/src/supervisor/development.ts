@@ -3,11 +3,11 @@
  * The program is a separate process, so that everything is loaded again, including a configuration that could
  * not be loaded before.
  *
- *   running   until the program ends by itself, or a change comes
- *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`, and
- *             may need longer to tell a store that is away how its jobs ended
- *   waiting   the program has ended, by itself or because of a mistake: a change starts it again
- *   stopping  after a signal; the end of the program is the end
+ *   running   the program runs, until it ends by itself or a source file changes
+ *   ending    the program was told to stop because of a change. It gives back jobs that still run after
+ *             `DEADLINE`, and may need longer if the store is unreachable while it reports how its jobs ended
+ *   waiting   the program has ended, by itself or because of a mistake. The next change starts it again
+ *   stopping  there was a signal: when the program has ended, this process ends, too
  *
  * The program listens to messages while it has a channel to this process, and stops when the channel ends. So
  * nothing is left behind if this process is killed.
@@ -17,14 +17,14 @@ import { STOP_DEADLINE } from '../worker/options.ts'
 import { GRACE, larkMessage, type ProcessCommand, type ProcessReport, WATCHED } from './protocol.ts'
 import { SourceWatch } from './source-watch.ts'
 
-/** Milliseconds that running jobs may take after a change, before they are given back. */
+/** How long running jobs may go on after a change before they are given back, in milliseconds. */
 const DEADLINE = 5_000
 /**
- * Milliseconds beyond the deadline and its grace period, in which the supervisor ends its processes and hands
- * back their jobs.
+ * The time after the deadline and its grace period in which the supervisor may end its processes and hand
+ * back their jobs, in milliseconds.
  */
 const MARGIN = 5_000
-/** The most changed files that are named. */
+/** The maximum number of changed files that are named. */
 const MOST = 3
 
 export interface DevelopmentOptions {
@@ -42,7 +42,7 @@ export class Development {
   readonly #sources: SourceWatch
   #child: ChildProcess | undefined
   #state: 'running' | 'ending' | 'waiting' | 'stopping' = 'waiting'
-  /** When the program is killed, if it was told to stop. */
+  /** When the program is killed if it was told to stop and has not ended. */
   #killAt = 0
   #kill: NodeJS.Timeout | undefined
   #signals = 0
@@ -53,14 +53,14 @@ export class Development {
     this.#sources = new SourceWatch(options.root, (files) => this.#changed(files))
   }
 
-  /** @returns the exit code, after a signal */
+  /** Runs until a signal comes. @returns the exit code */
   async run(): Promise<number> {
     const { root, info, warn } = this.#options
     info(`Watching ${root}: restarts when its sources change`)
     await this.#sources.start()
     if (this.#sources.isPartial) warn('It has more folders than can be watched: changes in some are not seen')
     process.on('SIGINT', this.#stop).on('SIGTERM', this.#stop)
-    // Ctrl-Z is meant for the program, which then takes no more jobs.
+    // This process ignores Ctrl-Z: it is meant for the program, which then takes no more jobs.
     process.on('SIGTSTP', ignore)
     const done = new Promise<number>((resolve) => {
       this.#done = resolve
@@ -119,8 +119,8 @@ export class Development {
   }
 
   /**
-   * Tells the program to stop. With a deadline of 0, it gives back its jobs at once. @param outcomes as for a
-   * worker
+   * Tells the program to stop. With a deadline of 0, it gives back its jobs at once. @param outcomes see the
+   * `stop` of a worker
    */
   #tell(deadline: number, outcomes?: number): void {
     const command: ProcessCommand = { kind: 'stop', deadline, outcomes }
@@ -129,7 +129,10 @@ export class Development {
     this.#killIn(deadline)
   }
 
-  /** If the program has several processes, the one that needs the longest time counts. */
+  /**
+   * Sets the time at which the program is killed. If the program has several processes, the one that needs
+   * the longest time determines it.
+   */
   #killIn(ms: number): void {
     const at = performance.now() + ms + GRACE + MARGIN
     if ((this.#state !== 'ending' && this.#state !== 'stopping') || at <= this.#killAt) return
@@ -139,8 +142,8 @@ export class Development {
   }
 
   /**
-   * As without `--watch`: the first signal stops the program in order, the second makes it give back its jobs
-   * at once, and after the third it no longer waits for the store.
+   * Handles signals as without `--watch`: after the first signal the program stops in an orderly way, after
+   * the second it gives back its jobs at once, and after the third it no longer waits for the store.
    */
   readonly #stop = (): void => {
     this.#signals++

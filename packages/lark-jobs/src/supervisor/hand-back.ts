@@ -1,8 +1,8 @@
 /**
- * Hands back the jobs and permits of a dead worker process, so that other workers start the jobs at once and
- * not when the leases end. (Permits that middleware took under names from payloads are not known here; they
- * end with their lease.) If the store does not answer, perhaps for the same reason that the process died,
- * this is tried again until it succeeds.
+ * Hands back the jobs and permits of a dead worker process, so that other workers can start the jobs at once,
+ * without waiting for the leases to end. (Permits that middleware took under names from payloads are not
+ * known here: they are freed when their lease ends.) If the store does not answer, perhaps for the same
+ * reason for which the process died, this is repeated until it succeeds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -14,16 +14,18 @@ import { inLots } from '../store/contract/rules/in-lots.ts'
 import type { RecoverOptions, Recovery, Settlement, Store } from '../store/contract/store.ts'
 import { Part } from '../worker/part.ts'
 
-/** Milliseconds between two attempts: `from` at first, doubled each time, up to `to`. */
+/**
+ * The pause between two attempts, in milliseconds: it begins with `from`, and doubles each time up to `to`.
+ */
 const AGAIN = { from: 100, to: 2_000 }
 /** How many outcomes are sent in one call. */
 const TOGETHER = 100
-/** Milliseconds after which it checks once more for jobs of the dead process. */
+/** After this many milliseconds, there is one more check for jobs of the dead process. */
 const LATE = 1_000
 
 export interface Returned {
   jobs: number
-  /** How many of these jobs had crashed too often, and failed. */
+  /** How many of these jobs failed because they had crashed too often. */
   failed: number
 }
 
@@ -33,7 +35,7 @@ export interface HandBackOptions {
   queues: readonly string[]
   /** The names of the configured limiters. */
   limiters: readonly string[]
-  /** Called with what was taken back. */
+  /** Called with the jobs that were taken back. */
   recovered?: (partition: string, recovery: Recovery) => void
 }
 
@@ -41,11 +43,11 @@ export interface HandBackOptions {
 export interface DeadWorker {
   /** The id of the worker. */
   holder: string
-  /** How the process ended, to be kept with its jobs. */
+  /** How the process ended. This text is stored with its jobs. */
   cause: string | undefined
-  /** Whether a job of the process has ended it. */
+  /** Whether a job of the process has ended the process. */
   fromWithin: boolean
-  /** Outcomes of jobs that the store may not have received. */
+  /** The outcomes of jobs that the store may not have received. */
   outcomes: readonly { partition: string; settlement: Settlement }[]
 }
 
@@ -61,13 +63,13 @@ export class HandBack extends Part {
   }
 
   /**
-   * @param late called with jobs that were claimed for it after its death, by a call that was on its way to a
-   *   server
-   * @returns undefined if `stop` came first
+   * @param late called with jobs that were claimed for the worker after its death, by a call that had not
+   *   reached the server before
+   * @returns undefined if `stop` was called before it succeeded
    */
   async handBack(gone: DeadWorker, late: Late): Promise<Returned | undefined> {
     const returned = await this.#take(gone)
-    // Not waited for: a limiter may be on a node that does not answer.
+    // This is not awaited, because a limiter may be on a node that does not answer.
     void this.#endPermits(gone.holder)
     void this.#takeLate({ ...gone, outcomes: [] }, late)
     return returned
@@ -94,15 +96,18 @@ export class HandBack extends Part {
       // First, the dead worker must no longer be registered as waiting, so that the notifications for
       // returned jobs reach living workers.
       await store.retire(holder).catch(unlessDamaged)
-      // A job that has ended does not run again, and has not crashed.
+      // The outcomes are settled first, so that jobs that have ended do not run again and do not count as
+      // crashed.
       for (const [partition, settlements] of ended)
         for (const some of inLots(settlements, TOGETHER))
           await store
             .exchange(partition, { caller: newNonce(), number: 1 }, some, { limit: 0, leaseMs: 0 })
             .catch(unlessDamaged)
-      // Read each time, because a worker also serves partitions that others have made meanwhile.
+      // The partitions are read each time, because a worker also serves partitions that were made since it
+      // started.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
-      // A process that ended in order has not crashed its jobs: it only could not report their outcomes.
+      // If the process ended in an orderly way, its jobs have not crashed: it only could not report their
+      // outcomes.
       const crash = cause === undefined ? { forgiving: true } : { cause, fromWithin }
       const options = { holder, by: 'supervisor', ...crash }
       await Promise.all(
@@ -113,8 +118,8 @@ export class HandBack extends Part {
   }
 
   /**
-   * A call takes back whole claims, so more calls may be needed even after one that took only a few jobs. A
-   * call that takes none is the last.
+   * Takes back the jobs in a partition. A call to the store takes back whole claims, so more calls may be
+   * needed even if one took back only a few jobs. The last call is the one that takes back none.
    */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
@@ -127,17 +132,18 @@ export class HandBack extends Part {
     }
   }
 
-  /** Ends the permits of configured limiters, and of those that classes have of their own. */
+  /** Frees the permits of configured limiters and of the limiters of classes. */
   async #endPermits(holder: string): Promise<void> {
     const { store, limiters } = this.#options
     await this.#insist(async () => {
       const own = (await store.keys()).map(ownName)
-      // Renewed for 0 ms. If it holds no permits of a limiter, this changes nothing.
+      // The permits are renewed for 0 ms, which frees them. If the worker holds no permits of a limiter, this
+      // changes nothing.
       await Promise.all([...limiters, ...own].map((name) => store.limiters.renew(name, holder, 0)))
     })
   }
 
-  /** Tries until it succeeds. @returns undefined if `stop` came first */
+  /** Repeats an action until it succeeds. @returns undefined if `stop` was called before */
   async #insist<T>(work: () => Promise<T>): Promise<T | undefined> {
     const { signal } = this.#end
     for (let wait = AGAIN.from; !signal.aborted; wait = Math.min(AGAIN.to, wait * 2)) {
@@ -152,7 +158,8 @@ export class HandBack extends Part {
 }
 
 /**
- * A damaged partition does not hold up the others: its jobs go back when it is repaired. Workers report it.
+ * Ignores the error of a damaged partition, so that it does not hold up the others: its jobs are taken back
+ * when it has been repaired. Workers report the damage.
  */
 function unlessDamaged(error: unknown): void {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error

@@ -1,45 +1,49 @@
 /**
- * What a supervisor and its worker processes say to each other, over the IPC channel between them, and what a
- * process is told when it is started.
+ * The messages between a supervisor and its worker processes, over the IPC channel between them, and the data
+ * that a process gets when it is started.
  *
- * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each
- * message of ours is under the key `lark`. The supervisor passes all other messages to the process that
+ * The application (`process.send` in a job) and Node (`node --watch`) use the same channel, so each message
+ * of Lark is put under the key `lark`. The supervisor passes all other messages on to the process that
  * started it.
  */
 import type { Settlement } from '../store/contract/store.ts'
 import type { WorkerSummary } from '../worker/report.ts'
 import type { Vitals } from '../worker/vitals.ts'
 
-/** Milliseconds that a process gets beyond its deadline to close the store. After that it is killed. */
+/**
+ * How long after its deadline a process may take to close the store, in milliseconds. After that it is
+ * killed.
+ */
 export const GRACE = 4_000
 /** The environment variable that holds a `ProcessSlot`, as JSON. */
 export const PROCESS_SLOT = 'LARK_SUPERVISED'
 /**
- * The environment variable that says that a process watches the sources, and stops this one when they change.
+ * The environment variable that is set if another process watches the sources, and stops this process when
+ * they change.
  */
 export const WATCHED = 'LARK_WATCHED'
 /**
- * The file descriptor of a pipe whose other end only the supervisor has: the pipe ends when the supervisor
- * does.
+ * The file descriptor of a pipe whose other end only the supervisor has: the pipe closes when the supervisor
+ * ends.
  */
 export const LIFELINE = 4
 
 /** The place of a worker process among the processes of its supervisor. */
 export interface ProcessSlot {
-  /** From 1. */
+  /** The number of the process, from 1. */
   number: number
-  /** How many there are. */
+  /** How many worker processes there are. */
   of: number
   /** Whether the process reports the condition of its worker every second. */
   says?: boolean
   /**
-   * The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it
-   * dies.
+   * The id of the process's worker. The supervisor chooses it, so that it knows which leases to hand back
+   * even if the process dies early.
    */
   worker: string
 }
 
-/** What a worker process tells its supervisor. */
+/** The messages of a worker process to its supervisor. */
 export type ProcessReport =
   /** A warning that applies to every process. The supervisor prints it once. */
   | { kind: 'remark'; text: string }
@@ -47,38 +51,42 @@ export type ProcessReport =
   | { kind: 'refused'; code: string; message: string; hint?: string }
   /** The process serves its queues. */
   | { kind: 'serving' }
-  /** The condition of its worker: every second, if the supervisor asks for it. */
+  /** The condition of its worker. It is sent every second if the supervisor has asked for it. */
   | { kind: 'vitals'; vitals: Vitals }
-  /** What it has done so far: at most once a second, and at its end. */
+  /** What the process has done so far. It is sent at most once a second, and when the process ends. */
   | { kind: 'figures'; figures: Figures }
-  /** The process was told to restart, and goes on until the supervisor says that it is its turn. */
+  /** The process was told to restart. It goes on until the supervisor says that it is its turn. */
   | { kind: 'restart' }
-  /** The process stops, without a command of the supervisor. */
+  /** The process is stopping without a command of the supervisor. */
   | { kind: 'leaving' }
   /**
-   * The process is ending in order, and needs up to this many milliseconds to tell the store how its jobs
-   * ended, or to shut down.
+   * The process is ending in an orderly way, and needs up to this many milliseconds to report to the store
+   * how its jobs ended, or to shut down.
    */
   | { kind: 'needs'; ms: number }
   /**
-   * It ends with jobs that it has not settled. `cause`: why it ends, as far as it knows; continues the words
-   * "its process". `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
+   * The process ends with jobs that it has not settled. `cause`: why it ends, as far as it knows, as a text
+   * that continues "its process". `ranJobs`: whether handlers were running, so that the end counts as a crash
+   * of their jobs.
    */
   | { kind: 'ends'; cause: string; ranJobs: boolean }
   /** The outcome of a job that the store may not have received before the process was gone. */
   | { kind: 'outcome'; partition: string; settlement: Settlement }
-  /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
+  /**
+   * The worker of the process has stopped in an orderly way. `finished`: it has stopped by itself, and the
+   * process is not replaced.
+   */
   | { kind: 'ended'; finished: boolean }
 
 /**
- * What the supervisor tells a process: claim no more jobs; stop within this many milliseconds; or stop so
- * that another process takes its place.
+ * The commands of the supervisor to a process: claim no more jobs; stop within this many milliseconds; or
+ * stop so that another process takes its place.
  */
 export type ProcessCommand =
   | { kind: 'quiet' }
   | { kind: 'stop' | 'restart'; deadline: number; outcomes?: number | undefined }
 
-/** The content of a message of Lark; undefined for a message of the application. */
+/** The content of a message of Lark. Undefined for a message of the application. */
 export function larkMessage<T extends ProcessReport | ProcessCommand>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }
@@ -87,8 +95,8 @@ export function larkMessage<T extends ProcessReport | ProcessCommand>(message: u
 export type QueueFigures = Pick<WorkerSummary, 'completed' | 'retried' | 'failed'>
 
 /**
- * What a worker process has done since its start. These are sums, not changes, so a message that is lost with
- * a process only loses the figures of its last second.
+ * What a worker process has done since its start. These are totals, not differences, so if a process dies, at
+ * most the figures of its last second are lost.
  */
 export interface Figures {
   summary: WorkerSummary
@@ -115,7 +123,8 @@ export function noFigures(): Figures {
 }
 
 /**
- * What two processes have done together. `took` is from the first start of a run to the last end in either.
+ * The sum of what two processes have done. `took`: from the first start of a run to the last end of a run in
+ * either process.
  */
 export function sum(one: Figures, other: Figures): Figures {
   const worked = [one, other].filter(({ last }) => last > 0)
@@ -128,7 +137,7 @@ export function sum(one: Figures, other: Figures): Figures {
   return { summary, queues, hidden: one.hidden + other.hidden, last }
 }
 
-/** How many runs have ended, however they ended. */
+/** How many runs have ended, no matter how. */
 export function ended({ summary }: Figures): number {
   const { took: _, lost: __, ...ends } = summary
   return Object.values(ends).reduce((all, count) => all + count, 0)

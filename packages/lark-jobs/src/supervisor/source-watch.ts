@@ -1,6 +1,6 @@
 /**
- * Watches the sources of a project: the files that programs load, in all folders except those of packages and
- * builds, and hidden ones. So the file of the store, logs and files that jobs write do not count as changes.
+ * Watches the sources of a project: the files that programs load, in all folders except hidden ones and those
+ * of packages and builds. So changes of the store's file, of logs, and of files that jobs write do not count.
  *
  * Each folder is watched separately: on Linux, a recursive watch of the project would also watch
  * `node_modules`.
@@ -10,11 +10,14 @@ import { join, relative } from 'node:path'
 import { Part } from '../worker/part.ts'
 
 /**
- * Milliseconds without a further change after which a change is reported: editors and compilers write several
- * files.
+ * A change is reported after this many milliseconds without a further change, because editors and compilers
+ * write several files.
  */
 const SETTLED = 200
-/** The most folders. Each costs the system a little, and some allow only 8,192. */
+/**
+ * The maximum number of folders that are watched. Each watch costs the system a little, and some systems
+ * allow only 8,192.
+ */
 const MOST = 2_000
 const PASSED_OVER = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
 const SOURCE = /\.[cm]?[jt]sx?$|^(package|tsconfig.*)\.json$|^\.env(\..+)?$/
@@ -25,11 +28,11 @@ export class SourceWatch extends Part {
   readonly #watchers = new Map<string, FSWatcher>()
   readonly #files = new Set<string>()
   #settling: NodeJS.Timeout | undefined
-  /** Whether there are more folders than are watched. */
+  /** Whether there are too many folders to watch all of them. */
   isPartial = false
 
   /**
-   * @param root of the project
+   * @param root the root of the project
    * @param changed called with the changed files, relative to the root
    */
   constructor(root: string, changed: (files: string[]) => void) {
@@ -56,12 +59,12 @@ export class SourceWatch extends Part {
     }
     try {
       const watcher = watch(folder, (_, name) => this.#met(folder, name))
-      // The folder is gone.
+      // An error means that the folder no longer exists.
       watcher.on('error', () => this.#leave(folder))
       this.#watchers.set(folder, watcher)
       for (const name of foldersIn(folder)) this.#watch(join(folder, name))
     } catch {
-      // The folder is gone already, or this process may not read it.
+      // The folder no longer exists, or this process may not read it.
     }
   }
 
@@ -75,7 +78,7 @@ export class SourceWatch extends Part {
     if (SOURCE.test(name)) this.#note(join(folder, name))
     else if (foldersIn(folder).includes(name)) {
       const path = join(folder, name)
-      // The folder may be new, or may have taken the place of another.
+      // The folder may be new, or may have replaced another one.
       this.#leave(path)
       this.#watch(path)
       if (filesIn(path).some((file) => SOURCE.test(file))) this.#note(path)
@@ -93,7 +96,7 @@ export class SourceWatch extends Part {
   }
 }
 
-/** The folders in a folder that may contain sources; none if it is gone. */
+/** The folders inside a folder that may contain sources. Empty if the folder no longer exists. */
 function foldersIn(folder: string): string[] {
   return entriesOf(folder).flatMap((entry) => {
     const isIn = entry.isDirectory() && !entry.name.startsWith('.') && !PASSED_OVER.has(entry.name)

@@ -1,11 +1,12 @@
 /**
- * A worker process under a supervisor, seen from inside (`worker-process.ts` is the supervisor's side).
+ * The code that runs in a worker process under a supervisor (`worker-process.ts` is the supervisor's side).
  *
- *   - The worker is quiet when the supervisor says so, or at a SIGTSTP: a Ctrl-Z in the terminal reaches both
- *     processes.
- *   - It stops when the supervisor says so, at a SIGTERM, and when the supervisor is gone. These may come
- *     together, since a process manager signals all processes of a service at once. So none of them counts as
- *     a second signal, and only the supervisor says "now".
+ *   - The worker takes no more jobs when the supervisor says so, or after a SIGTSTP, because a Ctrl-Z in the
+ *     terminal reaches both processes.
+ *   - It stops when the supervisor says so, after a SIGTERM, and when the supervisor is gone. Several of
+ *     these may come together, because a process manager sends signals to all processes of a service at once.
+ *     So none of them counts as a second signal: only the supervisor decides that the worker must give back
+ *     its jobs at once.
  *   - It ignores SIGINT: a Ctrl-C in the terminal reaches both processes, and the supervisor decides.
  *
  * The signals of a worker without a supervisor: `commands/workers/work-signals.ts`.
@@ -39,8 +40,8 @@ export class Supervised {
   #guarding: Thread | undefined
 
   /**
-   * Finds the supervisor of this process; undefined if it has none. To be called once, before the
-   * application's files are loaded: processes that these start must not consider themselves supervised
+   * Finds the supervisor of this process. Undefined if it has none. This must be called once, before the
+   * application's files are loaded: processes that these files start must not take themselves for supervised
    * workers.
    */
   static find(): Supervised | undefined {
@@ -68,7 +69,7 @@ export class Supervised {
     this.#guard()
   }
 
-  /** The worker of this process runs. */
+  /** Called when the worker of this process runs. */
   serve(worker: Worker, report: WorkerReport): void {
     this.#worker = worker
     this.#report = report
@@ -80,19 +81,19 @@ export class Supervised {
     setInterval(say, SECOND).unref()
   }
 
-  /** Says that the process ends in order, and needs up to this many milliseconds. */
+  /** Reports that the process is ending in an orderly way and needs up to this many milliseconds. */
   needs(ms: number): void {
     void this.tell({ kind: 'needs', ms })
     this.#guarding?.postMessage(ms + GRACE)
   }
 
   /**
-   * Says that the process ends although it still has jobs.
+   * Reports that the process ends although it still has jobs.
    *
-   * @param cause continues a sentence: `ended with exit code 1: …`
-   * @param ranJobs whether handlers were running; otherwise only outcomes were left to tell
-   * @param outcomes of which the store has not heard. They are sent last and one by one, because messages
-   *   that the channel has not accepted when the process is gone are lost
+   * @param cause a text that continues "its process": `ended with exit code 1: …`
+   * @param ranJobs whether handlers were running. If not, only outcomes had not been reported yet
+   * @param outcomes the outcomes that the store has not received. They are sent last and one by one, because
+   *   messages that the channel has not accepted before the process is gone are lost
    */
   ends(...[cause, ranJobs, outcomes]: Parameters<Ending>): void {
     void this.tell({ kind: 'ends', cause, ranJobs })
@@ -100,18 +101,20 @@ export class Supervised {
       for (const settlement of settlements) void this.tell({ kind: 'outcome', partition, settlement })
   }
 
-  /** Stops by itself. The supervisor starts another process in its place. */
+  /** Reports that this process stops by itself. The supervisor then starts another process in its place. */
   leave(): void {
     void this.tell({ kind: 'leaving' })
     this.#stop(STOP_DEADLINE)
   }
 
-  /** Asks the supervisor to be restarted. The supervisor restarts its processes one after the other. */
+  /**
+   * Asks the supervisor to restart this process. The supervisor restarts its processes one after the other.
+   */
   askToRestart(): void {
     void this.tell({ kind: 'restart' })
   }
 
-  /** Sends a message. Resolves when it is sent, or if there is no supervisor left. */
+  /** Sends a message to the supervisor. Resolves when it has been sent, or if the supervisor is gone. */
   tell(report: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
       if (process.connected) process.send?.({ lark: report }, undefined, undefined, () => resolve())
@@ -119,7 +122,7 @@ export class Supervised {
     })
   }
 
-  /** If the worker is still starting, it is quiet as soon as it serves. */
+  /** Makes the worker quiet. If the worker is still starting, it becomes quiet as soon as it serves. */
   #quiet(): void {
     this.#isQuiet = true
     void this.#worker?.quiet()
@@ -129,7 +132,8 @@ export class Supervised {
     this.isAsked = true
     if (this.#worker !== undefined)
       void (restarts ? this.#worker.restart(deadline) : this.#worker.stop(deadline, outcomes))
-    // No job is claimed yet, and a file of the application may take for ever to load.
+    // The process may exit at once, because no job is claimed yet. It does not wait, because a file of the
+    // application may take for ever to load.
     else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
   }
 
@@ -141,7 +145,7 @@ export class Supervised {
       return
     }
     const workerData = { lifeline: LIFELINE, within: STOP_DEADLINE + GRACE }
-    // Without the Node options of this process, because the thread needs nothing that they load.
+    // The thread does not get the Node options of this process, because it needs nothing that they load.
     const thread = new Thread(file, { workerData, execArgv: [] })
     thread.unref()
     this.#guarding = thread
@@ -155,7 +159,7 @@ export class Supervised {
 /** Milliseconds between two reports of figures. */
 const SECOND = 1_000
 
-/** A report that prints the lines, and counts. */
+/** A report that prints lines and counts runs. */
 export interface ShownReport extends WorkerReport {
   readonly queues: ReadonlyMap<string, QueueFigures>
   /** Runs for which no line was printed. */
@@ -163,11 +167,11 @@ export interface ShownReport extends WorkerReport {
 }
 
 /**
- * The report of a worker under a supervisor: prints what concerns this process, leaves what concerns all
- * processes to the supervisor, and sends it the figures once a second.
+ * The report of a worker under a supervisor. It prints what concerns only this process, leaves what concerns
+ * all processes to the supervisor, and sends the supervisor the figures once a second.
  */
 export class SupervisedReport implements WorkerReport {
-  /** What the worker has done so far; undefined before there is a worker. */
+  /** Returns what the worker has done so far. Undefined before there is a worker. */
   summary: (() => WorkerSummary) | undefined
   readonly #shown: ShownReport
   readonly #supervised: Supervised
@@ -193,7 +197,10 @@ export class SupervisedReport implements WorkerReport {
     this.#shown.ended(ending)
   }
 
-  /** Before there is a worker, a warning is about the application's files, which all processes load. */
+  /**
+   * Prints a warning. Before there is a worker, a warning is about the application's files, which all
+   * processes load, so the supervisor prints it once.
+   */
   warn(text: string, remedy?: Remedy): void {
     if (this.summary !== undefined) this.#shown.warn(text, remedy)
     else void this.#supervised.tell({ kind: 'remark', text })

@@ -8,14 +8,15 @@
  *
  *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it
  *     was found
- *   - otherwise after a pause, which doubles with each short life in a row
+ *   - otherwise after a pause that doubles with each further short life
  *
  * Processes that ask to be restarted are restarted one after the other: the next is told to end only when a
  * new process serves in place of the previous one. If no new process serves, the others go on as they are.
  *
- * A process that finishes by itself (its queues are empty, or it has run so many jobs) is not replaced. When
- * all have finished, the supervisor has stopped. `worker-process.ts` is one process as the supervisor sees
- * it, `supervised.ts` the other side in that process, `protocol.ts` what they say to each other.
+ * A process that finishes by itself (because its queues are empty, or because it has run the given number of
+ * jobs) is not replaced. When all processes have finished, the supervisor stops. `worker-process.ts` is the
+ * supervisor's side of one process, `supervised.ts` is the code that runs in that process, and `protocol.ts`
+ * has the messages between them.
  */
 import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/internal'
@@ -29,13 +30,19 @@ import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'
 import { ended, type Figures, noFigures, type ProcessReport, type ProcessSlot, sum } from './protocol.ts'
 import { type Departure, WorkerProcess } from './worker-process.ts'
 
-/** Milliseconds: a process that lived for this long is replaced at once. */
+/** A process that lived for at least this many milliseconds is replaced at once. */
 const HEALTHY = 60_000
-/** Milliseconds before a process is replaced: `from` at first, doubled each time, up to `to`. */
+/**
+ * The pause before a process is replaced, in milliseconds: it begins with `from`, and doubles each time up to
+ * `to`.
+ */
 const PAUSE = { from: 100, to: 30_000 }
-/** Milliseconds for which the message about the end of a process waits until its jobs are handed back. */
+/**
+ * How long the message about the end of a process is held back until its jobs have been handed back, in
+ * milliseconds.
+ */
 const PATIENCE = 1_000
-/** Milliseconds that the last calls to the store may take. */
+/** How long the last calls to the store may take, in milliseconds. */
 const LAST_CALL = 3_000
 const SECOND = 1_000
 const NOT_AGAIN = 'A process that was restarted does not serve'
@@ -46,12 +53,12 @@ export interface SupervisorOptions extends HandBackOptions {
   start: (slot: ProcessSlot) => ChildProcess
   /** Called when a process that is ending needs up to this many milliseconds. */
   needs?: (ms: number) => void
-  /** Remarks that apply to every process: printed once, at the start. */
+  /** Remarks that apply to every process. They are printed once, at the start. */
   remarks: readonly string[]
   report: {
     warn(text: string): void
     info(text: string): void
-    /** Called each second in which runs ended for which no line was printed. */
+    /** Called once for each second in which runs ended without a printed line. */
     counted(ended: number, total: number): void
   }
 }
@@ -59,7 +66,7 @@ export interface SupervisorOptions extends HandBackOptions {
 interface ProcessPlace {
   number: number
   process: WorkerProcess | undefined
-  /** How many lives in a row were shorter than `HEALTHY`. */
+  /** How many consecutive lives were shorter than `HEALTHY`. */
   shortLives: number
   isFinished: boolean
   pause: NodeJS.Timeout | undefined
@@ -69,7 +76,7 @@ interface ProcessPlace {
 export interface Supervision {
   /** The figures of all processes together. */
   figures: Figures
-  /** False if a process died that is no longer replaced, or if a process had to be killed. */
+  /** False if a process died and was not replaced, or if a process had to be killed. */
   isInOrder: boolean
 }
 
@@ -81,7 +88,7 @@ export class Supervisor implements Lifecycle {
   readonly #places: ProcessPlace[]
   readonly #leases: HandBack
   readonly #remarks = new Set<string>()
-  /** The ends of processes whose jobs are being handed back. */
+  /** A promise for each ended process whose jobs are being handed back. */
   readonly #tidying = new Set<Promise<void>>()
   #state: 'new' | 'running' | 'quiet' | 'stopping' | 'stopped' = 'new'
   #hasServed = false
@@ -111,8 +118,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * All processes claim no more jobs, finish the running ones, and stay until `stop`. A process that ends is
-   * not replaced.
+   * Tells all processes to claim no more jobs and to finish the running ones. They stay until `stop`. A
+   * process that ends is not replaced.
    */
   quiet(): void {
     if (this.#state !== 'running') return
@@ -125,11 +132,11 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * All processes claim no more jobs, finish the running ones, and end.
+   * Tells all processes to claim no more jobs, finish the running ones, and end.
    *
-   * @param deadline milliseconds, default 25 s; 0: running jobs are given back at once. Of several calls, the
-   *   earliest deadline counts
-   * @param outcomes as for a worker
+   * @param deadline how long running jobs may take, in milliseconds. Default 25 s. With 0, running jobs are
+   *   given back at once. If there are several calls, the earliest deadline counts
+   * @param outcomes see the `stop` of a worker
    */
   async stop(deadline = STOP_DEADLINE, outcomes?: number): Promise<void> {
     if (this.#state === 'stopped') return
@@ -146,7 +153,7 @@ export class Supervisor implements Lifecycle {
     return this.stop()
   }
 
-  /** The condition of its processes, as they have last reported it. */
+  /** The condition of each process, according to its last report. */
   get patients(): { name: string; vitals: Vitals | undefined; age: number }[] {
     return this.#places.flatMap(({ number, process }) => {
       if (process === undefined) return []
@@ -197,8 +204,8 @@ export class Supervisor implements Lifecycle {
     this.#past = sum(this.#past, process.figures)
     if (this.#state !== 'running' && departure.kind === 'died' && (process.hasServed || process.isKilled))
       this.#isInOrder = false
-    // No process has served yet, so what kept this process from starting keeps all others from it, and
-    // somebody must fix it.
+    // No process has served yet, so whatever prevented this process from starting also prevents all others,
+    // and a person must fix it.
     if (departure.kind === 'refused' && !this.#hasServed) {
       const { code, message, ...hint } = departure
       this.#refusal ??= new LarkError(code, message, hint)
@@ -212,7 +219,9 @@ export class Supervisor implements Lifecycle {
     this.#tidying.add(tidied)
   }
 
-  /** @returns milliseconds until another process takes the place; undefined if none will */
+  /**
+   * @returns the number of milliseconds until another process takes the place; undefined if no process will
+   */
   #replace(place: ProcessPlace, { startedAt, isRestarting }: WorkerProcess): number | undefined {
     if (this.#state !== 'running' || place.isFinished) return undefined
     if (isRestarting) {
@@ -228,10 +237,10 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * The job that ended the process was found and has failed, so it cannot end the next process. The next
-   * process may have finished already.
+   * Starts the next process at once, because the job that ended the previous one was found and has failed, so
+   * it cannot end the next process. The next process may already have finished.
    *
-   * @returns as `#replace`
+   * @returns see `#replace`
    */
   #hurry(place: ProcessPlace): number {
     place.shortLives = 0
@@ -242,7 +251,7 @@ export class Supervisor implements Lifecycle {
     return 0
   }
 
-  /** Hands back the jobs and permits that the process held, and says how it ended. */
+  /** Hands back the jobs and permits that the process held, and prints how it ended. */
   async #tidy(
     place: ProcessPlace,
     process: WorkerProcess,
@@ -266,7 +275,7 @@ export class Supervisor implements Lifecycle {
     if (pause !== undefined && returned !== undefined && returned.failed > 0) pause = this.#hurry(place)
     const next =
       pause === undefined ? '' : `; another starts ${pause === 0 ? 'now' : `in ${readable(pause)}`}`
-    // If a process could not start, `done` rejects with its error.
+    // If a process could not start, nothing is printed: `done` rejects with its error.
     const how = this.#refusal === undefined ? saying(departure) : undefined
     if (how !== undefined)
       report.warn(`${name}${pid === undefined ? '' : ` (pid ${pid})`} ${how}: ${what}${next}`)
@@ -308,7 +317,9 @@ export class Supervisor implements Lifecycle {
   }
 }
 
-/** The rest of a sentence that begins with the process; undefined if nothing needs to be said. */
+/**
+ * The rest of a sentence that begins with the name of the process. Undefined if nothing needs to be printed.
+ */
 function saying(departure: Departure): string | undefined {
   if (departure.kind === 'died') return departure.how
   if (departure.kind === 'refused') return `could not start (${departure.message})`

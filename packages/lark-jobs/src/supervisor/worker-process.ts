@@ -1,10 +1,11 @@
 /**
- * One worker process, as its supervisor (`supervisor.ts`) sees it.
+ * The supervisor's side of one worker process.
  *
  *   new → starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
- * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed,
- * unless it has said that it needs longer. A process that is blocked by a handler cannot say this.
+ * A process that was told to stop is killed if it has not ended by its deadline plus a grace period
+ * (`GRACE`), unless it has reported that it needs longer. A process that is blocked by a handler cannot
+ * report this.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -24,43 +25,44 @@ import {
   type ProcessSlot,
 } from './protocol.ts'
 
-/** Milliseconds after the end of a process within which its last output is read. */
+/** For how long after the end of a process its last output is read, in milliseconds. */
 const LAST_WORDS = 1_000
 
-/** Signals that a process gets because of what it does itself: a native crash, a full heap. */
+/** Signals that a process gets because of its own actions, such as a native crash or a full heap. */
 const OWN_SIGNALS = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']
 
-/** How a process ended. `finished` and `left` are orderly; a process that `left` is replaced. */
+/** How a process ended. `finished` and `left` are orderly ends; a process that `left` is replaced. */
 export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
   /**
-   * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said
-   * about it; undefined if no handler was running, so that none was interrupted. `fromWithin`: a job of the
-   * process has ended it, so nobody told it to stop or killed it.
+   * `how`: a text that continues "its process": `was killed by SIGKILL`. `cause`: the same, with what the
+   * process itself reported about it. It is undefined if no handler was running, so that no job was
+   * interrupted. `fromWithin`: whether a job of the process has ended it, and nobody has told it to stop or
+   * killed it.
    */
   | { kind: 'died'; how: string; cause: string | undefined; fromWithin: boolean }
 
 export class WorkerProcess extends Part {
   readonly slot: ProcessSlot
-  /** By `performance.now()`. */
+  /** When the process was started, by `performance.now()`. */
   readonly startedAt = performance.now()
   readonly #departed = new Deferred<Departure>()
-  /** Resolves when the process has ended and said all it had to say. */
+  /** Resolves when the process has ended and all its messages have been read. */
   readonly departed: Promise<Departure> = this.#departed.promise
   figures: Figures = noFigures()
-  /** The last report about its worker. `heardAt`: when it came, by `performance.now()`. */
+  /** The last report about the worker of the process. `heardAt`: when it came, by `performance.now()`. */
   vitals: Vitals | undefined
   heardAt = performance.now()
   /** The outcomes of jobs that the process reported at its end. */
   readonly outcomes: Extract<ProcessReport, { kind: 'outcome' }>[] = []
   hasServed = false
-  /** The process was told to end so that another takes its place. */
+  /** Whether the process was told to end so that another takes its place. */
   isRestarting = false
   readonly #began = new Deferred<void>()
   /** Resolves when the process serves, or has ended before it served. */
   readonly began: Promise<void> = this.#began.promise
-  /** The process was killed because it did not end in time. */
+  /** Whether the process was killed because it did not end in time. */
   isKilled = false
   readonly #start: (slot: ProcessSlot) => ChildProcess
   #child: ChildProcess | undefined
@@ -72,7 +74,7 @@ export class WorkerProcess extends Part {
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
 
-  /** @param heard called with each report, when it has been noted here */
+  /** @param heard called with each report, after it was recorded here */
   constructor(
     number: number,
     of: number,
@@ -95,21 +97,21 @@ export class WorkerProcess extends Part {
     this.#child.on('message', (message) => {
       const report = larkMessage<ProcessReport>(message)
       if (report !== undefined) this.#hear(report)
-      // As without a supervisor: messages of a job go to the program that started this one, those of Node to
-      // `node --watch`.
+      // Messages are passed on as without a supervisor: messages of a job reach the program that started the
+      // supervisor, and messages of Node reach `node --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     void this.#end(this.#child).then(this.#departed.resolve)
   }
 
-  /** The process claims no more jobs. */
+  /** Tells the process to claim no more jobs. */
   protected override onQuiet(): void {
     this.#tell({ kind: 'quiet' })
   }
 
   /**
-   * @param deadline milliseconds. Of several calls, the earliest deadline counts
-   * @param outcomes as for the worker
+   * @param deadline in milliseconds. If there are several calls, the earliest deadline counts
+   * @param outcomes see the `stop` of a worker
    */
   override async stop(deadline = STOP_DEADLINE, outcomes?: number): Promise<void> {
     this.#tell({ kind: 'stop', deadline, outcomes })
@@ -121,7 +123,7 @@ export class WorkerProcess extends Part {
     if (this.#child !== undefined) await this.departed
   }
 
-  /** Like `stop`; another process takes its place. */
+  /** Like `stop`, but another process takes the place of this one. */
   restart(deadline: number): void {
     this.isRestarting = true
     this.#tell({ kind: 'restart', deadline })
@@ -172,7 +174,8 @@ export class WorkerProcess extends Part {
       })
       child.once('exit', (code, signal) => {
         const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
-        // `close` comes when its pipes are read to the end; a process that it left behind may hold them open.
+        // `close` comes when the pipes have been read to the end. There is a time limit, because a process
+        // that this one has left behind may hold the pipes open.
         const late = setTimeout(resolve, LAST_WORDS, text)
         child.once('close', () => {
           clearTimeout(late)
@@ -211,17 +214,18 @@ export function startProcess(file: string, words: readonly string[], slot: Proce
   const { env, stdout } = process
   const child = fork(file, words, {
     env: { ...env, [PROCESS_SLOT]: JSON.stringify(slot) },
-    // The fifth entry is the lifeline.
+    // The fifth entry is the lifeline (`LIFELINE`).
     stdio: ['ignore', stdout.isTTY ? 'inherit' : 'pipe', 'inherit', 'ipc', 'pipe'],
   })
-  // Undefined if the system could not start another process.
+  // `stdout` is undefined if the system could not start another process.
   if (child.stdout) passOn(child, child.stdout, stdout)
   return child
 }
 
 /**
- * Reads no faster than it can write, as long as the process lives. After its end, only a little is left, and
- * that must not delay the end. It does not wait for a reader that has gone away (`| head`).
+ * Passes on the output of a process. As long as the process lives, this reads no faster than it can write.
+ * After the end of the process only a little output is left, which must not delay the end. This does not wait
+ * for a reader that has gone away (`| head`).
  */
 function passOn(child: ChildProcess, from: Readable, to: Writable): void {
   const rest: Buffer[] = []
@@ -234,7 +238,7 @@ function passOn(child: ChildProcess, from: Readable, to: Writable): void {
     if (end < chunk.length) rest.push(chunk.subarray(end))
   })
   child.once('exit', () => from.resume())
-  // A process that was killed may have begun a line.
+  // A process that was killed may have written only the beginning of a line.
   from.once('end', () => {
     if (rest.length > 0) to.write(Buffer.concat([...rest, Buffer.from('\n')]))
   })

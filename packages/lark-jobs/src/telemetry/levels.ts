@@ -9,13 +9,13 @@ import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
 import { counted, findingCounts, lookAt } from './look.ts'
 
-/** The most limiters that are read: the first ones of the configuration. */
+/** The maximum number of limiters that are read: the first ones in the configuration. */
 const MAX_LIMITERS = 100
 
 /**
- * Asks the store at most once a second for the queues, and for each limiter of the configuration.
+ * Reads the numbers of the queues and of each configured limiter. The store is asked at most once a second.
  *
- * @throws as `lookAt`
+ * @throws the errors of `lookAt`
  */
 export async function levelsOf(jobs: Operated): Promise<Levels> {
   const [{ at, queues, findings }, counts] = await Promise.all([lookAt(jobs), findingCounts(jobs)])

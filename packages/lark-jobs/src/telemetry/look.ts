@@ -1,6 +1,6 @@
 /**
- * A reading of the store that all callers share: however often scrapes and health checks come, the store is
- * asked at most once a second.
+ * A reading of the store that all callers share. The store is asked at most once a second, no matter how
+ * often scrapes and health checks come.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -11,27 +11,33 @@ import type { Operated } from '../operate/operated.ts'
 import type { OutboxBacklog } from '../outbox/outbox-database.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 
-/** Milliseconds for which a reading is shared. */
+/** How long a reading is shared, in milliseconds. */
 const SHARED = 1_000
-/** Milliseconds for which the findings of the doctor are shared: there may be thousands of schedules. */
+/**
+ * How long the findings of the doctor are shared, in milliseconds. It is longer, because there may be
+ * thousands of schedules.
+ */
 const FOUND = 5_000
-/** Milliseconds for which an examination is shared: it reads the next jobs of each queue. */
+/**
+ * How long an examination is shared, in milliseconds. It is even longer, because an examination reads the
+ * next jobs of each queue.
+ */
 const EXAMINED = 30_000
-/** Milliseconds that a reading may take. Health probes give up after ten seconds. */
+/** How long a reading may take, in milliseconds. Health probes give up after ten seconds. */
 const PATIENCE = 5_000
 
 /** The states of jobs that a partition counts. */
 export const counted = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const
 
 export interface Look extends Measurement {
-  /** Milliseconds that the oldest job of a queue should wait at most, as configured. */
+  /** The configured maximum time that the oldest job of each queue should wait, in milliseconds. */
   targets: ReadonlyMap<string, number>
   /**
    * The doctor's findings about the store and its schedules, including those without a problem: at most five
    * seconds old.
    */
   findings: readonly DoctorFinding[]
-  /** The rows of the outbox, at most five seconds old. Missing: there is no outbox that can be read. */
+  /** The backlog of the outbox, at most five seconds old. Absent if there is no outbox that can be read. */
   outbox?: OutboxBacklog
 }
 
@@ -44,14 +50,14 @@ const looks = new WeakMap<Operated, SharedLook<Look>>()
 const found = new WeakMap<Operated, SharedLook<Alarms>>()
 const examined = new WeakMap<Operated, SharedLook<DoctorFinding[]>>()
 
-/** How many findings of the doctor have a code and a level. 0: the check found no problem. */
+/** How many findings of the doctor have this code and level. 0 means that the check found no problem. */
 export interface FindingCount {
   code: FindingCode
   severity: Exclude<FindingLevel, 'ok'>
   count: number
 }
 
-/** @throws what the store throws; STORE_UNREACHABLE if it does not answer in time */
+/** @throws the errors of the store; STORE_UNREACHABLE if it does not answer in time */
 export function lookAt(jobs: Operated): Promise<Look> {
   return shared(looks, jobs, SHARED, () =>
     inTime(PATIENCE, lookAnew(jobs), () => {
@@ -88,8 +94,8 @@ async function lookAnew(jobs: Operated): Promise<Look> {
 }
 
 /**
- * The answer to a question that was asked less than `ms` milliseconds ago, or is being asked now. A failure
- * is shared for a second.
+ * Shares the answer to a question among all callers for `ms` milliseconds, including callers that come while
+ * the question is being asked. An error is shared for a second.
  */
 function shared<T>(
   kept: WeakMap<Operated, SharedLook<T>>,

@@ -1,7 +1,7 @@
 /**
- * `AbortSignal` in the types that users see. A program may be compiled without the types of Node and of
- * browsers (`"types": []`), and then no `AbortSignal` is declared: `AbortSignalLike` is then the part of it
- * that jobs need.
+ * `AbortSignal` in the types that users see. If a program is compiled without the types of Node and of
+ * browsers (`"types": []`), no `AbortSignal` is declared. In that case, `AbortSignalLike` declares the part
+ * of it that jobs need.
  */
 
 /** The `AbortSignal` of the platform. */

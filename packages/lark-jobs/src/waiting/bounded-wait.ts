@@ -1,10 +1,8 @@
-/**
- * Waiting for a promise no longer than until a signal is aborted or a time is over.
- */
+/** Waits for a promise until a signal is aborted or a time is over. */
 import { Deferred } from './deferred.ts'
 import { onAbort } from './on-abort.ts'
 
-/** @returns the promise's value; undefined as soon as the signal is aborted */
+/** @returns the value of the promise, or undefined as soon as the signal is aborted */
 export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     promise.then(resolve, reject).finally(onAbort(signal, () => resolve(undefined)))
@@ -14,7 +12,7 @@ export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Prom
 /**
  * Waits for a promise until the signal is aborted.
  *
- * @param left called when the signal is aborted first
+ * @param left called if the signal is aborted before the promise settles
  * @throws the signal's reason as soon as it is aborted
  */
 export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = () => {}): Promise<T> {
@@ -28,10 +26,10 @@ export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = ()
 }
 
 /**
- * Waits for a promise, but not longer than `ms` milliseconds. Leaves no timer behind. The timer keeps the
- * process alive.
+ * Waits for a promise, but not longer than `ms` milliseconds. It leaves no timer behind. During the wait, the
+ * timer keeps the process alive.
  *
- * @param late called when the time is over first. The result is what it returns or throws
+ * @param late called if the time is over before the promise settles. What it returns or throws is the result
  */
 export function inTime<T, L>(ms: number, promise: Promise<T>, late: () => L): Promise<T | L> {
   const over = new Deferred<void>()

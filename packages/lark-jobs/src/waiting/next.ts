@@ -1,14 +1,17 @@
 /**
- * Going on with a value that may be there already, or is to come: without a promise, what follows happens
- * before the caller goes on.
+ * Continues with a value that may be a promise. If it is not a promise, the rest happens synchronously,
+ * before the caller continues.
  */
 
-/** Also of what query builders are: it is awaited as a promise, and is none. */
+/**
+ * Whether a value must be awaited. Some query builders are not promises but have a method `then`, so they
+ * must be awaited, too.
+ */
 export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-/** Calls a function with a value: at once, unless that is to come. */
+/** Calls a function with a value: synchronously, or after awaiting the value if it is a promise. */
 export function next<T, R>(value: T | PromiseLike<T>, go: (value: T) => R | Promise<R>): R | Promise<R> {
   return isPromise(value) ? Promise.resolve(value).then(go) : go(value)
 }

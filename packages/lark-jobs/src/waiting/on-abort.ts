@@ -1,11 +1,11 @@
 /**
- * What happens when a signal is aborted. One signal may end a thousand waits, and Node warns of a leak when
- * it has more than ten listeners: so it gets one, for all waits.
+ * Calls functions when a signal is aborted. One signal may end a thousand waits, and Node warns about a leak
+ * if a signal has more than ten listeners. So each signal gets one listener for all waits.
  */
 import type { AbortSignalLike } from './abort-signal.ts'
 
 interface AbortListener {
-  /** What each wait calls. */
+  /** The functions to call, one for each wait. */
   leaves: Set<() => void>
   listener: () => void
 }
@@ -15,8 +15,8 @@ const waiting = new WeakMap<AbortSignalLike, AbortListener>()
 /**
  * Calls `leave` as soon as the signal is aborted, or at once if it already is.
  *
- * @param leave of this wait alone
- * @returns a function that ends this
+ * @param leave a function that is used for this wait only
+ * @returns a function that removes `leave` again
  */
 export function onAbort(signal: AbortSignalLike, leave: () => void): () => void {
   if (signal.aborted) {

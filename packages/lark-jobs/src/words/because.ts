@@ -1,14 +1,12 @@
-/**
- * Why a job was put back or cancelled: what its handler or a person wrote, for people.
- */
+/** The reason why a job was put back or cancelled: a text for people, from its handler or from a person. */
 
-/** The most characters that are kept. */
+/** Reasons are cut to this many characters. */
 const MAX_BECAUSE = 200
 
-/** The part of a text that is kept; undefined if it is empty. */
+/** The part of a text that is kept. Undefined if it is empty. */
 export function keptBecause(text: string | undefined): string | undefined {
-  // Half of a surrogate pair would be stored as another character, and the character `\x1e` marks stranded
-  // jobs (`store/contract/rules/reason.ts`).
+  // The text is not cut within a surrogate pair, because half of a pair would be stored as another character.
+  // The character `\x1e` is replaced, because it marks stranded jobs (`store/contract/rules/reason.ts`).
   const kept = text?.replaceAll('\x1e', ' ')
   return kept ? kept.slice(0, MAX_BECAUSE).replace(/[\ud800-\udbff]$/, '') : undefined
 }

@@ -1,10 +1,8 @@
-/**
- * Amounts of memory, as people write and read them.
- */
+/** Amounts of memory in the form in which people write and read them. */
 
 const units = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 }
 
-/** The end of a message that begins "it must be". */
+/** The end of a message that contains "it must be". */
 export const bytesForm = 'a whole number with kb, mb or gb'
 
 /** `'512mb'` → 536,870,912; undefined for any other value. */

@@ -1,6 +1,6 @@
 /**
- * Reads a connection string as it comes from the environment: with blanks, in quotes, or mistaken for
- * something else.
+ * Reads a connection string from the environment, which may have blanks or quotes around it, or may be
+ * something else by mistake.
  */
 
 /** Removes blanks around the text, and quotes if the same quote is at both ends. */
@@ -15,7 +15,7 @@ export function schemeOf(text: string): string | undefined {
 }
 
 /**
- * Common mistakes: the form of the text, and a hint. Messages do not show the text itself: see `secret.ts`.
+ * Common mistakes: a pattern for the text, and a hint. Messages do not show the text itself: see `secret.ts`.
  */
 const mistakes: readonly (readonly [form: RegExp, hint: string])[] = [
   [

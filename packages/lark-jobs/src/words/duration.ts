@@ -1,5 +1,6 @@
 /**
- * Durations as users write them: a number is milliseconds, a string is a number and a unit.
+ * Durations in the form in which users write them: a number means milliseconds, and a string has a number and
+ * a unit.
  */
 
 /** Milliseconds, or `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'1d'`. */
@@ -10,12 +11,15 @@ const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
 /** What a duration looks like, for messages that refuse one. */
 export const durationForm = "milliseconds, or a text like '30s', '5m', '2h' or '1d'"
 
-/** Milliseconds: a hundred years. A longer duration is a mistake, and no store could count it. */
+/**
+ * A hundred years, in milliseconds. A longer duration is refused: it is a mistake, and no store could
+ * represent it.
+ */
 export const LONGEST = 100 * 365.25 * 86_400_000
 
 /**
- * Milliseconds of a duration; undefined if the value is not valid (negative, over a hundred years, unit
- * unknown).
+ * Converts a duration to milliseconds. Undefined if the value is not valid (negative, over a hundred years,
+ * or with an unknown unit).
  */
 export function milliseconds(value: unknown): number | undefined {
   if (typeof value === 'number') return value >= 0 && value <= LONGEST ? value : undefined
@@ -24,7 +28,7 @@ export function milliseconds(value: unknown): number | undefined {
   return amount === undefined || unit === undefined ? undefined : milliseconds(Number(amount) * units[unit]!)
 }
 
-/** A duration as people read it: `740 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d`. */
+/** A duration in the form for people: `740 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d`. */
 export function readable(ms: number): string {
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`
   if (ms < 1_000) return `${Math.round(ms)} ms`

@@ -1,19 +1,19 @@
 /**
- * What people are told about the failures of a queue: how many of its jobs failed for good, how many wait for
+ * Words about the failures of a queue: how many of its jobs failed for good, how many wait for
  * their next try, and whether that is many.
  */
 import { plural } from './plural.ts'
 
-/** Fewer failed jobs are not many. */
+/** Fewer failed jobs than this never count as many. */
 const LEAST = 10
-/** Many: this share of the jobs that ended within an hour. */
+/** Failed jobs count as many from this share of the jobs that ended within an hour. */
 const MANY = 0.1
 /**
- * Most: this share of the jobs that ended within five minutes. So the message disappears soon after its
- * cause.
+ * Failed jobs count as most from this share of the jobs that ended within five minutes. The time is short, so
+ * that the message disappears soon after its cause.
  */
 const MOST = 0.5
-/** Many: at least this number of jobs wait for their next try. */
+/** Jobs that wait for their next try count as many from this number on. */
 const RETRYING = 100
 
 /** How many jobs ended, and how. */
@@ -22,7 +22,7 @@ interface EndedJobs {
   failed: number
 }
 
-/** `many` may need a look; `most` means that the queue does not do its work. */
+/** `many`: somebody should look at them. `most`: the queue does not do its work. */
 export type HowMany = 'few' | 'many' | 'most'
 
 export function failingWords(

@@ -1,5 +1,5 @@
 /**
- * Which jobs a filter chooses, in words: `of queue emails, tag vip since 1h where tenant is 7`.
+ * Says in words which jobs a filter chooses: `of queue emails, tag vip since 1h where tenant is 7`.
  */
 interface Conditions {
   all?: boolean
@@ -7,12 +7,12 @@ interface Conditions {
   where?: Readonly<Record<string, unknown>>
 }
 
-/** The conditions whose values are names that an application may make from payloads. */
+/** The conditions whose values the application may have made from payloads. */
 const NAMED = ['group', 'tag']
 
 /**
- * @param hides `payloads`: of conditions on payloads, only the paths are named. `names`: groups and tags are
- *   left out as well
+ * @param hides `payloads`: only the paths of conditions on payloads are named, not the values. `names`: groups
+ *   and tags are left out as well
  */
 export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | 'names'): string {
   const { all, since, where = {}, ...others } = filter

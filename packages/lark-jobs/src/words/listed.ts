@@ -4,7 +4,7 @@
  */
 
 const MOST = 10
-/** Letters of a name that a message shows. No name in a store is longer. */
+/** Names are cut to this many characters. No name in a store is longer. */
 const LONGEST = 200
 
 /** @param most how many names are listed */

@@ -1,7 +1,7 @@
 /**
- * How messages show a value, including one that may contain a password. A connection often has mistakes: one
- * quote, a list around it, no scheme, or a whole URL as its host. In such a value Lark cannot tell where the
- * password is, so messages show only the form of the value, and none of its text. (A connection that Lark can
+ * Shows values in messages, including values that may contain a password. A connection often has mistakes: one
+ * quote, a list around it, no scheme, or a whole URL as its host. In such a value Lark cannot find the
+ * password, so messages show only the form of the value, and no part of its text. (A connection that Lark can
  * parse has a name without secrets: `store/redis/client/address.ts`.)
  */
 import { inspect } from 'node:util'
@@ -16,7 +16,7 @@ export const oneLine = {
   maxStringLength: 80,
 }
 
-/** The most characters of a shown value: an object may have any number of keys, of any length. */
+/** Shown values are cut to this many characters: an object may have any number of keys of any length. */
 const MOST = 1_000
 
 /** A value as JavaScript, on one line, cut if it is long. */
@@ -26,7 +26,7 @@ export function shown(value: unknown): string {
   return text.length > MOST ? `${text.slice(0, MOST)}…` : text
 }
 
-/** Describes a value that was given as a connection. */
+/** Describes the form of a value that was passed as a connection. */
 export function formOf(connection: unknown): string {
   if (typeof connection === 'string') {
     const text = plain(connection)

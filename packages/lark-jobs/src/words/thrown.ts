@@ -1,6 +1,6 @@
 /**
- * Shows a thrown value as text. Any value can be thrown; nothing here throws, whatever its getters or a proxy
- * do.
+ * Shows a thrown value as text. Any value can be thrown, and these functions never throw, no matter what the
+ * value's getters or a proxy do.
  */
 import { inspect } from 'node:util'
 import { isError } from '@s18i/lark/internal'
@@ -8,15 +8,15 @@ import { oneLine } from './secret.ts'
 
 export { isError }
 
-/** The most characters of a text. */
+/** Texts are cut to this many characters. */
 const LONGEST = 2_000
 /**
- * How an object is shown: without a call of its getters or of the traps of a proxy. The number of its fields
- * is not bounded: 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
+ * Options that show an object without calling its getters or the traps of a proxy. They do not limit the number
+ * of fields: 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
  */
 const SHORT = { ...oneLine, depth: 2, maxArrayLength: 20, maxStringLength: LONGEST, customInspect: false }
 
-/** A field of the value; undefined if reading it throws. */
+/** A field of the value. Undefined if reading it throws. */
 export function fieldOf(thrown: unknown, name: string): unknown {
   try {
     return (thrown as Record<string, unknown> | null | undefined)?.[name]
@@ -25,7 +25,7 @@ export function fieldOf(thrown: unknown, name: string): unknown {
   }
 }
 
-/** The message of an error. Any other value is shown itself: a text as it is, an object as `{ code: 42 }`. */
+/** The message of an error. Any other value is shown itself: a text unchanged, an object as `{ code: 42 }`. */
 export function textOf(thrown: unknown): string {
   try {
     const value: unknown = isError(thrown) ? thrown.message : thrown

@@ -1,9 +1,9 @@
 /**
- * The requests of health checks and Prometheus by HTTP, and the answers.
+ * Answers the HTTP requests of health checks and of Prometheus.
  *
- *   /live     whether the process should go on: not if its event loop is blocked, or if it asks the
- *             store nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
- *   /ready    whether it takes jobs: the store has answered, and it is not quiet
+ *   /live     whether the process should go on. It should not if its event loop is blocked, or if it asks the store
+ *             nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
+ *   /ready    whether the worker takes jobs: the store has answered, and the worker is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue
  *             without one can run, less than half of the jobs fail, the store has no error, and schedules
  *             tick when they are due
@@ -26,21 +26,21 @@ import { scrape } from '../prometheus/scrape.ts'
 export interface HttpAnswer {
   status: number
   text: string
-  /** Default: plain text. */
+  /** The content type. Default: plain text. */
   type?: string
 }
 
 /** A worker, and its last report. */
 export interface Patient {
-  /** For people: `The worker`, `Worker process 2 (pid 4711)`. */
+  /** The name for people: `The worker`, `Worker process 2 (pid 4711)`. */
   name: string
-  /** Undefined: the worker has not reported anything yet. */
+  /** The last report. Undefined if the worker has not reported anything yet. */
   vitals: Vitals | undefined
   /** Milliseconds since the last report, or since the worker was started. */
   age: number
 }
 
-/** @returns the answer for a path that does not need the store; undefined for the others */
+/** @returns the answer for a path that does not need the store; undefined for other paths */
 export function answerAlone(path: string, patients: readonly Patient[]): HttpAnswer | undefined {
   const [, live, time] = /^(\/live)(?:\?within=([^&]*))?$/.exec(path) ?? []
   if (live !== undefined) {
@@ -68,7 +68,7 @@ async function slo(jobs: Operated): Promise<HttpAnswer> {
     const late = queues.flatMap(({ queue, standings }) => {
       const [target, oldest, stranded] = [targets.get(queue), oldestOf(standings), strandedIn(standings)]
       if (oldest === undefined) return []
-      // Without a target, a job may wait for any time, but it must be able to run at all.
+      // In a queue without a target, a job may wait for any time, but it must be possible to run it at all.
       if (target === undefined && stranded > 0)
         return `${queue}: no worker could read ${plural(stranded, 'job')}`
       if (target === undefined)
@@ -101,7 +101,8 @@ function verdict(wrong: readonly string[]): HttpAnswer {
 
 function ailment({ name, vitals, age }: Patient, within: number): string | undefined {
   const said = vitals ?? { state: 'starting', starting: 0, slots: 0, running: 0, leaseMs: 0, ...nothing }
-  // While a process loads files, it reports nothing, and loading may take longer than that.
+  // While a process loads files, it reports nothing, and that may take longer than the limit. So its age
+  // counts as the time of starting.
   const found = vitals === undefined ? ailmentOf({ ...said, starting: age }, 0) : ailmentOf(said, age, within)
   return found && `${name} ${found}`
 }

@@ -15,8 +15,8 @@ import { type HttpAddress, HttpServer, unavailable } from './http-server.ts'
 /** The `workerData.kind` that makes a thread the health thread. */
 export const HEALTH_THREAD = '@s18i/lark-jobs: health thread'
 /**
- * Milliseconds that the worker gets to answer what needs the store. The worker itself waits a little less for
- * the store.
+ * How long the worker may take to answer a request that needs the store, in milliseconds. The worker itself
+ * waits a little less for the store.
  */
 export const PATIENCE = 6_000
 /** Milliseconds between two reports about the worker. */
@@ -40,7 +40,7 @@ export interface SaysVitals {
 }
 
 export class HealthServer extends Part {
-  /** Once it has started. */
+  /** The address of the server, once it has started. */
   url = ''
   readonly #address: HttpAddress
   readonly #jobs: Operated
@@ -49,7 +49,7 @@ export class HealthServer extends Part {
   #end = () => {}
   #timer: NodeJS.Timeout | undefined
 
-  /** @param jobs whose store `/slo` and `/metrics` read */
+  /** @param jobs the instance of `Jobs` whose store `/slo` and `/metrics` read */
   constructor(address: HttpAddress, jobs: Operated, warn: (text: string) => void) {
     super()
     this.#address = address

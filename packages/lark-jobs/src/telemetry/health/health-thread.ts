@@ -1,8 +1,8 @@
 /**
  * The health thread: answers health checks and Prometheus for a worker, even while a handler blocks the
  * worker's event loop. The worker reports its condition every second (`Vitals`); a worker that reports
- * nothing is not live. If an answer needs the store, the thread asks the worker for it. The worker's side is
- * `health-server.ts`.
+ * nothing counts as not live. If an answer needs the store, the thread asks the worker for it. The worker's
+ * side is `health-server.ts`.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { inTime } from '../../waiting/bounded-wait.ts'
@@ -13,8 +13,8 @@ import { HEALTH_THREAD, type HealthMessage, type HealthOrder, PATIENCE } from '.
 import { HttpServer } from './http-server.ts'
 
 /**
- * Milliseconds after which the thread no longer waits for a silent worker: a worker reports every second, and
- * a client may give up before `PATIENCE` is over.
+ * The thread stops waiting for an answer if the worker has been silent for this many milliseconds. A worker
+ * reports every second, and a client may give up before `PATIENCE` is over.
  */
 const SILENT = 3_000
 /** Milliseconds between two checks for a silent worker. */
@@ -22,7 +22,8 @@ const LOOK = 250
 
 const order = workerData as HealthOrder | undefined
 
-// A bundler may put this file into one bundle with code that other threads of the program run.
+// The order is checked because a bundler may put this file into one bundle with code that runs in other
+// threads.
 if (order?.kind === HEALTH_THREAD) void serve(order)
 
 async function serve({ address }: HealthOrder): Promise<void> {

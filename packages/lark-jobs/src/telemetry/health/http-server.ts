@@ -1,6 +1,4 @@
-/**
- * A small HTTP server for machines that ask by GET: health checks and Prometheus.
- */
+/** A small HTTP server for GET requests of machines: health checks and Prometheus. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { JobsError } from '../../model/errors.ts'
@@ -9,13 +7,13 @@ import type { HttpAnswer } from './endpoints.ts'
 
 /** Where to listen. */
 export interface HttpAddress {
-  /** Undefined: on all addresses. */
+  /** The address to listen on. Undefined means all addresses. */
   host: string | undefined
-  /** 0: one that is free. */
+  /** The port to listen on. 0 means any free port. */
   port: number
 }
 
-/** Milliseconds that a request may take to arrive. */
+/** How long a request may take to arrive, in milliseconds. */
 const ARRIVAL = 5_000
 
 /** @returns undefined for a text that is neither a port nor `ADDRESS:PORT` */
@@ -48,7 +46,7 @@ export class HttpServer extends Part {
     this.#server.requestTimeout = ARRIVAL
   }
 
-  /** Once it has started. */
+  /** The address of the server, once it has started. */
   get url(): string {
     const { host } = this.#address
     const name = host === undefined ? 'localhost' : host.includes(':') ? `[${host}]` : host

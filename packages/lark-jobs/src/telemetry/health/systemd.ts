@@ -1,9 +1,9 @@
 /**
  * Tells systemd that a service of `Type=notify` is ready, is stopping, or is alive (`WatchdogSec=`).
  *
- * systemd listens on a datagram socket of Unix, which Node cannot open. So each message is sent by the
- * program `systemd-notify`, which comes with systemd. The unit needs `NotifyAccess=all`, because that program
- * is another process.
+ * systemd listens on a Unix datagram socket, which Node cannot open. So each message is sent by the program
+ * `systemd-notify`, which comes with systemd. The unit needs `NotifyAccess=all`, because that program is
+ * another process.
  */
 import { spawn } from 'node:child_process'
 import { Part } from '../../worker/part.ts'
@@ -15,7 +15,8 @@ export class Systemd extends Part {
   #hasWarned = false
 
   /**
-   * @param ailment what is wrong with the service; called as often as the watchdog expects a message
+   * @param ailment returns what is wrong with the service; it is called as often as the watchdog expects a
+   *   message
    * @returns undefined if the process is not a service of `Type=notify`
    */
   static find(warn: (text: string) => void, ailment: () => string | undefined): Systemd | undefined {
@@ -28,7 +29,7 @@ export class Systemd extends Part {
     this.#ailment = ailment
   }
 
-  /** The service is ready. */
+  /** Reports that the service is ready. */
   protected override onStart(): void {
     this.#send('READY=1')
     const within = Number(process.env.WATCHDOG_USEC) / 1_000

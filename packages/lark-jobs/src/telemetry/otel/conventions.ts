@@ -1,7 +1,7 @@
 /**
- * The names of the semantic conventions for messaging 1.44, and those of Lark's own, which begin with
- * `lark.`. They are written here, because the API does not have them, and a package for them would have
- * nothing but constants.
+ * The names of the semantic conventions for messaging 1.44, and Lark's own names, which begin with `lark.`.
+ * They are written here because the API does not contain them, and the package that does has nothing but
+ * constants.
  */
 
 /** The instrumentation scope. */

@@ -1,10 +1,10 @@
 /**
- * The metrics of one process, and what it observes of its stores.
+ * The metrics of one process, including those that it observes in its stores.
  *
- * An application may set up its SDK after Lark was configured, and unlike a tracer, a meter that was asked
- * for too early stays without effect. So each use compares the global provider with the one from before. The
- * counters are kept here, and read when somebody collects: an instrument of the SDK takes 1 µs for each call.
- * (Node 20.20, 2026-11-27.)
+ * An application may set up its SDK after Lark was configured. A meter that was requested before that stays
+ * without effect for ever (unlike a tracer), so each use checks whether the global provider has changed. The
+ * counters are kept here and read only when metrics are collected, because an instrument of the SDK takes 1
+ * µs for each call. (Node 20.20, 2026-11-27.)
  */
 import {
   type Attributes,
@@ -22,7 +22,7 @@ import { version } from '../../model/version.ts'
 import { textOf } from '../../words/thrown.ts'
 import { attribute, metric, SCOPE, SYSTEM } from './conventions.ts'
 
-/** Seconds, as the conventions recommend. */
+/** The bucket bounds that the conventions recommend, in seconds. */
 const RECOMMENDED = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
 type AskLevels = () => Promise<Levels>
@@ -44,25 +44,25 @@ export class Meters {
   )
   readonly #looks = new Set<AskLevels>()
 
-  /** A dispatch has ended. @param took milliseconds */
+  /** A dispatch has ended. @param took the duration in milliseconds */
   sent(queue: string, count: number, took: number, errorType: string | undefined): void {
     this.#sent.add(count, 'send', queue, errorType)
     this.#current.operation.record(took / 1_000, withError(this.#sendLabels.of(queue), errorType))
   }
 
-  /** A run begins. @param waited milliseconds */
+  /** A run begins. @param waited how long the job had been due, in milliseconds */
   began(queue: string, key: string, waited: number): void {
     this.#consumed.add(1, 'process', queue)
     this.#current.wait.record(waited / 1_000, this.#runLabels.of(queue).of(key).wait)
   }
 
-  /** A run has ended. @param took milliseconds */
+  /** A run has ended. @param took the duration in milliseconds */
   processed(queue: string, key: string, took: number, errorType: string | undefined): void {
     const { process } = this.#runLabels.of(queue).of(key)
     this.#current.process.record(took / 1_000, withError(process, errorType))
   }
 
-  /** Observes what a store holds, until the returned function is called. */
+  /** Observes the contents of a store until the returned function is called. */
   observe(look: AskLevels): () => void {
     this.#looks.add(look)
     void this.#current
@@ -140,7 +140,7 @@ export class Meters {
         if (most !== undefined) result.observe(limit, most, labels)
       }
     }
-    // One callback for all instruments, so that a collection reads the store once.
+    // All instruments share one callback, so that each collection reads the store only once.
     meter.addBatchObservableCallback(
       async (result) => {
         for (const look of this.#looks) {
@@ -162,7 +162,7 @@ interface Instruments {
   wait: Histogram
 }
 
-/** Numbers that only rise, by their attributes. */
+/** Sums that never fall, by their attributes. */
 class RisingSums {
   readonly #sums = new Map<string, { attributes: Attributes; sum: number }>()
 
@@ -184,7 +184,7 @@ interface RunLabels {
   process: Attributes
 }
 
-/** Values that are made once for each name. */
+/** Values that are made only once for each name. */
 class Known<T> {
   readonly #made = new Map<string, T>()
   readonly #make: (name: string) => T

@@ -1,7 +1,7 @@
 /**
- * A telemetry that speaks OpenTelemetry: spans of dispatches and runs, and metrics, by the semantic
- * conventions for messaging 1.44. It uses nothing but the global API, so they go to the SDK that the
- * application has set up, and without an SDK nothing happens.
+ * A telemetry for OpenTelemetry. It makes spans of dispatches and runs, and metrics, according to the
+ * semantic conventions for messaging 1.44. It uses only the global API, so the data goes to the SDK that the
+ * application has set up. Without an SDK, nothing happens.
  *
  * A run begins a trace of its own and links to its dispatch: a job may run days later, or many times, and a
  * trace that lasts for days can be neither sampled nor shown as a whole.
@@ -68,8 +68,8 @@ export class OpenTelemetry implements TelemetryCalls {
   }
 
   /**
-   * A child of the span that is active where the handler calls the step: the span of the run, or a span of
-   * the handler.
+   * The span of a step. It is a child of the span that is active where the handler calls the step: the span
+   * of the run, or a span that the handler has made.
    */
   async step<T>(
     { id, queue, key }: TracedJob,
@@ -95,7 +95,7 @@ export class OpenTelemetry implements TelemetryCalls {
     }
   }
 
-  /** A span without a length, at the time at which the job was taken back. */
+  /** Makes a span without a duration, at the time at which the job was taken back. */
   crashed({ job, error, ...place }: CrashedRun): void {
     const at = error.at ?? Date.now()
     const { span } = startRun(this.#tracer, { ...place, job: job }, at)
@@ -192,21 +192,21 @@ interface StartedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key'> {
   job: Pick<ClaimedJob, 'id' | 'failures' | 'options'>
 }
 
-/** @param startTime of the span; now by default */
+/** @param startTime when the span starts. Default: now */
 function startRun(tracer: Tracer, { job, queue, partition, key }: StartedRun, startTime?: number) {
   const attributes = of('process', queue)
   attributes[attribute.id] = job.id
   attributes[attribute.key] = key
   attributes[attribute.attempt] = job.failures + 1
   if (partition !== queue) attributes[attribute.partition] = partition
-  // Most ids have no colon.
+  // Most ids have no colon, so they cannot be those of members of flows.
   if (job.id.includes(':')) {
     const flow = memberOf(job.id)?.flow
     const schedule = tickOf(job.id)?.schedule
     if (flow !== undefined) attributes[attribute.conversation] = flow
     if (schedule !== undefined) attributes[attribute.schedule] = schedule
   }
-  // A worker begins jobs in whatever context it was woken in, perhaps that of another run.
+  // The context is set explicitly, because a worker may begin a job in the context of another run.
   const dispatched = contextOf(job.options?.trace)
   const link = trace.getSpanContext(dispatched)
   const links: Link[] = link === undefined ? [] : [{ context: link }]
@@ -231,17 +231,22 @@ function fail(span: Span, error: unknown): void {
   if (isError(error)) span.recordException(error)
 }
 
-/** The most characters of the type of an error: it is a label. */
+/** The maximum length of the type of an error, in characters. It is short because the type is a label. */
 const LONGEST = 100
 
-/** A label with few values that distinguishes errors: the code, otherwise the name of the class. */
+/**
+ * The label for an error, which must have only few values: the error's code, or else the name of its class.
+ */
 function typeOf(error: unknown): string {
   const named = [fieldOf(error, 'code'), fieldOf(error, 'name')]
   const found = isError(error) ? named.find((each) => typeof each === 'string' && each !== '') : undefined
   return ((found as string | undefined) ?? '_OTHER').slice(0, LONGEST)
 }
 
-/** What the propagator of the process writes for a context; undefined if it writes nothing, or too much. */
+/**
+ * The trace that the propagator of the process writes for a context. Undefined if it writes nothing or too
+ * much.
+ */
 function carried(from: Context): Trace | undefined {
   const carrier: Record<string, string> = {}
   propagation.inject(from, carrier)

@@ -22,7 +22,7 @@ export class Family {
     return this
   }
 
-  /** Prometheus wants seconds, and in each bucket the sum of all buckets up to it. */
+  /** Adds a histogram. Prometheus expects seconds, and cumulative buckets. */
   addHistogram(labels: Labels, { buckets, sum, count }: Histogram): this {
     let below = 0
     for (const [i, inside] of buckets.entries()) {
@@ -40,13 +40,13 @@ export class Family {
   }
 }
 
-/** A label without a value counts as missing. */
+/** The text of labels. A label without a value is left out. */
 function written(labels: Labels): string {
   const all = Object.entries(labels).filter(([, value]) => value !== '')
   return all.length === 0 ? '' : `{${all.map(([name, value]) => `${name}="${escaped(value)}"`).join()}}`
 }
 
-/** Names of queues and keys may have any character. */
+/** Escapes a value, because names of queues and keys may contain any character. */
 function escaped(value: string): string {
   return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
 }

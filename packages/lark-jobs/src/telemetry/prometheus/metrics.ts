@@ -1,6 +1,6 @@
 /**
- * The metrics of a whole store, from one reading of it. Labels are queues, keys of job classes, states and
- * outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
+ * Makes the metrics of a whole store from one reading of the store. Labels are queues, keys of job classes,
+ * states and outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
  */
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run/run-counts.ts'
@@ -129,7 +129,7 @@ export function metricsOf(
   return all.map(({ text }) => text).join('')
 }
 
-/** The only metric that is left when the store does not answer. */
+/** The only metric that is returned when the store does not answer. */
 export function metricsOfAbsence(): string {
   return storeUp(0).text
 }

@@ -1,6 +1,6 @@
 /**
- * The answer to a scrape: the metrics of the whole store. Counters never fall in the answers of one process,
- * even if the store has lost its last writes: only the increase since the previous reading is added.
+ * The answer to a scrape: the metrics of the whole store. In the answers of one process, counters never fall,
+ * even if the store has lost its last writes: only increases since the previous reading are added.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { countsByKey } from '../../operate/measures/measurement.ts'
