@@ -11,8 +11,8 @@ interface Conditions {
 const NAMED = ['group', 'tag']
 
 /**
- * @param hides `payloads`: only the paths of conditions on payloads are named, not the values. `names`: groups
- *   and tags are left out as well
+ * @param hides `payloads`: only the paths of conditions on payloads are named, not the values. `names`:
+ *   groups and tags are left out as well
  */
 export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | 'names'): string {
   const { all, since, where = {}, ...others } = filter

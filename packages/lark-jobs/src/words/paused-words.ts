@@ -1,6 +1,6 @@
 /**
- * Says in words who paused a queue, a group or a schedule, when and why: ` by ada at web-1 5 m ago (the server is
- * down)`. The sentence around it is that of the reason (`operate/why/reasons-to-wait.ts`).
+ * Says in words who paused a queue, a group or a schedule, when and why: ` by ada at web-1 5 m ago (the
+ * server is down)`. The sentence around it is that of the reason (`operate/why/reasons-to-wait.ts`).
  */
 import { readable } from './duration.ts'
 

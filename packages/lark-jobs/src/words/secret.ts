@@ -1,6 +1,6 @@
 /**
- * Shows values in messages, including values that may contain a password. A connection often has mistakes: one
- * quote, a list around it, no scheme, or a whole URL as its host. In such a value Lark cannot find the
+ * Shows values in messages, including values that may contain a password. A connection often has mistakes:
+ * one quote, a list around it, no scheme, or a whole URL as its host. In such a value Lark cannot find the
  * password, so messages show only the form of the value, and no part of its text. (A connection that Lark can
  * parse has a name without secrets: `store/redis/client/address.ts`.)
  */

@@ -1,8 +1,8 @@
 /**
  * Answers the HTTP requests of health checks and of Prometheus.
  *
- *   /live     whether the process should go on. It should not if its event loop is blocked, or if it asks the store
- *             nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
+ *   /live     whether the process should go on. It should not if its event loop is blocked, or if it has
+ *             sent nothing to the store, claimed nothing, or renewed nothing for 20 s (or `/live?within=30s`)
  *   /ready    whether the worker takes jobs: the store has answered, and the worker is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue
  *             without one can run, less than half of the jobs fail, the store has no error, and schedules

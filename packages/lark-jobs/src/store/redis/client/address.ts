@@ -1,6 +1,4 @@
-/**
- * Where one Redis server is.
- */
+/** The address of one Redis server, and how to connect to it. */
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
 import { defined } from '@s18i/lark/internal'
@@ -12,18 +10,18 @@ import type { ClientName } from './client-name.ts'
 export interface Address {
   host: string
   port: number
-  /** A Unix socket, instead of host and port. */
+  /** The path of a Unix socket, instead of host and port. */
   path?: string
   username?: string
   password?: string
   database: number
-  /** `true`, or what `tls.connect` takes beyond it: `ca`, `cert`, `key`, `servername`… */
+  /** `true`, or options of `tls.connect`: `ca`, `cert`, `key`, `servername`… */
   tls?: boolean | Readonly<Record<string, unknown>>
   /** Which addresses of a host name to use: IPv4, IPv6, or both (0, the default). */
   family?: 0 | 4 | 6
   /** Milliseconds for one attempt to connect. The default depends on the kind of server. */
   connectTimeout?: number
-  /** The beginning of the connections' names. The default is `lark`. */
+  /** The prefix of the connections' names. The default is `lark`. */
   clientName?: string
   /** Gives the user name and password, instead of `username` and `password`. */
   credentials?: CredentialSource
@@ -37,11 +35,12 @@ export interface Address {
 export type Login = Pick<Address, 'username' | 'password'>
 
 /**
- * From the `host:port` that a server gives for another server to the address under which this one is reached.
+ * Maps the `host:port` that a server gives for another server to the address at which this process reaches
+ * that other server.
  */
 export type NatMap = ReadonlyMap<string, { host: string; port: number }>
 
-/** Bounds of `connectTimeout`, in milliseconds. */
+/** The bounds of `connectTimeout`, in milliseconds. */
 const CONNECT_TIMEOUT = { least: 10, most: 600_000 }
 
 const forms =
@@ -52,7 +51,7 @@ const forms =
 /**
  * Reads `host`, `host:port` or `[::1]:port`.
  *
- * @param which what an error calls the text
+ * @param which the name of the text in errors
  * @throws STORE_INVALID
  */
 export function parseHost(text: unknown, port: number, which = 'the host'): { host: string; port: number } {
@@ -67,7 +66,7 @@ export function hostOf({ host, port }: { host: string; port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** The address as it is shown to people. It never contains a password. */
+/** The address in the form for people. It never contains a password. */
 export function nameOf(address: Address): string {
   if (address.path !== undefined) return `unix:${address.path}?db=${address.database}`
   return `${address.tls ? 'rediss' : 'redis'}://${hostOf(address)}/${address.database}`
@@ -82,8 +81,8 @@ export function reached(by: Address, host: string, port: number): { host: string
 }
 
 /**
- * Checks the parts. The store's name is made of them: a whole URL given as a host would be shown with its
- * password.
+ * Checks the parts of an address. They must be valid because the store's name is made of them: if a whole URL
+ * were accepted as a host, the name would show its password.
  *
  * @returns the address, without a user name or password that is empty
  * @throws STORE_INVALID
@@ -113,7 +112,10 @@ export function checkAddress(given: GivenAddress): Address {
   return { ...address, ...login, ...defined(rest) }
 }
 
-/** For a question that has its own short timeout: `connectTimeout` would replace this timeout. */
+/**
+ * The address without `connectTimeout`, for a question with a short timeout of its own, which
+ * `connectTimeout` would replace.
+ */
 export function withoutConnectTimeout({ connectTimeout: _, ...address }: Address): Address {
   return address
 }
@@ -136,7 +138,7 @@ export function credentials(username: unknown, password: unknown): Login {
   return defined({ username: username || undefined, password: password || undefined }) as Login
 }
 
-/** An error without the given text, because the text may contain a password. */
+/** Makes an error that does not show the given text, because the text may contain a password. */
 export function invalid(why: string): JobsError {
   return new JobsError('STORE_INVALID', `The connection of Redis cannot be understood: ${why}`, {
     hint: `Write ${forms}`,
@@ -152,7 +154,7 @@ export function misplaced(): JobsError {
   )
 }
 
-/** Percent-decoded. @throws STORE_INVALID */
+/** Decodes percent escapes. @throws STORE_INVALID */
 export function decode(text: string): string {
   try {
     return decodeURIComponent(text)

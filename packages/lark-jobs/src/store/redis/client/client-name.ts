@@ -2,8 +2,9 @@
  * The name of a store's connections in `CLIENT LIST`: `lark:web`, `lark:worker`. If a process that dispatches
  * becomes a worker, its existing connections are renamed too.
  *
- * The name is set with `HELLO`, which every user may send whatever its ACL (`CLIENT SETNAME` needs a
- * permission). If a server refuses the name, the connections have no name there, and everything else works.
+ * The name is set with `HELLO`, which every user may send, no matter what its ACL says (`CLIENT SETNAME`
+ * needs a permission). If a server refuses the name, the connections have no name there, and everything else
+ * works.
  */
 import type { Role } from '../../contract/store.ts'
 
@@ -24,7 +25,7 @@ export class ClientName {
     this.#role = role
   }
 
-  /** Tells the server of this link the name, and again when the role changes. */
+  /** Sets the name on the server of this link, and sets it again when the role changes. */
   introduce(link: Named): void {
     this.#links.add(link)
     void link.lost.then(() => this.#links.delete(link))

@@ -6,15 +6,16 @@
  *   MOVED         another node serves the slot, and the map is out of date
  *   ASK           the slot is moving to another node, and the key is already on that node
  *   TRYAGAIN      the slot is moving, and some of the call's keys are not on this node (`hash-slot.ts`)
- *   CLUSTERDOWN   part of the cluster is gone, or this node cannot see the others
+ *   CLUSTERDOWN   part of the cluster is down, or this node cannot reach the others
  *
  * After one of these answers the call is sent again, until its deadline. This is safe, because a node that
  * gives such an answer has changed nothing. A call without an answer is an error for the caller, as with a
  * single server.
  *
- * The map is read again after MOVED (and a few times more, since nodes learn of a change one after another),
- * for as long as a node that serves slots cannot be reached, and about once a minute. The connection to a
- * server that is no longer a primary is closed, and calls that waited for it go where the new map says.
+ * The map is read again after MOVED (and a few more times after that, because nodes learn of a change one
+ * after another), repeatedly while a node that serves slots cannot be reached, and otherwise about once a
+ * minute. The connection to a server that is no longer a primary is closed, and calls that waited for it go
+ * where the new map says.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,15 +30,19 @@ import { fixed, type Resolver } from './resolver.ts'
 import { askShards, askStanding, type Shard } from './topology.ts'
 import type { Transport } from './transport.ts'
 
-/** Milliseconds before a call is sent again: `from` at first, then doubling up to `to`. */
+/**
+ * The pause before a call is sent again, in milliseconds: it begins with `from`, and doubles each time up to
+ * `to`.
+ */
 const RESEND = { from: 5, to: 100 }
 /**
- * Milliseconds that must be left before the deadline to send a call again: a late answer ends the link for
- * all calls.
+ * A call is sent again only if this many milliseconds are left before the deadline, because a late answer
+ * ends the link for all calls.
  */
 const LEAST = 100
 /**
- * Milliseconds between two reads of the map while a node is away: `from` at first, then doubling up to `to`.
+ * The pause between two reads of the map while a node is unreachable, in milliseconds: it begins with `from`,
+ * and doubles each time up to `to`.
  */
 const LOOK = { from: 50, to: 1_000 }
 /**
@@ -46,8 +51,8 @@ const LOOK = { from: 50, to: 1_000 }
  */
 const SPARE = 2
 /**
- * Milliseconds between two reads of the map when nothing is wrong. Varied at random, so that many processes
- * do not ask at the same time.
+ * The pause between two reads of the map while nothing is wrong, in milliseconds. It is varied at random, so
+ * that many processes do not ask at the same time.
  */
 const REFRESH = 60_000
 
@@ -56,7 +61,7 @@ export class Cluster implements Transport {
   readonly isWhole = false
   readonly #seeds: readonly Address[]
   readonly #options: ConnectionOptions
-  /** By `host:port`. */
+  /** The connections to the primaries, by `host:port`. */
   readonly #primaries = new Map<string, Connection>()
   #slots: (Connection | undefined)[] = new Array(SLOTS)
   /** The last map. */
@@ -68,7 +73,7 @@ export class Cluster implements Transport {
   #asking: Promise<void> | undefined
   #isWatching = false
   #timer: NodeJS.Timeout | undefined
-  /** Milliseconds until the next read of the map. It grows while nothing is wrong. */
+  /** The pause until the next read of the map, in milliseconds. It grows while nothing is wrong. */
   #calm = REFRESH
   readonly #listeners = new Set<(stays: (address: Address) => boolean) => void>()
   readonly #closing = new AbortController()
@@ -134,8 +139,8 @@ export class Cluster implements Transport {
   }
 
   /**
-   * What a failed attempt means for the next one.
-   * @returns the node to ask this one time; undefined: the node that serves the slot
+   * Decides how to go on after a failed attempt.
+   * @returns the node to use for the next attempt only, or undefined for the node that serves the slot
    * @throws an error that another attempt cannot resolve
    */
   #redirected(node: Connection, slot: number, error: unknown, refusal?: Refusal): Connection | undefined {
@@ -150,7 +155,8 @@ export class Cluster implements Transport {
     } else if (word === 'CLUSTERDOWN' || (word !== undefined && movedOn.has(word))) {
       void this.#refresh(node).catch(() => {})
     } else if (word !== 'TRYAGAIN') {
-      // A call that waited for a former primary waits for the next one. Every other error goes to the caller.
+      // A call that waited for a former primary now waits for the new one. Every other error goes to the
+      // caller.
       const isLetGo = JobsError.is(error, 'STORE_UNREACHABLE') && this.#slots[slot] !== node
       if (!isLetGo) throw error
     }
@@ -238,10 +244,10 @@ export class Cluster implements Transport {
   }
 
   /**
-   * What the other nodes say about a primary. A primary is replaced when a majority of the primaries
-   * considers it failed and votes for one of its replicas. So this asks its replicas, because one of them may
-   * be the new primary. It also asks enough of the other primaries that, if there was a vote, at least one of
-   * those asked has voted: a node that voted does not report the old primary as healthy.
+   * Asks the other nodes about a primary. A primary is replaced when a majority of the primaries considers it
+   * failed and votes for one of its replicas. So this asks its replicas, because one of them may be the new
+   * primary. It also asks enough of the other primaries that, if there was a vote, at least one of those
+   * asked has voted: a node that voted does not report the old primary as healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
@@ -270,7 +276,8 @@ export class Cluster implements Transport {
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
-    // If no node lets this user ask about the primary, its answers count without confirmation.
+    // If no node permits this user to ask about the primary, the primary's answers count without
+    // confirmation.
     if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
     const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
     return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined
@@ -296,7 +303,7 @@ export class Cluster implements Transport {
     }
   }
 
-  /** A node that is probably reachable. */
+  /** Finds a node that is probably reachable. */
   async #anyNode(): Promise<Address> {
     if (this.#known.length === 0) await this.#refresh()
     const living = this.#known.filter((address) => this.#primaries.get(hostOf(address))?.link)
@@ -313,7 +320,7 @@ function keyOf(build: Build): string {
   return typeof build === 'function' ? '' : (build[1] ?? '')
 }
 
-/** Adds to a script's keys the one that never exists (`hash-slot.ts`). */
+/** Adds the key that never exists to a script's keys (`hash-slot.ts`). */
 function guard(build: Build, key: string): Build {
   const absent = absentKey(key)
   return (epoch) => {

@@ -1,14 +1,15 @@
 /**
  * A connection that reconnects by itself: a loop that makes one link after another (`link.ts`).
  *
- *   dialling   there is no link; calls wait for one, for `patience` at most
- *   connected  the link carries many calls at once, and the answers come in their order
+ *   dialling   there is no link; calls wait for one, but no longer than `patience`
+ *   connected  the link carries many calls at once, and the answers come in the order of the calls
  *   closed     no further link is made
  *
  * After a lost link, attempts to connect go on for ever, with pauses that double from 50 ms to 2 s. The
  * connection never repeats a call that the server may have carried out: if the link is lost before the
  * answer, the call fails with `STORE_UNCERTAIN`, and the caller decides whether to send it again. A link is
- * given up if an answer misses its deadline, or if the server says that it is no longer the primary.
+ * given up if an answer does not come before its deadline, or if the server says that it is no longer the
+ * primary.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
@@ -29,16 +30,17 @@ import { admit, fixed, type Resolver } from './resolver.ts'
 
 /** Milliseconds after which a call without an answer fails: less than the 5 s that `dispatch` promises. */
 export const PATIENCE = 4_500
-/** The least time in milliseconds that a command gets for its answer, however late it is sent. */
+/** The minimum time that a command gets for its answer, no matter how late it is sent, in milliseconds. */
 const LEAST = 500
-/** Milliseconds for one attempt to connect. */
+/** How long one attempt to connect may take, in milliseconds. */
 const DIAL_TIMEOUT = 2_000
 const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
 /**
- * Milliseconds of silence after which the server is sent a PING, so that dead links are found early. `calls`
- * is for links that carry calls. `standby` is longer, because users of metered servers pay for each PING. (If
- * a dead link has lost notifications, the next survey finds what they were about within five seconds.)
+ * After this many milliseconds without data from the server, a PING is sent, so that dead links are found
+ * early. `calls` is for links that carry calls. `standby` is longer, because users of metered servers pay for
+ * each PING. (If notifications were lost on a dead link, the workers' next survey of the partitions makes up
+ * for that within five seconds.)
  */
 const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
@@ -59,7 +61,7 @@ export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
   patience?: number
-  /** The link is mostly idle, and no caller waits for it. */
+  /** Whether the link is mostly idle, and no caller waits for it. */
   standsBy?: boolean
   /** Called with every new link, before anything else uses it. */
   connected?: (link: Link) => void
@@ -77,11 +79,11 @@ export class Connection {
   #cause: unknown = new Error('not connected')
   /** The present link, if there is one. Only this class sets it. */
   link: Link | undefined
-  /** Where the last link led. Only this class sets it. */
+  /** The address of the last link. Only this class sets it. */
   address: Address | undefined
   /** The server to which an attempt to connect is under way. */
   #dialled: Address | undefined
-  /** A failover was announced during this attempt. */
+  /** Whether a failover was announced during this attempt. */
   #hasMoved = false
   #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
@@ -139,15 +141,15 @@ export class Connection {
         this.#failed(link, error)
         continue
       }
-      // Usually no answer is in doubt, and this costs nothing.
+      // Usually there is no doubt about the server, and then this costs nothing.
       if (isSure && this.#resolver.doubt?.isThere) await this.sure(deadline)
       return answer
     }
   }
 
   /**
-   * Resolves when the server that has just answered is known to be the primary. This is at once, unless one
-   * of its answers was late.
+   * Resolves when the server that has just answered is known to be the primary: immediately, unless one of
+   * its answers was late.
    *
    * @throws STORE_UNCERTAIN if another server has taken its place, or if nobody confirms the server in time
    */
@@ -231,8 +233,8 @@ export class Connection {
   }
 
   /**
-   * Returns if the call has certainly changed nothing and may be sent again on another link. Throws
-   * otherwise.
+   * Handles a failed call. Returns if the call has certainly changed nothing and may be sent again on another
+   * link; otherwise, it throws.
    */
   #failed(link: Link, error: unknown): void {
     // The command was not sent, and the link is still good.
@@ -256,8 +258,8 @@ export class Connection {
 
   /**
    * Sends a command and waits for its answer. If the answer is late, the link is ended. The time starts again
-   * with each answer to an earlier command, because a server that works through thousands of calls is not
-   * away. The timer keeps the process alive.
+   * with each answer to an earlier command, because a server that is working through thousands of calls is
+   * still alive. The timer keeps the process alive.
    */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
@@ -266,7 +268,8 @@ export class Connection {
     const patience = Math.max(1, Math.round(Math.max(least, deadline - sent)))
     let isAnswered = false
     const look = () => {
-      // If this process itself was frozen, the answer may be in the socket already: read the socket first.
+      // If this process itself was frozen, the answer may already be in the socket, so the socket is read
+      // first.
       setImmediate(() => {
         if (isAnswered) return
         const left = Math.max(sent, link.answeredAt) + patience - performance.now()
@@ -280,7 +283,7 @@ export class Connection {
       clearTimeout(timer)
       if (performance.now() - sent > LATE) this.#resolver.doubt?.raise()
     }
-    // `finally` would take three promises more.
+    // `finally` would create three more promises.
     return link.send(command).then(
       (reply) => {
         over()
@@ -333,9 +336,10 @@ export class Connection {
   }
 
   /**
-   * A server that was frozen while this process connected to it may have been replaced. Then its link must
-   * not carry any call: a worker would run jobs that other workers have claimed from the new server. If
-   * nobody knows whether it was replaced, the server is used, and its answers are in doubt.
+   * Checks a server that was slow while this process connected to it: it may have been frozen and replaced.
+   * In that case the link must not carry any call, because a worker would run jobs that other workers have
+   * claimed from the new server. If it cannot be found out whether the server was replaced, it is used, and
+   * its answers are in doubt.
    */
   async #confirm(link: Link, address: Address): Promise<void> {
     const { doubt } = this.#resolver
@@ -358,8 +362,8 @@ export class Connection {
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
     const heartbeat = setInterval(() => {
       const isSilent = performance.now() - link.heardAt > every * 0.75
-      // A call under way has its own deadline and needs no PING. A login on a standby link has no deadline,
-      // and would wait on a dead link.
+      // A call under way has its own deadline, so no PING is needed. On a standby link, a login has no
+      // deadline and would wait for ever on a dead link, so a PING is sent there in any case.
       const isAsked = link.pending > 0 && !this.#options.standsBy
       if (isSilent && !isAsked) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
     }, every).unref()

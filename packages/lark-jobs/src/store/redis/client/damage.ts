@@ -1,7 +1,7 @@
 /**
- * Foreign data under a key of Lark's: another program or a person has written there. The server refuses the
- * script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at the keys
- * one by one.
+ * Recognises foreign data under one of Lark's keys, which another program or a person has written. The server
+ * refuses the script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at
+ * the keys one by one.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'
@@ -19,7 +19,7 @@ export function isForeign(error: unknown): error is Refusal {
   )
 }
 
-/** @param the data that was found, in words */
+/** Makes the error for a damaged key. @param what the data that was found, in words */
 export function damagedKey(store: string, key: string, what: string, cause?: unknown): JobsError {
   return new JobsError('STORE_DAMAGED', `${store} has ${what} under ${key}, which Lark did not write`, {
     cause,
@@ -43,7 +43,8 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
         return damagedKey(transport.name, tag + name, `a ${type}`, cause)
     }
   } catch {
-    // If the user may not ask, or the server does not answer now, the error does not name the key.
+    // If the user may not read the types of keys, or the server does not answer now, the error does not name
+    // the key.
   }
   return damagedKey(transport.name, `${tag}*`, 'something', cause)
 }

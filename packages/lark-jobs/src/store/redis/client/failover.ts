@@ -5,37 +5,38 @@
  * puts the server in doubt, until the Sentinels or the other nodes of the cluster have said which server is
  * the primary.
  *
- * They are also asked before a new link is used if its greeting was late, or if a failover was announced
- * during the greeting.
+ * The Sentinels or nodes are also asked before a new link is used, if its greeting was late or if a failover
+ * was announced during the greeting.
  *
- * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case
- * is not noticed: a process that sent nothing while the server was frozen sends a call just before the
- * server wakes.
+ * A quick answer costs nothing, because a server cannot be replaced in less time than the limit for late
+ * answers. One case is not noticed: a process that sent nothing while the server was frozen sends a call just
+ * before the server wakes, and so gets a quick answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTime } from '../../../waiting/bounded-wait.ts'
 import type { Address } from './address.ts'
 
 /**
- * Milliseconds after which an answer is late. (14,298 calls one after the other on loopback, while 17
- * processes competed for 2 cores, 2026-11-25: half took 0.3 ms, one in 1,000 more than 63, one in 10,000 more
- * than 105, none more than 141.)
+ * Milliseconds after which an answer counts as late. (Of 14,298 calls made one after the other on loopback,
+ * while 17 processes competed for 2 cores, half took 0.3 ms, one in 1,000 took more than 63 ms, one in 10,000
+ * more than 105 ms, and none more than 141 ms; 2026-11-25.)
  */
 export const LATE = 250
 
 /**
- * Milliseconds to connect to each Sentinel or node, and as many for its answer. They start at `from` and
- * double up to `to` while they are too short: connecting takes two or three round trips, and a network may be
- * slow.
+ * The time limit for connecting to each Sentinel or node, and also for its answer, in milliseconds. It begins
+ * with `from`, and doubles up to `to` while it is too short: connecting takes two or three round trips, and a
+ * network may be slow.
  */
 const ASKING = { from: 300, to: 2_000 }
 
 /**
- * Milliseconds before the next round if the last one had no result: `from` at first, then doubled up to `to`.
+ * The pause before the next round of questions if the last one had no result, in milliseconds: it begins with
+ * `from`, and doubles each time up to `to`.
  */
 const AGAIN = { from: 25, to: 200 }
 
-/** What the Sentinels or nodes say about a server; undefined: none of them knows yet. */
+/** What the Sentinels or nodes say about a server. Undefined if none of them knows yet. */
 export type ServerRole = 'primary' | 'replaced' | undefined
 
 /**
@@ -52,10 +53,7 @@ interface Inquiry {
 
 export class Doubt {
   readonly #ask: Ask
-  /**
-   * How many answers or greetings were late so far, and how many of these are known to have come from the
-   * primary.
-   */
+  /** How many answers or greetings have been late so far. */
   #late = 0
   #known = 0
   #round: Inquiry | undefined
@@ -70,7 +68,7 @@ export class Doubt {
     return this.#late > this.#known
   }
 
-  /** An answer or a greeting was late, or did not come. */
+  /** Records that an answer or a greeting was late or did not come. */
   raise(): void {
     this.#late++
   }

@@ -3,7 +3,7 @@
  */
 import { JobsError } from '../../../model/errors.ts'
 
-/** The server answered with an error. */
+/** A refusal: the server answered with an error. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
@@ -30,12 +30,15 @@ export class Unencodable extends TypeError {
   readonly code = 'ERR_INVALID_ARG_TYPE'
 }
 
-/** The reply does not follow the protocol of Redis, or is larger than anything that Lark asks for. */
+/**
+ * The error for a reply that does not follow the protocol of Redis, or is larger than any reply that Lark
+ * expects.
+ */
 export class UnreadableReply extends Error {
   override readonly name = 'Unreadable'
 }
 
-/** The client did not send the command, so the command has certainly changed nothing. */
+/** The error for a command that the client did not send, and that has certainly changed nothing. */
 export class Unsent extends Error {
   override readonly name = 'Unsent'
 }
@@ -43,7 +46,7 @@ export class Unsent extends Error {
 const onItsWay =
   'The slot of this queue is moving from one node of the cluster to another. Calls succeed again when it has arrived'
 
-/** What to do about a refusal, by its word. */
+/** Hints about what to do after a refusal, by its word. */
 const hints: Record<string, string> = {
   READONLY:
     'This server is a replica. Give the address of the primary; after a failover, wait for the new one',
@@ -67,8 +70,8 @@ const hints: Record<string, string> = {
 export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
 
 /**
- * Turns a refusal into an error of the contract. A refusal that may have come after a change stays a Refusal:
- * it is a mistake in one of Lark's scripts.
+ * Turns a refusal into an error of the contract. A refusal that may have come after a change remains a
+ * Refusal, because it means that one of Lark's scripts has a mistake.
  */
 export function refused(store: string, refusal: Refusal): Error {
   const hint = hints[refusal.word]
@@ -81,7 +84,7 @@ export function refused(store: string, refusal: Refusal): Error {
   })
 }
 
-/** What to do when no connection can be made, by the text of the error. */
+/** Hints about what to do when no connection can be made, by the text of the error. */
 const unreached: readonly (readonly [form: RegExp, hint: string])[] = [
   [
     /certificate/,
@@ -111,7 +114,7 @@ export function uncertain(store: string, cause: unknown): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} did not answer: ${reasonOf(cause)}`, { cause })
 }
 
-/** A late answer from a server that is not confirmed as the primary. */
+/** The error for a late answer from a server that is not confirmed as the primary. */
 export function unconfirmed(store: string, why: string): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} answered late, and the answer may not count: ${why}`)
 }
@@ -127,7 +130,9 @@ export function refusalIn(error: unknown): Refusal | undefined {
   return cause instanceof Refusal ? cause : undefined
 }
 
-/** The reason on one line. A host with several addresses fails with one error for each address. */
+/**
+ * The reason of a failure on one line. A host with several addresses fails with one error for each address.
+ */
 export function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
   return cause instanceof Error ? cause.message : String(cause)

@@ -13,13 +13,13 @@ import type { Transport } from './transport.ts'
 const OLDEST = [6, 2] as const
 /** The oldest Redis with WAITAOF. */
 const OLDEST_STRICT = [7, 2] as const
-/** Milliseconds within which each of several servers must answer. */
+/** How long each of several servers may take to answer, in milliseconds. */
 const PATIENCE = 1_500
 
 type Info = ReadonlyMap<string, string>
 
 /**
- * @param isManaged a provider runs the servers, so customers cannot change how data are kept
+ * @param isManaged whether a provider runs the servers, so that customers cannot change how the data is kept
  * @returns warnings, one line each
  * @throws STORE_INVALID if a server is too old or cannot be as durable as required
  */
@@ -44,7 +44,7 @@ export async function greet(
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
-/** The server's INFO. Empty if the user may not ask. */
+/** The server's INFO. It is empty if the user may not read it. */
 async function readInfo(server: Connection, servers: number, deadline: number): Promise<Info> {
   try {
     const text = String(await server.send(['INFO'], servers > 1 ? performance.now() + PATIENCE : deadline))
@@ -88,7 +88,7 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
   return its > major || (its === major && minors >= minor)
 }
 
-/** @param isAlone the connection names only this server */
+/** @param isAlone whether the connection names only this server */
 function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isManaged: boolean): string[] {
   const policy = info.get('maxmemory_policy')
   const bounded = Number(info.get('maxmemory') ?? 0) > 0

@@ -21,11 +21,11 @@ export function slotOf(key: string): number {
 }
 
 /**
- * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2]. While a slot moves from
- * one node to another, its keys are on two nodes, and a script on either node would see only half of a
- * partition. But while the slot moves, a server refuses each call that names several keys of which one is
- * missing (TRYAGAIN), before the call has changed anything. So with a key that never exists, the server
- * refuses all calls on the partition while the slot moves.
+ * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2], so that they do not run
+ * while the slot is moving. During a move, the keys of the slot are on two nodes, and a script on either node
+ * would see only half of a partition. But then a server refuses every call with several keys of which one is
+ * missing (TRYAGAIN), before the call has changed anything. With a key that never exists, this applies to all
+ * calls on the partition.
  */
 export function absentKey(key: string): string {
   return `${key.slice(0, key.indexOf('}') + 1)}:absent`

@@ -17,7 +17,7 @@
  *                        they were taken back from a worker, or release their lock when they start. In the
  *                        code this is `noPrefetch`; stored names do not change. Or the token with which a job
  *                        that was taken back may still be settled (`last-token.lua`)
- *   doubts       ZSET    jobs that were taken back after a silence of the store (`doubt.lua`)
+ *   doubts       ZSET    jobs that were taken back after the store had not answered (`doubt.lua`)
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because
  *                        jobs ended (`effect.lua`)
  *   effects:move  ZSET   jobs on their way to another partition (`gone.lua`)
@@ -98,8 +98,8 @@ import { layoutName } from '../../contract/rules/layout.ts'
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
 /**
- * The type of data under each key of a partition, a limiter or the store, by the first word of the key's
- * name.
+ * The names of the keys of a partition, a limiter or the store, grouped by the type of their data. A key is
+ * listed by the first word of its name.
  */
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
@@ -114,7 +114,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 
-/** Raise this if what a key keeps changes, but no word above. */
+/** Raise this number if the contents of a key change and no word above does. */
 const FORM = 6
 
 export const LAYOUT = layoutName(1, `${FORM} ${JSON.stringify(kinds)}`)

@@ -3,7 +3,7 @@
  */
 import type { Link } from './link.ts'
 
-/** Lets a call go on with a link, or with the error for why there is none. */
+/** Lets a call continue with a link, or with the error that says why there is none. */
 type Settle = (link: Link | undefined, error?: unknown) => void
 
 export class LinkWaiters {

@@ -19,8 +19,8 @@ interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
   /**
-   * The answer to the next command. If it comes in place of this command's answer, this command gets no
-   * answer.
+   * The answer that the next command will get. If it arrives when this command's answer is expected, the
+   * server has not answered this command.
    */
   witness?: string | undefined
 }
@@ -28,7 +28,7 @@ interface PendingReply {
 /**
  * @param timeout milliseconds for the connection and the greeting, unless the address has a `connectTimeout`:
  *   a server that accepts connections and then says nothing counts as unreachable
- * @param signal gives up the attempt
+ * @param signal aborting it gives up the attempt
  * @throws Refusal if the server refuses the login, or the error of the connection
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
@@ -39,7 +39,7 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     const known = { ...address, ...defined({ username }), password }
     signal.throwIfAborted()
     const link = new Link(open(address))
-    // Follow the credentials from now on, because they may be replaced before the server has answered.
+    // From now on, new credentials are noticed, because they may come before the server has answered.
     const server = nameOf(address)
     void link.lost.then(credentials.follow((next) => void logInAgain(link, server, credentials, next)))
     try {
@@ -49,7 +49,7 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     } catch (error) {
       if (!(error instanceof Refusal) || error.word !== 'WRONGPASS') throw error
       credentials.refused(number, server)
-      // Callers get no Refusal, because the next credentials may be right.
+      // Callers get an ordinary error and no Refusal, because the next credentials may be right.
       if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
     }
   }
@@ -75,8 +75,8 @@ export async function ask<T>(
 }
 
 /**
- * Waits for an answer of the server. If it takes longer than `ms` milliseconds, the link ends, and so the
- * wait rejects.
+ * Waits for an answer of the server. If it takes longer than `ms` milliseconds, the link is ended, which
+ * makes the wait reject.
  */
 export async function endIfLate<T>(
   link: Link,
@@ -131,8 +131,8 @@ async function greet(link: Link, address: Address, timeout: number, signal: Abor
 function open({ host, port, path, tls, family }: Address): Socket {
   const place = path === undefined ? defined({ host, port, family }) : { path }
   if (!tls) return connect(place)
-  // TLS allows no IP address as a server name. The certificate is checked against the IP address all the
-  // same.
+  // TLS does not allow an IP address as a server name. The certificate is checked against the IP address
+  // nevertheless.
   const named = isIP(host) === 0 ? { servername: host } : {}
   return connectSecurely({ ...place, ...named, ...(typeof tls === 'object' && tls) })
 }
@@ -152,7 +152,7 @@ function login(username: string | undefined, password = ''): string[] {
   return username === undefined ? ['AUTH', password] : ['AUTH', username, password]
 }
 
-/** The listener of one channel. */
+/** The functions that listen to one channel. */
 interface Ear {
   hear: (message: string) => void
   missed: () => void
@@ -170,7 +170,7 @@ export class Link {
   /** When the last answer to a command came, by `performance.now()`. */
   answeredAt = performance.now()
   readonly #socket: Socket
-  /** Commands that wait for their answers. The answers of those before `#next` have come. */
+  /** The commands that wait for their answers. The commands before index `#next` have already got theirs. */
   #waiting: PendingReply[] = []
   #next = 0
   readonly #subscription = new Map<string, Ear>()
@@ -211,8 +211,8 @@ export class Link {
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
-      // Encode before anything else: a command that cannot be encoded gets no answer, and in the list of
-      // waiting commands it would take the answer of the next one.
+      // The command is encoded first: a command that cannot be encoded is never sent, so in the list of
+      // waiting commands it would take the answer of the next command.
       const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)

@@ -25,7 +25,7 @@ import { parseText } from './connection-string.ts'
 import { isManaged } from './provider.ts'
 
 export type Location = ServerLocation & {
-  /** A provider runs the servers (`provider.ts`). */
+  /** Present if a provider runs the servers (`provider.ts`). */
   managed?: true
 }
 
@@ -53,7 +53,7 @@ export function parseLocation(given: string | RedisServers, role?: Role): Locati
 
 /** Joins the `url` of an object with the options beside it. */
 function withUrl({ url, ...beside }: RedisServers): RedisServers {
-  // An empty environment variable, given as `process.env.REDIS_URL`.
+  // The URL may be empty because an empty environment variable was passed: `process.env.REDIS_URL`.
   if (url === undefined || url === '') return beside
   if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
   const said = parseText(url)

@@ -2,10 +2,10 @@
  * Which calls are sent again if their connection ends before the answer comes, and how. The kind of a script
  * decides:
  *
- *   read      changes nothing, or changes nothing more a second time: it is sent again
+ *   read      changes nothing, or nothing more when it is repeated: it is sent again
  *   numbered  a change. It carries the number of its call, and the partition remembers the answer: it is sent
  *             again under its number, and takes effect once (`calls.lua`)
- *   own       belongs to a loop that sends it again itself, or must be told of the outage: dispatches and
+ *   own       belongs to a loop that repeats it itself or must learn of the outage, as in dispatches and
  *             workers
  *
  * All of this happens within the time limit of the verb. A single command is of the kind `read`: Lark sends
@@ -44,7 +44,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'members',
     ] as const),
     ...(['minutes', 'schedule-get', 'stand', 'standings', 'worker-runs', 'workers'] as const),
-    // These calls write. A second call has the same effect and the same answer.
+    // These calls write, but a second call has the same effect and the same answer.
     ...([
       'announce',
       'apply',
@@ -94,9 +94,15 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
   ),
 }
 
-/** Milliseconds before a call is sent again: at once, then after `from`, doubled up to `to`. */
+/**
+ * The pause before a call is sent again, in milliseconds. The first repetition has no pause; then the pause
+ * begins with `from`, and doubles each time up to `to`.
+ */
 const AGAIN = { from: 25, to: 400 }
-/** Milliseconds that must be left to send a call again: a late answer ends the link for all calls. */
+/**
+ * A call is sent again only if this many milliseconds are left, because a late answer ends the link for all
+ * calls.
+ */
 const LEAST = 100
 
 /**

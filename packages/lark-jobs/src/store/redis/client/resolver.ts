@@ -10,8 +10,8 @@ export interface Resolver {
   /** The name that people see. */
   readonly name: string
   /**
-   * Whether a call that was refused because of a failover should be sent again: the connection may soon lead
-   * elsewhere.
+   * Whether a call that was refused because of a failover should be sent again, because the connection may
+   * soon lead to another server.
    */
   readonly moves: boolean
   /** Present if a server may be replaced by another. */

@@ -1,9 +1,10 @@
 /**
- * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone
- * emptied its cache), it has done nothing yet, and is sent the text of the script with the same arguments. Of
- * many calls that meet this together, one sends the text, and the others wait for it. (Scripts have up to 100
- * KB. Measured on 2026-12-01, 34 queues with flows: a worker sent 13 MB to a server that had been restarted,
- * and what came after waited for seconds.)
+ * Runs the embedded scripts by their hash. If a server does not know a script, because it was restarted or
+ * its cache was emptied, it has done nothing yet, and the text of the script is sent with the same arguments.
+ * If many calls find this out together, one of them sends the text, and the others wait for it. (Scripts have
+ * up to 100 KB. If each call sent the text, later calls would have to wait: with 34 queues with flows, a
+ * worker sent 13 MB to a server that had been restarted, and later calls waited for seconds. Measured on
+ * 2026-12-01.)
  */
 
 import { newNonce } from '../../../model/id.ts'
@@ -29,9 +30,12 @@ export class Scripts {
   readonly transport: Transport
   readonly keys: Keys
   readonly #clock: () => string
-  /** The callers of numbered changes that have no call under way. A caller may have one call under way. */
+  /**
+   * The callers of numbered changes that have no call under way. A caller may have only one call under way at
+   * a time.
+   */
   readonly #callers: Call[] = []
-  /** By script and server: the call that sends the text of the script. */
+  /** For each script and server, the call that is sending the text of the script. */
   readonly #texts = new Map<string, Promise<unknown>>()
 
   /** @param clock returns the time as text, or '' for the server's own time */
@@ -155,7 +159,7 @@ export class Scripts {
     deadline = this.transport.deadline(),
     isSure = false,
   ): Promise<unknown> {
-    // If this is set, the text of the script is sent: it names the script and the server.
+    // The name of the script and the server. If it is set, the text of the script is sent.
     let at: string | undefined
     for (;;) {
       const [by, script] = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]

@@ -14,14 +14,14 @@ import { Refusal } from './failure.ts'
 import { ask, type Link } from './link.ts'
 import type { Resolver } from './resolver.ts'
 
-/** Milliseconds to connect to one Sentinel, and as many for its answer. */
+/** The time limit for connecting to a Sentinel, and also for its answer, in milliseconds. */
 const PATIENCE = 1_000
 /**
- * Milliseconds after which a Sentinel that cannot reach the primary is the only one that says so: a Sentinel
- * forgets reports of others after five seconds.
+ * If a Sentinel has missed the primary for this many milliseconds and the other Sentinels do not agree, it is
+ * the only one that misses the primary: a Sentinel forgets the reports of others after five seconds.
  */
 const ALONE = 6_000
-/** Milliseconds that the other Sentinels have to answer after the first one has. */
+/** How long the other Sentinels may take to answer after the first one has answered, in milliseconds. */
 const GRACE = 100
 
 interface SentinelReply {
@@ -98,13 +98,13 @@ export class Sentinels implements Resolver {
       const [name, , , host, port] = message.split(' ')
       if (name === this.#primary) this.#moved(reached(this.#server, host!, Number(port)))
     }
-    // Asks for the primary, in case it changed while there was no subscription.
+    // Asks for the primary again, because it may have changed while there was no subscription.
     const makeUp = async () => this.#moved(await this.#ask(this.#closing.signal))
     try {
       await link.subscribe('+switch-master', hear, () => void makeUp().catch(() => {}))
       await makeUp()
     } catch {
-      // The next attempt to connect asks again.
+      // The error is ignored: the next attempt to connect asks again.
     }
   }
 
@@ -124,10 +124,10 @@ export class Sentinels implements Resolver {
   }
 
   /**
-   * What the Sentinels say about a server. The newest failover that any Sentinel knows decides whether the
-   * server was replaced. The server is confirmed as the primary if a majority of the Sentinels answers, none
-   * of them says that a failover is under way, and those that miss the primary, together with those that do
-   * not answer, are too few to begin one.
+   * Asks the Sentinels about a server. The newest failover that any Sentinel knows decides whether the server
+   * was replaced. The server is confirmed as the primary if a majority of the Sentinels answers, none of them
+   * says that a failover is under way, and those that miss the primary, together with those that do not
+   * answer, are too few to begin one.
    */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const asked = await Promise.allSettled(

@@ -1,7 +1,7 @@
 /**
- * Asks which node serves which slots of a cluster, and believes the node that answers first. `cluster.ts`
- * keeps the answer as its map and decides when to ask again. `failover.ts` notices that a primary may have
- * been replaced.
+ * Asks nodes which node serves which slots of a cluster, and uses the first answer. `cluster.ts` keeps the
+ * answer as its map and decides when to ask again. `failover.ts` notices that a primary may have been
+ * replaced.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -18,7 +18,7 @@ export interface Shard {
   replicas: Address[]
 }
 
-/** Milliseconds to connect to one node, and as many for its answer. */
+/** The time limit for connecting to a node, and also for its answer, in milliseconds. */
 const PATIENCE = 1_000
 /** How many nodes are asked at the same time. */
 const AT_ONCE = 3
@@ -31,7 +31,8 @@ const AT_ONCE = 3
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
-    // Then the other links are closed: otherwise each read would leave more links to nodes that hang.
+    // After the first answer, the other links are closed. Otherwise each read would leave more links to nodes
+    // that hang.
     const answered = new AbortController()
     const over = AbortSignal.any([signal, answered.signal])
     try {
@@ -49,7 +50,7 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
 }
 
 /**
- * What a node knows about a server: that it is a primary, or that it was replaced. If the node considers the
+ * Asks a node about a server: whether the server is a primary, or was replaced. If the node considers the
  * primary failed, the answer is undefined, because the primary may be replaced soon, or may have recovered.
  *
  * @param id the primary's id

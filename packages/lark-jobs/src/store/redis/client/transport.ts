@@ -1,6 +1,6 @@
 /**
- * Takes each command to the server that has its key: over one connection, or over one for each primary of a
- * cluster.
+ * Sends each command to the server that has its key, over a single connection, or over one connection for
+ * each primary of a cluster.
  */
 import type { Build, Connection } from './connection.ts'
 import type { Resolver } from './resolver.ts'
@@ -23,7 +23,7 @@ export interface Transport {
    *   condition
    */
   send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
-  /** The servers that accept writes at present. */
+  /** The servers that currently accept writes. */
   servers(deadline: number): Promise<readonly Connection[]>
   /** Names the server that has this key. */
   serverOf(key: string): string

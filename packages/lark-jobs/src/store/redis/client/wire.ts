@@ -6,13 +6,13 @@
  * load the code (medians of 15 in turns, two runs, 2 cores; each row ends with its unit):
  *
  *                                       this file   ioredis 6.0   node-redis 6.3
- *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs
- *   exchange: claims 200                 75 – 98      84 – 101     102 – 138  µs
- *   a script without arguments           29 – 42      39 – 45       49 – 64   µs
+ *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs exchange: claims 200
+ *   75 – 98      84 – 101     102 – 138  µs a script without arguments           29 – 42      39 – 45
+ *   49 – 64   µs
  *   loading, once                            0            34            52   ms
  *
- * Our client also writes a command at once, and not at the end of the tick, so that the server works while
- * this process prepares the next command.
+ * Our client also writes a command immediately instead of at the end of the tick, so that the server works
+ * while this process prepares the next command.
  */
 import { Refusal, Unencodable, UnreadableReply } from './failure.ts'
 
@@ -58,7 +58,7 @@ const MAX_DEPTH = 8
 /** The longest line (a status, an error, a number), in bytes. */
 const MAX_LINE = 65_536
 
-/** The item is not complete: more bytes are needed. */
+/** Returned for an incomplete item: more bytes are needed. */
 const INCOMPLETE = Symbol()
 
 /** A list whose items have not all arrived yet. */
@@ -68,14 +68,13 @@ interface PartialList {
 }
 
 /**
- * Parses replies from chunks of bytes, wherever these are cut. Each byte is read once: the complete items of
- * a list are kept, and a long text is joined when all of it has come. (A list of 100 MB in chunks of 64 KiB
- * took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A parser that started over with every
- * chunk had finished neither after 20 s. 2 cores, shared, 2026-11-25.)
+ * Parses replies from chunks of bytes, no matter where the chunks are cut. Each byte is read only once: the
+ * complete items of a list are kept, and a long text is joined when all of it has arrived. (A list of 100 MB
+ * in chunks of 64 KiB took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A parser that
+ * started over with every chunk had finished neither of the two after 20 s. 2 cores, shared, 2026-11-25.)
  *
- * @example
- * const replies = new Replies((reply) => console.log(reply))
- * socket.on('data', (chunk) => replies.feed(chunk))
+ * @example const replies = new Replies((reply) => console.log(reply)) socket.on('data', (chunk) =>
+ *   replies.feed(chunk))
  */
 export class Replies {
   readonly #each: (reply: Reply) => void
@@ -122,7 +121,7 @@ export class Replies {
     this.#needed = Math.max(0, this.#needed - whole)
   }
 
-  /** Adds an item to the innermost incomplete list, or hands out the reply if there is no list. */
+  /** Adds an item to the innermost incomplete list, or passes it on as a reply if there is no such list. */
   #put(item: Reply): void {
     for (let reply = item; ; ) {
       const open = this.#open.at(-1)

@@ -23,7 +23,7 @@ export class RedisAudit implements Audit {
     for (let i = 0; i < values.length; i += 3) {
       const [id, at, value] = values.slice(i, i + 3) as [string, string, string]
       const bar = value.indexOf('|')
-      // A damaged value has no time: its entry then gets the time of its index.
+      // A damaged value has no time, so its entry gets the time from the index.
       const writtenAt = Number(value.slice(0, bar)) || Number(at)
       entries.push({ id, at: Number(at), writtenAt, text: value.slice(bar + 1) })
     }

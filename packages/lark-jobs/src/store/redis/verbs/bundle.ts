@@ -1,17 +1,15 @@
-/**
- * Bundles: members of one flow that completed in one call, and have one effect together (`bundle.lua`).
- */
+/** Bundles: members of one flow that completed in the same call, and share one effect (`bundle.lua`). */
 import type { Effect, EffectName } from '../../../model/effect.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 
-/** The digits of a number in the id of a member. */
+/** The number of digits of the index in the id of a member. */
 const WIDTH = 8
 
 interface Bundle {
-  /** The text before the numbers in the ids of its members. */
+  /** The text before the index in the ids of the bundle's members. */
   head: string
   indices: number[]
-  /** When its members ended. */
+  /** When the members of the bundle ended. */
   at: number
 }
 
@@ -26,7 +24,7 @@ export function readBundles(bundles: readonly string[]): Effect[] {
   })
 }
 
-/** The bundles that some members name. If only some members of a bundle are named, the text says which. */
+/** The bundles of the named members. If only some members of a bundle are named, the text says which. */
 export function namedBundles(names: readonly EffectName[]): string[] {
   const indices = new Map<string, Set<number>>()
   for (const { bundle, id } of names) {

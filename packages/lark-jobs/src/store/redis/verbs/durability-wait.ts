@@ -1,5 +1,5 @@
 /**
- * What a dispatch waits for after the server has answered.
+ * The wait of a dispatch for its durability, after the server has answered.
  *
  *   strict      the jobs are on disk, in the append-only file (WAITAOF: Redis 7.2, Valkey)
  *   replicated  one replica has the jobs (WAIT)
@@ -21,7 +21,7 @@ import type { Transport } from '../client/transport.ts'
 
 export type Mode = 'strict' | 'replicated'
 
-/** Milliseconds by which the server's wait ends before the connection would give up. */
+/** How long before the connection would give up the server's wait ends, in milliseconds. */
 const MARGIN = 100
 
 interface Unconfirmed {
@@ -84,8 +84,8 @@ export class DurabilityWait {
     const answer = answers.pop()
     const copies = Number(Array.isArray(answer) ? answer[0] : answer)
     for (const [i, { resolve, reject }] of group.entries()) {
-      // If the key has expired, or has moved to another server, nothing was written, so the wait proves
-      // nothing.
+      // If the key has expired or was moved to another server, the connection has written nothing, so the
+      // wait proves nothing.
       if (copies >= 1 && answers[i] === 1) resolve()
       else reject(this.#unsafe(reasonIn(answers[i]) ?? reasonIn(answer) ?? 'it takes too long'))
     }

@@ -151,12 +151,12 @@ export class RedisFlows implements Flows {
 }
 
 /**
- * Ends of members of one flow in a call: first the members that completed, which travel together, then the
- * others.
+ * Collects the ends of members of one flow for a call: first the members that completed, which are sent as
+ * ranges, then the others.
  */
 class FlowEnds {
   readonly #flow: string
-  /** The members of a claim mostly have consecutive numbers. */
+  /** Ranges of members that completed: the members of a claim mostly have consecutive indices. */
   readonly #completed: { first: number; last: number }[] = []
   readonly #others: string[] = []
   /** Members that ended without completing. */
@@ -172,7 +172,7 @@ class FlowEnds {
     return state === 'completed' && this.#failed.has(index)
   }
 
-  /** @param place of the end in the call */
+  /** @param place the index of the end in the call */
   add(place: number, end: MemberEnd): void {
     const { index, state, result, start } = end
     const isNode = index >= NODES
@@ -188,7 +188,7 @@ class FlowEnds {
     }
   }
 
-  /** In the order of the arguments. */
+  /** The indices of the ends, in the order of the arguments. */
   get places(): number[] {
     return [...this.#places.completed, ...this.#places.others]
   }
@@ -199,7 +199,7 @@ class FlowEnds {
   }
 }
 
-/** The arguments of `flow-write.lua` for what is written. */
+/** The arguments of `flow-write.lua` for a write. */
 function packWrite(write: FlowWrite): string[] {
   const head = [write.id, String(write.rev)]
   if ('remove' in write) return [...head, 'x', '', '', '0', '', '', '']
@@ -208,7 +208,10 @@ function packWrite(write: FlowWrite): string[] {
   return [...head, packDue(next), state, packText(definition), String(heard), ...counts]
 }
 
-/** In the form of `home.lua`: a letter for the state, when it ended, and the rest as JSON. */
+/**
+ * An end in the form that `home.lua` reads: a letter for the state, the time of the end, and the rest as
+ * JSON.
+ */
 function packEnd({ state, at, reason, error }: MemberEnd): string {
   const more = { ...defined({ reason }), ...(error !== undefined && { error: error.slice(0, MAX_ERROR) }) }
   return `${letters[state]}${at}${Object.keys(more).length === 0 ? '' : JSON.stringify(more)}`

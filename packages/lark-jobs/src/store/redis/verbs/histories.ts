@@ -1,6 +1,6 @@
 /**
- * How many jobs ended in partitions, by minute, hour and day: one script call for all of them, or on a
- * cluster one for each. A damaged partition has no history.
+ * Reads how many jobs ended in partitions, by minute, hour and day. One script call reads all partitions, or
+ * on a cluster one call for each. A damaged partition has no history.
  */
 
 import { JobsError } from '../../../model/errors.ts'
@@ -8,7 +8,7 @@ import { type Bucket, DAY, type History, HOUR, historyOf, type Rolled } from '..
 import type { Scripts } from '../client/script.ts'
 import { readMinutes } from './reading.ts'
 
-/** Minutes as `readMinutes` takes them; hours and days as `roll-up.lua` writes them. */
+/** Minutes in the form that `readMinutes` takes; hours and days in the form that `roll-up.lua` writes. */
 type FoundHistory = [minutes: number[], hours: (string | null)[], days: (string | null)[]]
 
 export async function histories(scripts: Scripts, partitions: readonly string[]): Promise<History[]> {
@@ -39,8 +39,8 @@ function rolledOf([minutes, hours, days]: FoundHistory): Rolled {
 }
 
 /**
- * A text that is not a sum was not written by Lark, and counts as nothing. @param length milliseconds of a
- * bucket
+ * Parses buckets. A text that is not a sum was not written by Lark, and counts as empty. @param length the
+ * length of a bucket in milliseconds
  */
 function bucketsOf(texts: readonly (string | null)[], length: number): Bucket[] {
   return texts.flatMap((text) => {

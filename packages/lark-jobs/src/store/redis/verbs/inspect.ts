@@ -10,15 +10,16 @@ import { absentKey } from '../client/hash-slot.ts'
 import { type Keys, LAYOUT } from '../client/keys.ts'
 import { repeated } from '../client/repetition.ts'
 
-/** Milliseconds that each server has to answer. */
+/** How long each server may take to answer, in milliseconds. */
 const PATIENCE = 3_000
 
 type Command = readonly [name: string, ...string[]]
 
 /**
- * Commands for other types than text, on the layout of the store, which is a text. Each of them fails and
- * changes nothing. A server checks the rights of the user before it reads the key. A node of a cluster that
- * does not have the key also checks them before it names the right node.
+ * Commands for types other than strings, applied to the key with the layout of the store, which is a string.
+ * Each of them fails and changes nothing, but shows whether the user may run it. A server checks the rights
+ * of the user before it reads the key. A node of a cluster that does not have the key also checks them before
+ * it names the right node.
  */
 export function onLayout(keys: Keys): readonly Command[] {
   const key = keys.meta('layout')
@@ -37,7 +38,7 @@ export function onLayout(keys: Keys): readonly Command[] {
   ]
 }
 
-/** Commands that change nothing, whatever the keys contain. */
+/** Commands that change nothing, no matter what the keys contain. */
 export function harmless(keys: Keys): readonly Command[] {
   const there = keys.meta('layout')
   const absent = absentKey(there)
@@ -72,11 +73,11 @@ export interface Inspecting {
   way: ServersInspection['way']
   durability: Durability
   /**
-   * The user is not `default`, and so probably may not read settings: each refusal would appear in the
-   * server's log.
+   * Whether the user is not `default`, and so probably may not read settings. Then settings are not
+   * requested, because each refusal would appear in the server's log.
    */
   isNarrow: boolean
-  /** Only INFO and the time are requested. */
+  /** Whether only INFO and the time are requested. */
   isBrief: boolean
 }
 
@@ -137,7 +138,7 @@ function clockOf(
   return { ahead: Math.round(at - (asked + answered) / 2), within: Math.ceil((answered - asked) / 2) + 1 }
 }
 
-/** Reads the text of INFO. Empty, if the user may not ask. */
+/** Reads the text of INFO. It is empty if the user may not read it. */
 export function factsIn(text: string): Omit<ServerFacts, 'name' | 'refused'> {
   const info = new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name!, value!]))
   if (info.size === 0) return {}

@@ -36,7 +36,7 @@ export class RedisJournals implements Journals {
     const recording = this.#scripts.run('record', partition, packRecords(notes), deadline)
     const durability = notes.some(({ steps }) => steps !== undefined) ? this.#durability : undefined
     if (durability === undefined) return readRecording(await recording)
-    // This is a separate key, because the last call of the worker may be long ago.
+    // The steps have a separate key for this, because the last call of the worker may have been long ago.
     const memory = this.#scripts.keys.of(partition, 'call:steps')
     const [answer] = await Promise.all([
       recording,

@@ -8,8 +8,9 @@ import type { Want } from '../../contract/store.ts'
 import { packLimits } from './pack-limits.ts'
 
 /**
- * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the
- * limits, separated by colons; or `~=`, if its group keeps its limits. Empty for a job without a lane.
+ * The text for the lane of a job: `@` and the name of the lane. If the group has limits or a strict order, it
+ * also has `~`, `o` for a strict order, and the limits, separated by colons. If the group keeps the limits
+ * that it has, it also has `~=`. The text is empty for a job without a lane.
  */
 export function packLine({ group, limiter }: NewJob): string {
   if (group === undefined && limiter === undefined) return ''
@@ -20,14 +21,15 @@ export function packLine({ group, limiter }: NewJob): string {
   return `${lane}~${group.strict ? 'o' : ''}${limits}`
 }
 
-/** @param line with its `@` */
+/** @param line the text, including its `@` */
 export function unpackLine(line: string): ReturnType<typeof readLaneName> {
   const limits = line.indexOf('~')
   return readLaneName(line.slice(1, limits < 0 ? line.length : limits))
 }
 
 /**
- * One argument of `exchange.lua`: how the caller waits, the permits that it brings, and how priorities age.
+ * Makes an argument of `exchange.lua`: how the caller waits, the permits that it brings, and how priorities
+ * age.
  */
 export function packWaiting(waits: string, { permits = {}, aging }: Want): string {
   const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)
@@ -41,7 +43,7 @@ export function readLimited(text: string): Record<string, number> {
   return Object.fromEntries(parts.map(([name, count]) => [decodeURIComponent(name!), Number(count)]))
 }
 
-/** The name of a limiter, in the form that a lane's name has. */
+/** The name of a limiter, in the form in which it is part of a lane's name. */
 function nameOf(limiter: string): string {
   return laneName('', limiter).slice(1)
 }

@@ -3,9 +3,9 @@
  * process, while others wait. The next layout is written when a step is done in all partitions, so that
  * another process can continue if one is killed.
  *
- * Running workers of an earlier version do not check the layout again, and go on. So a step keeps what they
- * need. It can be repeated safely, while they run and after a delay, because a process may have been frozen
- * meanwhile.
+ * Running workers of an earlier version do not check the layout again, and go on working. So a step must keep
+ * everything that they need. It must also be safe to repeat a step while they are running, even much later,
+ * because a process may have been frozen meanwhile.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { inLots } from '../../contract/rules/in-lots.ts'
@@ -20,17 +20,17 @@ export type RedisLayout = Layout<LayoutStep>
 const present: RedisLayout = { name: LAYOUT, steps: [] }
 
 /**
- * Milliseconds for which a process may bring a store forward. It renews this time; if it is killed, others
- * wait for as long.
+ * The lease of the process that brings a store forward, in milliseconds. The process renews it. If the
+ * process is killed, others wait until the lease ends.
  */
 const LEASE_MS = 2_000
-/** Milliseconds between two checks of whether it is done. */
+/** The pause between two checks whether another process is done, in milliseconds. */
 const LOOK = 50
 /** How many partitions are brought forward together. */
 const TOGETHER = 100
 
 /**
- * Writes the layout of a new store, brings an earlier one forward, or waits until another process has done
+ * Writes the layout of a new store, brings an earlier layout forward, or waits until another process has done
  * so.
  *
  * @throws LAYOUT_UNKNOWN
@@ -42,7 +42,8 @@ export async function settleLayout(scripts: Scripts, layout = present): Promise<
       await pause(LOOK)
       continue
     }
-    // Another process may have changed the layout before this one had the lease.
+    // The steps are determined again, because another process may have changed the layout before this one got
+    // the lease.
     for (const next of await wayIn(scripts, layout)) {
       const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
       for (const some of inLots(partitions, TOGETHER)) {

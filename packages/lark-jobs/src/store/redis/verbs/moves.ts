@@ -25,7 +25,7 @@ const verdicts: Readonly<Record<string, TakeVerdict>> = {
   l: 'left',
 }
 
-/** A letter for each job, and four values for each job that was taken out. */
+/** The answer of the script: a letter for each job, and four values for each job that was taken out. */
 type TakenOut = [letters: string, taken: string[]]
 
 export class RedisMoves implements Moves {
@@ -72,7 +72,7 @@ export class RedisMoves implements Moves {
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const args = jobs.flatMap(({ id, movedAt, text }) => [id, String(movedAt), text])
     const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
-    // The jobs that the next step removes are stored nowhere else.
+    // The next step removes the jobs from their old partition, so this write must be safe first.
     const safely = this.#durability === undefined ? undefined : isSafe
     const all = [String(MOVED_LEAST), ...args]
     const letters = (await this.#scripts.run('move-put', partition, all, deadline, true, safely)) as string

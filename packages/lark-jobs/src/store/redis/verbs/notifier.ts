@@ -2,9 +2,10 @@
  * Notifications ("rings") for the callers of this process: one connection for all of them, opened when the
  * first one claims.
  *
- * A caller hears rings from when the server has confirmed its subscription until the connection is lost.
- * `exchange` registers a caller as waiting only while it hears. Rings may be lost in the meantime, so when
- * the subscription is back, each partition for which the caller waits counts as having rung once.
+ * A caller hears rings from the moment when the server has confirmed its subscription until the connection is
+ * lost. `exchange` registers a caller as waiting only while it hears rings. While the connection is lost,
+ * rings may be lost, so when the subscription is back, each partition for which the caller waits counts as
+ * having rung once.
  *
  * A ring may bring jobs: a claim whose number is that of the caller's last call plus a half. If the caller
  * has called again before such a ring arrives, the ring is ignored, because the answer to that call includes
@@ -19,14 +20,15 @@ import type { Resolver } from '../client/resolver.ts'
 import { readRing } from './reading.ts'
 
 /**
- * Called with a partition that has a notice for the caller: about a job that it holds or watches, or about
- * effects. `signalled`: the notice only says that a signal has come for this job.
+ * Called with a partition that has a notice for the caller: about a job that the caller holds or watches, or
+ * about effects. `signalled`: present if the notice only says that a signal has arrived for the job with this
+ * id.
  */
 type Noticed = (partition: string, signalled?: string) => void
 
 /**
- * Milliseconds for which a caller's first claim waits for its subscription. After that, it claims without
- * rings.
+ * How long a caller's first claim waits for the subscription, in milliseconds. After that, the caller claims
+ * without rings.
  */
 const FIRST_SUBSCRIPTION = 400
 
@@ -36,7 +38,7 @@ class Subscription {
   readonly short = new Set<string>()
   /** The partitions that have rung since the last wait or claim. */
   readonly rung = new Set<string>()
-  /** The notices that no wait has reported yet, each once. */
+  /** The notices that have not been passed to a wait yet. Each notice is kept once. */
   readonly #notices = new Map<string, Parameters<Noticed>>()
   /**
    * The last claim in each partition: its number, the function that takes jobs that come with a ring, and
@@ -45,7 +47,9 @@ class Subscription {
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
   /** The current waits: the function that ends each wait, and the function that takes its notices. */
   readonly waits = new Map<() => void, Noticed | undefined>()
-  /** Resolves when the caller hears for the first time, or when the first claim stops waiting. */
+  /**
+   * Resolves when the caller hears rings for the first time, or when its first claim stops waiting for that.
+   */
   first: Promise<void> | undefined
   heard: () => void = () => {}
 
@@ -59,7 +63,7 @@ class Subscription {
     for (const noticed of this.waits.values()) this.tell(noticed)
   }
 
-  /** Reports the notices to a wait. */
+  /** Passes the notices to a wait. */
   tell(noticed: Noticed | undefined): void {
     if (noticed === undefined) return
     for (const notice of this.#notices.values()) noticed(...notice)
@@ -122,7 +126,7 @@ export class Notifier {
   }
 
   /**
-   * Called when a claim is about to be sent. The claim answers earlier rings of the partition.
+   * Called when a claim is about to be sent. The claim takes care of earlier rings of the partition.
    *
    * @returns the number of a claim that may have been sent with a ring that was lost, or ''
    */
@@ -140,7 +144,8 @@ export class Notifier {
     const subscription = this.#of(caller)
     if (!short) {
       subscription.short.delete(partition)
-      // The caller does not wait, so no ring brings jobs, and its next claim need not look for them.
+      // The caller is not registered as waiting, so no ring brings it jobs, and its next claim need not check
+      // for such jobs.
       const call = subscription.calls.get(partition)
       if (call !== undefined) call.hand = undefined
       return

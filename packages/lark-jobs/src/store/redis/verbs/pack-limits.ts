@@ -5,7 +5,7 @@ import type { Limits } from '../../../model/limits.ts'
 import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
 import type { QueueRetention, Retention } from '../../contract/store.ts'
 
-/** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
+/** A duration for the scripts: whole milliseconds, not negative, and rounded up so that no job is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
 }
@@ -21,7 +21,8 @@ export function packCounts({ completed, failed, cancelled }: QueueRetention): [s
 }
 
 /**
- * If the configuration does not say how many failed jobs are kept, all values that `failed-jobs.lua` needs.
+ * The number of failed jobs to keep, or if the configuration does not set it, all values that
+ * `failed-jobs.lua` needs.
  */
 function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
   return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
@@ -40,9 +41,7 @@ export function packLimits(limits: Limits): string {
   return [concurrency ?? '', ...parts].join('|')
 }
 
-/**
- * Parses what `packLimits` returns. Damaged limits count as no limits. `unknownRate`: as `LaneStand` has it.
- */
+/** Parses a text of `packLimits`. Damaged limits count as no limits. `unknownRate`: see `LaneStand`. */
 export function unpackLimits(text: string): { limits?: Limits; unknownRate?: string } {
   const [, concurrency = '', kind = '', limit, per, burst] =
     /^(\d*)\|([^|]*)\|(\d*)\|(\d*)\|(\d*)$/.exec(text) ?? []

@@ -1,11 +1,11 @@
-/** What the scripts are told about the steps of runs (`recording.lua`). */
+/** Converts the records of steps to the form that the scripts read (`recording.lua`). */
 import type { Recorded } from '../../../model/journal.ts'
 import type { StepsNote } from '../../contract/store.ts'
 
 /** No entry contains these characters (`step/name.ts`; JSON has them only as `\u001d` and `\u001e`). */
 const [GS, RS] = ['\x1d', '\x1e']
 
-/** What a run that has ended reports of its steps, as `recording.lua` reads it. */
+/** The records of a run that has ended, in the form that `recording.lua` reads. */
 export function packSteps(steps: Recorded | undefined): string {
   if (steps === undefined) return ''
   let text = `${GS}${packHead(steps, '')}`
@@ -19,7 +19,7 @@ function packHead({ at, isProgress, hasUndos }: Recorded, heard: number | ''): s
 
 const nothing: Recorded = { at: 0, entries: [] }
 
-/** The arguments of `record.lua`. Usually there is nothing but the place. */
+/** The arguments of `record.lua`. */
 export function packRecords(notes: readonly StepsNote[]): string[] {
   const args: string[] = []
   for (const { id, token, steps = nothing, heard = '' } of notes) {

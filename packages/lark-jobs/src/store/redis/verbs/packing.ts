@@ -6,8 +6,8 @@
  * of milliseconds from when the id was made until the job was queued; the script writes it, by its own clock.
  * (With the time itself, a job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates
  * memory in steps.) A `|` in options and key is escaped. The payload is last because it may contain any
- * character; a large payload is stored separately. Options that begin with `!` are the mark of another format
- * (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes after the mark.
+ * character; a large payload is stored separately. Options that begin with `!` mark a record of another
+ * format (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes after this mark.
  */
 import type { EffectName } from '../../../model/effect.ts'
 import { MADE, madeAt } from '../../../model/id.ts'
@@ -44,7 +44,7 @@ export const RS = '\x1e'
 /** In a record, it precedes the number of bytes of a payload that is stored separately (`payload.lua`). */
 const GS = '\x1d'
 
-/** A run of similar jobs, and the index of the argument with the number of these jobs. */
+/** A series of similar jobs, and the index of the argument with the number of these jobs. */
 interface PackedRun {
   made: string
   ownId: NewJob['ownId']
@@ -71,11 +71,11 @@ export function packBound({ max, full }: contract.Bound, kept: string): string {
 }
 
 /**
- * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay
- * and time of making.
+ * The arguments of `enqueue.lua`: the bound of the queue, if there is one, and then series of jobs with the
+ * same priority, delay and time of their ids.
  *
  * @param kept how many cancelled jobs are kept
- * @param packDelay of those that are delayed
+ * @param packDelay converts the delay of a delayed job
  */
 export function packJobs(
   jobs: readonly NewJob[],
@@ -98,7 +98,7 @@ export function packJobs(
       run.lock === lock &&
       run.ownId === ownId &&
       run.keep === keep
-    // An id of the application may be shorter, so the next id could begin with it by chance.
+    // An id that the application chose may be shorter, so the next id could begin with it by chance.
     const isOld = ownId === undefined ? id.startsWith(run?.made ?? ' ') : id.slice(0, MADE) === run?.made
     if (run === undefined || !isAlike || !isOld) {
       if (run !== undefined) args[run.at] = String(run.count)
@@ -148,7 +148,7 @@ function packRest(priority: number, lane: string, options: JobOptions | undefine
   return `,${line},${packJson(ordered)}`
 }
 
-/** JSON for the options of a record. */
+/** Converts the options of a record to JSON. */
 function packJson(value: object): string {
   return JSON.stringify(value).replaceAll('|', '\\u007c')
 }
@@ -212,9 +212,10 @@ function unsound(job: ClaimedJob, record: string): ClaimedJob {
 }
 
 /**
- * Adds the payloads that are stored separately. They come in the order of their jobs.
+ * Adds the payloads that are stored separately to their jobs. They come in the order of these jobs.
  *
- * @param records of the jobs. The scripts also return a payload for a damaged record; it is skipped
+ * @param records the records of the jobs. The scripts also return a payload for a damaged record, which is
+ *   skipped
  */
 export function unpackPayloads(
   jobs: readonly Pick<ClaimedJob, 'payload' | 'unreadable'>[],
@@ -236,10 +237,7 @@ export function unescapeKey(key: string): string {
   return key.replaceAll('%1D', GS).replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
-/**
- * @param started the number of runs to add: the run that is active, or that completed, because the store does
- *   not count it
- */
+/** @param started whether to add a run: the store does not count the run that is active or has completed */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
   // Damaged counters count as 0, as in the scripts (`counters.lua`).
   const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
@@ -251,7 +249,7 @@ export function unpackErrors(text: string | null | undefined): JobError[] {
   return text ? readLines(text, damagedErrors) : []
 }
 
-/** The newest lines that fit into a job's log, one JSON text a line. */
+/** The newest lines that fit into a job's log. Each line is one JSON text. */
 function packLog(log: readonly LogLine[] | undefined): string {
   if (!log || log.length === 0) return ''
   const lines: string[] = []
@@ -269,7 +267,9 @@ function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
-/** What a run reports, as `report.lua` reads it: its progress, between two RS, and its log lines. */
+/**
+ * The report of a run, in the form that `report.lua` reads: its progress between two RS, and its log lines.
+ */
 function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
   return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
 }
@@ -363,8 +363,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 }
 
 /**
- * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or a
- * brace.
+ * The arguments of `extend.lua`. The text about `alone` precedes the report, which begins with RS or a brace.
  */
 export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number): string[] {
   const args = [packDuration(leaseMs)]
@@ -379,7 +378,7 @@ export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number)
 export function packRecovery(options: contract.RecoverOptions): string[] {
   const { forgiving, holder = '', until = '', unread = '', cause, fromWithin, effects, leaseMs, by } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
-  // The script adds the number of the run in front.
+  // The script puts the number of the run in front of this text.
   const rest = `,${JSON.stringify(error).slice(1)}`
   const till = leaseMs === undefined ? String(until) : `${until}|${packDuration(leaseMs)}`
   const noted = by === undefined ? till : `${till}+`
@@ -387,9 +386,10 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 }
 
 /**
- * What a call says about effects, in the form that `delivery.lua` reads.
+ * The part of a call about effects, in the form that `delivery.lua` reads.
  *
- * @param leaseMs the lease of the jobs that the call claims; one letter says that hooks get the same lease
+ * @param leaseMs the lease of the jobs that the call claims. If hooks get the same lease, a single letter
+ *   says so
  */
 export function packEffects(wanted: contract.EffectsWanted | undefined, leaseMs?: number): string {
   if (wanted === undefined) return ''
@@ -419,7 +419,7 @@ export function packSettings({ paused, for: ms, because, by, keepsLonger }: cont
   return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason({ because, by })}`
 }
 
-/** An ended job as `restore.lua` puts it back. */
+/** An ended job, in the form from which `restore.lua` restores it. */
 export function packRestored(job: JobRecord): string[] {
   const { id, key, payload, priority, queuedAt, state, options, group, limiter, reason, because } = job
   const lane = packLine({
@@ -456,7 +456,7 @@ export function packUndone(job: JobRecord): string[] {
   return [id, `${runs} ${options?.editedAt ?? ''}`, rest.join(RS)]
 }
 
-/** '' if all are 0. A run that completed is not counted here. */
+/** The text of the counters, or '' if all are 0. A run that completed is not counted here. */
 function packCounters({ state, runs, failures, crashes, releases }: JobRecord): string {
   const counters = [state === 'completed' ? runs - 1 : runs, failures, crashes, releases]
   return counters.some((count) => count > 0) ? counters.join(',') : ''

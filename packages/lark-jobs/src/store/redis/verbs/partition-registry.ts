@@ -21,11 +21,11 @@ import type { Scripts } from '../client/script.ts'
 import { packDuration } from './pack-limits.ts'
 import type { takenIn } from './reading.ts'
 
-/** What the answer to an announcement tells a worker: see `lua/shared/known.lua`. */
+/** The answer to a worker's announcement: see `lua/shared/known.lua`. */
 export type AnnounceAnswer = [order: string | null, keeps: 1 | null, retentions?: string[]]
 
 export interface Retirement {
-  /** The partitions that have claimed jobs, of any worker. Undefined on a cluster, which is not asked. */
+  /** The partitions in which any worker has claimed jobs. Undefined on a cluster, where this is not read. */
   holding: ReadonlySet<string> | undefined
   /** Why the worker could not leave some partitions. */
   failures: unknown[]
@@ -124,7 +124,9 @@ export class PartitionRegistry {
     })
   }
 
-  /** The jobs are back already, so nothing fails if this is not noted. */
+  /**
+   * Records which jobs were taken back. A failure is ignored, because the jobs have already been taken back.
+   */
   async noteTaken(by: string, taken: ReturnType<typeof takenIn>): Promise<void> {
     if (taken.length === 0) return
     const notes = taken.flatMap(([caller, count, jobs]) => [
@@ -152,7 +154,7 @@ export class PartitionRegistry {
     }
     const found: FleetRuns = { at, workers, past: pastIn(sum) }
     const due = dueToFold(found)
-    // If another process does it at the same time, one of the two changes nothing.
+    // If another process does this at the same time, one of the two changes nothing.
     if (due.length > 0) {
       const past = JSON.stringify(folded(found.past, due))
       await this.#scripts.on(key, 'fold-runs', [sum!, past, ...due.map(({ id }) => id)])
@@ -204,8 +206,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Forgets a worker, and that it waits, in every partition, because another process may do this for a dead
-   * worker.
+   * Removes a worker, and its registrations as waiting in all partitions. All partitions are visited because
+   * another process may do this for a dead worker.
    *
    * @param called the partitions that the worker has called: no job may ever have been in some of them
    */
@@ -223,8 +225,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * @param holding gets the partitions that have claimed jobs
-   * @throws STORE_DAMAGED for one of the others
+   * @param holding receives the partitions that have claimed jobs
+   * @throws STORE_DAMAGED if another partition is damaged
    */
   async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
     const key = this.#scripts.keys.meta('partitions')

@@ -1,14 +1,12 @@
-/**
- * Converts the journals that scripts answer (`journal.lua`).
- */
+/** Converts the journals that scripts return (`journal.lua`). */
 import { defined } from '@s18i/lark/internal'
 import type { Journal, KeptSignal } from '../../../model/journal.ts'
 import { inLots } from '../../contract/rules/in-lots.ts'
 import type { Recording } from '../../contract/store.ts'
 
 /**
- * How many entries there are, their bytes, and entries; a name and a text for each signal; what is to be
- * undone; for how long the job was suspended.
+ * A journal as scripts return it: the number of entries, their bytes, and some entries; a name and a text for
+ * each signal; what is to be undone; and how long the job was suspended.
  */
 export type ReadJournal = [
   written: (number | string)[],
@@ -37,12 +35,15 @@ export function readRecording(reply: unknown): Recording {
   }
 }
 
-/** @param found a name and a text for each */
+/** @param found a name and a text for each signal */
 function readSignals(found: readonly string[]): KeptSignal[] {
   return [...inLots(found, 2)].map(([name, text]) => ({ name: name!, text: text! }))
 }
 
-/** Its signals are as they are kept: the name, a line break, the key or '', US, and the text. */
+/**
+ * Reads a whole journal. Its signals are in their stored form: the name, a line break, the key or '', US, and
+ * the text.
+ */
 export function readWholeJournal([written, signals, ...more]: ReadJournal): Journal {
   const read = signals.map((signal) => {
     const at = signal.indexOf('\x1f')

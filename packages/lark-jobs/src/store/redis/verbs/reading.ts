@@ -30,22 +30,27 @@ export type ShownJobs = [
 ]
 /**
  * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by
- * state; of `watch.lua` also the progress and the births of the others.
+ * state. `watch.lua` also returns the progress and the births of the other jobs.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
-/** A state, ids and packed keys; for active jobs also `token|claimed at`. */
+/** The ids and packed keys of jobs in one state. For active jobs, it also has `token|claimed at`. */
 export type ShownHeads = [state: State, ids: string[], keys: Texts, claims?: string[]]
 /** The answer of `list-lanes.lua`. */
 export type ShownLanes = [
   lanes: [name: string, until: string, pending: number, active: number][],
   mark: string[],
 ]
-/** The answer of `look-at-limiter.lua`: flat lists of three; when the circuit opened; what is free. */
+/**
+ * The answer of `look-at-limiter.lua`: holders and waits as flat lists with three values each, the times of
+ * the circuit, and what is free.
+ */
 export type ShownLimiter = [holders: string[], waits: string[], circuit: string[], free: string[]]
 
-/** Nodes that completed in the call, whose answer this is. */
+/** Nodes that completed in the very call that returns this answer. */
 type FreshNodes = [at: string, ids: string[], results: Texts]
-/** A kind, and jobs; `fresh`, and nodes; `bundle`, and bundles; and so on. */
+/**
+ * Effects that a script hands out, as pairs: a kind with jobs, `fresh` with nodes, or `bundle` with bundles.
+ */
 export type HandedEffects = readonly (EffectKind | 'fresh' | 'bundle' | ShownJobs | FreshNodes | string[])[]
 
 /** The answer of `exchange.lua`. */
@@ -58,9 +63,9 @@ export type Exchanged = [
   limited?: string | null,
   effects?: HandedEffects | null,
   dues?: string[] | null,
-  /** -1: nothing. */
+  /** Milliseconds until something is due, or -1 if nothing is. */
   tick?: number,
-  /** Pairs of a place in the claim, counted from 1, and the journal of the job at that place. */
+  /** Pairs of the index of a job in the claim, counted from 1, and the journal of this job. */
   journals?: (number | ReadJournal)[],
 ]
 
@@ -85,14 +90,15 @@ export function readClaim(
   return jobs
 }
 
-/** Adds what the jobs of a claim have recorded. */
+/** Adds the journals of the jobs in a claim. */
 export function addJournals(jobs: readonly ClaimedJob[], found: NonNullable<Exchanged[9]>): void {
   for (let i = 0; i < found.length; i += 2)
     jobs[(found[i] as number) - 1]!.journal = readJournal(found[i + 1] as ReadJournal)
 }
 
 /**
- * Adds when the jobs of a claim were due. @param dues '' for a job that was due at once when it was queued
+ * Adds the times at which the jobs of a claim were due. @param dues the times; '' for a job that was due as
+ * soon as it was queued
  */
 export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): void {
   for (const [i, job] of jobs.entries()) {
@@ -219,7 +225,8 @@ export function readSetting([paused, ...found]: readonly string[]): contract.Set
 }
 
 /**
- * @param handed effects that a script hands out: a kind, the jobs with effects of this kind, another kind, …
+ * @param handed the effects that a script hands out: a kind, the jobs with effects of this kind, another
+ *   kind, and so on
  */
 export function readEffects(partition: string, handed: HandedEffects): Effect[] {
   const effects: Effect[] = []
@@ -268,7 +275,7 @@ export function readFates(
   })
 }
 
-/** The answer of `flow-fates.lua`: also when members completed, if nothing of their jobs is kept. */
+/** The answer of `flow-fates.lua`. It also says when members completed whose jobs are no longer kept. */
 export function readMemberFates(
   partition: string,
   ids: readonly string[],
@@ -287,7 +294,7 @@ function endedJob({ payload: _, ...job }: JobRecord): EndedJob {
   return job
 }
 
-/** A job in the `line` half has no stored place, because it was due when it was queued. */
+/** Reads when a job is due. A job in `line` has no stored place, because it was due when it was queued. */
 function readTime(state: State, queuedAt: number, place: string | null | undefined): Partial<JobRecord> {
   if (state === 'waiting' || state === 'delayed') return { dueAt: place ? Number(place) : queuedAt }
   return state === 'active' ? { claimedAt: Number(place) } : { finishedAt: Number(place) }
@@ -309,17 +316,16 @@ export interface PageQuery {
   args: string[]
 }
 
-/** The most jobs of a page. */
+/** The maximum number of jobs on a page. */
 export function limitOf({ limit = LIMIT }: contract.Filter): number {
   return Math.max(1, Math.min(MOST, Math.floor(limit)))
 }
 
 /**
  * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for
- * the last job. New state: its script, if it is not `list`; and its number goes into
- * `readCounts`.
+ * the last job. New state: its script, if it is not `list`; and its number goes into `readCounts`.
  *
- * @param what `heads`: only ids and keys
+ * @param what `heads` reads only ids and keys
  */
 export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): PageQuery {
   const { state, cursor, isOldestFirst, isMarked, isLean } = filter
@@ -332,14 +338,14 @@ export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): Page
   return { script: 'list', args: [state, size, ...(from ?? ['', '']), isOldestFirst ? 'oldest' : ''] }
 }
 
-/** A cursor, from what a script returned for a job. */
+/** The value that a script returns for a job, from which a cursor is made. */
 export type Mark = string | string[]
 
 /**
  * The cursors of a page, from the answer of its script.
  *
- * @param mark of the last job; empty if there are no more
- * @param marks of the others, if the filter asks for them
+ * @param mark the mark of the last job; empty if there are no more jobs
+ * @param marks the marks of the other jobs, if the filter requests them
  */
 export function pageCursors(
   [, ids]: ShownJobs | ShownHeads,
@@ -356,7 +362,10 @@ export function pageCursors(
   }
 }
 
-/** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
+/**
+ * The answer of `extend.lua`: the ids of lost jobs, and the ids of jobs that should be cancelled, with the
+ * reasons.
+ */
 export function readExtension(reply: unknown): contract.Extension {
   if (reply === '') return { lost: [], notices: [] }
   const [lost, asked, reasons, watched] = reply as [
@@ -370,7 +379,10 @@ export function readExtension(reply: unknown): contract.Extension {
 }
 
 /** The answer of `recover.lua`. */
-/** From whom jobs were taken back: the caller, how many, and the first of them. */
+/**
+ * The callers from which jobs were taken back, each with the number of these jobs and the ids of the first
+ * ones.
+ */
 export function takenIn(reply: unknown): [caller: string, count: number, ids: string[]][] {
   return ((reply as unknown[])[7] ?? []) as [string, number, string[]][]
 }
@@ -416,10 +428,10 @@ export function readMinutes(found: readonly number[]): contract.Minute[] {
 }
 
 /**
- * By the letter of the answer.
+ * The meanings of the letters in the answer.
  *
- * @param line returns the id of the other job, or its state
- * @param id of the new job
+ * @param line returns the next line of the answer: the id of the other job, or its state
+ * @param id the id of the new job
  */
 const enqueued: Record<string, (line: () => string, id: string) => contract.Enqueued> = {
   e: () => 'exists',
@@ -432,8 +444,8 @@ const enqueued: Record<string, (line: () => string, id: string) => contract.Enqu
 }
 
 /**
- * @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each that has
- *   one
+ * @param answer '' if all jobs are queued; otherwise one letter for each job, and then a line for each letter
+ *   that needs one
  */
 export function readEnqueued(answer: string, jobs: readonly NewJob[]): contract.Enqueued[] {
   if (answer === '') return new Array(jobs.length).fill('queued')
@@ -449,7 +461,7 @@ const alterVerdicts: Record<string, contract.AlterVerdict> = {
   r: 'refused',
 }
 
-/** @param letters one for each id */
+/** @param letters one letter for each id */
 export function readVerdicts(letters: string): contract.AlterVerdict[] {
   return [...letters].map((letter) => alterVerdicts[letter]!)
 }

@@ -86,7 +86,7 @@ export class RedisSchedules implements Schedules {
       .map(([id, home]) => ({ id, home, ofClass: ofClasses.has(id) }))
   }
 
-  /** Reads page by page, because there may be many. */
+  /** Reads the homes page by page, because there may be many. */
   async #homesIn(name: 'homes' | 'class-homes'): Promise<Map<string, string>> {
     const key = this.#scripts.keys.meta(name)
     const found = new Map<string, string>()
@@ -121,8 +121,8 @@ function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: tr
 }
 
 /**
- * @param numbers '' for a schedule that was not written
- * @param verdicts for the jobs of written schedules, as `enqueue.lua` returns them
+ * @param numbers the new revision numbers; '' for a schedule that was not written
+ * @param verdicts the verdicts for the jobs of written schedules, in the form of `enqueue.lua`
  */
 function readWritten(
   writes: readonly ScheduleWrite[],

@@ -1,6 +1,4 @@
-/**
- * Where a job stands: the arguments of `stand.lua`, and its answer.
- */
+/** Reads where a job stands: the arguments of `stand.lua`, and its answer. */
 import { readPause, readPaused } from '../../contract/rules/pause.ts'
 import { readAsked } from '../../contract/rules/reason.ts'
 import {
@@ -70,7 +68,7 @@ export function readStand(
   }
 }
 
-/** A very large number means for ever. */
+/** Reads the end of a pause. A very large number means that the pause has no end. */
 function untilOf(until: number): { until?: number } {
   return until < Number.MAX_SAFE_INTEGER ? { until } : {}
 }

@@ -1,7 +1,7 @@
 /**
- * The counts, minutes and pauses of partitions: one script call for all of them, or on a cluster one for
- * each. If the keys of the next jobs are wanted too, there is one more call for each partition that has such
- * jobs.
+ * Reads the counts, minutes and pauses of partitions with one script call for all of them, or on a cluster
+ * with one call for each. If the keys of the next jobs are requested, too, there is one more call for each
+ * partition that has such jobs.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'
@@ -14,7 +14,7 @@ export class Standings {
   readonly #scripts: Scripts
   readonly #heads: ReadHeads
 
-  /** @param heads the verb of the store */
+  /** @param heads the verb of the store that reads ids and keys */
   constructor(scripts: Scripts, heads: ReadHeads) {
     this.#scripts = scripts
     this.#heads = heads
@@ -56,7 +56,7 @@ export class Standings {
   }
 }
 
-/** @throws the error, if it is not STORE_DAMAGED */
+/** The standing of a damaged partition. @throws any error except STORE_DAMAGED */
 function damaged(error: unknown): Standing {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
   return { ...readStanding([]), damage: error }

@@ -46,7 +46,8 @@ export class Surveys {
   }
 
   /**
-   * Asks for each partition separately, so that a node that is away does not hide the findings of the others.
+   * Makes a separate call for each partition, so that the failure of one node does not hide the findings of
+   * the others.
    */
   async #eachAlone(
     caller: string,
@@ -129,7 +130,10 @@ export class Surveys {
   }
 }
 
-/** @param ticks two values for each partition with schedules: its index, and milliseconds until one is due */
+/**
+ * @param ticks two values for each partition with schedules: its index, and the milliseconds until a schedule
+ *   is due
+ */
 function readFindings(
   at: number,
   partitions: readonly Surveyed[],

@@ -1,5 +1,5 @@
 /**
- * What writes of schedules and of flows have in common: how they are sent, and their version numbers, texts
+ * The common parts of the writes of schedules and flows: how they are sent, and their revision numbers, texts
  * and jobs.
  */
 import { randomInt } from 'node:crypto'
@@ -20,16 +20,16 @@ import { readEnqueued } from './reading.ts'
 const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
 
 /**
- * New version numbers, '' where nothing was written; milliseconds until something is due, or -1; the verdicts
- * of the jobs.
+ * The answer of a write: the new revision numbers ('' where nothing was written), the milliseconds until
+ * something is due (or -1), and the verdicts of the jobs.
  */
 type Answered = [numbers: string, next: number, queued: string]
 
 interface WritingOptions {
-  /** The partition may not be registered yet. */
+  /** Whether the partition may not be registered yet. */
   brings: boolean
   bound: Bound | undefined
-  /** The write must be as safe as the durability of the store says. */
+  /** Whether the write must have the full durability that the store is configured with. */
   isRelied: boolean
 }
 
@@ -78,27 +78,25 @@ export class Writing {
   }
 }
 
-/** The verdicts may have any character. */
+/** Parses an answer. The verdicts come last, because they may contain any character. */
 function readWriting(answer: string): Answered {
   const [, numbers, next, queued] = /^([^|]*)\|([^|]*)\|(.*)$/s.exec(answer)!
   return [numbers!, Number(next), queued!]
 }
 
-/**
- * Whether a write brings a definition or jobs: otherwise the partition is already registered, or need not be.
- */
+/** Whether a write has a definition or jobs. If not, the partition is already registered or need not be. */
 export function brings(write: FlowWrite | ScheduleWrite): boolean {
   const hasDefinition = !('remove' in write) && write.definition !== undefined
   return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
 
 /**
- * A version number rises by less than this, and by at least a tenth of this. With a write each second, it
- * stays an exact integer for centuries.
+ * Each write raises a revision number by at least a tenth of this value, and by less than this value. With a
+ * write each second, the number stays an exact integer for centuries.
  */
 const STEP = 1_000_000
 
-/** By how much the version numbers of a call rise. */
+/** The amount by which the revision numbers of a call rise. */
 export function packStep(): string {
   return String(randomInt(STEP / 10, STEP))
 }
@@ -108,17 +106,17 @@ export function packDue(next: number | undefined): string {
   return next === undefined ? '' : String(Math.ceil(next))
 }
 
-/** @param text undefined: it stays unchanged */
+/** @param text the text; undefined leaves it unchanged */
 export function packText(text: string | undefined): string {
   return text === undefined ? '' : `=${text}`
 }
 
-/** @param verdicts as `enqueue.lua` returns them */
+/** @param verdicts the verdicts in the form of `enqueue.lua` */
 export function readQueued(verdicts: string, jobs: readonly NewJob[]): Enqueued[] {
   return readEnqueued(verdicts, jobs).map((verdict) => (countsAsQueued(verdict) ? 'queued' : verdict))
 }
 
-/** @param next -1: nothing will be due */
+/** @param next milliseconds until something is due; -1 if nothing is */
 export function nextTick(next: number): { nextTick?: number } {
   return next < 0 ? {} : { nextTick: next }
 }
