@@ -6,8 +6,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-/** Parts of the paths of test files that take minutes. */
-const long = ['/test/processes/', '/test/working/', '/test/conformance/', '/test/snippets']
+/** Parts of the paths of test files that take half a minute or more. */
+const long = [
+  ...['/test/processes/', '/test/working/', '/test/conformance/', '/test/snippets'],
+  ...['/test/isolation/', '/test/outbox/', '/test/redis/', '/test/packed', '/test/seed', '/test/bench'],
+]
 
 /**
  * Starts the long test files first. Vitest starts the largest first, but the pages that run a whole suite have only a
@@ -17,25 +20,39 @@ class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
     const rank = ({ moduleId, project }: TestSpecification) => {
-      const at = long.findIndex((part) => moduleId.includes(part))
       // A process that files share ends when the next file has its own.
-      return at !== -1 ? at : project.name === 'together' ? long.length + 1 : long.length
+      if (project.name === 'together') return long.length + 1
+      const at = long.findIndex((part) => moduleId.includes(part))
+      return at === -1 ? long.length : at
     }
     return sorted.sort((a, b) => rank(a) - rank(b))
   }
 }
 
 /**
- * Rooms whose files share a process with those before them, which spares each a third of a second of CPU: for the
- * process, and for the import of what it tests.
+ * Rooms of lark-jobs whose files share a process with those before them, which spares each a third of a second
+ * of CPU: for the process, and for the import of what it tests.
  */
-const rooms = 'config,flow,model,operate,run,schedule,sqlite,telemetry,worker'
-/**
- * Files of these rooms that need a process of their own: they replace a module, test what a process has not before its
- * first worker, or failed at times in a process that others had used.
- */
-const own = 'birth,dispatch-now,job-error,lease-watch,maintenance,presence,processes'
-const together = [`packages/lark-jobs/test/{${rooms}}/!(${own.replaceAll(',', '|')}).test.ts`]
+const rooms = 'api,commands,config,flow,model,operate,redis,run,schedule,sqlite,supervisor,telemetry,worker'
+/** Files of these rooms that need a process of their own. */
+const own = [
+  // They replace a module, or test what a process has not before its first worker or its first context.
+  ...['birth', 'context', 'dispatch-now', 'job-error', 'lease-watch', 'maintenance'],
+  // They list the job classes that a process knows.
+  ...['by-hand', 'known-jobs'],
+  // They run commands on the store that the environment names, and failed if the process had another already.
+  ...['*-commands', 'jobs-*', 'screens', 'configured'],
+  // They count what a process sends, or failed at times in a process that others had used.
+  ...['cost', 'presence', 'processes'],
+  // They take half a minute, so they begin before the shared processes, which come last.
+  ...['cluster', 'credentials', 'failover', 'idle', 'sentinel', 'working'],
+].join('|')
+const together = [
+  `packages/lark-jobs/test/{${rooms}}/!(${own}).test.ts`,
+  'packages/lark/test/!(startup|process|module).test.ts',
+  'packages/lark-bullmq/test/!(importing|worker).test.ts',
+  'packages/lark-{dashboard,jobs-bench}/test/*.test.ts',
+]
 /** `npm test` runs them when the others have ended, or beside them. */
 const later = ['packages/lark-jobs/test/chaos/chaos.test.ts', '**/test/browser/*.test.ts']
 

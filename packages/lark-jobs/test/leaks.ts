@@ -1,11 +1,12 @@
 /**
- * Before each test file, timers are real, and after it, nothing may be open that keeps a process alive.
+ * Before each test file, timers are real. After it, nothing may be open that keeps a process alive, and the
+ * environment is again what it was, because the next file may have the same process.
  * (`servers.ts` checks that the whole run leaves no process and no folder behind.)
  */
 import { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
 import timers from 'node:timers'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, expect, vi } from 'vitest'
 
 const watched = ['FSEventWrap', 'PipeWrap', 'ProcessWrap', 'TCPServerWrap', 'TCPSocketWrap', 'TLSWrap']
 
@@ -24,6 +25,7 @@ beforeAll(() => {
 })
 
 afterAll(async () => {
+  vi.unstubAllEnvs()
   // A handle that is being closed disappears after a few turns of the event loop, or later on a busy machine.
   for (let turn = 0; turn < 2_000 && open().length > before.length; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 5))
