@@ -57,10 +57,7 @@ export interface Step {
   checks: boolean
   /** The parent must be told of the end. */
   tells: boolean
-  /**
-   * The indices of purged nodes whose ends have arrived: the store keeps nothing of these ends except that
-   * the nodes have ended.
-   */
+  /** The indices of purged nodes whose ends have arrived. The ends themselves must not be kept. */
   purges: number[]
   /** The flow has ended and was kept for long enough: it must be removed. */
   forgets: boolean
@@ -132,8 +129,7 @@ class Advancing {
       const before = this.#nodes[node]
       if (this.#definition.nodes[node]?.purged) this.#purges.push(index)
       if (before === undefined || generation !== this.#generation(node)) continue
-      // If the server of the home has lost its last writes, the end of a node may arrive although, as far as
-      // the home knows, the node has not started.
+      // If the home has lost its last writes, an end may arrive although the home has not started the node.
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
       if (before === '-' || (hasEnded && (before === 'c' || state !== 'completed'))) continue
       this.#hasNews = true
@@ -143,10 +139,7 @@ class Advancing {
     }
   }
 
-  /**
-   * Ends the flow early if its deadline has passed, if too many members have failed, or if the dispatcher of
-   * the batch has died.
-   */
+  /** Ends the flow early: its deadline has passed, too many members failed, or its dispatcher died. */
   endEarly(): void {
     const state = this.#state
     const { allowed } = this.#definition
@@ -331,10 +324,7 @@ class Advancing {
     return kind !== 'batch' || (size !== undefined && completed + failed >= size)
   }
 
-  /**
-   * Whether too many members had failed, but enough of them have completed since then because somebody
-   * retried them by hand.
-   */
+  /** Whether too many members had failed, but enough of them have completed since, retried by hand. */
   get #isMended(): boolean {
     const { end } = this.#state
     const { allowed } = this.#definition
@@ -360,8 +350,7 @@ class Advancing {
       const { state, reason, because } = ending
       return { state, reason, ...defined({ because }), ...node }
     }
-    // A node that must fail if an earlier one fails counts as the failed node, whatever happened to the
-    // earlier ones.
+    // A node that must fail if an earlier one fails counts as failed, no matter how the earlier one ended.
     const failing = nodes.findIndex((_, each) => this.#nodes[each] === 'f' && !isHandled[each])
     if (bad < 0 && failing < 0)
       return allowed !== undefined && this.#crowd.failed > allowed
@@ -374,10 +363,7 @@ class Advancing {
   }
 }
 
-/**
- * For each node, whether its failure is handled by other nodes: at least one node waits for it, and all nodes
- * that wait for it run anyway.
- */
+/** For each node, whether others handle its failure: some wait for it, and all of these run anyway. */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   const handled: (boolean | undefined)[] = nodes.map(() => undefined)
   for (const node of nodes)

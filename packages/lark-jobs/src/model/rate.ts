@@ -2,8 +2,8 @@
  * Rates: how many jobs may begin, or how many permits may be granted, within a period. `options/limits.ts`
  * has the form in which users write rates.
  *
- * A new kind of rate gets its name in `rateKinds` below, and code in these files, at the comment `New kind of
- * rate:`
+ * A new kind of rate gets its name in `rateKinds` below.
+ * It goes into these files, at the comment `New kind of rate:`
  *
  *   `options/limits.ts`, `options/limiter.ts`  what a user may say of it, and how many permits it grants at
  *                                              once

@@ -10,8 +10,8 @@
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * A new state gets its name in `states` below, and code in these files of the stores, at the comment `New
- * state:`
+ * A new state gets its name in `states` below.
+ * In the stores it goes into these files, at the comment `New state:`
  *
  *   `store/contract/rules/consequence.ts`  which end of a run leads to it
  *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  its number, its name, its index
@@ -22,7 +22,7 @@
  *   `store/redis/lua/shared/locate.lua`, `store/redis/lua/shared/job-counts.lua`  who is in it, and its count
  *   `store/redis/verbs/reading.ts`         its pages
  *
- * A new kind of outcome gets its type in `Outcome`, and code in these files, at the comment `New outcome:`
+ * A new kind of outcome gets its type in `Outcome`. It goes into these files, at the comment `New outcome:`
  *
  *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance
  *                                          tests
@@ -78,14 +78,10 @@ export interface JobOptions {
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number
-  /**
-   * For how long after the job was queued attempts may begin, in milliseconds, including the delay. 0 means
-   * no limit.
-   */
+  /** How long after it was queued attempts may begin, in milliseconds, including the delay. 0: no limit. */
   retryUntil?: number
   /**
-   * For how long after the job was queued its first run may begin, in milliseconds, including the delay. 0
-   * means no limit.
+   * How long after it was queued its first run may begin, in milliseconds, including the delay. 0: no limit.
    */
   expiresIn?: number
   /** Words by which people find the job. */
@@ -101,10 +97,7 @@ export interface JobOptions {
    * two jobs. A retry by hand does not change them.
    */
   born?: string
-  /**
-   * The job that started this job and awaits its end (`Job.runJob`), with the queue in which that job was
-   * then.
-   */
+  /** The job that started this job and awaits its end (`Job.runJob`), and the queue of that job then. */
   parent?: { id: string; queue: string }
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
@@ -156,10 +149,7 @@ export interface NewJob {
   payload: string
   /** -1,000…1,000, higher first. Default 0. */
   priority?: number
-  /**
-   * The time until the job is due, in milliseconds, counted by the store's clock. Default 0: the job is due
-   * at once.
-   */
+  /** Milliseconds until the job is due, by the store's clock. Default 0: the job is due at once. */
   delay?: number
   options?: JobOptions
   lock?: Lock
@@ -215,10 +205,7 @@ export interface Group {
   name: string
   /** The limits of the whole group. The limits of the job that was queued last apply. */
   limits?: Limits
-  /**
-   * Whether each job begins only after the previous one has ended, including its retries. If so,
-   * `concurrency` is 1.
-   */
+  /** Whether each job begins only when the previous one has ended, with its retries: `concurrency` is 1. */
   strict?: boolean
   /**
    * Present if the limits are not known to the dispatcher: then the group keeps the limits that it has, or
@@ -227,10 +214,7 @@ export interface Group {
   joins?: true
 }
 
-/**
- * How many times a job was started, and how those runs ended. A run that has not ended is counted only in
- * `runs`.
- */
+/** How often a job was started, and how its runs ended. A run that has not ended counts only in `runs`. */
 export interface Counters {
   runs: number
   /** How many attempts have failed. `tries` limits this number. */
@@ -266,10 +250,7 @@ export interface JobError extends KeptError {
    * Lark stored the error.
    */
   at?: number
-  /**
-   * The release of the application in which the attempt failed. Absent if the worker does not know its
-   * release.
-   */
+  /** The release of the application in which the attempt failed. Absent if the worker does not know it. */
   release?: string
 }
 
@@ -475,15 +456,9 @@ export interface WorkerRecord {
   circuits?: string[]
   /** The limits of those limiters that belong to a class, by name. Absent if there are none. */
   ownLimits?: Record<string, Limits>
-  /**
-   * For each named circuit, the keys of the jobs that have used it: at most 100 keys each. Absent if there
-   * are none.
-   */
+  /** For each named circuit, at most 100 keys of jobs that have used it. Absent if there are no circuits. */
   circuitKeys?: Record<string, string[]>
-  /**
-   * The schedules that the worker's classes declare, with the hash of each definition. Absent if there are
-   * none.
-   */
+  /** The schedules that its classes declare, with the hash of each definition. Absent if there are none. */
   schedules?: Record<string, string>
 }
 
@@ -496,10 +471,7 @@ export type WorkerState = (typeof workerStates)[number]
 
 /** The record that a worker announces to the store. */
 export interface AnnouncedWorker extends WorkerRecord {
-  /**
-   * The counts of the worker's runs. Absent if no run has begun, or if its version of Lark does not report
-   * them.
-   */
+  /** The counts of its runs. Absent if no run has begun, or if its version of Lark does not report them. */
   runs?: WorkerRuns
 }
 

@@ -325,10 +325,13 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
 }
 
 /**
- * this.shop)`. Undefined if the job's options differ otherwise. => this.shop)`. Undefined if the job's
- * options differ otherwise.
+ * The options of a class with the functions of one of its jobs. Each job object of a class creates its own
+ * functions, such as the one in `group(() => this.shop)`.
  *
- * @param value the options of the job, `written` those of its class, and `read` the latter as Lark reads them
+ * @param value the options of the job
+ * @param written the options of the class, as they are written
+ * @param read the options of the class, as they were read
+ * @returns undefined if the options differ in anything but functions
  */
 function withFunctionsOf(value: Record<string, unknown>, written: unknown, read: object): object | undefined {
   if (!isObject(written)) return undefined

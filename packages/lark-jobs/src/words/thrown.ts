@@ -25,7 +25,9 @@ export function fieldOf(thrown: unknown, name: string): unknown {
   }
 }
 
-/** The message of an error. Any other value is shown itself: a text unchanged, an object as `{ code: 42 }`. */
+/**
+ * The message of an error. Any other value itself is shown: a text unchanged, an object as `{ code: 42 }`.
+ */
 export function textOf(thrown: unknown): string {
   try {
     const value: unknown = isError(thrown) ? thrown.message : thrown

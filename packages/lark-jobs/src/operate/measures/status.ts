@@ -88,8 +88,8 @@ export interface QueueStatus {
   /** Why the queue is paused, if the job or person that paused it gave a reason. */
   pausedBecause?: string
   /**
-   * The person who paused the queue, such as `ada at web-1`, and when: milliseconds since 1970. Absent if a job
-   * paused it.
+   * The person who paused the queue, such as `ada at web-1`, and when: milliseconds since 1970. Absent if a
+   * job paused the queue.
    */
   pausedBy?: string
   pausedAt?: number

@@ -2,9 +2,9 @@
 -- sum. Changes nothing if the sum or one of these workers has changed since the caller read it.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  the sum as it was read, or ''
--- ARGV[3]  the sum with these workers
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the sum that the caller has read, or ''
+-- ARGV[3]  the new sum, which includes these workers
 -- ARGV[4…] the workers
 -- Returns  nothing
 -- Cost     O(n log w) for n of w workers

@@ -1,10 +1,10 @@
--- lost-workers: the workers that have died within an hour, and what was taken back from them.
+-- lost-workers: returns the workers that died within the last hour, and what was taken back from them.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
--- Returns  three values for each worker, the last first: until when it lived; its record; what was taken
---          back, each JSON
--- Cost     O(w) for w workers that have ended, at most 1,000
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- Returns  three values for each worker, the latest death first: until when it lived; its record; what was
+--          taken back from it, as JSON
+-- Cost     O(w) for w workers that are no longer alive, at most 1,000
 -- needs: start, ended-workers
 
 local from = string.format('(%.0f', now - LOST_KEPT)

@@ -1,10 +1,10 @@
--- note-blocking: notes with a worker that a handler blocks its event loop. The worker's next announcement
--- drops the note.
+-- note-blocking: adds a note to a worker's record that a handler blocks its event loop. The worker's next
+-- announcement removes the note.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  worker
--- ARGV[3]  JSON
+-- ARGV[3]  the note, JSON
 -- Returns  nothing
 -- Cost     O(1)
 -- needs: start

@@ -1,10 +1,10 @@
--- note-taken: notes for an hour what was taken back from workers.
+-- note-taken: stores notes about what was taken back from workers.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  milliseconds for which it is kept
--- ARGV[3]  how many notes of a worker are kept
--- ARGV[4…] two for each note: the worker; JSON, without the time at its end: `{…,"at":`
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  for how many milliseconds the notes are kept
+-- ARGV[3]  how many notes are kept for each worker
+-- ARGV[4…] two values for each note: the worker, and JSON without the time at its end: `{…,"at":`
 -- Returns  nothing
 -- Cost     O(n) for n notes
 -- needs: start

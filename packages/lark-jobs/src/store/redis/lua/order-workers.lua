@@ -1,11 +1,11 @@
 -- order-workers: gives live workers an order, which takes the place of earlier ones.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the order
--- ARGV[3]  milliseconds for which it is kept
+-- ARGV[3]  for how many milliseconds the order is kept
 -- ARGV[4…] the workers
--- Returns  those that live
+-- Returns  the workers that are alive
 -- Cost     O(n log w) for n of w workers
 -- needs: start
 

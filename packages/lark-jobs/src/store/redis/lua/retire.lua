@@ -1,7 +1,7 @@
--- retire: notes that a worker has ended. The record of the worker is kept if it has the results of runs.
+-- retire: records that a worker has ended. The record of the worker is kept if it has the results of runs.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  worker
 -- Returns  nothing
 -- Cost     O(log w) for w workers

@@ -1,10 +1,10 @@
--- worker-runs: the records of workers that say how their runs went, of those that live and those that have
--- ended, and the sum of the others.
+-- worker-runs: returns the records of living and ended workers that have the counts of their runs, and the
+-- sum of the runs of all other workers.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
--- Returns  { the time; the sum, or ''; three values for each worker, those that live for longest first: its
---            name, until when it lives, its record }
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- Returns  { the time; the sum, or ''; three values for each worker, those that are alive for longest first:
+--          its name, until when it counts as alive, and its record }
 -- Cost     O(w) for w workers, at most 1,000
 -- needs: start
 

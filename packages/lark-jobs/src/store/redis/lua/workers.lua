@@ -1,8 +1,8 @@
--- workers: the announced workers whose time has not run out. Removes up to 1,000 others.
+-- workers: returns the announced workers that still count as alive, and removes up to 1,000 others.
 --
 -- KEYS[1]  workers     HASH worker -> record
--- ARGV[1]  clock, or '' for the server's
--- Returns  records, JSON
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- Returns  the records of these workers, JSON
 -- Cost     O(w log w) for w workers
 -- needs: start, ended-workers
 

@@ -1,16 +1,18 @@
 -- alter: changes jobs by hand.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  how many cancelled jobs are kept; for `unpin`, how many failed jobs
 -- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize,
---          edit, edit-active (of an active job too), add-tags, remove-tags; with `!` behind it, only of a job
---          that has not begun; a retry only of one that has not completed
--- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for
---          0); `!` to edit what has run steps too, the paths to hide as JSON ('' leaves them as they are),
---          RS and the payload; tags as JSON; of `retry`, `anew` to forget the journal; of `remove`, the
---          versions of the jobs with commas between them (`contract/change.ts`), or ''; else ''
--- ARGV[5…] ids
+--          edit, edit-active (also edits an active job), add-tags, remove-tags. A `!` after it restricts the
+--          change to jobs that have not begun, and a retry to jobs that have not completed
+-- ARGV[4]  the value of the change, or ''. For `cancel`, the reason (`store/contract/rules/reason.ts`). For
+--          `reschedule`, the milliseconds. For `prioritize`, the priority ('' for 0). For `edit`, a `!` if
+--          jobs that have run steps are edited too, the paths to hide as JSON ('' leaves them unchanged), RS,
+--          and the payload. For tags, the tags as JSON. For `retry`, `anew` to remove the journal. For
+--          `remove`, the versions of the jobs, separated by commas (`contract/change.ts`), or ''
+-- ARGV[5…] the ids of the jobs
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse

@@ -1,13 +1,16 @@
 -- configure: stores and returns the settings of a partition.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  1 to pause, 0 to resume, '' to leave as it is; `+` and milliseconds to pause for a time, with a
---          second `+` unless it is paused for longer; then, if it is paused, `|` and why, and two separators
---          and who does it, if that is known (`store/contract/rules/pause.ts`)
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  1 to pause, 0 to resume, or '' to change nothing. `+` and milliseconds pause for that time, and a
+--          second `+` does so only if the partition is not already paused for longer. If it is paused, `|`
+--          and the reason may follow, and then two separators and the person who pauses it, if that is known
+--          (`store/contract/rules/pause.ts`)
 -- ARGV[3]  how many paused groups to return
--- Returns  { the pause (pause.lua); a paused group; until when; who paused it and when, or ''; another; … }
--- Cost     O(w) for w waiting callers when it resumes, or pauses for a time; O(log m) for m paused groups
+-- Returns  { the pause (pause.lua); for each paused group its name, when its pause ends, and who paused it
+--          and when, or '' }
+-- Cost     O(w) for w waiting callers if the partition resumes or is paused for a time; O(log m) for m paused
+--          groups
 -- needs: start, ring, pause, pausing
 
 -- The time of the pause comes between the separators.

@@ -1,9 +1,10 @@
--- move-meets: whether jobs that are to be moved here would conflict with other jobs, by their ids or locks.
+-- move-meets: checks whether jobs that are to be moved here would conflict with other jobs because of their
+-- ids or locks.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] two values for each: its id; the name of its lock, or ''
--- Returns  1 or 0 for each
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2…] two values for each job: its id, and the name of its lock, or ''
+-- Returns  1 or 0 for each job
 -- Cost     O(n) for n jobs
 -- needs: start, locate, admission
 

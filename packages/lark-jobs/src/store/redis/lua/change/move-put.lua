@@ -1,10 +1,11 @@
 -- move-put: queues jobs that were taken out of another partition.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
--- ARGV[2]  milliseconds for which a job is kept at least when it has ended
--- ARGV[3…] three values for each: its id; the instant of the move; its text (shared/gone.lua)
--- Returns  a letter for each: a(rrived, now or before), w(aits: another job has its id)
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  the minimum number of milliseconds for which an ended job is kept
+-- ARGV[3…] three values for each job: its id, the instant of the move, and its text (shared/gone.lua)
+-- Returns  a letter for each job: a(rrived, now or before), w(aits, because another job has its id)
 -- Cost     O(n log m) for n jobs among m
 -- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked, suspended, journals, retrying
 

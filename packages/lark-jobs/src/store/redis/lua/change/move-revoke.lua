@@ -2,8 +2,8 @@
 -- changes nothing.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] two values for each: its id; when it was moved
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2…] two values for each job: its id, and when it was moved
 -- Returns  nothing
 -- Cost     O(n log m) for n jobs among m that are remembered
 -- needs: start, revoked, rouse

@@ -1,11 +1,11 @@
--- move-settle: notes that jobs have arrived in another partition.
+-- move-settle: records that jobs have arrived in another partition.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  milliseconds for which it is kept where they have gone
--- ARGV[3…] two values for each: its id; the instant of the move
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  for how many milliseconds the new partitions of the jobs stay known
+-- ARGV[3…] two values for each job: its id, and the instant of the move
 -- Returns  nothing
--- Cost     O(n log m) for n jobs among m on their way
+-- Cost     O(n log m) for n jobs, if m jobs are on their way
 -- needs: start, gone, watching, rouse
 
 -- This write comes first: a full server allows it, and then it also allows the other writes of the script.

@@ -2,13 +2,13 @@
 -- way.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  milliseconds for which the caller has them
--- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most
---          100; *: those that others have too
--- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken:
---            its id, its partition, the instant of the move, and its text }
--- Cost     O(n log m) for n jobs among m delayed
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the lease of the caller on the jobs, milliseconds
+-- ARGV[3…] two values for each job: its id, and its new partition. Without these, it hands out the jobs on
+--          their way that are due, at most 100; with a single `*`, also those that other callers hold
+-- Returns  { a letter for each job: t(aken), r(efused), m(issing), l(eft); four values for each job that was
+--          taken: its id, its new partition, the instant of the move, and its text }
+-- Cost     O(n log m) for n jobs among m delayed jobs
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 -- needs: schedules, journals, journaled
 

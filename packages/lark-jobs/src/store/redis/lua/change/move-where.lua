@@ -1,11 +1,11 @@
--- move-where: where jobs are that may have been moved.
+-- move-where: finds out where jobs are that may have been moved.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] ids
--- Returns  three values for each: here, moving or moved; its lane, or where it goes; the name of the lock
---          that it holds, or '', or the instant of the move
--- Cost     O(n) for n ids
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2…] the ids of the jobs
+-- Returns  three values for each job: here, moving or moved; its lane, or its new partition; the name of the
+--          lock that it holds, or '', or the instant of the move
+-- Cost     O(n) for n jobs
 -- needs: start, line, admission, gone
 
 local found = {}

@@ -1,10 +1,12 @@
 -- pause-group: pauses a group, or resumes it.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  the group (lane.lua)
--- ARGV[3]  milliseconds; 0 to resume; '' to pause until it is resumed
--- ARGV[4]  who does it, if it is a person: a separator and the name (`store/contract/rules/pause.ts`), or ''
+-- ARGV[3]  for how many milliseconds to pause; 0 to resume; '' to pause until somebody resumes it
+-- ARGV[4]  a separator and the name of the person who pauses the group (`store/contract/rules/pause.ts`), or
+--          ''
 -- Returns  `p` if it was paused before, and `j` if it has jobs
 -- Cost     O(log m) for m groups
 -- needs: start, numbered, calls, lanes, ring

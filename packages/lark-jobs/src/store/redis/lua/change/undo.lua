@@ -1,13 +1,14 @@
 -- undo: takes back a retry or a change of a due time: jobs that have not begun since get their former state.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  how many completed, failed and cancelled jobs to keep, with commas
--- ARGV[3…] three values for each job: its id; its runs and when it was edited, with a space; and with RS
---          between them: its state, when it was queued after its id was made, when it ended or is due, its
---          counters, result, progress and reason; each '' if there is none
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  how many completed, failed and cancelled jobs are kept, separated by commas
+-- ARGV[3…] three values for each job: its id; its runs and when it was edited, separated by a space; and its
+--          former state, separated by RS: the state, how long after the making of its id it was queued, when
+--          it ended or is due, its counters, result, progress and reason. Each part is '' if there is none
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
--- Cost     O(n log m) for n jobs among m jobs delayed or ended
+-- Cost     O(n log m) for n jobs among m delayed or ended jobs
 -- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse, moved-waits
 
 local answer = recalled()

@@ -1,32 +1,33 @@
 -- exchange: settles jobs, then claims the next jobs, in one atomic step.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
--- ARGV[3]  number of the call
--- ARGV[4]  connection
--- ARGV[5]  how many jobs to claim that start at once
--- ARGV[6]  how many jobs to prefetch; or limits (rate.lua): then none
+-- ARGV[3]  the number of the call
+-- ARGV[4]  how many connections the process of the caller had given up (calls.lua)
+-- ARGV[5]  how many jobs to claim that the caller starts at once
+-- ARGV[6]  how many jobs to prefetch; or limits of the partition (rate.lua), and then none is prefetched
 -- ARGV[7]  lease, milliseconds
--- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring;
---          then `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if
---          priorities age; then, from the next line on, what it says of effects (delivery.lua); `w` means `e`
---          and ARGV[7]
--- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its
---          jobs
--- ARGV[10] how many completed jobs to keep
--- ARGV[11] how many failed jobs to keep
--- ARGV[12] how many cancelled jobs to keep
--- ARGV[13] jobs that completed without result and log, see settle.lua
+-- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring.
+--          Then `;limiter=count,…` if the caller has permits for that many jobs, and `~=` and milliseconds if
+--          priorities age. The next lines are what the call says about effects (delivery.lua), in which `w`
+--          stands for `e` and ARGV[7]
+-- ARGV[9]  the number of a claim whose ring the caller may have missed, or ''. If there is such a claim, this
+--          answer includes its jobs
+-- ARGV[10] how many completed jobs are kept
+-- ARGV[11] how many failed jobs are kept
+-- ARGV[12] how many cancelled jobs are kept
+-- ARGV[13] the jobs that completed without result and log (settle.lua)
 -- ARGV[14…] five values for each other settlement: id, token, kind, value, log lines
--- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or
---            -1; claimed ids, one a line; their records, followed by the payloads that are kept apart; their
---            counters, or nothing; limiters (limited.lua), or nothing; effects that are handed out, or
---            nothing; when each job was due, or '' if that is when it was queued, or nothing; milliseconds
---            until a schedule or a flow is due, or nothing if the claim has all the jobs that it wanted and
---            no flow became due, or if none will be due; the journals of those that have one (journal.lua),
---            or nothing, and then -1 before it may mean nothing }
--- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
+-- Returns  { the verdicts: '' if all jobs are settled, otherwise 1 or 0 for each; milliseconds until the next
+--          job is due, or -1; the claimed ids, one on each line; their records, followed by the payloads that
+--          are stored separately; their counters, or nothing; limiters (limited.lua), or nothing; the effects
+--          that are handed out, or nothing; when each job was due ('' if that is when it was queued), or
+--          nothing; milliseconds until a schedule or a flow is due, or nothing if none will be due, or if the
+--          claim got all the jobs that it wanted and no flow became due; the journals of the jobs that have
+--          one (journal.lua), or nothing (in that case, the value before it may be -1 instead of nothing) }
+-- Cost     O((n + limit) log m) for n settlements and m ended jobs; it does not depend on the number of
+--          waiting jobs
 -- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
 -- needs: effects, retain, delivery, end, event, pause, ticks, suspended, journals, holder, journaled, retrying
 

@@ -2,13 +2,14 @@
 -- notices.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three for each note: id, token, progress and log lines (report.lua). For a suspect, this begins
---          with 1 if it runs alone from now on, and with 0 if not; for a job that has not begun, with -
--- Returns  '' if there is nothing to say, or { ids whose lease is lost; ids with a notice; the reasons of
---            these notices; ids that somebody watches }
--- Cost     O(n log m) for n notes among m claims
+-- ARGV[3…] three values for each note: id, token, and progress with log lines (report.lua). The last begins
+--          with 1 if the job is a suspect that runs alone from now on, with 0 if it is a suspect that does
+--          not, and with - if the job has not begun
+-- Returns  '' if there is nothing to report, or { the ids of the jobs whose lease is lost; the ids of the
+--          jobs with a notice; the reasons of these notices; the ids of the jobs that somebody watches }
+-- Cost     O(n log m) for n notes and m claims
 -- needs: start, reports, notice, holder, beginnings, watchers
 
 local ids = {}

@@ -1,13 +1,13 @@
--- record: adds what running jobs have recorded to their journals, and hands out the signals that they ask
--- for. Their leases stay as they are.
+-- record: adds what running jobs have recorded to their journals, and hands out the signals that they
+-- request. It does not change their leases.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] for each job: id; token; how many entries; the index of the first, and what else there is to say
---          (recording.lua); the entries
--- Returns  '' if there is nothing to say, or { ids whose lease is lost; the signals that were asked for: an
---            id, a list of names and texts, another id, …; journals that lack entries: { an id; how many it
---            has }, … }
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2…] for each job: its id; its token; the number of entries; the index of the first entry, and further
+--          notes (recording.lua); the entries
+-- Returns  '' if there is nothing to report, or { the ids of the jobs whose lease is lost; the requested
+--          signals: an id, a list of names and texts, another id, and so on; the journals that lack entries:
+--          an id, the number of entries that it has, and so on }
 -- Cost     O(n) for n jobs and their entries
 -- needs: start, holder, beginnings, recordings
 

@@ -1,23 +1,25 @@
--- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. And acknowledges and
--- hands out effects. What becomes of each job stands in consequence.lua.
+-- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. It also acknowledges
+-- and hands out effects. consequence.lua decides what happens to each job.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many failed jobs to keep
--- ARGV[3]  how many cancelled jobs to keep
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  how many failed jobs are kept
+-- ARGV[3]  how many cancelled jobs are kept
 -- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
--- ARGV[5]  1 if no crash is counted, w if what the process ran has ended it, else ''
--- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
--- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (silence.lua),
---          `|` and the leases of all workers, milliseconds; then `+` if the caller notes from whom the jobs
---          came
--- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
--- ARGV[9]  what the call says of effects (delivery.lua), or ''
--- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until
---            there is an effect to hand out, or -1; ids that counted a crash; effects that are handed out, or
---            nothing; ids that were taken back after a silence, or nothing; for each caller its name, how
---            many jobs it had, and the first of their ids, if the caller notes that }
--- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
+-- ARGV[5]  1 if no crash is counted, w if a job of the process has ended the process, otherwise ''
+-- ARGV[6]  a caller, all of whose claims are taken back, or '' to take back all claims whose lease has ended
+-- ARGV[7]  the time from which on this call must not take anything back, or ''. If silences are considered
+--          (silence.lua), `|` and the lease of all workers in milliseconds follow. A `+` at the end requests
+--          the callers from which jobs were taken back
+-- ARGV[8]  the token of a claim that its caller has not read, so that only this claim is taken back, or ''
+-- ARGV[9]  what the call says about effects (delivery.lua), or ''
+-- Returns  { the ids of the jobs that were put back; the ids of the jobs that failed; milliseconds until the
+--          next lease ends, or -1; milliseconds until there is an effect to hand out, or -1; the ids of the
+--          jobs whose crash was counted; the effects that are handed out, or nothing; the ids of the jobs
+--          that were taken back after a silence, or nothing; if requested, for each caller its name, the
+--          number of its jobs, and the ids of the first of them }
+-- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) if the claims of one caller
+--          are taken back
 -- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts, holder
 
 local till, lease_ms, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')

@@ -1,26 +1,27 @@
 -- survey: reports what there is to do in partitions, and may announce a worker with the same call.
 --
 -- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
--- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement; then, if the caller is
---          a worker, `|` and the leases of all workers, milliseconds
--- ARGV[4]  record of the worker, JSON
--- ARGV[5]  how many job keys it knows
--- ARGV[6]  age from which on completed jobs are removed, milliseconds
--- ARGV[7]  age of failed jobs
--- ARGV[8]  age of cancelled jobs
--- ARGV[9]  what the worker keeps of ended jobs
--- ARGV[10…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to
---          prune, followed by three ages if the partition has its own; '|', and its name
--- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do:
---            its index; milliseconds, or -1, until a job may begin, until a lease ends, until there is an
---            effect to hand out; 1 if there is something to prune, and 2 more if jobs are on their way that
---            nobody has; two values for each damaged partition: its index, and the error; if there are
---            schedules or flows, or something is told, two values for each partition in which one will be
---            due: its index, and milliseconds until then; what the worker is told, if anything
---            (shared/known.lua) }
--- Cost     O(n log m) for n partitions, m waiting
+-- ARGV[3]  for how many milliseconds the worker counts as alive, or '' if it is not announced. If the caller
+--          is a worker, `|` and the lease of all workers in milliseconds follow
+-- ARGV[4]  the record of the worker, JSON
+-- ARGV[5]  the number of job keys that the worker knows
+-- ARGV[6]  the age in milliseconds at which completed jobs are removed
+-- ARGV[7]  the age at which failed jobs are removed
+-- ARGV[8]  the age at which cancelled jobs are removed
+-- ARGV[9]  how long and how many ended jobs the worker keeps
+-- ARGV[10…] the job keys; then for each partition: 'w' if the caller is idle there; 'p' if the caller asks
+--          whether there are jobs to prune, followed by three ages if the partition has its own; '|', and the
+--          name of the partition
+-- Returns  { the time; the number of partitions, or -1; five values for each partition in which there is
+--          something to do: its index; the milliseconds until a job may begin, until a lease ends, and until
+--          there is an effect to hand out, each -1 if there is none; and 1 if there is something to prune,
+--          plus 2 if there are jobs on their way that no caller holds; two values for each damaged partition:
+--          its index, and the error; if there are schedules or flows, or a message, two values for each
+--          partition in which one will be due: its index, and the milliseconds until then; the message to the
+--          worker, if there is one (shared/known.lua) }
+-- Cost     O(n log m) for n partitions and m waiting jobs
 -- needs: start, known, visit, line, order, lanes, pause, silence
 
 local ttl, lease_ms = string.match(ARGV[3], '^(%d*)|?(%d*)$')

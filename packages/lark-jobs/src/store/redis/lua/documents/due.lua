@@ -1,14 +1,14 @@
 -- due: hands out schedules and flows that are due, under a short lease.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many schedules; 0 if the caller asks for flows alone
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the maximum number of schedules; 0 to request only flows
 -- ARGV[3]  lease, milliseconds
--- ARGV[4]  by how much the numbers of flows rise: random
--- Returns  { the time; milliseconds until one is due that the caller asks for, or -1; ids of schedules, those
---            that are due for longest first; their definitions; states; runs (shared/schedules/); flows, in
---            the same order (flows.lua) }
--- Cost     O(n log m) for n of m schedules and flows, and the news of these flows
+-- ARGV[4]  a random number: the amount by which the revision numbers of flows rise
+-- Returns  { the time; milliseconds until a requested schedule or flow is due, or -1; the ids of schedules,
+--          those that have been due for longest first; their definitions; their states; their runs
+--          (shared/schedules/); flows, in the same order (flows.lua) }
+-- Cost     O(n log m) for n of m schedules and flows, and the cost of the news of these flows
 -- needs: start, ticks, schedules, flows
 
 local FIRST = 4

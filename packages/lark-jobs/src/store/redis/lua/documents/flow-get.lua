@@ -1,9 +1,9 @@
 -- flow-get: reads a flow, or only its state.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  1 for its state alone, or ''
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the flow
+-- ARGV[3]  1 to read only its state, or ''
 -- Returns  { the time; the flow (flows.lua), or nothing }; or the state, or nothing
 -- Cost     O(n) for n news, at most 1,000
 -- needs: start, flows

@@ -1,10 +1,10 @@
 -- flow-list: reads flows by page, the newest first.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many
--- ARGV[3]  the last of the page before, or ''
--- Returns  flows (flows.lua), without news; none if the last of the page before is not there any more
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the number of flows
+-- ARGV[3]  the id of the last flow of the previous page, or ''
+-- Returns  the flows (flows.lua) without news; nothing if the last flow of the previous page no longer exists
 -- Cost     O(n + log m) for n of m flows
 -- needs: start, flows
 

@@ -1,23 +1,24 @@
 -- flow-write: writes a flow, if it has the number that the writer has read, and queues jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  by how much the number rises: random
--- ARGV[3]  the bound of the partition, as in enqueue.lua, or ''
--- ARGV[4]  id
--- ARGV[5]  the number that was read
--- ARGV[6]  when it is due, or '', or `x` to remove it
--- ARGV[7]  its state
--- ARGV[8]  `=` and its definition, or '' to leave it as it is
--- ARGV[9]  how many news the writer has read
--- ARGV[10] reserved, or '' to leave it as it is
--- ARGV[11] size, or '' to leave it as it is
--- ARGV[12] alarm, or '' to leave it as it is
--- ARGV[13…] its jobs, as in enqueue.lua
--- Returns  with `|` between: the new number, 0 if it removed the flow, or '' if it was not written;
---          milliseconds until a schedule or a flow is due, or -1; the verdicts of the jobs, as enqueue.lua
---          returns them
--- Cost     O(log m) among m flows, and what the jobs cost
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  a random number: the amount by which the revision number rises
+-- ARGV[3]  the bound of the partition (see enqueue.lua), or ''
+-- ARGV[4]  the id of the flow
+-- ARGV[5]  the revision number that the writer has read
+-- ARGV[6]  when the flow is due, or '', or `x` to remove the flow
+-- ARGV[7]  the state of the flow
+-- ARGV[8]  `=` and the definition, or '' to leave it unchanged
+-- ARGV[9]  the number of news that the writer has read
+-- ARGV[10] `reserved`, or '' to leave it unchanged
+-- ARGV[11] `size`, or '' to leave it unchanged
+-- ARGV[12] `alarm`, or '' to leave it unchanged
+-- ARGV[13…] the jobs of the flow (see enqueue.lua)
+-- Returns  three values, separated by `|`: the new revision number, or 0 if the flow was removed, or '' if
+--          nothing was written; milliseconds until a schedule or a flow is due, or -1; the verdicts of the
+--          jobs, in the form of enqueue.lua
+-- Cost     O(log m) for m flows, and the cost of the jobs
 -- needs: start, numbered, calls, ticks, flows, queue, intake, written
 
 local answer = recalled()

@@ -2,12 +2,12 @@
 --
 -- KEYS[1]  homes       HASH id of a schedule -> its home
 --          class-homes HASH the same for those that job classes declare
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  the home that it has, or '' for none
--- ARGV[4]  the home that it gets, or '' for none
--- ARGV[5]  1 if a job class declares it, 0 if none does, '' for what was said before
--- Returns  its home now, or nothing
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the schedule
+-- ARGV[3]  the home that it should have now, or '' for none
+-- ARGV[4]  its new home, or '' for none
+-- ARGV[5]  1 if a job class declares the schedule, 0 if none does, '' to leave this unchanged
+-- Returns  the home of the schedule after the call, or nothing
 -- Cost     O(1)
 -- needs: start
 

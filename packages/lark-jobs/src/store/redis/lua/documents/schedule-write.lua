@@ -2,17 +2,20 @@
 -- jobs of the schedules that it writes.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  by how much the numbers rise: random
--- ARGV[3]  the bound of the partition, as in enqueue.lua, or ''
--- ARGV[4…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its
---          state; `=` and its definition, or '' to leave it as it is; how many arguments its jobs have, and
---          these, as in enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=`
---          and this time if nobody is to be rung for them
--- Returns  with `|` between: for each write the new number, 0 if it removed the schedule, or '' if it was not
---          written, with commas; milliseconds until a schedule or a flow is due, or -1; the verdicts of the
---          jobs of those that were written, as enqueue.lua returns them
--- Cost     O(n log m) for n of m schedules, and what their jobs cost
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  a random number: the amount by which the revision numbers rise
+-- ARGV[3]  the bound of the partition (see enqueue.lua), or ''
+-- ARGV[4…] for each write: the id of the schedule; the revision number that the writer has read; when the
+--          schedule is due, or '', or `x` to remove it; its state; `=` and its definition, or '' to leave it
+--          unchanged; the number of arguments for its jobs, and these arguments (see enqueue.lua). Here a
+--          delay may also be `@` and the time at which the jobs are due, or `=` and this time if no caller is
+--          to be rung for them
+-- Returns  three values, separated by `|`: for each write, separated by commas, the new revision number, or 0
+--          if the schedule was removed, or '' if it was not written; milliseconds until a schedule or a flow
+--          is due, or -1; the verdicts for the jobs of the schedules that were written, in the form of
+--          enqueue.lua
+-- Cost     O(n log m) for n of m schedules, and the cost of their jobs
 -- needs: start, numbered, calls, ticks, schedules, queue, intake, end, written
 
 local answer = recalled()

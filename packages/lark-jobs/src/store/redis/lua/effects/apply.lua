@@ -1,13 +1,13 @@
 -- apply: counts members of flows as ended, and keeps the ends of nodes as news.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] for each flow its id; the members that completed, as in count.lua; how many nodes and other
---          members ended; three for each of these: its index, how it ended, and of a node `=` and its result,
---          of a member the `queuedAt` of its job, or ''
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2…] for each flow: its id; the members that completed (see count.lua); the number of nodes and other
+--          members that ended; and three values for each of these: its index; how it ended; for a node `=`
+--          and its result, for a member the `queuedAt` of its job, or ''
 -- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in
---            this order: c(ounts now), r(epeated), f(ormer) or u(nknown) }
--- Cost     O(n) for n ends, O(log m) among m flows
+--          the order of the arguments: c(ounts now), r(epeated), f(ormer) or u(nknown) }
+-- Cost     O(n) for n ends, and O(log m) for m flows
 -- needs: ticks, counting, written
 
 local all, flags, is_any_due, at = {}, ticks().flags_of_ticks(), false, 2

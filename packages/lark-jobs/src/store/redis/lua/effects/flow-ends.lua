@@ -1,10 +1,11 @@
--- flow-ends: how nodes of a flow ended, and members among the first that did not complete.
+-- flow-ends: reads how nodes of a flow ended, and how the first members that did not complete ended.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  the flow
--- ARGV[3…] indices
--- Returns  { those of the indices that have ended, as far as the answer has room; their ends; their results }
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the flow
+-- ARGV[3…] the indices of nodes and members
+-- Returns  { those of the indices whose nodes and members have ended, as far as the answer has room; their
+--          ends; their results }
 -- Cost     O(n) for n indices
 -- needs: start
 

@@ -1,12 +1,12 @@
--- flow-fates: what became of members of flows.
+-- flow-fates: reports the fates of members of flows.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] ids
--- Returns  { for each id p(resent), e(nded), c(ut) or u(nknown); for each state, the ended jobs as in
---            show.lua, without payloads (fate.lua); of each that is unknown, when it completed (bundle.lua),
---            or '' }
--- Cost     O(n) for n ids; O(log m) for each that is unknown, if m members of its flow completed here lately
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2…] the ids of the jobs
+-- Returns  { for each id a letter: p(resent), e(nded), c(ut) or u(nknown); for each state, the ended jobs in
+--          the form of show.lua, without payloads (fate.lua); for each unknown job, when it completed
+--          (bundle.lua), or '' }
+-- Cost     O(n) for n ids; for each unknown job O(log m), if m members of its flow completed here lately
 -- needs: fate, effects
 
 if #ARGV < 2 then

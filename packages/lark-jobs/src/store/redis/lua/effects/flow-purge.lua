@@ -1,9 +1,9 @@
--- flow-purge: keeps no more of how nodes and members of a flow ended than that they have, why and when.
+-- flow-purge: reduces the ends of nodes and members of a flow to the fact that they ended, why and when.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  the flow
--- ARGV[3…] indices
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the flow
+-- ARGV[3…] the indices of nodes and members
 -- Returns  nothing
 -- Cost     O(n) for n indices
 -- needs: start

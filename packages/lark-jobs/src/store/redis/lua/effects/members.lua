@@ -1,12 +1,12 @@
--- members: members of a flow that have not ended, or that ended without completing.
+-- members: lists members of a flow that have not ended, or that ended without completing.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  the flow
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the flow
 -- ARGV[3]  `missing` or `failed`
 -- ARGV[4]  the lowest index
--- ARGV[5]  how many at most
--- Returns  indices in ascending order
+-- ARGV[5]  the maximum number of members
+-- Returns  the indices of the members, in ascending order
 -- Cost     O(n) for n members returned, and a fast search of the bits between them
 -- needs: start
 

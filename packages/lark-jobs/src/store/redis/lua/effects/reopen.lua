@@ -1,10 +1,11 @@
--- reopen: members of a flow that ended without completing are missing again.
+-- reopen: lets members of a flow that ended without completing count as missing again.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  the flow
--- ARGV[3…] two for each member: its index, and the `queuedAt` that its job has since, or ''
--- Returns  how many
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  the id of the flow
+-- ARGV[3…] two values for each member: its index, and the new `queuedAt` of its job, or ''
+-- Returns  how many members are missing again
 -- Cost     O(n) for n indices
 -- needs: start, numbered, calls
 

@@ -1,11 +1,13 @@
 -- clear: removes jobs of one state, at most 1,000, and fewer if there are large jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  state, not active; or hidden: jobs that were removed, and are kept for their effects
--- Returns  how many were removed, negative if there may be more (removed.lua)
--- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of
---          hidden jobs O(m) for m jobs with effects
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  the state of the jobs, but not active; or `hidden`: jobs that were removed and are kept for their
+--          effects
+-- Returns  how many jobs were removed, as a negative number if there may be more (removed.lua)
+-- Cost     O(n + log m) for n removed jobs of m, and a little for each void entry of a list that is passed;
+--          for hidden jobs O(m) for m jobs with effects
 -- needs: start, numbered, calls, line, place, lanes, end, removed, erase, retain, effects, event, rouse
 
 local answer = recalled()

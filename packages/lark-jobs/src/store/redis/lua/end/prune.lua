@@ -1,17 +1,18 @@
--- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs. And rolls up
--- the hours that are over.
+-- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs. It also
+-- rolls up the hours that are over.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  age of completed jobs, milliseconds
--- ARGV[3]  age of failed jobs
--- ARGV[4]  age of cancelled jobs
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the age in milliseconds at which completed jobs are removed
+-- ARGV[3]  the age at which failed jobs are removed
+-- ARGV[4]  the age at which cancelled jobs are removed
 -- ARGV[5]  how many completed jobs are kept
--- ARGV[6]  how many failed jobs
--- ARGV[7]  how many cancelled jobs
--- Returns  how many were removed, negative if there may be more (removed.lua); 1,000 if there may be more
---          acknowledged effects to forget
--- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended; O(1) for an hour
+-- ARGV[6]  how many failed jobs are kept
+-- ARGV[7]  how many cancelled jobs are kept
+-- Returns  how many jobs were removed, as a negative number if there may be more (removed.lua); 1,000 if
+--          there may be more acknowledged effects to forget
+-- Cost     O(n + log m) for n removed jobs of m ended jobs, and as many throttles that have ended; O(1) for
+--          an hour
 -- needs: start, removed, retain, effects, keeping, roll-up, early
 
 local most = most_removed()

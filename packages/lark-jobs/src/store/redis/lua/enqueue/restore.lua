@@ -1,13 +1,14 @@
--- restore: puts ended jobs back that were removed.
+-- restore: restores ended jobs that were removed.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  how many failed jobs are kept (failed-jobs.lua)
--- ARGV[3…] four values for each job: its id, its record with the payload, its state, and with RS between
---          them: when it ended, its counters, errors, result, progress and reason; each but the first '' if
---          there is none
+-- ARGV[3…] four values for each job: its id; its record with the payload; its state; and, separated by RS:
+--          when it ended, its counters, errors, result, progress and reason. Each of these but the first is
+--          '' if there is none
 -- Returns  a letter for each job: d(one), e(xists)
--- Cost     O(n log m) for n jobs and m that have ended
+-- Cost     O(n log m) for n jobs and m ended jobs
 -- needs: start, numbered, calls, payloads, retain, failed_jobs
 
 local answer = recalled()

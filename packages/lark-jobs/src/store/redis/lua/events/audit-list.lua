@@ -1,13 +1,14 @@
--- audit-list: a page of the audit, the newest entry first.
+-- audit-list: reads a page of the audit, the newest entry first.
 --
 -- KEYS[1]  audit       HASH id -> when it was written last, `|` and its text
 --          audit-times ZSET id -> when it was first written
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many
--- ARGV[3]  only entries behind this one: when it was first written, or '' for the newest
--- ARGV[4]  its id
--- Returns  { the time; of each entry: id, when it was first written, its value }
--- Cost     O(log m + n) for n of m entries, and those of the millisecond of ARGV[3]
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the number of entries
+-- ARGV[3]  the time at which the last entry of the previous page was first written, or '' for the newest
+--          entries
+-- ARGV[4]  the id of that entry
+-- Returns  { the time; for each entry its id, when it was first written, and its value }
+-- Cost     O(log m + n) for n of m entries, and for those of the millisecond in ARGV[3]
 -- needs: start
 
 local times, most, answer = key('audit-times'), tonumber(ARGV[2]), { string.format('%.0f', now) }

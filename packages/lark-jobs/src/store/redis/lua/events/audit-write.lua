@@ -2,13 +2,13 @@
 --
 -- KEYS[1]  audit       HASH id -> when it was written last, `|` and its text
 --          audit-times ZSET id -> when it was first written
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  its text
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the entry
+-- ARGV[3]  the text of the entry
 -- ARGV[4]  how many entries are kept
--- ARGV[5]  for how many milliseconds
+-- ARGV[5]  for how many milliseconds entries are kept
 -- Returns  nothing
--- Cost     O(log m + n) for m entries, and n that are removed, at most 2,000
+-- Cost     O(log m + n) for m entries, of which n are removed, at most 2,000
 -- needs: start
 
 local times = key('audit-times')

@@ -1,11 +1,11 @@
--- leave: takes a caller out of partitions where it may be noted as waiting.
+-- leave: removes a caller from partitions in which it may be registered as waiting.
 --
 -- KEYS[1]  partitions  SET of names
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
--- ARGV[3…] one a partition: its name
--- Returns  { which of them have jobs that are handed out; two a partition that is damaged: which, and what it
---          answers }
+-- ARGV[3…] the name of each partition
+-- Returns  { the names of the partitions that have claimed jobs; two values for each damaged partition: its
+--          name, and its error }
 -- Cost     O(n) for n partitions
 -- needs: start, visit
 

@@ -1,13 +1,13 @@
--- listen: the events behind a position; from now on the partition writes events.
+-- listen: returns the events after a position, and makes the partition write events from now on.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  listener
--- ARGV[3]  milliseconds after which the listening lapses
--- ARGV[4]  the number of an entry, or '' for the last one
--- ARGV[5]  how many entries behind it to return, at most
--- Returns  { the number of the first entry; the entry with this number, and those behind it: see
---          listening.lua }; the last one if there is no such entry
+-- ARGV[3]  for how many milliseconds the partition writes events for this listener
+-- ARGV[4]  the number of an entry, or '' for the last entry
+-- ARGV[5]  the maximum number of entries to return after that one
+-- Returns  { the number of the first returned entry; this entry, and those after it (listening.lua) }. If
+--          there is no entry with the number in ARGV[4], it returns the last entry
 -- Cost     O(n) for n entries
 -- needs: start, listening
 

@@ -1,7 +1,7 @@
 -- wake: rings one waiting caller other than this one.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
 -- Returns  nothing
 -- Cost     O(1)

@@ -1,13 +1,13 @@
--- watch: reports what became of jobs, and notes that the watcher is to be rung when another of them ends.
+-- watch: reports the fates of jobs, and registers the watcher to be rung when another of these jobs ends.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  watcher
--- ARGV[3]  milliseconds after which a watch lapses
--- ARGV[4]  1 if the watcher asks for news, or ''
--- ARGV[5…] ids
--- Returns  as flow-fates.lua; of those that have not ended, in their order, the progress, and what tells
---            them apart from others with their ids
+-- ARGV[3]  for how many milliseconds the jobs are watched
+-- ARGV[4]  1 if the watcher wants news of the jobs, or ''
+-- ARGV[5…] the ids of the jobs
+-- Returns  the answer of flow-fates.lua; for the jobs that have not ended, in their order, also their
+--          progress, and what distinguishes them from other jobs with their ids
 -- Cost     O(n) for n ids
 -- needs: start, fate, watching
 

@@ -1,8 +1,9 @@
 -- minutes: the number of jobs that ended in each of the last 60 minutes.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- Returns  four numbers for each minute in which a job ended: minute since 1970, completed, failed, retried
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- Returns  four numbers for each minute in which a job ended: the minutes since 1970, and how many jobs
+--          completed, failed and were retried
 -- Cost     O(1)
 -- needs: start, recent
 

@@ -1,9 +1,9 @@
 -- journal-append: adds entries to the journal of a job that no worker holds.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  place of the first entry
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the job
+-- ARGV[3]  the index of the first entry
 -- ARGV[4…] the entries
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(n) for n entries

@@ -1,12 +1,12 @@
 -- journal-bring: keeps a journal for a job that does not exist yet.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  place of the first entry; 0: what came before is forgotten, but for signals
--- ARGV[4]  what is to be undone after a bar, or '' for nothing
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the job
+-- ARGV[3]  the index of the first entry; 0 removes everything that was kept before, except signals
+-- ARGV[4]  a bar and what is to be undone, or '' for nothing
 -- ARGV[5]  how many signals come with the first entries
--- ARGV[6…] these, as they are kept (journal.lua); then the entries
+-- ARGV[6…] the signals in their stored form (journal.lua), and then the entries
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(n) for n entries and signals
 -- needs: start, recordings, gone

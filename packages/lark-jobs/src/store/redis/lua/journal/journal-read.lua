@@ -1,13 +1,13 @@
 -- journal-read: the entries of a journal from a place on, and with the first the signals.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  place
--- Returns  { { how many entries there are; their bytes; entries, as many as fit }; the signals as they
---          are kept (journal.lua), if the place is 0; what is to be undone, or false; for how long it
---          was suspended, or nothing }, or nothing
--- Cost     O(n) for n entries before the last that is read, and s signals
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the job
+-- ARGV[3]  the index of the first entry to read
+-- Returns  nothing if there is no journal, or { { the number of all entries; their bytes; the entries, as
+--          many as fit }; the signals in their stored form (journal.lua), if the index is 0; what is to be
+--          undone, or false; how long the job was suspended, or nothing }
+-- Cost     O(n) for the n entries up to the last one that is read, and for s signals
 -- needs: start, journals
 
 if redis.call('HEXISTS', key('journals'), ARGV[2]) == 0 or redis.call('HEXISTS', key('jobs'), ARGV[2]) == 0 then

@@ -1,13 +1,14 @@
 -- signal: keeps a signal for a job, and makes the job due if it waits for it.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
--- ARGV[2]  id
--- ARGV[3]  name
--- ARGV[4]  text
--- ARGV[5]  key, or ''
--- ARGV[6]  1 if the signal is kept even if there is no such job, else ''
--- ARGV[7]  its brief text, or ''
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
+--          the call (numbered.lua) come next, and are not counted below
+-- ARGV[2]  the id of the job
+-- ARGV[3]  the name of the signal
+-- ARGV[4]  the text of the signal
+-- ARGV[5]  the key of the signal, or ''
+-- ARGV[6]  1 if the signal is kept even if there is no such job, otherwise ''
+-- ARGV[7]  the brief text of the signal, or ''
 -- Returns  the verdict (`store/contract/journals.ts`)
 -- Cost     O(log m) for m delayed jobs; O(n) for n signals of the job
 -- needs: start, numbered, calls, locate, gone, place, lanes, counters, notice, ring, rouse, suspended, recordings

@@ -1,14 +1,14 @@
 -- circuit: reports an event of a run to a circuit breaker, and returns its state.
 --
 -- KEYS[1]  circuit     HASH while it is open: opening, when it opened; trial, when the next trial is due
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  how many failures open the circuit
--- ARGV[3]  within how many milliseconds
--- ARGV[4]  for how many milliseconds
--- ARGV[5]  begins, failed, passed or undecided
--- ARGV[6]  if the run was a trial: its opening, or ''
--- ARGV[7]  id of a failure, or ''
--- Returns  { closed, trial or open; the opening, or milliseconds until the next trial }
+-- ARGV[3]  the period within which these failures must happen, milliseconds
+-- ARGV[4]  how long the circuit stays open, milliseconds
+-- ARGV[5]  the event: begins, failed, passed or undecided
+-- ARGV[6]  if the run was a trial: the opening that it belongs to, or ''
+-- ARGV[7]  the id of the failure, or ''
+-- Returns  { closed, trial or open; the number of the opening, or milliseconds until the next trial }
 -- Cost     O(log f) for f stored failures
 -- needs: start
 

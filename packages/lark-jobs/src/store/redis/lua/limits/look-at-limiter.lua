@@ -2,14 +2,15 @@
 -- is open.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many holders, and how many sizes of lots, at most
--- ARGV[3]  to ask what is free for a lot: the limits (rate.lua); or ''
--- ARGV[4]  the size of the lot
--- Returns  { holder, permits, until when, …; size of a lot, since when, until when, …; when the circuit
---            opened and when its next trial is due, or nothing; how many permits are free, and if a rate has
---            too few, when it has enough, or nothing }
--- Cost     O(h + s) for h holders and s sizes
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the maximum number of holders and of lot sizes to return
+-- ARGV[3]  the limits (rate.lua), to find out what is free for a lot; or ''
+-- ARGV[4]  the number of permits in the lot
+-- Returns  { for each holder its name, its permits, and until when it holds them; for each lot size that is
+--          waited for, since when and until when; when the circuit opened and when its next trial is due, or
+--          nothing; how many permits are free, and if a rate allows too few, when it allows enough, or
+--          nothing }
+-- Cost     O(h + s) for h holders and s lot sizes
 -- needs: start, rates
 
 local after = string.format('(%.0f', now)

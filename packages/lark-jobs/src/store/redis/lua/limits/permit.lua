@@ -6,22 +6,22 @@
 --                      last; the number of the first such call, from which on all of its calls are known
 --          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this
 --                                      counts
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  holder
--- ARGV[3]  number of the call
+-- ARGV[3]  the number of the call
 -- ARGV[4]  lease, milliseconds
--- ARGV[5]  how many it uses
--- ARGV[6]  how many more it wants
--- ARGV[7]  in lots of how many
+-- ARGV[5]  how many permits the holder uses
+-- ARGV[6]  how many more permits it wants
+-- ARGV[7]  the number of permits in a lot: only whole lots are granted
 -- ARGV[8]  limits (rate.lua)
--- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
--- ARGV[10] number of the call before this one, or ''
--- ARGV[11…] three for each earlier call that granted permits of a rate which no job has used: its number, its
---          mark, how many were not used
--- Returns  { granted, milliseconds until a rate allows more or -1, mark or nothing }
--- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and
---          each size that no holder waits for any more; O(l) for unused permits of a call, of a sliding rate
---          with the limit l
+-- ARGV[9]  1 if the limits can ever allow a whole lot, otherwise ''
+-- ARGV[10] the number of the previous call, or ''
+-- ARGV[11…] three values for each earlier call that was granted permits of a rate which no job has used: its
+--          number, its mark, and how many permits were not used
+-- Returns  { how many permits are granted; milliseconds until a rate allows more, or -1; a mark, or nothing }
+-- Cost     O(log h + n) for h holders and n wanted permits; O(log h) for each holder with an ended lease, and
+--          for each lot size that no holder waits for any more; O(l) for the unused permits of a call, with a
+--          sliding rate of limit l
 -- needs: start, rates, refunds
 
 local holders, ends = key('holders'), key('ends')

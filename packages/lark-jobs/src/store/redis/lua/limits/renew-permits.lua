@@ -1,10 +1,10 @@
 -- renew-permits: renews the lease of a holder of permits. The number of its permits stays.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  holder
 -- ARGV[3]  lease, milliseconds
--- Returns  1; or 0 if it holds no permits, or if its lease has ended
+-- Returns  1; or 0 if the holder has no permits, or if its lease has ended
 -- Cost     O(log h) for h holders
 -- needs: start
 

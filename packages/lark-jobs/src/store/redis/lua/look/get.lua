@@ -1,11 +1,11 @@
 -- get: one job.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  1 to leave out a payload that is kept apart, else ''
--- Returns  nothing, or the job as in show.lua
--- Cost     O(log m) for m jobs delayed or ended
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the job
+-- ARGV[3]  1 to leave out a payload that is stored separately, otherwise ''
+-- Returns  nothing, or the job in the form of show.lua
+-- Cost     O(log m) for m delayed or ended jobs
 -- needs: start, locate, show
 
 local id = ARGV[2]

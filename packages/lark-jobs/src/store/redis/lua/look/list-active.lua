@@ -2,13 +2,15 @@
 -- order.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many (page.lua)
--- ARGV[3]  lease end of the claim with the last job of the page before, or ''
--- ARGV[4]  token of that claim
--- ARGV[5]  id of that job
--- ARGV[6…] ids of jobs to show; ARGV[3] then is 1 if there are more after them, else ''
--- Returns  { as in page.lua; lease end, token and id of the last job; nothing if there are no more }
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the number of jobs (page.lua)
+-- ARGV[3]  when the lease ends of the claim with the last job of the previous page, or ''
+-- ARGV[4]  the token of that claim
+-- ARGV[5]  the id of that job
+-- ARGV[6…] the ids of the jobs to show; in that case ARGV[3] is 1 if there are more jobs after them,
+--          otherwise ''
+-- Returns  { a page in the form of page.lua; the end of the lease, the token and the id of the last job, or
+--          nothing if there are no more jobs }
 -- Cost     O(n + log m) for n jobs of m claims
 -- needs: start, lease, page, holder
 

@@ -1,13 +1,14 @@
 -- list-delayed: a page of the jobs that are due later, by due time, then priority.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many (page.lua)
--- ARGV[3]  due time of the last job of the page before, or ''
--- ARGV[4]  its priority
--- ARGV[5]  its id
--- Returns  { as in page.lua; due time, priority and id of the last job; nothing if there are no more }
--- Cost     O(p (n + log m)) for n jobs, p priorities in use, m delayed
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the number of jobs (page.lua)
+-- ARGV[3]  when the last job of the previous page is due, or ''
+-- ARGV[4]  the priority of that job
+-- ARGV[5]  the id of that job
+-- Returns  { a page in the form of page.lua; the due time, the priority and the id of the last job, or
+--          nothing if there are no more jobs }
+-- Cost     O(p (n + log m)) for n jobs, p priorities in use, and m delayed jobs
 -- needs: start, line, page
 
 local due_at, priority_at, id_at = ARGV[3], ARGV[4], ARGV[5]

@@ -1,14 +1,15 @@
 -- list-lanes: a page of the lanes in one state.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  paused, turn, asleep or busy (contract/page.ts)
--- ARGV[3]  how many lanes to look at; of `paused`, groups
--- ARGV[4]  place of the last lane of the page before, or ''
--- ARGV[5]  in this state: the limiter and the turn; else until when, and the name; of `busy` '' and the name
--- Returns  { lanes: name, until when or '', jobs that wait or are delayed, active jobs; the place of the
---            last, or nothing if there are no more }
--- Cost     O(n + log m) for n of m lanes; of `busy` also O(a) for a active jobs
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the state: paused, turn, asleep or busy (contract/page.ts)
+-- ARGV[3]  how many lanes to read; for `paused`, how many groups
+-- ARGV[4]  the place of the last lane of the previous page, or ''
+-- ARGV[5]  the position of that lane in its state: for `turn`, the limiter and the turn; for `busy`, '' and
+--          its name; otherwise until when it is in the state, and its name
+-- Returns  { for each lane its name, until when or '', how many of its jobs wait or are delayed, and how many
+--          are active; the place of the last lane, or nothing if there are no more }
+-- Cost     O(n + log m) for n of m lanes; for `busy` also O(a) for a active jobs
 -- needs: start, page
 
 local state, limit, place, last = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]

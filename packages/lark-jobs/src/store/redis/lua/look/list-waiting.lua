@@ -2,16 +2,17 @@
 -- place.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many (page.lua)
--- ARGV[3]  priority of the line to continue in, or 'first'
--- ARGV[4]  place of the last of that line's due jobs that was shown, or ''
--- ARGV[5]  its id
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the number of jobs (page.lua)
+-- ARGV[3]  the priority of the line in which to continue, or 'first'
+-- ARGV[4]  the place of the last due job of that line that was shown, or ''
+-- ARGV[5]  the id of that job
 -- ARGV[6]  how many entries of the line's list were shown or skipped
--- ARGV[7]  id of the last of them, or ''
--- Returns  { as in page.lua; where to continue: these five values; nothing if there are no more }
--- Cost     O(n + log m) for n jobs, and the search for a node of the list; for that entry, if jobs have left
---          the list
+-- ARGV[7]  the id of the last of these entries, or ''
+-- Returns  { a page in the form of page.lua; where to continue: these five values, or nothing if there are no
+--          more jobs }
+-- Cost     O(n + log m) for n jobs, and the search for a node of the list, or for the last entry if jobs have
+--          left the list
 -- needs: start, line, page
 
 -- Jobs of groups come after all others, by place, because their future turns are not known.

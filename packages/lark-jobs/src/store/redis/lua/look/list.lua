@@ -1,14 +1,14 @@
 -- list: a page of ended jobs, the latest or the earliest end first.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  state: completed, failed, cancelled
--- ARGV[3]  how many (page.lua)
--- ARGV[4]  score of the last job of the page before, or ''
--- ARGV[5]  id of that job
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the state: completed, failed or cancelled
+-- ARGV[3]  the number of jobs (page.lua)
+-- ARGV[4]  the score of the last job of the previous page, or ''
+-- ARGV[5]  the id of that job
 -- ARGV[6]  'oldest' for the earliest end first, or ''
--- Returns  { as in page.lua; score of the last job, or '' if there are no more }
--- Cost     O(n + log m) for n jobs of m
+-- Returns  { a page in the form of page.lua; the score of the last job, or '' if there are no more jobs }
+-- Cost     O(n + log m) for n of m jobs
 -- needs: start, page
 
 local state, score, last, is_oldest = ARGV[2], ARGV[4], ARGV[5], ARGV[6] == 'oldest'

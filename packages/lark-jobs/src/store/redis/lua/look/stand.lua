@@ -2,19 +2,20 @@
 -- would; it changes nothing else.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  id
--- ARGV[3]  limits of the partition (rate.lua), or ''
--- ARGV[4]  if priorities age: the milliseconds of one step, or ''
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  the id of the job
+-- ARGV[3]  the limits of the partition (rate.lua), or ''
+-- ARGV[4]  the milliseconds of one step if priorities age, or ''
 -- ARGV[5]  how many active jobs of its lane to name
--- Returns  nothing, or { the job as in show.lua; the time; the pause (pause.lua); jobs before it, those of
---            them with a higher priority, lanes before its own or -1; of its lane: what it waits for, until
---            when, until when the group is paused, by whom and since when, the limits, its first job and when
---            that is due, how many of its jobs are active, ids of these; of the partition: active jobs, how
---            many may begin, milliseconds or -1; end of the lease, whether it has begun, why it was asked to
---            end; the job that has its lock; tokens of claims, how many of their jobs are held }. For a part
---            that does not matter: false
--- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, c claims
+-- Returns  nothing, or { the job in the form of show.lua; the time; the pause (pause.lua); how many jobs go
+--          before it, how many of these have a higher priority, and how many lanes go before its own, or -1;
+--          for its lane: what it waits for, until when, until when the group is paused, by whom and since
+--          when, the limits, its first job and when that job is due, how many of its jobs are active, and the
+--          ids of these; for the partition: how many jobs are active, how many may begin, and the
+--          milliseconds until more may, or -1; when the lease ends, whether the job has begun, and why it was
+--          asked to end; the job that has its lock; the tokens of claims, and how many of their jobs are
+--          still held }. A part that does not concern the job is false
+-- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, and c claims
 -- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission, holder
 
 -- To count so many takes the server 4 ms (measured on 2026-11-27, 2 cores, busy).

@@ -1,16 +1,16 @@
 -- standings: counts and pauses of partitions, their minutes, and since when their jobs wait.
 --
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
--- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
+-- ARGV[2]  '1' to return also the minutes, which take four fifths of the time, and since when jobs wait
 -- ARGV[3…] the names of the partitions
--- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs
---            wait for another try; how many failed jobs were removed before their age, and when last; how
---            many jobs are suspended; if wanted: when the first waiting job was due, or -1; how many of the
---            waiting jobs became due within the last minute; of the jobs that no worker could read: how many
---            wait, how many of them are delayed, since when the first waits, and its id; as minutes.lua },
---            or the error that a damaged one answers
--- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
+-- Returns  for each partition, in the order of the arguments: { the answer of counts.lua; 1 if it or a group
+--          is paused; how many jobs wait for another try; how many failed jobs were removed before their age,
+--          and when this last happened; how many jobs are suspended; if requested: when the first waiting job
+--          was due, or -1; how many of the waiting jobs became due within the last minute; for the jobs that
+--          no worker could read: how many wait, how many of them are delayed, since when the first waits, and
+--          its id; the answer of minutes.lua }, or its error if it is damaged
+-- Cost     O(n p log m) for n partitions, p priorities in use, and m jobs
 -- needs: start, visit, job-counts, recent, pause, waiting-since
 
 local all, after = {}, string.format('(%.0f', now)

@@ -1,5 +1,5 @@
--- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or
--- that completed the job, is not counted here: the state of the job shows it.
+-- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that is going
+-- on, or that completed the job, is not counted here: the state of the job shows it.
 -- needs: start
 -- gives: counted, count, counters_of
 local function counted(id)

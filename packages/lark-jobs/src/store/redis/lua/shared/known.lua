@@ -1,8 +1,8 @@
 -- Lists a worker as alive for some milliseconds, with its numbers for keeping ended jobs, and stores the job
--- keys that it knows for ever. Returns the number of partitions; and nil, or what the worker is told: { the
--- last order to it, or false; 1 if it must keep the counts of all runs, as it is the first in this minute
--- (contract/run-history.ts), or false; what all living workers keep (store/contract/rules/retention.ts), or
--- nothing if all keep the same }. The keys are in ARGV.
+-- keys that it knows for ever. The keys are in ARGV. Returns the number of partitions, and a message to the
+-- worker or nil: { the last order to the worker, or false; 1 if the worker must store the counts of all runs,
+-- because it is the first in this minute (contract/run-history.ts), or false; what all living workers keep
+-- (store/contract/rules/retention.ts), or nothing if all keep the same }.
 -- needs: start
 -- gives: make_known
 local function make_known(worker, milliseconds, record, kept, first, last)

@@ -1,7 +1,7 @@
 -- A line holds the jobs of one priority, in order of place; priority 0 is written ''. It has two halves:
---   line   LIST  jobs that were queued to run at once, in the order in which they came
---   due    ZSET  by place: jobs that were delayed, retried, released or put back. Due jobs are not moved: a
---                claim merges the two halves
+--   line   LIST  jobs that were due when they were queued, in the order in which they were queued
+--   due    ZSET  id -> place: jobs that were delayed, retried, released or put back. They are not moved
+--                to the list when they are due: a claim merges the two halves
 --   void   SET   entries of the list that no longer count, because the job was cancelled, removed or
 --                rescheduled. Removing them from the list would cost its length. An id is in a list at most
 --                once

@@ -1,7 +1,7 @@
 -- Which pending jobs have failed, or no worker could read. `retrying` is a SET of the jobs that have failed
 -- and wait for their next try. `stranded` and `stranded-due` are ZSETs of the pending jobs that no worker
--- could read: since when they wait, and until when they are delayed. Their field of `reasons` says so too,
--- and keeps since when while a worker has them.
+-- could read: since when they wait, and until when they are delayed. Their field of `reasons` says
+-- this, too, and keeps the time while a worker holds them.
 -- needs: start, counters, suspended
 -- gives: stranded_since, note_stranded, note_retrying, leave_retrying
 

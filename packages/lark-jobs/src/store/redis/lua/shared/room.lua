@@ -1,6 +1,6 @@
 -- How many bytes of jobs a claim may still hand out, in a partition that has large jobs. (A thousand small
--- jobs always fit.) The first job is handed out whatever its size. A job that does not fit ends the claim,
--- because later jobs must not pass it.
+-- jobs always fit.) The first job is handed out no matter how large it is. A job that does not fit ends the
+-- claim, because later jobs must not pass it.
 -- module: rooms
 -- needs: start, payloads
 -- gives: byte_room

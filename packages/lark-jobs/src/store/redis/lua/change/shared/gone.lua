@@ -1,14 +1,14 @@
 -- Jobs that were moved to another partition, and those on their way there (`store/contract/moves.ts`). They
--- are hidden, as removed jobs with effects are (effect.lua):
---   jobs          `~` and the text of all that the job had; `~` alone once it has arrived. The text has, with
---                 RS in between: its place; l if it holds its lock, f if it goes first in its lane, h if it
---                 is hooked, d if it is not prefetched; its counters, errors, log, progress, ages
---                 (keeping.lua), record, payload that is kept apart, journal (journal.lua), and lock. Only
---                 the lock may have an RS in it
---   ended         moving|when it left|~the instant of the move|to which partition; once it has arrived,
---                 moved|…
---   effects:move  ZSET  id -> from when on it is handed out: those on their way
---   remembered    ZSET  id -> until when: those that have arrived
+-- are hidden in the same way as removed jobs with effects (effect.lua):
+--   jobs          `~` and the text of everything that the job had. Once the job has arrived, only `~` is
+--                 left. The text has these parts, separated by RS: the place of the job; l if it holds its
+--                 lock, f if it goes first in its lane, h if it is hooked, d if it must not be prefetched;
+--                 its counters, errors, log, progress, ages (keeping.lua), record, separately stored payload,
+--                 journal (journal.lua), and lock. Only the lock may contain an RS
+--   ended         moving|when the job left|~the instant of the move|its new partition. Once the job has
+--                 arrived, it begins with moved|
+--   effects:move  ZSET  id -> from when on the job is handed out: the jobs on their way
+--   remembered    ZSET  id -> until when the job stays known: the jobs that have arrived
 -- needs: start
 -- gives: gone
 

@@ -1,8 +1,8 @@
 -- Who holds a job.
---   holders  HASH  id -> token | [start] [@ place in its line, if that is not the time it was queued] [~ its
---                  lane]
---                  start: '' has started; a, prefetched and not started; s, a suspect that has not started;
---                  b, a suspect that has started beside other jobs
+--   holders  HASH  id -> token | [start] [@ the job's place in its line, if that differs from when it was
+--                  queued] [~ its lane]
+--                  start: '' if the job has started; a if it was prefetched and has not started; s if it is a
+--                  suspect that has not started; b if it is a suspect that has started beside other jobs
 -- gives: is_held, read_holder, has_begun
 
 local function is_held(holder, token)

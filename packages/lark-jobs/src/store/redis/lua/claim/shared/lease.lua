@@ -3,7 +3,8 @@
 --   leases   ZSET  token -> when its lease ends; half a millisecond less if it was extended after a silence,
 --                  and not renewed since
 --   holders  see holder.lua
--- Keeping fields once for a claim instead of once for each job saves 0.9 µs a job in batches of 50.
+-- Storing these fields once for a claim instead of once for each job saves 0.9 µs for each job in batches of
+-- 50.
 -- needs: start, holder, last_tokens
 -- gives: open_claim, started_of, held_by, leave_claim, claimed_at, crash_limit
 

@@ -1,17 +1,17 @@
 -- Flows. The scripts read neither their definitions nor their states.
 --   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is
---                               due because of its members; reserved, size, alarm, completed, failed,
---                               cancelled: as in the contract;
---                               results: how many bytes its results have
---   news:<id>           LIST    the indices of nodes that have ended, and of which no writer has heard
---   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that
---                               of the state): nodes, and the first members that did not complete; of a
---                               member that was started again: `s` and the `queuedAt` of its job
+--                               due because of its members; results: the bytes of its results; reserved,
+--                               size, alarm, completed, failed, cancelled: see `contract/flows.ts`
+--   news:<id>           LIST    the indices of ended nodes that no writer has read yet
+--   flow-ends:<id>      HASH    index -> how it ended, beginning with the letter of the state
+--                               (`verbs/flows.ts`, home.lua): nodes, and the first members that did not
+--                               complete. For a member that was started again: `s` and the `queuedAt` of its
+--                               job
 --   flow-results:<id>   HASH    index -> result of a node
 --   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended,
---                               otherwise than completed, and was cancelled
---   flow-ids            ZSET    id -> when it was made, in the order in which they were
---   flows               ZSET    when they are due (tick.lua)
+--                               has ended without completing, and was cancelled
+--   flow-ids            ZSET    id -> when the flow was made; flows are in the order in which they were made
+--   flows               ZSET    id -> when the flow is due (tick.lua)
 -- module: flows
 -- needs: start
 -- gives: read_flow, remove_flow, hand_out_flows

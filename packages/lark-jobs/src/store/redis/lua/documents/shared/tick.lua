@@ -1,7 +1,7 @@
 -- When schedules and flows are due.
---   ticks  ZSET  id of a schedule -> when it is due; or until when it is handed out
---   flows  ZSET  the same for flows
--- `ticks` and `flows` in `settings` are 1 while the set is there.
+--   ticks  ZSET  id of a schedule -> when it is due, or until when it is handed out
+--   flows  ZSET  id of a flow -> the same time
+-- `ticks` and `flows` in `settings` are 1 while the set exists.
 -- module: ticks
 -- needs: start
 -- gives: flags_of_ticks, next_tick

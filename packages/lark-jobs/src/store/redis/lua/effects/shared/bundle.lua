@@ -2,10 +2,10 @@
 -- another home. It needs only their numbers. So writing, handing out and acknowledging it costs the same for
 -- any number of members, and nothing else is kept of their jobs when these are removed.
 --   effects:bundle           ZSET  bundle -> from when on it is handed out
---   remembered:bundle        ZSET  bundle -> until when: those that were acknowledged. They are not in
---                                  `remembered`, because their runs are forgotten with them
---   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the runs of bundles, until these are
---                                  forgotten
+--   remembered:bundle        ZSET  bundle -> until when: the acknowledged bundles. They are not in
+--                                  `remembered`, because their ranges are removed together with them
+--   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the ranges of members in bundles,
+--                                  until the bundles are removed
 -- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when
 -- they ended.
 -- module: effects

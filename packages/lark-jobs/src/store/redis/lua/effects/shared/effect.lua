@@ -1,15 +1,15 @@
 -- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
 -- acknowledged.
---   effects:hook    ZSET  id -> from when on it is handed out: its class is told of the end
---   effects:member  ZSET  the same for nodes of flows with another home, and for members that did not
---                         complete: the flow counts them. For members that completed, see bundle.lua
---   remembered      ZSET  id -> until when: those whose effect was acknowledged, should their flow ask again;
---                         and watched jobs (watching.lua), whose watchers read their ends
+--   effects:hook    ZSET  id -> from when on it is handed out: the jobs whose class has a hook to call
+--   effects:member  ZSET  id -> the same: nodes of flows with another home, and members that did not
+--                         complete, which the flow must count. For members that completed, see bundle.lua
+--   remembered      ZSET  id -> until when: the jobs whose effect was acknowledged, in case their flow asks
+--                         again, and watched jobs (watching.lua), whose watchers read their ends
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was
 --                         removed meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once
 --                         no hook needs its payload, it has none
 --   hooked          HASH  id -> 1: jobs whose class has a hook
--- `effects` in `settings` is 1 while `ended` or a bundle is there.
+-- `effects` in `settings` is 1 while `ended` or a bundle exists.
 -- module: effects
 -- needs: start, failed_jobs, erase, ring, notice, payloads, bundle
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends

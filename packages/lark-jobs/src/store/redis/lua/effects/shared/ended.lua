@@ -1,4 +1,4 @@
--- When jobs in one state ended; false for a job that is not in that state.
+-- Returns when jobs in one state ended, with false for a job that is not in that state.
 -- needs: start
 -- gives: ends_of
 local function ends_of(state, ids)

@@ -1,10 +1,11 @@
 -- Failed jobs whose number the configuration does not set: how large each is, and which are removed first.
 --   failed-sizes   HASH  id -> bytes of its payload and errors | when it failed | its kind
---   failed-kinds   ZSET  kind | when | id: the newest jobs of each kind, which go last
---   failed-spares  ZSET  id -> when: the others
---   failed-wholes  ZSET  id -> when: those that have all of their errors
--- In `settings`, `failed-bytes` is their sum; `dropped` and `dropped-at`: how many were removed before their
--- age, and when last. Jobs that failed before an upgrade from layout 8 are in none of these.
+--   failed-kinds   ZSET  kind | when it failed | id: the newest jobs of each kind, which are removed last
+--   failed-spares  ZSET  id -> when it failed: the other jobs
+--   failed-wholes  ZSET  id -> when it failed: the jobs that still have all of their errors
+-- In `settings`: `failed-bytes`, the sum of all sizes; `dropped` and `dropped-at`, how many jobs were removed
+-- before their age, and when this last happened. Jobs that failed before an upgrade from layout 8 are in none
+-- of these.
 -- module: failed_jobs
 -- needs: start, payloads
 -- gives: note_failed, forget_failed, next_to_go

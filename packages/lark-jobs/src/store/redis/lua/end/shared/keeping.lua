@@ -1,11 +1,12 @@
 -- Jobs whose class says how long they are kept when they have ended, and members of flows that failed.
---   keeps         HASH  id -> ages of completed, failed and cancelled; of the log; the least age in each
---                       state: milliseconds, 0 for nothing, '' for what the queue says. From the dispatch on
+--   keeps         HASH  id -> the ages of a completed, failed and cancelled job; the age of the log; the
+--                       minimum age in each state. In milliseconds; 0 for not at all, '' for the setting of
+--                       the queue. A job has this from its dispatch on
 --   kept:<state>  ZSET  id -> when it ended: ended jobs that are kept by an age of their own, and are not in
 --                       `<state>`, so that neither their number nor their age is in the way of others
---   kept          ZSET  id -> until when they are
+--   kept          ZSET  id -> until when the job is kept
 --   kept-logs     ZSET  id -> until when the log of an ended job is kept
--- `keeps` in `settings` is 1 while `keeps` is there.
+-- `keeps` in `settings` is 1 while the hash `keeps` exists.
 -- module: keeping
 -- needs: start, retain, effects, failed_jobs
 -- gives: carry, remember_unkept, keep_some, let_go, unpin, drop_old

@@ -1,4 +1,5 @@
--- Late outcomes: of a job that had started and was taken back, until it is claimed again (last-token.lua).
+-- Late outcomes: outcomes of jobs that had started and were taken back. They count until the job is claimed
+-- again (last-token.lua).
 -- module: late_outcomes
 -- needs: start, line, place, counters, locate
 -- gives: hold_again

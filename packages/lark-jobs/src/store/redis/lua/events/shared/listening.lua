@@ -1,9 +1,10 @@
 -- Events, while somebody listens.
---   events     LIST  entries: the kind, a blank, and when; then the ids, one a line
---   listeners  SET   the listeners that the next change rings
+--   events     LIST  entries: the kind, a blank and the time; then the ids, one on each line
+--   listeners  SET   the listeners that are rung at the next change
 -- In `settings`: listened, until when somebody listens; trimmed, how many entries were removed from the front
--- of the list. Entries are numbered from 1 on. If a list is made, its first entry has no ids, so that a list
--- has a last entry. A list, because the users that the manual described before may use no streams.
+-- of the list. Entries are numbered from 1. A new list begins with an entry without ids, so that it always
+-- has a last entry. It is not a stream, because Redis users as an earlier manual described them may not use
+-- streams.
 -- module: listening
 -- needs: start, notice
 -- gives: listen, write_event

@@ -1,5 +1,5 @@
 -- Who watches which jobs.
---   watches  HASH  id -> until when|watcher, one a line
+--   watches  HASH  id -> until when|watcher, one on each line
 -- module: watchers
 -- needs: start
 -- gives: watchers_of

@@ -1,5 +1,5 @@
--- Watches: who wants to be told of the ends of which jobs. `watched` in `settings` is when the last of them
--- lapses. After that time, the next end removes them all.
+-- Watches: which callers want to learn when which jobs end. `watched` in `settings` is when the last watch
+-- lapses. After that time, the next end of a job removes all watches.
 -- module: watching
 -- needs: start, effects, notice, watchers
 -- gives: watch, ring_watchers, unwatch

@@ -3,8 +3,8 @@
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   journals      HASH  id -> the bytes of its entries
 --   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
---   rests         HASH  id -> for how long it was suspended (`store/contract/rules/rest.ts`)
---   early         ZSET  id -> until when signals are kept for it, if there is no such job
+--   rests         HASH  id -> how long the job was suspended (`store/contract/rules/rest.ts`)
+--   early         ZSET  id without a job -> until when signals are kept for it
 -- A field of `settings` says that there are journals.
 -- module: journals
 -- needs: start, counters, suspended, recordings

@@ -1,9 +1,10 @@
 -- Limits, as each caller states them: `concurrency|kind|limit|per|burst`; a missing part is ''. For a
 -- partition they limit the jobs that begin, for a limiter the permits that are granted; both are called
 -- starts here. The state of a rate:
---   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the
---                 tokens then; taken, how many tokens were ever taken
---   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
+--   rate    HASH  for a window: at, when the window began; count, the number of its starts. For a bucket:
+--                 at, a time; tokens, the number of tokens at that time; taken, how many tokens were ever
+--                 taken
+--   starts  LIST  for a sliding rate: the times of the last starts, the latest first, at most `limit` of them
 -- module: rates
 -- needs: start
 -- gives: allowed_starts

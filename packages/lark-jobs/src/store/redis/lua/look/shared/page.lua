@@ -1,4 +1,4 @@
--- A page of jobs in one state: as many as were asked for, or as fit into one answer.
+-- A page of jobs in one state: as many as were requested, or as fit into one answer.
 -- needs: start, payloads, show
 -- gives: page, passed, is_above, is_before
 

@@ -1,5 +1,5 @@
--- How long jobs have waited. Entries of a list are in the order in which they were queued, but for the clocks
--- of the processes that made their ids.
+-- How long jobs have waited. Entries of a list are in the order in which they were queued, except for
+-- differences between the clocks of the processes that made their ids.
 -- needs: start, line
 -- gives: waiting_since
 

@@ -1,11 +1,11 @@
--- A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that
--- no claim has to pass over jobs that may not begin. Its name is the name of the group, or '', and if there
--- is a limiter, `^` and the limiter.
+-- A lane holds the waiting jobs of one group that need the same permits, separately from all other jobs, so
+-- that no claim has to pass over jobs that may not begin. Its name is the name of the group, or '', and if
+-- there is a limiter, `^` and the limiter.
 --   laned         ZSET  id -> place: all waiting and delayed jobs in lanes
 --   lane:<name>   ZSET  id -> rank: the jobs that are due, by priority and place
 --   late:<name>   ZSET  id -> place: the jobs that are due later
 --   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many jobs are active;
---                       first: id of the job that goes before all others, in a strict group
+--                       first: in a strict group, the id of the job that goes before all others
 --   paused        ZSET  group -> when its pause ends
 --   pausers       HASH  group -> when a person paused it, and who it was (`store/contract/rules/pause.ts`)
 -- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the

@@ -1,6 +1,6 @@
 -- Turns: which lane is next, and which of its jobs may begin.
---   turns     ZSET  lane -> turn: lanes with a job that may begin. The lowest turn is next
---   turns^<limiter>  the same for the lanes of a limiter, whose jobs may begin only if the claimer has
+--   turns     ZSET  lane -> turn: the lanes with a job that may begin. The lane with the lowest turn is next
+--   turns^<limiter>  ZSET  lane -> turn: the lanes of a limiter. Their jobs may begin only if the claimer has
 --                    permits
 --   limiters  ZSET  limiter -> how many lanes it has
 --   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in

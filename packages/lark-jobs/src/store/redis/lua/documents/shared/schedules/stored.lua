@@ -1,8 +1,8 @@
 -- Schedules. The scripts read neither their definitions nor their states.
 --   schedules        HASH  id -> definition
---   schedule-states  HASH  id -> its number|state
---   schedule-runs    HASH  id -> its last runs, one a line (runs.lua); '' if there are none
---   ticks            ZSET  when they are due (tick.lua)
+--   schedule-states  HASH  id -> its revision number|state
+--   schedule-runs    HASH  id -> its last runs, one on each line (runs.lua); '' if there are none
+--   ticks            ZSET  id -> when the schedule is due (tick.lua)
 -- module: schedules
 -- needs: start
 -- gives: number_of, stored

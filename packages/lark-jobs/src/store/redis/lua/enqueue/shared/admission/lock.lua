@@ -1,9 +1,9 @@
 -- Unique jobs. A lock names its job. No process frees it: a new job with the same lock checks whether the
 -- lock's job still holds it.
 --   lockers    HASH  name -> id of the job that took the lock last
---   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number
---                    of runs when it took the lock: until it is started again
---   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
+--   locks      HASH  id -> how long that job holds the lock | name of the lock. d: until the job has ended;
+--                    s and the job's number of runs at that time: until it is started again
+--   throttles, throttlers  ZSET, HASH  name -> when the next job may be queued; name -> id of the last job
 -- module: admission
 -- needs: start, line, place, payloads, options, counters, locate, last_tokens, journaled
 -- gives: read_lock, locker, take_lock, meet, hold

@@ -1,6 +1,6 @@
 -- The ids of jobs that came through an outbox, which may send them again (`model/record.ts#Keep`).
---   relayed  ZSET  id -> until when it is known: +inf until nothing is kept of the job. Of an id that is to
---                  be reused, what tells its jobs apart, from when it was queued
+--   relayed  ZSET  id -> until when it is known: +inf as long as the job is kept. For an id that may be
+--                  reused, what distinguishes its jobs, counted from when the job was queued
 -- module: admission
 -- needs: start
 -- gives: came_before, note_relayed
