@@ -1,18 +1,18 @@
 /**
- * How much is kept of what people changed by hand, as the configuration says it.
+ * The setting of the configuration for how much of the audit is kept: the changes that people made by hand.
  */
 
 import { duration, isObject, Option, type OptionsOf, Schema, whole } from '../options/schema.ts'
 import type { AuditBounds } from '../store/contract/audit.ts'
 import { milliseconds } from '../words/duration.ts'
 
-/** What is kept unless the configuration says something else: about 5 MB. */
+/** How much is kept by default: about 5 MB. */
 const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }
 
 export const auditBounds = new Schema("an object such as { count: 5_000, age: '30d' }", {
-  /** How many changes: the newest. Default 10,000. */
+  /** How many changes are kept, the newest ones. Default 10,000. */
   count: whole(1),
-  /** For how long. Default 90 days. */
+  /** How long changes are kept. Default 90 days. */
   age: duration(),
 })
 

@@ -1,11 +1,9 @@
-/**
- * The source of a configuration, as messages name it: a file, a call, or none.
- */
+/** The source of a configuration, for messages: a file, a call, or none. */
 import { listed } from '../words/listed.ts'
 
 export type ConfigSource =
   | { kind: 'file'; file: string }
-  /** The call that was given the configuration, as messages name it. */
+  /** The call that got the configuration, in the form for messages. */
   | { kind: 'code'; call: string }
   /** No file was found in these folders. */
   | { kind: 'none'; looked: readonly string[] }
@@ -25,7 +23,7 @@ export function placeFor(key: 'queues' | 'limiters' | 'connection', source: Conf
   return `jobs.${key} in lark.config${source.looked.length > 0 ? ` (${absent(source.looked)})` : ''}`
 }
 
-/** What a worker adds to its first line if a file is expected and there is none. */
+/** The text that a worker adds to its first line if a configuration file is expected and there is none. */
 export function absence(source: ConfigSource, isExpected: boolean): string {
   return isExpected && source.kind === 'none' ? `; ${absent(source.looked)}` : ''
 }

@@ -1,6 +1,4 @@
-/**
- * The `jobs` section of `lark.config`: its type, its check, and what follows from it.
- */
+/** The `jobs` section of `lark.config`: its type, its check, and the settings that are made from it. */
 import { isAbsolute, join, resolve } from 'node:path'
 import type { LoadedConfig, LoadOptions } from '@s18i/lark/config'
 import { LarkError, loadConfig } from '@s18i/lark/internal'
@@ -51,7 +49,10 @@ export const hookOptions = new Schema('an object of functions', {
   crashed: func<NonNullable<Hooks['crashed']>>(),
 })
 
-/** Characters: each error of a failed attempt has it. */
+/**
+ * The maximum length of a release, in characters. It is short because each error of a failed attempt contains
+ * the release.
+ */
 const MAX_RELEASE = 100
 
 export const jobsOptions = new Schema('an object', {
@@ -69,9 +70,12 @@ export const jobsOptions = new Schema('an object', {
    * The queues that jobs may name, in order; a queue that is named twice counts once. Default `['default']`.
    */
   queues: queuesOption.or(['default']),
-  /** Which ended jobs are kept in every queue that says nothing else. */
+  /** Which ended jobs are kept in queues without a `keep` of their own. */
   keep: keepOptions as Option<KeepConfig, Read<typeof keepOptions.entries>>,
-  /** How much is kept of what people changed by hand. Default: 10,000 changes, for 90 days. */
+  /**
+   * How much of the audit is kept: the changes that people made by hand. Default: 10,000 changes, for 90
+   * days.
+   */
   audit: auditOption.or({}),
   /**
    * Limiters by name, which jobs of any queue share. The middleware `rateLimited('stripe')` takes permits of
@@ -102,7 +106,8 @@ export const jobsOptions = new Schema('an object', {
    */
   preset: oneOf<Preset>(presets).or(PRESET),
   /**
-   * How long a worker that stops goes on to tell a store that is away how its jobs ended. Default 2 minutes.
+   * How long a stopping worker goes on trying to report to an unreachable store how its jobs ended. Default 2
+   * minutes.
    */
   outcomes: duration(0),
   /**
@@ -127,14 +132,17 @@ export const jobsOptions = new Schema('an object', {
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /**
-   * Are called when jobs begin and end: `started`, `completed`, `failed`, `released`, `suspended` and others.
-   * No job waits for them.
+   * Functions that are called when jobs begin and end: `started`, `completed`, `failed`, `released`,
+   * `suspended` and others. Jobs do not wait for these functions.
    */
   hooks: new Option<Hooks, Hooks>(hookOptions.right, (value, path, voice) => {
     hookOptions.readAll(value, voice, path)
     return value as Hooks
   }),
-  /** Is told of every dispatch and every run: `otel()` of `@s18i/lark-jobs/otel`. Default: nothing is. */
+  /**
+   * The telemetry to which every dispatch and every run is reported: `otel()` of `@s18i/lark-jobs/otel`.
+   * Default: none.
+   */
   telemetry: new Option<Telemetry, TelemetryCalls>('otel() of @s18i/lark-jobs/otel', (value) =>
     isObject(value) && 'kind' in value && value.kind === 'opentelemetry'
       ? (value as unknown as TelemetryCalls)
@@ -157,7 +165,7 @@ export const jobsOptions = new Schema('an object', {
 /** The `jobs` section of `lark.config`. Everything is optional. */
 export interface JobsConfig extends OptionsOf<typeof jobsOptions.entries> {}
 
-/** The section as Lark reads it. */
+/** The section after it was read. */
 export type Section = Read<typeof jobsOptions.entries>
 
 declare module '@s18i/lark/config' {
@@ -170,25 +178,25 @@ declare module '@s18i/lark/config' {
 export interface Settings extends Around, ConfiguredQueues {
   /** A connection string, `sqlite:` with an absolute path; or Redis servers. */
   connection: string | RedisServers
-  /** By name. */
+  /** The limits of the configured limiters, by name. */
   limiters: ReadonlyMap<string, Limits>
-  /** How much is kept of what people changed by hand; `false`: nothing is recorded. */
+  /** How much of the audit is kept; `false` if nothing is recorded. */
   audit: AuditBounds | false
-  /** Absolute, or undefined for the default places. */
+  /** The absolute paths of the folders of jobs. Undefined for the default folders. */
   paths: string[] | undefined
   prefix: string
   durability: Durability
   preset: Preset
-  /** Milliseconds. Undefined: the configuration says nothing. */
+  /** The option `outcomes` in milliseconds. Undefined if it is not set. */
   outcomes: number | undefined
-  /** Undefined: the configuration names none. */
+  /** The release. Undefined if the configuration has none. */
   release: string | undefined
   schedules: ConfiguredSchedules
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
   outbox: ConfiguredOutbox | undefined
   isolation: ConfiguredIsolation
-  /** As code has written it; undefined if it is not given in code. */
+  /** The configuration as it is written in code. Undefined if it comes from a file. */
   written?: JobsConfig
   /**
    * Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit

@@ -1,6 +1,6 @@
 /**
- * A configuration that is given in code, by `createJobs()` or `Jobs.configure()`, instead of a file that is
- * found.
+ * A configuration that is passed in code, to `createJobs()` or `Jobs.configure()`, instead of coming from a
+ * file.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { homeFolder } from '@s18i/lark/internal'
@@ -29,7 +29,7 @@ export interface CodeConfig extends JobsConfig {
 }
 
 export class Configured {
-  /** Undefined: the classes in the folders of the application. */
+  /** The classes that were passed in code. Undefined for the classes in the folders of the application. */
   readonly jobs: readonly JobConstructor[] | undefined
   readonly #section: JobsConfig
   readonly #source: ConfigSource & { kind: 'code' }
@@ -55,7 +55,7 @@ export class Configured {
     return { ...settings, written: this.#section }
   }
 
-  /** @throws what `check` does */
+  /** @throws the errors of `check` */
   around(): Around {
     return aroundOf(this.check())
   }
@@ -86,7 +86,10 @@ function comparable(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, part]) => [name, comparable(part)]))
 }
 
-/** Whether it is an object of options. A certificate in a buffer, for example, is compared as it is. */
+/**
+ * Whether a value is a plain object of options. Other objects, such as a buffer with a certificate, are
+ * compared as a whole.
+ */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null

@@ -1,4 +1,4 @@
-/** What the configuration says about the dashboard that `lark jobs:dashboard` serves. */
+/** The configuration of the dashboard that `lark jobs:dashboard` serves. */
 import {
   func,
   isText,
@@ -13,10 +13,10 @@ import {
   whole,
 } from '../options/schema.ts'
 
-/** A person who looks at the dashboard, and what this person may do. */
+/** A person who uses the dashboard, and what this person may do. */
 export interface DashboardViewer {
   role: 'read' | 'operate' | 'admin'
-  /** For the audit, such as an e-mail address. */
+  /** The name of the person for the audit, such as an e-mail address. */
   user: string
   /** Whether payloads, results and progress are shown. Default: to admins only. */
   payloads?: boolean
@@ -30,7 +30,7 @@ export type DashboardRequest = typeof globalThis extends { Request: { prototype:
   ? Declared
   : { readonly url: string; readonly method: string; readonly headers: { get(name: string): string | null } }
 
-/** Says who sends a request; returns nothing to refuse it. */
+/** Says which person sends a request. It returns nothing to refuse the request. */
 export type DashboardAuthorize = (
   request: DashboardRequest,
 ) => DashboardViewer | undefined | null | Promise<DashboardViewer | undefined | null>
@@ -38,9 +38,9 @@ export type DashboardAuthorize = (
 const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
 
 export const environmentOptions = new Schema("an object such as { name: 'production', colour: 'red' }", {
-  /** What is shown. */
+  /** The name that is shown. */
   name: option<string>('a text', isText).needed(),
-  /** Its colour. Default: `grey`. */
+  /** The colour of the name. Default: `grey`. */
   colour: oneOf(colours).or('grey'),
 })
 
@@ -54,9 +54,12 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
    * it, on this machine.
    */
   authorize: func<DashboardAuthorize>(),
-  /** Where it listens. Other machines reach it only with `authorize`. Default: this machine. */
+  /**
+   * The address on which the dashboard listens. Other machines can use it only with `authorize`. Default:
+   * only this machine.
+   */
   host: option<string>("a host such as '0.0.0.0'", isText).or('127.0.0.1'),
-  /** 0: one that is free. */
+  /** The port. 0 means any free port. */
   port: whole(0, 65_535).or(7_575),
   /** The path under which it is served. Default: `/`. */
   base: option<string>(
@@ -68,7 +71,7 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
    * for others.
    */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
-  /** Which of several installations this is: shown on each page. */
+  /** The installation, such as production, which is shown on each page. */
   environment: environmentOptions as Option<EnvironmentConfig, Read<typeof environmentOptions.entries>>,
 })
 

@@ -1,8 +1,8 @@
-/** What the configuration says about the processes in which isolated classes run. */
+/** The configuration of the processes in which isolated classes run. */
 import { duration, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
 
 export const isolationOptions = new Schema('an object such as { processes: 4 }', {
-  /** The most processes of one worker. Default: as many as it runs jobs at a time. */
+  /** The maximum number of processes of one worker. Default: the number of jobs that it runs at a time. */
   processes: whole(1),
   /** A process ends after this number of jobs, and another takes its place. Default: no limit. */
   maxJobs: whole(1),

@@ -1,10 +1,10 @@
-/** What is kept of ended jobs, as the configuration says it: for all queues, and for one queue. */
+/** The configuration of which ended jobs are kept, for all queues and for one queue. */
 
 import { duration, isObject, Option, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
 import { type QueueRetention, RETENTION, type Retention } from '../store/contract/rules/retention.ts'
 import { LONGEST, milliseconds } from '../words/duration.ts'
 
-/** How many jobs, and how long. A limit that is not written does not apply. */
+/** How many jobs are kept, and how long. A limit that is not written does not apply. */
 export const keptOptions = new Schema(
   "an object such as { count: 5_000, age: '7d' }",
   {
@@ -49,7 +49,7 @@ export interface KeepConfig extends OptionsOf<typeof keepOptions.entries> {}
 
 type KeepRead = Read<typeof keepOptions.entries>
 
-/** @param all what the configuration says for all queues */
+/** @param all the setting for all queues */
 export function retentionFrom(all: KeepRead | undefined, own?: KeepRead): QueueRetention {
   const of = (state: keyof QueueRetention) => own?.[state] ?? all?.[state] ?? RETENTION[state]
   return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }

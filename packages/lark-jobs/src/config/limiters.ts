@@ -13,11 +13,11 @@ import { type ConfigSource, placeFor } from './config-source.ts'
 export const limiterConfig = new Schema(
   'an object with concurrency, rate, or both, such as { concurrency: 5 }',
   {
-    /** How many permits are in use at a time, over all workers. Default: no limit. */
+    /** How many permits may be in use at a time on all workers together. Default: no limit. */
     concurrency,
     /**
-     * How many permits are taken within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no
-     * limit.
+     * How many permits may be taken within a period on all workers together: `{ limit: 100, per: '1m' }`.
+     * Default: no limit.
      */
     rate,
   },
@@ -29,10 +29,10 @@ export const limiterConfig = new Schema(
 /** A limiter that jobs of any queue share: `concurrency`, `rate`, or both. */
 export interface LimiterConfig extends OptionsOf<typeof limiterConfig.entries> {}
 
-/** By the name of the limiter. */
+/** The limiters, by name. */
 export type LimitersConfig = Readonly<Record<string, LimiterConfig>>
 
-/** The most characters of a name. */
+/** The maximum length of a name, in characters. */
 const LONGEST = 64
 
 /**

@@ -1,4 +1,4 @@
-/** What the configuration says about the outbox: the table in the database of the application. */
+/** The configuration of the outbox: the table in the database of the application. */
 import {
   func,
   isText,
@@ -15,13 +15,14 @@ export const outboxOptions = new Schema("an object such as { for: 'postgres', ex
   /** The kind of the database: `postgres`, `mysql` (MariaDB too), or `sqlite`. */
   for: oneOf(dialects).needed(),
   /**
-   * Runs a statement, outside of any transaction, and returns what the client answers: `(sql, parameters) =>
-   * pool.query(sql, parameters)`.
+   * Runs a statement outside of any transaction, and returns the answer of the database client: `(sql,
+   * parameters) => pool.query(sql, parameters)`.
    */
   execute: func<OutboxExecute>().needed(),
   /**
    * Calls `wake` when rows may have been written, so that the relay need not wait until it asks the database
-   * again. It may return a function that stops listening. Default: the relay only asks.
+   * again. It may return a function that stops listening. Default: the relay only asks the database from time
+   * to time.
    */
   listen: func<OutboxListen>(),
   /** Distinguishes the outboxes of several databases that feed one store. Default `lark_outbox`. */

@@ -29,7 +29,10 @@ import { type ConfigSource, placeFor } from './config-source.ts'
 import { type KeepConfig, keepOptions, retentionFrom } from './keep.ts'
 import { checkLimiters } from './limiters.ts'
 
-/** The most partitions of a queue, because each costs every worker a call. */
+/**
+ * The maximum number of partitions of a queue. It is limited because each partition costs every worker a
+ * call.
+ */
 const MAX_PARTITIONS = 100
 
 export const queueOptions = new Schema(
@@ -51,11 +54,11 @@ export const queueOptions = new Schema(
      * Default: no aging; jobs of a lower priority wait as long as jobs of a higher priority come.
      */
     aging: duration(1),
-    /** How many jobs of the queue run at a time, over all workers. Default: no limit. */
+    /** How many jobs of the queue may run at a time on all workers together. Default: no limit. */
     concurrency,
     /**
-     * How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default:
-     * no limit.
+     * How many jobs of the queue may begin within a period on all workers together: `{ limit: 100, per: '1m'
+     * }`. Default: no limit.
      */
     rate,
     /**
@@ -63,14 +66,14 @@ export const queueOptions = new Schema(
      * nothing in the queue: figures, health checks and monitors compare the wait with it. Default: no target.
      */
     target: duration(1),
-    /** The most jobs in the queue that have not begun. Default: no bound. */
+    /** The maximum number of jobs in the queue that have not begun. Default: no bound. */
     max: whole(1),
     /**
      * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`.
      * `drop-oldest`: the next job of the lowest priority is `cancelled`, with the reason `dropped`.
      */
     full: oneOf<'reject' | 'drop-oldest'>(['reject', 'drop-oldest']).or('reject'),
-    /** Which ended jobs of the queue are kept. Default: as `jobs.keep` says. */
+    /** Which ended jobs of the queue are kept. Default: the setting `jobs.keep`. */
     keep: keepOptions as Option<KeepConfig, Read<typeof keepOptions.entries>>,
   },
   ({ partitions, concurrency = partitions, rate, max }, refuse, written) => {
@@ -104,9 +107,9 @@ export interface ConfiguredQueues extends Retentions {
   /** The number of partitions of each queue. */
   partitions: ReadonlyMap<string, number>
   weights: ReadonlyMap<string, number>
-  /** Whole milliseconds, of the queues whose priorities age. */
+  /** The option `aging` in whole milliseconds, for the queues that have it. */
   agings: ReadonlyMap<string, number>
-  /** Milliseconds that the oldest job should wait at most, of the queues that have such a target. */
+  /** The option `target` in milliseconds, for the queues that have it. */
   targets: ReadonlyMap<string, number>
   /** The limits of each partition, for the queues that have limits. */
   limits: ReadonlyMap<string, Limits>
@@ -114,7 +117,7 @@ export interface ConfiguredQueues extends Retentions {
   bounds: ReadonlyMap<string, Bound>
 }
 
-/** @param keep what is kept in every queue that says nothing else */
+/** @param keep the setting for queues without one of their own */
 export function queuesOf(queues: ReadonlyMap<string, Queue>, keep: Queue['keep']): ConfiguredQueues {
   const each = <T>(of: (queue: Queue) => T | undefined) => {
     const values = [...queues].map(([name, queue]) => [name, of(queue)] as const)
@@ -139,9 +142,9 @@ export function queuesOf(queues: ReadonlyMap<string, Queue>, keep: Queue['keep']
 type QueueSettings = ConfiguredQueues & { source: ConfigSource }
 
 /**
- * Which queues a worker serves, and in which order.
+ * Determines which queues a worker serves, and in which order.
  *
- * @param named strictly in this order. Default: all queues, in turns that are fair, or by weight
+ * @param named the queues, served strictly in this order. Default: all queues, in fair turns or by weight
  * @throws UNKNOWN_QUEUE
  */
 export function serviceOf(
@@ -202,14 +205,14 @@ export function misplaced(registry: Registry, { queues, partitions }: Configured
  * The command to move jobs from a queue that is not configured to the configured queue with the most similar
  * name, because most such names are misspelled. Undefined if no queue is configured.
  *
- * @param job Default: all jobs of the queue
+ * @param job the id of the only job to move. Default: all jobs of the queue
  */
 export function moveFrom(queue: string, configured: readonly string[], job?: string): Remedy | undefined {
   const to = nearest(queue, configured) ?? (configured.includes('default') ? 'default' : configured[0])
   return to === undefined ? undefined : { do: 'move', queue, to, ...defined({ job }) }
 }
 
-/** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */
+/** @throws UNKNOWN_QUEUE @param name the name of the job class that names the queue */
 export function knownQueue(
   queue: string,
   { queues, partitions, source }: QueueSettings,

@@ -1,4 +1,4 @@
-/** What the configuration says about schedules. */
+/** The configuration of schedules. */
 
 import { timezone } from '../options/schedules/timezone.ts'
 import { flag, type OptionsOf, type Read, Schema } from '../options/schema.ts'

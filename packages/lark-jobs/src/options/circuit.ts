@@ -10,21 +10,23 @@
  * opening does not close the circuit.
  */
 
-/** When a circuit opens, and for how long. */
+/**
+ * The rule by which a circuit opens: after this many failures within a period, for the length of the pause.
+ */
 export interface CircuitRule {
-  /** This many failed runs, … */
+  /** How many failed runs within the period open the circuit. */
   failures: number
-  /** … within this many milliseconds open the circuit … */
+  /** The length of the period, in milliseconds. */
   per: number
-  /** … for this many milliseconds. */
+  /** How long the circuit stays open, in milliseconds. */
   pause: number
 }
 
 /**
- * Why a circuit has put a job back, for people.
+ * Says for people that a job was put back because a circuit is open.
  *
- * @param name of a circuit that classes share; undefined for that of a class
- * @param key of the class
+ * @param name the name of a circuit that classes share; undefined for the circuit of a class
+ * @param key the key of the class
  */
 export function isOpenWords(name: string | undefined, key: string): string {
   return `the circuit ${name ?? `of ${key}`} is open`
@@ -40,7 +42,7 @@ export type CircuitEvent =
   /**
    * @param opening the opening that the run tested, if it was a trial
    *
-   * @param id of this event; a repeated event counts once
+   * @param id the id of this event: a repeated event is counted only once
    */
   | { kind: 'failed'; id: string; opening?: number | undefined }
   /** A trial succeeded. */

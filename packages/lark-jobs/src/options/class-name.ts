@@ -6,7 +6,7 @@
  * letters in a bundle with more than some 3,000 names, and four from 220,000 on. Two capital letters come up
  * after some 930 names. (Measured on 2026-11-26 with 4,200 classes and esbuild 0.28, terser 5.51 and swc
  * 1.16: each made 676 names like `PR`, and none with a character that is not in ASCII.) Only a minifier omits
- * the blank before the brace of a class, and all indentation. So a short name that people write too (`Sms`,
+ * the blank before the brace of a class, and all indentation. So a short name that people also write (`Sms`,
  * `PR`) is doubtful only if the text of the class is minified.
  */
 import { listed } from '../words/listed.ts'
@@ -33,7 +33,7 @@ export function originOf(Class: { name: string }): NameOrigin {
   return isHonest ? 'doubtful' : 'made'
 }
 
-/** What to tell people who run this in production; undefined when every class has a key. */
+/** The warning for production about classes without a key. Undefined if every class has a key. */
 export function keyless(classes: readonly { name: string; hasKey: boolean }[]): string | undefined {
   const names = classes.filter(({ hasKey }) => !hasKey).map(({ name }) => name)
   if (names.length === 0) return undefined

@@ -4,7 +4,10 @@
  */
 import type { JobConstructor } from './job-class.ts'
 
-/** Where the class of a defined job keeps its handler; `null` in a process that only dispatches. */
+/**
+ * The static property of a defined job's class that holds the handler. It is `null` in a process that only
+ * dispatches.
+ */
 export const handler = Symbol.for('s18i.lark.job.handler')
 
 const slot = Symbol.for('s18i.lark.job.definitions')
@@ -15,14 +18,14 @@ export const definitions: Map<string, JobConstructor> = place[slot]
 
 /**
  * The later definition of a defined job, if there is one that can run: when a development server loads files
- * again, Node also keeps the earlier versions. Other classes are returned as they are.
+ * again, Node also keeps the earlier versions. Other classes are returned unchanged.
  */
 export function latest(Class: JobConstructor): JobConstructor {
   const later = Object.hasOwn(Class, handler) ? definitions.get(Class.name) : undefined
   return later === undefined || lacksHandler(later) ? Class : later
 }
 
-/** Whether a class is that of a defined job without a handler. */
+/** Whether a class belongs to a defined job without a handler. */
 export function lacksHandler(Class: JobConstructor): boolean {
   return (Class as { [handler]?: unknown })[handler] === null
 }

@@ -4,7 +4,7 @@ import { jobSettings } from './job-settings.ts'
 import type { IdOptions } from './own-id.ts'
 
 /**
- * The options in which one job differs from its class, and its id. An option that is `undefined` is left out.
+ * The options in which one job differs from its class, and its id. An option that is `undefined` is ignored.
  */
 export interface DispatchOptions
   extends Partial<{ [K in keyof typeof jobSettings.entries]: JobFields[K] | undefined }> {

@@ -5,7 +5,7 @@ import { type Duration, milliseconds } from '../words/duration.ts'
 import { duration, isText, Option, oneOf, option, type Read, Schema, whole } from './schema.ts'
 import { isTags, tagsForm } from './tags.ts'
 
-/** The most characters of the name of a flow or of a node. */
+/** The maximum length of the name of a flow or a node, in characters. */
 const MAX_NAME = 100
 const nameForm = `a text of 1 to ${MAX_NAME} characters, without control characters`
 
@@ -13,7 +13,7 @@ function isName(value: unknown): boolean {
   return isText(value) && value.length <= MAX_NAME && !/\p{C}/u.test(value)
 }
 
-/** Milliseconds; 0 for `false`. */
+/** An age, read as milliseconds; `false` is read as 0. */
 const age = new Option<Duration | false, number>("false, or an age such as '7d', above 0", (value) =>
   value === false ? 0 : milliseconds(value) || undefined,
 )

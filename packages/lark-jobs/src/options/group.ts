@@ -9,14 +9,14 @@ import { concurrency, limitsOf, rate } from './limits.ts'
 import { flag, func, type OptionsOf, type Read, Schema } from './schema.ts'
 
 const entries = {
-  /** How many jobs of a group run at a time, over all workers. Default: no limit. */
+  /** How many jobs of a group may run at a time on all workers together. Default: no limit. */
   concurrency,
   /**
-   * How many jobs of a group begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no
-   * limit.
+   * How many jobs of a group may begin within a period on all workers together: `{ limit: 100, per: '1m' }`.
+   * Default: no limit.
    */
   rate,
-  /** Each job begins only when the one before it has ended, its retries included. Default: no. */
+  /** Whether each job begins only when the previous one has ended, including its retries. Default: no. */
   strict: flag(),
 }
 
@@ -39,22 +39,19 @@ export const groupOptions = new Schema(
 )
 
 /**
- * Puts the jobs of a class into groups. Groups take fair turns, however many jobs each of them has.
+ * Puts the jobs of a class into groups. Groups take fair turns, no matter how many jobs each of them has.
  *
  * @param by returns the name of the group for a payload: a number, or a text that is not empty
  * @param options see `GroupOptions`; they apply to each group separately
- * @example
- * class SyncShopJob extends Job {
- *   group = group((payload: { shop: string }) => payload.shop, { concurrency: 2 })
- *   async handle(payload: { shop: string }) {}
- * }
+ * @example class SyncShopJob extends Job { group = group((payload: { shop: string }) => payload.shop, {
+ *   concurrency: 2 }) async handle(payload: { shop: string }) {} }
  * @example group = group((p: { account: number }) => p.account, { strict: true })
  */
 export function group<P>(by: (payload: P) => string | number, options: GroupOptions = {}): GroupBy {
   return Object.freeze({ ...options, by })
 }
 
-/** A group as Lark reads it. */
+/** The option `group` after it was read. */
 type Grouping = Pick<GroupBy, 'by'> & Partial<Read<typeof entries>>
 
 /** The group of one job. @returns a text that describes the value, if `by` did not return a valid name */

@@ -6,23 +6,27 @@ import { fileURLToPath } from 'node:url'
 import { bytesForm, bytesIn } from '../words/bytes.ts'
 import { duration, Option, type OptionsOf, type Read, Schema } from './schema.ts'
 
-/** Bytes. A process that has run nothing has some 50 MB. */
+/** The minimum of `memory`, in bytes. A process that has run nothing already uses some 50 MB. */
 const LEAST = bytesIn('64mb')!
 
 const entries = {
   /**
-   * The resident memory above which the process is killed, and the attempt fails: `'512mb'`. Default: no
-   * limit.
+   * The limit for the resident memory of the process: if it exceeds this, the process is killed and the
+   * attempt fails. `'512mb'`, for example. Default: no limit.
    */
   memory: new Option<string, number>(`${bytesForm}, from 64mb`, (value) => {
     const bytes = bytesIn(value)
     return bytes === undefined || bytes < LEAST ? undefined : bytes
   }),
   /**
-   * How long a handler may go on after its signal was aborted. Then its process is killed. Default 2 s.
+   * How long a handler may go on after its signal was aborted. After that, its process is killed. Default 2
+   * s.
    */
   grace: duration(0).or('2s'),
-  /** The file that exports the class: `import.meta.url`. Default: where the worker has found it. */
+  /**
+   * The file that exports the class: `import.meta.url`. Default: the file in which the worker has found the
+   * class.
+   */
   file: new Option<string, string>('import.meta.url, __filename, or another absolute path', (value) => {
     if (typeof value !== 'string') return undefined
     try {
@@ -36,15 +40,15 @@ const entries = {
 export interface IsolatedOptions extends OptionsOf<typeof entries> {}
 
 /**
- * A static member of a class that no file exports: a process imports this module, and its
- * `classIn(file, given)` makes the class of what `isolate.file` exports.
+ * A static member of a class that no file exports. It names a module that an isolated process imports: its
+ * function `classIn(file, given)` makes the class from what `isolate.file` exports.
  */
 export const classMaker = Symbol.for('s18i.lark.jobs.class-maker')
 
 export interface ClassMaker {
-  /** Absolute. */
+  /** The absolute path of the module. */
   module: string
-  /** What can be sent to another process. */
+  /** Data for `classIn`, which must be possible to send to another process. */
   given: object
 }
 
@@ -54,16 +58,12 @@ export const isolatedOptions = new Schema("isolated(), or isolated({ memory: '51
 export type IsolatedRead = Read<typeof entries>
 
 /**
- * Isolates a class: `handle` runs in a process that its worker keeps warm. Whatever the handler does, its
- * process is killed when the job has timed out or was cancelled, and a crash affects only this job.
+ * Isolates a class: `handle` runs in a process that its worker keeps warm. No matter what the handler does,
+ * its process is killed when the job has timed out or was cancelled, and a crash affects only this job.
  *
  * @param options see `IsolatedOptions`
- * @example
- * class TranscodeJob extends Job {
- *   isolate = isolated({ memory: '512mb', grace: '5s' })
- *   timeout = '10m'
- *   async handle(payload: { file: string }) {}
- * }
+ * @example class TranscodeJob extends Job { isolate = isolated({ memory: '512mb', grace: '5s' }) timeout =
+ *   '10m' async handle(payload: { file: string }) {} }
  */
 export function isolated(options: IsolatedOptions = {}): IsolatedOptions {
   return Object.freeze({ ...options })

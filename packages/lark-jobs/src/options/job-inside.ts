@@ -1,11 +1,12 @@
 /**
- * What Lark notes in a job. A job has no such object until it is dispatched or run. The base class of one
- * copy of this package reads what the dispatcher or the worker of another copy has noted (`model/copies.ts`).
+ * The data that Lark stores in a job object. A job object has none until the job is dispatched or run. The
+ * base class in one copy of this package reads the data that the dispatcher or the worker of another copy has
+ * stored (`model/copies.ts`).
  */
 import type { Run } from '../model/run/run.ts'
 import type { Rejection } from './unique.ts'
 
-/** The property in which a job keeps this object. */
+/** The property of a job object that holds this data. */
 export const jobInside = Symbol.for('s18i.lark.job.inside')
 
 export interface JobInside {
@@ -17,12 +18,14 @@ export interface JobInside {
   rejection: Rejection | undefined
 }
 
-/** What is noted in a job, by any copy of this package; undefined before it is dispatched or run. */
+/**
+ * The data in a job object, stored by any copy of this package. Undefined until the job is dispatched or run.
+ */
 export function notedIn(job: { readonly [jobInside]?: JobInside | undefined }): JobInside | undefined {
   return job[jobInside]
 }
 
-/** The object in which to note something; made if the job has none. */
+/** The data in a job object. It is created if the job has none. */
 export function insideOfJob(job: { [jobInside]?: JobInside | undefined }): JobInside {
   const known = job[jobInside]
   if (known !== undefined) return known

@@ -6,13 +6,13 @@ import type { Keep } from '../model/record.ts'
 import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
 import { Option, type OptionsOf, type Read, Schema } from './schema.ts'
 
-/** Milliseconds; 0 for `false`. */
+/** An age, read as milliseconds; `false` is read as 0. */
 const age = new Option<Duration | false, number>(`false, or ${durationForm}, above 0`, (value) =>
   value === false ? 0 : milliseconds(value) || undefined,
 )
 
 const entries = {
-  /** How long completed jobs are kept; `false`: not at all. Default: as their queue says. */
+  /** How long completed jobs are kept. `false`: not at all. Default: the setting of their queue. */
   completed: age,
   /** How long failed jobs are kept. */
   failed: age,
@@ -25,31 +25,29 @@ const entries = {
   log: age,
 }
 
-/** How long ended jobs are kept: milliseconds, or `'30s'`, `'30d'`; `false`: not at all. */
+/** How long ended jobs are kept: milliseconds, or `'30s'`, `'30d'`. `false`: not at all. */
 export interface KeepOptions extends OptionsOf<typeof entries> {}
 
 /** A class's `keep`. */
 export const classKeep = new Schema("keep({ completed: '30d', failed: false })", entries)
 
 /**
- * Says how long the ended jobs of a class are kept, whatever their queue keeps of others and however many
- * they are.
+ * Sets how long the ended jobs of a class are kept, no matter what their queue keeps and how many jobs there
+ * are.
  *
  * @param ages see `KeepOptions`
- * @example
- * class ChargeJob extends Job {
- *   keep = keep({ completed: '30d', failed: '90d', cancelled: false })
- *   async handle(payload: { invoice: number }) {}
- * }
+ * @example class ChargeJob extends Job { keep = keep({ completed: '30d', failed: '90d', cancelled: false })
+ *   async handle(payload: { invoice: number }) {} }
  */
 export function keep(ages: KeepOptions): KeepOptions {
   return Object.freeze({ ...ages })
 }
 
 /**
- * How long a job of a class is kept, as it is stored with the job; undefined if the class does not say it.
+ * How long a job of a class is kept, in the form that is stored with the job. Undefined if the class does not
+ * set it.
  *
- * @param least milliseconds, of `keepResult`
+ * @param least the value of `keepResult`, in milliseconds
  */
 export function keepFrom(
   ages: Read<typeof entries> | undefined,

@@ -1,13 +1,16 @@
 /**
- * `lenient()`: payloads that need not be JSON. Lark takes what `JSON.stringify` takes, and `handle` receives
- * what JSON makes of it.
+ * `lenient()`: payloads that need not be JSON. Lark accepts everything that `JSON.stringify` accepts, and
+ * `handle` receives the result of the conversion to JSON and back.
  */
 import type { AnySchema, InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
 
 /** Marks a lenient schema in every copy of this package. */
 const mark = Symbol.for('s18i.lark.lenient')
 
-/** What JSON makes of a type: a date is a text, functions and symbols are left out, or null in a list. */
+/**
+ * The type after a conversion to JSON and back: a date becomes a text, functions and symbols are left out,
+ * and become null in a list.
+ */
 export type Json<T> = T extends { toJSON(...args: never): infer J }
   ? Json<J>
   : T extends string | number | boolean | null | undefined
@@ -27,12 +30,14 @@ export type Json<T> = T extends { toJSON(...args: never): infer J }
           : { [K in keyof T as T[K] extends symbol | ((...args: never) => unknown) ? never : K]: Json<T[K]> }
 
 /**
- * A schema that takes whatever `JSON.stringify` takes, instead of refusing what is not JSON. A date becomes a
- * text, NaN becomes null, functions are left out; a BigInt and a cycle are still refused.
+ * Makes a schema that accepts everything that `JSON.stringify` accepts, instead of refusing values that are
+ * not JSON. A date becomes a text, NaN becomes null, and functions are left out. A BigInt and a cycle are
+ * still refused.
  *
- * @param schema checks what JSON has made of the payload, when it is dispatched and when it is read. Default:
- *   nothing is checked
- * @example static schema = lenient<{ at: Date }>()   // handle(payload: Parsed<typeof LogJob.schema>): at is a string
+ * @param schema checks the payload after its conversion to JSON and back, when it is dispatched and when it
+ *   is read. Default: nothing is checked
+ * @example static schema = lenient<{ at: Date }>()   // handle(payload: Parsed<typeof LogJob.schema>): at is
+ *   a string
  * @example static schema = lenient(z.object({ at: z.coerce.date() }))   // at is a Date again
  */
 export function lenient<T>(): StandardSchema<T, Json<T>>

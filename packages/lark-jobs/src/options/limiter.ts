@@ -30,13 +30,19 @@ const entries = {
 export interface LimiterOptions extends OptionsOf<typeof entries> {}
 
 const classLimits = {
-  /** How many jobs of the class run at a time, over all queues and workers. Default: no limit. */
+  /**
+   * How many jobs of the class may run at a time, in all queues and on all workers together. Default: no
+   * limit.
+   */
   concurrency,
-  /** How many jobs of the class begin within a time, over all queues and workers. Default: no limit. */
+  /**
+   * How many jobs of the class may begin within a period, in all queues and on all workers together. Default:
+   * no limit.
+   */
   rate,
 }
 
-/** Limits for all jobs of a class, over all queues and workers. */
+/** Limits for all jobs of a class, in all queues and on all workers together. */
 export interface ClassLimits extends OptionsOf<typeof classLimits> {}
 
 /** The value that `limiter()` returns. */
@@ -99,7 +105,7 @@ export function isOwnOption(limiter: LimiterRead | undefined): limiter is Limite
 }
 
 /**
- * What one job needs of a limiter, as a store keeps it: the limiter, `*`, and the number of permits.
+ * The permits that a job needs, in the stored form: the limiter, `*`, and the number of permits.
  *
  * @param key of the class
  * @returns undefined if the weight is not valid
@@ -115,7 +121,7 @@ export function readNeed(need: string): { name: string; weight: number } {
   return { name: need.slice(0, at), weight: Number(need.slice(at + 1)) }
 }
 
-/** The most permits that a limiter can grant at once. */
+/** The maximum number of permits that a limiter can grant at once. */
 export function mostOf({ concurrency = HEAVIEST, rate }: Limits): number {
   return Math.min(HEAVIEST, concurrency, rate === undefined ? HEAVIEST : mostAtOnce[rate.kind](rate))
 }

@@ -1,6 +1,4 @@
-/**
- * Limits, as users write them: of a queue, a group, or a limiter.
- */
+/** The limits of a queue, a group, or a limiter, in the form in which users write them. */
 import type { Limits } from '../model/limits.ts'
 import { rateKinds } from '../model/rate.ts'
 import {
@@ -14,19 +12,19 @@ import {
   whole,
 } from './schema.ts'
 
-/** The highest limit of a sliding rate, because it keeps the time of each start. */
+/** The maximum limit of a sliding rate. It is bounded because the store keeps the time of each start. */
 const MAX_SLIDING = 10_000
 
 export const rateOptions = new Schema(
   "an object such as { limit: 100, per: '1m' }",
   {
-    /** How many jobs may begin … */
+    /** How many jobs may begin within `per`. */
     limit: whole(1).needed(),
-    /** … within this time. Default: one second. */
+    /** The period. Default: one second. */
     per: duration(1).or('1s'),
     /** How the rate counts: see `RateKind`. Default `sliding`. */
     kind: oneOf(rateKinds).or('sliding'),
-    /** For a bucket: how many may begin at once. Default: `limit`. */
+    /** For a bucket: how many jobs may begin at once. Default: `limit`. */
     burst: whole(1),
   },
   ({ limit, kind, burst }, refuse) => {
@@ -44,7 +42,7 @@ export interface RateOption
 
 type RateRead = Read<typeof rateOptions.entries>
 
-// The options of whatever has limits. Each schema names them with a comment of its own, which an editor
+// The options that all limits have. Each schema repeats their names, with a comment of its own that an editor
 // shows.
 export const concurrency = whole(1)
 export const rate = rateOptions as Option<RateOption, RateRead>

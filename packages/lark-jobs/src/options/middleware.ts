@@ -8,7 +8,7 @@ import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { duration, isText, option } from './schema.ts'
 
-/** For how long a job is put back if nobody knows when it may run. */
+/** How long a job is put back if it is not known when it may run. */
 export const releaseAfter = duration().or('1s')
 
 /** A name that classes share. */
@@ -36,14 +36,14 @@ export type Middleware<P = any> = (job: MiddlewareJob<P>, next: () => Promise<un
 export interface MiddlewareJob<P = any> {
   readonly id: string
   readonly key: string
-  /** The name of its class. */
+  /** The name of the job's class. */
   readonly name: string
   readonly queue: string
-  /** Which attempt this is, from 1. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number
   /** The same object that `handle` will receive. */
   readonly payload: P
-  /** Aborted, with the reason, when the job should end. */
+  /** A signal that is aborted, with the reason, when the job should end. */
   readonly signal: AbortSignalLike
   info(text: string): void
   success(text: string): void

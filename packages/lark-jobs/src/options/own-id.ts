@@ -9,7 +9,9 @@ import { shown } from '../words/secret.ts'
 import { type OptionsOf, option, Schema, voiceOf } from './schema.ts'
 
 const entries = {
-  /** `'ended'`: the new job replaces a job with this id that has ended. Default: the new job is rejected. */
+  /**
+   * `'ended'`: if a job with this id has ended, the new job replaces it. Default: the new job is rejected.
+   */
   reuse: option<'ended'>("'ended'", (value) => value === 'ended'),
 }
 
@@ -23,17 +25,17 @@ export interface OwnId {
   options: IdOptions
 }
 
-/** `Jobs.retry('failed')` retries all failed jobs. */
+/** This word cannot be an id, because `Jobs.retry('failed')` retries all failed jobs. */
 const RESERVED = 'failed'
 
 /**
- * The fields of a record whose id the application chose.
+ * Checks an id that the application chose, and makes the fields of the record for it.
  *
  * @param name of the class
  * @throws JOB_ID_INVALID, JOB_INVALID for wrong options
  */
 export function ownIdOf({ id, options }: OwnId, name: string): Required<Pick<NewJob, 'id' | 'ownId'>> {
-  // Members of flows have a colon in their ids (`model/effect.ts`).
+  // Colons are refused, because the ids of members of flows have one (`model/effect.ts`).
   if (!isId(id) || /[\s:]/u.test(id) || id === RESERVED)
     throw new JobsError('JOB_ID_INVALID', `${name}: withId() was given ${shown(id)}`, {
       hint: `An id is a text of 1 to ${MAX_ID} characters, without white space, colons and control characters, and not '${RESERVED}'.`,

@@ -1,6 +1,7 @@
 /**
- * What a class says about its payloads: the schema that checks them, the version of their form, and the parts
- * that people must not see. Most classes say nothing, and their payloads are read and written as JSON alone.
+ * The rules of a class for its payloads: the schema that checks them, the version of their format, and the
+ * parts that people must not see. Most classes have no such rules, and their payloads are just read and
+ * written as JSON.
  *
  * The version is in the stored text itself, because a dispatch of a unique job may replace the payload of a
  * waiting job: a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first
@@ -16,11 +17,11 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 
 /** The highest version. */
 const NEWEST = 100
-/** The most paths of `redact`, which are stored with each job. */
+/** The maximum number of paths in `redact`. It is limited because they are stored with each job. */
 const MAX_PATHS = 100
-/** The most characters of a path. */
+/** The maximum length of a path, in characters. */
 const MAX_PATH = 100
-/** The most issues that a message has. */
+/** The maximum number of issues in a message. */
 const SHOWN = 3
 
 /** Converts the payloads of a version to those of the next one. */
@@ -33,9 +34,11 @@ export const payloadOptions = new Schema(
   {
     /** Checks the payload: any Standard Schema (Zod, Valibot, ArkType and others), or `lenient()`. */
     schema: option<StandardSchema>('a Standard Schema that validates at once, or lenient()', isSchema),
-    /** The version of the form of the payload. Default 1. */
+    /** The version of the payload's format. Default 1. */
     version: whole(1, NEWEST).or(1),
-    /** By version: a function that converts its payloads to those of the next version. */
+    /**
+     * One function for each earlier version, which converts a payload of that version to the next version.
+     */
     upcasters: option<Upcasters>(
       'an object with a function for each earlier version',
       (value) => isObject(value) && Object.values(value).every((each) => typeof each === 'function'),
@@ -57,13 +60,13 @@ export const payloadOptions = new Schema(
 
 export type PayloadRules = Read<typeof payloadOptions.entries>
 
-/** What messages need to know of a class. */
+/** What messages need to know about a class. */
 interface PayloadClass {
   name: string
   rules: PayloadRules | undefined
 }
 
-/** What a class says about its payloads; undefined if it says nothing. @throws JOB_INVALID */
+/** The rules of a class for its payloads. Undefined if it has none. @throws JOB_INVALID */
 export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
   const names = Object.keys(payloadOptions.entries)
   const said = Class as Record<string, unknown>
@@ -74,8 +77,8 @@ export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
 /**
  * The text of a payload that is dispatched.
  *
- * @param isOpen the payload is not complete (`dispatch/open-payload.ts`), so the schema checks it only when
- *   it is read
+ * @param isOpen whether the payload is not complete yet (`dispatch/open-payload.ts`). Then the schema checks
+ *   it only when it is read
  * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, JOB_INVALID for a schema that is async
  */
 export function writePayload(payload: unknown, { name, rules }: PayloadClass, isOpen = false): string {
@@ -83,7 +86,7 @@ export function writePayload(payload: unknown, { name, rules }: PayloadClass, is
   const { schema, version } = rules
   const isFree = isLenient(schema)
   const text = encode(payload, name, 'payload', isFree)
-  // The worker will check what JSON has made of it.
+  // A lenient payload is checked after its conversion to JSON, because that is what the worker will read.
   if (schema !== undefined && !isOpen) check(isFree ? decode(text) : payload, name, rules)
   return text + ' '.repeat(version - 1)
 }
@@ -109,7 +112,7 @@ export function readAnyway(text: string, of: PayloadClass): unknown {
   }
 }
 
-/** The version of a payload that is newer than its class; undefined if it is not newer. */
+/** The version of a payload, if the payload is newer than its class. Undefined otherwise. */
 export function newerVersion(text: string, rules: PayloadRules | undefined): number | undefined {
   if (!text.endsWith(' ')) return undefined
   const version = versionOf(text)
@@ -140,7 +143,10 @@ function upcast(payload: unknown, from: number, name: string, { upcasters, versi
   }
 }
 
-/** @returns what the schema makes of a payload. @throws PAYLOAD_INVALID, JOB_INVALID */
+/**
+ * Checks a payload against the schema. @returns the output of the schema. @throws PAYLOAD_INVALID,
+ *   JOB_INVALID
+ */
 function check(payload: unknown, name: string, { schema, redact }: PayloadRules): unknown {
   const result = validated(payload, name, schema!)
   if (result instanceof Promise) {
@@ -166,7 +172,10 @@ function validated(payload: unknown, name: string, schema: StandardSchema) {
   }
 }
 
-/** The message of a validator may contain the value. */
+/**
+ * The text of an issue. For a hidden part, it leaves out the message, because the message of a validator may
+ * contain the value.
+ */
 function textOfIssue({ message, path = [] }: SchemaIssue, redact: readonly string[] = []): string {
   const keys = path.map((part) => String(typeof part === 'object' ? part.key : part))
   const isHidden = redact.some((each) =>

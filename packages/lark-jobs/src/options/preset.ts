@@ -10,8 +10,8 @@
  *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker
  *               that is free, and outcomes are settled at once. Fast jobs need a round trip each.
  *
- * Measured, CPU of a job that does nothing, Redis on loopback, on two cores, medians of 3 rounds of 200,000
- * jobs:
+ * The CPU time of a job that does nothing was measured with Redis on loopback, on two cores (medians of 3
+ * rounds of 200,000 jobs):
  *
  *                 1 at a time                     50 at a time
  *                 Redis     Node      jobs/s      Redis     Node      jobs/s
@@ -20,7 +20,10 @@
  *   spread       62        71           8,100     5.1       6.1       103,000
  */
 export interface Pace {
-  /** Milliseconds that a job may be held before it starts. A job that has not started by then goes back. */
+  /**
+   * How long a worker may hold a job before it starts, in milliseconds. A job that has not started by then
+   * goes back.
+   */
   window: number
   /**
    * The worker holds as many jobs as it starts in this time, in milliseconds, at its measured speed. Half of
@@ -28,10 +31,10 @@ export interface Pace {
    */
   horizon: number
   /**
-   * The most jobs that are prefetched from one partition; 0: none. When half of them have started, the next
-   * call is made. The larger the number, the less often the server and this process wait for each other.
-   * (Measured with `balanced`, 50 at a time: with 400 jobs and 128 outcomes in a call 166,000 jobs/s, with
-   * 700 and 256 182,000, with 1,000 and 400 188,000.)
+   * The maximum number of jobs that are prefetched from one partition. 0 means none. When half of them have
+   * started, the next call is made. The larger the number, the less often the server and this process wait
+   * for each other. (Measured with `balanced`, 50 at a time: with 400 jobs and 128 outcomes in a call 166,000
+   * jobs/s, with 700 and 256 182,000, with 1,000 and 400 188,000.)
    */
   most: number
   /**
@@ -39,7 +42,10 @@ export interface Pace {
    * jobs. They wait until there are `count` outcomes, but at most `age` milliseconds.
    */
   company: { count: number; age: number }
-  /** How many jobs start before the event loop gets a turn: handlers that never wait must not block it. */
+  /**
+   * How many jobs start before the event loop gets a turn. It is limited so that handlers that never wait do
+   * not block the event loop.
+   */
   slice: number
 }
 

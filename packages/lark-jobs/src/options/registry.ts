@@ -29,7 +29,7 @@ export class Registry {
    * Adds a class. Adding the same class again has no effect.
    *
    * @param file the file of the class, for messages
-   * @param path the same, absolute
+   * @param path the absolute path of the file
    * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its
    *   key or one of its aliases
    */
@@ -67,7 +67,7 @@ export class Registry {
     return rest && { ...rest, key, name: key }
   }
 
-  /** Keys and aliases. */
+  /** All keys and aliases. */
   get keys(): string[] {
     return [...this.#classes.keys()]
   }
@@ -92,8 +92,7 @@ export class Registry {
  * that extend `Job` and are exported by a file in `paths`; by default in `jobs/` and `src/jobs/` of `folder`,
  * or in their built copies; and the defined jobs whose handlers these files set.
  *
- * If a file throws when it is imported, the others still count. Each such file is returned as a remark of one
- * line.
+ * If a file throws when it is imported, the other files still count, and a remark of one line names the file.
  *
  * @throws JOB_KEY_TAKEN, JOB_INVALID if a job would run the wrong class or none
  */
@@ -145,8 +144,8 @@ async function jobsIn(file: string): Promise<JobConstructor[]> {
 /**
  * The class with a key that a file exports, or whose handler it sets.
  *
- * @param file absolute
- * @throws JOB_INVALID; what the file throws
+ * @param file the absolute path of the file
+ * @throws JOB_INVALID; the errors that the file throws
  */
 export async function classIn(file: string, key: string): Promise<JobConstructor> {
   const exported = (await jobsIn(file)).map(latest)

@@ -4,16 +4,16 @@
  *
  * An option is declared once, as an entry of a schema: which values are valid (in words and as code), and the
  * default. The rest follows from the entry: the check, the conversion (`'5m'` is read as 300,000), "did you
- * mean", and the types of what users write (`OptionsOf`) and of what Lark reads (`Read`). To add an option,
- * add an entry, and a row to the table in the manual, which `test/options-page.test.ts` compares with the
- * schema.
+ * mean", and the types of the options before they are read (`OptionsOf`) and after (`Read`). To add an
+ * option, add an entry, and a row to the table in the manual, which `test/options-page.test.ts` compares with
+ * the schema.
  */
 import { excerpt, type LarkError, nearest } from '@s18i/lark/internal'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'
 
-/** How an option is refused: the words for it, and the error. */
+/** Makes the errors for options: the words of the message, and the error object. */
 export interface Voice {
   /** How a message names the option at a path, such as `rate.limit`; the empty path is the whole object. */
   name(path: string): string
@@ -22,7 +22,10 @@ export interface Voice {
   show?(value: unknown): string
 }
 
-/** The voice of a class or a call: `Jobs.work(): concurrency is 0`. @param whole names the whole object */
+/**
+ * Makes the voice for a class or a call: `Jobs.work(): concurrency is 0`. @param whole the name of the whole
+ * object in messages
+ */
 export function voiceOf(code: JobsErrorCode, who: string, whole = 'the argument'): Voice {
   return {
     name: (path) => `${who}: ${path || whole}`,
@@ -30,7 +33,7 @@ export function voiceOf(code: JobsErrorCode, who: string, whole = 'the argument'
   }
 }
 
-/** Converts what a user wrote; undefined if that is wrong. */
+/** Converts the value that a user wrote. Undefined if the value is not valid. */
 type Reader<Out> = (value: unknown, path: string, voice: Voice) => Out | undefined
 
 /** `optional`: read as undefined if it is absent. `filled`: read as its default. `needed`: never absent. */
@@ -41,20 +44,20 @@ interface OptionTraits<In> {
   /** The default, as a user would write it. */
   fallback?: In
   /**
-   * When `undefined` is refused: always, or if it is written (`{ queue: undefined }`). Default: never; in
-   * filters, if it is written.
+   * When `undefined` is refused: always, or only if it is written explicitly (`{ queue: undefined }`).
+   * Default: never, but in filters if it is written explicitly.
    */
   refusesUndefined?: 'always' | 'written' | 'never'
   show?: (value: unknown) => string
 }
 
-/** One option. `In` is what users may write, `Out` what Lark reads. */
+/** An option. `In` is the type that users may write, and `Out` the type after the option was read. */
 export class Option<In, Out = In, K extends Absence = 'optional'> {
-  /** The end of a message that begins "it must be". */
+  /** Words for a valid value, which follow "it must be" in a message. */
   readonly right: string
   readonly traits: OptionTraits<In>
   readonly #reader: Reader<Out>
-  /** For the compiler only. */
+  /** Exists only in the types. */
   declare readonly types: [In, Out, K]
 
   constructor(right: string, reader: Reader<Out>, traits: OptionTraits<In> = {}) {
@@ -80,7 +83,7 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
   /**
    * Reads the option.
    *
-   * @param isWritten whether it was written, perhaps as `undefined`
+   * @param isWritten whether the option was written explicitly, perhaps as `undefined`
    * @throws the error of `voice` if the value is wrong
    */
   read(value: unknown, path: string, voice: Voice, isWritten = true): ReadAs<Out, K> {
@@ -96,7 +99,7 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
 
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type Entries = Record<string, Option<any, any, any>>
-/** An option that Lark reads as type `Out`, whatever users may write. */
+/** An option with the type `Out` after it was read, no matter what users may write. */
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type OptionOf<Out> = Option<any, Out, any>
 type OutOf<O> = O extends { types: [unknown, infer Out, infer K extends Absence] } ? ReadAs<Out, K> : never
@@ -123,13 +126,14 @@ export type NeededOptionsOf<E> = {
     : never
 }
 
-/** The values of the options as Lark reads them. */
+/** The types of the options after they were read. */
 export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
 
 /**
  * Refuses options that do not go together.
  *
- * @param refuse takes the path of an option, and what its value must be beside the others
+ * @param refuse called with the path of an option, and with what its value must be because of the other
+ *   options
  */
 type Rule<E> = (read: Read<E>, refuse: (path: string, right: string) => never, written: OptionsOf<E>) => void
 
@@ -148,7 +152,7 @@ export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptio
     this.#rule = rule
   }
 
-  /** Reads an object of options, and refuses its absence. @throws the error of `voice` */
+  /** Reads an object of options, which must not be absent. @throws the error of `voice` */
   readAll(value: unknown, voice: Voice, path = ''): Read<E> {
     return this.needed().read(value, path, voice)
   }
@@ -189,7 +193,10 @@ export function whole(from: number, to = Number.POSITIVE_INFINITY): Option<numbe
   )
 }
 
-/** A duration, read in milliseconds. Without `from` it is above 0. */
+/**
+ * A duration, which is read as milliseconds. @param from the minimum; without it, the duration must be above
+ * 0
+ */
 export function duration(from?: number): Option<Duration, number> {
   const least = from === undefined ? ', above 0' : from === 0 ? '' : `, from ${from} ms`
   return new Option(`${durationForm}${least}`, (value) => {
@@ -217,7 +224,7 @@ export function list<T>(right: string, isRight: (value: unknown) => boolean): Op
   return option(right, (value) => Array.isArray(value) && value.every(isRight))
 }
 
-/** Reads the options of several things, by name; undefined if a name is wrong. */
+/** Reads an object that has options for each of several names. Undefined if a name is not valid. */
 export function readEach<E extends Entries>(
   all: [string, unknown][],
   isName: (name: string) => boolean,

@@ -1,6 +1,6 @@
 /**
  * The interface that validators share (https://standardschema.dev), version 1: Zod, Valibot, ArkType and
- * others have it. Only what Lark uses is here.
+ * others have it. This file has only the parts that Lark uses.
  */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly '~standard': {
@@ -24,7 +24,7 @@ export type SchemaVerdict<Out> =
 // biome-ignore lint/suspicious/noExplicitAny: any schema
 export type AnySchema = StandardSchema<any, any>
 
-/** The type of the values that a schema takes. */
+/** The type of the values that a schema accepts. */
 export type InputOf<S> = S extends { readonly '~standard': { readonly types?: infer T } }
   ? NonNullable<T> extends { readonly input: infer In }
     ? In
@@ -37,11 +37,12 @@ export type OutputOf<S> = S extends { readonly '~standard': { readonly types?: i
     : never
   : never
 
-/** For the compiler only: the type of a payload before the schema. */
+/** Exists only in the types: carries the type of a payload before the schema converts it. */
 declare const input: unique symbol
 
 /**
- * The payload that `handle` receives from a schema. A dispatch takes the input of the schema.
+ * The type of the payload that `handle` receives: the output of a schema. A dispatch takes the input of the
+ * schema.
  *
  * @example async handle(payload: Parsed<typeof ImportJob.schema>) {}
  */

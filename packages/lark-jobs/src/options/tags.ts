@@ -1,8 +1,8 @@
-/** Tags: words by which people find jobs, of whichever class. They do not change how a job runs. */
+/** Tags: words by which people find jobs of any class. They do not change how a job runs. */
 import { MAX_TAGS } from '../model/record.ts'
 import { isObject, isText, Option } from './schema.ts'
 
-/** The most characters of a tag. */
+/** The maximum length of a tag, in characters. */
 export const MAX_TAG = 64
 
 /** The value that `tags()` returns. */
@@ -12,7 +12,7 @@ export interface TagsBy {
   readonly by: (payload: any) => readonly string[]
 }
 
-/** The right tags of one job, in words. */
+/** Words for messages: valid tags of a job. */
 export const tagsForm = `a list of up to ${MAX_TAGS} texts of up to ${MAX_TAG} characters, without control characters`
 
 function isTag(value: unknown): value is string {
@@ -42,7 +42,7 @@ export function tags<P>(by: (payload: P) => readonly string[]): TagsBy {
   return Object.freeze({ by })
 }
 
-/** The tags of one job; what the function of its class returned may be anything. */
+/** The tags of a job. They are not checked yet: the function of the class may have returned any value. */
 export function tagsFor(option: readonly string[] | TagsBy, payload: unknown): unknown {
   return 'by' in option ? option.by(payload) : option
 }

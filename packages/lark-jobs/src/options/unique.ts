@@ -1,6 +1,6 @@
 /**
- * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a
- * class and a queue.
+ * Unique jobs: a queue has only one job at a time for each name that the function in `unique()` returns. The
+ * same name in another class or queue is a different name.
  */
 import type { Group, Lock, State } from '../model/record.ts'
 import { notName, storedPair } from '../model/stored-name.ts'
@@ -13,7 +13,8 @@ const entries = {
    */
   until: oneOf(['start', 'done']),
   /**
-   * A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected.
+   * Whether a second dispatch replaces the payload of the first job, if that job has not begun. Default: the
+   * second dispatch is rejected.
    */
   replace: flag(),
   /**
@@ -23,7 +24,7 @@ const entries = {
   keepLast: flag(),
   /** The job waits this long for a further dispatch, which replaces the payload and begins the wait again. */
   debounce: duration(),
-  /** With `debounce`: the longest wait in all. Default: no limit. */
+  /** With `debounce`: the maximum total wait. Default: no limit. */
   maxWait: duration(),
   /** At most one job is queued within this time, even if the last one has ended. */
   throttle: duration(),
@@ -69,7 +70,7 @@ export interface Rejection {
    * already.
    */
   by?: string
-  /** The state of the other job. Only `exists` has it. */
+  /** The state of the other job. Present only for `exists`. */
   state?: State
 }
 
@@ -106,7 +107,7 @@ export function oneByOne(lock: string): Group {
 }
 
 /**
- * The lock of one job.
+ * Makes the lock of a job.
  *
  * @param key of the class
  * @returns a text that describes the value, if `by` did not return a valid name

@@ -11,7 +11,7 @@ import { isScheduleId, scheduleIdForm } from './schedule-id.ts'
 /** The payload of the jobs of a schedule: needed if `handle` needs one. */
 export type ScheduledPayload<P> = 0 extends 1 & P
   ? { payload?: P }
-  : // biome-ignore lint/suspicious/noConfusingVoidType: it is written as a type argument
+  : // biome-ignore lint/suspicious/noConfusingVoidType: `void` is written as a type argument
     [P] extends [void]
     ? { payload?: undefined }
     : undefined extends P
@@ -35,13 +35,13 @@ export type ClassSchedule<P = any> =
   | ClassScheduleEntry<P>
   | readonly (ClassScheduleEntry<P> & { name: string })[]
 
-/** A schedule of a class as it is read. */
+/** A schedule of a class after it was read. */
 export interface WrittenSchedule {
   /** In a list: distinguishes the schedules of the class. */
   name: string | undefined
   when: Recurrence
   payload: unknown
-  /** Whether `payload` is written, perhaps as `undefined`. */
+  /** Whether `payload` is written explicitly, perhaps as `undefined`. */
   hasPayload: boolean
 }
 
@@ -56,7 +56,7 @@ export const scheduleEntry = new Schema("an object such as { name: 'morning', wh
     'a text without white space and colons',
     (value) => isText(value) && isScheduleId(value),
   ),
-  /** When it ticks. */
+  /** When the schedule ticks. */
   when: recurrence.needed(),
   /** The payload of its jobs. */
   payload: option<unknown>('JSON', () => true),

@@ -16,9 +16,9 @@ export interface ScheduleOfCommand {
   /** The key of the command, or `key/name`. Only ids of commands have colons. */
   id: string
   when: Recurrence
-  /** Not checked: it is what `Jobs.dispatchCommand()` takes. */
+  /** The arguments for `Jobs.dispatchCommand()`. They are not checked here. */
   args: unknown
-  /** What its jobs say differently from others of their class. Not checked. */
+  /** The settings in which its jobs differ from other jobs of commands. They are not checked here. */
   fields: WrittenSettings
 }
 
@@ -26,7 +26,7 @@ const recurrence = scheduleEntry.entries.when.right
 const form = `${recurrence}; { when, args }; or a list of { name, when, args }`
 const names = ['name', 'when', 'args', ...Object.keys(jobSettings.entries)]
 
-/** @param json what the command says. @throws the error of `voice` */
+/** @param json the `schedule` of the command as JSON. @throws the error of `voice` */
 export function schedulesOfCommand(key: string, json: unknown, voice: Voice): ScheduleOfCommand[] {
   const single = recurrenceFrom(json)
   if (single !== undefined)

@@ -1,13 +1,13 @@
 /**
- * Cron expressions, checked before anything expands them: each number is within its field, and a range cannot
- * be long.
+ * Cron expressions, checked before anything expands them: each number must be valid for its field, so that no
+ * range is long.
  *
  *   minute hour day-of-month month day-of-week          or with seconds in front
  *
  * A field is `*`, or a list of numbers, names (`MON`, `JAN`), ranges (`1-5`) and steps (`*\/15`, `8-18/2`).
  * The day of the month also takes `L` (the last), `LW` (the last weekday) and `15W` (the weekday nearest to
- * the 15th); the day of the week takes `5#2` (the second Friday) and `5L` (the last). If both days are
- * restricted, either of them is enough, as in Unix.
+ * the 15th); the day of the week takes `5#2` (the second Friday) and `5L` (the last). If both the day of the
+ * month and the day of the week are restricted, a day that matches either of them counts, as in Unix.
  */
 import { shown } from '../../words/secret.ts'
 
@@ -19,7 +19,7 @@ interface Field {
   from: number
   to: number
   names?: readonly string[]
-  /** Entries that only this field takes. */
+  /** A pattern for entries that only this field accepts. */
   special?: RegExp
 }
 
@@ -42,7 +42,9 @@ const nicknames: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
 }
 
-/** Characters of an expression, and entries of one of its fields. */
+/**
+ * The maximum length of an expression in characters (LONGEST), and the maximum number of entries in a field.
+ */
 const LONGEST = 200
 const MOST = 60
 

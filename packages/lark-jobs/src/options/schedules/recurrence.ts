@@ -26,23 +26,23 @@ import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing
 /** Marks what `cron()` and the others return, in every copy of this package. */
 const recurrenceBrand = Symbol.for('s18i.lark.recurrence')
 
-/** When a schedule ticks, and what becomes of its ticks. `cron()`, `every()` and `daily()` return it. */
+/** When a schedule ticks, and what happens to its ticks. `cron()`, `every()` and `daily()` return it. */
 export interface Recurrence {
   readonly timing: Timing
-  /** What becomes of ticks that are late by more than the grace. */
+  /** What happens to ticks that are late by more than the grace. */
   readonly missed: Missed
   /** By how many milliseconds a tick may be late and still become a job. */
   readonly grace: number
-  /** What a tick does while the job of the tick before has not ended. */
+  /** What happens to a tick while the job of the previous tick has not ended. */
   readonly overlap: Overlap
   /**
-   * Milliseconds. Each tick is delayed by a part of this time, which the id of the schedule decides. 0: no
-   * delay.
+   * Each tick is delayed by a part of this time, in milliseconds. The id of the schedule determines that
+   * part. 0 means no delay.
    */
   readonly jitter: number
-  /** The schedule is paused after this many failed jobs in a row; 0: never. */
+  /** The schedule is paused after this many failed jobs in a row. 0 means never. */
   readonly pauseAfterFailures: number
-  /** The schedule has ended after this many ticks; 0: never. */
+  /** The schedule ends after this many ticks. 0 means never. */
   readonly limit: number
 }
 
@@ -70,22 +70,23 @@ const instant = new Option<Date | string, number>(
 
 const policies = {
   /**
-   * What becomes of ticks that are late by more than the grace, because no worker lived or the store was
-   * away. `skip` (default): they are recorded, and nothing runs for them. `once`: one job runs for all of
-   * them, at the instant of the last. `all`: each becomes a job, at most 1,000.
+   * What happens to ticks that are late by more than the grace, because no worker was running or the store
+   * was unreachable. `skip` (default): they are recorded, and no job runs for them. `once`: one job runs for
+   * all of them, with the instant of the last one. `all`: each becomes a job, up to 1,000.
    */
   missed: oneOf<Missed>(missedPolicies).or('skip'),
   /** How late a tick may be and still become a job: milliseconds, or `'30s'`, `'5m'`. Default `'1m'`. */
   grace: duration(0).or('1m'),
   /**
-   * What a tick does while the job of the tick before has not ended. `allow` (default): its job is queued
-   * beside the other. `skip`: it is recorded, and nothing runs for it. `queue`: its job begins when the
-   * others have ended. `cancel`: the other job is cancelled, and the new one begins when that has ended.
+   * What happens to a tick while the job of the previous tick has not ended. `allow` (default): its job is
+   * queued nevertheless. `skip`: the tick is recorded, and no job runs for it. `queue`: its job begins when
+   * the earlier jobs have ended. `cancel`: the earlier job is cancelled, and the new job begins when that one
+   * has ended.
    */
   overlap: oneOf<Overlap>(overlapPolicies).or('allow'),
   /**
-   * Spreads schedules that tick at the same instant: each is delayed by a part of this time, which its id
-   * decides and which is always the same. Default: no delay.
+   * Spreads schedules that would tick at the same instant: each is delayed by a part of this time. The id of
+   * the schedule determines that part, so it is always the same. Default: no delay.
    */
   jitter: duration(0),
   /** The schedule is paused after this many failed jobs in a row. Default: never. */
@@ -99,7 +100,10 @@ const policies = {
 }
 
 const zonedPolicies = {
-  /** The time zone of the expression: `'Europe/Paris'`. Default: that of the configuration, which is UTC. */
+  /**
+   * The time zone of the expression: `'Europe/Paris'`. Default: the time zone in the configuration, which is
+   * UTC by default.
+   */
   timezone,
   ...policies,
 }
@@ -118,7 +122,7 @@ const everyOptions = schemaOf(policies)
 
 export interface CronOptions extends OptionsOf<typeof zonedPolicies> {}
 
-/** The options of `cron()`, without a time zone: the ticks of `every()` are aligned to the clock in UTC. */
+/** The options of `cron()` except the time zone: the ticks of `every()` are aligned to the clock in UTC. */
 export interface EveryOptions extends OptionsOf<typeof policies> {}
 
 const interval = new Option<Duration, number>(`${durationForm}, from 1 s, in whole milliseconds`, (value) => {

@@ -12,7 +12,7 @@ export type Timing = {
   | { kind: 'every'; ms: number }
 )
 
-/** What becomes of ticks that are late by more than the grace. */
+/** What happens to ticks that are late by more than the grace. */
 export const missedPolicies = ['skip', 'once', 'all'] as const
 /**
  *   skip   they are recorded, and nothing runs for them
