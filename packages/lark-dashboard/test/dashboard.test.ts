@@ -470,18 +470,20 @@ describe('payloads', () => {
     for (const role of ['read', 'operate', 'admin no']) await told(role)
   })
 
-  test('of a kind of failure have values in common, also behind many other jobs and in long payloads', async () => {
+  test('of a kind of failure have values in common, also behind many other jobs and in long payloads', {
+    timeout: 20_000,
+  }, async () => {
     const error = { run: 1, name: 'Error', message: 'no such user' }
     const record = (n: number, key: string, payload: object) => ({
       ...{ id: `${key}-${n}`, key, partition: 'emails', state: 'failed', priority: 0, queuedAt: Date.now() },
       ...{ payload: JSON.stringify(payload), runs: 1, failures: 1, crashes: 0, releases: 0 },
       ...{ options: { tries: 1, redact: ['secret'] }, errors: [error], finishedAt: Date.now() - n },
     })
-    const many = Array.from({ length: 3_500 }, (_, n) => record(n, 'other', { shop: n }))
+    const many = Array.from({ length: 1_500 }, (_, n) => record(n, 'other', { shop: n }))
     const some = Array.from({ length: 60 }, (_, n) =>
       record(9_000 + n, 'send', {
         ...{ secret: 42, to: `user-${n}`, shop: { country: n % 3 ? 'SE' : 'NO' }, rows: [1, 2] },
-        ...(n % 2 && { text: 'x'.repeat(70_000) }),
+        ...(n % 10 === 1 && { text: 'x'.repeat(70_000) }),
       }),
     )
     await operate(jobs).import([...many, ...some])
