@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { chain, cron, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { type AuditEntry, type Operate, operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -172,6 +173,32 @@ export function mending(connect: Connect): void {
     await vi.waitFor(async () =>
       expect((await one.status()).queues[0]!.counts).toMatchObject({ ...none, completed: MANY }),
     )
+  })
+
+  test('a job that somebody else has retried, and that has completed since, is not retried again', async () => {
+    for (const isNamed of [false, true]) {
+      await using bench = await Bench.make(connect)
+      await broken(bench)
+      const report = new Record()
+      await bench.work([ChargeJob], { concurrency: 20, report })
+      const [late, other] = [bench.client(), operate(bench.client())]
+      const failed = (await other.list({ state: 'failed' }, { limit: MANY })).jobs.map(({ id }) => id)
+      const { store } = await insideOf(late).open()
+      const alter = store.alter.bind(store)
+      vi.spyOn(store, 'alter').mockImplementationOnce(async (...call) => {
+        expect(await other.retry('failed')).toBe(MANY)
+        await report.ends(MANY)
+        await vi.waitFor(async () => expect((await other.list({ state: 'completed' })).jobs).not.toEqual([]))
+        return alter(...call)
+      })
+      if (isNamed)
+        await expect(operate(late).retry(failed)).rejects.toMatchObject({
+          code: 'JOB_NOT_RETRIABLE',
+          message: expect.stringMatching(/ has completed meanwhile$/),
+        })
+      else expect(await operate(late).retry({ key: 'charge' })).toBe(0)
+      expect(sorted(ran)).toEqual(numbers)
+    }
   })
 
   test('jobs are removed while workers run, and put back: each runs once', async () => {

@@ -8,7 +8,7 @@ import { states } from '../../model/record.ts'
 import { jobSettings } from '../../options/job-settings.ts'
 import { duration, Option, option } from '../../options/schema.ts'
 import { isTags, tagsForm } from '../../options/tags.ts'
-import { type Change, versionOf } from '../../store/contract/store.ts'
+import { versionOf } from '../../store/contract/store.ts'
 import { keptBecause } from '../../words/because.ts'
 import {
   because,
@@ -46,7 +46,7 @@ import {
 } from './changed.ts'
 import { checkQueue, moveSome, notMovable, sourcesOf } from './move.ts'
 import { notCancellable, notEditable, notPending, notRemovable } from './refusal.ts'
-import { isEnded, notRetriable, retryingEach } from './retry.ts'
+import { isEnded, notRetriable, type Retry, retryingAll, retryingEach } from './retry.ts'
 import type { ChangeRow, WayBack } from './row.ts'
 
 /** One tag, or several. */
@@ -65,7 +65,7 @@ const rows = {
       options: { fromStart, before },
       change: retryOf,
       act: async ({ open, options, isNamed }) =>
-        isNamed ? retryingEach(open, retryOf(undefined, options)) : undefined,
+        (isNamed ? retryingEach : retryingAll)(open, retryOf(undefined, options)),
       // The list has the latest failure first. Reversed, the jobs that failed first are queued first.
       isReversed: true,
       answer: ({ done }) => done,
@@ -221,7 +221,7 @@ const rows = {
   }),
 }
 
-function retryOf(_: undefined, { fromStart }: RetryOptions): Change {
+function retryOf(_: undefined, { fromStart }: RetryOptions): Retry {
   return { kind: 'retry', ...(fromStart && { fromStart }) }
 }
 

@@ -3,8 +3,9 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
+import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord, State } from '../../model/record.ts'
-import type { Change } from '../../store/contract/store.ts'
+import type { AlterVerdict, Change } from '../../store/contract/store.ts'
 import {
   before,
   changeEntries,
@@ -16,9 +17,11 @@ import {
   queueName,
   readChosen,
 } from '../look/filter.ts'
-import { alterAll, type OpenQueues } from '../look/stored-jobs.ts'
+import { alterAll, type Located, type OpenQueues } from '../look/stored-jobs.ts'
 import type { Changing } from './change.ts'
 import { type RetryFilter, type RetryOptions, retriable } from './changed.ts'
+
+export type Retry = Extract<Change, { kind: 'retry' }>
 
 const known = { ...changeEntries, before, fromStart }
 
@@ -53,16 +56,33 @@ export function readRetry(
   return [{ state: 'failed', ...defined({ queue }) }, others]
 }
 
+/** How a job is retried: if it was not completed when it was read, only unless it has completed since. */
+function stillDue({ state }: Located, change: Retry): Retry {
+  return state === 'completed' ? change : { ...change, unlessCompleted: true }
+}
+
+/** Retries jobs that a filter has found. Those that completed since are refused. */
+export function retryingAll({ store }: OpenQueues, change: Retry): Changing['act'] {
+  return async (partition, jobs, passage) => {
+    const verdicts: AlterVerdict[] = []
+    for (const some of groupedBy(jobs, ({ state }) => state).values()) {
+      const ids = some.map(({ id }) => id)
+      verdicts.push(...(await alterAll(store, partition, ids, stillDue(some[0]!, change), passage)))
+    }
+    return verdicts
+  }
+}
+
 /**
  * Retries jobs that were named by their ids, one by one. @throws JOB_NOT_RETRIABLE for the first job that
  * cannot be retried
  */
-export function retryingEach({ store }: OpenQueues, change: Change): Changing['act'] {
+export function retryingEach({ store }: OpenQueues, change: Retry): Changing['act'] {
   return async (partition, jobs, passage) => {
     let done = 0
     for (const job of jobs) {
       if (passage.isOver) break
-      const [verdict] = await alterAll(store, partition, [job.id], change, passage)
+      const [verdict] = await alterAll(store, partition, [job.id], stillDue(job, change), passage)
       if (verdict !== 'done') {
         const stand = await store.stand(partition, job.id)
         throw notRetriable(stand?.job ?? { id: job.id, state: 'failed' }, stand?.lockedBy)
@@ -81,7 +101,9 @@ export function notRetriable(
   const why =
     unreadable?.kind === 'damaged'
       ? 'has a damaged record'
-      : `is unique, and another job of its kind exists${lockedBy === undefined ? '' : `: ${lockedBy}`}`
+      : state === 'completed' && lockedBy === undefined
+        ? 'has completed meanwhile'
+        : `is unique, and another job of its kind exists${lockedBy === undefined ? '' : `: ${lockedBy}`}`
   const text = isEnded(state) ? `${id} ${why}` : `${id} is ${state}; only a job that has ended can be retried`
   return new JobsError('JOB_NOT_RETRIABLE', text, { id })
 }
