@@ -4,6 +4,7 @@
  */
 import type { Levels } from '../model/run/telemetry.ts'
 import { lateSchedules, pausedSchedules, storeErrors } from '../operate/findings/alarms.ts'
+import { byQuantile, figuresOf } from '../operate/measures/figures.ts'
 import { oldestOf } from '../operate/measures/measurement.ts'
 import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
@@ -18,7 +19,9 @@ const MAX_LIMITERS = 100
  * @throws the errors of `lookAt`
  */
 export async function levelsOf(jobs: Operated): Promise<Levels> {
-  const [{ at, queues, findings }, counts] = await Promise.all([lookAt(jobs), findingCounts(jobs)])
+  const [look, counts] = await Promise.all([lookAt(jobs), findingCounts(jobs)])
+  const { at, queues, findings } = look
+  const figures = new Map(figuresOf(look, look.targets).map((each) => [each.queue, each]))
   const { store, settings } = await jobs.open()
   const configured = [...settings.limiters].slice(0, MAX_LIMITERS)
   const limiters = configured.map(async ([limiter, { concurrency }]) => {
@@ -32,6 +35,8 @@ export async function levelsOf(jobs: Operated): Promise<Levels> {
       retrying: standings.reduce((sum, each) => sum + each.retrying, 0),
       suspended: standings.reduce((sum, each) => sum + each.suspended, 0),
       stranded: strandedIn(standings),
+      waited: byQuantile(figures.get(queue)!.wait),
+      took: byQuantile(figures.get(queue)!.process),
       states: Object.fromEntries(
         counted.map((state) => [state, standings.reduce((sum, { counts }) => sum + counts[state], 0)]),
       ),

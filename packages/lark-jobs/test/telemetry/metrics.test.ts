@@ -69,6 +69,14 @@ test('one process tells what all have done, also those that have ended', async (
     const counts = buckets.map(([, value]) => value)
     expect(counts).toEqual(counts.toSorted((a, b) => a - b))
   }
+  for (const name of ['wait', 'process']) {
+    const quantiles = ['0.5', '0.95', '0.99'].map((quantile) =>
+      series.get(`lark_jobs_${name}_quantile_seconds{queue="emails",quantile="${quantile}"}`),
+    )
+    expect(quantiles).toEqual(Array(3).fill(expect.any(Number)))
+    expect(quantiles).toEqual(quantiles.toSorted())
+    expect(series.has(`lark_jobs_${name}_quantile_seconds{queue="low",quantile="0.5"}`)).toBe(false)
+  }
   expect(series.get('lark_jobs_stored{queue="emails",state="waiting"}')).toBe(1)
   expect(series.get('lark_jobs_retrying{queue="emails"}')).toBe(0)
   expect(series.get('lark_jobs_suspended{queue="emails"}')).toBe(0)

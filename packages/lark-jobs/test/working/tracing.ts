@@ -392,6 +392,25 @@ export function tracing(connect: Connect): void {
     expect(looks).toHaveBeenCalledTimes(1)
   })
 
+  test('how long runs waited and took, of all workers, also of one that has ended', async () => {
+    await using app = await traced()
+    const { sdk, client, bench } = app
+    await client.dispatch(new StepJob(), { how: 'fine' })
+    await app.run(StepJob)
+    const worker = await bench.work([StepJob], {}, client)
+    const found = await sdk.collected()
+    await worker.stop()
+    for (const name of ['wait', 'process'])
+      expect(
+        found[`lark.jobs.${name}.quantile`]!.map(({ attributes, value }) => [attributes, value]),
+      ).toEqual(
+        ['0.5', '0.95', '0.99'].map((quantile) => [
+          { 'messaging.destination.name': 'default', 'lark.quantile': quantile },
+          expect.any(Number),
+        ]),
+      )
+  })
+
   test('a run whose process died has a span of the worker that took the job back', async () => {
     await using app = await traced()
     const { sdk, client } = app

@@ -3,19 +3,53 @@
  * two histograms (how long jobs waited from when they were due until they began, and how long their runs
  * took) and of the numbers of runs that ended in each way.
  *
- * The bounds of the histograms never change, so the counts of different workers can be added. They contain
- * the bounds that OpenTelemetry recommends for durations (5 ms … 10 s). There are finer ones below, because
- * many jobs take less than a millisecond, and coarser ones above, up to a day, because a job may wait that
- * long.
+ * The bounds of the histograms never change, so the counts of different workers can be added. Each bucket
+ * from half a millisecond to a day is at most 20 % wide, so a quantile is wrong by at most as much. (Buckets
+ * of 1 to 5 minutes and 5 to 30 said that 200 jobs that had all waited for 65 s waited for 180 s at the
+ * median, and for 298 s at the 99th percentile.)
  *
  * All counts are whole numbers in one array: two arrays are added element by element.
  */
 
-/** The upper bounds of the buckets, in milliseconds. One more bucket has no bound. */
-export const BOUNDS: readonly number[] = [
+/**
+ * The bounds that are told to others, in milliseconds: each is a series in Prometheus for each queue and key,
+ * so they are few. They contain those that OpenTelemetry recommends for durations (5 ms … 10 s), with finer
+ * ones below, because many jobs take less than a millisecond, and others up to a day above, because a job may
+ * wait so long.
+ */
+export const TOLD_BOUNDS: readonly number[] = [
   ...[0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000],
-  ...[30_000, 60_000, 300_000, 1_800_000, 3_600_000, 21_600_000, 86_400_000],
+  ...[15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 7_200_000],
+  ...[21_600_000, 43_200_000, 86_400_000],
 ]
+
+/** How much greater a bound is than the one before, at most. */
+const WIDTH = 1.2
+
+/** The upper bounds of the buckets, in milliseconds. One more bucket has no bound. */
+export const BOUNDS: readonly number[] = TOLD_BOUNDS.flatMap((bound, i) => {
+  if (i === 0) return [bound]
+  const before = TOLD_BOUNDS[i - 1]!
+  const parts = Math.ceil(Math.log(bound / before) / Math.log(WIDTH))
+  const within = Array.from({ length: parts - 1 }, (_, n) => before * (bound / before) ** ((n + 1) / parts))
+  return [...within, bound]
+})
+
+const bounds = Float64Array.from(BOUNDS)
+
+/** The first bucket whose bound a value does not exceed. */
+function bucketOf(ms: number): number {
+  // Many runs take less than the first bound.
+  if (ms <= bounds[0]!) return 0
+  let low = 1
+  let high = bounds.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (ms <= bounds[middle]!) high = middle
+    else low = middle + 1
+  }
+  return low
+}
 
 /**
  * How a run ended, in the order of the counts. A crashed run is counted by the worker that takes its job
@@ -39,6 +73,10 @@ const places = { wait: 0, process: SIZE } as const
 export type Measured = keyof typeof places
 const ENDS = 2 * SIZE
 const LENGTH = ENDS + runEnds.length
+/** What counts as text begin with. */
+const FORM = '='
+/** The base of the numbers in the text, which makes it a third shorter than with 10. */
+const BASE = 36
 
 /** A histogram. Its buckets are not cumulative, and the last one has no upper bound. */
 export interface Histogram {
@@ -63,9 +101,7 @@ export class RunCounts {
    */
   observe(measured: Measured, ms: number): void {
     const at = places[measured]
-    let bucket = 0
-    while (bucket < BOUNDS.length && ms > BOUNDS[bucket]!) bucket++
-    this.#counts[at + bucket]!++
+    this.#counts[at + bucketOf(ms)]!++
     if (ms > 0) this.#counts[at + SIZE - 1]! += Math.round(ms * 1_000)
   }
 
@@ -98,22 +134,36 @@ export class RunCounts {
     return new RunCounts(this.#counts.map((count, i) => Math.max(0, count - before.#counts[i]!)))
   }
 
-  /** The counts as text: `index:count` for each count that is not 0, with spaces between them. */
+  /**
+   * The counts as text: those that are not 0, to the base 36, with spaces between them. Before a count that
+   * is not in the place after the one before, there is how many places further it is.
+   */
   pack(): string {
     const parts: string[] = []
-    for (let i = 0; i < LENGTH; i++) if (this.#counts[i] !== 0) parts.push(`${i}:${this.#counts[i]}`)
-    return parts.join(' ')
+    let before = -1
+    for (let i = 0; i < LENGTH; i++) {
+      if (this.#counts[i] === 0) continue
+      const count = this.#counts[i]!.toString(BASE)
+      parts.push(i === before + 1 ? count : `${(i - before).toString(BASE)}:${count}`)
+      before = i
+    }
+    return parts.length === 0 ? '' : `${FORM}${parts.join(' ')}`
   }
 
   /**
-   * Reads the text of counts from a store. Parts that are not known counts are left out, because a newer
-   * version may have more counts. A sum may have many digits: in microseconds, a backlog of 10,000 jobs over
-   * a weekend has 16. `pack` writes at most 21.
+   * Reads a text of a store. A text that is not of this form counts as nothing, and so do places that only a
+   * newer version knows. The sums are in microseconds: a backlog of 10,000 jobs over a weekend has 16 digits.
    */
   static read(text: unknown): RunCounts {
     const counts = new Float64Array(LENGTH)
-    for (const [, place, count] of String(text).matchAll(/(?<!\S)(\d{1,4}):(\d{1,21})(?!\S)/g))
-      if (Number(place) < LENGTH) counts[Number(place)] = Number(count)
+    if (typeof text !== 'string' || !text.startsWith(FORM)) return new RunCounts(counts)
+    let at = -1
+    for (const part of text.slice(FORM.length).split(' ')) {
+      const [, gap = '1', count] = /^(?:([0-9a-z]{1,3}):)?([0-9a-z]{1,14})$/.exec(part) ?? []
+      if (count === undefined) return new RunCounts()
+      at += Number.parseInt(gap, BASE)
+      if (at >= 0 && at < LENGTH) counts[at] = Number.parseInt(count, BASE)
+    }
     return new RunCounts(counts)
   }
 }

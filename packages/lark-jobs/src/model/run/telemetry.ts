@@ -132,6 +132,10 @@ export interface Levels {
     suspended: number
     /** How many jobs no worker could read. */
     stranded: number
+    /** By quantile, such as `0.95`: how long runs of the last minutes had waited, in milliseconds. */
+    waited: Readonly<Record<string, number>>
+    /** As `waited`: how long they took. */
+    took: Readonly<Record<string, number>>
     /** How many jobs are in each state. */
     states: Readonly<Record<string, number>>
   }[]

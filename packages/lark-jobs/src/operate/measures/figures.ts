@@ -108,6 +108,12 @@ export function quantiles(counts: RunCounts, measured: Measured): Quantiles {
   return { count: histogram.count, ...defined({ p50: at(0.5), p95: at(0.95), p99: at(0.99) }) }
 }
 
+/** The quantiles by their share, such as `0.95`: those that are known. */
+export function byQuantile({ p50, p95, p99 }: Quantiles): Record<string, number> {
+  const all = Object.entries({ 0.5: p50, 0.95: p95, 0.99: p99 })
+  return Object.fromEntries(all.flatMap(([share, ms]) => (ms === undefined ? [] : [[share, ms]])))
+}
+
 /** How many of the runs that have already begun became due within the last minute. */
 function came(queue: string, { at, workers }: FleetRuns): number {
   return sum(workers.map(({ arrived }) => cameAt(arrived, queue, at)))

@@ -32,6 +32,8 @@ export const attribute = {
   /** The code of a finding of the doctor. */
   finding: 'lark.finding.code',
   severity: 'lark.finding.severity',
+  /** The share of values that a quantile is not exceeded by: `0.5`, `0.95` or `0.99`. */
+  quantile: 'lark.quantile',
 } as const
 
 export const metric = {
@@ -40,6 +42,8 @@ export const metric = {
   consumed: 'messaging.client.consumed.messages',
   process: 'messaging.process.duration',
   wait: 'lark.jobs.wait.duration',
+  waited: 'lark.jobs.wait.quantile',
+  took: 'lark.jobs.process.quantile',
   oldest: 'lark.jobs.oldest_waiting.age',
   stored: 'lark.jobs.stored',
   retrying: 'lark.jobs.retrying',

@@ -16,7 +16,7 @@ import {
   metrics,
   type ObservableResult,
 } from '@opentelemetry/api'
-import { BOUNDS } from '../../model/run/run-counts.ts'
+import { TOLD_BOUNDS } from '../../model/run/run-counts.ts'
 import type { Levels } from '../../model/run/telemetry.ts'
 import { version } from '../../model/version.ts'
 import { textOf } from '../../words/thrown.ts'
@@ -98,7 +98,7 @@ export class Meters {
       wait: seconds(
         metric.wait,
         'From when a job was due until it began.',
-        BOUNDS.map((ms) => ms / 1_000),
+        TOLD_BOUNDS.map((ms) => ms / 1_000),
       ),
     }
   }
@@ -107,6 +107,8 @@ export class Meters {
     const gauge = (name: string, unit: string, description: string) =>
       meter.createObservableGauge(name, { unit, description })
     const oldest = gauge(metric.oldest, 's', 'Since when the first waiting job was due; 0 if none waits.')
+    const waited = gauge(metric.waited, 's', 'How long runs of the last five minutes had waited.')
+    const took = gauge(metric.took, 's', 'How long runs of the last five minutes took.')
     const stored = gauge(metric.stored, '{job}', 'Jobs in the store, by state.')
     const retrying = gauge(metric.retrying, '{job}', 'Jobs that have failed, and wait for their next try.')
     const suspended = gauge(metric.suspended, '{job}', 'Jobs that sleep, or wait for a signal.')
@@ -131,6 +133,10 @@ export class Meters {
         result.observe(retrying, failed, labels)
         result.observe(suspended, waiting, labels)
         result.observe(stranded, unread, labels)
+        for (const [quantile, ms] of Object.entries(more.waited))
+          result.observe(waited, ms / 1_000, { ...labels, [attribute.quantile]: quantile })
+        for (const [quantile, ms] of Object.entries(more.took))
+          result.observe(took, ms / 1_000, { ...labels, [attribute.quantile]: quantile })
         for (const [state, count] of Object.entries(states))
           result.observe(stored, count, { ...labels, [attribute.state]: state })
       }
@@ -151,7 +157,21 @@ export class Meters {
           }
         }
       },
-      [oldest, stored, retrying, suspended, stranded, held, limit, errors, late, paused, findings],
+      [
+        oldest,
+        waited,
+        took,
+        stored,
+        retrying,
+        suspended,
+        stranded,
+        held,
+        limit,
+        errors,
+        late,
+        paused,
+        findings,
+      ],
     )
   }
 }

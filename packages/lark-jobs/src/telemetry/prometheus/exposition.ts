@@ -1,7 +1,7 @@
 /**
  * The text format of Prometheus, version 0.0.4.
  */
-import { BOUNDS, type Histogram } from '../../model/run/run-counts.ts'
+import { BOUNDS, type Histogram, TOLD_BOUNDS } from '../../model/run/run-counts.ts'
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
@@ -27,7 +27,9 @@ export class Family {
     let below = 0
     for (const [i, inside] of buckets.entries()) {
       below += inside
-      const le = BOUNDS[i] === undefined ? '+Inf' : String(BOUNDS[i] / 1_000)
+      const bound = BOUNDS[i]
+      if (bound !== undefined && !TOLD_BOUNDS.includes(bound)) continue
+      const le = bound === undefined ? '+Inf' : String(bound / 1_000)
       this.#lines.push(`${this.name}_bucket${written({ ...labels, le })} ${below}`)
     }
     this.#lines.push(`${this.name}_sum${written(labels)} ${sum / 1_000}`)

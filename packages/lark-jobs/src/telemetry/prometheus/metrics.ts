@@ -5,6 +5,7 @@
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run/run-counts.ts'
 import { lateSchedules, pausedSchedules, storeErrors } from '../../operate/findings/alarms.ts'
+import { byQuantile, figuresOf } from '../../operate/measures/figures.ts'
 import { oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Standing } from '../../store/contract/store.ts'
@@ -18,11 +19,8 @@ export interface KeyCounts {
   counts: RunCounts
 }
 
-export function metricsOf(
-  { at, latency, workers, queues, targets, findings, outbox }: Look,
-  counts: readonly KeyCounts[],
-  found: readonly FindingCount[],
-): string {
+export function metricsOf(look: Look, counts: readonly KeyCounts[], found: readonly FindingCount[]): string {
+  const { at, latency, workers, queues, targets, findings, outbox } = look
   const gauge = (name: string, help: string) => new Family(`lark_jobs_${name}`, 'gauge', help)
   const total = (standings: readonly Standing[], state: (typeof counted)[number]) =>
     standings.reduce((sum, standing) => sum + standing.counts[state], 0)
@@ -60,6 +58,12 @@ export function metricsOf(
     paused.add({ queue }, standings.some(({ isPaused }) => isPaused) ? 1 : 0)
     serving.add({ queue }, workers.filter((worker) => worker.queues.includes(queue)).length)
   }
+  const waited = gauge('wait_quantile_seconds', 'How long runs of the last five minutes had waited.')
+  const took = gauge('process_quantile_seconds', 'How long runs of the last five minutes took.')
+  for (const { queue, wait, process } of figuresOf(look, targets))
+    for (const [family, times] of [[waited, wait] as const, [took, process] as const])
+      for (const [quantile, ms] of Object.entries(byQuantile(times)))
+        family.add({ queue, quantile }, ms / 1_000)
 
   const errors = gauge('store_errors', 'Servers or files of the store with an error that the doctor names.')
   for (const [code, count] of storeErrors(findings)) errors.add({ code }, count)
@@ -119,6 +123,8 @@ export function metricsOf(
     leases,
     paused,
     serving,
+    waited,
+    took,
     alive,
     slots,
     busy,
