@@ -173,6 +173,9 @@ const leaving = (outside) => ({
 /** What a file says on top: for who reads the sources. No editor shows it, and it would be 12 kB of the packed queue. */
 const HEADER = /^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n(?=import |export [*{])/
 
+// The comments of a declaration. Users cannot name what `store/` declares, so its comments need not be in the package.
+const DOCUMENTATION = /^[ \t]*\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n/gm
+
 /**
  * Writes the declarations into `dist/types`, as declarations of CommonJS modules: an ES module may import these in
  * every version of TypeScript, but not the other way round. The declarations of the ES modules re-export them, so there
@@ -197,7 +200,9 @@ function declare({ folder, entries, exported }) {
       visit(resolve(dirname(file), `${path}.d.ts`))
       return `${quote}${path}.js${quote}`
     })
-    writeFileSync(file, entered.has(file) ? text : text.replace(HEADER, ''))
+    const isInner = file.startsWith(join(types, 'store'))
+    const brief = entered.has(file) ? text : text.replace(HEADER, '')
+    writeFileSync(file, isInner ? brief.replace(DOCUMENTATION, '') : brief)
   }
   for (const file of entered) visit(file)
   for (const [i, name] of exported.entries())
