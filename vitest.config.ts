@@ -49,7 +49,6 @@ const own = [
 ].join('|')
 const together = [
   `packages/lark-jobs/test/{${rooms}}/!(${own}).test.ts`,
-  'packages/lark/test/!(startup|process|module).test.ts',
   'packages/lark-bullmq/test/!(importing|worker).test.ts',
   'packages/lark-{dashboard,jobs-bench}/test/*.test.ts',
 ]
