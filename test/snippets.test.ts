@@ -126,10 +126,6 @@ const pages = [
   ...filesBelow('docs', '.md').map((path) => `docs/${path}`),
 ]
 
-/**
- * Pages whose programs run one after the other in one process: each process takes a third of a second of CPU.
- */
-const isInOneProcess = (page: string) => page === 'docs/examples.md' || page.startsWith('docs/recipes/')
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
 /** Each has a folder of its own, because its name is given. */
@@ -156,7 +152,7 @@ describe.each(pages)('%s', (page) => {
   if (running.length > 0) {
     let together: Promise<Result[]> | undefined
     const resultOf = async (block: Block, i: number): Promise<Result> => {
-      if (!isInOneProcess(page)) return await runScript(app, fileOf(block))
+      if (running.length === 1) return await runScript(app, fileOf(block))
       together ??= runTogether(app, running)
       return (await together)[i]!
     }
@@ -268,7 +264,8 @@ async function compileAll(): Promise<string[]> {
 }
 
 /**
- * What each program has printed. The exit code, with the report of a test runner, is that of the last one.
+ * What each program of a page has printed. They run one after the other in one process, because each process
+ * takes a third of a second of CPU. The exit code, with the report of a test runner, is that of the last one.
  */
 async function runTogether(app: App, programs: Block[]): Promise<Result[]> {
   const lines = programs.map((block) => {
