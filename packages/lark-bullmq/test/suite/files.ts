@@ -1,0 +1,32 @@
+/** The files of BullMQ's tests, and what is skipped of them: `skipped.json` has each with its reason. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Files that BullMQ does not run on its own client of Redis: they test other clients and servers. */
+const others = /^tests\/(?:adapter-conformance|bun-|node-redis|valkey-glide|postgres|cluster\.)/
+
+const skipped: Record<string, string | Record<string, string>> = JSON.parse(
+  readFileSync(new URL('skipped.json', import.meta.url), 'utf8'),
+)
+
+export function filesOf(folder: string): string[] {
+  return readdirSync(join(folder, 'tests'))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `tests/${name}`)
+    .filter((file) => !others.test(file))
+    .sort()
+}
+
+/** Why all tests of a file are skipped. */
+export function skippedFile(file: string): string | undefined {
+  const found = skipped[file]
+  return typeof found === 'string' ? found : undefined
+}
+
+/** Why a test is skipped. A name that ends in `*` is that of all tests that begin so. */
+export function skippedTest(file: string, name: string): string | undefined {
+  const found = skipped[file]
+  if (found === undefined || typeof found === 'string') return found
+  const isNamed = (key: string) => (key.endsWith('*') ? name.startsWith(key.slice(0, -1)) : key === name)
+  return found[Object.keys(found).find(isNamed) ?? '']
+}

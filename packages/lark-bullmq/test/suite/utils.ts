@@ -1,0 +1,22 @@
+/** What BullMQ's tests take from its `src/utils`. */
+import * as lark from '@s18i/lark-bullmq'
+import { suiteRun } from './run.ts'
+
+export {
+  delay,
+  errorToJSON,
+  getParentKey,
+  isNotConnectionError,
+  isRedisVersionLowerThan,
+  randomUUID,
+  // @ts-expect-error: only the ES modules of BullMQ have types, and Node cannot load those.
+} from 'bullmq/dist/cjs/utils/index.js'
+
+const { store } = suiteRun()
+
+/** BullMQ's deletes the keys of a queue. Here, they have other names. */
+export async function removeAllQueueData(client: unknown, name: string, prefix = 'bull'): Promise<void> {
+  const connection = store.startsWith('redis') ? (client as object) : store
+  await using queue = new lark.Queue(name, { connection, prefix })
+  await queue.obliterate({ force: true })
+}
