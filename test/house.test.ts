@@ -122,7 +122,11 @@ const floors: Record<string, string[][]> = {
     ['queue/job-scheduler.ts'],
     ['queue/queue.ts'],
     ['flow/*', 'worker/*', 'events/*'],
-    ['index.ts', 'commands/*'],
+    ['nest/tokens.ts', 'nest/options.ts', 'nest/hosts.ts'],
+    ['nest/decorators.ts'],
+    ['nest/registrar.ts'],
+    ['nest/module.ts'],
+    ['index.ts', 'nest/nest.ts', 'commands/*'],
   ],
   'packages/lark-jobs-bench/src': [['figure.ts', 'advice.ts', 'place.ts'], ['measures.ts'], ['commands/*']],
 }

@@ -24,6 +24,7 @@ const entries = [
   '@s18i/lark-jobs/testing',
   '@s18i/lark-dashboard',
   '@s18i/lark-bullmq',
+  '@s18i/lark-bullmq/nest',
 ]
 
 /** What a user types. A number in a comment marks a place where the editor is asked. */

@@ -14,10 +14,13 @@ export function read(path: string): string {
 
 /** The files below a folder, as relative paths with `/`. */
 export function filesBelow(folder: string, extension: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith(extension))
-    .sort()
+  return (
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .map((path) => path.replaceAll('\\', '/'))
+      // A test may install packages below its folder.
+      .filter((path) => path.endsWith(extension) && !/(?:^|\/)node_modules\//.test(path))
+      .sort()
+  )
 }
 
 export interface Import {

@@ -7,12 +7,13 @@ await build({
   folder: fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, ''),
   entries: {
     index: 'src/index.ts',
+    nest: 'src/nest/nest.ts',
     // Isolated processes load it, which know no other file of this package.
     'processor-file': 'src/worker/processor-file.ts',
     ...Object.fromEntries(commands.map((name) => [name, `src/${name}.ts`])),
   },
-  exported: ['index'],
-  required: ['index'],
+  exported: ['index', 'nest'],
+  required: ['index', 'nest'],
   alone: commands,
   replaced: {},
   written: {},
@@ -26,5 +27,6 @@ await build({
     ],
     classes: ['src/index.ts'],
     import: ['src/import/import.ts'],
+    nest: ['src/nest/nest.ts'],
   },
 })

@@ -38,6 +38,7 @@ const hooks = 'middleware.md#hooks'
 const handles = 'handles.md#handles'
 const events = 'events.md'
 const redis = 'redis.md'
+const nestPage = 'from-bullmq.md#nest'
 
 const connection: Comparison = ['same', '`connection`; without it, the store of `lark.config`', redis]
 const prefix: Comparison = [
@@ -48,11 +49,7 @@ const prefix: Comparison = [
 const telemetry = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md'] as const
 /** A type that `@s18i/lark-bullmq` exports under the same name. */
 const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullmq`', 'from-bullmq.md']
-const nest: Comparison = [
-  'missing',
-  'a module of 60 lines, with classes of jobs',
-  'adapters.md#a-nest-module',
-]
+const nest: Comparison = ['same', 'the same name in `@s18i/lark-bullmq/nest`', nestPage]
 const noBackend: Comparison = ['missing', 'nothing: Lark has other keys', redis]
 const noTrace: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
 /** The properties that say where BullMQ keeps something in Redis. */
@@ -590,6 +587,17 @@ export const compared = {
     'ioredis:close': noClose,
   },
 } satisfies Record<string, Topic>
+
+/** What `@nestjs/bullmq` gives to every class besides its options, and to what is registered under a name. */
+const everywhere = ['sharedConnection']
+const registered = [...everywhere, 'name', 'configKey', 'forceDisconnectOnShutdown']
+/** Options that BullMQ ignores, and that an application does not write: `@nestjs/bullmq` passes them on. */
+export const ofNest: Readonly<Record<string, readonly string[]>> = {
+  'options of Queue': [...registered, 'processors'],
+  'options of FlowProducer': [...registered, 'defaultJobOptions'],
+  'options of Worker': everywhere,
+  'options of QueueEvents': everywhere,
+}
 
 export type ComparedTopic = keyof typeof compared
 

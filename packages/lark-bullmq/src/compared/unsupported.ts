@@ -7,7 +7,7 @@ import { excerpt, nearest } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
 import { isObject, shown } from '@s18i/lark-jobs/internal'
 import { BullmqError } from '../errors.ts'
-import { type ComparedTopic, compared, comparisonOf } from './compared.ts'
+import { type ComparedTopic, compared, comparisonOf, ofNest } from './compared.ts'
 
 /** Where people read the manual: errors have links to its pages. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs'
@@ -45,7 +45,7 @@ export function checkOptions<T extends object>(who: string, topic: ComparedTopic
     throw new JobsError('JOB_INVALID', `${who}: the ${what} are ${shown(given)}; they must be an object`)
   }
   for (const [name, value] of Object.entries(given)) {
-    if (value === undefined) continue
+    if (value === undefined || ofNest[topic]?.includes(name)) continue
     const [verdict, inLark, page] = comparisonOf(topic, name) ?? []
     if (verdict === undefined) {
       const near = nearest(name, Object.keys(compared[topic]))

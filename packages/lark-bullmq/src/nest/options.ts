@@ -1,0 +1,90 @@
+/** What the module takes, as `@nestjs/bullmq` has it. */
+import type { FactoryProvider, ModuleMetadata, Provider, Type } from '@nestjs/common'
+import type { BullEventsOptions } from '../events/queue-events.ts'
+import type { FlowProducerOptions } from '../flow/flow-producer.ts'
+import type { BullJob } from '../job/bull-job.ts'
+import type { BullQueueOptions } from '../queue/queue.ts'
+import type { BullWorkerOptions } from '../worker/worker.ts'
+
+/** Has no effect: the objects of a process share the connections of their store anyway. */
+interface SharedConnection {
+  sharedConnection?: boolean
+}
+
+export interface NestQueueOptions extends BullQueueOptions, SharedConnection {}
+export interface NestWorkerOptions extends BullWorkerOptions, SharedConnection {}
+export interface NestQueueEventOptions extends BullEventsOptions, SharedConnection {}
+
+/** A processor of a queue: a function, or the file that exports one. */
+export type BullQueueProcessorCallback = (job: BullJob) => Promise<unknown>
+export type BullQueueSeparateProcessor = string | URL
+export type BullQueueProcessor =
+  | BullQueueProcessorCallback
+  | BullQueueSeparateProcessor
+  | (NestWorkerOptions & { callback: BullQueueProcessorCallback })
+  | (NestWorkerOptions & { path: BullQueueSeparateProcessor })
+
+/** What is registered under a name. */
+interface Registered {
+  /** Default: `default`. */
+  name?: string
+  /** The key of the configuration that `forRoot()` has made. Default: the one without a key. */
+  configKey?: string
+  /** Has no effect: what is closed has no connection left. */
+  forceDisconnectOnShutdown?: boolean
+}
+
+export interface RegisterQueueOptions extends NestQueueOptions, Registered {
+  /** Each runs jobs of the queue in this process, besides the classes with `@Processor()`. */
+  processors?: BullQueueProcessor[]
+}
+
+export interface RegisterFlowProducerOptions extends FlowProducerOptions, SharedConnection, Registered {}
+
+export interface RegisterQueueOptionsFactory {
+  createRegisterQueueOptions(): Promise<RegisterQueueOptions> | RegisterQueueOptions
+}
+
+export interface RegisterFlowProducerOptionsFactory {
+  createRegisterQueueOptions(): Promise<RegisterFlowProducerOptions> | RegisterFlowProducerOptions
+}
+
+export interface SharedBullConfigurationFactory {
+  createSharedConfiguration(): Promise<BullRootModuleOptions> | BullRootModuleOptions
+}
+
+/** Where options come from. */
+export interface AsyncOptions<Options, Factory> extends Pick<ModuleMetadata, 'imports'> {
+  useFactory?: (
+    // biome-ignore lint/suspicious/noExplicitAny: what is injected has any type
+    ...args: any[]
+  ) => Promise<Options> | Options
+  inject?: FactoryProvider['inject']
+  useClass?: Type<Factory>
+  useExisting?: Type<Factory>
+  /** Further providers of the module. */
+  extraProviders?: Provider[]
+}
+
+export interface RegisterQueueAsyncOptions
+  extends AsyncOptions<RegisterQueueOptions, RegisterQueueOptionsFactory>,
+    Pick<Registered, 'name' | 'configKey'> {}
+
+export interface RegisterFlowProducerAsyncOptions
+  extends AsyncOptions<RegisterFlowProducerOptions, RegisterFlowProducerOptionsFactory>,
+    Pick<Registered, 'name' | 'configKey'> {}
+
+export interface BullModuleExtraOptions {
+  /** Whether no worker begins before `BullRegistrar.register()` is called. */
+  manualRegistration?: boolean
+}
+
+/** The options that queues share. */
+export interface BullRootModuleOptions extends NestQueueOptions {
+  extraOptions?: BullModuleExtraOptions
+}
+
+export interface SharedBullAsyncConfiguration
+  extends AsyncOptions<BullRootModuleOptions, SharedBullConfigurationFactory> {
+  extraOptions?: BullModuleExtraOptions
+}
