@@ -35,7 +35,8 @@ function verdictOf(result: TestResult | undefined): Pick<SortedTest, 'verdict' |
   const { state, errors, refusals } = result
   if (state === 'passed') return { verdict: 'passes' }
   const [why = 'no error'] = errors
-  const [refusal] = refusals
+  // A static method is not watched: then the error of the test itself is the refusal.
+  const [refusal = why.startsWith('BullmqError: ') ? why.split('\n')[0]! : undefined] = refusals
   if (refusal !== undefined)
     return { verdict: 'refused', why: refusal.slice(refusal.indexOf(REFUSED) + REFUSED.length) }
   if (state === 'started' || timedOut.test(why)) return { verdict: 'hangs', why }
