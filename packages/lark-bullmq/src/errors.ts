@@ -1,6 +1,6 @@
 /**
  * The errors of this package, each with a code that does not change. `docs/errors.md` has an entry for each.
- * What Lark itself refuses throws the errors of the queue (`JobsError`).
+ * Anything that Lark itself refuses throws an error of `@s18i/lark-jobs` (`JobsError`).
  */
 import { branded, LarkError } from '@s18i/lark/internal'
 
@@ -34,7 +34,7 @@ export class BullmqError extends LarkError {
   /**
    * Whether a value is an error of this package, thrown by this copy of it or by another one.
    *
-   * @param code if given: whether it also has this code
+   * @param code if it is given, the error must also have this code
    */
   static override is<C extends BullmqErrorCode>(
     value: unknown,

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * The classes of BullMQ on a store of Lark, for applications that come from BullMQ. What Lark does not have
- * is refused, and never ignored.
+ * The classes of BullMQ on a store of Lark, for applications that come from BullMQ. Features that Lark does
+ * not have are refused, and never ignored.
  *
- * The import of what BullMQ has is `importBullmq()`.
+ * `importBullmq()` imports the jobs and schedulers of BullMQ.
  *
  * @module @s18i/lark-bullmq
  */

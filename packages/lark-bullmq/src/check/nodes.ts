@@ -1,7 +1,7 @@
 /**
- * Reads nodes of syntax: whether a value is a node, its names and texts, and the nodes in it. A field that is
- * missing, or has another type, is read as absent, because a parser may make nodes that this file does not
- * know.
+ * Reads nodes of a syntax tree: whether a value is a node, its names and texts, and the nodes in it. A field
+ * that is missing or has another type counts as absent, because a parser may make nodes that this file does
+ * not know.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 
@@ -13,7 +13,7 @@ export function listOf(value: unknown): SyntaxNode[] {
   return Array.isArray(value) ? value.filter(isNode) : []
 }
 
-/** The name of an identifier, also of a private one. */
+/** The name of an identifier, whether it is private or not. */
 export function nameOf(value: unknown): string | undefined {
   if (!isNode(value)) return undefined
   if (value.type === 'PrivateName') return nameOf(value.id)
@@ -28,7 +28,7 @@ export function isFunction(value: unknown): value is SyntaxNode {
   return isNode(value) && /Function/.test(value.type)
 }
 
-/** How an expression is written, if it is a name, or a member of a name or of `this`. */
+/** The text of an expression that is a name, or a member of a name or of `this`. */
 export function pathOf(node: SyntaxNode): string | undefined {
   if (node.type === 'Identifier') return nameOf(node)
   const { object, property, computed } = node
@@ -54,7 +54,7 @@ export function loadedBy(value: unknown): string | undefined {
   return isImport || isCall(value, 'require') ? textOf(listOf(value.arguments)[0]) : undefined
 }
 
-/** The object literal inside an expression that only gives it a type or freezes it. */
+/** The object literal inside an expression that only gives the object a type or freezes it. */
 export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
   if (node.type === 'ObjectExpression') return node
   const inside = node.expression

@@ -1,8 +1,8 @@
 /**
  * Finds what a code base uses of BullMQ: the names that it imports, the options that it writes, and the
- * methods and events of the objects that it makes. It reads syntax, and recognises the objects by their
- * classes, by their types, and by the calls that return them. Names count within a file; exported names also
- * count in the files that import them.
+ * methods and events of the objects that it makes. It reads only the syntax, and recognises the objects by
+ * their classes, by their types, and by the calls that return them. A name is known within its file, and an
+ * exported name also in the files that import it.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
@@ -19,19 +19,19 @@ import {
   walk,
 } from './nodes.ts'
 
-/** Something of BullMQ in a file. */
+/** A use of BullMQ in a file. */
 export interface BullUse {
   topic: ComparedTopic
   name: string
   line: number
 }
 
-/** What an object is; a list of these ends in `[]`. */
+/** The class of an object. A list of such objects ends in `[]`. */
 type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProducer'
 
 /**
- * By the way in which a file writes it: `queue`, `this.queue`, `makeQueue()`, and for a class `Queues.mail`
- * and `Queues.get()`.
+ * The kinds of objects, by the text with which a file names each: `queue`, `this.queue`, `makeQueue()`, and
+ * for members of a class `Queues.mail` and `Queues.get()`.
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
@@ -39,7 +39,7 @@ const LIBRARY = /^(bullmq|@s18i\/lark-bullmq)$/
 const NEST = '@nestjs/bullmq'
 const classes: readonly string[] = ['Queue', 'Worker', 'Job', 'QueueEvents', 'FlowProducer']
 
-/** The options that a type of BullMQ stands for. */
+/** The kind of options that each type of BullMQ describes. */
 const optionTypes: Record<string, ComparedTopic> = {
   JobsOptions: 'options of a job',
   DefaultJobOptions: 'options of a job',
@@ -85,24 +85,24 @@ const listening = new Set(['on', 'once', 'off', 'addListener', 'removeListener',
 const looping = new Set(['map', 'forEach', 'filter', 'find', 'some', 'every', 'flatMap'])
 const ofJobs = new Set(['completed', 'failed', 'active', 'progress'])
 
-/** Whether a file names BullMQ at all. */
+/** Whether a file mentions BullMQ at all. */
 export function mentionsBullMQ(text: string): boolean {
   return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq)['"]/.test(text)
 }
 
-/** What one file uses. */
+/** What one file uses of BullMQ. */
 export class FileUsage {
   readonly uses: BullUse[] = []
   /** The objects that other files may import from it. */
   readonly exported = new Map<string, BullKind>()
-  /** By the name in the file: the name in BullMQ. */
+  /** The name in BullMQ of each imported name in the file. */
   readonly #imported = new Map<string, string>()
-  /** The names of decorators of Nest. */
+  /** The names of the decorators of Nest. */
   readonly #nest = new Map<string, string>()
   readonly #kinds = new Map<string, BullKind>()
-  /** Objects of options that variables have. */
+  /** The objects of options that variables hold. */
   readonly #values = new Map<string, SyntaxNode>()
-  /** Namespaces: `import * as bull from 'bullmq'`. */
+  /** The names of namespace imports, such as `import * as bull from 'bullmq'`. */
   readonly #spaces = new Set<string>()
   readonly #seen = new Set<string>()
   /** The class whose members are being read. */
@@ -110,8 +110,8 @@ export class FileUsage {
 
   /** @param others objects that other files export, by their names */
   constructor(program: SyntaxNode, others: Kinds = new Map()) {
-    // Names may be used before they are declared, in methods above a constructor, and a name may depend on
-    // another one: two passes are enough.
+    // Two passes are enough: a name may be used before its declaration, as in a method above the constructor,
+    // and a name may depend on another one.
     walk(program, (node) => this.#import(node, others))
     for (let time = 0; time < 2; time++) walk(program, (node) => this.#know(node))
     walk(program, (node) => this.#use(node))
@@ -119,7 +119,7 @@ export class FileUsage {
     this.uses.sort((one, other) => one.line - other.line)
   }
 
-  /** Whether the file imports BullMQ, or an object of it. */
+  /** Whether the file imports BullMQ, or an object of BullMQ from another file. */
   get isConcerned(): boolean {
     return this.#imported.size + this.#spaces.size + this.#nest.size + this.#kinds.size > 0
   }
@@ -155,7 +155,7 @@ export class FileUsage {
     this.#found('exports', name, at) || this.#found('types', name, at)
   }
 
-  /** What another file exports: a variable, a function, or the members of a class. */
+  /** Takes over what another file exports: a variable, a function, or the members of a class. */
   #takeOther(local: string, name: string, others: Kinds): void {
     for (const [path, kind] of others) {
       const rest = path.startsWith(name) ? path.slice(name.length) : undefined
@@ -168,7 +168,9 @@ export class FileUsage {
     this.#found('Nest', name, at)
   }
 
-  /** What a class or a type of BullMQ is called there, if an expression or a type names one. */
+  /**
+   * The name in BullMQ of the class or type that an expression or a type names; undefined if it names none.
+   */
   #bullName(node: unknown): string | undefined {
     if (!isNode(node)) return undefined
     const { type } = node
@@ -369,7 +371,8 @@ export class FileUsage {
     const kind = this.#kindOf(object)
     const name = nameOf(property)
     if (name === undefined || kind === undefined || kind === 'Job[]') return
-    // What is the same, such as `job.data`, needs no row: there is one in most lines.
+    // A property that is the same in Lark, such as `job.data`, gets no row, because such properties are in
+    // most lines.
     const topic = `properties of ${kind}` as const
     if (comparisonOf(topic, name)?.[0] !== 'same') this.#found(topic, name, property as SyntaxNode)
   }
@@ -407,7 +410,7 @@ export class FileUsage {
     }
   }
 
-  /** The options of jobs that are written somewhere in an expression, as `opts`. */
+  /** Finds the options of jobs anywhere in an expression, where they are written as `opts`. */
   #jobOptionsIn(node: unknown): void {
     if (!isNode(node)) return
     walk(this.#valueOf(node), (each) => {
@@ -436,8 +439,8 @@ export class FileUsage {
   }
 
   /**
-   * The names in an object of options, including those in nested objects, and in objects that are spread into
-   * it.
+   * Notes the names in an object of options, including those in nested objects and in objects that are spread
+   * into it.
    */
   #options(topic: ComparedTopic, given: unknown): void {
     if (!isNode(given)) return
@@ -468,8 +471,8 @@ export class FileUsage {
   }
 
   /**
-   * @param isOption whether it is an option: then a name that BullMQ does not have counts too, because the
-   *   class refuses it
+   * @param isOption whether the name is an option. An option that BullMQ does not have is noted, too, because
+   *   the class refuses it
    */
   #found(topic: ComparedTopic, name: string, at: SyntaxNode, isOption = false): boolean {
     if (!isOption && comparisonOf(topic, name) === undefined) return false

@@ -1,5 +1,5 @@
 /**
- * What `jobs:import-bullmq` prints about an import: a row for each queue, and below it why jobs stay in
+ * Prints the report of `jobs:import-bullmq`: a row for each queue, and below the rows why jobs stay in
  * BullMQ, what is not carried over, and what is wrong.
  */
 

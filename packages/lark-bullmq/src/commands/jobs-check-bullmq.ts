@@ -10,7 +10,7 @@ const PLACES = 3
 /** The page of the manual that has all answers. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/from-bullmq.md#every-name'
 
-/** The order in which answers are shown: what needs work first. */
+/** The order in which answers are shown. Answers that mean work come first. */
 const order = [
   'missing',
   'differs',
@@ -19,7 +19,7 @@ const order = [
   'needless',
   'same',
 ] as const satisfies readonly Compatibility[]
-/** The answers, as the summary counts them. */
+/** The names of the answers in the summary. */
 const summed = { ...verdicts, differs: 'different' } as const
 const colors = {
   missing: 'red',
@@ -34,13 +34,13 @@ interface ComparedUse {
   topic: BullUse['topic']
   name: string
   answer: Compatibility
-  /** What corresponds to it in Lark; absent for an option that BullMQ does not have. */
+  /** What corresponds to the name in Lark. It is absent for an option that BullMQ does not have. */
   inLark?: string
   page?: string
   places: { file: string; line: number }[]
 }
 
-/** `lark jobs:check-bullmq`: what a code base uses of BullMQ, and Lark's answer to each. */
+/** `lark jobs:check-bullmq` lists what a code base uses of BullMQ, with Lark's answer to each name. */
 export class JobsCheckBullmqCommand extends Command {
   readonly key = 'jobs:check-bullmq'
   override description = 'List what a code base uses of BullMQ, and what Lark has for it'
@@ -135,7 +135,7 @@ function shownPath(path: string): string {
   return here.startsWith('..') || here === '' ? path : here
 }
 
-/** A topic as a row names it: `job`, `new Worker`, `Queue event`. */
+/** The words for a topic in a row, such as `job`, `new Worker` or `Queue event`. */
 function wordsOf(topic: BullUse['topic']): string {
   if (topic === 'exports' || topic === 'types') return 'import'
   return topic
@@ -145,7 +145,7 @@ function wordsOf(topic: BullUse['topic']): string {
     .replace(/^properties of /, 'property of ')
 }
 
-/** Lark's answer to each name, what needs work first. */
+/** Lark's answer to each name. Answers that mean work come first. */
 function answersTo(uses: ReadonlyMap<string, readonly BullUse[]>): ComparedUse[] {
   const answers = new Map<string, ComparedUse>()
   for (const [file, all] of uses) {

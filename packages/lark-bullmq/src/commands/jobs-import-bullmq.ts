@@ -10,7 +10,7 @@ import { sayImport } from './import-words.ts'
 /** The exit code of a command that SIGINT has ended. */
 const INTERRUPTED = 130
 
-/** `lark jobs:import-bullmq`: imports the jobs and schedulers of BullMQ. */
+/** `lark jobs:import-bullmq` imports the jobs and schedulers of BullMQ. */
 export class JobsImportBullmqCommand extends Command {
   readonly key = 'jobs:import-bullmq'
   override description = 'Import the jobs and schedulers of BullMQ; jobs that exist already stay as they are'

@@ -1,27 +1,27 @@
 /**
- * The features of BullMQ, and Lark's answer to each: the options that `@s18i/lark-bullmq` takes and refuses,
- * what `lark jobs:check-bullmq` reports, and the tables of the manual (docs/from-bullmq.md) are all made of
- * this.
+ * The features of BullMQ, and Lark's answer to each. This table decides which options `@s18i/lark-bullmq`
+ * takes and refuses. `lark jobs:check-bullmq` reports its answers, and the tables of the manual
+ * (docs/from-bullmq.md) are generated from it.
  */
 
 export const verdicts = {
-  /** It does the same. */
+  /** Lark does the same. */
   same: 'the same',
-  /** It does more, or does it more safely. */
+  /** Lark does more, or does it more safely. */
   better: 'better',
-  /** It does it, but differs in something. */
+  /** Lark does it, but something differs. */
   differs: 'differs',
-  /** It is accepted and has no effect, because Lark does this by itself. */
+  /** The name is accepted and has no effect, because Lark does this by itself. */
   needless: 'not needed',
-  /** It may be listened for, and never comes. */
+  /** Applications may listen for the event, but it never comes. */
   silent: 'never comes',
-  /** It throws BULLMQ_UNSUPPORTED. */
+  /** Using the name throws BULLMQ_UNSUPPORTED. */
   missing: 'not there',
 } as const
 
 export type Compatibility = keyof typeof verdicts
 
-/** The verdict, what corresponds to it in Lark, and the page of the manual with its anchor. */
+/** The verdict, what corresponds to the name in Lark, and the page of the manual with its anchor. */
 export type Comparison = readonly [verdict: Compatibility, inLark: string, page?: string]
 
 type Topic = Readonly<Record<string, Comparison>>
@@ -52,7 +52,7 @@ const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullm
 const nest: Comparison = ['same', 'the same name in `@s18i/lark-bullmq/nest`', nestPage]
 const noBackend: Comparison = ['missing', 'nothing: Lark has other keys', redis]
 const noTrace: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
-/** The properties that say where BullMQ keeps something in Redis. */
+/** The properties that tell where BullMQ keeps its data in Redis. */
 const noKeys = {
   client: ['missing', 'a connection of your own', redis],
   keys: noBackend,

@@ -1,6 +1,6 @@
 /**
- * How `@s18i/lark-bullmq` refuses what it does not do: at once, with the name, what Lark has instead, and the
- * page.
+ * How `@s18i/lark-bullmq` refuses what Lark does not have. It does so at once, and the error names what was
+ * used, what Lark has instead, and the page of the manual.
  */
 
 import { excerpt, nearest } from '@s18i/lark/internal'
@@ -9,10 +9,13 @@ import { isObject, shown } from '@s18i/lark-jobs/internal'
 import { BullmqError } from '../errors.ts'
 import { type ComparedTopic, compared, comparisonOf, ofNest } from './compared.ts'
 
-/** Where people read the manual: errors have links to its pages. */
+/** The address of the manual. Errors have links to its pages. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs'
 
-/** @param who `Queue 'emails'` @param what `the option lifo` @param inLark what Lark has instead */
+/**
+ * @param who such as `Queue 'emails'` @param what such as `the option lifo` @param inLark what Lark has
+ *   instead
+ */
 export function unsupported(
   who: string,
   what: string,
@@ -32,11 +35,11 @@ export function unsupportedName(who: string, topic: ComparedTopic, word: string,
 }
 
 /**
- * Refuses options that Lark does not have. One that is `undefined` counts as absent.
+ * Refuses options that Lark does not have. An option that is `undefined` counts as absent.
  *
  * @param given an object of options; undefined for none
  * @returns the options
- * @throws BULLMQ_UNSUPPORTED naming the option; JOB_INVALID if it is not an object
+ * @throws BULLMQ_UNSUPPORTED, which names the option; JOB_INVALID if `given` is not an object
  */
 export function checkOptions<T extends object>(who: string, topic: ComparedTopic, given: T | undefined): T {
   if (given === undefined || given === null) return {} as T
@@ -51,18 +54,18 @@ export function checkOptions<T extends object>(who: string, topic: ComparedTopic
       const near = nearest(name, Object.keys(compared[topic]))
       throw unsupported(who, `the option ${excerpt(name)}`, near && `the nearest name is ${near}`)
     }
-    // `false` asks Lark not to do what it never does, so it is accepted.
+    // `false` asks Lark not to do something that it never does, so it is accepted.
     if (verdict === 'missing' && value !== false) throw unsupported(who, `the option ${name}`, inLark, page)
   }
   return given
 }
 
-/** Refuses a value that BullMQ would refuse too, or that Lark cannot take. */
+/** The error for a value that BullMQ would refuse, too, or that Lark cannot take. */
 export function wrongValue(who: string, name: string, value: unknown, right: string): JobsError {
   return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}; it must be ${right}`)
 }
 
-/** Properties that throw BULLMQ_UNSUPPORTED when they are read, for each name of a topic that is missing. */
+/** Adds a property for each name of a topic that Lark does not have. Reading it throws BULLMQ_UNSUPPORTED. */
 export function refuseProperties(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {
     if (verdict !== 'missing') continue
@@ -77,9 +80,9 @@ export function refuseProperties(prototype: object, topic: ComparedTopic): void 
 const synchronous: readonly string[] = ['asJSONSandbox', 'discard', 'getBackend', 'toFlowEntry']
 
 /**
- * Methods that reject with BULLMQ_UNSUPPORTED, for each name of a topic that is missing; those that return no
- * promise in BullMQ throw it. They are on the prototype, so that a call of one names it, instead of saying
- * that it is not a function.
+ * Adds a method for each name of a topic that Lark does not have. It rejects with BULLMQ_UNSUPPORTED, or
+ * throws it if the method of BullMQ returns no promise. The methods are on the prototype, so that the error
+ * of a call names the method instead of saying that it is not a function.
  */
 export function refuseMethods(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {

@@ -1,6 +1,6 @@
 /**
- * The base of what emits events: a queue, a worker, or the events of a queue. An event that never comes is
- * refused when somebody listens for it. An error that nobody listens for is printed, as in BullMQ.
+ * The base class of the classes that emit events: queues, workers, and the events of a queue. A listener for
+ * an event that Lark does not have is refused. An error for which nobody listens is printed, as in BullMQ.
  */
 import { EventEmitter } from 'node:events'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
@@ -9,13 +9,13 @@ import { unsupportedName } from '../compared/unsupported.ts'
 // biome-ignore lint/suspicious/noExplicitAny: listeners of all types
 export type Listeners<L> = { [Name in keyof L]: (...args: any[]) => void }
 
-/** An event of BullMQ that never comes. Applications may listen for it. */
+/** An event of BullMQ that never comes, but for which applications may listen. */
 export interface IoredisListener {
   'ioredis:close': () => void
 }
 
 export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
-  /** Its name in messages: `Worker 'emails'`. */
+  /** The name of the object in messages, such as `Worker 'emails'`. */
   readonly #who: string
 
   /** @internal */

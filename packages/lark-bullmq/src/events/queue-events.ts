@@ -1,6 +1,6 @@
 /**
- * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store
- * from the first listener on, or from `waitUntilReady()`. Before that it costs nothing.
+ * The `QueueEvents` of BullMQ, which tell what happens to the jobs of a queue in all processes. They listen
+ * to the store from the first listener on, or from `waitUntilReady()`. Until then they cost nothing.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -14,14 +14,14 @@ import { type JobHome, type QueueBaseOptions, RETRY, SharedStore } from '../stor
 import { BullEmitter, type IoredisListener } from './emitter.ts'
 
 export interface BullEventsOptions extends QueueBaseOptions {
-  /** Has no effect: it listens from the first listener on, or from `waitUntilReady()`. */
+  /** It has no effect, because listening begins with the first listener or with `waitUntilReady()`. */
   autorun?: boolean
-  /** Has no effect: the store wakes whoever listens. */
+  /** It has no effect, because the store wakes whoever listens. */
   blockingTimeout?: number
 }
 
 /**
- * `id` is a cursor: with it, another process can continue after this event, as with `since` of
+ * `id` is a cursor. Another process can continue after this event if it passes the cursor as `since` to
  * `Jobs.events()`.
  */
 export interface BullEvents extends IoredisListener {
@@ -36,7 +36,7 @@ export interface BullEvents extends IoredisListener {
   error: (error: Error) => void
 }
 
-/** The events of Lark that lead to each of BullMQ's. */
+/** The events of Lark that each event of BullMQ is made from. */
 const kinds: Record<string, readonly EventKind[]> = {
   added: ['queued'],
   waiting: ['queued', 'retrying', 'released', 'returned'],
@@ -57,12 +57,12 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   readonly opts: BullEventsOptions
   readonly #home: JobHome
   #events: QueueEvents | undefined
-  /** Resolves when it receives events; undefined without a listener. */
+  /** Resolves when the object receives events. It is undefined as long as there is no listener. */
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
-  /** Aborted when it is closed. */
+  /** Aborted when the object is closed. */
   readonly #stopped = new AbortController()
-  /** The event after which it continues. */
+  /** The cursor of the last event, after which listening continues. */
   #heard: string | undefined
 
   /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
@@ -96,8 +96,8 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   /**
-   * Receives events until it is closed, even if the store is away at first or meanwhile: then it reports
-   * that, and goes on.
+   * Receives events until the object is closed. If the store is away at first or later, it reports this and
+   * tries again.
    */
   async #hearAgain(isReady: () => void): Promise<void> {
     const { signal } = this.#stopped
@@ -116,7 +116,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     }
   }
 
-  /** @param isReady called when it receives all events from then on */
+  /** @param isReady called once all later events will be received */
   async #hear(isReady: () => void): Promise<void> {
     const all = Object.values(kinds).flat()
     const since = this.#heard
@@ -133,7 +133,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
       if (event.kind === 'gap') continue
       const { id, kind, cursor } = event
       const heard = (name: string) => kinds[name]!.includes(kind) && this.listenerCount(name) > 0
-      // The application may have chosen another id for a job of a flow.
+      // The application may know a job of a flow by another id, which it has chosen itself.
       const isNeeded = heard('added') || heard('completed') || heard('failed') || memberOf(id) !== undefined
       const job = isNeeded ? await this.#find(id) : undefined
       const jobId = job?.id ?? id
@@ -157,8 +157,8 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   /**
-   * Resolves when it receives all events from then on, also for listeners that are added later, because it
-   * listens from this call on.
+   * Resolves once all later events will be received. Listeners that are added afterwards get these events,
+   * too, because listening begins with this call.
    */
   async waitUntilReady(): Promise<void> {
     this.#begin()
@@ -183,7 +183,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
 
   async #close(): Promise<void> {
     this.#stopped.abort()
-    // If the store is away, there is nothing to end.
+    // If the store is away, there is no stream of events to end.
     await this.#events?.return().catch(() => {})
     await this.#home.store.leave()
   }

@@ -1,6 +1,6 @@
 /**
- * A job of a flow as BullMQ shows it. While it waits for its children, it is stored only in its flow, which
- * also has the outcomes of the children. The flow is read once.
+ * A job of a flow as BullMQ shows it. While the job waits for its children, it is stored only in its flow,
+ * which also has the outcomes of the children. The flow is read once.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -30,13 +30,16 @@ import type { JobHome } from '../store/shared-store.ts'
 import { flowIdFor, type NodeDefinition, shownId } from './flow-rules.ts'
 
 /**
- * The least milliseconds for which the jobs of a flow are kept after its end, so that those who await a job
- * see its end. The id of a flow that was removed is free again after this time.
+ * The least time, in milliseconds, for which the jobs of a flow are kept after its end, so that whoever
+ * awaits a job sees its end. The id of a removed flow is free again after this time.
  */
 export const LEAST_KEPT = 600_000
-/** Milliseconds between two checks of a job that waits for its children: at first, and at most. */
+/**
+ * Milliseconds between two checks of a job that waits for its children. The pause grows from `first` to
+ * `last`.
+ */
 const LOOK = { first: 20, last: 500 }
-/** Flows that are read together: their texts may be large. */
+/** How many flows are read together. There are not more, because their texts may be large. */
 const AT_A_TIME = 100
 
 type NodeEnd = Awaited<ReturnType<FlowRecords['ends']>>[number]
@@ -60,7 +63,10 @@ export class FlowNode {
     this.#prefix = prefix
   }
 
-  /** The job of a flow in a queue. @param id of Lark, or that of the application @throws STORE_DAMAGED */
+  /**
+   * Finds a job of a flow in a queue. @param id the id in Lark, or the id that the application has chosen
+   * @throws STORE_DAMAGED
+   */
   static async find(home: JobHome, id: string): Promise<FlowNode | undefined> {
     const open = await opened(home.store.jobs)
     const { store, settings } = open
@@ -105,12 +111,12 @@ export class FlowNode {
     return this.#definition.job
   }
 
-  /** The queue of its job, or of its flow if the node is a flow. */
+  /** The queue of the node's job, or the queue of its flow if the node is itself a flow. */
   get queue(): string {
     return queueOf(this.#job?.partition ?? this.#definition.flow!.home)
   }
 
-  /** The id in Lark. */
+  /** The id of the job in Lark. */
   get id(): string {
     const { id: flow, home, state } = this.#found
     return state.flows?.[this.#node] ?? nodeId({ flow, home }, this.#node, state)
@@ -136,7 +142,7 @@ export class FlowNode {
     return optionsIn(this.#job?.job.options?.context)
   }
 
-  /** When its flow was dispatched: milliseconds since 1970. */
+  /** When the flow was dispatched, in milliseconds since 1970. */
   get timestamp(): number {
     return this.#found.state.at
   }
@@ -145,7 +151,7 @@ export class FlowNode {
     return this.#found.state.nodes[this.#node] as NodeState
   }
 
-  /** Whether its job is in its queue, or was there. */
+  /** Whether the job is or was in its queue. */
   get isQueued(): boolean {
     const { causes, reasons } = this.#found.state
     const isEnded = this.state !== 'b' && this.state !== 's'
@@ -156,17 +162,20 @@ export class FlowNode {
     )
   }
 
-  /** The jobs that it waits for. */
+  /** The nodes that this node waits for. */
   get children(): FlowNode[] {
     return this.#definition.after.map((child) => this.#other(child))
   }
 
-  /** The home of the job, in its own queue. */
+  /** The home of the job in its own queue. */
   get home(): JobHome {
     return { store: this.#home.store, queue: this.queue }
   }
 
-  /** How it has ended; undefined if it has not. @throws RESULT_DROPPED if what it returned was not kept */
+  /**
+   * How the job has ended; undefined if it has not ended. @throws RESULT_DROPPED if the value that it
+   * returned was not kept
+   */
   async end(): Promise<{ at: number; value?: unknown; failedReason?: string } | undefined> {
     const { state } = this
     if (state === 'b' || state === 's') return undefined
@@ -175,7 +184,7 @@ export class FlowNode {
     return state === 'c' ? { at, value: this.#valueOf(end) } : { at, failedReason: this.#reasonOf(end) }
   }
 
-  /** @throws RESULT_DROPPED if what a child returned was not kept */
+  /** @throws RESULT_DROPPED if the value that a child returned was not kept */
   async dependencies(): Promise<Dependencies> {
     const all: Dependencies = { processed: {}, unprocessed: [], ignored: {}, failed: [] }
     const { after } = this.#definition
@@ -189,13 +198,13 @@ export class FlowNode {
       else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
         all.ignored[key] = child.#reasonOf(ends.get(number))
       else if (opts.failParentOnFailure) all.failed.push(key)
-      // As in BullMQ, where the job waits for this child for ever.
+      // As in BullMQ, the job waits for this child for ever.
       else if (!opts.removeDependencyOnFailure) all.unprocessed.push(key)
     }
     return all
   }
 
-  /** Whether the node was removed. BullMQ would no longer have it. */
+  /** Whether the node was removed. In BullMQ, such a job no longer exists. */
   get isRemoved(): boolean {
     return this.#found.state.reasons?.[this.#node] === 'removed'
   }
@@ -209,15 +218,16 @@ export class FlowNode {
     return [...numbers].map((number) => this.#other(number))
   }
 
-  /** Whether all other nodes are below this one. */
+  /** Whether this node is the root: all other nodes are below it. */
   get isRoot(): boolean {
     return this.#node === rootOf(this.#found)
   }
 
   /**
-   * What the job of a flow returns; it may still wait for its children at the call.
+   * Waits for the value that the job of a flow returns. At the time of the call, the job may still wait for
+   * its children.
    *
-   * @param ttl milliseconds. Default: as long as it takes
+   * @param ttl the most milliseconds to wait. Default: no limit
    * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure
    */
   static async result(home: JobHome, id: string, ttl?: number): Promise<unknown> {
@@ -232,7 +242,8 @@ export class FlowNode {
           if (end !== undefined) return end.value
           if (node.isQueued) return await node.#handle().result({ signal: over })
         } catch (error) {
-          // The job is on its way to its queue.
+          // These errors may only mean that the store is away for a moment, or that the job is on its way to
+          // its queue.
           if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
         }
         await pause(wait, undefined, { signal: over })
@@ -259,7 +270,7 @@ export class FlowNode {
     await this.#remove(open.filter((_, i) => !isActive[i]))
   }
 
-  /** @param withChildren also removes what is below it @throws Error if one of them runs */
+  /** @param withChildren whether to remove the nodes below it, too @throws Error if one of these jobs runs */
   async remove(withChildren: boolean): Promise<void> {
     const all = withChildren ? this.family : [this]
     if ((await Promise.all(all.map((node) => node.#isActive()))).includes(true))
@@ -268,7 +279,7 @@ export class FlowNode {
   }
 
   async #remove(nodes: readonly FlowNode[]): Promise<void> {
-    // They must not start because of what is removed below them.
+    // The parents must not start because the nodes below them are removed.
     const ended = await this.#endAsRemoved(
       nodes.filter(({ state }) => state === 'b'),
       'b',
@@ -284,11 +295,11 @@ export class FlowNode {
   }
 
   /**
-   * Ends nodes at once: a flow learns that a job is gone only while a worker runs. Parents do not wait for
-   * them.
+   * Ends nodes at once, because a flow learns that a job is gone only while a worker runs. Parents do not
+   * wait for nodes that have ended so.
    *
-   * @param from the state in which they must still be
-   * @returns the numbers of those that it has ended
+   * @param from the state that the nodes must still have
+   * @returns the numbers of the nodes that were ended
    */
   async #endAsRemoved(nodes: readonly FlowNode[], from: NodeState): Promise<ReadonlySet<number>> {
     let removed = new Set<number>()
@@ -341,7 +352,7 @@ export class FlowNode {
   }
 }
 
-/** The same node, which no longer waits for removed nodes. */
+/** A copy of the node that no longer waits for removed nodes. */
 function without(node: NodeDefinition, removed: ReadonlySet<number>): NodeDefinition {
   const gone = node.after.filter((each) => removed.has(each))
   if (gone.length === 0) return node

@@ -1,6 +1,4 @@
-/**
- * The `FlowProducer` of BullMQ: a tree of jobs becomes a workflow of Lark.
- */
+/** The `FlowProducer` of BullMQ. It turns a tree of jobs into a workflow of Lark. */
 import { JobsError } from '@s18i/lark-jobs'
 import {
   type Drafted,
@@ -30,12 +28,12 @@ import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob, workflowOf 
 
 export interface FlowProducerOptions extends QueueBaseOptions {}
 
-/** The events of a flow producer: there are none, because its calls reject. */
+/** The events of a flow producer. It emits none, because its calls reject instead. */
 export interface FlowProducerListener extends IoredisListener {
   error: (error: Error) => void
 }
 
-/** Flows that `addBulk()` sends at a time: each takes the memory of its definition, of up to 4 MiB. */
+/** How many flows `addBulk()` sends at a time. The definition of each takes up to 4 MiB of memory. */
 const TOGETHER = 20
 
 /** A job with its children. */
@@ -44,24 +42,24 @@ export interface JobNode {
   children?: JobNode[]
 }
 
-/** Which job, and how much of what is below it. */
+/** Names a job, and says how much of the tree below it is returned. */
 export interface NodeOpts {
   id: string
   queueName: string
   /** Must be the prefix of the producer, if it has one. */
   prefix?: string
-  /** How many levels, that of the job included. Default 10. */
+  /** How many levels are returned, including that of the job. Default: 10. */
   depth?: number
   /**
-   * How many children of each job are returned, at most: of the completed, the open and the failed children
-   * each. Default 20.
+   * The most children of a job that are returned, counted separately for completed, open and failed children.
+   * Default: 20.
    */
   maxChildren?: number
 }
 
 /**
- * Adds jobs that wait for others: each job starts when its children have completed, and can read what they
- * returned.
+ * Adds jobs that wait for other jobs. Each job starts when its children have completed, and can read the
+ * values that they returned.
  *
  * @example
  * const flows = new FlowProducer({ connection })
@@ -91,9 +89,9 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   /**
    * Adds a flow, in one atomic step.
    *
-   * @returns the root job with its children: those of the existing flow, if its queue has one with this
-   *   `jobId`
-   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a
+   * @returns the root job with its children. If the queue already has a flow with this `jobId`, they are
+   *   those of the existing flow
+   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID and FLOW_TOO_LARGE before anything is sent; the errors of a
    *   dispatch
    */
   async add(flow: BullFlow, opts: FlowOpts = {}): Promise<JobNode> {
@@ -124,7 +122,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     )
   }
 
-  /** A job without children. @returns adds it */
+  /** Prepares a job without children. @returns a function that adds the job */
   #plain(job: TreeJob): () => Promise<JobNode> {
     const home = { store: this.#store, queue: job.queue }
     draftedBy(`${this}`, job.queue, job)
@@ -151,7 +149,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     }
   }
 
-  /** A tree that was added, with the ids of its jobs. */
+  /** The jobs of a tree that was added, with their ids. */
   #added(tree: readonly TreeJob[], spec: FlowSpec, place: FlowPlace): JobNode {
     const nodes: JobNode[] = []
     for (const [number, { queue, name, data = {}, children }] of tree.entries()) {
@@ -163,7 +161,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     return nodes.at(-1)!
   }
 
-  /** A job with all jobs below it; undefined if the queue has no such job. */
+  /** Reads a job with the jobs below it. The result is undefined if the queue has no such job. */
   async getFlow({
     id,
     queueName,
@@ -195,7 +193,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     await opened(this.#store.jobs)
   }
 
-  /** Waits until what was added is in the store, and closes the store if nobody else uses it. */
+  /** Waits until the added flows are in the store, and closes the store if nobody else uses it. */
   close(): Promise<void> {
     this.#closing ??= this.#store.leave()
     return this.#closing
@@ -220,7 +218,7 @@ async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobN
   return { job, children: trees.filter((tree) => tree !== undefined) }
 }
 
-/** At most `most` children of each outcome, without failed ones with `removeDependencyOnFailure`. */
+/** At most `most` children of each outcome. Failed children with `removeDependencyOnFailure` are left out. */
 function told(children: readonly FlowNode[], most: number): FlowNode[] {
   const isBad = ({ state }: FlowNode) => state === 'f' || state === 'x'
   const kinds: ((child: FlowNode) => boolean)[] = [

@@ -1,12 +1,12 @@
 /**
- * How a flow of BullMQ is stored in Lark: its id, the ids of its jobs, and what happens to a job whose child
- * fails.
+ * Says how a flow of BullMQ is stored in Lark: its id, the ids of its jobs, and what happens to a job whose
+ * child fails.
  */
 
 import { createHash } from 'node:crypto'
 import { type FailureRule, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-jobs/internal'
 
-/** A flow as Lark keeps it, and a node of it. */
+/** The definition of a flow as Lark keeps it. */
 export type FlowDefinition = KeptFlow['definition']
 export type NodeDefinition = FlowDefinition['nodes'][number]
 
@@ -18,7 +18,7 @@ export interface ChildFailureOptions {
   continueParentOnFailure?: boolean
   /** The parent waits for its other children, and then starts. */
   ignoreDependencyOnFailure?: boolean
-  /** The parent waits for its other children, starts, and is told nothing about this job. */
+  /** The parent waits for its other children, and then starts without being told of this job. */
   removeDependencyOnFailure?: boolean
 }
 
@@ -35,7 +35,7 @@ export function flowIdFor(ownId: string): string {
   return createHash('sha256').update(ownId).digest('base64url').slice(0, LARGEST.flowId)
 }
 
-/** The id of a job for the application: its own, if it has chosen one, or that of Lark. */
+/** The id that the application sees: its own if it has chosen one, otherwise that of Lark. */
 export function shownId(id: string, { jobId }: { jobId?: unknown }): string {
   if (typeof jobId !== 'string') return id
   return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id

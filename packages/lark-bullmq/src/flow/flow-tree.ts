@@ -1,6 +1,6 @@
 /**
- * The tree of a flow of BullMQ, and the workflow that is made of it: each job is a node, which comes after
- * its children.
+ * Reads the tree of a flow of BullMQ, and makes a workflow of it. Each job becomes a node that starts after
+ * the nodes of its children.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
@@ -38,7 +38,10 @@ export interface BullFlow {
   data?: any
   /** Must be the prefix of the producer, if it has one. */
   prefix?: string
-  /** Without `deduplication`. Only the root job, which waits for all others, may have a `jobId`. */
+  /**
+   * The options of the job, without `deduplication`. Only the root job, which waits for all others, may have
+   * a `jobId`.
+   */
   opts?: JobsOptions
   children?: BullFlow[]
 }
@@ -47,15 +50,15 @@ export interface FlowOpts {
   queuesOptions?: FlowQueuesOpts
 }
 
-/** By queue: the default options of its jobs. */
+/** The default options of jobs, by queue. */
 export type FlowQueuesOpts = Record<string, { defaultJobOptions?: DefaultJobOptions }>
 
 /** A job of a tree that was read. */
 export interface TreeJob extends AddedJob {
   queue: string
-  /** The numbers of the jobs that it waits for. */
+  /** The numbers of the jobs that this job waits for. */
   children: number[]
-  /** The node that waits for it. */
+  /** The number of the job that waits for this job. */
   parent: number | undefined
 }
 
@@ -63,9 +66,9 @@ export interface TreeJob extends AddedJob {
 const MAX_NAME = 100
 
 /**
- * The jobs of a tree, the children before the job that waits for them, which is the last.
+ * Reads the jobs of a tree. Children come before the job that waits for them, so the root job is the last.
  *
- * @param prefix of the producer
+ * @param prefix the prefix of the producer
  * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE
  */
 export function readTree(
@@ -74,7 +77,8 @@ export function readTree(
   { queuesOptions = {} }: FlowOpts,
   prefix: string | undefined,
 ): TreeJob[] {
-  // Each job comes before its children, and the last child first. Read backwards, the children come first.
+  // In this list, each job comes before its children, and the last child comes first. Read backwards, the
+  // children come first, in their order.
   const found: (AddedJob & { queue: string; parent: number | undefined })[] = []
   const open: [job: BullFlow, parent: number | undefined][] = [[flow, undefined]]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -138,7 +142,7 @@ function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): vo
     )
 }
 
-/** The workflow of a tree. @param prefix of the application's keys */
+/** Makes the workflow of a tree. @param prefix the prefix of the application's keys */
 export function workflowOf(
   who: string,
   tree: readonly TreeJob[],
@@ -151,7 +155,7 @@ export function workflowOf(
     const { parent } = job
     const opts =
       parent === undefined ? job.opts : { ...job.opts, parent: parentOf(tree, parent, place, prefix) }
-    // Its id comes from the flow.
+    // The id of the job comes from the flow.
     const { ownId: _, ...work } = draftedBy(`${who}: the job ${shown(job.name)}`, job.queue, { ...job, opts })
     return { name: names.of(shortened(job.name)), after: job.children, work, ...rulesOf(tree, job) }
   })
@@ -175,7 +179,7 @@ function parentOf(tree: readonly TreeJob[], parent: number, place: FlowPlace, pr
   return { id: opts.jobId ?? idIn(place, parent), queue: `${prefix}:${queue}` }
 }
 
-/** The id of a job of a flow in Lark. */
+/** The id in Lark of a job of a flow. */
 export function idIn(place: FlowPlace, number: number): string {
   return nodeId(place, number)
 }

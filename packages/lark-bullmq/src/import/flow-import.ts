@@ -1,7 +1,7 @@
 /**
- * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a
- * page of jobs. Its jobs stay in their places until the import reaches those places and treats them as
- * imported.
+ * Imports flows. Like a page of jobs, each flow is marked in BullMQ as begun, started in Lark, and then
+ * marked as imported. Its jobs stay in their places in BullMQ until the import reaches these places and
+ * treats them as imported.
  */
 import { randomUUID } from 'node:crypto'
 import { JobsError } from '@s18i/lark-jobs'
@@ -22,7 +22,7 @@ export interface FlowImportOptions {
 
 export class FlowImport {
   readonly #options: FlowImportOptions
-  /** The jobs of flows that this import has found in Lark, or has imported: `queue:id`. */
+  /** The jobs of flows that this import has found in Lark, or has imported, as `queue:id`. */
   readonly #taken = new Set<string>()
   /** The root jobs of flows that stay in BullMQ, and are in the report. */
   readonly #stayed = new Set<string>()
@@ -36,7 +36,7 @@ export class FlowImport {
   /**
    * Imports a flow, or reports why it stays.
    *
-   * @param root the root job: it waits, or has waited, for all others
+   * @param root the root job, which waits or has waited for all others
    * @param now milliseconds since 1970, by the clock of BullMQ's server
    */
   async bring(queue: string, root: BullmqEntry, now: number): Promise<void> {
@@ -57,7 +57,7 @@ export class FlowImport {
   }
 
   /**
-   * Whether Lark has, or had, a job as a part of a flow. If not, the report says that the job stays in BullMQ
+   * Whether Lark has or had a job as part of a flow. If not, the report says that the job stays in BullMQ
    * with its flow.
    */
   takes(queue: string, { id, mark }: BullmqEntry, now: number): boolean {
@@ -71,12 +71,12 @@ export class FlowImport {
     return isDone
   }
 
-  /** Whether this import has imported a job as a part of a flow. */
+  /** Whether this import has imported a job as part of a flow. */
   has(queue: string, id: string): boolean {
     return this.#taken.has(keyOf(queue, id))
   }
 
-  /** @param tally of its last job @returns whether Lark now has the flow */
+  /** @param tally the tally of the queue of its last job @returns whether Lark now has the flow */
   async #take(flow: ReadFlow, state: MarkState, now: number, tally: QueueTally): Promise<boolean> {
     const { store, mark, dryRun, force } = this.#options
     const { place, definition, members } = flow
@@ -91,8 +91,8 @@ export class FlowImport {
       tally.mistake(entry.id, anotherHas(entry.id))
       return false
     }
-    // The queue of the root job is marked last: if a job there is marked as imported, its whole flow has been
-    // imported.
+    // The queue of the root job is marked last. So if a job in this queue is marked as imported, its whole
+    // flow has been imported.
     const queues = [...new Set(members.map((each) => each.queue))].filter((each) => each !== queue)
     const write = async (text: string) => {
       for (const name of [...queues, queue]) {
@@ -121,12 +121,13 @@ export class FlowImport {
   }
 
   /**
-   * Whether the flow in Lark is the flow of BullMQ. A flow whose last job had no mark was never sent to Lark.
+   * Whether the flow in Lark is the same as the flow in BullMQ. A flow whose last job had no mark was never
+   * sent to Lark.
    */
   #isSame(one: ReadFlow['definition'], other: ReadFlow['definition'], state: MarkState): boolean {
     const last = ({ nodes }: ReadFlow['definition']) => nodes.at(-1)?.job?.job
     if (last(one)?.key !== last(other)?.key) return false
-    // Without marks, the payloads are compared.
+    // If jobs could not be marked, the payloads are compared.
     const isUnmarked = this.#options.mark.unmarked !== undefined
     return state !== 'none' || (isUnmarked && last(one)?.payload === last(other)?.payload)
   }

@@ -1,7 +1,7 @@
 /**
- * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all jobs below it.
- * Children that have ended become nodes that have already ended, so the jobs that wait for them get their
- * results.
+ * Turns a flow of BullMQ into a workflow of Lark, from the job that waits for all others down to all jobs
+ * below it. Children that have ended become nodes that have already ended, so the jobs that wait for them get
+ * their results.
  */
 
 import type { EndedState } from '@s18i/lark-jobs'
@@ -30,9 +30,9 @@ import type { BullmqChild, BullmqEntry, BullmqSource } from './source.ts'
 
 /** The most characters of the name of a flow, and of a node. */
 const MAX_NAME = 100
-/** Children that are read together: the data of each may have 512 KiB. */
+/** How many children are read together. The data of each may have 512 KiB. */
 const TOGETHER = 25
-/** The most jobs that BullMQ runs at a time, of one queue. */
+/** The most running jobs of a queue of BullMQ that are read. */
 const MAX_ACTIVE = 1_000_000
 /** The key of a child of which BullMQ has kept only the returned value. */
 const REMOVED = 'removed'
@@ -46,8 +46,8 @@ export interface ReadMember {
 }
 
 /**
- * `definition`: the workflow. `members`: its jobs that have not ended, the one that waits for all others
- * last.
+ * `definition` is the workflow. `members` are its jobs that have not ended; the job that waits for all others
+ * is the last.
  */
 export interface ReadFlow {
   place: FlowPlace
@@ -57,7 +57,7 @@ export interface ReadFlow {
 
 type LeftReason = keyof typeof leftReasons
 
-/** Why a flow stays in BullMQ. */
+/** Thrown with the reason why a flow stays in BullMQ. */
 class Left extends Error {
   readonly why: LeftReason
 
@@ -83,7 +83,7 @@ export class FlowReader {
   /** The ids of the jobs that BullMQ runs, by queue. */
   readonly #active = new Map<string, Promise<ReadonlySet<string>>>()
 
-  /** @param queues the queues that are imported */
+  /** @param queues the queues that the import is about */
   constructor(
     source: BullmqSource,
     template: string,
@@ -99,8 +99,8 @@ export class FlowReader {
   /**
    * @param root the job that waits for all others
    * @param now milliseconds since 1970, by the clock of BullMQ's server
-   * @returns the flow, or why it stays in BullMQ
-   * @throws an error that says what is wrong with it
+   * @returns the flow, or the reason why it stays in BullMQ
+   * @throws an error that says what is wrong with the flow
    */
   async read(queue: string, root: BullmqEntry, now: number): Promise<ReadFlow | LeftReason> {
     const place = flowPlace(flowIdFor(root.id), queue, this.#settings.partitions)
@@ -114,7 +114,7 @@ export class FlowReader {
     return flow.finished(root)
   }
 
-  /** Reads a job and all below it, the children first. */
+  /** Reads a job and all jobs below it, the children first. */
   async #read(
     flow: FlowInReading,
     { queue, id }: BullmqChild,
@@ -210,7 +210,9 @@ class FlowInReading {
       throw new Error(`the data and results of its flow have more than ${LARGEST.definition} bytes`)
   }
 
-  /** Adds a child that has ended. BullMQ may have removed everything of it except the returned value. */
+  /**
+   * Adds a child that has ended. BullMQ may have kept nothing of the child except the value that it returned.
+   */
   ended(
     { queue, id }: BullmqChild,
     entry: BullmqEntry,
@@ -230,11 +232,11 @@ class FlowInReading {
     }
   }
 
-  /** Adds a job that waits, after its children. */
+  /** Adds a job that waits. Its children must have been added before. */
   waiting(queue: string, entry: BullmqEntry, children: readonly ReadNode[]): ReadNode {
     const read = waitingJob(entry, queue, this.#template, this.now)
     const { id: _, ownId, keep, ...job } = read.job
-    // The delay of a job that waits for others begins when it no longer waits.
+    // The delay of a job that waits for others begins when all of them have ended.
     const isBlocked =
       children.some(({ isEnded }) => !isEnded) &&
       !children.some((each) => each.isEnded && each.rule === 'now')
@@ -283,14 +285,14 @@ class FlowInReading {
     return this.#nodes.push({ name: this.#names.of(key.slice(0, MAX_NAME)), ...node }) - 1
   }
 
-  /** @throws Error for a job that was already added: trees of BullMQ have no cycles */
+  /** @throws Error for a job that was already added, because trees of BullMQ have no cycles */
   meet({ queue, id }: BullmqChild): void {
     const key = `${queue}:${id}`
     if (this.#seen.has(key)) throw new Error(`the job ${shown(id)} is in its flow twice`)
     this.#seen.add(key)
   }
 
-  /** The jobs of the queue of the flow are where the flow is, as with a `FlowProducer`. */
+  /** Jobs in the queue of the flow are in the partition of the flow, as with a `FlowProducer`. */
   #partitionOf(queue: string): string {
     const { home } = this.#place
     if (queueOf(home) === queue) return home
@@ -316,7 +318,7 @@ function isShort(context: object): boolean {
   return Buffer.byteLength(JSON.stringify(context)) <= LARGEST.context
 }
 
-/** A text that is not JSON is left out: its job has ended already. */
+/** A text that is not JSON is left out, because its job has already ended. */
 function jsonIn(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '{}')

@@ -1,9 +1,9 @@
 /**
- * The Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. It is read with ioredis,
- * which supports all of them, and its errors become errors of a store.
+ * Connects to the Redis of BullMQ, which is one server, a primary that Sentinels watch, or a cluster. The
+ * client is ioredis, which supports all three. Its errors are turned into errors of a store.
  *
- * ioredis itself repeats nothing here. A read is repeated if the connection ends before the answer. A change
- * is not repeated: the import has to be started again.
+ * ioredis is set to repeat nothing itself. A read is repeated here if the connection ends before the answer.
+ * A change is not repeated; the import has to be started again.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
@@ -16,12 +16,12 @@ type Options = RedisOptions & { replyMapping?: 'legacy' }
 /** The words of a command; the key follows its name. */
 export type Words = readonly [name: string, ...words: string[]]
 
-/** For how many milliseconds a read is repeated: before the first answer, and after it. */
+/** For how many milliseconds a read is repeated, before the server's first answer and after it. */
 const PATIENCE = { first: 2_000, later: 10_000 }
 /** Milliseconds between two attempts. */
 const AGAIN = 100
 
-/** What to do about a refusal, by its first word. */
+/** What to do about a refusal, by the first word of the refusal. */
 const hints: Record<string, string> = {
   NOAUTH: 'The server asks for a password: redis://:password@host',
   WRONGPASS: 'The user name or the password is wrong.',
@@ -31,7 +31,7 @@ const hints: Record<string, string> = {
 }
 
 export class ForeignRedis {
-  /** For people: `redis://host:6379/0`, without a password. */
+  /** The name for people, such as `redis://host:6379/0`, without a password. */
   readonly name: string
   readonly #client: Redis | Cluster
   /** Why there is no connection. */
@@ -63,8 +63,8 @@ export class ForeignRedis {
   }
 
   /**
-   * Sends a command that changes nothing, again if there is no answer. @throws STORE_UNREACHABLE,
-   * STORE_REFUSED
+   * Sends a command that changes nothing, and sends it again if there is no answer. @throws
+   * STORE_UNREACHABLE, STORE_REFUSED
    */
   async read(words: Words, client: Redis | Cluster = this.#client): Promise<unknown> {
     const [name, ...rest] = words
@@ -81,7 +81,10 @@ export class ForeignRedis {
     }
   }
 
-  /** Runs a script that changes something. @throws STORE_UNCERTAIN if there is no answer: it may have run */
+  /**
+   * Runs a script that changes something. @throws STORE_UNCERTAIN if there is no answer, because the script
+   * may have run
+   */
   async run(script: string, key: string, args: readonly string[]): Promise<unknown> {
     try {
       return await this.#client.call('EVAL', script, '1', key, ...args)
@@ -94,7 +97,7 @@ export class ForeignRedis {
 
   /** Calls a function for each server that has keys. */
   async each<T>(ask: (read: (words: Words) => Promise<unknown>) => Promise<T>): Promise<T[]> {
-    // A cluster knows its servers only when one has answered.
+    // The client of a cluster knows the servers only after one of them has answered.
     await this.read(['PING'])
     const servers = 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client]
     return await Promise.all(servers.map((server) => ask((words) => this.read(words, server))))
@@ -122,7 +125,7 @@ export class ForeignRedis {
 }
 
 /**
- * Whether the key of a command holds something of another type than the command is for.
+ * Whether a command failed because its key holds a value of another type.
  *
  * @param error the reply, or an error that has the reply as its cause
  */
@@ -131,7 +134,10 @@ export function isWrongType(error: unknown): boolean {
   return isReply(reply) && wordOf(reply) === 'WRONGTYPE'
 }
 
-/** The server has answered, with an error. (The class may come from another copy of ioredis.) */
+/**
+ * Whether the error is the answer of the server. It is recognised by its name, because its class may come
+ * from another copy of ioredis.
+ */
 function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
@@ -151,10 +157,10 @@ function optionsOf(address: ServerAddress): Options {
     ...(address.tls && { tls: tlsOf(address) }),
     ...(family && { family }),
     ...defined({ connectTimeout }),
-    // With protocol 3, version 6 of ioredis would return other forms of replies; version 5 does not have
+    // With protocol 3, version 6 of ioredis would return replies in other forms, and version 5 does not have
     // protocol 3.
     ...{ protocol: 2, db, maxRetriesPerRequest: 0, retryStrategy: () => AGAIN },
-    // This check would need INFO, for which a user may have no right.
+    // The ready check would need INFO, which the user may not be allowed to call.
     enableReadyCheck: false,
   }
 }

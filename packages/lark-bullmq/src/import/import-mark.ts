@@ -1,12 +1,13 @@
 /**
- * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be in that
- * store. `<store> <time>` is written before the job is queued in Lark, `<store>` when Lark has it. So,
- * whenever the process dies:
+ * The marks that an import writes to the jobs of BullMQ. A mark says which store a job goes to, and since
+ * when the job may be in that store. `<store> <time>` is written before the job is queued in Lark, and
+ * `<store>` when Lark has the job. So whenever the process dies, the following holds:
  *
- * - A job without a mark was not sent to Lark. If the queue has a job with its id in Lark, that is another
+ * - A job without a mark was not sent to Lark. If the queue in Lark has a job with the same id, it is another
  *   job.
- * - A job that was begun may be in Lark or not. Lark keeps imported jobs for a time after their end, so
- *   during this time the id shows it. After that time, a job that Lark does not have may have run.
+ * - A job that was begun may or may not be in Lark. Lark keeps imported jobs for some time after their end,
+ *   so during this time the id shows whether Lark has the job. Later, a job that Lark does not have may have
+ *   run.
  */
 
 import { createHash } from 'node:crypto'
@@ -15,12 +16,16 @@ import { textOf } from '@s18i/lark-jobs/internal'
 import { REMEMBERED } from './jobs.ts'
 import type { BullmqSource } from './source.ts'
 
-/** Milliseconds by which the time in which the id counts is shortened, because clocks may be changed. */
+/**
+ * Milliseconds by which the time in which the id can be trusted is shortened, because somebody may change the
+ * clocks.
+ */
 const MARGIN = 60_000
 
 /**
- * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id shows whether Lark
- * has it. `old`: it was begun so long ago that Lark may have forgotten it. `done`: Lark has it, or had it.
+ * `none`: the job has no mark. `other`: the job was imported to another store. `begun`: the id shows whether
+ * Lark has the job. `old`: the import of the job began so long ago that Lark may have forgotten the job.
+ * `done`: Lark has or had the job.
  */
 export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
 
@@ -30,7 +35,7 @@ export class ImportMark {
   /** Why jobs could not be marked. */
   unmarked: string | undefined
 
-  /** @param store distinguishes the store from others */
+  /** @param store a text that distinguishes the store from others */
   constructor(source: BullmqSource, store: string) {
     this.#source = source
     this.done = createHash('sha256').update(store).digest('base64url').slice(0, 12)
@@ -46,7 +51,7 @@ export class ImportMark {
     if (mark === this.done) return 'done'
     const [store, since] = mark.split(' ')
     if (store !== this.done) return 'other'
-    // A time that cannot be read is an old one.
+    // A time that cannot be read counts as old.
     return now - Number(since) < REMEMBERED - MARGIN ? 'begun' : 'old'
   }
 
@@ -56,7 +61,7 @@ export class ImportMark {
       await this.#source.mark(queue, ids, text)
     } catch (error) {
       if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
-      // A user who may only read BullMQ's keys can import, too.
+      // The import goes on without marks, so that a user who may only read BullMQ's keys can import, too.
       this.unmarked = textOf(error)
     }
   }

@@ -1,14 +1,14 @@
 /**
- * Imports the jobs and schedulers of BullMQ: page by page, each page is read, marked in BullMQ as begun,
- * queued in Lark, and then marked as imported, or with `move` removed.
+ * Imports the jobs and schedulers of BullMQ page by page. Each page is read, marked in BullMQ as begun,
+ * queued in Lark, and then marked as imported, or removed with `move`.
  *
- * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated
- * knows those in both: by the mark, or, if the process died between the two marks, by the id, which Lark
- * keeps for at least an hour. A job that was begun earlier and is no longer in Lark stays in BullMQ, and the
- * report says so (`import-mark.ts`).
+ * So whenever the process dies, each job is in BullMQ, in Lark, or in both. A repeated import recognises the
+ * jobs that are in both by the mark. If the process died between the two marks, it recognises them by the id,
+ * which Lark keeps for at least an hour. A job that was begun earlier and is no longer in Lark stays in
+ * BullMQ, and the report says so (`import-mark.ts`).
  *
- * BullMQ's own workers would run the jobs that stay in BullMQ. So an import refuses a queue that has workers,
- * unless the queue is paused there.
+ * BullMQ's own workers would run the jobs that stay in BullMQ. So an import refuses a queue that has workers
+ * of BullMQ, unless the queue is paused there.
  */
 import { randomUUID } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
@@ -42,9 +42,9 @@ import type {
   ImportedPlace,
 } from './source.ts'
 
-/** Jobs that are read, queued and marked together. */
+/** How many jobs are read, queued and marked together. */
 const PAGE = 250
-/** Flows that are read and started at the same time. */
+/** How many flows are read and started at the same time. */
 const FLOWS = 20
 /** The most schedulers of a queue that are read together. */
 const SCHEDULERS = 100
@@ -52,8 +52,9 @@ const SCHEDULERS = 100
 /**
  * Does the import.
  *
- * @param noted told how many jobs were imported
- * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; the errors of a store
+ * @param noted called with the number of imported jobs
+ * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING or UNKNOWN_QUEUE before anything is imported; the errors of a
+ *   store
  */
 export async function importInto(
   target: OpenJobs,
@@ -171,7 +172,7 @@ class ImportRun {
     }
   }
 
-  /** Imports the jobs of a queue, and its schedulers. Flows must be there already. */
+  /** Imports the jobs and schedulers of a queue. Its flows must have been imported before. */
   async queue(name: string): Promise<void> {
     const { queue, tally } = this.#queues.get(name)!
     const { counts } = queue
@@ -194,7 +195,8 @@ class ImportRun {
   /**
    * Imports the schedulers.
    *
-   * @returns each with the time since when Lark makes its jobs; undefined: Lark does not make them
+   * @returns for each scheduler, the time since when Lark makes its jobs, or undefined if Lark does not make
+   *   them
    */
   async #schedulers(
     { name: queue }: BullmqQueue,
@@ -261,7 +263,7 @@ class ImportRun {
         const mark = this.#mark.read(entry.mark, now)
         const isTaken = this.#flows.has(queue, entry.id)
         if (entry.parentKey !== undefined || entry.hasChildren || isTaken) {
-          // A job that has waited for all its children, and has their results.
+          // This job has waited for all its children, and has their results.
           if (entry.parentKey === undefined && !isTaken) await this.#flows.bring(queue, entry, now)
           if (this.#flows.takes(queue, entry, now)) settled.push(entry.id)
           continue
@@ -295,7 +297,10 @@ class ImportRun {
     }
   }
 
-  /** Failed jobs, the last to fail first, as many and as old as the queue keeps in Lark. */
+  /**
+   * Imports failed jobs. The job that failed last comes first, and the import takes only as many and as old
+   * jobs as the queue keeps in Lark.
+   */
   async #failedJobs(queue: string, tally: QueueTally): Promise<void> {
     const { settings, store } = this.#target
     const { count, age } = retentionOf(settings, queue).failed
@@ -394,7 +399,9 @@ class ImportRun {
     return (await this.#target.store.get(this.#partition(queue, id), id)) !== undefined
   }
 
-  /** Whether the job in Lark is the job of BullMQ. A job without a mark was never sent to Lark. */
+  /**
+   * Whether the job in Lark is the same as the job in BullMQ. A job without a mark was never sent to Lark.
+   */
   async #isImported(
     partition: string,
     { id, key, payload }: Pick<NewJob, 'id' | 'key' | 'payload'>,
@@ -402,7 +409,7 @@ class ImportRun {
   ): Promise<boolean> {
     const found = await this.#target.store.get(partition, id)
     if (found?.key !== key) return false
-    // Without marks, the payloads are compared.
+    // If jobs could not be marked, the payloads are compared.
     return mark !== 'none' || (this.#mark.unmarked !== undefined && found.payload === payload)
   }
 
@@ -452,6 +459,6 @@ function leftFor(
   const tick = tickIn(id)
   if (schedule === undefined || tick === undefined) return undefined
   if (schedule.since === undefined) return 'unscheduled'
-  // A job that was due when the schedule was imported is a job like any other.
+  // A job that was due before the schedule was imported is imported like any other job.
   return tick > schedule.since ? 'next-run' : undefined
 }

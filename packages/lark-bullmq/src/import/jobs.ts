@@ -1,6 +1,6 @@
 /**
- * From a job of BullMQ to a job of Lark. If something is wrong with it, an error is thrown, which the report
- * shows with its id.
+ * Turns a job of BullMQ into a job of Lark. If something is wrong with the job, it throws an error, which the
+ * report shows with the id of the job.
  */
 
 import { createHash } from 'node:crypto'
@@ -11,9 +11,9 @@ import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 
 /**
- * Milliseconds: an imported job that has ended is kept for at least this time. If the process dies after Lark
- * has answered and before this is marked in BullMQ, an import that is repeated within this time finds it
- * (`import-mark.ts`).
+ * The least time, in milliseconds, for which an imported job that has ended is kept. If the process dies
+ * after Lark has answered and before the job is marked in BullMQ, an import that is repeated within this time
+ * finds the job (`import-mark.ts`).
  */
 export const REMEMBERED = 3_600_000
 /** The most characters that are kept of the message and of the stack of an error. */
@@ -21,14 +21,14 @@ const MAX_MESSAGE = 4_000
 
 export interface ReadJob {
   job: NewJob
-  /** As the application wrote them. */
+  /** The options as the application wrote them. */
   opts: Record<string, unknown>
   lacks: BullmqLack[]
 }
 
 /**
- * The id of a job in Lark. Most ids are the same as in BullMQ. Characters that an id may not have are written
- * as in a URL, and a long one is hashed, so two ids that differ still differ.
+ * The id of a job in Lark. Most ids are the same as in BullMQ. Characters that an id may not have are escaped
+ * as in a URL, and a long id is hashed, so different ids stay different.
  */
 export function larkId(id: string): string {
   const plain = id.replace(/[%\s:]|\p{C}/gu, (letter) => encodeURIComponent(letter))
@@ -39,8 +39,8 @@ export function larkId(id: string): string {
 /** @param template with `{name}` and `{queue}` */
 export function keyFor(template: string, name: string, queue: string): string {
   const key = template.replace(/\{(name|queue)\}/g, (_, what) => (what === 'name' ? name : queue))
-  // Somebody who can write into BullMQ's Redis is not necessarily allowed to run every command of the
-  // application.
+  // Reserved keys are refused, because somebody who can write into BullMQ's Redis is not necessarily allowed
+  // to run every command of the application.
   if (isName(key) && !isReserved(key)) return key
   throw new Error(`its name is ${shown(name)}, which makes no key`)
 }
@@ -102,7 +102,10 @@ function remembered(keep: Keep = {}): Keep {
   return { ...Object.fromEntries(ages), least: REMEMBERED }
 }
 
-/** The errors of the attempts whose stacks BullMQ has kept, and in any case that of the last attempt. */
+/**
+ * The errors of the attempts whose stacks BullMQ has kept. The error of the last attempt is always among
+ * them.
+ */
 function errorsOf({ failedReason = '', stacktrace = '[]' }: BullmqEntry, runs: number): JobError[] {
   let stacks: unknown
   try {
@@ -116,7 +119,7 @@ function errorsOf({ failedReason = '', stacktrace = '[]' }: BullmqEntry, runs: n
   return last.map((text, i) => errorOf(text, Math.max(1, runs - last.length + 1 + i)))
 }
 
-/** Reads `TypeError: x is undefined`, with the frames below it. */
+/** Reads an error from a text such as `TypeError: x is undefined` with the frames of its stack below. */
 function errorOf(text: string, run: number): JobError {
   const frames = text.search(/\n\s+at /)
   const head = frames < 0 ? text : text.slice(0, frames)
@@ -125,7 +128,7 @@ function errorOf(text: string, run: number): JobError {
   return { run, name, message: message.slice(0, MAX_MESSAGE), ...(frames >= 0 && { stack }) }
 }
 
-/** The jobs in lots that each fit into one call. */
+/** Divides jobs into lots that each fit into one call. */
 export function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
   const lots: NewJob[][] = []
   let room = 0

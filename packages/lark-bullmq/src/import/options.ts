@@ -1,6 +1,4 @@
-/**
- * The options of an import, and their check.
- */
+/** The options of an import, and the check of these options. */
 import { excerpt, nearest } from '@s18i/lark/internal'
 import { type AbortSignalLike, JobsError } from '@s18i/lark-jobs'
 import { isObject, shown } from '@s18i/lark-jobs/internal'
@@ -10,22 +8,31 @@ export interface BullmqOptions {
   prefix?: string
   /** Only these queues. Default: all queues. */
   queues?: readonly string[]
-  /** The key of a job, with `{name}` and `{queue}` for those of BullMQ. Default `{name}`. */
+  /**
+   * The key of a job in Lark. `{name}` and `{queue}` stand for the name and the queue of the job in BullMQ.
+   * Default: `{name}`.
+   */
   key?: string
   /** Also imports failed jobs, as jobs that have failed. */
   failed?: boolean
-  /** Removes from BullMQ the jobs that Lark has. Default: they are marked in BullMQ, and stay. */
+  /** Removes from BullMQ the jobs that Lark has. Default: they stay in BullMQ and are marked there. */
   move?: boolean
   /**
    * Also imports jobs that may run twice: jobs from queues with workers of BullMQ, and jobs that Lark may
    * have run already.
    */
   force?: boolean
-  /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
+  /** Only says what would be imported, and changes nothing in Lark or in BullMQ. */
   dryRun?: boolean
-  /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
+  /**
+   * Ends the call between two pages when it is aborted. The answer then says what was imported until that
+   * time.
+   */
   signal?: AbortSignalLike
-  /** Called after each page: how many jobs and schedulers were processed, and how many there are. */
+  /**
+   * Called after each page with the number of jobs and schedulers that were processed, and the number that
+   * were found.
+   */
   onProgress?: (done: number, found: number) => void
 }
 
@@ -33,7 +40,7 @@ type Check = readonly [right: string, isRight: (value: unknown) => boolean]
 
 const isText = (value: unknown) => typeof value === 'string' && value !== ''
 const flag: Check = ['true or false', (value) => typeof value === 'boolean']
-/** What each option must be. */
+/** The check of each option. */
 const options: Readonly<Record<keyof BullmqOptions, Check>> = {
   prefix: ["a text, such as 'bull'", isText],
   queues: ['a list of names of queues', (value) => Array.isArray(value) && value.every(isText)],
@@ -46,7 +53,7 @@ const options: Readonly<Record<keyof BullmqOptions, Check>> = {
   onProgress: ['a function', (value) => typeof value === 'function'],
 }
 
-/** @throws FILTER_INVALID: a call that ignored a condition would import everything */
+/** @throws FILTER_INVALID. A call that ignored a condition would import too much */
 export function checkBullmq(given: unknown): void {
   const wrong = (name: string, value: unknown, right: string) =>
     new JobsError('FILTER_INVALID', `importBullmq(): ${name} is ${shown(value)}; it must be ${right}`)

@@ -1,6 +1,6 @@
 /**
- * The queues of BullMQ that an import is about: the named queues, or all; and the queues that must not be
- * imported now.
+ * Finds the queues of BullMQ that an import is about: the named queues, or all queues. It also finds the
+ * queues that must not be imported now, because workers of BullMQ serve them.
  */
 
 import { excerpt } from '@s18i/lark/internal'

@@ -3,16 +3,16 @@
  * `emails`:
  *
  *   bull:emails:meta                          HASH    `paused`, `concurrency`, `max` and `duration` of a rate
- *   bull:emails:wait, active, paused          LIST    ids; the one that is taken next is the last
+ *   bull:emails:wait, active, paused          LIST    ids; the next id that BullMQ takes is the last
  *   bull:emails:prioritized, delayed          ZSET    ids; the score of a delayed job is its due time * 4096
  *                                                     and a number
  *   bull:emails:completed, failed             ZSET    ids by their end
  *   bull:emails:waiting-children              ZSET    ids of jobs that wait for other jobs
  *   bull:emails:<id>                          HASH    the job; beside it `:logs` and others
  *   bull:emails:<id>:dependencies             SET     the keys of the jobs that it waits for
- *   bull:emails:<id>:processed, failed        HASH    what those have returned, by their keys; why they have
- *                                             failed, if it does without them
- *   bull:emails:<id>:unsuccessful             ZSET    the keys of those because of which it fails
+ *   bull:emails:<id>:processed, failed        HASH    by the keys of these jobs, what they have returned, and
+ *                                             why they failed if the job does not need them
+ *   bull:emails:<id>:unsuccessful             ZSET    the keys of the jobs whose failure makes it fail
  *   bull:emails:repeat, repeat:<scheduler>    ZSET, HASH    schedulers by their next tick; the job of the
  *                                             tick has the id `repeat:<scheduler>:<tick>`
  *   bull:emails:de:<deduplication id>         STRING  the id of the job that has it
@@ -34,13 +34,13 @@ import type {
 } from './source.ts'
 import { bullmqPlaces, otherBullmqPlaces } from './source.ts'
 
-/** How many keys one call scans, in a fraction of a millisecond. */
+/** How many keys one call scans, which takes a fraction of a millisecond. */
 const PAGE = '1000'
-/** The score of a delayed job is its due time times this. */
+/** The score of a delayed job is its due time multiplied by this number. */
 const SCORE = 4_096
 /** The most bytes of data that are read together. */
 const TOGETHER = 4 * 1_048_576
-/** The field of a job in which `mark` writes. */
+/** The field of a job into which `mark` writes. */
 const MARK = 'lark'
 
 /** Fields that are not read if they are larger than a payload may be. */
@@ -61,10 +61,8 @@ const nothing = {
 /**
  * Removes jobs.
  *
- * KEYS[1]  what the keys of the queue begin with: `bull:emails:`
- * ARGV[1]  the place; ARGV[2…] ids
- * Returns  for each id whether it was in the place: 1 or 0
- * Cost     O(n) for n ids that are the next of their place
+ * KEYS[1]  what the keys of the queue begin with: `bull:emails:` ARGV[1]  the place; ARGV[2…] ids Returns
+ * for each id whether it was in the place: 1 or 0 Cost     O(n) for n ids that are the next of their place
  */
 const remove = `--!df flags=allow-undeclared-keys
 local call = redis.call
@@ -114,7 +112,7 @@ export class RedisBullmq implements BullmqSource {
     this.#prefix = prefix
   }
 
-  /** @param prefix of BullMQ @throws STORE_INVALID */
+  /** @param prefix the prefix of BullMQ's keys @throws STORE_INVALID */
   static async open(servers: string | RedisServers, prefix: string): Promise<RedisBullmq> {
     return new RedisBullmq(await ForeignRedis.open(servers), prefix)
   }
@@ -130,7 +128,7 @@ export class RedisBullmq implements BullmqSource {
         const [next, keys] = page as [string, string[]]
         for (const key of keys) {
           const name = key.slice(begin.length, -':meta'.length)
-          // The names of BullMQ's queues have no colon, but ids of jobs may have some.
+          // The name of a BullMQ queue has no colon, but the id of a job may have one.
           if (!name.includes(':')) names.add(name)
         }
         cursor = next
@@ -179,7 +177,7 @@ export class RedisBullmq implements BullmqSource {
         const queue = names.get(name.replace(/:w:.*$/, ''))
         if (queue !== undefined) here.set(queue, (here.get(queue) ?? 0) + 1)
       }
-      // A worker is connected to several servers of a cluster.
+      // A worker may be connected to several servers of a cluster, so the counts are not added up.
       for (const [queue, count] of here) most.set(queue, Math.max(count, most.get(queue) ?? 0))
     }
     return most
@@ -230,7 +228,8 @@ export class RedisBullmq implements BullmqSource {
     ])
     const count = counts.reduce<number>((sum, each) => sum + (each as number), 0)
     if (count > most) throw new Error(`it waits for ${count} jobs, the limit is ${most}`)
-    // A child that completes between the two reads is in both answers, never in neither.
+    // The children that are left are read before the completed ones, so a child that completes in between is
+    // in both answers and never missing.
     const left = (await this.#send('SMEMBERS', key('dependencies'))) as string[]
     const texts = async (of: string, room: number): Promise<Map<string, string>> => {
       const keys = (await this.#send('HKEYS', of)) as string[]
@@ -288,7 +287,7 @@ export class RedisBullmq implements BullmqSource {
     this.#redis.close()
   }
 
-  /** Ids of a place in the order in which BullMQ takes them, with their scores. */
+  /** The ids of a place in the order in which BullMQ takes them, with their scores. */
   async #range(
     queue: string,
     place: Parameters<BullmqSource['ids']>[1],
@@ -306,7 +305,7 @@ export class RedisBullmq implements BullmqSource {
     return words.flatMap((id, i) => (i % 2 === 0 ? [{ id, score: Number(words[i + 1]) }] : []))
   }
 
-  /** The bytes of each field that may be large. Undefined: the key holds no job. */
+  /** The bytes of each field that may be large. The result is undefined if the key holds no job. */
   async #sizes(queue: string, id: string, large: readonly string[]): Promise<Sizes | undefined> {
     try {
       const sizes = large.map((field) => this.#send('HSTRLEN', this.#key(queue, id), field))
@@ -393,7 +392,7 @@ function readBytes(sizes: Sizes = new Map()): number {
   return [...sizes.values()].reduce((sum, bytes) => sum + (bytes <= LARGEST.payload ? bytes : 0), 0)
 }
 
-/** Milliseconds since 1970, of a delayed job. */
+/** When a delayed job is due, in milliseconds since 1970. */
 function dueAtOf(score: number): number {
   return wholeIn(Math.floor(score / SCORE))
 }

@@ -6,7 +6,7 @@ import { defined } from '@s18i/lark/internal'
 import { bullmqLacks } from '../job/record.ts'
 import type { BullmqQueue } from './source.ts'
 
-/** Why a job stays in BullMQ: the text after `3 left: `. */
+/** The reasons why jobs stay in BullMQ. Each is the text after `3 left: `. */
 export const leftReasons = {
   active: 'BullMQ runs them now. Import again when they have ended, or are waiting again',
   completed: 'they have completed: there is nothing left to run',
@@ -22,7 +22,7 @@ export const leftReasons = {
     'an import that was killed about an hour ago or earlier had begun with them, and Lark may have run them: --force imports them',
 } as const
 
-/** What is not carried over: the text after `not carried over from 3: `. */
+/** What is not carried over from jobs. Each is the text after `not carried over from 3: `. */
 export const lackReasons = {
   ...bullmqLacks,
   aligned: 'the start of an interval: every() of Lark ticks by the clock, 15m at :00, :15, :30 and :45',
@@ -34,13 +34,13 @@ export type LackReason = keyof typeof lackReasons
 /** The name of a reason. */
 export type BullmqReason = keyof typeof leftReasons | keyof typeof lackReasons
 
-/** Why some jobs were left, or which parts of them were not carried over. */
+/** Says why some jobs stay in BullMQ, or which parts of them were not carried over. */
 export interface BullmqNote {
   why: BullmqReason
   /** The reason in words. */
   text: string
   count: number
-  /** The ids of the first ones. */
+  /** The ids of the first jobs. */
   ids: string[]
 }
 
@@ -55,29 +55,29 @@ export interface BullmqQueueReport {
   paused: boolean
   /** How many jobs BullMQ runs at a time, over all workers, if the queue has such a limit. */
   concurrency?: number
-  /** BullMQ limits the rate of the queue for all workers. */
+  /** Set if BullMQ limits the rate of the queue for all workers. */
   isRated?: true
-  /** How many workers of BullMQ are connected. Absent: the server does not say. */
+  /** How many workers of BullMQ are connected. It is absent if the server does not say. */
   workers?: number
-  /** How many jobs BullMQ had of each state when the import began. */
+  /** How many jobs BullMQ had in each state when the import began. */
   found: Readonly<Record<string, number>>
-  /** The keys that the jobs have in Lark: the first 100. */
+  /** The first 100 keys that the jobs have in Lark. */
   keys: string[]
   /** How many jobs the import has queued, or with `dryRun` would queue. */
   imported: number
-  /** How many jobs were imported before, or are in Lark for another reason. */
+  /** How many jobs were already in Lark, from an earlier import or for another reason. */
   existing: number
   schedules: number
   existingSchedules: number
   /** How many jobs and schedulers were removed from BullMQ. */
   removed: number
-  /** Ids of jobs that were imported, and that a worker of BullMQ has taken meanwhile: the first ones. */
+  /** The first ids of imported jobs that a worker of BullMQ has taken in the meantime. */
   taken: string[]
   left: BullmqNote[]
   lacks: BullmqNote[]
   /** How many jobs and schedulers cannot be imported. */
   failures: number
-  /** The first of these. */
+  /** The first of these jobs and schedulers. */
   mistakes: BullmqMistake[]
 }
 
@@ -90,7 +90,7 @@ export interface BullmqImport {
   schedules: number
   removed: number
   failures: number
-  /** Queues that Lark's configuration does not have. Only with `dryRun`. */
+  /** The queues that Lark's configuration does not have. It is filled only with `dryRun`. */
   unknownQueues: string[]
   /** Why the jobs in BullMQ could not be marked as imported. */
   unmarked?: string
@@ -163,7 +163,7 @@ function note(
   found.ids.push(...ids.slice(0, IDS - found.ids.length))
 }
 
-/** Why a job or a flow stays: another one already has its id in Lark. */
+/** The reason for a job or a flow that stays because another one already has its id in Lark. */
 export function anotherHas(id: string): string {
   return `the queue has another job with the id ${id} in Lark`
 }

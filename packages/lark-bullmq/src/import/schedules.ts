@@ -1,6 +1,6 @@
 /**
- * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and
- * repeatable jobs of BullMQ 5, whose data are only in the job of the next tick.
+ * Turns a scheduler of BullMQ into a schedule of Lark. There are two kinds: job schedulers (BullMQ 5.16 and
+ * later, and 6), and repeatable jobs of BullMQ 5, whose data are only in the job of the next tick.
  */
 import { defined } from '@s18i/lark/internal'
 import { cron, every, type Recurrence } from '@s18i/lark-jobs'
@@ -17,8 +17,8 @@ export interface ReadSchedule {
 }
 
 /**
- * The id of a schedule in Lark, where ids are unique in the store. In BullMQ, ids are unique in a queue;
- * those of repeatable jobs are hashes, which are easier to understand with a name.
+ * The id of a schedule in Lark, where ids are unique in the store. In BullMQ, ids are unique in a queue. The
+ * ids of repeatable jobs are hashes, so the name is added to make them easier to recognise.
  */
 export function scheduleIdOf(queue: string, { id, fields: { name } }: BullmqScheduler): string {
   const isHash = name !== undefined && /^[0-9a-f]{32}$/.test(id)
@@ -30,16 +30,16 @@ export function nextJobOf({ id, next }: BullmqScheduler): string {
   return `repeat:${id}:${next}`
 }
 
-/** The instant that the id of a scheduler's job names; undefined for other ids. */
+/** The instant that is part of the id of a scheduler's job; undefined for other ids. */
 export function tickIn(id: string): number | undefined {
   const tick = /^repeat:.+:(\d{1,15})$/.exec(id)?.[1]
   return tick === undefined ? undefined : Number(tick)
 }
 
 /**
- * @param nextJob the job of its next tick
- * @param isDue whether this job is due, and imported like others
- * @param timezone the time zone of expressions without one
+ * @param nextJob the job of the scheduler's next tick
+ * @param isDue whether this job is due, and so is imported like other jobs
+ * @param timezone the time zone of cron expressions that name none
  * @throws an error that says what is wrong with the scheduler
  */
 export function scheduleOf(
@@ -76,13 +76,13 @@ export function scheduleOf(
   return { definition, lacks: [...lacks, ...record.lacks] }
 }
 
-/** The options that all jobs of a repeatable job have, without those of a single tick. */
+/** The options of all jobs of a repeatable job, without the options of a single tick. */
 function jobOptions(opts: Record<string, unknown>): Record<string, unknown> {
   const { jobId: _, delay: __, timestamp: ___, prevMillis: ____, repeatJobKey: _____, ...others } = opts
   return others
 }
 
-/** @param ticked how often it has ticked */
+/** @param ticked how many times the scheduler has ticked */
 function recurrenceOf(
   { pattern, every: ms, tz, startDate, endDate, limit }: Record<string, unknown>,
   ticked: number,

@@ -1,6 +1,4 @@
-/**
- * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
- */
+/** A job as BullMQ shows it, in the processor of a worker or from a queue that has found or added it. */
 import { defined } from '@s18i/lark/internal'
 import {
   type ClaimedJob,
@@ -55,18 +53,18 @@ export interface JobControls {
   reported(progress: JobProgress): void
 }
 
-/** Lark always resets both: `false` is refused. */
+/** The options of a retry. Lark always resets both counts, so `false` is refused. */
 export interface RetryOptions {
   resetAttemptsMade?: boolean
   resetAttemptsStarted?: boolean
 }
 
-/** The page that has flows. */
+/** The part of the manual about flows. */
 const bullFlows = 'from-bullmq.md#flows'
 
 /** What is known about a job. */
 interface JobFacts {
-  /** The id in Lark. */
+  /** The id of the job in Lark. */
   id: string | undefined
   name: string
   data: unknown
@@ -90,16 +88,16 @@ export class BullJob<
   /** Milliseconds. */
   delay: number
   priority: number
-  /** When it was added: milliseconds since 1970, by the clock of the store. */
+  /** When the job was added, in milliseconds since 1970 by the clock of the store. */
   timestamp: number
-  /** How often a worker has begun it. */
+  /** How often a worker has begun the job. */
   attemptsStarted = 0
   /** How many of its attempts have ended. */
   attemptsMade = 0
-  /** How often its worker died. */
+  /** How often a worker died while it ran the job. */
   stalledCounter = 0
   failedReason!: string
-  /** Is never set: a job whose child has failed does not run. */
+  /** It is never set, because a job whose child has failed does not run. */
   deferredFailure!: string
   finishedOn?: number
   processedOn?: number
@@ -109,16 +107,16 @@ export class BullJob<
   /** The job scheduler that added it. */
   repeatJobKey?: string
   token?: string
-  /** For a job in a flow: the job that waits for it. */
+  /** The job of the flow that waits for this job. */
   parent?: { id: string; queueKey: string }
   parentKey?: string
   readonly queueName: string
   readonly #home: JobHome
-  /** The id in Lark. `id` may be a `jobId` instead. */
+  /** The id of the job in Lark. `id` may be a `jobId` instead. */
   readonly #larkId: string | undefined
   #active: JobControls | undefined
   #lines = 0
-  /** When the job is due again, if its processor has put it off: milliseconds since 1970. */
+  /** When the job is due again, in milliseconds since 1970, if its processor has delayed it. */
   #movedTo: number | undefined
 
   /** @internal */
@@ -144,7 +142,7 @@ export class BullJob<
     if (tick !== undefined) this.repeatJobKey = schedulerName(home.queue, tick.schedule)
   }
 
-  /** A job that a worker runs. @internal */
+  /** Makes the job that a worker runs. @internal */
   static held(home: JobHome, claimed: ClaimedJob, data: unknown, active: JobControls): BullJob {
     const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = claimed
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
@@ -155,7 +153,7 @@ export class BullJob<
     return job
   }
 
-  /** Takes over what the earlier runs have left. @internal */
+  /** Takes over the progress, the errors and the log of earlier runs. @internal */
   recall({ progress, errors, log }: JobDetail): void {
     if (progress !== undefined) this.progress = progress as ProgressType
     this.#lines = log.length
@@ -163,7 +161,7 @@ export class BullJob<
     if (errors.length > 0) this.failedReason = errors.at(-1)!.message
   }
 
-  /** A job that the store has. @internal */
+  /** Makes a job of what the store has. @internal */
   static found(home: JobHome, found: StoredJob | JobDetail): BullJob {
     const { id, key: name, payload: data, queuedAt: timestamp, options, state, errors } = found
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp })
@@ -184,7 +182,8 @@ export class BullJob<
   }
 
   /**
-   * A job of a flow that its queue does not have: it waits for its children, or has ended because of them.
+   * Makes a job of a flow that is not in its queue, because it waits for its children or has ended because of
+   * them.
    */
   static async #inFlow(node: FlowNode): Promise<BullJob> {
     const { home, id, name, data, opts, timestamp } = node
@@ -260,7 +259,7 @@ export class BullJob<
     return await queue.getJob(id)
   }
 
-  /** The job that a JSON describes. Nothing is added. @param id the id if the JSON has none */
+  /** Makes a job from JSON, without adding it to a queue. @param id the id of the job if the JSON has none */
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
   static fromJSON<T = any, R = any, N extends string = string>(
     queue: object,
@@ -273,17 +272,17 @@ export class BullJob<
     return Object.assign(new BullJob<T, R, N>(homeOf('Job', queue), facts), fieldsIn(json))
   }
 
-  /** The options of a job in the text that BullMQ stores. */
+  /** Reads the options of a job from the text that BullMQ stores. */
   static optsFromJSON(text?: string, names?: Readonly<Record<string, string>>): JobsOptions {
     return optionsFromJSON(text, names)
   }
 
-  /** Is refused: only the processor of a job writes its log. */
+  /** It is refused, because only the processor of a job writes its log. */
   static async addJobLog(queue: object, _id: string, _row: string, _keepLogs?: number): Promise<number> {
     throw unsupportedName(`${queue}`, 'static methods of Job', 'the method', 'addJobLog')
   }
 
-  /** Reports the progress of the job: any JSON of at most 4 KiB. */
+  /** Reports the progress of the job, which may be any JSON of at most 4 KiB. */
   async updateProgress(progress: ProgressType): Promise<void> {
     this.#running('updateProgress()').progress(progress)
     this.progress = progress
@@ -293,7 +292,7 @@ export class BullJob<
   /**
    * Writes a line that is kept with the job.
    *
-   * @returns how many lines it has: at most 100 of the earlier runs, and all of this run, or as many as
+   * @returns how many lines the log has: at most 100 of the earlier runs and all of this run, or as many as
    *   `keepLogs` says
    */
   async log(row: string): Promise<number> {
@@ -307,7 +306,8 @@ export class BullJob<
     const isQueued = node?.isQueued ?? true
     const status = isQueued ? await this.#handle(node).status() : undefined
     if (status !== undefined) return stateOf(status.state, status.priority)
-    // A node that has started may be on its way to its queue; one that has ended was removed there.
+    // The job of a started node may be on its way to its queue. The job of a node that has ended was removed
+    // from its queue.
     return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : stateOfNode[node.state]
   }
 
@@ -336,7 +336,7 @@ export class BullJob<
   }
 
   /**
-   * What the children have returned, by their keys: `prefix:queue:id`.
+   * The values that the children have returned, by the keys of the children: `prefix:queue:id`.
    *
    * @throws RESULT_DROPPED if a value was not kept
    */
@@ -345,7 +345,7 @@ export class BullJob<
     return (await this.#dependencies()).processed as Record<string, T>
   }
 
-  /** Why the children failed whose failure this job ignores, by their keys. */
+  /** The reasons of the failures that this job ignores, by the keys of the failed children. */
   async getIgnoredChildrenFailures(): Promise<Record<string, string>> {
     return (await this.#dependencies()).ignored
   }
@@ -355,12 +355,14 @@ export class BullJob<
     return this.getIgnoredChildrenFailures()
   }
 
-  /** The children, by their outcome. @param opts which of them, by page. Default: all */
+  /**
+   * The children by their outcome. @param opts which children, and which page of them. Default: all children
+   */
   async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
     return pagesOf(await this.#dependencies(), opts)
   }
 
-  /** How many children there are, by their outcome. @param opts which of them. Default: all */
+  /** The number of children of each outcome. @param opts which outcomes. Default: all */
   async getDependenciesCount(
     opts: { [Kind in keyof Dependencies]?: boolean } = {},
   ): Promise<DependenciesCount> {
@@ -371,8 +373,8 @@ export class BullJob<
    * Waits until the job has ended.
    *
    * @param _queueEvents is not needed
-   * @param ttl milliseconds. Default: as long as it takes
-   * @returns what the processor returned; `null` for nothing
+   * @param ttl the most milliseconds to wait. Default: no limit
+   * @returns what the processor returned, or `null` if it returned nothing
    * @throws an error with the reason of the failure
    */
   async waitUntilFinished(_queueEvents?: unknown, ttl?: number): Promise<ReturnType> {
@@ -394,10 +396,10 @@ export class BullJob<
   }
 
   /**
-   * Removes the job, with the jobs that it waits for. It is not an error if a job does not exist any more.
+   * Removes the job and the jobs that it waits for. Jobs that no longer exist cause no error.
    *
-   * @param opts `removeChildren: false` is only possible for a job that waits for no others
-   * @throws JOB_NOT_REMOVABLE if it runs; in a flow, an Error if it or a job below it runs
+   * @param opts `removeChildren: false` is possible only for a job that waits for no others
+   * @throws JOB_NOT_REMOVABLE if the job runs; for a job of a flow, an Error if it or a job below it runs
    */
   async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
     const { jobs } = this.#home.store
@@ -422,7 +424,7 @@ export class BullJob<
     await (await this.#node())?.removeUnprocessed()
   }
 
-  /** Adds the job again, with all its attempts. @param state in which the job must be */
+  /** Adds the job again, with all its attempts. @param state the state that the job must have */
   async retry(state: FinishedStatus = 'failed', options?: RetryOptions): Promise<void> {
     if (options !== undefined && Object.values(options).some((each) => each === false))
       throw unsupported(
@@ -465,7 +467,7 @@ export class BullJob<
   /**
    * Replaces the data. In a processor, the next attempt gets it.
    *
-   * @throws BULLMQ_UNSUPPORTED if another process runs it
+   * @throws BULLMQ_UNSUPPORTED if another process runs the job
    */
   async updateData(data: DataType): Promise<void> {
     checkUnreserved(`${this}: updateData()`, 'the name', this.name)
@@ -479,9 +481,9 @@ export class BullJob<
   }
 
   /**
-   * In a processor, which then throws a `DelayedError`: the job runs again at this time.
+   * Makes the job run again at a time. A processor calls it, and then throws a `DelayedError`.
    *
-   * @param timestamp since 1970
+   * @param timestamp milliseconds since 1970
    */
   async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
     if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
@@ -493,7 +495,7 @@ export class BullJob<
     this.delay = delay
   }
 
-  /** In a processor, which then throws a `WaitingError`: the job runs again. */
+  /** Makes the job run again. A processor calls it, and then throws a `WaitingError`. */
   async moveToWait(_token?: string): Promise<void> {
     this.#running('moveToWait()')
     this.#movedTo = 0
@@ -517,12 +519,12 @@ export class BullJob<
     return shown
   }
 
-  /** The id in Lark. `id` may be a `jobId` instead. @internal */
+  /** The id of the job in Lark. `id` may be a `jobId` instead. @internal */
   get larkId(): string {
     return this.#id()
   }
 
-  /** Milliseconds for which the processor has put the job off; undefined if it has not. @internal */
+  /** Milliseconds by which the processor has delayed the job; undefined if it has not. @internal */
   get movedFor(): number | undefined {
     return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
   }
@@ -540,7 +542,7 @@ export class BullJob<
     this.finishedOn = Date.now()
   }
 
-  /** The newest traces, as many as the job keeps. */
+  /** The newest stack traces, as many as the job keeps. */
   #traces(all: string[]): string[] {
     const { stackTraceLimit: limit = all.length } = this.opts
     return limit <= 0 ? [] : all.slice(-limit)
@@ -569,13 +571,13 @@ export class BullJob<
     return this.#larkId
   }
 
-  /** @param node of its flow, which may have been started again meanwhile, as another job */
+  /** @param node the node of the job; it may have been started again in the meantime, as another job */
   #handle(node?: FlowNode) {
     const { store, queue } = this.#home
     return store.jobs.handle(EveryJob, node?.id ?? this.#id(), { queue })
   }
 
-  /** Its node; undefined if it is in no flow. */
+  /** The node of the job; undefined if the job is in no flow. */
   async #node(): Promise<FlowNode | undefined> {
     const id = this.#id()
     return memberOf(id) === undefined ? undefined : await FlowNode.find(this.#home, id)
@@ -594,17 +596,17 @@ export class BullJob<
 refuseMethods(BullJob.prototype, 'methods of Job')
 refuseProperties(BullJob.prototype, 'properties of Job')
 
-/** How many attempts BullMQ had made when the job was imported: in Lark, the job has that many fewer. */
+/** How many attempts BullMQ had made when the job was imported. In Lark, the job has that many fewer. */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
   return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
 }
 
-/** The priority with which it was added, unless it was changed since. */
+/** The priority with which the job was added, unless it was changed since then. */
 function priorityOf({ priority = 0 }: JobsOptions, now: number): number {
   return larkPriority(priority) === now ? priority : Math.max(0, -now)
 }
 
-/** How long the last delay of a job is: after a failed attempt, the pause before its retry. */
+/** The length of the last delay of a job. After a failed attempt, this is the pause before the retry. */
 function delayOf({ dueAt, errors, runs }: StoredJob | JobDetail, added: number): number {
   const failed = errors.at(-1)
   const isRetry = dueAt !== undefined && failed?.at !== undefined && failed.run === runs

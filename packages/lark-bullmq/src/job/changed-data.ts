@@ -1,4 +1,7 @@
-/** `job.updateData()` in a processor: new data for a running job, which its next attempt gets. */
+/**
+ * `job.updateData()` in a processor. It stores new data for a running job, which the next attempt of the job
+ * gets.
+ */
 import type { ClaimedJob } from '@s18i/lark-jobs'
 import { alterAt, encode, opened } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
@@ -10,7 +13,7 @@ export async function changeData(
   data: unknown,
 ): Promise<boolean> {
   const open = await opened(store.jobs)
-  // The spaces at the end of the payload say its version.
+  // The spaces at the end of the payload tell its version.
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
   const change = { kind: 'edit', payload: text, whileActive: true } as const
   const place = { store: open.store, queues: open.settings.partitions }

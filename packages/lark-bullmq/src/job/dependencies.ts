@@ -1,23 +1,23 @@
 /**
- * The children of a job by their outcome, and pages of these. The children are named by their keys in BullMQ:
- * `prefix:queue:id`.
+ * The children of a job by their outcome, as a whole or in pages. The children are named by their keys in
+ * BullMQ: `prefix:queue:id`.
  */
 export interface Dependencies {
-  /** What each completed child has returned. */
+  /** The value that each completed child has returned. */
   processed: Record<string, unknown>
   unprocessed: string[]
-  /** Why each child failed whose failure the job ignores. */
+  /** The reason of each failure that the job ignores. */
   ignored: Record<string, string>
   /** The children whose failure made the job fail. */
   failed: string[]
 }
 
-/** Which children to list, and how many: a `cursor` is 0, or the cursor that the previous call returned. */
+/** Which children to list, and how many. `cursor` is 0, or the cursor that the previous call returned. */
 export type DependenciesOptions = {
   [Kind in keyof Dependencies]?: { cursor?: number; count?: number }
 }
 
-/** The children that were asked for, with a cursor for each kind: 0 if there are no more. */
+/** The children that were asked for, with a cursor for each kind. The cursor is 0 if there are no more. */
 export type JobDependencies = Partial<Dependencies> & {
   [Kind in keyof Dependencies as `next${Capitalize<Kind>}Cursor`]?: number
 }
@@ -28,7 +28,10 @@ const kinds = ['processed', 'unprocessed', 'ignored', 'failed'] as const
 /** How many children of a kind a page has. */
 const PAGE = 20
 
-/** @param opts the kinds of children, a page of each; if it names none, all children of all kinds */
+/**
+ * @param opts the kinds of children of which a page is returned; if it names none, all children of all kinds
+ *   are returned
+ */
 export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDependencies {
   const asked = kinds.filter((kind) => opts[kind])
   if (asked.length === 0) return all
@@ -43,7 +46,7 @@ export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDepend
   return Object.assign({}, ...pages)
 }
 
-/** @param opts if it names no kind, all of them */
+/** @param opts the kinds to count; if it names none, all kinds are counted */
 export function countsOf(
   all: Dependencies,
   opts: { [Kind in keyof Dependencies]?: boolean },

@@ -1,6 +1,6 @@
 /**
- * The errors by which a processor of BullMQ says how its run ends. They are recognised by their names, as in
- * BullMQ, so that errors of another copy of the package count too.
+ * The errors with which a processor of BullMQ says how its run ends. They are recognised by their names, as
+ * in BullMQ, so that errors of another copy of the package count too.
  */
 
 /** The job fails, however many attempts are left. */
@@ -12,7 +12,7 @@ export class UnrecoverableError extends Error {
   }
 }
 
-/** The job runs again at the time that `job.moveToDelayed()` was given. No attempt is used up. */
+/** The job runs again at the time that was passed to `job.moveToDelayed()`. No attempt is used up. */
 export class DelayedError extends Error {
   override readonly name: string = 'DelayedError'
 
@@ -30,7 +30,7 @@ export class WaitingError extends Error {
   }
 }
 
-/** The job runs again when the time is over that `worker.rateLimit()` was given. No attempt is used up. */
+/** The job runs again after the time that was passed to `worker.rateLimit()`. No attempt is used up. */
 export class RateLimitError extends Error {
   override readonly name: string = 'RateLimitError'
 

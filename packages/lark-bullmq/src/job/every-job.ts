@@ -1,13 +1,14 @@
 /**
- * The class of all jobs that `@s18i/lark-bullmq` adds. The key of each is its name, and the worker's class
- * for every key runs it. So an application may later write its own class for a name, with that key.
+ * The class of all jobs that `@s18i/lark-bullmq` adds. The key of such a job is its name, and the worker runs
+ * jobs of all keys with one class. So an application may later write its own class whose key is the name of
+ * some jobs.
  */
 import { Job, JobsError, lenient } from '@s18i/lark-jobs'
 import { EVERY_KEY, LARGEST } from '@s18i/lark-jobs/internal'
 
 /** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
 export class EveryJob extends Job {
-  /** BullMQ accepts what `JSON.stringify` takes. */
+  /** BullMQ accepts everything that `JSON.stringify` accepts. */
   static override readonly schema = lenient<unknown>()
   override readonly key: string = EVERY_KEY
   override tries = 1

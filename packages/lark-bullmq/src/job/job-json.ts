@@ -1,5 +1,5 @@
 /**
- * A job as text and numbers: what `job.asJSON()` returns and `Job.fromJSON()` reads, as in BullMQ.
+ * A job in the form that `job.asJSON()` returns and `Job.fromJSON()` reads, as in BullMQ: texts and numbers.
  */
 import { defined } from '@s18i/lark/internal'
 import { isObject } from '@s18i/lark-jobs/internal'
@@ -69,7 +69,7 @@ export function fieldsIn(json: JobJson): Record<string, unknown> {
 /**
  * The options of a job in the text that BullMQ stores.
  *
- * @param names by the name there: the name that an application writes
+ * @param names for each name that BullMQ stores, the name that an application writes
  */
 export function optionsFromJSON(
   text = '{}',

@@ -21,35 +21,36 @@ export interface DeduplicationOptions {
   id: string
   /** Milliseconds. */
   ttl?: number
-  /** With `ttl` and `replace`: each further job starts the time anew. */
+  /** With `ttl` and `replace`, each further job starts the time anew. */
   extend?: boolean
-  /** A further job replaces the data of the first, while the first has not begun. */
+  /** A further job replaces the data of the first as long as the first has not begun. */
   replace?: boolean
-  /** While one job runs, one more may wait, with the data that came last. */
+  /** While a job runs, one more may wait. It has the data that came last. */
   keepLastIfActive?: boolean
 }
 
 /** The options that may also be defaults of a queue. */
 export interface DefaultJobOptions extends ChildFailureOptions {
-  /** The number of attempts, the first one included. Default 1. */
+  /** The number of attempts, including the first one. Default: 1. */
   attempts?: number
-  /** The pause before each retry: milliseconds, or how it grows. Default: none. */
+  /** The pause before each retry, in milliseconds, or how the pause grows. Default: no pause. */
   backoff?: number | BackoffOptions
   /** Milliseconds. */
   delay?: number
-  /** 0 goes first, then 1, then 2, up to 2,097,151. Default 0. */
+  /** Jobs with priority 0 go first, then those with 1, then 2, up to 2,097,151. Default: 0. */
   priority?: number
   /**
-   * `true`: nothing is kept. A number: the newest. `{ age }`: seconds. Default: as the queue of Lark keeps.
+   * With `true`, no job is kept. A number is the number of newest jobs that are kept. `{ age }` is in
+   * seconds. Default: the queue of Lark decides.
    */
   removeOnComplete?: RemoveOption
-  /** As `removeOnComplete`, for jobs that have failed. */
+  /** The same as `removeOnComplete`, for jobs that have failed. */
   removeOnFail?: RemoveOption
   /** The most bytes of the data, as JSON. */
   sizeLimit?: number
-  /** How many lines of the log `getJobLogs()` returns at most. Lark keeps the last 100. */
+  /** The most lines of the log that `getJobLogs()` returns. Lark keeps the last 100. */
   keepLogs?: number
-  /** How many traces `stacktrace` has at most. Lark keeps those of the last 10 errors. */
+  /** The most stack traces in `stacktrace`. Lark keeps those of the last 10 errors. */
   stackTraceLimit?: number
 }
 
@@ -61,7 +62,7 @@ export interface ParentOptions {
 }
 
 export interface JobsOptions extends DefaultJobOptions {
-  /** An id that you choose: while the queue has a job with it, no other is added. */
+  /** An id that you choose. While the queue has a job with this id, no other job with it is added. */
   jobId?: string
   deduplication?: DeduplicationOptions
   /** Only a `FlowProducer` sets this, on the jobs that it adds. */
@@ -72,15 +73,15 @@ export interface JobsOptions extends DefaultJobOptions {
 export interface AddedJob {
   name: string
   data: unknown
-  /** Including the defaults of its queue. */
+  /** The options of the job, including the defaults of its queue. */
   opts: JobsOptions
 }
 
 type Context = Readonly<Record<string, unknown>>
 
-/** Where a job keeps the options that it was added with: in its context, as `lark jobs:show` shows. */
+/** The key in the context of a job under which its original options are kept, as `lark jobs:show` shows. */
 const SLOT = 'bullmq'
-/** The options that say what happens to the parent. */
+/** The options that say what happens to the parent if the job fails. */
 const onFailure = [
   'failParentOnFailure',
   'continueParentOnFailure',
@@ -144,7 +145,7 @@ function stored(who: string, opts: JobsOptions): Context {
 }
 
 /**
- * The draft that Lark dispatches for a job.
+ * Makes the draft that Lark dispatches for a job.
  *
  * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
  */
@@ -173,13 +174,15 @@ export function draftedBy(who: string, queueName: string, { name, data = {}, opt
   }
 }
 
-/** The options that a job was added with, from its context. */
+/** Reads the options with which a job was added from its context. */
 export function optionsIn(all: Context | undefined): JobsOptions {
   const opts = all?.[SLOT]
   return isObject(opts) ? { ...opts } : {}
 }
 
-/** The current context without these options: jobs that a processor adds to Lark do not inherit them. */
+/**
+ * The current context without these options, because jobs that a processor adds to Lark do not inherit them.
+ */
 export function contextWithout(): Context | undefined {
   const { [SLOT]: _, ...others } = context() ?? {}
   return Object.keys(others).length > 0 ? others : undefined
@@ -209,7 +212,9 @@ function checkSize(who: string, name: string, data: unknown, limit: number | und
   )
 }
 
-/** Undefined if there is no backoff, or if it names a strategy that the worker has. */
+/**
+ * The backoff in the form of Lark. It is undefined if there is none, or if it names a strategy of the worker.
+ */
 function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOption | undefined {
   if (backoff === undefined || typeof backoff === 'number') return backoff
   const { type, delay = 0, jitter = 0 } = backoff
@@ -220,7 +225,9 @@ function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOptio
   return undefined
 }
 
-/** The name of a strategy of the worker; undefined if Lark itself can compute the pause. */
+/**
+ * The name of the worker's strategy that computes the pause; undefined if Lark can compute the pause itself.
+ */
 export function strategyOf({ backoff }: JobsOptions): string | undefined {
   const type = typeof backoff === 'object' ? backoff.type : 'fixed'
   return type === 'fixed' || type === 'exponential' ? undefined : type

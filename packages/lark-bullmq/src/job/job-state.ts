@@ -11,7 +11,7 @@ export function stateOf(state: State, priority: number): JobState {
   return state === 'blocked' ? 'waiting-children' : state
 }
 
-/** The state of a node that has no job in its queue. The job of a started node is on its way there. */
+/** The state of a node that has no job in its queue. The job of a started node is on its way to its queue. */
 export const stateOfNode: Readonly<Record<NodeState, JobState>> = {
   ...{
     b: 'waiting-children',

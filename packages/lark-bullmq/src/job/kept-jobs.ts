@@ -1,7 +1,7 @@
 /**
  * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs
- * concerns the queue: in BullMQ, each job that ends applies its own number; in Lark, the worker that runs the
- * job applies it.
+ * concerns the whole queue. In BullMQ, each job that ends applies its own number. In Lark, the worker that
+ * runs the job applies the number.
  */
 import { defined } from '@s18i/lark/internal'
 import { isObject, type Keep, LARGEST } from '@s18i/lark-jobs/internal'
@@ -31,7 +31,7 @@ export function checkRemove(who: string, name: string, value: unknown): void {
   const isAge = (each: unknown) => each === undefined || (typeof each === 'number' && each >= 0)
   if (value === undefined || typeof value === 'boolean') return
   if (typeof value === 'number' && isCount(value)) return
-  // For BullMQ, a number below 0 means that all jobs are kept.
+  // In BullMQ, a number below 0 means that all jobs are kept.
   if (value === -1) return
   if (!isObject(value)) throw wrongValue(who, name, value, right)
   const { count, age, limit: _, ...others } = value
@@ -43,11 +43,14 @@ export function checkRemove(who: string, name: string, value: unknown): void {
 export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | undefined {
   const [completed, failed] = [ageOf(removeOnComplete), ageOf(removeOnFail)]
   if (completed === undefined && failed === undefined) return undefined
-  // For BullMQ, a cancelled job is a failed one.
+  // In BullMQ, a cancelled job counts as failed.
   return defined({ completed, failed, cancelled: failed })
 }
 
-/** Milliseconds, 0 for not at all; undefined if the option is a number of jobs, or absent. */
+/**
+ * Milliseconds for which a job is kept, where 0 means not at all. It is undefined if the option is a number
+ * of jobs, or absent.
+ */
 function ageOf(remove: RemoveOption): number | undefined {
   if (remove === true || remove === 0) return 0
   if (remove === false || remove === -1) return LARGEST.time
@@ -57,7 +60,7 @@ function ageOf(remove: RemoveOption): number | undefined {
   return isAgeAlone && remove.age !== undefined ? Math.min(LARGEST.time, remove.age * 1_000) : undefined
 }
 
-/** What a queue keeps, if the option is a number of jobs. */
+/** The retention of a queue, if the option is a number of jobs. */
 export function retentionOfCount(remove: RemoveOption): Retention | undefined {
   if (typeof remove === 'number') return remove > 0 ? { count: remove, age: LARGEST.time } : undefined
   if (typeof remove !== 'object' || remove.count === undefined || remove.count <= 0) return undefined

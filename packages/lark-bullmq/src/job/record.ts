@@ -1,5 +1,5 @@
 /**
- * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each option is
+ * Reads what the options of a BullMQ job mean in Lark. The options come from a store, so each option is
  * checked, and an option that cannot be read counts as absent.
  */
 import { defined } from '@s18i/lark/internal'
@@ -8,7 +8,7 @@ import { isObject, LARGEST, type NewJob } from '@s18i/lark-jobs/internal'
 import { keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority } from './priority.ts'
 
-/** The parts of a BullMQ job that Lark has no place for. */
+/** The parts of a BullMQ job that Lark cannot store. */
 export const bullmqLacks = {
   backoff: 'a backoff strategy by name: only a Worker of @s18i/lark-bullmq has such strategies',
   keepCount: 'a number of jobs to keep: only a Worker of @s18i/lark-bullmq applies it. See jobs.keep',
@@ -20,13 +20,13 @@ export type BullmqLack = keyof typeof bullmqLacks
 
 /** The options of a BullMQ job, read for Lark. */
 export interface BullmqRecord extends Pick<NewJob, 'priority' | 'keep'> {
-  /** The options, under the names that an application writes. */
+  /** The options under the names that an application writes. */
   opts: Record<string, unknown>
   options: JobOptions
   lacks: BullmqLack[]
 }
 
-/** The names of some options of BullMQ, by the names under which it stores them. */
+/** The names of some options of BullMQ, by the short names under which BullMQ stores them. */
 export const longNames: Readonly<Record<string, string>> = {
   de: 'deduplication',
   fpof: 'failParentOnFailure',
@@ -70,7 +70,9 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   }
 }
 
-/** The pauses before the retries that are left; undefined for a strategy that only BullMQ's worker knows. */
+/**
+ * The pauses before the remaining retries. It is undefined for a strategy that only BullMQ's worker knows.
+ */
 function backoffOf(given: unknown, made: number): Backoff | undefined {
   const fixed = numberIn(given)
   if (given === undefined || given === null) return [0]
@@ -85,7 +87,7 @@ function backoffOf(given: unknown, made: number): Backoff | undefined {
   return undefined
 }
 
-/** Undefined if the option is absent, or cannot be read. */
+/** The option, or undefined if it is absent or cannot be read. */
 function removeIn(given: unknown): RemoveOption {
   if (typeof given === 'boolean' || given === -1) return given
   if (!isObject(given)) return numberIn(given)
@@ -95,7 +97,7 @@ function removeIn(given: unknown): RemoveOption {
   return defined({ age, count })
 }
 
-/** Whether it keeps a number of jobs. */
+/** Whether the option keeps a number of jobs. */
 function isCount(remove: RemoveOption): boolean {
   const count = typeof remove === 'object' ? remove.count : remove
   return typeof count === 'number' && count > 0

@@ -1,6 +1,6 @@
 /**
- * The value that is kept of what a processor returned: what JSON makes of it. In Lark, `handle()` fails if it
- * returns `false`, and `true` is not kept; for a processor, both are values like any other.
+ * The value that is kept of what a processor returned, as JSON stores it. In Lark, `handle()` fails if it
+ * returns `false`, and `true` is not kept. For a processor, both are values like any other.
  */
 export function keptValue(value: unknown): unknown {
   const text = JSON.stringify(value)

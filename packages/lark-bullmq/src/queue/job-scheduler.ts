@@ -1,5 +1,6 @@
 /**
- * The `JobScheduler` of BullMQ: the job schedulers of a queue, on their own. `Queue` has the same methods.
+ * The `JobScheduler` of BullMQ, an object that has only the methods for the job schedulers of a queue.
+ * `Queue` has the same methods.
  */
 import { opened, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refuseMethods, refuseProperties } from '../compared/unsupported.ts'
@@ -40,7 +41,7 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
     return this.#closing
   }
 
-  /** Makes a job scheduler, or changes it. @returns the job of its next tick */
+  /** Makes a job scheduler, or changes an existing one. @returns the job of its next tick */
   async upsertJobScheduler(
     id: string,
     repeat: RepeatOptions,
@@ -52,7 +53,7 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
     return await this.#schedulers.upsert(id, repeat, { name, data, opts }, {})
   }
 
-  /** @returns 0; 1 if there is no such job scheduler */
+  /** @returns 0 if it was removed, or 1 if there is no such job scheduler */
   async removeJobScheduler(id: string): Promise<number> {
     return (await this.#schedulers.remove(id)) ? 0 : 1
   }

@@ -1,6 +1,6 @@
 /**
- * Job schedulers of BullMQ, as schedules of Lark. In BullMQ, an id is unique within a queue, and in Lark
- * within the store, so the id of the schedule is `queue/id`.
+ * Keeps job schedulers of BullMQ as schedules of Lark. An id is unique within a queue in BullMQ and within
+ * the store in Lark, so the id of the schedule is `queue/id`.
  */
 import { defined } from '@s18i/lark/internal'
 import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18i/lark-jobs'
@@ -12,18 +12,18 @@ import type { JobHome } from '../store/shared-store.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'
 
 export interface RepeatOptions {
-  /** A cron expression, also with seconds in front. */
+  /** A cron expression, which may begin with a field for seconds. */
   pattern?: string
-  /** Milliseconds, from 1,000. */
+  /** Milliseconds between two ticks, at least 1,000. */
   every?: number
   /**
-   * The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ uses that of
-   * the process.
+   * The time zone of the pattern. Default: the time zone of Lark's configuration, which is UTC unless set. In
+   * BullMQ, the default is the time zone of the process.
    */
   tz?: string
   startDate?: Date | string | number
   endDate?: Date | string | number
-  /** How many jobs it adds at most. */
+  /** The most jobs that the scheduler adds. */
   limit?: number
 }
 
@@ -48,12 +48,12 @@ export interface JobSchedulerJson {
   pattern?: string
   every?: number
   tz?: string
-  /** When it ticks next: milliseconds since 1970. */
+  /** When the scheduler ticks next, in milliseconds since 1970. */
   next?: number
   limit?: number
   startDate?: number
   endDate?: number
-  /** How many jobs it has added since it was last changed. */
+  /** How many jobs the scheduler has added since it was last changed. */
   iterationCount: number
   template?: JobSchedulerTemplateJson
 }
@@ -70,7 +70,7 @@ export function recurrenceOf(who: string, repeat: RepeatOptions): Recurrence {
     ...(from && { from }),
     ...(until && { until }),
     ...defined({ limit }),
-    // As in BullMQ: of the ticks that were missed, one becomes a job.
+    // As in BullMQ, all missed ticks together become one job.
     missed: 'once' as const,
   }
   if (ms === undefined) return cron(pattern!, { ...defined({ timezone: tz }), ...common })
@@ -126,7 +126,7 @@ export class JobSchedulers {
     return info && this.#json(info, await this.#optionsOf(info))
   }
 
-  /** The schedules of the queue that no job class declares, the one that ticks next first. */
+  /** The schedules of the queue that no job class declares. The schedule that ticks next comes first. */
   async list(): Promise<JobSchedulerJson[]> {
     const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
     const { POSITIVE_INFINITY: never } = Number
@@ -134,7 +134,10 @@ export class JobSchedulers {
     return (await Promise.all(shown)).sort((one, other) => (one.next ?? never) - (other.next ?? never))
   }
 
-  /** @param start and `end`: the first and the last place, from 0; an end below 0 is the last */
+  /**
+   * @param start the first place, from 0 @param end the last place; if it is below 0, the list goes to its
+   *   end
+   */
   async page(start: number, end: number, asc: boolean): Promise<JobSchedulerJson[]> {
     const all = await this.list()
     return (asc ? all : all.reverse()).slice(start, end < 0 ? undefined : end + 1)

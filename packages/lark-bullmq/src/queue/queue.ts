@@ -34,24 +34,24 @@ import {
 import { readQueue } from './queue-name.ts'
 
 export interface BullQueueOptions extends QueueBaseOptions {
-  /** The options of each job that does not say otherwise. */
+  /** The default options of each job. */
   defaultJobOptions?: DefaultJobOptions
-  // These options have no effect, because Lark does this by itself.
+  // These options have no effect, because Lark does the same by itself.
   streams?: { events: { maxLen: number } }
   skipMetasUpdate?: boolean
 }
 
 export interface ObliterateOpts {
   force?: boolean
-  /** Has no effect: the jobs are removed in small steps in any case. */
+  /** It has no effect, because the jobs are always removed in small steps. */
   count?: number
 }
 
 export type JobType = JobState | 'wait' | 'paused'
 
 /**
- * The states of Lark for one of BullMQ. A job with a priority waits in Lark. A cancelled one has failed, for
- * BullMQ.
+ * The states of Lark that belong to each state of BullMQ. In Lark, a job with a priority is `waiting`. In
+ * BullMQ, a cancelled job counts as failed.
  */
 const statesOf: Record<string, readonly State[]> = {
   waiting: ['waiting'],
@@ -64,7 +64,7 @@ const statesOf: Record<string, readonly State[]> = {
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
 }
-/** Says which of the jobs that wait in Lark have a given state in BullMQ. */
+/** For a state of BullMQ, says which of the waiting jobs of Lark have it. */
 const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
   waiting: ({ priority }) => priority === 0,
   wait: ({ priority }) => priority === 0,
@@ -81,7 +81,7 @@ const everyType = [
 ] as const
 const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
 
-/** The events of a queue: what this object itself has done. */
+/** The events of a queue. They tell only what this object itself has done. */
 export interface BullQueueEvents extends IoredisListener {
   error: (error: Error) => void
   waiting: (job: BullJob) => void
@@ -134,7 +134,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return this.#closing
   }
 
-  /** The job schedulers of the queue, on their own. */
+  /** An object that has only the methods for the job schedulers of the queue. */
   get jobScheduler(): Promise<JobScheduler> {
     const { connection, prefix } = this.opts
     this.#scheduler ??= Promise.resolve(new JobScheduler(this.name, defined({ connection, prefix })))
@@ -144,8 +144,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Adds a job.
    *
-   * @param name which the processor can read; also the key of the job in Lark
-   * @param data JSON. Default `{}`
+   * @param name the name of the job, which the processor can read. It is also the key of the job in Lark
+   * @param data the data of the job, as JSON. Default: `{}`
    * @returns the job. If the queue already has a job with this `jobId` or `deduplication.id`, the id is that
    *   of the existing job
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch
@@ -184,16 +184,16 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   async getJobState(id: string): Promise<JobState | 'unknown'> {
     const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
-    // The id may be one that the application has chosen for a flow.
+    // The application may have chosen this id for a flow.
     return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
   }
 
   /**
-   * Jobs in some states, state by state.
+   * Reads jobs in some states, one state after the other.
    *
-   * @param start and `end`: the first and the last place within each state, from 0; -1 is the last. Default:
-   *   all
-   * @param asc oldest first. Default: newest first
+   * @param start the first place within each state, from 0 @param end the last place within each state; -1 is
+   *   the last job. Default: all jobs
+   * @param asc whether the oldest job comes first. Default: the newest comes first
    */
   async getJobs(
     types: readonly JobType[] | JobType = everyType,
@@ -220,7 +220,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     throw wrongValue(`${this}`, 'the state of jobs', type, Object.keys(statesOf).join(', '))
   }
 
-  /** The jobs that wait for their children: they are kept with their flows. */
+  /** The jobs that wait for their children. They are kept with their flows. */
   async #blocked(asc: boolean): Promise<BullJob[]> {
     const found: (BullJob | undefined)[] = []
     for await (const node of FlowNode.blocked(this.#home)) found.push(await BullJob.ofNode(node))
@@ -228,7 +228,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return asc ? jobs.reverse() : jobs
   }
 
-  /** The jobs in a state, and no more of them than needed if the store has them in the wanted order. */
+  /** Reads the jobs in a state. It reads no more than needed if the store has them in the wanted order. */
   async #list(state: State, end: number, asc: boolean, is: (job: BullJob) => boolean): Promise<BullJob[]> {
     const { jobs } = this.#home.store
     const isNatural = asc || ended.includes(state)
@@ -254,8 +254,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getWaitingChildren = (start?: number, end?: number) => this.getJobs('waiting-children', start, end, true)
 
   /**
-   * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0;
-   * cancelled jobs are `failed`. For `waiting-children`, all kept flows are read.
+   * Counts the jobs in each state. Jobs with a priority are `waiting`, so `prioritized` is 0. Cancelled jobs
+   * are `failed`. To count `waiting-children`, all kept flows are read.
    */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
     const { counts } = await this.#home.store.standing(this.name)
@@ -294,7 +294,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return { logs: ordered.slice(start, end < 0 ? undefined : end + 1), count: all.length }
   }
 
-  /** No job begins any more, in any process. Running jobs go on. */
+  /** Pauses the queue: no job begins in any process, and running jobs go on. */
   async pause(): Promise<void> {
     await this.#home.store.jobs.pause({ queue: this.name })
     this.tell('paused')
@@ -309,13 +309,13 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return (await this.#home.store.standing(this.name)).isPaused
   }
 
-  /** No job begins for some milliseconds. */
+  /** Pauses the queue for some milliseconds, during which no job begins. */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Removes a job that does not run, with the jobs that it waits for. @returns 1; 0 if one of these runs */
+  /** Removes a job and the jobs that it waits for. @returns 1, or 0 if one of these jobs runs */
   async remove(id: string): Promise<number> {
     if (memberOf(id) === undefined && (await this.#remove(id))) return 1
     const job = await this.getJob(id)
@@ -329,25 +329,26 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return 1
   }
 
-  /** @param larkId of its job in Lark, if that is another id */
+  /** @param larkId the id of the job in Lark, if it differs */
   async #remove(id: string, larkId = id): Promise<boolean> {
     const isRemoved = await this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name }).remove()
     if (isRemoved) this.tell('removed', id)
     return isRemoved
   }
 
-  /** Removes the jobs that wait. @param delayed whether to remove delayed jobs, too */
+  /** Removes the waiting jobs. @param delayed whether to remove delayed jobs, too */
   async drain(delayed = false): Promise<void> {
     const state = delayed ? (['waiting', 'delayed'] as const) : 'waiting'
     await this.#home.store.jobs.remove({ queue: this.name, state })
   }
 
   /**
-   * Removes jobs in a state that are older than a time.
+   * Removes the jobs in a state that are old enough.
    *
-   * @param grace milliseconds since they ended, or were added
-   * @param limit how many at most; 0 for all
-   * @returns their ids
+   * @param grace the least age in milliseconds, counted since a job ended or, if it has not ended, since it
+   *   was added
+   * @param limit the most jobs to remove; 0 for all
+   * @returns the ids of the removed jobs
    */
   async clean(grace: number, limit: number, type: JobType = 'completed'): Promise<string[]> {
     const before = Date.now() - grace
@@ -363,7 +364,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Removes all jobs of the queue.
    *
-   * @param opts `force`: running jobs are cancelled; without it, the call throws if there are some
+   * @param opts with `force`, running jobs are cancelled; without it, the call throws if a job runs
    */
   async obliterate({ force = false }: ObliterateOpts = {}): Promise<void> {
     const { jobs } = this.#home.store
@@ -375,7 +376,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await jobs.resume({ queue: this.name })
   }
 
-  /** Adds all failed jobs again, or all completed ones, each with all its attempts. */
+  /** Adds all failed or all completed jobs again, each with all its attempts. */
   async retryJobs(opts: { count?: number; state?: FinishedStatus; timestamp?: number } = {}): Promise<void> {
     const { state = 'failed', timestamp } = opts
     if (timestamp !== undefined)
@@ -396,7 +397,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Makes a job scheduler, or changes it.
    *
-   * @returns the job of its next tick. It is not in the queue before that
+   * @returns the job of its next tick. The job is not in the queue before the tick
    * @throws BULLMQ_UNSUPPORTED, SCHEDULE_INVALID
    */
   async upsertJobScheduler(
@@ -409,7 +410,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return job as BullJob<DataType, ResultType, NameType>
   }
 
-  /** @returns whether it existed */
+  /** @returns whether the job scheduler existed */
   removeJobScheduler(id: string): Promise<boolean> {
     return this.#schedulers.remove(id)
   }
@@ -431,7 +432,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.standing(this.name)
   }
 
-  /** Waits until what was added is in the store, and closes the store if nobody else uses it. */
+  /** Waits until the added jobs are in the store, and closes the store if nobody else uses it. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -1,6 +1,6 @@
 /**
  * The id of the schedule that stands for a job scheduler of BullMQ. In BullMQ, an id is unique within a
- * queue, and may have white space and colons; in Lark it is unique within the store.
+ * queue, and may contain white space and colons. In Lark, it is unique within the store.
  */
 
 import { createHash } from 'node:crypto'
@@ -11,7 +11,7 @@ export function scheduleName(queue: string, id: string): string {
   return whole.length <= LARGEST.scheduleId ? whole : createHash('sha256').update(whole).digest('hex')
 }
 
-/** The id of the job scheduler, or that of the schedule if it is another one. */
+/** The id of the job scheduler, or the id of the schedule if no job scheduler has made it. */
 export function schedulerName(queue: string, schedule: string): string {
   if (!schedule.startsWith(`${queue}/`)) return schedule
   try {

@@ -1,20 +1,20 @@
 /**
- * Where a `Queue` or a `Worker` of BullMQ keeps its jobs: Lark's own keys, in the Redis that its `connection`
- * names, or, without a connection, in the store of the application (`lark.config`, `LARK_JOBS_URL`,
- * `REDIS_URL`, or the embedded store).
+ * Finds out where a `Queue` or a `Worker` of BullMQ keeps its jobs. They are in Lark's own keys in the Redis
+ * that `connection` names. Without a connection, they are in the store of the application (`lark.config`,
+ * `LARK_JOBS_URL`, `REDIS_URL`, or the embedded store).
  *
- * The connection has the forms that BullMQ takes: options of ioredis, or an open ioredis, whose options Lark
- * reads to open its own connections. It may also be a text, as in `lark.config`: `redis+cluster://…`,
- * `sqlite:jobs.db`.
+ * The connection has the forms that BullMQ accepts: options of ioredis, or an open ioredis, whose options
+ * Lark reads to open its own connections. It may also be a text as in `lark.config`, such as
+ * `redis+cluster://…` or `sqlite:jobs.db`.
  *
- * Of the options of ioredis, Lark reads those that say where the servers are and how to log in. The others
- * say how ioredis sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no effect here.
+ * Lark reads the options of ioredis that say where the servers are and how to log in. The other options say
+ * how ioredis sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no effect here.
  */
 import type { RedisServers } from '@s18i/lark-jobs'
 import { isObject } from '@s18i/lark-jobs/internal'
 import { unsupported } from '../compared/unsupported.ts'
 
-/** Options of ioredis, as far as they say where the server is. */
+/** The options of ioredis that say where the server is. */
 export interface RedisOptions {
   url?: string
   host?: string
@@ -31,7 +31,7 @@ export interface RedisOptions {
   [option: string]: any
 }
 
-/** A connection as BullMQ takes it, or the text for a store of Lark. */
+/** A connection as BullMQ accepts it, or the text for a store of Lark. */
 export type BullConnection = string | RedisOptions
 
 /** @returns undefined for the store of the application @throws BULLMQ_UNSUPPORTED */
@@ -76,7 +76,7 @@ function serversOf(who: string, given: Record<string, unknown>): RedisServers {
   return servers
 }
 
-/** An open cluster of ioredis: its nodes, and the options that all of them share. */
+/** Reads an open cluster of ioredis: its nodes, and the options that all of them share. */
 function clusterOf(who: string, given: Record<string, unknown>): RedisServers {
   const { startupNodes, options } = given as { startupNodes?: unknown; options?: Record<string, unknown> }
   const nodes = Array.isArray(startupNodes) ? startupNodes : []

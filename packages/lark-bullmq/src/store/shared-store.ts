@@ -1,8 +1,8 @@
 /**
- * The store that all objects of one connection and prefix share in a process: one instance of `Jobs`. It is
- * closed with the last of them.
+ * The store that all objects with the same connection and prefix share in a process. It is one instance of
+ * `Jobs`, and is closed with the last of these objects.
  *
- * In BullMQ, a process makes its queues one after the other, each with its own settings. So the settings of
+ * With BullMQ, a process makes its queues one after the other, each with its own settings. So the settings of
  * this instance are maps, to which queues can be added at any time.
  */
 import { defined, visible } from '@s18i/lark/internal'
@@ -27,39 +27,39 @@ export interface PlaceOptions {
    * Default: the store of the application.
    */
   connection?: BullConnection | object
-  /** What the keys begin with. Default: that of the application, or `lark`. */
+  /** The prefix of the keys. Default: the prefix of the application, or `lark`. */
   prefix?: string
 }
 
-/** Options of every class. These have no effect, because Lark does it by itself. */
+/** The options of every class. The options below have no effect, because Lark does the same by itself. */
 export interface QueueBaseOptions extends PlaceOptions {
   blockingConnection?: boolean
   skipVersionCheck?: boolean
   skipWaitingForReady?: boolean
 }
 
-/** The same in a form that can be sent to another process. */
+/** The place of a store, in a form that can be sent to another process. */
 export interface Place {
   connection: string | RedisServers | undefined
   prefix: string | undefined
 }
 
-/** Where a job is. */
+/** Says where a job is. */
 export interface JobHome {
   readonly store: SharedStore
   readonly queue: string
 }
 
-/** By a queue or a worker: where its jobs are. */
+/** For each queue and each worker, where its jobs are. */
 const homes = new WeakMap<object, JobHome>()
 
-/** Notes where the jobs of a queue or a worker are, for the static methods of `Job`. */
+/** Remembers where the jobs of a queue or a worker are, for the static methods of `Job`. */
 export function settleAt(owner: object, home: JobHome): JobHome {
   homes.set(owner, home)
   return home
 }
 
-/** @throws JOB_INVALID if it is not a queue or a worker of this package */
+/** @throws JOB_INVALID if `owner` is not a queue or a worker of this package */
 export function homeOf(who: string, owner: unknown): JobHome {
   const home = typeof owner === 'object' && owner !== null ? homes.get(owner) : undefined
   if (home !== undefined) return home
@@ -67,8 +67,8 @@ export function homeOf(who: string, owner: unknown): JobHome {
 }
 
 /**
- * Milliseconds until a worker or the events of a queue try again to begin, if the store is away: doubled each
- * time.
+ * Milliseconds until a worker or the events of a queue try again to begin if the store is away. The pause
+ * doubles each time.
  */
 export const RETRY = { from: 500, to: 10_000 }
 
@@ -85,7 +85,7 @@ export class SharedStore {
   /** The limits in the configuration. */
   #configured: OpenJobs['settings']['limits'] | undefined
   readonly #retentions: Record<string, QueueRetention> = {}
-  /** What a queue keeps unless it says otherwise. */
+  /** The default retention of a queue. */
   #retention: QueueRetention = retention
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
@@ -100,7 +100,7 @@ export class SharedStore {
   }
 
   /**
-   * The store of some options. Each user of it calls `leave` once.
+   * The store that some options name. Each user of the store calls `leave` once.
    *
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
    */
@@ -108,12 +108,12 @@ export class SharedStore {
     const connection = larkConnection(who, given)
     if (written !== undefined && typeof written !== 'string')
       throw wrongValue(who, 'prefix', written, 'a text')
-    // With BullMQ, braces keep the keys of a queue on one node of a cluster. Lark does that by itself.
+    // In BullMQ, braces keep the keys of a queue on one node of a cluster. Lark does this by itself.
     const prefix = written?.replaceAll(/[{}]/g, '') || undefined
     return SharedStore.at({ connection, prefix }, queue)
   }
 
-  /** The store of a place. Each user of it calls `leave` once. */
+  /** The store of a place. Each user of the store calls `leave` once. */
   static at(place: Place, queue?: string): SharedStore {
     const key = JSON.stringify([place.connection ?? null, place.prefix ?? null])
     const store = stores.get(key) ?? new SharedStore(key, place)
@@ -175,8 +175,8 @@ export class SharedStore {
   }
 
   /**
-   * Sets how many ended jobs of a queue are kept, of those that this process runs. The settings must be
-   * loaded.
+   * Sets how many ended jobs of a queue are kept. It applies to jobs that this process runs. The settings
+   * must be loaded.
    */
   keep(queue: string, state: 'completed' | 'failed', kept: Retention): void {
     const now = retentionOf({ retention: this.#retention, retentions: this.#retentions }, queue)
@@ -185,8 +185,8 @@ export class SharedStore {
   }
 
   /**
-   * Calls a function when a worker that ran a job of the queue has died. This happens in the process that
-   * notices it, and only one listener there is called.
+   * Calls a function when a worker that ran a job of the queue has died. Only the process that notices the
+   * death calls one, and it calls only one listener.
    */
   whenCrashed(queue: string, hear: (event: CrashedEvent) => void): void {
     const all = this.#crashed.get(queue) ?? new Set()
@@ -197,7 +197,7 @@ export class SharedStore {
     this.#crashed.get(queue)?.delete(hear)
   }
 
-  /** Prints a warning about the store, once, however many workers find it. */
+  /** Prints a warning about the store once, however many workers report it. */
   remark(text: string): void {
     if (this.#remarks.has(text)) return
     this.#remarks.add(text)
@@ -205,7 +205,7 @@ export class SharedStore {
   }
 
   settings(): Promise<OpenJobs['settings']> {
-    // BullMQ throws this, too. Otherwise, a call that comes too late would open the store again, and nobody
+    // BullMQ throws the same error. Without it, a call after the close would open the store again, and nobody
     // would close it.
     if (this.#users <= 0) return Promise.reject(new Error('Connection is closed.'))
     this.#settings ??= this.#load().catch((error) => {

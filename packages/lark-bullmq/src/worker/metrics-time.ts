@@ -1,6 +1,6 @@
 /**
- * Numbers of minutes, for `metrics: { maxDataPoints: MetricsTime.ONE_WEEK }`. The option has no effect,
- * because each queue of Lark counts its ended jobs by minute. `ONE_MONTH` is 56 days, as in BullMQ.
+ * Times in minutes, for `metrics: { maxDataPoints: MetricsTime.ONE_WEEK }`. The option has no effect, because
+ * each queue of Lark counts its ended jobs by minute. `ONE_MONTH` is 56 days, as in BullMQ.
  */
 export const MetricsTime = {
   ONE_MINUTE: 1,

@@ -1,6 +1,6 @@
 /**
- * A processor in a file. Its jobs run in processes of their own, as in BullMQ, and on Lark's isolation: this
- * file is loaded there, and makes the class of what the processor's file exports.
+ * A processor in a file. As in BullMQ, its jobs run in processes of their own. They use Lark's isolation: the
+ * process loads this file, which makes a job class of what the processor's file exports.
  */
 import { existsSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
@@ -18,15 +18,15 @@ import { keptValue } from '../job/returned-value.ts'
 import { type Place, SharedStore } from '../store/shared-store.ts'
 import type { Processor } from './processor.ts'
 
-/** What a process is told of its worker. */
+/** What a process is told about its worker. */
 export interface WorkerPlace extends Place {
   queue: string
 }
 
-/** The extensions of modules. A path with any other is that of a `.js` file. */
+/** The extensions of modules. A path with any other extension means a `.js` file. */
 const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
 
-/** The path of a processor: `email.processor` is `email.processor.js`. @throws JOB_INVALID */
+/** The path of a processor's file. `email.processor` means `email.processor.js`. @throws JOB_INVALID */
 export function processorFile(who: string, given: string | URL): string {
   const path = given instanceof URL ? fileURLToPath(given) : given
   const file = resolve(extensions.includes(extname(path)) ? path : `${path}.js`)
@@ -35,14 +35,14 @@ export function processorFile(who: string, given: string | URL): string {
   return file
 }
 
-/** This file, as a process loads it. @throws JOB_INVALID in a bundle without the package */
+/** The path from which a process loads this file. @throws JOB_INVALID in a bundle without the package */
 export function makerFile(who: string): string {
   const { createRequire } = process.getBuiltinModule('node:module')
   for (const from of [import.meta.url, process.argv[1]])
     try {
       return createRequire(from!).resolve('@s18i/lark-bullmq/processor-file')
     } catch {
-      // In a bundle, or it has no such file.
+      // The code is in a bundle, or the package has no such file.
     }
   throw new JobsError(
     'JOB_INVALID',
@@ -54,9 +54,9 @@ export function makerFile(who: string): string {
 }
 
 /**
- * The class of the jobs of a worker.
+ * Makes the class of a worker's jobs.
  *
- * @param file exports the processor, as its default or as `module.exports`
+ * @param file the file that exports the processor, by default or as `module.exports`
  */
 export async function classIn(file: string, { queue, ...place }: WorkerPlace): Promise<typeof EveryJob> {
   const processor = processorIn(await importModule(file))
@@ -94,7 +94,7 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
 
 function processorIn(module: object): Processor | undefined {
   let found: unknown = module
-  // TypeScript that was compiled to CommonJS has a default inside of the default.
+  // A module that was compiled from TypeScript to CommonJS has a default inside the default.
   for (let depth = 0; depth < 3 && typeof found === 'object' && found !== null; depth++)
     found = (found as { default?: unknown }).default
   return typeof found === 'function' ? (found as Processor) : undefined

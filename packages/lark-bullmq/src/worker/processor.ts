@@ -4,8 +4,8 @@ import type { Any, BullJob } from '../job/bull-job.ts'
  * Does the work of a job.
  *
  * @param token the proof of the lease, for `job.moveToDelayed()`
- * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()`
- *   is called. As in BullMQ, it is undefined if the function does not name it as its third parameter
+ * @param signal aborted when the job should end, because the worker stops, the lease is lost, or
+ *   `cancelJob()` was called. As in BullMQ, it is undefined if the function has no third parameter
  */
 export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
   job: BullJob<DataType, ResultType, NameType>,
@@ -13,5 +13,5 @@ export type Processor<DataType = Any, ResultType = Any, NameType extends string 
   signal?: AbortSignal,
 ) => Promise<ResultType>
 
-/** What the file of a processor exports. */
+/** The function that the file of a processor exports. */
 export type SandboxedJobProcessor<DataType = Any, ResultType = Any> = Processor<DataType, ResultType>

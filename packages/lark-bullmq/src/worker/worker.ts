@@ -1,6 +1,4 @@
-/**
- * The `Worker` of BullMQ: one function that runs all jobs of a queue, on a worker of Lark.
- */
+/** The `Worker` of BullMQ. One function runs all jobs of a queue, on a worker of Lark. */
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -43,10 +41,10 @@ import type { Processor } from './processor.ts'
 import { makerFile, processorFile } from './processor-file.ts'
 
 /**
- * Milliseconds until the next attempt; -1: there is none.
+ * Returns the milliseconds until the next attempt, or -1 if there is to be none.
  *
  * @param attemptsMade how many attempts have failed, from 1
- * @param type the name of the strategy, as the job names it
+ * @param type the name of the strategy that the job names
  */
 export type BackoffStrategy = (
   attemptsMade: number,
@@ -61,7 +59,7 @@ export interface RateLimiterOptions {
   duration: number
 }
 
-/** Has no effect: each queue of Lark counts its ended jobs by minute. */
+/** It has no effect, because each queue of Lark counts its ended jobs by minute. */
 export interface MetricsOptions {
   maxDataPoints?: number
 }
@@ -71,24 +69,24 @@ export interface AdvancedOptions {
 }
 
 export interface BullWorkerOptions extends QueueBaseOptions {
-  /** What `job.processedBy` says. */
+  /** The name of the worker, which `job.processedBy` returns. */
   name?: string
-  /** How many jobs it runs at a time. Default 1. */
+  /** How many jobs the worker runs at a time. Default: 1. */
   concurrency?: number
-  /** Whether it starts by itself. Default: yes. */
+  /** Whether the worker starts by itself. Default: true. */
   autorun?: boolean
   /** At most `max` jobs of the queue begin within `duration` milliseconds, in all processes. */
   limiter?: RateLimiterOptions
   /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
   lockDuration?: number
   settings?: AdvancedOptions
-  /** For jobs that do not set it themselves. */
+  /** The default for jobs that do not set this option themselves. */
   removeOnComplete?: RemoveOption
   removeOnFail?: RemoveOption
-  // These options have no effect, because Lark does this by itself.
+  // These options have no effect, because Lark does the same by itself.
   drainDelay?: number
   lockRenewTime?: number
-  // A processor in a file always runs in a process.
+  // This option has no effect, because a processor in a file always runs in a process.
   useWorkerThreads?: boolean
   maximumRateLimitDelay?: number
   metrics?: MetricsOptions
@@ -113,18 +111,18 @@ export interface BullWorkerEvents extends IoredisListener {
 /** A job that this worker runs. */
 interface OwnRun {
   job: BullJob
-  /** Undefined if its processor takes no signal. */
+  /** It is undefined if the processor takes no signal. */
   abort: AbortController | undefined
   value?: unknown
   error?: Error
 }
 
-/** A job that runs: itself, or as it is seen around its process. */
+/** A running job: the job itself, or the object that stands for it if it runs in another process. */
 type RunningJob = EveryJob | MiddlewareJob
 
 /** Milliseconds. */
 const LEAST_LEASE = 100
-/** Milliseconds: the longest time that a timer can be set for. */
+/** The longest time of a timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1
 /** The highest rate that is counted over a sliding period; higher rates are counted in fixed windows. */
 const MOST_SLIDING = 10_000
@@ -146,7 +144,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   readonly #home: JobHome
   readonly #processor: Processor<DataType, ResultType, NameType> | string | undefined
   readonly #running = new Map<string, OwnRun>()
-  /** The events to emit when the store has answered, by the id of the job. */
+  /** The functions that emit an event when the store has answered, by the id of the job. */
   readonly #ended = new Map<string, () => void>()
   /** Milliseconds until a retry, by the error that the attempt threw. */
   readonly #pauses = new WeakMap<Error, number>()
@@ -154,20 +152,21 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #limited = 0
   #starting: Promise<Worker> | undefined
   #worker: Worker | undefined
-  /** While it is pausing, jobs that it has already begun still run. */
+  /** In `pausing`, jobs that the worker has already begun still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
   #scheduler: Promise<JobScheduler> | undefined
   #closing: Promise<void> | undefined
-  /** Aborted when it is closed. */
+  /** Aborted when the worker is closed. */
   readonly #stopped = new AbortController()
 
-  /** What a processor throws after `worker.rateLimit()`. */
+  /** Makes the error that a processor throws after `worker.rateLimit()`. */
   static RateLimitError(): Error {
     return new RateLimitError()
   }
 
   /**
-   * @param processor a function, or the file that exports it: its jobs run in processes of their own
+   * @param processor a function, or the file that exports one. Jobs of a processor in a file run in processes
+   *   of their own
    * @throws BULLMQ_UNSUPPORTED for an option that Lark does not have; JOB_INVALID
    */
   constructor(
@@ -204,7 +203,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return this.#closing
   }
 
-  /** The job schedulers of the queue, on their own. */
+  /** An object that has only the methods for the job schedulers of the queue. */
   get jobScheduler(): Promise<JobScheduler> {
     const { connection, prefix } = this.opts
     this.#scheduler ??= Promise.resolve(new JobScheduler(this.name, defined({ connection, prefix })))
@@ -237,7 +236,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
   }
 
-  /** Starts the worker, even if the store is away at first: then it reports that, and tries again. */
+  /** Starts the worker. If the store is away, it reports this and tries again. */
   async #startAgain(processor: Processor<DataType, ResultType, NameType> | string): Promise<Worker> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
@@ -267,7 +266,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       queues: [queue],
       report: this.#report(),
       concurrency: concurrency!,
-      // A container of the application would not know this class.
+      // Lark makes the job itself, because the application's container does not know this class.
       make: (Class) => new Class(),
       ...defined({ lease: lockDuration }),
     }
@@ -315,18 +314,18 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
   }
 
-  /** Emits `failed` for a job that has failed because its workers died. */
+  /** Emits `failed` for a job that has failed because the workers that ran it died. */
   async #failed(id: string, error: Error): Promise<void> {
     this.tell('failed', await BullJob.withId(this.#home, id), error, 'active')
   }
 
-  /** The report to which the worker of Lark sends its runs. */
+  /** The object to which the worker of Lark reports its runs. */
   #report(): WorkerReport {
     return {
       wrote: () => {},
       progressed: ({ id }, progress) => {
         const job = this.#running.get(id)?.job
-        // A processor in this process has said it already.
+        // For a processor in this process, the event has already been emitted.
         if (job === undefined || typeof this.#processor !== 'string') return
         job.progress = decode(progress) as JobProgress
         this.tell('progress', job, job.progress)
@@ -344,8 +343,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         else this.tell('error', new Error(text))
       },
       info: (text) => {
-        // BullMQ prints nothing about a worker. But otherwise nobody would notice that schedulers are off in
-        // development.
+        // BullMQ prints nothing about a worker. This warning is an exception, because otherwise nobody would
+        // notice that schedulers are off in development.
         if (text.includes(' not run here: ')) this.#home.store.remark(text)
       },
     }
@@ -385,7 +384,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return keptValue(running.value)
   }
 
-  /** Reads what earlier runs have left: their progress and errors. If this fails, the job runs anyway. */
+  /** Reads the progress and the errors of earlier runs. If this fails, the job still runs. */
   async #recall(id: string, job: BullJob): Promise<void> {
     const { store, queue } = this.#home
     try {
@@ -398,15 +397,15 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** @throws always, unless the processor has delayed its job */
   async #threw(lark: RunningJob, error: Error, job: BullJob): Promise<void> {
-    // In its process, the job has delayed itself.
+    // The job has delayed itself in its own process.
     if (JobsError.is(error, 'JOB_RELEASED')) throw error
     const ending = endingOf(error)
     if (ending === 'failed') lark.fail(error)
     if (ending === 'limited') {
       const limited = this.#limited
       this.#limited = 0
-      // Without a call of `rateLimit()` in this worker, the queue was paused by somebody else, or not at all.
-      // A job in another process has done this there.
+      // If `rateLimit()` was not called in this worker, the queue was paused by somebody else or not at all.
+      // A job that runs in another process returns to its place there.
       returnToPlace(lark as EveryJob, limited, 'rateLimit()')
     }
     if (ending === 'released' && job.movedFor === undefined) lark.release()
@@ -418,8 +417,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Stores the pause that the application's strategy returns for the retry of a job; fails the job if there
-   * is no strategy.
+   * Stores the pause that the application's strategy returns for the retry of a job. If there is no such
+   * strategy, the job fails.
    */
   async #askStrategy(lark: RunningJob, error: Error, job: BullJob, type: string): Promise<void> {
     const strategy = this.opts.settings?.backoffStrategy
@@ -449,7 +448,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#ended.set(claimed.id, () => this.tell('failed', job, error, 'active'))
   }
 
-  /** Begins no more jobs. @param doNotWaitActive whether it resolves before the running jobs have ended */
+  /**
+   * Makes the worker begin no more jobs. @param doNotWaitActive whether the promise resolves before the
+   * running jobs have ended
+   */
   async pause(doNotWaitActive = false): Promise<void> {
     if (this.#mode !== 'taking') return
     this.#mode = 'pausing'
@@ -461,7 +463,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.tell('paused')
   }
 
-  /** Begins jobs again. */
+  /** Makes the worker begin jobs again. */
   resume(): void {
     if (this.#mode === 'taking') return
     this.#mode = 'taking'
@@ -473,14 +475,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return this.#mode !== 'taking'
   }
 
-  /** Whether it takes jobs, or still runs jobs that it has taken. */
+  /** Whether the worker takes jobs, or still runs jobs that it has taken. */
   isRunning(): boolean {
     return this.#starting !== undefined && this.#closing === undefined && this.#mode !== 'paused'
   }
 
   /**
-   * To be called before the processor throws a `RateLimitError`: no job of the queue begins for this many
-   * milliseconds.
+   * Keeps all jobs of the queue from beginning for this many milliseconds. A processor calls it before it
+   * throws a `RateLimitError`.
    */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
@@ -504,12 +506,15 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     for (const { abort } of this.#running.values()) abort?.abort(reason)
   }
 
-  /** Resolves when the worker takes jobs; without `run()`, when the store is open. */
+  /** Resolves when the worker takes jobs, or when the store is open if `run()` was not called. */
   async waitUntilReady(): Promise<void> {
     await (this.#starting ?? this.#home.store.standing(this.name))
   }
 
-  /** @param force gives the running jobs back at once. Default: waits until they have ended, however long */
+  /**
+   * @param force whether to give the running jobs back at once. Default: the worker waits until they have
+   *   ended, however long this takes
+   */
   close(force = false): Promise<void> {
     if (force) void this.#worker?.stop(0)
     this.#closing ??= this.#close(force)
@@ -542,8 +547,8 @@ refuseMethods(BullWorker.prototype, 'methods of Worker')
 refuseProperties(BullWorker.prototype, 'properties of Worker')
 
 /**
- * How many jobs a worker keeps if they do not say it themselves. Unlike in a job, even an age alone applies
- * to the queue.
+ * How many jobs a worker keeps if the jobs do not say it themselves. Unlike the option of a job, this one
+ * applies to the queue even if it is only an age.
  */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {
   if (remove === true || remove === 0) return { count: 0, age: 0 }
@@ -583,7 +588,7 @@ function rateOf({ max, duration }: { max: number; duration: number }): Rate {
   return { limit: max, per: duration, kind: max > MOST_SLIDING ? 'window' : 'sliding', burst: max }
 }
 
-/** The part of a job's option that concerns other kept jobs: `true` concerns only the job itself. */
+/** The part of a job's option that concerns other kept jobs. `true` concerns only the job itself. */
 function ofOthers(remove: RemoveOption): RemoveOption {
   return remove === true ? undefined : remove
 }
