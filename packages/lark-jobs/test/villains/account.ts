@@ -1,0 +1,176 @@
+/**
+ * The account of a run: which promises of isolation it has kept. A pure function of what the processes have
+ * written and what the conductor has seen.
+ */
+import type { Evidence, Start } from './evidence.ts'
+import type { Life } from './lives.ts'
+
+/** Milliseconds that a villain gets beyond its timeout and its grace period. */
+const SPARE = 1_000
+/** Milliseconds that honest jobs may start later, at p99, while villains run. */
+const LATER = 50
+/** Milliseconds before a kill in which the store may not have been told yet that a job has ended. */
+const UNTOLD = 1_000
+
+/** How each villain must end: its own error, and its timeout and grace period. */
+const rules = {
+  LoopJob: { code: 'JOB_TIMED_OUT', ms: 1_200 },
+  WaitJob: { code: 'JOB_TIMED_OUT', ms: 1_200 },
+  GreedyJob: { code: 'MEMORY_EXCEEDED', ms: 5_200 },
+  ExitJob: { code: 'PROCESS_DIED', ms: 1_200 },
+  AbortJob: { code: 'PROCESS_DIED', ms: 1_200 },
+} as const
+export type VillainName = keyof typeof rules
+export const villainNames = Object.keys(rules) as VillainName[]
+
+/** What the store says of the job of a villain. */
+export interface VillainJob {
+  id: string
+  name: VillainName
+  state: string | undefined
+  codes: readonly string[]
+}
+
+/** A time in which the lateness of honest jobs counts: the worker has lived for some seconds. */
+export interface Window {
+  name: 'without villains' | 'with villains'
+  from: number
+  to: number
+}
+
+export interface Observed {
+  evidence: Evidence
+  lives: readonly Life[]
+  /** When each honest job was dispatched, by its number. */
+  accepted: ReadonlyMap<number, number>
+  /** The numbers of the honest jobs whose class is isolated. */
+  isIsolated: (n: number) => boolean
+  villains: readonly VillainJob[]
+  windows: readonly Window[]
+  /** When the process of each villain was seen to be gone, by its id. */
+  gone: ReadonlyMap<number, number>
+  /** Whether the lateness is judged. */
+  isTimed: boolean
+}
+
+export interface Late {
+  jobs: number
+  p50: number
+  p99: number
+  max: number
+}
+
+export interface VillainFigures {
+  times: number
+  /** Begun again, because their worker was killed. */
+  again: number
+  /** Milliseconds from its beginning until `failed()` was called in the worker, and until its process was gone. */
+  ended: { p50: number; max: number }
+  gone: { p50: number; max: number }
+}
+
+export interface Account {
+  honest: { dispatched: number; ended: number; again: number }
+  kills: number
+  villains: Record<VillainName, VillainFigures>
+  /** By kind of class and window. */
+  late: Record<'in the worker' | 'isolated', Record<Window['name'], Late>>
+  findings: string[]
+}
+
+export function account(seen: Observed): Account {
+  const findings: string[] = []
+  const { evidence, accepted, lives } = seen
+  const kills = new Map(lives.flatMap(({ number, killedAt }) => (killedAt ? [[number, killedAt]] : [])))
+  const isExcused = ({ n, life }: Start) => {
+    const killedAt = kills.get(life)
+    const end = evidence.ends.get(n)?.find((line) => line.life === life)
+    return killedAt !== undefined && (end === undefined || end.at > killedAt - UNTOLD)
+  }
+  let again = 0
+  let ended = 0
+  for (const n of accepted.keys()) {
+    if (evidence.ends.has(n)) ended++
+    else findings.push(`Honest job ${n} was lost`)
+    const starts = evidence.starts.get(n) ?? []
+    again += Math.max(0, starts.length - 1)
+    const unexcused = starts.slice(0, -1).filter((start) => !isExcused(start))
+    if (unexcused.length > 0)
+      findings.push(
+        `Honest job ${n} ran again, though nobody had killed its worker: ${JSON.stringify(starts)}`,
+      )
+  }
+  const villains = Object.fromEntries(
+    villainNames.map((name) => [name, figuresOf(name, seen, kills, findings)]),
+  ) as Account['villains']
+  const late = {
+    'in the worker': lateIn(seen, false),
+    isolated: lateIn(seen, true),
+  }
+  const { 'without villains': before, 'with villains': beside } = late['in the worker']
+  if (seen.isTimed && beside.p99 - before.p99 > LATER)
+    findings.push(
+      `Honest jobs start ${beside.p99 - before.p99} ms later at p99 beside villains, and may ${LATER} ms`,
+    )
+  return { honest: { dispatched: accepted.size, ended, again }, kills: kills.size, villains, late, findings }
+}
+
+function figuresOf(
+  name: VillainName,
+  { evidence, villains, gone }: Observed,
+  kills: ReadonlyMap<number, number>,
+  findings: string[],
+): VillainFigures {
+  const { code, ms } = rules[name]
+  const jobs = villains.filter((job) => job.name === name)
+  const [endedAfter, goneAfter]: [number[], number[]] = [[], []]
+  let again = 0
+  for (const { id, state, codes } of jobs) {
+    const who = `${name} ${id}`
+    if (state !== 'failed' || codes.at(-1) !== code)
+      findings.push(`${who} is ${state} with ${codes.at(-1)}, and must have failed with ${code}`)
+    const begins = evidence.begins.get(id) ?? []
+    again += Math.max(0, begins.length - 1)
+    if (begins.slice(0, -1).some(({ life }) => !kills.has(life)))
+      findings.push(`${who} began again, though nobody had killed its worker`)
+    const last = begins.at(-1)
+    const failed = evidence.failed.get(id)
+    const goneAt = last && gone.get(last.pid)
+    // Its worker may have been killed between its end and the hook: then the hook is called by another life.
+    if (last === undefined || failed === undefined || goneAt === undefined)
+      findings.push(`${who} did not begin, its failed() was not called, or its process is still there`)
+    else {
+      if (failed.life === last.life) endedAfter.push(failed.at - last.at)
+      goneAfter.push(goneAt - last.at)
+    }
+  }
+  for (const [what, all] of [
+    ['had not ended', endedAfter],
+    ['had a process', goneAfter],
+  ] as const) {
+    const slow = all.filter((after) => after > ms + SPARE)
+    if (slow.length > 0)
+      findings.push(
+        `${slow.length} × ${name} ${what} ${Math.max(...slow)} ms after its beginning (${ms} + ${SPARE})`,
+      )
+  }
+  const of = (all: number[]) => ({ p50: quantile(all, 0.5), max: quantile(all, 1) })
+  return { times: jobs.length, again, ended: of(endedAfter), gone: of(goneAfter) }
+}
+
+function lateIn({ evidence, accepted, isIsolated, windows }: Observed, isolated: boolean) {
+  const of = (name: Window['name']): Late => {
+    const all = [...accepted].flatMap(([n, at]) => {
+      const start = isIsolated(n) === isolated ? evidence.starts.get(n)?.[0] : undefined
+      const isIn = windows.some((window) => window.name === name && window.from <= at && at < window.to)
+      return start !== undefined && isIn ? [start.late] : []
+    })
+    return { jobs: all.length, p50: quantile(all, 0.5), p99: quantile(all, 0.99), max: quantile(all, 1) }
+  }
+  return { 'without villains': of('without villains'), 'with villains': of('with villains') }
+}
+
+function quantile(all: readonly number[], share: number): number {
+  const sorted = [...all].sort((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+}
