@@ -1,4 +1,4 @@
-/** Whether the account finds what it looks for. Otherwise a run in which nothing is found would prove nothing. */
+/** The account finds what it looks for: otherwise a run in which nothing is found would prove nothing. */
 import { expect, test } from 'vitest'
 import { account, type Observed, villainNames } from './account.ts'
 import { Evidence } from './evidence.ts'

@@ -64,7 +64,7 @@ export interface VillainFigures {
   times: number
   /** Begun again, because their worker was killed. */
   again: number
-  /** Milliseconds from its beginning until `failed()` was called in the worker, and until its process was gone. */
+  /** Milliseconds from its beginning until the worker called `failed()`, and until its process was gone. */
   ended: { p50: number; max: number }
   gone: { p50: number; max: number }
 }

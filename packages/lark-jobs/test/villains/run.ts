@@ -1,7 +1,7 @@
 /**
  * One run: a worker of concurrency 20 with nineteen honest classes and five villains, which is killed
- * meanwhile. A run has parts. In each, a new life of the worker begins, honest jobs run alone for some seconds,
- * then villains come in rounds of one of each kind, and in the last round the worker is killed.
+ * meanwhile. A run has parts. In each, a new life of the worker begins, honest jobs run alone for some
+ * seconds, then villains come in rounds of one of each kind, and in the last round the worker is killed.
  *
  * Honest jobs are dispatched at a steady rate, whatever happens. Of the two villains that use a processor,
  * one comes after the other.
@@ -219,8 +219,7 @@ class VillainsRun implements AsyncDisposable {
   async #dispatch(): Promise<void> {
     const began = performance.now()
     const asked: Promise<void>[] = []
-    const { aborted } = this.#dispatchEnd.signal
-    for (let n = 0; !aborted && !this.#dispatchEnd.signal.aborted; n++) {
+    for (let n = 0; !this.#dispatchEnd.signal.aborted; n++) {
       const at = Date.now()
       const draft = new this.#honest[n % this.#honest.length]!().with({ n, at })
       asked.push(
