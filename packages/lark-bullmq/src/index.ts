@@ -21,6 +21,10 @@ export {
   BullQueueListener as QueueEvents,
 } from './events/queue-events.ts'
 export {
+  QueueEventsProducer,
+  type QueueEventsProducerListener,
+} from './events/queue-events-producer.ts'
+export {
   FlowProducer,
   type FlowProducerListener,
   type FlowProducerOptions,
@@ -83,7 +87,11 @@ export {
   type ObliterateOpts,
 } from './queue/queue.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './store/connection.ts'
-export type { PlaceOptions, QueueBaseOptions } from './store/shared-store.ts'
+export type {
+  PlaceOptions,
+  QueueBaseOptions,
+  QueueBaseOptions as QueueEventsProducerOptions,
+} from './store/shared-store.ts'
 export { MetricsTime } from './worker/metrics-time.ts'
 export type { Processor, SandboxedJobProcessor } from './worker/processor.ts'
 export {

@@ -13,12 +13,14 @@ import { stories as ofFlows } from './flows.ts'
 import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
 import { stories as ofMembers } from './members.ts'
 import { stories as ofMembersOnLark } from './members-on-lark.ts'
+import { stories as ofTelling } from './telling.ts'
+import { stories as ofTellingOnLark } from './telling-on-lark.ts'
 
-const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers }
-const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark }
+const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers, ...ofTelling }
+const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark, ...ofTellingOnLark }
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-test.each(['application', 'flows', 'members'])(
+test.each(['application', 'flows', 'members', 'telling'])(
   'the %s on Lark is that on BullMQ with the import changed',
   (name) => {
     const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../src/index.ts'")

@@ -101,6 +101,16 @@ const walked: readonly (readonly [
     ['flow-producer'],
   ],
   [
+    ...([
+      'QueueEventsProducer',
+      bullmq.QueueEventsProducer,
+      shim.QueueEventsProducer,
+      () => eventsProducer(),
+    ] as const),
+    ['methods of QueueEventsProducer', 'properties of QueueEvents'],
+    ['queue-events-producer', 'queue-base'],
+  ],
+  [
     ...(['JobScheduler', bullmq.JobScheduler, shim.JobScheduler, () => scheduler()] as const),
     ['methods of JobScheduler', 'properties of JobScheduler'],
     ['job-scheduler', 'queue-base'],
@@ -283,6 +293,7 @@ test.each([
   ['methods of QueueEvents', () => listener()],
   ['methods of FlowProducer', () => producer()],
   ['methods of JobScheduler', () => scheduler()],
+  ['methods of QueueEventsProducer', () => eventsProducer()],
   ['methods of Job', () => job()],
 ] as const)(
   '%s that Lark does not have reject, or throw if they return no promise in BullMQ',
@@ -318,6 +329,12 @@ function job(): shim.Job {
   return new shim.Job({ queue: 'refused' } as never, facts)
 }
 
+function eventsProducer(): shim.QueueEventsProducer {
+  const made = new shim.QueueEventsProducer('refused', { connection })
+  open.push(made)
+  return made
+}
+
 function scheduler(): shim.JobScheduler {
   const made = new shim.JobScheduler('refused', { connection })
   open.push(made)
@@ -351,7 +368,9 @@ test.each([
   const object = make()
   for (const name of [...names(topic), 'compelted']) {
     const listen = () => (object as shim.Queue).on(name as never, (() => {}) as never)
-    const isThere = (comparisonOf(topic, name)?.[0] ?? 'missing') !== 'missing'
+    // `QueueEvents` takes the events of an application.
+    const unknown = topic === 'events of QueueEvents' ? 'same' : 'missing'
+    const isThere = (comparisonOf(topic, name)?.[0] ?? unknown) !== 'missing'
     if (isThere) expect(listen, name).not.toThrow()
     else expect(listen, name).toThrow(expect.objectContaining({ code: 'BULLMQ_UNSUPPORTED' }))
   }

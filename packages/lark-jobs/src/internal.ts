@@ -42,7 +42,7 @@ import { reachOf } from './run/middleware/permits.ts'
 import type { Definition } from './schedule/definition.ts'
 import { locationOf as locate } from './store/connect.ts'
 import type { RedisServers } from './store/contract/connection/servers.ts'
-import { MAX_BYTES, MAX_ERROR, MAX_ERRORS, type Store } from './store/contract/store.ts'
+import { MAX_BYTES, MAX_ERROR, MAX_ERRORS, PUBLISHED_BYTES, type Store } from './store/contract/store.ts'
 import { LONGEST } from './words/duration.ts'
 import type { WorkOptions } from './worker/options.ts'
 import type { Worker } from './worker/worker.ts'
@@ -108,6 +108,8 @@ export const LARGEST = {
   nodes: MAX_NODES,
   /** Bytes of the definition of a flow. */
   definition: MAX_DEFINITION,
+  /** Bytes of the text of an event that is published. */
+  published: PUBLISHED_BYTES,
   /** Milliseconds of a time. */
   time: LONGEST,
 } as const

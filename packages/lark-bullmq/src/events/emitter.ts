@@ -18,14 +18,14 @@ export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
   /** The name of the object in messages, such as `Worker 'emails'`. */
   readonly #who: string
 
-  /** @internal */
-  constructor(who: string, topic: ComparedTopic) {
+  /** @param isOpen whether applications may have events of their own @internal */
+  constructor(who: string, topic: ComparedTopic, isOpen = false) {
     super()
     this.#who = who
     super.on('newListener', (event: string | symbol) => {
       const name = String(event)
       if (name === 'newListener' || name === 'removeListener') return
-      const [verdict = 'missing'] = comparisonOf(topic, name) ?? []
+      const [verdict = isOpen ? 'same' : 'missing'] = comparisonOf(topic, name) ?? []
       if (verdict === 'missing') throw unsupportedName(who, topic, 'the event', name)
       this.listened(name)
     })

@@ -5,13 +5,20 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
-import type { EventKind, QueueEvents } from '@s18i/lark-jobs'
+import type { EventKind, JobDetail, QueueEvent, QueueEvents } from '@s18i/lark-jobs'
 import { memberOf, passes, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refuseMethods, refuseProperties } from '../compared/unsupported.ts'
-import { BullJob } from '../job/bull-job.ts'
+import { type Any, BullJob } from '../job/bull-job.ts'
+import type { JobProgress } from '../job/job-json.ts'
 import { readQueue } from '../queue/queue-name.ts'
-import { type JobHome, type QueueBaseOptions, RETRY, SharedStore } from '../store/shared-store.ts'
-import { BullEmitter, type IoredisListener } from './emitter.ts'
+import {
+  type EventArgs,
+  type JobHome,
+  type QueueBaseOptions,
+  RETRY,
+  SharedStore,
+} from '../store/shared-store.ts'
+import { BullEmitter, type IoredisListener, type Listeners } from './emitter.ts'
 
 export interface BullEventsOptions extends QueueBaseOptions {
   /** It has no effect, because listening begins with the first listener or with `waitUntilReady()`. */
@@ -24,15 +31,28 @@ export interface BullEventsOptions extends QueueBaseOptions {
  * `id` is a cursor. Another process can continue after this event if it passes the cursor as `since` to
  * `Jobs.events()`.
  */
-export interface BullEvents extends IoredisListener {
+export interface BullEvents<ReturnType = Any> extends IoredisListener {
   added: (args: { jobId: string; name: string }, id: string) => void
   waiting: (args: { jobId: string; prev?: string }, id: string) => void
   active: (args: { jobId: string; prev?: string }, id: string) => void
-  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
-  completed: (args: { jobId: string; returnvalue: any; prev?: string }, id: string) => void
+  completed: (args: { jobId: string; returnvalue: ReturnType; prev?: string }, id: string) => void
   failed: (args: { jobId: string; failedReason: string; prev?: string }, id: string) => void
   removed: (args: { jobId: string; prev?: string }, id: string) => void
   stalled: (args: { jobId: string }, id: string) => void
+  progress: (args: { jobId: string; data: JobProgress }, id: string) => void
+  /** `delay`: when the job is due, in milliseconds since 1970. */
+  delayed: (args: { jobId: string; delay: number }, id: string) => void
+  drained: (id: string) => void
+  deduplicated: (
+    args: { jobId: string; deduplicationId: string; deduplicatedJobId: string },
+    id: string,
+  ) => void
+  duplicated: (args: { jobId: string }, id: string) => void
+  paused: (args: object, id: string) => void
+  resumed: (args: object, id: string) => void
+  cleaned: (args: { count: string }, id: string) => void
+  'retries-exhausted': (args: { jobId: string; attemptsMade: string }, id: string) => void
+  'waiting-children': (args: { jobId: string }, id: string) => void
   error: (error: Error) => void
 }
 
@@ -40,19 +60,29 @@ export interface BullEvents extends IoredisListener {
 const kinds: Record<string, readonly EventKind[]> = {
   added: ['queued'],
   waiting: ['queued', 'retrying', 'released', 'returned'],
+  delayed: ['queued', 'retrying', 'released'],
   active: ['started'],
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
+  'retries-exhausted': ['failed'],
+  drained: ['completed', 'failed', 'cancelled'],
   removed: ['removed'],
   stalled: ['crashed'],
 }
+/** The kind of the events that `Store.publish` writes, which `Jobs.events()` has no type for. */
+const PUBLISHED = 'published'
+/** Those for which the job must be read. */
+const ofJobs = ['added', 'delayed', 'completed', 'failed', 'retries-exhausted']
 
 /**
  * @example
  * const events = new QueueEvents('emails', { connection })
  * events.on('completed', ({ jobId, returnvalue }) => console.log(jobId, returnvalue))
  */
-export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncDisposable {
+export class BullQueueListener<ReturnType = Any>
+  extends BullEmitter<BullEvents<ReturnType>>
+  implements AsyncDisposable
+{
   readonly name: string
   readonly opts: BullEventsOptions
   readonly #home: JobHome
@@ -60,7 +90,9 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   /** Resolves when the object receives events. It is undefined as long as there is no listener. */
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
-  /** Aborted when the object is closed. */
+  /** Whether `drained` was emitted since a job came or began. */
+  #isDrained = false
+  /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
   /** The cursor of the last event, after which listening continues. */
   #heard: string | undefined
@@ -68,10 +100,31 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
   constructor(name: string, opts: BullEventsOptions = {}) {
     const who = `QueueEvents ${shown(name)}`
-    super(who, 'events of QueueEvents')
+    super(who, 'events of QueueEvents', true)
     this.name = readQueue(who, name)
     this.opts = checkOptions(who, 'options of QueueEvents', opts)
     this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+  }
+
+  override on<L extends Listeners<L> = BullEvents<ReturnType>, E extends keyof L & string = keyof L & string>(
+    event: E,
+    listener: L[E],
+  ): this {
+    return super.on(event as never, listener as never)
+  }
+
+  override once<
+    L extends Listeners<L> = BullEvents<ReturnType>,
+    E extends keyof L & string = keyof L & string,
+  >(event: E, listener: L[E]): this {
+    return super.once(event as never, listener as never)
+  }
+
+  override off<
+    L extends Listeners<L> = BullEvents<ReturnType>,
+    E extends keyof L & string = keyof L & string,
+  >(event: E, listener: L[E]): this {
+    return super.off(event as never, listener as never)
   }
 
   /** The promise of `close()`; undefined before that call. */
@@ -122,7 +175,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     const since = this.#heard
     const events = this.#home.store.jobs.events({
       queues: [this.name],
-      kinds: [...new Set(all)],
+      kinds: [...new Set(all), PUBLISHED as EventKind],
       ...defined({ since }),
     })
     this.#events = events
@@ -131,29 +184,75 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     isReady()
     for await (const event of events) {
       if (event.kind === 'gap') continue
-      const { id, kind, cursor } = event
-      const heard = (name: string) => kinds[name]!.includes(kind) && this.listenerCount(name) > 0
-      // The application may know a job of a flow by another id, which it has chosen itself.
-      const isNeeded = heard('added') || heard('completed') || heard('failed') || memberOf(id) !== undefined
-      const job = isNeeded ? await this.#find(id) : undefined
-      const jobId = job?.id ?? id
-      if (heard('added')) this.tell('added', { jobId, name: job?.name ?? '' }, cursor)
-      if (heard('waiting'))
-        this.tell('waiting', { jobId, ...(kind !== 'queued' && { prev: 'active' }) }, cursor)
-      if (heard('active')) this.tell('active', { jobId, prev: 'waiting' }, cursor)
-      if (heard('completed'))
-        this.tell('completed', { jobId, returnvalue: job?.returnvalue, prev: 'active' }, cursor)
-      if (heard('failed'))
-        this.tell('failed', { jobId, failedReason: job?.failedReason ?? '', prev: 'active' }, cursor)
-      if (heard('removed')) this.tell('removed', { jobId }, cursor)
-      if (heard('stalled')) this.tell('stalled', { jobId }, cursor)
-      this.#heard = cursor
+      if ((event.kind as string) === PUBLISHED) await this.#published(event)
+      else await this.#changed(event)
+      this.#heard = event.cursor
     }
   }
 
-  async #find(id: string): Promise<BullJob | undefined> {
-    const found = await this.#home.store.jobs.find(id, { queue: this.name })
-    return found && BullJob.found(this.#home, found)
+  /** What has happened to a job. */
+  async #changed({ id, kind, cursor, at }: QueueEvent): Promise<void> {
+    const heard = Object.keys(kinds).filter((name) => kinds[name]!.includes(kind) && this.#hears(name, id))
+    if (kind === 'started' || kind === 'queued') this.#isDrained = false
+    // The application may have chosen another id for a job of a flow.
+    const isNeeded = heard.some((name) => ofJobs.includes(name)) || memberOf(id) !== undefined
+    const found = isNeeded ? await this.#find(id) : undefined
+    const job = found && BullJob.found(this.#home, found)
+    const jobId = job?.id ?? id
+    const isDelayed = found?.dueAt !== undefined && found.dueAt > at
+    const { attemptsMade = 0, opts } = job ?? {}
+    const told: Record<string, EventArgs | undefined> = {
+      added: { jobId, name: job?.name ?? '' },
+      waiting: { jobId, ...(kind !== 'queued' && { prev: 'active' }) },
+      delayed: isDelayed ? { jobId, delay: found.dueAt } : undefined,
+      active: { jobId, prev: 'waiting' },
+      completed: { jobId, returnvalue: job?.returnvalue, prev: 'active' },
+      failed: { jobId, failedReason: job?.failedReason ?? '', prev: 'active' },
+      'retries-exhausted':
+        opts !== undefined && attemptsMade >= (opts.attempts ?? 0)
+          ? { jobId, attemptsMade: String(attemptsMade) }
+          : undefined,
+      removed: { jobId },
+      stalled: { jobId },
+    }
+    for (const name of heard) if (told[name] !== undefined) this.#tellOf(name, told[name], cursor)
+    if (heard.includes('drained')) await this.#drained(cursor)
+  }
+
+  /** What a `QueueEventsProducer` or an object of this package has published. */
+  async #published({ id: text, cursor }: QueueEvent): Promise<void> {
+    const [name, args] = JSON.parse(text) as [string, EventArgs & { jobId?: string }]
+    if (name === 'progress' && args.data === undefined) {
+      const job = this.#hears(name, args.jobId ?? '') ? await this.#find(args.jobId ?? '') : undefined
+      if (job?.progress !== undefined) {
+        const told: EventArgs = { ...args, data: job.progress }
+        this.#tellOf(name, told, cursor)
+      }
+    } else this.#tellOf(name, args, cursor)
+  }
+
+  /** Whether anybody listens for this event, of all jobs or of this one. */
+  #hears(name: string, jobId: string): boolean {
+    return this.listenerCount(name) > 0 || this.listenerCount(`${name}:${jobId}`) > 0
+  }
+
+  /** As in BullMQ, an event of a job is also emitted as `completed:7`. */
+  #tellOf(name: string, args: EventArgs, cursor: string): void {
+    const tell = this.tell.bind(this) as (name: string, ...args: unknown[]) => void
+    tell(name, args, cursor)
+    if (args.jobId !== undefined) tell(`${name}:${args.jobId}`, args, cursor)
+  }
+
+  /** Emits `drained`, once, if no job waits or runs. */
+  async #drained(cursor: string): Promise<void> {
+    if (this.#isDrained) return
+    const { waiting, active } = (await this.#home.store.standing(this.name)).counts
+    this.#isDrained = waiting + active === 0
+    if (this.#isDrained) this.tell('drained', cursor)
+  }
+
+  async #find(id: string): Promise<JobDetail | undefined> {
+    return await this.#home.store.jobs.find(id, { queue: this.name })
   }
 
   /**

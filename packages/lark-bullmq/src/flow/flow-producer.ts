@@ -136,7 +136,12 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     const place = flowPlace(jobId === undefined ? undefined : flowIdFor(jobId), queue, partitions)
     const spec = workflowOf(`${this}`, tree, place, prefix)
     return async () => {
-      if (await startFlow(this.#store.jobs, spec)) return this.#added(tree, spec, place)
+      if (await startFlow(this.#store.jobs, spec)) {
+        const added = this.#added(tree, spec, place)
+        for (const { job } of parentsIn(added))
+          await this.#store.hint(job.queueName, 'waiting-children', { jobId: job.id })
+        return added
+      }
       const existing = await this.getFlow({ id: jobId!, queueName: queue })
       if (existing !== undefined) return existing
       throw new JobsError(
@@ -209,6 +214,12 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
 }
 refuseMethods(FlowProducer.prototype, 'methods of FlowProducer')
 refuseProperties(FlowProducer.prototype, 'properties of FlowProducer')
+
+/** The jobs that wait for others, the root first. */
+function parentsIn(node: JobNode): JobNode[] {
+  const { children } = node
+  return children === undefined ? [] : [node, ...children.flatMap(parentsIn)]
+}
 
 async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobNode | undefined> {
   const job = await BullJob.ofNode(node)

@@ -19,7 +19,7 @@ import {
 import { FlowNode } from '../flow/flow-node.ts'
 import { shownId } from '../flow/flow-rules.ts'
 import { schedulerName } from '../queue/schedule-name.ts'
-import { homeOf, type JobHome } from '../store/shared-store.ts'
+import { type EventArgs, homeOf, type JobHome } from '../store/shared-store.ts'
 import {
   countsOf,
   type Dependencies,
@@ -50,7 +50,7 @@ export interface JobControls {
   edit(data: unknown): Promise<boolean>
   progress(value: unknown): void
   info(text: string): void
-  reported(progress: JobProgress): void
+  reported(progress: JobProgress): Promise<void>
 }
 
 /** The options of a retry. Lark always resets both counts, so `false` is refused. */
@@ -220,6 +220,13 @@ export class BullJob<
   static async added(who: string, home: JobHome, all: readonly AddedJob[]): Promise<BullJob[]> {
     const drafted = all.map((each) => draftedBy(who, home.queue, each))
     const handles = await dispatchAll(home.store.jobs, drafted)
+    const news = handles.flatMap(({ id: jobId, rejection }, i): [string, EventArgs][] => {
+      const { deduplication, jobId: deduplicatedJobId = '' } = all[i]!.opts
+      if (rejection?.reason === 'exists') return [['duplicated', { jobId }]]
+      if (rejection === undefined || rejection.reason === 'full') return []
+      return [['deduplicated', { jobId, deduplicationId: deduplication?.id, deduplicatedJobId }]]
+    })
+    for (const [event, args] of news) await home.store.hint(home.queue, event, args)
     return handles.map(({ id, rejection }, i) => {
       const { name, data = {}, opts } = all[i]!
       if (rejection?.reason === 'full')
@@ -286,7 +293,7 @@ export class BullJob<
   async updateProgress(progress: ProgressType): Promise<void> {
     this.#running('updateProgress()').progress(progress)
     this.progress = progress
-    this.#active!.reported(progress)
+    await this.#active!.reported(progress)
   }
 
   /**

@@ -15,6 +15,7 @@ import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import { EveryJob } from '../job/every-job.ts'
+import type { JobProgress } from '../job/job-json.ts'
 import {
   type AddedJob,
   checkJobOptions,
@@ -89,6 +90,8 @@ export interface BullQueueEvents extends IoredisListener {
   resumed: () => void
   removed: (jobId: string) => void
   cleaned: (jobIds: string[], type: string) => void
+  /** Never comes. */
+  progress: (jobId: string, progress: JobProgress) => void
 }
 
 /**
@@ -298,11 +301,13 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   async pause(): Promise<void> {
     await this.#home.store.jobs.pause({ queue: this.name })
     this.tell('paused')
+    await this.#home.store.hint(this.name, 'paused', {})
   }
 
   async resume(): Promise<void> {
     await this.#home.store.jobs.resume({ queue: this.name })
     this.tell('resumed')
+    await this.#home.store.hint(this.name, 'resumed', {})
   }
 
   async isPaused(): Promise<boolean> {
@@ -358,6 +363,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     for (const { id, larkId } of limit > 0 ? old.slice(0, limit) : old)
       if (await this.#remove(id!, larkId)) ids.push(id!)
     this.tell('cleaned', ids, type === 'waiting' ? 'wait' : type)
+    await this.#home.store.hint(this.name, 'cleaned', { count: String(ids.length) })
     return ids
   }
 

@@ -9,6 +9,7 @@ import { defined, visible } from '@s18i/lark/internal'
 import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
 import {
   jobsWith,
+  LARGEST,
   limitsOf,
   type OpenJobs,
   opened,
@@ -72,6 +73,12 @@ export function homeOf(who: string, owner: unknown): JobHome {
  */
 export const RETRY = { from: 500, to: 10_000 }
 
+/** Milliseconds for which hints are not sent after nobody has listened. */
+const UNHEARD = 1_000
+
+/** What an event of BullMQ says. */
+export type EventArgs = Readonly<Record<string, unknown>>
+
 const stores = new Map<string, SharedStore>()
 
 export class SharedStore {
@@ -89,6 +96,8 @@ export class SharedStore {
   #retention: QueueRetention = retention
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
+  /** By queue: until when nobody listens to its events, by `performance.now()`. */
+  readonly #unheard = new Map<string, number>()
   #settings: Promise<OpenJobs['settings']> | undefined
   #users = 0
 
@@ -213,6 +222,30 @@ export class SharedStore {
       throw error
     })
     return this.#settings
+  }
+
+  /**
+   * Tells `QueueEvents`, in all processes, what no change of a job tells them.
+   *
+   * @returns whether somebody listens
+   * @throws JOB_INVALID if it is too long
+   */
+  async publish(who: string, queue: string, event: string, args: EventArgs): Promise<boolean> {
+    const { store } = await opened(this.jobs)
+    const text = JSON.stringify([event, args])
+    if (Buffer.byteLength(text) > LARGEST.published)
+      throw wrongValue(who, 'an event', text.slice(0, 40), `at most ${LARGEST.published} bytes as JSON`)
+    return await store.publish(partitionsOf(queue, this.#partitions.get(queue) ?? 1)[0]!, text)
+  }
+
+  /**
+   * As `publish`, for an event that others may miss: never throws. If nobody listens, further hints of the
+   * queue cost nothing for a second.
+   */
+  async hint(queue: string, event: string, args: EventArgs): Promise<void> {
+    if ((this.#unheard.get(queue) ?? 0) > performance.now()) return
+    const isHeard = await this.publish('', queue, event, args).catch(() => true)
+    if (!isHeard) this.#unheard.set(queue, performance.now() + UNHEARD)
   }
 
   /** Pauses a queue for some milliseconds. If it is already paused, nothing changes. */

@@ -72,7 +72,7 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
         edit: (value) => changeData(home, claimed, value),
         progress: (value) => this.progress(value),
         info: (text) => this.info(text),
-        reported: () => {},
+        reported: async () => {},
       })
       if (claimed.runs > 1) {
         const found = await home.store.jobs.find(claimed.id, { queue }).catch(() => undefined)

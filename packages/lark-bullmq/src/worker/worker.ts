@@ -102,6 +102,10 @@ export interface BullWorkerEvents extends IoredisListener {
   stalled: (jobId: string, prev: string) => void
   error: (error: Error) => void
   ready: () => void
+  drained: () => void
+  lockRenewalFailed: (jobIds: string[]) => void
+  /** Never comes. */
+  locksRenewed: (data: { count: number; jobIds: string[] }) => void
   paused: () => void
   resumed: () => void
   closing: (message: string) => void
@@ -120,6 +124,8 @@ interface OwnRun {
 /** A running job: the job itself, or the object that stands for it if it runs in another process. */
 type RunningJob = EveryJob | MiddlewareJob
 
+/** Bytes. Who listens reads longer progress from the store. */
+const LONGEST_PROGRESS = 3_000
 /** Milliseconds. */
 const LEAST_LEASE = 100
 /** The longest time of a timer, in milliseconds. */
@@ -156,7 +162,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
   #scheduler: Promise<JobScheduler> | undefined
   #closing: Promise<void> | undefined
-  /** Aborted when the worker is closed. */
+  /** Whether `drained` was emitted since it began its last job. */
+  #isDrained = false
+  /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
 
   /** Makes the error that a processor throws after `worker.rateLimit()`. */
@@ -275,6 +283,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     store.whenCrashed(queue, this.#crashed)
     if (this.#mode !== 'taking') void worker.quiet()
     setImmediate(() => this.tell('ready'))
+    void this.#drain()
     return worker
   }
 
@@ -328,13 +337,15 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         // For a processor in this process, the event has already been emitted.
         if (job === undefined || typeof this.#processor !== 'string') return
         job.progress = decode(progress) as JobProgress
-        this.tell('progress', job, job.progress)
+        void this.#progressed(job, job.progress)
       },
       ended: (ending) => this.#end(ending),
       settled: (id, isLost) => {
         const tell = this.#ended.get(id)
         this.#ended.delete(id)
-        if (!isLost) tell?.()
+        if (isLost) this.tell('lockRenewalFailed', [id])
+        else tell?.()
+        void this.#drain()
       },
       warn: (text) => {
         // A warning about the store, or about how a handler is written, is not an error of the worker.
@@ -360,12 +371,13 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       edit: (value) => changeData(this.#home, claimed, value),
       progress: (value) => 'progress' in lark && lark.progress(value),
       info: (text) => lark.info(text),
-      reported: (progress) => this.tell('progress', job, progress),
+      reported: (progress) => this.#progressed(job, progress),
     })
     // As in BullMQ, a processor without a parameter for the signal gets none.
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort }
     this.#running.set(claimed.id, running)
+    this.#isDrained = false
     if (this.opts.name !== undefined) job.processedBy = this.opts.name
     if (claimed.runs > 1) await this.#recall(claimed.id, job)
     this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
@@ -384,7 +396,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return keptValue(running.value)
   }
 
-  /** Reads the progress and the errors of earlier runs. If this fails, the job still runs. */
+  async #progressed(job: BullJob, data: JobProgress): Promise<void> {
+    this.tell('progress', job, data)
+    const { store, queue } = this.#home
+    const isShort = Buffer.byteLength(JSON.stringify(data)) < LONGEST_PROGRESS
+    await store.hint(queue, 'progress', { jobId: job.id, ...(isShort && { data }) })
+  }
+
+  /** Reads what earlier runs have left: their progress and errors. If this fails, the job runs anyway. */
   async #recall(id: string, job: BullJob): Promise<void> {
     const { store, queue } = this.#home
     try {
@@ -448,10 +467,17 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#ended.set(claimed.id, () => this.tell('failed', job, error, 'active'))
   }
 
-  /**
-   * Makes the worker begin no more jobs. @param doNotWaitActive whether the promise resolves before the
-   * running jobs have ended
-   */
+  /** Emits `drained`, once, if it runs nothing and no job waits. */
+  async #drain(): Promise<void> {
+    if (this.#isDrained || this.#running.size > 0 || this.listenerCount('drained') === 0) return
+    const { store, queue } = this.#home
+    const standing = await store.standing(queue).catch(() => undefined)
+    if (standing?.counts.waiting !== 0 || this.#running.size > 0 || this.#isDrained) return
+    this.#isDrained = true
+    this.tell('drained')
+  }
+
+  /** Begins no more jobs. @param doNotWaitActive whether it resolves before the running jobs have ended */
   async pause(doNotWaitActive = false): Promise<void> {
     if (this.#mode !== 'taking') return
     this.#mode = 'pausing'

@@ -27,4 +27,10 @@ export const eventKinds = [
   'moved',
 ] as const
 
+/**
+ * An event that an application has published: its id is a text in one line. Only a reader that names this
+ * kind gets it, because such an event says nothing about a job.
+ */
+export const PUBLISHED = 'published'
+
 export type EventKind = (typeof eventKinds)[number]

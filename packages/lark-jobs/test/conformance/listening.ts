@@ -14,6 +14,7 @@ import {
   EVENTS_TOGETHER,
   type Heard,
   MAX_CRASHES,
+  PUBLISHED_BYTES,
   type Store,
 } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
@@ -518,6 +519,24 @@ export function listening(make: Make): void {
       expect(await rung(store, 'web', MOMENT)).toEqual([])
       expect(await listener.kinds()).toEqual(['queued', 'queued'])
     }
+  })
+
+  test('an event that an application publishes rings, and comes in order, while somebody listens', async () => {
+    await using harness = await make()
+    const { store } = harness
+    expect(await store.publish('emails', 'nobody listens')).toBe(false)
+    const listener = await Listener.begin(harness)
+    const ring = rung(store, 'web')
+    const long = `{"text":"${'é'.repeat(PUBLISHED_BYTES / 2 - 6)}"}`
+    expect(await store.publish('emails', long)).toBe(true)
+    expect(await ring).toEqual(['emails'])
+    await harness.caller().enqueue(job())
+    await Promise.all(['one', 'two'].map((text) => store.publish('emails', text)))
+    const heard = await listener.hear()
+    expect(heard[0]).toBe(`published ${long}`)
+    expect(heard.slice(2).toSorted()).toEqual(['published one', 'published two'])
+    harness.clock.now += TTL
+    expect(await store.publish('emails', 'nobody listens any more')).toBe(false)
   })
 
   test('a change after the listening has lapsed rings nobody', async () => {

@@ -255,6 +255,7 @@ test('every script is called with what its header documents', async () => {
   await store.schedules.move('nightly', undefined, 'emails')
   await store.prune('emails')
   await store.wake('emails', 'web')
+  await store.publish('emails', 'told')
   await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)
   await store.survey('worker', [{ partition: 'emails', waits: true, prunes: true }, { partition: 'other' }])
   const announced = {

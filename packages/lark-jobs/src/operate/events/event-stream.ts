@@ -9,7 +9,7 @@
  * before; if some are lost, it reports a gap.
  */
 
-import { type EventKind, eventKinds } from '../../model/event.ts'
+import { type EventKind, eventKinds, PUBLISHED } from '../../model/event.ts'
 import { queueOf } from '../../model/partition.ts'
 import { scheduleTick } from '../../model/tick.ts'
 import { isText, option, Schema } from '../../options/schema.ts'
@@ -50,8 +50,9 @@ const someOf = (what: string, isRight: (value: unknown) => boolean) =>
 export const eventOptions = new Schema('an object', {
   ...conditions({
     queues: someOf('names of queues', isText),
-    kinds: someOf(`kinds of events: ${eventKinds.join(', ')}`, (value) =>
-      eventKinds.includes(value as EventKind),
+    kinds: someOf(
+      `kinds of events: ${eventKinds.join(', ')}`,
+      (value) => eventKinds.includes(value as EventKind) || value === PUBLISHED,
     ),
   }).entries,
   since: option<string>('the cursor of an event', isText),

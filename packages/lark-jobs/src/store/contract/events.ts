@@ -13,6 +13,9 @@
  * no event. A job that becomes due causes none, because no process moves it. Retention, changes of a payload
  * and changes of a due time cause none either.
  *
+ * **Published events.** `Store.publish` writes an event of an application, while somebody listens. It has one
+ * id, which is its text: one line of at most `PUBLISHED_BYTES`.
+ *
  * **Entries.** An entry has the events of one kind from one call: at most `EVENTS_TOGETHER`, and fewer if
  * their ids are long. A partition keeps about `EVENTS_KEPT` entries, so about 20 MB, in the order of the
  * changes.
@@ -26,7 +29,7 @@
  * ring is only a hint, so listeners also call about every `WATCH_AGAIN`.
  */
 import { createHash } from 'node:crypto'
-import type { EventKind } from '../../model/event.ts'
+import type { EventKind, PUBLISHED } from '../../model/event.ts'
 
 /** About how many entries a partition keeps. */
 export const EVENTS_KEPT = 10_000
@@ -37,13 +40,15 @@ export const EVENTS_TOGETHER = 50
  * takes at most a sixth.
  */
 export const EVENTS_BYTES = 2_000
+/** The most bytes of the text of a published event. */
+export const PUBLISHED_BYTES = 4_096
 /** The most entries that an answer has. */
 export const EVENTS_PAGE = 100
 
 /** Events of one kind, of one call. */
 export interface EventEntry {
   /** `begun`: the listening began here. It has no ids. */
-  kind: EventKind | 'begun'
+  kind: EventKind | typeof PUBLISHED | 'begun'
   /** Milliseconds since 1970, by the store's clock. */
   at: number
   ids: string[]
@@ -69,7 +74,7 @@ export function entryText(kind: EventEntry['kind'], at: number, ids: readonly st
 export function* inEntries(ids: readonly string[]): Generator<readonly string[]> {
   for (let from = 0; from < ids.length; ) {
     let to = Math.min(from + EVENTS_TOGETHER, ids.length)
-    while (Buffer.byteLength(ids.slice(from, to).join('\n')) > EVENTS_BYTES)
+    while (to - from > 1 && Buffer.byteLength(ids.slice(from, to).join('\n')) > EVENTS_BYTES)
       to = from + Math.ceil((to - from) / 2)
     yield ids.slice(from, to)
     from = to

@@ -442,6 +442,14 @@ export interface Store extends Reading, AsyncDisposable {
    */
   listen(partition: string, listener: string, ttl: number, position?: string): Promise<Heard>
 
+  /**
+   * Writes an event of an application, if somebody listens: see `events.ts`. Sent again, it may come twice.
+   *
+   * @param text one line of at most `PUBLISHED_BYTES`
+   * @returns whether somebody listens
+   */
+  publish(partition: string, text: string): Promise<boolean>
+
   /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
   wake(partition: string, caller: string): Promise<void>
 

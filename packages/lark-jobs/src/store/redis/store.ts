@@ -266,6 +266,10 @@ export class RedisStore implements contract.Store {
     return heard ?? { ...(await hear())!, ...(position !== undefined && { isGap: true }) }
   }
 
+  async publish(partition: string, text: string): Promise<boolean> {
+    return (await this.#scripts.run('publish', partition, [text])) === 1
+  }
+
   async wake(partition: string, caller: string): Promise<void> {
     await this.#scripts.run('wake', partition, [caller])
   }

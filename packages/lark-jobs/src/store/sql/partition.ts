@@ -8,7 +8,7 @@
  * never goes back (`clock.ts`).
  */
 import { defined } from '@s18i/lark/internal'
-import type { EventKind } from '../../model/event.ts'
+import type { EventKind, PUBLISHED } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
 import { SUSPENDED, suspendedIn } from '../contract/rules/reason.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
@@ -177,7 +177,7 @@ export class Partition {
   /** Until when somebody listens (`events.ts`); undefined if nobody does. */
   readonly listened: number | undefined
   /** The events of this transaction, in their order. */
-  readonly told: { kind: EventKind; ids: string[] }[] = []
+  readonly told: { kind: EventKind | typeof PUBLISHED; ids: string[] }[] = []
   /** How many priorities other than 0 are in use, counted once a job needs one more; undefined before. */
   #lines: number | undefined
   /** Whether a schedule or a flow is now due earlier than any was before this transaction. */

@@ -227,6 +227,15 @@ export class SqliteStore implements contract.Store {
     return heard ?? this.#change(name, (partition) => listen(partition, listener, ttl, position))
   }
 
+  async publish(name: string, text: string): Promise<boolean> {
+    const isHeard = ({ listened = 0, now }: Partition) => listened > now
+    if (!(await this.#look(name, false, isHeard))) return false
+    return await this.#change(name, (partition) => {
+      tell(partition, 'published', [text])
+      return isHeard(partition)
+    })
+  }
+
   async wake(name: string, caller: string): Promise<void> {
     const { database, bell } = this.#opened()
     const rung = await database.write(() => {

@@ -88,6 +88,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'note-blocking',
       'note-taken',
       'permit',
+      'publish',
       'recover',
       'survey',
     ] as const),

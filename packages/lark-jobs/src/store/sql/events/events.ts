@@ -3,7 +3,7 @@
  * `listeners` for each listener that the next change rings. The column `listened` of a partition says until
  * when somebody listens. After that time, the next change or `prune` removes all rows of the partition.
  */
-import type { EventKind } from '../../../model/event.ts'
+import type { EventKind, PUBLISHED } from '../../../model/event.ts'
 import {
   EVENTS_KEPT,
   EVENTS_PAGE,
@@ -40,7 +40,7 @@ interface EventRow {
 }
 
 /** Adds an event to those that `writeEvents` will write for this transaction. */
-export function tell(partition: Partition, kind: EventKind, ids: readonly string[]): void {
+export function tell(partition: Partition, kind: EventKind | typeof PUBLISHED, ids: readonly string[]): void {
   if (partition.listened === undefined || ids.length === 0) return
   const last = partition.told.at(-1)
   if (last?.kind === kind) last.ids.push(...ids)

@@ -1,0 +1,14 @@
+-- publish: writes an event of an application, if somebody listens.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  its text, in one line
+-- Returns  1 if somebody listens, or 0
+-- Cost     O(1)
+-- needs: start, event
+
+-- A write, so that a server which accepts no writes refuses the call: a replica may not know the listeners.
+redis.call('HDEL', key('watches'), '')
+
+tell('published', { ARGV[2] })
+return is_heard() and 1 or 0
