@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
-import { type Job, Queue, type SandboxedJob, Worker } from '../src/index.ts'
+import { FlowProducer, type Job, Queue, type SandboxedJob, Worker } from '../src/index.ts'
 import { processorFile } from '../src/worker/processor-file.ts'
 
 const fileOf = (name: string) => new URL(`processors/${name}`, import.meta.url)
@@ -72,6 +72,54 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     expect(await (await queue.getJob(long.id!))!.getState()).toBe('waiting')
   })
 
+  test('a signal, a strategy for retries and the values of children reach a processor in a file', async () => {
+    const opts = place[store]()
+    await using queue = new Queue('kin', opts)
+    const asked: unknown[] = []
+    const backoffStrategy = (made: number, type?: string, error?: Error, job?: Job) => {
+      asked.push([made, type, error?.message, job?.name])
+      return made < 3 ? 0 : -1
+    }
+    await using worker = new Worker('kin', fileOf('work.mjs'), {
+      ...opts,
+      concurrency: 2,
+      settings: { backoffStrategy },
+    })
+    const failed = async ({ id }: { id?: string | undefined }) => {
+      const look = async () => (await (await queue.getJob(id!))!.getState()) === 'failed'
+      await expect.poll(look, { timeout: patiently }).toBe(true)
+      return (await queue.getJob(id!)) as Job
+    }
+    const odd = await queue.add('throw', {}, { attempts: 9, backoff: { type: 'own' } })
+    expect(await failed(odd)).toMatchObject({ attemptsMade: 3, failedReason: 'attempt 2' })
+    const asks = [0, 1, 2].map((n) => [n + 1, 'own', `attempt ${n}`, 'throw'])
+    expect(asked).toEqual(asks)
+
+    for (const [name, reason, says] of [
+      ['patient', 'enough', 'enough'],
+      ['patient', undefined, 'This operation was aborted'],
+      // It blocks its process, which is killed.
+      ['deaf', 'enough', 'enough'],
+    ] as const) {
+      const begun = once(worker, 'progress')
+      const held = await queue.add(name, {})
+      await begun
+      expect(worker.cancelJob(held.id!, reason)).toBe(true)
+      expect((await failed(held)).failedReason).toBe(says)
+    }
+
+    await using producer = new FlowProducer(opts)
+    const child = (n: number) => ({ name: 'sum', queueName: 'kin', data: { a: n, b: 1 } })
+    const { job } = await producer.add({
+      name: 'total',
+      queueName: 'kin',
+      data: {},
+      children: [child(1), child(2)],
+    })
+    const total = () => queue.getJob(job.id!).then((found) => found?.returnvalue)
+    await expect.poll(total, { timeout: patiently }).toEqual({ total: 5, processed: 2 })
+  })
+
   test('a file of CommonJS is a processor too, and useWorkerThreads is a process', async () => {
     const opts = place[store]()
     await using queue = new Queue('old', opts)
@@ -99,4 +147,15 @@ test('a file that is not there, and one that exports no function, are named', as
   await queue.add('one', {})
   const [error] = await erred
   expect(error.message).toContain('none.cjs exports no processor')
+})
+
+test('a store in memory, which no other process has, is refused', async () => {
+  const opts = { connection: 'sqlite::memory:' }
+  await using queue = new Queue('apart', opts)
+  await using worker = new Worker('apart', fileOf('old.cjs'), { ...opts, autorun: false })
+  await expect(worker.run()).rejects.toMatchObject({
+    code: 'JOB_INVALID',
+    message: expect.stringContaining('a processor in a file runs in another process'),
+  })
+  expect(await (await queue.add('one', {})).getState()).toBe('waiting')
 })

@@ -184,9 +184,12 @@ export function checkTicks(definition: Definition, what: string): void {
   checkTicksOf(definition, voiceOf('SCHEDULE_INVALID', what))
 }
 
-/** What a worker holds of the job that it runs. @param job also as middleware sees it */
-export function claimedJobOf(job: JobLike | MiddlewareJob): ClaimedJob {
-  return reachOf(job as MiddlewareJob).job ?? notedIn(job as JobLike)!.run!.job!
+/** The run of a job in a worker. @param job also as middleware sees it */
+export function runOf(job: JobLike | MiddlewareJob): { job: ClaimedJob; abort(reason: unknown): void } {
+  const { job: claimed, abort } = reachOf(job as MiddlewareJob)
+  if (claimed !== undefined && abort !== undefined) return { job: claimed, abort }
+  const run = notedIn(job as JobLike)!.run!
+  return { job: run.job!, abort: (reason) => run.abort(reason) }
 }
 
 /**

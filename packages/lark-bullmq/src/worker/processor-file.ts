@@ -7,7 +7,7 @@ import { extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { importModule } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
-import { claimedJobOf, inContext, returnToPlace } from '@s18i/lark-jobs/internal'
+import { inContext, returnToPlace, runOf } from '@s18i/lark-jobs/internal'
 import { wrongValue } from '../compared/unsupported.ts'
 import { BullJob } from '../job/bull-job.ts'
 import { changeData } from '../job/changed-data.ts'
@@ -67,7 +67,7 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
   const home = { store: SharedStore.at(place, queue), queue }
   return class FileJob extends EveryJob {
     override async handle(data?: unknown): Promise<unknown> {
-      const claimed = claimedJobOf(this)
+      const { job: claimed } = runOf(this)
       const job = BullJob.held(home, claimed, data, {
         edit: (value) => changeData(home, claimed, value),
         progress: (value) => this.progress(value),

@@ -14,15 +14,7 @@ import {
   type WorkerReport,
   type WorkOptions,
 } from '@s18i/lark-jobs'
-import {
-  claimedJobOf,
-  decode,
-  inContext,
-  passes,
-  returnToPlace,
-  shown,
-  workApart,
-} from '@s18i/lark-jobs/internal'
+import { decode, inContext, passes, returnToPlace, runOf, shown, workApart } from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
 import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
@@ -115,8 +107,8 @@ export interface BullWorkerEvents extends IoredisListener {
 /** A job that this worker runs. */
 interface OwnRun {
   job: BullJob
-  /** It is undefined if the processor takes no signal. */
-  abort: AbortController | undefined
+  /** What aborts its signal; it is undefined if the processor takes no signal. */
+  abort: { abort(reason: unknown): void } | undefined
   value?: unknown
   error?: Error
 }
@@ -261,7 +253,15 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   async #start(processor: Processor<DataType, ResultType, NameType> | string): Promise<Worker> {
     const { store, queue } = this.#home
-    await store.settings()
+    const { connection } = await store.settings()
+    if (typeof processor === 'string' && connection === 'sqlite::memory:')
+      throw new JobsError(
+        'JOB_INVALID',
+        `${this}: a processor in a file runs in another process, which has no store in the memory of this one`,
+        {
+          hint: "Give it a store that both have, such as 'sqlite:jobs.db', or a function as the processor.",
+        },
+      )
     this.#keep('completed', this.opts.removeOnComplete)
     this.#keep('failed', this.opts.removeOnFail)
     const { concurrency, lockDuration } = this.opts
@@ -366,16 +366,17 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     data: unknown,
     processor: Processor<DataType, ResultType, NameType>,
   ): Promise<unknown> {
-    const claimed = claimedJobOf(lark)
+    const run = runOf(lark)
+    const { job: claimed } = run
     const job = BullJob.held(this.#home, claimed, data, {
       edit: (value) => changeData(this.#home, claimed, value),
       progress: (value) => 'progress' in lark && lark.progress(value),
       info: (text) => lark.info(text),
       reported: (progress) => this.#progressed(job, progress),
     })
-    // As in BullMQ, a processor without a parameter for the signal gets none.
+    // As in BullMQ, a processor without a parameter for the signal gets none, unless it is in a file.
     const abort = processor.length > 2 ? new AbortController() : undefined
-    const running: OwnRun = { job, abort }
+    const running: OwnRun = { job, abort: typeof this.#processor === 'string' ? run : abort }
     this.#running.set(claimed.id, running)
     this.#isDrained = false
     if (this.opts.name !== undefined) job.processedBy = this.opts.name
@@ -517,19 +518,20 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Aborts the signal of a job that this worker runs.
+   * Aborts the signal of a job that this worker runs. A processor in a file that goes on for 2 seconds is
+   * killed.
    *
    * @returns whether this worker runs the job, with a processor that takes a signal
    */
   cancelJob(id: string, reason?: string): boolean {
     const running = this.#running.get(id) ?? [...this.#running.values()].find(({ job }) => job.id === id)
-    running?.abort?.abort(reason)
+    running?.abort?.abort(reasonOf(reason))
     return running?.abort !== undefined
   }
 
   /** Aborts the signals of all jobs that this worker runs. */
   cancelAllJobs(reason?: string): void {
-    for (const { abort } of this.#running.values()) abort?.abort(reason)
+    for (const { abort } of this.#running.values()) abort?.abort(reasonOf(reason))
   }
 
   /** Resolves when the worker takes jobs, or when the store is open if `run()` was not called. */
@@ -571,6 +573,11 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 }
 refuseMethods(BullWorker.prototype, 'methods of Worker')
 refuseProperties(BullWorker.prototype, 'properties of Worker')
+
+/** Without a reason, that of `AbortController.abort()`. */
+function reasonOf(reason: string | undefined): unknown {
+  return reason ?? AbortSignal.abort().reason
+}
 
 /**
  * How many jobs a worker keeps if the jobs do not say it themselves. Unlike the option of a job, this one

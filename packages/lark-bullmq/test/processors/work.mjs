@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { DelayedError, RateLimitError, UnrecoverableError } from '@s18i/lark-bullmq'
 
-export default async (job) => {
+export default async (job, _token, signal) => {
   const { name, data } = job
   if (name === 'sum') {
     await job.log(`adds ${data.a}`)
@@ -19,6 +19,17 @@ export default async (job) => {
     throw new DelayedError()
   }
   if (name === 'limited' && job.attemptsStarted === 1) throw new RateLimitError()
+  if (name === 'patient' || name === 'deaf') await job.updateProgress('begins')
+  if (name === 'patient')
+    await new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(new Error(signal.reason.message ?? signal.reason)))
+    })
+  if (name === 'deaf') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  if (name === 'total') {
+    const sums = Object.values(await job.getChildrenValues())
+    const { processed } = await job.getDependenciesCount()
+    return { total: sums.reduce((all, { sum }) => all + sum, 0), processed }
+  }
   if (name === 'long') await pause(100_000)
   return `${name} ${job.attemptsStarted} ${job.attemptsMade} ${await job.log('again')}`
 }

@@ -174,9 +174,9 @@ export class IsolatedChild implements RunEnvironment {
       return
     }
     const unknown: Record<string, string> = {}
-    for (const { key, file, maker } of classes)
+    for (const { key, files, maker } of classes)
       try {
-        const found = await (maker === undefined ? classIn(file, key) : made(file, maker))
+        const found = await (maker === undefined ? firstWith(key, files) : made(files[0]!, maker))
         this.#classes.set(key, classOf(found))
       } catch (error) {
         unknown[key] = textOf(error)
@@ -246,6 +246,16 @@ export class IsolatedChild implements RunEnvironment {
 
   #tell(report: Report): void {
     process.send?.({ lark: report }, undefined, undefined, () => {})
+  }
+}
+
+/** @throws why the first file does not have it, if none has it */
+async function firstWith(key: string, [file, ...others]: readonly string[]): Promise<JobConstructor> {
+  try {
+    return await classIn(file!, key)
+  } catch (error) {
+    if (others.length === 0) throw error
+    return firstWith(key, others).catch(() => Promise.reject(error))
   }
 }
 

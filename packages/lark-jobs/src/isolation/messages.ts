@@ -16,8 +16,8 @@ import type { CrossedError } from './crossed-error.ts'
 
 /** What a process needs to know before its first job. */
 export interface IsolationSetting {
-  /** The isolated classes, and the files that export them. */
-  classes: { key: string; file: string; maker?: ClassMaker | undefined }[]
+  /** The isolated classes, and the files that export them: the first one that has the class counts. */
+  classes: { key: string; files: string[]; maker?: ClassMaker | undefined }[]
   /** Whether the configuration has a function that makes jobs (`make`). */
   makes: boolean
   /** Whether the configuration has a function to call before the first job (`boot`). */

@@ -199,13 +199,16 @@ export function isolationOf(
 ): IsolationPool {
   const isolated = registry.classes.filter(({ isolate }) => isolate !== undefined)
   const bundled = threadFile('isolated-jobs')
-  const fileOf = (each: JobClass) => {
-    const found = registry.pathOf(each)
-    if (makerOf(each) !== undefined) return each.isolate!.file
-    return (found === undefined ? bundled : undefined) ?? each.isolate!.file ?? found
+  const program = programFile()
+  const filesOf = (each: JobClass): string[] => {
+    const [found, named] = [registry.pathOf(each), each.isolate!.file]
+    if (makerOf(each) !== undefined || found !== undefined) return [named ?? found!]
+    // In a bundle, the class names the bundle. Otherwise a file that has this name by chance lacks the class.
+    const files = [bundled, named === program && bundled !== undefined ? undefined : named]
+    return files.filter((file) => file !== undefined)
   }
   const [first] = isolated as [JobClass]
-  const fileless = isolated.filter((each) => fileOf(each) === undefined)
+  const fileless = isolated.filter((each) => filesOf(each).length === 0)
   if (fileless.length > 0) {
     const are = fileless.length === 1 ? 'is' : 'are'
     const names = `${listed(fileless.map(({ name }) => name))} ${are} isolated`
@@ -217,19 +220,19 @@ export function isolationOf(
       },
     )
   }
-  const own = isolated.find((each) => fileOf(each) === programFile())
+  const own = isolated.find((each) => program !== undefined && filesOf(each).includes(program))
   if (own !== undefined)
     throw new JobsError(
       'JOB_INVALID',
       `${own.name} is isolated, and in the file of the program, which its process would run again`,
       { hint: `Move it to a file of its own. ${BUNDLE}` },
     )
-  const program = threadFile('isolated')
-  if (program === undefined)
+  const process = threadFile('isolated')
+  if (process === undefined)
     throw new JobsError('JOB_INVALID', `${first.name} is isolated, and isolated.js is not there`, {
       hint: 'It is the program of isolated processes: build @s18i/lark-jobs/isolated beside the bundle, or install @s18i/lark-jobs.',
     })
-  const classes = isolated.map((each) => ({ key: each.key, file: fileOf(each)!, maker: makerOf(each) }))
+  const classes = isolated.map((each) => ({ key: each.key, files: filesOf(each), maker: makerOf(each) }))
   try {
     structuredClone({ ...options.setting, classes })
   } catch (cause) {
@@ -242,7 +245,7 @@ export function isolationOf(
   return new IsolationPool({
     ...options,
     setting: { ...options.setting, classes },
-    start: () => startIsolated(program),
+    start: () => startIsolated(process),
   })
 }
 

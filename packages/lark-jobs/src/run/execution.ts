@@ -221,7 +221,7 @@ export class Execution implements Writer {
     return !!this.job.journal?.undo
   }
 
-  aborted(reason: Error): void {
+  aborted(reason: unknown): void {
     this.stepsIfAny?.abort(reason)
   }
 

@@ -76,7 +76,7 @@ export class NowRun implements Writer {
 
   report(): void {}
 
-  aborted(reason: Error): void {
+  aborted(reason: unknown): void {
     this.#steps?.steps.abort(reason)
   }
 

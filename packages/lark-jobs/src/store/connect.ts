@@ -3,6 +3,7 @@
  * is needed, and no code of the others.
  */
 
+import { ISOLATED } from '../model/copies.ts'
 import { JobsError } from '../model/errors.ts'
 import { hintFor, plain, schemeOf } from '../words/connection-text.ts'
 import { formOf } from '../words/secret.ts'
@@ -34,6 +35,10 @@ export async function connect(
   const text = plain(connection)
   const scheme = schemeOf(text)
   if (scheme === 'sqlite') {
+    if (text === 'sqlite::memory:' && ISOLATED in globalThis)
+      throw new JobsError('STORE_INVALID', 'An isolated job cannot use a store in the memory of its worker', {
+        hint: "Name a store that both processes have, such as 'sqlite:jobs.db'.",
+      })
     const { SqliteStore } = await import('./sqlite/store.ts')
     return new SqliteStore(text.slice('sqlite:'.length), options)
   }

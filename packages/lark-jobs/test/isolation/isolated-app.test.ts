@@ -94,3 +94,37 @@ test('a process makes its jobs, however a file exports them, is booted, dispatch
   expect(pids.length).toBeGreaterThanOrEqual(3)
   await expect.poll(() => pids.filter(isAlive), { timeout: 30_000 }).toEqual([])
 })
+
+test('a class is loaded from the file that it names, though the program has a file isolated-jobs beside it', async () => {
+  await using app = await App.make({
+    'there.mjs': `
+      import { isolated, Job } from '@s18i/lark-jobs'
+      export class ThereJob extends Job {
+        isolate = isolated({ file: import.meta.url })
+        handle() { return process.pid === Number(process.env.WORKER) ? 'worker' : 'process' }
+      }`,
+    'isolated-jobs.mjs': `
+      import { isolated, Job } from '@s18i/lark-jobs'
+      export class HereJob extends Job {
+        isolate = isolated({ file: import.meta.url })
+        async handle() { await new HereJob().dispatch() }
+      }`,
+    'work.mjs': `
+      import { createJobs } from '@s18i/lark-jobs'
+      import { HereJob } from './isolated-jobs.mjs'
+      import { ThereJob } from './there.mjs'
+      process.env.WORKER = process.pid
+      const jobs = createJobs({ connection: 'sqlite::memory:' })
+      const worker = await jobs.work({ jobs: [HereJob, ThereJob] })
+      const there = await jobs.dispatch(new ThereJob().with())
+      console.log('there', await there.result())
+      const here = await jobs.dispatch(Object.assign(new HereJob(), { tries: 1 }).with())
+      await here.result().catch(({ message }) => console.log(message))
+      await jobs.close()`,
+  })
+  const { code, stdout } = await app.start(['work.mjs']).result
+  expect(stdout).toContain('there process')
+  // Its jobs would be in a store that nobody else has.
+  expect(stdout).toContain('An isolated job cannot use a store in the memory of its worker')
+  expect(code).toBe(0)
+})

@@ -25,7 +25,7 @@ export interface Writer {
   /** The steps of the run (`step/steps.ts`). */
   readonly steps?: unknown
   /** Called when the run is aborted. */
-  aborted?(reason: Error): void
+  aborted?(reason: unknown): void
 }
 
 export class Run {
@@ -72,7 +72,7 @@ export class Run {
   }
 
   /** Aborts the signal. Only the first call counts. */
-  abort(reason: Error): void {
+  abort(reason: unknown): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#controller?.abort(reason)

@@ -61,6 +61,8 @@ export interface Reach {
   decision?: Decision | undefined
   /** What its worker holds of it. */
   job?: ClaimedJob | undefined
+  /** Aborts its signal, in whichever process its handler is. */
+  abort?: ((reason: unknown) => void) | undefined
 }
 
 export function reachOf(job: MiddlewareJob): Reach {

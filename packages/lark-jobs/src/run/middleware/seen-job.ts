@@ -32,7 +32,8 @@ export class SeenJob implements MiddlewareJob {
   }
 
   get [reach](): Reach {
-    return { permits: this.#permits, decision: this.#run.decision, job: this.#run.job }
+    const { decision, job } = this.#run
+    return { permits: this.#permits, decision, job, abort: (reason) => this.#run.abort(reason) }
   }
 
   get id(): string {
