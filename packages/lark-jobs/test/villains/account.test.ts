@@ -50,13 +50,13 @@ test('a villain that ends in another way, too late, not at all, or begins again 
   const other = sound()
   other.villains[0]!.codes = ['PROCESS_DIED']
   other.evidence.failed.get('WaitJob')!.at = 3_300
-  other.gone.set(2, 9_000)
+  other.gone.set(2, 13_000)
   other.evidence.failed.delete('ExitJob')
   other.evidence.begins.get('AbortJob')!.unshift({ life: 2, pid: 9, id: 'AbortJob', at: 500 })
   expect(account(other).findings).toEqual([
     'LoopJob LoopJob is failed with PROCESS_DIED, and must have failed with JOB_TIMED_OUT',
     '1 × WaitJob had not ended 2300 ms after its beginning (1200 + 1000)',
-    '1 × GreedyJob had a process 8000 ms after its beginning (5200 + 1000)',
+    '1 × GreedyJob had a process 12000 ms after its beginning (10200 + 1000)',
     'ExitJob ExitJob did not begin, its failed() was not called, or its process is still there',
     'AbortJob AbortJob began again, though nobody had killed its worker',
   ])

@@ -16,9 +16,10 @@ const UNTOLD = 1_000
 const rules = {
   LoopJob: { code: 'JOB_TIMED_OUT', ms: 1_200 },
   WaitJob: { code: 'JOB_TIMED_OUT', ms: 1_200 },
-  GreedyJob: { code: 'MEMORY_EXCEEDED', ms: 5_200 },
-  ExitJob: { code: 'PROCESS_DIED', ms: 1_200 },
-  AbortJob: { code: 'PROCESS_DIED', ms: 1_200 },
+  // They end long before their timeout, but for a machine that does ten other things.
+  GreedyJob: { code: 'MEMORY_EXCEEDED', ms: 10_200 },
+  ExitJob: { code: 'PROCESS_DIED', ms: 10_200 },
+  AbortJob: { code: 'PROCESS_DIED', ms: 10_200 },
 } as const
 export type VillainName = keyof typeof rules
 export const villainNames = Object.keys(rules) as VillainName[]
@@ -49,7 +50,7 @@ export interface Observed {
   windows: readonly Window[]
   /** When the process of each villain was seen to be gone, by its id. */
   gone: ReadonlyMap<number, number>
-  /** Whether the lateness is judged. */
+  /** Whether it is judged how late honest jobs start, and how soon villains end. */
   isTimed: boolean
 }
 
@@ -117,7 +118,7 @@ export function account(seen: Observed): Account {
 
 function figuresOf(
   name: VillainName,
-  { evidence, villains, gone }: Observed,
+  { evidence, villains, gone, isTimed }: Observed,
   kills: ReadonlyMap<number, number>,
   findings: string[],
 ): VillainFigures {
@@ -148,7 +149,7 @@ function figuresOf(
     ['had not ended', endedAfter],
     ['had a process', goneAfter],
   ] as const) {
-    const slow = all.filter((after) => after > ms + SPARE)
+    const slow = all.filter((after) => isTimed && after > ms + SPARE)
     if (slow.length > 0)
       findings.push(
         `${slow.length} × ${name} ${what} ${Math.max(...slow)} ms after its beginning (${ms} + ${SPARE})`,

@@ -49,7 +49,7 @@ export class WaitJob extends Villain {
 
 export class GreedyJob extends Villain {
   isolate = isolated({ file, grace: 200, memory: '150mb' })
-  timeout = 5_000
+  timeout = 10_000
   act() {
     const all = []
     for (;;) all.push(Buffer.alloc(2 ** 20, 1))
@@ -57,12 +57,14 @@ export class GreedyJob extends Villain {
 }
 
 export class ExitJob extends Villain {
+  timeout = 10_000
   act() {
     process.exit(3)
   }
 }
 
 export class AbortJob extends Villain {
+  timeout = 10_000
   act() {
     process.abort()
   }
