@@ -24,7 +24,7 @@ for (const file of files)
   change(file, (text) =>
     text
       .replace(hidden, shown)
-      .replace(/("peerDependencies": {\s*"@s18i\/lark-jobs": ")[^"]*/, `$1^${JSON.parse(text).version}`),
+      .replace(/("peerDependencies": {[^}]*"@s18i\/lark-jobs": ")[^"]*/, `$1^${JSON.parse(text).version}`),
   )
 
 /** @param {string} file @param {(text: string) => string} make */
