@@ -85,3 +85,26 @@ export function installPackages(folder = '.') {
   const what = folder === '.' ? 'Installing packages' : `Installing packages of ${folder}`
   run(what, 'npm', ['ci', '--prefix', place, '--ignore-scripts', '--no-audit', '--no-fund'])
 }
+
+/**
+ * Runs a program of the tests, after it has installed and built what is missing. Stdout has only what the
+ * program writes there.
+ *
+ * @param {string} main its file, from the root
+ * @param {readonly string[]} words its arguments
+ * @param {{ isBuilt?: boolean, node?: () => string | Promise<string> }} [options] `isBuilt`: nothing is missing.
+ *   `node`: the Node that runs it, which may have to be installed; default: this one
+ */
+export async function runProgram(main, words, { isBuilt = false, node = () => process.execPath } = {}) {
+  if (!isBuilt) {
+    console.log = console.error
+    process.stdout.write = process.stderr.write.bind(process.stderr)
+    installPackages()
+    run('Building', 'npm', ['run', 'build'])
+  }
+  const runner = join(root, 'node_modules/jiti/lib/jiti-cli.mjs')
+  const child = spawn(await node(), [runner, join(root, main), ...words], { stdio: 'inherit' })
+  child.on('close', (code) => {
+    process.exitCode = code ?? 130
+  })
+}
