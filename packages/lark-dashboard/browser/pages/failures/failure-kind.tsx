@@ -142,7 +142,11 @@ function InCommon({ filter }: { filter: FailureFilter & { kind: string } }) {
                   </li>
                 ))}
               </ul>
-              {isPartial && <p class="quiet small">There are more jobs of this kind behind many others.</p>}
+              {isPartial && (
+                <p class="quiet small">
+                  There may be more jobs of this kind: the search ended behind many other failed jobs.
+                </p>
+              )}
             </>
           )
         }}
