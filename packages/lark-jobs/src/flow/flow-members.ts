@@ -133,7 +133,7 @@ export class FlowMembers {
     const { store, control } = this.#parts
     const { home, id, state } = found
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
-    const again: Change = { kind: 'retry', unlessCompleted: true }
+    const again: Change = { kind: 'retry', only: ['failed', 'cancelled'] }
     const work = async (partition: string, indices: number[]) => {
       // The jobs are retried before the flow is changed. If this process dies in between, they are retried
       // again, which changes nothing, not even for members that have completed meanwhile.

@@ -13,6 +13,7 @@
  * Then the jobs are removed. If this process dies in between, at most the job of a node is left, and the node
  * never starts again.
  */
+import { defined } from '@s18i/lark/internal'
 import { memberId } from '../model/effect.ts'
 import { type FlowJob, type FlowPlace, indexOf, type NodeDefinition, nodeOf } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
@@ -43,14 +44,16 @@ const TOGETHER = 200
 /** The jobs of flows to purge. */
 export interface PurgeWish {
   /**
-   * For each flow, named by `flowName`: the indices of jobs, with their partitions. A flow is removed from
-   * the map once it was visited.
+   * For each flow, named by `flowName`: the indices of jobs, with their partitions. Once a flow was visited,
+   * only those jobs are left that were not purged with their nodes.
    */
   listed: Map<string, ReadonlyMap<number, string>>
   /** Whether a job is to be purged, apart from its state. `at`: when its flow was dispatched. */
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
   /** The states in which such a job is to be purged. Default: any state. */
   states?: ReadonlySet<State> | undefined
+  /** The states in which a listed or meant job must still be when it is removed. Default: any state. */
+  only?: readonly State[] | undefined
   /** For batches: whether the stored errors of failed members in a partition are removed. */
   forgets?: ((partition: string) => boolean) | undefined
   /** A flow to be purged, with everything in it. */
@@ -140,24 +143,40 @@ export class FlowPurge {
         else {
           const isNamed = isTaken || listedNodes.has(node)
           if (isNamed || this.#wish.isMeant?.(await this.#filled(level, node, job!), at(level)))
-            await this.#planNode(plan, node, isNamed)
+            await this.#planNode(plan, node, isTaken, isNamed)
         }
       }
     await this.#planMembers(plan, listed)
-    this.#wish.listed.delete(flowName(level))
+    this.#leave(plan)
     return plan
   }
 
-  async #planNode(plan: PurgePlan, node: number, isNamed: boolean): Promise<void> {
+  /**
+   * Removes a planned flow from the list. Jobs of nodes that stay in the flow are left in the list: former
+   * jobs of a node that was started again are purged without the node.
+   */
+  #leave({ level, nodes, members }: PurgePlan): void {
+    const { listed, only } = this.#wish
+    const left = [...(listed.get(flowName(level)) ?? [])].filter(([index]) => {
+      const { node } = nodeOf(index) ?? {}
+      const isPlanned = node === undefined ? members.has(index) : nodes.has(node)
+      return !isPlanned && !this.running.has(memberId({ ...level, index }))
+    })
+    if (only === undefined || left.length === 0) listed.delete(flowName(level))
+    else listed.set(flowName(level), new Map(left))
+  }
+
+  async #planNode(plan: PurgePlan, node: number, isTaken: boolean, isNamed: boolean): Promise<void> {
     const { level, letters: all } = plan
     const { job, purged } = level.definition.nodes[node]!
-    const { states: wished, isCounted } = this.#wish
+    const { states: wished, only, isCounted } = this.#wish
     const index = indexIn(level, node)
     const id = memberId({ ...level, index })
     const isQueued = level.found !== undefined && all[node] !== 'b' && all[node] !== '-'
     const record = isQueued ? await getFollowed(this.#store, job!.partition, id, true) : undefined
     const state = record?.state ?? states[all[node]!] ?? 'blocked'
     if (!isNamed && wished !== undefined && !wished.has(state)) return
+    if (!isTaken && only?.includes(state) === false) return
     if (state === 'active') {
       if (!isCounted?.(id, record)) this.running.add(id)
       return
@@ -191,8 +210,9 @@ export class FlowPurge {
       const id = memberId({ ...level, index })
       const record = found && (await getFollowed(this.#store, member.partition, id, true))
       const state = record?.state ?? (found === undefined ? 'blocked' : 'completed')
-      const { states: wished, isCounted } = this.#wish
+      const { states: wished, only, isCounted } = this.#wish
       if (!isNamed && wished !== undefined && !wished.has(state)) continue
+      if (!isAll && only?.includes(state) === false) continue
       if (state === 'active') {
         if (!isCounted?.(id, record)) this.running.add(id)
         continue
@@ -296,14 +316,15 @@ export class FlowPurge {
     await this.#pass(nodes.size)
   }
 
-  async #takeMembers({ level, members }: PurgePlan, { state, at }: KeptFlow): Promise<void> {
+  async #takeMembers({ level, isAll, members }: PurgePlan, { state, at }: KeptFlow): Promise<void> {
     const { flow, home } = level
+    const only = isAll ? undefined : this.#wish.only
     const sorted = [...members].sort((one, other) => one - other)
     for (const [partition, some] of byPartition(sorted, state.fills ?? []))
       for (const lot of inLots(some, TOGETHER)) {
         const ids = lot.map((index) => memberId({ flow, home, index }))
         const fates = await fatesFollowed(this.#store, partition, ids)
-        const verdicts = await this.#purge(level, partition, lot)
+        const verdicts = await this.#purge(level, partition, lot, only)
         const ends = lot.flatMap((index, i): MemberEnd[] => {
           const fate = fates[i]!
           if (verdicts[i] === 'done' && index >= level.members.length) this.removed++
@@ -318,9 +339,14 @@ export class FlowPurge {
       }
   }
 
-  async #purge(level: Level, partition: string, indices: readonly number[]): Promise<AlterVerdict[]> {
+  async #purge(
+    level: Level,
+    partition: string,
+    indices: readonly number[],
+    only?: readonly State[],
+  ): Promise<AlterVerdict[]> {
     const ids = indices.map((index) => memberId({ ...level, index }))
-    const verdicts = await alterFollowed(this.#store, partition, ids, { kind: 'purge' })
+    const verdicts = await alterFollowed(this.#store, partition, ids, { kind: 'purge', ...defined({ only }) })
     for (const [i, verdict] of verdicts.entries()) if (verdict === 'refused') this.running.add(ids[i]!)
     return verdicts
   }

@@ -129,13 +129,49 @@ const table: [Change, Row[]][] = [
     ],
   ],
   [
-    { kind: 'retry', unlessCompleted: true },
+    { kind: 'retry', only: ['failed', 'cancelled'] },
     [
       ['waiting', 'refused', { state: 'waiting' }],
       ['active', 'refused', { state: 'active' }],
       ['completed', 'refused', { state: 'completed' }],
       ['failed', 'done', { state: 'waiting', failures: 0, crashes: 0 }],
       ['cancelled', 'done', { state: 'waiting' }],
+    ],
+  ],
+  ...(['remove', 'purge'] as const).map((kind): [Change, Row[]] => [
+    { kind, only: ['failed', 'completed'] },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['delayed', 'refused', { state: 'delayed' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'done', undefined],
+      ['failed', 'done', undefined],
+      ['cancelled', 'refused', { state: 'cancelled' }],
+    ],
+  ]),
+  [
+    { kind: 'remove', only: ['delayed'], ifNotBegun: true },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['delayed', 'done', undefined],
+      ['failed', 'refused', { state: 'failed' }],
+    ],
+  ],
+  [
+    { kind: 'cancel', reason: 'user', only: ['waiting', 'delayed'] },
+    [
+      ['waiting', 'done', { state: 'cancelled', reason: 'user' }],
+      ['delayed', 'done', { state: 'cancelled', reason: 'user' }],
+      ['active', 'refused', { state: 'active' }],
+      ['failed', 'refused', { state: 'failed' }],
+    ],
+  ],
+  [
+    { kind: 'edit', payload: '{"to":"bob"}', only: ['failed'] },
+    [
+      ['waiting', 'refused', { state: 'waiting', payload: '{"to":"ada"}' }],
+      ['completed', 'refused', { state: 'completed', payload: '{"to":"ada"}' }],
+      ['failed', 'done', { state: 'failed', payload: '{"to":"bob"}' }],
     ],
   ],
   [
@@ -232,9 +268,22 @@ export function alter(make: Make): void {
     const given = job({ keep: { completed: 60_000 } })
     await caller.enqueue(given)
     await caller.settle(await caller.claimOne(), completed)
-    const change = { kind: 'retry', unlessCompleted: true } as const
+    const change = { kind: 'retry', only: ['failed', 'cancelled'] } as const
     expect(await store.alter('emails', [given.id], change)).toEqual(['refused'])
     expect(await store.get('emails', given.id)).toMatchObject({ state: 'completed' })
+  })
+
+  test('a failed job that was retried is not removed as a failed one', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const { id } = await inState(harness, 'failed')
+    await store.alter('emails', [id], { kind: 'retry' })
+    for (const kind of ['remove', 'purge'] as const)
+      expect(await store.alter('emails', [id, 'nobody'], { kind, only: ['failed'] })).toEqual([
+        'refused',
+        'missing',
+      ])
+    expect(ids(await harness.caller().claim())).toEqual([id])
   })
 
   test('each retry queues a job later than before, also within a millisecond, and it waits like any other', async () => {

@@ -256,11 +256,11 @@ export class ModelJob implements Counters {
   /** Applies a change. A `remove` or `purge` is carried out by the caller, if the verdict allows it. */
   apply(change: Change): AlterVerdict {
     const isActive = this.#state === 'active'
+    if (change.only?.includes(this.state) === false) return 'refused'
     if ('ifNotBegun' in change && change.ifNotBegun && (isActive || this.runs > 0)) return 'refused'
     switch (change.kind) {
       case 'retry':
         if (this.isPending || isActive) return 'refused'
-        if (this.#state === 'completed' && change.unlessCompleted) return 'refused'
         this.effects.clear()
         Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
         this.#putBack(this.#now())

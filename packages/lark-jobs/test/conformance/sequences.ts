@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
-import type { ClaimedJob, EndedState, NewJob } from '../../src/model/record.ts'
+import { type ClaimedJob, type EndedState, type NewJob, states } from '../../src/model/record.ts'
 import { bring } from '../../src/store/contract/moved.ts'
 import {
   CALL_MEMORY,
@@ -274,7 +274,7 @@ class Sequence {
   async #alter(): Promise<void> {
     const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
     const kinds: { [Kind in Change['kind']]: (Change & { kind: Kind })[] } = {
-      retry: [{ kind: 'retry', unlessCompleted: this.#random.chance(2) }],
+      retry: [{ kind: 'retry' }],
       cancel: [
         { kind: 'cancel', reason: 'user' },
         {
@@ -297,7 +297,10 @@ class Sequence {
       'add-tags': [{ kind: 'add-tags', tags: this.#random.some(chanceTags) }],
       'remove-tags': [{ kind: 'remove-tags', tags: this.#random.some(chanceTags) }],
     }
-    const change = this.#random.pick<Change>(Object.values(kinds).flat())!
+    const change = {
+      ...this.#random.pick<Change>(Object.values(kinds).flat())!,
+      ...(this.#random.chance(3) && { only: this.#random.some(states) }),
+    }
     this.#tell('alter', asked, change)
     const verdicts = await this.#harness.store.alter(this.#partition, asked, change)
     expect(verdicts).toEqual(this.#model.alter(asked, change))

@@ -1,7 +1,10 @@
 import { expect, test, vi } from 'vitest'
-import { chain, cron, Job } from '../../src/index.ts'
+import { batch, chain, cron, Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import type { ClaimedJob } from '../../src/model/record.ts'
 import { type AuditEntry, type Operate, operate } from '../../src/operate.ts'
+import { Caller } from '../conformance/caller.ts'
+import { retried } from '../conformance/jobs.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 const MANY = 300
@@ -199,6 +202,88 @@ export function mending(connect: Connect): void {
       else expect(await operate(late).retry({ key: 'charge' })).toBe(0)
       expect(sorted(ran)).toEqual(numbers)
     }
+  })
+
+  test('a filter changes no job that somebody else has retried since it was found as failed', async () => {
+    for (const make of [
+      (late: Operate) => late.remove({ key: 'charge', state: 'failed' }),
+      (late: Operate) => late.purge({ state: 'failed' }),
+      (late: Operate) => late.edit({ key: 'charge', state: 'failed' }, { n: -1 }),
+    ]) {
+      await using bench = await Bench.make(connect)
+      await broken(bench)
+      const [late, other] = [bench.client(), operate(bench.client())]
+      const { store } = await insideOf(late).open()
+      const alter = store.alter.bind(store)
+      vi.spyOn(store, 'alter').mockImplementationOnce(async (...call) => {
+        expect(await other.retry('failed')).toBe(MANY)
+        return alter(...call)
+      })
+      const { running, ...changed } = await make(operate(late))
+      expect([Object.values(changed), running]).toEqual([[0], MANY])
+      const report = new Record()
+      await bench.work([ChargeJob], { concurrency: 20, report })
+      await report.ends(MANY)
+      expect(sorted(ran)).toEqual(numbers)
+    }
+  })
+
+  test('of the jobs that a filter has found in a flow, a purge leaves those that somebody has retried since', async () => {
+    // A node that starts again has another job, and a member of a batch has the same one.
+    for (const [flow, removed] of [
+      [chain, 1],
+      [batch, 0],
+    ] as const) {
+      await using bench = await Bench.make(connect)
+      ran = []
+      isBroken = true
+      const { id } = await bench.jobs.dispatch(flow([ChargeJob.with({ n: 1 })]))
+      await (await bench.work([ChargeJob], { stopWhenEmpty: true })).done
+      isBroken = false
+      const [late, other] = [bench.client(), operate(bench.client())]
+      const { store } = await insideOf(late).open()
+      const list = store.list.bind(store)
+      vi.spyOn(store, 'list').mockImplementationOnce(async (...call) => {
+        const page = await list(...call)
+        await other.flows.retry(id)
+        await vi.waitFor(async () =>
+          expect((await other.list({ state: 'waiting' })).jobs.map(({ key }) => key)).toEqual(['charge']),
+        )
+        return page
+      })
+      expect(await operate(late).purge({ key: 'charge', state: 'failed', since: '1h' })).toMatchObject({
+        removed,
+      })
+      const report = new Record()
+      await bench.work([ChargeJob], { report })
+      await report.ends(1)
+      expect(ran).toEqual([1])
+    }
+  })
+
+  test('a cancel of jobs that wait asks none to end that has begun meanwhile, and one of running jobs also cancels those that wait for a retry', async () => {
+    await using bench = await Bench.make(connect)
+    ran = []
+    await bench.jobs.dispatchMany(
+      new ChargeJob(),
+      numbers.map((n) => ({ n })),
+    )
+    const late = bench.client()
+    const { store } = await insideOf(late).open()
+    const alter = store.alter.bind(store)
+    const worker = new Caller(store, 'ada', 'default')
+    let held: ClaimedJob[] = []
+    vi.spyOn(store, 'alter').mockImplementationOnce(async (...call) => {
+      held = await worker.claim(MANY / 2)
+      return alter(...call)
+    })
+    const half = { cancelled: MANY / 2, asked: 0 }
+    expect(await operate(late).cancel({ state: 'waiting' })).toEqual(half)
+    vi.spyOn(store, 'alter').mockImplementationOnce(async (...call) => {
+      for (const job of held) await worker.settle(job, retried(0))
+      return alter(...call)
+    })
+    expect(await operate(late).cancel({ state: 'active' })).toEqual(half)
   })
 
   test('jobs are removed while workers run, and put back: each runs once', async () => {

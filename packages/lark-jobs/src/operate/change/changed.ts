@@ -134,7 +134,7 @@ export interface Cancelled {
   cancelled: number
   /** How many running jobs were asked to end: their workers will abort their signals. */
   asked: number
-  /** Only with `ifNotBegun`: how many jobs were left unchanged because they had begun or ended. */
+  /** Only with `ifNotBegun`: how many jobs were left unchanged because they had begun or ended meanwhile. */
   left?: number
 }
 
@@ -178,8 +178,8 @@ export interface Edited {
   /** How many jobs have the new payload now. */
   edited: number
   /**
-   * How many matching jobs were left unchanged because they are running or their steps have recorded
-   * something.
+   * How many matching jobs were left unchanged because they are running, because their steps have recorded
+   * something, or because they are no longer in a state of the filter.
    */
   running: number
 }
@@ -199,7 +199,10 @@ export interface Untagged {
 export interface Removed {
   /** How many jobs were removed. */
   removed: number
-  /** How many matching jobs were left unchanged because they are running. */
+  /**
+   * How many matching jobs were left unchanged because they are running, or because they are no longer in a
+   * state of the filter.
+   */
   running: number
   /**
    * Only with `ifNotBegun` or `before`: how many jobs were left unchanged because they had begun or have

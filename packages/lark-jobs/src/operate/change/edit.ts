@@ -46,11 +46,11 @@ export async function editAll(
   partition: string,
   jobs: readonly Pick<Located, 'id' | 'key'>[],
   payload: unknown,
-  force: boolean,
+  how: EditHow,
   passage?: Passage,
 ): Promise<AlterVerdict[]> {
   if (typeof payload === 'function')
-    return await editEach(open, partition, jobs, payload as Editing, force, passage)
+    return await editEach(open, partition, jobs, payload as Editing, how, passage)
   const changes = new Map<string, { change: Edit; ids: string[] }>()
   for (const { id, key } of jobs) {
     const isRead = key === COMMAND_JOB || !isMet(key)
@@ -63,11 +63,12 @@ export async function editAll(
   }
   const verdicts: AlterVerdict[] = []
   for (const { change, ids } of changes.values())
-    verdicts.push(...(await alterAll(open.store, partition, ids, { ...change, force }, passage)))
+    verdicts.push(...(await alterAll(open.store, partition, ids, { ...change, ...how }, passage)))
   return verdicts
 }
 
 type Edit = Extract<Change, { kind: 'edit' }>
+type EditHow = Pick<Edit, 'force' | 'only'>
 
 /** Makes the new payload of a job from the stored one. */
 type Editing = (payload: unknown) => unknown
@@ -78,7 +79,7 @@ async function editEach(
   partition: string,
   jobs: readonly Pick<Located, 'id' | 'key'>[],
   editing: Editing,
-  force: boolean,
+  how: EditHow,
   passage = new Passage(),
 ): Promise<AlterVerdict[]> {
   const edited = async ({ id, key }: Pick<Located, 'id' | 'key'>): Promise<AlterVerdict> => {
@@ -87,7 +88,7 @@ async function editEach(
     const payload = editing(decode(text))
     checkCommand(id, key, text, payload)
     const change = changeOf(`${key} ${versionIn(text)}`, key, payload, text)
-    const [verdict] = await store.alter(partition, [id], { ...change, force })
+    const [verdict] = await store.alter(partition, [id], { ...change, ...how })
     return verdict!
   }
   const verdicts: AlterVerdict[] = []

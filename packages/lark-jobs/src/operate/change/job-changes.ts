@@ -75,6 +75,7 @@ const rows = {
 
   cancel: row<CancelOptions, Cancelled>({
     states: cancellable,
+    rechecks: true,
     options: { because, ifNotBegun },
     ofHandle: { options: ['because', 'ifNotBegun'], form: 'a text or an object' },
     refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notCancellable(job)),
@@ -149,6 +150,7 @@ const rows = {
 
   edit: row<EditOptions, Edited, unknown>({
     states: editable,
+    rechecks: true,
     options: { force },
     ofHandle: { options: ['force'] },
     finds: [...editable, 'active'],
@@ -156,11 +158,11 @@ const rows = {
     value: ['payload', option('a payload', (value) => value !== undefined)],
     refusal: notEditable,
     verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
-    act: async ({ open, value: payload, options: { force = false }, isNamed }) => {
+    act: async ({ open, value: payload, options: { force = false }, isNamed, only }) => {
       const { checkUnstepped, editAll } = await import('./edit.ts')
       return async (partition, jobs, passage) => {
         if (isNamed && !force) await checkUnstepped(open, partition, jobs)
-        return editAll(open, partition, jobs, payload, force, passage)
+        return editAll(open, partition, jobs, payload, { force, ...defined({ only }) }, passage)
       }
     },
     answer: ({ done, refused }) => ({ edited: done, running: refused }),
@@ -191,6 +193,7 @@ const rows = {
     'put back',
     row<RemoveOptions, Removed>({
       states: removable,
+      rechecks: true,
       finds: [...removable, 'active'],
       options: { ifNotBegun, before },
       ofHandle: { options: ['ifNotBegun'] },

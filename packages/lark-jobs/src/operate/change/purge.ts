@@ -38,6 +38,7 @@ import { type PurgeOptions, type Removed, removable } from './changed.ts'
 import { bookOf } from './flow-changes.ts'
 import { carry } from './move.ts'
 import { notRemovable } from './refusal.ts'
+import { onlyOf } from './row.ts'
 
 /**
  * How many flows of a partition are listed in one call. The number is low because the texts of flows may be
@@ -73,9 +74,15 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
     passed: (count, removed) => passage.passed(count, Array(removed).fill('done')),
   })
   await visitAll(purging, isIds(which) ? listed.places() : everyFlow(open), passage)
-  // These are jobs whose flows are no longer kept.
+  // These are jobs whose flows are no longer kept, or whose nodes were started again since.
   for (const [partition, ids] of dryRun ? [] : listed.left())
-    for (const verdict of await alterAll(open.store, partition, ids, { kind: 'purge' }, passage))
+    for (const verdict of await alterAll(
+      open.store,
+      partition,
+      ids,
+      { kind: 'purge', ...onlyOf(which) },
+      passage,
+    ))
       tally[verdict]++
   if (!isIds(which) && !dryRun && isWhole(which))
     for (const partition of await partitionsToLookIn(open, which.queue))
@@ -142,7 +149,7 @@ async function wishOf(store: Store, filter: JobConditions): Promise<Partial<Purg
   }
   return {
     isMeant,
-    ...(state !== undefined && { states: new Set<State>([state].flat()) }),
+    ...(state !== undefined && { states: new Set<State>([state].flat()), ...onlyOf(filter) }),
     ...(isWhole(filter) && { forgets: (partition: string) => isIn(filter, partition) }),
   }
 }
@@ -181,8 +188,10 @@ async function purgeFound(
     refusal: notRemovable,
     act: async (partition: string, jobs: readonly Located[], passage: Passage) => {
       const others = jobs.filter(({ id }) => !listed.add(id, partition)).map(({ id }) => id)
-      const verdicts = await alterAll(open.store, partition, others, { kind: 'purge' }, passage)
-      await purgeTraces(open, partition, others.slice(0, verdicts.length))
+      const change = { kind: 'purge', ...onlyOf(filter) } as const
+      const verdicts = await alterAll(open.store, partition, others, change, passage)
+      const gone = others.filter((_, i) => verdicts[i] === 'done' || verdicts[i] === 'missing')
+      await purgeTraces(open, partition, gone)
       return verdicts
     },
   }
@@ -380,7 +389,7 @@ class ListedFlowJobs {
     return [...this.#homes.values()]
   }
 
-  /** The ids of the jobs whose flows were not visited, grouped by partition. */
+  /** The ids of the jobs that no visit of a flow has purged, grouped by partition. */
   left(): Map<string, string[]> {
     return grouped(
       [...this.byFlow].flatMap(([name, its]) =>

@@ -58,7 +58,7 @@ export function readRetry(
 
 /** How a job is retried: if it was not completed when it was read, only unless it has completed since. */
 function stillDue({ state }: Located, change: Retry): Retry {
-  return state === 'completed' ? change : { ...change, unlessCompleted: true }
+  return state === 'completed' ? change : { ...change, only: ['failed', 'cancelled'] }
 }
 
 /** Retries jobs that a filter has found. Those that completed since are refused. */

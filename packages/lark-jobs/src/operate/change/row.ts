@@ -2,6 +2,7 @@
  * A row of the table of job changes (`job-changes.ts`): the data of one change by hand. The methods of `Jobs`
  * and of handles, the filter that they take, the dry run and the audit entry are derived from the row.
  */
+import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 import { type OptionOf, type Voice, voiceOf } from '../../options/schema.ts'
@@ -18,6 +19,7 @@ import {
   readChosen,
 } from '../look/filter.ts'
 import { Passage } from '../look/passage.ts'
+import { stillIn } from '../look/seen-state.ts'
 import {
   alterAll,
   alterAt,
@@ -68,6 +70,12 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
    * before
    */
   change?(value: Value, options: Options, records?: readonly JobRecord[]): Change
+  /**
+   * Whether a job that a filter has found by its state is changed only if it is still in that state: somebody
+   * else may have retried it meanwhile, and waits for its result. Absent if the change does no harm to such a
+   * job, or if the store refuses it in any case.
+   */
+  rechecks?: true
   /** How jobs are changed if `change` alone is not enough. It returns undefined if `change` is enough. */
   act?(call: ChangeCall<Options, Value>): Promise<Act | undefined>
   /**
@@ -103,6 +111,8 @@ interface ChangeCall<Options, Value> {
   options: Options
   /** Whether the jobs were named by their ids. */
   isNamed: boolean
+  /** The states in which a job must be when it is changed. Absent: any state that the change allows. */
+  only?: readonly State[]
 }
 
 /** The name of the method for a change: `run-now` → `runNow`. */
@@ -138,7 +148,7 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
   if (change.whole !== undefined) return await change.whole(open, chosen, options)
   const which = (await change.narrows?.(open, chosen, value, options)) ?? chosen
   const isNamed = isIds(which)
-  const own = await actOf(change, { open, value, options, isNamed })
+  const own = await actOf(change, { open, value, options, isNamed, ...(change.rechecks && onlyOf(which)) })
   const { before } = options as UndoableOptions
   const act = before === undefined ? own : afterRecords(open, change, options, before, own)
   const counts = await changeJobs(
@@ -202,6 +212,11 @@ async function actAt(open: OpenChange, place: JobPlace, act: Act): Promise<Alter
   return job === undefined ? [] : await act(job.partition, [job], new Passage())
 }
 
+/** The states in which a job must still be when it is changed. */
+export function onlyOf(which: Chosen): { only?: State[] } {
+  return isIds(which) || which.state === undefined ? {} : { only: stillIn([which.state].flat()) }
+}
+
 /** Changes jobs of a partition. @param records the record of each job, if the records were read before */
 type Act = (
   partition: string,
@@ -214,12 +229,13 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
   { act, change }: JobChange<Options, Answer, Value>,
   call: ChangeCall<Options, Value>,
 ): Promise<Act> {
-  const { open, value, options } = call
+  const { open, value, options, only } = call
   const own = await act?.(call)
   if (own !== undefined) return own
   return (partition, jobs, passage, records) => {
     const ids = jobs.map(({ id }) => id)
-    return alterAll(open.store, partition, ids, change!(value, options, records), passage)
+    const its = { ...change!(value, options, records), ...defined({ only }) }
+    return alterAll(open.store, partition, ids, its, passage)
   }
 }
 

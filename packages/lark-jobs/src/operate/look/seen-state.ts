@@ -18,6 +18,16 @@ export function storedStates(seen: readonly State[]): State[] {
   return stored
 }
 
+/**
+ * Returns the states in which the store may change a job that was found in one of these states. A job that
+ * has not ended may be due or have been put back meanwhile. In any other state, somebody has changed the job
+ * since it was found: a failed job, for example, was retried.
+ */
+export function stillIn(found: readonly State[]): State[] {
+  const isOpen = found.some((state) => state === 'waiting' || state === 'delayed' || state === 'active')
+  return [...new Set<State>([...found, ...(isOpen ? (['waiting', 'delayed'] as const) : [])])]
+}
+
 /** Whether only some of the jobs that a store keeps as delayed belong to these states. */
 export function partsDelayed(seen: readonly State[]): boolean {
   return seen.includes('waiting') !== seen.includes('delayed')

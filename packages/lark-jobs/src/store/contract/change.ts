@@ -1,20 +1,25 @@
 /**
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
-import type { CancelReason, JobRecord } from '../../model/record.ts'
+import type { CancelReason, JobRecord, State } from '../../model/record.ts'
 import type { Pause, Paused, PausedGroup } from './rules/pause.ts'
 
 export { MAX_TAGS } from '../../model/record.ts'
 export type { PausedGroup } from './rules/pause.ts'
 
-export type Change =
+/**
+ * `only`: jobs in other states are refused, because they are no longer in the state in which somebody saw
+ * them: a failed job may have been retried meanwhile.
+ */
+export type Change = ChangeOfKind & { only?: readonly State[] }
+
+type ChangeOfKind =
   /**
    * completed, failed, cancelled → waiting. The job is queued now, at the end of its line, and its failures
    * and crashes are reset. A unique job takes its lock again; it is refused while another job has the lock.
-   * With `unlessCompleted`, a completed job is refused: it may have completed after somebody saw it as not
-   * completed. `fromStart`: the records of its steps are forgotten, as they always are for a completed job.
+   * `fromStart`: the records of its steps are forgotten, as they always are for a completed job.
    */
-  | { kind: 'retry'; unlessCompleted?: boolean; fromStart?: boolean }
+  | { kind: 'retry'; fromStart?: boolean }
   /**
    * waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`.
    * `because`, for people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before

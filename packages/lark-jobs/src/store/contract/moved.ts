@@ -96,6 +96,8 @@ export async function alterFollowed(
   const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
   if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
   const verdicts = await alter(partition, ids)
+  // A job that has moved had not ended.
+  if (change.only?.some((state) => state === 'waiting' || state === 'delayed') === false) return verdicts
   // Asked after the change, so that no job can leave in between.
   const places = verdicts.flatMap((verdict, i) => (isMissing(verdict) ? [i] : []))
   const missing = places.map((i) => ids[i]!)

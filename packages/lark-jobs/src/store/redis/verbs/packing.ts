@@ -463,15 +463,15 @@ function packCounters({ state, runs, failures, crashes, releases }: JobRecord): 
 }
 
 /**
- * The kind of a change and its value. The kind has `!` if the job must not have begun, or, for a retry, must
- * not have completed.
+ * The kind of a change and its value. The kind has `!` if the job must not have begun, and the states in
+ * which the job must be: `remove!:waiting,delayed`.
  */
 export function packChange(change: contract.Change): [kind: string, value: string] {
-  if (change.kind === 'edit' && change.whileActive) return ['edit-active', changeValue(change)]
-  if (change.kind === 'purge' && change.isElsewhere) return ['purge-elsewhere', changeValue(change)]
-  const isOfNew = 'ifNotBegun' in change && change.ifNotBegun
-  const isOfBad = change.kind === 'retry' && change.unlessCompleted
-  return [isOfNew || isOfBad ? `${change.kind}!` : change.kind, changeValue(change)]
+  let kind: string = change.kind
+  if (change.kind === 'edit' && change.whileActive) kind = 'edit-active'
+  if (change.kind === 'purge' && change.isElsewhere) kind = 'purge-elsewhere'
+  if ('ifNotBegun' in change && change.ifNotBegun) kind += '!'
+  return [change.only === undefined ? kind : `${kind}:${change.only}`, changeValue(change)]
 }
 
 function changeValue(change: contract.Change): string {

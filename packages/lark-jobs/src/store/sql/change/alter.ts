@@ -46,6 +46,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
 
 /** Whether a job has changed since its caller read it. @param i its index in the call */
 function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): boolean {
+  if (row.state < HIDDEN && change.only?.includes(stateOf(row, now)) === false) return true
   if (change.kind !== 'remove' || change.as === undefined) return false
   const options = optionsOf(row) ?? {}
   return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
@@ -62,7 +63,6 @@ function apply(
   if ('ifNotBegun' in change && change.ifNotBegun && (row.state === ACTIVE || row.runs > 0)) return 'refused'
   switch (change.kind) {
     case 'retry':
-      if (change.unlessCompleted && stateOf(row, now) === 'completed') return 'refused'
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       withdrawEffects(partition, row)
       if (change.fromStart || stateOf(row, now) === 'completed') forgetJournal(partition, row)

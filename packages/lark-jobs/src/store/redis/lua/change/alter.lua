@@ -6,7 +6,8 @@
 -- ARGV[2]  how many cancelled jobs are kept; for `unpin`, how many failed jobs
 -- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize,
 --          edit, edit-active (also edits an active job), add-tags, remove-tags. A `!` after it restricts the
---          change to jobs that have not begun, and a retry to jobs that have not completed
+--          change to jobs that have not begun, and states after a colon, separated by commas, to jobs in
+--          these states
 -- ARGV[4]  the value of the change, or ''. For `cancel`, the reason (`store/contract/rules/reason.ts`). For
 --          `reschedule`, the milliseconds. For `prioritize`, the priority ('' for 0). For `edit`, a `!` if
 --          jobs that have run steps are edited too, the paths to hide as JSON ('' leaves them unchanged), RS,
@@ -25,7 +26,7 @@ if answer then
 end
 
 local kept, value = read_kept(ARGV[2]), ARGV[4]
-local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
+local change, is_of_new, only = string.match(ARGV[3], '^([%l-]+)(!?)(:?.*)$')
 if not string.find(change, '^edit') and change ~= 'add-tags' then
   -- A full server allows this write, and after a write the rest of a script. That is right for the other
   -- changes, because they need no memory.
@@ -243,12 +244,14 @@ end
 
 changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
 
--- Whether a change with `!` leaves a job as it is. `runs` does not count a run that completed.
-local function is_spared(id, state)
-  if state == 'completed' or change == 'retry' then
-    return state == 'completed'
-  end
-  return state == 'active' or counted(id) > 0
+-- Whether a job has begun. `runs` does not count a run that completed.
+local function has_begun(id, state)
+  return state == 'completed' or state == 'active' or counted(id) > 0
+end
+
+local states = {}
+for state in string.gmatch(only, '%l+') do
+  states[state] = true
 end
 
 -- The versions of the jobs that the caller has read.
@@ -268,7 +271,9 @@ for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
   if not state and not string.find(change, '^purge') then
     verdicts[i - 4] = 'm'
-  elseif is_of_some ~= '' and is_spared(ARGV[i], state) then
+  elseif is_of_new ~= '' and has_begun(ARGV[i], state) then
+    verdicts[i - 4] = 'r'
+  elseif only ~= '' and state and not states[state] then
     verdicts[i - 4] = 'r'
   elseif versions[i - 4] and state ~= 'active' and versions[i - 4] ~= version_of(ARGV[i], state, record) then
     verdicts[i - 4] = 'r'
