@@ -113,6 +113,8 @@ const floors: Record<string, string[][]> = {
         'dependencies',
         'ending-errors',
         'job-json',
+        'retrying',
+        'running-before',
       ].map((name) => `job/${name}.ts`),
       'job/returned-value.ts',
     ],

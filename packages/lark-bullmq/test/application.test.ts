@@ -9,18 +9,25 @@ import { type Cluster, startCluster } from '../../lark-jobs/test/redis/cluster.t
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 import { stories as ofQueues, type Place } from './application.ts'
 import { stories as ofQueuesOnLark } from './application-on-lark.ts'
+import { stories as ofClearing } from './clearing.ts'
+import { stories as ofClearingOnLark } from './clearing-on-lark.ts'
 import { stories as ofFlows } from './flows.ts'
 import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
 import { stories as ofMembers } from './members.ts'
 import { stories as ofMembersOnLark } from './members-on-lark.ts'
+import { stories as ofRefusing } from './refusing.ts'
+import { stories as ofRefusingOnLark } from './refusing-on-lark.ts'
 import { stories as ofTelling } from './telling.ts'
 import { stories as ofTellingOnLark } from './telling-on-lark.ts'
 
-const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers, ...ofTelling }
-const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark, ...ofTellingOnLark }
+const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers, ...ofTelling, ...ofClearing, ...ofRefusing }
+const onLark = {
+  ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
+  ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark },
+}
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-test.each(['application', 'flows', 'members', 'telling'])(
+test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing'])(
   'the %s on Lark is that on BullMQ with the import changed',
   (name) => {
     const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../src/index.ts'")

@@ -412,7 +412,13 @@ test('wrong values are refused, as in BullMQ', async () => {
     ]),
   ).rejects.toMatchObject({ code: 'JOB_INVALID' })
   expect(await target.count()).toBe(0)
-  expect(() => new shim.Queue('a b', { connection })).toThrow(/the name of the queue is 'a b'/)
+  expect(() => new shim.Queue('a b', { connection })).toThrow(/not have the name of the queue 'a b'/)
+  // The messages are those of BullMQ, which opens a connection before it throws them and leaves it open.
+  const worker = (options: shim.WorkerOptions) => () => new shim.Worker('a', null, { connection, ...options })
+  for (const concurrency of [0, -1, Number.NaN])
+    expect(worker({ concurrency })).toThrow(/^concurrency must be a finite number greater than 0$/)
+  expect(worker({ stalledInterval: 0 })).toThrow('stalledInterval must be greater than 0')
+  expect(worker({ drainDelay: 0 })).toThrow('drainDelay must be greater than 0')
   expect(() => new shim.Worker('a', './processor.js', { connection })).toThrow(/or a file that is there/)
   expect(() => new shim.Queue('a', { connection: { host: 'x', keyPrefix: 'a' } })).toThrow(/keyPrefix/)
 })

@@ -237,7 +237,7 @@ export const compared = {
   'options of QueueEvents': {
     connection,
     prefix,
-    autorun: ['needless', 'listening begins with the first listener, or with `waitUntilReady()`', events],
+    autorun: ['same', 'listening begins with the first listener, or with `waitUntilReady()`', events],
     blockingTimeout: ['needless', 'the store wakes whoever listens', events],
     lastEventId: ['missing', '`since`, the cursor of an event', events],
     ...needlessConnecting,
@@ -299,7 +299,7 @@ export const compared = {
     drain: ['same', '`Jobs.remove({ queue, state })`', operating],
     clean: ['same', '`Jobs.remove(filter)`', operating],
     obliterate: ['better', '`Jobs.remove({ queue })`: in small steps, so no other client waits', operating],
-    retryJobs: ['differs', '`Jobs.retry(filter)`. A job has all its attempts again', operating],
+    retryJobs: ['same', '`Jobs.retry(filter)`, after which a job has all its attempts again', operating],
     promoteJobs: ['same', '`Jobs.runNow(filter)`', operating],
     rateLimit: ['same', '`Jobs.pause({ queue, for })`', operating],
     upsertJobScheduler: [
@@ -393,7 +393,11 @@ export const compared = {
       'results.md',
     ],
     remove: ['same', '`handle.remove()`', handles],
-    retry: ['differs', '`Jobs.retry(id)`. The job has all its attempts again', operating],
+    retry: [
+      'differs',
+      '`Jobs.retry(id)`, after which a job has all its attempts again. No `resetAttemptsStarted`',
+      operating,
+    ],
     promote: ['same', '`handle.runNow()`', handles],
     changeDelay: ['same', '`handle.reschedule(delay)`', handles],
     changePriority: ['same', '`handle.prioritize(priority)`', handles],

@@ -65,6 +65,15 @@ export function wrongValue(who: string, name: string, value: unknown, right: str
   return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}; it must be ${right}`)
 }
 
+/**
+ * The error for a value that BullMQ refuses. Applications may look for the words of BullMQ in its message.
+ *
+ * @param said the whole message of BullMQ
+ */
+export function refusedValue(who: string, name: string, value: unknown, said: string): JobsError {
+  return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}. ${said}`)
+}
+
 /** Adds a property for each name of a topic that Lark does not have. Reading it throws BULLMQ_UNSUPPORTED. */
 export function refuseProperties(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {

@@ -3,6 +3,7 @@
  * to the store from the first listener on, or from `waitUntilReady()`. Until then they cost nothing.
  */
 
+import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
 import type { EventKind, JobDetail, QueueEvent, QueueEvents } from '@s18i/lark-jobs'
@@ -21,7 +22,7 @@ import {
 import { BullEmitter, type IoredisListener, type Listeners } from './emitter.ts'
 
 export interface BullEventsOptions extends QueueBaseOptions {
-  /** It has no effect, because listening begins with the first listener or with `waitUntilReady()`. */
+  /** Whether it listens by itself, from the first listener on or from `waitUntilReady()`. Default: true. */
   autorun?: boolean
   /** It has no effect, because the store wakes whoever listens. */
   blockingTimeout?: number
@@ -90,6 +91,8 @@ export class BullQueueListener<ReturnType = Any>
   /** Resolves when the object receives events. It is undefined as long as there is no listener. */
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  /** Whether `run()` was called. */
+  #isRunning = false
   /** Whether `drained` was emitted since a job came or began. */
   #isDrained = false
   /** Aborted when it is closed. */
@@ -133,7 +136,7 @@ export class BullQueueListener<ReturnType = Any>
   }
 
   protected override listened(event: string): void {
-    if (event !== 'error' && event !== 'ioredis:close') this.#begin()
+    if (event !== 'error' && event !== 'ioredis:close' && this.opts.autorun !== false) this.#begin()
   }
 
   #begin(): void {
@@ -260,12 +263,18 @@ export class BullQueueListener<ReturnType = Any>
    * too, because listening begins with this call.
    */
   async waitUntilReady(): Promise<void> {
-    this.#begin()
-    await this.#ready
+    if (this.opts.autorun !== false) this.#begin()
+    await (this.#ready ?? this.#home.store.standing(this.name))
   }
 
-  /** Does nothing, because a `QueueEvents` listens as soon as it has a listener. */
-  async run(): Promise<void> {}
+  /** Begins to listen, with `autorun: false`. @returns a promise that resolves when it is closed */
+  async run(): Promise<void> {
+    if (this.opts.autorun !== false || this.#isRunning) throw new Error('Queue Events is already running.')
+    this.#isRunning = true
+    this.#begin()
+    const { signal } = this.#stopped
+    if (!signal.aborted) await once(signal, 'abort')
+  }
 
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -10,7 +10,6 @@ import {
   decode,
   FlowBook,
   FlowRecords,
-  jobIndex,
   type KeptFlow,
   locateFlow,
   memberOf,
@@ -22,6 +21,7 @@ import {
   passes,
   queueOf,
   whyDropped,
+  withoutNodes,
 } from '@s18i/lark-jobs/internal'
 import type { Dependencies } from '../job/dependencies.ts'
 import { EveryJob } from '../job/every-job.ts'
@@ -84,7 +84,11 @@ export class FlowNode {
   }
 
   /** The jobs of a queue that wait for their children, the last added first. */
-  static async *blocked(home: JobHome): AsyncGenerator<FlowNode> {
+  static blocked(home: JobHome): AsyncGenerator<FlowNode> {
+    return FlowNode.#inState(home, 'b')
+  }
+
+  static async *#inState(home: JobHome, state: NodeState): AsyncGenerator<FlowNode> {
     const { store, settings } = await opened(home.store.jobs)
     const records = new FlowRecords(store)
     for (const partition of await partitionsToLookIn({ store, queues: settings.partitions }))
@@ -97,7 +101,7 @@ export class FlowNode {
           if (found.state.phase === 'ended') continue
           for (const [number, { on }] of found.definition.nodes.entries()) {
             const node = new FlowNode(home, found, number, settings.prefix)
-            if (on === undefined && node.state === 'b' && node.queue === home.queue) yield node
+            if (on === undefined && node.state === state && node.queue === home.queue) yield node
           }
         }
       }
@@ -151,6 +155,12 @@ export class FlowNode {
     return this.#found.state.nodes[this.#node] as NodeState
   }
 
+  /** Whether a job waits for this one and for others. */
+  get isAwaited(): boolean {
+    const { definition, state } = this.#found
+    return definition.nodes.some(({ after }, node) => state.nodes[node] === 'b' && after.includes(this.#node))
+  }
+
   /** Whether the job is or was in its queue. */
   get isQueued(): boolean {
     const { causes, reasons } = this.#found.state
@@ -160,6 +170,12 @@ export class FlowNode {
       this.#definition.ended === undefined &&
       !(isEnded && (causes?.[this.#node] !== undefined || reasons?.[this.#node] === 'rejected'))
     )
+  }
+
+  /** The nodes that have ended because this node did not complete. */
+  get followers(): FlowNode[] {
+    const causes = Object.entries(this.#found.state.causes ?? {})
+    return causes.filter(([, cause]) => cause === this.#node).map(([node]) => this.#other(Number(node)))
   }
 
   /** The nodes that this node waits for. */
@@ -216,11 +232,6 @@ export class FlowNode {
     for (const number of numbers)
       for (const child of this.#found.definition.nodes[number]!.after) numbers.add(child)
     return [...numbers].map((number) => this.#other(number))
-  }
-
-  /** Whether this node is the root: all other nodes are below it. */
-  get isRoot(): boolean {
-    return this.#node === rootOf(this.#found)
   }
 
   /**
@@ -289,40 +300,90 @@ export class FlowNode {
       const hasStarted = node.state === 'b' && !ended.has(node.#node)
       if (!node.isQueued && !hasStarted) continue
       const isGone = await node.#handle().remove()
-      if (isGone && (node.state === 's' || hasStarted)) removed.push(node)
+      if (isGone && (node.state !== 'b' || hasStarted)) removed.push(node)
     }
-    await this.#endAsRemoved(removed, 's')
+    await this.#endAsRemoved(removed, 'sfx')
+  }
+
+  /**
+   * Removes jobs as `clean()` and `drain()` of a queue do. A parent for whose last child this holds is
+   * removed, too, if it is in the same queue, and otherwise starts. Jobs that run stay.
+   *
+   * @param ids the ids in Lark of jobs of flows, which are in the queue
+   * @returns the ids of the removed jobs
+   */
+  static async clear(home: JobHome, ids: readonly string[]): Promise<string[]> {
+    const all: string[] = []
+    const flows = new Map<string, FlowNode[]>()
+    for (const id of ids) {
+      const node = await FlowNode.find(home, id)
+      // The flow may have been forgotten.
+      const isGone = await home.store.jobs.handle(EveryJob, id, { queue: home.queue }).remove()
+      if (isGone) all.push(id)
+      if (node === undefined || !isGone) continue
+      const flow = JSON.stringify([node.#found.home, node.#found.id])
+      flows.set(flow, [...(flows.get(flow) ?? []), node])
+    }
+    for (const nodes of flows.values()) await nodes[0]!.#endAsRemoved(nodes, 'sfx', true)
+    return all
+  }
+
+  /** Removes the jobs of flows that wait in a queue. @param delayed whether to remove delayed jobs, too */
+  static async drain(home: JobHome, delayed: boolean): Promise<void> {
+    const ids: string[] = []
+    for await (const node of FlowNode.#inState(home, 's')) {
+      const state = (await node.#handle().status())?.state
+      if (state === 'waiting' || (delayed && state === 'delayed')) ids.push(node.id)
+    }
+    await FlowNode.clear(home, ids)
   }
 
   /**
    * Ends nodes at once, because a flow learns that a job is gone only while a worker runs. Parents do not
-   * wait for nodes that have ended so.
+   * wait for nodes that have ended so, and are no longer failed because of them.
    *
-   * @param from the state that the nodes must still have
+   * @param from one of these states must be that of each node
+   * @param withParents whether parents in this queue that wait for nobody else are removed, too
    * @returns the numbers of the nodes that were ended
    */
-  async #endAsRemoved(nodes: readonly FlowNode[], from: NodeState): Promise<ReadonlySet<number>> {
+  async #endAsRemoved(
+    nodes: readonly FlowNode[],
+    from: string,
+    withParents = false,
+  ): Promise<ReadonlySet<number>> {
     let removed = new Set<number>()
     if (nodes.length === 0) return removed
     const { store } = await opened(this.#home.store.jobs)
     const { id: flow, home } = this.#found
     const keep = { completed: LEAST_KEPT, failed: LEAST_KEPT, cancelled: LEAST_KEPT }
-    await new FlowBook({ store }).change({ flow, home }, ({ definition, state, at }) => {
-      const end = { state: 'cancelled', reason: 'removed', at } as const
-      const gone = nodes.filter((node) => state.nodes[node.#node] === from)
-      removed = new Set(gone.map((node) => node.#node))
-      if (gone.length === 0) return undefined
-      return {
-        state,
-        ends: [...removed].map((node) => ({ index: jobIndex(state, node), ...end })),
-        definition: {
-          ...definition,
-          ...(gone.some(({ isRoot }) => isRoot) && { keep }),
-          nodes: definition.nodes.map((node) => without(node, removed)),
-        },
-      }
+    await new FlowBook({ store }).change({ flow, home }, (found) => {
+      removed = new Set(
+        nodes.map((node) => node.#node).filter((node) => from.includes(found.state.nodes[node]!)),
+      )
+      if (withParents) for (const parent of this.#parentsLeft(found, removed)) removed.add(parent)
+      const change = withoutNodes(found, [...removed])
+      if (change === undefined || !removed.has(rootOf(found))) return change
+      return { ...change, definition: { ...change.definition!, keep } }
     })
     return removed
+  }
+
+  /**
+   * The nodes of this queue, from the lowest on, that wait for others or were skipped because of others, if
+   * all these others were removed or are over.
+   */
+  *#parentsLeft({ definition, state }: KeptFlow, removed: ReadonlySet<number>): Generator<number> {
+    const gone = new Set(removed)
+    // Each node comes after the nodes that it waits for.
+    for (const [number, { after }] of definition.nodes.entries()) {
+      const isOver = (each: number) => gone.has(each) || 'cfx'.includes(state.nodes[each]!)
+      const isSkipped = state.nodes[number] === 'x' && gone.has(state.causes?.[number] ?? -1)
+      const waits = state.nodes[number] === 'b' || isSkipped
+      if (!waits || this.#other(number).queue !== this.queue) continue
+      if (!after.some((each) => gone.has(each)) || !after.every(isOver)) continue
+      gone.add(number)
+      yield number
+    }
   }
 
   async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {
@@ -349,15 +410,5 @@ export class FlowNode {
 
   #other(node: number): FlowNode {
     return new FlowNode(this.#home, this.#found, node, this.#prefix)
-  }
-}
-
-/** A copy of the node that no longer waits for removed nodes. */
-function without(node: NodeDefinition, removed: ReadonlySet<number>): NodeDefinition {
-  const gone = node.after.filter((each) => removed.has(each))
-  if (gone.length === 0) return node
-  return {
-    ...node,
-    rules: { ...node.rules, ...Object.fromEntries(gone.map((each) => [each, 'run' as const])) },
   }
 }

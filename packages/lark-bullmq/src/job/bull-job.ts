@@ -40,6 +40,8 @@ import {
 } from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
+import { retryJob } from './retrying.ts'
+import { runningBefore } from './running-before.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
 export type Any = any
@@ -53,9 +55,10 @@ export interface JobControls {
   reported(progress: JobProgress): Promise<void>
 }
 
-/** The options of a retry. Lark always resets both counts, so `false` is refused. */
 export interface RetryOptions {
+  /** Gives the job all its attempts again. Without it, a job that has made all of them gets one more. */
   resetAttemptsMade?: boolean
+  /** `true` is refused, because Lark tells the runs of a job apart by their number. */
   resetAttemptsStarted?: boolean
 }
 
@@ -154,11 +157,13 @@ export class BullJob<
   }
 
   /** Takes over the progress, the errors and the log of earlier runs. @internal */
-  recall({ progress, errors, log }: JobDetail): void {
+  recall(found: JobDetail): void {
+    const { progress, errors, log } = found
     if (progress !== undefined) this.progress = progress as ProgressType
     this.#lines = log.length
     this.stacktrace = this.#traces(errors.map(stackOf))
-    if (errors.length > 0) this.failedReason = errors.at(-1)!.message
+    const reason = lastFailure(found)
+    if (reason !== undefined) this.failedReason = reason
   }
 
   /** Makes a job of what the store has. @internal */
@@ -173,7 +178,7 @@ export class BullJob<
     job.stacktrace = job.#traces(errors.map(stackOf))
     job.delay = state === 'delayed' ? delayOf(found, job.delay) : 0
     job.priority = priorityOf(job.opts, found.priority)
-    const last = state === 'completed' ? undefined : errors.at(-1)?.message
+    const last = state === 'completed' ? undefined : lastFailure(found)
     const reason = state === 'cancelled' ? cancelledReason(found) : last
     if (reason !== undefined) job.failedReason = reason
     if (found.finishedAt !== undefined) job.finishedOn = found.finishedAt
@@ -227,12 +232,15 @@ export class BullJob<
       return [['deduplicated', { jobId, deduplicationId: deduplication?.id, deduplicatedJobId }]]
     })
     for (const [event, args] of news) await home.store.hint(home.queue, event, args)
-    return handles.map(({ id, rejection }, i) => {
+    const jobs = handles.map(async ({ id, rejection }, i) => {
       const { name, data = {}, opts } = all[i]!
       if (rejection?.reason === 'full')
         throw new JobsError('JOB_NOT_QUEUED', `${who}: the job ${name} was not added: the queue is full`)
-      return new BullJob(home, { id, name, data, opts, timestamp: Date.now() })
+      // As in BullMQ, the job that runs stands for the one that waits until it ends.
+      const first = opts.deduplication?.keepLastIfActive ? await runningBefore(home, id) : undefined
+      return new BullJob(home, { id: first ?? id, name, data, opts, timestamp: Date.now() })
     })
+    return await Promise.all(jobs)
   }
 
   /** Adds a job to a queue, without the default options of the queue. */
@@ -431,23 +439,37 @@ export class BullJob<
     await (await this.#node())?.removeUnprocessed()
   }
 
-  /** Adds the job again, with all its attempts. @param state the state that the job must have */
-  async retry(state: FinishedStatus = 'failed', options?: RetryOptions): Promise<void> {
-    if (options !== undefined && Object.values(options).some((each) => each === false))
+  /**
+   * Adds the job again.
+   *
+   * @param state the state that the job must have
+   * @throws JOB_NOT_RETRIABLE if another job has its `deduplication.id`
+   */
+  async retry(state: FinishedStatus = 'failed', options: RetryOptions = {}): Promise<void> {
+    const { resetAttemptsMade = false, resetAttemptsStarted = false } = options
+    if (resetAttemptsStarted)
       throw unsupported(
         `Job ${this.id}`,
-        'a retry that keeps the attempts that were made',
-        '`Jobs.retry(id)`',
+        'the option resetAttemptsStarted of retry()',
+        'the number of a run, which is never reset',
         'operating-jobs.md',
       )
     const now = await this.getState()
+    if (now === 'unknown') throw new Error(`Missing key for job ${this.id}. reprocessJob`)
     if (now !== state) throw new Error(`Job ${this.id} is not in the ${state} state. reprocessJob`)
     const node = await this.#node()
     if (node?.isQueued === false)
       throw this.#hasNoJob('retry()', 'retry its child, or `Jobs.flow(id).retry()`')
-    await this.#home.store.jobs.retry([node?.id ?? this.#id()], { queue: this.#home.queue })
-    this.finishedOn = undefined as unknown as number
-    this.returnvalue = null as ReturnType
+    if (state === 'completed' && node?.isAwaited)
+      throw unsupported(
+        `Job ${this.id}`,
+        'retry() of a completed child for which its parent waits no longer',
+        '`Jobs.flow(id).retry()` starts the jobs that did not complete',
+        bullFlows,
+      )
+    await retryJob(this.#home, node?.id ?? this.#id(), !resetAttemptsMade)
+    Object.assign(this, { failedReason: null, processedOn: null, finishedOn: null, returnvalue: null })
+    if (resetAttemptsMade) this.attemptsMade = 0
   }
 
   /** Makes a delayed job due now. */
@@ -455,6 +477,7 @@ export class BullJob<
     if (!(await this.#handle().runNow()))
       throw new Error(`Job ${this.id} is not in the delayed state. promote`)
     this.delay = 0
+    await this.#home.store.hint(this.queueName, 'waiting', { jobId: this.id, prev: 'delayed' })
   }
 
   /** @param delay milliseconds from now */
@@ -467,7 +490,10 @@ export class BullJob<
 
   async changePriority(opts: { priority?: number; lifo?: boolean }): Promise<void> {
     const { priority = 0 } = checkJobOptions(`Job ${this.id}: changePriority()`, opts)
-    if (!(await this.#handle().prioritize(larkPriority(priority)))) await this.#mustBeThere('changePriority')
+    const handle = this.#handle()
+    if (!(await handle.prioritize(larkPriority(priority)))) await this.#mustBeThere('changePriority')
+    // As in BullMQ, the job comes after those that have this priority already.
+    else if (['waiting', 'prioritized'].includes(await this.getState())) await handle.reschedule(0)
     this.priority = priority
   }
 
@@ -536,15 +562,19 @@ export class BullJob<
     return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
   }
 
-  /** Called when the run has ended. @internal */
-  ended(what: { value: ReturnType } | { error: Error; isLast: boolean }): void {
+  /**
+   * Called when the run has ended. @param what `retryIn`: milliseconds until the next attempt; undefined if
+   *   there is none @internal
+   */
+  ended(what: { value: ReturnType } | { error: Error; retryIn: number | undefined }): void {
     this.#active = undefined
     this.attemptsMade++
     if ('value' in what) this.returnvalue = what.value
     else {
       this.failedReason = what.error.message
       this.stacktrace = this.#traces([...(this.stacktrace ?? []), what.error.stack ?? what.error.message])
-      if (!what.isLast) return
+      this.delay = what.retryIn ?? 0
+      if (what.retryIn !== undefined) return
     }
     this.finishedOn = Date.now()
   }
@@ -618,6 +648,13 @@ function delayOf({ dueAt, errors, runs }: StoredJob | JobDetail, added: number):
   const failed = errors.at(-1)
   const isRetry = dueAt !== undefined && failed?.at !== undefined && failed.run === runs
   return isRetry ? Math.max(0, dueAt - failed.at!) : added
+}
+
+/** The message of the last error. As in BullMQ, a job that was retried by hand has none. */
+function lastFailure({ errors, queuedAt, state }: StoredJob | JobDetail): string | undefined {
+  const last = errors.at(-1)
+  const isRetried = state !== 'failed' && last?.at !== undefined && last.at <= queuedAt
+  return isRetried ? undefined : last?.message
 }
 
 function stackOf({ stack, name, message }: JobError): string {

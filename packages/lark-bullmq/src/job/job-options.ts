@@ -2,7 +2,7 @@
 import { defined } from '@s18i/lark/internal'
 import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
 import { type Drafted, isName, isObject, isReserved, LARGEST } from '@s18i/lark-jobs/internal'
-import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { checkOptions, refusedValue, unsupported, wrongValue } from '../compared/unsupported.ts'
 import type { ChildFailureOptions } from '../flow/flow-rules.ts'
 import { EveryJob } from './every-job.ts'
 import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
@@ -83,10 +83,10 @@ type Context = Readonly<Record<string, unknown>>
 const SLOT = 'bullmq'
 /** The options that say what happens to the parent if the job fails. */
 const onFailure = [
+  'removeDependencyOnFailure',
   'failParentOnFailure',
   'continueParentOnFailure',
   'ignoreDependencyOnFailure',
-  'removeDependencyOnFailure',
 ] as const
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
@@ -102,7 +102,11 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
     throw wrongValue(who, name, value, `a whole number from 0 to ${most}`)
   }
   whole('attempts', attempts, Number.MAX_SAFE_INTEGER)
-  whole('priority', priority, MOST)
+  if (priority !== undefined && !Number.isInteger(priority))
+    throw refusedValue(who, 'priority', priority, 'Priority should not be float')
+  if (priority !== undefined && (priority < 0 || priority > MOST))
+    throw refusedValue(who, 'priority', priority, `Priority should be between 0 and ${MOST}`)
+  checkOwnId(who, read.jobId)
   whole('sizeLimit', sizeLimit, Number.MAX_SAFE_INTEGER)
   whole('keepLogs', read.keepLogs, Number.MAX_SAFE_INTEGER)
   whole('stackTraceLimit', read.stackTraceLimit, Number.MAX_SAFE_INTEGER)
@@ -112,8 +116,25 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   if (backoff !== undefined) checkBackoff(who, backoff)
   if (deduplication !== undefined) uniqueOf(who, deduplication)
   const rules = onFailure.filter((name) => read[name])
-  if (rules.length > 1) throw wrongValue(who, rules[0]!, true, `the only one of ${onFailure.join(', ')}`)
-  return read
+  if (rules.length > 1)
+    throw refusedValue(
+      who,
+      rules[0]!,
+      true,
+      `The following options cannot be used together: ${rules.join(', ')}`,
+    )
+  // In BullMQ, an empty id is as none.
+  if (read.jobId !== '') return read
+  const { jobId: _, ...others } = read
+  return others
+}
+
+/** A dispatch of Lark checks what else an id must be. */
+function checkOwnId(who: string, id: unknown): void {
+  if (typeof id !== 'string') return
+  if (String(Number.parseInt(id, 10)) === id)
+    throw refusedValue(who, 'jobId', id, 'Custom Id cannot be integers')
+  if (id.includes(':')) throw refusedValue(who, 'jobId', id, 'Custom Id cannot contain :')
 }
 
 function isTime(value: unknown): boolean {
@@ -133,7 +154,7 @@ function checkBackoff(who: string, backoff: unknown): void {
     throw wrongValue(who, 'backoff.type', type, "'fixed', 'exponential', or the name of a strategy")
   if (!isTime(delay)) throw wrongValue(who, 'backoff.delay', delay, 'milliseconds')
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 1))
-    throw wrongValue(who, 'backoff.jitter', jitter, 'a number from 0 to 1')
+    throw refusedValue(who, 'backoff.jitter', jitter, 'Jitter should be between 0 and 1')
 }
 
 /** The options that are stored with a job. @throws JOB_INVALID if they are too long */
@@ -208,7 +229,7 @@ function checkSize(who: string, name: string, data: unknown, limit: number | und
   if (bytes <= limit) return
   throw new JobsError(
     'PAYLOAD_TOO_LARGE',
-    `${who}: the data of job ${name} has ${bytes} bytes, its sizeLimit is ${limit}`,
+    `${who}: the data has ${bytes} bytes. The size of job ${name} exceeds the limit ${limit} bytes`,
   )
 }
 
@@ -237,7 +258,8 @@ export function strategyOf({ backoff }: JobsOptions): string | undefined {
 function uniqueOf(who: string, given: DeduplicationOptions): UniqueOptions & { by: () => string } {
   const read = checkOptions(who, 'options of deduplication', given)
   const { id, ttl, extend = false, replace = false, keepLastIfActive = false } = read
-  if (typeof id !== 'string' || id === '') throw wrongValue(who, 'deduplication.id', id, 'a text')
+  if (typeof id !== 'string' || id === '')
+    throw refusedValue(who, 'deduplication.id', id, 'Deduplication id must be provided')
   if (ttl !== undefined && (!isTime(ttl) || ttl === 0))
     throw wrongValue(who, 'deduplication.ttl', ttl, 'milliseconds')
   const by = () => id

@@ -11,6 +11,9 @@ import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from '../job/
 import type { JobHome } from '../store/shared-store.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'
 
+/** Milliseconds. */
+const LEAST_INTERVAL = 1_000
+
 export interface RepeatOptions {
   /** A cron expression, which may begin with a field for seconds. */
   pattern?: string
@@ -62,10 +65,14 @@ export interface JobSchedulerJson {
 export function recurrenceOf(who: string, repeat: RepeatOptions): Recurrence {
   const read = checkOptions(who, 'options of a job scheduler', repeat)
   const { pattern, every: ms, tz, limit } = read
-  if ((pattern === undefined) === (ms === undefined))
-    throw new JobsError('SCHEDULE_INVALID', `${who}: needs either pattern or every`)
   const from = instant(who, 'startDate', read.startDate)
   const until = instant(who, 'endDate', read.endDate)
+  if (until !== undefined && until.getTime() <= Date.now())
+    throw invalid(who, 'End date must be greater than current timestamp')
+  if (pattern !== undefined && ms !== undefined)
+    throw invalid(who, 'Both .pattern and .every options are defined for this repeatable job')
+  if (pattern === undefined && ms === undefined)
+    throw invalid(who, 'Either .pattern or .every options must be defined for this repeatable job')
   const common = {
     ...(from && { from }),
     ...(until && { until }),
@@ -76,7 +83,14 @@ export function recurrenceOf(who: string, repeat: RepeatOptions): Recurrence {
   if (ms === undefined) return cron(pattern!, { ...defined({ timezone: tz }), ...common })
   if (tz !== undefined)
     throw unsupported(who, 'tz with every', 'ticks of every() are aligned in UTC', 'schedules.md')
+  if (ms > 0 && ms < LEAST_INTERVAL)
+    throw unsupported(who, `an interval of ${ms} ms`, 'every(), from 1 s', 'schedules.md')
   return every(ms, common)
+}
+
+/** @param said the message of BullMQ, for which applications may look */
+function invalid(who: string, said: string): JobsError {
+  return new JobsError('SCHEDULE_INVALID', `${who}: ${said}`)
 }
 
 function instant(who: string, name: string, value: RepeatOptions['startDate']): Date | undefined {

@@ -4,13 +4,7 @@
 import { defined } from '@s18i/lark/internal'
 import { type EndedState, JobsError, type State } from '@s18i/lark-jobs'
 import { memberOf, shown } from '@s18i/lark-jobs/internal'
-import {
-  checkOptions,
-  refuseMethods,
-  refuseProperties,
-  unsupported,
-  wrongValue,
-} from '../compared/unsupported.ts'
+import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
@@ -24,6 +18,7 @@ import {
   optionsIn,
 } from '../job/job-options.ts'
 import type { FinishedStatus, JobState } from '../job/job-state.ts'
+import { retryAll } from '../job/retrying.ts'
 import { type JobHome, type QueueBaseOptions, SharedStore, settleAt } from '../store/shared-store.ts'
 import { JobScheduler } from './job-scheduler.ts'
 import {
@@ -139,9 +134,14 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** An object that has only the methods for the job schedulers of the queue. */
   get jobScheduler(): Promise<JobScheduler> {
-    const { connection, prefix } = this.opts
-    this.#scheduler ??= Promise.resolve(new JobScheduler(this.name, defined({ connection, prefix })))
+    this.#scheduler ??= Promise.resolve(this.#makeScheduler())
     return this.#scheduler
+  }
+
+  #makeScheduler(): JobScheduler {
+    const { connection, prefix } = this.opts
+    const scheduler = new JobScheduler(this.name, defined({ connection, prefix }))
+    return scheduler.on('error', (error) => this.tell('error', error))
   }
 
   /**
@@ -344,6 +344,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /** Removes the waiting jobs. @param delayed whether to remove delayed jobs, too */
   async drain(delayed = false): Promise<void> {
     const state = delayed ? (['waiting', 'delayed'] as const) : 'waiting'
+    await FlowNode.drain(this.#home, delayed)
     await this.#home.store.jobs.remove({ queue: this.name, state })
   }
 
@@ -359,9 +360,15 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const before = Date.now() - grace
     const found = await this.getJobs(type, 0, -1, true)
     const old = found.filter(({ finishedOn, timestamp }) => (finishedOn ?? timestamp) <= before)
+    const chosen = limit > 0 ? old.slice(0, limit) : old
+    const members = chosen.map(({ larkId }) => larkId).filter((id) => memberOf(id) !== undefined)
+    const gone = new Set(await FlowNode.clear(this.#home, members))
     const ids: string[] = []
-    for (const { id, larkId } of limit > 0 ? old.slice(0, limit) : old)
-      if (await this.#remove(id!, larkId)) ids.push(id!)
+    for (const { id, larkId } of chosen) {
+      if (gone.has(larkId)) this.tell('removed', id!)
+      else if (memberOf(larkId) !== undefined || !(await this.#remove(id!, larkId))) continue
+      ids.push(id!)
+    }
     this.tell('cleaned', ids, type === 'waiting' ? 'wait' : type)
     await this.#home.store.hint(this.name, 'cleaned', { count: String(ids.length) })
     return ids
@@ -382,17 +389,15 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await jobs.resume({ queue: this.name })
   }
 
-  /** Adds all failed or all completed jobs again, each with all its attempts. */
+  /**
+   * Adds all failed or all completed jobs again.
+   *
+   * @param opts `timestamp`: only jobs that ended before or at this time, in milliseconds since 1970. `count`
+   *   has no effect, because the jobs are always retried in small steps
+   */
   async retryJobs(opts: { count?: number; state?: FinishedStatus; timestamp?: number } = {}): Promise<void> {
     const { state = 'failed', timestamp } = opts
-    if (timestamp !== undefined)
-      throw unsupported(
-        `${this}`,
-        'the option timestamp of retryJobs()',
-        '`Jobs.retry({ since })`',
-        'operating-jobs.md',
-      )
-    await this.#home.store.jobs.retry({ queue: this.name, state })
+    await retryAll(this.#home, statesOf[state] as EndedState[], timestamp)
   }
 
   /** Makes all delayed jobs due now. */

@@ -14,10 +14,26 @@ import {
   type WorkerReport,
   type WorkOptions,
 } from '@s18i/lark-jobs'
-import { decode, inContext, passes, returnToPlace, runOf, shown, workApart } from '@s18i/lark-jobs/internal'
+import {
+  decode,
+  inContext,
+  memberOf,
+  passes,
+  returnToPlace,
+  runOf,
+  shown,
+  workApart,
+} from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
-import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
+import {
+  checkOptions,
+  refusedValue,
+  refuseMethods,
+  refuseProperties,
+  wrongValue,
+} from '../compared/unsupported.ts'
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
+import { tellParents } from '../flow/failed-parents.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import { changeData } from '../job/changed-data.ts'
 import { endingOf, RateLimitError } from '../job/ending-errors.ts'
@@ -113,6 +129,15 @@ interface OwnRun {
   error?: Error
 }
 
+/** A job whose run has ended. */
+interface EndedJob {
+  job: BullJob
+  /** Emits its event; it is undefined if there is none. */
+  tell?: () => void
+  /** Whether the job has failed for good. */
+  isFailed?: boolean
+}
+
 /** A running job: the job itself, or the object that stands for it if it runs in another process. */
 type RunningJob = EveryJob | MiddlewareJob
 
@@ -142,8 +167,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   readonly #home: JobHome
   readonly #processor: Processor<DataType, ResultType, NameType> | string | undefined
   readonly #running = new Map<string, OwnRun>()
-  /** The functions that emit an event when the store has answered, by the id of the job. */
-  readonly #ended = new Map<string, () => void>()
+  /** The runs for which the store has not answered yet, by the id of the job. */
+  readonly #ended = new Map<string, EndedJob>()
   /** Milliseconds until a retry, by the error that the attempt threw. */
   readonly #pauses = new WeakMap<Error, number>()
   /** Milliseconds of the last `rateLimit()`. */
@@ -152,6 +177,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #worker: Worker | undefined
   /** In `pausing`, jobs that the worker has already begun still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
+  /** Resolves the promise of `run()`. */
+  #rest = () => {}
+  #isReady = false
   #scheduler: Promise<JobScheduler> | undefined
   #closing: Promise<void> | undefined
   /** Whether `drained` was emitted since it began its last job. */
@@ -205,9 +233,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** An object that has only the methods for the job schedulers of the queue. */
   get jobScheduler(): Promise<JobScheduler> {
-    const { connection, prefix } = this.opts
-    this.#scheduler ??= Promise.resolve(new JobScheduler(this.name, defined({ connection, prefix })))
+    this.#scheduler ??= Promise.resolve(this.#makeScheduler())
     return this.#scheduler
+  }
+
+  #makeScheduler(): JobScheduler {
+    const { connection, prefix } = this.opts
+    const scheduler = new JobScheduler(this.name, defined({ connection, prefix }))
+    return scheduler.on('error', (error) => this.tell('error', error))
   }
 
   get concurrency(): number {
@@ -221,14 +254,17 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (this.#worker !== undefined) this.#worker.concurrency = value
   }
 
-  /** Starts the worker. @returns a promise that resolves when it has stopped */
+  /** Starts the worker. @returns a promise that resolves when it has stopped, or is paused */
   async run(): Promise<void> {
     if (this.#processor === undefined) throw new Error('No process function is defined.')
     if (this.#starting !== undefined) throw new Error('Worker is already running.')
     if (this.#closing !== undefined) return
     this.#starting = this.#startAgain(this.#processor)
+    const rests = new Promise<void>((resolve) => {
+      this.#rest = resolve
+    })
     try {
-      await (await this.#starting).done
+      await Promise.race([(await this.#starting).done, rests])
     } catch (error) {
       this.#starting = undefined
       // The worker was closed before it could start.
@@ -282,9 +318,24 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#worker = worker
     store.whenCrashed(queue, this.#crashed)
     if (this.#mode !== 'taking') void worker.quiet()
-    setImmediate(() => this.tell('ready'))
+    this.#ready()
     void this.#drain()
     return worker
+  }
+
+  /** As in BullMQ, a worker that does not run is ready as soon as it has a connection. */
+  protected override listened(event: string): void {
+    if (event !== 'ready' || this.#isReady || this.#starting !== undefined) return
+    this.#home.store
+      .standing(this.name)
+      .then(() => this.#ready())
+      .catch((error) => this.tell('error', error))
+  }
+
+  #ready(): void {
+    if (this.#isReady) return
+    this.#isReady = true
+    setImmediate(() => this.tell('ready'))
   }
 
   /** The class of all jobs of the queue. */
@@ -323,8 +374,30 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
   }
 
+  /** The outcome of a job was refused, because the job is gone or another worker has it. */
+  async #lost(id: string, job: BullJob): Promise<void> {
+    this.tell('lockRenewalFailed', [id])
+    const { store, queue } = this.#home
+    const found = await store.jobs.find(id, { queue }).catch(() => undefined)
+    const what = found === undefined ? 'key' : 'lock'
+    this.tell('error', new Error(`Missing ${what} for job ${job.id}. moveToFinished`))
+  }
+
+  /**
+   * A job of a flow has failed for good. As in BullMQ, its parents have learned of it when the event comes.
+   */
+  async #failedInFlow(id: string, tell: () => void): Promise<void> {
+    try {
+      await tellParents(this.#home, id)
+    } catch (error) {
+      this.tell('error', error as Error)
+    }
+    tell()
+  }
+
   /** Emits `failed` for a job that has failed because the workers that ran it died. */
   async #failed(id: string, error: Error): Promise<void> {
+    if (memberOf(id) !== undefined) await tellParents(this.#home, id)
     this.tell('failed', await BullJob.withId(this.#home, id), error, 'active')
   }
 
@@ -341,16 +414,20 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       },
       ended: (ending) => this.#end(ending),
       settled: (id, isLost) => {
-        const tell = this.#ended.get(id)
+        const { job, tell = () => {}, isFailed = false } = this.#ended.get(id) ?? {}
         this.#ended.delete(id)
-        if (isLost) this.tell('lockRenewalFailed', [id])
-        else tell?.()
+        // Jobs that the worker gave back before they ran may be lost, too. They concern nobody.
+        if (isLost && job !== undefined) void this.#lost(id, job)
+        else if (isFailed && memberOf(id) !== undefined) void this.#failedInFlow(id, tell)
+        else tell()
         void this.#drain()
       },
       warn: (text) => {
         // A warning about the store, or about how a handler is written, is not an error of the worker.
         if (this.#worker === undefined || text.includes(' blocked the event loop '))
           this.#home.store.remark(text)
+        // `settled` says so, in the words of BullMQ.
+        else if (text.startsWith('The lease on ')) return
         else this.tell('error', new Error(text))
       },
       info: (text) => {
@@ -454,18 +531,22 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #end({ job: claimed, outcome }: EndedRun): void {
     const running = this.#running.get(claimed.id)
     this.#running.delete(claimed.id)
-    if (running === undefined || outcome.kind === 'released' || outcome.kind === 'unstarted') return
-    if (outcome.kind === 'suspended') return
+    if (running === undefined) return
     const { job, value } = running
-    if (outcome.kind === 'completed') {
-      job.ended({ value })
-      this.#ended.set(claimed.id, () => this.tell('completed', job, value, 'active'))
+    if (outcome.kind === 'released' || outcome.kind === 'unstarted' || outcome.kind === 'suspended') {
+      this.#ended.set(claimed.id, { job })
       return
     }
-    const isLast = outcome.kind === 'cancelled' || outcome.retryIn === undefined
+    if (outcome.kind === 'completed') {
+      job.ended({ value })
+      this.#ended.set(claimed.id, { job, tell: () => this.tell('completed', job, value, 'active') })
+      return
+    }
+    const retryIn = outcome.kind === 'cancelled' ? undefined : outcome.retryIn
     const { error = new Error(outcome.error?.message ?? 'The job was cancelled') } = running
-    job.ended({ error, isLast })
-    this.#ended.set(claimed.id, () => this.tell('failed', job, error, 'active'))
+    job.ended({ error, retryIn })
+    const tell = () => this.tell('failed', job, error, 'active')
+    this.#ended.set(claimed.id, { job, tell, isFailed: retryIn === undefined })
   }
 
   /** Emits `drained`, once, if it runs nothing and no job waits. */
@@ -484,7 +565,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#mode = 'pausing'
     const worker = await this.#starting
     const idle = Promise.resolve(worker?.quiet()).then(() => {
-      if (this.#mode === 'pausing') this.#mode = 'paused'
+      if (this.#mode !== 'pausing') return
+      this.#mode = 'paused'
+      this.#rest()
     })
     if (!doNotWaitActive) await idle
     this.tell('paused')
@@ -596,6 +679,11 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
   const read = checkOptions(who, 'options of Worker', opts)
   const { concurrency, limiter, lockDuration, settings } = read
   if (concurrency !== undefined) checkConcurrency(who, concurrency)
+  for (const name of ['stalledInterval', 'drainDelay'] as const) {
+    const value: unknown = read[name]
+    if (value !== undefined && !(typeof value === 'number' && value > 0))
+      throw refusedValue(who, name, value, `${name} must be greater than 0`)
+  }
   if (limiter !== undefined) {
     const { max, duration } = checkOptions(`${who}: limiter`, 'options of limiter', limiter)
     for (const [name, value] of Object.entries({ max, duration }))
@@ -613,8 +701,11 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
 }
 
 function checkConcurrency(who: string, value: unknown): void {
-  if (!Number.isInteger(value) || (value as number) < 1)
-    throw wrongValue(who, 'concurrency', value, 'a whole number from 1')
+  if (Number.isInteger(value) && (value as number) >= 1) return
+  // The whole message is that of BullMQ.
+  throw new JobsError('JOB_INVALID', 'concurrency must be a finite number greater than 0', {
+    hint: `${who} was given ${shown(value)}; it must be a whole number from 1`,
+  })
 }
 
 function rateOf({ max, duration }: { max: number; duration: number }): Rate {

@@ -129,6 +129,17 @@ const table: [Change, Row[]][] = [
     ],
   ],
   [
+    { kind: 'retry', keepsFailures: true },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['delayed', 'refused', { state: 'delayed' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'done', { state: 'waiting', runs: 1, failures: 1, crashes: 0 }],
+      ['failed', 'done', { state: 'waiting', runs: 1, failures: 1, crashes: 0 }],
+      ['cancelled', 'done', { state: 'waiting', runs: 1, failures: 0, crashes: 0 }],
+    ],
+  ],
+  [
     { kind: 'retry', only: ['failed', 'cancelled'] },
     [
       ['waiting', 'refused', { state: 'waiting' }],
@@ -296,6 +307,23 @@ export function alter(make: Make): void {
       await caller.settle(await caller.claimOne(), failed)
       expect(await store.alter('emails', [given.id], { kind: 'retry' })).toEqual(['done'])
       expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', queuedAt })
+    }
+  })
+
+  test('a retry that keeps the failures of a job counts it among those that wait for another try', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller('ada')
+    const retrying = async () => (await store.standings(['emails']))[0]!.retrying
+    for (const [keepsFailures, count] of [
+      [true, 1],
+      [false, 0],
+    ] as const) {
+      const { id } = await inState(harness, 'failed')
+      expect(await store.alter('emails', [id], { kind: 'retry', keepsFailures })).toEqual(['done'])
+      expect(await retrying()).toBe(count)
+      await caller.settle(await caller.claimOne(), completed)
+      expect(await retrying()).toBe(0)
     }
   })
 

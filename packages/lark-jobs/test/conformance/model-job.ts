@@ -259,15 +259,17 @@ export class ModelJob implements Counters {
     if (change.only?.includes(this.state) === false) return 'refused'
     if ('ifNotBegun' in change && change.ifNotBegun && (isActive || this.runs > 0)) return 'refused'
     switch (change.kind) {
-      case 'retry':
+      case 'retry': {
         if (this.isPending || isActive) return 'refused'
         this.effects.clear()
-        Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
+        const failures = change.keepsFailures ? this.failures + (this.#state === 'completed' ? 1 : 0) : 0
+        Object.assign(this, { failures, crashes: 0, wasRecovered: false, reason: undefined })
         this.#putBack(this.#now())
         this.#queuedAt = Math.max(this.#now(), this.#queuedAt + 1)
         this.#runsBefore = this.runs
         this.#tell('queued')
         return 'done'
+      }
       case 'cancel':
         if (isActive) this.#asked = cancelledFor(change.reason, change.because)
         else if (this.isPending) this.#end('cancelled', cancelledFor(change.reason, change.because), true)

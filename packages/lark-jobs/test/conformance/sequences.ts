@@ -274,7 +274,7 @@ class Sequence {
   async #alter(): Promise<void> {
     const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
     const kinds: { [Kind in Change['kind']]: (Change & { kind: Kind })[] } = {
-      retry: [{ kind: 'retry' }],
+      retry: [{ kind: 'retry', keepsFailures: this.#random.chance(2) }],
       cancel: [
         { kind: 'cancel', reason: 'user' },
         {

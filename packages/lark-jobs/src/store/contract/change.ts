@@ -18,8 +18,9 @@ type ChangeOfKind =
    * completed, failed, cancelled → waiting. The job is queued now, at the end of its line, and its failures
    * and crashes are reset. A unique job takes its lock again; it is refused while another job has the lock.
    * `fromStart`: the records of its steps are forgotten, as they always are for a completed job.
+   * `keepsFailures`: its failures are not reset, and a run that completed counts as one.
    */
-  | { kind: 'retry'; fromStart?: boolean }
+  | { kind: 'retry'; fromStart?: boolean; keepsFailures?: boolean }
   /**
    * waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`.
    * `because`, for people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before

@@ -490,7 +490,7 @@ function changeValue(change: contract.Change): string {
     case 'remove-tags':
       return packJson(change.tags)
     case 'retry':
-      return change.fromStart ? 'anew' : ''
+      return `${change.fromStart ? 'anew' : ''}${change.keepsFailures ? '+' : ''}`
     case 'purge':
     case 'unpin':
     case 'run-now':

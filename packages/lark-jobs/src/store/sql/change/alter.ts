@@ -72,7 +72,7 @@ function apply(
       move(partition, row, {
         state: PENDING,
         dueAt: now,
-        failures: 0,
+        failures: change.keepsFailures ? row.failures + (stateOf(row, now) === 'completed' ? 1 : 0) : 0,
         crashes: 0,
         direct: row.untilStart === 1 || !mayPrefetch(optionsOf(row)) ? 1 : 0,
         finishedAt: null,

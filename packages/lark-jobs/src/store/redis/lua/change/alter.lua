@@ -11,14 +11,15 @@
 -- ARGV[4]  the value of the change, or ''. For `cancel`, the reason (`store/contract/rules/reason.ts`). For
 --          `reschedule`, the milliseconds. For `prioritize`, the priority ('' for 0). For `edit`, a `!` if
 --          jobs that have run steps are edited too, the paths to hide as JSON ('' leaves them unchanged), RS,
---          and the payload. For tags, the tags as JSON. For `retry`, `anew` to remove the journal. For
---          `remove`, the versions of the jobs, separated by commas (`contract/change.ts`), or ''
+--          and the payload. For tags, the tags as JSON. For `retry`, `anew` to remove the journal, then `+`
+--          to keep the failures. For `remove`, the versions of the jobs, separated by commas
+--          (`contract/change.ts`), or ''
 -- ARGV[5…] the ids of the jobs
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, event, lease, last_tokens, revoked, moved-waits, undoing, purge, journaled
+-- needs: keeping, failed_jobs, event, lease, last_tokens, revoked, moved-waits, undoing, purge, journaled, retrying
 
 local answer = recalled()
 if answer then
@@ -67,9 +68,11 @@ changes['retry'] = function(id, state, record, priority, place)
   if not rest or name and admission().locker(name) then
     return 'r'
   end
-  local runs, _, _, releases = counted(id)
-  runs = state == 'completed' and runs + 1 or runs
-  count(id, runs, 0, 0, releases)
+  local runs, failures, _, releases = counted(id)
+  local completed = state == 'completed' and 1 or 0
+  runs = runs + completed
+  failures = string.find(value, '+', 1, true) and failures + completed or 0
+  count(id, runs, failures, 0, releases)
   leave_state(id, state, place)
   if redis.call('HEXISTS', key('keeps'), id) == 1 then
     redis.call('ZREM', key('kept-logs'), id)
@@ -80,7 +83,7 @@ changes['retry'] = function(id, state, record, priority, place)
   if state == 'completed' then
     effects().unbundle(id)
   end
-  if state == 'completed' or value == 'anew' then
+  if state == 'completed' or string.find(value, '^anew') then
     drop_journals({ id })
   elseif undo_of(id) then
     redis.call('HSET', key('undos'), id, '')
@@ -108,6 +111,9 @@ changes['retry'] = function(id, state, record, priority, place)
   else
     open_line(priority)
     redis.call('RPUSH', line('line', priority), id)
+  end
+  if failures > 0 then
+    note_retrying(id, failures)
   end
   rings = rings + 1
   tell('queued', { id })

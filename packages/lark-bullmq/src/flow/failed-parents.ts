@@ -1,0 +1,25 @@
+/**
+ * Tells `QueueEvents` of the jobs of a flow that have failed because a job below them has failed. They were
+ * never in their queues, so the store tells nobody. The worker that ran the failed job does it.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { JobHome } from '../store/shared-store.ts'
+import { FlowNode } from './flow-node.ts'
+
+/** Milliseconds between two looks at the flow, and after which nobody looks any longer. */
+const LOOK = { first: 5, last: 100, all: 5_000 }
+
+/** Resolves when the flow knows that this job has failed. @param id the id of the job in Lark */
+export async function tellParents(home: JobHome, id: string): Promise<void> {
+  const over = performance.now() + LOOK.all
+  let node = await FlowNode.find(home, id)
+  for (let wait = LOOK.first; node?.state === 's'; wait = Math.min(2 * wait, LOOK.last)) {
+    if (performance.now() > over) return
+    await pause(wait)
+    node = await FlowNode.find(home, id)
+  }
+  for (const parent of node?.followers ?? []) {
+    const { failedReason } = (await parent.end()) ?? {}
+    await home.store.hint(parent.queue, 'failed', { jobId: parent.shownId, failedReason, prev: 'active' })
+  }
+}

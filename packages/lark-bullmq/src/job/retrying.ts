@@ -1,0 +1,42 @@
+/** Retries by hand. As in BullMQ, the attempts that a job has made still count. */
+import { type EndedState, JobsError } from '@s18i/lark-jobs'
+import { alterAt, opened, partitionsToLookIn } from '@s18i/lark-jobs/internal'
+import type { JobHome } from '../store/shared-store.ts'
+
+/** How many jobs are read, and retried, at a time. */
+const TOGETHER = 500
+
+/** @param keepsFailures whether the attempts that the job has made still count @throws JOB_NOT_RETRIABLE */
+export async function retryJob({ store, queue }: JobHome, id: string, keepsFailures: boolean): Promise<void> {
+  const { store: inner, settings } = await opened(store.jobs)
+  const place = { store: inner, queues: settings.partitions }
+  if ((await alterAt(place, { id, queue }, { kind: 'retry', keepsFailures })) === 'done') return
+  const text = `${id} has not ended, or is unique, and another job of its kind exists`
+  throw new JobsError('JOB_NOT_RETRIABLE', text, { id })
+}
+
+/**
+ * Retries all jobs of a queue in some states. Those of which another job of the same kind exists stay.
+ *
+ * @param until only jobs that ended before or at this time, in milliseconds since 1970
+ */
+export async function retryAll(
+  { store, queue }: JobHome,
+  states: readonly EndedState[],
+  until = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  const { store: inner, settings } = await opened(store.jobs)
+  const place = { store: inner, queues: settings.partitions }
+  for (const partition of await partitionsToLookIn(place, queue))
+    for (const state of states) {
+      let cursor: string | undefined
+      do {
+        const filter = { state, limit: TOGETHER, isLean: true, isOldestFirst: true }
+        const page = await inner.list(partition, { ...filter, ...(cursor && { cursor }) })
+        cursor = page.cursor
+        const ids = page.jobs.filter(({ finishedAt = 0 }) => finishedAt <= until).map(({ id }) => id)
+        if (ids.length < page.jobs.length) cursor = undefined
+        if (ids.length > 0) await inner.alter(partition, ids, { kind: 'retry', keepsFailures: true })
+      } while (cursor !== undefined)
+    }
+}

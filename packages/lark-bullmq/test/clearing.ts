@@ -1,0 +1,216 @@
+/**
+ * What `clean()`, `drain()` and `remove()` do to flows, and what a retry by hand does to a job.
+ * `clearing-on-lark.ts` is the same file with the import changed; what the two do is compared.
+ */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FlowProducer, type Job, type JobsOptions, Queue, Worker } from 'bullmq'
+import type { Place } from './application.ts'
+
+const child = (name: string, queueName: string, opts: JobsOptions = {}) => ({ name, queueName, opts })
+
+/** Resolves when the function returns true; it is asked again and again. */
+async function until(is: () => Promise<boolean>): Promise<void> {
+  while (!(await is())) await sleep(10)
+}
+
+/** The message of an error, without the names that differ. */
+async function said(call: Promise<unknown>, job: Job): Promise<string> {
+  const error = await call.then(
+    () => new Error('none'),
+    (error: Error) => error,
+  )
+  return error.message.replace(job.id!, 'ID')
+}
+
+export const stories: Record<string, (place: Place) => Promise<unknown>> = {
+  async 'a flow whose children are cleaned or drained'(place) {
+    const steps = new Queue('cleared-steps', place)
+    const top = new Queue('cleared-top', place)
+    const flows = new FlowProducer(place)
+    const counts = async () => [
+      await steps.count(),
+      await steps.getFailedCount(),
+      await top.getJobCounts('waiting', 'waiting-children', 'failed'),
+    ]
+    const seen: unknown[] = []
+    for (const empty of [() => steps.clean(0, 0, 'wait'), () => steps.drain(), () => steps.drain(true)]) {
+      const opts = empty.toString().includes('true') ? { delay: 60_000 } : {}
+      const below = [
+        child('one', 'cleared-steps'),
+        child('two', 'cleared-steps', opts),
+        child('three', 'cleared-steps'),
+      ]
+      const same = await flows.add({ name: 'same', queueName: 'cleared-steps', children: below })
+      const other = await flows.add({ name: 'other', queueName: 'cleared-top', children: below })
+      const before = await counts()
+      await empty()
+      const states = [await same.job.getState(), await other.job.getState()]
+      seen.push({ before, after: await counts(), states })
+      await top.drain()
+    }
+    await Promise.all([flows.close(), steps.close(), top.close()])
+    return seen
+  },
+
+  async 'a parent in the middle, and the last of several children'(place) {
+    const steps = new Queue('middle-steps', place)
+    const top = new Queue('middle-top', place)
+    const flows = new FlowProducer(place)
+    const { job, children } = await flows.add({
+      name: 'top',
+      queueName: 'middle-top',
+      children: [
+        {
+          name: 'middle',
+          queueName: 'middle-steps',
+          children: [child('leaf', 'middle-steps'), child('later', 'middle-steps', { delay: 60_000 })],
+        },
+      ],
+    })
+    const middle = children![0]!.job
+    const state = async () => [await job.getState(), await middle.getState()]
+    const before = await state()
+    const cleaned = [(await steps.clean(0, 0, 'wait')).length]
+    const between = await state()
+    cleaned.push((await steps.clean(0, 0, 'delayed')).length)
+    const after = [await state(), await steps.count(), await top.getJobCounts('waiting')]
+    await Promise.all([flows.close(), steps.close(), top.close()])
+    return { before, cleaned, between, after }
+  },
+
+  async 'a failed child that is cleaned or removed'(place) {
+    const steps = new Queue('spoilt-steps', place)
+    const top = new Queue('spoilt-top', place)
+    const flows = new FlowProducer(place)
+    const worker = new Worker(
+      'spoilt-steps',
+      async () => {
+        throw new Error('no')
+      },
+      place,
+    )
+    const states: string[] = []
+    for (const remove of [() => steps.clean(0, 0, 'failed'), (job: Job) => job.remove()])
+      for (const queueName of ['spoilt-steps', 'spoilt-top']) {
+        if (queueName === 'spoilt-steps' && remove.length > 0) continue
+        const { job, children } = await flows.add({
+          name: 'parent',
+          queueName,
+          children: [child('step', 'spoilt-steps')],
+        })
+        const failing = children![0]!.job
+        await until(() => failing.isFailed())
+        await remove(failing)
+        states.push(await job.getState())
+        await job.remove()
+      }
+    await Promise.all([worker.close(), flows.close(), steps.close(), top.close()])
+    return states
+  },
+
+  async 'a job that is retried by hand'(place) {
+    const queue = new Queue('by-hand', place)
+    let fails = true
+    const runs: unknown[] = []
+    const worker = new Worker(
+      'by-hand',
+      async (job) => {
+        runs.push([job.attemptsMade, job.attemptsStarted, job.failedReason, job.stacktrace?.length])
+        if (fails) throw new Error('no')
+        return 'done'
+      },
+      place,
+    )
+    const job = await queue.add('x', {}, { attempts: 2 })
+    const ends = (state: 'failed' | 'completed', count: number) =>
+      until(async () => runs.length === count && (await job.getState()) === state)
+    await ends('failed', 2)
+    // It has made all attempts: it gets one more.
+    await job.retry()
+    await ends('failed', 3)
+    const failed = (await queue.getJob(job.id!))!
+    await worker.pause()
+    await failed.retry('failed', { resetAttemptsMade: true })
+    const waiting = (await queue.getJob(job.id!))!
+    const between = [waiting.attemptsMade, waiting.failedReason, waiting.finishedOn, waiting.returnvalue]
+    const own = [failed.failedReason, failed.processedOn, failed.finishedOn, failed.returnvalue]
+    fails = false
+    worker.resume()
+    await ends('completed', 4)
+    await job.retry('completed')
+    await ends('completed', 5)
+    const errors = [await said(job.retry('failed'), job)]
+    await job.remove()
+    errors.push(await said(job.retry('failed'), job))
+    await Promise.all([worker.close(), queue.close()])
+    return { runs, own, between, errors, made: failed.attemptsMade }
+  },
+
+  async 'all failed jobs, retried by hand'(place) {
+    const queue = new Queue('all-by-hand', place)
+    const worker = new Worker(
+      'all-by-hand',
+      async () => {
+        throw new Error('no')
+      },
+      { ...place, autorun: false },
+    )
+    for (let n = 0; n < 4; n++) await queue.add('x', { n }, { attempts: 1 })
+    void worker.run()
+    await until(async () => (await queue.getFailedCount()) === 4)
+    await worker.pause()
+    const all = (await queue.getFailed()).sort((one, other) => one.data.n - other.data.n)
+    const last = Math.max(...all.map(({ finishedOn }) => finishedOn!))
+    await queue.retryJobs({ timestamp: 1 })
+    const none = await queue.getJobCounts('waiting', 'failed')
+    await queue.retryJobs({ timestamp: last })
+    const some = await queue.getJobCounts('waiting', 'failed')
+    const made = (await queue.getWaiting()).map(({ attemptsMade, failedReason }) => [
+      attemptsMade,
+      failedReason,
+    ])
+    await Promise.all([worker.close(), queue.close()])
+    return { none, some, made }
+  },
+
+  async 'the pause before the next attempt'(place) {
+    const queue = new Queue('paused-attempts', place)
+    const worker = new Worker(
+      'paused-attempts',
+      async () => {
+        throw new Error('no')
+      },
+      { ...place, autorun: false },
+    )
+    const seen: unknown[] = []
+    worker.on('failed', async (job) => {
+      const found = job!.attemptsMade < 3 ? await queue.getJob(job!.id!) : undefined
+      seen.push([job!.attemptsMade, job!.delay, found?.delay])
+    })
+    await queue.add('x', {}, { attempts: 3, backoff: { type: 'exponential', delay: 200 } })
+    void worker.run()
+    await until(async () => seen.length === 3)
+    await Promise.all([worker.close(), queue.close()])
+    return seen
+  },
+
+  async 'a worker that is paused, and one that does not run'(place) {
+    const queue = new Queue('resting', place)
+    const idle = new Worker('resting', async () => {}, { ...place, autorun: false })
+    await once(idle, 'ready')
+    const worker = new Worker('resting', async () => 'done', { ...place, autorun: false })
+    const run = worker.run()
+    await worker.waitUntilReady()
+    await worker.pause()
+    await run
+    const rests = [worker.isPaused(), worker.isRunning(), idle.isRunning()]
+    await queue.add('x', {})
+    const ends = once(worker, 'completed')
+    worker.resume()
+    const [{ returnvalue }] = await ends
+    const works = [worker.isPaused(), worker.isRunning()]
+    await Promise.all([worker.close(), idle.close(), queue.close()])
+    return { rests, works, returnvalue }
+  },
+}
