@@ -467,7 +467,8 @@ export class BullJob<
         '`Jobs.flow(id).retry()` starts the jobs that did not complete',
         bullFlows,
       )
-    await retryJob(this.#home, node?.id ?? this.#id(), !resetAttemptsMade)
+    const only = state === 'failed' ? (['failed', 'cancelled'] as const) : (['completed'] as const)
+    await retryJob(this.#home, node?.id ?? this.#id(), { keepsFailures: !resetAttemptsMade, only })
     Object.assign(this, { failedReason: null, processedOn: null, finishedOn: null, returnvalue: null })
     if (resetAttemptsMade) this.attemptsMade = 0
   }

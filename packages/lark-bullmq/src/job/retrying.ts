@@ -6,11 +6,19 @@ import type { JobHome } from '../store/shared-store.ts'
 /** How many jobs are read, and retried, at a time. */
 const TOGETHER = 500
 
-/** @param keepsFailures whether the attempts that the job has made still count @throws JOB_NOT_RETRIABLE */
-export async function retryJob({ store, queue }: JobHome, id: string, keepsFailures: boolean): Promise<void> {
+/**
+ * @param how `keepsFailures`: whether the attempts that the job has made still count. `only`: the states that
+ *   it must have
+ * @throws JOB_NOT_RETRIABLE
+ */
+export async function retryJob(
+  { store, queue }: JobHome,
+  id: string,
+  { keepsFailures, only }: { keepsFailures: boolean; only: readonly EndedState[] },
+): Promise<void> {
   const { store: inner, settings } = await opened(store.jobs)
   const place = { store: inner, queues: settings.partitions }
-  if ((await alterAt(place, { id, queue }, { kind: 'retry', keepsFailures })) === 'done') return
+  if ((await alterAt(place, { id, queue }, { kind: 'retry', keepsFailures, only })) === 'done') return
   const text = `${id} has not ended, or is unique, and another job of its kind exists`
   throw new JobsError('JOB_NOT_RETRIABLE', text, { id })
 }
@@ -36,7 +44,8 @@ export async function retryAll(
         cursor = page.cursor
         const ids = page.jobs.filter(({ finishedAt = 0 }) => finishedAt <= until).map(({ id }) => id)
         if (ids.length < page.jobs.length) cursor = undefined
-        if (ids.length > 0) await inner.alter(partition, ids, { kind: 'retry', keepsFailures: true })
+        const change = { kind: 'retry', keepsFailures: true, only: [state] } as const
+        if (ids.length > 0) await inner.alter(partition, ids, change)
       } while (cursor !== undefined)
     }
 }
