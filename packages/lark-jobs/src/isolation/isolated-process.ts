@@ -43,6 +43,8 @@ const NATIVE = /^ *\d+: 0x.*\n?/gm
 export interface PoolAround {
   /** The process no longer has a job. */
   freed(process: IsolatedProcess): void
+  /** A run has ended. @param isByItself whether its process goes on */
+  ended(run: RemoteRun, isByItself: boolean): void
   /** The process gets no more jobs. */
   exited(process: IsolatedProcess): void
   /** The process has ended without having begun the job that it was given. */
@@ -208,6 +210,7 @@ export class IsolatedProcess {
     clearTimeout(this.#timer)
     this.#run = undefined
     run.ended(ended.rest)
+    this.#pool.ended(run, true)
     this.#free()
     if (ended.kind === 'suspended') execution.suspend(ended.outcome)
     else if (ended.kind === 'undone') {
@@ -245,6 +248,7 @@ export class IsolatedProcess {
     if (run === undefined) return
     run.ended(undefined)
     const { reason } = run.execution.run
+    if (run.hasBegun) this.#pool.ended(run, false)
     if (run.hasBegun || reason !== undefined) run.threw(reason ?? (await this.#failure(run, how)))
     else this.#pool.returned(run)
   }

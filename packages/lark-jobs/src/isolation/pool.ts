@@ -2,6 +2,10 @@
  * The isolated processes of a worker. A process is started before it is needed: there is always one without a
  * job, up to the maximum number of processes. The process that ran a job most recently gets the next job, so
  * that the other processes can end when they are not needed.
+ *
+ * If the last process of a class was killed or has crashed, its next job gets a process that is started for
+ * it, and so does the first job of a class. Otherwise, classes whose jobs end by themselves would have to
+ * wait for the start of a process after each kill.
  */
 import type { ChildProcess } from 'node:child_process'
 import { realpathSync } from 'node:fs'
@@ -46,6 +50,8 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #idle: IsolatedProcess[] = []
   /** Runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
+  /** The keys of the classes whose last job has ended without the end of its process. */
+  readonly #trusted = new Set<string>()
   /** The classes for which a warning that processes cannot load them was already printed. */
   readonly #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
@@ -58,9 +64,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
     const run = new RemoteRun(execution, jobClass)
     execution.stepsIfAny = run
-    const process = this.#idle.pop()
-    if (process !== undefined) this.#begin(process, run)
-    else this.#wait(run)
+    this.#place(run)
     // Middleware may have taken long, so the run may already have been aborted.
     if (execution.run.reason !== undefined) run.abort(execution.run.reason)
     this.#grow()
@@ -75,6 +79,17 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   protected override async onStop(): Promise<void> {
     clearInterval(this.#timer)
     await Promise.all([...this.#processes].map((process) => process.leave()))
+  }
+
+  /** Whether a run may have a process that has had jobs of other classes. */
+  #mayShare(run: RemoteRun): boolean {
+    return this.#trusted.size === 0 || this.#trusted.has(keyOf(run))
+  }
+
+  #place(run: RemoteRun): void {
+    const process = this.#mayShare(run) ? this.#idle.pop() : undefined
+    if (process !== undefined) this.#begin(process, run)
+    else this.#wait(run)
   }
 
   #wait(run: RemoteRun): void {
@@ -94,10 +109,23 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
       this.#grow()
       return
     }
-    const run = this.#waiting.shift()
+    const run = this.#nextFor(process)
     if (run !== undefined) this.#begin(process, run)
     else if (process.jobs === 0) this.#idle.unshift(process)
     else this.#idle.push(process)
+  }
+
+  /** The run for a process that has no job: the one that has waited longest, if it may have this process. */
+  #nextFor(process: IsolatedProcess): RemoteRun | undefined {
+    // If no process is on its way for some of the runs, they share.
+    const mayAll = process.jobs === 0 || this.#waiting.length > this.#starting
+    const at = mayAll ? 0 : this.#waiting.findIndex((run) => this.#mayShare(run))
+    return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]
+  }
+
+  ended(run: RemoteRun, isByItself: boolean): void {
+    if (isByItself) this.#trusted.add(keyOf(run))
+    else this.#trusted.delete(keyOf(run))
   }
 
   exited(process: IsolatedProcess): void {
@@ -110,14 +138,12 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
       this.#refuse(run, 'its processes ended before it had begun')
       return
     }
-    const process = this.#idle.pop()
-    if (process === undefined) this.#wait(run)
-    else this.#begin(process, run)
+    this.#place(run)
     this.#grow()
   }
 
   #begin(process: IsolatedProcess, run: RemoteRun): void {
-    const { key } = classOf(run.jobClass.Class)
+    const key = keyOf(run)
     const refusal = process.refusal(key)
     if (refusal !== undefined) {
       if (!this.#said.has(key)) this.#options.warn(`A process could not load ${key}: ${refusal}`)
@@ -127,15 +153,19 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     } else process.begin(run)
   }
 
-  /**
-   * Starts processes until the number of idle and starting processes exceeds the number of waiting runs by
-   * one.
-   */
+  /** Starts processes until there is one for each waiting run, and one without a job. */
   #grow(): void {
-    const starting = [...this.#processes].filter(({ isReady }) => !isReady).length
-    const wanted = this.#waiting.length + 1 - this.#idle.length - starting
+    const wanted = this.#waiting.length + (this.#idle.length === 0 ? 1 : 0) - this.#starting
     const room = this.#options.processes - this.#processes.size
     for (let i = Math.min(wanted, room); i > 0 && this.isAlive; i--) void this.#start()
+    // A run for which no process can be started takes one without a job.
+    while (this.#waiting.length > this.#starting && this.#idle.length > 0)
+      this.#begin(this.#idle.pop()!, this.#waiting.shift()!)
+  }
+
+  /** How many processes are starting. */
+  get #starting(): number {
+    return [...this.#processes].filter(({ isReady }) => !isReady).length
   }
 
   get isAlive(): boolean {
@@ -247,6 +277,10 @@ export function isolationOf(
     setting: { ...options.setting, classes },
     start: () => startIsolated(process),
   })
+}
+
+function keyOf({ jobClass }: RemoteRun): string {
+  return classOf(jobClass.Class).key
 }
 
 /** The function that makes the class in another process. Undefined if a file exports the class. */

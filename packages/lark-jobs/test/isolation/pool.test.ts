@@ -128,6 +128,46 @@ test('a job that is handed to a process that dies runs in another, and does not 
   }
 })
 
+test('after a kill, the next job of the class gets a process of its own, and other classes keep theirs', async () => {
+  await using pool = new Pool({ processes: 9 })
+  await pool.start()
+  const own = await pool.take().pid
+  const shares = async () => (await pool.take().pid) === own
+  for (let i = 0; i < 3; i++) {
+    // The first job of a class waits for a process, as one after a kill does. Others do not.
+    const villain = pool.take(true, OddJob)
+    expect(await shares()).toBe(true)
+    await expect.poll(() => villain.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
+    for (const child of pool.children) if (child.pid !== own) child.kill('SIGKILL')
+    await expect(villain.pid).rejects.toMatchObject({ code: 'PROCESS_DIED' })
+    expect(await shares()).toBe(true)
+  }
+  const last = pool.take(false, OddJob)
+  expect(await shares()).toBe(true)
+  expect(await last.pid).not.toBe(own)
+  // Its job has ended by itself, so the class may share again.
+  const count = pool.children.length
+  expect(await pool.take(false, OddJob).pid).toEqual(expect.any(Number))
+  expect(pool.children).toHaveLength(count)
+})
+
+test('if no more processes may start, classes share them, and runs have their turn', async () => {
+  await using pool = new Pool({ processes: 1 })
+  await pool.start()
+  const own = await pool.take().pid
+  expect(await pool.take(false, OddJob).pid).toBe(own)
+  const victim = pool.take(true, OddJob)
+  const ends: string[] = []
+  const all = ['a', 'odd', 'b', 'c'].map((name) =>
+    pool.take(false, name === 'odd' ? OddJob : HeldJob).pid.then(() => ends.push(name)),
+  )
+  await expect.poll(() => victim.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
+  process.kill(own as number, 'SIGKILL')
+  await expect(victim.pid).rejects.toMatchObject({ code: 'PROCESS_DIED' })
+  await Promise.all(all)
+  expect(ends).toEqual(['a', 'odd', 'b', 'c'])
+})
+
 test('a process that does not begin a job is replaced, and the time of the job does not pass', async () => {
   await using pool = new Pool({ processes: 1, answer: 50 })
   await pool.start()

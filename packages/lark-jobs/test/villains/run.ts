@@ -248,6 +248,9 @@ class VillainsRun implements AsyncDisposable {
 
   /** Nothing else may be left in the store, and nothing honest may have failed. */
   async #store(): Promise<void> {
+    // A job writes that it ends before its worker tells the store.
+    const isTold = async () => (await this.#jobs.list({ state: 'active' })).jobs.length === 0
+    await within(LEFT, 'the store knows all ends', isTold).catch(() => {})
     const names: readonly string[] = this.#villains.map(({ id }) => id)
     for (const state of ['waiting', 'delayed', 'active', 'failed', 'cancelled'] as const) {
       const { jobs } = await this.#jobs.list({ state }, { limit: 1_000 })
