@@ -63,21 +63,22 @@ export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from '
 export type { JobJson, JobProgress } from './job/job-json.ts'
 export type {
   BackoffOptions,
+  BulkJobOptions,
   DeduplicationOptions,
   DefaultJobOptions,
   JobsOptions,
-  JobsOptions as BulkJobOptions,
   ParentOptions,
 } from './job/job-options.ts'
 export type { FinishedStatus, JobState } from './job/job-state.ts'
 export type { KeepJobs, RemoveOption } from './job/kept-jobs.ts'
+export type { RepeatOptions } from './job/repeat-options.ts'
 export { JobScheduler, type JobSchedulerListener } from './queue/job-scheduler.ts'
 export type {
   JobSchedulerJson,
   JobSchedulerTemplateJson,
   JobSchedulerTemplateOptions,
   JobTemplate,
-  RepeatOptions,
+  RepeatableJob,
 } from './queue/job-schedulers.ts'
 export {
   BullQueue as Queue,

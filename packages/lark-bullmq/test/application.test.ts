@@ -15,22 +15,24 @@ import { stories as ofFlows } from './flows.ts'
 import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
 import { stories as ofMembers } from './members.ts'
 import { stories as ofMembersOnLark } from './members-on-lark.ts'
+import { stories as ofRepeatable } from './repeatable.ts'
+import { stories as ofRepeatableOnLark } from './repeatable-on-lark.ts'
 import { stories as ofRefusing } from './refusing.ts'
 import { stories as ofRefusingOnLark } from './refusing-on-lark.ts'
 import { stories as ofTelling } from './telling.ts'
 import { stories as ofTellingOnLark } from './telling-on-lark.ts'
 
-const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers, ...ofTelling, ...ofClearing, ...ofRefusing }
+const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers, ...ofTelling, ...ofClearing, ...ofRefusing, ...ofRepeatable }
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
-  ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark },
+  ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark, ...ofRepeatableOnLark },
 }
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing'])(
+test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing', 'repeatable'])(
   'the %s on Lark is that on BullMQ with the import changed',
   (name) => {
-    const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../src/index.ts'")
+    const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../src/index.ts'")
     expect(read(`${name}-on-lark.ts`)).toBe(changed)
   },
 )

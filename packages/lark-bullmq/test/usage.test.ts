@@ -122,7 +122,9 @@ const flows = new FlowProducer({ connection })
 flows.add({ name: 'a', queueName: 'b', children: [{ name: 'c', queueName: 'd', opts: { failParentOnFailure: true } }] })
 flows.on('ioredis:close', () => {}).getBackend()
 queue.add('x', {}, { atempts: 3 })
-const client = await queue.client`)
+const client = await queue.client
+queue.add('x', {}, { repeat: { every: 1000 } })
+queue.removeRepeatable('x', { tz: 'Europe/Paris' })`)
     expect(uses).toEqual([
       '3 methods of Queue: upsertJobScheduler',
       '3 options of a job scheduler: pattern',
@@ -137,6 +139,11 @@ const client = await queue.client`)
       '8 methods of Queue: add',
       '8 options of a job: atempts',
       '9 properties of Queue: client',
+      '10 methods of Queue: add',
+      '10 options of a job: repeat',
+      '10 options of a job scheduler: every',
+      '11 methods of Queue: removeRepeatable',
+      '11 options of a job scheduler: tz',
     ])
   })
 

@@ -59,6 +59,7 @@ const inner: Record<string, ComparedTopic> = {
   defaultJobOptions: 'options of a job',
   backoff: 'options of backoff',
   deduplication: 'options of deduplication',
+  repeat: 'options of a job scheduler',
   limiter: 'options of limiter',
   settings: 'options of settings',
 }
@@ -404,10 +405,9 @@ export class FileUsage {
     if (kind === 'Queue' && method === 'add') this.#options('options of a job', all[2])
     if (kind === 'Queue' && method === 'addBulk') this.#jobOptionsIn(all[0])
     if (kind === 'FlowProducer') for (const each of all) this.#jobOptionsIn(each)
-    if (method === 'upsertJobScheduler') {
+    if (method === 'upsertJobScheduler' || method === 'removeRepeatable')
       this.#options('options of a job scheduler', all[1])
-      this.#jobOptionsIn(all[2])
-    }
+    if (method === 'upsertJobScheduler') this.#jobOptionsIn(all[2])
   }
 
   /** Finds the options of jobs anywhere in an expression, where they are written as `opts`. */

@@ -6,6 +6,7 @@ import { defined } from '@s18i/lark/internal'
 import { cron, every, type Recurrence } from '@s18i/lark-jobs'
 import { checkTicks, type Definition, isObject } from '@s18i/lark-jobs/internal'
 import { bullmqRecord } from '../job/record.ts'
+import { hashOf } from '../job/repeat-options.ts'
 import { scheduleName } from '../queue/schedule-name.ts'
 import { keyFor, parsed, payloadOf } from './jobs.ts'
 import type { LackReason } from './report.ts'
@@ -17,12 +18,13 @@ export interface ReadSchedule {
 }
 
 /**
- * The id of a schedule in Lark, where ids are unique in the store. In BullMQ, ids are unique in a queue. The
- * ids of repeatable jobs are hashes, so the name is added to make them easier to recognise.
+ * The id of a schedule in Lark, where ids are unique in the store. In BullMQ, ids are unique in a queue. A
+ * repeatable job keeps its key, so that an application that adds it again at its start has one schedule.
+ * Early versions of BullMQ used the text of that key itself.
  */
-export function scheduleIdOf(queue: string, { id, fields: { name } }: BullmqScheduler): string {
-  const isHash = name !== undefined && /^[0-9a-f]{32}$/.test(id)
-  return scheduleName(queue, isHash ? `${name}-${id.slice(0, 8)}` : id)
+export function scheduleIdOf(queue: string, { id, fields }: BullmqScheduler): string {
+  const isText = fields.name === undefined && id.split(':').length >= 5
+  return scheduleName(queue, isText ? hashOf(id) : id)
 }
 
 /** The id of the job of the next tick. */

@@ -7,6 +7,7 @@ import type { ChildFailureOptions } from '../flow/flow-rules.ts'
 import { EveryJob } from './every-job.ts'
 import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority, MOST } from './priority.ts'
+import type { RepeatOptions } from './repeat-options.ts'
 
 export interface BackoffOptions {
   /** `fixed`, `exponential`, or a name that `settings.backoffStrategy` of the worker knows. */
@@ -65,9 +66,14 @@ export interface JobsOptions extends DefaultJobOptions {
   /** An id that you choose. While the queue has a job with this id, no other job with it is added. */
   jobId?: string
   deduplication?: DeduplicationOptions
+  /** `queue.add()` makes a repeatable job of it, as BullMQ 5 does. */
+  repeat?: RepeatOptions
   /** Only a `FlowProducer` sets this, on the jobs that it adds. */
   parent?: ParentOptions
 }
+
+/** The options of jobs that are added together with others. */
+export type BulkJobOptions = Omit<JobsOptions, 'repeat'>
 
 /** A job to be added. */
 export interface AddedJob {
@@ -93,6 +99,13 @@ const onFailure = [
 export function checkJobOptions(who: string, opts: JobsOptions | undefined): JobsOptions {
   const read = checkOptions(who, 'options of a job', opts)
   const { attempts, delay, priority, backoff, sizeLimit, deduplication } = read
+  if (read.repeat !== undefined)
+    throw unsupported(
+      who,
+      'the option repeat here',
+      '`repeat` of a job that queue.add() adds',
+      'schedules.md',
+    )
   const whole = (name: string, value: unknown, most: number) => {
     if (
       value === undefined ||

@@ -6,13 +6,9 @@ import { opened, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refuseMethods, refuseProperties } from '../compared/unsupported.ts'
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import type { BullJob } from '../job/bull-job.ts'
+import type { RepeatOptions } from '../job/repeat-options.ts'
 import { type JobHome, type QueueBaseOptions, SharedStore } from '../store/shared-store.ts'
-import {
-  type JobSchedulerJson,
-  JobSchedulers,
-  type JobSchedulerTemplateOptions,
-  type RepeatOptions,
-} from './job-schedulers.ts'
+import { type JobSchedulerJson, JobSchedulers, type JobSchedulerTemplateOptions } from './job-schedulers.ts'
 import { readQueue } from './queue-name.ts'
 
 export interface JobSchedulerListener extends IoredisListener {

@@ -7,28 +7,13 @@ import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18
 import { bookOf, draftOf, milliseconds, opened, shown, tickId } from '@s18i/lark-jobs/internal'
 import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
 import { BullJob } from '../job/bull-job.ts'
-import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from '../job/job-options.ts'
+import { type AddedJob, checkJobOptions, draftedBy, type JobsOptions, optionsIn } from '../job/job-options.ts'
+import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import type { JobHome } from '../store/shared-store.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'
 
 /** Milliseconds. */
 const LEAST_INTERVAL = 1_000
-
-export interface RepeatOptions {
-  /** A cron expression, which may begin with a field for seconds. */
-  pattern?: string
-  /** Milliseconds between two ticks, at least 1,000. */
-  every?: number
-  /**
-   * The time zone of the pattern. Default: the time zone of Lark's configuration, which is UTC unless set. In
-   * BullMQ, the default is the time zone of the process.
-   */
-  tz?: string
-  startDate?: Date | string | number
-  endDate?: Date | string | number
-  /** The most jobs that the scheduler adds. */
-  limit?: number
-}
 
 /** The job of each tick. */
 export interface JobTemplate<DataType, NameType extends string> {
@@ -37,7 +22,7 @@ export interface JobTemplate<DataType, NameType extends string> {
   opts?: JobSchedulerTemplateOptions
 }
 
-export type JobSchedulerTemplateOptions = Omit<JobsOptions, 'jobId' | 'delay' | 'deduplication'>
+export type JobSchedulerTemplateOptions = Omit<JobsOptions, 'jobId' | 'delay' | 'deduplication' | 'repeat'>
 
 export interface JobSchedulerTemplateJson {
   data?: unknown
@@ -59,6 +44,26 @@ export interface JobSchedulerJson {
   /** How many jobs the scheduler has added since it was last changed. */
   iterationCount: number
   template?: JobSchedulerTemplateJson
+}
+
+/** A repeatable job of BullMQ 5. What it does not have is `null`. */
+export interface RepeatableJob {
+  key: string
+  name: string
+  id?: string | null
+  endDate: number | null
+  tz: string | null
+  pattern: string | null
+  /** Milliseconds, as a text. */
+  every?: string | null
+  /** When it ticks next, in milliseconds since 1970. */
+  next?: number
+}
+
+/** A schedule, and the options with which its jobs are added. */
+interface FoundSchedule {
+  info: ScheduleInfo
+  opts: JobsOptions
 }
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID, SCHEDULE_INVALID */
@@ -117,18 +122,53 @@ export class JobSchedulers {
     defaults: JobsOptions,
   ): Promise<BullJob> {
     const who = `${this.#who}: upsertJobScheduler(${shown(id)})`
-    const { store, queue } = this.#home
-    for (const name of ['jobId', 'delay', 'deduplication'])
-      if (template.opts !== undefined && name in template.opts)
-        throw unsupported(who, `the option ${name} in a template`, 'the options of each job', 'schedules.md')
+    const { every: ms, immediately, startDate } = repeat
+    if (immediately && startDate)
+      throw new Error('Both .immediately and .startDate options are defined for this repeatable job')
+    refuseInTemplate(who, template.opts, ['jobId', 'delay', 'deduplication'])
     const opts = { ...defaults, ...checkJobOptions(who, template.opts) }
     const { name = id, data } = template
-    const draft = draftOf(draftedBy(who, queue, { name, data, opts }))
-    const info = await store.jobs.schedules.set(this.#idOf(id), draft, recurrenceOf(who, repeat))
-    const next = info.next ?? Date.now()
-    const job = { id: tickId({ schedule: info.id, at: next }), name, data: data ?? {}, timestamp: Date.now() }
-    const delay = Math.max(0, next - job.timestamp)
-    return new BullJob(this.#home, { ...job, opts: { ...opts, ...(info.next !== undefined && { delay }) } })
+    // As in BullMQ, a scheduler with `every` does not start anew because it is changed.
+    const isNew = immediately && ms !== undefined ? (await this.#find(id)) === undefined : true
+    return await this.#set(
+      who,
+      id,
+      { ...repeat, immediately: isNew && immediately === true },
+      { name, data, opts },
+    )
+  }
+
+  /** Makes a repeatable job as BullMQ 5 does, or changes it. @returns the job of the next tick */
+  async addRepeatable({ name, data, opts }: AddedJob, repeat: RepeatOptions): Promise<BullJob> {
+    const who = `${this.#who}: the job ${shown(name)}`
+    const { jobId, delay: _, ...own } = opts
+    refuseInTemplate(who, own, ['deduplication'])
+    const { immediately: __, ...said } = { ...repeat, ...defined({ jobId }) }
+    return await this.#set(who, repeatableKey(name, said), repeat, {
+      name,
+      data,
+      opts: { ...own, repeat: said },
+    })
+  }
+
+  /** @returns the job that was queued at once, or that of the next tick */
+  async #set(who: string, id: string, repeat: RepeatOptions, job: AddedJob): Promise<BullJob> {
+    const { store, queue } = this.#home
+    const { name, data = {}, opts } = job
+    if (repeat.endDate !== undefined && new Date(repeat.endDate).getTime() < Date.now())
+      throw new Error('End date must be greater than current timestamp')
+    const draft = draftOf(draftedBy(who, queue, job))
+    const { schedules } = store.jobs
+    const info = await schedules.set(this.#idOf(id), draft, recurrenceOf(who, repeat))
+    const timestamp = Date.now()
+    if (repeat.immediately) {
+      const { id: first } = await schedules.runNow(info.id)
+      return new BullJob(this.#home, { id: first, name, data, timestamp, opts: { ...opts, delay: 0 } })
+    }
+    const next = info.next ?? timestamp
+    const delay = info.next === undefined ? {} : { delay: Math.max(0, next - timestamp) }
+    const facts = { id: tickId({ schedule: info.id, at: next }), name, data, timestamp }
+    return new BullJob(this.#home, { ...facts, opts: { ...opts, ...delay } })
   }
 
   async remove(id: string): Promise<boolean> {
@@ -136,16 +176,12 @@ export class JobSchedulers {
   }
 
   async get(id: string): Promise<JobSchedulerJson | undefined> {
-    const info = await this.#home.store.jobs.schedules.get(this.#idOf(id))
-    return info && this.#json(info, await this.#optionsOf(info))
+    const info = await this.#find(id)
+    return info && this.#json({ info, opts: await this.#optionsOf(info) })
   }
 
-  /** The schedules of the queue that no job class declares. The schedule that ticks next comes first. */
   async list(): Promise<JobSchedulerJson[]> {
-    const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
-    const { POSITIVE_INFINITY: never } = Number
-    const shown = all.map(async (info) => this.#json(info, await this.#optionsOf(info)))
-    return (await Promise.all(shown)).sort((one, other) => (one.next ?? never) - (other.next ?? never))
+    return (await this.#list()).map((found) => this.#json(found))
   }
 
   /**
@@ -153,8 +189,43 @@ export class JobSchedulers {
    *   end
    */
   async page(start: number, end: number, asc: boolean): Promise<JobSchedulerJson[]> {
-    const all = await this.list()
+    return (await this.#page(start, end, asc)).map((found) => this.#json(found))
+  }
+
+  /** As `page`, in the form of BullMQ 5. */
+  async repeatable(start: number, end: number, asc: boolean): Promise<RepeatableJob[]> {
+    return (await this.#page(start, end, asc)).map((found) => {
+      const { key, name, endDate = null, tz = null, pattern = null, every, next } = this.#json(found)
+      const { repeat } = found.opts
+      // Lark stores the pattern in capitals, and with the time zone that applies.
+      const written =
+        repeat === undefined ? { tz, pattern } : { tz: repeat.tz ?? null, pattern: repeat.pattern ?? null }
+      return {
+        key,
+        name,
+        endDate,
+        ...written,
+        every: every === undefined ? null : String(every),
+        ...defined({ next }),
+      }
+    })
+  }
+
+  async #find(id: string): Promise<ScheduleInfo | undefined> {
+    return await this.#home.store.jobs.schedules.get(this.#idOf(id))
+  }
+
+  async #page(start: number, end: number, asc: boolean): Promise<FoundSchedule[]> {
+    const all = await this.#list()
     return (asc ? all : all.reverse()).slice(start, end < 0 ? undefined : end + 1)
+  }
+
+  /** The schedules of the queue that no job class declares. The schedule that ticks next comes first. */
+  async #list(): Promise<FoundSchedule[]> {
+    const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
+    const { POSITIVE_INFINITY: never } = Number
+    const found = await Promise.all(all.map(async (info) => ({ info, opts: await this.#optionsOf(info) })))
+    return found.sort(({ info: one }, { info: other }) => (one.next ?? never) - (other.next ?? never))
   }
 
   /** The options with which the jobs of a scheduler are added. */
@@ -168,10 +239,8 @@ export class JobSchedulers {
     return scheduleName(this.#home.queue, id)
   }
 
-  #json(
-    { id, key, when, timezone, next, limit, from, until, ticks, payload }: ScheduleInfo,
-    opts: JobsOptions,
-  ): JobSchedulerJson {
+  #json({ info, opts: { repeat: _, ...opts } }: FoundSchedule): JobSchedulerJson {
+    const { id, key, when, timezone, next, limit, from, until, ticks, payload } = info
     const ms = when.startsWith('every ') ? milliseconds(when.slice('every '.length)) : undefined
     const hasOpts = Object.keys(opts).length > 0
     return {
@@ -185,4 +254,10 @@ export class JobSchedulers {
       }),
     }
   }
+}
+
+function refuseInTemplate(who: string, opts: object | undefined, names: readonly string[]): void {
+  for (const name of names)
+    if (opts !== undefined && name in opts)
+      throw unsupported(who, `the option ${name} in a template`, 'the options of each job', 'schedules.md')
 }

@@ -12,12 +12,14 @@ import { EveryJob } from '../job/every-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
 import {
   type AddedJob,
+  type BulkJobOptions,
   checkJobOptions,
   type DefaultJobOptions,
   type JobsOptions,
   optionsIn,
 } from '../job/job-options.ts'
 import type { FinishedStatus, JobState } from '../job/job-state.ts'
+import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import { retryAll } from '../job/retrying.ts'
 import { type JobHome, type QueueBaseOptions, SharedStore, settleAt } from '../store/shared-store.ts'
 import { JobScheduler } from './job-scheduler.ts'
@@ -25,7 +27,7 @@ import {
   type JobSchedulerJson,
   JobSchedulers,
   type JobTemplate,
-  type RepeatOptions,
+  type RepeatableJob,
 } from './job-schedulers.ts'
 import { readQueue } from './queue-name.ts'
 
@@ -158,13 +160,17 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     data: DataType,
     opts?: JobsOptions,
   ): Promise<BullJob<DataType, ResultType, NameType>> {
-    const [job] = await this.#add([this.#read(name, data, opts)])
+    const { repeat, ...own } = opts ?? {}
+    const added = this.#read(name, data, opts && own)
+    if (repeat)
+      return (await this.#schedulers.addRepeatable(added, repeat)) as BullJob<DataType, ResultType, NameType>
+    const [job] = await this.#add([added])
     return job!
   }
 
   /** Adds several jobs, up to 1,000 of them in one atomic step. All are checked before the first is sent. */
   async addBulk(
-    jobs: readonly { name: NameType; data: DataType; opts?: JobsOptions }[],
+    jobs: readonly { name: NameType; data: DataType; opts?: BulkJobOptions }[],
   ): Promise<BullJob<DataType, ResultType, NameType>[]> {
     return await this.#add(jobs.map(({ name, data, opts }) => this.#read(name, data, opts)))
   }
@@ -436,6 +442,21 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   async getJobSchedulersCount(): Promise<number> {
     return (await this.#schedulers.list()).length
+  }
+
+  /** The repeatable jobs and the job schedulers, in the form of BullMQ 5. */
+  getRepeatableJobs(start = 0, end = -1, asc = false): Promise<RepeatableJob[]> {
+    return this.#schedulers.repeatable(start, end, asc)
+  }
+
+  /** @param jobId the `jobId` with which it was added @returns whether it existed */
+  removeRepeatable(name: NameType, repeat: RepeatOptions, jobId?: string): Promise<boolean> {
+    const { jobId: _, ...said } = repeat
+    return this.#schedulers.remove(repeatableKey(name, { ...said, ...defined({ jobId }) }))
+  }
+
+  removeRepeatableByKey(key: string): Promise<boolean> {
+    return this.#schedulers.remove(key)
   }
 
   /** Resolves when the store is open. */

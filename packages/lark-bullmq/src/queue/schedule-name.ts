@@ -6,7 +6,11 @@
 import { createHash } from 'node:crypto'
 import { LARGEST } from '@s18i/lark-jobs/internal'
 
+const hashed = /^[0-9a-f]{64}$/
+
 export function scheduleName(queue: string, id: string): string {
+  // The lists of job schedulers name one with a long id by its hash.
+  if (hashed.test(id)) return id
   const whole = `${queue}/${id}`.replaceAll(/[\s:%\p{C}]/gu, encodeURIComponent)
   return whole.length <= LARGEST.scheduleId ? whole : createHash('sha256').update(whole).digest('hex')
 }
