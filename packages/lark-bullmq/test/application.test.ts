@@ -15,14 +15,22 @@ import { stories as ofFlows } from './flows.ts'
 import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
 import { stories as ofMembers } from './members.ts'
 import { stories as ofMembersOnLark } from './members-on-lark.ts'
-import { stories as ofRepeatable } from './repeatable.ts'
-import { stories as ofRepeatableOnLark } from './repeatable-on-lark.ts'
 import { stories as ofRefusing } from './refusing.ts'
 import { stories as ofRefusingOnLark } from './refusing-on-lark.ts'
+import { stories as ofRepeatable } from './repeatable.ts'
+import { stories as ofRepeatableOnLark } from './repeatable-on-lark.ts'
 import { stories as ofTelling } from './telling.ts'
 import { stories as ofTellingOnLark } from './telling-on-lark.ts'
 
-const onBullMQ = { ...ofQueues, ...ofFlows, ...ofMembers, ...ofTelling, ...ofClearing, ...ofRefusing, ...ofRepeatable }
+const onBullMQ = {
+  ...ofQueues,
+  ...ofFlows,
+  ...ofMembers,
+  ...ofTelling,
+  ...ofClearing,
+  ...ofRefusing,
+  ...ofRepeatable,
+}
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
   ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark, ...ofRepeatableOnLark },
