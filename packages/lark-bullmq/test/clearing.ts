@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FlowProducer, type Job, type JobsOptions, Queue, Worker } from 'bullmq'
+import { DelayedError, FlowProducer, type Job, type JobsOptions, Queue, Worker } from 'bullmq'
 import type { Place } from './application.ts'
 
 const child = (name: string, queueName: string, opts: JobsOptions = {}) => ({ name, queueName, opts })
@@ -212,5 +212,99 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const works = [worker.isPaused(), worker.isRunning()]
     await Promise.all([worker.close(), idle.close(), queue.close()])
     return { rests, works, returnvalue }
+  },
+
+  async 'a child that is not kept when it fails, and one that is retried'(place) {
+    const steps = new Queue('unkept-steps', place)
+    const top = new Queue('unkept', place)
+    const flows = new FlowProducer(place)
+    let fails = true
+    const worker = new Worker(
+      'unkept-steps',
+      async (job) => {
+        if (fails && job.name !== 'sound') throw new Error('no')
+      },
+      { ...place, autorun: false },
+    )
+    const { job } = await flows.add({
+      name: 'top',
+      queueName: 'unkept',
+      children: [child('gone', 'unkept-steps', { removeOnFail: true }), child('sound', 'unkept-steps')],
+    })
+    const ignoring = await flows.add({
+      name: 'ignoring',
+      queueName: 'unkept',
+      children: [child('ignored', 'unkept-steps', { ignoreDependencyOnFailure: true })],
+    })
+    void worker.run()
+    await until(async () => (await top.getWaitingCount()) === 2)
+    const counts = await job.getDependenciesCount({ processed: true, unprocessed: true })
+    await worker.pause()
+    const failing = ignoring.children![0]!.job
+    const before = await ignoring.job.getDependenciesCount({ ignored: true, unprocessed: true })
+    await (await steps.getJob(failing.id!))!.retry()
+    const after = await ignoring.job.getDependenciesCount({ ignored: true, unprocessed: true })
+    fails = false
+    worker.resume()
+    await until(() => failing.isCompleted())
+    await Promise.all([worker.close(), flows.close(), steps.close(), top.close()])
+    return { counts, before, after }
+  },
+
+  async 'names with prefixes, and places in a line'(place) {
+    const queue = new Queue('placed', place)
+    await queue.waitUntilReady()
+    await queue.pause()
+    const job = await queue.add('first', {}, { priority: 8 })
+    await queue.add('second', {})
+    await job.changePriority({ priority: 0, lifo: false })
+    const names: string[] = []
+    const worker = new Worker('placed', async (each) => names.push(each.name), place)
+    const prefix = place.prefix.replaceAll(/[{}]/g, '')
+    const qualified = [queue.qualifiedName, worker.qualifiedName, job.queueQualifiedName]
+    await queue.resume()
+    await until(async () => names.length === 2)
+    await Promise.all([worker.close(), queue.close()])
+    return { names, qualified: qualified.map((name) => name.replaceAll(/[{}]/g, '') === `${prefix}:placed`) }
+  },
+
+  async 'the last of several that are alike, while the first runs'(place) {
+    const queue = new Queue('last-alike', place)
+    const deduplication = { id: 'same', keepLastIfActive: true }
+    const seen: unknown[] = []
+    const ids: (string | undefined)[] = []
+    const worker = new Worker(
+      'last-alike',
+      async (job) => {
+        seen.push(job.data)
+        if (seen.length > 1) return
+        ids.push((await queue.add('x', { n: 2 }, { deduplication })).id)
+        ids.push((await queue.add('x', { n: 3 }, { deduplication })).id)
+      },
+      place,
+    )
+    const first = await queue.add('x', { n: 1 }, { deduplication })
+    await until(async () => seen.length === 2)
+    await Promise.all([worker.close(), queue.close()])
+    return { seen, ids: ids.map((id) => id === first.id) }
+  },
+
+  async 'a job that begins too often'(place) {
+    const queue = new Queue('begins', place)
+    let runs = 0
+    const worker = new Worker(
+      'begins',
+      async (job, token) => {
+        runs++
+        await job.moveToDelayed(Date.now() + 1, token)
+        throw new DelayedError()
+      },
+      { ...place, maxStartedAttempts: 3, maxStalledCount: 1 },
+    )
+    const job = await queue.add('x', {}, { attempts: 5 })
+    await until(() => job.isFailed())
+    const { failedReason, attemptsStarted } = (await queue.getJob(job.id!))!
+    await Promise.all([worker.close(), queue.close()])
+    return { runs, failedReason, attemptsStarted }
   },
 }

@@ -123,4 +123,49 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await Promise.all([worker.close(), flows.close(), events.close(), queue.close()])
     return { isParent: jobId === job.id, returnvalue }
   },
+
+  async 'jobs that become due, and parents that begin or fail'(place) {
+    const queue = new Queue('told-due', place)
+    const events = new QueueEvents('told-due', place)
+    const flows = new FlowProducer(place)
+    await listens(events)
+    await queue.pause()
+    // In BullMQ, only a worker makes jobs due.
+    const parents = new Worker('told-due', async () => {}, place)
+    await parents.waitUntilReady()
+    const heard: unknown[] = []
+    const names = new Map<string, string>()
+    const nameOf = (id: string) => names.get(id) ?? id
+    events.on('waiting', ({ jobId, prev }) => heard.push(['waiting', nameOf(jobId), prev]))
+    events.on('failed', ({ jobId, failedReason, prev }) =>
+      heard.push(['failed', nameOf(jobId), prev, failedReason.startsWith('child ')]),
+    )
+    const early = await queue.add('later', {}, { jobId: 'later', delay: 400 })
+    await queue.add('promoted', {}, { jobId: 'promoted', delay: 60_000 })
+    await (await queue.getJob('promoted'))!.promote()
+    await until(() => heard.length === 2)
+    const due = [await early.getState(), heard.splice(0)]
+    const opts = { failParentOnFailure: true }
+    const child = (fails: boolean) => ({ name: 'child', queueName: 'told-due-steps', data: { fails }, opts })
+    for (const fails of [false, true]) {
+      const name = `parent ${fails}`
+      const { job } = await flows.add({ name, queueName: 'told-due', children: [child(fails)] })
+      names.set(job.id!, name)
+    }
+    const worker = new Worker(
+      'told-due-steps',
+      async (job) => {
+        if (job.data.fails) throw new Error('no')
+      },
+      place,
+    )
+    await queue.resume()
+    await until(() => heard.some((each) => JSON.stringify(each).includes('"failed"')))
+    await until(() => heard.some((each) => JSON.stringify(each).includes('parent false')))
+    const told = heard.map((each) => JSON.stringify(each)).filter((each) => each.includes('parent'))
+    // In BullMQ, a parent that is to fail is `waiting` first.
+    const all = [...new Set(told)].filter((each) => !/waiting.*parent true/.test(each)).sort()
+    await Promise.all([worker.close(), parents.close(), flows.close(), events.close(), queue.close()])
+    return { due, all }
+  },
 }

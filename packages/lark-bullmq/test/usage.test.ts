@@ -221,7 +221,7 @@ import { mails } from './queues'
 const worker = new Worker('mails', async (job) => await send(job.data.to), {
   concurrency: 20,
   stalledInterval: 60_000,
-  maxStalledCount: 0,
+  skipLockRenewal: true,
 })
 worker.on('failed', (job, error) => console.error(job?.id, error))
 setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000)

@@ -58,7 +58,7 @@ const noKeys = {
   keys: noBackend,
   toKey: noBackend,
   backend: noBackend,
-  qualifiedName: ['missing', 'the name of the queue', redis],
+  qualifiedName: ['same', 'the name of the queue', redis],
 } as const
 const noClose: Comparison = ['silent', 'calls reject, and a worker emits `error`', 'errors.md']
 const needlessConnecting = {
@@ -208,11 +208,11 @@ export const compared = {
     runRetryDelay: ['needless', 'calls are sent again until the store answers', 'reliability.md'],
     metrics: ['needless', 'each queue counts its ended jobs by minute', 'monitoring.md'],
     maxStalledCount: [
-      'missing',
-      '`maxCrashes` of the class, 3 or 10 if not set',
+      'differs',
+      '`maxCrashes` of the class, 3 or 10 if not set, which holds in any case',
       'creating-jobs.md#settings',
     ],
-    maxStartedAttempts: ['missing', '`maxCrashes`, `retryUntil`', 'creating-jobs.md#settings'],
+    maxStartedAttempts: ['same', '`maxCrashes`, `retryUntil`', 'creating-jobs.md#settings'],
     skipStalledCheck: ['missing', 'every worker looks for jobs of dead workers', 'reliability.md'],
     skipLockRenewal: ['missing', 'every lease is renewed', 'reliability.md'],
     name: [
@@ -535,7 +535,7 @@ export const compared = {
     processedBy: ['differs', 'the worker in `lark jobs:show`, while the job runs', operating],
     deferredFailure: ['needless', 'a job whose child has failed does not run', flows],
     prefix: ['missing', 'nothing: Lark has other keys', redis],
-    queueQualifiedName: ['missing', '`queueName`', handles],
+    queueQualifiedName: ['same', '`queue` of a record', handles],
   },
   'properties of QueueEvents': {
     name: ['same', 'the name of the queue', events],
@@ -593,7 +593,7 @@ export const compared = {
     added: ['differs', 'the event `queued`. `name` is empty if the job is gone already', events],
     waiting: [
       'differs',
-      'the events `queued` (also of a job with a delay), `retrying`, `released` and `returned`',
+      'the events `queued`, `retrying`, `released` and `returned`. Of a delayed job, if the listener heard of it before it was due',
       events,
     ],
     active: [

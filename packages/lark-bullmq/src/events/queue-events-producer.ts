@@ -33,6 +33,11 @@ export class QueueEventsProducer extends BullEmitter<QueueEventsProducerListener
     this.#home = { store: SharedStore.of(who, opts, name), queue: name }
   }
 
+  /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
+  get qualifiedName(): string {
+    return this.#home.store.qualifiedName(this.name)
+  }
+
   /** The promise of `close()`; undefined before that call. */
   get closing(): Promise<void> | undefined {
     return this.#closing

@@ -9,6 +9,7 @@ import { defined } from '@s18i/lark/internal'
 import type { EventKind, JobDetail, QueueEvent, QueueEvents } from '@s18i/lark-jobs'
 import { memberOf, passes, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refuseMethods, refuseProperties } from '../compared/unsupported.ts'
+import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
 import { readQueue } from '../queue/queue-name.ts'
@@ -19,6 +20,7 @@ import {
   RETRY,
   SharedStore,
 } from '../store/shared-store.ts'
+import { DueJobs } from './due-jobs.ts'
 import { BullEmitter, type IoredisListener, type Listeners } from './emitter.ts'
 
 export interface BullEventsOptions extends QueueBaseOptions {
@@ -91,6 +93,10 @@ export class BullQueueListener<ReturnType = Any>
   /** Resolves when the object receives events. It is undefined as long as there is no listener. */
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  /** The jobs that are to be told as `waiting` when they are due. */
+  readonly #due = new DueJobs((id) => {
+    this.#fellDue(id).catch((error) => this.tell('error', error))
+  })
   /** Whether `run()` was called. */
   #isRunning = false
   /** Whether `drained` was emitted since a job came or began. */
@@ -128,6 +134,11 @@ export class BullQueueListener<ReturnType = Any>
     E extends keyof L & string = keyof L & string,
   >(event: E, listener: L[E]): this {
     return super.off(event as never, listener as never)
+  }
+
+  /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
+  get qualifiedName(): string {
+    return this.#home.store.qualifiedName(this.name)
   }
 
   /** The promise of `close()`; undefined before that call. */
@@ -198,15 +209,19 @@ export class BullQueueListener<ReturnType = Any>
     const heard = Object.keys(kinds).filter((name) => kinds[name]!.includes(kind) && this.#hears(name, id))
     if (kind === 'started' || kind === 'queued') this.#isDrained = false
     // The application may have chosen another id for a job of a flow.
-    const isNeeded = heard.some((name) => ofJobs.includes(name)) || memberOf(id) !== undefined
+    const isPut = heard.includes('waiting') && kind !== 'returned'
+    const isNeeded = isPut || heard.some((name) => ofJobs.includes(name)) || memberOf(id) !== undefined
     const found = isNeeded ? await this.#find(id) : undefined
     const job = found && BullJob.found(this.#home, found)
     const jobId = job?.id ?? id
     const isDelayed = found?.dueAt !== undefined && found.dueAt > at
     const { attemptsMade = 0, opts } = job ?? {}
+    const wasDelayed = this.#due.forget(id)
+    if (isDelayed && this.#hears('waiting', id)) this.#due.remember(id, found.dueAt! - at)
+    else if (wasDelayed && kind === 'started') this.#tellOf('waiting', { jobId, prev: 'delayed' }, cursor)
     const told: Record<string, EventArgs | undefined> = {
       added: { jobId, name: job?.name ?? '' },
-      waiting: { jobId, ...(kind !== 'queued' && { prev: 'active' }) },
+      waiting: isDelayed ? undefined : { jobId, ...defined({ prev: await this.#before(id, kind, isPut) }) },
       delayed: isDelayed ? { jobId, delay: found.dueAt } : undefined,
       active: { jobId, prev: 'waiting' },
       completed: { jobId, returnvalue: job?.returnvalue, prev: 'active' },
@@ -222,9 +237,30 @@ export class BullQueueListener<ReturnType = Any>
     if (heard.includes('drained')) await this.#drained(cursor)
   }
 
+  /** The state that a job had before it was `waiting`; undefined if it is new. */
+  async #before(id: string, kind: EventKind, isPut: boolean): Promise<string | undefined> {
+    if (kind !== 'queued') return 'active'
+    const node = isPut && memberOf(id) !== undefined ? await FlowNode.find(this.#home, id) : undefined
+    return node !== undefined && node.children.length > 0 ? 'waiting-children' : undefined
+  }
+
+  /** A delayed job is due, unless its time was changed meanwhile. */
+  async #fellDue(id: string): Promise<void> {
+    const found = await this.#find(id)
+    if (found?.state === 'delayed') this.#due.remember(id, Math.max(20, found.dueAt! - Date.now()))
+    if (found?.state !== 'waiting') return
+    this.#tellOf(
+      'waiting',
+      { jobId: BullJob.found(this.#home, found).id, prev: 'delayed' },
+      this.#heard ?? '',
+    )
+  }
+
   /** What a `QueueEventsProducer` or an object of this package has published. */
   async #published({ id: text, cursor }: QueueEvent): Promise<void> {
     const [name, args] = JSON.parse(text) as [string, EventArgs & { jobId?: string }]
+    // The job was promoted.
+    if (name === 'waiting' && args.jobId !== undefined) this.#due.forget(args.jobId)
     if (name === 'progress' && args.data === undefined) {
       const job = this.#hears(name, args.jobId ?? '') ? await this.#find(args.jobId ?? '') : undefined
       if (job?.progress !== undefined) {
@@ -291,6 +327,7 @@ export class BullQueueListener<ReturnType = Any>
 
   async #close(): Promise<void> {
     this.#stopped.abort()
+    this.#due.close()
     // If the store is away, there is no stream of events to end.
     await this.#events?.return().catch(() => {})
     await this.#home.store.leave()

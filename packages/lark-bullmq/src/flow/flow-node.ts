@@ -26,8 +26,9 @@ import {
 import type { Dependencies } from '../job/dependencies.ts'
 import { EveryJob } from '../job/every-job.ts'
 import { type JobsOptions, optionsIn } from '../job/job-options.ts'
+import { keepsNone } from '../job/kept-jobs.ts'
 import type { JobHome } from '../store/shared-store.ts'
-import { flowIdFor, type NodeDefinition, shownId } from './flow-rules.ts'
+import { flowIdFor, type NodeDefinition, ruleOf, shownId } from './flow-rules.ts'
 
 /**
  * The least time, in milliseconds, for which the jobs of a flow are kept after its end, so that whoever
@@ -210,19 +211,30 @@ export class FlowNode {
       const { key, opts, state } = child
       if (child.isRemoved) continue
       if (state === 'c') all.processed[key] = child.#valueOf(ends.get(number))
-      else if (state === 'b' || state === 's') all.unprocessed.push(key)
+      else if (state === 'b' || state === 's' || (await child.#isRetried())) all.unprocessed.push(key)
       else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
         all.ignored[key] = child.#reasonOf(ends.get(number))
       else if (opts.failParentOnFailure) all.failed.push(key)
       // As in BullMQ, the job waits for this child for ever.
-      else if (!opts.removeDependencyOnFailure) all.unprocessed.push(key)
+      else if (ruleOf(opts) === 'skip') all.unprocessed.push(key)
     }
     return all
+  }
+
+  /** Whether the job, which had failed, was retried by hand and has not ended since. */
+  async #isRetried(): Promise<boolean> {
+    const now = this.isQueued ? (await this.#handle().status())?.state : undefined
+    return now === 'waiting' || now === 'delayed' || now === 'active'
   }
 
   /** Whether the node was removed. In BullMQ, such a job no longer exists. */
   get isRemoved(): boolean {
     return this.#found.state.reasons?.[this.#node] === 'removed'
+  }
+
+  /** Whether BullMQ would have removed the job at once, because it ended before it was in its queue. */
+  get isUnkept(): boolean {
+    return 'fx'.includes(this.state) && !this.isQueued && keepsNone(this.opts.removeOnFail)
   }
 
   /** The node and all nodes below it. A workflow of Lark is not a tree: several paths may lead to a job. */

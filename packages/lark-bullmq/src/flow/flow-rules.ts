@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { type FailureRule, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-jobs/internal'
+import { keepsNone, type RemoveOption } from '../job/kept-jobs.ts'
 
 /** The definition of a flow as Lark keeps it. */
 export type FlowDefinition = KeptFlow['definition']
@@ -22,11 +23,12 @@ export interface ChildFailureOptions {
   removeDependencyOnFailure?: boolean
 }
 
-/** What the parent does if this child fails. */
-export function ruleOf(opts: ChildFailureOptions): FailureRule {
+/** What the parent does if this child fails. As in BullMQ, it does not wait for a child that is not kept. */
+export function ruleOf(opts: ChildFailureOptions & { removeOnFail?: RemoveOption }): FailureRule {
   if (opts.failParentOnFailure) return 'fail'
   if (opts.continueParentOnFailure) return 'now'
-  return opts.ignoreDependencyOnFailure || opts.removeDependencyOnFailure ? 'run' : 'skip'
+  const { ignoreDependencyOnFailure, removeDependencyOnFailure, removeOnFail } = opts
+  return ignoreDependencyOnFailure || removeDependencyOnFailure || keepsNone(removeOnFail) ? 'run' : 'skip'
 }
 
 /** The id of the flow whose root job has an id of the application. */

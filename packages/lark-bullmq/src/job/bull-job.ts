@@ -145,6 +145,11 @@ export class BullJob<
     if (tick !== undefined) this.repeatJobKey = schedulerName(home.queue, tick.schedule)
   }
 
+  /** The prefix and the queue of the job: `prefix:queue`. */
+  get queueQualifiedName(): string {
+    return this.#home.store.qualifiedName(this.queueName)
+  }
+
   /** Makes the job that a worker runs. @internal */
   static held(home: JobHome, claimed: ClaimedJob, data: unknown, active: JobControls): BullJob {
     const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = claimed
@@ -204,7 +209,7 @@ export class BullJob<
   /** The job of a node; undefined if it was removed. @internal */
   static async ofNode(node: FlowNode): Promise<BullJob | undefined> {
     const { home, id } = node
-    if (node.isRemoved) return undefined
+    if (node.isRemoved || node.isUnkept) return undefined
     const found = node.isQueued ? await home.store.jobs.find(id, { queue: home.queue }) : undefined
     if (found !== undefined) return BullJob.found(home, found)
     return node.isQueued && node.state !== 's' ? undefined : await BullJob.#inFlow(node)
@@ -317,7 +322,7 @@ export class BullJob<
 
   async getState(): Promise<JobState | 'unknown'> {
     const node = await this.#node()
-    if (node?.isRemoved) return 'unknown'
+    if (node?.isRemoved || node?.isUnkept) return 'unknown'
     const isQueued = node?.isQueued ?? true
     const status = isQueued ? await this.#handle(node).status() : undefined
     if (status !== undefined) return stateOf(status.state, status.priority)

@@ -60,6 +60,11 @@ function ageOf(remove: RemoveOption): number | undefined {
   return isAgeAlone && remove.age !== undefined ? Math.min(LARGEST.time, remove.age * 1_000) : undefined
 }
 
+/** Whether a job with this option is removed as soon as it has ended. */
+export function keepsNone(remove: RemoveOption): boolean {
+  return ageOf(remove) === 0
+}
+
 /** The retention of a queue, if the option is a number of jobs. */
 export function retentionOfCount(remove: RemoveOption): Retention | undefined {
   if (typeof remove === 'number') return remove > 0 ? { count: remove, age: LARGEST.time } : undefined

@@ -32,6 +32,11 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
     this.#schedulers = new JobSchedulers(who, this.#home)
   }
 
+  /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
+  get qualifiedName(): string {
+    return this.#home.store.qualifiedName(this.name)
+  }
+
   /** The promise of `close()`; undefined before that call. */
   get closing(): Promise<void> | undefined {
     return this.#closing

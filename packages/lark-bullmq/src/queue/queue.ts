@@ -129,6 +129,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return this.defaultJobOptions
   }
 
+  /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
+  get qualifiedName(): string {
+    return this.#home.store.qualifiedName(this.name)
+  }
+
   /** The promise of `close()`; undefined before that call. */
   get closing(): Promise<void> | undefined {
     return this.#closing

@@ -99,12 +99,15 @@ export class SharedStore {
   /** By queue: until when nobody listens to its events, by `performance.now()`. */
   readonly #unheard = new Map<string, number>()
   #settings: Promise<OpenJobs['settings']> | undefined
+  /** The prefix of the keys; undefined until it is known. */
+  #prefix: string | undefined
   #users = 0
 
   /** @internal */
   constructor(key: string, place: Place) {
     this.#key = key
     this.place = place
+    this.#prefix = place.prefix
     this.jobs = jobsWith(() => this.settings())
   }
 
@@ -135,6 +138,16 @@ export class SharedStore {
   /** Adds a queue to the settings. */
   admit(queue: string): void {
     if (!this.#partitions.has(queue)) this.#partitions.set(queue, 1)
+  }
+
+  /**
+   * What the keys of the jobs of a queue begin with in BullMQ: `prefix:queue`.
+   *
+   * @throws Error if the prefix is that of the application, whose configuration is not loaded yet
+   */
+  qualifiedName(queue: string): string {
+    if (this.#prefix !== undefined) return `${this.#prefix}:${queue}`
+    throw new Error(`The prefix of ${queue} is not known yet: await waitUntilReady() first, or give a prefix`)
   }
 
   /** Closes the store if nobody else uses it. */
@@ -268,6 +281,7 @@ export class SharedStore {
   async #load(): Promise<OpenJobs['settings']> {
     const { connection, prefix } = this.place
     const found = await settingsOf(connection, 'a Queue or a Worker of @s18i/lark-bullmq')
+    this.#prefix ??= found.prefix
     for (const [queue, count] of found.partitions) this.#partitions.set(queue, count)
     for (const [queue, limits] of found.limits) this.#limits.set(queue, limits)
     this.#configured = found.limits

@@ -36,7 +36,7 @@ import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { tellParents } from '../flow/failed-parents.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import { changeData } from '../job/changed-data.ts'
-import { endingOf, RateLimitError } from '../job/ending-errors.ts'
+import { endingOf, RateLimitError, UnrecoverableError } from '../job/ending-errors.ts'
 import { EveryJob } from '../job/every-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
 import { contextWithout, strategyOf } from '../job/job-options.ts'
@@ -87,6 +87,10 @@ export interface BullWorkerOptions extends QueueBaseOptions {
   limiter?: RateLimiterOptions
   /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
   lockDuration?: number
+  /** A job fails if its workers have died more often. Default: the limits of Lark, which hold in any case. */
+  maxStalledCount?: number
+  /** A job fails if it has begun more often. Default: no limit. */
+  maxStartedAttempts?: number
   settings?: AdvancedOptions
   /** The default for jobs that do not set this option themselves. */
   removeOnComplete?: RemoveOption
@@ -224,6 +228,11 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       void store.leave()
       throw error
     }
+  }
+
+  /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
+  get qualifiedName(): string {
+    return this.#home.store.qualifiedName(this.name)
   }
 
   /** The promise of `close()`; undefined before that call. */
@@ -461,6 +470,11 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
     this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
     this.tell('active', job, 'waiting')
+    const excess = this.#excessOf(job)
+    if (excess !== undefined) {
+      running.error = excess
+      lark.fail(excess)
+    }
     const signal = abort && AbortSignal.any([lark.signal as AbortSignal, abort.signal])
     try {
       running.value = await inContext(contextWithout(), () =>
@@ -472,6 +486,16 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
     if (job.movedFor !== undefined) lark.release(job.movedFor)
     return keptValue(running.value)
+  }
+
+  /** Why a job fails before its processor is called; undefined if it is called. */
+  #excessOf({ stalledCounter, attemptsStarted }: BullJob): Error | undefined {
+    const { maxStalledCount, maxStartedAttempts } = this.opts
+    if (maxStalledCount !== undefined && stalledCounter > maxStalledCount)
+      return new UnrecoverableError('job stalled more than allowable limit')
+    if (maxStartedAttempts !== undefined && attemptsStarted > maxStartedAttempts)
+      return new UnrecoverableError('job started more than allowable limit')
+    return undefined
   }
 
   async #progressed(job: BullJob, data: JobProgress): Promise<void> {
@@ -679,6 +703,11 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
   const read = checkOptions(who, 'options of Worker', opts)
   const { concurrency, limiter, lockDuration, settings } = read
   if (concurrency !== undefined) checkConcurrency(who, concurrency)
+  for (const name of ['maxStalledCount', 'maxStartedAttempts'] as const) {
+    const value: unknown = read[name]
+    if (value !== undefined && !(typeof value === 'number' && value >= 0))
+      throw refusedValue(who, name, value, `${name} must be greater or equal than 0`)
+  }
   for (const name of ['stalledInterval', 'drainDelay'] as const) {
     const value: unknown = read[name]
     if (value !== undefined && !(typeof value === 'number' && value > 0))

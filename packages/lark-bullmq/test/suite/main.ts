@@ -66,7 +66,8 @@ async function main(): Promise<number> {
   const files = filesOf(folder).filter((file) => values.file === undefined || file.includes(values.file))
   const passing = await baselineOf(folder, files)
   if (values.on === 'bullmq') return 0
-  const results = await runAll(folder, files, 'lark')
+  const some = files.filter((file) => passing[file]?.length !== 0)
+  const results = await runAll(folder, some, 'lark')
   const all = files.flatMap((file) => sorted(file, passing[file] ?? [], results.get(file) ?? []))
   const tests = values.test === undefined ? all : all.filter(({ name }) => name.includes(values.test!))
   process.stdout.write(tableOf(tests, values))
