@@ -144,7 +144,13 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await queue.add('promoted', {}, { jobId: 'promoted', delay: 60_000 })
     await (await queue.getJob('promoted'))!.promote()
     await until(() => heard.length === 2)
-    const due = [await early.getState(), heard.splice(0)]
+    const due = [
+      await early.getState(),
+      heard
+        .splice(0)
+        .map((each) => JSON.stringify(each))
+        .sort(),
+    ]
     const opts = { failParentOnFailure: true }
     const child = (fails: boolean) => ({ name: 'child', queueName: 'told-due-steps', data: { fails }, opts })
     for (const fails of [false, true]) {
