@@ -307,4 +307,26 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await Promise.all([worker.close(), queue.close()])
     return { runs, failedReason, attemptsStarted }
   },
+
+  async 'how many jobs have a priority'(place) {
+    const queue = new Queue('counted', place)
+    await queue.pause()
+    for (const priority of [1, 2, 3, 2_097_151]) await queue.add('x', { priority }, { priority })
+    await queue.add('plain', {})
+    await queue.add('later', {}, { priority: 4, delay: 60_000 })
+    const counts = async () => [
+      await queue.getJobCounts('waiting', 'wait', 'prioritized', 'delayed'),
+      await queue.getJobCountByTypes('prioritized', 'delayed'),
+      await queue.count(),
+      await queue.getPrioritizedCount(),
+      await queue.getWaitingCount(),
+    ]
+    const before = [await counts(), (await queue.getPrioritized()).map(({ data }) => data.priority)]
+    const cleaned = (await queue.clean(0, 1, 'prioritized')).length
+    const between = await counts()
+    await queue.drain()
+    const after = await counts()
+    await queue.close()
+    return { before, cleaned, between, after }
+  },
 }

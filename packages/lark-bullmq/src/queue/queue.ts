@@ -261,6 +261,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   getWaiting = (start?: number, end?: number) => this.getJobs('waiting', start, end, true)
+  getPrioritized = (start?: number, end?: number) => this.getJobs('prioritized', start, end, true)
   getActive = (start?: number, end?: number) => this.getJobs('active', start, end, true)
   getDelayed = (start?: number, end?: number) => this.getJobs('delayed', start, end, true)
   getCompleted = (start?: number, end?: number) => this.getJobs('completed', start, end, false)
@@ -268,20 +269,22 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getWaitingChildren = (start?: number, end?: number) => this.getJobs('waiting-children', start, end, true)
 
   /**
-   * Counts the jobs in each state. Jobs with a priority are `waiting`, so `prioritized` is 0. Cancelled jobs
-   * are `failed`. To count `waiting-children`, all kept flows are read.
+   * Counts the jobs in each state. Cancelled jobs are `failed`. To count `waiting-children`, all kept flows
+   * are read.
    */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
     const { counts } = await this.#home.store.standing(this.name)
     const all = types.length > 0 ? types : everyType
     let blocked = 0
     if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
-    const kept = { ...counts, blocked }
+    const isAsked = all.some((type) => prioritizedOf[type] !== undefined)
+    const prioritized = isAsked ? await this.#home.store.prioritized(this.name) : 0
+    const kept = { ...counts, blocked, waiting: Math.max(0, counts.waiting - prioritized) }
     return Object.fromEntries(
       all.map((type) => [
         type,
         type === 'prioritized'
-          ? 0
+          ? prioritized
           : this.#states(type).reduce((sum, state) => sum + (kept[state as never] ?? 0), 0),
       ]),
     )
@@ -293,6 +296,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** The jobs that have not begun. */
   count = () => this.getJobCountByTypes('waiting', 'delayed', 'prioritized', 'waiting-children')
+  getPrioritizedCount = () => this.getJobCountByTypes('prioritized')
   getWaitingCount = () => this.getJobCountByTypes('waiting')
   getActiveCount = () => this.getJobCountByTypes('active')
   getDelayedCount = () => this.getJobCountByTypes('delayed')

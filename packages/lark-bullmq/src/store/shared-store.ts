@@ -278,6 +278,17 @@ export class SharedStore {
     return { counts: counts as unknown as Counts, isPaused: standings.some(({ isPaused }) => isPaused) }
   }
 
+  /**
+   * How many jobs of a queue wait with a priority. An embedded store counts at most 10,000 of them. Jobs with
+   * `keepLastIfActive` are left out.
+   */
+  async prioritized(queue: string): Promise<number> {
+    const { store } = await opened(this.jobs)
+    const partitions = partitionsOf(queue, this.#partitions.get(queue) ?? 1)
+    const counts = await Promise.all(partitions.map((partition) => store.lowered(partition)))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
   async #load(): Promise<OpenJobs['settings']> {
     const { connection, prefix } = this.place
     const found = await settingsOf(connection, 'a Queue or a Worker of @s18i/lark-bullmq')

@@ -11,6 +11,23 @@ import { completed, ids, job, settlement, unstarted } from './jobs.ts'
 const refused = { kind: 'refused', reason: 'priorities' }
 
 export function priorities(make: Make): void {
+  test('the waiting jobs with a priority below 0 are counted', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    expect(await store.lowered('emails')).toBe(0)
+    const low = [job({ priority: -1 }), job({ priority: -255 }), job({ priority: -255 })]
+    await caller.enqueue(...low, job(), job({ priority: 3 }), job({ priority: -2, delay: 1_000 }))
+    expect(await store.lowered('emails')).toBe(3)
+    await store.alter('emails', [low[0]!.id], { kind: 'remove' })
+    await store.alter('emails', [low[1]!.id], { kind: 'prioritize', priority: 0 })
+    expect(await store.lowered('emails')).toBe(1)
+    clock.advance(1_000)
+    expect(await store.lowered('emails')).toBe(2)
+    await caller.claim(10)
+    expect(await store.lowered('emails')).toBe(0)
+  })
+
   /** A partition in which all lines are in use: one job in each, 0 included. */
   async function crowded() {
     const harness = await make()

@@ -276,6 +276,7 @@ test('every script is called with what its header documents', async () => {
   for (const state of ['waiting', 'delayed', 'active', 'failed'] as const)
     await store.list('emails', { state })
   await store.counts('emails')
+  await store.lowered('emails')
   await store.lanes('emails', { state: 'turn' })
   await store.stand('emails', first!.id)
   await store.standings(['emails', 'other'], 1)

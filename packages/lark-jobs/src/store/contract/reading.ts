@@ -26,6 +26,11 @@ export interface Reading {
   lanes(partition: string, filter: LaneFilter): Promise<LanePage>
   counts(partition: string): Promise<Counts>
   /**
+   * How many of the waiting jobs have a priority below 0, without those of lanes. An embedded store counts at
+   * most `MAX_AHEAD`.
+   */
+  lowered(partition: string): Promise<number>
+  /**
    * The counts of the last `MINUTES` minutes, the current one included, without minutes in which no job
    * ended. The oldest first.
    */

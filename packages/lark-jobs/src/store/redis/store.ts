@@ -367,6 +367,10 @@ export class RedisStore implements contract.Store {
     return readCounts((await this.#scripts.run('counts', partition, [])) as number[])
   }
 
+  async lowered(partition: string): Promise<number> {
+    return (await this.#scripts.run('lowered', partition, [])) as number
+  }
+
   standings(partitions: readonly string[], next?: number): Promise<contract.Standing[]> {
     return this.#standings.look(partitions, next)
   }

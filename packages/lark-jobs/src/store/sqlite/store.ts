@@ -50,7 +50,7 @@ import { forgetEarly, SqliteJournals } from '../sql/journal/journal.ts'
 import { SqliteLimiters } from '../sql/limits/limiters.ts'
 import { forgetOver } from '../sql/limits/rate.ts'
 import { listLanes } from '../sql/look/lane-list.ts'
-import { counts, get, listHeads, listJobs, log, noCounts } from '../sql/look/read.ts'
+import { counts, get, listHeads, listJobs, log, lowered, noCounts } from '../sql/look/read.ts'
 import { stand } from '../sql/look/stand.ts'
 import { noStanding, standingOf } from '../sql/look/standing.ts'
 import { Partition } from '../sql/partition.ts'
@@ -335,6 +335,10 @@ export class SqliteStore implements contract.Store {
     // Saved, so that the next reader need not count them again.
     if (unseen > MANY) await this.#change(name, () => undefined)
     return found
+  }
+
+  lowered(name: string): Promise<number> {
+    return this.#look(name, 0, lowered)
   }
 
   async standings(names: readonly string[], next?: number): Promise<contract.Standing[]> {

@@ -41,6 +41,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'list-waiting',
       'look-at-limiter',
       'lost-workers',
+      'lowered',
       'members',
     ] as const),
     ...(['minutes', 'schedule-get', 'stand', 'standings', 'worker-runs', 'workers'] as const),

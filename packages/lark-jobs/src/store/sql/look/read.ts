@@ -10,6 +10,7 @@ import {
   type Fate,
   type Filter,
   type JobHead,
+  MAX_AHEAD,
   MAX_PRIORITY,
   type Page,
   type Standing,
@@ -63,6 +64,12 @@ const findStates = `
     CASE WHEN state < ${COMPLETED} THEN ifnull(octet_length(progress), 0) ELSE ${keptBytes} END AS bytes
   FROM jobs
   WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
+const countLowered = `
+  SELECT COUNT(*) AS count FROM (
+    SELECT 1 FROM jobs INDEXED BY line
+    WHERE state = ${PENDING} AND partition = ? AND lane = '' AND priority < 0 AND dueAt <= ?
+    LIMIT ${MAX_AHEAD}
+  )`
 const findLog = `SELECT log FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const pending = (columns: string) => `
   SELECT ${columns} FROM jobs
@@ -151,6 +158,11 @@ export function counts(partition: Partition): Counts {
   const failed = partition.failed + kept.failed
   const cancelled = partition.cancelled + kept.cancelled
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
+}
+
+/** The number of waiting jobs with a priority below 0, without those of lanes: at most `MAX_AHEAD`. */
+export function lowered({ database, id, now }: Partition): number {
+  return database.get<{ count: number }>(countLowered, id, now)!.count
 }
 
 export function listJobs(partition: Partition, filter: Filter): Page {

@@ -12,8 +12,7 @@
 --          `reschedule`, the milliseconds. For `prioritize`, the priority ('' for 0). For `edit`, a `!` if
 --          jobs that have run steps are edited too, the paths to hide as JSON ('' leaves them unchanged), RS,
 --          and the payload. For tags, the tags as JSON. For `retry`, `anew` to remove the journal, then `+`
---          to keep the failures. For `remove`, the versions of the jobs, separated by commas
---          (`contract/change.ts`), or ''
+--          to keep the failures. For `remove`, the versions (`contract/change.ts`), with commas, or ''
 -- ARGV[5…] the ids of the jobs
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
@@ -70,9 +69,8 @@ changes['retry'] = function(id, state, record, priority, place)
   end
   local runs, failures, _, releases = counted(id)
   local completed = state == 'completed' and 1 or 0
-  runs = runs + completed
   failures = string.find(value, '+', 1, true) and failures + completed or 0
-  count(id, runs, failures, 0, releases)
+  count(id, runs + completed, failures, 0, releases)
   leave_state(id, state, place)
   if redis.call('HEXISTS', key('keeps'), id) == 1 then
     redis.call('ZREM', key('kept-logs'), id)
@@ -100,7 +98,7 @@ changes['retry'] = function(id, state, record, priority, place)
     last_tokens().settles_no_more({ id })
   end
   if name then
-    admission().take_lock(id, till, name, runs)
+    admission().take_lock(id, till, name, runs + completed)
   end
   -- The time must rise even within one millisecond, because it distinguishes the starts of a member.
   local queued_at = math.max(now, queued(id, record) + 1)
@@ -112,9 +110,7 @@ changes['retry'] = function(id, state, record, priority, place)
     open_line(priority)
     redis.call('RPUSH', line('line', priority), id)
   end
-  if failures > 0 then
-    note_retrying(id, failures)
-  end
+  note_retrying(id, failures)
   rings = rings + 1
   tell('queued', { id })
   return 'd'
