@@ -114,6 +114,7 @@ const floors: Record<string, string[][]> = {
         'dependencies',
         'ending-errors',
         'job-json',
+        'purged',
         'retrying',
         'running-before',
       ].map((name) => `job/${name}.ts`),
@@ -141,6 +142,7 @@ const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
   'packages/lark-bullmq/src/compared/compared.ts': 'each name of BullMQ, in one table',
   'packages/lark-bullmq/src/job/bull-job.ts': 'what a job of BullMQ has',
+  'packages/lark-bullmq/src/queue/queue.ts': 'what a queue of BullMQ has',
   'packages/lark-bullmq/src/worker/worker.ts': 'what a worker of BullMQ has',
   'packages/lark-jobs/src/api/job.ts': 'all that a class may say and call, with what each does',
   'packages/lark-jobs/src/flow/flow-book.ts': 'each change of a flow, around the same write',

@@ -329,4 +329,23 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await queue.close()
     return { before, cleaned, between, after }
   },
+
+  async 'jobs that are alike within a time'(place) {
+    const queue = new Queue('alike-within', place)
+    await queue.pause()
+    const add = async (ttl: number) => (await queue.add('x', {}, { deduplication: { id: 'same', ttl } })).id
+    const [first, second] = [await add(300), await add(300)]
+    // The first still waits.
+    await sleep(350)
+    const [third, fourth] = [await add(60_000), await add(60_000)]
+    const waiting = await queue.count()
+    await (await queue.getJob(third!))!.remove()
+    const fifth = await add(60_000)
+    await queue.remove(fifth!)
+    const sixth = await add(60_000)
+    const ids = [first === second, third === first, third === fourth, fifth === third, sixth === fifth]
+    await queue.obliterate({ force: true })
+    await queue.close()
+    return { ids, waiting }
+  },
 }

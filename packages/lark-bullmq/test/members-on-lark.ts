@@ -3,6 +3,7 @@
  * `members-on-lark.ts` is the same file with the import changed; what the two do is compared.
  */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type BulkJobOptions,
   Job,
@@ -138,5 +139,47 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     }
     await Promise.all([schedulers.close(), queue.close()])
     return seen
+  },
+
+  async 'a job scheduler and the job of its next tick'(place) {
+    const queue = new Queue('next-tick', place)
+    const events = new QueueEvents('next-tick', place)
+    events.on('error', () => {})
+    const runs: unknown[] = []
+    const worker = new Worker('next-tick', async (job) => void runs.push([job.name, job.data]), place)
+    await Promise.all([events.waitUntilReady(), worker.waitUntilReady()])
+    await sleep(200)
+    const removed = once(events, 'removed')
+    const opts = { attempts: 2 }
+    const nightly = await queue.upsertJobScheduler(
+      'nightly',
+      { pattern: '0 3 1 1 *' },
+      { name: 'n', data: { n: 1 }, opts },
+    )
+    const seen = async () => [
+      (await queue.getDelayed()).map(({ id, name, data, opts: { attempts } }) => [
+        ...[id === nightly!.id, name, data, attempts],
+      ]),
+      await queue.getJobCounts('delayed', 'waiting'),
+      await queue.count(),
+      await nightly!.getState(),
+      (await queue.getJob(nightly!.id!))?.name,
+    ]
+    const before = await seen()
+    const kept = [(await queue.clean(0, 0, 'delayed')).length, await nightly!.remove().catch(() => 'refused')]
+    await queue.drain(true)
+    const drained = await seen()
+    await queue.removeJobScheduler('nightly')
+    const [{ jobId, prev }] = await removed
+    const left = [await queue.getDelayedCount(), jobId === nightly!.id, prev]
+    // A scheduler with an interval begins at once, and not anew when it is changed.
+    for (const data of [1, 2]) {
+      await queue.upsertJobScheduler('hourly', { every: 7_200_000 }, { name: 'h', data })
+      while (runs.length === 0) await sleep(10)
+    }
+    await sleep(200)
+    await queue.removeJobScheduler('hourly')
+    await Promise.all([worker.close(), events.close(), queue.close()])
+    return { before, kept, drained, left, runs }
   },
 }

@@ -200,6 +200,30 @@ test('a job whose worker has died runs again, and the worker that finds it tells
   expect(await job.waitUntilFinished()).toBe(1)
 })
 
+test.each([
+  [0, 'failed'],
+  [1, 'completed'],
+])('a job whose worker has died once, with maxStalledCount %i, is %s', async (maxStalledCount, state) => {
+  const name = `stalls-${maxStalledCount}`
+  const shared = SharedStore.of('test', { connection }, name)
+  made.push({ close: () => shared.leave() })
+  const queue = opened(new Queue(name, { connection }))
+  const job = await queue.add('x', {}, { attempts: 3 })
+  const { store } = await storeOf(shared.jobs)
+  await store.exchange(name, { caller: 'dead', number: 1 }, [], { limit: 1, leaseMs: 100 })
+  const worker = opened(
+    new Worker(name, async () => 'ran', { connection, lockDuration: 600, maxStalledCount }),
+  )
+  worker.on('error', () => {})
+  const [ended, result] = await new Promise<[BullJob, unknown]>((resolve) => {
+    worker.on('failed', (failed, { message }) => resolve([failed!, message]))
+    worker.on('completed', (done, value) => resolve([done, value]))
+  })
+  expect(await job.getState()).toBe(state)
+  expect(ended.stalledCounter).toBe(1)
+  expect(result).toBe(state === 'failed' ? 'job stalled more than allowable limit' : 'ran')
+})
+
 test('cancelJob() aborts the signal of a job, with the reason', async () => {
   const queue = opened(new Queue('long', { connection }))
   const worker = opened(

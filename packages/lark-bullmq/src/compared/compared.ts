@@ -160,7 +160,11 @@ export const compared = {
     repeat: ['same', '`Jobs.schedules.set()`; `upsertJobScheduler()`, as in BullMQ 6', schedules],
     parent: ['missing', '`workflow()`', flows],
     telemetry: ['missing', 'the trace of a dispatch is passed on by itself', 'telemetry.md'],
-    failParentOnFailure: ['differs', "`ifFailed: 'fail'`. The parent emits no event `failed`", bullFlows],
+    failParentOnFailure: [
+      'differs',
+      "`ifFailed: 'fail'`. No `Worker` emits `failed` for the parent, only `QueueEvents`",
+      bullFlows,
+    ],
     continueParentOnFailure: ['same', "`ifFailed: 'run'`, which waits for all children", flows],
     ignoreDependencyOnFailure: ['same', "`ifFailed: 'run'`", flows],
     removeDependencyOnFailure: ['same', "`ifFailed: 'run'`", flows],
@@ -168,7 +172,7 @@ export const compared = {
   },
   'options of deduplication': {
     id: ['same', 'what `unique()` returns', unique],
-    ttl: ['differs', '`throttle`. A job that has not begun still counts after that time', unique],
+    ttl: ['same', "`throttle` with `until: 'queued'`", unique],
     extend: ['differs', '`debounce`: together with `replace` and `ttl`', unique],
     replace: ['better', '`replace`: also a job that waits, not only one that is delayed', unique],
     keepLastIfActive: [
@@ -256,7 +260,11 @@ export const compared = {
   },
   'options of a job scheduler': {
     pattern: ['same', '`cron(expression)`', schedules],
-    every: ['differs', '`every(time)`, from 1 s, aligned to the clock: no tick at once', schedules],
+    every: [
+      'differs',
+      '`every(time)`, from 1 s. After the first tick, which comes at once, aligned to the clock',
+      schedules,
+    ],
     tz: ['differs', '`timezone`. Without it, that of the configuration, not that of the process', schedules],
     startDate: ['same', '`from`', schedules],
     endDate: ['same', '`until`', schedules],

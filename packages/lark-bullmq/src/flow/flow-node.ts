@@ -286,11 +286,17 @@ export class FlowNode {
     return this.state === 's' && (await this.#handle().status())?.state === 'active'
   }
 
+  async #hasBegun(): Promise<boolean> {
+    const now = this.state === 's' ? (await this.#handle().status())?.state : undefined
+    return now !== undefined && now !== 'waiting' && now !== 'delayed'
+  }
+
   /** Removes the jobs below this node that have not begun. */
   async removeUnprocessed(): Promise<void> {
     const open = this.family.slice(1).filter((node) => node.#isOpen)
-    const isActive = await Promise.all(open.map((node) => node.#isActive()))
-    await this.#remove(open.filter((_, i) => !isActive[i]))
+    // The flow may not know yet that a job has ended.
+    const hasBegun = await Promise.all(open.map((node) => node.#hasBegun()))
+    await this.#remove(open.filter((_, i) => !hasBegun[i]))
   }
 
   /** @param withChildren whether to remove the nodes below it, too @throws Error if one of these jobs runs */

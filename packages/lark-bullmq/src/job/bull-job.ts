@@ -18,7 +18,7 @@ import {
 } from '../compared/unsupported.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { shownId } from '../flow/flow-rules.ts'
-import { schedulerName } from '../queue/schedule-name.ts'
+import { scheduleName, schedulerName } from '../queue/schedule-name.ts'
 import { type EventArgs, homeOf, type JobHome } from '../store/shared-store.ts'
 import {
   countsOf,
@@ -40,6 +40,7 @@ import {
 } from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
+import { purgeJob } from './purged.ts'
 import { retryJob } from './retrying.ts'
 import { runningBefore } from './running-before.ts'
 
@@ -326,6 +327,7 @@ export class BullJob<
     const isQueued = node?.isQueued ?? true
     const status = isQueued ? await this.#handle(node).status() : undefined
     if (status !== undefined) return stateOf(status.state, status.priority)
+    if (await this.#isNextTick()) return 'delayed'
     // The job of a started node may be on its way to its queue. The job of a node that has ended was removed
     // from its queue.
     return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : stateOfNode[node.state]
@@ -425,6 +427,10 @@ export class BullJob<
     const { jobs } = this.#home.store
     const node = await this.#node()
     if (node !== undefined) return await this.#removeFrom(node, removeChildren)
+    if (await this.#isNextTick())
+      throw new Error(`Job ${this.id} belongs to a job scheduler and cannot be removed directly. removeJob`)
+    if (this.opts.deduplication !== undefined && (await purgeJob(this.#home, this.#id())) !== 'refused')
+      return
     await jobs.remove([this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
       if (!JobsError.is(error, 'JOB_NOT_FOUND')) throw error
     })
@@ -480,8 +486,12 @@ export class BullJob<
 
   /** Makes a delayed job due now. */
   async promote(): Promise<void> {
-    if (!(await this.#handle().runNow()))
+    const isDone = await this.#handle().runNow()
+    if (!isDone && this.repeatJobKey === undefined)
       throw new Error(`Job ${this.id} is not in the delayed state. promote`)
+    // The job of the next tick is not in the queue yet.
+    if (!isDone)
+      await this.#home.store.jobs.schedules.runNow(scheduleName(this.queueName, this.repeatJobKey!))
     this.delay = 0
     await this.#home.store.hint(this.queueName, 'waiting', { jobId: this.id, prev: 'delayed' })
   }
@@ -589,6 +599,12 @@ export class BullJob<
   #traces(all: string[]): string[] {
     const { stackTraceLimit: limit = all.length } = this.opts
     return limit <= 0 ? [] : all.slice(-limit)
+  }
+
+  /** Whether the job is that of the next tick of a job scheduler, which is not in the queue yet. */
+  async #isNextTick(): Promise<boolean> {
+    const tick = this.repeatJobKey === undefined ? undefined : tickOf(this.#id())
+    return tick !== undefined && (await this.#home.store.jobs.schedules.get(tick.schedule))?.next === tick.at
   }
 
   #running(method: string): JobControls {

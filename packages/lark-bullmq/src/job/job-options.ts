@@ -279,7 +279,7 @@ function uniqueOf(who: string, given: DeduplicationOptions): UniqueOptions & { b
   if (keepLastIfActive && ttl === undefined) return { by, keepLast: true }
   if (ttl !== undefined && extend && replace) return { by, debounce: ttl }
   if (ttl !== undefined && !extend && !replace && !keepLastIfActive)
-    return { by, until: 'start', throttle: ttl }
+    return { by, until: 'queued', throttle: ttl }
   if (ttl === undefined && !extend) return replace ? { by, replace: true } : { by }
   const names = Object.keys(read).filter((name) => name !== 'id')
   throw unsupported(

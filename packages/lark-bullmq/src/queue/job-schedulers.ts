@@ -4,7 +4,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18i/lark-jobs'
-import { bookOf, draftOf, milliseconds, opened, shown, tickId } from '@s18i/lark-jobs/internal'
+import { bookOf, draftOf, milliseconds, opened, shown, tickId, tickOf } from '@s18i/lark-jobs/internal'
 import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
 import { BullJob } from '../job/bull-job.ts'
 import { type AddedJob, checkJobOptions, draftedBy, type JobsOptions, optionsIn } from '../job/job-options.ts'
@@ -128,14 +128,9 @@ export class JobSchedulers {
     refuseInTemplate(who, template.opts, ['jobId', 'delay', 'deduplication'])
     const opts = { ...defaults, ...checkJobOptions(who, template.opts) }
     const { name = id, data } = template
-    // As in BullMQ, a scheduler with `every` does not start anew because it is changed.
-    const isNew = immediately && ms !== undefined ? (await this.#find(id)) === undefined : true
-    return await this.#set(
-      who,
-      id,
-      { ...repeat, immediately: isNew && immediately === true },
-      { name, data, opts },
-    )
+    // As in BullMQ, a scheduler with `every` begins at once, but not anew when it is changed.
+    const begins = ms === undefined ? immediately : !startDate && (await this.#find(id)) === undefined
+    return await this.#set(who, id, { ...repeat, immediately: begins === true }, { name, data, opts })
   }
 
   /** Makes a repeatable job as BullMQ 5 does, or changes it. @returns the job of the next tick */
@@ -172,7 +167,37 @@ export class JobSchedulers {
   }
 
   async remove(id: string): Promise<boolean> {
-    return await this.#home.store.jobs.schedules.remove(this.#idOf(id))
+    const { store, queue } = this.#home
+    const found = await this.#find(id)
+    const isRemoved = await store.jobs.schedules.remove(this.#idOf(id))
+    if (isRemoved && found?.next !== undefined)
+      await store.hint(queue, 'removed', { jobId: nextIdOf(found), prev: 'delayed' })
+    return isRemoved
+  }
+
+  /**
+   * The jobs of the next ticks, the first due first. In BullMQ they are in the queue, as delayed jobs; in
+   * Lark, a schedule adds its job when it ticks.
+   */
+  async next(): Promise<BullJob[]> {
+    const found = (await this.#list()).filter(({ info }) => info.next !== undefined)
+    return found.map((each) => this.#nextOf(each))
+  }
+
+  /** The job of a next tick. Undefined if this id is not that of the next tick of a schedule. */
+  async nextWith(id: string): Promise<BullJob | undefined> {
+    const tick = tickOf(id)
+    const info = tick && (await this.#home.store.jobs.schedules.get(tick.schedule))
+    if (info?.next === undefined || nextIdOf(info) !== id || info.queue !== this.#home.queue) return undefined
+    return this.#nextOf({ info, opts: await this.#optionsOf(info) })
+  }
+
+  #nextOf({ info, opts }: FoundSchedule): BullJob {
+    const timestamp = Date.now()
+    const delay = Math.max(0, info.next! - timestamp)
+    const data = info.payload ?? {}
+    const facts = { id: nextIdOf(info), name: info.key, data, timestamp, opts: { ...opts, delay } }
+    return new BullJob(this.#home, facts)
   }
 
   async get(id: string): Promise<JobSchedulerJson | undefined> {
@@ -254,6 +279,10 @@ export class JobSchedulers {
       }),
     }
   }
+}
+
+function nextIdOf({ id, next }: ScheduleInfo): string {
+  return tickId({ schedule: id, at: next! })
 }
 
 function refuseInTemplate(who: string, opts: object | undefined, names: readonly string[]): void {

@@ -8,7 +8,6 @@ import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../co
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
-import { EveryJob } from '../job/every-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
 import {
   type AddedJob,
@@ -19,6 +18,7 @@ import {
   optionsIn,
 } from '../job/job-options.ts'
 import type { FinishedStatus, JobState } from '../job/job-state.ts'
+import { purgeJob } from '../job/purged.ts'
 import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import { retryAll } from '../job/retrying.ts'
 import { type JobHome, type QueueBaseOptions, SharedStore, settleAt } from '../store/shared-store.ts'
@@ -78,6 +78,11 @@ const everyType = [
   'waiting-children',
 ] as const
 const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
+
+/** When a delayed job is due, in milliseconds since 1970. */
+function dueOf({ timestamp, delay }: BullJob): number {
+  return timestamp + delay
+}
 
 /** The events of a queue. They tell only what this object itself has done. */
 export interface BullQueueEvents extends IoredisListener {
@@ -192,7 +197,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   async getJob(id: string): Promise<BullJob<DataType, ResultType, NameType> | undefined> {
-    const job = await BullJob.withId(this.#home, id)
+    const job = (await BullJob.withId(this.#home, id)) ?? (await this.#schedulers.nextWith(id))
     return job as BullJob<DataType, ResultType, NameType> | undefined
   }
 
@@ -221,6 +226,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
       const is = prioritizedOf[type] ?? (() => true)
       const found: BullJob[] = type === 'waiting-children' ? await this.#blocked(asc) : []
       for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
+      if (type === 'delayed') {
+        const next = await this.#schedulers.next()
+        if (next.length > 0) found.push(...next)
+        if (next.length > 0) found.sort((one, other) => (asc ? 1 : -1) * (dueOf(one) - dueOf(other)))
+      }
       all.push(
         ...(end < 0 ? found.slice(start, end === -1 ? undefined : end + 1) : found.slice(start, end + 1)),
       )
@@ -279,7 +289,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
     const isAsked = all.some((type) => prioritizedOf[type] !== undefined)
     const prioritized = isAsked ? await this.#home.store.prioritized(this.name) : 0
-    const kept = { ...counts, blocked, waiting: Math.max(0, counts.waiting - prioritized) }
+    const next = all.includes('delayed') ? (await this.#schedulers.next()).length : 0
+    const waiting = Math.max(0, counts.waiting - prioritized)
+    const kept = { ...counts, blocked, waiting, delayed: counts.delayed + next }
     return Object.fromEntries(
       all.map((type) => [
         type,
@@ -351,7 +363,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** @param larkId the id of the job in Lark, if it differs */
   async #remove(id: string, larkId = id): Promise<boolean> {
-    const isRemoved = await this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name }).remove()
+    const isRemoved = (await purgeJob(this.#home, larkId)) === 'done'
     if (isRemoved) this.tell('removed', id)
     return isRemoved
   }

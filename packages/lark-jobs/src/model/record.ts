@@ -181,8 +181,11 @@ export interface Lock {
    * only compares it.
    */
   name: string
-  /** The job holds the lock until it first starts, or until it has ended. */
-  until: 'start' | 'done'
+  /**
+   * The job holds the lock until it first starts, or until it has ended; or only until it is queued, so that
+   * nothing but `throttle` keeps other jobs away.
+   */
+  until: 'start' | 'done' | 'queued'
   /**
    * Whether a new dispatch replaces the payload of the job that holds the lock, instead of being rejected, as
    * long as that job has not begun.

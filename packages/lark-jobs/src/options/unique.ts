@@ -9,9 +9,9 @@ import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from '
 const entries = {
   /**
    * Whether a job is unique until it first starts, or until it has ended. Default `done`; with `debounce` or
-   * `keepLast`, `start`.
+   * `keepLast`, `start`. `queued`, with `throttle`: only that time counts, even if the job still waits.
    */
-  until: oneOf(['start', 'done']),
+  until: oneOf(['start', 'done', 'queued']),
   /**
    * Whether a second dispatch replaces the payload of the first job, if that job has not begun. Default: the
    * second dispatch is rejected.
@@ -47,6 +47,10 @@ export const uniqueOptions = new Schema(
   'unique(), or unique((payload) => payload.id)',
   { by: func<NonNullable<Unique['by']>>('a function of the payload'), ...entries },
   ({ until, replace, keepLast, debounce, maxWait, throttle }, refuse) => {
+    if (until === 'queued' && throttle === undefined)
+      refuse('throttle', "a duration: until: 'queued' goes with it")
+    if (until === 'queued' && (replace || keepLast || debounce !== undefined))
+      refuse('until', "absent: 'queued' goes with throttle alone")
     if (keepLast && until === 'done') refuse('until', "absent: with keepLast it is 'start'")
     if (keepLast && replace === false) refuse('replace', 'absent: keepLast replaces')
     if (keepLast && throttle !== undefined)

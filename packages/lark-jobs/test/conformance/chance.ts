@@ -60,7 +60,7 @@ function chanceLock(random: Random): Lock {
   const debounce = random.chance(2) ? { debounce: 400, maxWait: 700 } : {}
   return {
     name: random.pick(['ada', 'bob'])!,
-    until: random.pick(['start', 'done'] as const)!,
+    until: random.pick(['start', 'done', 'queued'] as const)!,
     ...(random.chance(2) && { replace: true, ...debounce }),
     ...(random.chance(4) && { throttle: random.below(800) }),
   }

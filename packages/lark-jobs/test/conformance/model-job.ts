@@ -146,7 +146,7 @@ export class ModelJob implements Counters {
 
   /** Whether the job holds its lock: it must be the last that took the lock. */
   get holdsLock(): boolean {
-    if (this.lock === undefined || this.isEnded) return false
+    if (this.lock === undefined || this.lock.until === 'queued' || this.isEnded) return false
     return this.lock.until === 'done' || (this.isPending && this.runs === this.#runsBefore)
   }
 

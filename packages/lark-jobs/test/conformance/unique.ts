@@ -15,6 +15,30 @@ function locked(lock: Partial<Lock> = {}, fields: Partial<NewJob> = {}): NewJob 
 }
 
 export function unique(make: Make): void {
+  test('a job that is unique until it is queued keeps others away only as long as its throttle', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const lock = { until: 'queued', throttle: 1_000 } as const
+    const [first, second, third] = [locked(lock), locked(lock), locked(lock)]
+    expect(await caller.enqueue(first, second)).toEqual([
+      'queued',
+      { kind: 'rejected', reason: 'throttled', by: first.id },
+    ])
+    clock.advance(1_000)
+    expect(await caller.enqueue(second, third)).toEqual([
+      'queued',
+      { kind: 'rejected', reason: 'throttled', by: second.id },
+    ])
+    clock.advance(1_000)
+    for (const held of await caller.claim(5)) await caller.settle(held, failed)
+    expect(await store.alter('emails', [first.id, second.id], { kind: 'retry' })).toEqual(['done', 'done'])
+    expect(await caller.enqueue(third)).toEqual(['queued'])
+    expect(await store.counts('emails')).toMatchObject({ waiting: 3 })
+    await store.alter('emails', [third.id], { kind: 'purge' })
+    expect(await caller.enqueue(locked(lock))).toEqual(['queued'])
+  })
+
   test('the second job is rejected with the id of the first', async () => {
     await using harness = await make()
     const caller = harness.caller()

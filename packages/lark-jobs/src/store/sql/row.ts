@@ -26,7 +26,7 @@ export interface JobRow extends Counters {
   lane: string
   laneLimits: string | null
   lock: string | null
-  untilStart: 0 | 1 | null
+  untilStart: 0 | 1 | 2 | null
   holds: number | null
   /** See `reason.ts`. */
   asked: string | null

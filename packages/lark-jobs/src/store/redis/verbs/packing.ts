@@ -131,7 +131,7 @@ export function packJobs(
 /** A lock, in the form that `lock.lua` reads. */
 function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
   const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
-  return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
+  return ['', until[0], replace ? '1' : '', ...durations, name].join('|')
 }
 
 /** How long a job is kept, in the form that `keeping.lua` reads. */

@@ -18,6 +18,9 @@ import { changeOptions, changePayload } from '../payload.ts'
 import { columns, type JobRow, stateOf } from '../row.ts'
 import { COMPLETED, PENDING } from '../states.ts'
 
+/** `untilStart` of a job that holds no lock once it is queued. */
+const NOT_AT_ALL = 2
+
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND lock = ? AND holds IS NOT NULL`
 const hold = 'UPDATE jobs SET holds = ? WHERE seq = ?'
 const throttled = 'SELECT id FROM throttles WHERE partition = ? AND lock = ? AND until > ?'
@@ -55,7 +58,8 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
 
 /** The columns of a new job, with or without a lock: `lock`, `untilStart` and `holds`. */
 export function lockValues(lock: Lock | undefined): Value[] {
-  return lock === undefined ? [null, null, null] : [lock.name, Number(lock.until === 'start'), 0]
+  if (lock === undefined) return [null, null, null]
+  return [lock.name, lock.until === 'queued' ? NOT_AT_ALL : Number(lock.until === 'start'), 0]
 }
 
 /** The job that holds a lock. */
@@ -78,6 +82,7 @@ function takeOver({ database, id }: Partition, name: string): JobRow | undefined
 }
 
 function isHeld({ state, untilStart, holds, runs }: JobRow): boolean {
+  if (untilStart === NOT_AT_ALL) return false
   return untilStart === 1 ? state === PENDING && runs === holds : state < COMPLETED
 }
 

@@ -2,7 +2,7 @@
 -- lock's job still holds it.
 --   lockers    HASH  name -> id of the job that took the lock last
 --   locks      HASH  id -> how long that job holds the lock | name of the lock. d: until the job has ended;
---                    s and the job's number of runs at that time: until it is started again
+--                    s and the job's number of runs at that time: until it is started again; q: not at all
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may be queued; name -> id of the last job
 -- module: admission
 -- needs: start, line, place, payloads, options, counters, locate, last_tokens, journaled
