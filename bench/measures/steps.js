@@ -94,8 +94,21 @@ const measuresOf = (prefix, peer, targets = {}) => [
         target: targets.sleeper,
       },
       { metric: 'heap', label: '  heap of the worker for each', unit: 'bytes', target: { most: 60 } },
+      { metric: 'node', label: '  idle: Node CPU', unit: '% of a core', target: { most: 2 } },
+      { metric: 'redis', label: '  idle: Redis CPU', unit: '% of a core' },
     ],
     run: sleepers,
+  },
+  {
+    name: `${prefix}steps-due`,
+    peers: [peer],
+    rounds: 1,
+    rows: [
+      { metric: 'p50', label: '100,000 sleeps end within a minute: late, p50', unit: 'ms' },
+      { metric: 'p99', label: '  p99', unit: 'ms', target: { most: 30 } },
+      { metric: 'max', label: '  at most', unit: 'ms' },
+    ],
+    run: due,
   },
 ]
 
@@ -248,7 +261,7 @@ async function sleepers({ open, probe, file }) {
   const collect = runInNewContext('gc')
   const size = async () => (probe ? probe.memory() : statSync(file).size)
   /** Heap for each of those after the first. */
-  const sleep = async (few, more) => {
+  const sleep = async (few, more, idles) => {
     const suspended = counter()
     const options = { config: { hooks: { suspended: suspended.add } } }
     const queue = await opened(open, (job) => job.sleep('long', '1d'), options)
@@ -263,16 +276,53 @@ async function sleepers({ open, probe, file }) {
     }
     const before = await heap(0, few)
     const after = await heap(few, few + more)
+    const idle = idles && (await share(probe, scaled(10_000)))
     // The file has all of it when nobody has it open.
     await queue.close()
     await pause(scaled(500))
-    return (after - before) / more
+    return { heap: (after - before) / more, ...idle }
   }
   const few = scaled(1_000)
   await sleep(few, few)
   const before = await size()
-  const heap = await sleep(few, SLEEPERS)
-  return { bytes: ((await size()) - before) / (few + SLEEPERS), heap }
+  const slept = await sleep(few, SLEEPERS, true)
+  return { bytes: ((await size()) - before) / (few + SLEEPERS), ...slept }
+}
+
+/** What this process and Redis use in so many milliseconds, in percent of a core. */
+async function share(probe, milliseconds) {
+  const [redis, node] = [await probe?.cpu(), process.cpuUsage()]
+  await pause(milliseconds)
+  const { user, system } = process.cpuUsage(node)
+  const percent = (microseconds) => microseconds / (milliseconds * 10)
+  return { node: percent(user + system), ...(probe && { redis: percent((await probe.cpu()) - redis) }) }
+}
+
+/** The times until which the jobs sleep are spread over a minute. One worker with 100 slots wakes them. */
+async function due({ open }) {
+  const late = []
+  const [suspended, woken] = [counter(), counter()]
+  const options = { config: { hooks: { suspended: suspended.add } } }
+  const asleep = async (job, { until }) => {
+    await job.sleep('until', Math.max(until - Date.now(), 0))
+    late.push(Date.now() - until)
+    woken.add()
+  }
+  const queue = await opened(open, asleep, options)
+  await queue.work(100)
+  // All jobs are asleep before the first is due.
+  const first = Date.now() + Math.max(scaled(90_000), 2_000)
+  const lot = Math.min(SLEEPERS, 1_000)
+  for (let n = 0; n < SLEEPERS; n += lot) {
+    await queue.addMany(
+      payloads(lot, (k) => ({ until: Math.round(first + ((n + k) / SLEEPERS) * scaled(60_000)) })),
+    )
+    await suspended.until(n + lot)
+  }
+  if (Date.now() > first)
+    throw new Error('The first sleep ended before the last job was asleep: this machine is too slow.')
+  await woken.until(SLEEPERS)
+  return { p50: percentile(late, 50), p99: percentile(late, 99), max: percentile(late, 100) }
 }
 
 function counter() {
