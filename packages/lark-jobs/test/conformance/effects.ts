@@ -293,6 +293,20 @@ export function effects(make: Make): void {
     )
   })
 
+  test('an undo of a cancel withdraws what the class has not been told', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller('web')
+    const given = job({ hooked: true })
+    await caller.enqueue(given)
+    const before = (await store.get('emails', given.id))!
+    await store.alter('emails', [given.id], cancel)
+    expect(await store.undo('emails', [before])).toEqual(['done'])
+    expect(await take(store)).toEqual([])
+    await store.alter('emails', [given.id], cancel)
+    expect(await take(store)).toMatchObject([{ kind: 'hook', job: { id: given.id, state: 'cancelled' } }])
+  })
+
   test('a job that was removed after its end is not seen, its id stays taken, and its class hears of it', async () => {
     await using harness = await make()
     const { store } = harness

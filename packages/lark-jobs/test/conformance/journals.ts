@@ -693,6 +693,24 @@ export function journals(make: Make): void {
     expect((await ada.claimOne()).journal!.entries).toEqual(entries)
   })
 
+  test('a suspended job whose cancel is undone comes to its wait again, with its signals', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const id = await waiting(ada)
+    expect(await send(store, id, { ...approved, name: 'other' })).toBe('kept')
+    const before = (await store.get('emails', id))!
+    expect(before).toMatchObject({ state: 'delayed', suspended: ['approved'] })
+    await store.alter('emails', [id], { kind: 'cancel', reason: 'user' })
+    clock.advance(10)
+    expect(await store.undo('emails', [before])).toEqual(['done'])
+    expect(await store.counts('emails')).toMatchObject({ waiting: 1, cancelled: 0 })
+    expect(await send(store, id)).toBe('kept')
+    const { runs, journal } = await ada.claimOne()
+    expect(runs).toBe(before.runs + 1)
+    expect(journal!.signals.map(({ name }) => name)).toEqual(['other', 'approved'])
+  })
+
   test('what a job has recorded goes along when it is moved', async () => {
     await using harness = await make()
     const { store } = harness

@@ -155,4 +155,73 @@ export function restoring(make: Make): void {
     expect(await store.undo('emails', [record])).toEqual(['done'])
     expect(await store.get('emails', waiting.id)).toMatchObject({ state: 'waiting', dueAt: record.dueAt })
   })
+
+  test('a cancel is taken back in place: the jobs are as they were, and begin in their order', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [failing, first, urgent] = [job({ options: { tries: 3 } }), job(), job({ priority: 2 })]
+    const [later, laned] = [job({ delay: 5_000 }), job({ group: { name: 'acme é' } })]
+    const unique = job({ lock: { name: 'once', until: 'start' } })
+    await caller.enqueue(failing)
+    await caller.settle(await caller.claimOne(), retried(9_000))
+    clock.advance(10)
+    await caller.enqueue(first, urgent, later, laned, unique)
+    const all = ids([failing, first, urgent, later, laned, unique])
+    const get = (id: string) => store.get('emails', id)
+    const records = (await Promise.all(all.map(get))) as JobRecord[]
+    const counts = await store.counts('emails')
+    clock.advance(10)
+    expect(
+      new Set(await store.alter('emails', all, { kind: 'cancel', reason: 'user', because: 'no' })),
+    ).toEqual(new Set(['done']))
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 0, cancelled: 6 })
+    expect(await store.undo('emails', records)).toEqual(all.map(() => 'done'))
+    expect(await store.counts('emails')).toEqual(counts)
+    const now = (await Promise.all(all.map(get))) as JobRecord[]
+    // The later time distinguishes the two starts of a member of a flow.
+    const timed = records.map((record, i) => ({ ...record, queuedAt: now[i]!.queuedAt }))
+    expect(now).toEqual(timed)
+    // The lock is held again, until the job is started.
+    expect(await caller.enqueue(job({ lock: { name: 'once', until: 'start' } }))).toMatchObject([
+      { reason: 'unique', by: unique.id },
+    ])
+    const newest = job()
+    await caller.enqueue(newest)
+    const order = [urgent.id, first.id, newest.id]
+    const begun = [...ids(await caller.claim(3)), ...ids(await caller.claim(3))]
+    expect(begun.filter((id) => order.includes(id))).toEqual(order)
+    expect(begun).toEqual(expect.arrayContaining([laned.id, unique.id]))
+  })
+
+  test('a job that has ended otherwise, was edited or has no lock any more is no part of an undo of a cancel', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [edited, locked, again, gone, done] = [
+      job(),
+      job({ lock: { name: 'once', until: 'done' } }),
+      job(),
+      job(),
+      job(),
+    ]
+    await caller.enqueue(edited, locked, again, gone, done)
+    const all = ids([edited, locked, again, gone, done])
+    const records = (await Promise.all(all.map((id) => store.get('emails', id)))) as JobRecord[]
+    await store.alter('emails', all, { kind: 'cancel', reason: 'user' })
+    clock.advance(10)
+    await store.alter('emails', [edited.id], { kind: 'edit', payload: '2' })
+    await caller.enqueue(job({ lock: { name: 'once', until: 'done' } }))
+    await store.alter('emails', [again.id, done.id], { kind: 'retry' })
+    await store.alter('emails', [gone.id], { kind: 'purge' })
+    for (const claimed of await caller.claim(3))
+      if (claimed.id === done.id) await caller.settle(claimed, { kind: 'completed' })
+    expect(await store.undo('emails', records)).toEqual([
+      'refused',
+      'refused',
+      'refused',
+      'missing',
+      'refused',
+    ])
+  })
 }

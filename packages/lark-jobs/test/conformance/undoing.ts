@@ -3,7 +3,7 @@
  * it.
  */
 import { expect, test } from 'vitest'
-import type { ClaimedJob, Outcome } from '../../src/model/record.ts'
+import type { ClaimedJob, JobRecord, Outcome } from '../../src/model/record.ts'
 import { MAX_CRASHES } from '../../src/store/contract/rules/capacity.ts'
 import { MAX_SIGNALS } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
@@ -52,6 +52,32 @@ export function undoing(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({
       ...{ state: 'cancelled', reason: 'user', because: 'no trip' },
     })
+  })
+
+  test('a job whose cancel is taken back before a run has begun to undo it, goes on', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const ids: string[] = []
+    for (const outcome of [suspended, retried(9_000)]) {
+      const held = await begun(ada)
+      await ada.settle(held, outcome)
+      ids.push(held.id)
+    }
+    const records = (await Promise.all(ids.map((id) => store.get('emails', id)))) as JobRecord[]
+    expect(await store.alter('emails', ids, cancel)).toEqual(['asked', 'asked'])
+    clock.advance(10)
+    expect(await store.undo('emails', records)).toEqual(['done', 'done'])
+    const [waits, fails] = await Promise.all(ids.map((id) => store.get('emails', id)))
+    expect(waits).toMatchObject({ state: 'waiting' })
+    expect(waits).not.toHaveProperty('undoing')
+    expect(fails).toEqual(records[1])
+    expect((await store.standings(['emails']))[0]).toMatchObject({ retrying: 1, counts: { delayed: 1 } })
+    expect((await ada.claimOne()).journal).toMatchObject({ entries: ['ba\n'], undo: '' })
+    // A run undoes it now.
+    await store.alter('emails', [ids[1]!], cancel)
+    await ada.claimOne()
+    expect(await store.undo('emails', [records[1]!])).toEqual(['refused'])
   })
 
   test.each<[string, Outcome]>([

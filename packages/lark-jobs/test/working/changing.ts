@@ -243,6 +243,7 @@ export function changing(connect: Connect): void {
     const before = (some: readonly JobRecord[]) => void records.push(...some)
     const changes: { [Of in UndoableChange]: [string, () => Promise<unknown>] } = {
       retry: [failed, () => operating.retry({ state: 'failed' }, { before })],
+      cancel: [delayed, () => operating.cancel({ state: 'delayed' }, { before })],
       'run-now': [delayed, () => operating.runNow({ key: 'mail' }, { before })],
       reschedule: [waiting, () => operating.reschedule([waiting], '3h', { before })],
       move: [waiting, () => operating.move({ state: 'waiting' }, 'emails', { before })],

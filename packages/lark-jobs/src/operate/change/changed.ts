@@ -38,7 +38,7 @@ export const editable = removable
 export type Editable = Removable
 
 /** The changes that `operate().undo()` can undo. */
-export const undoableChanges = ['retry', 'run-now', 'reschedule', 'move', 'remove'] as const
+export const undoableChanges = ['retry', 'cancel', 'run-now', 'reschedule', 'move', 'remove'] as const
 export type UndoableChange = (typeof undoableChanges)[number]
 
 /** At least one condition, or `{ all: true }`. A filter without a state chooses failed jobs. */
@@ -91,7 +91,7 @@ export interface RetryOptions
  * `because`: the reason, for people. `ifNotBegun`: leaves jobs unchanged that are running or have run before.
  */
 export interface CancelOptions
-  extends ChangeOptions,
+  extends UndoableOptions,
     OptionsOf<{
       /** The reason, for people. Its first 200 characters are kept with the job. */
       because: typeof because

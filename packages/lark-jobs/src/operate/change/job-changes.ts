@@ -73,25 +73,28 @@ const rows = {
     }),
   ),
 
-  cancel: row<CancelOptions, Cancelled>({
-    states: cancellable,
-    rechecks: true,
-    options: { because, ifNotBegun },
-    ofHandle: { options: ['because', 'ifNotBegun'], form: 'a text or an object' },
-    refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notCancellable(job)),
-    readsRuns: ({ ifNotBegun }) => ifNotBegun,
-    verdict: ({ state, runs }, { ifNotBegun }) => {
-      if (ifNotBegun) return state === 'active' || runs ? 'refused' : 'done'
-      return state === 'active' ? 'asked' : 'done'
-    },
-    change: (_, { because, ifNotBegun = false }) => {
-      return { kind: 'cancel', reason: 'user', ...defined({ because: keptBecause(because) }), ifNotBegun }
-    },
-    answer: ({ done, asked, refused }, { ifNotBegun }) => {
-      return { cancelled: done, asked, ...(ifNotBegun && { left: refused }) }
-    },
-    count: ({ cancelled, asked }) => cancelled + asked,
-  }),
+  cancel: undoable(
+    'in place or put back',
+    row<CancelOptions, Cancelled>({
+      states: cancellable,
+      rechecks: true,
+      options: { because, ifNotBegun, before },
+      ofHandle: { options: ['because', 'ifNotBegun'], form: 'a text or an object' },
+      refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notCancellable(job)),
+      readsRuns: ({ ifNotBegun }) => ifNotBegun,
+      verdict: ({ state, runs }, { ifNotBegun }) => {
+        if (ifNotBegun) return state === 'active' || runs ? 'refused' : 'done'
+        return state === 'active' ? 'asked' : 'done'
+      },
+      change: (_, { because, ifNotBegun = false }) => {
+        return { kind: 'cancel', reason: 'user', ...defined({ because: keptBecause(because) }), ifNotBegun }
+      },
+      answer: ({ done, asked, refused }, { ifNotBegun }) => {
+        return { cancelled: done, asked, ...(ifNotBegun && { left: refused }) }
+      },
+      count: ({ cancelled, asked }) => cancelled + asked,
+    }),
+  ),
 
   'run-now': undoable(
     'in place',

@@ -37,9 +37,10 @@ export type OpenChange = OpenQueues & OpenFlows
 
 /**
  * How a change is undone. `in place`: the job still exists, and gets back the state in its record. `put
- * back`: the job no longer exists, and is restored from its record.
+ * back`: the job no longer exists, and is restored from its record. `in place or put back`: the job has
+ * ended, so it may be gone, because only some ended jobs are kept.
  */
-export type WayBack = 'in place' | 'put back'
+export type WayBack = 'in place' | 'put back' | 'in place or put back'
 
 /** @typeParam Value the argument besides jobs and options, such as a priority */
 export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefined> {

@@ -5,6 +5,7 @@
  * process dies meanwhile.
  */
 
+import { memberOf } from '../../model/effect.ts'
 import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'
 import { flag, type OptionsOf, oneOf } from '../../options/schema.ts'
@@ -30,13 +31,13 @@ export interface Undone {
 
 const undoConditions = conditions({
   /**
-   * The change to undo. Only with `remove` are jobs restored that no longer exist. Default: any of the other
-   * changes.
+   * The change to undo. Only with `remove` and `cancel` are jobs restored that no longer exist. Default: any
+   * of the other changes.
    */
   of: oneOf<UndoableChange>(undoableChanges),
   /**
-   * For `remove`: also restores jobs that run commands of `lark`, whatever the command. Use it only for
-   * records that you trust. Default: no.
+   * For `remove` and `cancel`: also restores jobs that run commands of `lark`, whatever the command. Use it
+   * only for records that you trust. Default: no.
    */
   commands: flag(),
 })
@@ -55,28 +56,41 @@ export async function undo(
   { of = 'retry', commands }: UndoOptions,
   noted: (done: number) => void,
 ): Promise<Undone> {
-  if (jobChanges[of].undo === 'in place') return await undoInPlace(open.store, values, noted)
-  const { imported, existing } = await importJobs(open, values, { ...(commands && { commands }) }, noted)
-  return { undone: imported, left: existing }
+  const way = jobChanges[of].undo
+  const put = async (records: readonly unknown[]) => {
+    const { imported, existing } = await importJobs(open, records, { ...(commands && { commands }) }, noted)
+    return { undone: imported, left: existing }
+  }
+  if (way === 'put back') return await put(values)
+  const { missing, ...counts } = await undoInPlace(open.store, values, noted)
+  // A job of a flow that is put back would no longer tell the flow of its end.
+  const gone = way === 'in place' ? [] : missing.filter(({ id }) => memberOf(id) === undefined)
+  const due = ({ dueAt, queuedAt }: JobRecord) => dueAt ?? queuedAt
+  const back = await put(gone.sort((one, other) => due(one) - due(other)))
+  return { undone: counts.undone + back.undone, left: counts.left - back.undone }
 }
 
+/** `left` counts the missing jobs, too. */
 async function undoInPlace(
   store: Store,
   values: readonly unknown[],
   noted: (done: number) => void,
-): Promise<Undone> {
+): Promise<Undone & { missing: JobRecord[] }> {
   const places = groupedBy(values.map(readRecord), ({ partition }) => partition)
   const counts = { undone: 0, left: 0 }
+  const missing: JobRecord[] = []
   for (const [partition, records] of places)
     for (const some of inLots(records, RECORDS)) {
       const verdicts = await store.undo(partition, some)
       for (const [i, verdict] of verdicts.entries()) {
-        const isUndone = verdict === 'done' || (verdict === 'missing' && (await cameBack(store, some[i]!)))
+        const record = some[i]!
+        const isUndone = verdict === 'done' || (verdict === 'missing' && (await cameBack(store, record)))
         counts[isUndone ? 'undone' : 'left']++
+        if (!isUndone && verdict === 'missing') missing.push(record)
       }
       noted(counts.undone)
     }
-  return counts
+  return { ...counts, missing }
 }
 
 /**

@@ -500,11 +500,13 @@ export interface Store extends Reading, AsyncDisposable {
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
-   * Undoes a retry or a change of a due time: waiting and delayed jobs return to the state in their records,
-   * which were read before the change. Jobs that had ended end again, with their former times, failures,
-   * crashes, result, progress and reason; other jobs get their former due time. Payloads, errors and logs
-   * stay as they are. A job that has begun since or was edited is refused, and so is the record of a job that
-   * ran. Safe to repeat.
+   * Undoes a retry, a cancel or a change of a due time: jobs return to the state in their records, which were
+   * read before the change. Waiting and delayed jobs that had ended end again, with their former times,
+   * failures, crashes, result, progress and reason; others get their former due time, and so do cancelled
+   * jobs that were waiting or delayed. If a cancelled job was suspended, it is due at once, and comes to the
+   * same wait again. A cancelled job that no run has begun to undo is not undone any more. Payloads, errors
+   * and logs stay as they are. A job that has begun since or was edited is refused, and so is the record of a
+   * job that ran. Safe to repeat.
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**

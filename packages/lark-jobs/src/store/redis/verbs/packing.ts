@@ -444,6 +444,7 @@ export function packRestored(job: JobRecord): string[] {
 /** The former state of a job, for `undo.lua`. */
 export function packUndone(job: JobRecord): string[] {
   const { id, state, runs, options, queuedAt, finishedAt, dueAt, result, progress, reason, because } = job
+  const pending = job.undoing ? 'u' : job.suspended === undefined ? '' : 's'
   const rest = [
     state,
     queuedAt - madeAt(id),
@@ -451,7 +452,7 @@ export function packUndone(job: JobRecord): string[] {
     packCounters(job),
     result ?? '',
     progress ?? '',
-    reason === undefined ? '' : cancelledFor(reason, because),
+    reason === undefined ? pending : cancelledFor(reason, because),
   ]
   return [id, `${runs} ${options?.editedAt ?? ''}`, rest.join(RS)]
 }

@@ -3,12 +3,12 @@ import { changedTags } from '../../contract/rules/options.ts'
 import { askedFor, cancelledFor } from '../../contract/rules/reason.ts'
 import { isLost } from '../../contract/rules/undoing.ts'
 import { isMarked, readOptions } from '../../contract/rules/unreadable.ts'
-import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../../contract/store.ts'
+import { type AlterVerdict, type Change, versionOf } from '../../contract/store.ts'
 import { laneMoves } from '../claim/lane.ts'
 import { forgetDoubt } from '../claim/silence.ts'
-import { isOnItsWay, withdrawEffects } from '../effects/effect.ts'
+import { isOnItsWay } from '../effects/effect.ts'
 import { follow } from '../end/consequence.ts'
-import { forgetExpiries, unpin } from '../end/keep.ts'
+import { unpin } from '../end/keep.ts'
 import { move, toEnd } from '../end/move.ts'
 import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
@@ -19,11 +19,12 @@ import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
 import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
+import { queueAgain } from './queued-again.ts'
 import { revokePut } from './revoked.ts'
 
 const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const find = `${findAny} AND state < ${HIDDEN}`
-const queueAnew = 'UPDATE jobs SET queuedAt = ?, progress = NULL WHERE seq = ?'
+const forgetProgress = 'UPDATE jobs SET progress = NULL WHERE seq = ?'
 const prioritize = 'UPDATE jobs SET priority = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
@@ -64,25 +65,12 @@ function apply(
   switch (change.kind) {
     case 'retry':
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
-      withdrawEffects(partition, row)
       if (change.fromStart || stateOf(row, now) === 'completed') forgetJournal(partition, row)
       else if (undoOf(partition, row) !== null) keepUndo(partition, row, '')
       forgetRest(partition, row)
-      if (row.keep !== null) forgetExpiries(partition, [row])
-      move(partition, row, {
-        state: PENDING,
-        dueAt: now,
-        failures: change.keepsFailures ? row.failures + (stateOf(row, now) === 'completed' ? 1 : 0) : 0,
-        crashes: 0,
-        direct: row.untilStart === 1 || !mayPrefetch(optionsOf(row)) ? 1 : 0,
-        finishedAt: null,
-        effects: null,
-        reason: null,
-      })
-      // `queuedAt` must rise even within one millisecond, because it distinguishes the starts of a member.
-      database.run(queueAnew, Math.max(now, row.queuedAt + 1), row.seq)
-      toEnd(partition, row)
-      tell(partition, 'queued', [row.id])
+      const failures = change.keepsFailures ? row.failures + (stateOf(row, now) === 'completed' ? 1 : 0) : 0
+      database.run(forgetProgress, row.seq)
+      queueAgain(partition, row, { dueAt: now, failures, crashes: 0 })
       return 'done'
     case 'cancel': {
       const why = cancelledFor(change.reason, change.because)

@@ -1,5 +1,6 @@
 /**
- * Undoes a retry or a change of a due time in place: a job that has not begun since gets its former state.
+ * Undoes a retry, a cancel or a change of a due time in place: a job that has not begun since gets its former
+ * state.
  */
 import { defined } from '@s18i/lark/internal'
 import type { EndedState, JobRecord } from '../../../model/record.ts'
@@ -7,12 +8,14 @@ import { cancelledFor } from '../../contract/rules/reason.ts'
 import type { AlterVerdict } from '../../contract/store.ts'
 import { end } from '../end/end.ts'
 import { move, toEnd } from '../end/move.ts'
-import { moveWaits } from '../journal/journal.ts'
+import { takeAgain } from '../enqueue/lock.ts'
+import { keepUndo, moveWaits, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
-import { columns, endedStates, type JobRow, optionsOf } from '../row.ts'
-import { GONE, PENDING } from '../states.ts'
+import { columns, endedStates, type JobRow, optionsOf, stateOf } from '../row.ts'
+import { GONE, HIDDEN, PENDING } from '../states.ts'
+import { queueAgain } from './queued-again.ts'
 
-const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING}`
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 /** Whether the partition still has the job, or whether it was moved. */
 const findAny = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state <> ${GONE}`
 const date = 'UPDATE jobs SET queuedAt = ?, finishedAt = ?, progress = ? WHERE seq = ?'
@@ -24,10 +27,29 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     if (row === undefined) return database.get(findAny, id, job.id) === undefined ? 'missing' : 'refused'
     const isSame = row.runs === job.runs && optionsOf(row)?.editedAt === job.options?.editedAt
     if (!isSame) return 'refused'
-    if (job.state === 'delayed' || job.state === 'waiting') {
-      const dueAt = job.dueAt ?? now
-      moveWaits(partition, row, dueAt)
-      move(partition, row, { state: PENDING, dueAt })
+    const wasPending = job.state === 'delayed' || job.state === 'waiting'
+    const dueAt = job.dueAt ?? job.queuedAt
+    // If a job was suspended when it was cancelled, its handler comes to the same wait again.
+    const place = {
+      failures: job.failures,
+      crashes: job.crashes,
+      dueAt: job.suspended === undefined ? dueAt : now,
+    }
+    if (row.state !== PENDING) {
+      if (!wasPending || stateOf(row, now) !== 'cancelled') return 'refused'
+      if (!takeAgain(partition, row)) return 'refused'
+      queueAgain(partition, row, place)
+      return 'done'
+    }
+    if (wasPending) {
+      if (undoOf(partition, row)?.[0] === 'c' && !job.undoing) {
+        // No run has begun to undo the job.
+        keepUndo(partition, row, '')
+        move(partition, row, { state: PENDING, ...place, reason: null })
+      } else {
+        moveWaits(partition, row, dueAt)
+        move(partition, row, { state: PENDING, dueAt })
+      }
       toEnd(partition, row)
       return 'done'
     }

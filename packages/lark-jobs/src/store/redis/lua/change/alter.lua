@@ -16,9 +16,9 @@
 -- ARGV[5…] the ids of the jobs
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
+-- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, event, lease, last_tokens, revoked, moved-waits, undoing, purge, journaled, retrying
+-- needs: keeping, event, last_tokens, revoked, moved-waits, undoing, purge, journaled, queued-again, retrying
 
 local answer = recalled()
 if answer then
@@ -46,38 +46,15 @@ end
 
 local changes = {}
 
--- Takes a job out of its ended state. `place`: as in locate.lua.
-local function leave_state(id, state, place)
-  if place then
-    keeping().let_go(state, { id })
-  else
-    redis.call('ZREM', key(state), id)
-    if state == 'failed' then
-      failed_jobs().forget_failed({ id })
-    end
-  end
-end
-
 changes['retry'] = function(id, state, record, priority, place)
-  if not ended[state] then
-    return 'r'
-  end
-  local rest = string.match(record, '^-?%d+(.*)$')
-  local till, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
-  if not rest or name and admission().locker(name) then
-    return 'r'
-  end
   local runs, failures, _, releases = counted(id)
   local completed = state == 'completed' and 1 or 0
+  local queued_at = ended[state] and queue_again(id, state, record, place, runs + completed)
+  if not queued_at then
+    return 'r'
+  end
   failures = string.find(value, '+', 1, true) and failures + completed or 0
   count(id, runs + completed, failures, 0, releases)
-  leave_state(id, state, place)
-  if redis.call('HEXISTS', key('keeps'), id) == 1 then
-    redis.call('ZREM', key('kept-logs'), id)
-  end
-  if redis.call('HDEL', key('ended'), id) == 1 then
-    effects().withdraw(id)
-  end
   if state == 'completed' then
     effects().unbundle(id)
   end
@@ -89,20 +66,7 @@ changes['retry'] = function(id, state, record, priority, place)
   if has_journals() then
     redis.call('HDEL', key('rests'), id)
   end
-  redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('progress'), id)
-  redis.call('HDEL', key('reasons'), id)
-  if crash_limit(record) > 1 then
-    redis.call('HDEL', key('direct'), id)
-  else
-    last_tokens().settles_no_more({ id })
-  end
-  if name then
-    admission().take_lock(id, till, name, runs + completed)
-  end
-  -- The time must rise even within one millisecond, because it distinguishes the starts of a member.
-  local queued_at = math.max(now, queued(id, record) + 1)
-  redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
   local is_laned = string.find(priority, '@', 1, true)
   if is_laned or queued_at > now or redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)

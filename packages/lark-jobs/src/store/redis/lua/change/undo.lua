@@ -1,4 +1,5 @@
--- undo: takes back a retry or a change of a due time: jobs that have not begun since get their former state.
+-- undo: takes back a retry, a cancel or a change of a due time: jobs that have not begun since get their
+-- former state.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
@@ -6,10 +7,12 @@
 -- ARGV[2]  how many completed, failed and cancelled jobs are kept, separated by commas
 -- ARGV[3…] three values for each job: its id; its runs and when it was edited, separated by a space; and its
 --          former state, separated by RS: the state, how long after the making of its id it was queued, when
---          it ended or is due, its counters, result, progress and reason. Each part is '' if there is none
+--          it ended or is due, its counters, result, progress, and reason. Each part is '' if there is none;
+--          instead of a reason, a job that was suspended has an `s`, and one that was being undone a `u`
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m delayed or ended jobs
 -- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse, moved-waits
+-- needs: event, retrying, undoing, queued-again
 
 local answer = recalled()
 if answer then
@@ -31,11 +34,30 @@ local function set(name, id, text)
   end
 end
 
+-- Gives a job its former due time.
+local function put_at(id, priority, due)
+  if put(id, priority, due) or due <= now then
+    rings = rings + 1
+  end
+  return 'd'
+end
+
+-- Lets a job go on that would have been undone. No run has begun to undo it.
+local function undo_no_more(id, counters)
+  redis.call('HSET', key('undos'), id, '')
+  redis.call('HDEL', key('reasons'), id)
+  redis.call('HDEL', key('counters'), id)
+  set('counters', id, counters)
+  local _, failures = counted(id)
+  note_retrying(id, failures)
+end
+
 local function undo(id, version, was)
   local state, record, priority, place = locate(id)
+  local is_pending = state == 'waiting' or state == 'delayed'
   if not state then
     return 'm'
-  elseif state ~= 'waiting' and state ~= 'delayed' then
+  elseif not is_pending and state ~= 'cancelled' then
     return 'r'
   end
   local _, values = options().options_of(record)
@@ -45,13 +67,25 @@ local function undo(id, version, was)
   end
   local before, after, at, counters, result, progress, reason =
     string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
-  if before == 'delayed' or before == 'waiting' then
-    leave(id, priority, place)
-    move_waits(id, tonumber(at))
-    if put(id, priority, tonumber(at)) or tonumber(at) <= now then
-      rings = rings + 1
+  local was_pending = before == 'delayed' or before == 'waiting'
+  -- If a job was suspended when it was cancelled, its handler comes to the same wait again.
+  local due = reason == 's' and now or tonumber(at)
+  if not is_pending then
+    local runs, failures = counted(id)
+    if not was_pending or not queue_again(id, state, record, place, runs) then
+      return 'r'
     end
-    return 'd'
+    note_retrying(id, failures)
+    tell('queued', { id })
+    return put_at(id, priority, due)
+  elseif was_pending then
+    leave(id, priority, place)
+    if string.find(undo_of(id) or '', '^c') and reason ~= 'u' then
+      undo_no_more(id, counters)
+      return put_at(id, priority, due)
+    end
+    move_waits(id, tonumber(at))
+    return put_at(id, priority, tonumber(at))
   elseif not kept[before] or ends_at[id] then
     return 'r'
   end

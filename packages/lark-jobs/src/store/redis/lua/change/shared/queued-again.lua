@@ -1,0 +1,47 @@
+-- Ended jobs that go back to their lines.
+-- needs: start, line, lease, keeping, failed_jobs, effects, admission, last_tokens
+-- gives: leave_state, queue_again
+
+-- Takes a job out of its ended state. `place`: as in locate.lua.
+local function leave_state(id, state, place)
+  if place then
+    keeping().let_go(state, { id })
+  else
+    redis.call('ZREM', key(state), id)
+    if state == 'failed' then
+      failed_jobs().forget_failed({ id })
+    end
+  end
+end
+
+-- Takes a job out of its ended state, and gives it its lock, so that the caller can put it into its line.
+-- `runs`: how many times it has been started. Returns when the job is queued, or nothing if another job holds
+-- the lock.
+local function queue_again(id, state, record, place, runs)
+  local rest = string.match(record, '^-?%d+(.*)$')
+  local till, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
+  if not rest or name and admission().locker(name) then
+    return
+  end
+  leave_state(id, state, place)
+  if redis.call('HEXISTS', key('keeps'), id) == 1 then
+    redis.call('ZREM', key('kept-logs'), id)
+  end
+  if redis.call('HDEL', key('ended'), id) == 1 then
+    effects().withdraw(id)
+  end
+  redis.call('HDEL', key('results'), id)
+  redis.call('HDEL', key('reasons'), id)
+  if crash_limit(record) > 1 then
+    redis.call('HDEL', key('direct'), id)
+  else
+    last_tokens().settles_no_more({ id })
+  end
+  if name then
+    admission().take_lock(id, till, name, runs)
+  end
+  -- The time must rise even within one millisecond, because it distinguishes the starts of a member.
+  local queued_at = math.max(now, queued(id, record) + 1)
+  redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
+  return queued_at
+end
