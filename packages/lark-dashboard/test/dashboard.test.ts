@@ -55,8 +55,9 @@ class StepJob extends Job {
 let jobs: Jobs
 let shown: Dashboard
 
-beforeEach(() => {
-  jobs = createJobs({ connection: 'sqlite::memory:', jobs: [SendJob], queues: ['emails', 'default'] })
+function open(keep?: { cancelled: { count: number } }): void {
+  const connection = 'sqlite::memory:'
+  jobs = createJobs({ connection, jobs: [SendJob], queues: ['emails', 'default'], ...(keep && { keep }) })
   shown = dashboard({
     jobs,
     base: '/admin/jobs',
@@ -70,7 +71,9 @@ beforeEach(() => {
       }
     },
   })
-})
+}
+
+beforeEach(() => open())
 
 afterEach(async () => {
   await shown.close()
@@ -575,6 +578,25 @@ describe('changes', () => {
       ['undo', 3],
       ['run-now', 3],
     ])
+  })
+
+  test('a cancel is undone, of one job and of jobs that are no longer kept', async () => {
+    await Promise.all([shown.close(), jobs.close()])
+    open({ cancelled: { count: 2 } })
+    const made = await jobs.dispatch(
+      Array.from({ length: 6 }, (_, n) => new SendJob().with({ to: `${n}` }).delayed(`${n + 1}h`)),
+    )
+    const ids = made.map(({ id }) => id)
+    const due = async () => await Promise.all(ids.map(async (id) => (await find(id))?.dueAt))
+    const before = await due()
+    for (const input of [{ ids: ids.slice(0, 1) }, { filter: { queue: 'emails' } }]) {
+      const answer = await change('jobs.cancel', input)
+      const { cancelled, undo } = (await answer.json()) as { cancelled: number; undo: string }
+      const kept = (await jobs.list({ state: 'cancelled' })).jobs.length
+      expect([cancelled, kept]).toEqual('ids' in input ? [1, 1] : [6, 2])
+      expect(await (await change('undo', { undo })).json()).toEqual({ undone: cancelled, left: 0 })
+      expect(await due()).toEqual(before)
+    }
   })
 
   test('a retry by filter is undone but for the jobs that have run', async () => {

@@ -1,6 +1,6 @@
 /** The list of the keyboard shortcuts. */
 import { Dialog } from '../parts/dialog.tsx'
-import { isListOpen, pageKeys } from './keys.ts'
+import { areKeysOn, isListOpen, pageKeys, switchKeys } from './keys.ts'
 import { shownPlaces } from './places.ts'
 
 export function KeyList() {
@@ -25,6 +25,10 @@ export function KeyList() {
           </>
         ))}
       </dl>
+      <label>
+        <input type="checkbox" checked={areKeysOn.value} onChange={switchKeys} /> Keys are on. <kbd>?</kbd>{' '}
+        always works.
+      </label>
     </Dialog>
   )
 }

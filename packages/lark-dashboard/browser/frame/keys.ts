@@ -1,6 +1,8 @@
 /**
  * The keyboard shortcuts: `/` searches, `g` and a letter opens a page, `j` and `k` move through rows, `u`
- * undoes, `?` lists them. A page adds its own keys for as long as it is open.
+ * undoes, `?` lists them. A page adds its own keys for as long as it is open. All keys but `?` can be
+ * switched off in the list, as WCAG 2.1.4 demands of keys that are a single character. This browser remembers
+ * the choice.
  */
 import { signal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
@@ -16,7 +18,32 @@ export interface PageKey {
   key: string
   /** The description in the list of keys. */
   title: string
+  /**
+   * The key changes what the page shows. It does nothing while the focus is on a row, because the row may be
+   * another object.
+   */
+  acts?: boolean
   press(): void
+}
+
+const KEY = 'lark-dashboard-keys'
+export const areKeysOn = signal(stored() !== 'off')
+
+export function switchKeys(): void {
+  areKeysOn.value = !areKeysOn.value
+  try {
+    localStorage.setItem(KEY, areKeysOn.value ? 'on' : 'off')
+  } catch {
+    // The browser stores nothing, so the choice lasts until the page is loaded again.
+  }
+}
+
+function stored(): string | null {
+  try {
+    return localStorage.getItem(KEY)
+  } catch {
+    return null
+  }
 }
 
 export const pageKeys = signal<readonly PageKey[]>([])
@@ -31,9 +58,10 @@ export function useKeys(keys: readonly PageKey[]): void {
   latest.current = keys
   const names = keys.map(({ key }) => key).join(' ')
   useLayoutEffect(() => {
-    const own = latest.current.map(({ key, title }) => ({
+    const own: PageKey[] = latest.current.map(({ key, title, acts = false }) => ({
       key,
       title,
+      acts,
       press: () => latest.current.find((each) => each.key === key)?.press(),
     }))
     pageKeys.value = [...pageKeys.peek(), ...own]
@@ -55,6 +83,11 @@ export function listenKeys(): void {
 }
 
 function press(key: string): boolean {
+  if (key === '?') {
+    isListOpen.value = true
+    return true
+  }
+  if (!areKeysOn.value) return false
   if (hasGo) {
     hasGo = false
     const place = shownPlaces.value.find((each) => each.key === key)
@@ -68,11 +101,11 @@ function press(key: string): boolean {
   }
   const own = pageKeys.value.findLast((each) => each.key === key)
   if (own !== undefined) {
-    own.press()
+    const isElsewhere = own.acts && document.activeElement?.closest('[data-row]') != null
+    if (!isElsewhere) own.press()
     return true
   }
   if (key === '/') isPaletteOpen.value = true
-  else if (key === '?') isListOpen.value = true
   else if (key === 'u') undoLast()
   else if (key === 'j' || key === 'k') moveRow(key === 'j' ? 1 : -1)
   else return false

@@ -1,6 +1,10 @@
 /** A dialog. It takes the keyboard focus, keeps it while it is open, and gives it back when it closes. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { count } from './numbers.ts'
+
+/** Above so many jobs, a dangerous change in production asks for their number. */
+const MANY = 1_000
 
 interface DialogProps {
   title: string
@@ -40,23 +44,48 @@ interface QuestionProps {
   /** The text of the button, such as `Remove 312 jobs`. */
   verb: string
   isDangerous?: boolean
+  /** How many jobs the change is about. */
+  jobs?: number
   onAnswer(yes: boolean): void
   children?: ComponentChildren
 }
 
-/** Asks before a change that cannot be undone. */
-export function Question({ title, verb, isDangerous = false, onAnswer, children }: QuestionProps) {
+/** Asks before a change that destroys something, or that is about many jobs. */
+export function Question({ title, verb, isDangerous = false, jobs = 0, onAnswer, children }: QuestionProps) {
+  const [typed, type] = useState('')
+  const mustType = isDangerous && jobs > MANY && isProduction()
   return (
     <Dialog title={title} onClose={() => onAnswer(false)}>
       {children}
+      {mustType && (
+        <label>
+          This is {document.documentElement.dataset.environment}. To go on, type {count(jobs)}:{' '}
+          <input
+            inputMode="numeric"
+            size={10}
+            value={typed}
+            onInput={(event) => type(event.currentTarget.value)}
+          />
+        </label>
+      )}
       <div class="dialog-buttons">
         <button type="button" onClick={() => onAnswer(false)}>
-          Keep as it is
+          Go back
         </button>
-        <button type="button" class={isDangerous ? 'danger' : 'main'} onClick={() => onAnswer(true)}>
+        <button
+          type="button"
+          class={isDangerous ? 'danger' : 'main'}
+          disabled={mustType && typed.replace(/\D/g, '') !== String(jobs)}
+          onClick={() => onAnswer(true)}
+        >
           {verb}
         </button>
       </div>
     </Dialog>
   )
+}
+
+/** Whether the environment of this dashboard is called `production`, `prod` or alike. */
+function isProduction(): boolean {
+  return /^prod/i.test(document.documentElement.dataset.environment ?? '')
 }

@@ -367,9 +367,9 @@ export const actions = {
       return underway.end(viewer.user, input.underway)
     },
   ),
-  undo: change('operate', { undo: text }, async ({ undos, viewer }, input: { undo: string }) => {
-    return undos.undo(viewer.user, input.undo)
-  }),
+  undo: change('operate', { undo: text }, (act, input: { undo: string }) =>
+    long(act, () => act.undos.undo(act.viewer.user, input.undo)),
+  ),
 }
 
 export type ActionName = keyof typeof actions

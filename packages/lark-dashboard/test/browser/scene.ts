@@ -21,7 +21,7 @@ class SendEmailJob extends Job {
   }
 }
 
-class ReportJob extends Job {
+export class ReportJob extends Job {
   override key = 'report'
   override queueName = 'reports'
   async handle({ month }: { month: number }) {

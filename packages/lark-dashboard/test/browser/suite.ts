@@ -8,7 +8,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Shown, startBrowser } from './browser.ts'
 import { examined } from './examined.ts'
-import { EMAILS, HOSTILE, makeScene, type Scene } from './scene.ts'
+import { EMAILS, HOSTILE, makeScene, ReportJob, type Scene } from './scene.ts'
 
 export interface Place {
   config: JobsConfig
@@ -235,12 +235,67 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       const before = (await scene.jobs.list({ queue: 'emails', state: 'failed' })).jobs.length
       await page.getByRole('button', { name: 'Remove', exact: true }).click()
       const dialog = page.getByRole('dialog')
-      await dialog.getByText(`Remove ${before} jobs`).waitFor()
+      await dialog.getByRole('heading', { name: `Remove ${before} jobs` }).waitFor()
+      await dialog.getByRole('button', { name: `Remove ${before} jobs` }).waitFor()
+      await dialog.getByRole('button', { name: 'Go back' }).waitFor()
       expect(await dialog.locator('li').count()).toBe(3)
       await page.keyboard.press('Escape')
       await dialog.waitFor({ state: 'hidden' })
       expect((await scene.jobs.list({ queue: 'emails', state: 'failed' })).jobs).toHaveLength(before)
     })
+
+    onFirst(
+      'in production, more jobs than 1,000 are cancelled only with their number, and all come back',
+      async () => {
+        const many = Array.from({ length: 1_005 }, (_, n) =>
+          new ReportJob().with({ month: n }).tagged('many').delayed('1h'),
+        )
+        await scene.jobs.dispatch(many)
+        await using page = await opened('/jobs?state=delayed&tag=many')
+        await page.locator('html').evaluate((html) => html.setAttribute('data-environment', 'production'))
+        await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+        const dialog = page.getByRole('dialog')
+        const button = dialog.getByRole('button', { name: 'Cancel 1,005 jobs' })
+        await button.waitFor()
+        expect(await button.isDisabled()).toBe(true)
+        await dialog.getByRole('textbox').fill('1004')
+        expect(await button.isDisabled()).toBe(true)
+        await dialog.getByRole('textbox').fill('1,005')
+        await button.click()
+        await page.getByText('1,005 jobs cancelled').waitFor()
+        await page.keyboard.press('u')
+        await page.getByText('Undone').waitFor()
+        const { cancelled } = await scene.jobs.cancel({ state: 'delayed', tag: 'many' }, { dryRun: true })
+        expect(cancelled).toBe(1_005)
+        await scene.jobs.remove({ tag: 'many' })
+      },
+    )
+
+    onFirst(
+      'a key acts on nothing while another row has the focus, and the keys can be switched off',
+      async () => {
+        await using page = await opened('/jobs?state=failed&queue=emails')
+        const waiting = async () => (await scene.jobs.list({ queue: 'emails', state: 'waiting' })).jobs.length
+        await page.getByText('no such user').first().waitFor()
+        await page.keyboard.press('?')
+        await page.getByRole('dialog').getByRole('checkbox').uncheck()
+        await page.keyboard.press('Escape')
+        await page.keyboard.press('j')
+        await page.keyboard.press('r')
+        expect(await page.locator('[data-row]:focus').count()).toBe(0)
+        await page.keyboard.press('?')
+        await page.getByRole('dialog').getByRole('checkbox').check()
+        await page.keyboard.press('Escape')
+        expect(await waiting()).toBe(0)
+        // With nothing chosen, the key retries the job of the row.
+        await page.keyboard.press('j')
+        await page.keyboard.press('r')
+        await page.getByText('1 job queued again').waitFor()
+        await page.keyboard.press('u')
+        await page.getByText('Undone').waitFor()
+        expect(await waiting()).toBe(0)
+      },
+    )
 
     onFirst('a schedule runs now, pauses and resumes', async () => {
       await using page = await opened('/schedules/nightly')

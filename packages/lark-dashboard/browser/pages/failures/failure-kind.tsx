@@ -99,7 +99,8 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
       {asked !== undefined && (
         <Question
           title={`${asked.verb === 'retry' ? 'Retry' : 'Remove'} ${plural(asked.jobs, 'job')} of the kind ${kind}?`}
-          verb={asked.verb === 'retry' ? 'Retry' : 'Remove'}
+          verb={`${asked.verb === 'retry' ? 'Retry' : 'Remove'} ${plural(asked.jobs, 'job')}`}
+          jobs={asked.jobs}
           isDangerous={asked.verb === 'remove'}
           onAnswer={(yes) => {
             ask(undefined)

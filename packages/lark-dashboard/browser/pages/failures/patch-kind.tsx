@@ -64,7 +64,7 @@ export function PatchKind({ filter, onDone, onClose }: PatchKindProps) {
       ))}
       <div class="dialog-buttons">
         <button type="button" onClick={onClose}>
-          Keep as it is
+          Go back
         </button>
         <button type="button" onClick={() => void attempt()}>
           Try it

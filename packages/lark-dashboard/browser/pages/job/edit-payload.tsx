@@ -39,7 +39,7 @@ export function EditPayload({
       </p>
       <div class="dialog-buttons">
         <button type="button" onClick={onClose}>
-          Keep as it is
+          Go back
         </button>
         <button type="button" class="main" disabled={problem !== undefined} onClick={() => void save(false)}>
           Save

@@ -133,7 +133,7 @@ function SendSignal(props: { id: string; queue: string; name: string; onClose():
       </p>
       <div class="dialog-buttons">
         <button type="button" onClick={onClose}>
-          Keep as it is
+          Go back
         </button>
         <button type="button" class="main" disabled={problem !== undefined} onClick={() => void send()}>
           Send {name}

@@ -186,6 +186,7 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
     (['retry', 'run-now'] as const).map((verb) => ({
       key: jobVerbs[verb].key!,
       title: jobVerbs[verb].title,
+      acts: true,
       press: () => {
         if (allowed.includes(verb)) act(verb)
       },

@@ -7,7 +7,7 @@ import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { plural } from '../../parts/numbers.ts'
-import type { ListedJob } from './job-list.ts'
+import { type ListedJob, nameOf } from './job-list.ts'
 import { queryWords } from './job-query.ts'
 import { changeWith, isGentle, type JobVerb, jobVerbs, verbNames } from './job-verbs.ts'
 import { type MovedJobs, MoveJobs } from './move-jobs.tsx'
@@ -20,6 +20,8 @@ type Asking = Exclude<JobVerb, 'move'>
 interface Asked {
   verb: Asking
   title: string
+  /** How many jobs are changed. */
+  jobs: number
   samples: readonly ListedJob[]
   act(): void
 }
@@ -46,9 +48,17 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
     ask({
       verb,
       title: `${jobVerbs[verb].title} ${plural(some.length, 'job')}?`,
+      jobs: some.length,
       samples: some.slice(0, SAMPLES),
       act,
     })
+  }
+  const retryByKey = () => {
+    if (chosen.length > 0) return actOnChosen('retry')
+    const name = (document.activeElement as HTMLElement | null)?.dataset.row
+    const job = jobs.find((each) => nameOf(each) === name)
+    if (job === undefined || !may(jobVerbs.retry.role) || !jobVerbs.retry.states.includes(job.state)) return
+    void changeIds('retry', [job]).then(onDone)
   }
   const actOnAll = async (verb: JobVerb) => {
     if (verb === 'move') {
@@ -62,11 +72,12 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
     ask({
       verb,
       title: `${jobVerbs[verb].title} ${what}?`,
+      jobs: count,
       samples: some,
       act: () => void changeFilter(verb, filter).then(onDone),
     })
   }
-  useKeys([{ key: 'r', title: 'Retry the chosen jobs', press: () => actOnChosen('retry') }])
+  useKeys([{ key: 'r', title: 'Retry the chosen jobs, or the one with the focus', press: retryByKey }])
   if (allowed.length === 0) return null
   const isFiltered = Object.keys(filter).length > 0
   return (
@@ -114,7 +125,8 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
       {asked !== undefined && (
         <Question
           title={asked.title}
-          verb={jobVerbs[asked.verb].title}
+          verb={`${jobVerbs[asked.verb].title} ${plural(asked.jobs, 'job')}`}
+          jobs={asked.jobs}
           isDangerous={!isGentle(asked.verb)}
           onAnswer={(yes) => {
             ask(undefined)

@@ -19,6 +19,11 @@ const EVERY = 5_000
 
 export type ListedJob = Output<'jobs.list'>['jobs'][number]
 
+/** The name of a row. Two queues may have a job with the same id. */
+export function nameOf({ id, queue }: { id: string; queue: string }): string {
+  return `${queue} ${id}`
+}
+
 export interface JobList {
   jobs: readonly ListedJob[]
   problem: CallError | undefined

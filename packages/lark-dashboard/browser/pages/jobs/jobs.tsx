@@ -13,7 +13,7 @@ import { Windowed } from '../../parts/windowed.tsx'
 import { JobPage } from '../job/job.tsx'
 import { JobActions } from './job-actions.tsx'
 import { JobFilter } from './job-filter.tsx'
-import { type ListedJob, useJobList } from './job-list.ts'
+import { type ListedJob, nameOf, useJobList } from './job-list.ts'
 import { isOneList, jobQuery, queryWords } from './job-query.ts'
 
 /** The height of a row in CSS pixels, as in the styles. */
@@ -140,10 +140,6 @@ function JobsPage() {
       )}
     </>
   )
-}
-
-function nameOf({ id, queue }: { id: string; queue: string }): string {
-  return `${queue} ${id}`
 }
 
 interface JobRowProps {

@@ -42,7 +42,7 @@ export function MoveJobs({ title, which, onDone }: MoveJobsProps) {
       {queues.length === 0 && <p class="quiet">The configuration has no other queue.</p>}
       <div class="dialog-buttons">
         <button type="button" onClick={onDone}>
-          Keep as it is
+          Go back
         </button>
         <button type="button" class="main" disabled={to === ''} onClick={() => void move()}>
           Move

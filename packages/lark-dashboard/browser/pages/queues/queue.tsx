@@ -89,7 +89,7 @@ function PauseButton({ queue: { queue, paused } }: { queue: LiveQueue }) {
     void (paused
       ? make('queues.resume', { queue }, () => `${queue} goes on`)
       : make('queues.pause', { queue }, () => `${queue} is paused: no job starts; running jobs go on`))
-  useKeys([{ key: 'p', title: 'Pause or resume the queue', press: act }])
+  useKeys([{ key: 'p', title: 'Pause or resume the queue', acts: true, press: act }])
   if (!may('operate')) return null
   return (
     <button type="button" onClick={act}>

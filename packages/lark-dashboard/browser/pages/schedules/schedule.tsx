@@ -159,8 +159,8 @@ function ScheduleButtons({
         : make('schedules.pause', { id }, () => `${id} is paused`)
     ).then(again)
   useKeys([
-    { key: 'n', title: 'Run the schedule now', press: () => may('operate') && runNow() },
-    { key: 'p', title: 'Pause or resume the schedule', press: () => may('operate') && toggle() },
+    { key: 'n', title: 'Run the schedule now', acts: true, press: () => may('operate') && runNow() },
+    { key: 'p', title: 'Pause or resume the schedule', acts: true, press: () => may('operate') && toggle() },
   ])
   if (!may('operate')) return null
   return (
@@ -181,7 +181,7 @@ function ScheduleButtons({
       {isAsked && (
         <Question
           title={`Remove the schedule ${id}?`}
-          verb="Remove it"
+          verb="Remove the schedule"
           isDangerous
           onAnswer={(yes) => {
             ask(false)

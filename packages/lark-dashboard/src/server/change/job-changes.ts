@@ -20,8 +20,9 @@ import type { Act } from '../act.ts'
 import { refused } from '../guard/input.ts'
 import type { Meanwhile } from './underway.ts'
 
-/** The most jobs whose records are kept for an undo. */
-const MOST_UNDONE = 1_000
+/** The most jobs whose records are kept for an undo, and the most characters of these records as JSON. */
+const MOST_UNDONE = 100_000
+const MOST_CHARACTERS = 32 * 2 ** 20
 
 interface ChangeInput {
   dryRun?: boolean
@@ -41,7 +42,7 @@ const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
 
 /**
  * Makes a change and keeps what is needed to undo it. Jobs that have begun or were edited after the change
- * stay as they are in an undo. A change of more than `MOST_UNDONE` jobs cannot be undone.
+ * stay as they are in an undo. A change of too many jobs, or of too large ones, cannot be undone.
  *
  * @param of the kind of the change
  */
@@ -53,16 +54,24 @@ async function undoable<Answer extends object>(
 ): Promise<Undoable<Answer>> {
   if (input.dryRun) return await change(optionsOf(input))
   const records: JobRecord[] = []
+  let characters = 0
   let isWhole = true
+  // A removed job is gone, and a cancelled one may be no longer kept. Others exist, with their payloads.
+  const isGone = of === 'remove' || of === 'cancel'
   const before = (jobs: readonly JobRecord[]) => {
-    isWhole = records.length + jobs.length <= MOST_UNDONE
-    if (!isWhole) return 'enough'
-    // An undo does not change the payloads of jobs that still exist.
-    records.push(...(of === 'remove' ? jobs : jobs.map((job) => ({ ...job, payload: '' }))))
+    const some = isGone ? jobs : jobs.map((job) => ({ ...job, payload: '' }))
+    for (const job of some) characters += JSON.stringify(job).length
+    isWhole = records.length + some.length <= MOST_UNDONE && characters <= MOST_CHARACTERS
+    if (!isWhole) {
+      records.length = 0
+      return 'enough'
+    }
+    records.push(...some)
   }
   const answer = await change({ ...optionsOf(input), before })
   if (!isWhole || records.length === 0) return answer
-  return { ...answer, undo: undos.keep(viewer.user, () => operate.undo(records, { of, commands: true })) }
+  const undo = () => operate.undo(records, { of, commands: true })
+  return { ...answer, undo: undos.keep(viewer.user, undo, characters) }
 }
 
 export async function retryJobs(
@@ -76,12 +85,14 @@ export async function retryJobs(
 }
 
 export async function cancelJobs(
-  { operate }: Act,
+  act: Act,
   which: string[] | CancelFilter,
   input: ChangeInput & { because?: string },
-): Promise<Cancelled> {
-  const { because } = input
-  return await operate.cancel(which, { ...optionsOf(input), ...defined({ because }) })
+): Promise<Undoable<Cancelled>> {
+  const because = defined({ because: input.because })
+  return await undoable(act, 'cancel', input, (options) => {
+    return act.operate.cancel(which, { ...options, ...because })
+  })
 }
 
 export async function runJobsNow(

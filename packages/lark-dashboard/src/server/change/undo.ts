@@ -10,26 +10,36 @@ import type { Undone } from '@s18i/lark-jobs/operate'
  * Milliseconds. The page offers an undo for eight seconds; the rest is for the request to reach the server.
  */
 const KEPT = 12_000
-/** The most undos that are kept at a time; the oldest is dropped. */
+/** The most undos that are kept at a time, and the most characters in them; the oldest are dropped. */
 const MOST = 200
+const MOST_CHARACTERS = 64 * 2 ** 20
 
 interface KeptUndo {
   user: string
   /** Counts jobs, queues or schedules. */
   undo: () => Promise<Undone>
   timer: NodeJS.Timeout
+  characters: number
 }
 
 export class Undos {
   readonly #kept = new Map<string, KeptUndo>()
+  #characters = 0
 
-  /** @param user who may undo the change @returns the id of the undo */
-  keep(user: string, undo: () => Promise<Undone>): string {
+  /**
+   * @param user who may undo the change
+   * @param characters how long the records are that the undo needs
+   * @returns the id of the undo
+   */
+  keep(user: string, undo: () => Promise<Undone>, characters = 0): string {
     const id = randomUUID()
-    const timer = setTimeout(() => this.#kept.delete(id), KEPT).unref()
-    this.#kept.set(id, { user, undo, timer })
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > MOST) this.#drop(oldest!)
+    const timer = setTimeout(() => this.#drop(id), KEPT).unref()
+    this.#kept.set(id, { user, undo, timer, characters })
+    this.#characters += characters
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MOST && this.#characters <= MOST_CHARACTERS) break
+      this.#drop(oldest)
+    }
     return id
   }
 
@@ -50,7 +60,9 @@ export class Undos {
   }
 
   #drop(id: string): void {
-    clearTimeout(this.#kept.get(id)?.timer)
+    const { timer, characters = 0 } = this.#kept.get(id) ?? {}
+    clearTimeout(timer)
+    this.#characters -= characters
     this.#kept.delete(id)
   }
 }
