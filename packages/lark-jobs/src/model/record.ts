@@ -175,11 +175,7 @@ export interface NewJob {
  * it.
  */
 export interface Lock {
-  /**
-   * The name. The name. The name. The name. The name. The name. The name. The name. The name. The name. The
-   * name. The name. The name. The name. The name. The name. The name. The name. The name. The name. A store
-   * only compares it.
-   */
+  /** The name. A store only compares it. */
   name: string
   /**
    * The job holds the lock until it first starts, or until it has ended; or only until it is queued, so that

@@ -150,8 +150,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { prunes: true })).toEqual({ isOld: true })
     expect(await store.prune('emails')).toBe(1)
     expect(await found(harness, { prunes: true })).toBeUndefined()
-    const throttled = { name: 'report', throttle: 500 }
-    await caller.enqueue(job({ lock: throttled as never }))
+    await caller.enqueue(job({ lock: { name: 'report', until: 'done', throttle: 500 } }))
     clock.advance(HOUR)
     expect(await found(harness, { prunes: true })).toEqual({ isOld: true })
     await store.prune('emails')

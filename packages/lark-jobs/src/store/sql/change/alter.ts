@@ -63,7 +63,7 @@ function apply(
   const { database, now } = partition
   if ('ifNotBegun' in change && change.ifNotBegun && (row.state === ACTIVE || row.runs > 0)) return 'refused'
   switch (change.kind) {
-    case 'retry':
+    case 'retry': {
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       if (change.fromStart || stateOf(row, now) === 'completed') forgetJournal(partition, row)
       else if (undoOf(partition, row) !== null) keepUndo(partition, row, '')
@@ -72,6 +72,7 @@ function apply(
       database.run(forgetProgress, row.seq)
       queueAgain(partition, row, { dueAt: now, failures, crashes: 0 })
       return 'done'
+    }
     case 'cancel': {
       const why = cancelledFor(change.reason, change.because)
       const { runs, failures, crashes, releases } = row
