@@ -15,7 +15,7 @@ const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 const hour = new Intl.DateTimeFormat('en-GB', { weekday: 'short', hour: '2-digit', minute: '2-digit' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
-/** The steps that a chart shows, in milliseconds. */
+/** The time that a chart shows: from `from` on, in steps of `step` milliseconds. */
 export interface Steps {
   at: number
   from: number

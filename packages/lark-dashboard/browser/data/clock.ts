@@ -1,5 +1,5 @@
 /**
- * The time, for ages that grow on the page without a question to the server.
+ * The current time, so that the ages on a page grow without a request to the server.
  */
 import { signal } from '@preact/signals'
 

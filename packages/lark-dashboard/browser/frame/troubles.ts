@@ -17,10 +17,10 @@ export interface Trouble {
   title: string
 }
 
-/** Problems that the server finds in addition to the snapshots; undefined until it has answered. */
+/** Problems that the snapshots do not have. Undefined until the server has answered. */
 const found = signal<FoundTroubles | undefined>(undefined)
 
-/** Problems that belong to no queue, as the server last found them. */
+/** Problems that belong to no queue, as the server found them last. */
 export const alarms = computed(() => found.value?.alarms ?? [])
 
 /** How many workers are silent, in the last snapshot. */

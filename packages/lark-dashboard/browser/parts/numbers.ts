@@ -45,7 +45,7 @@ export function share(part: number, whole: number): string {
   return `${value === 0 || value >= 10 ? Math.round(value) : value < 0.1 ? '< 0.1' : value.toFixed(1)} %`
 }
 
-/** How many bytes a text has, for people. */
+/** The size of a text, in words for people. */
 export function bytes(value: number): string {
   if (value < 1_024) return `${value} B`
   if (value < 1_048_576) return `${(value / 1_024).toFixed(1)} KiB`

@@ -1,4 +1,4 @@
-/** A table with a row for each object of a page. A narrow window shows it as cards. */
+/** A table with a row for each object that the page lists. A narrow window shows it as cards. */
 import type { ComponentChildren } from 'preact'
 
 interface RowsProps {

@@ -7,7 +7,7 @@ interface LaidNode {
   after: readonly string[]
 }
 
-/** What one box stands for: a node, or a whole layer that is closed. */
+/** What one box stands for: a node, or a whole closed layer. */
 export interface FlowBox<N extends LaidNode> {
   /** The name of the node, or that of the layer. */
   id: string

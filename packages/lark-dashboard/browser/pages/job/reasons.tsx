@@ -56,8 +56,8 @@ export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reas
 }
 
 /**
- * Whether the page already leads to what helps: the remedy names the job of this page, or a job to which the
- * page has a link.
+ * Whether the page needs no link for a remedy, because the remedy is to look at the job of this page, or at a
+ * job to which the page has a link.
  */
 function isThere(remedy: Remedy, id: string, jobs: readonly string[]): boolean {
   if (remedy.do !== 'see-why' && remedy.do !== 'see-job') return false

@@ -12,7 +12,7 @@ export type JobVerb = 'retry' | 'run-now' | 'move' | 'cancel' | 'remove'
 interface Verb {
   title: string
   role: Role
-  /** The states in which a job can be changed so. */
+  /** The states of the jobs that the change can be made to. */
   states: readonly State[]
   /** The key on the keyboard that makes the change. */
   key?: string

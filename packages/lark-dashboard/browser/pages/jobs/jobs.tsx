@@ -194,7 +194,7 @@ function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): n
 /** What a suspended job waits for. */
 function suspendedWords(signals: readonly string[] | undefined): string {
   if (signals === undefined) return ''
-  // The end of a child job is a signal whose name is only internal.
+  // A child job tells of its end with a signal, whose name is internal.
   const names = signals.map((name) => {
     if (name.startsWith('$child:')) return 'another job has ended'
     return name.replace(/^\$approval:/, 'the answer to ')
