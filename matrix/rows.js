@@ -2,6 +2,7 @@
 import { rows as bundlers } from './rows/bundlers.js'
 import { rows as dashboards } from './rows/dashboards.js'
 import { rows as frameworks } from './rows/frameworks.js'
+import { rows as isolated } from './rows/isolated.js'
 import { rows as newProjects } from './rows/new-projects.js'
 import { rows as packageManagers } from './rows/package-managers.js'
 import { rows as runtimes } from './rows/runtimes.js'
@@ -16,6 +17,7 @@ const files = {
   'rows/typescript.js': typescript,
   'rows/bundlers.js': bundlers,
   'rows/test-runners.js': testRunners,
+  'rows/isolated.js': isolated,
   'rows/frameworks.js': frameworks,
   'rows/dashboards.js': dashboards,
 }
