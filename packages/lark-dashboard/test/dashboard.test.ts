@@ -503,6 +503,34 @@ describe('payloads', () => {
     expect(await common('admin', {})).toMatchObject({ code: 'INPUT_INVALID' })
   })
 
+  test('to a wrong condition says what is wrong, without the method that the viewer has not called', async () => {
+    const answer = await look('jobs.list', { filter: { since: 'soon' } })
+    const { code, message } = (await answer.json()) as { code: string; message: string }
+    expect(code).toBe('FILTER_INVALID')
+    expect(message).toMatch(/^since is 'soon'/)
+  })
+
+  test('of many bytes are packed, for a browser that takes gzip', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'x'.repeat(50_000) })])
+    const asked = { role: 'admin', headers: { 'accept-encoding': 'gzip, br' } }
+    const [plain, packed, small] = await Promise.all([
+      look('jobs.list', {}, { role: 'admin' }),
+      look('jobs.list', {}, asked),
+      look('me', {}, asked),
+    ])
+    expect([plain, packed, small].map(({ headers }) => headers.get('content-encoding'))).toEqual([
+      null,
+      'gzip',
+      null,
+    ])
+    const bytes = await packed.arrayBuffer()
+    expect(bytes.byteLength).toBeLessThan(5_000)
+    const text = await new Response(
+      new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip')),
+    ).text()
+    expect(text).toBe(await plain.text())
+  })
+
   test('of megabytes are cut, and say by how much', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'x'.repeat(500_000) })])
     const answer = await look('jobs.list', {}, { role: 'admin' })

@@ -17,6 +17,7 @@ const shapes: Readonly<Record<string, [shape: string, tone: string]>> = {
   ending: ['◔', 'warn'],
   running: ['▶', 'busy'],
   paused: ['‖', 'warn'],
+  late: ['!', 'bad'],
   ended: ['■', 'quiet'],
 }
 

@@ -19,6 +19,7 @@ import { Live } from './look/live.ts'
 import { Past } from './look/past.ts'
 import { Troubles } from './look/troubles.ts'
 import { type DashboardEnvironment, Page } from './page.ts'
+import { isPacked, packed, packedHeaders } from './serve/packed.ts'
 import { Streams, streamed } from './streams.ts'
 
 /** The most characters of a body: an edited payload. */
@@ -166,7 +167,7 @@ class Served {
       troubles: this.#troubles,
     }
     const run = action.run as (act: Act, input: object) => Promise<unknown>
-    return answered(200, (await run(from, input)) ?? null)
+    return await found(request, (await run(from, input)) ?? null)
   }
 }
 
@@ -222,7 +223,11 @@ const statuses: Readonly<Record<string, number>> = {
  * log of the server has the text.
  */
 function failed(error: unknown): Response {
-  if (LarkError.is(error)) return refuse(statuses[error.code] ?? 400, error.code, error.message, error.hint)
+  if (LarkError.is(error)) {
+    // The viewer has called no method: `Jobs.list(): since is …` becomes `since is …`.
+    const message = error.message.replace(/^(Jobs|operate\(\))\.[\w.]+\(\): /, '')
+    return refuse(statuses[error.code] ?? 400, error.code, message, error.hint)
+  }
   console.error('@s18i/lark-dashboard:', error)
   return refuse(500, 'DASHBOARD_FAULT', 'The dashboard has a fault; the log of its server says which')
 }
@@ -231,9 +236,17 @@ function refuse(status: number, code: string, message: string, hint?: string): R
   return answered(status, { code, message, ...defined({ hint }) })
 }
 
+const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...secured }
+
 function answered(status: number, value: unknown): Response {
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...secured }
   return new Response(JSON.stringify(value), { status, headers })
+}
+
+/** The answer of an action. */
+async function found(request: Request, value: unknown): Promise<Response> {
+  const text = JSON.stringify(value)
+  if (!isPacked(request, text)) return new Response(text, { headers })
+  return new Response(await packed(text), { headers: { ...headers, ...packedHeaders } })
 }
 
 /** @throws DASHBOARD_OPEN, DASHBOARD_INVALID */

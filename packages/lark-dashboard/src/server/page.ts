@@ -3,6 +3,7 @@
  */
 import { LarkError } from '@s18i/lark/config'
 import { secured } from './guard/secured.ts'
+import { isPacked, packed, packedHeaders } from './serve/packed.ts'
 
 /** The colours that an installation can have. */
 export const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
@@ -12,9 +13,6 @@ export interface DashboardEnvironment {
   /** Default: `grey`. */
   colour?: (typeof colours)[number]
 }
-
-/** Answers of fewer characters than this are not packed. */
-const WORTH_PACKING = 1_024
 
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css',
@@ -83,21 +81,14 @@ export class Page {
   ): Promise<Response> {
     const headers = { 'content-type': type, 'cache-control': cache, ...secured }
     const isHead = request.method === 'HEAD'
-    const takesGzip = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
-    if (!takesGzip || text.length < WORTH_PACKING || name === undefined)
-      return new Response(isHead ? null : text, { headers })
+    if (name === undefined || !isPacked(request, text)) return new Response(isHead ? null : text, { headers })
     const kept = this.#packed.get(name) ?? packed(text)
     this.#packed.set(name, kept)
     const body = await kept
     return new Response(isHead ? null : body, {
-      headers: { ...headers, 'content-encoding': 'gzip', vary: 'accept-encoding' },
+      headers: { ...headers, ...packedHeaders },
     })
   }
-}
-
-async function packed(text: string): Promise<ArrayBuffer> {
-  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))
-  return await new Response(stream).arrayBuffer()
 }
 
 function escaped(text: string): string {

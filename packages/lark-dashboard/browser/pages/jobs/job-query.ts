@@ -74,7 +74,7 @@ export function queryWords({ queue, state, key, group, tag, kind, since, where }
     group !== undefined && `group ${group}`,
     tag !== undefined && `tag ${tag}`,
     kind !== undefined && `kind ${kind}`,
-    since !== undefined && `of the last ${since}`,
+    since !== undefined && (/^[0-9]+[a-z]+$/.test(`${since}`) ? `of the last ${since}` : `since ${since}`),
     where !== undefined && `with ${JSON.stringify(where)}`,
   ].filter((part) => part !== false)
   return [`${state === undefined ? 'all' : [state].flat().join(' and ')} jobs`, ...of]

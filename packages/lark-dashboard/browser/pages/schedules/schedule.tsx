@@ -18,7 +18,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
-import { NextTick, RunDots } from './schedules.tsx'
+import { NextTick, RunDots, ScheduleState } from './schedules.tsx'
 
 /** Milliseconds between two requests. */
 const EVERY = 3_000
@@ -48,7 +48,7 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
     words,
     when,
     timezone,
-    state,
+    late,
     paused,
     ended,
     next,
@@ -60,7 +60,7 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
     <article>
       <div class="page-head">
         <h1>{id}</h1>
-        <State state={state} />
+        <ScheduleState schedule={schedule} />
         <span class="spread" />
         <ScheduleButtons schedule={schedule} again={again} />
       </div>
@@ -114,7 +114,8 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
             {[next, ...following].map((at) => (
               <li key={at}>
                 {exact(at)}{' '}
-                <span class="quiet">
+                <span class={late !== undefined && at < Date.now() ? 'bad' : 'quiet'}>
+                  {late !== undefined && at < Date.now() && 'was due '}
                   <Moment at={at} />
                 </span>
               </li>

@@ -56,11 +56,11 @@ function SchedulesPage() {
 }
 
 function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
-  const { id, key, words, when, timezone, state } = schedule
+  const { id, key, words, when, timezone } = schedule
   return (
     <tr>
       <td>
-        <State state={state} />
+        <ScheduleState schedule={schedule} />
       </td>
       <td>
         <a data-row href={href('schedules', [id])}>
@@ -81,6 +81,15 @@ function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
       <td class="quiet">{key}</td>
     </tr>
   )
+}
+
+/** A running schedule that does not tick is no running one to the viewer. */
+export function ScheduleState({
+  schedule: { state, late },
+}: {
+  schedule: Pick<ListedSchedule, 'state' | 'late'>
+}) {
+  return <State state={late === undefined ? state : 'late'} />
 }
 
 export function NextTick({ schedule: { next, late } }: { schedule: Pick<ListedSchedule, 'next' | 'late'> }) {

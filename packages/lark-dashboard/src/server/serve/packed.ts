@@ -1,0 +1,16 @@
+/** Answers packed by gzip, for browsers that take them. */
+
+/** Texts of fewer characters than this are not packed. */
+const WORTH_PACKING = 1_024
+
+/** Whether an answer with this text is packed. */
+export function isPacked(request: Request, text: string): boolean {
+  return text.length >= WORTH_PACKING && /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
+}
+
+export const packedHeaders = { 'content-encoding': 'gzip', vary: 'accept-encoding' } as const
+
+export async function packed(text: string): Promise<ArrayBuffer> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))
+  return await new Response(stream).arrayBuffer()
+}
