@@ -321,7 +321,13 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
       await queue.getPrioritizedCount(),
       await queue.getWaitingCount(),
     ]
-    const before = [await counts(), (await queue.getPrioritized()).map(({ data }) => data.priority)]
+    const before = [
+      await counts(),
+      (await queue.getPrioritized()).map(({ data }) => data.priority),
+      await queue.getCountsPerPriority([0, 1, 2, 5]),
+      await queue.removeOrphanedJobs(),
+      queue.toKey('seven') === `${queue.qualifiedName}:seven`,
+    ]
     const cleaned = (await queue.clean(0, 1, 'prioritized')).length
     const between = await counts()
     await queue.drain()

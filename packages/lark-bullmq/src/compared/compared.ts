@@ -344,7 +344,7 @@ export const compared = {
     isMaxed: ['missing', '`lark jobs:why`', operating],
     getPrioritized: ['same', '`Jobs.list()`: jobs with a priority are `waiting`', operating],
     getPrioritizedCount: ['same', '`Jobs.status()`: jobs with a priority are `waiting`', operating],
-    getCountsPerPriority: ['missing', '`Jobs.list()`', operating],
+    getCountsPerPriority: ['same', '`Jobs.list()`', operating],
     getDependencies: ['missing', '`Jobs.flow(id).status()`', flows],
     getDeduplicationJobId: ['missing', 'the id of the handle that a dispatch returns', unique],
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
@@ -357,7 +357,7 @@ export const compared = {
     getVersion: ['missing', '`lark jobs:doctor`', operating],
     getQueueEvents: ['missing', 'Lark keeps no list of listeners', events],
     trimEvents: ['missing', 'events are bounded', events],
-    removeOrphanedJobs: ['missing', 'there are none', 'reliability.md'],
+    removeOrphanedJobs: ['needless', 'there are none', 'reliability.md'],
     removeDeprecatedPriorityKey: ['missing', 'there is none', redis],
     getRepeatableJobs: ['same', '`Jobs.schedules.list()`; `getJobSchedulers()`, as in BullMQ 6', schedules],
     removeRepeatable: [
@@ -504,6 +504,7 @@ export const compared = {
     metaValues: ['missing', '`Jobs.status()`', operating],
     token: ['missing', 'nothing: each claim has a token of its own', 'reliability.md'],
     ...noKeys,
+    toKey: ['differs', 'nothing: Lark has other keys. It takes the id of a job only', redis],
   },
   'properties of Worker': {
     name: ['same', 'the name of the queue', 'queue-workers.md'],

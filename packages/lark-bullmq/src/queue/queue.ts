@@ -4,7 +4,13 @@
 import { defined } from '@s18i/lark/internal'
 import { type EndedState, JobsError, type State } from '@s18i/lark-jobs'
 import { memberOf, shown } from '@s18i/lark-jobs/internal'
-import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
+import {
+  checkOptions,
+  refuseMethods,
+  refuseProperties,
+  unsupported,
+  wrongValue,
+} from '../compared/unsupported.ts'
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
@@ -79,6 +85,12 @@ const everyType = [
 ] as const
 const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
 
+/** The keys that each queue of BullMQ has in Redis, besides those of its jobs. */
+const keysOfQueue = [
+  ...['', 'active', 'wait', 'waiting-children', 'paused', 'id', 'delayed', 'prioritized', 'stalled-check'],
+  ...['completed', 'failed', 'stalled', 'repeat', 'limiter', 'meta', 'events', 'pc', 'marker', 'de'],
+]
+
 /** When a delayed job is due, in milliseconds since 1970. */
 function dueOf({ timestamp, delay }: BullJob): number {
   return timestamp + delay
@@ -137,6 +149,16 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
     return this.#home.store.qualifiedName(this.name)
+  }
+
+  /**
+   * The key of a job, as `job.getChildrenValues()` names it.
+   *
+   * @param id the id of a job. The other keys that a queue of BullMQ has are refused
+   */
+  toKey(id: string): string {
+    if (!keysOfQueue.includes(id)) return `${this.qualifiedName}:${id}`
+    throw unsupported(`${this}`, `the key ${shown(id)}`, 'nothing: Lark has other keys', 'redis.md')
   }
 
   /** The promise of `close()`; undefined before that call. */
@@ -306,6 +328,18 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return Object.values(await this.getJobCounts(...types)).reduce((sum, count) => sum + count, 0)
   }
 
+  /**
+   * Counts the jobs that wait, by priority. All waiting jobs are read.
+   *
+   * @param priorities each of them becomes a key of the result
+   */
+  async getCountsPerPriority(priorities: number[]): Promise<Record<string, number>> {
+    const counts = Object.fromEntries(priorities.map((priority) => [priority, 0]))
+    for (const { priority } of await this.getJobs(['waiting', 'prioritized']))
+      if (priority in counts) counts[priority]! += 1
+    return counts
+  }
+
   /** The jobs that have not begun. */
   count = () => this.getJobCountByTypes('waiting', 'delayed', 'prioritized', 'waiting-children')
   getPrioritizedCount = () => this.getJobCountByTypes('prioritized')
@@ -425,6 +459,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   async retryJobs(opts: { count?: number; state?: FinishedStatus; timestamp?: number } = {}): Promise<void> {
     const { state = 'failed', timestamp } = opts
     await retryAll(this.#home, statesOf[state] as EndedState[], timestamp)
+  }
+
+  /** Removes nothing, because Lark has no parts of jobs that are not in a queue. @returns 0 */
+  async removeOrphanedJobs(_count?: number, _limit?: number): Promise<number> {
+    return 0
   }
 
   /** Makes all delayed jobs due now. */
