@@ -184,6 +184,12 @@ export class JobSchedulers {
     return found.map((each) => this.#nextOf(each))
   }
 
+  /** How many job schedulers tick again. */
+  async nextCount(): Promise<number> {
+    const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
+    return all.filter(({ next }) => next !== undefined).length
+  }
+
   /** The job of a next tick. Undefined if this id is not that of the next tick of a schedule. */
   async nextWith(id: string): Promise<BullJob | undefined> {
     const tick = tickOf(id)

@@ -14,6 +14,7 @@ import {
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
+import { EveryJob } from '../job/every-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
 import {
   type AddedJob,
@@ -311,7 +312,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
     const isAsked = all.some((type) => prioritizedOf[type] !== undefined)
     const prioritized = isAsked ? await this.#home.store.prioritized(this.name) : 0
-    const next = all.includes('delayed') ? (await this.#schedulers.next()).length : 0
+    const next = all.includes('delayed') ? await this.#schedulers.nextCount() : 0
     const waiting = Math.max(0, counts.waiting - prioritized)
     const kept = { ...counts, blocked, waiting, delayed: counts.delayed + next }
     return Object.fromEntries(
@@ -383,7 +384,6 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** Removes a job and the jobs that it waits for. @returns 1, or 0 if one of these jobs runs */
   async remove(id: string): Promise<number> {
-    if (memberOf(id) === undefined && (await this.#remove(id))) return 1
     const job = await this.getJob(id)
     try {
       await job?.remove()
@@ -395,10 +395,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return 1
   }
 
-  /** @param larkId the id of the job in Lark, if it differs */
-  async #remove(id: string, larkId = id): Promise<boolean> {
-    const isRemoved = (await purgeJob(this.#home, larkId)) === 'done'
-    if (isRemoved) this.tell('removed', id)
+  async #remove({ id, larkId, opts }: BullJob): Promise<boolean> {
+    const handle = this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name })
+    const isUnique = opts.deduplication !== undefined
+    const isRemoved = isUnique ? (await purgeJob(this.#home, larkId)) === 'done' : await handle.remove()
+    if (isRemoved) this.tell('removed', id!)
     return isRemoved
   }
 
@@ -425,9 +426,10 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const members = chosen.map(({ larkId }) => larkId).filter((id) => memberOf(id) !== undefined)
     const gone = new Set(await FlowNode.clear(this.#home, members))
     const ids: string[] = []
-    for (const { id, larkId } of chosen) {
+    for (const job of chosen) {
+      const { id, larkId } = job
       if (gone.has(larkId)) this.tell('removed', id!)
-      else if (memberOf(larkId) !== undefined || !(await this.#remove(id!, larkId))) continue
+      else if (memberOf(larkId) !== undefined || !(await this.#remove(job))) continue
       ids.push(id!)
     }
     this.tell('cleaned', ids, type === 'waiting' ? 'wait' : type)
