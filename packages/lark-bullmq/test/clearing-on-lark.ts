@@ -188,7 +188,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
       const found = job!.attemptsMade < 3 ? await queue.getJob(job!.id!) : undefined
       seen.push([job!.attemptsMade, job!.delay, found?.delay])
     })
-    await queue.add('x', {}, { attempts: 3, backoff: { type: 'exponential', delay: 200 } })
+    await queue.add('x', {}, { attempts: 3, backoff: { type: 'exponential', delay: 900 } })
     void worker.run()
     await until(async () => seen.length === 3)
     await Promise.all([worker.close(), queue.close()])

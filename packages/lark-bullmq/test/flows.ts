@@ -354,6 +354,27 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     }
   },
 
+  async 'children that leave their parent'(place) {
+    await using site = new Site(place)
+    const [top, steps] = [site.queue('left'), site.queue('left-steps')]
+    const child = (name: string) => ({ name, queueName: 'left-steps' })
+    const { job, children } = await site.flows.add({
+      name: 'root',
+      queueName: 'left',
+      children: [child('one'), child('two')],
+    })
+    const seen: unknown[] = []
+    for (const { job: each } of children!) {
+      const left = [await each.removeChildDependency(), each.parent, each.parentKey]
+      seen.push([...left, (await steps.getJob(each.id!))?.parent, await job.getState()])
+    }
+    seen.push(await children![0]!.job.removeChildDependency().catch(messageOf))
+    await children![0]!.job.remove()
+    const gone = await children![0]!.job.removeChildDependency().catch(messageOf)
+    const counts = await job.getDependenciesCount()
+    return { seen, counts, gone: String(gone).replace(children![0]!.job.id!, 'ID'), top: await top.count() }
+  },
+
   async 'options that exclude each other'(place) {
     await using site = new Site(place)
     const opts = { failParentOnFailure: true, ignoreDependencyOnFailure: true }

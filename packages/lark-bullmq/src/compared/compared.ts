@@ -437,7 +437,7 @@ export const compared = {
     moveToCompleted: ['missing', 'the end of `handle()`', 'creating-jobs.md'],
     moveToFailed: ['missing', '`this.fail()`', errors],
     moveToWaitingChildren: ['missing', '`this.flow.add()`', flows],
-    removeChildDependency: ['missing', "`ifFailed: 'run'`", flows],
+    removeChildDependency: ['same', "`ifFailed: 'run'`", flows],
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
   },
   'static methods of Job': {

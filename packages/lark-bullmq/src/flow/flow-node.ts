@@ -156,10 +156,32 @@ export class FlowNode {
     return this.#found.state.nodes[this.#node] as NodeState
   }
 
+  /** The nodes that wait for this node, or have waited for it. */
+  get parents(): FlowNode[] {
+    const all = this.#found.definition.nodes.map(({ after }, node) => ({ after, node }))
+    return all.filter(({ after }) => after.includes(this.#node)).map(({ node }) => this.#other(node))
+  }
+
   /** Whether a job waits for this one and for others. */
   get isAwaited(): boolean {
-    const { definition, state } = this.#found
-    return definition.nodes.some(({ after }, node) => state.nodes[node] === 'b' && after.includes(this.#node))
+    return this.parents.some(({ state }) => state === 'b')
+  }
+
+  /** From now on, no job waits for this one. @returns whether one did */
+  async leaveParents(): Promise<boolean> {
+    const { store } = await opened(this.#home.store.jobs)
+    const { id: flow, home } = this.#found
+    const isChanged = await new FlowBook({ store }).change({ flow, home }, ({ definition, state }) => {
+      const waits = definition.nodes.map(
+        ({ after }, node) => state.nodes[node] === 'b' && after.includes(this.#node),
+      )
+      if (!waits.includes(true)) return undefined
+      const nodes = definition.nodes.map((node, i) =>
+        waits[i] ? { ...node, after: node.after.filter((each) => each !== this.#node) } : node,
+      )
+      return { state, definition: { ...definition, nodes } }
+    })
+    return isChanged === true
   }
 
   /** Whether the job is or was in its queue. */

@@ -212,7 +212,11 @@ export class BullJob<
     const { home, id } = node
     if (node.isRemoved || node.isUnkept) return undefined
     const found = node.isQueued ? await home.store.jobs.find(id, { queue: home.queue }) : undefined
-    if (found !== undefined) return BullJob.found(home, found)
+    if (found !== undefined) {
+      const job = BullJob.found(home, found)
+      if (node.parents.length === 0) job.#leaveParent()
+      return job
+    }
     return node.isQueued && node.state !== 's' ? undefined : await BullJob.#inFlow(node)
   }
 
@@ -443,6 +447,27 @@ export class BullJob<
     }
     if (!node.isQueued && node.state !== 'b') throw this.#hasNoJob('remove()', '`Jobs.flow(id)`')
     await node.remove(removeChildren)
+  }
+
+  /**
+   * Makes the parent wait no longer for this job, which goes on without it.
+   *
+   * @returns whether the parent waited for it
+   */
+  async removeChildDependency(): Promise<boolean> {
+    const node = await this.#node()
+    if (node === undefined || node.isRemoved) await this.#mustBeThere('removeChildDependency')
+    const parents = node?.parents ?? []
+    if (parents.length === 0 || parents.some(({ isRemoved }) => isRemoved))
+      throw new Error(`Missing key for parent job ${this.parentKey}. removeChildDependency`)
+    const isDone = (await node?.leaveParents()) ?? false
+    if (isDone) this.#leaveParent()
+    return isDone
+  }
+
+  #leaveParent(): void {
+    delete this.parent
+    delete this.parentKey
   }
 
   /** Removes the jobs below this one that have not begun. */
