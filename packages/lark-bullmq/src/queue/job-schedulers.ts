@@ -180,14 +180,14 @@ export class JobSchedulers {
    * Lark, a schedule adds its job when it ticks.
    */
   async next(): Promise<BullJob[]> {
-    const found = (await this.#list()).filter(({ info }) => info.next !== undefined)
+    const found = (await this.#list()).filter(({ info }) => isNext(info))
     return found.map((each) => this.#nextOf(each))
   }
 
   /** How many job schedulers tick again. */
   async nextCount(): Promise<number> {
     const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
-    return all.filter(({ next }) => next !== undefined).length
+    return all.filter(isNext).length
   }
 
   /** The job of a next tick. Undefined if this id is not that of the next tick of a schedule. */
@@ -272,7 +272,7 @@ export class JobSchedulers {
 
   #json({ info, opts: { repeat: _, ...opts } }: FoundSchedule): JobSchedulerJson {
     const { id, key, when, timezone, next, limit, from, until, ticks, payload } = info
-    const ms = when.startsWith('every ') ? milliseconds(when.slice('every '.length)) : undefined
+    const ms = intervalOf(info)
     const hasOpts = Object.keys(opts).length > 0
     return {
       key: schedulerName(this.#home.queue, id),
@@ -285,6 +285,19 @@ export class JobSchedulers {
       }),
     }
   }
+}
+
+/** The milliseconds between two ticks; undefined for a pattern. */
+function intervalOf({ when }: ScheduleInfo): number | undefined {
+  return when.startsWith('every ') ? milliseconds(when.slice('every '.length)) : undefined
+}
+
+/**
+ * Whether the job of the next tick is the next job of the schedule. A worker queues the job of a tick a
+ * little before its instant, and then another tick is the next one.
+ */
+function isNext(info: ScheduleInfo): boolean {
+  return info.next !== undefined && info.next - (intervalOf(info) ?? Number.POSITIVE_INFINITY) <= Date.now()
 }
 
 function nextIdOf({ id, next }: ScheduleInfo): string {

@@ -1,4 +1,5 @@
 /** Runs before the tests of a file of BullMQ: their connections, and the note of what Lark refuses. */
+import { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -16,15 +17,32 @@ const factory: Factory = await import(
 )
 factory.setConnectionFactory((options) => (on === 'lark' ? onLark(options) : onBullmq(options)))
 
+/** A connection to Redis, where the jobs are in a file: nobody sends anything to it. */
+class Unused extends EventEmitter {
+  status = 'ready'
+
+  constructor() {
+    super()
+    setImmediate(() => this.emit('ready'))
+  }
+
+  async quit(): Promise<void> {
+    this.disconnect()
+  }
+
+  disconnect(): void {
+    this.status = 'end'
+    setImmediate(() => this.emit('end'))
+  }
+}
+
 function redis({ host, port }: { host?: string; port?: number } = {}): Redis {
   const { hostname, port: own } = new URL(store)
   return new Redis({ host: host ?? hostname, port: port ?? Number(own), maxRetriesPerRequest: null })
 }
 
 function onLark(options?: { host?: string; port?: number }): unknown {
-  if (store.startsWith('redis')) return redis(options)
-  // What tests do with their connection after them.
-  return { quit: async () => {}, disconnect: () => {}, on: () => {}, off: () => {} }
+  return store.startsWith('redis') ? redis(options) : new Unused()
 }
 
 function onBullmq(options?: { host?: string; port?: number }): unknown {
