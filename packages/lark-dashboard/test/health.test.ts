@@ -31,3 +31,18 @@ test('a queue with jobs that no worker could read stands still, although others 
     text: `1 waiting, none started, ${why}`,
   })
 })
+
+test('a queue that tries a third of its runs again is not a well one', async () => {
+  await using jobs = createJobs({ connection: 'sqlite::memory:', queues: ['mail'] })
+  const [queue] = (await operate(jobs).overview()).queues
+  const of = (completed: number, retried: number, failed = 0) =>
+    healthOf({ ...queue!, partitions: 1, lastMinute: { completed, retried, failed } })
+  expect(of(65, 35)).toMatchObject({
+    kind: 'retrying',
+    text: '35 of 100 runs failed in the last minute; most are tried again',
+  })
+  expect(of(85, 15).kind).toBe('idle')
+  // Of few runs, some failures say nothing.
+  expect(of(4, 4).kind).toBe('idle')
+  expect(of(60, 20, 20).kind).toBe('failing')
+})

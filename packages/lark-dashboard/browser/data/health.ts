@@ -10,11 +10,12 @@ import type { LiveQueue } from '../../src/server/look/live.ts'
  *             read
  *   late      its oldest waiting job has waited for longer than the target of the queue
  *   failing   at least a tenth of its runs of the last minute failed for good
+ *   retrying  at least a fifth of its runs of the last minute failed, and their jobs are tried again
  *   paused    somebody has paused the queue, or a group in it
  *   busy      jobs run
  *   idle      nothing waits and nothing runs
  */
-export type HealthKind = 'damaged' | 'still' | 'late' | 'failing' | 'paused' | 'busy' | 'idle'
+export type HealthKind = 'damaged' | 'still' | 'late' | 'failing' | 'retrying' | 'paused' | 'busy' | 'idle'
 
 export interface Health {
   kind: HealthKind
@@ -22,13 +23,16 @@ export interface Health {
   text: string
   /** A higher rank is a worse condition. */
   rank: number
+  /** Whether the doctor calls it an error. */
+  isBad: boolean
 }
 
 const ranks: Readonly<Record<HealthKind, number>> = {
-  damaged: 6,
-  still: 5,
-  late: 4,
-  failing: 3,
+  damaged: 7,
+  still: 6,
+  late: 5,
+  failing: 4,
+  retrying: 3,
   paused: 2,
   busy: 1,
   idle: 0,
@@ -36,13 +40,19 @@ const ranks: Readonly<Record<HealthKind, number>> = {
 
 /** The least share of failed runs with which a queue counts as failing. */
 const FAILING = 0.1
+/** The least share of runs that failed in any way with which a queue counts as retrying, and their least number. */
+const RETRYING = 0.2
+const RETRIED = 5
 /** Milliseconds after which a queue whose jobs wait while nothing begins counts as stuck. */
 const STILL = 10_000
 
 export function healthOf(queue: LiveQueue): Health {
   const { counts, lastMinute, oldest = 0, target, workers, paused, damaged, out, stranded } = queue
   const { waiting, active } = counts
-  const health = (kind: HealthKind, text: string): Health => ({ kind, text, rank: ranks[kind] })
+  const health = (kind: HealthKind, text: string): Health => {
+    const isBad = kind === 'damaged' || kind === 'failing' || (kind === 'still' && workers === 0)
+    return { kind, text, rank: ranks[kind], isBad }
+  }
   if (damaged.length > 0) return health('damaged', damaged[0]!.message)
   if (paused && waiting + active > 0 && target !== undefined && oldest > target)
     return health('late', 'paused, and over its target')
@@ -57,6 +67,12 @@ export function healthOf(queue: LiveQueue): Health {
     return health(
       'failing',
       `${lastMinute.failed.toLocaleString('en')} of ${runs.toLocaleString('en')} runs failed in the last minute`,
+    )
+  const bad = lastMinute.failed + lastMinute.retried
+  if (bad >= RETRIED && bad >= runs * RETRYING)
+    return health(
+      'retrying',
+      `${bad.toLocaleString('en')} of ${runs.toLocaleString('en')} runs failed in the last minute; most are tried again`,
     )
   if (queue.pausedGroups.length > 0)
     return health(

@@ -45,7 +45,9 @@ effect(() => {
 
 export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(() => {
   const { queues, workerCount } = snapshot.value ?? { queues: [] }
-  const sick = queues.filter((queue) => ['still', 'failing', 'late'].includes(healthOf(queue).kind)).length
+  const sick = queues.filter((queue) =>
+    ['still', 'failing', 'retrying', 'late'].includes(healthOf(queue).kind),
+  ).length
   const failed = queues.reduce((sum, { lastHour }) => sum + lastHour.failed, 0)
   const { missed = 0, errors = 0 } = found.value ?? {}
   const counts: Record<string, Trouble> = {

@@ -58,7 +58,7 @@ function QueueRow({ queue, trend }: { queue: LiveQueue; trend: readonly number[]
   const health = healthOf(queue)
   const runs = lastHour.completed + lastHour.failed + lastHour.retried
   return (
-    <tr class={`queue-row queue-${health.kind}`}>
+    <tr class={`queue-row queue-${health.kind} ${health.isBad ? 'queue-bad' : ''}`}>
       <td>
         <a data-row href={href('queues', [name])}>
           {name}

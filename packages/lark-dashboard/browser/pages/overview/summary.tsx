@@ -10,6 +10,7 @@ const phrases: readonly [kind: HealthKind, one: string, many: string][] = [
   ['still', 'stands still', 'stand still'],
   ['late', 'is late', 'are late'],
   ['failing', 'is failing', 'are failing'],
+  ['retrying', 'retries many runs', 'retry many runs'],
   ['paused', 'is paused', 'are paused'],
 ]
 
@@ -19,7 +20,7 @@ export function Summary({ queues, workers }: { queues: readonly LiveQueue[]; wor
     const found = kinds.filter((each) => each === kind).length
     return found === 0 ? [] : [`${plural(found, 'queue')} ${found === 1 ? one : many}`]
   })
-  const isSick = kinds.some((kind) => ['damaged', 'still', 'late', 'failing'].includes(kind))
+  const isSick = kinds.some((kind) => ['damaged', 'still', 'late', 'failing', 'retrying'].includes(kind))
   const all = queues.length === 1 ? 'The queue is well' : `All ${queues.length} queues are well`
   const workerWords =
     workers === 0 ? 'no worker lives' : `${plural(workers, 'worker')} ${workers === 1 ? 'lives' : 'live'}`
