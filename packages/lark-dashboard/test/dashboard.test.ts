@@ -427,6 +427,7 @@ describe('payloads', () => {
       ...{ ended: [{ range: '1h' }], times: [{ range: '1h' }], marks: [{ range: '1h' }] },
       'jobs.find': [{ id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.steps': [{ id: 'stepped' }, { id: 'kept' }],
+      'jobs.value': ['payload', 'result', 'progress'].map((of) => ({ id: 'done', of })),
       'jobs.why': [{ id: 'stepped' }, { id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.flow': [{ id: 'done' }],
       'failures.common': [{ filter: { kind } }],
@@ -447,14 +448,15 @@ describe('payloads', () => {
       for (const [name, { changes }] of all.filter(([, { changes }]) => !changes))
         for (const input of looks[name as ActionName] ?? [{}]) {
           const answer = await (changes ? change : look)(name, input, { role })
-          if (name !== 'underway') expect(answer.status, name).toBe(200)
+          const isRefused = name === 'jobs.value' && role !== 'admin'
+          if (name !== 'underway') expect(answer.status, name).toBe(isRefused ? 403 : 200)
           if (!(await answer.text()).includes(MARK)) continue
           expect(role, name).toBe('admin')
           places.add(name)
         }
     }
     await told('admin')
-    expect([...places].sort()).toEqual(['flows.get', 'jobs.find', 'jobs.list', 'schedules.get'])
+    expect([...places].sort()).toEqual(['flows.get', 'jobs.find', 'jobs.list', 'jobs.value', 'schedules.get'])
     const found = await (await look('jobs.find', { id: 'done' }, { role: 'admin' })).text()
     for (const part of ['payload', 'result', 'progress', 'context', 'baggage']) expect(found).toContain(part)
     for (const role of ['read', 'operate', 'admin no']) await told(role)
@@ -537,6 +539,15 @@ describe('payloads', () => {
     const [job] = ((await answer.json()) as { jobs: { payload: { json: string; hidden: number } }[] }).jobs
     expect(job!.payload.json).toHaveLength(65_536)
     expect(job!.payload.json.length + job!.payload.hidden).toBe('{"to":""}'.length + 500_000)
+    const { id } = (await jobs.list({})).jobs[0]!
+    const whole = await look('jobs.value', { id, of: 'payload' }, { role: 'admin' })
+    expect(JSON.parse((await whole.json()) as string)).toEqual({ to: 'x'.repeat(500_000) })
+    expect(await codeOf(await look('jobs.value', { id, of: 'payload' }, { role: 'read' }))).toBe(
+      'VALUES_REFUSED',
+    )
+    expect(
+      await (await look('jobs.value', { id: 'nobody', of: 'result' }, { role: 'admin' })).json(),
+    ).toBeNull()
   })
 })
 

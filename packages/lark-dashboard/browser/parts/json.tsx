@@ -5,7 +5,8 @@
 import type { ComponentChild } from 'preact'
 import { useState } from 'preact/hooks'
 import type { ShownValue } from '../../src/server/look/shown-value.ts'
-import { notify } from '../data/changes.ts'
+import type { CallError } from '../data/call.ts'
+import { notify, tellWhy } from '../data/changes.ts'
 import { bytes, count, plural } from './numbers.ts'
 
 /** The most entries of an object or a list that are shown before somebody asks for more. */
@@ -15,14 +16,48 @@ const OPEN = 3
 /** How many levels are indented. With more, the text would run out of the page. */
 const INDENTED = 10
 
-export function Json({ value: { json, hidden } }: { value: ShownValue }) {
+interface JsonProps {
+  value: ShownValue
+  /** Loads the whole value, if a part of it is hidden. */
+  whole?: () => Promise<string>
+  /** The name of the file that a download makes, without `.json`. */
+  name?: string
+}
+
+export function Json({ value, whole, name = 'value' }: JsonProps) {
   const [text, setText] = useState('')
+  const [loaded, setLoaded] = useState<string>()
+  // A value that has changed since it was loaded is shown in its present form.
+  const isLoaded = loaded?.length === value.json.length + value.hidden && loaded.startsWith(value.json)
+  const { json, hidden } = isLoaded ? { json: loaded, hidden: 0 } : value
   const parsed = hidden === 0 ? parse(json) : undefined
-  const copy = () =>
-    navigator.clipboard.writeText(json).then(
+  const load = async (): Promise<string | undefined> => {
+    if (hidden === 0 || whole === undefined) return json
+    try {
+      const all = await whole()
+      setLoaded(all)
+      return all
+    } catch (error) {
+      return tellWhy(error as CallError)
+    }
+  }
+  const copy = async () => {
+    const all = await load()
+    if (all === undefined) return
+    await navigator.clipboard.writeText(all).then(
       () => notify({ text: 'Copied', isBad: false }),
       () => notify({ text: 'The browser does not allow copying here', isBad: true }),
     )
+  }
+  const download = async () => {
+    const all = await load()
+    if (all === undefined) return
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(new Blob([all], { type: 'application/json' }))
+    link.download = `${name}.json`
+    link.click()
+    URL.revokeObjectURL(link.href)
+  }
   return (
     <div class="json">
       <div class="json-head">
@@ -38,9 +73,21 @@ export function Json({ value: { json, hidden } }: { value: ShownValue }) {
         <button type="button" onClick={() => void copy()}>
           Copy
         </button>
+        <button type="button" onClick={() => void download()}>
+          Download
+        </button>
       </div>
       {parsed === undefined ? <pre>{json}</pre> : <Node value={parsed.value} level={0} text={text} />}
-      {hidden > 0 && <p class="quiet small">{count(hidden)} more characters are not shown</p>}
+      {hidden > 0 && (
+        <p class="quiet small">
+          {count(hidden)} more characters are not shown, and the search does not look in them.{' '}
+          {whole !== undefined && (
+            <button type="button" onClick={() => void load()}>
+              Show all
+            </button>
+          )}
+        </p>
+      )}
     </div>
   )
 }
@@ -114,5 +161,6 @@ function Branch({
 /** Shows a text, with the matches of the search marked. */
 function Mark({ shown, text, class: name }: { shown: string; text: string; class: string }) {
   const isFound = text !== '' && shown.toLowerCase().includes(text)
-  return <span class={isFound ? `${name} json-found` : name}>{shown}</span>
+  // Without `bdi`, a name written from right to left would swap its place with its value.
+  return <bdi class={isFound ? `${name} json-found` : name}>{shown}</bdi>
 }

@@ -29,6 +29,11 @@ function escaped(found: string): string {
   return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
 }
 
+/** Writes the same characters in JSON text as escapes of JSON, so that the text still has the same value. */
+export function escapedJson(json: string): string {
+  return json.replace(HIDDEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 /** Makes every component show its texts in this way from now on. */
 export function showControls(): void {
   const before = options.vnode

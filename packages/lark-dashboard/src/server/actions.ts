@@ -55,7 +55,7 @@ import {
 } from './guard/input.ts'
 import { inCommon } from './look/in-common.ts'
 import { type Range, ranges } from './look/past.ts'
-import { shownEntry, shownJob, shownSchedule, shownValue } from './look/shown-value.ts'
+import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './look/shown-value.ts'
 
 /** The most rows of a page. */
 const MOST_ROWS = 200
@@ -155,6 +155,13 @@ export const actions = {
     const job = await operate.find(input.id, within(input))
     return job === undefined ? null : shownJob(job, viewer)
   }),
+  'jobs.value': look(
+    { ...named, of: oneOf(['payload', 'result', 'progress']) },
+    async ({ operate, viewer }, input: Named & { of: 'payload' | 'result' | 'progress' }) => {
+      const job = await operate.find(input.id, within(input))
+      return job === undefined ? null : wholeValue(job, input.of, viewer)
+    },
+  ),
   'jobs.why': look(named, async ({ operate }, input: Named) => {
     return (await operate.why(input.id, within(input))) ?? null
   }),

@@ -24,7 +24,7 @@ class SendEmailJob extends Job {
 export class ReportJob extends Job {
   override key = 'report'
   override queueName = 'reports'
-  async handle({ month }: { month: number }) {
+  async handle({ month }: { month: number; text?: string }) {
     return { url: `https://example.com/${month}.pdf`, month }
   }
 }

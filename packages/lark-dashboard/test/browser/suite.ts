@@ -197,6 +197,32 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       expect((await scene.jobs.find(scene.ids.failed))?.payload).toEqual({ to: 'ada@example.com', n: 4 })
     })
 
+    onFirst(
+      'a long payload is shown, searched and edited as a whole, and its hidden characters stay',
+      async () => {
+        const long = { month: 7, text: `${'a'.repeat(100_000)}needle\u202e` }
+        const [made] = await scene.jobs.dispatch([new ReportJob().with(long).delayed('9h')])
+        await using page = await opened(`/jobs/${made!.id}`)
+        await page.getByText(/more characters are not shown/).waitFor()
+        await page.getByRole('button', { name: 'Edit the payload' }).click()
+        const area = page.getByRole('textbox', { name: 'Payload as JSON' })
+        await expect.poll(() => area.inputValue()).toMatch(/needle\\u202e"/)
+        await area.fill((await area.inputValue()).replace('"month": 7', '"month": 8'))
+        await page.getByRole('button', { name: 'Save', exact: true }).click()
+        await page.getByText('The payload is changed').waitFor()
+        expect((await scene.jobs.find(made!.id))?.payload).toEqual({ ...long, month: 8 })
+        await page.getByRole('button', { name: 'Show all' }).click()
+        await page.getByRole('searchbox', { name: 'Search in it' }).fill('needle')
+        expect(await page.locator('.json-found').count()).toBe(1)
+        const [file] = await Promise.all([
+          page.waitForEvent('download'),
+          page.getByRole('button', { name: 'Download' }).click(),
+        ])
+        expect(file.suggestedFilename()).toBe(`${made!.id} payload.json`)
+        await scene.jobs.remove(made!.id)
+      },
+    )
+
     onFirst('a job is dispatched with a form, and a second one with its id is rejected', async () => {
       await using page = await opened('/dispatch', 'operate')
       await page.getByRole('combobox', { name: 'Class' }).selectOption('mail-report')

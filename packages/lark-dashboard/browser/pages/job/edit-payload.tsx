@@ -2,24 +2,39 @@
  * Edits the payload of a job that does not run. The server checks the new payload as it checks one at a
  * dispatch.
  */
-import { useState } from 'preact/hooks'
-import { make } from '../../data/changes.ts'
+import { useEffect, useState } from 'preact/hooks'
+import type { CallError } from '../../data/call.ts'
+import { make, tellWhy } from '../../data/changes.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { escapedJson } from '../../parts/visible.ts'
 import { changeWith } from '../jobs/job-verbs.ts'
 import type { ShownJob } from './job.tsx'
 
 export function EditPayload({
   job: { id, queue, payload, state },
+  whole,
   onClose,
 }: {
   job: ShownJob
+  /** Loads a payload of which the page has only the beginning. */
+  whole(): Promise<string>
   onClose(): void
 }) {
-  const [text, setText] = useState(() => JSON.stringify(JSON.parse(payload?.json ?? 'null'), null, 2))
-  const problem = problemOf(text)
+  const [text, setText] = useState(() => (payload?.hidden === 0 ? editable(payload.json) : undefined))
+  useEffect(() => {
+    if (text !== undefined) return
+    whole().then(
+      (json) => setText(editable(json)),
+      (error: CallError) => {
+        tellWhy(error)
+        onClose()
+      },
+    )
+  }, [])
+  const problem = text === undefined ? 'Loading …' : problemOf(text)
   const canRetry = ['failed', 'cancelled', 'completed'].includes(state)
   const save = async (retries: boolean) => {
-    const edited = await make('jobs.edit', { id, queue, payload: text }, () => 'The payload is changed')
+    const edited = await make('jobs.edit', { id, queue, payload: text ?? '' }, () => 'The payload is changed')
     if (edited === undefined) return
     if (retries) await changeWith('retry', { ids: [id], queue })
     onClose()
@@ -30,7 +45,8 @@ export function EditPayload({
         rows={16}
         aria-label="Payload as JSON"
         spellcheck={false}
-        value={text}
+        value={text ?? ''}
+        disabled={text === undefined}
         onInput={(event) => setText(event.currentTarget.value)}
       />
       <p class={problem === undefined ? 'quiet small' : 'bad small'} role="status">
@@ -52,6 +68,11 @@ export function EditPayload({
       </div>
     </Dialog>
   )
+}
+
+/** A payload for the editor. Characters that cannot be seen are written as escapes, as on the page. */
+function editable(json: string): string {
+  return escapedJson(JSON.stringify(JSON.parse(json), null, 2))
 }
 
 export function problemOf(text: string): string | undefined {

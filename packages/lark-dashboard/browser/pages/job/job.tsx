@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { ShownReport } from '../../../src/server/streams.ts'
 import { useAsked } from '../../data/asked.ts'
-import type { Output } from '../../data/call.ts'
+import { look, type Output } from '../../data/call.ts'
 import { useFollowed } from '../../data/followed.ts'
 import { href, route } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
@@ -249,12 +249,12 @@ function Payload({ job, again }: { job: ShownJob; again(): void }) {
       {job.payload === undefined ? (
         <Empty>It was dispatched without a payload.</Empty>
       ) : (
-        <Json value={job.payload} />
+        <Json value={job.payload} whole={wholeOf(job, 'payload')} name={`${job.id} payload`} />
       )}
       {job.options?.redact !== undefined && (
         <p class="quiet small">Hidden by its class: {job.options.redact.join(', ')}</p>
       )}
-      {canEdit && job.payload?.hidden === 0 && job.options?.redact === undefined && (
+      {canEdit && job.options?.redact === undefined && (
         <p>
           <button type="button" onClick={() => edit(true)}>
             Edit the payload
@@ -264,6 +264,7 @@ function Payload({ job, again }: { job: ShownJob; again(): void }) {
       {isEdited && (
         <EditPayload
           job={job}
+          whole={wholeOf(job, 'payload')}
           onClose={() => {
             edit(false)
             again()
@@ -274,6 +275,11 @@ function Payload({ job, again }: { job: ShownJob; again(): void }) {
   )
 }
 
+/** Loads a value of the job that is too long to come with the job. */
+function wholeOf({ id, queue }: ShownJob, of: 'payload' | 'result' | 'progress'): () => Promise<string> {
+  return async () => (await look('jobs.value', { id, queue, of })) ?? 'null'
+}
+
 function Result({ job }: { job: ShownJob }) {
   if (job.progress === undefined && job.result === undefined)
     return <Empty>{job.finishedAt === undefined ? 'It has no result yet.' : 'It returned nothing.'}</Empty>
@@ -282,13 +288,13 @@ function Result({ job }: { job: ShownJob }) {
       {job.progress !== undefined && (
         <>
           <h2>Progress</h2>
-          <Json value={job.progress} />
+          <Json value={job.progress} whole={wholeOf(job, 'progress')} name={`${job.id} progress`} />
         </>
       )}
       {job.result !== undefined && (
         <>
           {job.progress !== undefined && <h2>Result</h2>}
-          <Json value={job.result} />
+          <Json value={job.result} whole={wholeOf(job, 'result')} name={`${job.id} result`} />
         </>
       )}
     </>

@@ -60,6 +60,20 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
   }
 }
 
+/**
+ * A value that `shownJob` has shortened, as whole JSON text.
+ *
+ * @throws VALUES_REFUSED
+ */
+export function wholeValue(
+  job: StoredJob,
+  of: 'payload' | 'result' | 'progress',
+  { user, payloads }: KnownViewer,
+): string {
+  if (!payloads) throw new LarkError('VALUES_REFUSED', `${user} may not see payloads, results and progress`)
+  return JSON.stringify(job[of]) ?? 'null'
+}
+
 /** A schedule as a viewer sees it. */
 export type ShownSchedule = Omit<ScheduleInfo, 'payload'> & { payload?: ShownValue }
 
