@@ -88,7 +88,7 @@ const floors: Record<string, string[][]> = {
     ['server/act.ts'],
     ['server/change/*'],
     ['server/actions.ts'],
-    ['server/page.ts', 'server/streams.ts'],
+    ['server/packed.ts', 'server/page.ts', 'server/streams.ts'],
     ['server/dashboard.ts'],
     // where it is reached
     ['server/serve/*'],

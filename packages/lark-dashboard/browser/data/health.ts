@@ -40,8 +40,9 @@ const ranks: Readonly<Record<HealthKind, number>> = {
 
 /** The least share of failed runs with which a queue counts as failing. */
 const FAILING = 0.1
-/** The least share of runs that failed in any way with which a queue counts as retrying, and their least number. */
+/** The least share of runs that failed, for good or not, with which a queue counts as retrying. */
 const RETRYING = 0.2
+/** The least number of such runs: a few failures of a few runs say nothing. */
 const RETRIED = 5
 /** Milliseconds after which a queue whose jobs wait while nothing begins counts as stuck. */
 const STILL = 10_000

@@ -158,8 +158,7 @@ export const actions = {
   'jobs.value': look(
     { ...named, of: oneOf(['payload', 'result', 'progress']) },
     async ({ operate, viewer }, input: Named & { of: 'payload' | 'result' | 'progress' }) => {
-      const job = await operate.find(input.id, within(input))
-      return job === undefined ? null : wholeValue(job, input.of, viewer)
+      return wholeValue(await operate.find(input.id, within(input)), input.of, viewer)
     },
   ),
   'jobs.why': look(named, async ({ operate }, input: Named) => {

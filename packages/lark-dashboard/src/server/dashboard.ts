@@ -18,8 +18,8 @@ import { FollowedJobs } from './look/followed-jobs.ts'
 import { Live } from './look/live.ts'
 import { Past } from './look/past.ts'
 import { Troubles } from './look/troubles.ts'
+import { isPacked, packed, packedHeaders } from './packed.ts'
 import { type DashboardEnvironment, Page } from './page.ts'
-import { isPacked, packed, packedHeaders } from './serve/packed.ts'
 import { Streams, streamed } from './streams.ts'
 
 /** The most characters of a body: an edited payload. */

@@ -3,7 +3,7 @@
  */
 import { LarkError } from '@s18i/lark/config'
 import { secured } from './guard/secured.ts'
-import { isPacked, packed, packedHeaders } from './serve/packed.ts'
+import { isPacked, packed, packedHeaders } from './packed.ts'
 
 /** The colours that an installation can have. */
 export const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const

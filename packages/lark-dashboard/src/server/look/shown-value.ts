@@ -61,17 +61,17 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
 }
 
 /**
- * A value that `shownJob` has shortened, as whole JSON text.
+ * A value that `shownJob` has shortened, as whole JSON text; null if there is no such job.
  *
  * @throws VALUES_REFUSED
  */
 export function wholeValue(
-  job: StoredJob,
+  job: StoredJob | undefined,
   of: 'payload' | 'result' | 'progress',
   { user, payloads }: KnownViewer,
-): string {
+): string | null {
   if (!payloads) throw new LarkError('VALUES_REFUSED', `${user} may not see payloads, results and progress`)
-  return JSON.stringify(job[of]) ?? 'null'
+  return job === undefined ? null : (JSON.stringify(job[of]) ?? 'null')
 }
 
 /** A schedule as a viewer sees it. */
