@@ -1,9 +1,9 @@
 /** Processors in files: their jobs run in processes of their own, on each store. */
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 import { FlowProducer, type Job, Queue, type SandboxedJob, Worker } from '../src/index.ts'
@@ -134,6 +134,53 @@ test('a name without the extension of a module is that of a .js file, also with 
   await writeFile(file, 'module.exports = () => {}')
   expect(processorFile('Worker', join(folder, 'email.processor'))).toBe(file)
   expect(processorFile('Worker', file)).toBe(file)
+})
+
+test('a URL means the file that it names, also without an extension', async () => {
+  const file = join(folder, 'plain')
+  await writeFile(file, 'module.exports = () => {}')
+  expect(processorFile('Worker', pathToFileURL(file))).toBe(file)
+  await writeFile(`${file}.js`, '')
+  expect(processorFile('Worker', pathToFileURL(file))).toBe(file)
+  expect(processorFile('Worker', file)).toBe(`${file}.js`)
+})
+
+test('a folder, a URL of another scheme and a path that is written as a URL are refused', async () => {
+  const path = join(folder, 'place.js')
+  await mkdir(path)
+  await writeFile(join(path, 'index.js'), '')
+  const others = [join(folder, 'place'), path, `${path}/`, pathToFileURL(path), pathToFileURL(path).href]
+  const urls = [new URL('https://example.com/a.js'), new URL('data:text/javascript,')]
+  for (const given of [...others, ...urls, ''])
+    expect(() => new Worker('none', given, place.SQLite())).toThrow(
+      `Worker 'none': the processor is '${given}'; it must be a function, or a file that is there`,
+    )
+})
+
+test('a .flow file is one for the loader of the program', async () => {
+  const file = join(folder, 'typed.flow')
+  await writeFile(file, 'export default async (): Promise<string> => `flow`')
+  const hook = `export async function load(url, context, next) {
+    if (!url.endsWith('.flow')) return next(url, context)
+    const { readFileSync } = await import('node:fs')
+    const source = readFileSync(new URL(url), 'utf8').replace(/: Promise<\\w+>/g, '')
+    return { format: 'module', shortCircuit: true, source }
+  }`
+  const loader = join(folder, 'loader.mjs')
+  const url = `data:text/javascript,${encodeURIComponent(hook)}`
+  await writeFile(loader, `import { register } from 'node:module'\nregister(${JSON.stringify(url)})`)
+  const options = process.env.NODE_OPTIONS
+  process.env.NODE_OPTIONS = `${options ?? ''} --import ${pathToFileURL(loader)}`
+  try {
+    const opts = place.SQLite()
+    await using queue = new Queue('flow', opts)
+    await using _worker = new Worker('flow', file, opts)
+    const job = await queue.add('one', {})
+    expect(await job.waitUntilFinished(undefined, patiently)).toBe('flow')
+  } finally {
+    if (options === undefined) delete process.env.NODE_OPTIONS
+    else process.env.NODE_OPTIONS = options
+  }
 })
 
 test('a file that is not there, and one that exports no function, are named', async () => {

@@ -2,7 +2,7 @@
  * A processor in a file. As in BullMQ, its jobs run in processes of their own. They use Lark's isolation: the
  * process loads this file, which makes a job class of what the processor's file exports.
  */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { importModule } from '@s18i/lark/internal'
@@ -24,15 +24,24 @@ export interface WorkerPlace extends Place {
 }
 
 /** The extensions of modules. A path with any other extension means a `.js` file. */
-const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
+const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.flow']
 
-/** The path of a processor's file. `email.processor` means `email.processor.js`. @throws JOB_INVALID */
+/**
+ * The path of a processor's file. The path `email.processor` means `email.processor.js`, and a URL first of
+ * all means the file that it names, as in BullMQ. @throws JOB_INVALID
+ */
 export function processorFile(who: string, given: string | URL): string {
-  const path = given instanceof URL ? fileURLToPath(given) : given
-  const file = resolve(extensions.includes(extname(path)) ? path : `${path}.js`)
-  if (!existsSync(file))
+  const file = pathsOf(given).find((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+  if (file === undefined)
     throw wrongValue(who, 'the processor', `${given}`, 'a function, or a file that is there')
   return file
+}
+
+function pathsOf(given: string | URL): string[] {
+  if (typeof given === 'string') return [resolve(extensions.includes(extname(given)) ? given : `${given}.js`)]
+  if (given.protocol !== 'file:') return []
+  const path = fileURLToPath(given)
+  return [path, `${path}.js`]
 }
 
 /** The path from which a process loads this file. @throws JOB_INVALID in a bundle without the package */
