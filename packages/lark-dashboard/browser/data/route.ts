@@ -15,6 +15,10 @@ export interface Route {
 }
 
 const address = signal(new URL(location.href))
+/** Whether the Back or the Forward button has opened the page. */
+let isReturned = false
+/** Milliseconds for which a page that was opened again may take to grow to its former length. */
+const GROWING = 3_000
 
 export const route = computed<Route>(() => {
   const [page = '', ...rest] = address.value.pathname
@@ -44,8 +48,11 @@ export function href(
 
 /** @param how with `replace`, the back button does not lead back to the page that is left */
 export function go(to: string, how: 'push' | 'replace' = 'push'): void {
-  if (how === 'push') history.pushState(null, '', to)
-  else history.replaceState(null, '', to)
+  if (how === 'push') {
+    history.replaceState({ y: window.scrollY }, '')
+    history.pushState(null, '', to)
+  } else history.replaceState(null, '', to)
+  isReturned = false
   const before = address.value.pathname
   address.value = new URL(location.href)
   if (address.value.pathname === before) return
@@ -70,8 +77,11 @@ export function queried(...names: string[]): Record<string, string> {
 
 /** Follows links within the dashboard without loading the document again. */
 export function followLinks(): void {
-  window.addEventListener('popstate', () => {
+  history.scrollRestoration = 'manual'
+  window.addEventListener('popstate', ({ state }) => {
+    isReturned = true
     address.value = new URL(location.href)
+    scrollBack((state as { y?: number } | null)?.y ?? 0)
   })
   document.addEventListener('click', (event) => {
     const link = (event.target as Element).closest?.('a')
@@ -82,6 +92,26 @@ export function followLinks(): void {
     event.preventDefault()
     go(link.href)
   })
+}
+
+/** Whether a page should show what it showed when the viewer left it. */
+export function wasLeft(): boolean {
+  return isReturned
+}
+
+/** Scrolls to where the viewer left the page, as soon as the page is long enough, unless the viewer scrolls. */
+function scrollBack(y: number): void {
+  const until = performance.now() + GROWING
+  const scrolls = new AbortController()
+  for (const event of ['wheel', 'touchmove', 'keydown', 'pointerdown'])
+    window.addEventListener(event, () => scrolls.abort(), { signal: scrolls.signal, passive: true })
+  const step = () => {
+    if (scrolls.signal.aborted) return
+    window.scrollTo(0, y)
+    if (Math.abs(window.scrollY - y) > 1 && performance.now() < until) requestAnimationFrame(step)
+    else scrolls.abort()
+  }
+  step()
 }
 
 function decoded(part: string): string {

@@ -223,6 +223,28 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       },
     )
 
+    onFirst('Back leads to the same place of a list, with the jobs that were loaded', async () => {
+      const many = Array.from({ length: 500 }, (_, n) =>
+        new ReportJob().with({ month: n }).tagged('far').delayed('1h'),
+      )
+      await scene.jobs.dispatch(many)
+      await using page = await opened('/jobs?state=delayed&tag=far')
+      const scrolled = () => page.locator('html').evaluate((html) => html.scrollTop)
+      await page.getByText(/200\+ delayed jobs/).waitFor()
+      await page.mouse.wheel(0, 20_000)
+      await page.getByText(/400\+? delayed jobs/).waitFor()
+      await page.mouse.wheel(0, -3_000)
+      await expect.poll(scrolled).toBeGreaterThan(1_000)
+      const link = page.locator('tbody a[data-row]').nth(20)
+      const before = await scrolled()
+      await link.evaluate((a) => (a as unknown as { click(): void }).click())
+      await page.getByRole('tab', { name: /Payload/ }).waitFor()
+      await page.goBack()
+      await expect.poll(scrolled).toBe(before)
+      expect(await page.getByText(/400\+? delayed jobs/).count()).toBe(1)
+      await scene.jobs.remove({ tag: 'far' })
+    })
+
     onFirst('a job is dispatched with a form, and a second one with its id is rejected', async () => {
       await using page = await opened('/dispatch', 'operate')
       await page.getByRole('combobox', { name: 'Class' }).selectOption('mail-report')

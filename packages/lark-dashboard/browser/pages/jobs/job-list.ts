@@ -8,12 +8,15 @@ import type { Output } from '../../data/call.ts'
 import { type CallError, look } from '../../data/call.ts'
 import { changed } from '../../data/changes.ts'
 import { stale } from '../../data/live.ts'
+import { wasLeft } from '../../data/route.ts'
 import type { JobQuery } from './job-query.ts'
 
 /** The number of rows of one page. */
 const PAGE = 200
 /** The most pages without a job that are loaded in a row before the viewer must ask for more. */
 const PATIENCE = 10
+/** The most lists that are kept for the Back button. */
+const KEPT = 10
 /** Milliseconds between two requests for the first page, until somebody has scrolled to the list's end. */
 const EVERY = 5_000
 
@@ -23,6 +26,18 @@ export type ListedJob = Output<'jobs.list'>['jobs'][number]
 export function nameOf({ id, queue }: { id: string; queue: string }): string {
   return `${queue} ${id}`
 }
+
+/** A list as the viewer left it. */
+interface LeftList {
+  jobs: readonly ListedJob[]
+  cursor: string | undefined
+  isWhole: boolean
+  scanned: number
+}
+
+/** The lists that the viewer has left, by their questions. A change of the viewer makes them out of date. */
+const left = new Map<string, LeftList>()
+changed.subscribe(() => left.clear())
 
 export interface JobList {
   jobs: readonly ListedJob[]
@@ -79,10 +94,16 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
     isLoading.value = false
   }
 
+  const isFirstTime = useRef(true)
   useEffect(() => {
-    jobs.value = []
-    isWhole.value = false
-    void read(true)
+    const found = isFirstTime.current && wasLeft() ? left.get(question) : undefined
+    isFirstTime.current = false
+    jobs.value = found?.jobs ?? []
+    isWhole.value = found?.isWhole ?? false
+    scanned.value = found?.scanned ?? 0
+    cursor.value = found?.cursor
+    if (found === undefined) void read(true)
+    else isLoading.value = false
     const timer = setInterval(() => {
       const isAtTop = jobs.peek().length <= PAGE && window.scrollY < 200
       if (isAtTop && !document.hidden && !isLoading.peek()) void read(true)
@@ -90,6 +111,14 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
     return () => {
       clearInterval(timer)
       running.current?.abort()
+      left.delete(question)
+      left.set(question, {
+        jobs: jobs.peek(),
+        cursor: cursor.peek(),
+        isWhole: isWhole.peek(),
+        scanned: scanned.peek(),
+      })
+      for (const [oldest] of left) if (left.size > KEPT) left.delete(oldest)
     }
   }, [question, wrong, changed.value])
 
