@@ -99,7 +99,7 @@ export function wasLeft(): boolean {
   return isReturned
 }
 
-/** Scrolls to where the viewer left the page, as soon as the page is long enough, unless the viewer scrolls. */
+/** Scrolls to where the viewer left the page, once the page is long enough. The viewer may scroll first. */
 function scrollBack(y: number): void {
   const until = performance.now() + GROWING
   const scrolls = new AbortController()
