@@ -17,12 +17,6 @@ export function filesOf(folder: string): string[] {
     .sort()
 }
 
-/** Why all tests of a file are skipped. */
-export function skippedFile(file: string): string | undefined {
-  const found = skipped[file]
-  return typeof found === 'string' ? found : undefined
-}
-
 /** Why a test is skipped. A name that ends in `*` is that of all tests that begin so. */
 export function skippedTest(file: string, name: string): string | undefined {
   const found = skipped[file]

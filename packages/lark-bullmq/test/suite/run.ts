@@ -91,7 +91,8 @@ function readResults(out: string, said: string): TestResult[] {
   const last = new Map<string, TestResult>()
   for (const line of text.split('\n').filter(Boolean)) {
     const result: TestResult = JSON.parse(line)
-    last.set(result.name, result)
+    // Of a test that is very short, the beginning may be reported after the end.
+    if (result.state !== 'started' || !last.has(result.name)) last.set(result.name, result)
   }
   return [...last.values()]
 }
