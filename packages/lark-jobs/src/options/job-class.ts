@@ -163,9 +163,13 @@ export function classOf(Class: JobConstructor): JobClass {
   const read = jobSettings.fields(job, '', voice)
   const again = instance(Class).key ?? Class.name
   if (again !== key) {
-    throw new JobsError('JOB_KEY_TAKEN', `${Class.name}: one class under two keys, '${key}' and '${again}'`, {
-      hint: 'A key must be the same for every job of its class.',
-    })
+    throw new JobsError(
+      'JOB_KEY_TAKEN',
+      `${Class.name}: a class must have one key, and this one has two: '${key}' and '${again}'`,
+      {
+        hint: 'A key must be the same for every job of its class.',
+      },
+    )
   }
   const found: JobClass = {
     ...sinceQueued({ ...read }),

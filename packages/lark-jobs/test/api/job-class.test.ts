@@ -453,7 +453,7 @@ describe('the registry', () => {
       handle() {}
     }
     expect(messageOf(() => new Registry().add(MovingJob as unknown as JobConstructor))).toBe(
-      "JOB_KEY_TAKEN: MovingJob: one class under two keys, 'moving-0' and 'moving-1'",
+      "JOB_KEY_TAKEN: MovingJob: a class must have one key, and this one has two: 'moving-0' and 'moving-1'",
     )
   })
 })

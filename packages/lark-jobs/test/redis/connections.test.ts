@@ -220,7 +220,7 @@ describe('is refused:', () => {
     [{ url: 'redis+cluster://h', host: 'i' }, 'give only one of cluster and host and port'],
     [{ host: 'h', natMap: { 'a:1': 'b:2' } }, '"natMap" is for a cluster or Sentinels'],
     [{ cluster: ['h'], natMap: { a: 'b:2' } }, 'key 1 of natMap needs a port'],
-    [{ cluster: ['h'], natMap: { 'a:1': 'redis://b:2' } }, 'value 1 of natMap is no host:port'],
+    [{ cluster: ['h'], natMap: { 'a:1': 'redis://b:2' } }, 'value 1 of natMap must have the form host:port'],
     [{ path: '/s', family: 4 }, '"family" is for a host'],
     [{ host: 'h', connectTimeout: -1 }, 'the connectTimeout must be milliseconds'],
     [{ host: 'h', clientName: '' }, 'the clientName must be'],

@@ -99,7 +99,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'retry({ key }, queue)',
     (jobs) => jobs.retry({ key: 'note' }, 'emails'),
-    'Jobs.retry(): queue came beside a filter',
+    "Jobs.retry(): the option 'queue' cannot be used together with a filter",
   ],
   [
     'retry(failed, { dryrun })',
@@ -270,7 +270,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'cancel(filter, { queue })',
     (jobs) => jobs.cancel({ key: 'note' }, { queue: 'emails' }),
-    'Jobs.cancel(): queue came beside a filter',
+    "Jobs.cancel(): the option 'queue' cannot be used together with a filter",
   ],
   [
     'cancel(ids, { queue: undefined })',

@@ -40,7 +40,7 @@ export async function saySchedulesOff(
   const timer = setInterval(() => {
     void look().catch((error) => {
       clearInterval(timer)
-      report.info(`Looks no more for schedules that do not run here: ${textOf(error)}`)
+      report.info(`Stopped looking for schedules that do not run here: ${textOf(error)}`)
     })
   }, LOOK).unref()
   void over.finally(() => clearInterval(timer))

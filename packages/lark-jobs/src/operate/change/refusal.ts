@@ -27,7 +27,7 @@ export const notEditable = refusalOf(
 export const notPending = refusalOf(
   'JOB_NOT_PENDING',
   pending,
-  'only a job that waits or is delayed can be changed so',
+  'only a waiting or delayed job can be changed in this way',
 )
 
 export const notRemovable = refusalOf(

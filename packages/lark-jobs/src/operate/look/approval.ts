@@ -118,7 +118,7 @@ async function standOf(jobs: Operated, token: Token): Promise<AskingJob | undefi
 }
 
 function invalid(): JobsError {
-  return new JobsError('APPROVAL_INVALID', 'The token answers no approval', {
+  return new JobsError('APPROVAL_INVALID', 'No approval has this token', {
     hint: 'Part of it may be missing; or its job was removed, or begun anew; or it belongs to another store.',
   })
 }

@@ -193,10 +193,14 @@ export function readChosen(
   const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
   if (!isFilter) return readIds(which)
   if ((options as ChangeOptions).queue !== undefined)
-    throw new JobsError('FILTER_INVALID', `${call}: queue came beside a filter`, {
-      exit: 2,
-      hint: 'Write it in the filter, which is the first argument.',
-    })
+    throw new JobsError(
+      'FILTER_INVALID',
+      `${call}: the option 'queue' cannot be used together with a filter`,
+      {
+        exit: 2,
+        hint: 'Write it in the filter, which is the first argument.',
+      },
+    )
   const known = jobConditions(states)
   checkFilter(call, which, conditions({ ...known, all }), { needed: Object.keys(known), flags })
   const { all: _, ...filter } = which as JobConditions & { all?: true }

@@ -62,7 +62,12 @@ export function readLines<T>(text: string, instead: (text: string) => T): T[] {
 
 /** The entry in place of damaged errors of a job. */
 export function damagedErrors(text: string): JobError {
-  return { run: 0, name: 'JobsError', code: 'RECORD_DAMAGED', message: `its errors are damaged: ${text}` }
+  return {
+    run: 0,
+    name: 'JobsError',
+    code: 'RECORD_DAMAGED',
+    message: `the stored errors of the job cannot be read: ${text}`,
+  }
 }
 
 /** The entry in place of damaged lines of a log. */

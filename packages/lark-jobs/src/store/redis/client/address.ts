@@ -57,7 +57,8 @@ const forms =
 export function parseHost(text: unknown, port: number, which = 'the host'): { host: string; port: number } {
   if (typeof text !== 'string' || text.trim() === '') throw invalid(`${which}: a host is missing`)
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s@/?#]+))(?::(\d+))?$/.exec(text.trim())
-  if (!match || (match[1] !== undefined && isIP(match[1]) !== 6)) throw invalid(`${which} is no host:port`)
+  if (!match || (match[1] !== undefined && isIP(match[1]) !== 6))
+    throw invalid(`${which} must have the form host:port`)
   return { host: (match[1] ?? match[2])!, port: match[3] === undefined ? port : Number(match[3]) }
 }
 

@@ -126,7 +126,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
   const { holder, number, after, limits, held, wanted, each = 1, unused = [], leaseMs } = call
   checkLimits(limits)
   const last = database.get<LimiterRow>(find, limiter, holder, now)
-  if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
+  if (last !== undefined && last.number > number)
+    throw new Error("this permit call is older than the holder's last one")
   const isAgain = last?.number === number
   let { granted, wait, mark } = isAgain ? last : NOTHING
   // If a lease has ended, or a file was restored from a backup, calls may be missing. Then permits that were
