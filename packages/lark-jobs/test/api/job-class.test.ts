@@ -477,7 +477,10 @@ describe('what one job says differently', () => {
   })
 
   test.each([
-    [{ unique: unique({ until: 'end' as 'done' }) }, "unique.until is 'end'; it must be 'start' or 'done'"],
+    [
+      { unique: unique({ until: 'end' as 'done' }) },
+      "unique.until is 'end'; it must be 'start', 'done' or 'queued'",
+    ],
     [{ unique: unique({ untl: 'done' } as object) }, 'unique.untl is not an option'],
     [{ group: group(() => 'a', { rate: { limit: 0 } }) }, 'group.rate.limit is 0; it must be'],
     [{ backoff: ['1s', 'soon'] }, "backoff is [ '1s', 'soon' ]; it must be"],
