@@ -23,6 +23,8 @@ export function accounting(url: () => string | undefined): void {
     return app
   }
   const traced = (app: App) => ({ TRACE: join(app.folder, 'trace.txt') })
+  /** A test of what a process does by itself: the embedded store shows it. */
+  const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
   test('two workers, 10,000 jobs: each runs once', async () => {
     await using app = await tracing()
@@ -99,7 +101,7 @@ export function accounting(url: () => string | undefined): void {
     })
   })
 
-  test('a second SIGTERM gives running jobs back at once', async () => {
+  itself('a second SIGTERM gives running jobs back at once', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '1', '60000']).result
     const worker = app.start(
@@ -118,20 +120,23 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts).toMatchObject({ waiting: 1, active: 0 })
   })
 
-  test('a worker that is done ends, even if the files of its jobs keep something open, and prints everything', async () => {
-    await using app = await tracing()
-    await app.write({ 'jobs/open.js': 'setInterval(() => {}, 1_000)' })
-    await app.start(['fill.js', '40', '0']).result
-    const worker = app.start(
-      [join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), 'jobs:work', '--stop-when-empty'],
-      '.',
-      traced(app),
-    )
-    const { code, stdout } = await worker.result
-    expect(code).toBe(0)
-    expect(stdout.match(/^✓ \d\d:\d\d:\d\d TraceJob /gm)).toHaveLength(40)
-    expect(stdout).toMatch(/\n40 completed in .*\n$/)
-  })
+  itself(
+    'a worker that is done ends, even if the files of its jobs keep something open, and prints everything',
+    async () => {
+      await using app = await tracing()
+      await app.write({ 'jobs/open.js': 'setInterval(() => {}, 1_000)' })
+      await app.start(['fill.js', '40', '0']).result
+      const worker = app.start(
+        [join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), 'jobs:work', '--stop-when-empty'],
+        '.',
+        traced(app),
+      )
+      const { code, stdout } = await worker.result
+      expect(code).toBe(0)
+      expect(stdout.match(/^✓ \d\d:\d\d:\d\d TraceJob /gm)).toHaveLength(40)
+      expect(stdout).toMatch(/\n40 completed in .*\n$/)
+    },
+  )
 
   test('a process that stands still for longer than a dispatch may take still gets its answer', async () => {
     await using app = await tracing()
@@ -181,7 +186,7 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts.waiting).toBe(15)
   })
 
-  test('a web app and a worker that are started in different folders use the same store', async () => {
+  itself('a web app and a worker that are started in different folders use the same store', async () => {
     await using app = await tracing()
     await app.write({
       'apps/web/server.js': `

@@ -1,8 +1,5 @@
 import { describe, inject } from 'vitest'
 import { flowing } from './flowing.ts'
-import { flowingThroughDeploys } from './flowing-deploys.ts'
 
-describe('flows on Redis', { timeout: 120_000 }, () => {
-  flowing(() => inject('redisUrl'))
-  flowingThroughDeploys(() => inject('redisUrl'))
-})
+// What a deploy knows of classes is the same on every store: the embedded one shows it.
+describe('flows on Redis', { timeout: 120_000 }, () => flowing(() => inject('redisUrl')))

@@ -103,7 +103,10 @@ export function stepping(url: () => string | undefined): void {
   const calls = async (app: App) => (await app.read('calls')).split('\n').filter(Boolean)
   const shown = async (app: App) => JSON.parse((await app.run('jobs:show', 'trip-1', '--json')).stdout)
 
-  test('SIGTERM while a job waits: the worker ends at once, and the next one goes on', async () => {
+  /** A test of how a worker stops: the embedded store shows it. */
+  const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
+
+  itself('SIGTERM while a job waits: the worker ends at once, and the next one goes on', async () => {
     await using app = await make('wait')
     const worker = app.lark('jobs:work')
     await worker.says('waits')
@@ -117,20 +120,23 @@ export function stepping(url: () => string | undefined): void {
     expect(await calls(app)).toEqual(['first'])
   })
 
-  test('SIGTERM during a step: it ends, its result is kept, and the job is suspended behind it', async () => {
-    await using app = await make('slow')
-    const worker = app.lark('jobs:work')
-    await worker.says('runs')
-    worker.child.kill('SIGTERM')
-    await worker.says('Stopping')
-    await app.write({ go: '' })
-    expect(await worker.result).toMatchObject({ code: 0 })
-    expect(await shown(app)).toMatchObject({ state: 'delayed', suspended: [] })
-    await app.run('jobs:run-now', 'trip-1')
-    await app.run('jobs:work', '--stop-when-empty')
-    expect(await shown(app)).toMatchObject({ state: 'completed', failures: 0 })
-    expect(await calls(app)).toEqual(['slow'])
-  })
+  itself(
+    'SIGTERM during a step: it ends, its result is kept, and the job is suspended behind it',
+    async () => {
+      await using app = await make('slow')
+      const worker = app.lark('jobs:work')
+      await worker.says('runs')
+      worker.child.kill('SIGTERM')
+      await worker.says('Stopping')
+      await app.write({ go: '' })
+      expect(await worker.result).toMatchObject({ code: 0 })
+      expect(await shown(app)).toMatchObject({ state: 'delayed', suspended: [] })
+      await app.run('jobs:run-now', 'trip-1')
+      await app.run('jobs:work', '--stop-when-empty')
+      expect(await shown(app)).toMatchObject({ state: 'completed', failures: 0 })
+      expect(await calls(app)).toEqual(['slow'])
+    },
+  )
 
   test('kill -9 in the middle of an undo: what was undone is not undone again, the rest is', async () => {
     await using app = await make('undo')

@@ -5,6 +5,10 @@ import { countsOf, storeOf, tracedApp, until } from './traced-app.ts'
 
 /** @param url of a store; undefined: the embedded store */
 export function supervisingDeaths(url: () => string | undefined): void {
+  /** A test of what processes do by themselves: the embedded store shows it. */
+  const itself = (name: string, act: () => Promise<void>) =>
+    void (url() === undefined && test.concurrent(name, act))
+
   test('kill -9 of a process under load: its jobs start in other processes at once, a new process replaces it, and every job ends', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
@@ -97,52 +101,58 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
   })
 
-  test.concurrent('a handler that blocks its process at its last attempt fails alone: it is reported, and the next process calls failed(), once', async () => {
-    await using traced = await tracedApp(url())
-    const { app, work, mood } = traced
-    await app.write({
-      'lark.config.js': `
+  itself(
+    'a handler that blocks its process at its last attempt fails alone: it is reported, and the next process calls failed(), once',
+    async () => {
+      await using traced = await tracedApp(url())
+      const { app, work, mood } = traced
+      await app.write({
+        'lark.config.js': `
         const failed = ({ id, last }) => console.error('hook ' + id + ' ' + last)
         export default { jobs: { queues: ['other'], prefix: process.env.PREFIX || 'lark', hooks: { failed } } }`,
-    })
-    // All have the same timeout, which passes while one of them blocks the loop.
-    await mood('naps, naps, naps, blocks', { timeout: '100ms', tries: 1 })
-    const supervisor = work('--processes=1')
-    const told = async () => (await app.read('trace.txt')).match(/^told .*$/gm) ?? []
-    await until(async () => (await told()).length > 0 && (await readTrace(app)).ends.length === 3)
-    supervisor.child.kill('SIGTERM')
-    const { code, stdout, stderr } = await supervisor.result
-    expect(code).toBe(0)
-    const { starts } = await readTrace(app)
-    expect(starts).toHaveLength(7)
-    expect(await told()).toEqual([expect.stringMatching(/^told \d+ 1000 JOB_TIMED_OUT$/)])
-    expect(await told()).not.toContain(`told ${starts[0]!.pid} 1000 JOB_TIMED_OUT`)
-    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
-    expect(jobs).toMatchObject([{ failures: 1, crashes: 0, errors: [{ code: 'JOB_TIMED_OUT' }] }])
-    expect(stdout.match(/^✗ .*$/gm)).toEqual([
-      expect.stringMatching(new RegExp(`^✗ .* ${jobs[0].id} .* and blocked its process$`)),
-    ])
-    expect(stderr.match(/^hook .*$/gm)).toEqual([`hook ${jobs[0].id} true`])
-    const empty = await work('--processes=1', '--stop-when-empty').result
-    expect(empty).toMatchObject({ code: 0 })
-    expect(await told()).toHaveLength(1)
-  })
+      })
+      // All have the same timeout, which passes while one of them blocks the loop.
+      await mood('naps, naps, naps, blocks', { timeout: '100ms', tries: 1 })
+      const supervisor = work('--processes=1')
+      const told = async () => (await app.read('trace.txt')).match(/^told .*$/gm) ?? []
+      await until(async () => (await told()).length > 0 && (await readTrace(app)).ends.length === 3)
+      supervisor.child.kill('SIGTERM')
+      const { code, stdout, stderr } = await supervisor.result
+      expect(code).toBe(0)
+      const { starts } = await readTrace(app)
+      expect(starts).toHaveLength(7)
+      expect(await told()).toEqual([expect.stringMatching(/^told \d+ 1000 JOB_TIMED_OUT$/)])
+      expect(await told()).not.toContain(`told ${starts[0]!.pid} 1000 JOB_TIMED_OUT`)
+      const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+      expect(jobs).toMatchObject([{ failures: 1, crashes: 0, errors: [{ code: 'JOB_TIMED_OUT' }] }])
+      expect(stdout.match(/^✗ .*$/gm)).toEqual([
+        expect.stringMatching(new RegExp(`^✗ .* ${jobs[0].id} .* and blocked its process$`)),
+      ])
+      expect(stderr.match(/^hook .*$/gm)).toEqual([`hook ${jobs[0].id} true`])
+      const empty = await work('--processes=1', '--stop-when-empty').result
+      expect(empty).toMatchObject({ code: 0 })
+      expect(await told()).toHaveLength(1)
+    },
+  )
 
-  test.concurrent('a hook that blocks its process is not called in the next process, because it would block this one too', async () => {
-    await using traced = await tracedApp(url())
-    const { app, work, mood } = traced
-    const supervisor = work('--processes=1')
-    const id = await mood('blocks its hook', { timeout: '100ms', tries: 1 })
-    await supervisor.says('was killed by SIGKILL: it held no job; another starts now')
-    const empty = await work('--processes=1', '--stop-when-empty').result
-    expect(empty).toMatchObject({ code: 0 })
-    expect((await app.read('trace.txt')).match(/^told .*$/gm)).toHaveLength(1)
-    expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({ state: 'failed' })
-    await using store = await storeOf(app)
-    expect(await store.recover('other')).not.toHaveProperty('nextEffect')
-    supervisor.child.kill('SIGTERM')
-    expect(await supervisor.result).toMatchObject({ code: 0 })
-  })
+  itself(
+    'a hook that blocks its process is not called in the next process, because it would block this one too',
+    async () => {
+      await using traced = await tracedApp(url())
+      const { app, work, mood } = traced
+      const supervisor = work('--processes=1')
+      const id = await mood('blocks its hook', { timeout: '100ms', tries: 1 })
+      await supervisor.says('was killed by SIGKILL: it held no job; another starts now')
+      const empty = await work('--processes=1', '--stop-when-empty').result
+      expect(empty).toMatchObject({ code: 0 })
+      expect((await app.read('trace.txt')).match(/^told .*$/gm)).toHaveLength(1)
+      expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({ state: 'failed' })
+      await using store = await storeOf(app)
+      expect(await store.recover('other')).not.toHaveProperty('nextEffect')
+      supervisor.child.kill('SIGTERM')
+      expect(await supervisor.result).toMatchObject({ code: 0 })
+    },
+  )
 }
 
 /** What the supervisor and its processes do by themselves. They show it on the embedded store. */
