@@ -88,7 +88,7 @@ test.each([
   ['redis://one,two', 'several hosts'],
   ['redis+cluster://one/1', 'database 0'],
   ['redis+cluster://one,', 'host is missing'],
-  ['redis+cluster://one:x', 'no host:port'],
+  ['redis+cluster://one:x', 'the form host:port'],
   ['redis+cluster://one:70000', 'the port is not a number from 1 to 65535'],
   ['redis+sentinel://one', 'name of the primary'],
   ['redis+sentinel://one/p/x', 'database'],

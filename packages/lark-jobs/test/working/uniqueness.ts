@@ -208,7 +208,7 @@ export function uniqueness(connect: Connect): void {
 
   const wrong: [unknown, string][] = [
     ['user', "unique is 'user'; it must be unique(), or unique((payload) => payload.id)"],
-    [unique({ until: 'end' as 'done' }), "unique.until is 'end'; it must be 'start' or 'done'"],
+    [unique({ until: 'end' as 'done' }), "unique.until is 'end'; it must be 'start', 'done' or 'queued'"],
     [unique({ debounce: 'soon' }), "unique.debounce is 'soon'; it must be milliseconds"],
     [unique({ throttle: 0 }), 'unique.throttle is 0; it must be milliseconds'],
     [unique({ maxWait: '1m' }), "unique.maxWait is '1m'; it must be absent: it goes with debounce"],
