@@ -8,7 +8,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 
 /** Parts of the paths of test files that take half a minute or more. */
 const long = [
-  ...['/test/processes/', '/test/working/', '/test/conformance/', '/test/snippets'],
+  ...['/test/processes/', '/test/working/', '/test/conformance/', '/test/transactions/', '/test/snippets'],
   ...['/test/isolation/', '/test/outbox/', '/test/redis/', '/test/packed', '/test/seed', '/test/bench'],
 ]
 

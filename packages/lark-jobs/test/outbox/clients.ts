@@ -38,6 +38,9 @@ export interface ClientKind {
   open(url: string): Client | Promise<Client>
 }
 
+/** Milliseconds that a client of SQLite waits for the transaction of another process. */
+const BUSY = 5_000
+
 /** Sends BEGIN, and COMMIT or ROLLBACK. */
 async function between(run: (sql: string) => unknown, act: () => Promise<unknown>): Promise<unknown> {
   await run('BEGIN')
@@ -178,7 +181,7 @@ const clients: ClientKind[] = [
     name: 'libsql',
     dialect: 'sqlite',
     open(url) {
-      const db = new Libsql(url)
+      const db = new Libsql(url, { timeout: BUSY })
       return {
         transaction: (act) =>
           between(
@@ -194,7 +197,7 @@ const clients: ClientKind[] = [
     name: '@libsql/client',
     dialect: 'sqlite',
     open(url) {
-      const client = createClient({ url: `file:${url}` })
+      const client = createClient({ url: `file:${url}`, timeout: BUSY })
       return {
         async transaction(act) {
           const tx = await client.transaction('write')
@@ -214,7 +217,7 @@ const clients: ClientKind[] = [
     name: 'Drizzle on @libsql/client',
     dialect: 'sqlite',
     open(url) {
-      const client = createClient({ url: `file:${url}` })
+      const client = createClient({ url: `file:${url}`, timeout: BUSY })
       const db = drizzleLibsql(client)
       return { transaction: (act) => db.transaction(act), outside: db, close: () => client.close() }
     },
@@ -224,7 +227,7 @@ const clients: ClientKind[] = [
     name: 'Drizzle on better-sqlite3',
     dialect: 'sqlite',
     open(url) {
-      const db = new Libsql(url)
+      const db = new Libsql(url, { timeout: BUSY })
       const dialect = new SQLiteSyncDialect()
       const session = new BetterSQLiteSession(db as never, dialect, undefined)
       const tx = new BetterSQLiteTransaction('sync', dialect, session as never, undefined)
@@ -277,7 +280,7 @@ if (DatabaseSync !== undefined)
     name: 'node:sqlite',
     dialect: 'sqlite',
     open(url) {
-      const db = new DatabaseSync(url)
+      const db = new DatabaseSync(url, { timeout: BUSY })
       return {
         transaction: (act) =>
           between(

@@ -10,12 +10,13 @@ import { Server } from '../redis/server.ts'
 
 const isRoot = process.getuid?.() === 0
 
-/** `postgres://…/postgres` */
-export async function startPostgres(): Promise<Server> {
+/** `postgres://…/postgres` @param args more options of the server */
+export async function startPostgres(args: readonly string[] = []): Promise<Server> {
   // PostgreSQL refuses to run as root, and another user must reach its folder.
   if (isRoot) await chmod(tmpdir(), 0o711)
   const server = await Server.with({
     binary: 'sh',
+    args,
     ready: /database system is ready to accept connections/,
     // It also tells clients that it is starting with the word FATAL.
     failed: /not found|FATAL: +(?! |the database system)/,
@@ -34,24 +35,27 @@ $as "$bin/initdb" --no-sync -A trust -U postgres --locale=C.UTF-8 -E UTF8 -D "$d
 fi
 rm -f "$data/postmaster.pid"
 cd "$data"
-exec $as "$bin/postgres" -D "$data" -h 127.0.0.1 -p ${port} -k "" -F -c autovacuum=off -c shared_buffers=16MB -c max_wal_size=64MB 2>&1`,
+exec $as "$bin/postgres" -D "$data" -h 127.0.0.1 -p ${port} -k "" -F -c autovacuum=off -c shared_buffers=16MB -c max_wal_size=64MB "$@" 2>&1`,
       ),
   })
   return server
 }
 
-/** `mysql://root@…/test` */
-export async function startMariadb(): Promise<Server> {
+/** `mysql://root@…/test` @param args more options of the server */
+export async function startMariadb(args: readonly string[] = []): Promise<Server> {
   return Server.with({
     binary: 'sh',
+    args,
     ready: /ready for connections/,
     config: (folder, port) =>
       script(
         folder,
         `data=${folder}/data
+if [ ! -d "$data/mysql" ]; then
 mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db --datadir="$data" ${isRoot ? '--user=root' : ''} > /dev/null 2>&1
-echo 'CREATE DATABASE test;' > ${folder}/init.sql
-exec "$(command -v mariadbd || echo /usr/sbin/mariadbd)" --no-defaults ${isRoot ? '--user=root' : ''} --datadir="$data" --bind-address=127.0.0.1 --port=${port} --socket=${folder}/socket --init-file=${folder}/init.sql --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=16M --skip-log-bin 2>&1`,
+fi
+echo 'CREATE DATABASE IF NOT EXISTS test;' > ${folder}/init.sql
+exec "$(command -v mariadbd || echo /usr/sbin/mariadbd)" --no-defaults ${isRoot ? '--user=root' : ''} --datadir="$data" --bind-address=127.0.0.1 --port=${port} --socket=${folder}/socket --init-file=${folder}/init.sql --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=16M --skip-log-bin "$@" 2>&1`,
       ),
   })
 }

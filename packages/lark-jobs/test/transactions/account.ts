@@ -1,0 +1,239 @@
+/**
+ * The account of a run: what became of each transaction. It is a pure function of what the database has at
+ * the end, what the processes have written, and what the conductor has done to them.
+ */
+import type { Evidence, Run } from './evidence.ts'
+
+export const rules = {
+  lost: 'an order is in the database, and a job of it has not run to its end',
+  phantom: 'a job ran, and its order is not in the database',
+  'second-run': 'a job ran twice, though nothing happened to its worker or to the store',
+  'rollback-kept': 'an application rolled a transaction back, and its order is in the database',
+  'commit-gone': 'an application was told that a transaction had committed, and its order is gone',
+  'too-old': 'a row waited for longer than the outages and their bounds',
+  'rows-left': 'rows are left in the outbox',
+  'not-small': 'the outbox is not small',
+  'store-left': 'the store has jobs that have not completed',
+  exited: 'a worker ended by itself',
+} as const
+export type Rule = keyof typeof rules
+
+export interface Finding {
+  rule: Rule
+  text: string
+}
+
+/** What was done to a role or a server. */
+export interface Hit {
+  what: 'killed' | 'frozen'
+  /** `database`, `store`, or the life of a role. */
+  by: string
+  from: number
+  /** Until it answered again; for a role that was killed, the same as `from`. */
+  to: number
+}
+
+/** A look at the outbox. */
+export interface Sample {
+  at: number
+  /** Milliseconds that the oldest row has waited. */
+  age: number
+  waiting: number
+  /** The number of the order of that row, if it had waited for long. */
+  n?: number
+}
+
+export interface Observed {
+  evidence: Evidence
+  /** The jobs of each order in the database, by its number. */
+  orders: ReadonlyMap<number, number>
+  hits: readonly Hit[]
+  samples: readonly Sample[]
+  /** At the end. */
+  outbox: { rows: number; bytes: number }
+  /** Jobs that the store has, and that have not completed. */
+  left: readonly string[]
+  /** The lives of workers that ended by themselves, with their last words. */
+  exited: readonly string[]
+  /** The life that wrote an order. */
+  writerOf: (n: number) => string
+  /** Whether processes hold the database or the store while they stand still, because it is a file. */
+  isFile: { database: boolean; store: boolean }
+  /** Milliseconds of the lease of a worker's jobs. */
+  leaseMs: number
+}
+
+export interface Account {
+  orders: number
+  jobs: number
+  rolledBack: number
+  unsure: number
+  runs: number
+  /** Jobs that ran more than once. */
+  again: number
+  kills: Record<string, number>
+  freezes: Record<string, number>
+  /** Kills and freezes of the worker that relayed. */
+  relayHits: number
+  /** Milliseconds of the oldest row: without an outage, and at most. */
+  age: { p50: number; p99: number; max: number; samples: number; beyond: number }
+  findings: Finding[]
+}
+
+/** Milliseconds before a kill in which the store may not have been told yet that a job has ended. */
+const UNTOLD = 1_000
+/** Milliseconds between a claim and the start of its handler. */
+const CLAIM = 500
+/** Milliseconds after which a worker that woke begins jobs that it had claimed before. */
+const WAKING = 2_000
+/** How old the newest sign of a relay may be: it says that it relays twice a second. */
+const SIGN = 3_500
+/**
+ * Milliseconds for which a row may wait longer than an outage: the table in docs/transactions.md. A worker
+ * whose relay died does not count if it did not relay.
+ */
+const MORE = { database: 200, store: 2_000, relay: 4_000 }
+/** Milliseconds for each row that has piled up: 100,000 rows take up to 20 seconds. */
+const PER_ROW = 0.2
+/** Milliseconds of a machine that has other things to do. */
+export const SPARE = 1_000
+/** Bytes that a small outbox may have. */
+const SMALL = 64 * 2 ** 20
+/** Findings of one rule that are told. */
+const TOLD = 10
+
+export function account(seen: Observed): Account {
+  const { evidence, orders, hits, outbox, left, exited } = seen
+  const found: Record<Rule, string[]> = Object.fromEntries(
+    Object.keys(rules).map((rule) => [rule, []]),
+  ) as never
+  let [jobs, runs, again] = [0, 0, 0]
+  for (const [n, count] of orders) {
+    jobs += count
+    for (let i = 0; i < count; i++) {
+      const of = evidence.runs.get(n)?.[i] ?? []
+      if (!of.some(({ end }) => end !== undefined)) found.lost.push(`order ${n}, job ${i}: ${told(of)}`)
+    }
+    if (evidence.rolledBack.has(n)) found['rollback-kept'].push(`order ${n}`)
+  }
+  for (const [n, all] of evidence.runs) {
+    for (const of of all) {
+      if (of === undefined) continue
+      runs += of.length
+      if (!orders.has(n)) found.phantom.push(`order ${n}: ${told(of)}`)
+      if (of.length > 1) again += 1
+      for (const [at, run] of of.slice(0, -1).entries())
+        if (!isExcused(run, of[at + 1]!, seen)) found['second-run'].push(`order ${n}: ${told(of)}`)
+    }
+  }
+  for (const n of evidence.committed) if (!orders.has(n)) found['commit-gone'].push(`order ${n}`)
+  if (outbox.rows > 0) found['rows-left'].push(`${outbox.rows}`)
+  if (outbox.bytes > SMALL) found['not-small'].push(`${outbox.bytes} bytes`)
+  found['store-left'].push(...left)
+  found.exited.push(...exited)
+  const age = agesOf(seen, found)
+  const findings = Object.entries(found).flatMap(([rule, texts]) => [
+    ...texts.slice(0, TOLD).map((text) => ({ rule: rule as Rule, text })),
+    ...(texts.length > TOLD ? [{ rule: rule as Rule, text: `and ${texts.length - TOLD} more` }] : []),
+  ])
+  const { rolledBack, unsure } = evidence
+  return {
+    ...{ orders: orders.size, jobs, rolledBack: rolledBack.size, unsure, runs, again, age, findings },
+    kills: counted(hits, 'killed'),
+    freezes: counted(hits, 'frozen'),
+    relayHits: hits.filter((hit) => isOfRelay(hit, evidence)).length,
+  }
+}
+
+function told(runs: readonly Run[]): string {
+  return runs.length === 0 ? 'no run' : JSON.stringify(runs)
+}
+
+function counted(hits: readonly Hit[], what: Hit['what']): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const hit of hits) if (hit.what === what) counts[roleOf(hit.by)] = (counts[roleOf(hit.by)] ?? 0) + 1
+  return counts
+}
+
+/** `worker-1.3` is the third life of one of the workers. */
+function roleOf(by: string): string {
+  return by.split('-')[0]!
+}
+
+/**
+ * Whether something happened that may make a job run again: to the worker of either run, or to the store. The
+ * death of a relay is no excuse, because the store knows the ids of jobs for an hour.
+ */
+function isExcused(run: Run, next: Run, { hits, isFile, leaseMs }: Observed): boolean {
+  return hits.some((hit) => {
+    const { what, by, from, to } = hit
+    const isOfRole = by === run.by || by === next.by
+    const isOfStore = by === 'store' || (isFile.store && what === 'frozen' && roleOf(by) === 'worker')
+    if (what === 'killed' && by === run.by) return run.at <= from && from <= (run.end ?? from) + UNTOLD
+    if (!(isOfRole || isOfStore) || to - from < leaseMs / 3) return false
+    const isMet = from <= next.at && run.at - CLAIM <= to && from <= (run.end ?? next.at) + UNTOLD
+    const isLate = [run, next].some((each) => each.by === by && to - 100 <= each.at && each.at <= to + WAKING)
+    return isMet || isLate
+  })
+}
+
+/** Whether the worker that was hit relayed at that time. */
+function isOfRelay({ by, from }: Hit, { relays }: Evidence): boolean {
+  return relays.get(by)?.some((at) => at <= from && from - at <= SIGN) ?? false
+}
+
+/**
+ * The times in which rows may wait, because something was away. Outages that overlap count one after the
+ * other, with the bounds of all: who waits for a lease while the store is away, waits for both.
+ */
+function excusesOf({ hits, evidence, isFile }: Observed, writer?: string): { from: number; to: number }[] {
+  const each = hits.flatMap((hit) => {
+    const { what, by, from, to } = hit
+    const excuses: { from: number; to: number; more: number }[] = []
+    if (by === 'database' || (isFile.database && what === 'frozen'))
+      excuses.push({ from, to, more: MORE.database })
+    if (by === 'store' || (isFile.store && what === 'frozen' && roleOf(by) === 'worker'))
+      excuses.push({ from, to, more: MORE.store })
+    if (isOfRelay(hit, evidence)) excuses.push({ from, to: from, more: MORE.relay })
+    // A transaction that was open in a process that stood still commits a row that is old already.
+    if (what === 'frozen' && by === writer) excuses.push({ from, to, more: 0 })
+    return excuses
+  })
+  each.sort((one, other) => one.from - other.from)
+  const joined: { from: number; to: number }[] = []
+  for (const { from, to, more } of each) {
+    const last = joined.at(-1)
+    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to) + more
+    else joined.push({ from, to: to + more })
+  }
+  return joined
+}
+
+function agesOf(seen: Observed, found: Record<Rule, string[]>): Account['age'] {
+  const { samples, writerOf } = seen
+  const general = excusesOf(seen)
+  const calm: number[] = []
+  let [max, beyond] = [0, 0]
+  let piled: Sample[] = []
+  for (const sample of samples) {
+    const { at, age, n } = sample
+    piled = [...piled.filter((each) => each.at >= at - age), sample]
+    max = Math.max(max, age)
+    const excuses = age > SPARE && n !== undefined ? excusesOf(seen, writerOf(n)) : general
+    const covered = excuses.reduce(
+      (sum, { from, to }) => sum + Math.max(0, Math.min(at, to) - Math.max(at - age, from)),
+      0,
+    )
+    if (covered === 0) calm.push(age)
+    const rows = Math.max(...piled.map(({ waiting }) => waiting))
+    const more = age - covered - rows * PER_ROW
+    beyond = Math.max(beyond, Math.round(more))
+    if (more > SPARE)
+      found['too-old'].push(
+        `${age} ms at ${at}: ${Math.round(more)} ms more than ${Math.round(covered)} ms of outages and ${rows} rows explain`,
+      )
+  }
+  calm.sort((one, other) => one - other)
+  const at = (share: number) => calm[Math.min(calm.length - 1, Math.floor(calm.length * share))] ?? 0
+  return { p50: at(0.5), p99: at(0.99), max, samples: samples.length, beyond }
+}

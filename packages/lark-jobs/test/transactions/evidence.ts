@@ -1,0 +1,91 @@
+/** What the processes of a run have written, read as it grows. */
+import { open } from 'node:fs/promises'
+
+/** One run of a job. */
+export interface Run {
+  /** The life of the worker. */
+  by: string
+  /** Milliseconds of the machine's clock. */
+  at: number
+  /** When it ended. */
+  end?: number
+}
+
+interface Line {
+  at: number
+  by: string
+  what: 'ready' | 'begin' | 'end' | 'relay' | 'committed' | 'rolled back' | 'unsure' | 'odd'
+  n?: number
+  i?: number
+  text?: string
+}
+
+export class Evidence {
+  /** By the number of the order, and then by the number of its job. */
+  readonly runs = new Map<number, Run[][]>()
+  /** The orders of which an application was told that they have committed, or has rolled back. */
+  readonly committed = new Set<number>()
+  readonly rolledBack = new Set<number>()
+  /** When each life of a worker has relayed. */
+  readonly relays = new Map<string, number[]>()
+  readonly ready = new Map<string, number>()
+  /** How many transactions ended with an error, and what errors there were. */
+  readonly errors = new Map<string, number>()
+  /** How many jobs have ended, counting each run. */
+  ended = 0
+  unsure = 0
+  readonly file: string
+  #offset = 0
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(file: string) {
+    this.file = file
+  }
+
+  /** Reads the new lines. An unfinished last line is read the next time. */
+  read(): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#read())
+    return this.#turn
+  }
+
+  async #read(): Promise<void> {
+    await using file = await open(this.file, 'a+')
+    const { size } = await file.stat()
+    if (size === this.#offset) return
+    const { buffer } = await file.read({ buffer: Buffer.alloc(size - this.#offset), position: this.#offset })
+    const end = buffer.lastIndexOf(10) + 1
+    this.#offset += end
+    for (const line of buffer.toString('utf8', 0, end).split('\n'))
+      if (line !== '') this.#take(JSON.parse(line) as Line)
+  }
+
+  #take({ at, by, what, n = 0, i = 0, text = '' }: Line): void {
+    if (what === 'begin') this.runsOf(n, i).push({ by, at })
+    else if (what === 'end') {
+      const run = this.runsOf(n, i).findLast((each) => each.by === by && each.end === undefined)
+      if (run !== undefined) run.end = at
+      this.ended += 1
+    } else if (what === 'committed') this.committed.add(n)
+    else if (what === 'rolled back') this.rolledBack.add(n)
+    else if (what === 'ready') this.ready.set(by, at)
+    else if (what === 'relay') {
+      const signs = this.relays.get(by)
+      if (signs === undefined) this.relays.set(by, [at])
+      else signs.push(at)
+    } else {
+      if (what === 'unsure') this.unsure += 1
+      // Numbers and ids would make each error another one.
+      const kind = text.replaceAll(/\d+/g, '#')
+      this.errors.set(kind, (this.errors.get(kind) ?? 0) + 1)
+    }
+  }
+
+  /** The runs of a job, in the order of their beginning. */
+  runsOf(n: number, i: number): Run[] {
+    const jobs = this.runs.get(n) ?? []
+    if (jobs.length === 0) this.runs.set(n, jobs)
+    const runs = jobs[i] ?? []
+    jobs[i] = runs
+    return runs
+  }
+}

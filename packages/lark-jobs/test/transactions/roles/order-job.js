@@ -1,0 +1,15 @@
+/** The job of an order. It says when it begins and when it ends. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Job } from '@s18i/lark-jobs'
+import { write } from './journal.js'
+
+export class OrderJob extends Job {
+  key = 'order'
+
+  /** @param {{ n: number, i: number }} payload `n`: of the order. `i`: an order may have several jobs */
+  async handle({ n, i }) {
+    write('begin', { n, i })
+    await sleep(n % 8)
+    write('end', { n, i })
+  }
+}
