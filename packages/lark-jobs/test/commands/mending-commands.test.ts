@@ -316,7 +316,7 @@ test('reschedule, prioritize, tag and untag: by filter and by id, a dry run, and
   for (const [words, code, said] of [
     [['jobs:reschedule', '--all'], 2, '--delay'],
     [['jobs:reschedule', '--all', '--delay=soon'], 2, "--delay is 'soon'"],
-    [['jobs:reschedule', ended, '--delay=1m'], 1, 'waits or is delayed'],
+    [['jobs:reschedule', ended, '--delay=1m'], 1, 'only a waiting or delayed job'],
     [['jobs:prioritize', '--all', '--priority=1001'], 2, '--priority is 1001'],
     [['jobs:prioritize', '--priority=1'], 2, 'Which jobs?'],
     [['jobs:tag', '--all', `--add=${'x'.repeat(65)}`], 2, '--add is'],
