@@ -23,7 +23,7 @@ export interface Health {
   text: string
   /** A higher rank is a worse condition. */
   rank: number
-  /** Whether the doctor calls it an error. */
+  /** Whether it is shown in red: nothing gets better by waiting. */
   isBad: boolean
 }
 
