@@ -4,8 +4,10 @@
  * The storage of a page can be read only by pages of the same port. A dashboard in a server with a login of
  * its own has no key.
  */
+import { remember, remembered } from './remembered.ts'
+
 const NAME = 'lark-dashboard-key'
-let key = kept()
+let key = remembered(NAME)
 
 /** Moves the key from the address, where the link has put it, into the browser's storage. */
 export function takeKey(): void {
@@ -13,22 +15,10 @@ export function takeKey(): void {
   if (given === undefined) return
   key = given
   history.replaceState(history.state, '', location.pathname + location.search)
-  try {
-    localStorage.setItem(NAME, given)
-  } catch {
-    // The browser stores nothing, so the key is kept only until the page is loaded again.
-  }
+  remember(NAME, given)
 }
 
 /** The header of every request. */
 export function keyHeader(): Record<string, string> {
   return key === undefined ? {} : { 'x-lark-dashboard-key': key }
-}
-
-function kept(): string | undefined {
-  try {
-    return localStorage.getItem(NAME) ?? undefined
-  } catch {
-    return undefined
-  }
 }

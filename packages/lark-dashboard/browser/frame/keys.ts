@@ -7,6 +7,7 @@
 import { signal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import { undoLast } from '../data/changes.ts'
+import { remember, remembered } from '../data/remembered.ts'
 import { go, href } from '../data/route.ts'
 import { shownPlaces } from './places.ts'
 
@@ -27,23 +28,11 @@ export interface PageKey {
 }
 
 const KEY = 'lark-dashboard-keys'
-export const areKeysOn = signal(stored() !== 'off')
+export const areKeysOn = signal(remembered(KEY) !== 'off')
 
 export function switchKeys(): void {
   areKeysOn.value = !areKeysOn.value
-  try {
-    localStorage.setItem(KEY, areKeysOn.value ? 'on' : 'off')
-  } catch {
-    // The browser stores nothing, so the choice lasts until the page is loaded again.
-  }
-}
-
-function stored(): string | null {
-  try {
-    return localStorage.getItem(KEY)
-  } catch {
-    return null
-  }
+  remember(KEY, areKeysOn.value ? 'on' : 'off')
 }
 
 export const pageKeys = signal<readonly PageKey[]>([])
@@ -58,11 +47,9 @@ export function useKeys(keys: readonly PageKey[]): void {
   latest.current = keys
   const names = keys.map(({ key }) => key).join(' ')
   useLayoutEffect(() => {
-    const own: PageKey[] = latest.current.map(({ key, title, acts = false }) => ({
-      key,
-      title,
-      acts,
-      press: () => latest.current.find((each) => each.key === key)?.press(),
+    const own: PageKey[] = latest.current.map((page) => ({
+      ...page,
+      press: () => latest.current.find(({ key }) => key === page.key)?.press(),
     }))
     pageKeys.value = [...pageKeys.peek(), ...own]
     return () => {

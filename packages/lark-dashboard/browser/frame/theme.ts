@@ -1,5 +1,6 @@
 /** The theme: light, dark, or as the system says. This browser remembers the choice. */
 import { computed, signal } from '@preact/signals'
+import { remember, remembered } from '../data/remembered.ts'
 
 const KEY = 'lark-dashboard-theme'
 const themes = ['system', 'light', 'dark'] as const
@@ -25,11 +26,7 @@ export function switchTheme(): void {
   const next = themes[(themes.indexOf(chosenTheme.value) + 1) % themes.length]!
   chosenTheme.value = next
   show(next)
-  try {
-    localStorage.setItem(KEY, next)
-  } catch {
-    // The browser stores nothing, so the choice lasts until the page is loaded again.
-  }
+  remember(KEY, next)
 }
 
 function show(theme: Theme): void {
@@ -38,10 +35,5 @@ function show(theme: Theme): void {
 }
 
 function kept(): Theme {
-  try {
-    const found = localStorage.getItem(KEY)
-    return themes.find((theme) => theme === found) ?? 'system'
-  } catch {
-    return 'system'
-  }
+  return themes.find((theme) => theme === remembered(KEY)) ?? 'system'
 }

@@ -1,0 +1,20 @@
+/**
+ * What this browser remembers. If it stores nothing, as in some private windows, a choice lasts until the
+ * page is loaded again.
+ */
+
+export function remember(name: string, value: string): void {
+  try {
+    localStorage.setItem(name, value)
+  } catch {
+    // The browser stores nothing.
+  }
+}
+
+export function remembered(name: string): string | undefined {
+  try {
+    return localStorage.getItem(name) ?? undefined
+  } catch {
+    return undefined
+  }
+}
