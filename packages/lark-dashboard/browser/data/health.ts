@@ -23,6 +23,8 @@ export interface Health {
   text: string
   /** A higher rank is a worse condition. */
   rank: number
+  /** Whether somebody should look at the queue. */
+  isSick: boolean
   /** Whether it is shown in red: nothing gets better by waiting. */
   isBad: boolean
 }
@@ -52,7 +54,8 @@ export function healthOf(queue: LiveQueue): Health {
   const { waiting, active } = counts
   const health = (kind: HealthKind, text: string): Health => {
     const isBad = kind === 'damaged' || kind === 'failing' || (kind === 'still' && workers === 0)
-    return { kind, text, rank: ranks[kind], isBad }
+    const rank = ranks[kind]
+    return { kind, text, rank, isSick: rank >= ranks.retrying, isBad }
   }
   if (damaged.length > 0) return health('damaged', damaged[0]!.message)
   if (paused && waiting + active > 0 && target !== undefined && oldest > target)

@@ -16,7 +16,7 @@ export interface Route {
 
 const address = signal(new URL(location.href))
 /** Whether the Back or the Forward button has opened the page. */
-let isReturned = false
+let returned = false
 /** Milliseconds for which a page that was opened again may take to grow to its former length. */
 const GROWING = 3_000
 
@@ -52,7 +52,7 @@ export function go(to: string, how: 'push' | 'replace' = 'push'): void {
     history.replaceState({ y: window.scrollY }, '')
     history.pushState(null, '', to)
   } else history.replaceState(null, '', to)
-  isReturned = false
+  returned = false
   const before = address.value.pathname
   address.value = new URL(location.href)
   if (address.value.pathname === before) return
@@ -79,7 +79,7 @@ export function queried(...names: string[]): Record<string, string> {
 export function followLinks(): void {
   history.scrollRestoration = 'manual'
   window.addEventListener('popstate', ({ state }) => {
-    isReturned = true
+    returned = true
     address.value = new URL(location.href)
     scrollBack((state as { y?: number } | null)?.y ?? 0)
   })
@@ -94,9 +94,9 @@ export function followLinks(): void {
   })
 }
 
-/** Whether a page should show what it showed when the viewer left it. */
-export function wasLeft(): boolean {
-  return isReturned
+/** Whether the viewer has returned to the page, which then shows what it showed before. */
+export function hasReturned(): boolean {
+  return returned
 }
 
 /** Scrolls to where the viewer left the page, once the page is long enough. The viewer may scroll first. */

@@ -8,7 +8,7 @@ import type { Output } from '../../data/call.ts'
 import { type CallError, look } from '../../data/call.ts'
 import { changed } from '../../data/changes.ts'
 import { stale } from '../../data/live.ts'
-import { wasLeft } from '../../data/route.ts'
+import { hasReturned } from '../../data/route.ts'
 import type { JobQuery } from './job-query.ts'
 
 /** The number of rows of one page. */
@@ -96,7 +96,7 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
 
   const isFirstTime = useRef(true)
   useEffect(() => {
-    const found = isFirstTime.current && wasLeft() ? left.get(question) : undefined
+    const found = isFirstTime.current && hasReturned() ? left.get(question) : undefined
     isFirstTime.current = false
     jobs.value = found?.jobs ?? []
     isWhole.value = found?.isWhole ?? false

@@ -15,18 +15,18 @@ const phrases: readonly [kind: HealthKind, one: string, many: string][] = [
 ]
 
 export function Summary({ queues, workers }: { queues: readonly LiveQueue[]; workers: number }) {
-  const kinds = queues.map((queue) => healthOf(queue).kind)
+  const all = queues.map(healthOf)
   const parts = phrases.flatMap(([kind, one, many]) => {
-    const found = kinds.filter((each) => each === kind).length
+    const found = all.filter((each) => each.kind === kind).length
     return found === 0 ? [] : [`${plural(found, 'queue')} ${found === 1 ? one : many}`]
   })
-  const isSick = kinds.some((kind) => ['damaged', 'still', 'late', 'failing', 'retrying'].includes(kind))
-  const all = queues.length === 1 ? 'The queue is well' : `All ${queues.length} queues are well`
+  const isSick = all.some((each) => each.isSick)
+  const well = queues.length === 1 ? 'The queue is well' : `All ${queues.length} queues are well`
   const workerWords =
     workers === 0 ? 'no worker lives' : `${plural(workers, 'worker')} ${workers === 1 ? 'lives' : 'live'}`
   return (
     <p class={isSick || workers === 0 ? 'summary warn' : 'summary quiet'}>
-      {queues.length === 0 ? 'There are no queues yet' : parts.length === 0 ? all : parts.join(', ')};{' '}
+      {queues.length === 0 ? 'There are no queues yet' : parts.length === 0 ? well : parts.join(', ')};{' '}
       {workerWords}.
     </p>
   )

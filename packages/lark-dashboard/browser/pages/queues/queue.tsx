@@ -25,12 +25,11 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
   // If no job waits, the reasons of a delayed job show what has put it back, such as a circuit.
   const { waiting, delayed } = queue.counts
   const next = waiting > 0 ? 'waiting' : delayed > 0 ? 'delayed' : undefined
-  const isSick = ['still', 'late', 'retrying', 'failing', 'damaged'].includes(health.kind)
   return (
     <>
       <div class="page-head">
         <h1>{name}</h1>
-        <span class={health.isBad ? 'bad' : isSick ? 'warn' : 'quiet'}>
+        <span class={health.isBad ? 'bad' : health.isSick ? 'warn' : 'quiet'}>
           {health.kind === 'still' ? 'stands still' : health.kind}
           {health.text !== '' && `: ${health.text}`}
         </span>
