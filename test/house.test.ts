@@ -108,6 +108,7 @@ const floors: Record<string, string[][]> = {
     [
       ...[
         'every-job',
+        'alter-job',
         'job-options',
         'job-state',
         'changed-data',

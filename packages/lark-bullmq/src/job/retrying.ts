@@ -1,7 +1,8 @@
 /** Retries by hand. As in BullMQ, the attempts that a job has made still count. */
 import { type EndedState, JobsError } from '@s18i/lark-jobs'
-import { alterAt, opened, partitionsToLookIn } from '@s18i/lark-jobs/internal'
+import { opened, partitionsToLookIn } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
+import { alterJob } from './alter-job.ts'
 
 /** How many jobs are read, and retried, at a time. */
 const TOGETHER = 500
@@ -12,13 +13,11 @@ const TOGETHER = 500
  * @throws JOB_NOT_RETRIABLE
  */
 export async function retryJob(
-  { store, queue }: JobHome,
+  home: JobHome,
   id: string,
   { keepsFailures, only }: { keepsFailures: boolean; only: readonly EndedState[] },
 ): Promise<void> {
-  const { store: inner, settings } = await opened(store.jobs)
-  const place = { store: inner, queues: settings.partitions }
-  if ((await alterAt(place, { id, queue }, { kind: 'retry', keepsFailures, only })) === 'done') return
+  if ((await alterJob(home, id, { kind: 'retry', keepsFailures, only })) === 'done') return
   const text = `${id} has not ended, or is unique, and another job of its kind exists`
   throw new JobsError('JOB_NOT_RETRIABLE', text, { id })
 }
