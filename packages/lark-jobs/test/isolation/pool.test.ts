@@ -32,6 +32,8 @@ const code = `process.on('message', ({ lark }) => {
 class Pool extends IsolationPool {
   readonly warnings: string[]
   readonly children: ChildProcess[]
+  /** Those of the processes that are ready for a job, or were. */
+  readonly ready = new Set<ChildProcess>()
 
   constructor(options: Partial<IsolationOptions>, text = code) {
     const [warnings, children]: [string[], ChildProcess[]] = [[], []]
@@ -43,6 +45,7 @@ class Pool extends IsolationPool {
         const options = { stdio: [...stdio], serialization: 'advanced' as const, detached: true }
         const child = spawn(process.execPath, ['-e', text], options)
         children.push(child)
+        child.once('message', () => this.ready.add(child))
         return child
       },
       ...options,
@@ -138,6 +141,8 @@ test('after a kill, the next job of the class gets a process of its own, and oth
     const villain = pool.take(true, OddJob)
     expect(await shares()).toBe(true)
     await expect.poll(() => villain.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
+    // A process that dies while it starts would put back the jobs that wait for it.
+    await expect.poll(() => pool.ready.size).toBe(pool.children.length)
     for (const child of pool.children) if (child.pid !== own) child.kill('SIGKILL')
     await expect(villain.pid).rejects.toMatchObject({ code: 'PROCESS_DIED' })
     expect(await shares()).toBe(true)
