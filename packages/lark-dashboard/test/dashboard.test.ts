@@ -634,7 +634,8 @@ describe('changes', () => {
       const kept = (await jobs.list({ state: 'cancelled' })).jobs.length
       expect([cancelled, kept]).toEqual('ids' in input ? [1, 1] : [6, 2])
       expect(await (await change('undo', { undo })).json()).toEqual({ undone: cancelled, left: 0 })
-      expect(await due()).toEqual(before)
+      // A job that is put back is delayed anew, by what was left a moment ago.
+      for (const [n, at] of (await due()).entries()) expect(Math.abs(at! - before[n]!)).toBeLessThan(1_000)
     }
   })
 
