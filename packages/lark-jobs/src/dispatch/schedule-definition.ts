@@ -13,7 +13,7 @@ import type { Recurrence } from '../options/schedules/recurrence.ts'
 import { refuse, type Voice } from '../options/schema.ts'
 import { oneByOne } from '../options/unique.ts'
 import type { Definition } from '../schedule/definition.ts'
-import { neverTicks } from '../schedule/instants.ts'
+import { neverTicks } from '../schedule/next-ticks.ts'
 import { type Drafted, draftedJob } from './new-job.ts'
 
 /**

@@ -1,10 +1,10 @@
 /**
  * Explains how the clock changes of a year affect a cron expression, for `lark schedule:explain`. The rule
- * for ticks at a clock change is in `instants.ts`.
+ * for ticks at a clock change is in `next-ticks.ts`.
  */
-import { hourOf, isInterval } from '../options/schedules/cron.ts'
-import { instantsBetween } from './instants.ts'
+import { hourOf, isInterval } from '../options/schedules/cron-text.ts'
 import { changeAt, offsetIn } from './local-time.ts'
+import { instantsBetween } from './next-ticks.ts'
 
 /** A change of the clock in a zone. */
 export interface ClockChange {

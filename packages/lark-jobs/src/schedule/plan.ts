@@ -9,7 +9,7 @@ import { defined } from '@s18i/lark/internal'
 import type { ScheduleRun } from '../model/tick.ts'
 import type { Missed } from '../options/schedules/timing.ts'
 import type { Definition } from './definition.ts'
-import { instantsAfter, instantsUpTo } from './instants.ts'
+import { instantsAfter, instantsUpTo } from './next-ticks.ts'
 import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped } from './state.ts'
 
 /**

@@ -1,6 +1,6 @@
 /** What `schedule/words.ts` says of expressions. */
 import { expect, test } from 'vitest'
-import { readCron } from '../../src/options/schedules/cron.ts'
+import { readCron } from '../../src/options/schedules/cron-text.ts'
 import { inWords } from '../../src/schedule/words.ts'
 
 function said(text: string): string {

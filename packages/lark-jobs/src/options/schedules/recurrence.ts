@@ -19,7 +19,7 @@ import {
   voiceOf,
   whole,
 } from '../schema.ts'
-import { readCron } from './cron.ts'
+import { readCron } from './cron-text.ts'
 import { timezone } from './timezone.ts'
 import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from './timing.ts'
 

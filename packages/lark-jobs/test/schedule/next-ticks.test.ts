@@ -3,10 +3,10 @@
  */
 import { Cron } from 'croner'
 import { expect, test } from 'vitest'
-import { readCron } from '../../src/options/schedules/cron.ts'
+import { readCron } from '../../src/options/schedules/cron-text.ts'
 import type { Timing } from '../../src/options/schedules/timing.ts'
 import { clockChanges, unusualDays } from '../../src/schedule/clock-changes.ts'
-import { instantsAfter, instantsBetween, instantsUpTo } from '../../src/schedule/instants.ts'
+import { instantsAfter, instantsBetween, instantsUpTo } from '../../src/schedule/next-ticks.ts'
 import { Random } from '../conformance/random.ts'
 import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from './second-source.ts'
 

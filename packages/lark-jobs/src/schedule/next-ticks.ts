@@ -7,7 +7,7 @@
  */
 import { Cron } from 'croner'
 import { JobsError } from '../model/errors.ts'
-import { isInterval } from '../options/schedules/cron.ts'
+import { isInterval } from '../options/schedules/cron-text.ts'
 import type { Timing } from '../options/schedules/timing.ts'
 import { shown } from '../words/secret.ts'
 import { instantOf, type Offset, offsetIn } from './local-time.ts'
