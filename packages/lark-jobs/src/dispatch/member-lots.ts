@@ -4,9 +4,9 @@
  * flow needs few ranges to record where the members are.
  */
 
+import { rejected } from '../flow/ends-without-run.ts'
 import type { FlowBook } from '../flow/flow-book.ts'
 import type { JobSender } from '../flow/job-sender.ts'
-import { rejected } from '../flow/member-end.ts'
 import { memberId } from '../model/effect.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
 import { groupedBy } from '../model/grouped.ts'

@@ -44,12 +44,12 @@ import {
   type Step,
   startAgain,
 } from './advance.ts'
+import { rejected } from './ends-without-run.ts'
 import { FlowMembers, inRuns } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
 import { checkSize } from './flow-size.ts'
 import { JobSender } from './job-sender.ts'
-import { rejected } from './member-end.ts'
 import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
 
 /** Milliseconds until the first check of the fates of a batch's members after the batch was filled. */

@@ -28,10 +28,10 @@ import {
   RESULT_PURGED,
   type Store,
 } from '../store/contract/store.ts'
+import { removedEnd } from './ends-without-run.ts'
 import type { FlowBook } from './flow-book.ts'
 import { byPartition, inRuns } from './flow-members.ts'
 import { FlowRecords, type KeptFlow } from './flow-records.ts'
-import { removedEnd } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
 import { goesAlong, hasLost, isEmptied, isFresh, type Level, type PurgePlan, purgedOf } from './purge-plan.ts'
 import { payloadOf } from './reference.ts'
