@@ -4,7 +4,7 @@
  */
 import type { ComponentChild } from 'preact'
 import { useState } from 'preact/hooks'
-import type { ShownValue } from '../../src/server/look/shown-value.ts'
+import type { ShownValue } from '../../src/server/look/shown-to-viewer.ts'
 import type { CallError } from '../data/call.ts'
 import { notify, tellWhy } from '../data/changes.ts'
 import { bytes, count, plural } from './numbers.ts'

@@ -55,7 +55,7 @@ import {
 } from './guard/input.ts'
 import { inCommon } from './look/in-common.ts'
 import { type Range, ranges } from './look/past.ts'
-import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './look/shown-value.ts'
+import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './look/shown-to-viewer.ts'
 
 /** The most rows of a page. */
 const MOST_ROWS = 200

@@ -8,7 +8,7 @@ import { secured } from './guard/secured.ts'
 import type { KnownViewer } from './guard/viewer.ts'
 import type { FollowedJobs, JobReport } from './look/followed-jobs.ts'
 import type { Live, Pulse } from './look/live.ts'
-import { type ShownValue, shownValue } from './look/shown-value.ts'
+import { type ShownValue, shownValue } from './look/shown-to-viewer.ts'
 
 /**
  * The most streams of one process, and the most of one user. A person who opens many tabs leaves room for

@@ -6,7 +6,7 @@
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
 import type { Act } from '../act.ts'
 import { isObject, jsonIn, refused, text } from '../guard/input.ts'
-import { type ShownValue, shownError, shownValue } from '../look/shown-value.ts'
+import { type ShownValue, shownError, shownValue } from '../look/shown-to-viewer.ts'
 import { allowed } from './chosen.ts'
 import type { Meanwhile } from './underway.ts'
 
