@@ -7,7 +7,7 @@
  * same; they come with the answers to its announcements (`store/contract/orders.ts`). One process may have
  * several workers.
  *
- * This file is the life of a worker. `wiring.ts` makes its parts, and lists them in the order in which they
+ * This file is the life of a worker. `parts.ts` makes its parts, and lists them in the order in which they
  * start and stop. `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it,
  * `maintenance/` does what every worker does for all. The signals of a process (SIGTERM, SIGINT) come from
  * `commands/workers/work-signals.ts` and `supervisor/supervised.ts`.
@@ -45,9 +45,9 @@ import {
   STOP_DEADLINE,
   type WorkerOptions,
 } from './options.ts'
+import { wire } from './parts.ts'
 import type { WorkerSummary } from './report.ts'
 import type { Vitals } from './vitals.ts'
-import { wire } from './wiring.ts'
 
 /** Milliseconds that the last calls to the store may take when the worker stops. */
 const LAST_CALL = 3_000

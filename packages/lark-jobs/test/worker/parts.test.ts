@@ -1,6 +1,6 @@
 /**
  * One lifecycle for all that runs (`worker/part.ts`): nothing runs before `start` and after `stop`, and each
- * step may be taken again. A new part of a worker is tested here as soon as it is in the list of `wiring.ts`.
+ * step may be taken again. A new part of a worker is tested here as soon as it is in the list of `parts.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -24,7 +24,7 @@ import { Systemd } from '../../src/telemetry/health/systemd.ts'
 import { through } from '../../src/testing/link.ts'
 import type { WorkerOptions } from '../../src/worker/options.ts'
 import type { Lifecycle, Part } from '../../src/worker/part.ts'
-import { wire } from '../../src/worker/wiring.ts'
+import { wire } from '../../src/worker/parts.ts'
 import { Worker } from '../../src/worker/worker.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
