@@ -26,7 +26,7 @@ await build({
     testing: 'src/testing.ts',
     init: 'src/commands/init.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
-    'supervised-guard': 'src/supervisor/guard.ts',
+    'supervised-guard': 'src/supervisor/orphan-guard.ts',
     'health-thread': 'src/telemetry/health/health-thread.ts',
     isolated: 'src/isolated.ts',
     'redis-store': 'src/store/redis/store.ts',
@@ -81,7 +81,7 @@ await build({
     schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/schedule-definition.ts'],
     // Rows in the database of the application: for a worker, for who looks at jobs, and for who dispatches.
     outbox: ['outbox-database', 'row'].map((name) => `src/outbox/${name}.ts`),
-    'isolation-guard': ['src/isolation/guard.ts'],
+    'isolation-guard': ['src/isolation/memory-guard.ts'],
     // A run, for a worker and for an isolated process, which needs nothing else of a worker.
     run: ['src/run/runner.ts', 'src/options/registry.ts'],
     'isolation-messages': ['crossed-error', 'messages'].map((name) => `src/isolation/${name}.ts`),

@@ -5,4 +5,4 @@ import { isMainThread } from 'node:worker_threads'
 
 if (isMainThread)
   void import('./api/isolated-host.ts').then(({ hostIsolated }) => hostIsolated(process.argv[1]!))
-else void import('./isolation/guard.ts').then(({ guard }) => guard())
+else void import('./isolation/memory-guard.ts').then(({ guard }) => guard())

@@ -25,7 +25,7 @@ import { handle } from '../run/runner.ts'
 import { within } from '../waiting/bounded-wait.ts'
 import { textOf, wholeTextOf } from '../words/thrown.ts'
 import { crossed, revived } from './crossed-error.ts'
-import { killGroup } from './guard.ts'
+import { killGroup } from './memory-guard.ts'
 import { type CrossedUndone, type HandlerEnd, larkMessage, type Order, type Report } from './messages.ts'
 
 /**

@@ -21,7 +21,7 @@ import { Deferred } from '../waiting/deferred.ts'
 import { inMb } from '../words/bytes.ts'
 import { readable } from '../words/duration.ts'
 import { crossed, revived } from './crossed-error.ts'
-import { LIFELINE } from './guard.ts'
+import { LIFELINE } from './memory-guard.ts'
 import { type HandlerEnd, type IsolationSetting, larkMessage, type Order, type Report } from './messages.ts'
 import type { RemoteRun } from './remote-run.ts'
 
@@ -329,7 +329,7 @@ export function startIsolated(file: string): ChildProcess {
     serialization: 'advanced',
     // The process gets its own process group, so that everything that a job has started is killed with it.
     detached: true,
-    // The fifth entry is the lifeline (`guard.ts`).
+    // The fifth entry is the lifeline (`memory-guard.ts`).
     stdio: ['ignore', 'inherit', 'pipe', 'ipc', 'pipe'],
   })
 }
