@@ -12,8 +12,8 @@ import { defined } from '@s18i/lark/internal'
 import type { Journal, KeptSignal, Recorded } from '../../../model/journal.ts'
 import type { ClaimedJob, Outcome } from '../../../model/record.ts'
 import { suspendedIn } from '../../contract/rules/reason.ts'
-import { restedIn, resting } from '../../contract/rules/rest.ts'
 import { isChildSignal, type KeptSignals, textToKeep } from '../../contract/rules/signal-room.ts'
+import { restedIn, resting } from '../../contract/rules/suspended-time.ts'
 import {
   type AppendVerdict,
   type BringVerdict,

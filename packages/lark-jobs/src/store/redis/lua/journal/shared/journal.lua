@@ -3,7 +3,7 @@
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   journals      HASH  id -> the bytes of its entries
 --   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
---   rests         HASH  id -> how long the job was suspended (`store/contract/rules/rest.ts`)
+--   rests         HASH  id -> how long the job was suspended (`store/contract/rules/suspended-time.ts`)
 --   early         ZSET  id without a job -> until when signals are kept for it
 -- A field of `settings` says that there are journals.
 -- module: journals
@@ -30,8 +30,8 @@ local function read_entries(id, from)
   return found
 end
 
--- Milliseconds for which a job was suspended (`store/contract/rules/rest.ts`); nothing if that is not counted
--- for it.
+-- Milliseconds for which a job was suspended (`store/contract/rules/suspended-time.ts`); nothing if that is
+-- not counted for it.
 local function rested(id)
   local sum, since = string.match(redis.call('HGET', key('rests'), id) or '', '^(%d+)|?(%d*)$')
   return sum and tonumber(sum) + math.max(0, now - (tonumber(since) or now))
