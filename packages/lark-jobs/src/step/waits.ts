@@ -1,6 +1,7 @@
 /**
  * The waits of a run, for times and for signals. When the run only waits, it is suspended: the job goes back
- * to the store and frees its slot.
+ * to the store and frees its slot. The store keeps the job as delayed until the time that the run waits for.
+ * Then a claim takes it like any delayed job (`store/sql/claim/order.ts`, `claim/shared/order.lua`).
  */
 
 import { tellsFailure } from '../flow/child.ts'

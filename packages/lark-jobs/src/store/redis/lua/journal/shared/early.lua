@@ -1,4 +1,5 @@
--- Signals that came before their job. The job finds them with its first claim.
+-- Forgets signals that came before their job, if no such job comes in time. signal.lua keeps them, and the
+-- job finds them with its first claim.
 -- needs: start, erase
 -- gives: forget_early
 
