@@ -68,7 +68,7 @@ export {
   type FindingCode,
   type FindingLevel,
   findingCodes,
-} from './operate/findings/finding.ts'
+} from './operate/findings/finding-codes.ts'
 export type { FlowOperations } from './operate/flow-operations.ts'
 export type {
   FindFlowOptions,

@@ -5,7 +5,7 @@
 
 import { JobsError } from '../model/errors.ts'
 import { type Alarms, lookForAlarms } from '../operate/findings/alarms.ts'
-import type { DoctorFinding, FindingCode, FindingLevel } from '../operate/findings/finding.ts'
+import type { DoctorFinding, FindingCode, FindingLevel } from '../operate/findings/finding-codes.ts'
 import { type Measurement, measure } from '../operate/measures/measurement.ts'
 import type { Operated } from '../operate/operated.ts'
 import type { OutboxBacklog } from '../outbox/outbox-database.ts'

@@ -13,7 +13,7 @@ import { failingWords, retryingWords } from '../../words/failing-words.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
-import { type DoctorFinding, Examination } from '../findings/finding.ts'
+import { type DoctorFinding, Examination } from '../findings/finding-codes.ts'
 import type { DeadlyJob } from '../look/silent-workers.ts'
 import type { QueueStatus, QueueStatuses } from '../measures/status.ts'
 

@@ -1,6 +1,6 @@
 /** The findings of the doctor for an embedded store. */
 import type { FileInspection } from '../../store/contract/inspection.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
+import { type DoctorFinding, Examination } from './finding-codes.ts'
 import { bytes } from './size.ts'
 
 /** How many bytes of the disk should be free. */

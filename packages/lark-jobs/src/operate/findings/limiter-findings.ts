@@ -8,7 +8,7 @@ import { MINUTE, type Store } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { circuits, type LimiterStatus, limiters } from '../look/limiters.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
+import { type DoctorFinding, Examination } from './finding-codes.ts'
 
 /**
  * @param configured the limits of the configured limiters, by name. If there are no limiters and no circuits,

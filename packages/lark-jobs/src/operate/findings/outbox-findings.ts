@@ -8,7 +8,7 @@ import { OUTBOX_VERSION } from '../../outbox/table.ts'
 import { readable } from '../../words/duration.ts'
 import { plural } from '../../words/plural.ts'
 import { textOf } from '../../words/thrown.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
+import { type DoctorFinding, Examination } from './finding-codes.ts'
 
 /** How long the oldest row may wait, in milliseconds. */
 const STANDS = 60_000

@@ -4,7 +4,7 @@ import type { WorkerRecord } from '../../model/record.ts'
 import { lateBy } from '../../model/tick.ts'
 import { readable } from '../../words/duration.ts'
 import type { ScheduleInfo } from '../schedules/schedule-info.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
+import { type DoctorFinding, Examination } from './finding-codes.ts'
 
 /** @param now the time by the store's clock: milliseconds since 1970 */
 export function scheduleFindings(

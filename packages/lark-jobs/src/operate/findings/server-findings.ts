@@ -3,7 +3,7 @@
 import type { ServerFacts, ServersInspection } from '../../store/contract/inspection.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
-import { type DoctorFinding, Examination } from './finding.ts'
+import { type DoctorFinding, Examination } from './finding-codes.ts'
 import { bytes } from './size.ts'
 
 /** The oldest versions that Lark works with. */

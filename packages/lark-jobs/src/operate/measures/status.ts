@@ -19,7 +19,7 @@ import {
   type Standing,
   type Store,
 } from '../../store/contract/store.ts'
-import type { DoctorFinding } from '../findings/finding.ts'
+import type { DoctorFinding } from '../findings/finding-codes.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
 import {
   type EndedCounts,

@@ -5,7 +5,7 @@
  */
 import type { Inspection } from '../../store/contract/inspection.ts'
 import { storeFindings } from '../findings/alarms.ts'
-import type { FindingCode } from '../findings/finding.ts'
+import type { FindingCode } from '../findings/finding-codes.ts'
 import type { Reason } from './reason.ts'
 
 /**
