@@ -138,7 +138,7 @@ export class MeteredJob extends ChaosJob {
 /** What a dispatcher sends to a stepped job. */
 export const go = defineSignal('go')
 /** Milliseconds. How long a stepped job waits for its signal. */
-const PATIENCE = 6_000
+const PATIENCE = 3_000
 
 /** A job of durable steps: some at once, a sleep that suspends it, and a wait for a signal. */
 export class SteppedJob extends ChaosJob {
