@@ -1,6 +1,6 @@
 /**
- * Creates the store that a connection names. Only this file knows the stores by name. It imports the one that
- * is needed, and no code of the others.
+ * Creates the store that a connection names. Only this file knows the names of the stores. It imports the
+ * code of the store that is needed, and of no other store.
  */
 
 import { ISOLATED } from '../model/copies.ts'
@@ -11,7 +11,7 @@ import type { RedisServers } from './contract/connection/servers.ts'
 import { RETENTION } from './contract/rules/retention.ts'
 import type { Store, StoreOptions } from './contract/store.ts'
 
-/** What a thread or a process needs to open the same store: plain data. */
+/** The data that a thread or an isolated process needs to open the same store. */
 export interface StoreLocation {
   connection: string | RedisServers
   prefix: string
@@ -19,7 +19,7 @@ export interface StoreLocation {
 }
 
 /**
- * The store that a connection names; not yet opened.
+ * Creates the store that a connection names. The caller opens the store.
  *
  * @throws STORE_INVALID
  */
@@ -53,14 +53,17 @@ export async function connect(
   )
 }
 
-/** Removes a store and its data. No process may have it open. */
+/** Removes a store and its data. No process may have the store open. */
 export async function erase(connection: string | RedisServers, prefix: string): Promise<void> {
   const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(plain(connection))?.[1] : undefined
   if (file === undefined) return (await import('./redis/verbs/erase.ts')).erase(connection, prefix)
   if (file !== ':memory:') return (await import('./sqlite/erase.ts')).erase(file)
 }
 
-/** Where the servers of a connection are, for another client than Lark's. @internal @throws STORE_INVALID */
+/**
+ * Where the servers of a connection are, for a Redis client other than Lark's own. @internal @throws
+ * STORE_INVALID
+ */
 export async function locationOf(servers: string | RedisServers) {
   const { parseLocation } = await import('./redis/client/location.ts')
   return parseLocation(servers, 'command')

@@ -1,12 +1,13 @@
 /**
- * Brings a ring to a `wait`: directly in this process, and in other processes through a file beside the
- * database (`jobs.db-bell`), to which the ringing process writes a byte, and which the waiting processes
- * watch.
+ * Rings callers that wait for jobs. In this process a ring wakes them directly. For other processes there is
+ * a file beside the database, the bell (`jobs.db-bell`): the process that rings writes a byte into the bell,
+ * and waiting processes watch the bell.
  *
- * A ring has no content: a waiting caller reads the table of waiters. It also reads the table at intervals,
- * in case the watch misses a ring. Only the timer of a pending wait keeps the process alive.
+ * A ring has no content: a caller that was rung reads the table of waiters. Waiting callers also read the
+ * table at intervals, in case the watch of the file misses a ring. The timer of a pending `wait` keeps the
+ * process alive; the watch does not.
  *
- *   doubtful  it is not known whether the watch works, or it has missed a ring
+ *   doubtful  the watch has not reported a ring yet, or has missed one
  *   proven    the watch has reported a ring: at the start, one that this process sends to itself
  */
 import { closeSync, type FSWatcher, watch } from 'node:fs'
@@ -14,16 +15,17 @@ import { STALE } from '../sql/events/waiters.ts'
 import { openBell, strike } from './files.ts'
 
 /**
- * Milliseconds between two looks into the table of waiters. `doubtful`: while the watch is doubtful. `rung`:
- * after a ring, because a ring that its caller does not take goes to another caller. `proven`: otherwise;
- * this is well below the interval at which a worker asks without a ring, because such a call would hide that
- * the watch has missed a ring. (Measured on 2026-11-25: with a look every 250 ms in all cases, and
- * maintenance as often, the main thread of an idle worker woke 9 times a second and used 0.23 % of a core;
- * now it wakes 3 times and uses 0.10 %.)
+ * Milliseconds between two looks into the table of waiters. `doubtful` applies while the watch is doubtful,
+ * and `proven` while it is proven. `rung` applies after a ring, because a ring that one caller does not take
+ * goes to another caller. `proven` is well below the interval at which a worker claims without a ring: such a
+ * claim would find the jobs, and a ring that the watch missed would stay unnoticed. (Measured on 2026-11-25:
+ * when looks and maintenance came every 250 ms, the main thread of an idle worker woke 9 times a second and
+ * used 0.23 % of a core. Now it wakes 3 times a second and uses 0.10 %.)
  *
- * Measured on 2026-11-24 (2 cores, Node 20.20; from the call of a dispatching process until the worker has
- * the job): bell file: 0.8 ms p50, 5 ms p99, idle CPU 0.26 %. Watching `jobs.db-wal` instead: 1.0 and 14 ms,
- * 0.23 %, but every commit wakes every process. Looking every 5 ms without a watch: 3.7 and 105 ms, 2.9 %.
+ * Three ways were measured on 2026-11-24 (2 cores, Node 20.20): the time from the call of a dispatching
+ * process until the worker has the job, and the CPU time of an idle worker. The bell file: 0.8 ms p50, 5 ms
+ * p99, CPU 0.26 %. A watch of `jobs.db-wal`: 1.0 ms p50, 14 ms p99, CPU 0.23 %, but every commit wakes every
+ * process. A look every 5 ms without a watch: 3.7 ms p50, 105 ms p99, CPU 2.9 %.
  */
 const LOOK = { doubtful: 250, rung: STALE + 100, proven: 2_000 }
 
@@ -36,7 +38,7 @@ export class Bell {
   #isProven = false
   #rings = 0
   #closed = false
-  /** The pending `wait` calls, by caller. */
+  /** Functions that wake the pending calls of `wait`, by the id of the caller. */
   readonly #sleepers = new Map<string, () => void>()
 
   /**
@@ -49,7 +51,7 @@ export class Bell {
     if (file !== undefined) this.#file = openBell(name, file)
   }
 
-  /** Called when another file is at the path: all waiting callers look into that file. */
+  /** Call this when another database file is at the path. All waiting callers wake and read the new file. */
   renew(): void {
     if (this.#store === undefined || this.#closed) return
     const isWatched = this.#watching
@@ -64,8 +66,8 @@ export class Bell {
   }
 
   /**
-   * Wakes the callers that wait in this process, and rings other processes if there may be waiting callers
-   * there.
+   * Wakes the callers that wait in this process. If not all of `callers` wait here, other processes are rung
+   * too.
    */
   ring(callers: readonly string[]): void {
     if (callers.length === 0) return
@@ -75,8 +77,9 @@ export class Bell {
   }
 
   /**
-   * Calls `look` until it finds something.
-   * @returns the result of `look`; empty if the time is over, the signal is aborted or the bell is closed
+   * Calls `look` repeatedly until it finds something.
+   * @returns the result of `look`. The result is empty if the timeout has passed, the signal is aborted or
+   * the bell is closed
    */
   async wait(
     caller: string,
@@ -86,7 +89,7 @@ export class Bell {
   ): Promise<string[]> {
     const deadline = performance.now() + timeout
     this.#watch()
-    // Whether the watch reported anything since the previous look. Before the first look this is not known.
+    // Whether a ring came since the previous look. Before the first look this is unknown and counts as true.
     let rang = true
     let byClock = false
     while (!this.#closed && !signal?.aborted) {
@@ -151,7 +154,7 @@ export class Bell {
     try {
       strike(this.#file)
     } catch {
-      // The jobs are committed already, and the other processes look at intervals anyway.
+      // A ring that fails is no error: the jobs are committed, and other processes look at intervals.
     }
   }
 
@@ -170,7 +173,7 @@ export class Bell {
       })
       this.#tellOthers()
     } catch {
-      // The machine has no more file watches: the looks at intervals must be enough.
+      // The machine has no file watch left. Callers find their jobs with the looks at intervals.
     }
   }
 }

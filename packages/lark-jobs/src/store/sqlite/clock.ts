@@ -1,10 +1,10 @@
 /**
- * The clock of a store's file. It follows the clock of the machine, but never goes back. The store keeps
- * instants, so a clock that is set back would make all leases and delays longer by the same time.
+ * The clock of a store's file. This clock follows the clock of the machine, but never goes back. The store
+ * keeps instants, so a clock that is set back by an hour would make all leases and delays an hour longer.
  *
- * Each partition keeps the instant of its last change. A process that reads an instant later than its own
- * clock continues from there. So all processes agree, also one that starts after the machine's clock was set
- * back, or after a restart of the machine.
+ * Each partition keeps the instant of its last change. If a process reads an instant that is later than its
+ * own clock, its clock continues from that instant. So the clocks of all processes agree, even if a process
+ * starts after the machine's clock was set back.
  *
  *   level   the same as the clock of the machine
  *   ahead   the clock of the machine was set back: this clock runs slower by a sixteenth until both agree
@@ -15,7 +15,7 @@ const SLOWER = 1 / 16
 export class Clock {
   readonly #machine: () => number
   readonly #steady: () => number
-  /** The latest time that was returned. */
+  /** The latest time that `now()` returned. */
   #last = 0
   /**
    * Present only while this clock is ahead: the time from which it continued, and the time of the steady
@@ -25,8 +25,8 @@ export class Clock {
 
   /**
    * @param machine milliseconds since 1970
-   * @param steady milliseconds of a monotonic clock. It measures how long this clock has been ahead; the
-   *   machine's clock cannot, because it may be set again meanwhile
+   * @param steady milliseconds of a monotonic clock, to measure how long this clock has been ahead: the
+   *   machine's clock may be set again in that time
    */
   constructor(machine: () => number = () => Date.now(), steady: () => number = () => performance.now()) {
     this.#machine = machine
@@ -49,8 +49,8 @@ export class Clock {
   }
 
   /**
-   * Tells the clock an instant that another process has recorded: the clock continues from there if it is
-   * later.
+   * Moves the clock forward to an instant that another process has recorded, if that instant is later than
+   * now.
    */
   meet(at: number): void {
     if (at <= this.#last) return

@@ -1,10 +1,10 @@
 /**
- * One connection to one SQLite file. It prepares each statement once, and retries transactions while another
- * process writes.
+ * One connection to one SQLite file. Each statement is prepared once. A transaction that finds the file
+ * locked is tried again.
  *
  * The driver is synchronous: no other task of this process runs between the first statement of a transaction
- * and its commit. If SQLite waits for a lock of another process, the event loop is blocked. So SQLite waits
- * only for `LOCK_WAIT`, and after that `retry` waits without blocking.
+ * and its commit. While SQLite waits for a lock of another process, it blocks the event loop. So SQLite waits
+ * only for `LOCK_WAIT`. After that, `retry` waits without blocking.
  */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -19,50 +19,52 @@ import { library } from './library.ts'
 import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
- * Milliseconds for which SQLite itself waits for a lock, while the event loop is blocked. SQLite tries
- * again 1 and 3 ms after the beginning. (Its next tries would be after 8, 18 and 25 ms. Beside a process that
- * writes without a pause, most tries find the file locked, and with a limit of 25 ms a worker was blocked for
- * longer than it may hold jobs. Measured on 2026-11-25.)
+ * Milliseconds for which SQLite itself waits for a lock. The event loop is blocked during this time. Within 3
+ * ms SQLite tries twice more, after 1 and 3 ms; the next tries would be after 8, 18 and 25 ms. (Measured on
+ * 2026-11-25 beside a process that writes without a pause: most tries found the file locked, and with a limit
+ * of 25 ms a worker was blocked for longer than its leases.)
  */
 const LOCK_WAIT = 3
-/** Milliseconds after which `retry` gives up: less than the 5 s that `dispatch` promises. */
+/** Milliseconds after which `retry` gives up. `dispatch` promises to fail within 5 s, so this is shorter. */
 const PATIENCE = 4_500
 /**
- * Milliseconds for which a call that found no room on the disk retries, while other processes keep the
- * write-ahead log from being emptied.
+ * Milliseconds for which a call retries on a full disk while other processes use the write-ahead log, so that
+ * the log cannot be emptied.
  */
 const EMPTYING = 1_000
 /**
- * Bytes of the largest file that a purge writes again. No other process can write during that time. (16 MiB
- * take 0.2 s: 2 cores, shared and busy, 2026-12-01.)
+ * A purge rewrites the database file (`VACUUM`) if the file has at most this many bytes. No other process can
+ * write meanwhile. (16 MiB take 0.2 s: 2 cores, shared and busy, 2026-12-01.)
  */
 const SCRUBBED = 16_777_216
 /**
- * Milliseconds. `for`: how long to wait for the log of a moved or deleted file to be moved or deleted too.
- * `look`: between two looks.
+ * How long a process waits, in milliseconds, for the log of a moved or deleted file to be moved or deleted
+ * too (`for`), and the time between two looks at the log (`look`).
  */
 const FOLLOWING = { for: 100, look: 5 }
 /**
- * Bounds of the pause between two tries, in milliseconds. The pause is an eighth of the time waited so far.
+ * The shortest and the longest pause between two tries, in milliseconds. A pause is an eighth of the time
+ * since the first try.
  */
 const PAUSE = { from: 1, to: 50 }
 
 /**
- * The two ways to begin a transaction. Each takes its lock at once, or fails. So no later statement can find
- * the file locked. This matters because statements are kept: a statement that fails on a lock stays in
- * progress, and the driver cannot reset it.
+ * The statements that begin a transaction. Each takes its lock at once, or fails. So no later statement of
+ * the transaction can find the file locked. This is necessary because prepared statements are kept: after a
+ * statement fails on a lock, SQLite considers it unfinished, and the driver cannot reset it.
  */
 const WRITE = 'BEGIN IMMEDIATE'
 const READ = 'BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'
 
-/** Bytes of a page (SQLite's default), and the bytes that the log adds to each page. */
+/** Bytes of a page (SQLite's default), and bytes of the header that a page has in the log. */
 const PAGE = 4_096
 const FRAME = 24
 
 /**
- * The size of the write-ahead log, in pages, from which a commit makes a checkpoint: it moves the log into
- * the file, which syncs the disk twice. While other processes write, the log is not emptied, and the next
- * commits try again. `tight` is for a disk that is almost full: as many pages as one call may write.
+ * If the write-ahead log has at least this many pages, a commit makes a checkpoint: it moves the log into the
+ * database file, which syncs the disk twice. Checkpoints do not empty the log while other processes write;
+ * the next commits try again. `tight` applies on a disk that is almost full, and is as many pages as one call
+ * may write.
  *
  * Measured on 2026-11-25 with 60,000 jobs and 570 commits:
  *
@@ -75,16 +77,16 @@ const CHECKPOINT = { plenty: 4_000, tight: 64 }
 
 const unended = 'SELECT total(waiting + delayed) AS pending, total(active) AS active FROM partitions'
 
-/** Thrown by an attempt that finds the file no longer at its path. */
+/** Thrown in a transaction when the open file is no longer at its path. */
 const GONE = new Error('the file is gone')
 
 export class SqliteDatabase implements Database {
-  /** The name that people see. */
+  /** The name of the store in messages. */
   readonly name: string
   readonly #statements = new Map<string, Statement>()
   readonly #patience: number
   #driver: Driver
-  /** Undefined for `:memory:`. */
+  /** Watches whether the open file is still at its path. A store in memory has none. */
   #presence: Presence | undefined
   readonly #disk: Disk | undefined
   #isTight = false
@@ -92,13 +94,19 @@ export class SqliteDatabase implements Database {
   #open = true
   /** The clock of the store: whole milliseconds since 1970. */
   now: () => number = Date.now
-  /** Called in each transaction before its work. Throws if the work must not be done. */
+  /**
+   * Called at the start of each transaction. Throws if the transaction must change nothing, because a newer
+   * Lark has changed the layout.
+   */
   guard: (() => void) | undefined
-  /** Opens the file at the path, or makes one. Called when the open file is no longer at the path. */
+  /**
+   * Opens the file that is now at the path, or creates one. Called when the open file is no longer at its
+   * path.
+   */
   reopen: (() => Promise<SqliteDatabase>) | undefined
   /**
    * Called when this database has changed to another file. The argument says what happened to the previous
-   * one.
+   * file.
    */
   renewed: ((words: string) => void) | undefined
 
@@ -113,7 +121,7 @@ export class SqliteDatabase implements Database {
 
   /**
    * @param file a path or `:memory:`
-   * @param patience milliseconds for which calls retry while the file is locked
+   * @param patience milliseconds for which a call tries again while the file is locked
    */
   static async connect(name: string, file: string, patience = PATIENCE): Promise<SqliteDatabase> {
     const { open } = library(name)
@@ -125,13 +133,13 @@ export class SqliteDatabase implements Database {
         const presence = isFile ? new Presence(file) : undefined
         const driver = open(file)
         if (presence?.isThere() === false) {
-          // The file was moved just now, so it is unknown which file was opened.
+          // The file at the path changed during the opening, so the driver may have opened another file.
           driver.close()
           continue
         }
         const database = new SqliteDatabase(name, driver, patience, presence)
         database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}; PRAGMA trusted_schema = OFF`)
-        // After a peak, the log is cut to its usual size.
+        // When the log has become longer than usual, SQLite truncates it to this size.
         const limit = CHECKPOINT.plenty * (PAGE + FRAME)
         database.exec(
           `PRAGMA wal_autocheckpoint = ${CHECKPOINT.plenty}; PRAGMA journal_size_limit = ${limit}`,
@@ -143,7 +151,7 @@ export class SqliteDatabase implements Database {
     }
   }
 
-  /** Call when the file has its tables and its log. */
+  /** Call this when the file has its tables and its log. */
   ready(guard: () => void): void {
     this.guard = guard
     this.#presence?.noteLogs()
@@ -172,8 +180,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Like `write`, but promises that the changes are in the file at the path. If this file was moved or
-   * deleted meanwhile, `work` runs again in the next file.
+   * Like `write`, but the changes are certainly in the file that is at the path. If the open file was moved
+   * or deleted meanwhile, `work` runs again in the new file.
    */
   accept<T>(work: () => T, patience?: number): Promise<T> {
     return this.retry(() => {
@@ -188,7 +196,7 @@ export class SqliteDatabase implements Database {
     return this.retry(() => this.#transaction(READ, work))
   }
 
-  /** Runs `attempt`, and repeats it while the file is locked or gone. */
+  /** Runs `attempt` until it succeeds, as long as the file is locked or is no longer at its path. */
   async retry<T>(attempt: () => T, patience = this.#patience): Promise<T> {
     const start = performance.now()
     let isFirst = true
@@ -216,8 +224,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Moves the write-ahead log into the file if no other process uses it, and closes the connection. With
-   * `libsql`, the descriptors of the file stay open until the statements are garbage collected.
+   * Closes the connection. If no other process uses the write-ahead log, the log is moved into the file
+   * before. With `libsql`, the descriptors of the file stay open until the statements are garbage collected.
    */
   close(): void {
     if (!this.#open) return
@@ -232,7 +240,10 @@ export class SqliteDatabase implements Database {
     this.#driver.close()
   }
 
-  /** Call in a transaction that adds jobs. @param bytes returns their size @throws NoRoom */
+  /**
+   * Checks that the disk has space for new jobs. Call this in the transaction that adds the jobs. @param
+   * bytes returns the size of the jobs @throws NoRoom
+   */
   leaveRoom(bytes: () => number): void {
     const disk = this.#disk
     if (disk === undefined || !disk.isNear) return
@@ -245,14 +256,18 @@ export class SqliteDatabase implements Database {
     return this.get<Record<string, number>>(`PRAGMA ${pragma}`)![pragma]!
   }
 
-  /** Empties a long log that is not in use. Maintenance calls this from time to time. */
+  /**
+   * Empties a long write-ahead log that no process uses. The maintenance of a worker calls this from time to
+   * time.
+   */
   tidy(): void {
     if (this.#disk?.isLogLeft) this.#emptyLog()
   }
 
   /**
-   * Writes a small file again without its free pages, and truncates its log, because removed data stays in
-   * both until then. If another process holds the file, or its disk is nearly full, the file stays as it is.
+   * Makes removed data unreadable: rewrites a small file without its free pages, and truncates the log,
+   * because removed data stays in free pages and in the log. The file is not rewritten if another process
+   * uses it or the disk is nearly full.
    */
   async scrub(): Promise<void> {
     if (this.#disk === undefined) return
@@ -264,8 +279,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Moves the write-ahead log into the file and truncates it, unless another process uses it or the file
-   * cannot grow.
+   * Moves the write-ahead log into the file and truncates the log. The result is `busy` if another process
+   * uses the log, and `full` if the file cannot grow.
    */
   #emptyLog(): 'empty' | 'busy' | 'full' {
     try {
@@ -284,7 +299,8 @@ export class SqliteDatabase implements Database {
     disk.look()
     if (disk.isTight !== this.#isTight) this.#tighten(disk.isTight)
     const result = this.#transaction(WRITE, work)
-    // If several processes write at the same time, the checkpoints of SQLite itself may never empty the log.
+    // While several processes write, SQLite's own checkpoints may never empty the log, so this process
+    // empties it.
     if (disk.isTight && disk.isLogLong) this.#emptyLog()
     return result
   }
@@ -309,7 +325,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Changes to the file that is now at the path. Calls that come together share one change.
+   * Changes to the file that is now at the path. If several calls need the change at the same time, it is
+   * made once.
    *
    * @returns false while another process still writes to the old file
    */
@@ -322,16 +339,16 @@ export class SqliteDatabase implements Database {
 
   async #renew(): Promise<boolean> {
     const presence = this.#presence!
-    // A person or program that moves or deletes a file does the same with its log next. If the next file were
-    // made before that, its log would be taken instead.
+    // A person or program that moves or deletes a database file moves or deletes its log next. This loop
+    // waits for that: if a new file were created earlier, the log of the new file would be moved or deleted.
     for (let waited = 0; presence.hasLogs && waited < FOLLOWING.for; waited += FOLLOWING.look)
       await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()
     const left = this.#leave(presence, whereabouts === 'deleted')
-    // The file may be back at its path.
+    // The log could not be moved. Perhaps the reason is that the file is back at its path.
     if (left === undefined) return presence.isThere()
     const next = await this.reopen!().catch((error) => {
-      // The next file is gone too. The process that made it will move its log.
+      // The new file is gone too and has left a log. The process that created that file will move the log.
       if (orphansOf(presence.path).length > 0) return undefined
       throw error
     })
@@ -353,17 +370,18 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Moves the log of a file that is gone into that file, and removes the log, so that the next file does not
-   * find it.
+   * Leaves a file that is no longer at its path: moves the log into that file and removes the log, because a
+   * new file at the path would use the log.
    *
-   * @returns what the file contained, in words; undefined while the log cannot be moved
+   * @returns how many jobs the file contained, in words; undefined if the log cannot be moved now
    */
   #leave(presence: Presence, isDeleted: boolean): string | undefined {
     const driver = this.#driver
     const numbers = (sql: string) => driver.prepare(sql).get([]) as Record<string, number>
     try {
       if (!isDeleted && presence.hasLogs && this.#emptyLog() !== 'empty') return undefined
-      // Every process that has the old file open does this. The lock of the old file makes them take turns.
+      // Every process that has the old file open comes to this point. The write lock of the old file admits
+      // one process at a time.
       driver.exec(WRITE)
       try {
         if (presence.isThere()) return undefined
@@ -389,7 +407,7 @@ export class SqliteDatabase implements Database {
   }
 }
 
-/** Finds out why a file cannot be opened, because the error of the driver does not say it. */
+/** Finds the reason why a file cannot be opened, because the driver's error does not contain the reason. */
 function denied(file: string): unknown {
   try {
     for (const path of [dirname(file), file].filter((path) => existsSync(path)))

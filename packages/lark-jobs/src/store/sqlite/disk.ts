@@ -1,10 +1,11 @@
 /**
- * The free space on the disk of a store's file, so that a store which fills its disk can still end jobs.
+ * Watches the free space on the disk of a store's file, so that a store can still end jobs when its disk is
+ * full.
  *
- * A commit needs space in the write-ahead log. A checkpoint moves the log into the file, and needs space for
- * new pages there. On a full disk neither works, and no job could end and free space. So dispatches leave a
- * reserve for calls that settle and claim. Near the reserve the log is kept short, so that its space is used
- * again and again.
+ * A commit needs space in the write-ahead log. A checkpoint, which moves the log into the file, needs space
+ * for new pages of the file. On a full disk both fail, so no job could end and free space. Therefore
+ * dispatches leave a reserve, which only calls that settle and claim may use. When the free space comes near
+ * the reserve, the log is emptied often, so that its space is used again.
  *
  *   plenty   only the free space is checked, ten times a second
  *   near     every dispatch is checked
@@ -13,33 +14,37 @@
 import { statfsSync, statSync } from 'node:fs'
 
 /**
- * Bytes that dispatches leave free, but no more than a quarter of a small disk. The largest call of a worker
- * settles 1 MiB of jobs and claims as many; each job is written to the log once, with a little more for
- * results.
+ * The reserve: bytes that dispatches leave free. On a small disk the reserve is at most a quarter of the
+ * disk. The largest call of a worker settles 1 MiB of jobs and claims 1 MiB; it writes each job to the log
+ * once, and also the results.
  */
 export const RESERVE = 4 << 20
-/** While more bytes than this are free, no process can fill the disk between two looks. */
+/** If more bytes than this are free, the disk cannot become full between two checks of the free space. */
 const PLENTY = 64 << 20
-/** Milliseconds between two looks. (Measured on 2026-11-25: a look takes 3 µs.) */
+/** Milliseconds between two checks of the free space. (Measured on 2026-11-25: one check takes 3 µs.) */
 const LOOK = 100
-/** Bytes that a call writes in addition to its jobs: the other pages that it changes. */
+/**
+ * An estimate of the bytes that a call writes in addition to its jobs, because it changes other pages too.
+ */
 const PAGES = 64 << 10
 
-/** A log of more than `bytes` is emptied when nothing was written to it for `ms` milliseconds. */
+/**
+ * A write-ahead log of more than `bytes` bytes is emptied after `ms` milliseconds without a write to the log.
+ */
 const LEFT = { bytes: 1 << 20, ms: 1_000 }
 
 /** The size of a file, in bytes, as a transaction sees it. */
 export interface Extent {
-  /** Includes pages that are only in the log. */
+  /** The bytes of all pages, including those that are only in the write-ahead log. */
   size: number
-  /** The bytes of the file that are free for new rows. */
+  /** The bytes of pages in the file that are unused, so that new rows can take them. */
   free: number
 }
 
 export class Disk {
   readonly #path: string
   #lookAt = 0
-  /** Free bytes; infinite if the system does not report the free space. */
+  /** Free bytes of the disk. The value is infinite if the system does not report it. */
   free = Number.POSITIVE_INFINITY
   reserve = RESERVE
 
@@ -51,7 +56,7 @@ export class Disk {
     return this.free < this.reserve * 4
   }
 
-  /** Whether there may be too little space for a dispatch. */
+  /** Whether the free space may be too small for a dispatch. */
   get isNear(): boolean {
     return this.free < PLENTY
   }
@@ -61,13 +66,13 @@ export class Disk {
     return sizeOf(`${this.#path}-wal`) > this.reserve / 4
   }
 
-  /** Whether the log is still long after a peak, and was not written to for a while. */
+  /** Whether the log is long and no process has written to it for a while. */
   get isLogLeft(): boolean {
     const log = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })
     return log !== undefined && log.size > LEFT.bytes && Math.abs(Date.now() - log.mtimeMs) > LEFT.ms
   }
 
-  /** Checks the free space again, unless the last check was a moment ago. */
+  /** Checks the free space, at most ten times a second. */
   look(): void {
     const now = performance.now()
     if (now < this.#lookAt) return
@@ -76,8 +81,9 @@ export class Disk {
   }
 
   /**
-   * Whether jobs with this many bytes leave the reserve free. If they fit into free pages of the file, half
-   * of the reserve is enough: they only take space in the log, which becomes free again.
+   * Whether the reserve stays free after jobs of this many bytes are written. If the jobs fit into free pages
+   * of the file, half of the reserve must stay free: such jobs take space only in the log, and a checkpoint
+   * frees that space.
    */
   takes(bytes: number, { size, free }: Extent): boolean {
     this.#ask()
@@ -94,7 +100,7 @@ export class Disk {
       this.free = bavail * bsize
       this.reserve = Math.min(RESERVE, (blocks * bsize) / 4)
     } catch {
-      // The file is gone, or the system does not report the space: a write that does not fit will be refused.
+      // The file is gone, or the system does not report the free space. A write that does not fit will fail.
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The interface through which the embedded store uses an SQLite library. `libsql.ts` and `node-sqlite.ts`
- * implement it, and `library.ts` decides which of them a process uses.
+ * implement this interface, and `library.ts` chooses one of the two for the process.
  */
 
 import type { Value } from '../sql/database.ts'
@@ -9,18 +9,21 @@ export type Row = Record<string, Value>
 
 export interface Library {
   readonly name: 'libsql' | 'node:sqlite'
-  /** @param path the path of a file, which is made if it does not exist; or `:memory:` */
+  /** @param path the path of the database file, or `:memory:`. A missing file is created */
   open(path: string): Driver
 }
 
-/** One connection. Its errors carry SQLite's result code, which `failure.ts` reads. */
+/**
+ * One connection to a database. The errors that its methods throw carry SQLite's result code, which
+ * `failure.ts` reads.
+ */
 export interface Driver {
-  /** Runs any number of statements. */
+  /** Runs one or more statements, and ignores the rows that they return. */
   exec(sql: string): void
   prepare(sql: string): Statement
   /**
-   * Rolls back the open transaction, if there is one: SQLite itself rolls back after some failures, such as a
-   * full disk.
+   * Rolls back the open transaction. Does nothing without one: after some failures, such as a full disk,
+   * SQLite has rolled back already.
    */
   rollback(): void
   close(): void

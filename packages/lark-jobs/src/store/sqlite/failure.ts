@@ -1,13 +1,13 @@
 /**
- * Turns the errors of SQLite into the errors of the store contract. A transaction that failed was rolled
- * back, so every failure is certain, and none is `STORE_UNCERTAIN`.
+ * Turns the errors of SQLite into the errors of the store contract. SQLite rolls back a transaction that
+ * fails. So it is always certain that a failed call changed nothing, and no error here is `STORE_UNCERTAIN`.
  */
 import { JobsError } from '../../model/errors.ts'
 
 /**
  * The result codes of SQLite that this file distinguishes. An extended code (`SQLITE_READONLY_DIRECTORY`,
- * 1544) contains the primary code in its low byte. The driver has names for only some extended codes, and
- * calls others `UNKNOWN_SQLITE_ERROR_1544`.
+ * 1544) contains the primary code in its low byte. The driver names only some extended codes. For code 1544
+ * it says `UNKNOWN_SQLITE_ERROR_1544`.
  */
 const PERM = 3
 const BUSY = 5
@@ -23,7 +23,7 @@ const PROTOCOL = 15
 const AUTH = 23
 const NOTADB = 26
 
-/** Whether another process holds the lock that is needed, so that another try may succeed. */
+/** Whether a call failed because another process holds the lock. A later try may succeed. */
 export function isBusy(error: unknown): boolean {
   const code = primaryOf(error)
   return code === BUSY || code === LOCKED || code === PROTOCOL
@@ -43,7 +43,7 @@ export function stillUsed(name: string): JobsError {
   })
 }
 
-/** A dispatch was refused because it would use the reserve. */
+/** The error of a dispatch that would use disk space of the reserve (`disk.ts`). */
 export class NoRoom extends JobsError {
   constructor(name: string, free: number, reserve: number) {
     super(
@@ -79,7 +79,8 @@ export function closed(name: string): JobsError {
 }
 
 /**
- * The error for the user. An error that comes neither from SQLite nor from the file system stays as it is.
+ * Converts an error to the error that the user gets. Only errors of SQLite and of the file system are
+ * converted; every other error is returned unchanged.
  */
 export function toJobsError(name: string, error: unknown): unknown {
   if (error instanceof JobsError) return error
@@ -124,7 +125,7 @@ function refused(name: string, why: string, hint: string, cause: unknown): JobsE
   return new JobsError('STORE_REFUSED', `${name} refused to write: ${why}`, { cause, hint })
 }
 
-/** The result code in an error of the driver; undefined for any other error. */
+/** The result code of SQLite in an error of the driver. Other errors give undefined. */
 function rawOf(error: unknown): number | undefined {
   const { rawCode, errcode, message } = (error ?? {}) as Record<string, unknown>
   const code = rawCode ?? errcode
@@ -139,7 +140,9 @@ function primaryOf(error: unknown): number | undefined {
   return raw === undefined ? undefined : raw & 0xff
 }
 
-/** The extended code, as text: the driver's message describes only the primary code. */
+/**
+ * The extended code as text for the message, because the driver's message describes only the primary code.
+ */
 function extendedOf(error: unknown): string {
   const raw = rawOf(error)!
   return raw > 0xff ? ` (SQLite's code ${raw})` : ''

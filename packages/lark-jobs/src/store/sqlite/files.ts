@@ -1,7 +1,7 @@
 /**
- * Makes the files of a store and their folder: readable for their owner only, and never through a symbolic
- * link, because another user may have made the link. SQLite makes `-wal` and `-shm` with the mode of the file
- * itself.
+ * Creates the files of a store and their folder. Only their owner can read them. A symbolic link at one of
+ * these paths is refused, because another user may have made the link. SQLite gives `-wal` and `-shm` the
+ * mode of the database file.
  */
 import {
   chmodSync,
@@ -21,16 +21,16 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { JobsError } from '../../model/errors.ts'
 
-/** The folder that Lark makes beside a configuration. Everything in it belongs to Lark. */
+/** The folder that Lark creates beside a configuration file. It contains only files of Lark. */
 const OWN_FOLDER = '.lark'
 /** The content of a bell. */
 const BYTE = Buffer.from('.')
-/** Windows has neither O_NOFOLLOW nor O_NONBLOCK. */
+/** On Windows, O_NOFOLLOW and O_NONBLOCK are undefined. */
 const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
 /**
- * Makes the folder and an empty file, unless they exist. An existing one keeps its mode, so that its owner
- * may share it.
+ * Creates the folder and an empty file, unless they exist. An existing folder or file keeps its mode, because
+ * its owner may have opened it to a group.
  *
  * @throws STORE_REFUSED if one of the paths is a symbolic link
  * @throws STORE_INVALID if the path is a folder
@@ -55,7 +55,8 @@ function makeFolder(folder: string): boolean {
     return mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    // On a read-only disk, the recursive form of Node 20 fails with ENOENT. The plain form fails with EROFS.
+    // On a read-only disk, the recursive `mkdir` of Node 20 fails with ENOENT. A `mkdir` that is not
+    // recursive fails with EROFS, which tells the user the reason.
     let missing = folder
     while (!existsSync(dirname(missing))) missing = dirname(missing)
     mkdirSync(missing, { mode: 0o700 })
@@ -64,21 +65,23 @@ function makeFolder(folder: string): boolean {
 }
 
 /**
- * Opens the bell of a store's file, or makes the bell.
+ * Opens the bell of a store: the small file beside the database through which processes wake each other
+ * (`bell.ts`). A missing bell is created.
  *
  * @returns a descriptor
- * @throws STORE_REFUSED if another kind of file is at the bell's path: each ring overwrites the first byte
+ * @throws STORE_REFUSED if the file at the bell's path is not a bell. Each ring overwrites the first byte,
+ * which would damage that file
  */
 export function openBell(name: string, path: string): number {
   const bell = `${path}-bell`
   refuseLink(name, bell)
   const made = create(bell, statSync(path).mode & 0o666)
   if (made !== undefined) {
-    // The byte is written now, while the disk has room.
+    // The byte is written when the bell is created. So later rings need no disk space.
     strike(made)
     return made
   }
-  // Without O_NONBLOCK, opening a pipe would wait for its other end.
+  // If a named pipe is at this path, an open without O_NONBLOCK would wait for the other end of the pipe.
   const found = openSync(bell, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
   if (isBell(found)) return found
   closeSync(found)
@@ -88,8 +91,8 @@ export function openBell(name: string, path: string): number {
 }
 
 /**
- * Rings a bell: overwrites its first byte, so that the file does not grow. The byte is a buffer, because Deno
- * 2.9.6 ignores the position of a string and writes it where the last write ended.
+ * Rings a bell: overwrites the first byte of the file, so that the file does not grow. `BYTE` is a buffer and
+ * not a string, because Deno 2.9.6 ignores the position when it writes a string, and appends.
  */
 export function strike(bell: number): void {
   writeSync(bell, BYTE, 0, 1, 0)
@@ -102,7 +105,7 @@ function isBell(file: number): boolean {
   return readSync(file, byte, 0, 1, 0) === 0 || byte.equals(BYTE)
 }
 
-/** @returns a descriptor of the new file; undefined if the path is taken */
+/** @returns a descriptor of the new file; undefined if a file exists at this path */
 function create(path: string, mode: number): number | undefined {
   try {
     const file = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
@@ -118,7 +121,7 @@ function keepOutOfGit(folder: string): void {
   try {
     writeFileSync(join(folder, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 })
   } catch {
-    // The file exists already, or cannot be made. The store works without it.
+    // A store works without this file. Usually it exists already.
   }
 }
 

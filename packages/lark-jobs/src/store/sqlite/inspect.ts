@@ -60,7 +60,7 @@ function settingOf(database: SqliteDatabase, pragma: string): string | number {
   return Object.values(database.get<Record<string, string | number>>(`PRAGMA ${pragma}`) ?? {})[0] ?? ''
 }
 
-/** The facts about the disk; empty if the system does not report them. */
+/** The facts about the disk. The result is empty if the system does not report them. */
 function diskOf(path: string): Pick<StoreFileFacts, 'disk' | 'reserve' | 'network'> {
   try {
     const { type, bsize, blocks, bavail } = statfsSync(path)

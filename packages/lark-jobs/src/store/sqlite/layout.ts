@@ -1,6 +1,6 @@
 /**
- * Prepares a file for use by several processes, whichever opens it first: makes its tables, or converts it to
- * the present layout.
+ * Prepares a database file when it is opened: creates the tables in a new file, and converts an older file to
+ * the present layout. Several processes may open the file at the same time.
  */
 import { JobsError } from '../../model/errors.ts'
 import { unknownLayout, wayFrom } from '../contract/rules/layout.ts'
@@ -8,19 +8,20 @@ import type { StoreOptions } from '../contract/store.ts'
 import type { SqliteDatabase } from './database.ts'
 import { type FileLayout, layout as present } from './schema.ts'
 
-/** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
+/** The application id in a file of Lark: "Lark" in ASCII. SQLite files of other programs have another id. */
 const APPLICATION = 0x4c61726b
 /**
- * All numbers of layouts are below this. The version in the file is composed of the number of the layout and
- * its mark.
+ * Numbers of layouts are smaller than this. The version number in a file contains the number of the layout
+ * and the mark of the layout.
  */
 const NUMBERS = 1_024
 
 const OTHER = 'another file'
 
 /**
- * WAL lets readers work while a process writes. `synchronous = NORMAL` syncs only at checkpoints: a power cut
- * loses the commits since the last checkpoint, and a killed process loses nothing. `FULL` syncs every commit.
+ * WAL mode lets processes read while another process writes. `synchronous = NORMAL` syncs the disk only at
+ * checkpoints: after a power cut the commits since the last checkpoint are lost, but after a kill of the
+ * process nothing is lost. `synchronous = FULL` syncs at every commit.
  *
  * @throws LAYOUT_UNKNOWN
  */
@@ -29,8 +30,8 @@ export async function prepare(
   durability: StoreOptions['durability'] = 'normal',
   layout = present,
 ): Promise<void> {
-  // This check comes first, so that nothing is changed in a file of another program, not even its journal
-  // mode.
+  // This check comes before any setting, because in a file of another program not even the journal mode may
+  // change.
   const found = await database.read(() => layoutOf(database))
   const isDone = found !== undefined && wayFrom(database.name, found, layout, OTHER).length === 0
   const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'
@@ -41,7 +42,8 @@ export async function prepare(
     'temp_store = MEMORY',
   ])
     await database.retry(() => database.exec(`PRAGMA ${setting}`))
-  // The first transaction creates the log, also for a file that was copied without it.
+  // The first transaction creates the log of a file that has none, for example after the file was copied
+  // alone.
   if (isDone) await database.read(() => undefined)
   else await database.write(() => layOut(database, layout))
   const version = versionOf(layout.name)
@@ -49,8 +51,8 @@ export async function prepare(
 }
 
 /**
- * Checks whether a newer Lark has changed the layout while this process has the file open (1.7 µs a
- * transaction).
+ * Throws if a newer Lark has changed the layout while this process has the file open. The check takes 1.7 µs
+ * in each transaction.
  */
 function check(database: SqliteDatabase, version: number, layout: FileLayout): void {
   const found = versionIn(database)
@@ -58,8 +60,8 @@ function check(database: SqliteDatabase, version: number, layout: FileLayout): v
 }
 
 /**
- * Makes the tables, or converts them to the present layout, under the write lock, unless another process has
- * done it meanwhile.
+ * Creates the tables, or converts them to the present layout. This runs under the write lock, and reads the
+ * layout again, because another process may have done the same work a moment ago.
  */
 function layOut(database: SqliteDatabase, layout: FileLayout): void {
   const found = layoutOf(database)
@@ -70,7 +72,10 @@ function layOut(database: SqliteDatabase, layout: FileLayout): void {
   database.exec([...sql, `PRAGMA user_version = ${versionOf(layout.name)}`].join(';'))
 }
 
-/** The layout of the file; undefined if it is empty. @throws LAYOUT_UNKNOWN if another program made it */
+/**
+ * The name of the layout of the file; undefined if the file is empty. @throws LAYOUT_UNKNOWN if another
+ * program made the file
+ */
 function layoutOf(database: SqliteDatabase): string | undefined {
   const application = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
   if (application === APPLICATION) return nameOf(versionIn(database))
@@ -84,15 +89,15 @@ function versionIn(database: SqliteDatabase): number {
   return database.get<{ user_version: number }>('PRAGMA user_version')!.user_version
 }
 
-/** The version number in the files that have a layout. */
+/** Computes the version number that stands in files with this layout. */
 export function versionOf(layout: string): number {
   const [number, mark] = layout.split('.')
   return Number.parseInt(mark!, 16) * NUMBERS + Number(number)
 }
 
 /**
- * The name of the layout whose version in a file is `version`. Files from the time before layouts had marks
- * have none.
+ * The name of the layout that belongs to a version number in a file. Early layouts have no mark, so their
+ * name is only a number.
  */
 export function nameOf(version: number): string {
   const mark = Math.floor(version / NUMBERS)

@@ -1,11 +1,11 @@
 /**
- * Chooses the SQLite library, `libsql` or `node:sqlite`. A process uses only one of them.
+ * Chooses the SQLite library: `libsql` or `node:sqlite`. A process never uses both.
  *
- * POSIX locks belong to the process, and end when it closes any descriptor of the file. Each library keeps
- * its own descriptors open for as long as it holds locks on the file, but does not know the descriptors of
- * another library. With two libraries, one would end the locks of the other, and two processes would write at
- * the same time. So the first choice holds for every copy of Lark in the process, and for the threads that
- * the process starts.
+ * POSIX locks belong to the process, and end when the process closes any descriptor of the file. A library
+ * keeps its own descriptors open while it holds locks on the file, but it does not know the descriptors of
+ * another library. With two libraries in one process, one library would end the locks of the other, and two
+ * processes would write at the same time. So every copy of Lark in a process, and every thread that the
+ * process starts, uses the library that was chosen first.
  */
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { JobsError } from '../../model/errors.ts'
@@ -15,13 +15,15 @@ import { loadNodeSqlite } from './node-sqlite.ts'
 
 type LibraryName = Library['name']
 
-/** The key of the choice in the environment data, which threads inherit. */
+/**
+ * The key under which the choice is kept in the environment data of the process, which its threads inherit.
+ */
 const CHOICE = '@s18i/lark-jobs: SQLite library'
 
 /**
- * The first SQLite that is sound. Earlier versions can lose commits, though rarely, when one process restarts
- * the log while another moves it into the file. `libsql` 0.5.29 contains 3.45.1, and no release of `libsql`
- * has the correction.
+ * The first version of SQLite without a known fault in the write-ahead log. Earlier versions can lose commits
+ * in rare cases, when one process restarts the log while another process makes a checkpoint. `libsql` 0.5.29
+ * contains SQLite 3.45.1, and no release of `libsql` has the correction.
  */
 const SOUND = [3, 51, 3]
 
@@ -33,11 +35,11 @@ const loaders: Readonly<Record<LibraryName, () => Library>> = {
 let loaded: Library | undefined
 
 /**
- * The library of this process. The first call loads it. (Measured on 2026-11-26 on Node 24.21: `node:sqlite`
- * takes 5 MB less memory than `libsql`, and a quarter less CPU for dispatches that travel together. See
- * docs/performance.md.)
+ * Returns the library of this process. The first call loads the library. (Measured on 2026-11-26 on Node
+ * 24.21: `node:sqlite` takes 5 MB less memory than `libsql`, and a quarter less CPU for dispatches of the
+ * same tick. See docs/performance.md.)
  *
- * @param name the name of the store, for the error
+ * @param name the name of the store for the error message
  * @throws SQLITE_MISSING
  */
 export function library(name: string): Library {
@@ -68,20 +70,20 @@ function load(name: string): Library {
   )
 }
 
-/** The message without the list of modules that Node adds. */
+/** The first line of an error message of Node. The other lines list modules. */
 function firstLine(error: unknown): string {
   return String((error as Error).message).split('\n')[0]!
 }
 
 /**
- * The order in which the libraries are tried. @param version the version of Node's own SQLite; undefined if
- * Node has none
+ * The order in which `library` tries the libraries. @param version the version of Node's own SQLite;
+ * undefined if Node has no SQLite
  */
 export function preferred(version: string | undefined): LibraryName[] {
   return isSound(version ?? '0') ? ['node:sqlite', 'libsql'] : ['libsql', 'node:sqlite']
 }
 
-/** Whether this version of SQLite loses no commits. */
+/** Whether this version of SQLite is free of the fault that loses commits (`SOUND`). */
 export function isSound(version: string): boolean {
   const parts = version.split('.').map(Number)
   const differs = SOUND.findIndex((part, index) => part !== (parts[index] ?? 0))

@@ -1,9 +1,10 @@
 /**
- * SQLite from Node itself: the module `node:sqlite` of Node 22.13 and later. Bun and Deno have it too.
+ * The driver for SQLite from Node itself: the module `node:sqlite`, which Node 22.13 and later, Bun and Deno
+ * have.
  *
- * The module refuses to read an integer of more than 53 bits, which `libsql` rounds. Only a damaged row has
- * one. Node 22, and 24 before 24.16, cut a text at a NUL character when they read it, so no stored text may
- * contain one (`stored-name.ts`).
+ * The module throws when it reads an integer of more than 53 bits; `libsql` rounds the integer. Only a
+ * damaged row contains such an integer. When Node 22, or Node 24 before 24.16, reads a text with a NUL
+ * character, the text is cut there. So no stored text may contain a NUL character (`stored-name.ts`).
  */
 
 import type { Value } from '../sql/database.ts'
@@ -15,7 +16,7 @@ interface NodeSqlite {
 }
 
 interface NodeConnection {
-  /** Exists since Node 22.16 and 24. */
+  /** Node has this property since 22.16 and 24. */
   readonly isTransaction?: boolean
   exec(sql: string): void
   prepare(sql: string): RawStatement
@@ -41,9 +42,9 @@ export function loadNodeSqlite(): Library {
 }
 
 /**
- * Loads the module without its warning. Node 22, and 24 before the module was stable, warn during the first
- * load that SQLite is experimental, and users of Lark did not choose the module themselves. Bundlers leave
- * the name of the module in this call unchanged.
+ * Loads the module without a warning. Node 22 and early releases of Node 24 warn during the first load that
+ * SQLite is experimental, but it was Lark that chose the module, not its user. Bundlers do not change the
+ * name of a module in `getBuiltinModule`.
  */
 function loadQuietly(): NodeSqlite | undefined {
   const { emitWarning } = process
@@ -59,10 +60,10 @@ function loadQuietly(): NodeSqlite | undefined {
 }
 
 /**
- * Whether values can be bound to `?1` by position. Node can do this since 22.20 and 24.8. Before, they are
- * bound by name.
+ * Whether values can be bound to `?1` by position. Node can do this since 22.20 and 24.8. With an older Node,
+ * values are bound by name.
  *
- * @throws an error on Node 22.5, which returns a row if there is none
+ * @throws an error on Node 22.5, where `get` returns a row although the query has none
  */
 function probe(DatabaseSync: NodeSqlite['DatabaseSync']): boolean {
   const connection = new DatabaseSync(':memory:')
@@ -112,7 +113,9 @@ function driverOf(connection: NodeConnection, takesNumbers: boolean): Driver {
 function statementOf(native: RawStatement, isNamed: boolean, isRepeatable: boolean): Statement {
   const bind = (values: readonly Value[]): BoundValues =>
     isNamed ? [Object.fromEntries(values.map((value, index) => [`?${index + 1}`, value]))] : values
-  /** If reading fails on a number that is too large, reads again and rounds the number. */
+  /**
+   * Reads rows. If a number is too large for the module, the rows are read again and the number is rounded.
+   */
   function read<Rows>(
     bound: BoundValues,
     rowsOf: (bound: BoundValues) => Rows,

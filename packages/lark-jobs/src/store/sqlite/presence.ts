@@ -1,26 +1,28 @@
 /**
- * The presence of a store's file: whether its path still leads to the file that is open.
+ * Checks whether the path of a store still leads to the file that this process has open.
  *
- * SQLite keeps working on a file that was moved or deleted, and finds the write-ahead log by the path. A new
- * file at that path would share the log with the old file: jobs would go into a file that no other process
- * reads, and both files would be damaged. (Tried: the new file lost its tables.) So a process that finds a
- * log without its file does not make a new file. A process that has the old file open waits a moment, because
- * the log may be about to be moved as well. If the log stays, the process writes its content into the old
- * file, and removes it. Then it continues with the file at the path, or makes one.
+ * SQLite keeps working on an open file that was moved or deleted, but finds the write-ahead log by the old
+ * path. A new file at that path would share the log with the old file: jobs would go into a file that no
+ * other process reads, and the old and the new file would be damaged. (Tried: the new file lost its tables.)
+ * So a process that finds a log without its file does not create a new file. A process that has the old file
+ * open waits a moment, because the log may be moved or deleted next. If the log stays, the process writes the
+ * log into the old file and removes the log. After that, the process opens the file at the path, or creates
+ * one.
  *
- * No code here may open the file: closing any descriptor of it would end all locks that SQLite holds on it.
+ * No code here may open the file: when a process closes any descriptor of a file, the operating system ends
+ * all locks that SQLite holds on the file in this process.
  */
 import { existsSync, readdirSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs'
 import { JobsError } from '../../model/errors.ts'
 
-/** Milliseconds between two checks, for calls whose result need not be in the file at the path. */
+/** Milliseconds between two checks for the calls that need no certain answer (`wasThere`). */
 const LOOK = 100
 
 /**
- * Identifies a file, whatever its name. Node rounds large inode numbers, so the time of birth is compared
- * too. (With bigints, which are not rounded, a dispatch would take 4 µs more.) If the system does not know
- * the time of birth, Node returns the time of the last change instead. So a time of birth that equals the
- * time of the last change counts as unknown.
+ * Identifies a file, even if its name changes. Node rounds large inode numbers, so the time of birth is
+ * compared too. (Bigints are not rounded, but a dispatch would take 4 µs longer.) If the system does not know
+ * the time of birth, Node returns the time of the last change in its place. So if the two times are equal,
+ * the time of birth counts as unknown.
  */
 type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs' | 'ctimeMs'>
 
@@ -29,36 +31,36 @@ const orUndefined = { throwIfNoEntry: false } as const
 export class Presence {
   readonly path: string
   readonly #file: Identity | undefined
-  /** The files beside it (log, shared memory), once they are known. */
+  /** The log and the shared memory beside the file. Empty until `noteLogs()` is called. */
   #logs: { path: string; file: Identity | undefined }[] = []
   #lookAt = 0
 
-  /** For a file that is about to be opened. */
+  /** Create the object before the file at `path` is opened. */
   constructor(path: string) {
     this.path = path
     this.#file = identityOf(path)
   }
 
-  /** Notes the log files. Call when they exist. */
+  /** Notes the identities of the log files. Call this when SQLite has created the log files. */
   noteLogs(): void {
     this.#logs = logsOf(this.path).map((path) => ({ path, file: identityOf(path) }))
   }
 
   /**
-   * Whether the path still leads to the open file. A dispatch checks once for each transaction, however many
-   * jobs it has. Calls that only settle and claim do not check each time.
+   * Whether the path still leads to the open file. A dispatch makes this check once in each transaction.
+   * Calls that only settle and claim use `wasThere()`.
    *
-   * Measured on 2026-11-26, 2 cores, shared, dispatches with and without the check in turns: on Node 20.20, a
-   * dispatch that is awaited alone takes 78 µs of CPU, 4 to 6 of them for the check. On Node 24.21, and with
-   * `Promise.all` of 100, there was no difference beyond chance. In a loop the check takes 2.0 µs on Node
-   * 20.20 and 1.7 on 24.21; `existsSync` alone, the cheapest call, takes 1.25.
+   * The cost of the check was measured on 2026-11-26 (2 cores, shared). On Node 20.20 a dispatch that is
+   * awaited alone takes 78 µs of CPU, and the check takes 4 to 6 µs of them. On Node 24.21, and with
+   * `Promise.all` of 100 dispatches, no difference was measurable. In a loop the check takes 2.0 µs on Node
+   * 20.20 and 1.7 µs on Node 24.21; `existsSync`, the cheapest call, takes 1.25 µs.
    */
   isThere(): boolean {
     const found = identityOf(this.path)
     return found !== undefined && isSame(found, this.#file)
   }
 
-  /** Like `isThere()`, but a positive result may be a tenth of a second old. */
+  /** Like `isThere()`, but the answer `true` may be up to a tenth of a second old. */
   wasThere(): boolean {
     const now = performance.now()
     if (now < this.#lookAt) return true
@@ -67,17 +69,17 @@ export class Presence {
     return true
   }
 
-  /** Whether the log is still at the path, where a new file would find it. */
+  /** Whether the log of the open file is still at the path, so that a new file would use this log. */
   get hasLogs(): boolean {
     return this.#logs.some(isLeft)
   }
 
-  /** Removes the log. No other process may do the same at this time, or write to the file. */
+  /** Removes the log. Call this only while no other process can write to the file or call `removeLogs()`. */
   removeLogs(): void {
     for (const log of this.#logs) if (isLeft(log)) rmSync(log.path)
   }
 
-  /** Where the file is now: 'deleted', a path, or undefined if the system does not report it. */
+  /** The path where the open file is now, or 'deleted'. Undefined if the system does not report the path. */
   whereabouts(): string | undefined {
     try {
       const open = readdirSync('/proc/self/fd').map((descriptor) => `/proc/self/fd/${descriptor}`)
@@ -91,9 +93,9 @@ export class Presence {
 }
 
 /**
- * Refuses to make a file beside a log that was left behind. Call it before the file is opened, because
- * opening creates it. The log is checked before the file: a process creates a file before its log, so a log
- * without its file was left behind.
+ * Throws if a log without its database file is at the path. Call this before the file is opened, because
+ * opening would create a file. The log is checked first and the file second: a process creates its file
+ * before the log, so a log whose file is missing was certainly left behind.
  *
  * @throws STORE_REFUSED
  */

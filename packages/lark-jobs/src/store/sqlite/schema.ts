@@ -1,63 +1,59 @@
 /**
- * The layout of the file.
+ * The layout of the database file: its tables, indexes and triggers.
  *
- * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show
- * its state:
+ * A job is one row of the table `jobs` from its dispatch until it is removed. The column `state` and partial
+ * indexes show the state of the job:
  *
- *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the
- *              clock A job that no worker could read is in the index `stranded` too (`stranded.ts`)
- *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started.
- *              A job that had started and was taken back keeps its token while it waits: a late outcome still
- *              counts
- *   ended      in the index `ended`, by the time it ended
+ *   pending    The job is in the index `line`, in the order in which jobs run. It is waiting if `dueAt` has
+ *              passed, and delayed otherwise. The index `stranded` lists unreadable jobs (`stranded.ts`).
+ *   active     `token` names the row of `leases` that lists the job. `ahead` shows whether the job has
+ *              started. If a started job is taken back, it keeps the token while it waits, because a late
+ *              outcome of its run still counts.
+ *   ended      The job is in the index `ended`, in the order of the ends.
  *
  * New state: its index, and its counter in `partitions`.
  *
- * Columns have the names of the record's fields. Others:
+ * Columns have the names of the fields of a job's record. The other columns are:
  *
- *   seq                        rises with every job, and decides between jobs of one place
- *   direct                     1 if the job must not be prefetched: it was taken back from a worker, or it
- *                              releases its lock when it starts. In the code this is `noPrefetch`; stored
- *                              names do not change
- *   lane, laneLimits           of a job with a group or a limiter (`lane.ts`)
- *   lock, untilStart, holds    of a unique job (`lock.ts`)
- *   keep                       how long the job is kept, if its class says so: JSON
- *   hooked, effects            of what must happen elsewhere when the job ends (`effect.ts`)
+ *   seq                        a number that rises with every job: with the same place, the lower goes first
+ *   direct                     1 if the job must not be prefetched, because it was taken back from a worker
+ *                              or releases its lock when it starts; in the code, `noPrefetch`
+ *   lane, laneLimits           the lane of a job with a group or a limiter, and its limits (`lane.ts`)
+ *   lock, untilStart, holds    the lock of a unique job (`lock.ts`)
+ *   keep                       how long the job is kept after its end, as JSON, if its class says so
+ *   hooked, effects            what must happen elsewhere when the job ends (`effect.ts`)
  *
- * Other tables:
+ * The other tables contain:
  *
- *   partitions                 counters, kept by the same transactions, so that counting never scans
- *                              (`partition.ts`)
- *   minutes, history           the counts of past minutes (`minutes.ts`), and of hours and days
- *                              (`history.ts`)
+ *   partitions                 the counters of each partition, so that no count scans jobs (`partition.ts`)
+ *   minutes, history           how many jobs ended in past minutes, hours and days (`history.ts`)
  *   payloads                   the large payloads (`payload.ts`)
- *   effects                    what must happen elsewhere (`effect.ts`); jobs that were moved (`moves.ts`)
- *   flows, definitions, members, ends    the flows that are at home here (`flows.ts`)
- *   failedJobs, failedSums     which failed jobs go first, and how large they are (`failed-jobs.ts`)
- *   expiries                   until when ended jobs and their logs are kept for an age of their own
- *                              (`keep.ts`)
+ *   effects                    what must happen elsewhere (`effect.ts`); moved jobs (`moves.ts`)
+ *   flows, definitions, members, ends    the flows whose home partition is in this file (`flows.ts`)
+ *   failedJobs, failedSums     the order in which failed jobs are removed (`failed-jobs.ts`)
+ *   expiries                   until when the jobs are kept whose class sets an age (`keep.ts`)
  *   relayed                    the ids of ended jobs that came through an outbox (`relayed.ts`)
- *   watches                    who wants to be told of the ends of which jobs (`watch.ts`)
- *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
+ *   watches                    the processes that must be told when a job ends (`watch.ts`)
+ *   events, listeners          the events of jobs, and the processes that listen to them (`events.ts`)
  *   doubts                     jobs that were taken back after a silence of the store (`silence.ts`)
- *   schedules, homes           the schedules, and where each is (`schedules.ts`)
- *   rates, starts              the state of limits (`rate.ts`)
- *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
- *   calls                      the last answers (`calls.ts`)
- *   waiters                    the callers to ring (`waiters.ts`)
- *   audit                      what people changed by hand (`audit.ts`)
- *   journals, entries, signals  what the steps of jobs have recorded, and the signals for them (`journal.ts`)
- *   runHistory                 how the runs of all workers went, minutes to days ago (`run-history.ts`)
+ *   schedules, homes           the schedules, and the partition of each schedule (`schedules.ts`)
+ *   rates, starts              the starts that rates count (`rate.ts`)
+ *   holders, waits, circuits, failures    the permits of limiters, and the circuits (`limiters.ts`)
+ *   calls                      the last answer to each caller (`calls.ts`)
+ *   waiters                    the callers that wait for jobs (`waiters.ts`)
+ *   audit                      the changes that people made by hand (`audit.ts`)
+ *   journals, entries, signals  the records of steps, and the signals for them (`journal.ts`)
+ *   runHistory                 the counts of all runs at past instants (`run-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
 import { RELAYED_MEMORY } from '../contract/enqueued.ts'
 import { type Layout, layoutName } from '../contract/rules/layout.ts'
 import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
 
-/** Payloads that are not in the row of their job. The job's `apart` is their id. */
+/** Payloads that are not in the row of their job. The column `apart` of the job has the id of the payload. */
 const payloads = 'CREATE TABLE payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);'
 
-/** What must happen elsewhere because jobs ended. */
+/** The effects of ended jobs: what must happen elsewhere because a job ended. */
 const effects = `
   CREATE TABLE effects (
     seq INTEGER NOT NULL,
@@ -71,7 +67,8 @@ const effects = `
   CREATE INDEX effectEnds ON effects (partition, over) WHERE over IS NOT NULL;`
 
 /**
- * The flows that are at home here. The columns that change often come before the state, which may be long.
+ * The flows whose home partition is in this file. In a row, the columns that change often come before the
+ * state, which may be long.
  */
 const flows = `
   CREATE TABLE flows (
@@ -117,7 +114,7 @@ const flows = `
   CREATE INDEX endPlaces ON ends (flow, place);
   CREATE INDEX news ON ends (flow, seq) WHERE isNews = 1;`
 
-/** Until when ended jobs and their logs are kept for an age of their own. */
+/** The times until which ended jobs and their logs are kept, for jobs whose class sets this age. */
 const expiries = `
   CREATE TABLE expiries (
     seq INTEGER NOT NULL,
@@ -128,9 +125,7 @@ const expiries = `
   ) WITHOUT ROWID;
   CREATE INDEX expiryTimes ON expiries (partition, kind, until);`
 
-/**
- * The ids of ended jobs that came through an outbox. Each is noted when its row goes (`jobGone`).
- */
+/** The ids of removed jobs that came through an outbox. The trigger `jobGone` adds them. */
 const relayed = `
   CREATE TABLE relayed (
     partition INTEGER NOT NULL,
@@ -140,7 +135,7 @@ const relayed = `
   ) WITHOUT ROWID;
   CREATE INDEX relayedEnds ON relayed (partition, until);`
 
-/** Which process wants to be told of the ends of which jobs. */
+/** Which processes must be told when a job ends. */
 const watches = `
   CREATE TABLE watches (
     partition INTEGER NOT NULL,
@@ -150,7 +145,7 @@ const watches = `
     PRIMARY KEY (partition, id, watcher)
   ) WITHOUT ROWID;`
 
-/** What happens to jobs, and who wants to be told of it. */
+/** The events of jobs, and the processes that listen to them. */
 const events = `
   CREATE TABLE events (
     partition INTEGER NOT NULL,
@@ -164,12 +159,12 @@ const events = `
     PRIMARY KEY (partition, listener)
   ) WITHOUT ROWID;`
 
-/** What people changed by hand. */
+/** The changes that people made by hand. */
 const audit = `
   CREATE TABLE audit (id TEXT PRIMARY KEY, at INTEGER NOT NULL, writtenAt INTEGER NOT NULL, text TEXT NOT NULL);
   CREATE INDEX auditTimes ON audit (at, id);`
 
-/** Schedules, and the home of each in the whole store. */
+/** The schedules, and the home partition of each schedule in the store. */
 const schedules = `
   CREATE TABLE schedules (
     seq INTEGER PRIMARY KEY,
@@ -185,7 +180,7 @@ const schedules = `
   CREATE INDEX ticks ON schedules (partition, dueAt, id) WHERE dueAt IS NOT NULL;
   CREATE TABLE homes (id TEXT PRIMARY KEY, home TEXT NOT NULL, ofClass INTEGER NOT NULL) WITHOUT ROWID;`
 
-/** How many jobs ended in each hour and each day. */
+/** The number of jobs that ended in each hour and on each day. */
 const history = `
   CREATE TABLE history (
     partition INTEGER NOT NULL,
@@ -197,12 +192,12 @@ const history = `
     PRIMARY KEY (partition, length, at)
   ) WITHOUT ROWID;`
 
-/** The counts of all runs at some instants. */
+/** The counts of all runs at the end of past minutes, hours and days. */
 const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);'
 
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 
-/** The failed jobs that are kept as their queue says, and their sums. */
+/** The failed jobs whose class sets no age, with the bytes of each job, and the sums of a partition. */
 const failedJobs = `
   CREATE TABLE failedJobs (
     seq INTEGER PRIMARY KEY,
@@ -224,7 +219,7 @@ const failedJobs = `
     droppedAt INTEGER NOT NULL DEFAULT 0
   );`
 
-/** What the steps of jobs have recorded, and the signals that came for them. */
+/** The records of steps, and the signals that came for jobs. */
 const journals = `
   CREATE TABLE journals (
     id INTEGER PRIMARY KEY,
@@ -259,8 +254,8 @@ const journals = `
     END;`
 
 /**
- * Removes what belongs to a job together with its row, whatever removes the row. For most jobs there is
- * nothing to remove. The trigger may only name columns among the first 32 of `jobs`: for any other column,
+ * When a row of `jobs` is removed, this trigger removes the rows of other tables that belong to the job. Most
+ * jobs have none. The trigger may only name columns among the first 32 of `jobs`: for any other column,
  * SQLite would read the whole row.
  */
 const jobGone = `
@@ -485,15 +480,15 @@ const tables = `
   ${jobGone}
 `
 
-/** Raise this if the meaning of a column changes while all statements above stay the same. */
+/** Raise this number if the meaning of a column changes, but no statement in this file changes. */
 const FORM = 7
 
 /**
- * A layout whose steps are SQL. Other processes wait while a step runs, so a step must be quick however large
- * the file is.
+ * A layout of a database file. The steps that convert an older file are SQL statements. Other processes wait
+ * while a step runs, so a step must be fast in a file of any size.
  */
 export interface FileLayout extends Layout<string> {
-  /** Makes a new file. */
+  /** The statements that create the tables in a new file. */
   readonly tables: string
 }
 

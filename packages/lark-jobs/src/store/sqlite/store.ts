@@ -1,8 +1,8 @@
 /**
  * The embedded store: jobs in one SQLite file that several processes of a machine use at once, or in memory.
  *
- * Each verb is one transaction on one partition. Its work is in the file named after its subject. Rings are
- * sent after the commit, when the rung callers can see the jobs.
+ * Each verb of the contract is one transaction on one partition. The files in `sql/` contain what a verb
+ * does. Waiting callers are rung after the commit, because they cannot see the new jobs earlier.
  */
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -75,7 +75,8 @@ import { type FileLayout, layout as present } from './schema.ts'
 
 const MEMORY = ':memory:'
 /**
- * If more jobs than this have become due since the counters were saved, a reader of the counters saves them.
+ * A partition saves its counters when it changes. A reader adds the jobs that have become due since then. If
+ * these are more jobs than `MANY`, the reader saves the new counters.
  */
 const MANY = 1_000
 
@@ -103,8 +104,8 @@ export class SqliteStore implements contract.Store {
   #bell: Bell | undefined
 
   /**
-   * @param target a path, or `:memory:` for a store that ends with this object
-   * @param layout set by tests only; default: the layout of this version
+   * @param target the path of a file, or `:memory:` for a store that exists only as long as this object
+   * @param layout only tests set it
    * @throws STORE_INVALID for `durability: 'replicated'`
    */
   constructor(target: string, options: contract.StoreOptions, layout: FileLayout = present) {
@@ -140,7 +141,8 @@ export class SqliteStore implements contract.Store {
   ): Promise<contract.Exchange> {
     const attempt = (want: contract.Want) =>
       this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
-    // Settling alone takes less space than settling and claiming, and frees some.
+    // On a full disk, a call that only settles may succeed: it writes less than a call that also claims, and
+    // it frees space.
     const alone = { ...want, limit: 0, prefetch: 0 }
     return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
@@ -173,7 +175,7 @@ export class SqliteStore implements contract.Store {
       return prune(partition, this.#retentions.of(name), most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))
-    // A result of `MAX_ITEMS` tells the caller to call again.
+    // The caller calls again if the result is `MAX_ITEMS` or more.
     return forgotten >= MAX_ITEMS ? forgotten : pruned
   }
 
@@ -207,22 +209,24 @@ export class SqliteStore implements contract.Store {
   }
 
   async watch(name: string, watcher: string, ids: readonly string[], ttl: number, news = false) {
-    // Usually all watches exist already and have enough time left, so nothing is written.
+    // Usually all watches exist already and last long enough. Then this read is enough, and nothing is
+    // written.
     const none = { found: ids.map((): contract.Fate => ({ kind: 'unknown' })), unwatched: [] as string[] }
     const looked = await this.#look(name, none, (partition) => look(partition, watcher, ids, ttl))
     if (looked.unwatched.length === 0 && !news) return looked.found
     try {
       return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl, news))
     } catch (error) {
-      // Nothing can be written. The ends that were found are returned all the same; the next call watches the
-      // other jobs.
+      // The write failed, but the read above has found ends of jobs. They are returned, and the next call of
+      // `watch` watches the other jobs.
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
       throw error
     }
   }
 
   async listen(name: string, listener: string, ttl: number, position?: string): Promise<contract.Heard> {
-    // Usually the listening has enough time left, so nothing is written.
+    // Usually the listener is known already and its time is long enough. Then this read is enough, and
+    // nothing is written.
     const heard = await this.#look(name, undefined, (partition) => hear(partition, listener, ttl, position))
     return heard ?? this.#change(name, (partition) => listen(partition, listener, ttl, position))
   }
@@ -332,7 +336,7 @@ export class SqliteStore implements contract.Store {
       unseen = partition.fellDue
       return counts(partition)
     })
-    // Saved, so that the next reader need not count them again.
+    // An empty change saves the counters, so that the next reader does not count the same jobs again.
     if (unseen > MANY) await this.#change(name, () => undefined)
     return found
   }
@@ -432,7 +436,8 @@ export class SqliteStore implements contract.Store {
       this.#bell = bell
       database.renewed = (words) => {
         bell.renew()
-        // Only for the worker's own store: its lease thread opens another, and would give the same warning.
+        // Only the main thread warns: the lease thread of a worker has a store of its own and would repeat
+        // the warning.
         if (isMainThread) process.emitWarning(words, { code: 'LARK_STORE_MOVED' })
       }
       return []
@@ -498,7 +503,9 @@ export class SqliteStore implements contract.Store {
     return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
   }
 
-  /** A `#change` whose result must be in the file at the path, such as a dispatch. */
+  /**
+   * Runs a change that must not end in a moved or deleted file, such as a dispatch (`SqliteDatabase.accept`).
+   */
   #accept<T>(name: string, work: (partition: Partition) => T, call?: contract.Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.accept(change, call?.patience), call)
   }
@@ -522,7 +529,10 @@ export class SqliteStore implements contract.Store {
     return result
   }
 
-  /** The partition stays as it is, unless somebody listens and a job has started with its first step. */
+  /**
+   * Writes what steps have recorded. The row of the partition is written only if a listener must be told that
+   * a job has started.
+   */
   async #record(name: string, notes: readonly contract.StepsNote[]): Promise<contract.Recording> {
     const { database, bell } = this.#opened()
     let rung: string[] = []
@@ -541,7 +551,10 @@ export class SqliteStore implements contract.Store {
     return recording
   }
 
-  /** Ends a transaction that has changed a partition. @returns the callers to ring */
+  /**
+   * Completes the work of a transaction that changes a partition. @returns the callers to ring after the
+   * commit
+   */
   #finish(partition: Partition, caller?: string): string[] {
     countEndsAtHome(partition)
     repositionLanes(partition)
@@ -553,7 +566,7 @@ export class SqliteStore implements contract.Store {
     return rung
   }
 
-  /** Runs a verb that reads; returns `nothing` if the partition does not exist. */
+  /** Runs a verb that only reads. If the partition does not exist, the result is `nothing`. */
   async #look<T>(name: string, nothing: T, work: (partition: Partition) => T): Promise<T> {
     const { database } = this.#opened()
     return database.read(() => {
@@ -566,8 +579,8 @@ export class SqliteStore implements contract.Store {
 }
 
 /**
- * Removes up to `MAX_ITEMS` jobs. Large jobs need several transactions, so that other processes can write in
- * between.
+ * Removes up to `MAX_ITEMS` jobs. Large jobs are removed in several transactions, so that other processes can
+ * write in between.
  */
 async function removeAll(remove: (most: number) => Promise<Removal>): Promise<number> {
   let count = 0
