@@ -61,7 +61,7 @@ await build({
       'src/model/effect.ts',
       'src/store/contract/effects.ts',
       'src/store/contract/rules/layout.ts',
-      ...['reason', 'unreadable', 'consequence', 'undoing', 'pause', 'rate', 'signal-room'].map(
+      ...['reason', 'unreadable', 'after-run', 'undoing', 'pause', 'rate', 'signal-room'].map(
         (name) => `src/store/contract/rules/${name}.ts`,
       ),
     ],

@@ -13,7 +13,7 @@
  * A new state gets its name in `states` below.
  * In the stores it goes into these files, at the comment `New state:`
  *
- *   `store/contract/rules/consequence.ts`  which end of a run leads to it
+ *   `store/contract/rules/after-run.ts`    which end of a run leads to it
  *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  its number, its name, its index
  *   `store/sql/end/move.ts`                the way in and out
  *   `store/sql/partition.ts`, `store/sql/look/read.ts`  its count, and its pages
@@ -24,10 +24,10 @@
  *
  * A new kind of outcome gets its type in `Outcome`. It goes into these files, at the comment `New outcome:`
  *
- *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance
+ *   `store/contract/rules/after-run.ts`    what becomes of the job: for SQL, and the model of the conformance
  *                                          tests
- *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/consequence.lua`  the same on Redis
- *   `worker/tally.ts`                      as what the worker counts it
+ *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/after-run.lua`  the same on Redis
+ *   `worker/tally.ts`                      which count of the worker has it
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations and never times,
  * because its clock may differ from the store's.
@@ -70,7 +70,7 @@ export const MAX_TAGS = 10
 
 /** The settings of a single job that are stored with it. Absent fields take no space. */
 export interface JobOptions {
-  /** The number of crashes after which the job fails (`store/contract/rules/consequence.ts`). */
+  /** The number of crashes after which the job fails (`store/contract/rules/after-run.ts`). */
   maxCrashes?: number
   /** The maximum number of attempts. */
   tries?: number

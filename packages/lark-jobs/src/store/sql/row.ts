@@ -2,7 +2,7 @@
 import { defined } from '@s18i/lark/internal'
 import type { EndedJob } from '../../model/effect.ts'
 import type { ClaimedJob, Counters, JobError, JobOptions, JobRecord, State } from '../../model/record.ts'
-import { isSuspect } from '../contract/rules/consequence.ts'
+import { isSuspect } from '../contract/rules/after-run.ts'
 import { readReason } from '../contract/rules/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/rules/unreadable.ts'
 import type { Value } from './database.ts'

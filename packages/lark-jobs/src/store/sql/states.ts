@@ -25,7 +25,7 @@ export const GONE = HIDDEN + PENDING
 /** `jobs.ahead` of an active job. */
 export const STARTED = 0
 export const NOT_STARTED = 1
-/** A suspect that started while other jobs ran in its process (`store/contract/rules/consequence.ts`). */
+/** A suspect that started while other jobs ran in its process (`store/contract/rules/after-run.ts`). */
 export const BESIDE = 2
 
 /**

@@ -1,6 +1,6 @@
 /**
  * The gate through which the jobs of all workers of this process start. It counts the jobs that run, and
- * closes for a suspect (`store/contract/rules/consequence.ts`), which must run alone; `suspects.ts` decides
+ * closes for a suspect (`store/contract/rules/after-run.ts`), which must run alone; `suspects.ts` decides
  * when. There is one suspect at a time.
  *
  *   open     jobs start

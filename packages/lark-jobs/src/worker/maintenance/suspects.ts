@@ -1,5 +1,5 @@
 /**
- * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/consequence.ts`). Some
+ * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/after-run.ts`). Some
  * of them kill their process, others only ran beside a job that did. If the process ends from within while a
  * suspect runs alone, the suspect was the cause. If somebody may have killed it, it counts as one more crash.
  *

@@ -1,6 +1,6 @@
 /**
  * Tells the hook `crashed`, and the telemetry, of the jobs that were taken back from a dead worker. A job
- * whose record is not kept any more is left out. `store/contract/rules/consequence.ts#afterDeath` decides
+ * whose record is not kept any more is left out. `store/contract/rules/after-run.ts#afterDeath` decides
  * which of them have crashed too often.
  */
 import { queueOf } from '../../model/partition.ts'

@@ -13,7 +13,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { CancelReason, JobError, Outcome } from '../../../model/record.ts'
-import type { Consequence } from './consequence.ts'
+import type { Consequence } from './after-run.ts'
 import { cancelledFor, readCancelled, untimed } from './reason.ts'
 
 /** How a job ends after it is undone. */
@@ -32,7 +32,7 @@ export function readLaterEnd(text: string): LaterEnd {
 }
 
 /**
- * The notice to cancel a job, as the rules see it (`consequence.ts`): a job that is being undone has no
+ * The notice to cancel a job, as the rules see it (`after-run.ts`): a job that is being undone has no
  * notice, but if it ends as cancelled, the reason is the one that was kept.
  *
  * @param undo the text before the outcome is applied

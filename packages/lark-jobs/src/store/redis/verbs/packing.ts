@@ -330,7 +330,7 @@ function reports({ log, progress, took, steps }: Outcome): boolean {
   return log !== undefined || progress !== undefined || took !== undefined || steps !== undefined
 }
 
-// New outcome: its kind and value, as `consequence.lua` reads them.
+// New outcome: its kind and value, as `after-run.lua` reads them.
 function packOutcome(outcome: Outcome): [kind: string, value: string] {
   switch (outcome.kind) {
     case 'completed': {

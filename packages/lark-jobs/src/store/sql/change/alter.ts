@@ -7,7 +7,7 @@ import { type AlterVerdict, type Change, versionOf } from '../../contract/store.
 import { laneMoves } from '../claim/lane.ts'
 import { forgetDoubt } from '../claim/silence.ts'
 import { isOnItsWay } from '../effects/effect.ts'
-import { follow } from '../end/consequence.ts'
+import { follow } from '../end/after-run.ts'
 import { unpin } from '../end/keep.ts'
 import { move, toEnd } from '../end/move.ts'
 import { purge, remove } from '../end/retain.ts'

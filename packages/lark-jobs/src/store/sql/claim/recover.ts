@@ -1,16 +1,16 @@
 /**
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
  * After a silence of the store (`store/contract/rules/silence.ts`), it extends the leases first. The
- * consequence for each job is in `store/contract/rules/consequence.ts`.
+ * consequence for each job is in `store/contract/rules/after-run.ts`.
  */
 
 import { defined } from '@s18i/lark/internal'
 import { MOST_TAKEN } from '../../contract/lost-workers.ts'
-import { afterDeath, afterRun } from '../../contract/rules/consequence.ts'
+import { afterDeath, afterRun } from '../../contract/rules/after-run.ts'
 import { noticeOf } from '../../contract/rules/undoing.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../../contract/store.ts'
 import { exchangeEffects, nextEffect } from '../effects/effect.ts'
-import { follow } from '../end/consequence.ts'
+import { follow } from '../end/after-run.ts'
 import { undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'

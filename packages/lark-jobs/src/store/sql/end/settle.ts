@@ -7,7 +7,7 @@
  * every other outcome, the row is read, and its consequence is computed and applied.
  */
 import type { Outcome } from '../../../model/record.ts'
-import { afterRun } from '../../contract/rules/consequence.ts'
+import { afterRun } from '../../contract/rules/after-run.ts'
 import { readLane } from '../../contract/rules/lane.ts'
 import { noticeOf } from '../../contract/rules/undoing.ts'
 import type { Settlement, Verdict } from '../../contract/store.ts'
@@ -20,7 +20,7 @@ import { heardAll, noteRest, record, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { columns, type JobRow, list } from '../row.ts'
 import { ACTIVE, NOT_STARTED, PENDING } from '../states.ts'
-import { follow } from './consequence.ts'
+import { follow } from './after-run.ts'
 import { endCompleted } from './end.ts'
 
 /**

@@ -1,5 +1,5 @@
 -- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. It also acknowledges
--- and hands out effects. consequence.lua decides what happens to each job.
+-- and hands out effects. after-run.lua decides what happens to each job.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -20,7 +20,7 @@
 --          number of its jobs, and the ids of the first of them }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) if the claims of one caller
 --          are taken back
--- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts, holder
+-- needs: start, lanes, after_run, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts, holder
 
 local till, lease_ms, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
@@ -134,7 +134,7 @@ if not is_over then
       local _, start = read_holder(holders[i])
       local is_doubt = is_silent and has_begun(start)
       local is_forgiven = ARGV[5] == '1' or is_doubt and not doubts().is_doubted(id)
-      local state, has_crashed = consequences().take_back(id, holders[i], not is_forgiven and ARGV[4] or nil, is_unread, ARGV[5] == 'w')
+      local state, has_crashed = after_run().take_back(id, holders[i], not is_forgiven and ARGV[4] or nil, is_unread, ARGV[5] == 'w')
       doubted[#doubted + 1] = is_doubt and id or nil
       taken[state][#taken[state] + 1] = id
       crashed[#crashed + 1] = has_crashed and id or nil

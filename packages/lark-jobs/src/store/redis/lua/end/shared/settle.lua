@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, reports, consequences, end, minute, event, late_outcomes, holder, recordings
+-- needs: start, lanes, lease, reports, after_run, end, minute, event, late_outcomes, holder, recordings
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each
@@ -60,7 +60,7 @@ end
 -- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by
 -- tabs. From
 -- ARGV[first + 1] on, five values for each other job: id, token, kind, value, steps (journal.lua), progress
--- and log lines (report.lua). The kinds are the outcomes in consequence.lua, `completed`, `result`
+-- and log lines (report.lua). The kinds are the outcomes in after-run.lua, `completed`, `result`
 -- (completed with a result), and `timed` (completed; the milliseconds that the run took, and `|` and the
 -- result if there is one). Returns '' if all jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in
 -- this order; and how many are settled. `laned`: some jobs may be in lanes.
@@ -138,7 +138,7 @@ local function settle(first, kept, laned)
         end
       else
         local job = { holder = holders[i], notice = notices[n], kept = kept }
-        if consequences().outcomes[kind](id, value, job) and kind == 'failed' then
+        if after_run().outcomes[kind](id, value, job) and kind == 'failed' then
           ended.failed = ended.failed - 1
         end
       end

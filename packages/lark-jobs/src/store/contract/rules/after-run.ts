@@ -1,6 +1,6 @@
 /**
  * The consequence for a job when its run has ended, or when its worker has died: the rules that every store
- * follows. SQLite and the model of the conformance tests call these functions; `consequence.lua` says the
+ * follows. SQLite and the model of the conformance tests call these functions; `after-run.lua` says the
  * same in Lua.
  *
  * New state: add which outcomes lead to it. New outcome: add what becomes of the job.

@@ -1,6 +1,6 @@
 -- Decides what becomes of a job when its run has ended, or when its worker has died. The rules are the same
--- as in `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
--- module: consequences
+-- as in `store/contract/rules/after-run.ts`. Runs that completed are ended together, in settle.lua.
+-- module: after_run
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, undoing, holder, recordings, journals, retrying
 -- gives: outcomes, take_back
 

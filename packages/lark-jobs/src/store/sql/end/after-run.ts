@@ -1,5 +1,5 @@
 /**
- * Applies the rules to an active job (`store/contract/rules/consequence.ts`). The caller must count the job
+ * Applies the rules to an active job (`store/contract/rules/after-run.ts`). The caller must count the job
  * out of its lease (`lease.ts`).
  */
 import { defined } from '@s18i/lark/internal'
