@@ -27,6 +27,11 @@ export interface DialectWords {
   bytes: string
   /** Ends a SELECT of rows that no other transaction may change until this one ends. */
   locking: string
+  /**
+   * Makes a statement that changes rows by their places read only these rows. MariaDB otherwise reads all
+   * rows if most of them are to be changed, and waits for each transaction that has written one.
+   */
+  byPlace: string
   /** The placeholder of a parameter in a statement. @param index the number of the parameter, from 1 */
   parameter(index: number): string
 }
@@ -46,6 +51,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     now: 'CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)',
     bytes: 'octet_length(body)',
     locking: ' FOR UPDATE',
+    byPlace: '',
     parameter: (index) => `$${index}`,
   },
   mysql: {
@@ -63,6 +69,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     now: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000",
     bytes: 'LENGTH(body)',
     locking: ' FOR UPDATE',
+    byPlace: ' FORCE INDEX (PRIMARY)',
     parameter: () => '?',
   },
   sqlite: {
@@ -81,6 +88,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     // SQLite needs no lock: only one transaction writes at a time, and a transaction that has read before
     // another one wrote cannot write.
     locking: '',
+    byPlace: '',
     parameter: () => '?',
   },
 }

@@ -112,7 +112,8 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
 
   /** Removes rows whose jobs are in the store. */
   remove(places: readonly string[]): OutboxStatement {
-    return plain(`DELETE FROM ${OUTBOX} WHERE place IN (${listOf(places)})`)
+    const from = this.dialect === 'mysql' ? `${OUTBOX} FROM` : 'FROM'
+    return plain(`DELETE ${from} ${OUTBOX}${this.#words.byPlace} WHERE ${isOneOf(places)}`)
   }
 
   /**
@@ -120,7 +121,8 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
    * @param error for people
    */
   mark(places: readonly string[], error: string): OutboxStatement {
-    const sql = `UPDATE ${OUTBOX} SET error = ${this.#words.parameter(1)}, tries = tries + 1 WHERE place IN (${listOf(places)})`
+    const set = `error = ${this.#words.parameter(1)}, tries = tries + 1`
+    const sql = `UPDATE ${OUTBOX}${this.#words.byPlace} SET ${set} WHERE ${isOneOf(places)}`
     return { sql, parameters: [error] }
   }
 
@@ -220,6 +222,20 @@ function plain(sql: string): OutboxStatement {
 /** Whether a value can be the place of a row. */
 export function isPlace(value: unknown): boolean {
   return typeof value === 'string' && /^\d{1,19}$/.test(value)
+}
+
+/**
+ * The most places of one list. MariaDB makes a list of 1,000 values a table of its own, and then reads all
+ * rows of the outbox (`byPlace`).
+ */
+const LIST = 500
+
+/** The condition that a row has one of these places. */
+function isOneOf(places: readonly string[]): string {
+  const lists: string[] = []
+  for (let from = 0; from < places.length; from += LIST)
+    lists.push(`place IN (${listOf(places.slice(from, from + LIST))})`)
+  return lists.join(' OR ')
 }
 
 /**

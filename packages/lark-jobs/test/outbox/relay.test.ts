@@ -10,7 +10,7 @@ import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
-import { OUTBOX } from '../../src/outbox/table.ts'
+import { LOT, OUTBOX } from '../../src/outbox/table.ts'
 import { Server } from '../redis/server.ts'
 import { Bench, Record as Report, redisPrefix, sqliteFile } from '../working/bench.ts'
 import { Application, mail } from './application.ts'
@@ -102,6 +102,23 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     await never.run('ROLLBACK')
     for (const each of [late, never]) each.release()
     await vi.waitFor(() => expect(MailJob.runs).toEqual([3, 1]), LONG)
+    await vi.waitFor(isEmpty, LONG)
+  }, 60_000)
+
+  test('a transaction that has written a row and stays open holds up no others', async () => {
+    await using at = await setting()
+    const open = await client.begin()
+    const first = database.table.insert([mail(0)])
+    await open.run(first.sql, first.parameters)
+    // A lot of the largest size, and a small one.
+    const count = LOT + 100
+    for (let n = 1; n <= count; n += 100)
+      await database.execute(database.table.insert(Array.from({ length: 100 }, (_, i) => mail(n + i))))
+    await at.bench.work([MailJob], {}, at.jobs)
+    await vi.waitFor(isEmpty, { timeout: 10_000 })
+    await open.run('COMMIT')
+    open.release()
+    await vi.waitFor(() => expect(new Set(MailJob.runs).size).toBe(count + 1), LONG)
     await vi.waitFor(isEmpty, LONG)
   }, 60_000)
 
