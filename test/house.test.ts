@@ -85,7 +85,7 @@ const floors: Record<string, string[][]> = {
     ['server/look/*'],
     // what can be taken back, and what outlasts its request
     ['server/change/undo.ts', 'server/change/underway.ts'],
-    ['server/act.ts'],
+    ['server/action.ts'],
     ['server/change/*'],
     ['server/actions.ts'],
     ['server/packed.ts', 'server/page.ts', 'server/streams.ts'],

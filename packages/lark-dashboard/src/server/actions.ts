@@ -22,7 +22,7 @@ import type {
   WorkerFilter,
 } from '@s18i/lark-jobs/operate'
 import { scheduleWords } from '@s18i/lark-jobs/operate'
-import { type Act, change, look } from './act.ts'
+import { type Act, change, look } from './action.ts'
 import { allowed, type ChosenJobs, chosen, MOST_IDS } from './change/chosen.ts'
 import { type DispatchInput, dispatchJob } from './change/dispatch-job.ts'
 import {

@@ -2,7 +2,7 @@
  * A job that a viewer dispatches by hand.
  */
 import type { DispatchRequest } from '@s18i/lark-jobs/operate'
-import type { Act } from '../act.ts'
+import type { Act } from '../action.ts'
 import { refused } from '../guard/input.ts'
 
 /**

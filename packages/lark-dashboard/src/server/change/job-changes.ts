@@ -16,7 +16,7 @@ import type {
   UndoableChange,
   UndoableOptions,
 } from '@s18i/lark-jobs/operate'
-import type { Act } from '../act.ts'
+import type { Act } from '../action.ts'
 import { refused } from '../guard/input.ts'
 import type { Meanwhile } from './underway.ts'
 

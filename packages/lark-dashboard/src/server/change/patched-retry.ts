@@ -4,7 +4,7 @@
  * unchanged.
  */
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
-import type { Act } from '../act.ts'
+import type { Act } from '../action.ts'
 import { isObject, jsonIn, refused, text } from '../guard/input.ts'
 import { type ShownValue, shownError, shownValue } from '../look/shown-to-viewer.ts'
 import { allowed } from './chosen.ts'

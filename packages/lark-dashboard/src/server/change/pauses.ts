@@ -3,7 +3,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { PauseOptions, PauseResult, PauseTarget, ResumedSchedule } from '@s18i/lark-jobs/operate'
-import type { Act } from '../act.ts'
+import type { Act } from '../action.ts'
 import { type ShownSchedule, shownSchedule } from '../look/shown-to-viewer.ts'
 import type { Undoable } from './job-changes.ts'
 

@@ -1,7 +1,7 @@
 /** What a viewer can do to a job with steps: sends it a signal, and lets it forget steps. */
 import { defined } from '@s18i/lark/internal'
 import type { SentSignal } from '@s18i/lark-jobs/operate'
-import type { Act } from '../act.ts'
+import type { Act } from '../action.ts'
 import { refused } from '../guard/input.ts'
 
 export interface SignalInput {

@@ -3,7 +3,7 @@
  * worker: an undo must not resume a worker that somebody else has made quiet.
  */
 import type { WorkerFilter, WorkerOrderResult } from '@s18i/lark-jobs/operate'
-import type { Act } from '../act.ts'
+import type { Act } from '../action.ts'
 import type { Undoable } from './job-changes.ts'
 
 /** What a browser needs to know about the workers that got the order. */
