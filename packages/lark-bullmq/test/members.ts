@@ -113,6 +113,55 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { counts, logs, traces: found.stacktrace!.map((trace) => trace.split('\n')[0]) }
   },
 
+  async "a log that others write, and a time of one's own"(place) {
+    const queue = new Queue('logged', place)
+    const counts: number[] = []
+    const worker = new Worker(
+      'logged',
+      async (job) => {
+        await job.log('own')
+        counts.push(await queue.addJobLog(job.id!, 'of the queue'))
+        counts.push(await Job.addJobLog(queue, job.id!, 'of the class'))
+        counts.push(await queue.addJobLog(job.id!, 'kept', 2))
+        return job.timestamp
+      },
+      { ...place, autorun: false },
+    )
+    const done = once(worker, 'completed')
+    const job = await queue.add('a', {}, { timestamp: 1_700_000_000_000 })
+    const due = await queue.add('b', {}, { timestamp: Date.now() - 60_000, delay: 60_000 })
+    const late = await queue.add('c', {}, { timestamp: Date.now() + 60_000, delay: 1 })
+    const states = [await late.getState(), (await queue.getJob(job.id!))!.timestamp, due.delay]
+    void worker.run()
+    const [{ returnvalue }] = await done
+    while (!(await due.isCompleted())) await new Promise((resolve) => setTimeout(resolve, 10))
+    const { logs } = await queue.getJobLogs(job.id!)
+    const missing = await queue.addJobLog('none', 'lost').catch(({ message }: Error) => message)
+    await late.remove()
+    await Promise.all([worker.close(), queue.close()])
+    return { counts, states, returnvalue, last: logs.at(-1), missing }
+  },
+
+  async 'for how long a queue is limited'(place) {
+    const queue = new Queue('limited-for', place)
+    const ttls: (number | boolean)[] = [await queue.getRateLimitTtl(), await queue.getRateLimitTtl(5)]
+    const isNear = (ms: number) => ms > 50_000 && ms <= 60_000
+    await queue.rateLimit(60_000)
+    ttls.push(isNear(await queue.getRateLimitTtl()), isNear(await queue.getRateLimitTtl(5)))
+    ttls.push(await queue.isPaused(), await queue.removeRateLimitKey(), await queue.removeRateLimitKey())
+    const limiter = { max: 1, duration: 4_000 }
+    const worker = new Worker('limited-for', doubled, { ...place, limiter })
+    const done = once(worker, 'completed')
+    await queue.addBulk([1, 2].map((n) => ({ name: 'double', data: { n } })))
+    await done
+    const left = await queue.getRateLimitTtl(1)
+    ttls.push(left > 0 && left <= 4_000)
+    await worker.close(true)
+    await queue.obliterate({ force: true })
+    await queue.close()
+    return ttls
+  },
+
   async 'a job scheduler on its own'(place) {
     const queue = new Queue('own-scheduler', place)
     const schedulers = new JobScheduler('own-scheduler', place)

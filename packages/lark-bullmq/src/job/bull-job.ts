@@ -9,13 +9,7 @@ import {
   type StoredJob,
 } from '@s18i/lark-jobs'
 import { dispatchAll, isObject, memberOf, shown, tickOf } from '@s18i/lark-jobs/internal'
-import {
-  refuseMethods,
-  refuseProperties,
-  unsupported,
-  unsupportedName,
-  wrongValue,
-} from '../compared/unsupported.ts'
+import { refuseMethods, refuseProperties, unsupported, wrongValue } from '../compared/unsupported.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { shownId } from '../flow/flow-rules.ts'
 import { scheduleName, schedulerName } from '../queue/schedule-name.ts'
@@ -134,7 +128,7 @@ export class BullJob<
     this.opts = { attempts: 0, ...opts }
     this.delay = opts.delay ?? 0
     this.priority = opts.priority ?? 0
-    this.timestamp = timestamp
+    this.timestamp = opts.timestamp ?? timestamp
     this.queueName = home.queue
     if (opts.deduplication !== undefined) this.deduplicationId = opts.deduplication.id
     if (isObject(opts.parent)) {
@@ -302,9 +296,20 @@ export class BullJob<
     return optionsFromJSON(text, names)
   }
 
-  /** It is refused, because only the processor of a job writes its log. */
-  static async addJobLog(queue: object, _id: string, _row: string, _keepLogs?: number): Promise<number> {
-    throw unsupportedName(`${queue}`, 'static methods of Job', 'the method', 'addJobLog')
+  /**
+   * Writes a line that is kept with a job that a worker of this process runs.
+   *
+   * @returns how many lines the log has
+   * @throws BULLMQ_UNSUPPORTED if no worker of this process runs it
+   */
+  static async addJobLog(queue: object, id: string, row: string, keepLogs?: number): Promise<number> {
+    const home = homeOf('Job', queue)
+    const running = home.store.running.get(home.queue, id)
+    if (running !== undefined) return await (running as BullJob).#write(row, keepLogs)
+    const job = await BullJob.withId(home, id)
+    if (job === undefined) throw new Error(`Missing key for job ${id}. addLog`)
+    job.#running('addJobLog()')
+    return 0
   }
 
   /** Reports the progress of the job, which may be any JSON of at most 4 KiB. */
@@ -321,8 +326,12 @@ export class BullJob<
    *   `keepLogs` says
    */
   async log(row: string): Promise<number> {
+    return this.#write(row, this.opts.keepLogs)
+  }
+
+  #write(row: string, most = this.opts.keepLogs): number {
     this.#running('log()').info(String(row))
-    return Math.min(++this.#lines, this.opts.keepLogs || Number.POSITIVE_INFINITY)
+    return Math.min(++this.#lines, most || Number.POSITIVE_INFINITY)
   }
 
   async getState(): Promise<JobState | 'unknown'> {

@@ -38,6 +38,8 @@ export interface DefaultJobOptions extends ChildFailureOptions {
   backoff?: number | BackoffOptions
   /** Milliseconds. */
   delay?: number
+  /** When the job was added, in milliseconds since 1970. Its delay counts from then. Default: now. */
+  timestamp?: number
   /** Jobs with priority 0 go first, then those with 1, then 2, up to 2,097,151. Default: 0. */
   priority?: number
   /**
@@ -124,6 +126,8 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   whole('keepLogs', read.keepLogs, Number.MAX_SAFE_INTEGER)
   whole('stackTraceLimit', read.stackTraceLimit, Number.MAX_SAFE_INTEGER)
   if (delay !== undefined && !isTime(delay)) throw wrongValue(who, 'delay', delay, 'milliseconds')
+  if (read.timestamp !== undefined && !Number.isFinite(read.timestamp))
+    throw wrongValue(who, 'timestamp', read.timestamp, 'milliseconds since 1970')
   checkRemove(who, 'removeOnComplete', read.removeOnComplete)
   checkRemove(who, 'removeOnFail', read.removeOnFail)
   if (backoff !== undefined) checkBackoff(who, backoff)
@@ -186,7 +190,8 @@ function stored(who: string, opts: JobsOptions): Context {
 export function draftedBy(who: string, queueName: string, { name, data = {}, opts }: AddedJob): Drafted {
   checkName(who, name)
   checkSize(who, name, data, opts.sizeLimit)
-  const { attempts, delay, priority, jobId, deduplication } = opts
+  const { attempts, priority, jobId, deduplication } = opts
+  const delay = delayFrom(opts)
   const backoff = larkBackoff(opts.backoff)
   const keep = keepOf(opts)
   const kept = stored(who, opts)
@@ -206,6 +211,12 @@ export function draftedBy(who: string, queueName: string, { name, data = {}, opt
     ...(keep && { keep }),
     ...(Object.keys(kept).length > 0 && { context: { [SLOT]: kept } }),
   }
+}
+
+/** The delay from now. */
+function delayFrom({ delay, timestamp }: JobsOptions): number | undefined {
+  if (!delay || timestamp === undefined) return delay
+  return Math.max(0, timestamp + delay - Date.now())
 }
 
 /** Reads the options with which a job was added from its context. */

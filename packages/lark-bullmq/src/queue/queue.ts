@@ -359,6 +359,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return { logs: ordered.slice(start, end < 0 ? undefined : end + 1), count: all.length }
   }
 
+  /** As `Job.addJobLog()`. */
+  addJobLog(id: string, row: string, keepLogs?: number): Promise<number> {
+    return BullJob.addJobLog(this, id, row, keepLogs)
+  }
+
   /** Pauses the queue: no job begins in any process, and running jobs go on. */
   async pause(): Promise<void> {
     await this.#home.store.jobs.pause({ queue: this.name })
@@ -373,13 +378,29 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   async isPaused(): Promise<boolean> {
-    return (await this.#home.store.standing(this.name)).isPaused
+    return await this.#home.store.isPaused(this.name)
   }
 
   /** Pauses the queue for some milliseconds, during which no job begins. */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     await this.#home.store.pauseFor(this.name, ms)
+  }
+
+  /**
+   * For how many milliseconds no job begins because of a rate limit.
+   *
+   * @param maxJobs if it is given, the result is 0, and otherwise -2, if a job may begin
+   */
+  async getRateLimitTtl(maxJobs?: number): Promise<number> {
+    const left = await this.#home.store.limitedFor(this.name)
+    if (left > 0) return Math.ceil(left)
+    return maxJobs ? 0 : -2
+  }
+
+  /** Ends the time of `rateLimit()`. @returns 1, or 0 if there was none */
+  async removeRateLimitKey(): Promise<number> {
+    return (await this.#home.store.endLimit(this.name)) ? 1 : 0
   }
 
   /** Removes a job and the jobs that it waits for. @returns 1, or 0 if one of these jobs runs */

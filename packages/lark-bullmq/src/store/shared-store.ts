@@ -20,6 +20,7 @@ import {
 import { type QueueRetention, type Rate, type Retention, retention } from '@s18i/lark-jobs/operate'
 import { wrongValue } from '../compared/unsupported.ts'
 import { type BullConnection, larkConnection } from './connection.ts'
+import { RunningJobs } from './running-jobs.ts'
 
 /** The options of every class that say where the jobs are. */
 export interface PlaceOptions {
@@ -76,6 +77,9 @@ export const RETRY = { from: 500, to: 10_000 }
 /** Milliseconds for which hints are not sent after nobody has listened. */
 const UNHEARD = 1_000
 
+/** The reason of a pause that is a rate limit. */
+const RATE_LIMITED = 'rateLimit()'
+
 /** What an event of BullMQ says. */
 export type EventArgs = Readonly<Record<string, unknown>>
 
@@ -84,6 +88,7 @@ const stores = new Map<string, SharedStore>()
 export class SharedStore {
   readonly jobs: Jobs
   readonly place: Place
+  readonly running = new RunningJobs()
   readonly #key: string
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
@@ -261,10 +266,52 @@ export class SharedStore {
     if (!isHeard) this.#unheard.set(queue, performance.now() + UNHEARD)
   }
 
-  /** Pauses a queue for some milliseconds. If it is already paused, nothing changes. */
+  /** Pauses a queue for some milliseconds from now on, unless somebody has paused it. */
   async pauseFor(queue: string, ms: number): Promise<void> {
-    if (ms === 0 || (await this.standing(queue)).isPaused) return
-    await this.jobs.pause({ queue, for: ms, because: 'rateLimit()' })
+    if (ms === 0 || (await this.isPaused(queue))) return
+    await this.jobs.pause({ queue, for: ms, because: RATE_LIMITED })
+  }
+
+  /**
+   * For how many milliseconds from now no job of a queue begins because of a rate limit; 0 if one may. A rate
+   * of a worker is known in the process of that worker.
+   */
+  async limitedFor(queue: string): Promise<number> {
+    const { store } = await opened(this.jobs)
+    const limits = this.#limits.get(queue)
+    let left = Number.POSITIVE_INFINITY
+    for (const partition of partitionsOf(queue, this.#partitions.get(queue) ?? 1)) {
+      const { until = 0, because } = await store.configure(partition, {})
+      const paused = because === RATE_LIMITED ? until - Date.now() : 0
+      left = Math.min(
+        left,
+        Math.max(paused, limits === undefined ? 0 : await rateLeft(store, partition, limits)),
+      )
+    }
+    return Math.max(0, left)
+  }
+
+  /** Whether a queue is paused; a rate limit is no pause. */
+  async isPaused(queue: string): Promise<boolean> {
+    if (!(await this.standing(queue)).isPaused) return false
+    const { store } = await opened(this.jobs)
+    for (const partition of partitionsOf(queue, this.#partitions.get(queue) ?? 1)) {
+      const { paused, because, groups } = await store.configure(partition, {})
+      if (groups.length > 0 || (paused && because !== RATE_LIMITED)) return true
+    }
+    return false
+  }
+
+  /** Ends a pause of `pauseFor`. @returns whether there was one */
+  async endLimit(queue: string): Promise<boolean> {
+    const { store } = await opened(this.jobs)
+    let wasLimited = false
+    for (const partition of partitionsOf(queue, this.#partitions.get(queue) ?? 1)) {
+      if ((await store.configure(partition, {})).because !== RATE_LIMITED) continue
+      await store.configure(partition, { paused: false })
+      wasLimited = true
+    }
+    return wasLimited
   }
 
   /** How many jobs of a queue are in each state, and whether it is paused. */
@@ -316,4 +363,22 @@ export class SharedStore {
       ...defined({ prefix }),
     }
   }
+}
+
+/**
+ * Milliseconds until a rate allows a job of a partition to begin. The store says so of a job that waits or
+ * runs: if there is none, nobody is kept waiting.
+ */
+async function rateLeft(
+  store: OpenJobs['store'],
+  partition: string,
+  limits: NonNullable<ReturnType<typeof limitsOf>>,
+): Promise<number> {
+  for (const state of ['waiting', 'active'] as const) {
+    const [job] = (await store.list(partition, { state, limit: 1, isLean: true })).jobs
+    const found = job && (await store.stand(partition, job.id, { limits }))
+    if (found?.limits?.nextAt !== undefined) return found.limits.nextAt - found.at
+    if (found?.limits !== undefined) return 0
+  }
+  return 0
 }

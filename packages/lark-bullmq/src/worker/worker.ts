@@ -464,6 +464,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort: typeof this.#processor === 'string' ? run : abort }
     this.#running.set(claimed.id, running)
+    this.#home.store.running.add(this.name, job)
     this.#isDrained = false
     if (this.opts.name !== undefined) job.processedBy = this.opts.name
     if (claimed.runs > 1) await this.#recall(claimed.id, job)
@@ -557,6 +558,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#running.delete(claimed.id)
     if (running === undefined) return
     const { job, value } = running
+    this.#home.store.running.delete(this.name, job)
     if (outcome.kind === 'released' || outcome.kind === 'unstarted' || outcome.kind === 'suspended') {
       this.#ended.set(claimed.id, { job })
       return

@@ -1,0 +1,25 @@
+/** The jobs that workers of this process run, so that others in the process can write to their logs. */
+
+interface JobInProcess {
+  readonly id: string | undefined
+  readonly larkId: string
+}
+
+export class RunningJobs {
+  readonly #jobs = new Map<string, Set<JobInProcess>>()
+
+  add(queue: string, job: JobInProcess): void {
+    const all = this.#jobs.get(queue) ?? new Set()
+    this.#jobs.set(queue, all.add(job))
+  }
+
+  delete(queue: string, job: JobInProcess): void {
+    this.#jobs.get(queue)?.delete(job)
+  }
+
+  /** @param id the id in Lark, or the one that the application has chosen */
+  get(queue: string, id: string): JobInProcess | undefined {
+    for (const job of this.#jobs.get(queue) ?? []) if (job.id === id || job.larkId === id) return job
+    return undefined
+  }
+}
