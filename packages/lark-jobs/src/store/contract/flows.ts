@@ -1,50 +1,52 @@
 /**
- * The contract between the job queue and a store of flows: chains, batches, workflows. It is an interface of
- * its own, beside the job verbs (`store.ts`). `test/conformance/flows.ts` and the files beside it about
- * nodes, members and ends at home test what this comment says.
+ * The contract between the job queue and a store of flows: chains, batches and workflows. Flows have their
+ * own interface beside the verbs for jobs (`store.ts`). `test/conformance/flows.ts`, and the files there
+ * about nodes, members and ends at home, test what this comment says.
  *
- * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state
- * (`model/flow.ts`): it keeps both texts, a number that rises with each write, and when the flow is due next.
- * A write names the number that its writer has read. So if several workers advance one flow, one of them
- * writes, and the others learn that the flow has changed. A write may queue jobs of the home partition in the
- * same atomic step. Schedules work in the same way (`schedules.ts`).
+ * **Flow.** A flow is kept in its home partition. The store keeps the definition and the state of a flow
+ * (`model/flow.ts`) as texts that it does not read, and also a number that rises with each write, and the
+ * time at which the flow is due next. A write names the number that its writer has read, and fails if the
+ * number has changed. So if several workers advance one flow, only one of them writes, and the others learn
+ * that the flow has changed. A write may queue jobs of the home partition in the same atomic step. Schedules
+ * work in the same way (`schedules.ts`).
  *
- * **Due.** `schedules.due` also hands out the flows that are due, under the same short lease: until the lease
- * ends, no other call gets them, unless they are written meanwhile. `exchange` and `survey` say when the next
- * flow or schedule of a partition is due (`nextTick`). A write or an `apply` after which a flow is due sooner
- * than any other entry rings a waiting worker.
+ * **Due.** `schedules.due` also hands out the flows that are due, under a short lease. Until the lease ends,
+ * no other call gets these flows, unless somebody writes them. `exchange` and `survey` say when the next flow
+ * or schedule of a partition is due (`nextTick`). If a write or an `apply` makes a flow due earlier than
+ * every other flow and schedule of the partition, a waiting worker is rung.
  *
- * **Nodes.** The end of a node (an index from `NODES` on) is news: it is kept with the flow, in the order of
- * arrival, until a write says that its writer has read it; and the flow is due as soon as its lease has
- * ended. Each index counts once, in whatever order and however often ends arrive. There is one exception: if
- * a node had ended without completing and completes later because it was retried, the new end replaces the
- * earlier one and is news again. So a delivery may be repeated, and no number has to survive a failover.
- * Results of nodes are kept with the flow, up to `MAX_RESULTS` in total. In place of a result that has no
- * room, a note is kept (`RESULT_NOT_KEPT`); a later result that has room is kept as usual.
+ * **Nodes.** A node has an index from `NODES` on. The end of a node is news: the flow keeps the news in the
+ * order of arrival until a write says that its writer has read them. The flow is due at once, or when its
+ * present lease ends. The end of a node counts once, even if it arrives several times. There is one
+ * exception: if a node first fails or is cancelled, and completes after a retry, the new end replaces the
+ * earlier end and is news again. So ends may be delivered repeatedly, and no number has to survive a
+ * failover. The flow keeps the results of its nodes, up to `MAX_RESULTS` bytes in total. A result that does
+ * not fit is replaced by a note (`RESULT_NOT_KEPT`). A smaller result that arrives later may still fit.
  *
- * **Members.** For the members of a batch (indices below `NODES`) the flow keeps one bit for each that has
- * ended, one for each that ended without completing, one for each that was cancelled, and the three counts. A
- * member counts once. If it had not completed and completes later because it was retried, it counts as
- * completed. For the first `MAX_FAILURES` members that did not complete, the flow keeps how they ended. An
- * index from `reserved` on is unknown. A member that is started again is missing again (`reopen`). If an end
- * of its earlier start is still on its way then, the flow recognises that by its `start`. The flow is due
- * when `size` members have ended, when `alarm` members have ended without completing, and when a member
- * completes that had ended otherwise before. A write also makes the flow due if it sets a size or an alarm
- * that is reached already. That the flow is due is kept until `due` hands it out: a write before that leaves
- * it due at once. When the flow is handed out, it gets a new number, so that a writer that has read it
- * earlier can no longer write.
+ * **Members.** A member of a batch has an index below `NODES`. For each member, the flow keeps three bits:
+ * whether the member has ended, whether it ended without completing, and whether it was cancelled. The flow
+ * also keeps the count of each bit. A member counts once. If a member first fails or is cancelled, and
+ * completes after a retry, the member counts as completed. For the first `MAX_FAILURES` members that did not
+ * complete, the flow keeps how they ended. An index that is not below `reserved` is unknown. A member that is
+ * started again is missing again (`reopen`). If an end of the member's earlier start arrives after that, the
+ * flow recognises the end by its `start`. The flow is due when `size` members have ended, when `alarm`
+ * members have ended without completing, and when a member completes after an earlier end. A write that sets
+ * a size or an alarm makes the flow due if that many members have ended already. The flow then stays due
+ * until `due` hands it out; a write does not change this. When `due` hands the flow out, the flow gets a new
+ * number, so a writer that has read the flow earlier can no longer write.
  *
- * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end
+ * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts the end
  * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,
- * nobody waits for the end, and nothing is kept of it. If an `exchange` makes a flow due, its answer says so
- * (`nextTick`). Any other verb, and an `exchange` that wants no jobs, rings a waiting worker. Jobs that end
- * elsewhere have an effect, which a worker brings to the home with `apply`.
+ * nobody waits for the end, and the store forgets the end. If an `exchange` makes a flow due, the answer of
+ * the `exchange` says so (`nextTick`). If another verb makes a flow due, or an `exchange` that wants no jobs,
+ * a waiting worker is rung. The end of a job in another partition is an effect, which a worker brings to the
+ * home with `apply`.
  *
- * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them,
- * members that had counted are missing again. If the partition of a member lost them, the member may run
- * again, which changes nothing once it has counted. (Members that ended at home are rolled back together with
- * their flow.) So if an open flow has had no news for a while, it asks `fates` about the members that it
- * waits for, and applies the ends of those that have ended. A member that is `unknown` was lost.
+ * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost changes,
+ * members that had counted are missing again. If the partition of a member lost changes, the member may run
+ * again; its second end does not count again. (Members that end at home are rolled back together with their
+ * flow.) So if an open flow has had no news for a while, its worker asks `fates` about the missing members,
+ * and applies the ends that `fates` reports. A member that is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -58,44 +60,44 @@ import type { Fate } from './watch.ts'
 
 export { NODES }
 
-/** The most members that did not complete for which a flow keeps how they ended. */
+/** How many members that did not complete a flow describes: it keeps how they ended. */
 export const MAX_FAILURES = 1_000
-/** The most news that are handed out with a flow. The rest comes after the next write. */
+/** How many items of news are handed out with a flow at most. The others follow after the next write. */
 export const MAX_NEWS = 1_000
 /**
- * The most bytes of results that a flow keeps: 6,710 for each of 10,000 nodes, or 128 of the largest results.
- * It limits the memory that one flow takes on a server.
+ * The largest size of all results that a flow keeps, in bytes: 6,710 bytes for each of 10,000 nodes, or 128
+ * of the largest results. This limits the memory that one flow takes on a server.
  */
 export const MAX_RESULTS = 67_108_864
-/** What is kept in place of a result that has no room. */
+/** The note that replaces a result which does not fit. */
 export const RESULT_NOT_KEPT = droppedResult(`the results of its flow have more than ${MAX_RESULTS} bytes`)
-/** What is kept in place of a result that was purged. */
+/** The note that replaces a result which was purged. */
 export const RESULT_PURGED = droppedResult('it was purged')
-/** The most characters of an error that are kept. */
+/** The largest number of characters that a flow keeps of an error. */
 export const MAX_ERROR = 500
 
 /** How a node or a member ended. */
 export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   state: EndedState
-  /** Why it ended, if it did not complete. */
+  /** Why the member ended, if it did not complete. */
   reason?: EndReason
-  /** The message of the last error: at most `MAX_ERROR` characters are kept. */
+  /** The message of the last error. The flow keeps at most `MAX_ERROR` characters. */
   error?: string
   /**
-   * The result as JSON text; or why it was not kept, as the record of a job says it (`whyDropped`). Kept only
-   * for nodes.
+   * The result as JSON text, or a text that says why the result was not kept (`whyDropped`). A flow keeps
+   * only the results of nodes.
    */
   result?: string
-  /** When it ended, by the clock of its partition. */
+  /** When the member ended, by the clock of its partition. */
   at: number
   /**
-   * Of a member that did not complete: the `queuedAt` of its job, which distinguishes its starts. Absent: the
-   * end belongs to its last start.
+   * For a member that did not complete: the `queuedAt` of its job, which is different for each start of the
+   * member. Absent: the end belongs to the last start.
    */
   start?: number
 }
 
-/** How the job of a node or member ended, for its flow. */
+/** Makes the report of a member's end to its flow from the record of the member's job. */
 export function endOf({ id, state, reason, errors, result, finishedAt, queuedAt }: EndedMember): MemberEnd {
   const { flow, index } = memberOf(id)!
   const error = state === 'failed' ? errors.at(-1)?.message : undefined
@@ -104,34 +106,37 @@ export function endOf({ id, state, reason, errors, result, finishedAt, queuedAt 
   return { flow, index, state: state as MemberEnd['state'], at: finishedAt!, ...more }
 }
 
-/** The end of a node, or of one of those members that did not complete. */
+/**
+ * The end of a node or member as the flow keeps it. The flow keeps the ends of all nodes, but only of members
+ * that did not complete.
+ */
 export type KeptEnd = Omit<MemberEnd, 'flow' | 'start'>
 
 /** The counts of the members of a batch. */
 export interface Crowd {
-  /** How many indices are in use. */
+  /** Members have indices below this number. */
   reserved: number
-  /** How many members there are; absent while the batch fills. */
+  /** How many members the batch has. Absent while members are still being added. */
   size?: number
   completed: number
   /** How many members ended without completing. */
   failed: number
-  /** How many of these were cancelled; absent if none. */
+  /** How many of the failed members were cancelled. Absent if none was. */
   cancelled?: number
 }
 
-/** What became of a node or member. */
+/** How a node or member ended, or that it has not ended. */
 export type MemberFate = Exclude<Fate, { kind: 'ended' }> | { kind: 'ended'; job: EndedMember }
 
 export interface StoredFlow {
   id: string
-  /** The number of the last write, as for a schedule (`StoredSchedule.rev`). */
+  /** The number of the last write (see `StoredSchedule.rev`). */
   rev: number
-  /** Text of the writer. */
+  /** A text that only the writers of flows and schedules understand. */
   definition: string
-  /** Text of the writer. */
+  /** A text that only the writers of flows and schedules understand. */
   state: string
-  /** The oldest news that no writer has read yet, at most `MAX_NEWS`, without results. */
+  /** The oldest news that no writer has read: at most `MAX_NEWS`, without the results of nodes. */
   news: KeptEnd[]
   crowd: Crowd
 }
@@ -140,8 +145,8 @@ export interface StoredFlow {
 export type FlowWrite = {
   id: string
   /**
-   * The number of the flow that the writer has read; 0 if there was no flow. If the number has changed since,
-   * nothing is written.
+   * The number that the writer has read with the flow; 0 if there was no flow. If the flow has another number
+   * now, nothing is written.
    */
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
@@ -151,110 +156,117 @@ export type FlowWrite = {
       /** Default: unchanged. */
       definition?: string
       state: string
-      /** When the flow is due: milliseconds since 1970. Absent: only if there is news. */
+      /** When the flow is due: milliseconds since 1970. Absent: the flow is due only when there is news. */
       next?: number | undefined
       /**
-       * How many news the writer has read. They are not handed out again. If more are left, the flow is due
-       * at once.
+       * How many items of news the writer has read. They are not handed out again. If other items are left,
+       * the flow is due at once.
        */
       heard?: number
-      /** Default for each: unchanged. At first `reserved` is 0, and there is no size and no alarm. */
+      /** An absent field stays unchanged. A new flow has the `reserved` 0, no size and no alarm. */
       crowd?: { reserved?: number; size?: number; alarm?: number | undefined }
     }
-  /** Removes the flow with everything that is kept of it. */
+  /** Removes the flow and all data of the flow. */
   | { remove: true }
 )
 
 export interface FlowWritten {
-  /** False: the flow has changed since it was read, and nothing was written. */
+  /** False: nothing was written, because the flow has changed since the writer read it. */
   isWritten: boolean
   /** The new number of the flow; 0 if nothing was written, or if the flow was removed. */
   rev: number
-  /** The answer for each job, in their order. A job whose id is taken counts as queued. */
+  /** One answer for each job, in the order of the jobs. A job whose id exists already counts as queued. */
   jobs: Enqueued[]
-  /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
+  /** Milliseconds until the next flow or schedule of the partition is due. Absent if there is none. */
   nextTick?: number
 }
 
 export interface Applied {
   /**
-   * One for each end, in their order. `counted`: the end counts now. `repeated`: it had counted before.
-   * `former`: the end is of an earlier start of a member that was started again and is missing. `unknown`:
-   * the flow does not exist, or has no such member.
+   * One verdict for each end, in the order of the ends. `counted`: the end counts now. `repeated`: the end
+   * had counted before. `former`: the member was started again and has not ended since, and this end belongs
+   * to an earlier start. `unknown`: the flow does not exist, or has no such member.
    */
   verdicts: ('counted' | 'repeated' | 'former' | 'unknown')[]
-  /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
+  /** Milliseconds until the next flow or schedule of the partition is due. Absent if there is none. */
   nextTick?: number
 }
 
 export interface Flows {
   /**
-   * Writes a flow: all of its changes or none.
+   * Writes a flow. Either all changes of the call are made, or none.
    *
-   * @param bound of the queue, for the jobs
-   * @param isRelied as for schedules
+   * @param bound the limit on the number of jobs in the queue (`Bound`)
+   * @param isRelied see `Schedules.write`
    */
   write(home: string, write: FlowWrite, bound?: Bound, isRelied?: boolean): Promise<FlowWritten>
 
-  /** Reads a flow, and the time by the store's clock. */
+  /** Reads a flow, and the present time by the store's clock. */
   get(home: string, flow: string): Promise<{ at: number; found?: StoredFlow }>
 
-  /** Reads only the state of a flow, for callers that wait for its end. Its definition may have megabytes. */
+  /**
+   * Reads only the state of a flow, for callers that wait for the end of the flow. The definition is not
+   * read, because it may have megabytes.
+   */
   state(home: string, flow: string): Promise<string | undefined>
 
-  /** Counts ends, at most `MAX_ITEMS` of one home and about `MAX_BYTES`. Safe to repeat. */
+  /**
+   * Counts ends of nodes and members: at most `MAX_ITEMS` ends and about `MAX_BYTES`, for flows of one home.
+   * Safe to repeat.
+   */
   apply(home: string, ends: readonly MemberEnd[]): Promise<Applied>
 
   /**
-   * Reads how nodes ended, with their results, and how those members ended that were among the first not to
-   * complete. At most `MAX_ITEMS`, and about `MAX_BYTES`: ends that have no room are left out and must be
-   * asked for again.
+   * Reads the ends of nodes, with their results, and the ends of the first `MAX_FAILURES` members that did
+   * not complete. At most `MAX_ITEMS` ends and about `MAX_BYTES` are returned. The caller asks again for the
+   * ends that did not fit.
    *
-   * @returns the ends of those that have ended, in the order of `indices`
+   * @returns the ends that the flow keeps, in the order of `indices`
    */
   ends(home: string, flow: string, indices: readonly number[]): Promise<KeptEnd[]>
 
   /**
-   * The members of a flow that have not ended, by page.
+   * Lists the members of a flow that have not ended, page by page.
    *
-   * @param after the index before the first; -1 for the first page
+   * @param after the last index of the previous page; -1 for the first page
    * @param count at most `MAX_ITEMS`
-   * @returns indices below `reserved`, in ascending order; none when there are no more, or for a flow that is
-   *   not there
+   * @returns indices below `reserved`, in ascending order. The list is empty after the last page, and if the
+   *   flow does not exist
    */
   missing(home: string, flow: string, after: number, count: number): Promise<number[]>
 
-  /** The members that ended without completing, by page like `missing`. */
+  /** Lists the members that ended without completing, page by page like `missing`. */
   failed(home: string, flow: string, after: number, count: number): Promise<number[]>
 
   /**
-   * Makes members that ended without completing missing again, at most `MAX_ITEMS`. Other members stay as
-   * they are.
+   * Marks members that ended without completing as missing again, at most `MAX_ITEMS`. Completed members are
+   * not changed.
    *
-   * @param starts for each member, the `queuedAt` of its new start. From then on, ends of its earlier starts
-   *   that still arrive are `former`
+   * @param starts the `queuedAt` of each member's new start. An end of an earlier start that arrives later
+   *   gets the verdict `former`
    * @returns how many members are missing again
    */
   reopen(home: string, flow: string, indices: readonly number[], starts?: readonly number[]): Promise<number>
 
   /**
-   * Purges the ends of nodes and members, at most `MAX_ITEMS`. Only whether, how, why and when they ended
-   * stays: errors are removed, and results become `RESULT_PURGED`. Members that have not ended or are unknown
-   * are unchanged. Safe to repeat.
+   * Purges the ends of nodes and members, at most `MAX_ITEMS`: removes errors, and replaces results by
+   * `RESULT_PURGED`. The state, the reason and the time of the end stay. Members that have not ended or are
+   * unknown are not changed. Safe to repeat.
    */
   purge(home: string, flow: string, indices: readonly number[]): Promise<void>
 
   /**
-   * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One answer
-   * for each id. A member whose end was acknowledged within `RESEND_MEMORY` is remembered; for a completed
-   * one, perhaps only that and when it completed.
+   * Reports the fates of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. The
+   * answer has one fate for each id. The partition remembers the end of a member for `RESEND_MEMORY` after
+   * the end was acknowledged. Of a completed member it may remember only the state and the time.
    */
   fates(partition: string, ids: readonly string[]): Promise<MemberFate[]>
 
   /**
-   * The flows of a partition by page, the newest first. Without news.
+   * Lists the flows of a partition page by page, the newest first, without their news.
    *
-   * @param before the last flow of the previous page. If that flow is gone, the answer is empty
+   * @param before the id of the last flow of the previous page. If that flow has been removed, the answer is
+   * empty
    * @param count at most `MAX_ITEMS`, and about `MAX_BYTES`
    */
   list(home: string, count: number, before?: string): Promise<Omit<StoredFlow, 'news'>[]>

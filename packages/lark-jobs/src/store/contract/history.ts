@@ -1,10 +1,11 @@
 /**
- * How many jobs ended in a partition: by minute, for older ones by hour, and for the oldest by day, in UTC.
+ * How many jobs ended in a partition: in each of the last minutes, in each of the last hours, and on each of
+ * the last days (UTC).
  *
- * A settle only writes the count of its minute. Once an hour the minutes are rolled up: the sum of the
- * minutes becomes the hour, and the sum of the hours of a day becomes the day. A greater sum replaces a
- * smaller one, so it does not matter which process rolls up, how often, or whether it dies in between.
- * Minutes that are not rolled up yet are added here, when the history is read.
+ * When jobs are settled, only the count of the minute is written. Once an hour a process rolls up the counts:
+ * it stores the sum of the minutes as the count of the hour, and the sum of the hours as the count of the
+ * day. A larger sum replaces a smaller sum, so several processes may roll up, repeatedly, and may die while
+ * they do so. When the history is read, this file adds the minutes that are not rolled up yet.
  */
 
 import type { Minute } from './page.ts'
@@ -15,10 +16,13 @@ export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
-/** The numbers of jobs that ended within one minute, hour or day; `at` is its first millisecond. */
+/** How many jobs ended in one minute, hour or day. `at` is the first millisecond of that time. */
 export type Bucket = Minute
 
-/** Only buckets in which a job ended, the oldest first. The last bucket of each list may not be over yet. */
+/**
+ * The history of a partition, the oldest bucket first. Buckets in which no job ended are left out. The last
+ * bucket of each list may not be over.
+ */
 export interface History {
   /** The last `MINUTES` minutes. */
   minutes: Bucket[]
@@ -28,16 +32,14 @@ export interface History {
   days: Bucket[]
 }
 
-/**
- * The counts that a store has: the hours and days that were rolled up, and all minutes that it still keeps.
- */
+/** The counts that a store keeps: the hours and days that were rolled up, and the last minutes. */
 export interface Rolled {
   minutes: readonly Bucket[]
   hours: readonly Bucket[]
   days: readonly Bucket[]
 }
 
-/** @param now milliseconds since 1970, by the store */
+/** @param now milliseconds since 1970, by the store's clock */
 export function historyOf({ minutes, hours, days }: Rolled, now: number): History {
   const allHours = greatest(hours, sumsOf(minutes, HOUR))
   const allDays = greatest(days, sumsOf(allHours, DAY))
@@ -48,12 +50,15 @@ export function historyOf({ minutes, hours, days }: Rolled, now: number): Histor
   }
 }
 
-/** The beginning of the oldest bucket that is shown. */
+/** The first millisecond of the oldest bucket that a history shows. */
 export function firstBucket(now: number, length: number, count: number): number {
   return now - (now % length) - (count - 1) * length
 }
 
-/** Adds up the counts of the same bucket. @param length milliseconds of a bucket */
+/**
+ * Adds the counts of shorter buckets, such as minutes, to buckets of `length` milliseconds. @param length
+ * milliseconds of a bucket in the result
+ */
 export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
   const sums = new Map<number, Bucket>()
   for (const bucket of buckets) {
@@ -68,8 +73,8 @@ export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
 }
 
 /**
- * Takes the greater of two sums for each bucket, because the smaller one lacks later jobs, or minutes that
- * were removed.
+ * Takes the greater of two sums for each bucket. The smaller sum is incomplete: it was made before later jobs
+ * ended, or after minutes were removed.
  */
 function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
   const found = new Map(some.map((bucket) => [bucket.at, bucket]))

@@ -1,35 +1,36 @@
 /**
- * The contract between the job queue and a store of limiters. It is an interface of its own, independent of
- * the job verbs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test what
- * this comment says.
+ * The contract between the job queue and a store of limiters. Limiters have their own interface, independent
+ * of the verbs for jobs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test
+ * what this comment says.
  *
- * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers
- * together: a number at a time, a number within a time, or both. There is nothing to set up: each call states
- * the limits. A limiter that no worker uses leaves no data, except for the times at which permits of a rate
- * were granted. A job that needs three permits takes three.
+ * **Limiter.** A limiter has a name, which does not begin with a brace. It limits how many permits all
+ * workers together hold at the same time, how many are granted within a time (a rate), or both. Each call
+ * states the limits, so nobody has to create a limiter. Most jobs need one permit; a job may need several.
+ * The store keeps no data of a limiter that no worker uses, except the times at which permits of a rate were
+ * granted.
  *
- * **Holder.** A holder is a worker. For each holder the limiter knows how many permits it holds, and until
- * when: a lease by the store's clock. A holder whose lease has ended holds no permits. It may come back and
- * say how many it uses. Then these count, even beyond the limits, and no holder gets more permits until the
- * number is below the limits.
+ * **Holder.** A holder is a worker that holds permits under a lease, by the store's clock. When the lease
+ * ends, the holder holds no permits. If the worker comes back and says how many permits it uses, these
+ * permits count again, even beyond the limits. No holder gets more permits until the number is below the
+ * limits.
  *
- * **Calls.** A holder numbers its calls on a limiter, each higher than the last, and has one call under way
- * at a time. If it sends a call again because the answer was lost, it gets the first answer, as long as its
- * lease lasts, and nothing is counted twice. A call with a lower number than the last is refused: it comes
- * from a connection that was given up.
+ * **Calls.** A holder gives each call on a limiter a higher number than the call before, and sends the next
+ * call only after the answer to the last. If an answer is lost, the holder sends the call again. While the
+ * lease lasts, it gets the same answer, and no permit counts twice. A call with a lower number than the last
+ * call is refused, because it comes from a connection that the holder has given up.
  *
- * **Lots.** A lot is the number of permits that one job needs. A holder that asks for lots of one size and
- * gets none waits for the time of a lease, or longer if a rate says so. Among the sizes that holders wait
- * for, the one that has waited longest goes first: the limiter reserves the permits of one such lot, so that
- * requests of other sizes cannot take them, until a lot of that size is granted to any holder. So small lots
- * cannot keep a large lot waiting for ever, nor large lots a small one. A lot that is larger than the limits
- * reserves nothing.
+ * **Lots.** A lot is the number of permits that one job needs. If a holder asks for lots and gets none, the
+ * limiter notes the size of the lot. The note counts for the length of a lease, or longer if a rate allows
+ * the lot only later. The size that was noted first goes first: the limiter reserves the permits of one lot
+ * of this size, so requests of other sizes cannot take them. The reservation ends when any holder gets a lot
+ * of this size. So a large lot does not wait for ever while small lots are granted, and the other way round.
+ * A lot that is larger than the limits reserves nothing.
  *
- * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has
- * these again, if the store knows the call that granted them, and all calls of the holder since then. It
- * takes back no permits that were granted before the end of a lease, or before a failover that lost calls. So
- * however often permits are granted and refunded, no more of them are used within a time than the rate
- * allows.
+ * **Rates** count the permits that were granted. A holder may give back permits of a rate that no job has
+ * used. The rate does not count these permits any more, if the store knows the call that granted them and all
+ * later calls of the holder. The store does not know calls from before the end of a lease, or from before a
+ * failover that lost calls; permits of these calls stay counted. So within a time jobs never use more permits
+ * than the rate allows, even if permits are often granted and given back.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -37,32 +38,37 @@
 import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 
-/** Permits of a rate that one call granted, and that no job has used. */
+/** Permits of a rate that one call granted and no job has used. */
 export interface UnusedPermits {
-  /** The number of that call. */
+  /** The number of the call that granted the permits. */
   number: number
-  /** The `mark` of its answer. */
+  /** The `mark` in the answer to that call. */
   mark: number
   count: number
 }
 
-/** What a holder reports and asks for. */
+/** A call of a holder: how many permits it uses, and how many more it asks for. */
 export interface PermitCall {
   holder: string
   number: number
-  /** The number of the holder's previous call on this limiter. Default: it is not known. */
+  /**
+   * The number of the holder's previous call on this limiter. Absent if the holder does not know the number.
+   */
   after?: number
   limits: Limits
-  /** How many permits it uses now. If it held more, the rest are given back. */
+  /** How many permits the holder uses now. If it held more, the others are given back. */
   held: number
   /**
-   * How many more permits it wants, up to `MAX_ITEMS`. With 0 the call only renews the lease and gives
-   * permits back.
+   * How many more permits the holder wants, at most `MAX_ITEMS`. A call with 0 only renews the lease and
+   * gives permits back.
    */
   wanted: number
-  /** The size of a lot: the holder gets a multiple of this. Default 1. */
+  /** The size of a lot. The limiter grants a multiple of this number. Default 1. */
   each?: number
-  /** The permits that the rate gets back, before it grants any: at most `MAX_ITEMS` items. Default none. */
+  /**
+   * Unused permits that the holder gives back to the rate before it gets new permits: at most `MAX_ITEMS`
+   * items. Default none.
+   */
   unused?: readonly UnusedPermits[]
   /** Milliseconds. */
   leaseMs: number
@@ -71,34 +77,38 @@ export interface PermitCall {
 export interface Permitted {
   granted: number
   /**
-   * If fewer permits were granted than wanted: milliseconds until a rate allows `each` more. Absent if more
-   * come only when other permits are given back.
+   * Milliseconds until a rate allows `each` more permits, if fewer permits were granted than wanted. Absent
+   * if more permits become free only when holders give permits back.
    */
   wait?: number
   /**
-   * Where the rate has counted the granted permits. Only the store can read it. Absent if the limiter has no
-   * rate.
+   * A mark of the place where the rate has counted the granted permits. Only the store understands the mark.
+   * Absent if the limiter has no rate.
    */
   mark?: number
 }
 
-/** A lot that a job would need, and the limits of its limiter. */
+/** The number of permits that a job would need, and the limits of the limiter. */
 export interface Lot {
   limits: Limits
   each: number
 }
 
 /**
- * What a limiter has granted, and the circuit with its name. At most `MAX_ITEMS` holders and sizes of lots.
+ * The state of a limiter, and of the circuit with the same name. The lists have at most `MAX_ITEMS` holders
+ * and at most `MAX_ITEMS` sizes of lots.
  */
 export interface LimiterRecord {
-  /** The holders of permits, and when their leases end: milliseconds since 1970. In no order. */
+  /** The holders of permits, in no order, and when their leases end: milliseconds since 1970. */
   holders: { holder: string; permits: number; until: number }[]
-  /** The sizes of the lots for which holders wait, since when, and until when this counts. In no order. */
+  /**
+   * The sizes of lots for which holders wait, in no order: since when, and until when the wait counts
+   * (milliseconds since 1970).
+   */
   waits: { permits: number; since: number; until: number }[]
   /**
-   * For the lot of the question: how many permits are free; and if the rate has too few, when it will have
-   * enough.
+   * How many permits are free for a lot of the given size. If the rate allows too few now, `nextAt` says when
+   * it will allow enough.
    */
   free?: number
   nextAt?: number
@@ -108,31 +118,31 @@ export interface LimiterRecord {
 
 export interface Limiters {
   /**
-   * Reports how many permits the holder uses, and asks for more. Grants at most `wanted`, as far as the
-   * limits allow.
+   * Reports how many permits the holder uses, and asks for more. The limiter grants up to `wanted` permits,
+   * as many as the limits allow.
    */
   permit(limiter: string, call: PermitCall): Promise<Permitted>
 
   /**
-   * Renews the lease of a holder that cannot say how many permits it uses. The number of its permits stays as
-   * it is.
+   * Renews the lease of a holder. The number of permits that it holds does not change. For callers that do
+   * not know this number.
    *
-   * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what
-   *   it uses
+   * @returns whether the limiter still knew the holder. If not, the holder holds no permits, and should
+   *   report with `permit` how many it uses
    */
   renew(limiter: string, holder: string, leaseMs: number): Promise<boolean>
 
   /**
-   * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the
-   * pause of the circuit is over is its trial; there is no other trial for another pause. Safe to repeat,
-   * except that a second `begins` counts as a second run.
+   * Reports an event of a run to a circuit, and returns the state of the circuit. The first run that begins
+   * after the pause of an open circuit is the trial of the circuit. The next trial can begin one pause later.
+   * Safe to repeat, except that a second `begins` counts as a second run.
    */
   circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit>
 
   /**
-   * For people: what the limiter with this name has granted, and its circuit. Changes nothing.
+   * Reads the state of a limiter, and of the circuit with the same name, to show it to people.
    *
-   * @param lot asks how many permits are free for such a lot
+   * @param lot if given, the answer says how many permits are free for a lot of this size
    */
   look(name: string, lot?: Lot): Promise<LimiterRecord>
 }

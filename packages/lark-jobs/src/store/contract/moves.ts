@@ -1,50 +1,54 @@
 /**
- * The contract of moves: how waiting jobs get into another partition, which may be on another server. It is
- * an interface of its own, beside the job verbs (`store.ts`). `test/conformance/moves.ts` tests what this
- * comment says.
+ * The contract of moves: how waiting jobs get into another partition, which may be on another server. Moves
+ * have their own interface beside the verbs for jobs (`store.ts`). `test/conformance/moves.ts` tests what
+ * this comment says.
  *
- * **Three steps.** No verb writes to two partitions, so a move has three steps, and in between the job is on
- * its way:
+ * **Three steps.** No verb writes to two partitions, so a move has three steps. Between the first step and
+ * the last, the job is on its way:
  *
- *   take     it leaves the partition and its line. The partition keeps all of the job, with where it goes
- *   put      it is in the other partition, at the place in the order that it had
- *   settle   the first partition keeps only where the job has gone, for `MOVED_MEMORY`
+ *   take     The job leaves the line of the first partition. This partition keeps the complete job and the
+ *            name of the new partition.
+ *   put      The job is in the new partition. It keeps its place in the order of jobs.
+ *   settle   The first partition removes the job. It only remembers for `MOVED_MEMORY` where the job has
+ *            gone.
  *
  * After each of these steps, the job can run in at most one partition, and one partition has the complete
- * job. Each step may be repeated. If whoever moves jobs dies in between, `due` hands them out again after
- * `MOVE_LEASE_MS`, and any worker goes on.
+ * job. Each step may be repeated. If the process that moves a job dies, `due` hands out the job again after
+ * `MOVE_LEASE_MS`, and any worker completes the move.
  *
- * **On its way** a job is neither counted nor shown. But its id is taken, and `fates` answers that it is
- * `present`.
+ * **On its way**, a job is neither counted nor shown. Its id stays taken in the first partition, and `fates`
+ * answers that the job is `present`.
  *
- * **Once.** Each move of a job has a later instant (`JobOptions.movedAt`), even if its id was free in
- * between, and another job has it. A `put` that comes late, because its process was frozen, finds the job or
- * a note that it has moved on, and changes nothing. To make sure of that, a moved job is kept for at least
+ * **Once.** Each move has an instant (`JobOptions.movedAt`), which is later than that of every earlier move
+ * with the same id. A `put` may arrive late, because its process was frozen. Then it finds the job, or a note
+ * that the job has moved on, and changes nothing. For this purpose a moved job is kept for at least
  * `MOVED_LEAST` after its end.
  *
- * **Conflicts.** Locks and ids of the application must be unique in the new partition, so the mover asks for
- * conflicts before (`meets`). If another job takes the lock after that, both jobs are in the partition. If
- * another job takes the id, that job keeps it: the moved job stays on its way until the other has ended, and
- * then takes its place. It does not go back, because a frozen process could still put it into the new
- * partition later.
+ * **Conflicts.** Locks, and ids that the application chose, must be unique in the new partition. So the mover
+ * asks for conflicts before the move (`meets`). If another job takes the lock after this question, the new
+ * partition has two jobs with this lock. If another job takes the id, the moved job stays on its way until
+ * the other job has ended, and then takes the id. The moved job does not go back to the first partition,
+ * because a frozen process could still put it into the new partition later.
  *
- * **Void.** If a job that was moved is purged or removed, or another job takes its place, a late `put` of it
- * may still come, from a frozen process or from `due`. So its partition notes for `MOVED_LEAST` that this put
- * changes nothing. A purge of a job on its way asks for this first (`revoke`, `moved.ts`), and then removes
- * what the first partition keeps.
+ * **Void.** If a moved job is purged or removed, or another job takes its id, a late `put` of the moved job
+ * may still arrive, from a frozen process or from `due`. So the new partition notes for `MOVED_LEAST` that
+ * this `put` must change nothing. A purge of a job on its way first asks the new partition for this note
+ * (`revoke`, `moved.ts`), and then removes the job from the first partition.
  *
- * **What goes along**: id, key, payload, options, priority, times, counters, errors, log, progress, group,
- * limiter, lock, age, hooks, journal. (A job with a longer journal than `MAX_MOVED_JOURNAL` is refused.) What
- * does not: why the last run put the job back, and a late outcome of a run whose worker had died.
+ * **What moves**: id, key, payload, options, priority, times, counters, errors, log, progress, group,
+ * limiter, lock, age, hooks and journal. (A job whose journal is longer than `MAX_MOVED_JOURNAL` is refused.)
+ * Two things are lost: the reason why the last run put the job back, and a late outcome of a run whose worker
+ * has died.
  *
- * **Where it went.** `where` answers this for each id. So whoever knows only the first partition can find the
- * job (`followed`): a handle, a process that awaits its result, the flow of a member, the schedule of a tick.
+ * **Followed.** `where` says for each id where the job has gone. So a caller that knows only the first
+ * partition can find the job (`followed` in `moved.ts`): a handle, a process that awaits the result, the flow
+ * of a member, the schedule of a tick.
  */
 /** Milliseconds for which a job on its way belongs to the caller to whom it was handed out. */
 export const MOVE_LEASE_MS = 5_000
 /** Milliseconds for which a partition remembers where a job has moved. */
 export const MOVED_MEMORY = 90 * 24 * 3_600_000
-/** The most bytes of a journal that can be moved: it is sent in one call. */
+/** The most bytes that the journal of a moved job may have, because one call sends the whole journal. */
 export const MAX_MOVED_JOURNAL = 8_388_608
 /** The fewest milliseconds for which a moved job is kept after its end. */
 export const MOVED_LEAST = 3_600_000
@@ -54,20 +58,23 @@ export interface MovingJob {
   id: string
   from: string
   to: string
-  /** The instant of this move. */
+  /** The instant that identifies this move (see **Once** above). */
   movedAt: number
-  /** The complete job. Only the store reads this text. */
+  /** The complete job, in a form that only the store reads. */
   text: string
 }
 
 /** Identifies a job together with one of its moves. */
 export type MoveName = Pick<MovingJob, 'id' | 'movedAt'>
 
-/** `left`: the answer has no room for it. Ask again for these. */
+/**
+ * The answer of `take` for one job. `left`: the job did not fit into the answer, so the caller takes it with
+ * another call.
+ */
 export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
 
 /**
- * Where a job is. `here` is also the answer for a job that never existed. `lock`: the lock that the job
+ * Where a job is. The answer for a job that never existed is also `here`. `lock` is the lock that the job
  * holds.
  */
 export type MovedPlace =
@@ -76,17 +83,18 @@ export type MovedPlace =
 
 export interface Moves {
   /**
-   * Where jobs are, at most `MAX_ITEMS`: one answer for each id. For a job in this partition, also its group
-   * and the name of its lock.
+   * Says where jobs are: one answer for each id, at most `MAX_ITEMS`. The answer for a job in this partition
+   * has also its group and the name of its lock.
    */
   where(partition: string, ids: readonly string[]): Promise<MovedPlace[]>
 
-  /** For each of these jobs, whether a job in this partition conflicts with it, by its id or by its lock. */
+  /** Says for each of these jobs whether a job in this partition has the same id or the same lock. */
   meets(partition: string, jobs: readonly { id: string; lock?: string }[]): Promise<boolean[]>
 
   /**
-   * Takes out jobs that are waiting or delayed, each for a partition. Jobs in other states are refused, and
-   * so are damaged ones. Jobs that are on their way to the same partition already are handed out again.
+   * Takes waiting or delayed jobs out of the partition, to bring each to the partition that the call names.
+   * Jobs in other states and damaged jobs are refused. Jobs that are already on their way to the same
+   * partition are handed out again.
    */
   take(
     partition: string,
@@ -95,26 +103,29 @@ export interface Moves {
   ): Promise<{ verdicts: TakeVerdict[]; jobs: MovingJob[] }>
 
   /**
-   * Jobs on their way that nobody has brought to their partition. They belong to the caller for
-   * `MOVE_LEASE_MS`.
+   * Hands out jobs on their way that no process is bringing to their new partition. For `MOVE_LEASE_MS` they
+   * belong to the caller.
    *
-   * @param isAll whether to include jobs that belong to other callers
+   * @param isAll whether to hand out also the jobs that belong to other callers now
    */
   due(partition: string, isAll?: boolean): Promise<MovingJob[]>
 
   /**
-   * Queues jobs that were taken out elsewhere. Rings waiting workers.
+   * Queues jobs that were taken out of another partition. Rings waiting workers.
    *
-   * @returns for each job whether it has arrived, now or before. It cannot arrive while another job has its
-   *   id
+   * @returns for each job whether it is in this partition now or was before. A job cannot arrive while
+   *   another job has its id
    */
   put(partition: string, jobs: readonly MovingJob[]): Promise<boolean[]>
 
-  /** Notes that jobs have arrived. Rings those who watch them. */
+  /**
+   * Tells the first partition that jobs have arrived in their new partition. Rings the watchers of the jobs.
+   */
   settle(partition: string, jobs: readonly MoveName[]): Promise<void>
 
   /**
-   * Makes sure that a later `put` of these moves, or of earlier moves of the same ids, changes nothing here.
+   * Makes sure that a later `put` for these moves, or for earlier moves of the same ids, changes nothing in
+   * this partition.
    */
   revoke(partition: string, jobs: readonly MoveName[]): Promise<void>
 }

@@ -1,91 +1,110 @@
-/** What a store shows of a partition: jobs by page, counts, and the jobs that ended recently. */
+/**
+ * What a store shows of a partition: its jobs page by page, the number of jobs in each state, and the numbers
+ * of jobs that ended recently.
+ */
 import type { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 
 /**
- * Jobs in their order: as many as were asked for, or as fit into `MAX_BYTES`. A larger job is alone on its
- * page. Without a `cursor`, this is the last page. A page with a `cursor` may be short, or empty.
+ * One page of a list of jobs: as many jobs as were asked for, or as fit into `MAX_BYTES`. A job larger than
+ * `MAX_BYTES` has a page for itself. A page without a `cursor` is the last page. A page with a `cursor` may
+ * have fewer jobs than were asked for, or none.
  */
 export interface Page<T = JobRecord> {
   jobs: T[]
   cursor?: string
-  /** The cursor after each job except the last, if the filter asks for cursors. */
+  /**
+   * For each job except the last, the cursor of a page that begins after this job. Absent unless the filter
+   * sets `isMarked`.
+   */
   marks?: string[]
 }
 
 /**
- * The fields for choosing and naming jobs. For an active job also its worker, and since when it has the job.
+ * The fields by which callers choose and name jobs. For an active job, also the worker that holds the job,
+ * and since when.
  */
 export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
 
 /**
- * Which lanes to list, and where to begin. A lane is the jobs of one group that need the same permits.
+ * Which lanes to list, and where to begin. A lane contains the jobs of one group that need the same permits.
+ * The states and their orders are:
  *
- *   paused  its group is paused: in the order in which the pauses end. A group without jobs is one lane
- *   turn    a job may begin, if its claimer has the permits: by limiter, then the lane whose turn is next
- *   asleep  until a time: in the order of these times. The lane wakes with the next claim after it
- *   busy    until one of its jobs ends, by name
+ *   paused  The group of the lane is paused. Order: the end of the pause. A group without jobs appears as one
+ *           lane.
+ *   turn    A job of the lane may begin if the claimer has the permits. Order: the limiter, then the turn.
+ *   asleep  The lane waits until a time. Order: this time. The first claim after this time wakes the lane.
+ *   busy    The lane waits until one of its jobs ends. Order: the name of the lane.
  *
- * A lane is shown if it stays in its place while the pages are read.
+ * A lane that changes its state or place while the pages are read may be missing from the pages.
  */
 export interface LaneFilter {
   state: 'paused' | 'turn' | 'asleep' | 'busy'
-  /** How many lanes to look at; for `paused`, how many groups. Default 1,000, which is also the most. */
+  /** How many lanes to look at, or for `paused`, how many groups. Default and maximum: 1,000. */
   limit?: number
   cursor?: string
 }
 
 export interface LaneRecord {
-  /** Absent: jobs without a group, which need permits. */
+  /** Absent for a lane of jobs that need permits and have no group. */
   group?: string
-  /** The permits that each of its jobs needs (`record.ts#NewJob.limiter`). */
+  /** The permits that each job of the lane needs (`record.ts#NewJob.limiter`). */
   limiter?: string
-  /** A `busy` lane is `full` if some of its jobs wait, else `running`. */
+  /** A lane that the filter calls `busy` is `full` if some of its jobs wait, and `running` if none waits. */
   state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
-  /** Milliseconds since 1970. Absent for a lane that is paused until somebody resumes it. */
+  /**
+   * When the pause or the sleep ends: milliseconds since 1970. Absent if the lane is paused until somebody
+   * resumes it.
+   */
   until?: number
   /**
-   * How many of its jobs are waiting or delayed. A store that would have to count them one by one stops at
-   * 1,000.
+   * How many jobs of the lane are waiting or delayed. A store that counts the jobs one by one stops at 1,000.
    */
   pending: number
   active: number
 }
 
-/** A page may have fewer lanes than were looked at. Without a `cursor`, this is the last page. */
+/**
+ * One page of a list of lanes. It may have fewer lanes than the store has looked at. A page without a
+ * `cursor` is the last page.
+ */
 export interface LanePage {
   lanes: LaneRecord[]
   cursor?: string
 }
 
 /**
- * Which jobs to list, and where to begin. Order: ended jobs by the latest end first; active jobs by lease
- * end, token and place in the claim; other jobs as they would run.
+ * Which jobs to list, and where to begin. Ended jobs are listed with the latest end first. Active jobs are in
+ * the order of lease end, token and place in the claim. Waiting and delayed jobs are in the order in which
+ * they would run.
  *
- * A page shows each job after the cursor that existed when the previous page was read and has not changed
- * since, whatever happened to other jobs. Only an active job may appear twice, unless `isById` is set,
- * because its place changes with each renewal.
+ * If a job exists before the first page is read and does not change, it appears on exactly one page, even if
+ * other jobs come and go. There is one exception: an active job may appear twice without `isById`, because
+ * its place changes when its lease is renewed.
  */
 export interface Filter {
   state: State
   /** Default 100, at most 1,000. */
   limit?: number
   cursor?: string
-  /** Ended jobs in the opposite order: the earliest end first. Other jobs have one order. */
+  /** Lists ended jobs with the earliest end first. Has no effect on other states. */
   isOldestFirst?: boolean
-  /** Lists active jobs by id, so that each appears once. The call reads the ids of all active jobs. */
+  /**
+   * Lists active jobs in the order of their ids, so that each job appears once. The call reads the ids of all
+   * active jobs.
+   */
   isById?: boolean
-  /** Payloads are left empty, and do not count for the size of the page. */
+  /** Leaves the payloads out. They do not count for the size of the page. */
   isLean?: boolean
-  /** The page also has `marks`. */
+  /** Adds `marks` to the page. */
   isMarked?: boolean
 }
 
 export type Counts = Record<State, number>
 
 /**
- * How many failed jobs the partition has removed before their age so far, and when it last removed one:
- * milliseconds since 1970.
+ * How many failed jobs the partition has removed so far before they reached their age, and when it last did
+ * so: milliseconds since 1970.
  */
 export interface Dropped {
   count: number
@@ -93,66 +112,69 @@ export interface Dropped {
 }
 
 /**
- * The jobs of a partition that no worker has been able to read: each worker that got one put it back
- * (`Outcome`).
+ * The stranded jobs of a partition: no worker has been able to read them, and each worker that claimed one
+ * has put it back (`Outcome`).
  */
 export interface Stranded {
-  /** How many wait, including those that are due again. */
+  /** The number of all stranded jobs. */
   count: number
-  /** How many of them are delayed until the next worker may get them. */
+  /** The number of stranded jobs that are delayed, because the next worker may claim them only later. */
   delayed: number
-  /** Since when the first of them has been waiting: milliseconds since 1970. */
+  /** Since when the first stranded job has been waiting: milliseconds since 1970. */
   since: number
-  /** The id of the first of them. */
+  /** The id of the first stranded job. */
   id: string
 }
 
 /**
- * The counts, minutes and pauses of a partition, how long its jobs have been waiting, and which jobs come
- * next.
+ * The state of a partition: its counts, minutes and pauses, how long jobs have been waiting, and which jobs
+ * run next.
  */
 export interface Standing {
   counts: Counts
-  /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
+  /** How many of the waiting and delayed jobs have failed at least once and will be tried again. */
   retrying: number
   /** How many of the waiting and delayed jobs are suspended (`journals.ts`). */
   suspended: number
-  /** Failed jobs that were removed before their age because there were too many. Absent: none. */
+  /**
+   * Failed jobs that were removed before they reached their age, because the partition had too many. Absent
+   * if there are none.
+   */
   dropped?: Dropped
   /**
-   * The jobs that no worker has been able to read. Absent if there are none, or if the call did not ask about
-   * waiting jobs. If more than 10,000 jobs wait, an embedded store looks at only 10,000.
+   * The stranded jobs. Absent if there are none, or if the call did not ask about waiting jobs. An embedded
+   * store looks at no more than 10,000 waiting jobs.
    */
   stranded?: Stranded
-  /** The partition, or one of its groups, is paused. */
+  /** Whether the partition or one of its groups is paused. */
   isPaused: boolean
   /**
-   * When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent: no
-   * job waits.
+   * When the first of the waiting or stranded jobs was due: milliseconds since 1970. Absent if no job waits.
    */
   oldest?: number
-  /** How many of the waiting jobs became due within the last 60 seconds; if there are many, an estimate. */
+  /** How many of the waiting jobs became due within the last 60 seconds. A large number is an estimate. */
   arrived: number
-  /** The same as `Store.minutes` returns. */
+  /** The counts of the last minutes, as `Store.minutes` returns them. */
   minutes: Minute[]
   /**
-   * Keys of the jobs that come next, each key once: the requested number of waiting jobs and of delayed jobs.
+   * The keys of the jobs that run next, each key once. The call says how many waiting and how many delayed
+   * jobs are read for this.
    */
   keys: string[]
   /**
-   * STORE_DAMAGED if the call met data that Lark did not write. Everything else is then as for an empty
-   * partition.
+   * The error STORE_DAMAGED if the call met data that Lark did not write. All other fields are then as for an
+   * empty partition.
    */
   damage?: JobsError
 }
 
-/** The numbers of jobs that ended within one minute. */
+/** How many jobs ended in one minute. */
 export interface Minute {
   /** The first millisecond of the minute, since 1970. */
   at: number
   completed: number
-  /** Jobs that failed without a further retry, because of their tries or their crashes. */
+  /** How many jobs failed for good: they had no tries left, or crashed too often. */
   failed: number
-  /** Failed attempts that were to be retried. */
+  /** How many attempts failed but were retried. */
   retried: number
 }

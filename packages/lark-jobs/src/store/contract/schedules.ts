@@ -46,9 +46,9 @@ export interface StoredSchedule {
    * that was removed and made again, or after a server has lost its last changes.
    */
   rev: number
-  /** Text of the writer. */
+  /** A text that only the writers of flows and schedules understand. */
   definition: string
-  /** Text of the writer. */
+  /** A text that only the writers of flows and schedules understand. */
   state: string
   /** At most `MAX_RUNS`. The run that ended last is last. */
   runs: ScheduleRun[]
