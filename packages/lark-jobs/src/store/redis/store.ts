@@ -1,8 +1,8 @@
 /**
- * The store on Redis or Valkey. Each verb of the contract is one script. This class makes its arguments and
- * reads its answer.
+ * The store on Redis or Valkey. Each verb of the contract is one script. This class makes the arguments of
+ * the scripts and reads their answers.
  *
- * There are at most two connections to a server: one carries all verbs, many at once. The other receives
+ * The store has at most two connections to a server. One carries all verbs, many at once. The other receives
  * notifications, and is opened when the first caller claims. docs/performance.md has the cost of a job.
  */
 import { defined } from '@s18i/lark/internal'
@@ -82,11 +82,11 @@ import { Surveys } from './verbs/survey.ts'
 import { Writing } from './verbs/writing.ts'
 
 export interface RedisStoreOptions extends contract.StoreOptions {
-  /** The beginning of all keys. Default `lark`. */
+  /** The text with which all keys of the store begin. Default `lark`. */
   prefix?: string
-  /** Milliseconds after which a verb that finds no server, or gets no answer, rejects. Default 4,500. */
+  /** A verb that finds no server, or gets no answer, rejects after this many milliseconds. Default 4,500. */
   patience?: number
-  /** For tests. Default: that of this version. */
+  /** For tests: another layout. Default: the layout of this version. */
   layout?: RedisLayout
 }
 
@@ -118,7 +118,7 @@ export class RedisStore implements contract.Store {
   #opened: Promise<string[]> | undefined
 
   /**
-   * @param servers a connection string (`location.ts` has its forms), or the same as an object
+   * @param servers a connection string (`location.ts` has its forms), or an object with the same options
    * @throws STORE_INVALID
    */
   constructor(servers: string | RedisServers, options: RedisStoreOptions) {
@@ -160,12 +160,11 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.Enqueued[]> {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline(call.patience)
-    // If the partition is already registered, nothing is awaited: the call is sent while its dispatches are
-    // still being prepared.
+    // If the partition is already registered, nothing is awaited here, so that the call is sent at once.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#countsOf(partition)[2])
-    // Jobs that a replaced primary accepts would be lost, so the server must be confirmed as the primary.
-    // Other calls can be repeated.
+    // The server must be confirmed as the primary (`isSure`), because jobs that a replaced primary accepts
+    // would be lost.
     const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs)
@@ -294,7 +293,8 @@ export class RedisStore implements contract.Store {
       ...handed.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
       ...rung.map((partition) => this.wake(partition, caller)),
     ])
-    // A damaged partition must not stop the others from taking back jobs.
+    // Jobs of the other partitions are taken back first, even if one partition is damaged. Then the first
+    // error is thrown.
     for (const failure of [...failures, ...rest]) throw failure
   }
 
@@ -347,7 +347,8 @@ export class RedisStore implements contract.Store {
   list(partition: string, filter: contract.Filter): Promise<contract.Page> {
     return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => {
       const jobs = readJobs(partition, shown)
-      // Small payloads are in the records, so they were read too.
+      // The script leaves out only large payloads. Small payloads are parts of the records, so they are
+      // removed here.
       return filter.isLean ? jobs.map((job) => ({ ...job, payload: '' })) : jobs
     })
   }
@@ -497,17 +498,17 @@ export class RedisStore implements contract.Store {
   }
 
   /**
-   * The ids of the active jobs after a cursor of `isById`, sorted: by this process, since a script would
-   * block the server.
+   * The sorted ids of the active jobs after a cursor of `isById`. This process sorts the ids, because a
+   * script would block the server meanwhile.
    */
   async #activeIds(partition: string, { cursor }: contract.Filter): Promise<string[]> {
     const ids = (await this.#scripts.send(['HKEYS', this.#keys.of(partition, 'holders')])) as string[]
     const after = cursor === undefined ? '' : (JSON.parse(cursor) as string[])[0]!
-    // The field '' is not a job.
+    // The field '' of `holders` is not a job.
     return ids.filter((id) => id > after).sort()
   }
 
-  /** Removes up to `MAX_ITEMS` jobs. Large jobs take several calls. */
+  /** Removes up to `MAX_ITEMS` jobs. For large jobs this takes several calls of the script. */
   async #remove(script: 'clear' | 'prune', partition: string, args: readonly string[]): Promise<number> {
     for (let count = 0; ; ) {
       const removed = (await this.#scripts.run(script, partition, args)) as number

@@ -51,7 +51,7 @@ const forms =
 /**
  * Reads `host`, `host:port` or `[::1]:port`.
  *
- * @param which the name of the text in errors
+ * @param which how an error names the text: `the host`
  * @throws STORE_INVALID
  */
 export function parseHost(text: unknown, port: number, which = 'the host'): { host: string; port: number } {
@@ -62,12 +62,12 @@ export function parseHost(text: unknown, port: number, which = 'the host'): { ho
   return { host: (match[1] ?? match[2])!, port: match[3] === undefined ? port : Number(match[3]) }
 }
 
-/** `host:port`. It also identifies a server of a cluster. */
+/** `host:port`. This text also identifies a server of a cluster. */
 export function hostOf({ host, port }: { host: string; port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** The address in the form for people. It never contains a password. */
+/** The address as messages show it. This text never contains a password. */
 export function nameOf(address: Address): string {
   if (address.path !== undefined) return `unix:${address.path}?db=${address.database}`
   return `${address.tls ? 'rediss' : 'redis'}://${hostOf(address)}/${address.database}`
@@ -82,8 +82,8 @@ export function reached(by: Address, host: string, port: number): { host: string
 }
 
 /**
- * Checks the parts of an address. They must be valid because the store's name is made of them: if a whole URL
- * were accepted as a host, the name would show its password.
+ * Checks the parts of an address. The store's name is made of these parts, and messages show this name: if a
+ * whole URL were accepted as a host, the name would show the URL's password.
  *
  * @returns the address, without a user name or password that is empty
  * @throws STORE_INVALID
@@ -114,8 +114,8 @@ export function checkAddress(given: GivenAddress): Address {
 }
 
 /**
- * The address without `connectTimeout`, for a question with a short timeout of its own, which
- * `connectTimeout` would replace.
+ * The address without `connectTimeout`. A question with its own short timeout uses this address, because
+ * `connectTimeout` would replace that timeout.
  */
 export function withoutConnectTimeout({ connectTimeout: _, ...address }: Address): Address {
   return address
@@ -130,7 +130,7 @@ function patience(connectTimeout: unknown): number | undefined {
   return ms
 }
 
-/** @throws STORE_INVALID if one of them is not text */
+/** @throws STORE_INVALID if the user name or the password is not text */
 export function credentials(username: unknown, password: unknown): Login {
   for (const [key, value] of Object.entries({ username, password })) {
     if (value !== undefined && typeof value !== 'string')
@@ -147,7 +147,8 @@ export function invalid(why: string): JobsError {
 }
 
 /**
- * The URL was not parsed as intended, because a password contains a character that ends its part of the URL.
+ * The error for a URL whose password contains an unescaped character that ends this part of a URL: `/`, `?`
+ * or `#`.
  */
 export function misplaced(): JobsError {
   return invalid(

@@ -4,7 +4,7 @@
  *
  * The name is set with `HELLO`, which every user may send, no matter what its ACL says (`CLIENT SETNAME`
  * needs a permission). If a server refuses the name, the connections have no name there, and everything else
- * works.
+ * still works.
  */
 import type { Role } from '../../contract/store.ts'
 

@@ -12,10 +12,10 @@
  * gives such an answer has changed nothing. A call without an answer is an error for the caller, as with a
  * single server.
  *
- * The map is read again after MOVED (and a few more times after that, because nodes learn of a change one
- * after another), repeatedly while a node that serves slots cannot be reached, and otherwise about once a
- * minute. The connection to a server that is no longer a primary is closed, and calls that waited for it go
- * where the new map says.
+ * The map is read again after MOVED, and a few more times after that, because nodes learn of a change one
+ * after another. It is read repeatedly while a primary cannot be reached. While nothing is wrong, it is read
+ * about once a minute. The connection to a server that is no longer a primary is closed, and calls that
+ * waited for it go where the new map says.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,8 +46,8 @@ const LEAST = 100
  */
 const LOOK = { from: 50, to: 1_000 }
 /**
- * When a primary is in doubt, this many more primaries than needed are asked about it, because some may not
- * answer.
+ * When a primary is in doubt, the other primaries are asked about it. This many more are asked than must
+ * answer, because some may not answer.
  */
 const SPARE = 2
 /**
@@ -66,7 +66,9 @@ export class Cluster implements Transport {
   #slots: (Connection | undefined)[] = new Array(SLOTS)
   /** The last map. */
   #shards: readonly Shard[] = []
-  /** Doubts about primaries, by `host:port`. They outlive the connections. */
+  /**
+   * Doubts about primaries, by `host:port`. A doubt is kept after the connection to its primary is closed.
+   */
   readonly #doubts = new Map<string, Doubt>()
   /** Every node of the last map, including replicas. */
   #known: Address[] = []
@@ -139,9 +141,9 @@ export class Cluster implements Transport {
   }
 
   /**
-   * Decides how to go on after a failed attempt.
+   * Decides what to do after a failed attempt to send a call.
    * @returns the node to use for the next attempt only, or undefined for the node that serves the slot
-   * @throws an error that another attempt cannot resolve
+   * @throws the error, if another attempt would fail in the same way
    */
   #redirected(node: Connection, slot: number, error: unknown, refusal?: Refusal): Connection | undefined {
     if (this.#closing.signal.aborted) throw error
@@ -155,8 +157,8 @@ export class Cluster implements Transport {
     } else if (word === 'CLUSTERDOWN' || (word !== undefined && movedOn.has(word))) {
       void this.#refresh(node).catch(() => {})
     } else if (word !== 'TRYAGAIN') {
-      // A call that waited for a former primary now waits for the new one. Every other error goes to the
-      // caller.
+      // The call waited for a server that is no longer the primary of the slot: it is sent to the new
+      // primary. Every other error goes to the caller.
       const isLetGo = JobsError.is(error, 'STORE_UNREACHABLE') && this.#slots[slot] !== node
       if (!isLetGo) throw error
     }
@@ -168,7 +170,7 @@ export class Cluster implements Transport {
     return Math.max(0, slot)
   }
 
-  /** Finds the node that serves a slot when the map names none. */
+  /** Reads the map until it names a node for the slot. */
   async #located(slot: number, deadline: number): Promise<Connection> {
     let cause: unknown = new Error(`no node serves slot ${slot}`)
     const late = () => {
@@ -190,7 +192,7 @@ export class Cluster implements Transport {
     }
   }
 
-  /** Reads the map. Calls that come meanwhile share one read. @param doubted a node that is asked last */
+  /** Reads the map, once for all calls that come while it is being read. @param doubted a node to ask last */
   #refresh(doubted?: Connection): Promise<void> {
     const { signal } = this.#closing
     if (signal.aborted) return Promise.reject(signal.reason)
@@ -245,9 +247,9 @@ export class Cluster implements Transport {
 
   /**
    * Asks the other nodes about a primary. A primary is replaced when a majority of the primaries considers it
-   * failed and votes for one of its replicas. So this asks its replicas, because one of them may be the new
-   * primary. It also asks enough of the other primaries that, if there was a vote, at least one of those
-   * asked has voted: a node that voted does not report the old primary as healthy.
+   * failed and votes for one of its replicas. So this method asks the replicas, because one of them may be
+   * the new primary. It also asks so many of the other primaries that at least one of them has voted if there
+   * was a vote. A node that has voted does not report the old primary as healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
@@ -276,14 +278,14 @@ export class Cluster implements Transport {
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
-    // If no node permits this user to ask about the primary, the primary's answers count without
-    // confirmation.
+    // If no node permits this user to ask about the primary, nothing can be confirmed, so the primary's
+    // answers are trusted.
     if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
     const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
     return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined
   }
 
-  /** Reads the map again for as long as a primary has no connection. */
+  /** Reads the map repeatedly while any primary has no connection. */
   async #watch(): Promise<void> {
     if (this.#isWatching) return
     this.#isWatching = true
@@ -315,12 +317,12 @@ function keyed(address: Address): [string, Address] {
   return [hostOf(address), address]
 }
 
-/** A command's first argument. The callers of scripts pass the key themselves. */
+/** The key of a command: its first argument. For a script, the caller of `send` passes the key. */
 function keyOf(build: Build): string {
   return typeof build === 'function' ? '' : (build[1] ?? '')
 }
 
-/** Adds the key that never exists to a script's keys (`hash-slot.ts`). */
+/** Adds `absentKey` to the keys of a script (`hash-slot.ts`). */
 function guard(build: Build, key: string): Build {
   const absent = absentKey(key)
   return (epoch) => {
@@ -331,7 +333,7 @@ function guard(build: Build, key: string): Build {
   }
 }
 
-/** Reads `MOVED 3999 127.0.0.1:6381`. If the host is missing, the host of the node that answered is meant. */
+/** Reads `MOVED 3999 127.0.0.1:6381`. If the host is missing, it is the host of the node that answered. */
 function placeIn(refusal: Refusal, from: Connection, like: Address): Address {
   const [, host = '', port = ''] = /^\S+ \d+ (.*):(\d+)/.exec(refusal.message) ?? []
   const asked = from.address?.host ?? like.host

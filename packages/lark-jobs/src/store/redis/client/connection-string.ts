@@ -1,10 +1,9 @@
 /**
  * Parses a connection string of Redis into an object.
  *
- * It accepts the forms of other clients: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` of
- * Python's, `redis-sentinel://`, `redis-cluster://` and `redis-socket://` of Java's and Rust's, and
- * `redis+unix://`, `redis+ssl://` and `redis+tls://` of some others. `parameters.ts` reads the part after the
- * `?`.
+ * The forms of other clients are accepted: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` from
+ * Python; `redis-sentinel://`, `redis-cluster://` and `redis-socket://` from Java and Rust; `redis+unix://`,
+ * `redis+ssl://` and `redis+tls://` from some others. `parameters.ts` reads the part after the `?`.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -35,7 +34,7 @@ export function parseText(given: string): RedisServers {
 
 function parseHosts(rest: string, sort: string | undefined, isSecure: boolean): RedisServers {
   const [, authority = '', path = '', query] = /^([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(rest) ?? []
-  // An @ after one of these characters means that a password contains the character unescaped.
+  // If an `@` comes after one of these characters, a password contains that character unescaped.
   if (path.includes('@')) throw misplaced()
   if (rest.includes('#')) {
     if (sort === 'sentinel' && !rest.slice(rest.indexOf('#')).includes('@'))

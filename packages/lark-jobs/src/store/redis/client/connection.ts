@@ -1,15 +1,15 @@
 /**
  * A connection that reconnects by itself: a loop that makes one link after another (`link.ts`).
  *
- *   dialling   there is no link; calls wait for one, but no longer than `patience`
+ *   dialling   there is no link; calls wait for a link, but no longer than `patience`
  *   connected  the link carries many calls at once, and the answers come in the order of the calls
- *   closed     no further link is made
+ *   closed     the loop has ended, and no more links are made
  *
- * After a lost link, attempts to connect go on for ever, with pauses that double from 50 ms to 2 s. The
- * connection never repeats a call that the server may have carried out: if the link is lost before the
- * answer, the call fails with `STORE_UNCERTAIN`, and the caller decides whether to send it again. A link is
- * given up if an answer does not come before its deadline, or if the server says that it is no longer the
- * primary.
+ * After a link is lost, the loop tries to connect until the connection is closed, with pauses that double
+ * from 50 ms to 2 s. The connection never repeats a call that the server may have carried out: if the link is
+ * lost before the answer, the call fails with `STORE_UNCERTAIN`, and the caller decides whether to send it
+ * again. A link is given up if an answer does not come before its deadline, or if the server answers that it
+ * is not the primary.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
@@ -28,9 +28,15 @@ import { dial, type Link } from './link.ts'
 import { LinkWaiters } from './link-waiters.ts'
 import { admit, fixed, type Resolver } from './resolver.ts'
 
-/** Milliseconds after which a call without an answer fails: less than the 5 s that `dispatch` promises. */
+/**
+ * A call without an answer fails after this many milliseconds: less than the 5 s within which `dispatch`
+ * promises to settle.
+ */
 export const PATIENCE = 4_500
-/** The minimum time that a command gets for its answer, no matter how late it is sent, in milliseconds. */
+/**
+ * The minimum time that a command has for its answer, in milliseconds, even if it is sent just before the
+ * deadline of its verb.
+ */
 const LEAST = 500
 /** How long one attempt to connect may take, in milliseconds. */
 const DIAL_TIMEOUT = 2_000
@@ -38,9 +44,9 @@ const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
 /**
  * After this many milliseconds without data from the server, a PING is sent, so that dead links are found
- * early. `calls` is for links that carry calls. `standby` is longer, because users of metered servers pay for
- * each PING. (If notifications were lost on a dead link, the workers' next survey of the partitions makes up
- * for that within five seconds.)
+ * early. `calls` is for links that carry calls. `standby` is for links that are mostly idle, and is longer,
+ * because users of metered servers pay for each PING. (If a dead link has lost notifications, the workers
+ * find the jobs with their next survey of the partitions, within five seconds.)
  */
 const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
@@ -48,20 +54,20 @@ const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 let givenUp = 0
 
 /**
- * A number that rises whenever a link of this process is given up. If a server receives a call with a lower
- * epoch after one with a higher epoch, the late call was on a link that was given up, and its caller may have
- * sent it again since (see `calls.lua`).
+ * The epoch: a number that rises whenever this process gives up a link. If a server receives a call with a
+ * lower epoch after a call with a higher epoch, the late call comes from a link that was given up. The caller
+ * may have sent that call again since (see `calls.lua`).
  */
 export function currentEpoch(): number {
   return givenUp
 }
 
-/** A command, or a function that makes it from the epoch in which it is sent. */
+/** A command, or a function that makes the command from the current epoch when it is sent. */
 export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
   patience?: number
-  /** Whether the link is mostly idle, and no caller waits for it. */
+  /** Whether the link is mostly idle, as a link that only receives notifications is. */
   standsBy?: boolean
   /** Called with every new link, before anything else uses it. */
   connected?: (link: Link) => void
@@ -83,7 +89,7 @@ export class Connection {
   address: Address | undefined
   /** The server to which an attempt to connect is under way. */
   #dialled: Address | undefined
-  /** Whether a failover was announced during this attempt. */
+  /** Whether a failover was announced during this attempt to connect. */
   #hasMoved = false
   #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
@@ -141,17 +147,17 @@ export class Connection {
         this.#failed(link, error)
         continue
       }
-      // Usually there is no doubt about the server, and then this costs nothing.
+      // While no answer of the server was late, this check costs nothing.
       if (isSure && this.#resolver.doubt?.isThere) await this.sure(deadline)
       return answer
     }
   }
 
   /**
-   * Resolves when the server that has just answered is known to be the primary: immediately, unless one of
-   * its answers was late.
+   * Resolves when the server that has just answered is confirmed as the primary. If none of the server's
+   * answers was late, it resolves immediately.
    *
-   * @throws STORE_UNCERTAIN if another server has taken its place, or if nobody confirms the server in time
+   * @throws STORE_UNCERTAIN if the server was replaced, or if nobody confirms it as the primary in time
    */
   async sure(deadline: number): Promise<void> {
     const { doubt } = this.#resolver
@@ -190,12 +196,12 @@ export class Connection {
     }
   }
 
-  /** This connection itself: there is only one server. */
+  /** Only this connection, because there is only one server. */
   async servers(_deadline: number): Promise<readonly Connection[]> {
     return [this]
   }
 
-  /** There is only one server. */
+  /** Always '', because there is only one server to name. */
   serverOf(_key: string): string {
     return ''
   }
@@ -206,7 +212,7 @@ export class Connection {
     return this.#second
   }
 
-  /** Ends the loop, and fails all calls under way. Idempotent. It does not wait for the server. */
+  /** Ends the loop, and fails all calls under way, without waiting for the server. Idempotent. */
   close(): void {
     this.#end(new Error('the store is closed'), (link, cause) => link.destroy(cause))
   }
@@ -234,7 +240,7 @@ export class Connection {
 
   /**
    * Handles a failed call. Returns if the call has certainly changed nothing and may be sent again on another
-   * link; otherwise, it throws.
+   * link. Throws the caller's error in all other cases.
    */
   #failed(link: Link, error: unknown): void {
     // The command was not sent, and the link is still good.
@@ -244,7 +250,7 @@ export class Connection {
       return
     }
     if (!(error instanceof Refusal)) {
-      // The epoch must rise before the caller sends its next call.
+      // The link is given up now, so that the epoch rises before the caller sends its next call.
       this.#drop(link)
       throw uncertain(this.name, error)
     }
@@ -263,7 +269,7 @@ export class Connection {
    */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
-    // Earlier commands of the verb may have waited behind others until after the deadline.
+    // The deadline may be over already, because earlier commands of the same verb had to wait.
     const least = Math.min(LEAST, this.#patience)
     const patience = Math.max(1, Math.round(Math.max(least, deadline - sent)))
     let isAnswered = false
@@ -325,8 +331,8 @@ export class Connection {
       } catch (error) {
         failures += 1
         this.#cause = error
-        // Only a person can correct such a refusal, so the waiting calls fail at once. The loop goes on,
-        // because the person may do so soon.
+        // Only a person can remove the cause of such a refusal (a wrong password, a missing permission), so
+        // the waiting calls fail at once. The loop goes on, because the person may do it soon.
         if (error instanceof Refusal && !movedOn.has(error.word)) this.#waiters.refuse(this.#noLink())
       } finally {
         this.#dialled = undefined
@@ -336,10 +342,10 @@ export class Connection {
   }
 
   /**
-   * Checks a server that was slow while this process connected to it: it may have been frozen and replaced.
-   * In that case the link must not carry any call, because a worker would run jobs that other workers have
-   * claimed from the new server. If it cannot be found out whether the server was replaced, it is used, and
-   * its answers are in doubt.
+   * Checks a server that was slow while this process connected to it: the server may have been frozen, and
+   * another may have replaced it. A link to a replaced server must not carry any call, because a worker would
+   * run jobs that other workers have claimed from the new server. If nobody can say whether the server was
+   * replaced, the link is used, and the server's answers are in doubt.
    */
   async #confirm(link: Link, address: Address): Promise<void> {
     const { doubt } = this.#resolver
@@ -351,7 +357,7 @@ export class Connection {
     throw error
   }
 
-  /** Lets all calls use a link until it is lost. */
+  /** Lets calls use a link, and resolves when the link is lost. */
   async #serve(link: Link, address: Address): Promise<void> {
     if (this.#state !== 'running') return link.destroy(this.#cause)
     this.link = link

@@ -1,14 +1,14 @@
 /**
- * Recognises foreign data under one of Lark's keys, which another program or a person has written. The server
- * refuses the script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at
- * the keys one by one.
+ * Finds foreign data under one of Lark's keys: data that another program or a person has written. If a script
+ * meets such data, the server refuses the script (WRONGTYPE) without naming the key. So Lark checks the types
+ * of the keys one by one.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'
 import { kindOf, names } from './keys.ts'
 import type { Transport } from './transport.ts'
 
-/** How many groups are checked. */
+/** The index of the last group that is checked in each list. */
 const SOME = 100
 
 /** Whether an error says that a key has another type of data than Lark keeps there. */
@@ -19,7 +19,7 @@ export function isForeign(error: unknown): error is Refusal {
   )
 }
 
-/** Makes the error for a damaged key. @param what the data that was found, in words */
+/** Makes the error for a damaged key. @param what the data under the key, in words: `a list` */
 export function damagedKey(store: string, key: string, what: string, cause?: unknown): JobsError {
   return new JobsError('STORE_DAMAGED', `${store} has ${what} under ${key}, which Lark did not write`, {
     cause,
@@ -49,13 +49,14 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
   return damagedKey(transport.name, `${tag}*`, 'something', cause)
 }
 
-/** Whether a script ended in the middle: it found an entry without the data that belong to it. */
+/** Whether a script ended with an error of Lua, because the data that belongs to an entry was missing. */
 export function isBroken(error: unknown): error is Refusal {
   return error instanceof Refusal && /script.*attempt to /.test(error.message)
 }
 
 /**
- * The error for a script that ended in the middle, if the reason is that the server has evicted keys.
+ * The error for a script that ended with an error of Lua, if the server has evicted keys. Undefined if it has
+ * not.
  *
  * @param key KEYS[1] of the script
  */
@@ -77,8 +78,7 @@ export async function evictedBeside(
 }
 
 /**
- * The error of one partition, from its text: a script for several partitions returns only the text of each
- * error.
+ * Makes the error of one partition from its text, because a script for several partitions returns only texts.
  *
  * @param key a key of the partition
  */
@@ -88,7 +88,7 @@ export async function failureBeside(transport: Transport, key: string, text: str
   return isForeign(refusal) ? foreignBeside(transport, key, refusal) : refused(transport.name, refusal)
 }
 
-/** Names that contain priorities, groups, limiters and the time, as far as these can be read. */
+/** The names of keys that contain a priority, a group, a limiter or a minute, as far as these can be read. */
 async function moreNames(transport: Transport, tag: string): Promise<string[]> {
   const read = async (name: string, last: number) => {
     const found = await transport.send(['ZRANGE', tag + name, '0', String(last)]).catch(() => [])

@@ -8,41 +8,45 @@
  * The Sentinels or nodes are also asked before a new link is used, if its greeting was late or if a failover
  * was announced during the greeting.
  *
- * A quick answer costs nothing, because a server cannot be replaced in less time than the limit for late
- * answers. One case is not noticed: a process that sent nothing while the server was frozen sends a call just
- * before the server wakes, and so gets a quick answer.
+ * After a quick answer nobody is asked, because a server cannot be replaced within the limit for late
+ * answers. One case is not noticed: a process sends nothing while the server is frozen, and sends its next
+ * call just before the server wakes. This call gets a quick answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTime } from '../../../waiting/bounded-wait.ts'
 import type { Address } from './address.ts'
 
 /**
- * Milliseconds after which an answer counts as late. (Of 14,298 calls made one after the other on loopback,
- * while 17 processes competed for 2 cores, half took 0.3 ms, one in 1,000 took more than 63 ms, one in 10,000
- * more than 105 ms, and none more than 141 ms; 2026-11-25.)
+ * An answer that takes more than this many milliseconds counts as late. (Of 14,298 calls made one after the
+ * other on loopback, while 17 processes competed for 2 cores, half took 0.3 ms, one in 1,000 took more than
+ * 63 ms, one in 10,000 more than 105 ms, and none more than 141 ms; 2026-11-25.)
  */
 export const LATE = 250
 
 /**
- * The time limit for connecting to each Sentinel or node, and also for its answer, in milliseconds. It begins
- * with `from`, and doubles up to `to` while it is too short: connecting takes two or three round trips, and a
- * network may be slow.
+ * The time limit for connecting to each Sentinel or node, and again for its answer, in milliseconds. The
+ * limit begins with `from`. After each round that was too slow it doubles, up to `to`, because connecting
+ * takes two or three round trips and a network may be slow.
  */
 const ASKING = { from: 300, to: 2_000 }
 
 /**
- * The pause before the next round of questions if the last one had no result, in milliseconds: it begins with
- * `from`, and doubles each time up to `to`.
+ * The pause after a round of questions without a result, in milliseconds: it begins with `from`, and doubles
+ * each time up to `to`.
  */
 const AGAIN = { from: 25, to: 200 }
 
-/** What the Sentinels or nodes say about a server. Undefined if none of them knows yet. */
+/**
+ * What the Sentinels or nodes say about a server: it is the primary, or it was replaced. Undefined while they
+ * cannot say.
+ */
 export type ServerRole = 'primary' | 'replaced' | undefined
 
 /**
  * Asks the Sentinels or nodes about a server.
  *
- * @param patience milliseconds to connect to each of them, and as many for its answer
+ * @param patience the time limit for connecting to each Sentinel or node, and again for its answer, in
+ *   milliseconds
  */
 type Ask = (address: Address, patience: number, signal: AbortSignal) => Promise<ServerRole>
 
@@ -63,7 +67,7 @@ export class Doubt {
     this.#ask = ask
   }
 
-  /** Whether an answer was late and nobody has confirmed the server as the primary since. */
+  /** Whether an answer was late, and since then nobody has confirmed the server as the primary. */
   get isThere(): boolean {
     return this.#late > this.#known
   }
@@ -74,15 +78,15 @@ export class Doubt {
   }
 
   /**
-   * Asks whether the server is still the primary. The questions are sent after this call, and calls that come
-   * together share one round of questions.
+   * Asks whether the server is still the primary. Calls that come together share one round of questions,
+   * which begins after these calls.
    *
    * @param deadline by `performance.now()`
-   * @returns undefined if there is no result in time
+   * @returns undefined if nobody could say before the deadline
    */
   async resolve(address: Address, deadline: number): Promise<ServerRole> {
     for (let pause = AGAIN.from; ; pause = Math.min(AGAIN.to, pause * 2)) {
-      // The links to the Sentinels or nodes do not keep the process alive, but this wait does.
+      // The timer of this wait keeps the process alive, which the links to the Sentinels or nodes do not.
       const left = Math.max(1, deadline - performance.now())
       const standing = await inTime(left, this.#next(address, deadline), () => undefined)
       if (standing !== undefined || performance.now() + pause >= deadline) return standing

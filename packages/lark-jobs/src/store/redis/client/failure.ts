@@ -8,8 +8,8 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
 
   /**
-   * @param said the server's text. For an unknown command, it repeats the arguments, which may contain a
-   *   password or a payload
+   * @param said the server's text. If the command is unknown, this text repeats the arguments, which may
+   *   contain a password or a payload
    */
   constructor(said: string) {
     super(said.replace(/,? with args beginning with:[\s\S]*$/, ''))
@@ -24,7 +24,10 @@ export class Refusal extends Error {
   }
 }
 
-/** A command that cannot be encoded, because one of its words is not a text: a bug in the caller. */
+/**
+ * The error for a command that cannot be encoded, because one of its words is not a text. This is a bug in
+ * the caller.
+ */
 export class Unencodable extends TypeError {
   override readonly name = 'Unencodable'
   readonly code = 'ERR_INVALID_ARG_TYPE'
@@ -70,8 +73,8 @@ const hints: Record<string, string> = {
 export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
 
 /**
- * Turns a refusal into an error of the contract. A refusal that may have come after a change remains a
- * Refusal, because it means that one of Lark's scripts has a mistake.
+ * Turns a refusal into an error of the contract. Any other refusal stays a Refusal: one of Lark's scripts has
+ * a bug, and may have changed something before the server refused.
  */
 export function refused(store: string, refusal: Refusal): Error {
   const hint = hints[refusal.word]
@@ -119,19 +122,23 @@ export function unconfirmed(store: string, why: string): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} answered late, and the answer may not count: ${why}`)
 }
 
-/** For commands that precede a dispatch: even if their outcome is uncertain, no job was queued. */
+/**
+ * The error for a command that is sent before a dispatch: even if the outcome of the command is uncertain, no
+ * job was queued.
+ */
 export function nothingQueued(store: string, error: unknown): unknown {
   return JobsError.is(error, 'STORE_UNCERTAIN') ? unreachable(store, error.cause) : error
 }
 
-/** The refusal that an error is, or that caused it. */
+/** The error itself if it is a refusal, or the refusal that caused it. */
 export function refusalIn(error: unknown): Refusal | undefined {
   const cause = error instanceof JobsError ? error.cause : error
   return cause instanceof Refusal ? cause : undefined
 }
 
 /**
- * The reason of a failure on one line. A host with several addresses fails with one error for each address.
+ * The reason of a failure on one line. For a host with several addresses, it joins the errors of all
+ * addresses.
  */
 export function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')

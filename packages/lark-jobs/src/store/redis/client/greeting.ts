@@ -1,7 +1,7 @@
 /**
- * The first questions to a server: whether it is new enough, and what its operator should know. In a cluster,
- * every primary is asked. A primary that does not answer now is accepted, because later calls will fail if it
- * stays away.
+ * The first questions to a server: whether its version is new enough, and about which of its settings the
+ * operator should be warned. In a cluster, every primary is asked. A primary that does not answer now is
+ * accepted, because later calls will fail if it stays away.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Mode } from '../verbs/durability-wait.ts'
@@ -9,17 +9,18 @@ import type { Connection } from './connection.ts'
 import { refusalIn } from './failure.ts'
 import type { Transport } from './transport.ts'
 
-/** The oldest Redis with LPOP with a count, SMISMEMBER and ZRANGE BYSCORE. */
+/** The oldest version of Redis that has SMISMEMBER, ZRANGE BYSCORE and LPOP with a count. */
 const OLDEST = [6, 2] as const
-/** The oldest Redis with WAITAOF. */
+/** The oldest version of Redis that has WAITAOF. */
 const OLDEST_STRICT = [7, 2] as const
-/** How long each of several servers may take to answer, in milliseconds. */
+/** If there are several servers, how long each may take to answer, in milliseconds. */
 const PATIENCE = 1_500
 
 type Info = ReadonlyMap<string, string>
 
 /**
- * @param isManaged whether a provider runs the servers, so that customers cannot change how the data is kept
+ * @param isManaged whether a provider runs the servers: then no warning asks for a setting that customers
+ *   cannot change
  * @returns warnings, one line each
  * @throws STORE_INVALID if a server is too old or cannot be as durable as required
  */
@@ -44,7 +45,7 @@ export async function greet(
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
-/** The server's INFO. It is empty if the user may not read it. */
+/** The server's INFO, or an empty one if the user may not read it. */
 async function readInfo(server: Connection, servers: number, deadline: number): Promise<Info> {
   try {
     const text = String(await server.send(['INFO'], servers > 1 ? performance.now() + PATIENCE : deadline))
@@ -101,7 +102,8 @@ function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isM
     found.push('the newest jobs are lost in a crash: there is no append-only file (appendonly yes)')
   if (durability === 'replicated' && info.get('connected_slaves') === '0')
     found.push('no replica is there: every dispatch will be uncertain')
-  // Only a connection to the whole cluster keeps scripts off a slot that is moving (`hash-slot.ts`).
+  // Scripts must not run on a slot that is moving, and only a connection to the whole cluster makes sure of
+  // that (`hash-slot.ts`).
   if (isAlone && info.get('cluster_enabled') === '1')
     found.push('it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://')
   return found

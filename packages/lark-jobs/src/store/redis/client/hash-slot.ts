@@ -23,9 +23,9 @@ export function slotOf(key: string): number {
 /**
  * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2], so that they do not run
  * while the slot is moving. During a move, the keys of the slot are on two nodes, and a script on either node
- * would see only half of a partition. But then a server refuses every call with several keys of which one is
- * missing (TRYAGAIN), before the call has changed anything. With a key that never exists, this applies to all
- * calls on the partition.
+ * would see only half of a partition. But while a slot moves, the server refuses a call with several keys if
+ * one of these keys is missing (TRYAGAIN), and the call changes nothing. Because this key is always missing,
+ * the server refuses every script on the partition until the move is over.
  */
 export function absentKey(key: string): string {
   return `${key.slice(0, key.indexOf('}') + 1)}:absent`

@@ -7,45 +7,45 @@
  *
  *   jobs         HASH    id -> record (`packing.ts`)
  *   payloads     HASH    id -> payload of a large job (`payload.lua`)
- *   line, due, void  LIST, ZSET, SET  pending jobs (`line.lua`); with `:<priority>` if that is not 0
- *   priorities   ZSET    priorities other than 0 that have a line
+ *   line, due, void  LIST, ZSET, SET  pending jobs (`line.lua`); `:<priority>` follows if it is not 0
+ *   priorities   ZSET    the priorities other than 0 that have a line
  *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lane.lua`)
- *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`turn.lua`)
- *   paused, pausers  ZSET, HASH  groups -> until when; which person paused them
+ *   turns, turns^<limiter>, asleep, limiters  ZSET  the order of the lanes (`turn.lua`)
+ *   paused, pausers  ZSET, HASH  group -> when its pause ends; who paused it
  *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lease.lua`, `holder.lua`)
- *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start:
- *                        they were taken back from a worker, or release their lock when they start. In the
- *                        code this is `noPrefetch`; stored names do not change. Or the token with which a job
- *                        that was taken back may still be settled (`last-token.lua`)
+ *   direct       HASH    id -> 1 for a job that must not be prefetched, because the store must see its start
+ *                        (the job was taken back from a worker, or releases its lock when it starts); or the
+ *                        token under which a job that was taken back may still be settled
+ *                        (`last-token.lua`). The code calls this `noPrefetch`
  *   doubts       ZSET    jobs that were taken back after the store had not answered (`doubt.lua`)
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because
  *                        jobs ended (`effect.lua`)
  *   effects:move  ZSET   jobs on their way to another partition (`gone.lua`)
- *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed
- *                        together (`bundle.lua`)
+ *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed in
+ *                        one call (`bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`keeping.lua`)
- *   relayed      ZSET    id -> until when it is known: jobs that came through an outbox (`relayed.lua`)
- *   watches      HASH    who wants to be told of the ends of which jobs (`watching.lua`)
- *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`listening.lua`)
+ *   relayed      ZSET    id -> until when it is remembered: jobs from an outbox (`relayed.lua`)
+ *   watches      HASH    the watchers of jobs, which learn when a job ends (`watching.lua`)
+ *   events, listeners  LIST, SET  events of jobs, while somebody listens (`listening.lua`)
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
  *                        (`flows.lua`)
  *   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>, flow-ids, flows  STRING, STRING, STRING, ZSET, ZSET
- *                        the same
+ *                        flows, too (`flows.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go
  *                        first (`failed-jobs.lua`)
  *   retrying     SET     the jobs that have failed and wait for their next try (`retrying.lua`)
- *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they
- *                        are delayed (`retrying.lua`)
+ *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when they wait;
+ *                        until when they are delayed (`retrying.lua`)
  *   suspended    SET     the pending jobs that wait for a time or a signal (`suspended.lua`)
  *   journals, undos, rests, steps:<id>, signals:<id>, early  HASH, HASH, HASH, LIST, LIST, ZSET
  *                        what the steps of jobs have recorded (`journal.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
- *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
+ *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` for the last release
  *                        (`store/contract/rules/reason.ts`)
  *   completed, failed, cancelled   ZSET  id -> when it ended. New state: its key
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks,
@@ -53,44 +53,45 @@
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`stored.lua`)
- *   minutes:<minute>     HASH    how many jobs ended in it (`minute.lua`)
- *   history, unrolled  HASH, ZSET  how many ended in each hour and day, and hours that are to be added
- *                        (`roll-up.lua`)
- *   idle         SET     callers that got less than they wanted and can be rung
- *   offers       HASH    how many jobs each of these callers takes with a ring (`offers.lua`)
- *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`,
- *                        `call:flows.<id>`: schedules or a flow were written, and a process waits for the
- *                        replicas or the disk; `call:steps`: so were entries of steps
+ *   minutes:<minute>     HASH    how many jobs ended in this minute (`minute.lua`)
+ *   history, unrolled  HASH, ZSET  how many jobs ended in each hour and day; the hours that are not
+ *                        added up yet (`roll-up.lua`)
+ *   idle         SET     callers that got fewer jobs than they wanted and can be rung
+ *   offers       HASH    caller -> how many jobs it takes with a ring (`offers.lua`)
+ *   call:<caller>        STRING  the caller's last call, and the answer. `call:schedules.<id>`,
+ *                        `call:flows.<id>` and `call:steps` exist while a process waits until the replicas or
+ *                        the disk have a write of schedules, of a flow or of steps
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
  *
- *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`permit.lua`); until when. Both
- *                        are removed with the last holder
- *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
+ *   holders, ends  HASH, ZSET  worker -> the permits that it holds, and its last call; when its lease ends
+ *                        (`permit.lua`). Both are removed with the last holder
+ *   waiting, waits ZSET, ZSET  size of a lot -> since when holders wait for one; until when they wait
  *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`rate.lua`)
- *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`circuit.lua`)
+ *   circuit, failures  HASH, ZSET  the circuit breaker with the name of the limiter (`circuit.lua`)
  *
- * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with
- * these:
+ * Keys of the whole store, `<prefix>:{meta}:…`. No partition has one of these keys, even if its name
+ * is `meta`:
  *
- *   layout       STRING  the name of all this (`contract/rules/layout.ts`)
- *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
- *   partitions   SET
- *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended
- *                        are kept for a while if they say how their runs went (`contract/runs.ts`)
- *   past-runs    STRING  JSON: the sum of the runs of all other workers
- *   run-history, runs-kept  HASH, STRING  instant -> the sum of all runs then (`contract/run-history.ts`);
- *                        the last minute in which somebody was told to keep it
- *   taken:<worker>       LIST    JSON: what was taken back from it (`contract/lost-workers.ts`); it expires
- *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
- *   retentions   ZSET    JSON: what workers keep of ended jobs (`store/contract/rules/retention.ts`), until
- *                        when one of them counts as alive
+ *   layout       STRING  the layout of the store (`contract/rules/layout.ts`)
+ *   migration    STRING  exists while a process brings an earlier layout forward (`verbs/layout.ts`)
+ *   partitions   SET     the names of all partitions
+ *   workers, worker-ends   HASH, ZSET  worker -> record; until when it counts as alive. A worker that has
+ *                        ended is kept for a while if its record has counts of runs (`contract/runs.ts`)
+ *   past-runs    STRING  JSON: the counts of runs of all workers that are no longer kept
+ *   run-history, runs-kept  HASH, STRING  instant -> the counts of all runs until then
+ *                        (`contract/run-history.ts`); the last minute whose counts were requested
+ *   taken:<worker>       LIST    JSON: the jobs taken back from it (`contract/lost-workers.ts`); it expires
+ *   order:<worker>       STRING  the last order to the worker (`contract/orders.ts`); it expires
+ *   retentions   ZSET    JSON of a retention (`store/contract/rules/retention.ts`) -> until when a worker
+ *                        with this retention counts as alive
  *   keys         SET     job keys that were ever announced
- *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job
- *                        classes declare
+ *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): all schedules; those
+ *                        that job classes declare
  *   audit, audit-times  HASH, ZSET  what people changed by hand (`audit-write.lua`)
  *
- * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
+ * Each caller also has a channel, `<prefix>:bell:<caller>`, on which it receives rings: the names of
+ * partitions.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { layoutName } from '../../contract/rules/layout.ts'
@@ -114,7 +115,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 
-/** Raise this number if the contents of a key change and no word above does. */
+/** Raise this number if the contents of a key change, but the text of `kinds` does not. */
 const FORM = 6
 
 export const LAYOUT = layoutName(1, `${FORM} ${JSON.stringify(kinds)}`)
@@ -123,7 +124,7 @@ const byName = new Map(
   Object.entries(kinds).flatMap(([kind, all]) => all.split(' ').map((name) => [name, kind as Kind] as const)),
 )
 
-/** All first words. Some of them are whole names too (`line`, beside `line:5`). */
+/** The first words of all keys. Some of them are also whole keys: `line`, and `line:5`. */
 export const names: readonly string[] = [...byName.keys()]
 
 /** The type of data under the key with this name: `jobs`, `line:5`, `turns^stripe`. */

@@ -3,13 +3,13 @@
  */
 import type { Link } from './link.ts'
 
-/** Lets a call continue with a link, or with the error that says why there is none. */
+/** Ends the wait of a call with a link, or with an error that says why there is no link. */
 type Settle = (link: Link | undefined, error?: unknown) => void
 
 export class LinkWaiters {
   readonly #waiters = new Set<Settle>()
 
-  /** @param late makes the error for the deadline */
+  /** @param late makes the error with which the call rejects at its deadline */
   wait(deadline: number, late: () => Error): Promise<Link> {
     return new Promise((resolve, reject) => {
       const settle: Settle = (link, error) => {

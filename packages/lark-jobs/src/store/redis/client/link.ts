@@ -2,8 +2,8 @@
  * One connection to a server, from its start to its loss. A link does not keep the process alive: a caller
  * that waits for an answer has a timer that does. `wire.ts` encodes commands and parses replies.
  *
- * Of the commands that are sent in one tick, the first is written at once, and the others together at the end
- * of the tick.
+ * The first command of a tick is written to the socket at once. All other commands of that tick are written
+ * together at its end.
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
@@ -19,16 +19,16 @@ interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
   /**
-   * The answer that the next command will get. If it arrives when this command's answer is expected, the
-   * server has not answered this command.
+   * The answer that the next command will get. If this text arrives as the answer of the present command, the
+   * server has not answered the present command.
    */
   witness?: string | undefined
 }
 
 /**
- * @param timeout milliseconds for the connection and the greeting, unless the address has a `connectTimeout`:
- *   a server that accepts connections and then says nothing counts as unreachable
- * @param signal aborting it gives up the attempt
+ * @param timeout milliseconds for the connection and the greeting together, unless the address has a
+ *   `connectTimeout`. A server that accepts the connection and then does not answer counts as unreachable
+ * @param signal when it is aborted, the attempt to connect is given up
  * @throws Refusal if the server refuses the login, or the error of the connection
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
@@ -39,7 +39,7 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     const known = { ...address, ...defined({ username }), password }
     signal.throwIfAborted()
     const link = new Link(open(address))
-    // From now on, new credentials are noticed, because they may come before the server has answered.
+    // New credentials may come before the server has answered, so the link follows them from now on.
     const server = nameOf(address)
     void link.lost.then(credentials.follow((next) => void logInAgain(link, server, credentials, next)))
     try {
@@ -49,16 +49,17 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     } catch (error) {
       if (!(error instanceof Refusal) || error.word !== 'WRONGPASS') throw error
       credentials.refused(number, server)
-      // Callers get an ordinary error and no Refusal, because the next credentials may be right.
+      // A Refusal would make waiting calls fail at once. An ordinary error lets them wait, because the next
+      // credentials may be right.
       if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
     }
   }
 }
 
 /**
- * Asks a server on a separate link.
+ * Asks a server on a link of its own, which is closed after the answer.
  *
- * @param patience milliseconds to connect, and as many for the answer
+ * @param patience the time limit for connecting, and again for the answer, in milliseconds
  * @param who the name of the server in errors
  */
 export async function ask<T>(
@@ -75,8 +76,8 @@ export async function ask<T>(
 }
 
 /**
- * Waits for an answer of the server. If it takes longer than `ms` milliseconds, the link is ended, which
- * makes the wait reject.
+ * Waits for an answer of the server. If the answer takes longer than `ms` milliseconds, the link is ended,
+ * and the wait rejects.
  */
 export async function endIfLate<T>(
   link: Link,
@@ -102,7 +103,8 @@ async function logInAgain(
     await link.authenticate(next.username, next.password)
     credentials.accepted(server)
   } catch (error) {
-    // The link is used for as long as the server permits it, and new credentials are requested.
+    // The link keeps its earlier login for as long as the server permits that. `refused` requests new
+    // credentials.
     if (error instanceof Refusal) credentials.refused(next.number, server)
   }
 }
@@ -138,8 +140,8 @@ function open({ host, port, path, tls, family }: Address): Socket {
 }
 
 /**
- * The commands that are sent first, in this order. A user with a name logs in even without a password.
- * Otherwise the connection would belong to the user `default`, who may have all permissions.
+ * The first commands on a link, in this order. A user with a name logs in even without a password: without a
+ * login, the connection would have the permissions of the user `default`, which may be all permissions.
  */
 function greetings({ username, password, database }: Address): string[][] {
   return [
@@ -158,7 +160,7 @@ interface Ear {
   missed: () => void
 }
 
-/** How often links of this process have logged in again. */
+/** How many times links of this process have logged in again. */
 let logins = 0
 
 export class Link {
@@ -170,13 +172,13 @@ export class Link {
   /** When the last answer to a command came, by `performance.now()`. */
   answeredAt = performance.now()
   readonly #socket: Socket
-  /** The commands that wait for their answers. The commands before index `#next` have already got theirs. */
+  /** The commands that wait for their answers. The commands before index `#next` have been answered. */
   #waiting: PendingReply[] = []
   #next = 0
   readonly #subscription = new Map<string, Ear>()
   /**
-   * Whether the link has ever subscribed. Then messages may come at any time, even after the last
-   * `unsubscribe`.
+   * Whether the link has ever subscribed to a channel. On such a link messages may come at any time, even
+   * after the last `unsubscribe`.
    */
   #isSubscriber = false
   #isCorked = false
@@ -211,8 +213,8 @@ export class Link {
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
-      // The command is encoded first: a command that cannot be encoded is never sent, so in the list of
-      // waiting commands it would take the answer of the next command.
+      // The command is encoded before it enters the list of waiting commands. If a command in this list were
+      // not sent, it would take the answer of the next command.
       const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)
@@ -226,15 +228,15 @@ export class Link {
     })
   }
 
-  /** @param missed called when a message may have been missed */
+  /** @param missed called when a message may have been lost */
   async subscribe(channel: string, hear: (message: string) => void, missed = () => {}): Promise<void> {
     this.#subscription.set(channel, { hear, missed })
     this.#isSubscriber = true
     try {
       await this.send(['SUBSCRIBE', channel])
     } catch (error) {
-      // If the channel stayed in the list, the next login would subscribe to it again, be refused again, and
-      // end the link.
+      // If the channel stayed in the list, the next login would try to subscribe to it again. The server
+      // would refuse that, and the link would end.
       this.#subscription.delete(channel)
       throw error
     }
@@ -243,15 +245,16 @@ export class Link {
   /**
    * Logs in again, with other credentials.
    *
-   * In RESP2, a link that has subscribed may not log in. So it leaves its channels, logs in, and subscribes
-   * again. All of this is one write, which the server carries out without interruption, unless it asks
-   * another service about the login.
+   * In RESP2, a link that is subscribed to a channel may not log in. So the link leaves its channels, logs
+   * in, and subscribes again. All these commands are one write, and no message comes between them, unless the
+   * server asks another service about the login.
    *
-   * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Each later answer
-   * would then go to the wrong call. So the login is followed by a PING with a word that the server sends
-   * back: if that word comes first, the login got no answer.
+   * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Without that answer,
+   * each later answer would go to the wrong call. So a PING with a word follows the login, and the server
+   * sends the word back. If the word comes in place of the login's answer, the login was refused.
    *
-   * @throws Refusal, and the link keeps its earlier user; or the reason why the link ended
+   * @throws Refusal if the server refuses the login (the link keeps its earlier user), or the reason why the
+   *   link ended
    */
   async authenticate(username: string | undefined, password: string): Promise<void> {
     const subscription = [...this.#subscription]
@@ -309,7 +312,8 @@ export class Link {
       return
     }
     this.answeredAt = this.heardAt
-    // Answered entries are removed in bulk: moving the list for every answer would cost more.
+    // Answered entries are removed many at a time, because removing the first entry of a long list for every
+    // answer costs more.
     if (this.#next === this.#waiting.length || this.#next === 1_000) {
       this.#waiting = this.#waiting.slice(this.#next)
       this.#next = 0

@@ -1,7 +1,7 @@
 /**
  * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read
- * from a connection string (`connection-string.ts`), from an object, or from both: an object may have further
- * options beside its `url`, but not those that the URL already has.
+ * from a connection string (`connection-string.ts`), from an object, or from an object with a `url`. Such an
+ * object may have further options, but no option that the URL has, too.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -33,7 +33,7 @@ type ServerLocation =
   | { kind: 'server'; name: string; address: Address }
   /** At least one node of the cluster. */
   | { kind: 'cluster'; name: string; nodes: Address[] }
-  /** `address` applies to the primary, except host and port, which the Sentinels give. */
+  /** `address` is the address of the primary, without its host and port, which the Sentinels give. */
   | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
 
 const keys =
@@ -41,8 +41,8 @@ const keys =
 const sentinelKeys = 'name nodes username password credentials tls'
 
 /**
- * @param role what the process does; it is part of the connections' names. Without it, connections have no
- *   name
+ * @param role the role of the process, which is part of the connections' names. Without a role, connections
+ *   have no name
  * @throws STORE_INVALID
  */
 export function parseLocation(given: string | RedisServers, role?: Role): Location {
@@ -53,7 +53,8 @@ export function parseLocation(given: string | RedisServers, role?: Role): Locati
 
 /** Joins the `url` of an object with the options beside it. */
 function withUrl({ url, ...beside }: RedisServers): RedisServers {
-  // The URL may be empty because an empty environment variable was passed: `process.env.REDIS_URL`.
+  // The URL is empty if it comes from an environment variable that is set to nothing:
+  // `process.env.REDIS_URL`.
   if (url === undefined || url === '') return beside
   if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
   const said = parseText(url)
@@ -65,7 +66,10 @@ function withUrl({ url, ...beside }: RedisServers): RedisServers {
   return { ...said, ...rest, tls: bothTls(said.tls, beside.tls) }
 }
 
-/** The options beside a URL are added to those of the URL; neither may turn off what the other turns on. */
+/**
+ * Joins the TLS options of a URL with those beside it. @throws STORE_INVALID if only one of them turns TLS
+ * off
+ */
 function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisServers['tls'] {
   if (url === undefined || beside === undefined) return url ?? beside
   if ((url === false) !== (beside === false)) throw invalid('"tls" contradicts the url')
@@ -111,13 +115,13 @@ function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerL
 }
 
 /**
- * The source of the credentials, if a function returns them.
+ * The source of the credentials, if a function returns the credentials.
  *
- * @param said fixed credentials, which exclude a function
+ * @param said fixed credentials. If there are any, a function is refused
  */
 function readSource(asked: unknown, said: Login): CredentialSource | undefined {
   if (asked === undefined) return undefined
-  // In another thread, `credentials` is a port to the thread that has the function.
+  // In a thread that does not have the function itself, `credentials` is a port to the thread that has it.
   if (typeof asked !== 'function' && !(asked instanceof MessagePort))
     throw invalid(`credentials is ${asked === null ? 'null' : typeof asked}, not a function`)
   if (said.username !== undefined || said.password !== undefined)
@@ -186,7 +190,7 @@ export function clientOf(location: Location): ClientName | undefined {
   return addressOf(location).client
 }
 
-/** Whether a user logs in other than `default`, which every server has. */
+/** Whether the store logs in as a user other than `default`, the user that every server has. */
 export function hasOwnUser(location: Location): boolean {
   const { username = 'default', credentials } = addressOf(location)
   return username !== 'default' || credentials !== undefined

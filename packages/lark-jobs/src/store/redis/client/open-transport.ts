@@ -1,6 +1,4 @@
-/**
- * Makes the transport to a location.
- */
+/** Makes the transport to the servers at a location. */
 import { Cluster } from './cluster.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import type { Location } from './location.ts'

@@ -9,11 +9,14 @@
 import { invalid, misplaced } from './address.ts'
 
 interface Parameter {
-  /** The first one is Lark's own. */
+  /** The names of the parameter. The first name is Lark's own; the others are those of other clients. */
   names: readonly string[]
-  /** Checks a value. @param name under which it was given */
+  /** Checks and converts a value. @param name the name that the connection string uses, for errors */
   read(value: string, name: string): unknown
-  /** Absent: the parameter is for every connection. `host`: for every connection except a Unix socket. */
+  /**
+   * `sentinel`: the parameter is only for Sentinels. `host`: for every connection except a Unix socket.
+   * Absent: for every connection.
+   */
   only?: 'sentinel' | 'host'
 }
 
@@ -65,7 +68,7 @@ const known = {
   sentinelPassword: { names: ['sentinel_password'], only: 'sentinel', read: asGiven },
 } satisfies Record<string, Parameter>
 
-/** The values of the parameters, checked. */
+/** The checked values of the parameters. */
 export type Parameters = { [Key in keyof typeof known]?: ReturnType<(typeof known)[Key]['read']> }
 
 /** Parameters of other clients, and what to write instead. */

@@ -1,13 +1,13 @@
 /**
- * Whether a provider runs a server, so that its customers cannot change how it keeps its data. The `managed`
- * of the connection says so, or the name of the host shows it.
+ * Tells whether a provider runs a server: then its customers cannot change how the server keeps its data. The
+ * option `managed` of the connection decides, and without this option the name of the host.
  */
 import type { Address } from './address.ts'
 
 /**
- * The ends of providers' host names. (Heroku is missing, because its hosts have the names of Amazon's
- * machines, on which anybody may run a server. Railway is missing, because a server there is the customer's
- * own.)
+ * How the host names of providers end. (Heroku is missing, because its hosts have the names of Amazon's
+ * machines, on which anybody may run a server. Railway is missing, because its customers run the server
+ * themselves.)
  */
 const domains: readonly string[] = [
   // ElastiCache
@@ -34,7 +34,7 @@ const domains: readonly string[] = [
 /** Host names that need a pattern: MemoryDB, and Render's within its private network. */
 const forms: readonly RegExp[] = [/\.memorydb\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/, /^red-[a-z0-9]{20}$/]
 
-/** @param said the `managed` of the connection */
+/** @param said the option `managed` of the connection */
 export function isManaged(
   { host, path }: Pick<Address, 'host' | 'path'>,
   said: boolean | undefined,

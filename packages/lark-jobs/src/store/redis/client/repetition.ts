@@ -2,13 +2,13 @@
  * Which calls are sent again if their connection ends before the answer comes, and how. The kind of a script
  * decides:
  *
- *   read      changes nothing, or nothing more when it is repeated: it is sent again
- *   numbered  a change. It carries the number of its call, and the partition remembers the answer: it is sent
- *             again under its number, and takes effect once (`calls.lua`)
- *   own       belongs to a loop that repeats it itself or must learn of the outage, as in dispatches and
- *             workers
+ *   read      The script changes nothing, or a repetition changes nothing more. The call is sent again.
+ *   numbered  The script changes something. Its call has a number, under which the partition remembers the
+ *             answer. The call is sent again under this number, and takes effect once (`calls.lua`).
+ *   own       The caller has its own loop (dispatches, workers), which repeats the call or reacts to the
+ *             outage. The call is not sent again here.
  *
- * All of this happens within the time limit of the verb. A single command is of the kind `read`: Lark sends
+ * No call is sent again after the time limit of the verb. A single command is of the kind `read`: Lark sends
  * only commands that may be repeated.
  */
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * A resolver says to which server a connection leads. For a server with a fixed address, `fixed` makes one.
- * `sentinel.ts` and `cluster.ts` have resolvers for servers that change places.
+ * A resolver finds the address to which a connection connects. For a server with a fixed address, `fixed`
+ * makes the resolver. `sentinel.ts` and `cluster.ts` have resolvers for servers that change places.
  */
 import { type Address, nameOf } from './address.ts'
 import type { Doubt } from './failover.ts'
@@ -10,19 +10,19 @@ export interface Resolver {
   /** The name that people see. */
   readonly name: string
   /**
-   * Whether a call that was refused because of a failover should be sent again, because the connection may
-   * soon lead to another server.
+   * Whether the connection may lead to another server later. If so, a call that was refused because of a
+   * failover is sent again.
    */
   readonly moves: boolean
-  /** Present if a server may be replaced by another. */
+  /** The doubt about the present server. Absent if no other server can replace it. */
   readonly doubt?: Doubt
   /** The address to connect to. Called before every attempt. */
   find(signal: AbortSignal): Promise<Address>
-  /** Called before the link is used. Rejects if the server that answered is the wrong one. */
+  /** Checks the server at the other end of a new link. Rejects if the link leads to the wrong server. */
   check?(link: Link): Promise<void>
   /**
-   * Calls `move` whenever servers have changed places. Links are then given up, except those to addresses for
-   * which `stays` returns true.
+   * Calls `move` whenever servers have changed places. `move` gives up all links, except links to addresses
+   * for which `stays` returns true.
    */
   follow?(move: (stays: (address: Address) => boolean) => void): void
   close?(): void

@@ -1,10 +1,9 @@
 /**
- * Runs the embedded scripts by their hash. If a server does not know a script, because it was restarted or
- * its cache was emptied, it has done nothing yet, and the text of the script is sent with the same arguments.
- * If many calls find this out together, one of them sends the text, and the others wait for it. (Scripts have
- * up to 100 KB. If each call sent the text, later calls would have to wait: with 34 queues with flows, a
- * worker sent 13 MB to a server that had been restarted, and later calls waited for seconds. Measured on
- * 2026-12-01.)
+ * Runs the embedded scripts by their hash. A server that was restarted, or whose cache was emptied, does not
+ * know the script. It refuses the call and has changed nothing, so the text of the script is sent with the
+ * same arguments. If many calls are refused together, one of them sends the text, and the others wait for it.
+ * (A script has up to 100 KB. When each call sent the text, a worker with 34 queues with flows sent 13 MB to
+ * a server that had been restarted, and later calls waited for seconds. Measured on 2026-12-01.)
  */
 
 import { newNonce } from '../../../model/id.ts'
@@ -17,7 +16,7 @@ import type { Keys } from './keys.ts'
 import { kinds, repeated, type ScriptName } from './repetition.ts'
 import type { Transport } from './transport.ts'
 
-/** The text of a script. It is assembled from pieces that scripts share. */
+/** The text of a script, assembled from the pieces that scripts share. */
 export function textOf(name: ScriptName): string {
   return lua.scripts[name].pieces.map((piece) => lua.pieces[piece]).join('')
 }
@@ -47,7 +46,8 @@ export class Scripts {
 
   /**
    * @param isSure see `Transport.send`
-   * @param isSafe for a numbered change: waits until the partition's record of the call is safe
+   * @param isSafe for a numbered change: waits until replicas or the disk have the change. `memory` is the
+   *   key with the partition's record of the call
    */
   run(
     script: ScriptName,
@@ -70,7 +70,7 @@ export class Scripts {
     isSure?: boolean,
   ): Promise<unknown> {
     const make = () => [this.#clock(), ...args]
-    // Calls of this kind are not repeated here.
+    // The caller repeats calls of the kind `own`.
     if (kinds[script] === 'own') return this.#run(script, key, make, deadline, isSure)
     return repeated(kinds[script], deadline, () => this.#run(script, key, make, deadline, isSure))
   }
@@ -108,7 +108,7 @@ export class Scripts {
     }
   }
 
-  /** Sends a command that has no key, or whose key cannot have another type. */
+  /** Sends a command that has no key, or that works on every type of data. */
   ask(
     command: readonly string[],
     deadline = this.transport.deadline(),
@@ -119,14 +119,16 @@ export class Scripts {
   }
 
   /**
-   * The error of one partition, from its text: a script for several partitions returns only the text of each
-   * error.
+   * Makes the error of one partition from its text, because a script for several partitions returns only
+   * texts.
    */
   failureOf(partition: string, text: unknown): Promise<Error> {
     return failureBeside(this.transport, this.keys.of(partition, 'jobs'), String(text))
   }
 
-  /** Makes a change under a number, and repeats it under the same number if there is no answer. */
+  /**
+   * Makes a change under a new number, and repeats the change under the same number if there is no answer.
+   */
   async #change(
     script: ScriptName,
     partition: string,
@@ -150,7 +152,7 @@ export class Scripts {
 
   /**
    * @param key KEYS[1], from which the script makes all other keys
-   * @param make makes ARGV from the epoch in which it is sent
+   * @param make makes ARGV from the current epoch when the call is sent
    */
   async #run(
     name: ScriptName,
@@ -159,7 +161,8 @@ export class Scripts {
     deadline = this.transport.deadline(),
     isSure = false,
   ): Promise<unknown> {
-    // The name of the script and the server. If it is set, the text of the script is sent.
+    // The name of the script and the server, if this attempt sends the text of the script. Undefined if it
+    // sends the hash.
     let at: string | undefined
     for (;;) {
       const [by, script] = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]

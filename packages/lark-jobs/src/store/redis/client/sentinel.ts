@@ -2,9 +2,10 @@
  * Which server is the primary, according to the Sentinels. They are asked before every attempt to connect,
  * and announce when the primary changes.
  *
- * Sentinels learn of a failover one after another. So, of the answers that come at about the same time, the
- * one about the newest failover counts. The server itself must then say that it is a primary. (A server that
- * has just come back may still believe that it is one.)
+ * Sentinels learn of a failover one after another. So the answers that come at about the same time are
+ * compared, and the answer about the newest failover counts. Then the server itself must say that it is a
+ * primary. (This check alone is not enough: a former primary that has just come back may still believe that
+ * it is the primary.)
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -17,8 +18,9 @@ import type { Resolver } from './resolver.ts'
 /** The time limit for connecting to a Sentinel, and also for its answer, in milliseconds. */
 const PATIENCE = 1_000
 /**
- * If a Sentinel has missed the primary for this many milliseconds and the other Sentinels do not agree, it is
- * the only one that misses the primary: a Sentinel forgets the reports of others after five seconds.
+ * A Sentinel that has missed the primary for less than this many milliseconds may still learn that others
+ * miss it, too. After this time the others do not miss it, because a Sentinel forgets their reports after
+ * five seconds.
  */
 const ALONE = 6_000
 /** How long the other Sentinels may take to answer after the first one has answered, in milliseconds. */
@@ -46,7 +48,7 @@ export class Sentinels implements Resolver {
   readonly doubt = new Doubt((...asked) => this.#standing(...asked))
   readonly #sentinels: readonly Address[]
   readonly #primary: string
-  /** The address of the primary, except host and port. */
+  /** The address of the primary, without its host and port. */
   readonly #server: Address
   readonly #moves = new Set<(stays: (address: Address) => boolean) => void>()
   readonly #subscription: Connection
@@ -75,7 +77,7 @@ export class Sentinels implements Resolver {
       const [role] = (await link.send(['ROLE'])) as [string]
       if (role !== 'master') throw new Error(`the primary that the Sentinels name says that it is a ${role}`)
     } catch (error) {
-      // If the user may not ask for the role, a wrong server shows itself when it refuses a write.
+      // The user may not ask for the role. If the server is a replica, it will refuse the first write.
       if (!(error instanceof Refusal) || error.word !== 'NOPERM') throw error
     }
   }
@@ -90,8 +92,8 @@ export class Sentinels implements Resolver {
   }
 
   /**
-   * Listens for failovers. If a Sentinel forbids this, failovers are still noticed, but later: when the link
-   * to the primary fails.
+   * Listens for failovers. If a Sentinel forbids that, a failover is noticed later, when the link to the
+   * primary fails.
    */
   async #listen(link: Link): Promise<void> {
     const hear = (message: string) => {
@@ -104,7 +106,7 @@ export class Sentinels implements Resolver {
       await link.subscribe('+switch-master', hear, () => void makeUp().catch(() => {}))
       await makeUp()
     } catch {
-      // The error is ignored: the next attempt to connect asks again.
+      // The error is ignored, because the next attempt to connect asks the Sentinels again.
     }
   }
 
@@ -144,7 +146,7 @@ export class Sentinels implements Resolver {
     return mayBegin || words.some(({ isGoing }) => isGoing) ? undefined : 'primary'
   }
 
-  /** @param patience milliseconds to connect, and as many for the answer */
+  /** @param patience the time limit for connecting, and again for the answer, in milliseconds */
   async #askOne(sentinel: Address, signal: AbortSignal, patience = PATIENCE): Promise<SentinelReply> {
     const who = `Sentinel ${hostOf(sentinel)}`
     const questions = (link: Link) =>

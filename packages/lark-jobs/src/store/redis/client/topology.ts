@@ -1,6 +1,6 @@
 /**
- * Asks nodes which node serves which slots of a cluster, and uses the first answer. `cluster.ts` keeps the
- * answer as its map and decides when to ask again. `failover.ts` notices that a primary may have been
+ * Asks the nodes of a cluster which node serves which slots, and returns the first answer. `cluster.ts` keeps
+ * the answer as its map and decides when to ask again. `failover.ts` notices that a primary may have been
  * replaced.
  */
 import { JobsError } from '../../../model/errors.ts'
@@ -13,7 +13,7 @@ export interface Shard {
   first: number
   last: number
   primary: Address
-  /** The id by which the nodes know the primary. */
+  /** The id of the primary in the cluster. */
   id: string
   replicas: Address[]
 }
@@ -31,8 +31,8 @@ const AT_ONCE = 3
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
-    // After the first answer, the other links are closed. Otherwise each read would leave more links to nodes
-    // that hang.
+    // After the first answer, the other links are closed. If they stayed open, each read would leave more
+    // links to nodes that hang.
     const answered = new AbortController()
     const over = AbortSignal.any([signal, answered.signal])
     try {
@@ -50,11 +50,11 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
 }
 
 /**
- * Asks a node about a server: whether the server is a primary, or was replaced. If the node considers the
- * primary failed, the answer is undefined, because the primary may be replaced soon, or may have recovered.
+ * Asks a node whether a server is a primary or was replaced. If the node considers the server failed, the
+ * result is undefined, because the server may be replaced soon or may have recovered.
  *
- * @param id the primary's id
- * @param patience milliseconds to connect to the node, and as many for its answer
+ * @param id the id of the server in the cluster
+ * @param patience the time limit for connecting to the node, and again for its answer, in milliseconds
  */
 export async function askStanding(
   node: Address,
@@ -88,8 +88,8 @@ async function shardsOf(node: Address, signal: AbortSignal): Promise<Shard[]> {
 type Node = [host: string | null, port: number, id: string]
 
 /**
- * Reads the answer to CLUSTER SLOTS. A node without a host has the host of the node that was asked. The
- * address of a node with the host '?' is not known.
+ * Reads the answer to CLUSTER SLOTS. If a node has no host in the answer, its host is that of the node that
+ * was asked. If the host of a node is '?', its address is not known, and the node is left out.
  */
 function readShards(reply: unknown, asked: Address): Shard[] {
   const at = ([host, port]: Node): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })

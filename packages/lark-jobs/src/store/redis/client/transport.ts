@@ -8,9 +8,12 @@ import type { Resolver } from './resolver.ts'
 export interface Transport {
   /** The name that people see. */
   readonly name: string
-  /** Whether all keys are on one server, so that a script may use those of several partitions. */
+  /** Whether all keys are on one server, so that one script may use the keys of several partitions. */
   readonly isWhole: boolean
-  /** Leads to a server that sends the notifications. Every server of a cluster sends all of them. */
+  /**
+   * Finds a server for the connection that receives notifications. In a cluster this may be any server,
+   * because every server sends all notifications.
+   */
   readonly notifications: Resolver
   /** The deadline of a verb that starts now, by `performance.now()`. */
   deadline(patience?: number): number
@@ -25,7 +28,7 @@ export interface Transport {
   send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
   /** The servers that currently accept writes. */
   servers(deadline: number): Promise<readonly Connection[]>
-  /** Names the server that has this key. */
+  /** The name of the server that has this key. */
   serverOf(key: string): string
   /** A second connection to the server that has this key. */
   beside(key: string): Connection | undefined

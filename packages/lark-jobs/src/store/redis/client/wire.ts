@@ -1,14 +1,15 @@
 /**
  * The protocol of Redis (RESP2): encodes commands as text, and parses replies from the bytes that come in.
  *
- * The client is our own because a client library takes more time for a call than everything else together.
- * The table has the round trips of our calls, one at a time on loopback, and the time that a process needs to
- * load the code (medians of 15 in turns, two runs, 2 cores; each row ends with its unit):
+ * The client is our own, because with a client library the library's share of a call was larger than
+ * everything else together. The table shows the time of one round trip of our calls on loopback, and the time
+ * that a process needs to load the client (medians of 15 in turns, two runs, 2 cores; each row ends with its
+ * unit):
  *
  *                                       this file   ioredis 6.0   node-redis 6.3
- *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs exchange: claims 200
- *   75 – 98      84 – 101     102 – 138  µs a script without arguments           29 – 42      39 – 45
- *   49 – 64   µs
+ *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs
+ *   exchange: claims 200                 75 – 98      84 – 101     102 – 138  µs
+ *   a script without arguments           29 – 42      39 – 45       49 – 64   µs
  *   loading, once                            0            34            52   ms
  *
  * Our client also writes a command immediately instead of at the end of the tick, so that the server works
@@ -46,11 +47,11 @@ function unencodable(command: readonly unknown[]): Unencodable {
   return new Unencodable(`Word ${at + 1} of a ${command[0]} command is ${type}; it must be a string`)
 }
 
-/** The largest reply, in bytes. No text in Node is longer, and by default no value on a server is either. */
+/** The largest reply, in bytes. No text in Node may be longer, and by default no value on a server. */
 const MAX_REPLY = 512 * 1_024 * 1_024
 /**
- * The longest list, in items: as many as a server accepts in a command. Our longest lists have a few
- * thousand.
+ * The longest list, in items: a server accepts as many in one command. The longest lists that our scripts
+ * return have a few thousand items.
  */
 const MAX_LIST = 1_024 * 1_024
 /** The deepest nesting of lists. The replies of our scripts have four levels. */
@@ -68,10 +69,11 @@ interface PartialList {
 }
 
 /**
- * Parses replies from chunks of bytes, no matter where the chunks are cut. Each byte is read only once: the
- * complete items of a list are kept, and a long text is joined when all of it has arrived. (A list of 100 MB
- * in chunks of 64 KiB took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A parser that
- * started over with every chunk had finished neither of the two after 20 s. 2 cores, shared, 2026-11-25.)
+ * Parses replies from chunks of bytes, which may end anywhere in a reply. Each byte is read only once:
+ * complete items of a list are kept, and the chunks of a long text are joined when all of them have arrived.
+ * (A list of 100 MB in chunks of 64 KiB took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A
+ * parser that started over with every chunk had finished neither of the two after 20 s. 2 cores, shared,
+ * 2026-11-25.)
  *
  * @example const replies = new Replies((reply) => console.log(reply)) socket.on('data', (chunk) =>
  *   replies.feed(chunk))
@@ -79,14 +81,15 @@ interface PartialList {
 export class Replies {
   readonly #each: (reply: Reply) => void
   /**
-   * The bytes of an incomplete item, their number, and how many there must be before parsing is tried again.
+   * The bytes of an incomplete item, the number of these bytes, and how many bytes must be there before
+   * parsing is tried again.
    */
   #chunks: Buffer[] = []
   #size = 0
   #needed = 0
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
-  /** The incomplete lists, the outermost first, and how many bytes of them have been read. */
+  /** The incomplete lists, the outermost first, and how many bytes of the current reply have been read. */
   readonly #open: PartialList[] = []
   #read = 0
 
@@ -95,8 +98,8 @@ export class Replies {
   }
 
   /**
-   * @throws Unreadable if the bytes do not follow the protocol, or announce a reply that is larger than any
-   *   of ours
+   * @throws UnreadableReply if the bytes do not follow the protocol, or announce a reply that is larger than
+   *   the limits in this file
    */
   feed(chunk: Buffer): void {
     this.#chunks.push(chunk)
@@ -133,7 +136,7 @@ export class Replies {
     }
   }
 
-  /** @returns undefined for a list whose items are still to come */
+  /** @returns undefined if a list begins whose items are still to come */
   #item(): Reply | undefined | typeof INCOMPLETE {
     const type = this.#bytes[this.#at]
     const end = this.#bytes.indexOf(CR, this.#at + 1)

@@ -1,4 +1,4 @@
-/** The audit on Redis, in the slot of the keys that exist once for the whole store. */
+/** The audit on Redis. Its keys exist once for the whole store (`meta` in `keys.ts`). */
 import type { Audit, AuditBounds, AuditRecord, AuditRecords } from '../../contract/store.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
@@ -23,7 +23,8 @@ export class RedisAudit implements Audit {
     for (let i = 0; i < values.length; i += 3) {
       const [id, at, value] = values.slice(i, i + 3) as [string, string, string]
       const bar = value.indexOf('|')
-      // A damaged value has no time, so its entry gets the time from the index.
+      // A damaged value has no time of its last write, so its entry gets the time of its first write from the
+      // index.
       const writtenAt = Number(value.slice(0, bar)) || Number(at)
       entries.push({ id, at: Number(at), writtenAt, text: value.slice(bar + 1) })
     }

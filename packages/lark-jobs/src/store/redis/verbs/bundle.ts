@@ -1,4 +1,7 @@
-/** Bundles: members of one flow that completed in the same call, and share one effect (`bundle.lua`). */
+/**
+ * Reads and writes bundles. A bundle is the one effect of all members of a flow that completed in one call
+ * (`bundle.lua`).
+ */
 import type { Effect, EffectName } from '../../../model/effect.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 
@@ -6,14 +9,14 @@ import { MAX_ITEMS } from '../../contract/store.ts'
 const WIDTH = 8
 
 interface Bundle {
-  /** The text before the index in the ids of the bundle's members. */
+  /** The ids of the bundle's members begin with this text. The index of the member follows. */
   head: string
   indices: number[]
   /** When the members of the bundle ended. */
   at: number
 }
 
-/** @returns an effect for each member of some bundles */
+/** @returns one effect for each member of these bundles */
 export function readBundles(bundles: readonly string[]): Effect[] {
   return bundles.flatMap((bundle) => {
     const { head, indices, at } = parse(bundle)
@@ -24,7 +27,10 @@ export function readBundles(bundles: readonly string[]): Effect[] {
   })
 }
 
-/** The bundles of the named members. If only some members of a bundle are named, the text says which. */
+/**
+ * The bundles with the named members, as texts. If only some members of a bundle are named, the text contains
+ * only their indices.
+ */
 export function namedBundles(names: readonly EffectName[]): string[] {
   const indices = new Map<string, Set<number>>()
   for (const { bundle, id } of names) {
@@ -38,7 +44,7 @@ export function namedBundles(names: readonly EffectName[]): string[] {
   })
 }
 
-/** A damaged text has no members. */
+/** Parses the text of a bundle. A damaged text becomes a bundle without members. */
 function parse(text: string): Bundle {
   const [, head = '', runs = '', at] = /^(.*:)([\d,-]+)\|(\d+)$/s.exec(text) ?? []
   const indices: number[] = []

@@ -1,17 +1,18 @@
 /**
- * The wait of a dispatch for its durability, after the server has answered.
+ * After the server has answered, a dispatch waits here until its jobs are as durable as the store is
+ * configured.
  *
  *   strict      the jobs are on disk, in the append-only file (WAITAOF: Redis 7.2, Valkey)
  *   replicated  one replica has the jobs (WAIT)
  *
- * Both commands block their connection, and cover only what the same connection wrote before. So they use a
- * separate connection, which first writes something: it renews the expiry of the caller's last call. The
- * server writes this to disk, and sends it to replicas, after the jobs. One wait runs at a time. All
- * dispatches that come meanwhile share the next wait: with `appendfsync everysec`, one dispatch takes a
- * second or two, and a thousand at once take no longer.
+ * Both commands block their connection, and cover only earlier writes of the same connection. So they use a
+ * separate connection, which first renews the expiry of the caller's last call. The server writes this change
+ * to disk, and sends it to replicas, after the jobs, so the jobs are as safe as this change. Only one wait
+ * runs at a time. All dispatches that come meanwhile share the next wait: with `appendfsync everysec`, one
+ * dispatch takes a second or two, and a thousand dispatches at once take no longer.
  *
  * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be
- * lost. If the call is sent again, it is confirmed again. Records of steps wait in the same way.
+ * lost. If the dispatch sends its call again, it waits again. Entries of steps wait in the same way.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'
@@ -21,11 +22,13 @@ import type { Transport } from '../client/transport.ts'
 
 export type Mode = 'strict' | 'replicated'
 
-/** How long before the connection would give up the server's wait ends, in milliseconds. */
+/**
+ * The server's wait ends this many milliseconds before the connection would give up waiting for the answer.
+ */
 const MARGIN = 100
 
 interface Unconfirmed {
-  /** The key with the caller's last call. */
+  /** The key with the last call of the caller. */
   memory: string
   deadline: number
   resolve: () => void
@@ -43,7 +46,7 @@ export class DurabilityWait {
   }
 
   /**
-   * @param memory the key under which the partition remembers the call that queued the jobs
+   * @param memory the key with the last call of the caller, which queued the jobs
    * @throws STORE_UNCERTAIN
    */
   async confirm(memory: string, deadline: number): Promise<void> {
@@ -84,8 +87,8 @@ export class DurabilityWait {
     const answer = answers.pop()
     const copies = Number(Array.isArray(answer) ? answer[0] : answer)
     for (const [i, { resolve, reject }] of group.entries()) {
-      // If the key has expired or was moved to another server, the connection has written nothing, so the
-      // wait proves nothing.
+      // A dispatch resolves only if its key was renewed. If the key has expired or was moved to another
+      // server, the connection has written nothing, so the wait proves nothing.
       if (copies >= 1 && answers[i] === 1) resolve()
       else reject(this.#unsafe(reasonIn(answers[i]) ?? reasonIn(answer) ?? 'it takes too long'))
     }

@@ -1,6 +1,6 @@
 /**
- * Removes all keys with a prefix, on every server, for a temporary store. It scans all keys of the database,
- * because some keys of a store (last calls, minutes) are not listed anywhere.
+ * Removes all keys with a prefix, on every server: the end of a temporary store. All keys of the database are
+ * scanned, because some keys of a store (last calls, minutes) are not listed anywhere.
  */
 import type { RedisServers } from '../../contract/connection/servers.ts'
 import type { Connection } from '../client/connection.ts'
@@ -9,7 +9,7 @@ import { Keys } from '../client/keys.ts'
 import { parseLocation } from '../client/location.ts'
 import { openTransport } from '../client/open-transport.ts'
 
-/** How many keys one call scans, in a fraction of a millisecond. */
+/** How many keys one call scans. This takes the server a fraction of a millisecond. */
 const PAGE = '1000'
 
 /** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */
@@ -28,7 +28,7 @@ async function eraseOn(server: Connection, pattern: string): Promise<void> {
   do {
     const page = await server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE])
     const [next, keys] = page as [string, string[]]
-    // One by one, because on a cluster they may be in different slots.
+    // One command for each key, because on a cluster the keys may be in different slots.
     const answers = await server.sendTogether(keys.map((key) => ['UNLINK', key]))
     for (const answer of answers) if (answer instanceof Refusal) throw refused(server.name, answer)
     cursor = next

@@ -1,6 +1,6 @@
 /**
  * Flows on Redis. The keys of a flow are in the slot of its home partition, so one script writes the flow
- * with its jobs. `BITFIELD` sets the bits of all members of a call with one command.
+ * together with its jobs there.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -23,13 +23,13 @@ import { packJobs } from './packing.ts'
 import { type FatesReply, readMemberFates, type Texts } from './reading.ts'
 import { brings, nextTick, packDue, packText, readQueued, type Writing } from './writing.ts'
 
-/** The verdicts of `apply.lua`. */
+/** The verdicts of `apply.lua`, by letter. */
 const verdicts = { c: 'counted', r: 'repeated', f: 'former', u: 'unknown' } as const
 const letters = { completed: 'c', failed: 'f', cancelled: 'x' } as const
 const states = { c: 'completed', f: 'failed', x: 'cancelled' } as const
 
 type Text = string | null
-/** A flow as in `flows.lua`. */
+/** A flow, as `flows.lua` returns it. */
 export type FlowTexts = [
   id: string,
   rev: string,
@@ -151,12 +151,14 @@ export class RedisFlows implements Flows {
 }
 
 /**
- * Collects the ends of members of one flow for a call: first the members that completed, which are sent as
- * ranges, then the others.
+ * Collects the ends of members of one flow for one call. The members that completed are sent first, as ranges
+ * of indices. The other ends follow.
  */
 class FlowEnds {
   readonly #flow: string
-  /** Ranges of members that completed: the members of a claim mostly have consecutive indices. */
+  /**
+   * The members that completed, as ranges, because the members of a claim mostly have consecutive indices.
+   */
   readonly #completed: { first: number; last: number }[] = []
   readonly #others: string[] = []
   /** Members that ended without completing. */
@@ -167,12 +169,12 @@ class FlowEnds {
     this.#flow = flow
   }
 
-  /** Whether an end comes after another end of the same member, but would be sent before it. */
+  /** Whether this end would be sent before an earlier end of the same member. */
   isBehind({ index, state }: MemberEnd): boolean {
     return state === 'completed' && this.#failed.has(index)
   }
 
-  /** @param place the index of the end in the call */
+  /** @param place the index of the end in the list that the caller has given */
   add(place: number, end: MemberEnd): void {
     const { index, state, result, start } = end
     const isNode = index >= NODES
@@ -188,7 +190,7 @@ class FlowEnds {
     }
   }
 
-  /** The indices of the ends, in the order of the arguments. */
+  /** The places of the ends, in the order in which the ends are sent. */
   get places(): number[] {
     return [...this.#places.completed, ...this.#places.others]
   }
@@ -217,7 +219,7 @@ function packEnd({ state, at, reason, error }: MemberEnd): string {
   return `${letters[state]}${at}${Object.keys(more).length === 0 ? '' : JSON.stringify(more)}`
 }
 
-/** A damaged end counts as lost. */
+/** Parses the end of a member. A damaged text becomes an end with the reason `lost`. */
 function readEnd(index: string, text: Text | undefined): KeptEnd {
   const [, letter, at, more] = /^([cfx])(\d+)(\{.*\})?$/s.exec(text ?? '') ?? []
   if (letter === undefined) return { index: Number(index), state: 'cancelled', reason: 'lost', at: 0 }

@@ -1,6 +1,6 @@
 /**
- * Reads how many jobs ended in partitions, by minute, hour and day. One script call reads all partitions, or
- * on a cluster one call for each. A damaged partition has no history.
+ * Reads how many jobs ended in partitions, by minute, hour and day. One script call reads all partitions. On
+ * a cluster, there is one call for each partition. A damaged partition has an empty history.
  */
 
 import { JobsError } from '../../../model/errors.ts'
@@ -8,7 +8,7 @@ import { type Bucket, DAY, type History, HOUR, historyOf, type Rolled } from '..
 import type { Scripts } from '../client/script.ts'
 import { readMinutes } from './reading.ts'
 
-/** Minutes in the form that `readMinutes` takes; hours and days in the form that `roll-up.lua` writes. */
+/** Minutes as `readMinutes` reads them; hours and days as `roll-up.lua` writes them. */
 type FoundHistory = [minutes: number[], hours: (string | null)[], days: (string | null)[]]
 
 export async function histories(scripts: Scripts, partitions: readonly string[]): Promise<History[]> {
@@ -39,8 +39,8 @@ function rolledOf([minutes, hours, days]: FoundHistory): Rolled {
 }
 
 /**
- * Parses buckets. A text that is not a sum was not written by Lark, and counts as empty. @param length the
- * length of a bucket in milliseconds
+ * Parses hours or days. A text that Lark did not write is left out. @param length the length of an hour or a
+ * day in milliseconds
  */
 function bucketsOf(texts: readonly (string | null)[], length: number): Bucket[] {
   return texts.flatMap((text) => {

@@ -1,6 +1,6 @@
 /**
- * Inspects the servers of a store: what they report about themselves, and which commands the user may not
- * run.
+ * Inspects the servers of a store: reads what the servers report, and finds the commands that the user may
+ * not run.
  */
 import type { ReplicaFacts, ServerFacts, ServersInspection } from '../../contract/inspection.ts'
 import type { Durability } from '../../contract/store.ts'
@@ -16,10 +16,10 @@ const PATIENCE = 3_000
 type Command = readonly [name: string, ...string[]]
 
 /**
- * Commands for types other than strings, applied to the key with the layout of the store, which is a string.
- * Each of them fails and changes nothing, but shows whether the user may run it. A server checks the rights
- * of the user before it reads the key. A node of a cluster that does not have the key also checks them before
- * it names the right node.
+ * Commands for lists, sets and hashes, applied to the key with the layout of the store, which is a string. So
+ * each command fails and changes nothing, but its error shows whether the user may run it: a server checks
+ * the rights of the user before it reads the key. A node of a cluster that does not have the key also checks
+ * the rights before it names the right node.
  */
 export function onLayout(keys: Keys): readonly Command[] {
   const key = keys.meta('layout')
@@ -38,7 +38,7 @@ export function onLayout(keys: Keys): readonly Command[] {
   ]
 }
 
-/** Commands that change nothing, no matter what the keys contain. */
+/** Commands that change nothing, whatever the keys contain. */
 export function harmless(keys: Keys): readonly Command[] {
   const there = keys.meta('layout')
   const absent = absentKey(there)
@@ -59,7 +59,7 @@ export function harmless(keys: Keys): readonly Command[] {
   ]
 }
 
-/** The commands that only some servers need. */
+/** The commands that the store needs only on some servers, or for some durability. */
 function more(way: string, durability: Durability): readonly (readonly string[])[] {
   return [
     ...(way === 'cluster' ? [['CLUSTER', 'SLOTS'], ['CLUSTER', 'NODES'], ['ASKING'], ['PING']] : [['ROLE']]),
@@ -73,11 +73,11 @@ export interface Inspecting {
   way: ServersInspection['way']
   durability: Durability
   /**
-   * Whether the user is not `default`, and so probably may not read settings. Then settings are not
-   * requested, because each refusal would appear in the server's log.
+   * Whether the user is not `default`. Such a user usually may not read settings, so settings are not
+   * requested: each refusal would appear in the server's log.
    */
   isNarrow: boolean
-  /** Whether only INFO and the time are requested. */
+  /** Whether to request only INFO and the time. */
   isBrief: boolean
 }
 
@@ -91,7 +91,7 @@ export async function inspectServer(
     return repeated('read', deadline, () => server.sendTogether(commands, deadline))
   }
   try {
-    // If the store was emptied, this writes its layout again, as the next process that opens it would.
+    // Writes the layout if somebody has emptied the store, as the next process that opens the store would do.
     const layout: readonly Command[] = [
       ['SET', keys.meta('layout'), LAYOUT, 'NX'],
       ['GET', keys.meta('layout')],
@@ -138,7 +138,7 @@ function clockOf(
   return { ahead: Math.round(at - (asked + answered) / 2), within: Math.ceil((answered - asked) / 2) + 1 }
 }
 
-/** Reads the text of INFO. It is empty if the user may not read it. */
+/** Reads the text of INFO, which is empty if the user may not read INFO. */
 export function factsIn(text: string): Omit<ServerFacts, 'name' | 'refused'> {
   const info = new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name!, value!]))
   if (info.size === 0) return {}
@@ -157,7 +157,7 @@ export function factsIn(text: string): Omit<ServerFacts, 'name' | 'refused'> {
     appendOnly: info.has('aof_enabled') ? info.get('aof_enabled') === '1' : undefined,
     isAppending: isOk('aof_last_write_status'),
     isSaving: isOk('rdb_last_bgsave_status'),
-    // A server reports this only if such a minimum is set.
+    // A server reports `min_slaves_good_slaves` only if min-replicas-to-write is set.
     needsReplicas: info.has('connected_slaves') ? info.has('min_slaves_good_slaves') : undefined,
     replicas: info.has('connected_slaves') ? replicasIn(info, offset) : undefined,
   }

@@ -1,6 +1,4 @@
-/**
- * Journals on Redis (`contract/journals.ts`): the arguments and the answers of the scripts.
- */
+/** Journals on Redis (`contract/journals.ts`): makes the arguments of the scripts and reads their answers. */
 import { defined } from '@s18i/lark/internal'
 import type { JobsError } from '../../../model/errors.ts'
 import type { Journal, Recorded } from '../../../model/journal.ts'
@@ -36,7 +34,8 @@ export class RedisJournals implements Journals {
     const recording = this.#scripts.run('record', partition, packRecords(notes), deadline)
     const durability = notes.some(({ steps }) => steps !== undefined) ? this.#durability : undefined
     if (durability === undefined) return readRecording(await recording)
-    // The steps have a separate key for this, because the last call of the worker may have been long ago.
+    // A wait for durability needs a key that exists. The key of the worker's last call may have expired, so
+    // steps have a key of their own.
     const memory = this.#scripts.keys.of(partition, 'call:steps')
     const [answer] = await Promise.all([
       recording,

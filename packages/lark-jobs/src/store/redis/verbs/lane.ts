@@ -8,9 +8,9 @@ import type { Want } from '../../contract/store.ts'
 import { packLimits } from './pack-limits.ts'
 
 /**
- * The text for the lane of a job: `@` and the name of the lane. If the group has limits or a strict order, it
- * also has `~`, `o` for a strict order, and the limits, separated by colons. If the group keeps the limits
- * that it has, it also has `~=`. The text is empty for a job without a lane.
+ * The text for the lane of a job: `@` and the name of the lane. If the group has limits or a strict order,
+ * `~` follows, then `o` for a strict order, and the limits, separated by colons. `~=` means that the group
+ * keeps its present limits. For a job without a lane, the text is empty.
  */
 export function packLine({ group, limiter }: NewJob): string {
   if (group === undefined && limiter === undefined) return ''
@@ -21,7 +21,7 @@ export function packLine({ group, limiter }: NewJob): string {
   return `${lane}~${group.strict ? 'o' : ''}${limits}`
 }
 
-/** @param line the text, including its `@` */
+/** @param line the text of `packLine`, which begins with `@` */
 export function unpackLine(line: string): ReturnType<typeof readLaneName> {
   const limits = line.indexOf('~')
   return readLaneName(line.slice(1, limits < 0 ? line.length : limits))

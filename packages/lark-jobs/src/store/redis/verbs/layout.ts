@@ -1,11 +1,11 @@
 /**
- * The layout of a Redis store. A store with an earlier layout is brought forward when it is opened, by one
- * process, while others wait. The next layout is written when a step is done in all partitions, so that
- * another process can continue if one is killed.
+ * The layout of a Redis store. When a process opens a store with an earlier layout, it brings the store
+ * forward in steps, while other processes wait. After a step is done in all partitions, the name of the
+ * layout that the store now has is written. So another process can continue if this process is killed.
  *
- * Running workers of an earlier version do not check the layout again, and go on working. So a step must keep
- * everything that they need. It must also be safe to repeat a step while they are running, even much later,
- * because a process may have been frozen meanwhile.
+ * Workers of an earlier version that are already running do not check the layout again, and go on working. So
+ * a step must keep everything that these workers need. A process that was frozen may repeat a step much
+ * later, so a step must also be safe to repeat while workers are running.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { inLots } from '../../contract/rules/in-lots.ts'
@@ -20,18 +20,18 @@ export type RedisLayout = Layout<LayoutStep>
 const present: RedisLayout = { name: LAYOUT, steps: [] }
 
 /**
- * The lease of the process that brings a store forward, in milliseconds. The process renews it. If the
- * process is killed, others wait until the lease ends.
+ * The lease of the process that brings a store forward, in milliseconds. The process renews this lease. If
+ * the process is killed, other processes wait until the lease ends.
  */
 const LEASE_MS = 2_000
-/** The pause between two checks whether another process is done, in milliseconds. */
+/** A process that waits checks this often whether the other process is done, in milliseconds. */
 const LOOK = 50
 /** How many partitions are brought forward together. */
 const TOGETHER = 100
 
 /**
- * Writes the layout of a new store, brings an earlier layout forward, or waits until another process has done
- * so.
+ * Writes the layout of a new store, brings a store with an earlier layout forward, or waits until another
+ * process has brought it forward.
  *
  * @throws LAYOUT_UNKNOWN
  */
@@ -42,8 +42,8 @@ export async function settleLayout(scripts: Scripts, layout = present): Promise<
       await pause(LOOK)
       continue
     }
-    // The steps are determined again, because another process may have changed the layout before this one got
-    // the lease.
+    // The steps are determined again, because another process may have brought the store forward before this
+    // process got the lease.
     for (const next of await wayIn(scripts, layout)) {
       const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
       for (const some of inLots(partitions, TOGETHER)) {
@@ -67,7 +67,7 @@ async function wayIn(scripts: Scripts, layout: RedisLayout): Promise<Way<LayoutS
   return wayFrom(scripts.transport.name, String(found), layout, other)
 }
 
-/** @returns whether this process may bring the store forward */
+/** Takes the lease (`NX`), or renews it (`XX`). @returns whether this process now has the lease */
 async function takeTurn(scripts: Scripts, when: 'NX' | 'XX'): Promise<boolean> {
   const key = scripts.keys.meta('migration')
   return (await scripts.send(['SET', key, '1', when, 'PX', String(LEASE_MS)])) !== null

@@ -1,6 +1,4 @@
-/**
- * Moves on Redis (`contract/moves.ts`): the arguments and the answers of the scripts.
- */
+/** Moves on Redis (`contract/moves.ts`): makes the arguments of the scripts and reads their answers. */
 
 import { defined } from '@s18i/lark/internal'
 import { inLots } from '../../contract/rules/in-lots.ts'
@@ -72,7 +70,8 @@ export class RedisMoves implements Moves {
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const args = jobs.flatMap(({ id, movedAt, text }) => [id, String(movedAt), text])
     const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
-    // The next step removes the jobs from their old partition, so this write must be safe first.
+    // The next step of a move removes the jobs from their old partition, so this write must be durable before
+    // that.
     const safely = this.#durability === undefined ? undefined : isSafe
     const all = [String(MOVED_LEAST), ...args]
     const letters = (await this.#scripts.run('move-put', partition, all, deadline, true, safely)) as string

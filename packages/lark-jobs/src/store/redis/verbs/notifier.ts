@@ -1,15 +1,15 @@
 /**
- * Notifications ("rings") for the callers of this process: one connection for all of them, opened when the
- * first one claims.
+ * Notifications ("rings") for the callers of this process. All callers share one connection, which is opened
+ * when the first caller claims.
  *
- * A caller hears rings from the moment when the server has confirmed its subscription until the connection is
- * lost. `exchange` registers a caller as waiting only while it hears rings. While the connection is lost,
- * rings may be lost, so when the subscription is back, each partition for which the caller waits counts as
- * having rung once.
+ * A caller hears rings from when the server has confirmed its subscription until the connection is lost. Only
+ * while a caller hears rings does `exchange` register the caller as waiting. Rings are lost while there is no
+ * connection. So when the subscription is back, each partition for which the caller waits counts as having
+ * rung.
  *
- * A ring may bring jobs: a claim whose number is that of the caller's last call plus a half. If the caller
- * has called again before such a ring arrives, the ring is ignored, because the answer to that call includes
- * the jobs.
+ * A ring may bring jobs. The number of such a claim is the number of the caller's last call plus a half. If
+ * the caller makes another call before the ring arrives, the ring is ignored, because the answer to that call
+ * includes the jobs.
  */
 import type { Want } from '../../contract/store.ts'
 import { Connection } from '../client/connection.ts'
@@ -21,14 +21,14 @@ import { readRing } from './reading.ts'
 
 /**
  * Called with a partition that has a notice for the caller: about a job that the caller holds or watches, or
- * about effects. `signalled`: present if the notice only says that a signal has arrived for the job with this
- * id.
+ * about effects. `signalled`: the id of a job, if the notice only says that a signal has arrived for this
+ * job.
  */
 type Noticed = (partition: string, signalled?: string) => void
 
 /**
- * How long a caller's first claim waits for the subscription, in milliseconds. After that, the caller claims
- * without rings.
+ * How long the first claim of a caller waits for the subscription, in milliseconds. If the subscription takes
+ * longer, the caller claims without rings.
  */
 const FIRST_SUBSCRIPTION = 400
 
@@ -38,18 +38,19 @@ class Subscription {
   readonly short = new Set<string>()
   /** The partitions that have rung since the last wait or claim. */
   readonly rung = new Set<string>()
-  /** The notices that have not been passed to a wait yet. Each notice is kept once. */
+  /** The notices that no wait has received yet. Equal notices are kept once. */
   readonly #notices = new Map<string, Parameters<Noticed>>()
   /**
    * The last claim in each partition: its number, the function that takes jobs that come with a ring, and
-   * whether some have come.
+   * whether such jobs have come.
    */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
-  /** The current waits: the function that ends each wait, and the function that takes its notices. */
-  readonly waits = new Map<() => void, Noticed | undefined>()
   /**
-   * Resolves when the caller hears rings for the first time, or when its first claim stops waiting for that.
+   * The current waits. For each wait, the key is the function that ends it, and the value is the function
+   * that takes its notices.
    */
+  readonly waits = new Map<() => void, Noticed | undefined>()
+  /** Resolves when the caller hears rings for the first time, or after `FIRST_SUBSCRIPTION`. */
   first: Promise<void> | undefined
   heard: () => void = () => {}
 
@@ -63,7 +64,7 @@ class Subscription {
     for (const noticed of this.waits.values()) this.tell(noticed)
   }
 
-  /** Passes the notices to a wait. */
+  /** Passes the notices to a function that takes them, and forgets the notices. */
   tell(noticed: Noticed | undefined): void {
     if (noticed === undefined) return
     for (const notice of this.#notices.values()) noticed(...notice)
@@ -87,7 +88,7 @@ export class Notifier {
   readonly #subscriptions = new Map<string, Subscription>()
   #closed = false
 
-  /** @param resolver finds a server on which rings are heard */
+  /** @param resolver finds a server that sends rings */
   constructor(resolver: Resolver, keys: Keys) {
     this.#keys = keys
     this.#connection = new Connection(resolver, {
@@ -126,9 +127,10 @@ export class Notifier {
   }
 
   /**
-   * Called when a claim is about to be sent. The claim takes care of earlier rings of the partition.
+   * Called when a claim is about to be sent. The claim answers all earlier rings of the partition, so these
+   * are forgotten.
    *
-   * @returns the number of a claim that may have been sent with a ring that was lost, or ''
+   * @returns the number of the claim that a lost ring may have brought, or '' if no such ring was possible
    */
   looks(caller: string, partition: string, number: number, hand: Want['hand']): string {
     const { rung, calls } = this.#of(caller)
@@ -139,19 +141,23 @@ export class Notifier {
     return last?.hand === undefined || last.isHanded ? '' : `${last.number}.5`
   }
 
-  /** Called with the answer to a claim. @param heard the result of `listen` before the claim */
+  /**
+   * Called with the answer to a claim. @param short whether the claim got fewer jobs than it wanted @param
+   * heard the result of `listen` before the claim
+   */
   looked(caller: string, partition: string, short: boolean, heard: boolean): void {
     const subscription = this.#of(caller)
     if (!short) {
       subscription.short.delete(partition)
-      // The caller is not registered as waiting, so no ring brings it jobs, and its next claim need not check
-      // for such jobs.
+      // The store has not registered the caller as waiting, so no ring brings jobs, and the next claim need
+      // not ask for jobs of a lost ring.
       const call = subscription.calls.get(partition)
       if (call !== undefined) call.hand = undefined
       return
     }
     subscription.short.add(partition)
-    // The caller began to hear during the call, so the store has not registered it as waiting.
+    // The caller began to hear rings during the call, too late for the store to register it as waiting. So it
+    // claims again.
     if (!heard && subscription.hears) subscription.ring(partition)
   }
 
@@ -160,7 +166,7 @@ export class Notifier {
       return Promise.reject(unreachable(this.#connection.name, new Error('the store is closed')))
     const subscription = this.#of(caller)
     if (!signal?.aborted) subscription.tell(noticed)
-    // The function that takes a notice may end the wait.
+    // The function that takes notices may have aborted the signal.
     if (signal?.aborted) return Promise.resolve([])
     if (subscription.rung.size > 0 || timeout <= 0) return Promise.resolve(subscription.take())
     return new Promise((resolve) => {
@@ -181,8 +187,8 @@ export class Notifier {
   /**
    * Stops listening.
    *
-   * @returns the partitions that the caller has called; of these, the partitions that have rung and were not
-   *   called since, and those that may have sent it jobs
+   * @returns `called`: the partitions that the caller has called; `rung`: those of them that have rung since
+   *   the last call; `offered`: those that may have sent jobs with a ring
    */
   forget(caller: string): { called: string[]; rung: string[]; offered: string[] } {
     const subscription = this.#subscriptions.get(caller)
@@ -234,7 +240,8 @@ export class Notifier {
   }
 
   /**
-   * If the server refuses the subscription (an ACL without the channels), the caller gets no rings and polls.
+   * Subscribes to the channel of the caller. If the server refuses that (an ACL without the channels), the
+   * caller gets no rings and polls.
    */
   async #subscribe(link: Link, caller: string, subscription: Subscription): Promise<void> {
     try {

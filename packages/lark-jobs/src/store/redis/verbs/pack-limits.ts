@@ -1,11 +1,9 @@
-/**
- * Durations and limits, in the form that the scripts read.
- */
+/** Converts durations, ages, counts and limits to the form that the scripts read. */
 import type { Limits } from '../../../model/limits.ts'
 import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
 import type { QueueRetention, Retention } from '../../contract/store.ts'
 
-/** A duration for the scripts: whole milliseconds, not negative, and rounded up so that no job is early. */
+/** A duration in whole milliseconds, at least 0. It is rounded up, so that no job is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
 }
@@ -21,17 +19,17 @@ export function packCounts({ completed, failed, cancelled }: QueueRetention): [s
 }
 
 /**
- * The number of failed jobs to keep, or if the configuration does not set it, all values that
- * `failed-jobs.lua` needs.
+ * The number of failed jobs to keep, or all values that `failed-jobs.lua` needs if the configuration does not
+ * set this number.
  */
 function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
   return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
 }
 
 /**
- * Limits, in the form that `rate.lua` reads. New kind of rate: its numbers, if it has others.
+ * Converts limits to the form that `rate.lua` reads. New kind of rate: its numbers, if it has others.
  *
- * @throws for a rate of an unknown kind
+ * @throws TypeError if the kind of the rate is unknown
  */
 export function packLimits(limits: Limits): string {
   checkLimits(limits)

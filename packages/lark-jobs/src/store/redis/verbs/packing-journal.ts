@@ -2,10 +2,13 @@
 import type { Recorded } from '../../../model/journal.ts'
 import type { StepsNote } from '../../contract/store.ts'
 
-/** No entry contains these characters (`step/name.ts`; JSON has them only as `\u001d` and `\u001e`). */
+/**
+ * No entry contains these characters: names may not (`step/name.ts`), and JSON text contains them only as
+ * `\u001d` and `\u001e`.
+ */
 const [GS, RS] = ['\x1d', '\x1e']
 
-/** The records of a run that has ended, in the form that `recording.lua` reads. */
+/** The steps that a run has recorded when it ends, in the form that `recording.lua` reads. */
 export function packSteps(steps: Recorded | undefined): string {
   if (steps === undefined) return ''
   let text = `${GS}${packHead(steps, '')}`

@@ -1,13 +1,13 @@
 /**
  * Converts jobs, outcomes and calls to the texts that go into Redis, and back.
  *
- * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. A job in a lane has
- * `@` and the lane after its priority, and if its group has limits, `~` and the limits. `after` is the number
- * of milliseconds from when the id was made until the job was queued; the script writes it, by its own clock.
- * (With the time itself, a job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates
- * memory in steps.) A `|` in options and key is escaped. The payload is last because it may contain any
- * character; a large payload is stored separately. Options that begin with `!` mark a record of another
- * format (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes after this mark.
+ * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. For a job in a lane,
+ * `@` and the name of the lane follow the priority, and if the group has limits, `~` and the limits follow.
+ * `after` is the number of milliseconds from when the id was made until the job was queued. The script writes
+ * `after`, by the clock of the store. (A job of 60 bytes takes 154 bytes of memory. With the whole time it
+ * took 170.) A `|` in the options or the key is escaped. The payload is last because it may contain any
+ * character. A large payload is stored separately. Options that begin with `!` mark a record of another
+ * format (`store/contract/rules/unreadable.ts`), and the scripts read nothing after this mark.
  */
 import type { EffectName } from '../../../model/effect.ts'
 import { MADE, madeAt } from '../../../model/id.ts'
@@ -44,7 +44,7 @@ export const RS = '\x1e'
 /** In a record, it precedes the number of bytes of a payload that is stored separately (`payload.lua`). */
 const GS = '\x1d'
 
-/** A series of similar jobs, and the index of the argument with the number of these jobs. */
+/** A series of similar jobs. `count` is their number, and `at` the index of the argument with this number. */
 interface PackedRun {
   made: string
   ownId: NewJob['ownId']
@@ -59,10 +59,7 @@ interface PackedRun {
   at: number
 }
 
-/**
- * The letters for jobs whose ids the application chose: `new`, or `reuse` if the job may replace one that has
- * ended.
- */
+/** Letters for ids that the application chose. `reuse`: the job may replace a job that has ended. */
 const own = { new: 'i', reuse: 'o' } as const
 
 /** @param kept how many cancelled jobs are kept */
@@ -71,8 +68,8 @@ export function packBound({ max, full }: contract.Bound, kept: string): string {
 }
 
 /**
- * The arguments of `enqueue.lua`: the bound of the queue, if there is one, and then series of jobs with the
- * same priority, delay and time of their ids.
+ * The arguments of `enqueue.lua`: the bound of the queue, if there is one, and then series of similar jobs
+ * whose ids were made in the same millisecond.
  *
  * @param kept how many cancelled jobs are kept
  * @param packDelay converts the delay of a delayed job
@@ -98,7 +95,8 @@ export function packJobs(
       run.lock === lock &&
       run.ownId === ownId &&
       run.keep === keep
-    // An id that the application chose may be shorter, so the next id could begin with it by chance.
+    // An id that the application chose may be shorter than `MADE`, so the next id could begin with it by
+    // chance.
     const isOld = ownId === undefined ? id.startsWith(run?.made ?? ' ') : id.slice(0, MADE) === run?.made
     if (run === undefined || !isAlike || !isOld) {
       if (run !== undefined) args[run.at] = String(run.count)
@@ -143,7 +141,7 @@ function packKeep({ completed, failed, cancelled, log, least, relayed }: Keep): 
 function packRest(priority: number, lane: string, options: JobOptions | undefined): string {
   const line = `${priority || ''}${lane}`
   if (options === undefined) return line === '' ? '' : `,${line}`
-  // The scripts look for this option only at the beginning.
+  // The scripts look for `maxCrashes` only at the beginning of the options.
   const ordered = options.maxCrashes === undefined ? options : { maxCrashes: options.maxCrashes, ...options }
   return `,${line},${packJson(ordered)}`
 }
@@ -164,9 +162,8 @@ function packPayload(payload: string): string {
 }
 
 /**
- * Parses a record into a claimed job, with its counters. It is one function without helpers, because every
- * worker calls it for every job. A record that is damaged or has another format becomes a job with
- * `unreadable`.
+ * Parses a record into a claimed job. It is one function without helpers, for speed: every worker calls it
+ * for every job. A record that is damaged or has another format becomes a job with `unreadable`.
  */
 export function unpackJob(
   id: string,
@@ -212,10 +209,10 @@ function unsound(job: ClaimedJob, record: string): ClaimedJob {
 }
 
 /**
- * Adds the payloads that are stored separately to their jobs. They come in the order of these jobs.
+ * Adds the payloads that are stored separately to their jobs. The payloads are in the order of the jobs.
  *
- * @param records the records of the jobs. The scripts also return a payload for a damaged record, which is
- *   skipped
+ * @param records the records of the jobs. The scripts also return a payload for a damaged record, and this
+ *   payload is skipped
  */
 export function unpackPayloads(
   jobs: readonly Pick<ClaimedJob, 'payload' | 'unreadable'>[],
@@ -237,7 +234,9 @@ export function unescapeKey(key: string): string {
   return key.replaceAll('%1D', GS).replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
-/** @param started whether to add a run: the store does not count the run that is active or has completed */
+/**
+ * @param started whether to add a run: the store does not count the run of an active or a completed job
+ */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
   // Damaged counters count as 0, as in the scripts (`counters.lua`).
   const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
@@ -249,7 +248,7 @@ export function unpackErrors(text: string | null | undefined): JobError[] {
   return text ? readLines(text, damagedErrors) : []
 }
 
-/** The newest lines that fit into a job's log. Each line is one JSON text. */
+/** The newest lines that fit into a job's log, one JSON text on each line. */
 function packLog(log: readonly LogLine[] | undefined): string {
   if (!log || log.length === 0) return ''
   const lines: string[] = []
@@ -257,7 +256,7 @@ function packLog(log: readonly LogLine[] | undefined): string {
   for (const line of log.slice(-MAX_LOG_LINES).reverse()) {
     let json = JSON.stringify(line)
     if (Buffer.byteLength(json) > MAX_LOG_BYTES) {
-      // In JSON, each code unit of a string takes at most 6 bytes.
+      // The text of a line that is too long is cut. In JSON, each code unit of a text takes at most 6 bytes.
       json = JSON.stringify({ ...line, text: `${line.text.slice(0, Math.floor(MAX_LOG_BYTES / 6) - 20)}…` })
     }
     bytes += Buffer.byteLength(json) + 1
@@ -267,9 +266,7 @@ function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
-/**
- * The report of a run, in the form that `report.lua` reads: its progress between two RS, and its log lines.
- */
+/** The report of a run, for `report.lua`: the progress between two RS, and then the log lines. */
 function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
   return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
 }
@@ -279,10 +276,10 @@ export function unpackLog(text: string | null): LogLine[] {
 }
 
 /**
- * The arguments of `settle.lua`: the first has the jobs that completed without result and log, by token; then
- * there are five for each other job.
+ * The arguments of `settle.lua`. The first argument has all jobs that completed and report nothing else, by
+ * token. Five arguments follow for each other job.
  *
- * @returns also, for each settlement, the index of its verdict in the script's answer
+ * @returns the arguments, and for each settlement the index of its verdict in the script's answer
  */
 export function packSettlements(settlements: readonly contract.Settlement[]): {
   args: string[]
@@ -362,9 +359,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
   }
 }
 
-/**
- * The arguments of `extend.lua`. The text about `alone` precedes the report, which begins with RS or a brace.
- */
+/** The arguments of `extend.lua`. `alone` comes before the report, which begins with RS or a brace. */
 export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number): string[] {
   const args = [packDuration(leaseMs)]
   for (const note of notes) {
@@ -378,7 +373,7 @@ export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number)
 export function packRecovery(options: contract.RecoverOptions): string[] {
   const { forgiving, holder = '', until = '', unread = '', cause, fromWithin, effects, leaseMs, by } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
-  // The script puts the number of the run in front of this text.
+  // The script completes this text: it puts `{"run":` and the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
   const till = leaseMs === undefined ? String(until) : `${until}|${packDuration(leaseMs)}`
   const noted = by === undefined ? till : `${till}+`
@@ -386,10 +381,10 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 }
 
 /**
- * The part of a call about effects, in the form that `delivery.lua` reads.
+ * Which effects a call takes, and which were delivered, in the form that `delivery.lua` reads.
  *
- * @param leaseMs the lease of the jobs that the call claims. If hooks get the same lease, a single letter
- *   says so
+ * @param leaseMs the lease of the jobs that the call claims. If hooks have the same lease, one letter stands
+ *   for it
  */
 export function packEffects(wanted: contract.EffectsWanted | undefined, leaseMs?: number): string {
   if (wanted === undefined) return ''
@@ -398,7 +393,7 @@ export function packEffects(wanted: contract.EffectsWanted | undefined, leaseMs?
   return wanted.done === undefined ? head : `${head}\n${packNames(wanted.done)}`
 }
 
-/** Names of effects, in the form that `effect.lua` reads: bundles, and others by kind and time. */
+/** Names of effects, for `effect.lua`: bundles first, then the other effects, grouped by kind and time. */
 function packNames(names: readonly EffectName[]): string {
   const ids = new Map<string, string[]>()
   const bundles = namedBundles(names)
@@ -413,13 +408,13 @@ function packNames(names: readonly EffectName[]): string {
   return [...ids.values()].map((list) => list.join('\n')).join('\t')
 }
 
-/** What `configure.lua` sets. */
+/** The setting that `configure.lua` stores, as text. */
 export function packSettings({ paused, for: ms, because, by, keepsLonger }: contract.SettingChange): string {
   if (!paused) return paused === undefined ? '' : '0'
   return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason({ because, by })}`
 }
 
-/** An ended job, in the form from which `restore.lua` restores it. */
+/** An ended job, in the form that `restore.lua` reads. */
 export function packRestored(job: JobRecord): string[] {
   const { id, key, payload, priority, queuedAt, state, options, group, limiter, reason, because } = job
   const lane = packLine({
@@ -441,7 +436,7 @@ export function packRestored(job: JobRecord): string[] {
   return [id, record, state, rest.join(RS)]
 }
 
-/** The former state of a job, for `undo.lua`. */
+/** The former state of a job, in the form that `undo.lua` reads. */
 export function packUndone(job: JobRecord): string[] {
   const { id, state, runs, options, queuedAt, finishedAt, dueAt, result, progress, reason, because } = job
   const pending = job.undoing ? 'u' : job.suspended === undefined ? '' : 's'
@@ -457,15 +452,18 @@ export function packUndone(job: JobRecord): string[] {
   return [id, `${runs} ${options?.editedAt ?? ''}`, rest.join(RS)]
 }
 
-/** The text of the counters, or '' if all are 0. A run that completed is not counted here. */
+/**
+ * The text of the counters, or '' if all are 0. The run that completed a job is not part of the stored
+ * counters.
+ */
 function packCounters({ state, runs, failures, crashes, releases }: JobRecord): string {
   const counters = [state === 'completed' ? runs - 1 : runs, failures, crashes, releases]
   return counters.some((count) => count > 0) ? counters.join(',') : ''
 }
 
 /**
- * The kind of a change and its value. The kind has `!` if the job must not have begun, and the states in
- * which the job must be: `remove!:waiting,delayed`.
+ * The kind of a change and its value. If the job must not have begun, `!` follows the kind. If the job must
+ * be in certain states, `:` and these states follow: `remove!:waiting,delayed`.
  */
 export function packChange(change: contract.Change): [kind: string, value: string] {
   let kind: string = change.kind

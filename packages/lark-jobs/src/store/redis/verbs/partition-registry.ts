@@ -1,5 +1,6 @@
 /**
- * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
+ * The lists that exist once for the whole store: its partitions, its workers, and the job keys that workers
+ * know.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -25,17 +26,20 @@ import type { takenIn } from './reading.ts'
 export type AnnounceAnswer = [order: string | null, keeps: 1 | null, retentions?: string[]]
 
 export interface Retirement {
-  /** The partitions in which any worker has claimed jobs. Undefined on a cluster, where this is not read. */
+  /**
+   * The partitions in which any worker holds jobs. Undefined on a cluster, where the partitions are not
+   * checked for jobs.
+   */
   holding: ReadonlySet<string> | undefined
-  /** Why the worker could not leave some partitions. */
+  /** The errors of partitions that the worker could not leave. */
   failures: unknown[]
 }
 
 export class PartitionRegistry {
   readonly #scripts: Scripts
-  /** The partitions that this process has entered, and the epoch of the connection in which it did. */
+  /** The partitions that this process has added to the list, and the epoch of the connection at that time. */
   readonly #entered = new Map<string, number>()
-  /** The partitions that are being entered. */
+  /** The partitions that this process is adding to the list now. */
   readonly #entering = new Map<string, Promise<void>>()
 
   readonly #retentions: AgreedRetentions
@@ -50,9 +54,9 @@ export class PartitionRegistry {
   }
 
   /**
-   * Adds a partition to the list, once for each epoch, because the server behind a new link may not have it.
-   * Only the first time is awaited. Later, a dispatch does not wait for this, so that it can go on while the
-   * node of a cluster that has the list is away.
+   * Adds a partition to the list of partitions. This is repeated in each epoch, because the server behind a
+   * new link may have lost the partition. A dispatch waits only for the first time. Later it does not wait,
+   * so that it works even while the node of a cluster that has the list is away.
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
@@ -93,7 +97,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Does what the answer to an announcement asks for.
+   * Handles the answer to an announcement: learns the retentions of all workers, and stores the counts of
+   * runs if requested.
    *
    * @returns the last order to the worker
    */
@@ -125,7 +130,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Records which jobs were taken back. A failure is ignored, because the jobs have already been taken back.
+   * Records which jobs were taken back from which workers. A failure is ignored, because this is only for
+   * people who look for the cause.
    */
   async noteTaken(by: string, taken: ReturnType<typeof takenIn>): Promise<void> {
     if (taken.length === 0) return
@@ -154,7 +160,7 @@ export class PartitionRegistry {
     }
     const found: FleetRuns = { at, workers, past: pastIn(sum) }
     const due = dueToFold(found)
-    // If another process does this at the same time, one of the two changes nothing.
+    // If two processes fold the same workers, the script lets only one of them change something.
     if (due.length > 0) {
       const past = JSON.stringify(folded(found.past, due))
       await this.#scripts.on(key, 'fold-runs', [sum!, past, ...due.map(({ id }) => id)])
@@ -163,8 +169,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Stores the present counts of all runs. If that fails, one minute has no counts, and the announcement is
-   * still valid.
+   * Stores the present counts of all runs for this minute. A failure is ignored: this minute then has no
+   * counts, and the announcement is still valid.
    */
   async #keepRuns(): Promise<void> {
     try {
@@ -206,10 +212,11 @@ export class PartitionRegistry {
   }
 
   /**
-   * Removes a worker, and its registrations as waiting in all partitions. All partitions are visited because
-   * another process may do this for a dead worker.
+   * Removes a worker, and its registrations as waiting in all partitions. All partitions are visited, because
+   * the process that does this for a dead worker does not know where the worker waited.
    *
-   * @param called the partitions that the worker has called: no job may ever have been in some of them
+   * @param called the partitions that the worker has called. Partitions without any job are not in the list
+   *   of partitions, so the worker names them here
    */
   async retire(caller: string, called: readonly string[]): Promise<Retirement> {
     const partitions = [...new Set([...(await this.partitions()), ...called])]
@@ -225,8 +232,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * @param holding receives the partitions that have claimed jobs
-   * @throws STORE_DAMAGED if another partition is damaged
+   * @param holding the partitions that have claimed jobs are added to this set
+   * @throws STORE_DAMAGED if a partition is damaged. The caller has left the other partitions nevertheless
    */
   async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
     const key = this.#scripts.keys.meta('partitions')
@@ -242,7 +249,7 @@ export class PartitionRegistry {
   }
 }
 
-/** Waits for all promises. @returns the errors of those that rejected */
+/** Waits for all promises. @returns the errors of the promises that rejected */
 export async function rejectionsOf(all: readonly Promise<unknown>[]): Promise<unknown[]> {
   const answers = await Promise.allSettled(all)
   return answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))

@@ -5,8 +5,8 @@ import { inLots } from '../../contract/rules/in-lots.ts'
 import type { Recording } from '../../contract/store.ts'
 
 /**
- * A journal as scripts return it: the number of entries, their bytes, and some entries; a name and a text for
- * each signal; what is to be undone; and how long the job was suspended.
+ * A journal as scripts return it: the number of entries, their bytes, and some of the entries; a name and a
+ * text for each signal; the text about the undos; and how long the job was suspended.
  */
 export type ReadJournal = [
   written: (number | string)[],
@@ -41,8 +41,8 @@ function readSignals(found: readonly string[]): KeptSignal[] {
 }
 
 /**
- * Reads a whole journal. Its signals are in their stored form: the name, a line break, the key or '', US, and
- * the text.
+ * Reads the answer of `journal-read.lua`. Signals are in their stored form: the name, a line break, the key
+ * or '', US, and the text.
  */
 export function readWholeJournal([written, signals, ...more]: ReadJournal): Journal {
   const read = signals.map((signal) => {

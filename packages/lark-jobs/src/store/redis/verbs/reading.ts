@@ -1,6 +1,4 @@
-/**
- * Converts the answers of scripts: jobs (`show.lua`) to records, and the ends of pages to cursors.
- */
+/** Converts the answers of scripts: texts of jobs (`show.lua`) to records, and marks of pages to cursors. */
 import { defined } from '@s18i/lark/internal'
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
@@ -30,10 +28,11 @@ export type ShownJobs = [
 ]
 /**
  * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by
- * state. `watch.lua` also returns the progress and the births of the other jobs.
+ * state. For each other job, `watch.lua` also returns its progress, and what distinguishes it from earlier
+ * jobs with its id.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
-/** The ids and packed keys of jobs in one state. For active jobs, it also has `token|claimed at`. */
+/** The ids and packed keys of jobs in one state, and for active jobs also `token|claimed at`. */
 export type ShownHeads = [state: State, ids: string[], keys: Texts, claims?: string[]]
 /** The answer of `list-lanes.lua`. */
 export type ShownLanes = [
@@ -41,16 +40,14 @@ export type ShownLanes = [
   mark: string[],
 ]
 /**
- * The answer of `look-at-limiter.lua`: holders and waits as flat lists with three values each, the times of
- * the circuit, and what is free.
+ * The answer of `look-at-limiter.lua`: three values for each holder, and three for each lot size that holders
+ * wait for; the times of the circuit; the free permits, and when there are more.
  */
 export type ShownLimiter = [holders: string[], waits: string[], circuit: string[], free: string[]]
 
-/** Nodes that completed in the very call that returns this answer. */
+/** Nodes that completed in the same call that hands out their effects. */
 type FreshNodes = [at: string, ids: string[], results: Texts]
-/**
- * Effects that a script hands out, as pairs: a kind with jobs, `fresh` with nodes, or `bundle` with bundles.
- */
+/** Effects that a script hands out, in pairs: a kind and jobs, `fresh` and nodes, or `bundle` and bundles. */
 export type HandedEffects = readonly (EffectKind | 'fresh' | 'bundle' | ShownJobs | FreshNodes | string[])[]
 
 /** The answer of `exchange.lua`. */
@@ -63,9 +60,9 @@ export type Exchanged = [
   limited?: string | null,
   effects?: HandedEffects | null,
   dues?: string[] | null,
-  /** Milliseconds until something is due, or -1 if nothing is. */
+  /** Milliseconds until a schedule or a flow is due, or -1 if none is. */
   tick?: number,
-  /** Pairs of the index of a job in the claim, counted from 1, and the journal of this job. */
+  /** Two values for each job with a journal: its index in the claim, counted from 1, and the journal. */
   journals?: (number | ReadJournal)[],
 ]
 
@@ -96,10 +93,7 @@ export function addJournals(jobs: readonly ClaimedJob[], found: NonNullable<Exch
     jobs[(found[i] as number) - 1]!.journal = readJournal(found[i + 1] as ReadJournal)
 }
 
-/**
- * Adds the times at which the jobs of a claim were due. @param dues the times; '' for a job that was due as
- * soon as it was queued
- */
+/** Adds when the jobs of a claim were due. @param dues the times; '' if a job was due when it was queued */
 export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): void {
   for (const [i, job] of jobs.entries()) {
     const dueAt = Number(dues[i])
@@ -108,9 +102,8 @@ export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): v
 }
 
 /**
- * Parses the message of a ring: a partition; after it, separated by RS, the word `notice` and perhaps the id
- * of a job that got a signal, or a claim (its number, ids, records, and payloads that are stored separately),
- * or nothing.
+ * Parses the message of a ring: parts that are separated by RS. The first part is the partition. `notice` may
+ * follow, with the id of a job that got a signal; or a claim (its number, ids, records, and large payloads).
  */
 export function readRing(
   caller: string,
@@ -165,7 +158,7 @@ export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
   return jobs
 }
 
-/** Leaves out jobs whose records a server with an eviction policy has removed. */
+/** Reads the heads of jobs. Jobs whose records the server has evicted are left out. */
 export function readHeads([, ids, keys, claims]: ShownHeads): contract.JobHead[] {
   return ids.flatMap((id, i) => {
     const key = keys[i]
@@ -224,10 +217,7 @@ export function readSetting([paused, ...found]: readonly string[]): contract.Set
   return settingOf(readPause(paused), groups)
 }
 
-/**
- * @param handed the effects that a script hands out: a kind, the jobs with effects of this kind, another
- *   kind, and so on
- */
+/** @param handed see `HandedEffects` */
 export function readEffects(partition: string, handed: HandedEffects): Effect[] {
   const effects: Effect[] = []
   for (let i = 0; i < handed.length; i += 2) {
@@ -275,7 +265,7 @@ export function readFates(
   })
 }
 
-/** The answer of `flow-fates.lua`. It also says when members completed whose jobs are no longer kept. */
+/** Reads the answer of `flow-fates.lua`, which also has the completion times of jobs that are not kept. */
 export function readMemberFates(
   partition: string,
   ids: readonly string[],
@@ -294,20 +284,23 @@ function endedJob({ payload: _, ...job }: JobRecord): EndedJob {
   return job
 }
 
-/** Reads when a job is due. A job in `line` has no stored place, because it was due when it was queued. */
+/**
+ * When a job is due, was claimed or has ended. No `place` is stored for a job that was due when it was
+ * queued.
+ */
 function readTime(state: State, queuedAt: number, place: string | null | undefined): Partial<JobRecord> {
   if (state === 'waiting' || state === 'delayed') return { dueAt: place ? Number(place) : queuedAt }
   return state === 'active' ? { claimedAt: Number(place) } : { finishedAt: Number(place) }
 }
 
-/** Parses the caller from `caller.number|…`. */
+/** Reads the caller from a holder field, `caller.number|…`. */
 function readHolder(holder: string): Partial<JobRecord> {
   return { holder: holderOf(holder.slice(0, holder.lastIndexOf('|'))) }
 }
 
 /** The caller in a token. */
 export function holderOf(token: string): string {
-  // The number of a claim that came with a ring is the number of the call before it plus a half.
+  // The number of a claim that came with a ring ends in `.5`.
   return token.replace(/\.\d+(\.5)?$/, '')
 }
 
@@ -322,8 +315,8 @@ export function limitOf({ limit = LIMIT }: contract.Filter): number {
 }
 
 /**
- * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for
- * the last job. New state: its script, if it is not `list`; and its number goes into `readCounts`.
+ * The script that reads a page, and its arguments. A cursor is the mark of the last job of a page, as JSON
+ * text. New state: its script, if it is not `list`; and its number goes into `readCounts`.
  *
  * @param what `heads` reads only ids and keys
  */
@@ -338,14 +331,14 @@ export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): Page
   return { script: 'list', args: [state, size, ...(from ?? ['', '']), isOldestFirst ? 'oldest' : ''] }
 }
 
-/** The value that a script returns for a job, from which a cursor is made. */
+/** What a script returns to mark the position of a job. A cursor is made from it. */
 export type Mark = string | string[]
 
 /**
  * The cursors of a page, from the answer of its script.
  *
- * @param mark the mark of the last job; empty if there are no more jobs
- * @param marks the marks of the other jobs, if the filter requests them
+ * @param mark the mark of the last job on the page; empty if no jobs follow
+ * @param marks the marks of all jobs on the page except the last, if the filter requests them
  */
 export function pageCursors(
   [, ids]: ShownJobs | ShownHeads,
@@ -378,11 +371,7 @@ export function readExtension(reply: unknown): contract.Extension {
   }
 }
 
-/** The answer of `recover.lua`. */
-/**
- * The callers from which jobs were taken back, each with the number of these jobs and the ids of the first
- * ones.
- */
+/** From which callers `recover.lua` took back jobs: how many, and the ids of the first of them. */
 export function takenIn(reply: unknown): [caller: string, count: number, ids: string[]][] {
   return ((reply as unknown[])[7] ?? []) as [string, number, string[]][]
 }
@@ -408,7 +397,7 @@ export function readRecovery(partition: string, reply: unknown): contract.Recove
   }
 }
 
-/** @param found two values for each doubt: the id and the time */
+/** @param found two values for each doubted job: its id, and when it was taken back */
 export function readDoubts(found: readonly string[]): contract.DoubtedJob[] {
   return Array.from({ length: found.length / 2 }, (_, i) => ({
     id: found[2 * i]!,
@@ -428,9 +417,9 @@ export function readMinutes(found: readonly number[]): contract.Minute[] {
 }
 
 /**
- * The meanings of the letters in the answer.
+ * Converts each letter in the answer of `enqueue.lua` to the verdict for a job.
  *
- * @param line returns the next line of the answer: the id of the other job, or its state
+ * @param line returns the next line of the answer: the id or the state of the other job
  * @param id the id of the new job
  */
 const enqueued: Record<string, (line: () => string, id: string) => contract.Enqueued> = {

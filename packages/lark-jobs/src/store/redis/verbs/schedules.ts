@@ -1,6 +1,6 @@
 /**
  * Schedules on Redis. A schedule and the jobs of its ticks are in one slot, so one script writes both. The
- * homes of schedules are in the slot of the keys that exist once for the whole store.
+ * homes of all schedules are in one place for the whole store (`meta` in `keys.ts`).
  */
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {
@@ -144,7 +144,7 @@ function readWritten(
 /** @param texts definitions, states and runs */
 function readSchedule(id: string, i: number, [definitions, states, runs]: readonly Texts[]): StoredSchedule {
   const text = states![i] ?? ''
-  // A damaged state has the number 0, as in the scripts (`stored.lua`).
+  // A damaged state has the revision number 0, as in the scripts (`stored.lua`).
   const number = /^(\d+)\|/.exec(text)
   return {
     id,
@@ -155,7 +155,7 @@ function readSchedule(id: string, i: number, [definitions, states, runs]: readon
   }
 }
 
-/** Leaves out damaged lines. */
+/** Parses the runs of a schedule, one on each line. Damaged lines are left out. */
 function readRuns(text: string): ScheduleRun[] {
   return text.split('\n').flatMap((line): ScheduleRun | [] => {
     const parts = /^(\S+) (completed|failed|cancelled|rejected|moved) (\d+)(?: (\d+))?$/.exec(line)

@@ -48,7 +48,7 @@ export function readStand(
   [shown, time, paused, line, lane, limits, lease, lockedBy, holders]: ShownStand,
 ): Stand | undefined {
   const [job] = readJobs(partition, shown)
-  // A server with an eviction policy may have removed the record.
+  // The job has no record any more if the server has evicted it.
   if (job === undefined) return undefined
   const at = Number(time)
   const { until: pausedUntil, ...pause } = readPause(paused, at)
@@ -68,7 +68,7 @@ export function readStand(
   }
 }
 
-/** Reads the end of a pause. A very large number means that the pause has no end. */
+/** Reads the end of a pause. The script returns a very large number for a pause without an end. */
 function untilOf(until: number): { until?: number } {
   return until < Number.MAX_SAFE_INTEGER ? { until } : {}
 }

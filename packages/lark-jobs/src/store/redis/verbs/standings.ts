@@ -1,7 +1,7 @@
 /**
- * Reads the counts, minutes and pauses of partitions with one script call for all of them, or on a cluster
- * with one call for each. If the keys of the next jobs are requested, too, there is one more call for each
- * partition that has such jobs.
+ * Reads the counts, minutes and pauses of partitions. One script call reads all partitions. On a cluster,
+ * there is one call for each partition. If the keys of the next jobs are requested, each partition that has
+ * such jobs takes one more call.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'
@@ -56,7 +56,7 @@ export class Standings {
   }
 }
 
-/** The standing of a damaged partition. @throws any error except STORE_DAMAGED */
+/** Turns STORE_DAMAGED into the standing of a damaged partition. @throws any other error */
 function damaged(error: unknown): Standing {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
   return { ...readStanding([]), damage: error }

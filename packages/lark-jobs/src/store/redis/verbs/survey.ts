@@ -1,6 +1,4 @@
-/**
- * Surveys: one script call for all partitions, or on a cluster one for each partition.
- */
+/** Surveys partitions with one script call. On a cluster, there is one call for each partition. */
 import type { AgreedRetentions } from '../../contract/rules/retention.ts'
 import type { Announced, Finding, Survey, Surveyed } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
@@ -111,7 +109,10 @@ export class Surveys {
     }
   }
 
-  /** The ages for a partition that keeps jobs for other times than most partitions do. */
+  /**
+   * The ages of ended jobs in a partition, or '' if the partition keeps jobs for as long as most partitions
+   * do.
+   */
   #ownAges(partition: string): string {
     const retention = this.#retentions.of(partition)
     return retention === this.#retentions.retention ? '' : packAges(retention).join(',')

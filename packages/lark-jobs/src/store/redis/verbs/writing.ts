@@ -1,6 +1,6 @@
 /**
- * The common parts of the writes of schedules and flows: how they are sent, and their revision numbers, texts
- * and jobs.
+ * The parts that writes of schedules and writes of flows have in common: how they are sent, and how revision
+ * numbers, texts and jobs are converted.
  */
 import { randomInt } from 'node:crypto'
 import type { NewJob } from '../../../model/record.ts'
@@ -20,20 +20,20 @@ import { readEnqueued } from './reading.ts'
 const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
 
 /**
- * The answer of a write: the new revision numbers ('' where nothing was written), the milliseconds until
- * something is due (or -1), and the verdicts of the jobs.
+ * The answer of a write: the new revision numbers ('' where nothing was written); the milliseconds until a
+ * schedule or a flow is due, or -1; and the verdicts for the jobs.
  */
 type Answered = [numbers: string, next: number, queued: string]
 
 interface WritingOptions {
-  /** Whether the partition may not be registered yet. */
+  /** Whether the write must register the partition first: it brings a definition or jobs. */
   brings: boolean
   bound: Bound | undefined
-  /** Whether the write must have the full durability that the store is configured with. */
+  /** Whether the caller waits until the write has the durability that the store is configured with. */
   isRelied: boolean
 }
 
-/** Sends writes, and waits until they are as safe as they must be. */
+/** Sends writes, and waits for their durability if the caller needs it. */
 export class Writing {
   readonly scripts: Scripts
   readonly #registry: PartitionRegistry
@@ -84,15 +84,15 @@ function readWriting(answer: string): Answered {
   return [numbers!, Number(next), queued!]
 }
 
-/** Whether a write has a definition or jobs. If not, the partition is already registered or need not be. */
+/** Whether a write brings a definition or jobs. Only such a write needs a registered partition. */
 export function brings(write: FlowWrite | ScheduleWrite): boolean {
   const hasDefinition = !('remove' in write) && write.definition !== undefined
   return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
 
 /**
- * Each write raises a revision number by at least a tenth of this value, and by less than this value. With a
- * write each second, the number stays an exact integer for centuries.
+ * Each write raises a revision number by at least a tenth of this value, and by less than this value. With
+ * one write each second, the number stays an exact integer for centuries.
  */
 const STEP = 1_000_000
 
@@ -106,7 +106,7 @@ export function packDue(next: number | undefined): string {
   return next === undefined ? '' : String(Math.ceil(next))
 }
 
-/** @param text the text; undefined leaves it unchanged */
+/** @param text the new text; undefined leaves the stored text unchanged */
 export function packText(text: string | undefined): string {
   return text === undefined ? '' : `=${text}`
 }
@@ -116,7 +116,7 @@ export function readQueued(verdicts: string, jobs: readonly NewJob[]): Enqueued[
   return readEnqueued(verdicts, jobs).map((verdict) => (countsAsQueued(verdict) ? 'queued' : verdict))
 }
 
-/** @param next milliseconds until something is due; -1 if nothing is */
+/** @param next milliseconds until a schedule or a flow is due; -1 if none is */
 export function nextTick(next: number): { nextTick?: number } {
   return next < 0 ? {} : { nextTick: next }
 }
