@@ -50,15 +50,17 @@ export interface AuditEntry {
   on: string
   /**
    * How many jobs or other things were changed. For a change that is running or was interrupted: the number
-   * so far.
+   * that is known so far.
    */
   count: number
   /**
-   * Present if the process has died or hangs. Then `count` is a minimum: more may have been changed since the
-   * last write.
+   * Present if the process that made the change has died or hangs. In that case `count` is a minimum: the
+   * process may have changed more since it last updated the entry.
    */
   atLeast?: true
-  /** `interrupted`: a person ended it, or its process died. `failed`: see `error`. */
+  /**
+   * `interrupted`: a person ended the change, or its process died. `failed`: the change failed with `error`.
+   */
   outcome: AuditOutcome
   error?: string
 }
@@ -67,12 +69,12 @@ export interface AuditPage {
   /** The entries, the last change first. */
   entries: AuditEntry[]
   /**
-   * Where the next page begins. Absent if there are no more entries. A page with a cursor may be short, or
-   * even empty.
+   * Where the next page begins. Absent if there are no more entries. A page with a cursor may have fewer
+   * entries than `limit`, or none.
    */
   cursor?: string
   /**
-   * How many entries of the page cannot be read because Lark did not write them. Absent if there are none.
+   * How many entries of the page cannot be read because Lark did not write them. Absent if all can be read.
    */
   damaged?: number
 }
@@ -120,7 +122,7 @@ function meets(entry: AuditEntry, who: string | undefined, what: Audited | undef
   return isWho && (what === undefined || entry.what === what)
 }
 
-/** Parses an entry. Undefined if Lark did not write the text. */
+/** Parses an entry. Returns undefined if Lark did not write the text. */
 function entryOf({ id, at, writtenAt, text }: AuditRecord, now: number): AuditEntry | undefined {
   const value = parsed(text)
   if (!isObject(value)) return undefined

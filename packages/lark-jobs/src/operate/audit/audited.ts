@@ -3,7 +3,7 @@ import { jobChanges } from '../change/job-changes.ts'
 
 type JobChangeName = keyof typeof jobChanges
 
-/** Changes of jobs. The count of such an entry is a number of jobs. */
+/** Changes of jobs. The `count` in their audit entries is a number of jobs. */
 export const auditedOfJobs = [
   ...(Object.keys(jobChanges) as JobChangeName[]),
   ...(['import', 'undo'] as const),

@@ -9,15 +9,15 @@ import type { Audited } from './audited.ts'
 
 export interface HandChange<T> {
   what: Audited
-  /** What is changed: which jobs, or words such as `queue emails`. */
+  /** Describes what is changed: the chosen jobs, or a text such as `queue emails`. */
   on: Chosen | string
   /** The queue to which jobs are moved. */
   to?: string | undefined
-  /** The queue that was given together with the ids. */
+  /** The queue that the caller gave together with the ids of jobs. */
   queue?: string | undefined
   /** A signal that is aborted if the change is interrupted. */
   signal?: AbortSignalLike | undefined
-  /** How many jobs, or other things, were changed. */
+  /** Returns how many jobs, or other things, were changed. */
   count(answer: T): number
 }
 

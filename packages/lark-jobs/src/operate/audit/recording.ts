@@ -5,9 +5,10 @@
  *   running   written again soon after, and then every few seconds, with how many were changed so far
  *   ended     written for the last time, with the result
  *
- * So if the process dies during a change, the audit says how far the change came. A store that refuses the
- * write because its disk or memory is full (`STORE_REFUSED`) does not stop the change, because the change may
- * free space. In that case the process emits a warning with the missing entry.
+ * If the process dies during a change, the audit therefore says how far the change came. A store that refuses
+ * the write because its disk or memory is full (`STORE_REFUSED`) does not stop the change, because the change
+ * may free space. When a write is refused in this way, the process emits a warning that contains the missing
+ * entry.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -63,7 +64,7 @@ export async function withRecord<T>(
   const writeIn = (ms: number) => {
     timer = setTimeout(() => {
       writeIn(Math.min(2 * ms, PACE))
-      // If this write fails and the next one succeeds, nothing is lost.
+      // If this write fails and the next write succeeds, no data is lost.
       writing ??= write()
         .catch(() => undefined)
         .finally(() => {

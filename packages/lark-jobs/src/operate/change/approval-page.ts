@@ -1,7 +1,7 @@
 /**
  * The web page on which a person answers an approval. Opening the page does not answer anything, because
- * programs that check mails follow the links in them. The page has no scripts. It needs no session, because
- * everybody who has the token may answer.
+ * programs that check mails follow the links in them. The page has no scripts. The page needs no session,
+ * because everybody who has the token may answer.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
@@ -12,8 +12,8 @@ import { redeem } from './redeem.ts'
 
 export interface ApprovalPageOptions {
   /**
-   * The label of each button, with the value that the job gets. Default: `{ Approve: true, Reject: false }`.
-   * A POST that names no button counts as the first button.
+   * The label of each button, and the value that the job gets when a person presses the button. Default: `{
+   * Approve: true, Reject: false }`. A POST that names no button counts as the first button.
    */
   choices?: Readonly<Record<string, unknown>>
 }

@@ -21,11 +21,13 @@ export interface Changing {
   states: readonly State[]
   /** Predicts the store's answer for a job, if the job does not change meanwhile. */
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>): AlterVerdict
-  /** Whether `verdict` needs the `runs` of a job, which must be read for that. */
+  /** Whether `verdict` uses the `runs` of a job. Only then are the `runs` read from the store. */
   readsRuns?: boolean
-  /** The error for a job that was named by its id and cannot be changed; undefined if it can. */
+  /**
+   * The error for a job that was named by its id and cannot be changed. Undefined if the job can be changed.
+   */
   refusal(job: Located): JobsError | undefined
-  /** Changes jobs of a partition, each at most once, until `passage` is over. */
+  /** Changes the given jobs of a partition, each at most once. Stops early when `passage` is over. */
   act(partition: string, jobs: readonly Located[], passage: Passage): Promise<AlterVerdict[]>
 }
 
@@ -96,7 +98,7 @@ async function* read(
 ): AsyncGenerator<Located[]> {
   const { queue, key } = filter
   const states = statesOf(filter, all)
-  // For these conditions, it is enough to read the ids and the keys of jobs.
+  // These conditions can be checked with the ids and keys of jobs alone, so the records are not read.
   if (
     !isWhole &&
     !partsDelayed([filter.state ?? []].flat()) &&
@@ -146,7 +148,8 @@ async function* read(
 }
 
 /**
- * Called before any job is changed. @throws FILTER_INVALID if the name of the kind stands for several kinds
+ * Must be called before any job is changed. @throws FILTER_INVALID if the name of the kind stands for several
+ * kinds
  */
 function checkOneKind(kind: string | undefined, hashes: ReadonlySet<string>): void {
   if (hashes.size <= 1) return

@@ -192,7 +192,7 @@ export interface Tagged {
 }
 
 export interface Untagged {
-  /** How many jobs are now without the tags. */
+  /** From how many jobs the tags were removed. */
   untagged: number
 }
 

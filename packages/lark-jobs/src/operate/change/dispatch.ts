@@ -19,8 +19,8 @@ export interface DispatchRequest {
 }
 
 /**
- * The part of an instance of `Jobs` for dispatches by hand. It can dispatch only jobs of the application, no
- * commands.
+ * The part of an instance of `Jobs` for dispatches by hand. `ByHand` dispatches only jobs of the application.
+ * It cannot dispatch commands.
  */
 export interface ByHand {
   /**

@@ -73,7 +73,7 @@ type EditHow = Pick<Edit, 'force' | 'only'>
 /** Makes the new payload of a job from the stored one. */
 type Editing = (payload: unknown) => unknown
 
-/** Gives each job a payload of its own, a limited number of jobs at a time. */
+/** Gives each job its own new payload. A limited number of jobs is edited at the same time. */
 async function editEach(
   { store }: OpenQueues,
   partition: string,
@@ -106,15 +106,15 @@ function isMet(key: string): boolean {
 }
 
 /**
- * @param like a payload text whose trailing spaces give the version (`payload-rules.ts`); used if the class
- *   is not known
+ * @param like a payload text whose trailing spaces give the version (`payload-rules.ts`); used if this
+ *   process does not know the class
  * @param before the stored payload, if the new payload is made from it
  */
 function changeOf(like: string, key: string, payload: unknown, before?: string): Edit {
   const Defined = definitions.get(key)
   const jobClass = Defined === undefined ? classWith(key) : classOf(Defined)
-  // The class checks only payloads of its current version. Older payloads are converted and checked when a
-  // worker reads them.
+  // The schema of a class fits only payloads of its current version. Older payloads are converted and checked
+  // when a worker reads them.
   const isOlder = before !== undefined && versionOfText(before) !== (jobClass?.rules?.version ?? 1)
   if (jobClass === undefined || isOlder)
     return { kind: 'edit', payload: encode(payload, key) + like.slice(key.length + 1) }
@@ -123,8 +123,8 @@ function changeOf(like: string, key: string, payload: unknown, before?: string):
 }
 
 /**
- * The trailing spaces of a payload: their number encodes its version. A person edits the stored payload, so
- * the version does not change.
+ * The trailing spaces of a payload text: the number of spaces encodes the payload's version. A person edits
+ * the stored payload, so the version does not change.
  */
 function versionIn(text: string): string {
   return text.slice(text.trimEnd().length)

@@ -40,15 +40,16 @@ export interface Imported {
 const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 
 const importConditions = conditions({
-  /** A text that says where the records come from. It is kept in the audit. */
+  /** A text that says where the records come from, for the audit. */
   source: option<string>('a text', isText),
   /**
-   * Also accepts jobs that run commands of `lark`, whatever the command. Use it only for records that you
-   * trust. Default: no.
+   * Also accepts jobs that run commands of `lark`, whatever the command. Use this option only for records
+   * that you trust. Default: no.
    */
   commands: flag(),
   /**
-   * When it is aborted, the call ends before the next lot of jobs. The answer says what was restored by then.
+   * When this signal is aborted, the call ends before the next lot of jobs. The answer says which jobs were
+   * restored by then.
    */
   signal,
   /** Called after each lot with the number of records that were processed so far. */
@@ -188,12 +189,12 @@ async function bring(journals: Journals, partition: string, { id, journal }: Who
 }
 
 /**
- * Queues jobs that had not ended. They get all their tries, and continue after their recorded steps. Jobs
+ * Queues jobs that had not ended. The jobs get all their tries, and continue after their recorded steps. Jobs
  * that were suspended are due at once.
  */
 async function queueAgain({ store }: OpenQueues, partition: string, all: readonly WholeRecord[]) {
   if (all.length === 0) return []
-  // A job that was moved to another queue since its record was written is found there.
+  // A job that was moved to another queue since its record was written is looked up in that queue.
   const kept = await fatesFollowed(
     store,
     partition,
@@ -214,7 +215,7 @@ async function queueAgain({ store }: OpenQueues, partition: string, all: readonl
 
 function newJob(record: WholeRecord, now: number): NewJob {
   const { id, key, payload, priority, options, group, limiter, suspended } = record
-  // A suspended job is due at once: its run gets suspended again immediately, and so the store learns what
+  // A suspended job is due at once: its run suspends the job again immediately, and this tells the store what
   // the job waits for.
   const dueAt = suspended === undefined ? (record.dueAt ?? 0) : 0
   return {

@@ -66,7 +66,8 @@ const rows = {
       change: retryOf,
       act: async ({ open, options, isNamed }) =>
         (isNamed ? retryingEach : retryingAll)(open, retryOf(undefined, options)),
-      // The list has the latest failure first. Reversed, the jobs that failed first are queued first.
+      // The list of failed jobs begins with the latest failure. It is processed in reverse order, so that the
+      // jobs that failed first are queued first.
       isReversed: true,
       answer: ({ done }) => done,
       count: (retried) => retried,
@@ -100,7 +101,7 @@ const rows = {
     'in place',
     row<RescheduleOptions, Rescheduled>({
       states: pending,
-      // Only delayed jobs are looked for: a job that is already due runs as soon as it can.
+      // Only delayed jobs are looked for, because a job that is already due runs as soon as possible anyway.
       finds: ['delayed'],
       refusal: notPending,
       verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
@@ -157,7 +158,7 @@ const rows = {
     options: { force },
     ofHandle: { options: ['force'] },
     finds: [...editable, 'active'],
-    // Without this check, a call with a forgotten argument would remove the payloads.
+    // Without this check, a call without the `payload` argument would remove the payloads.
     value: ['payload', option('a payload', (value) => value !== undefined)],
     refusal: notEditable,
     verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
@@ -231,7 +232,7 @@ function retryOf(_: undefined, { fromStart }: RetryOptions): Retry {
   return { kind: 'retry', ...(fromStart && { fromStart }) }
 }
 
-/** The rows by their names, which are also their names in the audit. */
+/** The rows of the table by name. The audit uses the same names. */
 export const jobChanges = named(rows)
 
 function row<Options extends ChangeOptions, Answer, Value = undefined>(

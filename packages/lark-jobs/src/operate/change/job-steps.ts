@@ -108,7 +108,7 @@ export async function forgetSteps(
     const entries = [...keys].map((key) => writeEntry('forgotten', key))
     const verdict = await open.store.journals.append(job.partition, id, { at: journal!.count, entries })
     if (verdict === 'active') throw runs(id)
-    // Otherwise the job has recorded more meanwhile, or was moved or removed.
+    // Any other verdict means that the job has recorded more meanwhile, or was moved or removed.
     if (verdict === 'added') return forgotten
   }
 }

@@ -16,21 +16,22 @@ import { everyPartition, type Located, type OpenQueues, partitionsToLookIn } fro
 import { movable } from './changed.ts'
 
 /**
- * How many jobs are taken out of a partition in one call: the server does nothing else during the call, and
- * each job may have a large payload.
+ * How many jobs are taken out of a partition in one call. The number is low because the server does nothing
+ * else during the call, and each job may have a large payload.
  */
 const TOGETHER = 100
 
 /**
- * @throws UNKNOWN_QUEUE if neither the configuration nor the store has the queue: its name may be misspelled
+ * @throws UNKNOWN_QUEUE if neither the configuration nor the store has the queue, because the name may be
+ * misspelled
  */
 export async function checkQueue(open: OpenQueues, to: string): Promise<void> {
   if (!open.queues.has(to)) await partitionsToLookIn(open, to)
 }
 
 /**
- * Chooses the jobs to move, without those that are already in the target queue. First it completes earlier
- * moves to this queue that were interrupted because the process that moved the jobs died.
+ * Chooses the jobs to move, without those that are already in the target queue. Before that, the function
+ * completes earlier moves to the target queue that were interrupted because their process died.
  */
 export async function sourcesOf(
   open: OpenQueues,
@@ -128,8 +129,9 @@ async function moveLot(
 }
 
 /**
- * The name that decides to which partition of its new queue a job goes, as in a dispatch. The store does not
- * know whether the application chose the id, but ids made by Lark have a recognisable form.
+ * The name that decides to which partition of its new queue a job goes, by the same rule as in a dispatch.
+ * The rule depends on whether the application chose the id. The store does not know that, but ids made by
+ * Lark have a recognisable form.
  */
 function placeName(id: string, name: string | undefined): string {
   const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')

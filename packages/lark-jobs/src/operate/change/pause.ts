@@ -1,6 +1,6 @@
 /**
- * Pauses and resumes a queue, or one group of a queue. During the pause none of its jobs starts. Running jobs
- * go on, and newly dispatched jobs wait.
+ * Pauses and resumes a queue, or one group of a queue. During the pause no job of the queue or group starts.
+ * Running jobs go on, and newly dispatched jobs wait.
  */
 import { defined, excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -78,8 +78,8 @@ function checkGroup(call: string, options: unknown, flags: Flags | undefined): v
 /** The result of `pause` and `resume`. */
 export interface PauseResult {
   /**
-   * Whether the queue or group was paused before. With several queues or partitions: whether at least one of
-   * them was paused.
+   * Whether the queue or group was paused before the call. With several queues or partitions: whether at
+   * least one of them was paused.
    */
   wasPaused: boolean
   /** For a group: whether it has waiting, delayed or active jobs. */
@@ -126,8 +126,8 @@ async function set(
     }
     return { wasPaused }
   }
-  // The group is paused in the partition of its new jobs and in all other partitions: these may have older
-  // jobs of the group, from when the queue had fewer partitions.
+  // The group is paused in all partitions, not only in the partition of its new jobs. Other partitions may
+  // have older jobs of the group, because the queue may have had another number of partitions.
   const place = partitionWith(name, queue, queues)
   let hasJobs = false
   for (const partition of new Set([place, ...partitions])) {

@@ -1,5 +1,5 @@
 /**
- * Purges jobs: removes them for good from everything that Lark reads. Running jobs are left alone.
+ * Purges jobs: removes them for good from everything that Lark reads. Running jobs are not purged.
  *
  * Jobs of flows are collected first, so that each flow is visited only once (`flow-purge.ts`): a flow has
  * copies of the data of its jobs, and may have jobs that were never queued.
@@ -74,7 +74,7 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
     passed: (count, removed) => passage.passed(count, Array(removed).fill('done')),
   })
   await visitAll(purging, isIds(which) ? listed.places() : everyFlow(open), passage)
-  // These are jobs whose flows are no longer kept, or whose nodes were started again since.
+  // The jobs that are left are those whose flows are no longer kept, or whose nodes were started again since.
   for (const [partition, ids] of dryRun ? [] : listed.left())
     for (const verdict of await alterAll(
       open.store,
@@ -91,7 +91,10 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
   return { removed: tally.done + purging.removed, running: tally.refused + purging.running.size }
 }
 
-/** Visits flows and the flows that contain them. If a flow cannot be read, the others are still visited. */
+/**
+ * Visits flows and the flows that contain them. If one flow cannot be read, the other flows are still
+ * visited.
+ */
 async function visitAll(
   purging: FlowPurge,
   places: Iterable<FlowPlace> | AsyncIterable<FlowPlace>,
@@ -128,12 +131,12 @@ async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
     for (const { id } of page) all.add(id)
     if (page.length > 0) before = page.at(-1)!.id
     else if (before === undefined || (await flows.state(home, before)) !== undefined) return all
-    // The flow after which the list should continue no longer exists, so the list starts again.
+    // The flow after which the list should continue no longer exists, so the list starts from the beginning.
     else before = undefined
   }
 }
 
-/** The jobs of flows that a filter chooses. */
+/** The condition with which a flow finds those of its jobs that a filter chooses. */
 async function wishOf(store: Store, filter: JobConditions): Promise<Partial<PurgeWish>> {
   const { state } = filter
   const meeting = await meetingOf(store, filter)
@@ -196,7 +199,8 @@ async function purgeFound(
     },
   }
   if (options.dryRun) return changeJobs(open, filter, changing, options, passage)
-  // Jobs on their way to a queue of the filter are left out: they are found in that queue.
+  // Jobs that are being moved to a queue of the filter are left out, because these jobs are found in that
+  // queue.
   const moving = (await bringEvery(open)).filter(({ to }) => !isIn(filter, to))
   const tally = await changeJobs(open, filter, changing, options, passage)
   moving.push(...(await bringEvery(open)))
@@ -212,15 +216,18 @@ async function purgeFound(
 type Moving = Omit<MovingJob, 'text'>
 
 /**
- * Completes the moves of all jobs that are on their way to another partition. Until then such a job is in no
- * list, and its move would continue after the purge.
+ * Completes the moves of all jobs that are on their way to another partition. During its move a job is in no
+ * list, and the move would continue after the purge.
  */
 async function bringEvery(open: OpenPurge): Promise<Moving[]> {
   const all = [...(await everyPartition(open)).values()].flat()
   return (await askAll(all, (partition) => bringAll(open.store, partition))).flat()
 }
 
-/** Returns those jobs that a filter chooses. A job that was on its way counts as being in both queues. */
+/**
+ * Returns those of the moved jobs that a filter chooses. A job that was being moved counts as a job of its
+ * old and of its new queue.
+ */
 async function metAmong(
   open: OpenPurge,
   filter: JobConditions,
@@ -229,7 +236,7 @@ async function metAmong(
   const meeting = await meetingOf(open.store, filter)
   const found = await askAll(moving, async ({ id, from, to, movedAt }): Promise<Located[]> => {
     const job = await getFollowed(open.store, to, id)
-    // Otherwise the job with this id may be another one.
+    // A job that was not moved at this time or later may be another job with the same id.
     if (job === undefined || (job.options?.movedAt ?? 0) < movedAt) return []
     if (!meeting.passes(job) || !meeting.has(stored(job).payload)) return []
     const { partition, state, key } = job
@@ -240,8 +247,8 @@ async function metAmong(
 }
 
 /**
- * Purges jobs that cannot arrive in their new queue because another job there has their id. @returns how many
- * jobs
+ * Purges jobs that cannot arrive in their new queue because another job there has the same id. @returns how
+ * many jobs were purged
  */
 async function purgeStuck(
   { store }: OpenPurge,
@@ -282,8 +289,8 @@ async function purgeTracesIn(
       return place.kind !== 'here' && place.kind === kind && place.to === partition
     })
   }
-  // A job that is on its way may be one of the purged jobs, whose arrival then has no effect, or another job
-  // that gets the same id.
+  // A job that is still being moved to this partition may be one of the purged jobs or a new job with the
+  // same id. If the job was purged, its arrival has no effect.
   const moving = await gone('moving')
   const to = moving.map(() => partition)
   if (moving.length > 0) await carry(store, other, moving, to)
@@ -328,8 +335,8 @@ async function purgeIds(
       all.filter((_, i) => kinds[i] === 'moved'),
     )
   }
-  // Jobs on their way are purged first. So a job that has arrived, but whose move is not quite complete, is
-  // counted once.
+  // Jobs that are being moved are purged first. Therefore a job that has arrived, but whose move is not quite
+  // complete, is counted once.
   for (const [id, partitions] of dryRun ? [] : moving)
     for (const partition of partitions)
       for (const verdict of await alterAll(open.store, partition, [id], { kind: 'purge' })) tally[verdict]++
@@ -351,7 +358,10 @@ async function purgeIds(
   return tally
 }
 
-/** For each partition: whether it has the job, or still keeps something about the job after its removal. */
+/**
+ * For each partition: whether the partition has the job, or still keeps something about the job after its
+ * removal.
+ */
 async function remembering(
   { store }: OpenQueues,
   partitions: readonly string[],

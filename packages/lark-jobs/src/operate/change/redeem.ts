@@ -1,6 +1,6 @@
 /**
  * Answers an approval: sends its signal to the job. All tokens of an approval use the same id for that
- * signal, so the store keeps only one answer, even if several arrive at the same time.
+ * signal, so the store keeps only one answer, even if several answers arrive at the same time.
  */
 import { signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'
@@ -9,7 +9,7 @@ import type { Operated } from '../operated.ts'
 import { full } from './send.ts'
 
 /**
- * @returns whether this answer counts
+ * @returns whether this answer was accepted: false if the approval had an answer already
  * @throws APPROVAL_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, SIGNALS_FULL
  * @internal
  */

@@ -28,7 +28,7 @@ const known = { ...changeEntries, before, fromStart }
 /**
  * Reads the arguments of `retry()`: an id, several ids or a filter; and the options.
  *
- * @param rest the second argument, if there is one: a queue, or options
+ * @param rest the second argument of `retry()`, if there is one: a queue, or options
  * @throws FILTER_INVALID, also if the second argument is `undefined`, because the call would then retry the
  *   jobs of every queue; JOB_ID_INVALID
  */
@@ -56,12 +56,15 @@ export function readRetry(
   return [{ state: 'failed', ...defined({ queue }) }, others]
 }
 
-/** How a job is retried: if it was not completed when it was read, only unless it has completed since. */
+/**
+ * The change that retries a job. A job that had not completed when it was read is retried only if it is still
+ * failed or cancelled.
+ */
 function stillDue({ state }: Located, change: Retry): Retry {
   return state === 'completed' ? change : { ...change, only: ['failed', 'cancelled'] }
 }
 
-/** Retries jobs that a filter has found. Those that completed since are refused. */
+/** Retries jobs that a filter has found. Jobs that have completed since then are refused. */
 export function retryingAll({ store }: OpenQueues, change: Retry): Changing['act'] {
   return async (partition, jobs, passage) => {
     const verdicts: AlterVerdict[] = []

@@ -38,7 +38,7 @@ export type OpenChange = OpenQueues & OpenFlows
 /**
  * How a change is undone. `in place`: the job still exists, and gets back the state in its record. `put
  * back`: the job no longer exists, and is restored from its record. `in place or put back`: the job has
- * ended, so it may be gone, because only some ended jobs are kept.
+ * ended, so the store may or may not still keep the job.
  */
 export type WayBack = 'in place' | 'put back' | 'in place or put back'
 
@@ -57,33 +57,40 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
    * options.
    */
   ofHandle?: { options: readonly (keyof Options)[]; form?: string }
-  /** The error for a job that was named by its id and cannot be changed; undefined if it can. */
+  /**
+   * The error for a job that was named by its id and cannot be changed. Undefined if the job can be changed.
+   */
   refusal(job: Located, value: Value, options: Options): JobsError | undefined
   /**
-   * Predicts the store's answer for a job, if the job does not change meanwhile. A dry run counts these
-   * answers.
+   * Predicts the store's answer for a job, if the job does not change meanwhile. A dry run counts the
+   * predicted answers.
    */
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>, options: Options): AlterVerdict
-  /** Whether `verdict` needs the `runs` of a job, which must be read for that. */
+  /** Whether `verdict` uses the `runs` of a job. Only then are the `runs` read from the store. */
   readsRuns?(options: Options): boolean | undefined
   /**
-   * Makes the change for the store. @param records the records of the jobs in a call, if they were read
-   * before
+   * Makes the change for the store. @param records the records of the jobs that the call changes, if the
+   * records were read before
    */
   change?(value: Value, options: Options, records?: readonly JobRecord[]): Change
   /**
-   * Whether a job that a filter has found by its state is changed only if it is still in that state: somebody
-   * else may have retried it meanwhile, and waits for its result. Absent if the change does no harm to such a
-   * job, or if the store refuses it in any case.
+   * Whether a job that a filter has found by its state is changed only if the job is still in that state:
+   * somebody else may have retried the job meanwhile, and may wait for its result. Absent if the change does
+   * no harm in another state, or if the store refuses the change there in any case.
    */
   rechecks?: true
-  /** How jobs are changed if `change` alone is not enough. It returns undefined if `change` is enough. */
+  /**
+   * Returns a function that changes the jobs, if `change` alone is not enough. Returns undefined if `change`
+   * is enough.
+   */
   act?(call: ChangeCall<Options, Value>): Promise<Act | undefined>
   /**
    * Checks the value against the store before any job is looked for. @throws an error if the value is wrong
    */
   checks?(open: OpenChange, value: Value): Promise<void>
-  /** Narrows down the chosen jobs, for a change that must not look for all of them. */
+  /**
+   * Leaves out some of the chosen jobs before the search, such as jobs that are already in the target queue.
+   */
   narrows?(open: OpenChange, which: Chosen, value: Value, options: Options): Promise<Chosen>
   /** Whether the jobs that a filter finds are changed in reverse order. */
   isReversed?: true
@@ -92,13 +99,13 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
   answer(counts: VerdictCounts, options: Options): Answer
   /** Returns how many jobs were changed, for the audit. */
   count(answer: Answer): number
-  /** How `operate().undo()` undoes the change. Absent if it cannot be undone. */
+  /** How `operate().undo()` undoes the change. Absent if the change cannot be undone. */
   undo?: WayBack
   /** Returns the queue to which the jobs are moved, for the audit. */
   to?(value: Value): string
 }
 
-/** A row with its name, which is also its name in the audit: `run-now`. */
+/** A row and its name. The audit uses the same name, such as `run-now`. */
 export type JobChange<Options extends ChangeOptions, Answer, Value = undefined> = ChangeRow<
   Options,
   Answer,
@@ -112,7 +119,9 @@ interface ChangeCall<Options, Value> {
   options: Options
   /** Whether the jobs were named by their ids. */
   isNamed: boolean
-  /** The states in which a job must be when it is changed. Absent: any state that the change allows. */
+  /**
+   * The states in which a job must be when it is changed. Absent if any state that the change allows is fine.
+   */
   only?: readonly State[]
 }
 
@@ -171,7 +180,7 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
 /**
  * Changes the job of a handle.
  *
- * @param opens opens the store; it is called after the arguments have been checked
+ * @param opens opens the store; called after the arguments have been checked
  * @param given the arguments of the handle's method
  * @returns whether the job was changed
  * @throws JOB_INVALID, and the errors of the row
@@ -213,7 +222,7 @@ async function actAt(open: OpenChange, place: JobPlace, act: Act): Promise<Alter
   return job === undefined ? [] : await act(job.partition, [job], new Passage())
 }
 
-/** The states in which a job must still be when it is changed. */
+/** The states in which a job must still be when it is changed: those that the filter names. */
 export function onlyOf(which: Chosen): { only?: State[] } {
   return isIds(which) || which.state === undefined ? {} : { only: stillIn([which.state].flat()) }
 }
@@ -241,10 +250,10 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
 }
 
 /**
- * Passes the records of jobs to `before`, and then changes the jobs. If the call is interrupted in between,
- * it still changes them: a caller that has kept a record can rely on the change of that job. If a change
- * makes records disappear, a job is changed only after `before` has got its record, until `before` resolves
- * to `'enough'`.
+ * Passes the records of jobs to `before`, and then changes the jobs. An interruption does not stop the call
+ * between these two steps: if the caller has kept the record of a job, that job is also changed. If the
+ * change removes records, a job is changed only after `before` has received its record. This ends when
+ * `before` resolves to `'enough'`.
  */
 function afterRecords<Options extends ChangeOptions, Answer, Value>(
   { store }: OpenQueues,

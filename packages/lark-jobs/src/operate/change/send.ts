@@ -1,4 +1,6 @@
-/** Sends a signal to a job, in whichever queue it is now: `handle.send()`. */
+/**
+ * The implementation of `handle.send()`: sends a signal to a job, even if the job was moved to another queue.
+ */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { copied } from '../../step/misused.ts'
@@ -66,7 +68,7 @@ export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSigna
   // A signal can be sent before its job exists only if the application chose the id: an id that Lark makes is
   // known only after the dispatch.
   if (isMade(place.id)) return false
-  // The signal is stored in the partition to which the job will go. The id decides which one that is.
+  // The signal is stored in the partition to which the job will go. The id decides which partition that is.
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
   if (verdict === 'full') throw full(place.id)
   return verdict !== 'ended' && verdict !== 'missing'

@@ -1,8 +1,8 @@
 /**
- * Undoes changes of jobs with the records that were kept before the change. The row of the change says how
- * (`job-changes.ts`): jobs that still exist get back the state in their records, and jobs that no longer
- * exist are restored from them. In both cases a job is in at most one place, and no job is lost if the
- * process dies meanwhile.
+ * Undoes changes of jobs with the records that were kept before the change. The row of each change in
+ * `job-changes.ts` says how to undo the change: jobs that still exist get back the state in their records,
+ * and jobs that no longer exist are restored from their records. In both cases a job is in at most one place,
+ * and no job is lost if the process dies meanwhile.
  */
 
 import { memberOf } from '../../model/effect.ts'
@@ -31,13 +31,13 @@ export interface Undone {
 
 const undoConditions = conditions({
   /**
-   * The change to undo. Only with `remove` and `cancel` are jobs restored that no longer exist. Default: any
-   * of the other changes.
+   * The change to undo. Jobs that no longer exist are restored only if this is `remove` or `cancel`. Default:
+   * any change except `remove` and `cancel`.
    */
   of: oneOf<UndoableChange>(undoableChanges),
   /**
-   * For `remove` and `cancel`: also restores jobs that run commands of `lark`, whatever the command. Use it
-   * only for records that you trust. Default: no.
+   * For `remove` and `cancel`: also restores jobs that run commands of `lark`, whatever the command. Use this
+   * option only for records that you trust. Default: no.
    */
   commands: flag(),
 })
@@ -63,14 +63,14 @@ export async function undo(
   }
   if (way === 'put back') return await put(values)
   const { missing, ...counts } = await undoInPlace(open.store, values, noted)
-  // A job of a flow that is put back would no longer tell the flow of its end.
+  // Jobs of flows are not restored, because the flow would not learn of the end of a restored job.
   const gone = way === 'in place' ? [] : missing.filter(({ id }) => memberOf(id) === undefined)
   const due = ({ dueAt, queuedAt }: JobRecord) => dueAt ?? queuedAt
   const back = await put(gone.sort((one, other) => due(one) - due(other)))
   return { undone: counts.undone + back.undone, left: counts.left - back.undone }
 }
 
-/** `left` counts the missing jobs, too. */
+/** In the result, `left` includes the missing jobs. */
 async function undoInPlace(
   store: Store,
   values: readonly unknown[],
@@ -94,8 +94,8 @@ async function undoInPlace(
 }
 
 /**
- * Moves a job back to its former queue, if it is otherwise as in its record. @returns whether the job was
- * moved back
+ * Moves a job back to its former queue, if nothing but the queue differs from the job's record. @returns
+ * whether the job was moved back
  */
 async function cameBack(store: Store, { partition, id, state, runs, options }: JobRecord): Promise<boolean> {
   if (!pending.some((each) => each === state)) return false

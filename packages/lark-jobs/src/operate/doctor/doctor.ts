@@ -26,7 +26,7 @@ const LOOK = 100
 const TOGETHER = 20
 /**
  * Milliseconds after the end of a lease within which a worker must have taken the job back. Workers normally
- * do that within a second.
+ * take a job back within a second.
  */
 const BACK = 2_000
 

@@ -20,14 +20,17 @@ const WITHIN = 5 * MINUTE
 /** The name that stands for every queue without a limit of its own. */
 const OTHERS = '*'
 
-/** A limit for every queue, or one for each queue by its name. `'*'` is every queue that is not named. */
+/**
+ * One limit for all queues, or an object with a limit for each queue name. The name `'*'` stands for every
+ * queue that the object does not name.
+ */
 export type LimitOfQueues<T> = T | Readonly<Record<string, T>>
 
-/** How many jobs may fail: a number, or a share of those that ended, such as `'1%'`. */
+/** How many jobs may fail: a number, or a share of the jobs that ended, such as `'1%'`. */
 export type MostFailed = number | `${number}%`
 
 interface FailureLimit {
-  /** The limit as it was written. */
+  /** The limit as the caller wrote it, a number or a percentage. */
   limit: MostFailed
   isOver(failed: number, ended: number): boolean
 }
@@ -47,8 +50,8 @@ const mostFailed = new Option<MostFailed, FailureLimit>(
 )
 
 /**
- * A limit for every queue, or an object with limits by queue. The message about a wrong limit shows that
- * limit, and not the whole object.
+ * A limit for every queue, or an object with limits by queue. The message about a wrong limit shows only the
+ * wrong limit, not the whole object.
  */
 function ofQueues<In, Out>(limit: Option<In, Out>): Option<LimitOfQueues<In>, ReadonlyMap<string, Out>> {
   const right = `${limit.right}; or an object with these by queue, such as { emails: …, '*': … }`
@@ -97,9 +100,9 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       what: 'age'
       found: number
       limit: number
-      /** The queue, or a group of it, is paused. */
+      /** Whether the queue, or a group of the queue, is paused. */
       paused: boolean
-      /** How many jobs no worker could read. Absent if there are none. */
+      /** How many jobs no worker could read. Absent if workers could read all jobs. */
       stranded?: number
     }
   | {
@@ -110,7 +113,7 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       limit: MostFailed
     }
   | {
-      /** How many jobs wait, including those that no worker could read. */
+      /** How many jobs wait, including the jobs that no worker could read. */
       what: 'waiting'
       found: number
       limit: number
@@ -122,7 +125,7 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       limit: number
     }
   | {
-      /** A partition of the queue cannot be read. Such a check is never `ok`. */
+      /** A partition of the queue cannot be read. A check of this kind is never `ok`. */
       what: 'damage'
       message: string
     }
@@ -137,7 +140,7 @@ export interface MonitorReport {
   checks: QueueCheck[]
   /**
    * The errors and the warnings of the doctor. If a limit of the queue measures the same thing as an error of
-   * the doctor, that error is only a warning here, because the limit decides.
+   * the doctor, the error is listed as a warning, because the limit decides.
    */
   findings: DoctorFinding[]
   /** The queues in which jobs wait and that have no limit for the age or the number of these jobs. */
@@ -226,7 +229,7 @@ export async function monitor(
 }
 
 /**
- * The findings about a queue that may also be covered by a limit, with the kinds of limits that cover each.
+ * The findings that a limit of a queue may also cover. For each finding: the kinds of limits that cover it.
  */
 const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
   'queue-late': ['age'],
@@ -237,8 +240,8 @@ const compared: Partial<Record<FindingCode, readonly QueueCheck['what'][]>> = {
 }
 
 /**
- * Turns an error of the doctor into a warning if a limit covers it. While a worker restarts, for example, its
- * queue has no worker for some seconds, and the limit says how long that may last.
+ * Turns an error of the doctor into a warning if a limit covers the error. For example, a queue has no worker
+ * for some seconds while its worker restarts, and the limit says how long that may last.
  */
 function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): DoctorFinding {
   const by = compared[finding.code]
@@ -247,8 +250,8 @@ function comparedWith(checks: readonly QueueCheck[], finding: DoctorFinding): Do
 }
 
 /**
- * Whether a queue has jobs to run. A queue that is not configured is checked only then: otherwise an old
- * queue would be reported for ever.
+ * Whether a queue has jobs to run. A queue that is not configured is checked only if it has jobs. Without
+ * this rule, an old queue would be reported for ever.
  */
 function hasWork({ counts, damage }: Standing): boolean {
   return damage !== undefined || counts.waiting + counts.delayed + counts.active > 0

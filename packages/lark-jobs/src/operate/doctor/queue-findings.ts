@@ -30,9 +30,7 @@ export interface PartitionSample {
   unreadable: { id: string; mark?: string | undefined }[]
   /** The jobs that were taken back after a time in which the store did not answer, the newest first. */
   doubts?: readonly DoubtedJob[]
-  /**
-   * The minimum number of milliseconds for which leases have been over without their jobs being taken back.
-   */
+  /** For at least how many milliseconds there have been ended leases whose jobs no worker has taken back. */
   lostFor?: number
 }
 
@@ -227,8 +225,8 @@ function checkConfigured(
 }
 
 /**
- * A queue that is stopped, by a pause or a missing worker for example, has another finding, and is not late
- * here.
+ * Does not report a queue that is stopped, for example by a pause or because it has no worker: another
+ * finding reports that.
  */
 function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, found: Examination): void {
   const why = ['See what its first job waits for: ', { do: 'see-queue', queue }] as const
@@ -239,7 +237,8 @@ function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, fou
 }
 
 function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean, found: Examination): void {
-  // Without a worker no key is known, and another finding already reports the missing worker.
+  // Workers announce the keys of the classes that they know. If there is no worker, another finding reports
+  // that.
   if (!areWorkersThere) return
   if (unknownKeys.length === 0) found.ok('known-jobs', 'live workers know the classes of the next jobs')
   else

@@ -1,12 +1,13 @@
 /**
  * Reads the events of some queues, from all their partitions.
  *
- * The reader asks a partition for events when the partition rings. It also asks every half a second
- * (`WATCH_AGAIN`), or less often if there are many partitions, because a ring may be lost. It asks for the
- * next pages only when the application has consumed the last ones, so that no events pile up in memory.
- * Meanwhile a timer renews the listening, so that the store goes on writing events. While the store is
- * unreachable, the reader waits. When the store is back, the reader returns the events that were written
- * before; if some are lost, it reports a gap.
+ * The reader asks a partition for events when the partition rings. Because a ring may be lost, the reader
+ * also asks every half a second (`WATCH_AGAIN`), or less often if there are many partitions. The reader asks
+ * for the next pages only when the application has consumed the previous pages, so that no events pile up in
+ * memory. While the application consumes events, a timer renews the listening, so that the store goes on
+ * writing events. While the store is unreachable, the reader waits. When the store answers again, the reader
+ * returns the events that were written in the meantime. If some of these events are lost, the reader reports
+ * a gap.
  */
 
 import { type EventKind, eventKinds, PUBLISHED } from '../../model/event.ts'
@@ -25,16 +26,19 @@ import type { EventGap, EventOptions, EventReader, NextEvent, QueueEvent } from 
 import { passes, type WatchedStore } from './watcher.ts'
 
 /**
- * Milliseconds after which a partition forgets a listener that does not call. After a renewal, only half of
- * this time may be left (`events.ts`), and up to `1.5 * RENEW` may pass until the next call. So whenever the
- * reader stops calling, the partition still writes events for at least a minute.
+ * Milliseconds after which a partition forgets a listener that does not call. A renewal may leave only half
+ * of this time (`events.ts`), and up to `1.5 * RENEW` may pass until the next call. Even so, a partition
+ * writes events for at least one more minute after the reader has stopped calling.
  */
 const TTL = 180_000
 /** Milliseconds between two renewals, while the reader does not call. */
 const RENEW = 20_000
-/** How many partitions are asked at the same time. The pages of all of them are in memory together. */
+/**
+ * How many partitions are asked at the same time. The number is low because the pages of all these partitions
+ * are in memory together.
+ */
 const TOGETHER = 10
-/** At most this many partitions are asked in a second, unless they ring. */
+/** At most this many partitions that have not rung are asked in a second. */
 const PER_SECOND = 100
 /** After an answer, rings are ignored for this many times the duration of the answer. */
 const REST = 4
@@ -65,7 +69,7 @@ export const eventOptions = new Schema('an object', {
 /**
  * Where to continue in a partition: a position, the number of events after it that were already returned or
  * skipped, and the mark of the entry with the last of these events. The mark shows whether the store still
- * has that entry: after a failover, other events may have taken its place.
+ * has that entry, because after a failover other events may be at its position.
  */
 type HeardAt = readonly [position: string, passed: number, mark?: string]
 
@@ -116,11 +120,11 @@ export class EventStream implements EventReader {
   readonly #leaves: (() => void)[] = []
   readonly #partitions = new Map<string, HeardPartition>()
   /**
-   * Where to continue in each partition. It is replaced, never changed, because cursors of events are made
-   * from it later.
+   * Where to continue in each partition. Each update replaces the map and never changes it, because events
+   * that were already returned make their cursors from the old map.
    */
   #places: ReadonlyMap<string, HeardAt> = new Map()
-  /** The last returned event of the current page. It is later than the place in `#places`. */
+  /** The last returned event of the current page. `#places` does not include this event yet. */
   #current: Passed | undefined
   #begun: Promise<WatchedStore | undefined> | undefined
   #cursors: Cursors<HeardIn[]> | undefined
@@ -250,7 +254,7 @@ export class EventStream implements EventReader {
     this.#wake()
   }
 
-  /** Asks a partition for the events after its place. Undefined if the store is unreachable. */
+  /** Asks a partition for the events after its place. Returns undefined if the store is unreachable. */
   async #page(open: WatchedStore, partition: HeardPartition): Promise<Heard | undefined> {
     const began = performance.now()
     partition.isRung = false
@@ -265,7 +269,7 @@ export class EventStream implements EventReader {
     partition.restsUntil = now + Math.min(REST * (now - began), WATCH_AGAIN / 2)
     partition.nextAt =
       now + Math.min(Math.max(WATCH_AGAIN, (this.#partitions.size * 1_000) / PER_SECOND), RENEW)
-    // A full page: there may be more events, so the partition is asked again at once.
+    // After a full page there may be more events, so the partition is asked again at once.
     if (heard?.entries.length === EVENTS_PAGE) partition.nextAt = 0
     return heard && place === undefined ? { ...heard, isGap: true } : heard
   }
@@ -338,7 +342,7 @@ export class EventStream implements EventReader {
     await inTurn(old, async (partition) => void (await this.#ask(open, partition).catch(() => {})))
   }
 
-  /** Repeats an attempt until the store answers. Undefined if the reader ends before that. */
+  /** Repeats an attempt until the store answers. Returns undefined if the reader ends before that. */
   async #persist<T>(attempt: () => Promise<T>): Promise<T | undefined> {
     while (!this.#over.signal.aborted) {
       try {
@@ -353,8 +357,8 @@ export class EventStream implements EventReader {
 }
 
 /**
- * Whether a page begins with the events that were already passed according to a place. When they were passed
- * the page may have been shorter than it is now.
+ * Whether a page begins with the events that the reader has already passed according to a place. The page may
+ * have been shorter at that time.
  */
 function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
   let left = passed

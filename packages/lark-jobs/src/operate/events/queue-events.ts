@@ -17,15 +17,18 @@ export interface QueueEvent {
   at: number
   /** For a job that a schedule queued: the schedule, and the instant of its tick. */
   schedule?: ScheduleTick
-  /** The cursor of this event: with it as `since`, another call continues after the event. */
+  /** The cursor of this event. Another call with this cursor as `since` continues after the event. */
   readonly cursor: string
 }
 
-/** Some events of a queue may be missing: look at its jobs. Events after the gap are complete again. */
+/**
+ * Some events of a queue may be missing. The application should look at the jobs of the queue. Events after
+ * the gap are complete again.
+ */
 export interface EventGap {
   kind: 'gap'
   queue: string
-  /** The cursor of this gap: with it as `since`, another call continues after the gap. */
+  /** The cursor of this gap. Another call with this cursor as `since` continues after the gap. */
   readonly cursor: string
 }
 
@@ -53,7 +56,7 @@ export interface EventReader {
   return(): Promise<NextEvent>
 }
 
-/** An iterator over the events of jobs in all processes. `Jobs.events()` makes it. */
+/** An iterator over the events of jobs in all processes, made by `Jobs.events()`. */
 export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>, AsyncDisposable {
   readonly #make: () => Promise<EventReader>
   #making: Promise<EventReader> | undefined

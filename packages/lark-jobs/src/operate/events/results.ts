@@ -27,13 +27,13 @@ export interface ResultOptions {
   signal?: AbortSignalLike | undefined
   /**
    * Called with the reports that the job makes with `this.progress()`: first with the latest report, and then
-   * with each newer report within about 250 ms. If reports follow each other faster than that, some are left
-   * out.
+   * with each newer report within about 250 ms. If the job reports more often than every 250 ms, some reports
+   * are left out.
    */
   onProgress?: ((progress: unknown) => void) | undefined
 }
 
-/** The stored result of `handle`: `undefined` if it returned `true` or nothing. */
+/** The stored result of `handle`: `undefined` if `handle` returned `true` or nothing. */
 export type KeptResult<J> =
   ResultOf<J> extends infer R
     ? // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value has this type

@@ -3,8 +3,8 @@
  *
  * A job that is followed counts as watched, so its worker sends progress and log lines to the store within a
  * quarter of a second. When a new run of the job is first seen, its worker is told that the job is watched.
- * The store rings when there is progress or the job has ended. For everything else, and in case a ring is
- * lost, the store is asked every half second. While the store is unreachable, this waits.
+ * The store rings when there is progress or the job has ended. The store is also asked every half second, for
+ * all other changes and in case a ring is lost. While the store is unreachable, the iteration waits.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -89,7 +89,7 @@ export async function* tail(
         if (!passes(error)) throw error
       })
       if (look === undefined) {
-        // The watch may lapse during this time, so the worker must be told again.
+        // The watch may lapse while the store is unreachable, so the worker must be told again.
         told = undefined
         await alarm.wait(WATCH_AGAIN)
         continue
@@ -98,7 +98,7 @@ export async function* tail(
       told = run
       const [place] = job === undefined ? await open.store.moves.where(partition, [id]) : []
       if (place !== undefined && place.kind !== 'here') {
-        // If the job was moved, it is followed to its new queue.
+        // A job that was moved is followed to its new queue.
         if (place.kind === 'moved') partition = place.to
         else await alarm.wait(WATCH_AGAIN)
         continue
@@ -109,7 +109,7 @@ export async function* tail(
       }
       const isEnded = job.finishedAt !== undefined
       const state = `${partition} ${job.state} ${job.runs} ${job.dueAt}`
-      // What the job wrote is returned before its end.
+      // The log lines and progress of the job are returned before the event of its end.
       if (state !== seen && !isEnded) yield { kind: 'state', job: stored(job) }
       seen = state
       const fresh = newLines(log, lines)
@@ -144,8 +144,8 @@ async function lookAt({ store, watcher }: WatchedStore, partition: string, id: s
 }
 
 /**
- * Returns the lines after the known ones. The store adds lines at the end of a log, and drops lines at its
- * beginning.
+ * Returns the lines that follow the known lines. The store adds lines at the end of a log, and drops lines at
+ * its beginning.
  */
 function newLines(known: readonly LogLine[], lines: readonly LogLine[]): LogLine[] {
   const isSame = (one: LogLine, other: LogLine | undefined) =>

@@ -1,10 +1,10 @@
 /**
- * Waits until jobs have ended, and receives the rings for events. All waits on one store share a watcher: it
- * has one id in the store, one subscription, and one timer, no matter how many waits there are.
+ * Waits until jobs have ended, and receives the rings for events. All waits on one store share a watcher. The
+ * watcher has one id in the store, one subscription, and one timer, no matter how many waits there are.
  *
- * The watcher does not miss the end of a job: it registers with the store and then reads the job in one call
- * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it faster. While the
- * store does not answer, the waits go on.
+ * The watcher does not miss the end of a job: in one call (`Store.watch`) it registers with the store and
+ * reads the job, and it reads the job again every `WATCH_AGAIN`. Rings only make the watcher faster. While
+ * the store does not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EndedJob } from '../../model/effect.ts'
@@ -19,12 +19,15 @@ import type { OpenQueues } from '../look/stored-jobs.ts'
 /** Milliseconds after which the store forgets a watch that is not renewed. */
 const TTL = 10_000
 /**
- * With many waits, reading all awaited jobs costs the server some milliseconds. So after such a read, rings
- * are ignored for this many times the duration of the read. Thus rings take at most a fifth of the server's
- * time.
+ * With many waits, reading all awaited jobs costs the server some milliseconds. After a read, rings are
+ * therefore ignored for this many times the duration of the read. In this way, rings take at most a fifth of
+ * the server's time.
  */
 const REST = 4
-/** The duration of one call that waits for rings, in milliseconds. Then the next call begins. */
+/**
+ * The maximum duration of one call that waits for rings, in milliseconds. After the call, the next one
+ * begins.
+ */
 const LISTEN = 60_000
 /**
  * Milliseconds after which an awaited job that does not begin is reported, if all slots of this process's
@@ -39,7 +42,7 @@ export function passes(error: unknown): boolean {
   return passing.some((code) => JobsError.is(error, code))
 }
 
-/** An open store with its watcher, which holds everything that waits for ends of jobs and for events. */
+/** An open store with its watcher. All waits for ends of jobs and for events use this watcher. */
 export interface WatchedStore extends OpenQueues {
   watcher: Watcher
 }
@@ -49,9 +52,12 @@ interface Wait {
   reported: ((progress: string) => void) | undefined
   progress?: string | undefined
   since: number
-  /** Distinguishes successive jobs with the same id. Undefined until it is known. */
+  /**
+   * The awaited job. `born` distinguishes successive jobs with the same id. Undefined until the job has been
+   * read.
+   */
   job: { born?: string | undefined } | undefined
-  /** Called once, with the ended job, or with undefined if there is no such job. */
+  /** Called once, with the ended job, or with undefined if the partition has no such job. */
   settle: (job: EndedJob | undefined) => void
   refuse: (error: unknown) => void
 }
@@ -62,7 +68,7 @@ class WatchedPartition {
   /** Until when rings are ignored, by `performance.now()`. */
   nextAt = 0
   isLooking = false
-  /** Whether another read was requested since the current one began. */
+  /** Whether another read was requested since the current read began. */
   isAsked = false
 }
 
@@ -79,7 +85,7 @@ export class Watcher {
   /** How many jobs `#reportStandstill` has checked so far. */
   #turn = 0
 
-  /** @param isFull whether this process has workers for a queue, and none of them has a free slot */
+  /** @param isFull returns whether this process has workers for a queue, and none of them has a free slot */
   constructor(store: Store, isFull: (queue: string) => boolean) {
     this.#store = store
     this.#isFull = isFull
@@ -89,10 +95,10 @@ export class Watcher {
    * Waits until a job has ended.
    *
    * @param reported called with the JSON text of the job's progress, now and whenever the progress changes
-   * @param born distinguishes successive jobs with this id, if it is known. Default: the job that exists at
-   *   the first read
-   * @returns the ended job; undefined if the partition has no such job, no longer knows it, or has another
-   *   job with its id
+   * @param born the value that distinguishes the awaited job from other jobs with its id, if the caller knows
+   *   it. Default: the job that exists at the first read is awaited
+   * @returns the ended job; undefined if the partition has no such job, no longer keeps the job, or has
+   *   another job with its id
    * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
   ended(
@@ -138,14 +144,15 @@ export class Watcher {
    * Reads the fate of a job, with its progress. For some seconds the job then counts as watched, so that the
    * next call finds newer progress.
    *
-   * @param news whether to tell its worker at once, so that the worker sends progress and log lines
+   * @param news whether to tell the worker of the job at once that the job is watched, so that the worker
+   * sends progress and log lines
    */
   async look(partition: string, id: string, news = false): Promise<Fate> {
     const [fate] = await this.#store.watch(partition, this.id, [id], TTL, news)
     return fate!
   }
 
-  /** Calls a function with each partition that rings. @returns a function that ends this */
+  /** Calls a function with each partition that rings. @returns a function that stops these calls */
   hear(rung: (partition: string) => void): () => void {
     this.#hearers.add(rung)
     this.#begin()
@@ -171,7 +178,7 @@ export class Watcher {
     void this.#listen(this.#listening.signal)
   }
 
-  /** Removes a partition that has no waits, and stops the timer if it was the last one. */
+  /** Removes a partition that has no waits. If it was the last partition, the timer is stopped. */
   #rest(partition: string, { waits }: WatchedPartition): void {
     if (waits.size > 0) return
     this.#partitions.delete(partition)
@@ -186,7 +193,8 @@ export class Watcher {
   }
 
   /**
-   * Receives rings. If no rings come, for example while the store is unreachable, the timer is sufficient.
+   * Receives rings. If no rings come, for example while the store is unreachable, the timer still triggers
+   * reads.
    */
   async #listen(signal: AbortSignal): Promise<void> {
     const noticed = (partition: string) => {
@@ -212,8 +220,8 @@ export class Watcher {
   }
 
   /**
-   * Reads the awaited jobs of a partition soon: together with other requests of this moment, and after a read
-   * that is under way.
+   * Reads the awaited jobs of a partition soon. Requests of the same moment share one read, and a read that
+   * is under way is completed first.
    */
   #askFor(partition: string, watched: WatchedPartition): void {
     if (watched.isAsked) return
@@ -260,8 +268,8 @@ export class Watcher {
   }
 
   /**
-   * Warns once if a job is awaited that perhaps only this process can run while none of its slots is free:
-   * the handler that awaits the job may then occupy the slot that the job needs.
+   * Warns once of a possible deadlock: an awaited job does not begin, and no worker of this process has a
+   * free slot for it. The handler that awaits the job may occupy the slot that the job needs.
    */
   #reportStandstill(now: number): void {
     if (this.#hasWarned) return
@@ -272,7 +280,7 @@ export class Watcher {
           )
         : [],
     )
-    // Each call checks one job, in turn.
+    // Each call checks one job, so that after some calls every job has been checked.
     const next = old[this.#turn++ % old.length]
     if (next === undefined) return
     void this.#store.get(next.partition, next.id).then(

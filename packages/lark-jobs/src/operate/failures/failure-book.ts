@@ -1,10 +1,11 @@
 /**
  * Groups failed jobs by the kind of their failure, for screens that ask again and again. The process
- * remembers all failed jobs of a store, and each look reads only what has changed. (`failures()` reads all
- * failed jobs with each call.)
+ * remembers all failed jobs of a store, so each look reads only the changes. (`failures()`, in contrast,
+ * reads all failed jobs in each call.)
  *
  * Simultaneous looks share one read. A look does not wait long: while the failed jobs are being read for the
- * first time, it returns those that were read so far. The memory is freed when there was no look for a while.
+ * first time, a look returns the jobs that were read so far. The memory is freed after some time without a
+ * look.
  */
 
 import { setImmediate as turn } from 'node:timers/promises'
@@ -24,7 +25,8 @@ import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } fr
 /** The maximum number of failed jobs that are remembered: about 150 bytes each. */
 const MOST_JOBS = 200_000
 /**
- * If more than this many further jobs have failed, everything that is remembered is dropped and read again.
+ * If more than this many jobs have failed since the last read, all remembered jobs are dropped and read
+ * again.
  */
 const ROOM = 50_000
 /** How long a look waits for the read of changes, in milliseconds. */
@@ -58,16 +60,16 @@ export interface FailureBookKind extends FailureKind {
 
 export interface BookedFailures extends Failures {
   kinds: FailureBookKind[]
-  /** When the store was asked, by its clock: milliseconds since 1970. */
+  /** When the store was asked: milliseconds since 1970, by the store's clock. */
   at: number
   /** How many failed jobs of all queues were read so far. */
   read: number
   stored: number
-  /** Whether the first read is still going on: then the next look knows more. */
+  /** Whether the first read is still going on. If so, the next look returns more. */
   isReading: boolean
 }
 
-/** Remembers the failed jobs of a store. `operate().failureBook()` makes it. */
+/** Remembers the failed jobs of a store. Made by `operate().failureBook()`. */
 export class FailureBook {
   readonly #open: () => Promise<OpenQueues>
   #partitions = new Map<string, KnownFailures>()
@@ -85,8 +87,8 @@ export class FailureBook {
 
   /**
    * Returns the kinds of failures, in the form of `failures()`. A look takes milliseconds if little has
-   * changed since the last one. While many failed jobs are being read for the first time, it returns after
-   * half a second what is known by then.
+   * changed since the last look. While many failed jobs are being read for the first time, a look returns
+   * after half a second with the jobs that were read by then.
    *
    * Jobs that were retried or removed disappear with the next look, or within some seconds if there are many
    * failed jobs. After a minute at most, the book agrees with the store. A book remembers about 200,000 jobs,
@@ -105,7 +107,7 @@ export class FailureBook {
     const partitions = await partitionsToLookIn(open, filter.queue)
     this.#keep()
     const reading = this.#read(open)
-    // Until the store has answered for the first time, there is nothing to return.
+    // Before the first answer of the store there is nothing to return, so the look waits for it.
     const read = reading.then(() => true)
     while (!(await inTime(PATIENCE, read, () => false)) && this.#at === 0);
     return this.#told(partitions, filter, options.limit ?? 100)
@@ -136,7 +138,7 @@ export class FailureBook {
 
   /**
    * Reads what has changed until now. A read that is already going on may have missed a change, so another
-   * one follows it.
+   * read follows.
    */
   #read(open: OpenQueues): Promise<void> {
     if (this.#reading === undefined) {
@@ -179,8 +181,8 @@ export class FailureBook {
   }
 
   /**
-   * Reads one page of each partition in turn, so that the latest jobs of every partition are known even if
-   * there are too many jobs.
+   * Reads one page of each partition in turn. If there are too many jobs to remember all, the latest jobs of
+   * every partition are known.
    */
   async #readOlder(isOver: () => boolean): Promise<void> {
     for (const known of this.#partitions.values()) {

@@ -1,7 +1,7 @@
 /**
- * The kinds of failures among the jobs that failed for good: how many jobs failed for the same reason, since
- * when, and one of them as a sample. This reads all failed jobs that meet a filter, page by page and without
- * their payloads, and keeps only the kinds in memory.
+ * Groups the jobs that failed for good by kinds of failures: how many jobs failed for the same reason, since
+ * when, and one of these jobs as a sample. `failures()` reads all failed jobs that meet a filter, page by
+ * page and without their payloads, and keeps only the kinds in memory.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../model/record.ts'
@@ -12,7 +12,9 @@ import { checkFilter, conditions, type Flags, jobConditions, signal } from '../l
 import { list } from '../look/list.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
-/** The maximum number of releases that are listed for a kind: those of its latest failures. */
+/**
+ * The maximum number of releases that are listed for a kind. The releases of its latest failures are listed.
+ */
 const MOST_RELEASES = 10
 /** The maximum number of kinds that are distinguished. Failures of further kinds are only counted. */
 export const MOST_KINDS = 1_000
@@ -20,9 +22,9 @@ export const MOST_KINDS = 1_000
 const { state: _, ...conditionsOfJobs } = jobConditions(['failed'])
 const filterSchema = conditions(conditionsOfJobs)
 const optionsSchema = conditions({
-  /** The most kinds to return, 1…1,000, those with the most jobs first. Default 100. */
+  /** The maximum number of kinds to return, 1…1,000. The kinds with the most jobs come first. Default 100. */
   limit: whole(1, MOST_KINDS),
-  /** Aborting this signal ends the call: it rejects with the signal's reason. */
+  /** If this signal is aborted, the call rejects with the signal's reason. */
   signal,
   /**
    * Called after each page with the number of failed jobs that were read and the number of all failed jobs.
@@ -41,8 +43,8 @@ export interface FailureOptions extends OptionsOf<typeof optionsSchema.entries> 
 /** Jobs that failed for the same reason. */
 export interface FailureKind {
   /**
-   * The name of the kind: 4 to 12 hexadecimal digits, as many as are needed to distinguish it from others.
-   * Filters accept it: `{ kind: '3f2a' }`.
+   * The name of the kind: 4 to 12 hexadecimal digits, as many as are needed to distinguish the kind from
+   * other kinds. Filters accept this name: `{ kind: '3f2a' }`.
    */
   kind: string
   /** The key of the job class. */
@@ -55,7 +57,7 @@ export interface FailureKind {
   /** Where the error was thrown. */
   frame?: string
   count: number
-  /** The share of all failures that were read: 0…1. */
+  /** The share of this kind in all failures that were read: 0…1. */
   share: number
   /**
    * The releases of the application in which this kind of failure was seen, if workers know their release.
@@ -74,7 +76,7 @@ export interface Failures {
   kinds: FailureKind[]
   /** How many failed jobs were read. */
   failed: number
-  /** How many of these jobs have a kind that is not returned, or no error. */
+  /** How many of the failed jobs have no error, or a kind of failure that is not in `kinds`. */
   others: number
 }
 
@@ -141,7 +143,7 @@ export async function failures(
   return { kinds, failed, others: failed - kinds.reduce((sum, { count }) => sum + count, 0) }
 }
 
-/** Adds the release of an error to those of its kind. */
+/** Adds the release of an error to the releases of its kind. */
 export function noteRelease(releases: string[], { release }: JobError): void {
   const isNew = typeof release === 'string' && !releases.includes(release)
   if (isNew && releases.length < MOST_RELEASES) releases.push(release)

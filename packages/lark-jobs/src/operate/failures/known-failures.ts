@@ -1,6 +1,6 @@
 /**
- * The failed jobs of one partition in the memory of a failure book. For each job, only the time and the kind
- * of its failure are remembered, and for each kind its last failure.
+ * The failed jobs of one partition in the memory of a failure book. Only the time and the kind of each job's
+ * failure are remembered, and the last failure of each kind.
  *
  *   older    reads jobs that failed before the known ones, page by page, the latest first, until all are read
  *   newer    reads jobs that failed since the last read
@@ -16,7 +16,7 @@ import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { askAll } from '../look/ask-all.ts'
 import { noteRelease } from './failures.ts'
 
-/** How many of the latest failed jobs are read first, to see whether any of them is new. */
+/** How many of the latest failed jobs are read first, to find out whether any of these jobs is new. */
 const FEW = 20
 /**
  * How many jobs are read in one call. On the embedded store, such a call blocks the event loop of this
@@ -24,9 +24,9 @@ const FEW = 20
  * all, and blocked the event loop for at most 29 ms at a time.)
  */
 const TOGETHER = 250
-/** Comparing this many ids takes about 30 ms. If there are more ids, they are compared less often. */
+/** Comparing this many ids takes about 30 ms. Larger numbers of ids are compared less often. */
 const MANY = 10_000
-/** Characters of a message that are kept. */
+/** How many characters of a message are kept. */
 const MAX_MESSAGE = 20_000
 
 /** The failures of one kind in a partition. */
@@ -38,7 +38,7 @@ export interface KnownKind {
   code?: string
   message: string
   frame?: string
-  /** The releases in which it was seen. */
+  /** The releases in which this kind of failure was seen. */
   releases: string[]
   /**
    * The job that failed last. Undefined if that job is no longer failed and its successor has not been looked
@@ -70,14 +70,17 @@ export class KnownFailures {
   #older: string | undefined
   #hasBegun = false
   /**
-   * Whether the store stopped answering while newer jobs were read. Then there may be unread jobs between
-   * these and the known ones.
+   * Whether the store stopped answering while newer jobs were read. If so, there may be unread jobs between
+   * these newer jobs and the known jobs.
    */
   #hasGap = false
   /** When all ids were last compared, and when they may be compared again, by `performance.now()`. */
   #compared = { at: 0, nextAt: 0 }
 
-  /** @param mayMeet says whether one more kind may be distinguished */
+  /**
+   * @param mayMeet returns whether one more kind may be distinguished, or the maximum number of kinds is
+   * reached
+   */
   constructor(store: Store, partition: string, mayMeet: () => boolean) {
     this.#store = store
     this.#partition = partition
@@ -111,7 +114,7 @@ export class KnownFailures {
     this.#hasBegun = true
   }
 
-  /** @param isOver says whether to stop early */
+  /** @param isOver returns whether to stop early */
   async newer(isOver: () => boolean): Promise<void> {
     const hadGap = this.#hasGap
     let [limit, cursor]: [number, string | undefined] = [FEW, undefined]
@@ -132,11 +135,11 @@ export class KnownFailures {
 
   /**
    * Whether the ids should be compared with those of the store, because some jobs were removed or retried, or
-   * because the last comparison was long ago. After a comparison of many ids, the next one waits ten times as
-   * long as that one took.
+   * because the last comparison was long ago. After a comparison of many ids, the next comparison waits ten
+   * times as long as the last comparison took.
    *
-   * @param before how many failed jobs the store had before the newer ones were read @param after how many it
-   *   had afterwards
+   * @param before how many failed jobs the store had before the newer jobs were read @param after how many
+   *   failed jobs the store had afterwards
    * @param age milliseconds after which the ids are compared in any case
    */
   shouldCompare(before: number, after: number, age: number): boolean {
@@ -146,7 +149,7 @@ export class KnownFailures {
     return (this.#hasGap || differs || now - this.#compared.at > age) && now >= this.#compared.nextAt
   }
 
-  /** @param isOver says whether to stop early and change nothing more */
+  /** @param isOver returns whether to stop early, without further changes */
   async compare(isOver: () => boolean): Promise<void> {
     const began = performance.now()
     const seen = new Set<string>()
@@ -156,8 +159,8 @@ export class KnownFailures {
       const from = cursor === undefined ? {} : { cursor }
       const page = await this.#store.heads(this.#partition, { state: 'failed', limit: MAX_ITEMS, ...from })
       const unknown = page.jobs.filter(({ id }) => !this.#jobs.has(id))
-      // If older jobs have not been read yet, the rest of the list consists of unread jobs, so the comparison
-      // can stop here.
+      // The rest of the list consists of older jobs that have not been read yet, so the comparison can stop
+      // here.
       if (this.isOpen && !this.#hasGap && unknown.length === page.jobs.length) break
       if (unknown.length > 0) await this.#readAgain(page.jobs.length, cursor)
       for (const { id } of page.jobs) seen.add(id)
@@ -171,7 +174,10 @@ export class KnownFailures {
     this.#compared = { at: now, nextAt: seen.size > MANY ? now + 10 * (now - began) : now }
   }
 
-  /** Finds a new last failure for each kind whose last job is gone, and forgets kinds without jobs. */
+  /**
+   * Finds another last failure for each kind whose last job is no longer failed, and forgets kinds without
+   * jobs.
+   */
   async settle(): Promise<void> {
     const headless = new Map<KnownKind, [id: string, at: number]>()
     if ([...this.#kinds.values()].every(({ last }) => last !== undefined)) return
@@ -183,7 +189,9 @@ export class KnownFailures {
     await askAll([...headless], ([kind, [id, at]]) => this.#lead(kind, id, at))
   }
 
-  /** Makes a job the last one of its kind. If the job no longer exists, the next look finds another. */
+  /**
+   * Makes a job the last failure of its kind. If the job no longer exists, the next look finds another job.
+   */
   async #lead(kind: KnownKind, id: string, at: number): Promise<void> {
     const job = await this.#store.get(this.#partition, id, true)
     const error = job?.errors.at(-1)

@@ -56,8 +56,8 @@ async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
 }
 
 /**
- * Whether a finding is about the contents of the store, and not about the store itself. Of such findings,
- * warnings are shown, too.
+ * Whether a finding is about the contents of the store, and not about the store itself. For findings about
+ * the contents, warnings are shown as well as errors.
  */
 function isHeld(code: FindingCode): boolean {
   return /^(schedule|limiter|circuit|outbox)-/.test(code)

@@ -59,7 +59,7 @@ export type FindingLevel = 'error' | 'warning' | 'ok'
 export interface DoctorFinding {
   /** The name of the check. It does not change between versions. */
   code: FindingCode
-  /** `error`: jobs do not run, or may be lost. `warning`: this may happen later. */
+  /** `error`: jobs do not run, or may be lost. `warning`: jobs may stop running or get lost later. */
   level: FindingLevel
   /** The server, file, queue, schedule, worker or limiter that was checked. */
   subject: string

@@ -11,8 +11,8 @@ import { circuits, type LimiterStatus, limiters } from '../look/limiters.ts'
 import { type DoctorFinding, Examination } from './finding-codes.ts'
 
 /**
- * @param configured the limits of the configured limiters, by name. If there are no limiters and no circuits,
- *   the store is not asked
+ * @param configured the limits of the configured limiters, by name. The store is not asked if there are no
+ *   limiters and no circuits
  */
 export async function limiterFindings(
   store: Store,
@@ -58,8 +58,8 @@ export async function limiterFindings(
 }
 
 /**
- * The time since which a limiter has granted no permit although jobs wait. Undefined if that time is short,
- * or if a rate determines when the limiter grants the next permit.
+ * The time since which a limiter has granted no permit although jobs wait. Undefined if a permit was granted
+ * recently, or if a rate determines when the limiter grants the next permit.
  */
 async function stuckSince(
   store: Store,

@@ -1,6 +1,6 @@
 /**
- * The findings of the doctor for the outbox in the configuration: whether it can be read, whether workers
- * relay its rows, and whether there are rows that cannot become jobs.
+ * The findings of the doctor for the outbox in the configuration: whether the outbox can be read, whether
+ * workers relay its rows, and whether some rows cannot become jobs.
  */
 import type { Settings } from '../../config/config.ts'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'

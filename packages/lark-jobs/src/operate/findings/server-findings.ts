@@ -8,7 +8,10 @@ import { bytes } from './size.ts'
 
 /** The oldest versions that Lark works with. */
 const OLDEST = { Redis: [6, 2], Valkey: [7, 2] } as const
-/** The shares of the memory in use from which there is a warning (TIGHT) and an error. */
+/**
+ * The share of the memory in use above which there is a warning (`TIGHT`), and the share above which there is
+ * an error.
+ */
 const TIGHT = 0.75
 const FULL = 0.9
 /**
@@ -17,8 +20,8 @@ const FULL = 0.9
  */
 const APART = 1_000
 /**
- * A replica does not follow if it was last heard from more than this many milliseconds ago, or if it is too
- * many bytes behind.
+ * A replica counts as disconnected if it was last heard from more than this many milliseconds ago, or if it
+ * is too many bytes behind.
  */
 const SILENT = 10_000
 const BEHIND = 64 << 20
@@ -191,7 +194,7 @@ function checkRights({ refused }: ServerFacts, found: Examination): void {
     )
 }
 
-/** Findings that compare several servers. */
+/** The findings that result from comparing several servers. */
 function together(servers: readonly ServerFacts[]): DoctorFinding[] {
   const found = new Examination('the servers')
   if (servers.length < 2) return []
