@@ -8,41 +8,41 @@ export { MAX_TAGS } from '../../model/record.ts'
 export type { PausedGroup } from './rules/pause.ts'
 
 /**
- * `only`: jobs in other states are refused, because they are no longer in the state in which somebody saw
- * them: a failed job may have been retried meanwhile.
+ * A change of jobs by hand. `only`: jobs in other states are refused, because a job may have changed since
+ * the person saw it: a failed job may have been retried meanwhile.
  */
 export type Change = ChangeOfKind & { only?: readonly State[] }
 
 type ChangeOfKind =
   /**
-   * completed, failed, cancelled → waiting. The job is queued now, at the end of its line, and its failures
-   * and crashes are reset. A unique job takes its lock again; it is refused while another job has the lock.
-   * `fromStart`: the records of its steps are forgotten, as they always are for a completed job.
-   * `keepsFailures`: its failures are not reset, and a run that completed counts as one.
+   * completed, failed, cancelled → waiting. The job is queued at the end of its line, and its failures and
+   * crashes are reset. A unique job takes its lock again; the retry is refused while another job has the
+   * lock. `fromStart`: the records of the job's steps are removed. The retry of a completed job always
+   * removes them. `keepsFailures`: the failures are not reset, and a completed run counts as a failure.
    */
   | { kind: 'retry'; fromStart?: boolean; keepsFailures?: boolean }
   /**
-   * waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`.
-   * `because`, for people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before
-   * is refused.
+   * waiting, delayed → cancelled. An active job is only `asked`: its worker gets a notice with the next
+   * `extend`. `because`: a text for people that is kept with the reason. `ifNotBegun`: a job that is active
+   * or has run before is refused.
    */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
   /**
-   * Any state but active → removed, with its log. `ifNotBegun`: as for `cancel`. `as`: the version of each
-   * job (`versionOf`); a job that now has another version is refused.
+   * Any state but active → removed, with its log. `ifNotBegun`: a job that has run before is refused. `as`:
+   * the version of each job (`versionOf`); a job that now has another version is refused.
    */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /**
    * Removes jobs for good, including records that are kept for effects (`effects.ts`). The effects of an
-   * ended job are withdrawn, and no effect is written for a job that has not ended: neither its class nor its
-   * flow is told. A flow that asks for such a member gets the answer `unknown`. `isElsewhere`: for jobs that
-   * were moved to another partition, removes what this partition still keeps of them; without it, the verdict
-   * for such jobs is `missing` (`moved.ts`).
+   * ended job are withdrawn, and a job that has not ended gets no effects: its class and its flow are not
+   * told. A flow that asks for such a member gets the answer `unknown`. `isElsewhere`: the jobs have moved to
+   * another partition, and the data that this partition still keeps of them is removed. Without
+   * `isElsewhere`, the verdict for moved jobs is `missing` (`moved.ts`).
    */
   | { kind: 'purge'; isElsewhere?: true }
   /**
-   * failed: a member of a flow is no longer kept for its flow, but only as long as its class and queue say
-   * (`retention.ts`).
+   * For failed jobs: a member of a flow is no longer kept because of its flow. It is kept only as long as its
+   * class and queue say (`retention.ts`).
    */
   | { kind: 'unpin' }
   /** delayed → waiting. */
@@ -50,15 +50,16 @@ type ChangeOfKind =
   /** waiting, delayed → delayed by `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
   /**
-   * waiting, delayed: the job keeps its state, and its place among the jobs of its new priority. Refused if
-   *  it needs a line, and `MAX_LINES` other priorities are in use.
+   * For waiting and delayed jobs: the priority changes. The job keeps its state, and its time decides its
+   *  place among the jobs of the new priority. The change is refused if the job needs a line of its own and
+   *  `MAX_LINES` other priorities are in use.
    */
   | { kind: 'prioritize'; priority: number }
   /**
-   * Any state but active: the payload (JSON text) is replaced, and the time is noted in the options.
-   * `redact`: the paths to hide from now on; default: unchanged. `whileActive`: the payload of an active job
-   * is replaced too, for its next attempt. A job whose steps have recorded something is refused, unless
-   * `force` is set.
+   * For any state but active: the payload (JSON text) is replaced, and the time of the change is kept in the
+   * options. `redact`: the paths that are hidden from now on; default: unchanged. `whileActive`: the payload
+   * of an active job is also replaced, and its next attempt uses the new payload. A job whose steps have
+   * recorded something is refused, unless `force` is set.
    */
   | {
       kind: 'edit'
@@ -67,9 +68,12 @@ type ChangeOfKind =
       whileActive?: boolean
       force?: boolean
     }
-  /** Any state: these tags are added after its others. Refused if it would have more than `MAX_TAGS`. */
+  /**
+   * For any state: these tags are added after the job's other tags. The change is refused if the job would
+   * have more than `MAX_TAGS` tags.
+   */
   | { kind: 'add-tags'; tags: readonly string[] }
-  /** Any state: these tags are removed from the job. */
+  /** For any state: these tags are removed from the job. */
   | { kind: 'remove-tags'; tags: readonly string[] }
 
 const kinds: Record<Change['kind'], true> = {
@@ -85,51 +89,57 @@ const kinds: Record<Change['kind'], true> = {
   'add-tags': true,
   'remove-tags': true,
 }
-/** What a person can do to a job: `alter.lua` has a function for each. */
+/** The kinds of changes. For each kind, `alter.lua` has a function. */
 export const changeKinds = Object.keys(kinds) as Change['kind'][]
 
 /**
- * The version of a record. It changes when the job is run, queued again, or edited, so it distinguishes two
- * records of one job: `failed 3 1767225600000`.
+ * The version of a job's record, such as `failed 3 1767225600000`. The version changes when the job runs, is
+ * queued again or is edited. So two records of one job with the same version are equal in these points.
  */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`
 }
 
 /**
- * `refused`: the state of the job does not allow the change; or its record is damaged, or of another format.
+ * The result of a change for one job. `refused`: the state of the job does not allow the change, or the
+ * record of the job is damaged or has an unknown format.
  */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
 /**
- * The result of putting one job back. `exists`: the store has a job with this id, or still keeps a removed
- * one.
+ * The result of `restore` for one job. `exists`: the store has a job with this id, or still keeps a removed
+ * job with this id.
  */
 export type Restored = 'restored' | 'exists'
 
-/** The settings of a partition. The partition keeps them. */
+/** The settings that a partition keeps. */
 export interface PartitionSettings extends Paused {
   paused: boolean
-  /** Milliseconds since 1970: when the pause ends. Absent: it lasts until somebody resumes. */
+  /**
+   * When the pause ends: milliseconds since 1970. Absent if the pause lasts until somebody resumes the queue.
+   */
   until?: number
   /** Why it is paused, for people. */
   because?: string
 }
 
-/** The changes of a call. */
+/** The settings that a call changes. Absent fields stay unchanged. */
 export interface SettingChange {
   paused?: boolean
-  /** How long it is paused, in milliseconds. Default: until somebody resumes. */
+  /** How long the queue stays paused, in milliseconds. Default: until somebody resumes the queue. */
   for?: number
   /** Why it is paused, for people: at most 200 characters are kept. */
   because?: string | undefined
-  /** The person who pauses it: at most 100 characters are kept, with the time. */
+  /** The person who pauses the queue. At most 100 characters are kept, and the time of the pause. */
   by?: string | undefined
-  /** A pause that already lasts longer is not shortened. */
+  /** Whether a present pause that ends later than the new pause stays as it is. */
   keepsLonger?: boolean
 }
 
-/** The settings and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
+/**
+ * The settings of a partition and its paused groups: at most `MAX_PAUSED`, in the order in which the pauses
+ * end.
+ */
 export interface Setting extends PartitionSettings {
   groups: PausedGroup[]
 }
@@ -146,10 +156,10 @@ export function settingOf({ until, ...rest }: Pause, groups: PausedGroup[]): Set
   }
 }
 
-/** The state of a group that a call paused or resumed. */
+/** What `pause` has found about a group that it paused or resumed. */
 export interface MetGroup {
-  /** Before the call. */
+  /** Whether the group was paused before the call. */
   wasPaused: boolean
-  /** The group has jobs that are waiting, delayed or active. */
+  /** Whether the group has jobs that are waiting, delayed or active. */
   hasJobs: boolean
 }

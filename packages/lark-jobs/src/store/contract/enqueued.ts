@@ -4,14 +4,14 @@ import type { State } from '../../model/record.ts'
 /**
  * The answer for one job of an `enqueue`.
  *
- *   exists    the store has a job with that id already, or remembers one (`Keep.relayed`)
- *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job.
- *             `full`: the partition is full. `exists`: the application chose the id, and a job with that id
- *             is in the way (`state`)
- *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that returns to its line is
- *             never refused for this
- *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, with
- *             the options that belong to it (`options.ts`)
+ *   exists    The store has a job with this id already, or remembers one (`Keep.relayed`).
+ *   rejected  `unique`: another job (`by`) has the lock. `throttled`: the job came too soon after another job
+ *             (`by`). `full`: the partition is full. `exists`: the application chose the id, and the store
+ *             has a job with this id in the state `state`.
+ *   refused   `priorities`: `MAX_LINES` other priorities are in use. Jobs that return to their lines are
+ *             never refused for this reason.
+ *   replaced  Another job (`by`) has the lock and has not begun. It takes the payload of the new job, and
+ *             the options that belong to the payload (`options.ts`).
  */
 export type Enqueued =
   | 'queued'
@@ -22,11 +22,15 @@ export type Enqueued =
   | { kind: 'refused'; reason: 'priorities' }
   | { kind: 'replaced'; by: string }
 
-/** How long the id of a job that came through an outbox is remembered after its end, in milliseconds. */
+/**
+ * Milliseconds for which the store remembers the id of a job that came through an outbox, after the job's
+ * end.
+ */
 export const RELAYED_MEMORY = 3_600_000
 
 /**
- * What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority.
+ * The largest number of jobs in a partition, and what a full partition does with another job: it rejects the
+ * new job, or drops the first job of the lowest priority.
  */
 export interface Bound {
   max: number

@@ -1,7 +1,7 @@
 /**
- * The result of an inspection of a store: facts about its servers or its file, without a judgement. Reading
- * them changes nothing. A fact that cannot be read, for example because the user of a server has no right to
- * it, is absent.
+ * The result of an inspection of a store: facts about its servers or its file, without a judgement. An
+ * inspection changes nothing. If a fact cannot be read, for example because the user on the server lacks a
+ * right, the field is absent.
  */
 import type { Durability } from './connection/durability.ts'
 
@@ -9,10 +9,10 @@ export type Inspection = ServersInspection | FileInspection
 
 export interface ServersInspection {
   kind: 'redis'
-  /** A server by itself, a cluster, or a primary that Sentinels watch. */
+  /** Whether the store is on a single server, on a cluster, or on a primary that Sentinels watch. */
   way: 'server' | 'cluster' | 'sentinel'
   durability: Durability
-  /** A provider runs the servers, and its customers cannot change how they keep their data. */
+  /** Whether a provider runs the servers, so that customers cannot change how the servers keep data. */
   isManaged: boolean
   /** The servers that accept writes. */
   servers: ServerFacts[]
@@ -21,34 +21,34 @@ export interface ServersInspection {
 /** A server of Redis or Valkey that accepts writes. */
 export interface ServerFacts {
   name: string
-  /** Why the server gave no answer. If this is set, nothing else is known about the server. */
+  /** Why the server gave no answer. If this field is present, nothing else is known about the server. */
   failure?: string
   software?: 'Redis' | 'Valkey'
   version?: string
   /** Whether the server is a node of a cluster. */
   isNode?: boolean
   evictionPolicy?: string
-  /** Bytes; 0: no limit. */
+  /** The limit of the server's memory, in bytes. 0: no limit. */
   maxMemory?: number
   /** Bytes. */
   usedMemory?: number
-  /** Bytes of the machine. */
+  /** Bytes of memory that the machine has. */
   systemMemory?: number
   appendOnly?: boolean
   /** `always`, `everysec` or `no`. */
   appendSync?: string
-  /** Whether the last write to the append-only file, and the last snapshot, succeeded. */
+  /** Whether the last write to the append-only file succeeded (`isAppending`), and the last snapshot. */
   isAppending?: boolean
   isSaving?: boolean
   replicas?: ReplicaFacts[]
   /** Whether the server accepts writes only while enough replicas follow it. */
   needsReplicas?: boolean
   /**
-   * By how many milliseconds the clock of the server is ahead of the clock of this process, and by how many
-   * this number may be wrong.
+   * How many milliseconds the clock of the server is ahead of the clock of this process. `within`: the
+   * possible error of this number.
    */
   clock?: { ahead: number; within: number }
-  /** The commands that Lark uses and that its user on the server may not run, in small letters. */
+  /** The commands that Lark needs but its user on the server may not run, in lower case. */
   refused: string[]
 }
 
@@ -57,18 +57,18 @@ export interface ReplicaFacts {
   isOnline: boolean
   /** Milliseconds since the primary last heard from the replica. */
   silence: number
-  /** Bytes of the primary's changes that the replica has not received. */
+  /** Bytes of changes that the replica has not received from the primary. */
   behind: number
 }
 
 export interface FileInspection {
   kind: 'sqlite'
   durability: Durability
-  /** Undefined: the store is in memory. */
+  /** Undefined if the store is in memory. */
   file?: StoreFileFacts
   library: string
   version: string
-  /** Whether this version of SQLite loses no commits when several processes write. */
+  /** Whether this version of SQLite is free of the fault that loses commits when several processes write. */
   isSound: boolean
 }
 
@@ -77,11 +77,11 @@ export interface StoreFileFacts {
   journal: string
   /** Whether each commit is synced to the disk. */
   isSynced: boolean
-  /** Bytes of the file, how many of them are free for new jobs, and bytes of its write-ahead log. */
+  /** Bytes of the file, bytes in the file that are free for new jobs, and bytes of the write-ahead log. */
   size: number
   free: number
   log: number
-  /** Free bytes of the disk, and how many of them dispatches must leave free. */
+  /** Free bytes of the disk, and how many bytes dispatches must leave free. */
   disk?: number
   reserve?: number
   /** The kind of file system, if it is a network file system. */

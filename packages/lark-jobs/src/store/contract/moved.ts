@@ -1,4 +1,4 @@
-/** Completes moves of jobs, and finds jobs that have moved to another partition (`moves.ts`). */
+/** Completes moves of jobs, and calls verbs for jobs that have moved to another partition (`moves.ts`). */
 import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'
 import type { AlterVerdict, Change } from './change.ts'
@@ -7,7 +7,7 @@ import type { NewSignal, SignalVerdict } from './journals.ts'
 import type { MovingJob } from './moves.ts'
 import type { Store } from './store.ts'
 
-/** Brings jobs that were taken out of a partition to their new partitions. */
+/** Puts jobs that were taken out of a partition into their new partitions. */
 export async function bring(
   { moves }: Pick<Store, 'moves'>,
   partition: string,
@@ -20,7 +20,7 @@ export async function bring(
   }
 }
 
-/** Brings jobs whose moves were left unfinished. */
+/** Completes the moves of a partition whose processes have stopped before the end. */
 export async function bringDue(store: Pick<Store, 'moves'>, partition: string): Promise<void> {
   for (;;) {
     const jobs = await store.moves.due(partition)
@@ -30,8 +30,8 @@ export async function bringDue(store: Pick<Store, 'moves'>, partition: string): 
 }
 
 /**
- * Brings all jobs that are on their way, including those that others are bringing. @returns the jobs, without
- * their texts
+ * Completes the moves of all jobs that are on their way, including moves at which other processes work.
+ * @returns the jobs, without their texts
  */
 export async function bringAll(
   store: Pick<Store, 'moves'>,
@@ -39,7 +39,8 @@ export async function bringAll(
 ): Promise<Omit<MovingJob, 'text'>[]> {
   const all = new Map<string, Omit<MovingJob, 'text'>>()
   for (;;) {
-    // A job whose id is taken in its new partition stays on its way.
+    // A job stays on its way if another job in its new partition has the same id. Such a job is tried only
+    // once.
     const jobs = (await store.moves.due(partition, true)).filter(({ id }) => !all.has(id))
     if (jobs.length === 0) return [...all.values()]
     await bring(store, partition, jobs)
@@ -47,7 +48,10 @@ export async function bringAll(
   }
 }
 
-/** The jobs that have moved or are moving, as indices in `ids`, by the partition to which they move. */
+/**
+ * Groups the jobs that have moved or are moving by the partition to which they move. `i` is the index of the
+ * job in `ids`.
+ */
 async function gone(
   { moves }: Pick<Store, 'moves'>,
   partition: string,
@@ -59,9 +63,10 @@ async function gone(
 }
 
 /**
- * Asks a partition about jobs. For jobs that it does not know, asks the partitions to which they have moved.
+ * Asks a partition about jobs. If the partition does not know a job, the question goes to the partition to
+ * which the job has moved.
  *
- * @param lacks whether an answer says that the job is not known
+ * @param lacks whether an answer says that the partition does not know the job
  */
 async function followed<T>(
   store: Pick<Store, 'moves'>,
@@ -86,7 +91,10 @@ async function followed<T>(
   return answers
 }
 
-/** Changes jobs, even if they have moved to other partitions. A purge also removes what a move has left. */
+/**
+ * Changes jobs, including those that have moved to other partitions. A purge also removes the data that a
+ * move leaves in the first partition.
+ */
 export async function alterFollowed(
   store: Pick<Store, 'moves' | 'alter'>,
   partition: string,
@@ -96,9 +104,9 @@ export async function alterFollowed(
   const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
   if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
   const verdicts = await alter(partition, ids)
-  // A job that has moved had not ended.
+  // Only waiting and delayed jobs move. A purge of jobs in other states has nothing to do elsewhere.
   if (change.only?.some((state) => state === 'waiting' || state === 'delayed') === false) return verdicts
-  // Asked after the change, so that no job can leave in between.
+  // The moves are read after the change. If they were read before, a job could move between the two calls.
   const places = verdicts.flatMap((verdict, i) => (isMissing(verdict) ? [i] : []))
   const missing = places.map((i) => ids[i]!)
   for (const [to, some] of await gone(store, partition, missing)) {
@@ -116,7 +124,7 @@ function isMissing(verdict: AlterVerdict): boolean {
   return verdict === 'missing'
 }
 
-/** The fates of members, wherever they have gone. */
+/** Reads the fates of members, including those whose jobs have moved to other partitions. */
 export function fatesFollowed(
   store: Pick<Store, 'moves' | 'flows'>,
   partition: string,
@@ -131,7 +139,7 @@ export function fatesFollowed(
   )
 }
 
-/** Sends a signal to a job, wherever it has gone. */
+/** Sends a signal to a job, even if the job has moved to another partition. */
 export async function signalFollowed(
   store: Pick<Store, 'moves' | 'journals'>,
   partition: string,
@@ -142,11 +150,11 @@ export async function signalFollowed(
   if (verdict !== 'missing') return verdict
   const [place] = await store.moves.where(partition, [id])
   if (place === undefined || place.kind === 'here') return verdict
-  // A job that is still on its way finds the signal when it arrives.
+  // If the job is still on its way, its new partition keeps the signal until the job arrives.
   return signalFollowed(store, place.to, id, { ...signal, mayBeEarly: place.kind === 'moving' })
 }
 
-/** The record of a job, wherever it has gone. */
+/** Reads the record of a job, even if the job has moved to another partition. */
 export async function getFollowed(
   store: Pick<Store, 'moves' | 'get'>,
   partition: string,
@@ -163,7 +171,7 @@ export async function getFollowed(
   return job
 }
 
-/** The partition to which a job has moved or is moving; undefined if it has not moved. */
+/** The partition to which a job has moved or is moving; undefined if the job is where it was. */
 export async function movedTo(
   { moves }: Pick<Store, 'moves'>,
   partition: string,

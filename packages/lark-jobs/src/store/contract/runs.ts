@@ -1,31 +1,31 @@
 /**
- * The results of the runs of all workers, from their records (`record.ts#WorkerRuns`). The record of an ended
- * worker is kept for a while, and then its numbers are added to one sum. So the total never falls, unless a
- * server loses its last writes.
+ * The results of all runs, from the records of workers (`record.ts#WorkerRuns`). The record of an ended
+ * worker is kept for a while. After that, its numbers are added to one sum. So the total never becomes
+ * smaller, unless a server loses its last writes.
  */
 import type { WorkerRuns } from '../../model/record.ts'
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { parsed } from './rules/unreadable.ts'
 
 /**
- * How many records of ended workers are kept, and for how many milliseconds. The others are added to the sum.
- * A worker that was only away for that long comes back with its record.
+ * How many records of ended workers are kept, and for how many milliseconds. All other records are added to
+ * the sum. A worker that was only cut off from the store continues with its kept record.
  */
 export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
 /**
- * The most records of ended workers. The oldest beyond it are removed, even if they were not added to the sum
- * because nobody had asked for it.
+ * The largest number of records of ended workers. Older records are removed, even if they are not in the sum.
+ * (The sum is made only when somebody asks for it.)
  */
 export const MOST_ENDED = 200
-/** The most names in the sum. All further ones are counted under one name. */
+/** The largest number of names in the sum. Further names are counted together as `OTHERS`. */
 const MAX_NAMES = 250
-/** The name under which further queues or keys are counted, in a worker and in the sum. */
+/** The name for all queues or keys beyond the limit, in the record of a worker and in the sum. */
 export const OTHERS = '(others)'
 
-/** The runs of a worker. @param endedAt milliseconds since 1970; absent: the worker lives */
+/** The runs of one worker. @param endedAt milliseconds since 1970; absent if the worker lives */
 export interface KnownRuns extends WorkerRuns {
   id: string
-  /** The version of Lark. `release`: the release of the application. */
+  /** `version`: the version of Lark that the worker runs. `release`: the release of the application. */
   version?: string
   release?: string
   endedAt?: number
@@ -35,11 +35,17 @@ export interface FleetRuns {
   /** Milliseconds since 1970. */
   at: number
   workers: KnownRuns[]
-  /** The sum of all other workers that ever were, by queue and key as in `WorkerRuns.all`. */
+  /**
+   * The sum of all earlier workers whose records are not kept any more, by queue and key as in
+   * `WorkerRuns.all`.
+   */
   past: Record<string, string>
 }
 
-/** The runs in a worker's record, which is data of a store; undefined if it has no readable ones. */
+/**
+ * Reads the runs in the record of a worker. Undefined if the record has none that can be read: a store may
+ * contain damaged data.
+ */
 export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {
   const { runs, version, release } = (parsed(record) ?? {}) as {
     runs?: Partial<WorkerRuns>
@@ -55,19 +61,19 @@ export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {
   }
 }
 
-/** The sum in a text of a store. */
+/** Reads the sum of ended workers from the text that a store keeps. */
 export function pastIn(text: string | null | undefined): Record<string, string> {
   return textsIn(text ? parsed(text) : undefined)
 }
 
-/** The ended workers whose runs should become part of the sum. */
+/** The ended workers whose records are old enough to be added to the sum. */
 export function dueToFold({ at, workers }: FleetRuns): KnownRuns[] {
   const ended = workers.filter(({ endedAt = at + 1 }) => endedAt <= at)
   ended.sort((one, other) => other.endedAt! - one.endedAt!)
   return ended.filter(({ endedAt }, i) => i >= ENDED_WORKERS.count || endedAt! <= at - ENDED_WORKERS.age)
 }
 
-/** The sum, with the runs of more workers. */
+/** Adds the runs of workers to the sum. */
 export function folded(past: Record<string, string>, workers: readonly WorkerRuns[]): Record<string, string> {
   const sums = new Map(Object.entries(past).map(([name, text]) => [name, RunCounts.read(text)]))
   for (const { all } of workers) {

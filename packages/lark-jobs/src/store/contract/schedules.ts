@@ -1,28 +1,32 @@
 /**
- * The contract between the job queue and a store of schedules: an interface of its own, beside the job verbs
- * (`store.ts`). `test/conformance/schedules.ts` tests what this comment says.
+ * The contract between the job queue and a store of schedules. Schedules have their own interface beside the
+ * verbs for jobs (`store.ts`). `test/conformance/schedules.ts` tests what this comment says.
  *
- * **Schedule.** A schedule is kept in the partition of its jobs. A store reads neither its definition nor its
- * state: it keeps both texts, a number that rises with each write, when the schedule is due next, and its
- * last runs. A write names the number that its writer has read. So if several workers handle one tick, one of
- * them writes, and the others learn that the schedule has changed.
+ * **Schedule.** A schedule is kept in the partition of its jobs. The store keeps the definition and the state
+ * of a schedule as texts that it does not read, and also a number that rises with each write, the time at
+ * which the schedule is due next, and the last runs. A write names the number that its writer has read, and
+ * fails if the number has changed. So if several workers handle one tick, only one of them writes, and the
+ * others learn that the schedule has changed.
  *
- * **Tick.** A write may queue jobs in the same atomic step: the state says that the schedule has ticked if
- * and only if the job is there. A job whose id exists already counts as queued. A write that is sent again
- * finds another number, and changes nothing. The writer may handle a tick before its instant: then it delays
- * the job, counted from the time at which it read the schedule.
+ * **Tick.** A write may queue jobs in the same atomic step. So if the state says that the schedule has
+ * ticked, the job exists, and the other way round. A job whose id exists already counts as queued. A write
+ * that is sent again names an old number, and changes nothing. A writer may handle a tick before its instant.
+ * In this case the writer queues the job with a delay, which counts from the time at which the writer read
+ * the schedule.
  *
- * **Due.** `due` hands out the schedules that are due, under a short lease. No other call gets them until the
- * lease ends; after that they are due again, unless they were written meanwhile. The lease only saves work:
- * the number decides. `exchange` and `survey` say when the next schedule of a partition is due. A write after
- * which a schedule is due sooner than any other rings a waiting worker, so that the worker learns it.
+ * **Due.** `due` hands out the schedules that are due, under a short lease. No other call gets these
+ * schedules until the lease ends. After that they are due again, unless somebody has written them. The lease
+ * only saves work: if two workers handle a schedule at the same time, the number of the schedule decides
+ * which of them writes. `exchange` and `survey` say when the next schedule of a partition is due. If a write
+ * makes a schedule due earlier than every other schedule, a waiting worker is rung, so that it learns the new
+ * time.
  *
- * **Runs.** When the job of a tick (`model/tick.ts`) ends, in whatever way, the same atomic step notes that
- * at the schedule, if the schedule exists. So the history does not depend on how long jobs are kept. A job
- * that is queued again and ends again is noted again.
+ * **Runs.** When the job of a tick (`model/tick.ts`) ends, the same atomic step adds a run to the schedule,
+ * if the schedule exists. So the history of a schedule does not depend on how long jobs are kept. If the job
+ * is queued again and ends again, another run is added.
  *
- * **Home.** One table of the whole store has the home of each schedule: a text of the writer, which says
- * which partition has the schedule. So its id is unique in the store.
+ * **Home.** One table of the store has the home of every schedule: a text that names the partition of the
+ * schedule, in a form that only the writer knows. So the id of a schedule is unique in the store.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -33,8 +37,8 @@ import type { StoredFlow } from './flows.ts'
 
 export { MAX_RUNS } from '../../model/tick.ts'
 /**
- * The most schedules that one `due` hands out. On Redis, a call that reads or writes that many delays other
- * calls by 0.5 to 1.5 ms: `due` and `write` take some 20 µs of the server for each tick (2 cores, busy,
+ * The most schedules that one `due` hands out. `due` and `write` take about 20 µs of a Redis server for each
+ * tick, so a call with so many schedules delays other calls by 0.5 to 1.5 ms (measured on 2 busy cores,
  * 2026-11-26).
  */
 export const MAX_DUE = 100
@@ -42,15 +46,15 @@ export const MAX_DUE = 100
 export interface StoredSchedule {
   id: string
   /**
-   * Rises with each write, and is at least the time of the write. So it never repeats, even for a schedule
-   * that was removed and made again, or after a server has lost its last changes.
+   * A number that rises with each write, and is at least the time of the write. So no number comes twice,
+   * even if a schedule is removed and created again, or a server loses its last changes.
    */
   rev: number
   /** A text that only the writers of flows and schedules understand. */
   definition: string
   /** A text that only the writers of flows and schedules understand. */
   state: string
-  /** At most `MAX_RUNS`. The run that ended last is last. */
+  /** The last runs, at most `MAX_RUNS`, in the order in which they ended. */
   runs: ScheduleRun[]
 }
 
@@ -58,15 +62,16 @@ export interface StoredSchedule {
 export type ScheduleWrite = {
   id: string
   /**
-   * The number of the schedule that the writer has read; 0 if there was none. If the number has changed
-   * since, nothing is written.
+   * The number that the writer has read with the schedule; 0 if there was no schedule. If the schedule has
+   * another number now, nothing is written.
    */
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
   jobs?: readonly NewJob[]
   /**
-   * For jobs with a delay: the instant from which the delay counts (milliseconds since 1970; default: the
-   * write), and whether the writer claims the jobs itself when they are due, so that no other worker is rung.
+   * For jobs with a delay. `from`: the instant from which the delay counts (milliseconds since 1970; default:
+   * the time of the write). `isExpected`: the writer will claim the jobs itself when they are due, so no
+   * other worker is rung.
    */
   delays?: { from: number; isExpected?: boolean }
 } & (
@@ -74,30 +79,30 @@ export type ScheduleWrite = {
       /** Default: unchanged. */
       definition?: string
       state: string
-      /** When the schedule is due: milliseconds since 1970. Absent: not at all. */
+      /** When the schedule is due next: milliseconds since 1970. Absent: the schedule has no next tick. */
       next?: number | undefined
     }
-  /** Removes the schedule, with its runs. */
+  /** Removes the schedule and its runs. */
   | { remove: true }
 )
 
 export interface ScheduleWritten {
-  /** False: the schedule has changed since it was read, and nothing was written. */
+  /** False: nothing was written, because the schedule has changed since the writer read it. */
   isWritten: boolean
   /** The new number of the schedule; 0 if nothing was written, or if the schedule was removed. */
   rev: number
-  /** The answer for each job, in their order. A job whose id is taken counts as queued. */
+  /** One answer for each job, in the order of the jobs. A job whose id exists already counts as queued. */
   jobs: Enqueued[]
 }
 
-/** Whether a job was queued now or existed already, whoever chose its id. */
+/** Whether a job was queued now or existed already. The application or Lark may have chosen its id. */
 export function countsAsQueued(answer: Enqueued): boolean {
   return typeof answer === 'string' || (answer.kind === 'rejected' && answer.reason === 'exists')
 }
 
 /**
- * Milliseconds until a schedule or a flow of the partition is due, including those that were handed out;
- * undefined if none will be.
+ * Milliseconds until the next schedule or flow of the partition is due. Those that were handed out count too.
+ * Undefined if there is none.
  */
 interface NextTick {
   nextTick?: number
@@ -108,14 +113,14 @@ export interface DueSchedules extends NextTick {
   at: number
   /** The due schedules, the earliest first. */
   due: StoredSchedule[]
-  /** The flows that are due, the one that has been due for longest first (`flows.ts`). */
+  /** The flows that are due (`flows.ts`). The flow that has been due for the longest time is first. */
   flows: StoredFlow[]
 }
 
 /** Where a schedule is kept. */
 export interface ScheduleHome {
   id: string
-  /** The text of the writer, which names the partition. */
+  /** A text that names the partition, in a form that only the writer knows. */
   home: string
   /** Whether a job class declares the schedule. */
   ofClass: boolean
@@ -123,23 +128,23 @@ export interface ScheduleHome {
 
 export interface Schedules {
   /**
-   * Hands out flows that are due, at most `MAX_DUE`, and schedules that are due, at most `limit` (up to
-   * `MAX_DUE`): together about `MAX_BYTES`, or a single larger one. With the limit 0, `nextTick` says when
-   * the next flow is due.
+   * Hands out the flows that are due, at most `MAX_DUE`, and the schedules that are due, at most `limit`
+   * (which is at most `MAX_DUE`). Together they have about `MAX_BYTES`; a larger one is handed out alone.
+   * With the limit 0, `nextTick` is about flows only.
    *
    * @param leaseMs milliseconds
    */
   due(partition: string, limit: number, leaseMs: number): Promise<DueSchedules>
 
   /**
-   * Writes schedules, each by itself: all of its changes or none. At most `MAX_ITEMS` in one call, with their
-   * jobs.
+   * Writes schedules. Of each schedule, either all changes are made or none. A call has at most `MAX_ITEMS`
+   * schedules and jobs together.
    *
-   * @param bound of the queue, for the jobs
-   * @param isRelied whether somebody relies on the write: then the answer waits as for a dispatch
-   *   (`StoreOptions.durability`). A tick need not wait, because a server that loses it hands out its
-   *   schedule again
-   * @returns one answer for each, in their order
+   * @param bound the limit on the number of jobs in the queue (`Bound`)
+   * @param isRelied whether the answer must wait until the write is as safe as a dispatch
+   *   (`StoreOptions.durability`). The write of a tick does not wait: if a server loses the write, it hands
+   *   out the schedule again
+   * @returns one answer for each schedule, in the order of `writes`
    */
   write(
     partition: string,
@@ -149,23 +154,23 @@ export interface Schedules {
   ): Promise<{ written: ScheduleWritten[] } & NextTick>
 
   /**
-   * Reads schedules, at most `MAX_ITEMS`, with the time by the store's clock. One for each id, in their
-   * order.
+   * Reads schedules, at most `MAX_ITEMS`, and the present time by the store's clock. The answer has one entry
+   * for each id, in the order of `ids`.
    */
   get(
     partition: string,
     ids: readonly string[],
   ): Promise<{ at: number; found: (StoredSchedule | undefined)[] }>
 
-  /** The home of a schedule; undefined if it has none. */
+  /** Reads the home of a schedule; undefined if the schedule has no home. */
   home(id: string): Promise<string | undefined>
 
   /**
    * Changes the home of a schedule.
    *
-   * @param from the home so far; undefined if the schedule had none. If its home is a different one now,
-   *   nothing changes
-   * @param to the new home; undefined for none
+   * @param from the home that the caller has read; undefined if the schedule had none. If the schedule now
+   *   has another home, nothing changes
+   * @param to the new home. Undefined removes the home
    * @returns the home after the call
    */
   move(
@@ -175,6 +180,9 @@ export interface Schedules {
     ofClass?: boolean,
   ): Promise<string | undefined>
 
-  /** All homes, in the order of their ids. @param ofClass only those of schedules that job classes declare */
+  /**
+   * Reads all homes, in the order of their ids. @param ofClass whether to read only the homes of schedules
+   * that job classes declare
+   */
   homes(ofClass?: boolean): Promise<ScheduleHome[]>
 }

@@ -1,55 +1,56 @@
 /**
- * Watches: how a process learns that jobs have ended, in whichever process they ran.
+ * Watches: how a process learns that jobs have ended which ran in other processes.
  * `test/conformance/watching.ts` tests what this comment says.
  *
- * **Registered** by `Store.watch`, for each job that has not ended, until the job ends or the watch lapses. A
- * watcher that calls again renews its watches; the store writes only watches with less than half of their
- * time left. A watcher that stops says nothing: its watches lapse.
+ * **Registered.** `Store.watch` registers a watch for each job that has not ended. A watch lasts until the
+ * job ends or its time runs out. A watcher renews its watches with another call; the store writes only the
+ * watches that have less than half of their time left. A watcher that stops makes no call, and the time of
+ * its watches runs out.
  *
- * **Rings.** The verb that ends a watched job rings each of its watchers (`noticed` of `Store.wait`), and
- * ends these watches. A ring is only a hint, and can be lost with a connection or a failover, so a watcher
- * calls again every `WATCH_AGAIN`. Thus it learns of each end within a second.
+ * **Rings.** The verb that ends a watched job rings each watcher of the job (`noticed` of `Store.wait`), and
+ * removes the watches. A ring is only a hint, and can be lost with a connection or in a failover. So a
+ * watcher also calls every `WATCH_AGAIN` milliseconds, and learns of each end within a second.
  *
  * **Progress and log lines.** The answer of `extend` tells a worker which of its jobs are watched, and
  * `extend` rings the watchers of a job with new progress. If a job that has reported progress gets a new
- * watch, the worker that holds the job gets a notice. A watcher that asks for news causes this notice for
- * every job that a worker holds, because the worker may have lines that the store does not know. A wait for
- * the end does not ask for news, because each notice makes the worker renew its jobs in the partition and
- * give back those that have not begun.
+ * watch, the worker that holds the job gets a notice. A watcher that asks for news causes a notice for every
+ * watched job that a worker holds, because the worker may have log lines that the store does not know. A
+ * watcher that only waits for the end does not ask for news. This saves work, because a worker that gets a
+ * notice renews its jobs in the partition and gives back jobs that have not begun.
  *
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, like the end of an acknowledged
- * member of a flow (`effects.ts`): the watcher can read it however soon retention or a person removes the
- * job.
+ * member of a flow (`effects.ts`). So the watcher can read the end even if retention or a person removes the
+ * job at once.
  *
- * A job that is not kept after its end, because its class (`model/record.ts#Keep`) or its queue says so, may
- * have ended before its waiter can ask, even before the answer to its dispatch has arrived. So its end is
- * remembered too, for `UNKEPT_MEMORY`. Only `watch` shows it.
+ * Some jobs are not kept after their end, because their class (`model/record.ts#Keep`) or queue says so. Such
+ * a job may end before a process can watch it, even before the answer to the dispatch arrives. So the end of
+ * such a job is remembered for `UNKEPT_MEMORY`, and only `watch` shows this end.
  *
- * A partition that nobody watches stores nothing for this, and its jobs cost nothing more.
+ * If nobody watches jobs of a partition, watches need no memory and no time there.
  */
 import type { EndedJob } from '../../model/effect.ts'
 
-/** What became of a job. */
+/** The answer of `watch` for one job: whether the job has ended, and how. */
 export type Fate =
   /**
-   * It has not ended. `progress`: JSON text of its last report; left out if the answer has no room for it.
-   * `born`: as in its options.
+   * The job has not ended. `progress`: the progress that it reported last, as JSON text; absent if the answer
+   * has no room for it. `born`: the option `born` of the job.
    */
   | { kind: 'present'; progress?: string; born?: string }
   | { kind: 'ended'; job: EndedJob }
-  /** The job has ended, and the answer has no room for it: ask again. */
+  /** The job has ended, but the answer has no room for its end. The watcher asks again. */
   | { kind: 'cut' }
-  /** The partition has no such job, and remembers none. */
+  /** The partition has no job with this id, and remembers no end of one. */
   | { kind: 'unknown' }
 
 /**
- * Reports the fates of jobs, at most `MAX_ITEMS`: one for each id. The watcher is rung when a job ends that
- * has not ended yet. Safe to repeat.
+ * Reports the fates of jobs, at most `MAX_ITEMS`: one for each id. When one of the other jobs ends later, the
+ * watcher is rung. Safe to repeat.
  *
  * @param watcher an id that no worker has
- * @param ttl milliseconds after which the watch of a job lapses
- * @param news whether the workers that hold these jobs get a notice, so that they hand over at once what the
- *   jobs wrote
+ * @param ttl milliseconds after which a watch ends by itself
+ * @param news whether the workers that hold these jobs get a notice, so that they send the log lines and the
+ *   progress of the jobs at once
  */
 export type WatchVerb = (
   partition: string,
@@ -59,8 +60,8 @@ export type WatchVerb = (
   news?: boolean,
 ) => Promise<Fate[]>
 
-/** Milliseconds for which the end of a job is remembered that is not kept after its end. */
+/** Milliseconds for which the end of a job is remembered if the job itself is not kept. */
 export const UNKEPT_MEMORY = 5_000
 
-/** Milliseconds between two calls of a watcher that is not rung. */
+/** Milliseconds after which a watcher that was not rung calls again. */
 export const WATCH_AGAIN = 500

@@ -12,54 +12,57 @@ import type { RecoverOptions } from '../recovery.ts'
 import { MAX_CRASHES, MAX_CRASHES_UNSURE, WORKER_DIED } from './capacity.ts'
 import { endedFor, untimed } from './reason.ts'
 
-/** What the rules need to know of an active job. Its `runs` include the one that has ended. */
+/** The data of an active job that the rules need. `runs` includes the run that has ended. */
 export interface Running extends Counters {
-  /** The option of the job about its own crashes. */
+  /** The option with which the job's class limits its crashes. */
   options?: Pick<JobOptions, 'maxCrashes'> | undefined
-  /** Why somebody has asked to cancel the job: see `reason.ts`. */
+  /** The notice to cancel the job, if somebody has asked for that: see `reason.ts`. */
   asked?: string | null
-  /** False for a prefetched job, and for a suspect, until the worker says that the job has started. */
+  /**
+   * Whether the job counts as started. For a prefetched job and for a suspect this is false until the worker
+   * reports the start.
+   */
   hasStarted: boolean
   /** Whether the job is a suspect that ran beside other jobs in its process. */
   isBeside: boolean
 }
 
 /**
- * The consequence for the job. Absent fields stay as they are; `error` is added to its errors, with the time.
+ * What a store must write for the job. Absent fields of the job stay unchanged. The store adds `error`, with
+ * the time, to the errors of the job.
  */
 export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
-  /** Milliseconds since 1970. Absent: a pending job keeps its place. */
+  /** When the job is due: milliseconds since 1970. Absent: the job keeps its place in the order of jobs. */
   dueAt?: number
-  /** Why the job was cancelled: see `reason.ts`. */
+  /** The reason for which the job is cancelled: see `reason.ts`. */
   reason?: string
-  /** Why the run put the job back. */
+  /** The reason for which the run put the job back. */
   because?: string
   /** See `Outcome`. */
   isStranded?: true
-  /** For a suspended job: the signals for which it waits. */
+  /** The names of the signals for which a suspended job waits. */
   waits?: readonly string[]
-  /** For a job that must be undone first: how it ends afterwards (`undoing.ts`). */
+  /**
+   * How the job ends after its steps are undone (`undoing.ts`). Present if they must be undone before the
+   * end.
+   */
   undo?: string
   error?: JobError
   /** See `Outcome`. */
   alike?: string
   result?: string
-  /** From now on, the job is not prefetched. */
+  /** The job must not be prefetched any more. */
   noPrefetch?: true
-  /**
-   * No handler ran, so the class does not know yet that its job ended, and must be told (`model/effect.ts`).
-   */
+  /** The class does not know yet that its job has ended, so an effect must tell it (`model/effect.ts`). */
   isUntold?: true
-  /** The event for listeners, beside the end of the job (`events.ts`). */
+  /** The event that listeners get in addition to the end of the job (`events.ts`). */
   event?: EventKind
-  /** The count of the current minute to which the end of the run belongs. */
+  /** Which count of the current minute rises by one. */
   counts?: 'completed' | 'failed' | 'retried'
 }
 
-/**
- * The number of crashes from which on a job is a suspect. A job that may crash only once is never a suspect.
- */
+/** A job with at least this many crashes is a suspect. A job that may crash only once is never a suspect. */
 export function suspectFrom(options: Running['options']): number {
   return Math.max(1, (options?.maxCrashes ?? MAX_CRASHES) - 1)
 }
@@ -70,14 +73,15 @@ export function isSuspect({ crashes, options }: Pick<Running, 'crashes' | 'optio
 }
 
 /**
- * Whether a job may be prefetched, or handed out with a ring. A job that may crash only once may not: if its
- * worker died after the start, and before the `extend` which says so, the crash would not count.
+ * Whether a job may be prefetched or handed out with a ring. This is not allowed for a job that may crash
+ * only once: if its worker died after the start and before the `extend` that reports the start, the crash
+ * would not count.
  */
 export function mayPrefetch(options: Running['options']): boolean {
   return options?.maxCrashes !== 1
 }
 
-/** A worker has settled the job. @param now milliseconds since 1970 */
+/** The consequence for a job that a worker has settled. @param now milliseconds since 1970 */
 export function afterRun(
   outcome: Outcome,
   job: Pick<Running, keyof Counters | 'asked' | 'hasStarted'>,
@@ -143,11 +147,11 @@ export function afterRun(
 }
 
 /**
- * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store
- * cannot know which of its jobs was the cause, or whether somebody killed it. A suspect ran alone, so it is
- * certainly the cause if the process ended from within. If others ran beside it, or the end may have come
- * from outside, more crashes are needed. A limit that the class has chosen holds for a job that was alone,
- * whatever the cause; a limit of one crash holds in any case.
+ * The consequence for a job whose lease was taken back, because its worker has died. If the job had started,
+ * it counts a crash: the store cannot know which job of the process was the cause, or whether somebody killed
+ * the process. `MAX_CRASHES` is the limit if the process ended from within, and otherwise
+ * `MAX_CRASHES_UNSURE`. A limit of the class (`maxCrashes`) replaces these two. For a suspect that ran beside
+ * other jobs, the limit is at least `MAX_CRASHES_UNSURE`.
  */
 export function afterDeath(
   job: Running,
@@ -168,7 +172,7 @@ export function afterDeath(
   return unlessAsked(job, { ...counters, state: 'pending', error, event: 'crashed', noPrefetch: true })
 }
 
-/** A job that somebody has asked to cancel does not go back to its line. */
+/** Cancels the job if somebody has asked for that. Otherwise the job goes back to its line, as `put` says. */
 function unlessAsked({ asked }: Pick<Running, 'asked'>, put: Consequence): Consequence {
   if (asked === undefined || asked === null) return put
   const { event, ...rest } = put

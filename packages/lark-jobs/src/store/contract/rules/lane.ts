@@ -1,18 +1,18 @@
 /**
- * The name of a lane. A lane holds the jobs of one group that need the same permits, apart from all other
- * jobs. Both stores write the name in the same way.
+ * The name of a lane. A lane contains the jobs of one group that need the same permits. All stores write the
+ * name in the same way.
  */
 import type { LaneFilter, LaneRecord } from '../page.ts'
 
 /**
- * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the
- * limiter.
+ * The name of the lane for jobs with a group, a limiter or both: the group, if there is one, and `^` and the
+ * limiter, if there is one.
  */
 export function laneName(group = '', limiter?: string): string {
   return limiter === undefined ? written(group) : `${written(group)}^${written(limiter)}`
 }
 
-/** Parses the name of a lane. A damaged name is taken as it is. */
+/** Parses the name of a lane. In a damaged name nothing is decoded. */
 export function readLane(lane: string): { group?: string; limiter?: string } {
   const [group = '', limiter] = String(lane).split('^')
   return {
@@ -34,7 +34,10 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** A lane, as people see it. @param until as stores keep it; a very large number means for ever */
+/**
+ * The record of a lane, to show to people. @param until the time that the store keeps; a very large number
+ * means for ever
+ */
 export function laneRecord(
   state: LaneFilter['state'],
   lane: string,
@@ -49,7 +52,9 @@ export function laneRecord(
   }
 }
 
-/** Encodes a name, so that it has no character with a meaning of its own to the stores or their scripts. */
+/**
+ * Encodes a name, so that it contains no character that has a special meaning for stores or their scripts.
+ */
 function written(name: string): string {
   return /^[\w.*-]*$/.test(name) ? name : encodeURIComponent(name).replaceAll('~', '%7E')
 }

@@ -1,35 +1,46 @@
 /**
- * The layout of a store: how everything in it is kept. It is called by a number and a mark, such as
- * `1.0f3ab`. The layout of a release never changes. Before a release, its layout is edited in place, and the
- * mark distinguishes the builds of that time: it is made from the layout's text.
+ * The layout of a store: the form of all data in the store. The name of a layout has a number and a mark,
+ * such as `1.0f3ab`. The layout of a release never changes. Before the release, its layout is edited in
+ * place. The mark is made from the text of the layout, so builds before the release have layouts with
+ * different names.
  *
- * A store with the layout of an earlier release is converted when it is opened, release by release. Any other
- * layout is refused with an error.
+ * When a store with the layout of an earlier release is opened, it is converted step by step to the present
+ * layout. A store with any other layout is refused with an error.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../../model/errors.ts'
 
 export interface Layout<Step> {
   readonly name: string
-  /** For the layout of each earlier release, the oldest first: the step to the next layout. */
+  /**
+   * The layouts of earlier releases, the oldest first. Each has the step that converts a store to the next
+   * layout.
+   */
   readonly steps: readonly (readonly [layout: string, step: Step])[]
 }
 
-/** The layouts through which a store is converted, in order, each with the step that leads to it. */
+/**
+ * The layouts that a store gets one after the other while it is converted, each with the step that leads to
+ * it.
+ */
 export type Way<Step> = { layout: string; step: Step }[]
 
-/** The name of a layout. @param text changes with the layout; white space does not count */
+/**
+ * Makes the name of a layout. @param text a text that changes with the layout. White space in it does not
+ * count
+ */
 export function layoutName(number: number, text: string): string {
   const hash = createHash('sha256').update(text.replace(/\s+/g, ' ')).digest('hex')
   return `${number}.${hash.slice(0, 5)}`
 }
 
 /**
- * The steps that bring a store to this version's layout; none if it has that layout.
+ * The steps that convert a store to the layout of this version. The list is empty if the store has this
+ * layout.
  *
- * @param store the name of the store, for people
- * @param found the layout of the store
- * @param other what people can use in its place, such as another file
+ * @param store the name of the store for the error message
+ * @param found the name of the layout that the store has
+ * @param other what people can use in place of the store, such as "another file"
  * @throws LAYOUT_UNKNOWN
  */
 export function wayFrom<Step>(store: string, found: string, own: Layout<Step>, other: string): Way<Step> {

@@ -1,21 +1,21 @@
 /**
- * Changes of the options in a record. `tags`, `redact` and `editedAt` belong to the payload: when a payload
- * replaces another, it brings its own. All other options belong to the job. `options.lua` does the same with
- * the text.
+ * Changes the options in the record of a job. `tags`, `redact` and `editedAt` belong to the payload: a new
+ * payload brings new values of these options. All other options belong to the job and stay. `options.lua` has
+ * the same rules.
  */
 import { type JobOptions, MAX_TAGS } from '../../../model/record.ts'
 import type { Change } from '../change.ts'
 import { parsed } from './unreadable.ts'
 
-/** The options that belong to a payload, as a change of the options of another payload. */
+/** The changes that a new payload makes to the options of the job whose payload it replaces. */
 export function saidOfPayload({ tags, redact }: JobOptions = {}): JobOptionChanges {
   return { tags, redact, editedAt: undefined }
 }
 
-/** Options to set; `undefined` removes one. */
+/** New values of options. An option with the value `undefined` is removed. */
 export type JobOptionChanges = { [K in keyof JobOptions]: JobOptions[K] | undefined }
 
-/** The tags of a job after a change; `undefined` if it then had too many. */
+/** The tags of a job after a change; `undefined` if the job would have more than `MAX_TAGS`. */
 export function changedTags(
   before: readonly string[],
   { kind, tags }: Extract<Change, { kind: 'add-tags' | 'remove-tags' }>,
@@ -26,7 +26,9 @@ export function changedTags(
   return all.length > MAX_TAGS && kind === 'add-tags' ? undefined : all
 }
 
-/** @param text JSON, as it is stored; null for none. Damaged options stay as they are */
+/**
+ * @param text the stored options as JSON, or null if there are none. Damaged options are returned unchanged
+ */
 export function withOptions(text: string | null, changes: JobOptionChanges): string | null {
   const before = text === null ? {} : parsed(text)
   if (typeof before !== 'object' || before === null) return text

@@ -1,41 +1,46 @@
 /**
- * The pause of a partition. Both stores keep it as one text. It begins with `0` or nothing if the partition
- * is not paused, `1` if it is paused until somebody resumes it, or else the end of the pause, in milliseconds
- * since 1970. If the reason is known, `|` and the reason follow. If a person paused it, the separator, the
- * time, the separator and the name of the person follow.
+ * The pause of a partition, which all stores keep as one text. The text begins with the end of the pause, in
+ * milliseconds since 1970. `1` means that the partition is paused until somebody resumes it; `0` or an empty
+ * text means that it is not paused. If there is a reason, `|` and the reason follow. If a person has paused
+ * the partition, the separator, the time, the separator and the name of the person follow.
  */
 
 import { readLane } from './lane.ts'
 
-/** A pause that has ended counts as no pause. */
+/** A pause of a partition. When a pause has ended, the partition counts as not paused. */
 export interface Pause extends Paused {
-  /** Milliseconds since 1970; infinite if it lasts until somebody resumes. 0: not paused. */
+  /**
+   * When the pause ends: milliseconds since 1970. Infinite if the pause lasts until somebody resumes the
+   * queue; 0 if there is no pause.
+   */
   until: number
   because?: string
 }
 
-/** The person who paused a partition or a group, if it was a person. */
+/** Who paused a partition or a group, if it was a person. */
 export interface Paused {
   by?: string
-  /** When: milliseconds since 1970. */
+  /** When the person did it: milliseconds since 1970. */
   at?: number
 }
 
 export interface PausedGroup extends Paused {
   group: string
-  /** Milliseconds since 1970. Absent: until somebody resumes the group. */
+  /**
+   * When the pause ends: milliseconds since 1970. Absent if the pause lasts until somebody resumes the group.
+   */
   until?: number
 }
 
-/** The most characters of a reason for a pause that are kept. */
+/** How many characters of the reason for a pause are kept. */
 const MAX_REASON = 200
-/** The most characters of a person's name that are kept. */
+/** How many characters of a person's name are kept. */
 const MAX_BY = 100
 const SEPARATOR = '\x1f'
 
 /**
- * @param text as a store keeps it; if it is damaged, the partition is not paused
- * @param now milliseconds since 1970: a pause that has ended by then does not count
+ * @param text the text that a store keeps. A damaged text means that the partition is not paused
+ * @param now milliseconds since 1970. A pause that has ended by then counts as no pause
  */
 export function readPause(text: unknown, now = 0): Pause {
   const [, end = '0', rest = ''] = /^(\d+)(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
@@ -51,7 +56,7 @@ interface Reasoned {
   at?: number | ''
 }
 
-/** The reason and the person as they are kept, with their separators. @param at '' if the store adds it */
+/** Makes the part of the text that has the reason and the person. @param at '' if the store adds the time */
 export function packReason({ because = '', by, at = '' }: Reasoned): string {
   const why = cut(because, MAX_REASON)
   if (by === undefined) return why === '' ? '' : `|${why}`
@@ -63,23 +68,23 @@ export function packPause(pause: Pause): string {
   return `${pause.until === Number.POSITIVE_INFINITY ? '1' : pause.until}${packReason(pause)}`
 }
 
-/** Packs who paused, and when, into one text. @param at '' if the store adds it */
+/** Makes the part of the text that says who paused, and when. @param at '' if the store adds the time */
 export function packPaused(by: string, at: number | '' = ''): string {
   return `${at}${SEPARATOR}${cut(by, MAX_BY)}`
 }
 
-/** Reads such a text. For a damaged text, the result is empty. */
+/** Reads a text that `packPaused` made. For a damaged text, the result is empty. */
 export function readPaused(text: unknown): Paused {
   const [at = '', by = ''] = String(text ?? '').split(SEPARATOR)
   return /^\d+$/.test(at) && by !== '' ? { by, at: Number(at) } : {}
 }
 
 /**
- * A paused group, as people see it.
+ * The record of a paused group, to show to people.
  *
- * @param lane its name
- * @param until as stores keep it; a very large number is for ever
- * @param paused who paused it, and when, as stores keep it (`packPaused`)
+ * @param lane the name of the group's lane
+ * @param until the end of the pause as stores keep it; a very large number means for ever
+ * @param paused the text that says who paused the group, and when (`packPaused`)
  */
 export function pausedGroup(lane: string, until: number, paused: unknown): PausedGroup {
   const { group = '' } = readLane(lane)

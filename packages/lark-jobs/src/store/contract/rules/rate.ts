@@ -1,8 +1,8 @@
 /**
- * Rates of a kind that this version of Lark does not know. They never mean "no limit". A call that states
- * such a rate is refused, and changes nothing. The limits of a group in a store may have one, if a later
- * version of Lark has queued its jobs: this version begins none of these jobs, looks again after a while, and
- * leaves them to the workers of the other version. `stand` names the kind.
+ * What stores do with rates of a kind that this version of Lark does not know. An unknown rate never means
+ * "no limit". A call that states an unknown rate is refused, and changes nothing. A store may contain a group
+ * with an unknown rate, if a later version of Lark has queued jobs of the group. This version begins none of
+ * these jobs, so only workers of the later version run them. `stand` names the unknown kind.
  */
 import type { Limits } from '../../../model/limits.ts'
 import { type RateKind, rateKinds } from '../../../model/rate.ts'
@@ -10,8 +10,8 @@ import { type RateKind, rateKinds } from '../../../model/rate.ts'
 export { rateKinds }
 
 /**
- * Milliseconds after which a store looks at such a group again. A worker of the later version may look
- * before.
+ * Milliseconds after which a store looks again at a group with an unknown rate. Workers of the later version
+ * may look earlier.
  */
 export const UNKNOWN_RATE_AGAIN = 1_000
 

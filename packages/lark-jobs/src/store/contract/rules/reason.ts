@@ -1,30 +1,32 @@
 /**
- * The reason for a job's state. Both stores keep it as one text: for a cancelled job, the reason, and if a
- * person wrote more, `|` and that text; for a waiting job, the number of its last run and why that run put it
- * back. The number shows when the text is out of date, so no call has to remove it. A notice to cancel a job
- * has the same text.
+ * The reason for the state of a job, which all stores keep as one text. For a cancelled job, the text is the
+ * reason; if a person wrote more, `|` and the words of the person follow. A notice to cancel a job has the
+ * same form. For a waiting or delayed job, the text is the number of the last run, `|`, and why this run put
+ * the job back. A text with the number of an earlier run is out of date and is ignored, so no call has to
+ * remove it.
  *
- * For a job that no worker could read, the second part begins with STRANDED, the time since which the job has
- * been waiting, and `|`: each worker that gets it puts it back for up to a minute, so its due time only says
- * when the next worker may get it. For a suspended job, the second part is SUSPENDED before each signal for
- * which it waits, and once more at the end. For a job that is being undone, the text is only UNDOING, while
- * it waits or runs.
+ * For a job that no worker could read, the part after the number begins with STRANDED, the time since which
+ * the job has been waiting, and `|`. (The due time of such a job cannot say this: each worker that claims the
+ * job delays it again.) For a suspended job, the part after the number is SUSPENDED before the name of each
+ * signal for which the job waits, and SUSPENDED at the end. For a job whose steps are being undone, the whole
+ * text is UNDOING while the job waits or runs.
  */
 import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
-/** No text of a person begins with this character. */
+/** A character that marks a stranded job. No text of a person begins with it. */
 export const STRANDED = '\x1e'
-/** No name of a signal contains this character. */
+/** A character that marks a suspended job. No name of a signal contains it. */
 export const SUSPENDED = '\x1d'
 export const UNDOING = '\x1b'
 
-/** @param since for a stranded job: milliseconds since 1970 */
+/** @param since for a stranded job, since when it has been waiting: milliseconds since 1970 */
 export function putBack(runs: number, because: string, since?: number): string {
   return `${runs}|${since === undefined ? '' : `${STRANDED}${since}|`}${because}`
 }
 
 /**
- * Since when a stranded job has been waiting; undefined if its last run did not put it back as unreadable.
+ * Since when a stranded job has been waiting. Undefined if the last run did not put the job back as
+ * unreadable.
  *
  * @param runs as in `readReason`
  */
@@ -43,7 +45,8 @@ export function waitsText(waits: readonly string[]): string {
 }
 
 /**
- * The signals for which a pending job waits; undefined if its last run did not suspend it.
+ * The names of the signals for which a suspended job waits. Undefined if the last run did not suspend the
+ * job.
  *
  * @param runs as in `readReason`
  */
@@ -57,28 +60,29 @@ export function cancelledFor(reason: CancelReason, because?: string): string {
 }
 
 /**
- * The notice to the worker of a running job that somebody wants to end: `reason@at|because`. If there was a
- * notice before, its time stays.
+ * The notice to the worker of a running job that somebody has asked to cancel: `reason@at|because`. If the
+ * job has an earlier notice, the new notice keeps the time of the earlier one.
  *
- * @param before the earlier notice
+ * @param before the earlier notice, if there is one
  */
 export function askedFor(text: string, now: number, before: string | null): string {
   return text.replace(/^[^|]*/, `$&@${readAsked(before ?? '').at ?? now}`)
 }
 
-/** `at`: milliseconds since 1970. */
+/** Reads a notice to cancel a job. `at`: when somebody asked for that, in milliseconds since 1970. */
 export function readAsked(notice: string): { reason: CancelReason; because?: string; at?: number } {
   const at = /^[^|@]*@(\d+)/.exec(notice)?.[1]
   return { ...readCancelled(untimed(notice)), ...(at !== undefined && { at: Number(at) }) }
 }
 
-/** The part of a notice that is kept after its job has ended. */
+/** The notice without its time, as it is kept when the job has ended. */
 export function untimed(notice: string): string {
   return notice.replace(/^([^|@]*)@\d+/, '$1')
 }
 
 /**
- * Adds what people wrote in the notice, if the worker reports that the job ended because of the notice.
+ * The reason that is kept with a cancelled job. If the worker reports the same reason as the notice, the
+ * words of the person in the notice are added.
  *
  * @param asked the notice
  */

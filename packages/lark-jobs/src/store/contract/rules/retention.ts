@@ -1,41 +1,50 @@
 /**
- * How many ended jobs a partition keeps, and for how long. The configuration of a queue may have other
- * numbers (`config/keep.ts`). A process without a worker uses the numbers of its own configuration. A process
- * with a worker uses the numbers on which the workers of the queue agree (`AgreedRetentions`): during a
- * rolling restart after `keep` was raised, the old workers remove nothing that the new ones keep.
+ * How many ended jobs a partition keeps, and for how long. The configuration of a queue can set other numbers
+ * than the defaults here (`config/keep.ts`). A process without a worker uses the numbers of its own
+ * configuration. A process with a worker uses the numbers on which the workers of the queue agree
+ * (`AgreedRetentions`). So if `keep` is raised in a rolling restart, old workers remove no job that new
+ * workers keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
 import { LONGEST } from '../../../words/duration.ts'
 import { parsed } from './unreadable.ts'
 
-/** What is kept of one ended state: the newest jobs, and each for this many milliseconds. */
+/**
+ * How many jobs of one ended state are kept (the newest ones), and for how many milliseconds after their
+ * ends.
+ */
 export interface Retention {
   count: number
   age: number
   /**
-   * Only for failed jobs whose number the configuration does not set: the most bytes of their payloads and
-   * errors. With it, the newest `ofKind` jobs of each kind are removed last, jobs beyond the newest `whole`
-   * keep only their last error, and jobs that are removed before their age are counted (`Standing.dropped`).
+   * The largest size of the payloads and errors of all failed jobs, in bytes. Present only if the
+   * configuration does not set the number of failed jobs. If it is present, three more rules hold: the newest
+   * `ofKind` jobs of each kind are removed last; only the newest `whole` jobs keep all of their errors, and
+   * older jobs keep their last error; and jobs that are removed before they reach their age are counted
+   * (`Standing.dropped`).
    */
   bytes?: number
   whole?: number
   ofKind?: number
 }
 
-/** What a queue keeps of each ended state. */
+/** How many jobs of each ended state a queue keeps, and for how long. */
 export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled', Retention>>
 
-/** What a store keeps. Plain data, because threads get it, too. */
+/** The retentions of all queues of a store. They are plain data, because threads get them too. */
 export interface Retentions {
   retention: QueueRetention
-  /** By queue, for queues with numbers of their own. */
+  /** The retentions of queues for which the configuration sets numbers, by queue. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
-  /** False: the numbers change from job to job, so they are used as they are, whatever other workers keep. */
+  /**
+   * False if the numbers differ from job to job. Such numbers are used as they are; what other workers keep
+   * has no influence.
+   */
   agrees?: false | undefined
 }
 
-/** What is kept unless the configuration says something else. */
+/** The default retention of a queue. */
 export const RETENTION: QueueRetention = {
   completed: { count: 1_000, age: 3_600_000 },
   failed: { count: 100_000, age: 30 * 86_400_000, bytes: 268_435_456, whole: 10_000, ofKind: 1_000 },
@@ -43,13 +52,17 @@ export const RETENTION: QueueRetention = {
 }
 
 const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
-/** The bytes of failed jobs are counted even here, for processes that remove by bytes. */
+/**
+ * This retention removes nothing, but it has `bytes`, so that the store counts the bytes of failed jobs.
+ * Other processes use this count when they remove jobs.
+ */
 const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, whole: all.count }
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
- * The retentions that a process or a thread uses. A supervisor may have an outdated configuration, and a
- * lease thread does not learn what other workers keep. So both remove nothing, and leave that to the workers.
+ * The retentions that a process or a thread uses. A supervisor and a lease thread keep everything, and leave
+ * the removal to workers: the configuration of a supervisor may be outdated, and a lease thread does not
+ * learn what other workers keep.
  */
 export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Retentions): Retentions {
   return isWatch
@@ -58,14 +71,14 @@ export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Rete
 }
 
 /**
- * A failed member of a flow is kept for at least this many milliseconds, whatever its class and queue say, or
- * until its flow is forgotten (`Change`, `unpin`). While the flow is kept, a retry of the flow starts the
- * member again.
+ * A failed member of a flow is kept for at least this many milliseconds or until its flow is removed (`unpin`
+ * in `Change`), even if its class and queue keep jobs for a shorter time. The reason is that a retry of the
+ * flow starts the failed member again.
  */
 export const PINNED = 365 * 86_400_000
 /**
- * Members are kept in this way while a partition has fewer than this many failed jobs with an age of their
- * own.
+ * A failed member is kept for `PINNED` only while the partition has fewer than this many failed jobs whose
+ * age differs from that of the queue.
  */
 export const MAX_PINNED = 10_000
 
@@ -75,33 +88,36 @@ export function retentionOf({ retention, retentions }: Retentions, partition: st
 
 const states = ['completed', 'failed', 'cancelled'] as const
 
-/** What a living worker has announced: the retentions of its configuration, and the queues that it serves. */
+/** The announcement of a live worker: the retentions in its configuration, and the queues that it serves. */
 interface SaidRetentions extends Retentions {
   queues: readonly string[]
 }
 
 /**
- * The retentions of a process that learns what other workers keep: the answer to each announcement of a
- * worker has them.
+ * The retentions of a process with a worker. The answer to each announcement of the worker contains the
+ * retentions of all live workers.
  *
- * For each queue and state, one of the configurations counts as a whole, never a mixture: among the living
- * workers that serve the queue, the one with the largest count, or if several have it, the largest age. If no
- * living worker serves the queue, the configurations of all workers count.
+ * For each queue and state, the retention with the largest count is used; if several have this count, the one
+ * with the largest age. The retentions are never mixed. Only live workers that serve the queue are
+ * considered, or all live workers if none serves the queue.
  */
 export class AgreedRetentions {
   readonly #own: Retentions
-  /** Empty if all workers have the configuration of this process. */
+  /** The announcements of all live workers. Empty if all of them have the configuration of this process. */
   #heard: SaidRetentions[] = []
   #texts = ''
   readonly #agreed = new Map<string, QueueRetention>()
-  /** Used so that equal retentions are one object. */
+  /** One object for each retention, by its JSON text, so that equal retentions are identical. */
   readonly #known = new Map<string, QueueRetention>()
 
   constructor(own: Retentions) {
     this.#own = own
   }
 
-  /** The configuration of this process for queues without one of their own. */
+  /**
+   * The retention in the configuration of this process, for queues for which the configuration sets no
+   * numbers.
+   */
   get retention(): QueueRetention {
     return this.#own.retention
   }
@@ -131,8 +147,8 @@ export class AgreedRetentions {
   }
 
   /**
-   * The text that a worker of this process announces: the retentions in its configuration; empty if it has
-   * none.
+   * The text that a worker of this process announces: its queues, and its retentions if the configuration
+   * sets any.
    */
   text(queues: readonly string[]): string {
     const { retention, retentions } = this.#own
@@ -140,7 +156,7 @@ export class AgreedRetentions {
     return JSON.stringify({ ...(!isPlain && { retention, retentions }), queues })
   }
 
-  /** @param texts of all living workers */
+  /** @param texts the announced texts of all live workers */
   hear(texts: readonly string[]): void {
     if (this.#own.agrees === false) return
     const all = [...texts].sort().join()
@@ -161,7 +177,7 @@ function saying({ retention, retentions }: Retentions): string {
 
 const plain = saying({ retention: RETENTION })
 
-/** Undefined if the text is damaged. */
+/** Reads the text that a worker has announced. Undefined if the text is damaged. */
 function saidIn(text: string): SaidRetentions | undefined {
   const found = parsed(text) as Partial<SaidRetentions> | null | undefined
   if (!Array.isArray(found?.queues)) return undefined
@@ -173,8 +189,8 @@ function saidIn(text: string): SaidRetentions | undefined {
 }
 
 /**
- * Counts the bytes of failed jobs for processes that remove by bytes, in case this configuration is dropped
- * later.
+ * Adds `bytes` to a retention that has none, so that the store counts the bytes of failed jobs. Workers that
+ * remove jobs by bytes need this count if this configuration goes away.
  */
 function noted(failed: Retention): Retention {
   return { bytes: all.count, whole: all.count, ofKind: all.count, ...failed }

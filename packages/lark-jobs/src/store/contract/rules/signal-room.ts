@@ -1,10 +1,10 @@
 /**
- * Whether a job has room for a signal. Signals that are sent to it, and signals about the ends of its
- * children, have separate room. `signal.lua` has the same rule.
+ * Decides whether a job has room for another signal. Signals that are sent to a job, and signals about the
+ * ends of its children, have separate limits. `signal.lua` has the same rule.
  */
 import { CHILD_SIGNAL, MAX_CHILD_BYTES, MAX_SIGNAL_BYTES, MAX_SIGNALS, type NewSignal } from '../journals.ts'
 
-/** The signals of one kind that a job has, and the bytes of their texts. */
+/** The number of signals of one kind that a job has, and the bytes of their texts. */
 export interface KeptSignals {
   count: number
   bytes: number
@@ -15,7 +15,10 @@ export function isChildSignal(name: string): boolean {
   return name.startsWith(CHILD_SIGNAL)
 }
 
-/** @param kept the signals of the same kind @returns the text to keep; undefined if there is no room */
+/**
+ * @param kept the signals of the same kind that the job has @returns the text to keep; undefined if there is
+ * no room
+ */
 export function textToKeep({ name, text, brief }: NewSignal, kept: KeptSignals): string | undefined {
   const bytes = kept.bytes + Buffer.byteLength(text)
   if (isChildSignal(name)) return bytes > MAX_CHILD_BYTES ? (brief ?? text) : text

@@ -1,32 +1,33 @@
 /**
- * Silences of the store: no worker's call was answered for so long that leases may have ended although their
- * holders live, or have finished the jobs and cannot say so. The store itself notices them, so that a worker
- * which started after the silence does not take jobs back too soon.
+ * A silence is a time in which the store has answered no worker. If it is long, leases may have ended
+ * although their holders live; a holder may even have finished a job and could not report that. The store
+ * notices silences itself. So even a worker that started after the silence does not take jobs back too early.
  *
- * Every worker surveys each partition at least every third of a lease, and a partition with leases keeps the
- * time of the last survey. The first survey or recovery after a longer pause notes that a silence is over.
- * From then on, each lease that has not been renewed lasts for its whole length once more. It is prolonged
- * only once before it is renewed, because surveys that are always late, as on a machine that is too busy,
- * look like one silence after another. A job that is taken back after a silence may have finished. It counts
- * no crash, except if it was taken back after an earlier silence already, because the store cannot know
- * whether it was away itself or the only worker was dead. The job is kept as a doubt, for the doctor.
+ * Every worker surveys each partition at least once in a third of a lease, and a partition with leases keeps
+ * the time of the last survey. If a survey or a recovery comes much later than that, it notes that a silence
+ * is over. Each lease that has not been renewed since then lasts for its whole length once more. A lease is
+ * prolonged only once until its holder renews it: on a machine that is too busy, every survey may be late,
+ * which looks like one silence after another. A job that is taken back after a silence may have finished. The
+ * job counts no crash the first time, because the store cannot know whether it was away itself or the only
+ * worker was dead. If the job was taken back after an earlier silence already, it counts a crash. The job is
+ * also noted as a doubt, which the doctor shows.
  */
 
 /**
- * The shortest silence, in milliseconds. A worker surveys every third of a lease; one second is added for the
- * time that its call takes.
+ * Milliseconds without a survey that count as a silence. A worker surveys every third of a lease, and its
+ * call may take a second.
  */
 export function silenceOf(leaseMs: number): number {
   return leaseMs / 3 + 1_000
 }
 
-/** A job that was taken back after a silence. */
+/** A doubt: a job that was taken back after a silence, and may have finished. */
 export interface DoubtedJob {
   id: string
   /** Milliseconds since 1970. */
   at: number
 }
 
-/** How many doubts a partition keeps (the newest ones), and for how many milliseconds. */
+/** A partition keeps at most this many doubts (the newest ones), for `DOUBT_AGE` milliseconds. */
 export const MAX_DOUBTS = 1_000
 export const DOUBT_AGE = 7 * 24 * 3_600_000

@@ -1,27 +1,31 @@
 /**
- * The undos of a job: its steps are undone before it ends as failed or cancelled. Beside the journal of a
- * job, a store keeps one text:
+ * A job with steps that can be undone ends as failed or cancelled only after a run has undone them. For this
+ * purpose a store keeps one text with the journal of a job:
  *
- *   none  there is nothing to undo
- *   ''    there are steps to undo: before the job ends as failed or cancelled, a run must undo them
- *   else  the job is being undone: this is how it ends afterwards
+ *   none  The job has no steps to undo.
+ *   ''    The job has steps to undo. A run must undo them before the job ends as failed or cancelled.
+ *   else  The steps of the job are being undone. The text says how the job ends afterwards.
  *
- * So when a job with the text '' would end, the store keeps that end as the text, and the job goes back to
- * its line, due at once (`undoneFirst`). A job with an end as its text ends as its worker says, or by too
- * many crashes; it cannot be cancelled any more. Only as `lost`, when no worker knows its class, a job that
- * nobody holds ends at once: no worker can undo it. If it is retried, its steps are undone at a later end.
+ * When a job with the text '' would end, the store keeps this end as the text, and the job goes back to its
+ * line, due at once (`undoneFirst`). A job whose steps are being undone cannot be cancelled any more: it ends
+ * when its worker says so, or after too many crashes. There is one exception: a job whose class no worker
+ * knows ends at once as `lost`, because no worker can undo its steps. If the job is retried later, its steps
+ * are undone before its next end.
  */
 import { defined } from '@s18i/lark/internal'
 import type { CancelReason, JobError, Outcome } from '../../../model/record.ts'
 import type { Consequence } from './after-run.ts'
 import { cancelledFor, readCancelled, untimed } from './reason.ts'
 
-/** How a job ends after it is undone. */
+/** How a job ends after its steps are undone. */
 export type LaterEnd =
   | { kind: 'failed'; error: JobError }
   | { kind: 'cancelled'; reason: CancelReason; because?: string }
 
-/** The text of an end: `f` and the error as JSON, or `c` and the reason (`reason.ts`). */
+/**
+ * The text that a store keeps for a later end: `f` and the error as JSON, or `c` and the reason
+ * (`reason.ts`).
+ */
 export function laterEnd(end: LaterEnd): string {
   return end.kind === 'failed' ? `f${JSON.stringify(end.error)}` : `c${cancelledFor(end.reason, end.because)}`
 }
@@ -32,10 +36,10 @@ export function readLaterEnd(text: string): LaterEnd {
 }
 
 /**
- * The notice to cancel a job, as the rules see it (`after-run.ts`): a job that is being undone has no
- * notice, but if it ends as cancelled, the reason is the one that was kept.
+ * The notice to cancel a job, as the rules see it (`after-run.ts`): a job whose steps are being undone has no
+ * notice. When such a job ends as cancelled, the notice is the reason that was kept.
  *
- * @param undo the text before the outcome is applied
+ * @param undo the text that the store kept before this outcome (see the top of this file)
  */
 export function noticeOf(
   asked: string | null,
@@ -46,22 +50,25 @@ export function noticeOf(
   return outcome === 'cancelled' ? undo.slice(1) : null
 }
 
-/** Whether no worker can run the job, so that none can undo it. @param reason with what a person wrote */
+/**
+ * Whether a job ends because no worker knows its class. No worker can undo the steps of such a job. @param
+ * reason the reason with the text of a person
+ */
 export function isLost(reason: string): boolean {
   return reason.startsWith('lost|')
 }
 
 /**
- * What becomes of a job that would end: if it still has steps to undo, it is pending again, and its end is
- * kept for later.
+ * The consequence for a job that would end as failed or cancelled. If the job has steps to undo, it becomes
+ * pending again, and the end is kept for later.
  *
- * @param undo the text of its undo (see the top of this file)
+ * @param undo the text that the store keeps (see the top of this file)
  */
 export function undoneFirst(consequence: Consequence, undo: string | null, now: number): Consequence {
   const { state, error, reason = '', runs, releases, event } = consequence
   if (undo !== '' || isLost(reason) || (state !== 'failed' && state !== 'cancelled')) return consequence
   const text = state === 'failed' ? `f${JSON.stringify(error)}` : `c${untimed(reason)}`
-  // Failures before the undo do not count for the run that undoes.
+  // Failures and crashes up to now do not count for the run that undoes the steps.
   return {
     ...{
       state: 'pending',

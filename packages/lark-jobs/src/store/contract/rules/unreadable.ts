@@ -1,22 +1,22 @@
 /**
- * Reads the texts that a store keeps of a job. They may be damaged, or have a later format. No function here
- * throws: one bad record must not make the others unreadable.
+ * Reads the texts that a store keeps of a job. Such a text may be damaged, or have the format of a later
+ * version. No function here throws, because one bad record must not prevent that other records are read.
  *
- * Options are a JSON object, or begin with a mark: `!`, a name, and `;`. A mark says that the options, key
- * and payload of the record are in the format of that name. This version writes no marks, and cannot read
- * such a format.
+ * The options of a job are a JSON object, or begin with a mark: `!`, the name of a format, and `;`. A mark
+ * says that the options, the key and the payload of the record are in this format. This version of Lark
+ * writes no marks, and cannot read records with a mark.
  */
 import type { JobError, JobOptions, LogLine, Unreadable } from '../../../model/record.ts'
 import { isDamagedLane, readLane } from './lane.ts'
 
-/** The most characters of a damaged list that are shown. */
+/** How many characters of a damaged list are shown. */
 const MAX_TEXT = 2_000
 
 const MARK = '!'
-/** The numeric options. */
+/** The options of a job that are numbers. */
 const numbers = ['maxCrashes', 'tries', 'timeout', 'retryUntil', 'expiresIn'] as const
 
-/** @param text the text as the store returned it; a damaged file or field may have any value */
+/** @param text the value that the store returned; in a damaged store it may be of any type */
 export function damaged(field: string, text: unknown): Unreadable {
   return { kind: 'damaged', field, text: String(text) }
 }
@@ -35,24 +35,26 @@ export function readOptions(text: unknown): { options?: JobOptions; unreadable?:
   return isSound ? { options } : { unreadable: damaged('options', text) }
 }
 
-/** Whether a record has another format, so that it must not be changed. */
+/** Whether a record has a format that this version does not know. Such a record must not be changed. */
 export function isMarked(options: unknown): boolean {
   return typeof options === 'string' && options.startsWith(MARK)
 }
 
-/** Parses group and limiter from the name of a lane. */
+/** Reads the group and the limiter from the name of a lane. */
 export function readLaneName(lane: unknown): ReturnType<typeof readLane> & { unreadable?: Unreadable } {
   const names = readLane(lane as string)
   return isDamagedLane(lane) ? { ...names, unreadable: damaged('group', lane) } : names
 }
 
-/** Parses the JSON text of a list. A damaged list becomes one entry which says so. */
+/**
+ * Parses the JSON text of a list. A damaged list is replaced by one entry that says that the list is damaged.
+ */
 export function readList<T>(text: unknown, instead: (text: string) => T): T[] {
   const list = parsed(text)
   return Array.isArray(list) ? list : [instead(String(text).slice(0, MAX_TEXT))]
 }
 
-/** Parses JSON texts, one in each line. */
+/** Parses a text with one JSON value in each line. */
 export function readLines<T>(text: string, instead: (text: string) => T): T[] {
   return text.split('\n').map((line) => {
     const item = parsed(line)
@@ -60,7 +62,7 @@ export function readLines<T>(text: string, instead: (text: string) => T): T[] {
   })
 }
 
-/** The entry in place of damaged errors of a job. */
+/** The error that replaces a damaged list of errors. */
 export function damagedErrors(text: string): JobError {
   return {
     run: 0,
@@ -70,12 +72,12 @@ export function damagedErrors(text: string): JobError {
   }
 }
 
-/** The entry in place of damaged lines of a log. */
+/** The log line that replaces a damaged line. */
 export function damagedLine(text: string): LogLine {
   return { at: 0, level: 'warn', text: `damaged: ${text}` }
 }
 
-/** The value of a JSON text; undefined if the text is not JSON. */
+/** Parses a JSON text. The result is undefined if the text is not JSON. */
 export function parsed(text: unknown): unknown {
   try {
     return typeof text === 'string' ? JSON.parse(text) : undefined
