@@ -61,9 +61,9 @@ export class FlowOperations {
   /**
    * Lists flows that meet all conditions of a filter, page by page, without their nodes. The flows that were
    * dispatched last come first. Flows that are nodes of other flows are left out unless `nested` is true. One
-   * call reads at most 1,000 flows of each partition. So a page may have fewer flows than `limit`, or even
-   * none, and still have a `cursor`: then there are more pages. A flow that cannot be read is in `damaged`,
-   * even if it does not meet the filter.
+   * call reads at most 1,000 flows of each partition. Therefore a page may have fewer flows than `limit`, or
+   * even none, although more pages follow. A page that is not the last has a `cursor`. Flows that cannot be
+   * read are in `damaged`, no matter what the filter says.
    *
    * @param options `cursor`: the cursor of the previous page, with the same filter. `limit`: the maximum
    *   number of flows on the page, 1…1,000, default 100
@@ -92,7 +92,7 @@ export class FlowOperations {
    * `signal` of running jobs is aborted. The flow ends when all its jobs have ended. If this process dies
    * meanwhile, a worker completes the cancellation.
    *
-   * @param options `because`: why, for people
+   * @param options `because`: the reason, for people
    * @returns false if the flow has ended, or is already ending
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.cancel('order-77', { because: 'the order was returned' })
@@ -105,9 +105,9 @@ export class FlowOperations {
   }
 
   /**
-   * Starts all parts again that did not complete: nodes that failed or were cancelled, nodes that were
-   * skipped because of those, and members that failed. The results of completed parts are kept. When the flow
-   * ends again, its callbacks start again.
+   * Starts all parts of a flow again that did not complete: nodes that failed or were cancelled, nodes that
+   * were skipped because of such a node, and members that failed. The results of completed parts are kept.
+   * When the flow ends again, its callbacks start again.
    *
    * @param options `within`: the time from now within which the flow must end. A flow that failed because of
    *   its deadline can be retried only with this option
@@ -127,9 +127,9 @@ export class FlowOperations {
   /**
    * Removes a flow for good, with everything that the store keeps about it: its definition, its jobs, their
    * results and errors, and the flows inside it. Nodes and callbacks that have not started never start.
-   * Running jobs are left alone: while some are running, the flow is kept without its payloads, and a second
-   * call removes it after they have ended. If the flow is a node of another flow, that node ends with the
-   * reason `removed`.
+   * Running jobs go on. While jobs of the flow are running, the flow is kept without its payloads. A second
+   * call removes the flow after these jobs have ended. If the flow is a node of another flow, that node ends
+   * with the reason `removed`.
    *
    * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only in
    *   this queue

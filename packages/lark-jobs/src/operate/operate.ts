@@ -1,6 +1,6 @@
 /**
- * The operations that people perform on the jobs in a store, for commands, dashboards and scripts: the
- * operations of `Jobs`, and others that an application rarely needs.
+ * The operations that people perform on the jobs in a store, for commands, dashboards and scripts. These are
+ * the operations of `Jobs`, and operations that an application rarely needs.
  */
 import type { ConfiguredDashboard } from '../config/dashboard.ts'
 import { inside } from '../model/copies.ts'
@@ -70,9 +70,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Explains why a job does not run: every reason, the most important one first, and how to end it. For a job
-   * that has ended, it says how it ended. Undefined if there is no such job, or if it was removed. A node of
-   * a flow that has not started has reasons, too.
+   * Explains why a job does not run: every reason, the most important reason first, and how to end each
+   * reason. For a job that has ended, the reason says how the job ended. Undefined if there is no such job,
+   * or if it was removed. The id may also be that of a node of a flow that has not started.
    *
    * @param options `queue`: looks only in this queue. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
@@ -105,8 +105,8 @@ export class Operate extends Operations {
 
   /**
    * Lists the jobs that workers are running now and when each began, page by page. Jobs that a worker has
-   * claimed but not begun are included. The order is by partition, then by id. One call reads at most 1,000
-   * jobs, so a page may be short or empty and still have a `cursor`.
+   * claimed but not begun are included. Jobs are sorted by partition, and then by id. One call reads at most
+   * 1,000 jobs, so a page may have few jobs or none and still have a `cursor`.
    *
    * @param options `cursor`: the cursor of the previous page. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
@@ -119,10 +119,10 @@ export class Operate extends Operations {
   }
 
   /**
-   * Lists the groups of a queue that have jobs or are paused, page by page: which of them may begin jobs, and
-   * what the others wait for. The order is by partition, then by state: first `paused`, then `turn` (the
-   * group whose turn is next comes first), then `asleep` (the first to wake comes first), then `full` and
-   * `running`, by name.
+   * Lists the groups of a queue that have jobs or are paused, page by page: which groups may begin jobs, and
+   * what the other groups wait for. Groups are sorted by partition and then by state: first `paused`, then
+   * `turn` (the group whose turn is next comes first), then `asleep` (the group that wakes first comes
+   * first), then `full` and `running` (sorted by name).
    *
    * @param options `cursor`: the cursor of the previous page. `limit`: the approximate number of groups on
    *   the page, 1…1,000, default 100
@@ -137,8 +137,8 @@ export class Operate extends Operations {
 
   /**
    * Returns the configured limiters and those that live workers use: their limits, which workers hold
-   * permits, and how many permits are waited for. Of each worker, only the 100 limiters and circuits that it
-   * used last are known.
+   * permits, and how many permits are waited for. For each worker, only the 100 limiters and circuits that
+   * the worker used last are known.
    */
   async limiters(): Promise<LimiterStatus[]> {
     const { store, settings } = await this.#operating.jobs.open()
@@ -159,8 +159,8 @@ export class Operate extends Operations {
 
   /**
    * Returns the job classes whose jobs can be dispatched by hand: the classes in the option `jobs` of the
-   * configuration in code, or else the classes in the folders of the application, which are loaded once; and
-   * all defined jobs that are imported.
+   * configuration, or else the classes in the folders of the application, which are loaded once. Jobs made by
+   * `defineJob` are included if their files are imported.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
    * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue,
@@ -193,10 +193,10 @@ export class Operate extends Operations {
    * p99), how many jobs became due and how many ended in the last minute, and how long the oldest job has
    * waited. All times are in milliseconds.
    *
-   * Workers announce these times every five seconds, and when they stop. So the last seconds of a worker that
-   * has died are missing.
+   * Workers announce these times every five seconds, and when they stop. Therefore the last seconds of a
+   * worker that has died are missing.
    *
-   * @param filter `queue`: only this one
+   * @param filter `queue`: only this queue
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example const { queues } = await operate().figures({ queue: 'emails' }) console.log(queues[0].wait.p95,
    *   queues[0].oldest)
@@ -209,8 +209,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Returns `status()` and `figures()` of every queue together. It asks the store only once, for a screen
-   * that is refreshed each second.
+   * Returns `status()` and `figures()` of every queue together. The store is asked only once, so this call
+   * suits a screen that is refreshed each second.
    *
    * @param options `keys: false`: does not look for keys that no worker knows, which is the most expensive
    *   part of the call
@@ -243,8 +243,8 @@ export class Operate extends Operations {
 
   /**
    * Returns how long jobs waited and how long runs took (p50, p95, p99, in milliseconds) in each minute of
-   * the last hour, each hour of the last three days, or each day of the last 90, in UTC. Steps of time in
-   * which no run began or ended are left out.
+   * the last hour, each hour of the last three days, or each day of the last 90, in UTC. Minutes, hours or
+   * days in which no run began or ended are left out.
    *
    * Workers announce these times every five seconds, so a run may be counted in the next minute.
    *
@@ -264,8 +264,8 @@ export class Operate extends Operations {
    * Compares the queues with limits, and adds the problems that the doctor finds. A queue that is not
    * configured is compared only while it has jobs that have not ended, or if a limit names it.
    *
-   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: one limit for all queues, or one for
-   *   each queue. Without `maxAge`, the `target` of a queue applies
+   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: one limit for all queues, or a limit
+   *   for each queue. Without `maxAge`, the `target` of a queue applies
    * @throws FILTER_INVALID, for example if no queue has a limit; UNKNOWN_QUEUE
    * @example const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' },
    *   maxFailed: '1%' }) if (!ok) alert(checks.filter((check) => !check.ok))
@@ -282,12 +282,12 @@ export class Operate extends Operations {
    * numbers, ids and quoted parts, and come from the same place in the code. The name of a kind, such as
    * `3f2a`, can be used in filters: `retry({ kind: '3f2a' })`.
    *
-   * This reads all failed jobs that meet the filter, but their payloads only if the filter has `where`. At
+   * The call reads all failed jobs that meet the filter. Payloads are read only if the filter has `where`. At
    * most 1,000 kinds are distinguished: jobs of further kinds are only counted.
    *
-   * @param options `limit`: the maximum number of kinds, 1…1,000, default 100. `signal`: aborting it makes
-   *   the call reject with its reason. `onProgress`: called after each page with the number of jobs that were
-   *   read and the number of all jobs
+   * @param options `limit`: the maximum number of kinds, 1…1,000, default 100. `signal`: when it is aborted,
+   *   the call rejects with the signal's reason. `onProgress`: called after each page with the number of
+   *   failed jobs that were read and the number of all failed jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example const { kinds, failed } = await operate().failures({ since: '1h' }) for (const { kind, count,
    *   message } of kinds) console.log(kind, `${count} of ${failed}`, message)
@@ -314,7 +314,7 @@ export class Operate extends Operations {
   /**
    * Reads the complete records of the jobs that meet a filter, in lots, so that they can be written to a
    * file. Payloads, results and progress are JSON texts in these records, as they are stored, and no part is
-   * hidden. Without conditions, this reads the records of all jobs.
+   * hidden. Without conditions, the records of all jobs are read.
    *
    * @param options `signal`: aborting it ends the reading
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first lot is requested
@@ -339,8 +339,8 @@ export class Operate extends Operations {
    *   accepts jobs that run commands of `lark`, for records that you trust. `signal`: aborting it ends the
    *   call before the next lot. `onProgress`: called after each lot with the number of records that were
    *   processed
-   * @throws IMPORT_INVALID for a value that is not such a record, or for a job that runs a command, before
-   *   any job of its list is restored; UNKNOWN_QUEUE, FILTER_INVALID
+   * @throws IMPORT_INVALID for a value that is not the record of a job or schedule, or for a job that runs a
+   *   command, before any job of its list is restored; UNKNOWN_QUEUE, FILTER_INVALID
    * @example await operate().import(lines.map((line) => JSON.parse(line)))
    */
   async import(
@@ -360,13 +360,14 @@ export class Operate extends Operations {
   /**
    * Undoes a change of jobs. Every change with the option `before` can be undone (`undoableChanges`). The
    * records are those that the change passed to `before`, or that `records()` returned before the change.
-   * Jobs that have not begun since then return to the state in their records: jobs that had ended get that
-   * ended state again, and other jobs get their former due time. Jobs that have begun or were edited since
-   * then are left unchanged. No job is ever missing during the undo, whatever happens to the process.
+   * Jobs that have not begun since the change return to the state in their records: jobs that had ended get
+   * that ended state again, and other jobs get their former due time. Jobs that have begun or were edited
+   * since the change are left unchanged. No job gets lost, even if the process dies during the undo.
    *
    * @param options `of`: the change to undo. `{ of: 'remove' }` restores removed jobs, as `import()` does.
    *   For other changes, a job that no longer exists is not restored. `commands`: see `import()`
-   * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed; FILTER_INVALID
+   * @throws IMPORT_INVALID for a value that is not the record of a job, before any job is changed;
+   * FILTER_INVALID
    * @example const records: JobRecord[] = [] await operate().retry({ state: 'failed' }, { before: (jobs) =>
    *   records.push(...jobs) }) const { undone, left } = await operate().undo(records)
    */
@@ -382,7 +383,7 @@ export class Operate extends Operations {
   /**
    * Lists the changes that people made by hand, page by page: all changes made through `operate()`, in
    * commands, dashboards and scripts. The last change comes first. One call reads at most 1,000 changes, so a
-   * page may be short or empty and still have a `cursor`.
+   * page may have few entries or none and still have a `cursor`.
    *
    * Changes that an application makes with `Jobs` and with handles do not count as changes by hand, and are
    * not recorded.
@@ -400,10 +401,10 @@ export class Operate extends Operations {
 
   /**
    * Examines the servers or the file of the store, its queues and its workers, and says what is wrong and
-   * what to do. Each check of each subject gives a finding, even if there is no problem. This method changes
+   * what to do. Each check of each subject gives a finding, even if there is no problem. The doctor changes
    * nothing.
    *
-   * If the store cannot be opened, the only finding says so.
+   * If the store cannot be opened, a finding says why.
    *
    * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED and the other errors of a configuration
    * @example const errors = (await operate().doctor()).filter(({ level }) => level === 'error')
@@ -415,9 +416,9 @@ export class Operate extends Operations {
 
   /**
    * Follows a job until it has ended: its states, its reports by `this.progress()`, and the lines of its log.
-   * Once the worker of a running job knows that somebody watches the job, news arrive within a quarter of a
-   * second. The worker learns this with the next renewal of the lease, after at most a third of the lease.
-   * The loop ends when the job has ended or the signal is aborted.
+   * The worker of a running job learns with the next renewal of the lease, after at most a third of the
+   * lease, that somebody watches the job. From then on, news arrive within a quarter of a second. The loop
+   * ends when the job has ended or the signal is aborted.
    *
    * @param options `queue`: needed if several queues have a job with this id. `signal`: aborting it ends the
    *   loop

@@ -1,7 +1,4 @@
-/**
- * What operations need from an instance of `Jobs`: the interface through which all folders below `api/` use
- * it.
- */
+/** The interface through which operations and all other folders below `api/` use an instance of `Jobs`. */
 import type { Settings } from '../config/config.ts'
 import type { RecordedNow, SentNow } from '../run/steps-now.ts'
 import type { NewSignal, Store } from '../store/contract/store.ts'
@@ -19,17 +16,18 @@ export interface Operated {
   watcher(): Promise<WatchedStore>
   /** Opens the store, unless it is open. */
   open(): Promise<{ store: Store; settings: Settings }>
-  /** Makes a separate store object that is not opened: it can only be inspected and closed. */
+  /** Makes a separate store object that is not opened. Such an object can only be inspected and closed. */
   unopened(): Promise<Store>
   /** Returns the configuration with its defaults, without opening the store. */
   settings(): Promise<Settings>
   /**
-   * The records of the steps of a job that `dispatchNow` is running, or undefined if it runs no job with this
-   * id.
+   * The records of the steps of a job that `dispatchNow` is running. Undefined if `dispatchNow` runs no job
+   * with this id.
    */
   recordedNow(id: string): RecordedNow | undefined
   /**
-   * Sends a signal to a job that `dispatchNow` is running. @returns undefined if it runs no job with this id
+   * Sends a signal to a job that `dispatchNow` is running. @returns undefined if `dispatchNow` runs no job
+   * with this id
    */
   sentNow(id: string, signal: NewSignal): SentNow | undefined
   /**
@@ -39,13 +37,15 @@ export interface Operated {
   after?(ms: number, act: () => void): () => void
 }
 
-/** What operations need, and the person for whom they act. @internal */
+/** The objects that operations use, and the person for whom the operations act. @internal */
 export interface Operating {
   readonly jobs: Operated
-  /** The names of the conditions of a filter in messages, if they differ. */
+  /**
+   * The names that messages use for the conditions of a filter, if these are not the names of the options.
+   */
   readonly names?: Flags | undefined
   /** The person who changes something, if there is one. */
   readonly person?: string | undefined
-  /** Makes a change by hand, and records it if it must be recorded. */
+  /** Makes a change by hand, and records the change in the audit if necessary. */
   readonly perform: Perform
 }

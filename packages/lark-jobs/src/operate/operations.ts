@@ -57,10 +57,10 @@ export abstract class Operations {
 
   /**
    * Finds the job with this id, with its log. Undefined if there is no such job, or if it was removed.
-   * `Jobs.find<ImportJob>(id)` gives the payload and the result the types of that class. It is not checked
+   * `Jobs.find<ImportJob>(id)` gives the payload and the result the types of that class, but does not check
    * that the job really has that class.
    *
-   * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
+   * @param options `queue`: looks only in this queue. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID for a value that cannot be the id of a job; JOB_ID_AMBIGUOUS, FILTER_INVALID,
    *   UNKNOWN_QUEUE
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
@@ -95,11 +95,11 @@ export abstract class Operations {
   }
 
   /**
-   * Lists the jobs that meet all conditions of a filter, page by page. Without conditions, it lists all jobs
-   * of the store. One call reads at most 1,000 jobs. So a page may have fewer jobs than `limit`, or even
-   * none, and still have a `cursor`: then there are more pages.
+   * Lists the jobs that meet all conditions of a filter, page by page. Without conditions, all jobs of the
+   * store are listed. One call reads at most 1,000 jobs. Therefore a page may have fewer jobs than `limit`,
+   * or even none, although more pages follow. A page that is not the last has a `cursor`.
    *
-   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class. It is not checked that the
+   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class, but does not check that the
    * jobs really have that class.
    *
    * Jobs are listed partition by partition, in the order of the partitions' names, and within a partition
@@ -108,8 +108,9 @@ export abstract class Operations {
    * of their dispatch.
    *
    * @param options `cursor`: the cursor of the previous page, with the same filter and order. `limit`: the
-   *   maximum number of jobs on the page, 1…1,000, default 100. `order`: for ended jobs, `'newest'` (default)
-   *   lists the jobs that ended last first, `'oldest'` those that ended first
+   *   maximum number of jobs on the page, 1…1,000, default 100. `order`: the order of ended jobs. With
+   *   `'newest'` (default) the list begins with the jobs that ended last, with `'oldest'` it begins with the
+   *   jobs that ended first
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { jobs, cursor } = await Jobs.list({ queue: 'imports', state: 'failed', where: {
    *   'shop.id': 7 } })
@@ -124,7 +125,7 @@ export abstract class Operations {
   }
 
   /**
-   * Queues ended jobs again, each with all its tries. If a filter chooses several jobs, those that failed
+   * Queues ended jobs again, each with all its tries. If a filter chooses several jobs, the jobs that failed
    * first are queued first.
    *
    * @param which one id, several ids, `'failed'` for all failed jobs, or a filter. A filter without a state
@@ -154,9 +155,9 @@ export abstract class Operations {
    * @returns how many jobs were cancelled, and how many running jobs were asked to end
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is
    *   cancelled; FILTER_INVALID, UNKNOWN_QUEUE
-   * @param options `because`: the reason, for people; it is kept with the job and passed to it. `ifNotBegun`:
-   *   leaves jobs unchanged that are running or have run before; the store checks this and cancels in one
-   *   step, and `left` counts the unchanged jobs
+   * @param options `because`: the reason, for people; the reason is kept with the job and passed to its hook
+   *   and signal. `ifNotBegun`: leaves jobs unchanged that are running or have run before. The store checks
+   *   this and cancels in one step, and `left` counts the unchanged jobs
    * @example await Jobs.cancel(job.id!, { because: 'the order was returned' })
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
    * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
@@ -185,7 +186,7 @@ export abstract class Operations {
   }
 
   /**
-   * Changes when waiting and delayed jobs are due: this long from now. Jobs are chosen by id or by a filter.
+   * Makes waiting and delayed jobs due after a delay from now. Jobs are chosen by id or by a filter.
    *
    * @param delay milliseconds, or `'30s'`, `'5m'`
    * @throws the errors of `runNow`
@@ -201,8 +202,8 @@ export abstract class Operations {
   }
 
   /**
-   * Gives waiting and delayed jobs another priority. Jobs are chosen by id or by a filter. Among the jobs of
-   * its new priority, a job is still ordered by the time at which it was queued, or is due.
+   * Gives waiting and delayed jobs another priority. Jobs are chosen by id or by a filter. Jobs of the same
+   * priority are still ordered by the time at which they were queued or are due.
    *
    * @param priority a number, as in a job class: jobs with a higher priority come first
    * @throws the errors of `runNow`
@@ -243,15 +244,15 @@ export abstract class Operations {
 
   /**
    * Replaces the payload of jobs that are not running. Jobs are chosen by id or by a filter. If this process
-   * has loaded the class of a job, the payload is checked as in a dispatch; otherwise it only has to be JSON.
-   * `options.editedAt` of the job says when it was edited. The group, the lock, the limiter and the tags do
-   * not change, even if the class derives them from the payload.
+   * has loaded the class of a job, the payload is checked as in a dispatch. If not, the payload only has to
+   * be JSON. `options.editedAt` of the job says when the job was edited. The group, the lock, the limiter and
+   * the tags do not change, even if the class derives them from the payload.
    *
-   * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. It is not checked that the jobs
+   * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class, but does not check that the jobs
    * really have that class.
    *
-   * @param payload the new payload, or a function that makes the new payload of each job from its stored one.
-   *   If the function throws, the call rejects, and the jobs before this one have been edited
+   * @param payload the new payload, or a function that makes the new payload of each job from its stored
+   *   payload. If the function throws, the call rejects, but some jobs may have been edited already
    * @param options `force`: also edits jobs whose steps have recorded something
    * @returns how many jobs were edited, and how many matching jobs were left unchanged because they are
    *   running or have run steps
@@ -276,7 +277,7 @@ export abstract class Operations {
    *
    * @param tags one tag, or a list of up to 10 tags, each of at most 64 characters
    * @returns how many jobs have the tags now, and how many were left unchanged because they would have more
-   *   than 10
+   *   than 10 tags
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; FILTER_INVALID,
    *   UNKNOWN_QUEUE
    * @example await Jobs.tag({ key: 'import', state: 'failed', where: { shop: 7 } }, 'looked at')
@@ -293,7 +294,7 @@ export abstract class Operations {
   /**
    * Removes tags from jobs in any state. Jobs are chosen by id or by a filter.
    *
-   * @returns how many jobs are now without the tags
+   * @returns from how many jobs the tags were removed
    * @throws the errors of `tag`
    * @example await Jobs.untag({ tag: 'looked at' }, 'looked at')
    */
@@ -307,13 +308,12 @@ export abstract class Operations {
   }
 
   /**
-   * Removes jobs that are not running, so that they are no longer visible. Jobs are chosen by id or by a
-   * filter. A job that had not ended never runs, and no hook of its class is called. If the end of a job
-   * still has to be reported elsewhere (to its flow, for example), a hidden record is kept until that is
-   * done; `purge` removes this record too.
+   * Removes jobs that are not running. Jobs are chosen by id or by a filter. A job that had not ended never
+   * runs, and no hook of its class is called. If the end of a job still has to be reported elsewhere (to its
+   * flow, for example), a hidden record is kept until that has happened. `purge` removes this record, too.
    *
    * @param options `ifNotBegun`: leaves jobs unchanged that are running or have run before; `left` counts
-   *   them
+   *   these jobs
    * @returns how many jobs were removed, and how many matching jobs were left unchanged because they are
    *   running
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;
@@ -332,9 +332,9 @@ export abstract class Operations {
 
   /**
    * Removes jobs for good from everything that Lark reads: their records, payloads, results, errors and logs,
-   * and the hidden record that may be left of a job that was removed before. If the end of such a job still
-   * had to be reported elsewhere, it is not reported. Backups, Redis's AOF, and free pages of an SQLite file
-   * may still contain the data: see the manual.
+   * and the hidden record that `remove` may have left. If the end of a purged job still had to be reported
+   * elsewhere, it is not reported. Backups, Redis's AOF, and free pages of an SQLite file may still contain
+   * the data: see the manual.
    *
    * @returns how many jobs were removed. An id without a job is not counted
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
@@ -350,10 +350,11 @@ export abstract class Operations {
   }
 
   /**
-   * Pauses a queue, or one group of a queue: no worker starts its jobs. Running jobs go on.
+   * Pauses a queue, or one group of a queue. No worker starts jobs of a paused queue or group. Running jobs
+   * go on.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
-   * @returns whether it was already paused; for a group, also whether it has jobs
+   * @returns whether the queue or group was already paused; for a group, also whether the group has jobs
    * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
    * @example await Jobs.pause({ all: true })   // every queue
    */
@@ -369,7 +370,7 @@ export abstract class Operations {
   /**
    * Resumes a queue, or one group of a queue.
    *
-   * @returns whether it was paused; for a group, also whether it has jobs
+   * @returns whether the queue or group was paused; for a group, also whether the group has jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async resume(target: PauseTarget | EveryQueue): Promise<PauseResult> {
@@ -405,8 +406,8 @@ export abstract class Operations {
   }
 
   /**
-   * Returns every queue with its counts and how many jobs ended there recently, the live workers, and the
-   * problems of the store itself and its schedules.
+   * Returns the live workers, the problems of the store itself and its schedules, and for every queue the
+   * counts of its jobs and how many jobs ended recently.
    */
   async status(): Promise<Status> {
     const open = await this.#operating.jobs.open()

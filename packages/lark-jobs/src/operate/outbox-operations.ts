@@ -66,7 +66,7 @@ export class OutboxOperations {
   }
 
   /**
-   * Lets the relay try rows again that could not become jobs, and records this in the audit.
+   * Lets the relay try again to make jobs of rows that could not become jobs. The audit records this.
    *
    * @param ids the ids of the jobs in these rows. Default: all rows that could not become jobs
    * @returns how many rows the relay tries again
@@ -84,7 +84,7 @@ export class OutboxOperations {
   }
 
   /**
-   * Creates the tables of the outbox, unless they exist, and records this in the audit.
+   * Creates the tables of the outbox, unless the tables exist. The audit records this.
    *
    * @throws the errors of `backlog`
    */

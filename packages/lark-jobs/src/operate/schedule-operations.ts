@@ -70,7 +70,10 @@ export class ScheduleOperations {
     return scheduleRecords(await this.#open())
   }
 
-  /** Returns the ids of the schedules whose records are damaged: `list()` and `records()` leave these out. */
+  /**
+   * Returns the ids of the schedules whose records are damaged. `list()` and `records()` leave out these
+   * schedules.
+   */
   async damaged(): Promise<string[]> {
     const { damagedSchedules } = await import('./schedules/schedule-records.ts')
     return damagedSchedules(await this.#open())
@@ -78,7 +81,8 @@ export class ScheduleOperations {
 
   /**
    * Removes a schedule with its history. Jobs that the schedule has queued are not removed. If a class
-   * declares the schedule, the next worker that starts creates it again: pause such a schedule instead.
+   * declares the schedule, the next worker that starts creates the schedule again. Pause such a schedule
+   * instead.
    *
    * @returns whether the schedule existed
    * @throws SCHEDULE_INVALID
@@ -91,8 +95,8 @@ export class ScheduleOperations {
   }
 
   /**
-   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has already queued still run. A
-   * schedule that gets a new definition stays paused.
+   * Pauses a schedule. A paused schedule does not tick until it is resumed. Jobs that it has already queued
+   * still run. A schedule that gets a new definition stays paused.
    *
    * @param options `because`: the reason, for people
    * @returns the schedule. If it was already paused, nothing changes
@@ -109,7 +113,8 @@ export class ScheduleOperations {
   /**
    * Resumes a paused schedule. The ticks that came during the pause count as missed.
    *
-   * @param options `missed`: what happens to these ticks. Default: the setting of the schedule
+   * @param options `missed`: what happens to the ticks that came during the pause. Default: the setting of
+   * the schedule
    * @returns how many of the missed ticks were queued, and how many were skipped
    * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
    * @example const { queued, skipped } = await Jobs.schedules.resume('report', { missed: 'once' })

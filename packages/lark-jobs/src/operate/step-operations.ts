@@ -23,8 +23,8 @@ export class StepOperations {
    * Returns what a job has recorded about its steps, what the job waits for, and the signals that it
    * received. Undefined if the job has recorded nothing and received no signal.
    *
-   * @param options `values`: also returns the results of steps and the values of signals. `queue`: looks only
-   *   there
+   * @param options `values`: also returns the results of steps and the values of signals. `queue`: looks for
+   *   the job only in this queue
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example for (const { name, state } of (await operate().steps.list(id))?.steps ?? []) console.log(name,
    *   state)
@@ -40,7 +40,7 @@ export class StepOperations {
    * but never its value.
    *
    * @param signal a signal made by `defineSignal`, or only its name. With a name, no schema checks the value
-   * @param value a JSON value. If it is omitted, the signal carries no value
+   * @param value a JSON value. If the value is omitted, the signal carries no value
    * @param options `id`: a signal that is sent several times with this id is kept only once. `dryRun`: only
    *   says what would happen to the signal
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, STEP_INVALID, PAYLOAD_NOT_JSON,
@@ -69,7 +69,7 @@ export class StepOperations {
 
   /**
    * Removes the records of steps or waits from a job that is not running, so that its next run repeats them.
-   * This does not make the job due: a failed job still needs a retry.
+   * Removing records does not make the job due: a failed job still needs a retry.
    *
    * @param names the names that `list()` returns
    * @param options `dryRun`: only returns the names, and removes nothing

@@ -1,7 +1,7 @@
 /**
  * The operations on the live workers of a store: read, quiet, resume, restart. Each worker receives an order
- * with the answer to its next announcement, within five seconds, and `list()` shows which workers have
- * carried it out (`state`).
+ * with the answer to its next announcement, within five seconds, and the `state` in `list()` shows which
+ * workers have carried out the order.
  */
 
 import { newNonce } from '../model/id.ts'
@@ -38,11 +38,11 @@ export type WorkerFilter =
 
 /** The workers that get the order. */
 export interface WorkerOrderResult {
-  /** These workers, with their state before the order. */
+  /** The workers that got the order, with their state before the order. */
   workers: WorkerRecord[]
   /**
-   * Only for `restart`: workers that get no order, because they cannot restart on their own: their process
-   * belongs to an application.
+   * Only for `restart`: workers that get no order, because an application has started them and only the
+   * application can restart them.
    */
   left: WorkerRecord[]
 }
@@ -66,9 +66,9 @@ export class WorkerOperations {
   }
 
   /**
-   * Lists the workers that died within the last hour, the latest death first. A worker counts as dead if it
-   * did not announce that it stops and all its leases have ended. Each entry has the jobs that were taken
-   * back from the worker, and which worker took them back.
+   * Lists the workers that died within the last hour, the latest death first. A worker counts as dead if all
+   * its leases have ended although the worker did not announce that it stops. Each entry has the jobs that
+   * were taken back from the worker, and which worker took them back.
    *
    * @example const [last] = await operate().workers.lost()
    */
@@ -90,8 +90,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers to take no more jobs, and to finish those that run. Their processes go on until somebody
-   * stops them. Workers that start later take jobs as usual.
+   * Tells workers to take no more jobs, and to finish the jobs that are running. Their processes go on until
+   * somebody stops them. Workers that start later take jobs as usual.
    *
    * @throws FILTER_INVALID
    * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
@@ -115,8 +115,8 @@ export class WorkerOperations {
    * running jobs, and exit with code 75, so that the service manager starts them again with the new code.
    * With `--processes`, the supervisor restarts one process after the other.
    *
-   * @returns the workers that get the order, and those that an application has started: these go on, because
-   *   only the application can restart them
+   * @returns the workers that get the order, and the workers that go on because an application has started
+   *   them and only the application can restart them
    * @throws FILTER_INVALID
    * @example await operate().workers.restart({ all: true })
    */

@@ -40,7 +40,7 @@ const getConditions = conditions({
 
 export interface GetFlowOptions extends OptionsOf<typeof getConditions.entries> {}
 
-/** The flow of a job, and which part of the flow the job is. */
+/** The flow that a job belongs to, and which part of the flow the job is. */
 export interface FlowOfJob extends Pick<FlowInfo, 'id' | 'home' | 'kind' | 'name' | 'state'> {
   /** The name of the job's node. */
   node?: string
@@ -106,8 +106,8 @@ export async function locateFlow(
     .map((each) => partitionWith(which, each, partitions))
   const found = await locateIn(records, which, own)
   if (found !== undefined) return found
-  // The flow may be in another partition: its queue may have had another number of partitions, its queue may
-  // not be configured here, or the flow may be a node of another flow.
+  // The flow may be in another partition than its id suggests: its queue may have had another number of
+  // partitions, its queue may not be configured in this process, or the flow may be a node of another flow.
   const others = (named ?? (await partitionsToLookIn(open))).filter((each) => !own.includes(each))
   return locateIn(records, which, others)
 }

@@ -27,7 +27,7 @@ export type FlowInfoState = (typeof flowStates)[number]
 
 /** The number of nodes and members, grouped by their states. Callbacks are not counted. */
 export interface FlowCounts {
-  /** The number of all nodes and members. While a batch is filling: the number so far. */
+  /** The number of all nodes and members. While a batch is filling: the number of members so far. */
   total: number
   completed: number
   failed: number
@@ -52,7 +52,7 @@ export interface FlowInfo extends FlowRef {
   /** The queue that keeps the flow. */
   queue: string
   state: FlowInfoState
-  /** When it was dispatched. */
+  /** When the flow was dispatched. */
   at: number
   endedAt?: number
   /** The time by which the flow must have ended. */
@@ -61,7 +61,7 @@ export interface FlowInfo extends FlowRef {
    * The number of milliseconds within which the flow must end, counted from its dispatch or its last retry.
    */
   within?: number
-  /** Why the flow ended without completing, or why it is ending. */
+  /** Why the flow ended without completing, or why the flow is ending. */
   reason?: string
   /** The reason in words, if a person has given one. */
   because?: string
@@ -69,12 +69,12 @@ export interface FlowInfo extends FlowRef {
   failedNode?: string
   /** For a batch: how many members may fail. Absent if any number may fail. */
   allowed?: number
-  /** The flow of which this one is a node. */
+  /** The flow of which this flow is a node. */
   parent?: FlowRef
-  /** The job that started it and awaits its only job (`Job.runJob`). */
+  /** The job that started this flow with `Job.runJob` and awaits the flow's only job. */
   parentJob?: { id: string; queue: string }
   counts: FlowCounts
-  /** The names of the first 20 nodes that have started and not ended, including callbacks. */
+  /** The names of the first 20 nodes that have started and not ended. Callbacks are included. */
   runs: string[]
   /** The nodes of the flow, including callbacks, if the call requested them. */
   nodes?: FlowNodeInfo[]

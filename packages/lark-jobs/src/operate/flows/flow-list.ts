@@ -1,8 +1,8 @@
 /**
  * Lists flows page by page. The flows that were dispatched last come first. Each partition keeps its flows in
- * the order in which they were made, so a page merges the next flows of all partitions. A cursor has a mark
- * for each partition: the last flow of that partition which the list has passed. A call reads only a few
- * pages of each partition, even if few flows meet the filter.
+ * the order in which they were made, so a page merges the next flows of all partitions. For each partition, a
+ * cursor has a mark: the last flow of the partition that the list has passed. A call reads only a few pages
+ * of each partition, even if few flows meet the filter.
  */
 import { FlowRecords } from '../../flow/flow-records.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -37,10 +37,10 @@ const filterConditions = conditions({
   tag: option<string>('a tag', isText),
   /** Only flows whose home is a partition of this queue. */
   queue: queueName,
-  /** Only flows that were dispatched since then: an instant, or how long ago. */
+  /** Only flows that were dispatched since this time: an instant, or how long ago. */
   since: sinceCondition,
   /**
-   * Whether to include flows that are nodes of other flows, and those that a job has started with `runJob`.
+   * Whether to include flows that are nodes of other flows, and flows that a job has started with `runJob`.
    * Default false.
    */
   nested: flag(),
@@ -64,11 +64,11 @@ export interface FlowListOptions extends OptionsOf<typeof optionsConditions.entr
 /** A flow whose data in the store was not written by Lark. */
 export interface DamagedFlow {
   /**
-   * The id of the flow. Absent if the store cannot say which flow it is. In that case, no flows after it in
-   * its partition are listed.
+   * The id of the flow. Absent if the store cannot say which flow it is. If the id is absent, the later flows
+   * of the partition are not listed.
    */
   id?: string
-  /** The partition that keeps it. */
+  /** The partition that keeps the flow. */
   home: string
   code: string
   message: string
@@ -106,8 +106,8 @@ interface PassedFlow extends FlowRef {
 }
 
 /**
- * The flows that a call has found in a partition, the newest first. `isCut`: whether there may be more.
- * `damage`: a damaged flow in the partition.
+ * The flows that a call has found in a partition, the newest first. `isCut`: whether the partition may have
+ * more flows to list. `damage`: a damaged flow in the partition.
  */
 interface FoundFlows {
   passed: PassedFlow[]
@@ -159,8 +159,8 @@ export async function listFlows(
 }
 
 /**
- * Merges the flows that were found in all partitions into a page: it has up to `limit` flows that meet the
- * filter, and stops where an unread flow of some partition might come first.
+ * Merges the flows that were found in all partitions into a page of up to `limit` flows that meet the filter.
+ * The page ends early if the next flow may be one that was not read yet.
  */
 function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
@@ -194,10 +194,10 @@ async function newest(
     return { passed, isCut: false, damage: { home, code: error.code, message: error.message } }
   }
 
-  /** Reads the next flows. @returns whether there may be more */
+  /** Reads the next flows. @returns whether the partition may have more flows */
   async function read(): Promise<boolean> {
-    // If the flow of the mark is no longer kept, the list starts again in this partition and skips newer
-    // flows.
+    // If the flow of the mark is no longer kept, the list starts at the newest flow of this partition again,
+    // and skips flows that are newer than the mark.
     const isKept = mark !== undefined && (await store.flows.get(home, mark[0])).found !== undefined
     let [before, at]: [string | undefined, number] = isKept ? mark : [undefined, NEWEST]
     let left = limit
@@ -228,7 +228,7 @@ function readFlow(
   try {
     return { info: infoOf(records.parse(home, { ...stored, news: [] }, 0)) }
   } catch (error) {
-    // Other errors come from JSON that does not have the form of a flow.
+    // An error that is not a `JobsError` comes from JSON that does not have the form of a flow.
     const message = JobsError.is(error) ? error.message : `The flow ${stored.id} in ${home} is not readable`
     return { damaged: { id: stored.id, home, code: 'STORE_DAMAGED', message } }
   }

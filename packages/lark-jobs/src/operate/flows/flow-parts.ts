@@ -39,26 +39,26 @@ export type FlowNodeState =
 export interface FlowNodeInfo {
   name: string
   state: FlowNodeState
-  /** The key of its job class. Absent for a node that is a flow. */
+  /** The key of the node's job class. Absent for a node that is a flow. */
   key?: string
   /** The queue of the node's job. For a node that is a flow: the queue that keeps that flow. */
   queue: string
-  /** The id of its job, if the job has been queued. */
+  /** The id of the node's job, if the job has been queued. */
   jobId?: string
   /** The kind of flow, if the node is a flow. */
   kind?: FlowKind
-  /** If the node is a flow and has started: that flow. */
+  /** The flow that the node stands for, if the node is a flow and has started. */
   flow?: FlowRef
   /** The names of the nodes after which this node starts. */
   after: string[]
   /** The names of the nodes in `after` that have not ended. */
   waitsFor: string[]
-  /** When it started. */
+  /** When the node started. */
   since?: number
   endedAt?: number
-  /** Why it ended without completing. */
+  /** Why the node ended without completing. */
   reason?: string
-  /** The node that caused its end. */
+  /** The node that caused the end of this node. */
   cause?: string
   /** The message of the last error. */
   error?: string
@@ -78,8 +78,8 @@ export interface FlowFailure {
   member: number
   jobId: string
   /**
-   * The state of the member. This field and the following ones are known only for the first 1,000 such
-   * members.
+   * The state of the member. This field and the following fields are known only for the first 1,000 members
+   * that did not complete.
    */
   state?: EndedState
   reason?: string

@@ -69,7 +69,7 @@ export async function flowResultAt(
 }
 
 /**
- * Reads the flow if it has ended. As long as it has not ended, only its state is read.
+ * Reads the flow if it has ended. While the flow has not ended, only its state is read.
  *
  * @throws FLOW_NOT_FOUND, STORE_DAMAGED
  */
@@ -82,8 +82,8 @@ async function endedAt(store: Store, records: FlowRecords, place: FlowPlace): Pr
 }
 
 /**
- * Whether a state text belongs to an open flow. A damaged state does not count as open: the whole flow is
- * then read, and that reports the damage.
+ * Whether a state text belongs to an open flow. A damaged state does not count as open: in that case the
+ * whole flow is read, which reports the damage.
  */
 function isOpen(state: string): boolean {
   const { phase } = (parsed(state) ?? {}) as Partial<FlowState>
@@ -146,8 +146,8 @@ async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): P
 }
 
 /**
- * Why a flow did not complete, with the error of the first job that did not complete. This job may belong to
- * a flow inside the flow.
+ * Why a flow did not complete, with the error of the first job that did not complete. The failed job may
+ * belong to a flow inside the flow.
  */
 async function problemOf(
   store: Store,
@@ -205,8 +205,8 @@ async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?:
 }
 
 /**
- * The error of an ended member or node. For a rejected job, `error` is the store's word for the rejection:
- * `unique`, `throttled`, `full`.
+ * The error of an ended member or node. For a rejected job, `error` is the name that the store has for the
+ * rejection: `unique`, `throttled` or `full`.
  */
 function errorOf({ reason, error }: { reason?: string; error?: string }): string | undefined {
   return reason === 'rejected' ? `it was not queued: ${error}` : error

@@ -1,6 +1,6 @@
 /**
- * Reads the approval that belongs to a token, and whether it can still be answered. A token contains the
- * place of its hash in the journal of its job, so checking an invalid token costs little.
+ * Reads the approval that belongs to a token, and finds out whether the approval can still be answered. A
+ * token contains the place of its hash in the journal of its job, so checking an invalid token costs little.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -19,13 +19,13 @@ import { locateAt } from './stored-jobs.ts'
 /** An approval that somebody was asked for. */
 export interface Approval {
   /**
-   * `open`: the approval can be answered. `answered`: it has been answered. `expired`: the time to answer it
-   * is over. `ended`: its job has ended or no longer waits for it.
+   * `open`: the approval can be answered. `answered`: the approval has been answered. `expired`: the time for
+   * an answer is over. `ended`: the job has ended or no longer waits for the answer.
    */
   state: 'open' | 'answered' | 'expired' | 'ended'
   /** The name that the job gave to the approval. */
   name: string
-  /** The question, for people: the `title`, or else the name. */
+  /** The question, for people: the `title` that the job gave, or else the name. */
   title: string
   /**
    * Until when the approval can be answered: milliseconds since 1970. Absent if there is no limit, or if the
@@ -43,7 +43,7 @@ export interface FoundApproval {
   partition?: string
   /** The name of the signal. */
   signal: string
-  /** The id of the signal: the same for all tokens of the approval. */
+  /** The id of the signal. All tokens of an approval use the same id. */
   once: string
 }
 
@@ -79,7 +79,7 @@ export async function findApproval(jobs: Operated, text: unknown): Promise<Found
   }
 }
 
-/** A job, and its journal from the entry of a token on. */
+/** The job that asks for an approval, and its journal from the entry on that the token names. */
 interface AskingJob {
   key: string
   queue: string
@@ -91,7 +91,7 @@ interface AskingJob {
   at: number
 }
 
-/** A job that `dispatchNow` runs in this process. */
+/** Finds a job that `dispatchNow` runs in this process. */
 function nowOf(jobs: Operated, { queue, id, place }: Token): AskingJob | undefined {
   const recorded = queue === '' ? jobs.recordedNow(id) : undefined
   if (recorded === undefined) return undefined
@@ -100,7 +100,7 @@ function nowOf(jobs: Operated, { queue, id, place }: Token): AskingJob | undefin
   return { key, queue, journal: { ...journal, entries }, isEnding: false, at: Date.now() }
 }
 
-/** A job of the store, even if it was moved. */
+/** Finds a job in the store, even if the job was moved to another queue. */
 async function standOf(jobs: Operated, token: Token): Promise<AskingJob | undefined> {
   const { store, settings } = await jobs.open()
   try {

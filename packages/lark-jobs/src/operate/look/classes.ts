@@ -9,7 +9,7 @@ import type { StandardSchema } from '../../options/standard-schema.ts'
 /** A job class, for the person who dispatches one of its jobs by hand. */
 export interface ClassInfo {
   key: string
-  /** The queue of its jobs, unless a dispatch names another. */
+  /** The queue of the class's jobs, unless a dispatch names another queue. */
   queue: string
   /**
    * JSON Schema (2020-12) of the payload. Absent if the class has no schema, or a schema that cannot be
@@ -39,7 +39,7 @@ function described(schema: StandardSchema): Record<string, unknown> | undefined 
   try {
     return (schema['~standard'] as Describing).jsonSchema?.input?.({ target: 'draft-2020-12' })
   } catch {
-    // Part of the schema, such as a date, cannot be expressed in JSON Schema.
+    // The schema has a part that JSON Schema cannot express, such as a date.
     return undefined
   }
 }

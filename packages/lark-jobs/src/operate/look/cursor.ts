@@ -1,7 +1,6 @@
 /**
- * Makes and reads the cursors of lists and events. A cursor says where the next call continues, and has a
- * seal which shows that the cursor belongs to this list and is not damaged. No state is kept between two
- * calls.
+ * Makes and reads the cursors of lists and events. A cursor says where the next call continues. Its seal
+ * shows that the cursor belongs to this list and is not damaged. No state is kept between two calls.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
@@ -23,8 +22,8 @@ export class Cursors<Place extends readonly unknown[]> {
   readonly #words: typeof ofList
 
   /**
-   * @param what identifies the list: JSON values
-   * @param words for messages: the name of the cursor, and what a valid cursor is
+   * @param what JSON values that identify the list
+   * @param words the texts for messages: the name of the cursor, and where a valid cursor comes from
    */
   constructor(call: string, what: readonly unknown[], words = ofList) {
     this.#call = call

@@ -1,6 +1,6 @@
 /**
  * Checks the filter of a call that acts on many jobs or on a queue. A condition that is misspelled or has no
- * value is refused, because a call that ignored the condition would act on everything.
+ * value is refused, because a call that ignored the condition would act on all jobs or queues.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -31,7 +31,7 @@ export function isFunction(value: unknown): boolean {
   return typeof value === 'function'
 }
 
-/** `{ all: true }` chooses everything. */
+/** The condition of `{ all: true }`, which chooses everything. */
 export const all = option<true>('true', (value) => value === true)
 
 export const queueName = option<string>('the name of a queue', isText)
@@ -134,7 +134,8 @@ export const changeEntries = {
   /** The queue of the jobs with these ids. Default: every queue. */
   queue: queueName,
   /**
-   * When it is aborted, the call ends before the next lot of jobs. The answer says what was changed by then.
+   * When this signal is aborted, the call ends before the next lot of jobs. The answer counts the jobs that
+   * were changed by then.
    */
   signal,
   /**
@@ -153,15 +154,15 @@ export const before = option<(jobs: readonly JobRecord[]) => unknown>('a functio
 /** Only jobs that have not begun. */
 export const ifNotBegun = flag()
 
-/** Jobs start from the beginning: the records of their steps are removed. */
+/** Removes the records of the jobs' steps, so that the jobs start from the beginning. */
 export const fromStart = flag()
 
 /** Includes jobs whose steps have recorded something. */
 export const force = flag()
 
 /**
- * The reason that a person gives for a change. If it is not a text, the call is refused, and nothing is
- * changed.
+ * The reason that a person gives for a change. A call with a reason that is not a text is refused, and
+ * nothing is changed.
  */
 export const because = option<string | undefined>('a text', (value) => typeof value === 'string').with({
   refusesUndefined: 'never',
@@ -208,14 +209,14 @@ export function readChosen(
 }
 
 export interface FilterOptions {
-  /** The filter must have at least one of these conditions, or `all`. Default: none is required. */
+  /** The filter must have at least one of these conditions, or `all`. Default: no condition is required. */
   needed?: readonly string[]
   /**
    * If a command makes the call: the flag for each condition. Messages name the flag instead of the
    * condition.
    */
   flags?: Flags | undefined
-  /** The name of the whole object in messages. Default: the filter. */
+  /** The name of the whole object in messages. Default: "the filter". */
   whole?: string
   /** The error code for an invalid value. Default: FILTER_INVALID. */
   codeOf?: (path: string) => JobsErrorCode

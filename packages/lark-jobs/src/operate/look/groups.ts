@@ -1,6 +1,6 @@
 /**
- * Lists the groups of a queue, page by page: which of them may begin jobs, and what the others wait for. A
- * call reads a limited number of pages of the store, and no jobs.
+ * Lists the groups of a queue, page by page: which groups may begin jobs, and what the other groups wait for.
+ * A call reads a limited number of pages of the store, and does not read jobs.
  */
 import { defined } from '@s18i/lark/internal'
 import { queueOf } from '../../model/partition.ts'
@@ -30,7 +30,7 @@ const places: Readonly<Record<GroupState, LaneFilter['state']>> = {
 const filterSchema = conditions({
   /** The queue of the groups. */
   queue: queueName.needed(),
-  /** Only groups in this state. Default: groups in all states, in the order of this list. */
+  /** Only groups in this state. Default: groups in all states. */
   state: oneOf(groupStates),
 })
 
@@ -59,21 +59,24 @@ export interface GroupStatus {
    * present.
    */
   group?: string
-  /** The hash of the name, if the name has more than 64 characters: then the store knows only the hash. */
+  /**
+   * The hash of the group's name. Present if the name has more than 64 characters, because the store knows
+   * only the hash of such a name.
+   */
   groupHash?: string
-  /** The limiter of these jobs, and how many permits each of them needs. */
+  /** The limiter of the group's jobs, and how many permits each of these jobs needs. */
   limiter?: string
   permits?: number
   /**
-   * `paused`: the group is paused until a time, or until somebody resumes it. `turn`: its jobs may begin, if
-   * there are permits. `asleep`: until a time, no job of the group is due, or a rate allows none; the group
-   * wakes with the first claim after that time. `full`: as many of its jobs run as may run at a time.
-   * `running`: its jobs are running, and none waits.
+   * `paused`: the group is paused until a time, or until somebody resumes it. `turn`: jobs of the group may
+   * begin, if there are permits. `asleep`: before the time `until`, no job of the group is due, or a rate
+   * allows no job to begin. The group wakes with the first claim after that time. `full`: the maximum number
+   * of its jobs is running. `running`: jobs of the group are running, and no other job of the group waits.
    */
   state: GroupState
   /** Milliseconds since 1970. */
   until?: number
-  /** How many of its jobs are waiting or delayed. An embedded store counts only up to 1,000. */
+  /** How many jobs of the group are waiting or delayed. An embedded store counts only up to 1,000. */
   pending: number
   active: number
 }
@@ -81,8 +84,8 @@ export interface GroupStatus {
 export interface GroupPage {
   groups: GroupStatus[]
   /**
-   * Where the next page begins. Absent if there are no more groups. A page with a cursor may be short, or
-   * even empty.
+   * Where the next page begins. Absent if there are no more groups. A page with a cursor may have fewer
+   * entries than `limit`, or none.
    */
   cursor?: string
 }

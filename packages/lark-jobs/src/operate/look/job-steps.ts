@@ -31,8 +31,8 @@ const stepsConditions = conditions({
 export interface StepsOptions extends OptionsOf<typeof stepsConditions.entries> {}
 
 /**
- * More about a child job that has not ended: it sleeps or waits, it has failed and will be retried, or its
- * steps are being undone.
+ * More about a child job that has not ended. `suspended`: the child sleeps or waits. `retrying`: the child
+ * has failed and will be retried. `undoing`: the steps of the child are being undone.
  */
 export type ChildNote = 'suspended' | 'retrying' | 'undoing'
 
@@ -45,35 +45,38 @@ export interface JobStep {
   /**
    * `done`: the step has a result, or the wait is over. `failed`: the step has failed for good, and the
    * handler caught the error. `waiting`: the step is a sleep or a wait for signals that is not over. `begun`:
-   * the step is running, or its worker died while it ran; this is known only for a step that can be undone,
-   * and for a job that has crashed. `retrying`: a try has failed, and another will follow. `undoing`: a try
-   * to undo the step has failed, and another will follow. `undone`: the step was undone. `forgotten`: its
-   * record was removed. If the job is retried, `undone` and `forgotten` steps run again.
+   * the step is running, or the worker died during the step. The store knows this only if the step can be
+   * undone, or if the job has crashed before. `retrying`: a try has failed, and another try will follow.
+   * `undoing`: a try to undo the step has failed, and another try will follow. `undone`: the step was undone.
+   * `forgotten`: the record of the step was removed. If the job is retried, `undone` and `forgotten` steps
+   * run again.
    */
   state: StepState
   /** Whether this is a sleep or a wait for signals. */
   isWait: boolean
   /** How many tries of the step have failed. Absent if no failed try was recorded. */
   failed?: number
-  /** If the step is `begun`: the numbers of the runs in which it began. */
+  /** If the step is `begun`: the numbers of the runs in which the step began. */
   runs?: number[]
   /**
-   * Until when the step waits: milliseconds since 1970. Absent if it does not wait, or waits without a limit.
+   * Until when the step waits: milliseconds since 1970. Absent if the step does not wait, or waits without a
+   * limit.
    */
   until?: number
   /** How many milliseconds the last try of the step took. Absent if the step has not ended, or is a wait. */
   took?: number
-  /** When the step ended: milliseconds since 1970, rounded to the second. Absent if it has not ended. */
+  /**
+   * When the step ended: milliseconds since 1970, rounded to the second. Absent if the step has not ended.
+   */
   at?: number
   /** The name of the signal that ended the wait. Absent if no signal has ended it. */
   signal?: string
   /**
    * For `runJob()`: the child job. `state` is absent if the child is no longer kept, or is not among the
-   * first 100 children that the job waits for. `note` says more about a delayed child, because its state
-   * alone says little.
+   * first 100 children that the job waits for. `note` says why a delayed child is delayed.
    */
   child?: { id: string; queue: string; state?: State; note?: ChildNote }
-  /** The size of the result or the error, in bytes. Absent if there is neither. */
+  /** The size of the result or the error, in bytes. Absent if the step has neither a result nor an error. */
   size?: number
   /** The result or the error, if the call requested values. */
   value?: unknown
@@ -84,7 +87,7 @@ export interface JobSignal {
   name: string
   /** Whether a wait of the job has received the signal. */
   isTaken: boolean
-  /** The size of the signal's value, in bytes. Absent if it has no value. */
+  /** The size of the signal's value, in bytes. Absent if the signal has no value. */
   size?: number
   /** The signal's value, if the call requested values. */
   value?: unknown
@@ -103,9 +106,9 @@ export interface JobSteps {
   waitsFor?: string[]
   /** Present if the steps are being undone before the job ends as failed or cancelled. */
   undoing?: true
-  /** The size of all records, in bytes. */
+  /** The size of all records of the job's steps, in bytes. */
   size: number
-  /** How many entries cannot be read, if there are any. The other entries are returned anyway. */
+  /** How many entries of the journal cannot be read. Absent if all entries can be read. */
   damaged?: number
 }
 
@@ -143,7 +146,8 @@ export async function jobSteps(
   return {
     ...{ id, queue: queueOf(job.partition), state: job.state },
     steps: steps.map((step) => ({ ...seen(step, states), ...shown(step.text ?? '') })),
-    // The signals that report the end of a child are left out: the step of the child shows its end.
+    // Signals that report the end of a child job are left out, because the step that started the child shows
+    // this end.
     signals: signals.filter(({ name }) => !isChildSignal(name)),
     ...defined({
       waitsFor: job.suspended?.filter((name) => !isOwnSignal(name)),
@@ -171,7 +175,7 @@ interface ChildState {
   note?: ChildNote
 }
 
-/** The states of those children that have not ended as far as their parent knows, by id. */
+/** The states of child jobs by id, for the children whose end the parent has not learned of. */
 async function childStates(
   store: Pick<Store, 'moves' | 'get'>,
   steps: readonly SeenStep[],
@@ -223,7 +227,7 @@ export async function journalFrom(
 /** How many of the last entries of a journal are read to find the waits of a job. */
 const LAST = 100
 
-/** The steps in the last entries of a journal. The waits of a job are mostly at its end. */
+/** The steps in the last entries of a journal. The current waits of a job are mostly among these entries. */
 export async function lastSteps(
   { journals }: Pick<Store, 'journals'>,
   partition: string,

@@ -1,6 +1,6 @@
 /**
- * The limiters and the circuits that live workers use: the limits of each limiter, who holds its permits, and
- * which circuits are open.
+ * The limiters and the circuits that live workers use: the limits of each limiter, the workers that hold its
+ * permits, and the open circuits.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -11,7 +11,7 @@ import type { LimiterRecord, Store } from '../../store/contract/store.ts'
 /** How many limiters are read in one call. */
 const TOGETHER = 50
 
-/** A limiter, with what it has granted. */
+/** A limiter, with the permits that it has granted. */
 export interface LimiterStatus {
   /**
    * The name of the limiter in the configuration, or `class:KEY` if the limiter belongs to a single class.
@@ -29,13 +29,16 @@ export interface LimiterStatus {
    * in milliseconds since 1970.
    */
   holders: { worker: string; permits: number; until: number }[]
-  /** What workers wait for: a number of permits that must be granted together, and since when. */
+  /**
+   * The requests for which workers wait. Each request needs a number of permits at once, and has waited since
+   * an instant.
+   */
   waits: { permits: number; since: number }[]
 }
 
 /** An open circuit of `circuitBreaker()`. */
 export interface CircuitStatus {
-  /** The name of the circuit, or `class:KEY` if it belongs to a single class. */
+  /** The name of the circuit, or `class:KEY` if the circuit belongs to a single class. */
   circuit: string
   /** `half-open`: the next job runs as a trial. */
   state: 'open' | 'half-open'
@@ -66,7 +69,8 @@ export async function limiters(
 }
 
 /**
- * The limits of a limiter. If the limiter belongs to a class, only workers that have used it know its limits.
+ * The limits of a limiter. If the limiter belongs to a class, only workers that have used the limiter know
+ * its limits.
  */
 export function grantsOf(
   limiter: string,
@@ -78,7 +82,7 @@ export function grantsOf(
   )
 }
 
-/** The name of a circuit for people. @param name the stored name */
+/** The name of a circuit as people see it. @param name the stored name */
 export function circuitName(name: string): string {
   return name.replace(/^circuit:~?/, '')
 }

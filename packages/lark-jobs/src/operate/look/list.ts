@@ -1,6 +1,6 @@
 /**
  * Lists the jobs of some queues and states that meet some conditions, page by page. A call reads only a few
- * pages of the store, so its cost grows neither with the number of jobs nor with how rarely a job meets the
+ * pages of the store. Therefore a call costs the same if there are many jobs, or if few jobs meet the
  * conditions. A cursor says where the next call continues. No state is kept between two calls.
  */
 import { defined } from '@s18i/lark/internal'
@@ -16,18 +16,18 @@ import { partsDelayed, storedStates, strandedAmong } from './seen-state.ts'
 import { sinceInstantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
-/** The most pages of the store that a call reads. */
+/** The maximum number of pages of the store that a call reads. */
 const PAGES = 4
 /**
  * How often a call may read the counts of `MAX_STANDINGS` partitions, in order to skip partitions without
- * such jobs.
+ * jobs in the requested states.
  */
 const LOOKS = 5
 const order = oneOf(['newest', 'oldest'])
 
 const filterSchema = conditions(jobConditions(states))
 const optionsSchema = conditions({
-  /** The cursor of the page before. */
+  /** The cursor of the previous page. */
   cursor: option<string>('the cursor of a page', isText),
   /** The maximum number of jobs on the page. Default 100. */
   limit: whole(1, MAX_ITEMS),
@@ -50,12 +50,12 @@ export interface JobPage<J extends JobLike = JobLike> {
   cursor?: string
   /** How many jobs this call has read. */
   scanned: number
-  /** How far the list has come: the next page begins there. Absent on the last page. */
+  /** The place at which the next page begins. Absent on the last page. */
   position?: { queue: string; partition: string; state: State }
 }
 
 interface OwnOptions {
-  /** Whether to leave out payloads. The filter must not need them. */
+  /** Whether to leave out payloads. Must not be set if a condition of the filter needs payloads. */
   isLean?: boolean
   /**
    * Whether the states in the filter are those in which the store keeps jobs, not those that people see
@@ -137,7 +137,7 @@ export async function list<J extends JobLike>(
 /** Where to continue in a state, or undefined if all of its jobs have been read. */
 type ListRest = Pick<ListPlace, 'after'> | undefined
 
-/** What a call asks for. `since`: the instant from which jobs are listed. */
+/** The requirements of one call. `since`: the instant from which jobs are listed. */
 interface ListQuestion {
   store: Store
   filter: ListFilter
@@ -154,7 +154,7 @@ class ListedPage<J extends JobLike> {
   readonly #asked: ListQuestion
   readonly #meeting: Meeting
   readonly #seen: readonly State[]
-  /** Whether some jobs in a state may not meet the conditions. */
+  /** Whether a job that is in the right queue and state may still fail to meet the conditions. */
   readonly #isSelective: boolean
   #bytes = 0
   #pages = 0
@@ -167,15 +167,15 @@ class ListedPage<J extends JobLike> {
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
-  /** Whether the page is full, so that the call ends. */
+  /** Whether the page is full. A full page ends the call. */
   get isFull(): boolean {
     const isLong = this.scanned >= MAX_ITEMS || this.#bytes >= MAX_BYTES || this.#pages >= PAGES
     return isLong || this.jobs.length >= this.#asked.limit
   }
 
   /**
-   * @param isParted whether only some of the jobs that the store keeps in this state belong to the requested
-   *   states
+   * @param isParted whether only some of the jobs that the store keeps in this state have a requested state
+   *   for people
    */
   async read(
     partition: string,
@@ -191,7 +191,7 @@ class ListedPage<J extends JobLike> {
         const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
         this.#pages++
         for (const [i, job] of page.jobs.entries()) {
-          // The list can stop here, because all jobs after this one ended even earlier.
+          // The list can stop at this job, because all later jobs of the list ended even earlier.
           if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
             return undefined
           this.#take(job, isParted)
@@ -220,7 +220,8 @@ class ListedPage<J extends JobLike> {
     const { key } = this.#asked.filter
     if (!this.#isSelective && !isParted)
       return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
-    // The times of jobs must be read to know when to stop, so jobs cannot be skipped by their keys.
+    // With `since`, the time of each job must be read, because it shows when to stop. Therefore jobs cannot
+    // be skipped by their keys.
     if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
     const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
     this.#pages++

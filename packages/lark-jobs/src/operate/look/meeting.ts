@@ -38,7 +38,7 @@ export class Meeting {
     return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
   }
 
-  /** Whether a payload meets the conditions on it. */
+  /** Whether a payload meets the conditions on payloads. */
   has(payload: unknown): boolean {
     return this.#where.every(([path, value]) => hasAt(payload, path, value))
   }

@@ -1,4 +1,4 @@
-/** Reads the rows of the outbox: those that wait for the relay, and those that cannot become jobs. */
+/** Reads the rows of the outbox: rows that wait for the relay, and rows that cannot become jobs. */
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -11,7 +11,9 @@ import { type JobDetail, stored } from './stored-jobs.ts'
 
 /** A row of the outbox. */
 export interface ShownOutboxRow {
-  /** The place of the row in the order of the outbox. The next page continues after it. */
+  /**
+   * The place of the row in the order of the outbox. The next page continues after the place of the last row.
+   */
   place: string
   /** The id of the job, or of the flow. */
   id: string
@@ -19,7 +21,7 @@ export interface ShownOutboxRow {
   kind: 'job' | 'flow' | 'unreadable'
   /** The key of the job. Absent for a flow, and if the row cannot be read. */
   key?: string
-  /** Milliseconds since the row was written. */
+  /** How many milliseconds ago the row was written. */
   age: number
   /** Why the row cannot become a job. Absent if the row waits for the relay. */
   error?: string

@@ -4,8 +4,9 @@ import type { AlterVerdict } from '../../store/contract/store.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 /**
- * Options of a call that goes through many jobs: the call reports its progress, and if it is aborted it ends
- * before the next lot of jobs. Jobs that were changed by then stay changed, and the answer includes them.
+ * Options of a call that goes through many jobs. The call reports its progress. When its signal is aborted,
+ * the call ends before the next lot of jobs. Jobs that were changed by then stay changed, and the answer
+ * includes them.
  */
 export interface PassageOptions {
   signal?: AbortSignalLike
@@ -24,7 +25,7 @@ export class Passage {
     this.#options = options
   }
 
-  /** Whether the call should end here. */
+  /** Whether the call should end now, because its signal is aborted. */
   get isOver(): boolean {
     return !this.#isBound && (this.#options.signal?.aborted ?? false)
   }
@@ -53,8 +54,8 @@ export class Passage {
   }
 
   /**
-   * Lets the event loop run timers, signals and other requests. The embedded store answers synchronously, so
-   * without this a change of 100,000 jobs would block the process for 13 seconds.
+   * Lets the event loop run timers, signals and other requests. The embedded store answers synchronously.
+   * Without these pauses, a change of 100,000 jobs would block the process for 13 seconds.
    */
   turn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve))

@@ -14,7 +14,7 @@ import type { OpenQueues } from './stored-jobs.ts'
 import { RECORDS, wholeRecords } from './whole-records.ts'
 
 const optionsSchema = conditions({
-  /** When it is aborted, the reading ends before the next lot. */
+  /** When this signal is aborted, the reading ends before the next lot. */
   signal,
 })
 

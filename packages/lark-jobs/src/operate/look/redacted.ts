@@ -1,13 +1,13 @@
 /**
- * Hides the parts of a payload that people must not see. The paths are stored with the job
- * (`options.redact`), so they are hidden everywhere, even without the class.
+ * Hides the parts of a payload that people must not see. The paths of these parts are stored with the job
+ * (`options.redact`), so a process can hide the parts even if it does not know the job's class.
  */
-/** What is shown instead of a part that is hidden. */
+/** The text that is shown instead of a hidden part. */
 export const REDACTED = '[redacted]'
 
 /**
  * @param paths such as `card.number` or `users.*.token`.
- * @returns a copy, if there is something to hide
+ * @returns a copy without the hidden parts, or `value` itself if nothing is hidden
  */
 export function redacted(value: unknown, paths: readonly string[]): unknown {
   return paths.reduce((left, path) => hide(left, path.split('.')), value)

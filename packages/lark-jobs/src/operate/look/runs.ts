@@ -10,7 +10,7 @@ import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /**
  * How often a call may read the counts of `MAX_STANDINGS` partitions, in order to skip partitions without
- * such jobs.
+ * active jobs.
  */
 const LOOKS = 5
 
@@ -38,8 +38,8 @@ export interface ActiveJob {
 export interface RunPage {
   runs: ActiveJob[]
   /**
-   * Where the next page begins. Absent if there are no more jobs. A page with a cursor may be short, or even
-   * empty.
+   * Where the next page begins. Absent if there are no more jobs. A page with a cursor may have fewer entries
+   * than `limit`, or none.
    */
   cursor?: string
 }

@@ -1,7 +1,7 @@
 /**
- * Converts between the state of a job that people see and the state in which the store keeps it. They differ
- * for a job that no worker could read: the store delays it until another worker may try (`Stranded`), but for
- * people it counts as waiting.
+ * Converts between the state of a job that people see and the state in which the store keeps it. The two
+ * states differ only for a job that no worker could read: the store delays such a job until another worker
+ * may try (`Stranded`), but people see the job as waiting.
  */
 import type { JobRecord, State } from '../../model/record.ts'
 import type { Counts, Standing, Store, Stranded } from '../../store/contract/store.ts'
@@ -10,7 +10,7 @@ export function seenState({ state, strandedSince }: Pick<JobRecord, 'state' | 's
   return state === 'delayed' && strandedSince !== undefined ? 'waiting' : state
 }
 
-/** Returns the states in which a store keeps the jobs that people see in these states. */
+/** Returns the states in which a store keeps the jobs that people see in the given states. */
 export function storedStates(seen: readonly State[]): State[] {
   const stored = [...new Set(seen)]
   if (stored.includes('waiting') && !stored.includes('delayed'))
@@ -19,16 +19,17 @@ export function storedStates(seen: readonly State[]): State[] {
 }
 
 /**
- * Returns the states in which the store may change a job that was found in one of these states. A job that
- * has not ended may be due or have been put back meanwhile. In any other state, somebody has changed the job
- * since it was found: a failed job, for example, was retried.
+ * Returns the states in which the store may change a job that was found in one of the given states. A job
+ * that was waiting, delayed or active may now be waiting or delayed, because it became due or was put back.
+ * Any other change of the state means that somebody has changed the job since it was found. For example, a
+ * failed job was retried.
  */
 export function stillIn(found: readonly State[]): State[] {
   const isOpen = found.some((state) => state === 'waiting' || state === 'delayed' || state === 'active')
   return [...new Set<State>([...found, ...(isOpen ? (['waiting', 'delayed'] as const) : [])])]
 }
 
-/** Whether only some of the jobs that a store keeps as delayed belong to these states. */
+/** Whether only some of the jobs that a store keeps as delayed are in these states for people. */
 export function partsDelayed(seen: readonly State[]): boolean {
   return seen.includes('waiting') !== seen.includes('delayed')
 }

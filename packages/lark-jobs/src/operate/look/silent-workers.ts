@@ -1,14 +1,15 @@
 /**
  * Divides the workers that have not announced themselves for too long into dead workers and silent workers. A
- * silent worker is alive, but a handler blocks its event loop: the lease thread of its process still renews
- * the leases of its jobs. So a worker that holds a job with a valid lease does not count as dead.
+ * silent worker is alive, but a handler blocks its event loop, and the lease thread of its process still
+ * renews the leases of its jobs. Therefore a worker that holds a job with a valid lease does not count as
+ * dead.
  */
 import { defined } from '@s18i/lark/internal'
 import { type LostWorker, MAX_ITEMS } from '../../store/contract/store.ts'
 import { type ActiveJob, runs } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 
-/** The maximum number of pages of active jobs that are read to find the jobs that these workers hold. */
+/** The maximum number of pages of active jobs that are read to find the jobs of silent workers. */
 const PAGES = 5
 
 /** A worker that has been silent for too long, but whose leases have not ended. */
@@ -54,7 +55,7 @@ function deadlyIn(lost: readonly LostWorker[]): DeadlyJob[] {
   return several.map(([id, deaths]) => ({ id, deaths })).sort((one, other) => other.deaths - one.deaths)
 }
 
-/** For each of these workers, one job with a lease that has not ended. */
+/** Returns one job with a lease that has not ended for each of the given workers. */
 async function leasedBy(open: OpenQueues, workers: ReadonlySet<string>): Promise<Map<string, ActiveJob>> {
   const found = new Map<string, ActiveJob>()
   let cursor: string | undefined

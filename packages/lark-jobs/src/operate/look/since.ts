@@ -10,7 +10,7 @@ export const sinceCondition = new Option<Date | Duration, Date | number>(
 )
 
 /**
- * Converts the condition to an instant, in milliseconds since 1970. Without a condition, it is 0.
+ * Converts the condition to an instant, in milliseconds since 1970. Without a condition, the instant is 0.
  *
  * @param now the time by the store's clock
  */
@@ -19,7 +19,9 @@ export function sinceInstant(since: Date | Duration | undefined, now: number): n
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!
 }
 
-/** Converts the condition to an instant. It asks the store for its time only if the condition needs it. */
+/**
+ * Converts the condition to an instant. The store is asked for its time only if the condition is a duration.
+ */
 export async function sinceInstantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
   const isAgo = since !== undefined && !(since instanceof Date)
   return sinceInstant(since, isAgo ? await store.now() : 0)

@@ -2,7 +2,7 @@
  * Reads jobs from a store for people: a job by its id, the failed jobs, and the jobs that a call is about to
  * change.
  *
- * `queues` are the configured queues, with the number of partitions of each.
+ * In this file, `queues` are the configured queues, with the number of partitions of each.
  */
 
 import { defined, nearest } from '@s18i/lark/internal'
@@ -49,16 +49,19 @@ export interface OpenQueues {
 export interface StoredJob<J extends JobLike = JobLike>
   extends Omit<JobRecord, 'payload' | 'result' | 'progress'> {
   queue: string
-  /** A copy of the job's payload. Absent if the job was dispatched without one. */
+  /** A copy of the job's payload. Absent if the job was dispatched without a payload. */
   payload?: PayloadOf<J>[0]
-  /** The value that `handle` returned. Absent until it has returned, and if it returned `true` or nothing. */
+  /**
+   * The value that `handle` returned. Absent until `handle` has returned, and if `handle` returned `true` or
+   * nothing.
+   */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value has this type
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
   /** The progress that the job reported last with `this.progress()`. */
   progress?: unknown
   /**
-   * Present if the job is committed in the outbox but not yet in the store. `age`: milliseconds since its row
-   * was written. `error`: why the row cannot become a job.
+   * Present if the job is committed in the outbox but not yet in the store. `age`: how many milliseconds ago
+   * the row of the job was written. `error`: why the row cannot become a job.
    */
   inOutbox?: { age: number; error?: string }
 }
@@ -71,12 +74,12 @@ export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
 /** A stored job without its payload. */
 export type JobStatus<J extends JobLike = JobLike> = Omit<StoredJob<J>, 'payload'>
 
-/** The place of a job in a store: its id, its queue, and its partition if that is known. */
+/** The place of a job in a store: its id, its queue, and its partition if the partition is known. */
 export interface JobPlace {
   id: string
   queue: string
   partition?: string
-  /** Distinguishes successive jobs with the same id (`JobOptions.born`), if it is known. */
+  /** The value that distinguishes successive jobs with the same id (`JobOptions.born`), if it is known. */
   born?: string
 }
 
@@ -135,7 +138,9 @@ export async function find<J extends JobLike>(
   return detailed<J>(open, await locate(open, await partitionsToLookIn(open, queue), id))
 }
 
-/** Reads the job at a place, with its log. Undefined if it is not there. @throws UNKNOWN_QUEUE */
+/**
+ * Reads the job at a place, with its log. Undefined if the job is not at this place. @throws UNKNOWN_QUEUE
+ */
 export async function findAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
@@ -150,14 +155,16 @@ async function detailed<J extends JobLike>(
   return job && { ...stored<J>(job), log: await store.log(job.partition, job.id) }
 }
 
-/** Reads the record of the job at a place. Undefined if it is not there. @throws UNKNOWN_QUEUE */
+/**
+ * Reads the record of the job at a place. Undefined if the job is not at this place. @throws UNKNOWN_QUEUE
+ */
 export async function locateAt(open: OpenQueues, place: JobPlace): Promise<JobRecord | undefined> {
   return locateFollowed(open, place, false)
 }
 
 /**
- * Reads the job at a place, without its payload and its log. Undefined if it is not there. @throws
- * UNKNOWN_QUEUE
+ * Reads the job at a place, without its payload and its log. Undefined if the job is not at this place.
+ * @throws UNKNOWN_QUEUE
  */
 export async function statusAt<J extends JobLike>(
   open: OpenQueues,
@@ -180,7 +187,7 @@ async function locateFollowed(
   return to === undefined ? undefined : getFollowed(open.store, to, place.id, isLean)
 }
 
-/** Where a job was moved to from one of these partitions. Undefined if it was not moved. */
+/** The place to which a job was moved from one of these partitions. Undefined if the job was not moved. */
 export async function movedFrom(
   { store }: OpenQueues,
   partitions: readonly string[],
@@ -207,8 +214,8 @@ export async function partitionsAt(open: OpenQueues, { id, queue, partition }: J
 }
 
 /**
- * Converts a record to the form that people see. The type is asserted by the caller: it is not checked that
- * the job has this class.
+ * Converts a record to the form that people see. The caller asserts the type `J`. This function does not
+ * check that the job has this class.
  */
 export function stored<J extends JobLike>({
   payload,
@@ -240,8 +247,8 @@ function shownFlaw(flaw: Unreadable): Unreadable {
 }
 
 /**
- * Converts a stored payload to the form that people see. If the text cannot be parsed, the parts to hide
- * cannot be found: then the whole payload is hidden. It is also hidden if the paths are damaged.
+ * Converts a stored payload to the form that people see. If the text cannot be parsed, or the paths of hidden
+ * parts are damaged, the parts to hide cannot be found. In these cases the whole payload is hidden.
  */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
   if (!Array.isArray(redact) || !redact.every(isText)) return REDACTED
@@ -268,9 +275,9 @@ export function shownJson(json: string): unknown {
 
 /**
  * Looks for a job in all of these partitions, because several queues may have a job with the same id if the
- * application chose it.
+ * application chose the id.
  *
- * @param isLean leaves the payload empty
+ * @param isLean whether the payload is left empty
  * @throws JOB_ID_AMBIGUOUS
  */
 export async function locate(
@@ -295,14 +302,14 @@ export function checkQueues(id: string, queues: ReadonlySet<string>): void {
   })
 }
 
-/** A hint why there may be no job with an id that was valid before. */
+/** A hint for messages: why there may be no job with an id that was valid before. */
 export const JOB_GONE = 'Jobs that have ended are kept for a while only.'
 
 /** A job that a call is about to change. */
 export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'> & { runs?: number }
 
 /**
- * Finds the jobs with these ids, in their order. An id that is given twice is found once.
+ * Finds the jobs with these ids, in the order of the ids. An id that is given twice is found once.
  *
  * @param queue the queue of the jobs. Default: every queue
  * @throws JOB_NOT_FOUND for the first id without a job, JOB_ID_AMBIGUOUS, or the error of `check`;
@@ -321,7 +328,7 @@ export async function locateAll(
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: JOB_GONE })
     check(job)
-    // Only these fields are kept, because there may be many jobs, and each may be large.
+    // Only these fields are kept in memory, because there may be many jobs, and each job may be large.
     const { key, partition, state, runs } = job
     found.push({ id, key, partition, state, runs })
   }
@@ -329,8 +336,8 @@ export async function locateAll(
 }
 
 /**
- * Returns failed jobs. The jobs that failed last come first. It reads little more than it returns. @throws
- * UNKNOWN_QUEUE
+ * Returns failed jobs. The jobs that failed last come first. The call reads only a few more jobs than it
+ * returns. @throws UNKNOWN_QUEUE
  */
 export async function failed<J extends JobLike>(
   open: OpenQueues,
@@ -340,7 +347,7 @@ export async function failed<J extends JobLike>(
   for (const partition of await partitionsToLookIn(open, queue)) {
     for await (const page of pages((filter) => open.store.list(partition, filter), 'failed', limit)) {
       jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
-      // The unread jobs of this partition failed before the last job of this page.
+      // All unread jobs of this partition failed before the last job of this page.
       const rank = page.length > 0 ? jobs.indexOf(page.at(-1)!) : 0
       if (rank < 0 || rank === limit - 1) break
     }

@@ -1,7 +1,7 @@
 /**
  * The figures of a queue: how long its jobs wait and run, how many become due and how many end, and how long
  * the oldest job has waited. Workers announce these numbers every five seconds, so the figures are at most
- * that old.
+ * five seconds old.
  */
 import { defined } from '@s18i/lark/internal'
 import type { WorkerRuns } from '../../model/record.ts'
@@ -15,7 +15,7 @@ import { withinLastMinute } from './status.ts'
 /** The period that workers count as "lately" (`worker/run-tally.ts`), in milliseconds. */
 const LATELY = 5 * MINUTE
 
-/** How long something takes, in milliseconds. The quantiles are absent if nothing was measured. */
+/** How long something takes, in milliseconds. The quantiles are absent if no duration was measured. */
 export interface Quantiles {
   count: number
   p50?: number
@@ -26,21 +26,24 @@ export interface Quantiles {
 export interface QueueMeasures {
   queue: string
   /**
-   * How long jobs had been due when their runs began. It includes the runs that ended in the last five
-   * minutes and those that are still going on.
+   * How long jobs had been due when their runs began. This covers the runs that ended in the last five
+   * minutes and the runs that are still going on.
    */
   wait: Quantiles
-  /** How long runs took. It includes the runs that ended in the last five minutes. */
+  /** How long runs took. This covers the runs that ended in the last five minutes. */
   process: Quantiles
   /** How many runs became due within the last minute: runs of new jobs, runs of delayed jobs, and retries. */
   in: number
-  /** How many runs ended within the last minute: they completed, failed for good, or will be retried. */
+  /**
+   * How many runs ended within the last minute, no matter whether they completed, failed for good, or will be
+   * retried.
+   */
   out: number
-  /** Milliseconds since the first of the waiting jobs was due. Absent if no job waits. */
+  /** How many milliseconds ago the first of the waiting jobs became due. Absent if no job waits. */
   oldest?: number
   /**
    * How long the oldest job may wait according to the configuration of this process, in milliseconds. Absent
-   * if it is not configured.
+   * if no target is configured.
    */
   target?: number
 }
@@ -108,7 +111,7 @@ export function quantiles(counts: RunCounts, measured: Measured): Quantiles {
   return { count: histogram.count, ...defined({ p50: at(0.5), p95: at(0.95), p99: at(0.99) }) }
 }
 
-/** The quantiles by their share, such as `0.95`: those that are known. */
+/** The known quantiles, by their share, such as `0.95`. */
 export function byQuantile({ p50, p95, p99 }: Quantiles): Record<string, number> {
   const all = Object.entries({ 0.5: p50, 0.95: p95, 0.99: p99 })
   return Object.fromEntries(all.flatMap(([share, ms]) => (ms === undefined ? [] : [[share, ms]])))

@@ -18,8 +18,8 @@ export interface EndedWithin extends EndedCounts {
 }
 
 /**
- * The history of a queue. It has only minutes, hours and days in which a run ended, the oldest first. The
- * last of them may not be over yet.
+ * The history of a queue. The lists have only minutes, hours and days in which a run ended, the oldest first.
+ * The last minute, hour or day may not be over yet.
  */
 export interface QueueHistory {
   queue: string
@@ -32,7 +32,7 @@ export interface QueueHistory {
 }
 
 export interface StoreHistory {
-  /** When the store was asked, by its clock: milliseconds since 1970. */
+  /** When the store was asked: milliseconds since 1970, by the store's clock. */
   at: number
   /** The queues in the order of the configuration, followed by other queues in the store. */
   queues: QueueHistory[]

@@ -17,7 +17,7 @@ import {
 import { seenCounts } from '../look/seen-state.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
 
-/** A queue with its partitions, and the contents of each, in the same order. */
+/** A queue with its partitions, and the contents of each partition in the same order. */
 export interface QueueStandings {
   queue: string
   partitions: string[]
@@ -36,7 +36,7 @@ export interface Measurement {
 
 /**
  * @param named the only queue to measure. Default: every queue
- * @param next for how many of the next jobs in each partition and state the keys are read
+ * @param next how many of the next jobs in each partition and state have their keys read
  */
 export async function measure(open: OpenQueues, named?: string, next = 0): Promise<Measurement> {
   const { store } = open
@@ -65,8 +65,8 @@ export async function standingsOf(
   const chosen = [...queues]
   const partitions = chosen.flatMap(([, list]) => list)
   const all: Standing[] = []
-  // The partitions are read in lots: there may be thousands of them, and a call that waits behind too many
-  // others would time out.
+  // The partitions are read in lots, because there may be thousands of partitions, and a call that waits
+  // behind too many others would time out.
   for (const some of inLots(partitions, MAX_STANDINGS))
     all.push(...(await store.standings(some, next)).map((each) => ({ ...each, counts: seenCounts(each) })))
   return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
@@ -81,9 +81,9 @@ export function oldestOf(standings: readonly Standing[]): number | undefined {
 /** How many runs ended within a period. */
 export interface EndedCounts {
   completed: number
-  /** Runs that failed and are not retried. */
+  /** How many runs failed and are not retried. */
   failed: number
-  /** Runs that failed and were to be retried. */
+  /** How many runs failed and were to be retried. */
   retried: number
 }
 
@@ -95,7 +95,10 @@ export function endedSince(standings: readonly Standing[], since: number): Ended
   return ended(standings, (at) => (at > since - MINUTE ? 1 : 0))
 }
 
-/** @param part returns the share of the minute beginning at an instant that counts, from 0 to 1 */
+/**
+ * @param part takes the instant at which a minute begins, and returns which share of that minute counts, from
+ * 0 to 1
+ */
 export function ended(standings: readonly Standing[], part: (at: number) => number): EndedCounts {
   const minutes = standings.flatMap((standing) => standing.minutes)
   const total = (kind: keyof EndedCounts) =>

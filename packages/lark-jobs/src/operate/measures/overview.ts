@@ -13,8 +13,8 @@ import { LOOK, type QueueStatus, statusesOf } from './status.ts'
 
 const overviewOptions = conditions({
   /**
-   * Whether to look for keys that no worker knows, which is the most expensive part of the call. If false, no
-   * queue has `unknownKeys`. Default true.
+   * Whether to look for keys that no worker knows. This search is the most expensive part of the call. If
+   * false, no queue has `unknownKeys`. Default true.
    */
   keys: flag(),
 })
@@ -25,7 +25,7 @@ export interface QueueOverview extends QueueStatus, QueueMeasures {}
 
 export interface Overview {
   store: string
-  /** When the store was asked, by its clock: milliseconds since 1970. */
+  /** When the store was asked: milliseconds since 1970, by the store's clock. */
   at: number
   /** The queues in the order of the configuration, followed by other queues in the store. */
   queues: QueueOverview[]

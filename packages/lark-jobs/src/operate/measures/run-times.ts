@@ -46,25 +46,25 @@ export interface RunTimesWithin {
   at: number
   /** How long jobs had been due when their runs began, in milliseconds. */
   wait: Quantiles
-  /** How long the runs that ended took, in milliseconds. */
+  /** The durations of the runs that ended, in milliseconds. */
   process: Quantiles
 }
 
 /** When workers with a version or release were first seen. */
 export interface VersionFirstSeen {
   name: string
-  /** When they were first seen: milliseconds since 1970. */
+  /** When such workers were first seen: milliseconds since 1970. */
   at: number
 }
 
 export interface RunTimes {
-  /** When the store was asked, by its clock: milliseconds since 1970. */
+  /** When the store was asked: milliseconds since 1970, by the store's clock. */
   at: number
   /** The steps in which a run began or ended, the oldest first. The last step may not be over yet. */
   steps: RunTimesWithin[]
   /**
-   * The versions of Lark and the releases of the application that workers first had within the time of this
-   * history, each with the end of the step in which it first appeared.
+   * The versions of Lark and the releases of the application that first appeared on a worker within the time
+   * of this history. `at` is the end of the step in which the version or release first appeared.
    */
   versions: VersionFirstSeen[]
   releases: VersionFirstSeen[]

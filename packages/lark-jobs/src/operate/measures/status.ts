@@ -32,7 +32,7 @@ import {
 } from './measurement.ts'
 import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
 
-/** In how many jobs of each partition and state unknown keys are looked for. */
+/** How many jobs of each partition and state are searched for unknown keys. */
 export const LOOK = 100
 
 /** A paused group: its name, or only its hash if the name has more than 64 characters. */
@@ -40,7 +40,7 @@ export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { gro
 
 export interface QueueStatus {
   queue: string
-  /** Whether the queue is in the configuration of this process. If false, it is only in the store. */
+  /** Whether the queue is in the configuration of this process. If false, only the store has the queue. */
   configured: boolean
   /**
    * The counts of jobs in all partitions of the queue together. Jobs that no worker could read are counted as
@@ -52,30 +52,33 @@ export interface QueueStatus {
   /** How many of the waiting and delayed jobs are suspended: they sleep, or wait for a signal. */
   suspended: number
   /**
-   * The jobs that no worker could read, if there are any. They are counted as waiting everywhere. `delayed`
-   * says how many of them the store has delayed until another worker may try.
+   * The jobs that no worker could read, if there are any. All counts include these jobs in `waiting`.
+   * `delayed` says how many of these jobs the store has delayed until another worker may try.
    */
   stranded?: StrandedJobs
-  /** Milliseconds since the first of the waiting jobs was due. Absent if no job waits. */
+  /** How many milliseconds ago the first of the waiting jobs became due. Absent if no job waits. */
   oldest?: number
   /**
    * How long the oldest job may wait according to the configuration of this process, in milliseconds. Absent
-   * if it is not configured.
+   * if no target is configured.
    */
   target?: number
   /**
-   * `late`: the oldest job has waited for longer than the target. `still`: it has waited for more than a
-   * minute, and no job has ended within a minute. Absent if neither is the case, or if the jobs wait for
-   * another reason: the queue is paused, there is no worker, or no worker could read them.
+   * `late`: the oldest job has waited for longer than the target. `still`: the oldest job has waited for more
+   * than a minute, and no job has ended within a minute. Absent if neither is the case. Also absent if the
+   * jobs wait for another reason: the queue is paused, there is no worker, or no worker could read the jobs.
    */
   pace?: 'late' | 'still'
   /**
-   * How many failed jobs were removed before they reached the age for which they should be kept, and when
-   * this last happened. Absent if it did not happen within the last day.
+   * How many failed jobs were removed earlier than the configuration allows them to be kept, and when a job
+   * was last removed early. Absent if this did not happen within the last day.
    */
   dropped?: Dropped
   lastMinute: EndedCounts
-  /** How many runs ended in the last five minutes. Up to a minute more is included. */
+  /**
+   * How many runs ended in the last five minutes. The period may be up to a minute longer, because runs are
+   * counted by the minute.
+   */
   lastFiveMinutes: EndedCounts
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. No job of a paused queue or partition begins. */
@@ -93,7 +96,10 @@ export interface QueueStatus {
    */
   pausedBy?: string
   pausedAt?: number
-  /** The paused groups of the queue, sorted by when their pauses end. At most 100 of each partition. */
+  /**
+   * The paused groups of the queue, sorted by when their pauses end. At most 100 groups of each partition are
+   * listed.
+   */
   pausedGroups: ShownGroup[]
   /** How many live workers serve the queue. */
   workers: number
@@ -119,8 +125,8 @@ export interface Status {
    */
   alarms: DoctorFinding[]
   /**
-   * The backlog of the outbox. Absent if no outbox is configured here, or if it cannot be read: then an alarm
-   * says so.
+   * The backlog of the outbox. Absent if no outbox is configured in this process, or if the outbox cannot be
+   * read. In the second case there is an alarm.
    */
   outbox?: OutboxBacklog
 }
@@ -207,7 +213,10 @@ function tally(names: readonly string[]): Map<string, number> {
   return counts
 }
 
-/** Reads the settings of partitions, but only where something is paused, and in lots as in `standingsOf`. */
+/**
+ * Reads the settings of the partitions in which something is paused. The partitions are read in lots, as in
+ * `standingsOf`.
+ */
 async function settingsOf(store: Store, queues: readonly QueueStandings[]): Promise<Map<string, Setting>> {
   const paused = queues.flatMap(({ partitions, standings }) =>
     partitions.filter((_, i) => standings[i]!.isPaused),
@@ -222,7 +231,7 @@ async function settingsOf(store: Store, queues: readonly QueueStandings[]): Prom
 
 type PausedQueue = Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause' | 'pausedBy' | 'pausedAt'>
 
-/** The pause of a queue: the longest among the pauses of its partitions. */
+/** The pause of a queue, which is the longest among the pauses of its partitions. */
 function pauseOf(parts: readonly Setting[]): PausedQueue {
   const end = ({ paused, until = Number.POSITIVE_INFINITY }: Setting) => (paused ? until : 0)
   const [longest] = [...parts].sort((one, other) => end(other) - end(one))
@@ -231,7 +240,7 @@ function pauseOf(parts: readonly Setting[]): PausedQueue {
   return { paused: true, ...defined({ pausedUntil, pausedBecause, pausedBy, pausedAt }) }
 }
 
-/** The paused groups, each once, even if several partitions of the queue have the pause of a group. */
+/** The paused groups. A group is listed once, even if several partitions of the queue have its pause. */
 function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   const groups = new Map(met.map((each) => [each.group, each]))
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
@@ -250,9 +259,9 @@ function sum(all: readonly Counts[]): Counts {
 }
 
 /**
- * The share of the clock minute beginning at an instant that belongs to the last 60 seconds, from 0 to 1. The
- * store counts by clock minutes, so the last 60 seconds contain the current minute and a part of the previous
- * one.
+ * How much of a clock minute belongs to the last 60 seconds, from 0 to 1. The store counts by clock minutes,
+ * so the last 60 seconds consist of the current minute and a part of the previous minute. @param at the
+ * instant at which the clock minute begins
  */
 export function withinLastMinute(at: number, now: number): number {
   return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))

@@ -1,13 +1,13 @@
 /**
  * The jobs of a queue that no worker could read: the workers that claimed such a job did not know its key,
- * the version of its payload, or its format, and put it back for up to a minute. These jobs are counted as
- * waiting (`measurement.ts`), although the store keeps them as delayed.
+ * the version of its payload, or its format, and put the job back for up to a minute. These jobs are counted
+ * as waiting (`measurement.ts`), although the store keeps them as delayed.
  */
 import type { Standing, Store, Stranded } from '../../store/contract/store.ts'
 import type { QueueStandings } from './measurement.ts'
 
 export interface StrandedJobs extends Stranded {
-  /** The key of the first of these jobs. Absent if that job no longer exists. */
+  /** The key of the first job that no worker could read. Absent if that job no longer exists. */
   key?: string
   because?: string
 }
@@ -17,7 +17,7 @@ export function strandedIn(standings: readonly Standing[]): number {
   return standings.reduce((sum, { stranded }) => sum + (stranded?.count ?? 0), 0)
 }
 
-/** Describes the jobs of a queue that no worker could read. Undefined if there are none. */
+/** Describes the jobs of a queue that no worker could read. Undefined if there are no such jobs. */
 export async function strandedOf(
   store: Store,
   { partitions, standings }: QueueStandings,

@@ -39,9 +39,9 @@ export interface ResumeScheduleOptions extends OptionsOf<typeof resumeConditions
 export interface ResumedSchedule {
   /** Whether the schedule was paused. */
   wasPaused: boolean
-  /** How many ticks of the pause became jobs. */
+  /** How many ticks that were due during the pause became jobs. */
   queued: number
-  /** How many ticks of the pause were recorded as skipped. */
+  /** How many ticks that were due during the pause were recorded as skipped. */
   skipped: number
   /** The instant of the next tick: milliseconds since 1970. Absent if the schedule has ended. */
   next?: number
@@ -78,7 +78,7 @@ export function removeSchedule(open: OpenSchedules, id: string): Promise<boolean
   return bookOf(open).remove(id)
 }
 
-/** @throws SCHEDULE_NOT_FOUND @param by the person who pauses it */
+/** @throws SCHEDULE_NOT_FOUND @param by the person who pauses the schedule */
 export async function pauseSchedule(
   open: OpenSchedules,
   id: string,

@@ -34,50 +34,50 @@ export interface ScheduleInfo {
   /** The time zone of the cron expression. Absent with `every`. */
   timezone?: string
   state: (typeof scheduleStates)[number]
-  /** Whether a job class declares the schedule. Otherwise `Jobs.schedules.set` created it. */
+  /** Whether a job class declares the schedule. If false, `Jobs.schedules.set` created the schedule. */
   ofClass: boolean
   /** When the definition of the schedule took effect. */
   since: number
   /** The instant of the next tick. Absent if the schedule is paused or has ended. */
   next?: number
   /**
-   * For how many milliseconds the next tick has been due, if that is too long. Absent if the schedule is not
-   * late.
+   * For how many milliseconds the next tick has been due, if the schedule is late. Absent if the schedule is
+   * not late.
    */
   late?: number
   /** The instants of the ticks after the next one, if the call requested them. */
   following?: number[]
-  /** Since when the schedule is paused, why, and who paused it. Absent if it is not paused. */
+  /** Since when the schedule is paused, why, and who paused it. Absent if the schedule is not paused. */
   paused?: { at: number; because?: string; by?: string }
   /**
-   * When the schedule ended, and why. `limit`: it reached its maximum number of ticks. `over`: its recurrence
-   * has no more ticks. `dropped`: no class declares it any more.
+   * When the schedule ended, and why. `limit`: the schedule reached its maximum number of ticks. `over`: its
+   * recurrence has no more ticks. `dropped`: no class declares it any more.
    */
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
   /**
-   * For the schedule of a class: since when no living worker has declared it, according to the last worker
-   * that checked.
+   * For the schedule of a class: since when no living worker has declared the schedule, according to the last
+   * worker that checked this.
    */
   undeclaredSince?: number
   /** How many ticks have become jobs since the definition took effect. */
   ticks: number
   /** The last run that has ended. */
   lastRun?: ScheduleRun
-  /** The last runs that have ended, at most 20, the latest one last. */
+  /** The last runs that have ended, at most 20. The latest run comes last. */
   runs: ScheduleRun[]
-  /** The last ticks that did not become jobs, at most 20 entries, the latest one last. */
+  /** The last ticks that did not become jobs, at most 20 entries. The latest tick comes last. */
   skipped: Skipped[]
   missed: Missed
   /** How late a tick may still become a job, in milliseconds. */
   grace: number
   overlap: Overlap
-  /** The maximum random delay of a tick, in milliseconds. Absent if there is none. */
+  /** The maximum random delay of a tick, in milliseconds. Absent if ticks have no random delay. */
   jitter?: number
   pauseAfterFailures?: number
   limit?: number
   from?: number
   until?: number
-  /** A copy of the payload of its jobs, without the parts that people must not see. */
+  /** A copy of the payload of the schedule's jobs, without the parts that people must not see. */
   payload?: unknown
 }
 
@@ -88,7 +88,10 @@ const filterConditions = conditions({
   key: option<string>('the key of a job class', isText),
   /** Only schedules in this state: `running`, `paused` or `ended`. */
   state: oneOf(scheduleStates),
-  /** `true`: only schedules that job classes declare. `false`: only the others. */
+  /**
+   * `true`: only schedules that job classes declare. `false`: only schedules that `Jobs.schedules.set`
+   * created.
+   */
   ofClass: flag(),
 })
 
@@ -200,8 +203,8 @@ export function infoOf({ id, at, definition, state, runs }: KeptSchedule, count 
 }
 
 /**
- * The instants of the ticks after the next one: first the stored ones, then computed ones, but no more than
- * the schedule's limit allows.
+ * The instants of the ticks after the next tick: first the stored instants, then computed instants, but no
+ * more than the schedule's limit allows.
  */
 function followingOf(
   { timing, limit }: KeptSchedule['definition'],

@@ -1,7 +1,7 @@
 /**
  * Schedules as records that can be imported into another store: the definition of each schedule, and how far
  * it has come. The schedules of job classes are included, because they may be paused. Ended schedules and the
- * history of runs are not.
+ * history of runs are not included.
  */
 import { defined } from '@s18i/lark/internal'
 import { partitionOf } from '../../dispatch/schedule-definition.ts'
@@ -64,7 +64,7 @@ export function isScheduleRecord(value: unknown): value is ScheduleRecord {
   return isObject(value) && isText(value.schedule)
 }
 
-/** @param refuse throws an error with this reason */
+/** @param refuse throws an error with the reason that it gets */
 export function readSchedule(
   { schedule, definition, state }: ScheduleRecord,
   commands: boolean | undefined,
@@ -99,7 +99,7 @@ export function readSchedule(
   }
 }
 
-/** Checks the recurrence with the same functions with which users define one. */
+/** Checks the recurrence with the functions with which users define recurrences. */
 function timingOf(
   { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit }: Definition,
   refuse: (why: string) => never,

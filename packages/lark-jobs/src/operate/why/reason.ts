@@ -1,4 +1,4 @@
-/** The reasons why a job does not run, or how it ended, one for each kind that people see. */
+/** The kinds of reasons why a job does not run, or how it ended. */
 import type { Remedy } from '../../model/remedy.ts'
 import type { FlowRef } from '../flows/flow-parts.ts'
 
@@ -56,7 +56,7 @@ export const reasonKinds = [
 ] as const
 export type ReasonKind = (typeof reasonKinds)[number]
 
-/** A reason, and how to end it. It may contain texts of users. */
+/** A reason, and how to end it. The texts may contain text of users. */
 export interface Reason {
   kind: ReasonKind
   /** The reason for people: a sentence without a full stop. */
@@ -64,11 +64,11 @@ export interface Reason {
   /** When the reason ends by itself, if that is known: milliseconds since 1970. */
   until?: number
   /**
-   * Ids of jobs that the job waits for, or that hold something which it waits for. If there are many, only
-   * some are named.
+   * The ids of jobs that the job waits for, or that hold something which the job waits for. If there are many
+   * jobs, only some are named.
    */
   jobs?: string[]
-  /** Ids of the workers that hold the job, or hold something which it waits for. */
+  /** The ids of the workers that hold the job, or hold something which the job waits for. */
   workers?: string[]
   /** The flow that the job waits for. */
   flow?: FlowRef

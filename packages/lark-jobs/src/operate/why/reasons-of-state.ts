@@ -12,8 +12,8 @@ import { lastSteps } from '../look/job-steps.ts'
 import type { Reason } from './reason.ts'
 
 /**
- * Milliseconds. If a handler goes on for longer than this after its job was asked to end, it is said to
- * ignore its signal.
+ * Milliseconds. If a handler goes on for longer than this after its job was asked to end, the reason says
+ * that the handler ignores its signal.
  */
 const LATE = 10_000
 /** The maximum number of reasons of one kind, because a node may wait for thousands of other nodes. */
@@ -84,7 +84,7 @@ function blockedBy({ blocks, blocked = [] }: WorkerRecord, at: number): string |
 
 /**
  * Says that a worker runs a job alone because the job may have killed its process before. The clock of the
- * worker may differ from that of the store.
+ * worker may differ from the clock of the store.
  */
 export function aloneWords({ job, until }: Required<WorkerRecord>['alone'], at: number): string {
   const left = readable(Math.max(0, until - at))
@@ -117,7 +117,7 @@ export async function endedReasons(
   return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: { do: 'see-why', job: lockedBy } }]
 }
 
-/** Says that the steps of a job are being undone, and how it ends afterwards. */
+/** Says that the steps of a job are being undone, and how the job ends afterwards. */
 export async function undoingReason(
   { partition, id }: JobRecord,
   { journals }: Pick<Store, 'journals'>,

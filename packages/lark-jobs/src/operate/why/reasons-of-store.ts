@@ -1,7 +1,7 @@
 /**
- * Problems of the store itself that the doctor calls errors, and what they mean for a job in the store. None
- * of them prevents a job from beginning: a store that refuses all writes could not answer this question
- * either.
+ * Problems of the store itself that the doctor calls errors, and their meaning for a job in the store. These
+ * problems do not prevent a job from beginning, because a store that refuses all writes could not answer this
+ * call either.
  */
 import type { Inspection } from '../../store/contract/inspection.ts'
 import { storeFindings } from '../findings/alarms.ts'
@@ -19,10 +19,7 @@ const meanings: Partial<Record<FindingCode, string>> = {
   'disk-space': 'Its store takes no new jobs, and begins those that it has',
 }
 
-/**
- * A server that does not answer is left out: it does not concern this job, because the server that has the
- * job has answered.
- */
+/** A server that does not answer is left out, because the server that has the job has answered. */
 export function storeReasons(inspection: Inspection): Reason[] {
   return storeFindings(inspection)
     .filter(({ code, level }) => level === 'error' && code !== 'server-answers')

@@ -53,9 +53,8 @@ export async function waitingReasons(facts: Facts): Promise<Reason[]> {
 }
 
 /**
- * The reasons for a job that is due later. Reasons that matter only once the job is due are left out.
- * Problems that a person must fix come first: if no worker can run the job, for example, workers will put it
- * back again and again.
+ * The reasons for a job that is due later. Reasons that matter only when the job is due are left out.
+ * Problems that a person must fix come first, such as that no worker can run the job.
  */
 export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   const { job, at } = facts.stand
@@ -71,7 +70,7 @@ export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   ]
 }
 
-/** @param after a pause that ends before this time is left out */
+/** @param after pauses that end before this time are left out */
 function pauses({ stand, queue }: Facts, after: number): Reason[] {
   const { at, job, pause, lane } = stand
   const reasons: Reason[] = []
@@ -152,7 +151,7 @@ function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
 }
 
 /**
- * The reason that another job goes first in the strict group of this one. The groups that Lark itself creates
+ * The reason that another job goes first in the strict group of this job. Groups that Lark itself creates
  * have no name for people.
  */
 async function strictOrder(facts: Facts): Promise<Reason[]> {
@@ -215,8 +214,8 @@ async function holding(
 }
 
 /**
- * The reasons that the job waits for permits of a limiter, either one of the configuration or that of its
- * class.
+ * The reasons that the job waits for permits of a limiter: a limiter in the configuration, or the limiter of
+ * the job's class.
  */
 async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]> {
   const { job, at, lane } = stand
@@ -252,8 +251,8 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
     return [{ kind, text, until: nextAt, ...by, remedy: { do: 'see-limiters' } }]
   }
-  // A worker announces the limits of a class when the first job of the class requests a permit. Until then,
-  // the limiter may have a rate, so it is not said that a job must end first.
+  // A worker announces the limits of a class when the first job of the class requests a permit. Before that,
+  // the limiter may have a rate, so the text does not say that a job must end first.
   const ends = limits === undefined ? '' : ' until a job ends'
   const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${ends}${who}`
   const [first] = by.jobs ?? []
@@ -297,7 +296,7 @@ async function openCircuits(facts: Facts): Promise<Reason[]> {
   return [...(await ownCircuit(facts)), ...shared]
 }
 
-/** The circuit of the job's class. */
+/** The reason that the circuit of the job's class is open. */
 async function ownCircuit({ open, stand }: Facts): Promise<Reason[]> {
   const { job, at } = stand
   const { circuit } = await open.store.limiters.look(`class:${storedName(job.key)}`)
@@ -306,7 +305,7 @@ async function ownCircuit({ open, stand }: Facts): Promise<Reason[]> {
     : [openCircuit('of its class', circuit.trialAt, at)]
 }
 
-/** The circuit that has put the job back. */
+/** The reason that a circuit has put the job back. */
 async function circuitOf(facts: Facts): Promise<Reason[]> {
   const { open, stand } = facts
   const { because, key } = stand.job
@@ -323,7 +322,7 @@ function openCircuit(name: string, until: number, at: number): Reason {
 
 /**
  * The reason that jobs wait in queues which come first: workers that serve queues in strict order take this
- * job only if no job may begin in the queues before.
+ * job only if no job may begin in the queues that come before its queue.
  */
 async function queueOrder(facts: Facts): Promise<Reason[]> {
   const { open, queue } = facts
@@ -343,7 +342,7 @@ async function queueOrder(facts: Facts): Promise<Reason[]> {
   return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: { do: 'see-queues' } }]
 }
 
-/** How many waiting jobs of a queue may begin, as far as its pauses and its limits allow. */
+/** How many waiting jobs of a queue may begin under its pauses and limits. */
 async function load({ store, settings }: OpenFlows, queue: string): Promise<number> {
   const partitions = partitionsOf(queue, settings.partitions.get(queue) ?? 1).slice(0, MAX_STANDINGS)
   const { concurrency = Number.POSITIVE_INFINITY } = settings.limits.get(queue) ?? {}
@@ -441,13 +440,13 @@ function groupWords(group: string): string {
   return isHash(group) ? `group with a long name (${group})` : `group ${shownName(group)}`
 }
 
-/** Words for some jobs: the first ids, and the number of others. */
+/** The text for some jobs: the first ids, and the number of other jobs. */
 function jobWords(ids: readonly string[], count: number): string {
   const more = count - ids.length
   return `${ids.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`
 }
 
-/** Words for the end of a pause. */
+/** The text for the end of a pause. */
 function ends(until: number | undefined, at: number): string {
   return until === undefined ? 'until somebody resumes it' : `for ${readable(until - at)}`
 }

@@ -23,15 +23,15 @@ export interface SuspendedFacts {
   open: { store: Store }
   stand: Stand
   /**
-   * Finds out why another job does not run. Absent if the reason for this job is itself only needed to
-   * explain another job.
+   * Finds out why another job does not run. Absent if this job itself is only looked at to explain another
+   * job.
    */
   reasonOf?: (job: JobRecord) => Promise<Reason | undefined>
 }
 
 /**
- * The reason for a suspended job. The step at which it waits is named if it is among the last entries of the
- * journal.
+ * The reason for a suspended job. The reason names the step at which the job waits, if that step is among the
+ * last entries of the journal.
  */
 export async function suspendedReason(
   facts: SuspendedFacts,
@@ -52,7 +52,8 @@ export async function suspendedReason(
       signals.length === 1
         ? signalWords(signals[0]!)
         : `one of the signals ${listed(signals.map(answerWords))}`
-    // The answer to an approval is left out: people cannot send it with a command, only with its token.
+    // The signal that answers an approval is left out, because people can send it only with a token, not with
+    // a command.
     const sent = signals.find((name) => !isOwnSignal(name))
     const [wait, ...others] = open
     const isNamed = wait !== undefined && others.length === 0 && wait.key !== signals.join(' or ')
@@ -73,7 +74,7 @@ export async function suspendedReason(
   return { kind: 'suspended', text: `It is suspended: ${what} in ${readable(left)}`, ...until, remedy }
 }
 
-/** The reason for a job that waits for the ends of other jobs, and perhaps for signals, too. */
+/** The reason for a job that waits for the ends of other jobs, and possibly also for signals. */
 async function awaits(
   facts: SuspendedFacts,
   open: readonly SeenStep[],
@@ -95,7 +96,7 @@ async function awaits(
     text: `It is suspended: it waits for the end of ${named}${most}`,
     jobs,
     ...(Number.isFinite(until) && { until }),
-    // What delays the other job also delays this one.
+    // The remedy shows why the other job does not end, because the cause of that also delays this job.
     remedy: { do: 'see-why', job: jobs[0] ?? job.id },
   }
 }

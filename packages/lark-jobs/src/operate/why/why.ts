@@ -1,7 +1,7 @@
 /**
  * Finds out why a job does not run, from its place in the store (`store/contract/stand.ts`), the state of the
- * store itself, the live workers, the permits of its limiter, circuits, and the flow that it belongs to. This
- * changes nothing and reads no payload.
+ * store itself, the live workers, the permits of its limiter, circuits, and the flow that the job belongs to.
+ * The call changes nothing and reads no payload.
  */
 import { defined } from '@s18i/lark/internal'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -30,7 +30,7 @@ export interface JobWhy {
   queue: string
   /** When the store was asked: milliseconds since 1970. */
   at: number
-  /** The reasons, the most important one first. There is at least one. */
+  /** The reasons, at least one. The most important reason comes first. */
   reasons: Reason[]
 }
 
@@ -99,8 +99,8 @@ async function heldReasons({ stand, workers, open }: Facts): Promise<Reason[]> {
 }
 
 /**
- * The answer for a node of a flow that has no job: it has not started, never starts, or its job is no longer
- * kept.
+ * The answer for a node of a flow that has no job, because the node has not started, never starts, or its job
+ * is no longer kept.
  */
 async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined> {
   const member = memberOf(id)
