@@ -1,8 +1,8 @@
 /**
  * The default instance of `Jobs`. A process has only one default instance, even if it loads several copies of
- * this package (an imported one, one inside a bundle, one of CommonJS). The default instance uses the
- * configuration that was passed to `Jobs.configure()`, otherwise the `lark.config` that it finds when it is
- * first used.
+ * this package, such as an ES module, a CommonJS module and a copy inside a bundle. The default instance uses
+ * the configuration that was passed to `Jobs.configure()`. Without such a call, it looks for a `lark.config`
+ * when it is first used.
  */
 import { loadAround, loadSettings } from '../config/config.ts'
 import { insideOf, symbolPrefix } from '../model/copies.ts'
@@ -15,5 +15,5 @@ const place = globalThis as { [slot]?: Instance }
 place[slot] ??= new Instance(new Inside(loadSettings, loadAround))
 export const Jobs: Instance = place[slot]
 export type Jobs = Instance
-/** The inside of the default instance: jobs and drafts dispatch through it. @internal */
+/** The inside of the default instance, through which jobs and drafts are dispatched. @internal */
 export const jobsInside: Inside = insideOf(Jobs)

@@ -17,7 +17,7 @@ import type { Draft } from './draft.ts'
 import { Job } from './job.ts'
 import type { JobHandle } from './job-handle.ts'
 
-/** The parameters that take a payload. A job whose payload is `void` has none. */
+/** The parameters that take a payload. If the payload is `void`, there are no such parameters. */
 export type FunctionPayload<P> = 0 extends 1 & P
   ? [payload?: P]
   : // biome-ignore lint/suspicious/noConfusingVoidType: `void` is written as a type argument
@@ -61,14 +61,15 @@ export abstract class FunctionJob<P, R> extends Job {
  */
 export interface DefinedJob<P = void, R = unknown> {
   new (): FunctionJob<P, R>
-  /** The name of the class: the same as its key. */
+  /** The name of the class, which is the same as its key. */
   readonly name: string
   /**
-   * Sets the function that does the work. Call it in a file that workers load. A second call replaces the
-   * function.
+   * Sets the function that does the work. Call this method in a file that workers load. A second call
+   * replaces the function.
    *
-   * @param does the function: it gets the payload and the job, for `job.info()`, `job.signal` or `job.fail()`
-   * @returns the job, so that a file may export it
+   * @param does the function, which gets the payload and the job. The job has `info()`, `signal`, `fail()`
+   * and so on
+   * @returns the job itself, so that a file may export the result of this call
    */
   handle(does: (payload: P, job: FunctionJob<P, R>) => R | Promise<R>): this
   /** Makes a draft of the job. The draft is dispatched later, alone or together with other drafts. */
@@ -85,8 +86,8 @@ const methods = ['retryIf', 'failed', 'cancelled', 'middleware'] as const
 const names = [classSettings, jobSettings, payloadOptions].flatMap(({ entries }) => Object.keys(entries))
 
 /**
- * The handler of an earlier definition with this key. It is kept because a development server may load the
- * file with the definition again without loading the file that calls `handle()` again.
+ * The handler of an earlier definition with this key. The former handler is kept because a development server
+ * may load the file with the definition again, but not the file that calls `handle()`.
  */
 function formerHandler(key: string): ((payload: unknown, job: Job) => unknown) | null {
   if (process.env.NODE_ENV !== 'development') return null

@@ -1,6 +1,6 @@
 /**
- * Dispatching by key: looks for the class of a key first among the classes that were passed in code, then
- * among the defined jobs, then among the classes in the folders of the application.
+ * Finds the class for a dispatch by key: first among the classes that were passed in code, then among the
+ * jobs made by `defineJob`, and then among the classes in the folders of the application.
  */
 import { defined, excerpt, nearest } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'
@@ -28,8 +28,8 @@ export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'f
 }
 
 /**
- * Refuses the keys that Lark uses for its own jobs, such as the job that runs a command: somebody who may
- * dispatch jobs by key must not be able to run any command of the application.
+ * Refuses the keys of Lark's own jobs. For example, the key of the job that runs commands is refused, because
+ * somebody who may dispatch jobs by key must not be able to run any command of the application.
  *
  * @throws UNKNOWN_JOB
  */
@@ -76,7 +76,7 @@ export class KnownJobs {
 
   /**
    * All classes of the application: the classes that were passed in code, or else the classes in the folders
-   * of the application; and in either case the defined jobs.
+   * of the application. Jobs made by `defineJob` are always included.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
    */
@@ -101,8 +101,8 @@ export class KnownJobs {
 }
 
 /**
- * What the dashboard and commands need to dispatch a job by hand: the job classes that were passed in code or
- * are in the folders of the application.
+ * Makes the object with which the dashboard and commands dispatch a job by hand. The job's class must have
+ * been passed in code, or be in the folders of the application.
  */
 export function byHandOf(
   known: KnownJobs,

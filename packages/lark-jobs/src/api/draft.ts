@@ -1,8 +1,8 @@
 /**
  * A draft is a job that is not dispatched yet: its class, its payload, and settings for this one job. A draft
- * never changes, because each of its methods returns another draft. So a draft may be kept, shared, and
- * dispatched several times, even at the same time. The settings and the payload are checked when the draft is
- * dispatched.
+ * never changes, because each of its methods returns another draft. Therefore a draft may be kept, shared,
+ * and dispatched several times, even at the same time. The settings and the payload are checked when the
+ * draft is dispatched.
  */
 
 import { branded } from '@s18i/lark/internal'
@@ -49,8 +49,8 @@ export class Draft<J extends JobLike = JobLike> {
 
   /**
    * The same job under an id that you choose. As long as the record of the job is kept, its queue rejects
-   * another job with this id, and `handle.rejection` has the state of the first one. So it is safe to repeat
-   * the dispatch.
+   * another job with this id, and `handle.rejection` has the state of the first job. Therefore it is safe to
+   * repeat the dispatch.
    *
    * @param id 1 to 100 characters, without white space, colons and control characters
    * @param options `reuse: 'ended'`: if a job with this id has ended, the new job replaces it
@@ -75,14 +75,14 @@ export class Draft<J extends JobLike = JobLike> {
     return this.#with({ priority })
   }
 
-  /** The same job with another number of attempts, the first one included. */
+  /** The same job with another number of attempts. The first attempt counts, too. */
   withTries(tries: number): Draft<J> {
     return this.#with({ tries })
   }
 
   /**
-   * The same job with other pauses before its retries. A function is refused, because it cannot be stored
-   * with a job.
+   * The same job with other pauses before its retries. A function is refused, because a function cannot be
+   * stored with a job.
    */
   withBackoff(backoff: Exclude<BackoffOption, (...args: never) => unknown>): Draft<J> {
     return this.#with({ backoff })
@@ -94,8 +94,8 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job with a time after which it expires: if the job has not begun this long after it was due, it
-   * is cancelled. See `Job.expiresIn`.
+   * The same job with a limit on the time until it begins. A job that has not begun this long after it was
+   * due is cancelled. See `Job.expiresIn`.
    */
   expiresIn(expiresIn: Duration): Draft<J> {
     return this.#with({ expiresIn })
@@ -110,8 +110,8 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job with additional tags, by which people find it. A job has at most 10 tags, each of at most 64
-   * characters.
+   * The same job with additional tags, by which people find the job. A job has at most 10 tags, each of at
+   * most 64 characters.
    */
   tagged(...tags: string[]): Draft<J> {
     const says = this[drafted]
@@ -119,8 +119,8 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job with several options at once, for code that has them in an object. The options are those of
-   * `Jobs.dispatchByKey()`. An option that is `undefined` is ignored.
+   * The same job with several options at once, for code that has the options in an object.
+   * `Jobs.dispatchByKey()` takes the same options. An option that is `undefined` is ignored.
    *
    * @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id
    * @example await SendEmailJob.with({ to }).withOptions({ id: request.id, delay: request.delay, priority: 5
@@ -146,7 +146,8 @@ export class Draft<J extends JobLike = JobLike> {
   /**
    * Queues the job. Each call queues another job.
    *
-   * @returns a handle. Its `queued` is `false` only if the job was rejected on purpose: `rejection` says why
+   * @returns a handle. Its `queued` is `false` only if the job was rejected on purpose, and `rejection` says
+   * why
    * @throws the errors of `Job.dispatch`
    */
   async dispatch(): Promise<JobHandle<J>> {
@@ -160,7 +161,7 @@ export class Draft<J extends JobLike = JobLike> {
   }
 }
 
-/** The type of the handles that dispatching a list of drafts returns: one for each draft. */
+/** The type of the handles that dispatching a list of drafts returns, one handle for each draft. */
 export type HandlesOf<D extends readonly Draft[]> = {
   -readonly [I in keyof D]: D[I] extends Draft<infer J> ? JobHandle<J> : never
 }
@@ -175,8 +176,8 @@ export function insideOfDraft(draft: Draft): Drafted {
 }
 
 /**
- * Reads the data of a draft. @param where the call that was given the draft @throws JOB_INVALID if it is not
- * a draft
+ * Reads the data of a draft. @param where the call that was given the draft @throws JOB_INVALID if the value
+ * is not a draft
  */
 export function readDraft(value: unknown, where = 'Jobs.dispatch()'): Drafted {
   if (isDraft(value)) return insideOfDraft(value)

@@ -1,6 +1,6 @@
 /**
  * The inside of an instance of `Jobs`: the functions that handles, drafts, flows, operations and workers
- * need, but users do not. It opens the store once, sends dispatches, and starts the workers.
+ * call, and that users do not see. The inside opens the store once, sends dispatches, and starts the workers.
  *
  *   unopened → opening → open → closed (a closed instance opens again when it is used again)
  */
@@ -54,7 +54,7 @@ const NOTED = 100
 /** The parts of an instance that exist while its store is open. @internal */
 export interface Opened extends OpenStore {
   dispatcher: Dispatcher
-  /** Created when a result is first awaited. */
+  /** The watcher, which is created when a result is first awaited. */
   watcher?: Watcher
 }
 
@@ -64,21 +64,20 @@ export class Inside implements Operated {
   readonly #known = new KnownJobs(() => this.settings())
   #configured: Configured | undefined
   /**
-   * Whether a configuration that differs from `#configured` is refused. This holds from `configure` until
+   * Whether `configure` refuses a configuration that differs from `#configured`. True from `configure` until
    * `close`.
    */
   #isFixed: boolean
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
   /**
-   * What this process does with its store (dispatches, runs a worker, runs a command), as far as this
-   * instance knows.
+   * The role of this process, as far as this instance knows: it dispatches, runs a worker, or runs a command.
    */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
-  /** Aborted by `close`. */
+  /** Its signal is aborted by `close`. */
   #closing = new AbortController()
   readonly #underway = new Underway()
-  /** Created when a dispatch is part of a transaction for the first time. */
+  /** The dispatches in transactions. Created with the first dispatch that is part of a transaction. */
   #transactions: Transactions | undefined
   /** The function that finds the transaction which a dispatch joins if its options name no transaction. */
   #joined: CurrentTransaction | undefined
@@ -86,7 +85,7 @@ export class Inside implements Operated {
   readonly #starting = new Set<Promise<Worker>>()
 
   /**
-   * @param load finds the settings, if none are given in code
+   * @param load finds the settings, if no settings are given in code
    * @param around finds only those settings that are needed even if no store is configured
    */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
@@ -99,7 +98,7 @@ export class Inside implements Operated {
     this.#isFixed = configured !== undefined
   }
 
-  /** @throws as `Jobs.configure` */
+  /** @throws the errors of `Jobs.configure` */
   configure(config: CodeConfig): void {
     const given = new Configured(config, 'Jobs.configure()')
     given.check()
@@ -129,22 +128,24 @@ export class Inside implements Operated {
   }
 
   /**
-   * The clock for the steps of jobs that `dispatchNow` runs. If undefined, they use the clock of the process.
+   * The clock for the steps of jobs that `dispatchNow` runs. If undefined, the steps use the clock of the
+   * process.
    */
   protected get stepTimes(): WaitTimes | undefined {
     return undefined
   }
 
   /**
-   * The records of the steps of a job that `dispatchNow` is running, or undefined if it runs no job with this
-   * id.
+   * The records of the steps of a job that `dispatchNow` is running. Undefined if `dispatchNow` runs no job
+   * with this id.
    */
   recordedNow(id: string): RecordedNow | undefined {
     return this.#runs.recorded(id)
   }
 
   /**
-   * Sends a signal to a job that `dispatchNow` is running. @returns undefined if it runs no job with this id
+   * Sends a signal to a job that `dispatchNow` is running. @returns undefined if `dispatchNow` runs no job
+   * with this id
    */
   sentNow(id: string, signal: NewSignal): SentNow | undefined {
     return this.#runs.sent(id, signal)
@@ -162,7 +163,7 @@ export class Inside implements Operated {
       if (tx !== undefined || this.#transactions?.isOpen) return this.#addOf(job, made, tx)
       if (this.#opened === undefined || made.records.length !== 1)
         return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
-      // Most dispatches take this path: the store is open, and there is no transaction.
+      // Most dispatches take this path, because the store is open and there is no transaction.
       const { settings, dispatcher } = this.#opened
       checkPlace(made, settings)
       return dispatcher.one(job, made.queue, made.records[0]!)
@@ -239,7 +240,7 @@ export class Inside implements Operated {
     return this.#known.find(key, this.#configured?.jobs)
   }
 
-  /** Resolves when every dispatch so far has succeeded or failed. Call it before `process.exit()`. */
+  /** Resolves when every dispatch so far has succeeded or failed. To be called before `process.exit()`. */
   flush(): Promise<void> {
     return this.#underway.through()
   }
@@ -252,7 +253,7 @@ export class Inside implements Operated {
   /**
    * Opens the store, unless it is open. After a failure the next call tries again.
    *
-   * @param role what the process does with the store from now on. Default: the role that it already has
+   * @param role what the process does with the store from now on. Default: the role does not change
    */
   open(role: Role = this.#role): Promise<Opened> {
     if (role !== this.#role) {
@@ -283,7 +284,7 @@ export class Inside implements Operated {
     return this.#closing.signal
   }
 
-  /** The open store together with its watcher, which holds everything that waits for a job to end. */
+  /** The open store together with its watcher. All waits for the end of a job use this watcher. */
   async watcher(): Promise<WatchedStore> {
     const opened = await this.open()
     const { Watcher } = await import('../operate/events/watcher.ts')
@@ -313,7 +314,8 @@ export class Inside implements Operated {
   /**
    * Starts a worker.
    *
-   * @param evaluations the loads of the files that call. If undefined, the worker replaces no other worker
+   * @param evaluations which load of each calling file this call comes from. If undefined, the worker
+   * replaces no other worker
    */
   work(
     options: WorkOptions,
@@ -350,7 +352,7 @@ export class Inside implements Operated {
     return worker
   }
 
-  /** Makes a separate store object that is not opened: it can only be inspected and closed. */
+  /** Makes a separate store object that is not opened. Such an object can only be inspected and closed. */
   async unopened(): Promise<Opened['store']> {
     return (await this.#make(await this.settings())).store
   }
@@ -394,7 +396,7 @@ export class Inside implements Operated {
   }
 
   /**
-   * The transaction that a dispatch is part of. @throws JOB_INVALID, and any error of the function that was
+   * The transaction that a dispatch is part of. @throws JOB_INVALID, and errors of the function that was
    * passed to `joinTransactions`
    */
   #txOf(options: unknown): TransactionHandle | undefined {
@@ -431,8 +433,8 @@ export class Inside implements Operated {
   }
 
   /**
-   * Adds jobs to a transaction: to the one of the handle `tx`, or else to the `Jobs.transaction()` in which
-   * the caller runs.
+   * Adds jobs to the transaction of the handle `tx` or, without a handle, to the `Jobs.transaction()` in
+   * which the caller runs.
    */
   async #add(made: readonly NewJobs[], tx: TransactionHandle | undefined): Promise<void> {
     const end = this.#underway.begin()
@@ -448,7 +450,7 @@ export class Inside implements Operated {
   /**
    * Opens the store, checks that the queues and limiters of the jobs exist, and sends the jobs.
    *
-   * @param below a function on the stack: the stack of an error begins with its caller
+   * @param below a function on the stack. The stack of an error begins with the caller of this function
    */
   async #send<T>(
     made: readonly NewJobs[],
@@ -459,7 +461,7 @@ export class Inside implements Operated {
     const caller = isNoted ? callerOf(below) : undefined
     const end = this.#underway.begin()
     try {
-      // Once the store is open, nothing is awaited before the dispatcher has the job.
+      // If the store is open, the dispatcher gets the job before anything is awaited.
       const { settings, dispatcher } = this.#opened ?? (await this.open())
       for (const each of made) checkPlace(each, settings)
       return await send(dispatcher)

@@ -8,8 +8,8 @@ import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { Jobs, jobsInside } from './default-jobs.ts'
 
 /**
- * Kept in a variable, so that a bundler does not follow the import and look for OpenTelemetry, which the
- * application may not have.
+ * The name is in a variable, so that a bundler does not follow the import and look for OpenTelemetry, which
+ * the application may not have.
  */
 const OTEL = '@s18i/lark-jobs/otel'
 
@@ -25,7 +25,7 @@ export function hostIsolated(guard: string): void {
   new IsolatedChild(host, guard)
 }
 
-/** Returns undefined in a bundle, if the package cannot be imported there. */
+/** Returns undefined in a bundle from which the package cannot be imported. */
 async function telemetry(): Promise<TelemetryCalls | undefined> {
   const found = await import(
     /* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ OTEL

@@ -17,7 +17,9 @@ import type { Duration } from '../words/duration.ts'
 
 /** How `handle.cancel()` cancels. */
 export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
-/** The arguments of `send` after the signal: first a value, unless the signal carries none. */
+/**
+ * The arguments of `send` after the signal: the value, if the signal carries a value, and then the options.
+ */
 export type SendArguments<T> = undefined extends T
   ? [value?: T, options?: SendOptions]
   : [value: T, options?: SendOptions]
@@ -25,8 +27,8 @@ export type SendArguments<T> = undefined extends T
 export type HandleRemoveOptions = Pick<RemoveOptions, 'ifNotBegun'>
 
 /**
- * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes one
- * in another process.
+ * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes a
+ * handle in another process.
  *
  * @example
  * const handle = await new ImportJob().with({ file: 'a.csv' }).dispatch()
@@ -74,11 +76,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Waits until the job has ended, in whichever process the job runs. It may be called any number of times,
-   * before and after the job has ended. All waits in a process share one subscription, even thousands of
-   * them. If the store becomes unreachable, the wait goes on until the store is back.
+   * Waits until the job has ended. The job may run in any process. This method may be called any number of
+   * times, before and after the job has ended. All waits in a process share one subscription, even thousands
+   * of them. If the store becomes unreachable, the wait goes on until the store answers again.
    *
-   * If the dispatch was rejected because of another job, this waits for that other job.
+   * If the dispatch was rejected because of another job, this method waits for that other job.
    *
    * @returns what `handle()` returned; `undefined` if it returned `true` or nothing
    * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`;
@@ -98,9 +100,9 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * What the job last reported with `this.progress()`: `{ done, total, note }`, or the value that it passed.
-   * Undefined if the job has reported nothing or no longer exists. While this is called repeatedly, the
-   * answer is at most about a quarter of a second old.
+   * What the job last reported with `this.progress()`: `{ done, total, note }`, or the value that was passed.
+   * Undefined if the job has reported nothing or no longer exists. If this method is called repeatedly, the
+   * answers are at most about a quarter of a second old.
    */
   async progress(): Promise<unknown> {
     const opened = await this.#jobs.watcher()
@@ -120,11 +122,11 @@ export class JobHandle<J extends JobLike = JobLike> {
 
   /**
    * Cancels the job. A job that is not running ends at once. If the job is running, its `signal` is aborted,
-   * in whichever process it runs.
+   * no matter in which process the job runs.
    *
-   * @param options the reason, for people: a text, or `{ because }`. Its first 200 characters are kept with
-   *   the job and passed to it. `ifNotBegun`: leaves the job unchanged if it is running or has run before;
-   *   the store checks this and cancels in one step
+   * @param options the reason, for people: a text, or `{ because }`. The first 200 characters of the reason
+   *   are kept with the job and passed to its hook `cancelled`. `ifNotBegun`: leaves the job unchanged if it
+   *   is running or has run before. The store checks this and cancels in one step
    * @returns `false` if the job had ended or no longer exists; with `ifNotBegun`, also if it had begun
    * @throws JOB_INVALID for an option that is not valid
    * @example await handle.cancel('the order was returned')
@@ -142,8 +144,7 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Changes when the job is due: this long from now. The job must not have begun, or must be waiting for a
-   * retry.
+   * Makes the job due after a delay from now. The job must not have begun, or must be waiting for a retry.
    *
    * @param delay milliseconds, or `'30s'`, `'5m'`
    * @returns `false` if the job is running, has ended, or no longer exists
@@ -155,8 +156,8 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Gives the job another priority. The job must not have begun, or must be waiting for a retry. Among the
-   * jobs of its new priority, it is ordered by when it was queued, as before.
+   * Gives the job another priority. The job must not have begun, or must be waiting for a retry. Jobs of the
+   * same priority are still ordered by the time at which they were queued or are due.
    *
    * @returns `false` if the job is running, has ended, or no longer exists, or if 256 other priorities are in
    *   use in its queue
@@ -182,13 +183,13 @@ export class JobHandle<J extends JobLike = JobLike> {
 
   /**
    * Replaces the payload of a job that is not running. The new payload is checked as in a dispatch. The job's
-   * `options.editedAt` says when it was edited. The group, the unique lock, the limiter and the tags do not
-   * change.
+   * `options.editedAt` says when the job was edited. The group, the unique lock, the limiter and the tags do
+   * not change.
    *
    * @param options `force`: also edits a job whose steps have recorded something
    * @returns `false` if the job is running or no longer exists
-   * @throws JOB_NOT_EDITABLE if its steps have recorded something; PAYLOAD_INVALID, PAYLOAD_NOT_JSON,
-   *   PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE
+   * @throws JOB_NOT_EDITABLE if the steps of the job have recorded something; PAYLOAD_INVALID,
+   *   PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE
    * @example await handle.edit({ file: 'b.csv' })
    */
   async edit(payload: PayloadOf<J>[0], options: { force?: boolean } = {}): Promise<boolean> {
@@ -207,7 +208,7 @@ export class JobHandle<J extends JobLike = JobLike> {
     return this.#change(tag, tags)
   }
 
-  /** Removes tags from the job. @returns `false` if it no longer exists @throws the errors of `tag` */
+  /** Removes tags from the job. @returns `false` if the job no longer exists @throws the errors of `tag` */
   async untag(...tags: string[]): Promise<boolean> {
     const { untag } = await jobChanges()
     return this.#change(untag, tags)
@@ -216,10 +217,10 @@ export class JobHandle<J extends JobLike = JobLike> {
   /**
    * Sends a signal to the job, which receives it with `this.waitFor()`. The store keeps the signal until the
    * job takes it, whether or not the job is waiting yet. If the application chose the id of the job, the
-   * signal may be sent before the job is dispatched: then it is kept for an hour.
+   * signal may be sent before the job is dispatched. Such a signal is kept for an hour.
    *
-   * @param signal made by `defineSignal`
-   * @param value a JSON value; it is checked against the schema of the signal, if there is one
+   * @param signal a signal that `defineSignal` made
+   * @param value a JSON value. If the signal has a schema, the value is checked against this schema
    * @param options `id`: a signal that is sent several times with this id is kept only once
    * @returns `false` if the job has ended, or if there is no such job
    * @throws STEP_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, SIGNALS_FULL

@@ -80,8 +80,8 @@ export abstract class Job {
   /** The version of the payload's format, from 1 to 100. Default 1. */
   declare static readonly version?: number
   /**
-   * One function for each earlier version: it converts a payload of that version to the next version, for
-   * jobs that were dispatched before a deploy.
+   * One function for each earlier version, for jobs that were dispatched before a deploy. The function
+   * converts a payload of its version to the next version.
    */
   declare static readonly upcasters?: Upcasters
   /** The parts of the payload that people must not see: `['card.*', 'users.*.token']`. */
@@ -89,7 +89,7 @@ export abstract class Job {
 
   /** The name of the class in the store. Default: the name of the class in the code. */
   declare readonly key?: string
-  /** Earlier keys of the class. The class also runs the jobs that were stored under them. */
+  /** Earlier keys of the class. The class also runs the jobs that were stored under these keys. */
   aliases: readonly string[] = []
   /** One of the configured queues. Default `default`. */
   queueName: string = 'default'
@@ -98,14 +98,14 @@ export abstract class Job {
   /** How long to wait before the job is due: milliseconds, or `'30s'`, `'5m'`. Default 0. */
   delay: Duration = 0
   /**
-   * The number of attempts, the first one included. Default 15: half an hour to an hour, with the default
-   * `backoff`.
+   * The number of attempts, including the first attempt. Default 15. With the default `backoff`, 15 attempts
+   * take half an hour to an hour.
    */
   tries: number = 15
   /**
    * For how long new attempts may begin, counted from when the job was queued, or was due if it was delayed:
-   * `'2h'`. If this is set, `tries` is ignored: within that time a failed attempt is always retried. Default:
-   * only `tries` counts.
+   * `'2h'`. If this field is set, `tries` is ignored, and a failed attempt is always retried within that
+   * time. Default: only `tries` counts.
    */
   declare retryUntil?: Duration | undefined
   /**
@@ -115,16 +115,16 @@ export abstract class Job {
    */
   declare expiresIn?: Duration | undefined
   /**
-   * The pause before each retry: one pause, a list (the last one repeats), `exponential()`, or a function
-   * (see `backoff()`). Default 1 s to 10 min.
+   * The pause before each retry: one pause, a list of pauses (the last pause repeats), `exponential()`, or a
+   * function (see `backoff()`). Default 1 s to 10 min.
    */
   backoff: BackoffOption = defaultBackoff
   /**
    * The number of crashes after which a job fails. A crash means that the worker died while it ran the job.
-   * With 1, the job is never run again after a crash, whatever the cause. With more, the job runs alone in
-   * its process when one more crash would make it fail, so that another job in the process cannot make it
-   * fail. From 1 to 100. Default: 3 crashes of processes that ended by themselves, or 10 of processes that
-   * somebody may have killed.
+   * With 1, the job is never run again after a crash, whatever the cause. With a higher number, the job runs
+   * alone in its process when one more crash would make it fail, so that no other job in the process can make
+   * it fail. From 1 to 100. Default: 3 crashes of processes that ended by themselves, or 10 crashes of
+   * processes that somebody may have killed.
    */
   declare maxCrashes?: number | undefined
   /**
@@ -146,7 +146,7 @@ export abstract class Job {
 
   /**
    * How long ended jobs of the class are kept: `keep({ completed: '30d', failed: '90d', cancelled: false })`.
-   * `false` keeps none. Default: the setting of their queue.
+   * `false` keeps no job. Default: the setting of their queue.
    */
   declare keep?: KeepOptions | undefined
   /**
@@ -159,9 +159,9 @@ export abstract class Job {
   declare group?: GroupBy | undefined
 
   /**
-   * The limiter that must grant a permit before the job begins: the name of one of `jobs.limiters`, or limits
-   * of this class alone: `limiter({ concurrency: 5 })`. The job waits in its queue, without using a worker,
-   * until it has a permit.
+   * The limiter that must grant a permit before the job begins: the name of a limiter in `jobs.limiters`, or
+   * limits only for this class: `limiter({ concurrency: 5 })`. The job waits in its queue, without using a
+   * worker, until it has a permit.
    */
   declare limiter?: string | LimiterBy | undefined
 
@@ -173,9 +173,9 @@ export abstract class Job {
 
   /**
    * When jobs of the class are queued automatically: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`;
-   * with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list of these, each with a `name`.
-   * Workers that run the class declare the schedule. The id of the schedule is the key of the class, or
-   * `key/name`. Default: none.
+   * with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list of such objects, each with a
+   * `name`. Workers that run the class declare the schedule. The id of the schedule is the key of the class,
+   * or `key/name`. Default: none.
    */
   declare schedule?: ClassSchedule | undefined
 
@@ -198,7 +198,7 @@ export abstract class Job {
 
   /**
    * Whether to retry the job after this error, if tries are left. Called after each failed attempt, on a new
-   * object of the class. If it throws, the job is retried, and the job's log says so.
+   * object of the class. If this method throws, the job is retried, and the job's log says so.
    *
    * @returns `false`: the job fails without a retry. Default `true`
    * @example override retryIf(error: unknown) { return (error as { status?: number }).status !== 404 }
@@ -209,10 +209,10 @@ export abstract class Job {
   }
 
   /**
-   * Called when the last attempt has failed, before the state of the job changes to `failed`. It runs on a
-   * new object of the class, with the same timeout as `handle`. If it throws, the error is written to the
-   * job's log, and the job is `failed` all the same. It is called at least once: if the worker dies
-   * meanwhile, the last attempt is made again.
+   * Called when the last attempt has failed, before the state of the job changes to `failed`. This method
+   * runs on a new object of the class, with the same timeout as `handle`. If this method throws, the error is
+   * written to the job's log, and the job is `failed` all the same. This method is called at least once: if
+   * the worker dies meanwhile, the last attempt is made again.
    *
    * @param error the error of the last attempt, or why it was aborted
    * @param payload a copy of the payload
@@ -225,13 +225,14 @@ export abstract class Job {
   }
 
   /**
-   * Called when somebody cancelled the job, or when it expired (`expiresIn`), whether it was running or not.
-   * It runs on a new object of the class, with the same timeout as `handle`. If it throws, the error is
-   * written to the job's log, and the job is `cancelled` all the same. It is called at least once.
+   * Called when somebody cancelled the job, whether it was running or not, or when the job expired
+   * (`expiresIn`). This method runs on a new object of the class, with the same timeout as `handle`. If this
+   * method throws, the error is written to the job's log, and the job is `cancelled` all the same. This
+   * method is called at least once.
    *
    * @param payload a copy of the payload
    * @param reason `user`, or `expired`
-   * @param because what the person wrote who cancelled the job: `handle.cancel('the order was returned')`
+   * @param because the reason that was given for the cancel: `handle.cancel('the order was returned')`
    * @example override async cancelled(payload: { file: string }) { await removeUpload(payload.file) }
    */
   // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
@@ -241,8 +242,8 @@ export abstract class Job {
   }
 
   /**
-   * The middleware of the class, the outermost first. The middleware of the configuration runs outside of it.
-   * This method is called once, when the class is first used.
+   * The middleware of the class, the outermost first. The middleware of the configuration runs outside of the
+   * middleware of the class. This method is called once, when the class is first used.
    *
    * @example override middleware() { return [skipWhen(isUnsubscribed), timing({ slow: '5s' })] }
    */
@@ -262,7 +263,7 @@ export abstract class Job {
 
   /**
    * After a `dispatch` that resolved to `false`: why the job was rejected, and because of which other job.
-   * After `dispatchMany`: the same for the first job that was rejected.
+   * After `dispatchMany`: the rejection of the first job that was rejected.
    */
   get rejection(): Rejection | undefined {
     return this[jobInside]?.rejection
@@ -274,8 +275,8 @@ export abstract class Job {
   }
 
   /**
-   * In `handle` of a job that a schedule queued: the instant of the tick. It does not depend on how late the
-   * job runs, and is the same in each attempt. Otherwise undefined.
+   * In `handle` of a job that a schedule queued: the instant of the tick. This instant does not depend on how
+   * late the job runs, and is the same in each attempt. Undefined for other jobs.
    */
   get scheduledFor(): Date | undefined {
     const tick = tickOf(this[jobInside]?.run?.id ?? '')
@@ -292,7 +293,7 @@ export abstract class Job {
 
   /**
    * In `handle` of a job that belongs to a chain, a batch or a workflow, or is a callback of one: that flow.
-   * Otherwise undefined.
+   * Undefined for other jobs.
    *
    * @example const { counts } = (await this.flow!.status())!
    */
@@ -305,16 +306,16 @@ export abstract class Job {
   /**
    * Queues the job.
    *
-   * @returns `true` if the job is queued; `false` only if it was rejected on purpose: `this.rejection` says
-   *   why
+   * @returns `true` if the job is queued; `false` only if the job was rejected on purpose, and
+   *   `this.rejection` says why
    * @throws UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, STORE_UNREACHABLE (certainly not queued,
    *   within 5 s), DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED,
    *   STORE_NOT_CONFIGURED, JOB_INVALID, TOO_MANY_PRIORITIES
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean>
   /**
-   * Queues the job in a transaction of the application: it is queued if and only if the transaction commits.
-   * For a job without a payload, use a draft: `job.with().in(tx).dispatch()`.
+   * Queues the job in a transaction of the application: the job is queued if and only if the transaction
+   * commits. For a job without a payload, use a draft: `job.with().in(tx).dispatch()`.
    *
    * @param options `tx`: the handle of the transaction, see `TransactionHandle`
    * @returns `true`. Rejections are known only after the commit
@@ -329,7 +330,7 @@ export abstract class Job {
 
   /**
    * Queues one job for each payload, in as few calls as possible. All payloads are checked before the first
-   * is sent. Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails,
+   * job is sent. Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails,
    * `error.queued` has the ids of the queued jobs. Afterwards `this.ids` has the ids of all jobs.
    *
    * @param options `tx`: the jobs are queued if and only if this transaction of the application commits
@@ -340,7 +341,7 @@ export abstract class Job {
 
   /**
    * Makes a draft of this job, with the values that its fields have now. The draft is dispatched later, alone
-   * or together with others. `draft.dispatch()` resolves to a handle of the job.
+   * or together with other drafts. `draft.dispatch()` resolves to a handle of the job.
    *
    * @example const handle = await new ImportJob().with({ file: 'a.csv' }).delayed('5m').dispatch()
    */
@@ -354,9 +355,9 @@ export abstract class Job {
   }
 
   /**
-   * Makes a draft of a job of this class. The class may have a constructor with parameters, and a draft does
-   * not need them. Lark calls the constructor only once, without arguments, when the class is first used, to
-   * read its settings.
+   * Makes a draft of a job of this class. The class may have a constructor with parameters, because a draft
+   * does not need arguments for it. Lark calls the constructor only once, without arguments, to read the
+   * settings of the class when the class is first used.
    *
    * @example await ImportJob.with({ file: 'a.csv' }).dispatch()
    */
@@ -372,15 +373,15 @@ export abstract class Job {
    * tries and queue do not apply. Steps run, with their tries. The job sleeps and waits for signals in this
    * process, and everything that its steps have recorded is forgotten when the job ends.
    *
-   * @returns what `handle` returned; rejects with the error of `handle`
+   * @returns the value that `handle` returned; rejects with the error of `handle`
    */
   dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
     return jobsInside.dispatchNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
   }
 
   /**
-   * Ends this run and fails the job, even if tries are left. This method throws, to end the handler. The job
-   * fails even if the handler catches the error.
+   * Ends this run and fails the job, even if tries are left. This method throws an error to end the handler.
+   * The job fails even if the handler catches the error.
    *
    * @param error the error that is kept with the job, or a text for people
    * @throws the given error, or JOB_FAILED_ITSELF if there is none
@@ -392,11 +393,11 @@ export abstract class Job {
 
   /**
    * Ends this run and puts the job back without using up an attempt, because something that it needs is not
-   * ready. This method throws, to end the handler. The job goes back even if the handler catches the error.
-   * Only `retryUntil` limits how often a job may release itself.
+   * ready. This method throws an error to end the handler. The job is put back even if the handler catches
+   * the error. Only `retryUntil` limits how often a job may release itself.
    *
    * @param delay how long until the job is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
-   * @param because the reason, in a few words: `lark jobs:show` prints it while the job waits
+   * @param because the reason, in a few words. `lark jobs:show` prints the reason while the job waits
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay is not valid
    * @example if (!(await isReady())) this.release('5m', 'the export is not ready')
    */
@@ -405,9 +406,8 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back, as `release` does, and pauses its group for the same time, for
-   * example because a service that all jobs of the group call asks for a pause. Running jobs of the group go
-   * on.
+   * Ends this run and puts the job back, as `release` does, and pauses the job's group for the same time.
+   * This is for groups whose jobs call a service that asks for a pause. Running jobs of the group go on.
    *
    * @param delay how long: milliseconds, or `'30s'`, `'5m'`
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay is not valid
@@ -418,13 +418,12 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back, as `release` does, and pauses its queue, with all partitions of the
-   * queue, for the same time, for example because the service that its jobs call is down. Running jobs go on.
-   * The queue resumes by itself. If the queue is already paused for longer, it stays paused for that longer
-   * time.
+   * Ends this run and puts the job back, as `release` does, and pauses all partitions of its queue for the
+   * same time. This is for queues whose jobs call a service that is down. Running jobs go on. The queue
+   * resumes by itself. If the queue is already paused for longer, it stays paused for that longer time.
    *
    * @param delay how long: milliseconds, or `'30s'`, `'5m'`
-   * @param because the reason, in a few words: `lark jobs:status` prints it
+   * @param because the reason, in a few words. `lark jobs:status` prints the reason
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay or the reason is not valid
    * @example if (response.status === 503) this.pauseQueue('5m', 'the mail server is down')
    */
@@ -440,16 +439,17 @@ export abstract class Job {
    *
    * If the function throws and the tries of the step are used up, the step fails with a `StepError`. If the
    * handler does not catch this error, the attempt fails as with any error, and the next attempt continues at
-   * this step. If the handler catches it, a later run gets the same error.
+   * this step. If the handler catches this error, a later run gets the same error.
    *
    * A step with an `undo` also records that it has begun. Before the job ends as failed or cancelled, all
    * steps that have begun are undone in reverse order. If the job is retried, the steps that were undone run
    * again.
    *
    * @param name unique in a run: a text, or a list such as `['mail', user.id]`
-   * @param work the function: it gets a `key` that is the same in each try and each run, for services that
+   * @param work the function. It gets a `key` that is the same in each try and each run, for services that
    *   take idempotency keys
-   * @returns what the function returned. It must be JSON of at most 512 KiB, and is kept with the job
+   * @returns the value that the function returned. The value must be JSON of at most 512 KiB, and is kept
+   * with the job
    * @throws StepError; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY; the reason of `this.signal` if
    *   the run is over
    * @example const card = await this.step('charge', ({ key }) => pay(user, { idempotencyKey: key }), { tries:
@@ -464,20 +464,20 @@ export abstract class Job {
   }
 
   /**
-   * A step that writes to a database of the application exactly once: what it writes and the record that the
-   * step is done are committed together. `step` runs its function again if the worker dies before the result
-   * is stored. `stepIn` does not: the next run gets the result that was committed. The database needs the
-   * table that `lark outbox:sql` prints.
+   * A step that writes to a database of the application exactly once. Its writes and the record that the step
+   * is done are committed together. `step` runs its function again if the worker dies before the result is
+   * stored. `stepIn` does not run its function again: the next run gets the result that was committed. The
+   * database needs the table that `lark outbox:sql` prints.
    *
-   * @param db something that can open a transaction: a Drizzle or Kysely database, a Prisma client, a pool or
+   * @param db an object that can open a transaction: a Drizzle or Kysely database, a Prisma client, a pool or
    *   client of `pg`, `postgres` or `mysql2`, an SQLite database, or a `TransactionOpener`
    * @param name as in `step`
-   * @param work the function: it gets the transaction. With SQLite clients whose statements are synchronous,
-   *   the function must be synchronous too
+   * @param work the function, which gets the transaction. With SQLite clients whose statements are
+   *   synchronous, the function must be synchronous too
    * @param options as in `step`; `undo` also gets a transaction, and is called only if the step committed
-   * @returns what the function returned: JSON of at most 512 KiB. What a database client returns for a
-   *   statement without rows does not count as a result
-   * @throws as `step`; OUTBOX_NO_TABLE
+   * @returns the value that the function returned: JSON of at most 512 KiB. The value that a database client
+   *   returns for a statement without rows does not count as a result
+   * @throws the errors of `step`; OUTBOX_NO_TABLE
    * @example await this.stepIn(db, 'book', (tx) => tx.insert(orders).values(order))
    */
   stepIn<Db, T>(
@@ -491,17 +491,18 @@ export abstract class Job {
   }
 
   /**
-   * Iterates over a large set, and stores its position after each lot of items. A lot has at least 100 items,
+   * Iterates over a large set, and stores the position after each lot of items. A lot has at least 100 items,
    * and at least a thousandth of the items that are done. After a crash, the next run continues at the first
    * item of the lot, so some items come twice. With `exact`, only the last item may come twice. After all
-   * items have come, a later run gets none.
+   * items have come, a later run gets no items.
    *
    * @param name unique in a run
-   * @param page the function that reads some items: it returns `{ items, cursor }`. It is called with the
-   *   `cursor` of the previous page, and the first time with undefined. A page without a `cursor` is the last
-   * @param options `exact`: stores the position after each item, with one write for each; a job has room for
-   *   10,000 of these
-   * @throws what `page` throws; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY
+   * @param page the function that reads some items and returns `{ items, cursor }`. The function is called
+   *   with the `cursor` of the previous page, and the first time with undefined. A page without a `cursor` is
+   *   the last page
+   * @param options `exact`: stores the position after each item, with one write for each item. A job has room
+   *   for 10,000 such writes
+   * @throws the errors of `page`; STEP_INVALID, STEP_TWICE, STEP_OUTSIDE, STEPS_TOO_MANY
    * @example for await (const row of this.eachItem('rows', readRows)) await index(row)
    */
   async *eachItem<T, C = unknown>(
@@ -514,8 +515,8 @@ export abstract class Job {
 
   /**
    * Waits, for days if needed. After a second the job is suspended: it frees its slot and its permits, and is
-   * `delayed` until the time has come. Then a new run of the job continues here, with the stored results of
-   * the steps before this one. Code between steps runs again.
+   * `delayed` until the time has come. After that, a new run of the job continues here, with the stored
+   * results of the earlier steps. Code between steps runs again.
    *
    * @param name unique in a run
    * @param duration milliseconds, or `'30s'`, `'5m'`, `'2h'`, `'3d'`
@@ -533,8 +534,8 @@ export abstract class Job {
    *
    * @param signals signals made by `defineSignal`: one signal, or an object with several, of which the first
    *   to arrive counts
-   * @param options `timeout`: how long to wait. `name`: a name for this wait, needed if the job waits for the
-   *   same signals more than once
+   * @param options `timeout`: how long to wait. `name`: a name for this wait, which is needed if the job
+   *   waits for the same signals more than once
    * @returns `{ value }`, or `{ name, value }` if there are several signals; undefined after the timeout
    * @throws as `sleep`
    * @example const answer = await this.waitFor({ approved, rejected }, { timeout: '7d' })
@@ -548,11 +549,11 @@ export abstract class Job {
 
   /**
    * Runs another job and waits until it has ended, as `waitFor` waits for a signal. The other job is queued
-   * only once, whatever happens to this job. It runs in its own queue, with its own tries.
+   * only once, whatever happens to this job. The other job runs in its own queue, with its own tries.
    *
    * @param name unique in a run
-   * @param draft the draft of the other job. It must not have an id, and the other job must not be one that a
-   *   later job may replace
+   * @param draft the draft of the other job. The draft must not have an id, and the unique lock of the other
+   *   job must not allow a later job to replace it
    * @param options `timeout`: how long to wait. `undo`: as in `step`
    * @returns the stored result of the other job
    * @throws `StepError` if the other job ends without completing, with `child`, and with the `code` that
@@ -575,12 +576,12 @@ export abstract class Job {
   /**
    * Asks a person who has no access to the store. This method makes a token that is valid for one answer,
    * calls `send` to send the token to the person, and waits for the answer as `waitFor` does. The store keeps
-   * only a hash of the token. `Jobs.redeem()` gives the answer, and `Jobs.approvalPage()` is a web page for
-   * it.
+   * only a hash of the token. `Jobs.redeem()` answers the approval, and `Jobs.approvalPage()` makes a web
+   * page on which a person answers.
    *
    * @param name unique in a run
-   * @param options `send`: the function that sends the `token`; it also gets what the function of a step
-   *   gets. `timeout`: how long to wait. `title`: the question, for people
+   * @param options `send`: the function that sends the `token`. It also gets the arguments that the function
+   *   of a step gets. `timeout`: how long to wait. `title`: the question, for people
    * @returns `{ value }` with the value that was passed to `Jobs.redeem()`; undefined after the timeout
    * @throws as `step`
    * @example const answer = await this.approval('publish', { timeout: '7d', send: ({ token }) => mail(token)
@@ -592,17 +593,17 @@ export abstract class Job {
   }
 
   /**
-   * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and
+   * Reports the progress of the job. The latest report is kept with the job, and `handle.progress()` and
    * `jobs:show` show it, even after the job has ended. The report reaches the store within a quarter of a
-   * second while somebody watches the job, and otherwise with the next renewal of its lease. So this method
-   * may be called often.
+   * second while somebody watches the job, and otherwise with the next renewal of its lease. Therefore this
+   * method may be called often.
    *
    * @param note for people
    * @throws PROGRESS_INVALID if the report is not JSON or has more than 4 KiB
    * @example this.progress(done, rows.length, `reading ${file}`)
    */
   progress(done: number, total: number, note?: string): void
-  /** Reports any small JSON value. */
+  /** Reports any small JSON value as the progress of the job. */
   progress(value: unknown): void
   progress(first: unknown, total?: number, note?: string): void {
     const value = total === undefined ? first : { done: first, total, note }
@@ -614,17 +615,17 @@ export abstract class Job {
     this.#write('info', text)
   }
 
-  /** Like `info`, for a success. */
+  /** Writes a line like `info`, for a success. */
   success(text: string): void {
     this.#write('success', text)
   }
 
-  /** Like `info`, for a warning. */
+  /** Writes a line like `info`, for a warning. */
   warn(text: string): void {
     this.#write('warn', text)
   }
 
-  /** Like `info`, for an error. The job goes on. */
+  /** Writes a line like `info`, for an error. The job goes on. */
   error(text: string): void {
     this.#write('error', text)
   }
@@ -632,8 +633,8 @@ export abstract class Job {
   /** @param call the name of the method that the job has called, for messages */
   #steps<T>(call: string, act: (steps: Steps) => Promise<T>): Promise<T> {
     const steps = this[jobInside]?.run?.steps as Steps | Promise<Steps> | undefined
-    // If the steps are loaded, the step begins synchronously: a step that nobody awaits must be known when
-    // the handler returns.
+    // If the code for steps is loaded, the step begins synchronously, because a step that the handler does
+    // not await must be known when the handler returns.
     if (steps !== undefined) return steps instanceof Promise ? steps.then(act) : act(steps)
     return Promise.reject(
       new JobsError(

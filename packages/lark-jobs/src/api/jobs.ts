@@ -34,7 +34,7 @@ import type { CurrentTransaction, TransactionOptions } from './transactions.ts'
 
 /**
  * Dispatches jobs into one store, starts workers on it, and operates on its jobs. The import `Jobs` is the
- * default instance; `createJobs()` makes others.
+ * default instance. `createJobs()` makes other instances.
  */
 export class Jobs extends Operations implements AsyncDisposable {
   readonly #inside: Inside
@@ -45,7 +45,9 @@ export class Jobs extends Operations implements AsyncDisposable {
     this.#inside = inner
   }
 
-  /** For the rest of this package, and for other copies of it. @internal */
+  /**
+   * The part of the instance for the rest of this package, and for other copies of this package. @internal
+   */
   get [inside](): Inside {
     return this.#inside
   }
@@ -56,8 +58,8 @@ export class Jobs extends Operations implements AsyncDisposable {
    * first use of `Jobs`, both in processes that dispatch and in workers.
    *
    * A call with the same configuration changes nothing, because development servers load modules again.
-   * Functions are compared by their names, and job classes by their keys. Whatever starts later uses the
-   * newest functions and classes. After `close()`, another configuration may be set.
+   * Functions are compared by their names, and job classes by their keys. Workers and dispatches that start
+   * later use the newest functions and classes. After `close()`, another configuration may be set.
    *
    * @param config the settings of the `jobs` section of `lark.config`, and also `jobs`: the classes that
    *   workers run
@@ -75,10 +77,10 @@ export class Jobs extends Operations implements AsyncDisposable {
    */
   dispatch<J extends JobLike>(draft: Draft<J>, options?: TransactionOptions): Promise<JobHandle<J>>
   /**
-   * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All are checked before
-   * the first is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
+   * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All drafts are checked
+   * before the first job is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
    *
-   * @param options `tx`: they are queued if and only if this transaction of the application commits
+   * @param options `tx`: the jobs are queued if and only if this transaction of the application commits
    * @returns a handle for each draft, in the same order
    * @example await Jobs.dispatch([ImportJob.with({ file }), ReportJob.with({ month }).delayed('5m')])
    */
@@ -113,17 +115,17 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Calls a function, and holds back the jobs that it dispatches until it has ended: then they are sent
-   * together. If the function throws, none of them is sent. Calls may be nested: the jobs of an inner call
-   * are sent with those of the outer call, and if the inner function throws, only its own jobs are dropped. A
-   * dispatch with a `tx` is not held back.
+   * Calls a function, and holds back the jobs that the function dispatches. When the function has ended,
+   * these jobs are sent together. If the function throws, no job is sent. Calls may be nested: the jobs of an
+   * inner call are sent with the jobs of the outer call. If the inner function throws, only its own jobs are
+   * dropped. A dispatch with a `tx` is not held back.
    *
    * The dispatches wait in the memory of this process, so they are lost if the process dies before the
    * function has ended, or just afterwards. `dispatch(payload, { tx })` in a transaction of a database loses
-   * none.
+   * no jobs.
    *
-   * @returns what the function returned
-   * @throws what the function throws; the errors of `Job.dispatch`
+   * @returns the value that the function returned
+   * @throws the error of the function; the errors of `Job.dispatch`
    * @example await Jobs.transaction(async () => { await new ChargeJob().dispatch({ order }); await
    *   confirm(order) })
    */
@@ -137,7 +139,8 @@ export class Jobs extends Operations implements AsyncDisposable {
    * `@nestjs-cls/transactional`. Call this method once, where the application starts.
    *
    * @param current a function that is called at each dispatch, in the context of its caller. It returns the
-   *   handle of the transaction, or nothing if there is no transaction: then the job is queued at once
+   *   handle of the transaction, or nothing if there is no transaction. Without a transaction, the job is
+   *   queued at once
    * @throws JOB_INVALID
    * @example Jobs.joinTransactions(() => (host.isTransactionActive() ? host.tx : undefined))
    */
@@ -150,7 +153,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    * check that the job exists.
    *
    * @param Class the class of the job, which gives the handle its types
-   * @param options `queue`: the queue of the job. Default: that of the class
+   * @param options `queue`: the queue of the job. Default: the queue of the class
    * @throws JOB_ID_INVALID, JOB_INVALID
    * @example const status = await Jobs.handle(ImportJob, request.params.id).status()
    */
@@ -165,7 +168,7 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   /**
    * Queues a job by the key of its class, for code that knows only the keys of jobs. The class is looked for
-   * in the option `jobs` of the configuration in code, among the defined jobs that are imported, and in the
+   * in the option `jobs` of the configuration, among the imported jobs made by `defineJob`, and in the
    * folders of the application. These folders are loaded once, and only if they are needed.
    *
    * @param options settings of this job that differ from those of its class; `id`: see `Draft.withId`
@@ -180,17 +183,18 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Queues a job that runs a command of `lark` in a worker, as if it had been typed there. What the command
-   * prints becomes the log of the job, and an object that the command returns becomes its result. The
-   * command's `this.signal` is aborted when the job should end. An attempt fails if the exit code is not 0.
-   * If there is no such command, or if its arguments are wrong, the job fails without further attempts.
+   * Queues a job that runs a command of `lark` in a worker, as if a person had typed the command there. The
+   * output of the command becomes the log of the job, and an object that the command returns becomes the
+   * result of the job. The command's `this.signal` is aborted when the job should end. An attempt fails if
+   * the exit code is not
+   * 0. If there is no such command, or if its arguments are wrong, the job fails without further attempts.
    *
    * @param command the key of the command
-   * @param args an object with the fields of the command, or a list with the words of a command line. They do
-   *   not pass through a shell
+   * @param args an object with the fields of the command, or a list with the words of a command line. No
+   *   shell interprets these words
    * @param options the options of any job. Default: the queue `default`, 3 tries, a timeout of 30 min
-   * @throws JOB_INVALID; the errors of `Job.dispatch`. Only when the job runs is it known whether the command
-   *   exists
+   * @throws JOB_INVALID; the errors of `Job.dispatch`. Whether the command exists is known only when the job
+   *   runs
    * @example await Jobs.dispatchCommand('users:process', { limit: 100 }, { delay: '5m', tries: 1 })
    * @example await Jobs.dispatchCommand('users:process', ['--limit=100'])
    */
@@ -206,9 +210,7 @@ export class Jobs extends Operations implements AsyncDisposable {
     )
   }
 
-  /**
-   * Operates on schedules: sets them at run time, reads, pauses, resumes and removes them, and runs them now.
-   */
+  /** The operations on schedules: set at run time, read, pause, resume, remove, run now. */
   override get schedules(): JobSchedules {
     return new JobSchedules(this.#inside)
   }
@@ -217,8 +219,8 @@ export class Jobs extends Operations implements AsyncDisposable {
    * Makes a handle of a flow that was dispatched earlier, perhaps by another process. This method does not
    * check that the flow exists.
    *
-   * @param options `queue`: the queue of the first job of the flow. It is needed only if you have chosen the
-   *   same id for flows in several queues
+   * @param options `queue`: the queue of the first job of the flow. This option is needed only if you have
+   *   chosen the same id for flows in several queues
    * @throws FLOW_INVALID for a value that cannot be the id of a flow, UNKNOWN_QUEUE. The first call of the
    *   handle may throw FLOW_ID_AMBIGUOUS
    * @example const progress = await Jobs.flow(request.params.id).progress()
@@ -230,8 +232,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   /**
    * Lists flows that meet all conditions of a filter, page by page, without their nodes. The flows that were
    * dispatched last come first. By default, flows of every queue are listed, but not flows that are nodes of
-   * other flows. A page may have fewer flows than `limit`, or even none, and still have a `cursor`: then
-   * there are more pages. Flows that cannot be read are in `damaged`.
+   * other flows. A page may have fewer flows than `limit`, or even none, although more pages follow. A page
+   * that is not the last has a `cursor`. Flows that cannot be read are in `damaged`.
    *
    * @param options `cursor`: the cursor of the previous page, with the same filter. `limit`: 1…1,000, default
    *   100
@@ -249,7 +251,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    *
    * @param token the token that the job has sent
    * @param value the JSON value that the job gets. Default `true`
-   * @returns `false` if the approval was already answered, or if the job no longer waits for it:
+   * @returns `false` if the approval was already answered, or if the job no longer waits for the answer.
    *   `Jobs.approval()` says why
    * @throws APPROVAL_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, SIGNALS_FULL
    * @example await Jobs.redeem(token, { by: 'ada' })
@@ -260,8 +262,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Reads the approval that belongs to a token, and whether it can still be answered, for a page of your own.
-   * This method changes nothing.
+   * Reads the approval that belongs to a token, and whether the approval can still be answered, for a page of
+   * your own. This method changes nothing.
    *
    * @throws APPROVAL_INVALID
    */
@@ -272,8 +274,8 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   /**
    * Makes a web page on which a person answers an approval: a function that takes a `Request`, whose URL has
-   * the parameter `token`, and returns a `Response`. GET only shows the page. Its buttons send the answer by
-   * POST.
+   * the parameter `token`, and returns a `Response`. GET only shows the page. The buttons of the page send
+   * the answer by POST.
    *
    * @param options `choices`: the labels of the buttons, and the values that they send. Default `{ Approve:
    *   true, Reject: false }`
@@ -300,7 +302,9 @@ export class Jobs extends Operations implements AsyncDisposable {
     return this.#inside.dispatchNow(job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
   }
 
-  /** Resolves when every dispatch so far has succeeded or failed. Call it before `process.exit()`. */
+  /**
+   * Resolves when every dispatch so far has succeeded or failed. Call this method before `process.exit()`.
+   */
   flush(): Promise<void> {
     return this.#inside.flush()
   }
@@ -322,8 +326,8 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   /**
    * Stops the workers that this instance has started, waits for its dispatches (`flush`), and closes the
-   * store. If a worker of this instance runs a command as a job, and the command calls this method, it only
-   * waits for the dispatches.
+   * store. In a command that a worker of this instance runs as a job, this method only waits for the
+   * dispatches.
    */
   close(): Promise<void> {
     return this.#inside.close()

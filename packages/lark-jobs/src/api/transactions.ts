@@ -1,8 +1,9 @@
 /**
  * Dispatches that belong to a transaction. With a handle (`{ tx }`), the dispatches are written as rows into
  * the database of the application, and the relay queues them in the store after the commit. In
- * `Jobs.transaction()`, the dispatches wait in this process until the function has ended: then they are sent
- * together, or dropped if the function threw. An instance that uses neither creates no object of this class.
+ * `Jobs.transaction()`, the dispatches wait in this process until the function has ended. They are then sent
+ * together, or dropped if the function threw. An instance without transactions creates no object of this
+ * class.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { defined } from '@s18i/lark/internal'
@@ -19,7 +20,7 @@ import { writeRows } from '../outbox/write.ts'
 
 /** How a dispatch joins a transaction of the application. */
 export interface TransactionOptions {
-  /** The object that runs statements in the transaction: see `TransactionHandle`. */
+  /** The object that runs statements in the transaction. See `TransactionHandle`. */
   tx: TransactionHandle
 }
 
@@ -27,8 +28,8 @@ export interface TransactionOptions {
 export type CurrentTransaction = () => TransactionHandle | null | undefined
 
 /**
- * The handle in the options of a dispatch; undefined if there are no options. A missing or misspelt option is
- * an error: the dispatch must not silently run outside of the transaction.
+ * The handle in the options of a dispatch. Undefined if there are no options. Options without `tx`, or with a
+ * misspelt name, are an error, because the dispatch must not silently run outside of the transaction.
  *
  * @throws JOB_INVALID
  */
@@ -47,13 +48,13 @@ export function txOf(call: string, options: unknown): TransactionHandle | undefi
 interface HeldBack {
   jobs: NewJobs[]
   flows: (() => Promise<unknown>)[]
-  /** Once the function has ended, dispatches are sent as usual. */
+  /** Whether the function has ended. After that, dispatches are sent as usual. */
   isOver: boolean
 }
 
-/** What `Transactions` needs from the instance of `Jobs`. */
+/** The part of an instance of `Jobs` that `Transactions` uses. */
 export interface TransactedJobs {
-  /** The settings, if the store is open; otherwise undefined. */
+  /** The settings. Undefined if the store is not open. */
   readonly openSettings: Settings | undefined
   settings(): Promise<Settings>
   send(made: readonly NewJobs[]): Promise<unknown>
@@ -81,9 +82,9 @@ export class Transactions {
   }
 
   /**
-   * Calls a function, and sends what was dispatched in it when it has ended.
+   * Calls a function, and sends the dispatches of the function when it has ended.
    *
-   * @throws what the function throws: in that case nothing is sent; the errors of a dispatch
+   * @throws the error of the function, after which nothing is sent; the errors of a dispatch
    */
   async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
     const outer = this.#current()

@@ -38,10 +38,10 @@ export interface SupervisedOptions
   boots?: boolean
 }
 
-/** An open store, and what a worker needs to know about it. */
+/** An open store, and the data that a worker needs to use the store. */
 export interface OpenStore {
   settings: Settings
-  /** What another thread needs to open the same store. */
+  /** The data with which another thread opens the same store. */
   location: StoreLocation
   store: Store
   /** Warnings of the store for people who start a worker on it. */
@@ -49,8 +49,8 @@ export interface OpenStore {
 }
 
 /**
- * Makes a worker, and reports which queues it serves and what may be wrong with its settings. The worker is
- * not started.
+ * Makes a worker, and reports which queues the worker serves and which of its settings may be wrong. The
+ * worker is not started.
  *
  * @param owner the instance of `Jobs` that the worker belongs to
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID; WORKER_INVALID in a process for isolated jobs
@@ -78,7 +78,7 @@ export async function workerOn(
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
   const needy = make === undefined ? needing(registry) : []
   const { schedules, off, remarks: wrong } = await schedulesOfWorker(registry, settings, jobs === undefined)
-  // Lark's own class is added only now, because the checks above are for the classes of the application. A
+  // Lark's own class is added after the checks above, because these are for the classes of the application. A
   // worker that runs jobs of every name does not run commands.
   if (registry.find(EVERY_KEY) === undefined) registry.add(CommandJob)
   const own = workerSettings(open, owner)
@@ -142,7 +142,7 @@ function crossing({ connection, queues, limiters, prefix, durability }: JobsConf
 }
 
 /**
- * What a worker takes from the configuration, and from the store that is open.
+ * The settings of a worker that come from the configuration and from the open store.
  *
  * @param owner see `workerOn`
  * @internal
@@ -156,7 +156,7 @@ export function workerSettings({ settings, location, store }: OpenStore, owner: 
   }
 }
 
-/** Warnings about classes whose constructors have parameters while nothing passes arguments to them. */
+/** Warnings about classes whose constructors have parameters although no `make` function passes arguments. */
 function needing({ classes }: Registry): string[] {
   const names = classes.filter(({ Class }) => Class.length > 0).map(({ name }) => name)
   if (names.length === 0) return []
@@ -167,8 +167,8 @@ function needing({ classes }: Registry): string[] {
 /** The call of `Jobs.work` that started a worker. */
 export interface Origin {
   /**
-   * The loads of the calling files. Undefined in production and after the worker has been replaced: then no
-   * other worker replaces it.
+   * The loads of the calling files. Undefined in production and after the worker has been replaced. If
+   * undefined, no other worker replaces this worker.
    */
   evaluations: Evaluations | undefined
   options: WorkOptions

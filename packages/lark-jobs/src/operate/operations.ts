@@ -132,7 +132,7 @@ export abstract class Operations {
    *   chooses failed jobs
    * @param rest the queue of the jobs, or options, such as `fromStart`, which forgets the records of the
    *   jobs' steps. Default: every queue
-   * @returns how many jobs
+   * @returns how many jobs were queued again
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.retry({ key: 'send-email', since: '1h', where: { tenant: 7 } })

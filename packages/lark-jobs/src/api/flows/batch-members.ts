@@ -1,7 +1,7 @@
 /**
  * The members of a batch: a list, or anything that can be iterated, with `for` or with `for await`. The first
- * members are read ahead, so that they are checked before anything is queued. The queue of the very first
- * member also keeps the batch.
+ * members are read ahead, so that mistakes in these members are found before anything is queued. The queue of
+ * the first member also keeps the batch.
  */
 import { type FlowJobs, textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { Drafted } from '../../dispatch/new-job.ts'
@@ -12,16 +12,16 @@ import { leastBytes } from '../../model/payload.ts'
 import { partWords, readMember } from './flow-part.ts'
 
 /**
- * The number of members that are read ahead. If they come asynchronously, only the first one is read ahead,
- * because the others may take long.
+ * The number of members that are read ahead. If members come asynchronously, only the first member is read
+ * ahead, because the next members may take long to come.
  */
 const AHEAD = 5_000
 /** No more members are read ahead once their payloads have this many bytes. */
 const AHEAD_BYTES = MAX_DEFINITION
 
 /**
- * Objects such as generators that can be iterated only once, and were iterated. If they were used again, the
- * batch would be empty.
+ * Objects that can be iterated only once, such as generators, and that were iterated. A second batch of such
+ * an object would be empty.
  */
 const begun = new WeakSet<object>()
 
@@ -102,8 +102,8 @@ export class BatchMembers {
    * @throws the errors of a dispatch
    */
   jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
-    // Each member is removed from the list when it is taken. Otherwise the first members would stay in memory
-    // while all the others are read.
+    // Each member is removed from the list when it is taken, so that the first members do not stay in memory
+    // while the other members are read.
     const first = this.#first.map((each) => made.member(each)).reverse()
     this.#first.splice(1)
     const given = this.#given
@@ -121,7 +121,7 @@ export class BatchMembers {
     return this.#isAsync ? allAsync() : all()
   }
 
-  /** Ends the iteration: the members that are left are not needed. */
+  /** Ends the iteration, because the members that are left are not needed. */
   async close(): Promise<void> {
     if (!this.#isOver) await this.#given.return?.()
     this.#isOver = true

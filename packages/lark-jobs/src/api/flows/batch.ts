@@ -18,8 +18,8 @@ export interface BatchCounts {
 /** A batch that is not dispatched yet: see `batch()`. */
 export class Batch extends DispatchableFlow<BatchCounts> {
   /**
-   * The same batch, which completes even if some members fail or are cancelled. Without this, the first
-   * failed member cancels all members that have not begun.
+   * The same batch, which completes even if some members fail or are cancelled. Without this method, the
+   * first failed member cancels all members that have not begun.
    *
    * @param most how many members may fail or be cancelled. Default: any number
    */

@@ -13,15 +13,15 @@ import {
 } from './flow-draft.ts'
 import { partWords } from './flow-part.ts'
 
-/** The results of all steps of a chain, in their order. */
+/** The results of all steps of a chain, in the order of the steps. */
 export type ResultsOfSteps<S extends readonly FlowPart[]> = { -readonly [I in keyof S]: ResultOfPart<S[I]> }
 
-/** The future results of the previous steps, as a later step may pass them on in its payload. */
+/** The future results of the previous steps. A later step can pass on these results in its payload. */
 export type OpenResultsOf<Results extends readonly unknown[]> = {
   readonly [I in keyof Results]: OpenResultOf<Results[I]>
 }
 
-/** The result of a chain: that of its last step. */
+/** The result of a chain, which is the result of its last step. */
 export type LastOf<Results extends readonly unknown[]> = Results extends readonly [...unknown[], infer Last]
   ? Last
   : Results extends readonly []
@@ -35,8 +35,9 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
   /**
    * The same chain with one more step.
    *
-   * @param step a draft, or a function that makes one from the results of the previous steps. These results
-   *   are not known yet: they can be passed on in payloads, and are filled in when the step starts
+   * @param step a draft, or a function that makes a draft from the results of the previous steps. These
+   *   results have no values yet. The function can only pass them on in payloads, and the values are filled
+   *   in when the step starts
    * @example chain([FetchJob.with({ url })]) .next(([fetched]) => ResizeJob.with({ file: fetched.path, width:
    *   400 })) .next(([fetched, resized]) => PublishJob.with({ from: fetched.path, image: resized }))
    */
@@ -57,7 +58,7 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
  * later steps are cancelled, and the chain fails.
  *
  * @param steps drafts of jobs, or flows
- * @returns a draft of the chain. Its result is that of the last step
+ * @returns a draft of the chain. The result of the chain is the result of the last step
  * @throws FLOW_INVALID if `steps` is not a list; mistakes in the steps are reported by `dispatch`
  * @example const handle = await chain([new FetchJob().with({ url }), new ResizeJob().with({ width: 400 })])
  *   .name('thumbnail') .onFailed(new TellJob().with({ url })) .dispatch()

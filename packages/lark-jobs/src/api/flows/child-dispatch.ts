@@ -22,7 +22,7 @@ import { flowOptions } from '../../options/flow.ts'
 import { voiceOf } from '../../options/schema.ts'
 import type { ChildParent, ReadyChild } from '../../step/child.ts'
 
-/** Milliseconds between two attempts while the store is away. */
+/** Milliseconds between two attempts while the store is unreachable. */
 const AGAIN = 200
 
 /** @throws the errors of a dispatch; STEP_INVALID */

@@ -1,5 +1,5 @@
 /**
- * Adds to a flow that was dispatched: members to a batch, steps to a chain, a node to a workflow.
+ * Adds parts to a flow that was dispatched: members to a batch, steps to a chain, or a node to a workflow.
  */
 import { checkPlace } from '../../config/queues.ts'
 import { FlowJobs } from '../../dispatch/flow-definition.ts'
@@ -34,7 +34,7 @@ const addOptions = new Schema('an object', {
 
 /** The options of a node that is added to a workflow. */
 export interface FlowAddOptions extends Omit<FlowNodeOptions, 'after'> {
-  /** The names of the nodes that the new node waits for. Default: none. */
+  /** The names of the nodes that the new node waits for. Default: the new node waits for no node. */
   after?: string | readonly string[] | undefined
 }
 type AddRead = Read<typeof addOptions.entries>
@@ -111,9 +111,9 @@ async function addNodes(
 }
 
 /**
- * Returns the members in lots. All members are checked before the first lot is returned. Members after the
- * first few megabytes are made a second time when it is their turn, because all members together may not fit
- * into memory.
+ * Returns the members in lots. All members are checked before the first lot is returned. Because all members
+ * together may not fit into memory, only the first few megabytes are kept after the check. Later members are
+ * made a second time when their lot is returned.
  */
 function checkedLots(parts: readonly FlowPart[], made: FlowJobs): Iterable<FlowJob[]> {
   const drafts = parts.map(readMember)

@@ -21,7 +21,7 @@ import { type FlowDraft, insideOfFlow, isFlowDraft } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { readFlow } from './flow-spec.ts'
 
-/** The transaction that a flow is dispatched in: that of a handle, or that of `Jobs.transaction()`. */
+/** The transaction that a flow is dispatched in: the transaction of a handle, or a `Jobs.transaction()`. */
 interface FlowTransaction {
   of: Transactions
   tx: TransactionHandle | undefined
@@ -76,7 +76,7 @@ export async function dispatchOf(
   }
 }
 
-/** Starts a flow in the store, and fills it. @returns whether it is new */
+/** Starts a flow in the store, and adds its members. @returns whether the flow is new */
 async function startIn(
   jobs: Operated,
   place: FlowPlace,
@@ -130,7 +130,7 @@ function begun(id: string, error: unknown): unknown {
 /**
  * Starts a flow, and repeats this until the store answers, or for a few seconds.
  *
- * @returns whether it is new
+ * @returns whether the flow is new
  * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it may have been started
  */
 async function started(id: string, start: () => Promise<boolean>): Promise<boolean> {

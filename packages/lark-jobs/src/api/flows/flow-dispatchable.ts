@@ -8,8 +8,8 @@ import type { FlowHandle } from './flow-handle.ts'
 export abstract class DispatchableFlow<Result = unknown> extends FlowDraft<Result> {
   /**
    * Dispatches the flow. Each call dispatches another flow, unless it has an id. Everything is checked before
-   * anything is queued, except the members of a batch after the first 5,000: these are checked when it is
-   * their turn.
+   * anything is queued, except the members of a batch after the first 5,000, which are checked when their
+   * turn comes.
    *
    * @returns a handle of the flow
    * @param options `tx`: the flow starts if and only if this transaction of the application commits. Such a

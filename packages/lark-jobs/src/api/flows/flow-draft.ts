@@ -22,9 +22,9 @@ export type ResultOfPart<W> =
   W extends Draft<infer J> ? KeptResult<J> : W extends FlowDraft<infer Result> ? Result : never
 
 /**
- * The result of a part that has not run yet, for the payload of a later part. It has the type of the future
- * result, but no value yet: it throws an error when code converts it to a text or a number, or iterates,
- * calls or awaits it.
+ * The result of a part that has not run yet, for the payload of a later part. Such a result has the type of
+ * the future result, but no value yet. Code that converts it to a text or a number, or iterates, calls or
+ * awaits it, gets an error.
  */
 export type OpenResultOf<Result> = unknown extends Result
   ? unknown
@@ -32,7 +32,10 @@ export type OpenResultOf<Result> = unknown extends Result
     ? undefined
     : Json<Exclude<Result, boolean | undefined>>
 
-/** How long a flow is kept after it has ended, with its nodes and their results. `false`: it is not kept. */
+/**
+ * How long a flow is kept after it has ended, with its nodes and their results. `false`: the flow is not
+ * kept.
+ */
 export interface FlowKeepOptions {
   /** How long a completed flow is kept. */
   completed?: Duration | false | undefined
@@ -42,10 +45,10 @@ export interface FlowKeepOptions {
   cancelled?: Duration | false | undefined
 }
 
-/** Exists only in the types: carries the type of the flow's result. */
+/** A key that exists only in the types. Its property carries the type of the flow's result. */
 declare const resultOfFlow: unique symbol
 
-/** The next step of a chain, which may need the results of the steps before. */
+/** A function that makes the next step of a chain from the results of the previous steps. */
 export type StepFunction = (results: never) => FlowPart
 
 /** The parts in the draft of a flow. @internal */
@@ -81,7 +84,7 @@ export abstract class FlowDraft<Result = unknown> {
   readonly [flowDrafted]: FlowSays
   /** @internal */
   protected readonly jobs: FlowDispatcher
-  /** Exists only in the types. */
+  /** A property that exists only in the types. */
   declare readonly [resultOfFlow]?: Result
 
   /** @internal */
@@ -97,9 +100,9 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow under an id that you choose. A flow with this id is started only once: as long as it is
-   * kept, another dispatch with the id changes nothing, and its handle has `isNew: false`. The queue of the
-   * first job must be the same each time.
+   * The same flow under an id that you choose. A flow with this id is started only once. As long as the flow
+   * is kept, another dispatch with the same id changes nothing, and its handle has `isNew: false`. The queue
+   * of the first job must be the same in each dispatch.
    *
    * @param id 1 to 40 letters, digits, `-` and `_`
    * @example await chain([ChargeJob.with({ order }), PackJob.with({ order
@@ -121,7 +124,7 @@ export abstract class FlowDraft<Result = unknown> {
 
   /**
    * The same flow with another limit for how long its jobs wait while no running worker has their classes.
-   * After this time they are cancelled, with the reason `lost`, so that the flow ends.
+   * After this time such jobs are cancelled, with the reason `lost`, so that the flow ends.
    *
    * @param time milliseconds, or `'30m'`, `'2h'`. Default: a day
    */
@@ -130,7 +133,8 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow with additional tags, by which people find it: at most 10, each of at most 64 characters.
+   * The same flow with additional tags, by which people find the flow: at most 10, each of at most 64
+   * characters.
    */
   tagged(...tags: string[]): this {
     return this.with({ tags: [...(this[flowDrafted].tags ?? []), ...tags] })
@@ -140,8 +144,8 @@ export abstract class FlowDraft<Result = unknown> {
    * The same flow with another time for which it is kept after it has ended, with its nodes and their
    * results.
    *
-   * @param ages one time for each way in which the flow may end. Default: the times for which the queue of
-   *   the first job keeps jobs, but at least 10 minutes
+   * @param ages how long the flow is kept, for each way in which it may end. Default: the times for which the
+   *   queue of the first job keeps jobs, but at least 10 minutes
    * @example .keep({ completed: '7d', failed: '90d' })
    */
   keep(ages: FlowKeepOptions): this {

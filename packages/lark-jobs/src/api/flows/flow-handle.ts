@@ -16,15 +16,15 @@ import type { FlowPart } from './flow-draft.ts'
 export interface FlowProgress {
   /** How many nodes or members have ended, no matter how. */
   done: number
-  /** How many of the ended ones did not complete. */
+  /** How many of the ended nodes or members did not complete. */
   failed: number
-  /** How many nodes or members the flow has. While a batch is being filled: the number so far. */
+  /** How many nodes or members the flow has. While a batch is being filled: the number of members so far. */
   total: number
 }
 
 /**
- * One flow in the store. Dispatching a flow resolves to a handle, and `Jobs.flow(id)` makes one in another
- * process.
+ * One flow in the store. Dispatching a flow resolves to a handle, and `Jobs.flow(id)` makes a handle in
+ * another process.
  *
  * @example
  * const handle = await chain([FetchJob.with({ url }), ResizeJob.with({ file })]).dispatch()
@@ -79,8 +79,8 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Waits until the flow has ended, in whichever processes its jobs run. Its callbacks may still be running
-   * then.
+   * Waits until the flow has ended. The jobs of the flow may run in any process. When this method resolves,
+   * callbacks of the flow may still be running.
    *
    * @returns for a chain, the result of its last step; for a workflow, an object that maps the name of each
    *   node to its result; for a batch, `{ completed, failed, total }`
@@ -100,7 +100,7 @@ export class FlowHandle<Result = unknown> {
 
   /**
    * Cancels the flow: no more jobs start, waiting jobs are cancelled, and the `signal` of running jobs is
-   * aborted. The flow ends when all its jobs have ended, and then its callbacks start.
+   * aborted. When all jobs of the flow have ended, the flow ends and its callbacks start.
    *
    * @param because the reason, for people: its first 200 characters are kept and passed to the jobs
    * @returns `false` if the flow has ended, or is already ending
@@ -112,14 +112,14 @@ export class FlowHandle<Result = unknown> {
 
   /**
    * Starts all parts again that did not complete: nodes that failed or were cancelled, nodes that were
-   * skipped because of those, and members that failed. The results of completed parts are kept. When the flow
-   * ends again, its callbacks start again.
+   * skipped because of such a node, and members that failed. The results of completed parts are kept. When
+   * the flow ends again, its callbacks start again.
    *
    * @param options `within`: the time from now within which the flow must end. Default: the time of its
    *   dispatch, if it had a deadline. A flow that failed because of its deadline can be retried only with
    *   this option
-   * @returns `false` if there is nothing to start again. Of several simultaneous calls, only one returns
-   *   `true`
+   * @returns `false` if no part of the flow can be started again. Of several simultaneous calls, only one
+   *   returns `true`
    * @throws FLOW_NOT_FOUND, FLOW_LATE; FLOW_ENDING if the flow was cancelled or failed and some of its jobs
    *   are still running
    * @example await handle.retry({ within: '2h' })
@@ -130,7 +130,7 @@ export class FlowHandle<Result = unknown> {
 
   /**
    * Adds to a flow that has not ended: members to a batch, steps to the end of a chain, a node to a workflow.
-   * In a job of the flow this always works, because the flow cannot end before the job. If that job runs
+   * A job of the flow can always add parts, because the flow cannot end before the job. If the job runs
    * again, it adds the parts again.
    *
    * @param options options of a new node of a workflow: `name`, `after` (names of nodes), `ifFailed`
@@ -147,7 +147,10 @@ export class FlowHandle<Result = unknown> {
     return this.#home === undefined ? this.id : { id: this.id, home: this.#home }
   }
 
-  /** The option `queue` is no longer needed once the home is known, because the home contains the queue. */
+  /**
+   * After the first call the home of the flow is known. The home contains the queue, so the option `queue` is
+   * no longer needed.
+   */
   get #where(): FindFlowOptions {
     return this.#home === undefined ? this.#find : {}
   }

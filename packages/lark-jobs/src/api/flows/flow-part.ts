@@ -7,7 +7,8 @@ import { insideOfDraft, isDraft } from '../draft.ts'
 import { type FlowPart, type FlowSays, insideOfFlow, isFlowDraft, type StepFunction } from './flow-draft.ts'
 
 /**
- * Reads a value that was passed as a member of a batch. @throws FLOW_INVALID if it is not the draft of a job
+ * Reads a value that was passed as a member of a batch. @throws FLOW_INVALID if the value is not the draft of
+ * a job
  */
 export function readMember(member: unknown): Drafted {
   if (isDraft(member)) return insideOfDraft(member)
@@ -29,8 +30,8 @@ export function nameOfPart(part: FlowPart | StepFunction, call: string): string 
 }
 
 /**
- * Describes a value that was passed as a part. It recognizes a class and a job object without a payload,
- * because people pass these when they forget `with`.
+ * Describes a value that was passed as a part, for messages. A class, and a job object without a payload, are
+ * described as such, because people pass these when they forget `with`.
  */
 export function partWords(given: unknown): string {
   if (isDraft(given)) return `a draft of ${classOf(insideOfDraft(given).Class).name}`

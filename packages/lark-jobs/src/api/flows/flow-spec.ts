@@ -13,7 +13,7 @@ import { type FlowDraft, type FlowPart, type FlowSays, insideOfFlow, isFlowDraft
 import { nameOfFlow, nameOfPart, partWords } from './flow-part.ts'
 import { type ReadPart, readPart, WorkflowBuilder } from './workflow-builder.ts'
 
-/** A node that may be a flow which has not been read yet. */
+/** A node whose part may be a flow that has not been read yet. */
 type UnreadNode = Omit<NodeSpec, 'work'> & { part: ReadPart }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * `this.flow` in a running job: the flow that the job belongs to. Callbacks use it to read how the flow went,
- * and jobs of a flow use it to add parts to the flow.
+ * `this.flow` in a running job: the flow that the job belongs to. Callbacks use `this.flow` to read how the
+ * flow ended, and jobs of a flow use it to add parts to the flow.
  */
 import type { Member } from '../../model/effect.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
@@ -10,7 +10,7 @@ import type { FlowAddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { FlowHandle, type FlowProgress } from './flow-handle.ts'
 
-/** The data of a node or member that did not complete. */
+/** A node or member that did not complete. */
 export type FlowProblem = FlowFailure | FlowNodeInfo
 
 /** How many members `failures()` returns by default. */
@@ -50,7 +50,7 @@ export class JobFlow {
 
   /**
    * The result of another node of the flow. Undefined if that node has not completed, or returned nothing. A
-   * node that comes `after` the other node can rely on the result.
+   * node with the other node in its `after` can rely on the result.
    *
    * @param node the name of the other node
    * @throws FLOW_INVALID if there is no such node
@@ -80,8 +80,8 @@ export class JobFlow {
   }
 
   /**
-   * Adds parts to the flow: see `FlowHandle.add`. This is always in time, because the flow cannot end before
-   * this job. If this job runs again, it adds the parts again.
+   * Adds parts to the flow: see `FlowHandle.add`. A running job can always add parts, because the flow cannot
+   * end before this job. If this job runs again, it adds the parts again.
    *
    * @example for (const page of pages) await this.flow!.add(new PageJob().with({ page }))
    */

@@ -1,6 +1,6 @@
 /**
- * The argument of the function of `workflow()`: nodes are added to it one by one. A node can wait only for
- * nodes that exist already, so a workflow has no cycles.
+ * The argument of the function that is passed to `workflow()`. The function adds nodes to the builder one by
+ * one. A node can wait only for nodes that exist already, so a workflow has no cycles.
  */
 import { textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { NodeNames } from '../../dispatch/node-names.ts'
@@ -20,8 +20,8 @@ export interface WorkflowNode<Open = unknown> {
   readonly name: string
   /**
    * The future result of `handle`, to be passed on in the payload of a later node:
-   * `charge.result.receiptUrl`. It has the type of the result, but no value yet. A node whose payload
-   * contains it waits for this node.
+   * `charge.result.receiptUrl`. The future result has the type of the result, but no value yet. A node whose
+   * payload contains this result waits for this node.
    */
   readonly result: Open
 }
@@ -42,7 +42,7 @@ export interface FlowNodeOptions {
   ifFailed?: IfFailed | undefined
 }
 
-/** A node as it was added. @internal */
+/** A node that was added to the builder. @internal */
 export interface AddedNode {
   name: string
   after: number[]
@@ -51,8 +51,8 @@ export interface AddedNode {
 }
 
 /**
- * A part of a flow. If it is a job, its payload is already serialized, so that its size is known. If it is a
- * flow, it is read later.
+ * A part of a flow. The payload of a job is already serialized, so that its size is known. A flow is read
+ * later.
  *
  * @internal
  */
@@ -95,9 +95,9 @@ export class WorkflowBuilder {
    * Adds a node.
    *
    * @param part the draft of a job, or a chain, a batch or another workflow
-   * @returns the node, for `after` and for the payloads of later nodes
-   * @throws FLOW_INVALID; FLOW_TOO_LARGE if there are too many nodes, or they are too large together; the
-   *   errors of the payload
+   * @returns the node, to be used in `after` and in the payloads of later nodes
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if there are too many nodes, or the nodes together are too large;
+   *   the errors of the payload
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail'
    *   })
    */
@@ -137,7 +137,7 @@ export class WorkflowBuilder {
     return node as WorkflowNode as WorkflowNode<OpenResultOf<ResultOfPart<W>>>
   }
 
-  /** From now on, no node can be added. @internal */
+  /** Makes later calls of `add` fail. @internal */
   close(): void {
     this.#isClosed = true
   }

@@ -2,8 +2,8 @@
  * The schedules that the commands of the application declare. A worker that takes its classes from the
  * folders of the application looks for these schedules when it starts. A worker whose classes are passed in
  * code does not declare schedules of commands. If the application has no files with commands, the console is
- * not loaded, and the search costs two accesses to the disk. Otherwise the commands are found as `lark list`
- * finds them, without importing files that have not changed.
+ * not loaded, and the search costs two accesses to the disk. If there are such files, the commands are found
+ * as `lark list` finds them, without importing files that have not changed.
  */
 import { relative } from 'node:path'
 import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/internal'
@@ -32,8 +32,8 @@ export interface ScheduledCommands {
 }
 
 /**
- * Finds the schedules of commands. A mistake in the application's code becomes a remark: this never throws
- * because of it.
+ * Finds the schedules of commands. A mistake in the application's code does not throw an error, but becomes a
+ * remark.
  *
  * @param taken the ids of the schedules that job classes declare
  */

@@ -1,7 +1,7 @@
 /**
  * Reports which schedules a worker does not run because schedules are off in its process: the schedules of
- * its classes, and those that code has set in the store. It checks when the worker starts, and then every
- * minute, because more schedules may be set meanwhile.
+ * its classes, and the schedules that code has set in the store. The check is made when the worker starts,
+ * and then every minute, because more schedules may be set meanwhile.
  */
 import { LarkError } from '@s18i/lark/internal'
 import { ScheduleBook } from '../../schedule/book.ts'
@@ -28,7 +28,7 @@ export async function saySchedulesOff(
   const said = new Set<string>()
   const look = async () => {
     const kept = await book.list().catch((error: unknown) => {
-      // The worker itself reports that the store is unreachable.
+      // The error is ignored here, because the worker itself reports that the store is unreachable.
       if (LarkError.is(error)) return []
       throw error
     })

@@ -17,10 +17,9 @@ export class JobSchedules extends ScheduleOperations {
   }
 
   /**
-   * Creates a schedule, or changes its definition. Any number of processes may call this with the same
-   * arguments when they start: if the definition is the same, nothing changes, and the next tick stays the
-   * same too. A different definition replaces the old one in one step. A schedule that is paused stays
-   * paused.
+   * Creates a schedule, or changes its definition. Any number of processes may call this method with the same
+   * arguments when they start. If the definition is the same, nothing changes, not even the next tick. A
+   * different definition replaces the old one in one step. A schedule that is paused stays paused.
    *
    * @param id an id that you choose: 1 to 75 characters, without white space, colons and control characters
    * @param draft the job of each tick: `ReportJob.with({ tenant: 7 })`, without an id

@@ -1,6 +1,6 @@
 /**
- * The schedules that a worker declares: those of its classes, and if the classes come from the folders of the
- * application, also those of the commands in these folders.
+ * The schedules that a worker declares: the schedules of its classes. If the classes come from the folders of
+ * the application, the worker also declares the schedules of the commands in these folders.
  */
 import type { Settings } from '../../config/config.ts'
 import { checkPlace } from '../../config/queues.ts'
@@ -11,7 +11,7 @@ import type { WorkerSchedules } from '../../worker/options.ts'
 import { scheduledCommands } from './scheduled-commands.ts'
 
 interface SchedulesOfWorker {
-  /** Undefined if schedules are off. */
+  /** The part that runs schedules. Undefined if schedules are off. */
   schedules?: WorkerSchedules
   /** One line for each mistake in a schedule. */
   remarks: string[]
@@ -21,7 +21,7 @@ interface SchedulesOfWorker {
 
 /**
  * @param isOfFolders whether the classes come from the folders of the application
- * @throws SCHEDULE_INVALID and the errors of a dispatch, if what a class declares is invalid
+ * @throws SCHEDULE_INVALID and the errors of a dispatch, if a class declares an invalid schedule
  */
 export async function schedulesOfWorker(
   { classes }: Registry,
@@ -30,7 +30,7 @@ export async function schedulesOfWorker(
 ): Promise<SchedulesOfWorker> {
   const { partitions } = settings
   const { enabled, timezone } = settings.schedules
-  // A class whose queue is not configured is left out: the worker warns about it.
+  // A class whose queue is not configured is left out, because the worker warns about this class.
   const placed = classes.filter(({ queueName }) => partitions.has(queueName))
   const ofClasses = placed.flatMap((jobClass) => {
     const declared = declaredBy(jobClass, timezone)
@@ -45,7 +45,7 @@ export async function schedulesOfWorker(
   const commands = isOfFolders ? await scheduledCommands(settings, ids) : { declared: [], remarks: [] }
   const { remarks } = commands
   const declared = [...ofClasses, ...commands.declared]
-  // Mistakes are reported even where schedules are off, so that they are found in development and not after a
+  // Mistakes are reported even if schedules are off, so that people find them in development and not after a
   // deploy.
   if (!enabled) return { remarks, off: declared.map(({ id }) => id) }
   const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
