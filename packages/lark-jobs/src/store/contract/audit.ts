@@ -1,25 +1,26 @@
 /**
- * The contract between the job queue and a store of the audit: what people changed by hand. It is an
- * interface of its own, beside the job verbs (`store.ts`). `test/conformance/audit.ts` tests these promises.
+ * The contract between the job queue and a store of the audit: what people changed by hand. The audit has its
+ * own interface beside the verbs for jobs (`store.ts`). `test/conformance/audit.ts` tests these promises.
  *
- * **Entry.** An entry is the text of one change. A store does not read it: it keeps the text, when it was
- * first written, and when it was written last, both by the store's clock. So whoever makes a change writes
- * its entry before the change, and again afterwards with the result. Writing an entry again is safe.
+ * **Entry.** An entry describes one change in a text that the store does not read. The store also keeps when
+ * the entry was first written and when it was last written, by the store's clock. A process that makes a
+ * change writes the entry before the change, and writes it again afterwards with the result. Writing an entry
+ * again is safe.
  *
- * **Bounds.** Each write removes the entries that are older than an age, and the oldest beyond a number: at
- * most `MAX_ITEMS` entries at a time. An entry that was removed meanwhile comes back with its next write, as
- * a new one.
+ * **Bounds.** Each write removes entries that have reached an age, and the oldest entries if there are more
+ * than a number: at most `MAX_ITEMS` entries at a time. If an entry was removed between its two writes, the
+ * second write adds it as a new entry.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
 
 export interface AuditRecord {
   id: string
-  /** When it was first written: milliseconds since 1970, by the store's clock. */
+  /** When the entry was first written: milliseconds since 1970, by the store's clock. */
   at: number
-  /** When it was written last. */
+  /** When the entry was last written: milliseconds since 1970, by the store's clock. */
   writtenAt: number
-  /** The text of the writer, who limits its parts: about 4 kB at most. */
+  /** A text that only the writer understands: about 4 kB at most. */
   text: string
 }
 
@@ -32,21 +33,18 @@ export interface AuditBounds {
 export interface AuditRecords {
   /** Milliseconds since 1970, by the store's clock. */
   now: number
-  /**
-   * The entries that were written last come first. Entries of the same millisecond are in the reverse order
-   * of their ids.
-   */
+  /** The newest entries come first. Entries of the same millisecond are in the reverse order of their ids. */
   entries: AuditRecord[]
 }
 
 export interface Audit {
-  /** Writes an entry, or writes it again. @param id made by the writer (`newId`) */
+  /** Adds an entry, or writes an entry again. @param id an id that the writer makes (`newId`) */
   write(id: string, text: string, bounds: AuditBounds): Promise<void>
   /**
-   * A page of entries, at most `limit` (up to `MAX_ITEMS`).
+   * Reads a page of at most `limit` entries (`limit` is at most `MAX_ITEMS`).
    *
-   * @param before only entries after this one in the list, which may have been removed meanwhile. Default:
-   *   from the newest entry
+   * @param before the last entry of the previous page, which may have been removed meanwhile. Default: the
+   *   page begins with the newest entry
    */
   list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditRecords>
 }

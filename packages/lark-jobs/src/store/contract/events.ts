@@ -3,51 +3,52 @@
  * what this comment says.
  *
  * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds.
- * If more than half of the time of an earlier call is left, that is not prolonged, so most calls write
- * nothing. While the time lasts, each verb that changes the state of jobs writes an event in the same atomic
- * step. A listener that stops says nothing: its time runs out. The first change after that removes all
- * events. A partition without listeners stores nothing for events, and its jobs cost nothing more.
+ * If more than half of this time is left from an earlier call, the call writes nothing; most calls do. During
+ * this time, each verb that changes the state of jobs writes an event in the same atomic step. A listener
+ * that stops makes no call, and its time runs out. The next change after that removes all events. In a
+ * partition without listeners, events need no memory and no time.
  *
- * **Which.** The event `started` comes when a job counts as started (`store.ts`): for a prefetched job, when
- * an `extend` names it, or when it is settled before that. A job that goes back before it has started causes
- * no event. A job that becomes due causes none, because no process moves it. Retention, changes of a payload
- * and changes of a due time cause none either.
+ * **Which.** The event `started` is written when a job counts as started (`store.ts`). A prefetched job
+ * counts as started when an `extend` names it, or when it is settled before that. Four things cause no event:
+ * a job goes back before it has started; a job becomes due, because no process moves it; retention removes a
+ * job; the payload or the due time of a job changes.
  *
- * **Published events.** `Store.publish` writes an event of an application, while somebody listens. It has one
- * id, which is its text: one line of at most `PUBLISHED_BYTES`.
+ * **Published events.** `Store.publish` writes an event of an application, while somebody listens. In place
+ * of the id of a job, the event has a text: one line of at most `PUBLISHED_BYTES`.
  *
- * **Entries.** An entry has the events of one kind from one call: at most `EVENTS_TOGETHER`, and fewer if
- * their ids are long. A partition keeps about `EVENTS_KEPT` entries, so about 20 MB, in the order of the
- * changes.
+ * **Entries.** The events of one kind from one call are stored together as one entry: at most
+ * `EVENTS_TOGETHER` events, and fewer if the ids are long. A partition keeps about `EVENTS_KEPT` entries
+ * (about 20 MB) in the order of the changes.
  *
- * **Positions.** A listener goes on after a position: the number of an entry and a mark of its text. If the
- * partition has no such entry, events may be lost: there were too many, the time of the listener had run out,
- * or the server has lost its last changes. Then the listener starts again after the last entry, and the
- * answer says so. After such a loss another entry may have the same number, but it has another mark.
+ * **Positions.** A listener continues after a position: the number of an entry and a mark of the entry's
+ * text. If the partition has no entry with this number and mark, events may be missing: there were too many
+ * events, the time of the listener had run out, or the server has lost its last changes. In this case the
+ * listener continues after the last entry, and the answer says so. (After a loss of changes, another entry
+ * may have the same number, but it has another mark.)
  *
- * **Rings.** A listener is rung (`noticed` of `Store.wait`) by the first change after each of its calls. A
- * ring is only a hint, so listeners also call about every `WATCH_AGAIN`.
+ * **Rings.** The first change after each call of a listener rings the listener (`noticed` of `Store.wait`). A
+ * ring is only a hint, so listeners also call about every `WATCH_AGAIN` milliseconds.
  */
 import { createHash } from 'node:crypto'
 import type { EventKind, PUBLISHED } from '../../model/event.ts'
 
 /** About how many entries a partition keeps. */
 export const EVENTS_KEPT = 10_000
-/** The most events of an entry. */
+/** The largest number of events in an entry. */
 export const EVENTS_TOGETHER = 50
 /**
- * The most bytes of the ids in an entry. The ids that Lark makes always fit, and one id of an application
- * takes at most a sixth.
+ * The largest size of the ids in an entry, in bytes. `EVENTS_TOGETHER` ids that Lark makes always fit. An id
+ * of an application takes at most a sixth of this size.
  */
 export const EVENTS_BYTES = 2_000
-/** The most bytes of the text of a published event. */
+/** The largest size of the text of a published event, in bytes. */
 export const PUBLISHED_BYTES = 4_096
-/** The most entries that an answer has. */
+/** The largest number of entries in an answer. */
 export const EVENTS_PAGE = 100
 
-/** Events of one kind, of one call. */
+/** The events of one kind from one call. */
 export interface EventEntry {
-  /** `begun`: the listening began here. It has no ids. */
+  /** An entry `begun` has no ids. It marks the place where a listener began. */
   kind: EventKind | typeof PUBLISHED | 'begun'
   /** Milliseconds since 1970, by the store's clock. */
   at: number
@@ -56,21 +57,21 @@ export interface EventEntry {
 
 export interface Heard {
   entries: EventEntry[]
-  /** Where the next call goes on. */
+  /** The position from which the next call of `listen` continues. */
   position: string
   /**
-   * The partition no longer has the position of the call: events may be missing, and the answer has no
-   * entries.
+   * Present if the partition no longer has the position that the call named. Events may be missing, and the
+   * answer has no entries.
    */
   isGap?: true
 }
 
-/** An entry as stores keep it. */
+/** Makes the text of an entry that stores keep. */
 export function entryText(kind: EventEntry['kind'], at: number, ids: readonly string[]): string {
   return [`${kind} ${at}`, ...ids].join('\n')
 }
 
-/** Divides ids into lots, one for each entry. */
+/** Divides ids into lots. Each lot fits into one entry. */
 export function* inEntries(ids: readonly string[]): Generator<readonly string[]> {
   for (let from = 0; from < ids.length; ) {
     let to = Math.min(from + EVENTS_TOGETHER, ids.length)
@@ -91,7 +92,7 @@ function markOfText(text: string): string {
   return createHash('sha1').update(text).digest('base64url').slice(0, 8)
 }
 
-/** A mark that distinguishes an entry from every other entry. */
+/** Makes a mark for an entry, which differs from the marks of all other entries. */
 export function markOf({ kind, at, ids }: EventEntry): string {
   return markOfText(entryText(kind, at, ids))
 }
@@ -100,17 +101,18 @@ function positionOf(number: number, text: string): string {
   return `${number}.${markOfText(text)}`
 }
 
-/** The number of the entry at a position; 0 if the text is not a position. */
+/** Reads the number of the entry in a position; 0 if the text is not a position. */
 export function numberAt(position: string): number {
   return Number.parseInt(position, 10) || 0
 }
 
 /**
- * What a store has found for a call of `listen`.
+ * Makes the answer of `listen` from the texts that a store has found.
  *
- * @param first the number of the first entry
- * @param texts the entry at the position and those after it; without a position, the last entry
- * @returns undefined if it has no entry at this position
+ * @param first the number of the first entry in `texts`
+ * @param texts the entry at the position and the entries after it. For a call without a position, only the
+ * last entry
+ * @returns undefined if the partition has no entry at this position
  */
 export function readHeard(
   since: string | undefined,

@@ -1,53 +1,57 @@
 /**
- * The contract between the job queue and a store of journals (`model/journal.ts`). It is an interface of its
- * own, beside the job verbs (`store.ts`). `test/conformance/journals.ts` tests what this comment says.
+ * The contract between the job queue and a store of journals (`model/journal.ts`). Journals have their own
+ * interface beside the verbs for jobs (`store.ts`). `test/conformance/journals.ts` tests what this comment
+ * says.
  *
- * **Recording.** Only the worker that holds a job writes entries: with `record`, or with the outcome of the
- * run (`Outcome`). So entries of a worker that has lost its lease are refused. Each call says the index of
+ * **Recording.** Only the worker that holds a job may write entries, with `record` or with the outcome of the
+ * run (`Outcome`). Entries from a worker that has lost its lease are refused. Each call names the index of
  * its first entry, so a call may be sent again. A person may add entries while no worker holds the job
- * (`append`). Nothing is added after a gap: after a failover, the new server may not have the last entries.
- * Then `record` answers how many the store has (`Recording.short`), and the worker sends the others again. If
- * the entries of an outcome come after such a gap, the outcome counts without them, and a later run repeats
- * the steps that are missing.
+ * (`append`). After a failover, the new server may lack the last entries. A store never adds entries after
+ * such a gap: `record` answers how many entries the store has (`Recording.short`), and the worker sends the
+ * missing entries again. If the entries of an outcome come after a gap, the outcome counts without its
+ * entries, and a later run repeats the missing steps.
  *
- * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk,
- * or on a replica, or else says why not (`Recording.unsafe`).
+ * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk or
+ * on a replica. If they are not, the answer says why (`Recording.unsafe`).
  *
- * **Progress.** An entry that is marked as progress sets the failures and crashes of the job to 0: a job
- * fails for what happened since its last progress, and not because it lived through many deployments.
+ * **Progress.** An entry that is marked as progress sets the failures and crashes of the job to 0. So a job
+ * fails for what has happened since its last progress. A job that runs for weeks does not fail because of
+ * many deployments.
  *
- * **Signals.** A signal is kept for a job that has not ended, whether or not it waits for one. If the
- * application chose the id, it is kept even before there is a job, for `EARLY_MEMORY`. Signals are kept in
- * the order in which they came, and none is removed: the entries say which ones the job has taken. Of several
- * signals with the same name and key, one is kept. Signals that came early to a partition to which the job is
- * moved follow those that the job brings, and make it due if it waits for one of them.
+ * **Signals.** A signal is kept for every job that has not ended, even if the job does not wait for a signal.
+ * If the application chose the id of the job, a signal is kept for `EARLY_MEMORY` even before the job exists.
+ * Signals are kept in the order of arrival, and stay when the job takes them: the entries say which signals
+ * the job has taken. Of several signals with the same name and key, only the first is kept. If signals arrive
+ * in a partition before the job is moved there, they come after the signals that the job brings, and make the
+ * job due if it waits for one of them.
  *
- * **Suspended.** The outcome `suspended` puts a job back until a time, or until a signal comes with one of
- * the names in `waits`. `heard` says how many signals the run knew. If there are more, the job is due at
- * once, so no signal is lost in between. The waits of a job count until its next run begins.
+ * **Suspended.** The outcome `suspended` puts a job back until a time, or until a signal comes whose name is
+ * in `waits`. `heard` says how many signals the run knew. If the store has more signals, the job is due at
+ * once, so no signal is missed. The `waits` of a job count until its next run begins.
  *
- * If an outcome asks for it (`rests`), the store keeps how long the job was suspended, until the claim of its
- * next run: that time does not count for its `retryUntil`. A retry by hand sets it to 0.
+ * If an outcome has `rests`, the store measures how long the job is suspended, until its next run is claimed.
+ * This time does not count for the job's `retryUntil`. A retry by hand sets the time to 0.
  *
- * **Children.** When a job has started another job and awaits it, the end of that child comes as a signal
- * whose name begins with `CHILD_SIGNAL`. Such a signal is never answered `full`, because its sender would
- * send it again and again. If there is no room for its text, its `brief` text is kept. A job starts no more
- * children than its journal has room for.
+ * **Children.** A child is a job that another job has started and awaits. The end of a child comes to the
+ * other job as a signal whose name begins with `CHILD_SIGNAL`. The verdict for such a signal is never `full`,
+ * because its sender would repeat it for ever. If the text of the signal does not fit, its `brief` text is
+ * kept. The number of children is limited by the journal of the job, which has an entry for each.
  *
- * A person who changes when a suspended job is due (`run-now`, `reschedule`, or `undo` of these) moves the
- * end of all its waits: the store itself records `waitsEnd`.
+ * If a person changes the due time of a suspended job (`run-now`, `reschedule`, or `undo` of these), all
+ * waits of the job end at the new time: the store adds the entry `waitsEnd` to the journal.
  *
  * **Undos.** Entries may say that the job has steps to undo (`Recorded.hasUndos`). Such a job ends as failed
- * or cancelled only after a run that undoes them (`rules/undoing.ts`): anything that would end it before that
- * (its run, a cancel by hand, too many crashes) puts it back instead, due at once, and its journal says how
- * it will end. Its failures and crashes up to then do not count. The outcome `suspended` with `undoing` does
- * the same, and also says when the run that undoes goes on. A job that is being undone cannot be cancelled
- * (`asked`); it ends as its worker says, or by too many crashes. After a retry by hand it still has steps to
- * undo. A job that is removed is not undone.
+ * or cancelled only after a run has undone the steps (`rules/undoing.ts`). If its run, a cancel by hand or
+ * too many crashes would end the job before that, the job is put back and is due at once, and its journal
+ * says how it will end. Its failures and crashes up to this time do not count. The outcome `suspended` with
+ * `undoing` does the same, and also says when the run that undoes continues. A job whose steps are being
+ * undone cannot be cancelled (the verdict is `asked`). It ends when its worker says so, or after too many
+ * crashes. After a retry by hand, the job still has its steps to undo. If a job is removed, its steps are not
+ * undone.
  *
- * **With the job.** A claim brings the first entries, at most `JOURNAL_BYTES`, and all signals; `read` brings
- * the rest. A journal is removed with its job, moves with its job, and is forgotten when a job that completed
- * is retried by hand.
+ * **With the job.** A claim returns the first entries of the journal, at most `JOURNAL_BYTES`, and all
+ * signals; `read` returns the other entries. A journal is removed with its job and moves with its job. It is
+ * also removed when a completed job is retried by hand.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -55,105 +59,123 @@ import type { JobsError } from '../../model/errors.ts'
 import type { Journal, KeptSignal, Recorded, WholeJournal } from '../../model/journal.ts'
 
 /**
- * The most bytes of entries that come with a claim, and with each `read`. A single entry that is larger comes
+ * The largest size of the entries in a claim and in the answer of each `read`, in bytes. A larger entry comes
  * alone.
  */
 export const JOURNAL_BYTES = 65_536
-/** The most signals of a job, and the most bytes of their texts, without the ends of its children. */
+/**
+ * The largest number of signals that a job may have, and the largest size of their texts in bytes. Signals
+ * about the ends of children do not count.
+ */
 export const MAX_SIGNALS = 1_000
 export const MAX_SIGNAL_BYTES = 4_194_304
-/** The most bytes of the texts about ends of children of a job, without brief ones. */
+/** The largest size of the texts about the ends of a job's children, in bytes. Brief texts do not count. */
 export const MAX_CHILD_BYTES = 16_777_216
-/** The beginning of the names of signals about the end of a child. */
+/** The names of signals about the end of a child begin with this text. */
 export const CHILD_SIGNAL = '$child:'
 /** Milliseconds for which a signal is kept for a job that does not exist yet. */
 export const EARLY_MEMORY = 3_600_000
 
-/** The entry which says until when a job waits from now on. @param until milliseconds since 1970 */
+/**
+ * Makes the entry that changes the end of a job's waits. @param until the new end: milliseconds since 1970
+ */
 export function waitsEnd(until: number): string {
   return `n\n${until}`
 }
 
 export interface NewSignal {
   name: string
-  /** JSON, or '' if it has no value. */
+  /** The value of the signal as JSON, or '' if the signal has no value. */
   text: string
   /**
-   * For the end of a child: the text to keep if there is no room for `text`. Absent: `text` is kept in any
-   * case.
+   * For the end of a child: the text that is kept if there is no room for `text`. Absent: `text` is always
+   * kept.
    */
   brief?: string
-  /** A key of the sender: a second signal with the same name and key is `known`. */
+  /** A key that the sender chooses. The verdict for a second signal with the same name and key is `known`. */
   key?: string
-  /** Keep it even if the job does not exist yet. */
+  /** Whether the store keeps the signal even if the job does not exist yet. */
   mayBeEarly?: boolean
 }
 
 /**
- *   kept     the job will get it; `early`: there is no such job yet
- *   known    a signal with this key came before
- *   missing  there is no such job
- *   ended    the job has ended
- *   full     the job would have more than `MAX_SIGNALS` signals, or `MAX_SIGNAL_BYTES` of them
+ * What a store has done with a signal.
+ *
+ *   kept     The job will get the signal. `early`: the job does not exist yet.
+ *   known    A signal with this name and key came before.
+ *   missing  The job does not exist.
+ *   ended    The job has ended.
+ *   full     The job would have more than `MAX_SIGNALS` signals, or signals of more than `MAX_SIGNAL_BYTES`.
  */
 export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | 'full'
 
 /**
- *   added    the journal ends with these entries
- *   changed  it has other entries at these indices
- *   active   a worker holds the job
- *   missing  there is no such job, or it has no journal
+ * What a store has done with entries that a person adds.
+ *
+ *   added    The journal now ends with these entries.
+ *   changed  The journal has other entries at these indices.
+ *   active   A worker holds the job.
+ *   missing  The job does not exist, or has no journal.
  */
 export type AppendVerdict = 'added' | 'changed' | 'active' | 'missing'
 
 /**
- *   brought  the journal ends with these entries
- *   changed  it has other entries before them
- *   exists   the job exists already: nothing has changed
+ * What a store has done with a journal that comes before its job.
+ *
+ *   brought  The journal now ends with these entries.
+ *   changed  The journal has other entries before these entries.
+ *   exists   The job exists already. Nothing has changed.
  */
 export type BringVerdict = 'brought' | 'changed' | 'exists'
 
-/** The report of a run, which goes on, about its steps. */
+/** A report about the steps of a run that goes on. */
 export interface StepsNote {
   id: string
   token: string
   /** The entries that the run has recorded since its last note. */
   steps?: Recorded
-  /** Asks for the signals after the first `heard` ones. */
+  /** How many signals the run knows. The answer has the signals after these. */
   heard?: number
 }
 
 export interface Recording {
   /** Ids of jobs whose lease the caller no longer has. */
   lost: string[]
-  /** The signals that were asked for; undefined if there are none. */
+  /** The signals that the runs do not know yet; undefined if there are none. */
   signals?: { id: string; signals: KeptSignal[] }[]
-  /** The journals that lack entries before those of their notes; undefined if there are none. */
+  /**
+   * The journals that lack entries before the entries of a note, with the number of entries that the store
+   * has. Undefined if there are none.
+   */
   short?: { id: string; count: number }[]
-  /** Why the entries are not as safe as the durability of the store says. The caller sends them again. */
+  /**
+   * Why the entries are not as safe as the durability of the store demands. If present, the caller sends the
+   * entries again.
+   */
   unsafe?: JobsError
 }
 
 export interface Journals {
   /**
-   * Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for.
-   * Their leases stay as they are. Safe to repeat.
+   * Adds entries that runs have recorded, marks their jobs as started, and returns signals that the runs do
+   * not know. Leases are not renewed. Safe to repeat.
    */
   record(partition: string, notes: readonly StepsNote[]): Promise<Recording>
 
   /**
-   * The entries of a job from an index on, as many as fit. With the first entry come the signals, with their
-   * keys. Undefined if the job has no journal.
+   * Reads the entries of a job from an index on, as many as fit. An answer from the index 0 also has the
+   * signals and their keys. Undefined if the job has no journal.
    */
   read(partition: string, id: string, from: number): Promise<Journal | undefined>
 
-  /** Adds entries after the last one of a job that no worker holds. Safe to repeat. */
+  /** Adds entries at the end of a job's journal, while no worker holds the job. Safe to repeat. */
   append(partition: string, id: string, steps: Pick<Recorded, 'at' | 'entries'>): Promise<AppendVerdict>
 
   /**
-   * Keeps a journal for a job that does not exist yet. The new job takes it over; if none comes within
-   * `EARLY_MEMORY`, it is lost. The first call has the index 0 and all signals, and these come before any
-   * other signals. Further calls add entries. Safe to repeat, also from the first call.
+   * Keeps a journal for a job that does not exist yet. A job that is queued with this id takes the journal.
+   * If no such job is queued within `EARLY_MEMORY`, the journal is lost. The first call has the index 0 and
+   * all signals, which come before any other signals of the job. Further calls add entries. Safe to repeat
+   * from any call.
    */
   bring(
     partition: string,
@@ -161,6 +183,9 @@ export interface Journals {
     journal: Pick<Recorded, 'at'> & Pick<WholeJournal, 'entries'> & Partial<WholeJournal>,
   ): Promise<BringVerdict>
 
-  /** Keeps a signal for a job, and makes the job due if it waits for it. Not safe to repeat without a key. */
+  /**
+   * Keeps a signal for a job, and makes the job due if it waits for this signal. Only a signal with a key may
+   * be sent again safely.
+   */
   signal(partition: string, id: string, signal: NewSignal): Promise<SignalVerdict>
 }

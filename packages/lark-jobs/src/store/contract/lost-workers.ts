@@ -1,38 +1,38 @@
 /**
- * Workers that have died: their time ran out, or their supervisor gave them up, without a message that they
- * stop. Their records are kept for an hour, together with the jobs that were taken back from them and who
- * took them.
+ * Workers that have died. Such a worker did not report that it stops: it was not announced again in time, or
+ * its supervisor noticed that the process had ended. The record of a dead worker is kept for an hour, with
+ * the jobs that were taken back from the worker and the ids of the workers that took them.
  */
 import type { WorkerRecord } from '../../model/record.ts'
 
 /** Milliseconds for which the record of a dead worker is kept. */
 export const LOST_KEPT = 3_600_000
-/** How many takeovers are kept for one worker, and how many job ids for each takeover. */
+/** How many takeovers are kept of one dead worker, and how many ids of jobs for each takeover. */
 export const MOST_TAKEOVERS = 10
 export const MOST_TAKEN = 10
 
-/** Jobs that were taken back from a worker. */
+/** A takeover: jobs that were taken back from a dead worker in one call. */
 export interface Takeover {
   /**
-   * The id of the worker that took the jobs; the lost worker's own id, if its process gave them back when it
-   * ended; or `supervisor`.
+   * The id of the worker that took the jobs back, or `supervisor`. It is the id of the dead worker if its own
+   * process gave the jobs back when it ended.
    */
   by: string
-  /** Milliseconds since 1970, by the store. */
+  /** When the jobs were taken back: milliseconds since 1970, by the store's clock. */
   at: number
   count: number
-  /** The first of their ids. */
+  /** The first ids of the jobs that were taken back. */
   jobs: string[]
 }
 
 export interface LostWorker extends WorkerRecord {
-  /** When the worker stopped counting as alive: milliseconds since 1970, by the store. */
+  /** When the worker stopped counting as alive: milliseconds since 1970, by the store's clock. */
   endedAt: number
-  /** The oldest first. */
+  /** What was taken back from the worker, the oldest takeover first. */
   taken: Takeover[]
 }
 
-/** The takeovers in a value of a store, without those that cannot be read. */
+/** Reads the takeovers in a value from a store. Takeovers that cannot be read are left out. */
 export function takeoversIn(values: unknown): Takeover[] {
   if (!Array.isArray(values)) return []
   return values.filter(

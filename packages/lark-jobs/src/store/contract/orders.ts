@@ -1,30 +1,33 @@
 /**
- * Orders to workers: take no more jobs, go on, restart. An order is for workers that live when it is given,
- * and not for those that start later. It is kept for each of them, and comes with the answer to every
- * announcement, so it costs an idle worker no call and survives a lost answer. The worker carries out each
- * order once, by its id. Only the last order of a worker is kept.
+ * Orders to workers: take no more jobs, go on, or restart. An order is for workers that live when it is
+ * given; workers that start later do not get it. The store keeps the last order for each worker, and returns
+ * it with the answer to every announcement. So an idle worker makes no extra call, and a lost answer does no
+ * harm. A worker remembers the ids of orders, and carries out each order once.
  */
 
-/** The kinds of orders. `resume`: the worker takes jobs again after `quiet`. */
+/** The kinds of orders. `quiet`: the worker takes no more jobs. `resume`: it takes jobs again. */
 const orderKinds = ['quiet', 'resume', 'restart'] as const
 
 export interface WorkerOrder {
-  /** Unique for ever, without a space. */
+  /** An id that no other order ever has. It contains no space. */
   id: string
   kind: (typeof orderKinds)[number]
 }
 
-/** Milliseconds for which an order is kept, for a worker that is frozen or cannot reach the store. */
+/**
+ * Milliseconds for which an order is kept. A worker that is frozen or cannot reach the store gets its order
+ * within this time.
+ */
 export const ORDER_HOLDS = 3_600_000
 
-/** An order as stores keep it. */
+/** Makes the text of an order that stores keep. */
 export function orderText({ id, kind }: WorkerOrder): string {
   return `${id} ${kind}`
 }
 
 /**
- * An order in the text of a store; undefined if there is none, or if it is of a kind that this version does
- * not know.
+ * Reads an order from the text that a store keeps. Undefined if there is no order, or if this version does
+ * not know its kind.
  */
 export function orderIn(text: unknown): WorkerOrder | undefined {
   if (typeof text !== 'string') return undefined

@@ -1,4 +1,7 @@
-/** The verbs that only read: for people, and for processes that need to know the state of a store. */
+/**
+ * The verbs that only read. They serve tools for people, and processes that need to know the state of a
+ * store.
+ */
 import type { JobRecord, LogLine } from '../../model/record.ts'
 import type { History } from './history.ts'
 import type { Inspection } from './inspection.ts'
@@ -10,66 +13,71 @@ import type { Stand, StandOptions } from './stand.ts'
 
 export interface Reading {
   /**
-   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that
-   * answers.
+   * The present time by the store's clock, in milliseconds since 1970. With a partition, the clock of its
+   * server is read; without one, the clock of any server that answers.
    */
   now(partition?: string): Promise<number>
 
-  /** Every partition that ever held a job or a schedule. */
+  /** Lists every partition that ever had a job or a schedule. */
   partitions(): Promise<string[]>
   /** @param isLean whether to leave out the payload, which may be large */
   get(partition: string, id: string, isLean?: boolean): Promise<JobRecord | undefined>
   list(partition: string, filter: Filter): Promise<Page>
-  /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
+  /**
+   * Like `list`, but returns only the fields of `JobHead`. No payload is read, so only `limit` limits the
+   * page.
+   */
   heads(partition: string, filter: Filter): Promise<Page<JobHead>>
-  /** The lanes in one state, by page: of jobs with a group, or that need permits. */
+  /** Lists the lanes in one state page by page. Only jobs that have a group or need permits are in lanes. */
   lanes(partition: string, filter: LaneFilter): Promise<LanePage>
   counts(partition: string): Promise<Counts>
   /**
-   * How many of the waiting jobs have a priority below 0, without those of lanes. An embedded store counts at
-   * most `MAX_AHEAD`.
+   * How many waiting jobs have a priority below 0. Jobs in lanes do not count. An embedded store counts up to
+   * `MAX_AHEAD`.
    */
   lowered(partition: string): Promise<number>
   /**
-   * The counts of the last `MINUTES` minutes, the current one included, without minutes in which no job
-   * ended. The oldest first.
+   * How many jobs ended in each of the last `MINUTES` minutes, the current minute included, the oldest first.
+   * Minutes in which no job ended are left out.
    */
   minutes(partition: string): Promise<Minute[]>
   /**
-   * How many jobs ended in at most `MAX_STANDINGS` partitions, in the order of the partitions: up to 90 days
-   * back (`history.ts`).
+   * How many jobs ended in each partition within the last minutes, hours and days, up to 90 days ago
+   * (`history.ts`). At most `MAX_STANDINGS` partitions; the answers are in their order.
    */
   history(partitions: readonly string[]): Promise<History[]>
-  /** The results of the runs of all workers, including workers that have ended: see `runs.ts`. */
+  /** Reads the results of the runs of all workers, including workers that have ended: see `runs.ts`. */
   workerRuns(): Promise<FleetRuns>
   /**
-   * The counts of all runs at some instants, the oldest first: enough to tell what ran within each of `count`
-   * buckets of `length` milliseconds (`run-history.ts`).
+   * The counts of all runs at past instants, the oldest first (`run-history.ts`). The answer has the instants
+   * that are needed to compute the runs within each of the last `count` buckets of `length` milliseconds.
    */
   runHistory(length: number, count: number): Promise<RunsAt[]>
   /**
-   * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
+   * Reads the counts and pauses of at most `MAX_STANDINGS` partitions. The answers are in the order of the
+   * partitions.
    *
-   * @param next asks also for the minutes, how long jobs have waited, and the keys of that many waiting and
-   *   that many delayed jobs, at most 100 of each
+   * @param next if given, the answer also has the minutes, how long jobs have been waiting, and the keys of
+   *   the next `next` waiting and `next` delayed jobs (at most 100)
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
   /**
-   * Jobs that were taken back after a silence of the store, at most 100, the newest first: see `silence.ts`.
+   * Lists jobs that were taken back after a silence of the store, at most 100, the newest first: see
+   * `silence.ts`.
    */
   doubts(partition: string): Promise<DoubtedJob[]>
   /**
-   * Facts about the servers or the file of the store: see `inspection.ts`. The answer names servers that did
-   * not reply.
+   * Reads facts about the servers or the file of the store: see `inspection.ts`. The answer names servers
+   * that did not reply.
    *
-   * @param isBrief whether to return only what a server reports about itself. Then the rights of the user are
-   *   not tried, and `refused` is empty
+   * @param isBrief whether to return only what a server reports about itself. A brief inspection does not try
+   *   the rights of the user, and `refused` is empty
    */
   inspect(isBrief?: boolean): Promise<Inspection>
   /**
-   * Where a job stands: what a claim would find if it looked for the job now (`stand.ts`). Undefined if there
-   * is no such job. The cost is bounded, whatever is stored; it also grows with the number of active jobs.
+   * Reads what prevents a job from beginning now (`stand.ts`). Undefined if the job does not exist. The cost
+   * grows with the number of active jobs; it has a bound for all other data.
    */
   stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>
 }

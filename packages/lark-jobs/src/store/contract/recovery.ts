@@ -1,65 +1,69 @@
-/** What a recovery takes back from dead workers, and its answer. */
+/** The options and the answer of a recovery, which takes jobs back from dead workers. */
 import type { Effect } from '../../model/effect.ts'
 import type { EffectsWanted } from './effects.ts'
 
-/** What `recover` takes back. Without options: the jobs whose leases have ended. */
+/**
+ * Which jobs `recover` takes back, and how. Without options, it takes back the jobs whose leases have ended.
+ */
 export interface RecoverOptions {
   /**
-   * Whether no crash is counted: for use after an outage, when the store was away and the workers did not
-   * die.
+   * If true, the jobs count no crash. For use after an outage of the store, because the workers did not die.
    */
   forgiving?: boolean
   /**
-   * The lease length of all workers, in milliseconds. If given, silences of the store are taken into account
+   * The lease length of all workers, in milliseconds. If given, a silence of the store prolongs leases
    * (`silence.ts`).
    */
   leaseMs?: number
   /**
-   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known
-   * to be dead.
+   * A caller whose process is certainly dead. All jobs that it holds are taken back, even if their leases
+   * have not ended.
    */
   holder?: string
   /**
-   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store
-   * stood still before it ran the call, the recovery could take jobs back before live workers have renewed
-   * their leases.
+   * A time by the store's clock (`now()`). After this time, the recovery takes nothing back. This protects
+   * live workers: if the store stood still before it ran this call, leases may have ended before the workers
+   * could renew them.
    */
   until?: number
   /**
-   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has
-   * started, so they go back like `returned` jobs, with unchanged counters. The store hands the caller no
-   * more jobs with a ring until its next call.
+   * The token of a claim that its caller has not read. Only this claim is taken back. None of its jobs has
+   * started, so they count no run and no crash. The store hands no more jobs to the caller with a ring until
+   * its next call.
    */
   unread?: string
   /**
-   * How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its
-   * process".
+   * How the process of the holder ended, if this is known: words that follow "its process" in the error of
+   * each counted crash.
    */
   cause?: string
   /**
-   * The process was ended by what ran in it: it exited or broke down. Otherwise somebody outside may have
-   * killed it, and a job fails only at `MAX_CRASHES_UNSURE`.
+   * Whether the process ended from within: its own code exited or crashed. If not, somebody may have killed
+   * the process, and a job fails only at `MAX_CRASHES_UNSURE`.
    */
   fromWithin?: boolean
-  /** The caller that takes the jobs back. The store notes it for their worker (`lost-workers.ts`). */
+  /**
+   * The caller that takes the jobs back. The store notes this in the record of the dead worker
+   * (`lost-workers.ts`).
+   */
   by?: string
-  /** Asks for effects, and acknowledges some, even when `until` has passed. */
+  /** Asks for effects and acknowledges effects (`effects.ts`). This is done even after `until`. */
   effects?: EffectsWanted | undefined
 }
 
 export interface Recovery {
-  /** Jobs that went back to the head of their lines. Those that had started count a crash. */
+  /** Ids of the jobs that went back to the head of their lines. */
   recovered: string[]
-  /** Jobs that failed because they had crashed too often. */
+  /** Ids of the jobs that failed because they have crashed too often. */
   failed: string[]
-  /** Jobs that counted a crash, whatever became of them; undefined if none did. */
+  /** Ids of the recovered or failed jobs that counted a crash; undefined if there are none. */
   crashed?: string[]
   /**
-   * Jobs that were taken back after a silence and may have finished (`silence.ts`); undefined if there are
-   * none.
+   * Ids of the jobs that were taken back after a silence and may have finished (`silence.ts`); undefined if
+   * there are none.
    */
   doubted?: string[]
-  /** Milliseconds until the next lease ends; undefined if no job is claimed, or if `until` had passed. */
+  /** Milliseconds until the next lease ends; undefined if no job is claimed, or after `until`. */
   nextLeaseEnd?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]

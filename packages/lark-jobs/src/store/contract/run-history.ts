@@ -1,11 +1,11 @@
 /**
- * How long runs waited and took, back to 90 days. A store keeps the counts of all runs at some instants
- * (`runs.ts`): at the end of each of the last minutes, hours and days. These counts only grow, so the runs
- * within an hour are the difference between two of them. Nothing is rolled up; instants that are not needed
- * any more are removed.
+ * How long jobs waited and runs took, up to 90 days ago. A store keeps the counts of all runs (`runs.ts`) as
+ * they were at some instants: at the end of each of the last minutes, hours and days. The counts only grow,
+ * so the difference between the counts of two instants tells which runs came between them. Instants that are
+ * not needed any more are removed.
  *
- * The first announcement of a worker in a minute makes the store keep the counts of that instant. So this
- * costs the jobs nothing, and a run counts in the minute in which its worker reported it, up to five seconds
+ * The first announcement of a worker in a minute makes the store keep the present counts. So the history adds
+ * no work to a job. A run counts in the minute in which its worker reports it, which may be five seconds
  * after its end.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
@@ -14,22 +14,22 @@ import { DAYS, HOURS, MINUTES } from './rules/capacity.ts'
 import { parsed } from './rules/unreadable.ts'
 import { type FleetRuns, folded, OTHERS } from './runs.ts'
 
-/** How many queues have counts of their own, and how many versions and releases are kept. */
+/** How many queues are counted separately, and how many versions and releases are kept. */
 const MAX_QUEUES = 100
 const MAX_VERSIONS = 20
 
-/** The counts of all runs that ever were, at an instant. */
+/** The counts of all runs up to an instant. */
 export interface RunsAt {
   /** Milliseconds since 1970: the end of a minute. */
   at: number
-  /** By queue: a `RunCounts`. */
+  /** The packed `RunCounts` of each queue, by queue. */
   queues: Record<string, string>
-  /** The versions of Lark of the workers that lived, and the releases of their application. */
+  /** The versions of Lark that the live workers ran, and the releases of their application. */
   versions: string[]
   releases: string[]
 }
 
-/** The runs that became known within a bucket, by queue. */
+/** The runs that workers reported within a bucket, by queue. A bucket is a minute, an hour or a day. */
 export interface RunsWithin {
   /** The first millisecond of the bucket. */
   at: number
@@ -42,7 +42,7 @@ const buckets = [
   [DAY, DAYS],
 ] as const
 
-/** The present counts, in the form in which they are kept. */
+/** Makes the counts to keep from the present runs of all workers. */
 export function runsAt(runs: FleetRuns): RunsAt {
   const queues = new Map<string, RunCounts>()
   for (const [pair, text] of Object.entries(folded(runs.past, runs.workers))) {
@@ -63,12 +63,12 @@ function someOf(texts: readonly unknown[]): string[] {
   return [...new Set(texts.filter((each) => typeof each === 'string'))].sort().slice(0, MAX_VERSIONS)
 }
 
-/** The runs as text, without the instant. */
+/** Makes the text that a store keeps. The instant is not part of it. */
 export function runsText({ queues, versions, releases }: RunsAt): string {
   return JSON.stringify({ queues, versions, ...(releases.length > 0 && { releases }) })
 }
 
-/** Reads a text of a store; undefined if Lark did not write it. */
+/** Reads a text that a store has kept. Undefined if Lark did not write the text. */
 export function runsOf(at: number, text: unknown): RunsAt | undefined {
   const { queues, versions, releases } = (parsed(text) ?? {}) as Partial<RunsAt>
   if (typeof queues !== 'object' || queues === null || !Array.isArray(versions) || !Number.isSafeInteger(at))
@@ -82,17 +82,17 @@ export function runsOf(at: number, text: unknown): RunsAt | undefined {
   }
 }
 
-/** The instants that are not needed any more. */
+/** The instants whose counts are not needed any more. */
 export function outdated(instants: readonly number[], now: number): number[] {
   const all = new Set(buckets.flatMap(([length, count]) => [...needed(instants, now, length, count)]))
   return instants.filter((at) => !all.has(at))
 }
 
 /**
- * The instants that are needed to tell what ran within each bucket: the last in each bucket, and the last
- * before the first bucket, or else the first of all.
+ * The instants whose counts are needed to compute the runs within each bucket: the last instant in each
+ * bucket, and the last instant before the first bucket, or if there is none, the first of all instants.
  *
- * @param length milliseconds of a bucket @param count how many buckets, the current one included
+ * @param length milliseconds of a bucket @param count the number of buckets, the current one included
  */
 export function needed(instants: readonly number[], now: number, length: number, count: number): Set<number> {
   const from = firstBucket(now, length, count)
@@ -101,17 +101,17 @@ export function needed(instants: readonly number[], now: number, length: number,
     const end = Math.max(from, Math.ceil(at / length) * length)
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
-  // If no instant is before the first bucket, the first of all instants is the starting point: otherwise the
-  // first day would begin with its last minute.
+  // Without an instant before the first bucket, the first of all instants is the starting point. Otherwise
+  // the counts of the first day would begin at its last instant.
   const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
   return new Set([...first, ...last.values()])
 }
 
 /**
- * The runs within each bucket, the oldest first, without buckets in which no run became known. The counts of
- * the first instant are the starting point.
+ * Computes the runs within each bucket, the oldest bucket first. Buckets without runs are left out. Runs
+ * before the first kept instant are not part of any bucket.
  *
- * @param kept the oldest first @param length and `count` as in `needed`
+ * @param kept the counts at the kept instants, the oldest first @param length see `needed`
  */
 export function runsWithin(
   kept: readonly RunsAt[],
@@ -138,8 +138,8 @@ export function runsWithin(
 }
 
 /**
- * When each version and release was first seen, after the first instant: to the minute, or if it is longer
- * ago, to the hour or the day.
+ * When each version or release was first seen. Names that were known at the first instant are left out. The
+ * time is accurate to a minute; if it is longer ago, to an hour or a day.
  *
  * @param kept the oldest first
  */

@@ -1,25 +1,25 @@
 /**
- * Where a job stands: what keeps it from beginning now, by the rules of claims, as far as its partition
- * knows. Workers and the permits of limiters are kept elsewhere. Each part is present only if the state of
- * the job makes it relevant.
+ * The stand of a job says what prevents the job from beginning now, by the rules of claims. It contains only
+ * what the partition of the job knows; workers and the permits of limiters are kept elsewhere. A field is
+ * present only if it matters in the state of the job.
  */
 import type { Limits } from '../../model/limits.ts'
 import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Paused } from './rules/pause.ts'
 
 /**
- * The limit for counting the jobs before another. A store that reaches it answers this number: there may be
- * more.
+ * A store counts the jobs that go before another job up to this number. If the answer is this number, there
+ * may be more.
  */
 export const MAX_AHEAD = 10_000
-/** How many active jobs of a lane are named at most. */
+/** The largest number of active jobs of a lane that the answer names. */
 export const MAX_RUNNING = 10
 
-/** Facts that claimers state about the partition, and that a store does not keep. */
+/** Rules of the partition that claimers state with each call, because a store does not keep them. */
 export interface StandOptions {
   /** The limits of the partition (`Want.limits`). */
   limits?: Limits | undefined
-  /** Priorities age (`Want.aging`). */
+  /** The value of `Want.aging`, if priorities age. */
   aging?: number | undefined
 }
 
@@ -28,69 +28,76 @@ export interface Stand {
   job: JobRecord
   /** Milliseconds since 1970, by the clock of the partition. */
   at: number
-  /** The partition is paused: until a time, or until somebody resumes it. */
+  /** The pause of the partition. Without `until`, it lasts until somebody resumes the queue. */
   pause?: { until?: number; because?: string } & Paused
-  /** Only for a waiting job. */
+  /** The jobs that go before a waiting job. */
   line?: LineStand
   /**
-   * For a waiting job: how many active jobs of the partition each worker holds, counted over at most
-   * `MAX_ITEMS` claims.
+   * For a waiting job: how many active jobs each worker holds in the partition. At most `MAX_ITEMS` claims
+   * are counted.
    */
   holders?: Record<string, number>
-  /** Only for a waiting or delayed job that has a group, or needs permits. */
+  /** The lane of a waiting or delayed job that has a group or needs permits. */
   lane?: LaneStand
   /**
-   * If the caller gave limits: the number of active jobs, how many more may begin, and if a rate allows none,
-   * when it allows one.
+   * If the caller gave limits of the partition: how many jobs are active, how many more may begin, and if the
+   * rate allows no job now, when it allows the next.
    */
   limits?: { active: number; free: number; nextAt?: number }
-  /** Only for an active job. `isBegun` is false if it was prefetched, or is a suspect that must run alone. */
+  /**
+   * The lease of an active job. `isBegun` is false for a prefetched job, and for a suspect that waits until
+   * it can run alone.
+   */
   lease?: { until: number; isBegun: boolean }
-  /** For an active job that somebody wants to end: why, and since when (milliseconds since 1970). */
+  /**
+   * For an active job that somebody has asked to cancel: the reason, and when that was (milliseconds since
+   * 1970).
+   */
   asked?: { reason: CancelReason; because?: string; at?: number }
-  /** For an ended job with a lock: the job that holds the lock now. */
+  /** For an ended job with a lock: the id of the job that holds the lock now. */
   lockedBy?: string
 }
 
 /**
- * The due jobs that go before a job, among those of its lane, or among those without a lane. At most
- * `MAX_AHEAD`.
+ * The number of due jobs that go before a job: in its lane, or if the job is in no lane, among the jobs
+ * without a lane. At most `MAX_AHEAD`.
  */
 export interface LineStand {
   ahead: number
-  /** How many of them have a higher priority. */
+  /** How many of these jobs have a higher priority. */
   higher: number
   /**
-   * How many lanes have their turn before this one: lanes without a limiter, or with the same limiter. Absent
-   * if the partition has no lanes.
+   * How many lanes have their turn before the lane of the job. Only lanes without a limiter and lanes with
+   * the same limiter count. Absent if the partition has no lanes.
    */
   turns?: number
 }
 
 /** The lane of a job (`lane.ts`). */
 export interface LaneStand {
-  /** The group is paused. */
+  /** The pause of the group. */
   pause?: { until?: number } & Paused
   /**
-   * What the lane waits for. `due`: its first job is due later. `retry`: the job that goes before all others
-   * is retried later. `pause`: its group is paused. `rate`: its rate. `end`: the end of one of its active
-   * jobs. Absent: its jobs may begin when it is their turn.
+   * What the lane waits for. `due`: the due time of its first job. `retry`: the next try of the job that goes
+   * before all others. `pause`: the end of the group's pause. `rate`: a job that the rate allows. `end`: the
+   * end of an active job of the lane. Absent: the jobs of the lane may begin when it is their turn.
    */
   waitsFor?: 'due' | 'retry' | 'pause' | 'rate' | 'end'
-  /** Milliseconds since 1970: when that wait is over, if it is known. */
+  /** When the wait is over, if this is known: milliseconds since 1970. */
   until?: number
   limits?: Limits
   /**
-   * The kind of its rate, if this version of Lark does not know it (`rules/rate.ts`): then none of its jobs
-   * begins here.
+   * The kind of the lane's rate, if this version of Lark does not know the kind. Workers of this version
+   * begin no job of the lane (`rules/rate.ts`).
    */
   unknownRate?: string
   strict?: true
   /**
-   * In a strict group: the job that goes before all others because it has begun before, and when it is due.
+   * In a strict group: the job that goes before all others because it has already begun once, and its due
+   * time.
    */
   first?: { id: string; dueAt: number }
   active: number
-  /** Ids of active jobs. At most `MAX_RUNNING`, in the order in which their leases end. */
+  /** Ids of active jobs of the lane, in the order in which their leases end: at most `MAX_RUNNING`. */
   running: string[]
 }

@@ -1,82 +1,87 @@
 /**
- * The contract between the job queue and a store. `redis/` and `sqlite/` each implement it, and no code
- * outside of `store/` knows them by name. `test/conformance/` tests what this comment says.
+ * The contract between the job queue and a store. `redis/` and `sqlite/` implement this contract; code
+ * outside of `store/` does not name them. `test/conformance/` tests what this comment says.
  *
  * **Partition.** A queue is kept in one or more partitions: `emails`, `emails/1`, `emails/2`, …
- * (`partition.ts`). A verb works on one partition and is atomic there. It takes at most `MAX_ITEMS` items and
- * about `MAX_BYTES`, and hands out no more than that, or a single job that is larger; callers loop. The cost
- * of a verb grows with the items that it is given, not with the number of jobs stored. No verb reads a
- * payload that it does not hand out.
+ * (`partition.ts`). A verb works on one partition and is atomic there. A call takes and returns at most
+ * `MAX_ITEMS` items and about `MAX_BYTES`, or a single larger job; callers with more items call repeatedly.
+ * The cost of a call grows with the number of its items, but not with the number of stored jobs. A verb reads
+ * only payloads that it hands out.
  *
  * **Clock.** Only the store's clock counts. Calls and answers carry durations, not times.
  *
- * **Groups.** Groups (`record.ts`) take turns. All jobs without a group take turns as if they were one more
- * group. If a group has limits, no more of its jobs begin than they allow, and the jobs that may not begin do
- * not block others. In a partition that has jobs with groups, no jobs are prefetched. A group is in one of
- * these states:
+ * **Groups.** Groups (`record.ts`) take turns, and all jobs without a group together count as one group. If a
+ * group has limits, only as many of its jobs begin as the limits allow. The other jobs of the group wait, and
+ * do not block other groups. If a partition has jobs with groups, no jobs are prefetched there. A group is in
+ * one of these states:
  *
- *   turn    its jobs may begin. A claim takes one job of each group in turn; then these groups are last
- *   asleep  until a time: a job is due, its rate allows one, or its pause is over
- *   full    until one of its jobs ends
+ *   turn    The jobs of the group may begin. A claim takes one job of each group in turn, and puts these
+ *           groups at the end of the order.
+ *   asleep  The group waits until a time: a job becomes due, its rate allows a job, or its pause ends.
+ *   full    The group waits until one of its jobs ends.
  *
- * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher
- * first → place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids,
- * which is the order in which they were made, unless the application chose an id. The place of a job is the
- * time it was queued, or its due time if it was delayed. No process has to move a job that is due: it is
- * `waiting` from that instant, for `claim`, `counts` and `list` alike.
+ * **Order.** A paused queue hands out no jobs. Four things decide the order of jobs, the first one that
+ * differs: the turn of the group; the priority, higher first; the place; and the order in which jobs were
+ * queued. The place of a job is the time at which it was queued, or its due time if it was delayed. Jobs of a
+ * group with the same place are in the order of their ids. (Ids that Lark makes rise with time; an
+ * application may choose others.) A delayed job is `waiting` from its due time on, for `claim`, `counts` and
+ * `list`; no process has to move it.
  *
- * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one
- * with each new call on that partition, and has one call under way at a time. If a reply is lost, the caller
- * sends the call again with the same number, and gets the first answer; the call takes effect once. A
- * partition remembers a caller's last call for at least `CALL_MEMORY`.
+ * **Calls.** Each call of `enqueue` and `exchange` names its caller and has a number. The caller raises the
+ * number by one for each new call on this partition, and makes one call at a time. If an answer is lost, the
+ * caller sends the call again with the same number and gets the first answer; the call takes effect only
+ * once. A partition remembers the last call of a caller for at least `CALL_MEMORY`.
  *
- * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.leaseMs`
- * milliseconds and the token `<caller>.<number>` of that call. Only a caller that sends the token can settle
- * or extend the jobs: any other gets `lost`, and nothing changes. Extending one job of a claim extends all of
- * its jobs that are still held. A lease that has ended still counts as held until `recover` takes it back.
- * After that, a late outcome of a job that had started still counts, with that token, until the job is
- * claimed again, or put off, or retried by hand. The crash that was counted stays.
+ * **Leases.** The jobs that one `exchange` hands out are one claim. They share a lease of `want.leaseMs`
+ * milliseconds, and the token `<caller>.<number>` of the call. Only a caller that sends the token can settle
+ * or extend the jobs. A call with another token gets `lost`, and changes nothing. When one job of a claim is
+ * extended, all jobs of the claim that are still held are extended. When a lease has ended, the jobs stay
+ * held until `recover` takes them back. Even after that, a late outcome with the old token counts for a job
+ * that had started, until the job is claimed again, delayed, or retried by hand. The crash that was counted
+ * for the job stays.
  *
- * **Silences.** After a silence of the store, leases last for their length once more: see `silence.ts`.
+ * **Silences.** After a silence of the store, each lease lasts for its whole length once more: see
+ * `silence.ts`.
  *
  * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count
- * as started only when an `extend` names them. If a prefetched job is taken back before that, no run and no
- * crash is counted. But a job that was taken back once is not prefetched again until it is retried by hand: a
- * claim ends before it, because passing over it would break the order. So a job that kills its worker is
- * found.
+ * as started only when an `extend` names them. If a prefetched job is taken back before that, it counts no
+ * run and no crash. A job that was taken back once is not prefetched any more until it is retried by hand. So
+ * a job that kills its worker before an `extend` names it counts a crash the next time. A claim ends before
+ * such a job, because a claim that skips the job would break the order.
  *
- * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim
- * it is, it counts as started only when an `extend` says so, and this also says whether it is alone
- * (`LeaseNote.alone`). If it was alone, and the process ended from within (`RecoverOptions.fromWithin`), its
- * next crash fails it. If other jobs ran beside it, or somebody may have killed the process, it fails at
- * `MAX_CRASHES_UNSURE` crashes. The limit is the job's own (`JobOptions.maxCrashes`), and then holds for a
- * job that was alone whatever ended the process, or `MAX_CRASHES`. A job that may crash once only is never a
- * suspect. It is not prefetched, nor handed out with a ring, so each claim of it counts as a start.
+ * **Suspects.** A job that will reach the limit with its next crash is a suspect, and should run alone in its
+ * process. A suspect counts as started only when an `extend` says so, at any place in a claim. The same
+ * `extend` says whether the suspect is alone (`LeaseNote.alone`). The job fails at its next crash if it was
+ * alone and the process ended from within (`RecoverOptions.fromWithin`). If other jobs ran beside it, or
+ * somebody may have killed the process, the job fails at `MAX_CRASHES_UNSURE` crashes. The limit is
+ * `MAX_CRASHES`, unless the class sets another (`JobOptions.maxCrashes`). A limit of the class holds for
+ * every job that was alone, even if the process was killed. A job that may crash only once is never a
+ * suspect. It is neither prefetched nor handed out with a ring, so each claim of the job counts as a start.
  *
- * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not
- * queued, or changes the first. A job that releases its lock when it starts is not prefetched.
+ * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). While it
+ * does, another job with this lock name is rejected, or its payload replaces the payload of the first job. A
+ * job that releases its lock when it starts is not prefetched.
  *
- * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while a job with this id is
- * kept, or with `reuse` is queued in the place of one that has ended. While the class of an ended job has not
- * been told of the end, the id is taken in any case, even if the job was removed: its hook must have run
- * before a new job may begin. Otherwise the id of a removed job is free, whatever the store still remembers
- * of the job.
+ * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while the store keeps a job
+ * with this id. With `reuse`, the new job replaces a job that has ended. An id is never free while the class
+ * of the ended job has not been told of the end, even if the job was removed: the hook of the class must run
+ * before a new job may begin. All other ids of removed jobs are free, even if the store still remembers
+ * something of the job.
  *
- * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until
- * it is acknowledged (`effects.ts`).
+ * **Effects.** An effect says what must happen elsewhere because a job ended. It is written in the same
+ * atomic step as the end, and handed out until a worker acknowledges it (`effects.ts`).
  *
- * **Retention.** The options say how many ended jobs of each state a partition keeps, and for how long
- * (`retention.ts`). A store that announces a worker keeps more if another living worker was announced with
- * options that keep more. The call that exceeds the number removes the excess, and `prune` removes old jobs;
- * each removes a bounded number a call. A member of a flow that failed is kept until its flow is forgotten
- * (`PINNED`, `MAX_PINNED`).
+ * **Retention.** `StoreOptions` say how many ended jobs of each state a partition keeps, and for how long
+ * (`retention.ts`). If another live worker has options that keep more, a store that announces a worker keeps
+ * as many. When a partition has too many ended jobs, the call that ends the next job removes some. `prune`
+ * removes jobs that are too old. Each call removes a limited number of jobs. A failed member of a flow is
+ * kept until its flow is removed (`PINNED`, `MAX_PINNED`).
  *
- * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent
- * and got no answer rejects with `STORE_UNCERTAIN`: send it again with the same number. (Verbs that only
- * read, and changes by hand, of flows and of schedules, were sent again already, for as long as the call
- * has.) If the server refuses (read-only, out of memory, disk full), it rejects with `STORE_REFUSED` and has
- * changed nothing. If it meets data that Lark did not write, it rejects with `STORE_DAMAGED`; the changes
- * that it had made before remain.
+ * **Failure.** `STORE_UNREACHABLE`: the call certainly changed nothing. `STORE_UNCERTAIN`: the call was sent
+ * and got no answer; the caller sends it again with the same number. (The store itself repeats calls that
+ * only read, and changes by hand, of flows and of schedules, until their time is over.) `STORE_REFUSED`: the
+ * server refused the call (read-only, out of memory, disk full), and nothing was changed. `STORE_DAMAGED`:
+ * the call met data that Lark did not write; changes that it made before that remain.
  */
 
 import type { BlockingNow } from '../../model/blocked-loop.ts'
@@ -143,13 +148,13 @@ export * from './stand.ts'
 export * from './watch.ts'
 
 export interface StoreOptions extends Retentions {
-  /** Default `normal`. */
+  /** What a power cut may lose. Default `normal`. */
   durability?: Durability
-  /** The role of the process that uses the store. People who look at the server see it. Default `web`. */
+  /** The role of the process that uses the store, which the server shows to people. Default `web`. */
   role?: Role
-  /** The store is opened only for emergencies, and is rarely used. */
+  /** Whether the store is opened only for emergencies and is rarely used. */
   standsBy?: boolean
-  /** Milliseconds since 1970. Only tests set it; by default a store uses its own clock. */
+  /** The clock, in milliseconds since 1970. Only tests set this; by default a store uses its own clock. */
   clock?: () => number
 }
 
@@ -159,14 +164,20 @@ export interface StoreOptions extends Retentions {
  */
 export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
 
-/** The caller, and the number of its call on this partition. */
+/** Identifies a call on a partition (see **Calls** above). */
 export interface Call {
-  /** Must not end in a dot and a number, because its tokens end in these. */
+  /**
+   * The id of the caller. It must not end in a dot and a number, because a token has the form
+   * `<caller>.<number>`.
+   */
   caller: string
   number: number
-  /** For an `enqueue`: how many jobs that have not begun the partition may hold, as the caller states it. */
+  /**
+   * For an `enqueue`: the largest number of jobs in the partition that have not begun. The caller states it
+   * with each call.
+   */
   bound?: Bound | undefined
-  /** Milliseconds that the caller waits for an answer. Default: the store's own limit. */
+  /** Milliseconds for which the caller waits for an answer. Default: the limit of the store. */
   patience?: number
 }
 
@@ -179,42 +190,42 @@ export interface Settlement {
 export type Verdict = 'settled' | 'lost'
 
 export interface Want {
-  /** How many jobs to claim that start at once. */
+  /** How many jobs to claim that the caller starts at once. */
   limit: number
   /**
-   * How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only
-   * settles.
+   * How many more jobs to claim that the caller starts soon (prefetch). Default 0. A call with the `limit` 0
+   * and the `prefetch` 0 only settles.
    */
   prefetch?: number
   /** Milliseconds. */
   leaseMs: number
   /**
-   * Limits of the partition, as the claimer states them. The claim then gets no more jobs than they allow,
-   * and no prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job
-   * to end is rung when one ends.
+   * The limits of the partition, which the claimer states with each call. The claim gets at most as many jobs
+   * as the limits allow, and no prefetched jobs. `nextDue` says when a rate allows the next job. If the
+   * number of active jobs is at its limit, the caller is rung when an active job ends.
    */
   limits?: Limits | undefined
   /**
-   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had been queued
-   * that much earlier, or later if the priority is below 0. Among jobs with the same place, the higher
-   * priority goes first. The jobs of a group age, too.
+   * If present, priorities age: each step of a job's priority counts as if the job had been queued this many
+   * milliseconds earlier (whole milliseconds), or later for each step below 0. Of jobs with the same place,
+   * the job with the higher priority goes first. This also holds among the jobs of a group.
    */
   aging?: number | undefined
-  /** By limiter (`record.ts#NewJob.limiter`): for how many jobs the claimer has permits. */
+  /** For how many jobs the claimer has permits, by limiter (`record.ts#NewJob.limiter`). */
   permits?: Readonly<Record<string, number>> | undefined
   /** Asks for effects, and acknowledges some. */
   effects?: EffectsWanted | undefined
   /**
-   * Receives jobs that arrive while the caller waits: at most as many as the claim lacked for `limit`. A
-   * store may hand them over with the ring, which saves a call. If the ring is lost, they come with the next
-   * `exchange`.
+   * Receives jobs that arrive while the caller waits in `wait`: at most as many as the claim lacked for
+   * `limit`. A store may hand over jobs together with a ring, which saves a call. If the ring is lost, the
+   * jobs come with the next `exchange`.
    */
   hand?: (claim: Claim) => void
 }
 
-/** Jobs that a waiting caller got with a ring. */
+/** Jobs that a store hands to a waiting caller together with a ring. */
 export interface Claim {
-  /** Like the number of a call: it is part of the token of these jobs. */
+  /** A number like that of a call. It is part of the token of these jobs. */
   number: number
   jobs: ClaimedJob[]
 }
@@ -224,28 +235,31 @@ export interface Notice {
   kind: 'cancel'
   id: string
   reason: CancelReason
-  /** What the person wrote, for people. */
+  /** What the person who asked wrote, for other people. */
   because?: string
 }
 
 export interface Exchange {
-  /** One verdict for each settlement, in their order. */
+  /** One verdict for each settlement, in the order of the settlements. */
   verdicts: Verdict[]
-  /** In the order in which they should start. */
+  /** The claimed jobs, in the order in which they should start. */
   jobs: ClaimedJob[]
-  /** By limiter: how many jobs at least could begin if the claimer had permits for them. */
+  /**
+   * How many more jobs could begin if the claimer had permits for them, by limiter. There may be more such
+   * jobs than this.
+   */
   limited?: Record<string, number>
   /**
-   * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs
-   * wait, but entries of cancelled jobs are before them, and the call could not pass all of these. Undefined:
-   * there is no job, or the partition is paused.
+   * Milliseconds until the next job is due. 0: more jobs wait now. Undefined: there is no job, or the
+   * partition is paused. If the answer has no jobs and 1 here, jobs may wait behind entries of cancelled jobs
+   * that the call could not all remove.
    */
   nextDue?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
   /**
-   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`). Only if the claim got
-   * fewer jobs than `want.limit`, or if the settlements made a flow due; undefined if none will be due.
+   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`). Undefined if none will
+   * be due. Also undefined if the claim got `want.limit` jobs, unless a settlement made a flow due.
    */
   nextTick?: number
 }
@@ -253,16 +267,20 @@ export interface Exchange {
 export interface LeaseNote {
   id: string
   token: string
-  /** Lines written since the last note. They are kept like the lines of an ended job. */
+  /**
+   * Log lines that the job has written since the last note. The store keeps as many lines as of an ended job.
+   */
   log?: LogLine[]
-  /** JSON text: the progress that the job reported last, if it is new. The store keeps the latest. */
+  /**
+   * The progress that the job reported last, as JSON text, if it is new. It replaces the earlier progress.
+   */
   progress?: string
   /**
-   * For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not
-   * alone.
+   * For a suspect: whether it runs alone in its process from now on. At first a suspect is not alone. Absent:
+   * as the last note said.
    */
   alone?: boolean
-  /** The job has not begun, and does not count as started: the note only renews its lease. */
+  /** The job has not begun. The note only renews its lease, and the job does not count as started. */
   unstarted?: true
 }
 
@@ -274,16 +292,16 @@ export interface Extension {
   watched?: string[]
 }
 
-/** A partition to survey. Leases and effects are always surveyed. The flags ask for more. */
+/** A partition to survey. Leases and effects are always surveyed; the flags ask for more facts. */
 export interface Surveyed {
   partition: string
-  /** Whether the caller is idle in the partition, and asks when a job may begin there. */
+  /** Whether the survey also says when a job may begin, because the caller is idle in the partition. */
   waits?: boolean
-  /** Asks whether `prune` would remove something. */
+  /** Whether the survey also sets `Finding.isOld`. */
   prunes?: boolean
 }
 
-/** A worker to announce, as `announce` does. */
+/** A worker to announce together with a survey (see `announce`). */
 export interface Announced {
   worker: AnnouncedWorker
   /** Milliseconds. */
@@ -291,68 +309,72 @@ export interface Announced {
 }
 
 /**
- * What there is to do in a partition. A field is undefined if there is nothing, or if it was not asked for.
+ * The work that a survey has found in a partition. A field is undefined if there is no such work, or if the
+ * call did not ask for it.
  */
 export interface Finding {
   partition: string
-  /** Milliseconds since 1970, by the clock of its part of the store. */
+  /** Milliseconds since 1970, by the clock of the server that has the partition. */
   at: number
   /** Milliseconds until the next lease ends; 0 when one has ended. */
   nextLeaseEnd?: number
   /** Milliseconds until there is an effect to hand out. */
   nextEffect?: number
-  /** Jobs are on their way to another partition, and nobody has brought them there (`moves.ts`). */
+  /**
+   * Whether jobs are on their way to another partition and no process is bringing them there (`moves.ts`).
+   */
   isMoving?: boolean
   /**
    * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as
-   * waiting there, because it was rung, or because another server has taken over that does not know the
-   * caller.
+   * waiting in the partition: it was rung, or a server has taken over that does not know the caller.
    */
   nextDue?: number
-  /** `prune` would remove something. */
+  /** Whether `prune` would remove something. */
   isOld?: boolean
   /** Milliseconds until a schedule is due (`schedules.ts`); 0 when one is. */
   nextTick?: number
 }
 
 export interface Survey {
-  /** Milliseconds since 1970, by the clock of any part of the store that answered. */
+  /** Milliseconds since 1970, by the clock of any server that answered. */
   at: number
-  /** How many partitions ever held a job; undefined when no worker was announced. */
+  /** How many partitions the store has. Undefined if no worker was announced. */
   partitions?: number
-  /** Only partitions with something to do, in no order. */
+  /** The partitions that have work, in no order. */
   findings: Finding[]
   /**
-   * The error for each partition that could not be surveyed: its part of the store is away, or its data is
+   * The error for each partition that could not be surveyed, because its server is away or its data is
    * damaged.
    */
   failures: ReadonlyMap<string, unknown>
-  /** The error, if the partitions could be surveyed but the worker could not be announced. */
+  /** The error if the worker could not be announced although partitions were surveyed. */
   unannounced?: unknown
-  /** The last order to the worker that was announced: see `orders.ts`. */
+  /** The last order that the announced worker got: see `orders.ts`. */
   order?: WorkerOrder
 }
 
 export interface Store extends Reading, AsyncDisposable {
-  /** For people: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
+  /**
+   * The name of the store in messages, without a password: `redis://host:6379/0` or `sqlite:/path/jobs.db`.
+   */
   readonly name: string
-  /** Whether another process does the work of a call, while this process goes on. */
+  /** Whether another process executes a call, so that this process can do other work meanwhile. */
   readonly isRemote: boolean
-  /** The permits and circuits that workers share: an interface of its own. */
+  /** The verbs for the permits and circuits that workers share. */
   readonly limiters: Limiters
-  /** Which members of flows have ended: an interface of its own. */
+  /** The verbs for flows. */
   readonly flows: Flows
-  /** Schedules and the jobs of their ticks: an interface of its own. */
+  /** The verbs for schedules. */
   readonly schedules: Schedules
-  /** What the steps of jobs have recorded: an interface of its own. */
+  /** The verbs for what the steps of jobs have recorded, and for signals. */
   readonly journals: Journals
-  /** Moves of jobs to other partitions: an interface of its own. */
+  /** The verbs that move jobs to other partitions. */
   readonly moves: Moves
-  /** What people changed by hand: an interface of its own. */
+  /** The verbs for the audit of what people changed by hand. */
   readonly audit: Audit
 
   /**
-   * Opens the store. Must be called before any other verb; calling it again is cheap.
+   * Opens the store. Call this before any other verb. A second call does nothing.
    * @returns warnings for people, for example about a server that would evict jobs when its memory is full
    * @throws LAYOUT_UNKNOWN if another version of Lark created the store, STORE_UNREACHABLE
    */
@@ -360,36 +382,35 @@ export interface Store extends Reading, AsyncDisposable {
 
   // hot: every job passes through these verbs
 
-  /** Queues jobs, all or none of them. Rings waiting workers (see `wait`). */
+  /** Queues jobs: either all jobs of the call or none. Rings waiting workers (see `wait`). */
   enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
 
   /**
-   * Settles jobs, then claims jobs, in one atomic step. A caller that got fewer than `want.limit` is rung
-   * when more jobs come. Outcomes and counters: `completed`, `failed`, `released` and `cancelled` count a
-   * run, `returned` does not.
+   * Settles jobs and then claims jobs, in one atomic step. A caller that got fewer jobs than `want.limit` is
+   * rung when more jobs come. A settled job counts a run, except with the outcome `unstarted`.
    */
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
   /**
-   * Renews leases to `leaseMs` milliseconds from now, marks these jobs as started, stores log lines and
-   * progress, and returns notices. Rings those who watch a job with new progress. Safe to repeat.
+   * Renews leases, which then end in `leaseMs` milliseconds. Also marks the jobs as started, stores log lines
+   * and progress, and returns notices. Rings the watchers of a job that has new progress. Safe to repeat.
    */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], leaseMs: number): Promise<Extension>
 
   // maintenance: any worker, for all workers
 
   /**
-   * Reports what there is to do in at most `MAX_ITEMS` partitions, and does none of it. It makes a few reads
-   * for each partition, whatever is stored there. So an idle worker makes one call for all the partitions
-   * that it serves and maintains. On one server this is one call; on a cluster it is one for each partition,
-   * because each has its own slot.
+   * Reports the work in at most `MAX_ITEMS` partitions, but does not do the work. The number of reads for a
+   * partition does not grow with what is stored there. So an idle worker surveys all partitions that it
+   * serves and maintains with one call. On a cluster this is one command for each partition, because each
+   * partition has its own slot.
    *
-   * The caller stays registered as waiting where it was. A store that accepts no writes at the moment (a
-   * replica, a server that loads its data) refuses this call too, so an answer proves that the store works.
+   * The caller stays registered as waiting in its partitions. A server that accepts no writes now (a replica,
+   * or a server that loads its data) refuses a survey. So an answer proves that the store works.
    *
-   * @param announced a worker to announce with the same call
-   * @param leaseMs milliseconds, if the caller is a worker: partitions with leases note the time of this
-   *   survey (`silence.ts`)
+   * @param announced a worker that this call also announces
+   * @param leaseMs the lease length of a worker, in milliseconds. If it is given, partitions with leases note
+   *   the time of this survey (`silence.ts`)
    */
   survey(
     caller: string,
@@ -399,28 +420,31 @@ export interface Store extends Reading, AsyncDisposable {
   ): Promise<Survey>
 
   /**
-   * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands
-   * out effects (`effects.ts`), for a caller that claims no jobs.
+   * Takes back jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. A caller that
+   * claims no jobs also gets effects here (`effects.ts`).
    */
   recover(partition: string, options?: RecoverOptions): Promise<Recovery>
 
   /**
-   * Removes ended jobs past their age, with their logs, and other expired data.
+   * Removes ended jobs that have reached their age, with their logs, and other expired data.
    *
-   * @returns how many were removed; if fewer than `MAX_ITEMS`, all that were to be removed
+   * @returns how many jobs were removed. If the number is `MAX_ITEMS` or more, there may be others, so the
+   * caller calls again
    */
   prune(partition: string): Promise<number>
 
   /**
-   * Waits until a partition may have a job for this caller: that is, until a job came in, went back to its
-   * queue, or the queue was resumed, since the last `exchange` there that got fewer jobs than it wanted.
-   * Rings that come between two waits are kept. A ring is only a hint and can be lost with a connection, so
-   * callers also look every few seconds. A dispatch rings at most as many waiting workers as it brings jobs.
-   * @param noticed called at once with a partition that has a notice for this caller; the wait goes on.
-   *   `alter` left it for a job that the caller holds (`extend` returns it), a job that the caller watches
-   *   has ended (`watch` returns it), or there are events (`listen` returns them). With the id of a job that
-   *   the caller holds, a signal has come for it, and nothing else. This is a hint too
-   * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
+   * Waits until a partition may have a job for this caller. A caller waits in the partitions where its last
+   * `exchange` got fewer jobs than it wanted. It is rung when a job arrives there, when a job goes back to
+   * its queue, or when the queue is resumed. A ring that comes between two waits is kept. Rings are only
+   * hints and can be lost with a connection, so callers also look every few seconds. A dispatch of N jobs
+   * rings at most N waiting workers.
+   * @param noticed called with a partition that has something else for this caller, while the wait goes on: a
+   *   notice of `alter` for a job that the caller holds (`extend` returns the notice), the end of a watched
+   *   job (`watch` returns it), or events (`listen` returns them). If the call also has the id of a job, a
+   *   signal has come for this job, and nothing else. These calls are hints too
+   * @returns the partitions that rang. The list is empty if `timeout` milliseconds have passed or `signal`
+   * was aborted
    */
   wait(
     caller: string,
@@ -429,113 +453,117 @@ export interface Store extends Reading, AsyncDisposable {
     noticed?: (partition: string, signalled?: string) => void,
   ): Promise<string[]>
 
-  /** Reports the fates of jobs, and rings the watcher when another of them ends: see `watch.ts`. */
+  /** Reports the fates of jobs, and rings the watcher when one of the other jobs ends: see `watch.ts`. */
   readonly watch: WatchVerb
 
   /**
-   * Returns the events after a position, and makes the partition write events from now on: see `events.ts`.
-   * Safe to repeat. Rings the listener when there are more events.
+   * Returns the events after a position. From now on the partition writes events, and rings the listener when
+   * there are new ones: see `events.ts`. Safe to repeat.
    *
    * @param listener an id that no worker has
-   * @param ttl milliseconds after which the listening lapses
-   * @param position of the previous answer. Default: the answer has no entries, and the listening begins here
+   * @param ttl milliseconds after which the partition stops writing events, unless a listener calls again
+   * @param position the position in the previous answer. Absent: the answer has no events, only the position
+   * from which the next call goes on
    */
   listen(partition: string, listener: string, ttl: number, position?: string): Promise<Heard>
 
   /**
-   * Writes an event of an application, if somebody listens: see `events.ts`. Sent again, it may come twice.
+   * Writes an event of an application, if there is a listener: see `events.ts`. A call that is sent again may
+   * write the event twice.
    *
    * @param text one line of at most `PUBLISHED_BYTES`
-   * @returns whether somebody listens
+   * @returns whether there is a listener
    */
   publish(partition: string, text: string): Promise<boolean>
 
-  /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
+  /** Rings another waiting worker. A worker calls this when it is rung but cannot take a job. */
   wake(partition: string, caller: string): Promise<void>
 
   /**
-   * Lists a worker as alive for `ttl` milliseconds, with its numbers for keeping ended jobs: all announced
-   * workers learn the numbers of the others, and keep as much. Its keys stay known for ever.
+   * Lists a worker as alive for `ttl` milliseconds, with its retentions (`AgreedRetentions`): every announced
+   * worker learns the retentions of the others. The store remembers the keys of the worker for ever.
    *
-   * @returns the last order to the worker: see `orders.ts`
+   * @returns the last order that the worker got: see `orders.ts`
    */
   announce(worker: AnnouncedWorker, ttl: number): Promise<WorkerOrder | undefined>
   /**
-   * Notes with a worker that a handler blocks its event loop. The next announcement of the worker drops the
-   * note. Nothing happens if there is no such worker.
+   * Notes in the record of a worker that a handler blocks its event loop. The next announcement of the worker
+   * removes the note. If the worker does not exist, nothing happens.
    */
   noteBlocking(worker: string, blocks: BlockingNow): Promise<void>
   /**
-   * Gives live workers an order, which takes the place of earlier ones.
+   * Gives live workers an order. It replaces earlier orders to these workers.
    *
    * @param workers at most `MAX_ITEMS` ids
-   * @returns the ids of those that live, in no order
+   * @returns the ids of the workers that live, in no order
    */
   order(workers: readonly string[], order: WorkerOrder): Promise<string[]>
   /**
    * Removes a worker from the lists of live and of waiting workers, and takes back jobs that were handed to
-   * it with a ring. This is the last call of a worker.
+   * the worker with a ring. This is the last call of a worker.
    */
   retire(caller: string): Promise<void>
-  /** The live workers. */
+  /** Reads the records of the live workers. */
   workers(): Promise<WorkerRecord[]>
   /**
-   * The workers that have died within the last `LOST_KEPT` milliseconds, the latest first: see
-   * `lost-workers.ts`.
+   * Reads the records of workers that have died within the last `LOST_KEPT` milliseconds, the latest first:
+   * see `lost-workers.ts`.
    */
   lostWorkers(): Promise<LostWorker[]>
-  /** Every key that any worker ever announced. */
+  /** Reads every key that a worker ever announced. */
   keys(): Promise<string[]>
 
   // operating
 
   /**
-   * Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`).
+   * Changes jobs by hand, and returns one verdict for each id. If a verdict is `asked`, the worker that holds
+   * the job is rung (see `wait`).
    */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /**
-   * Puts back ended jobs that were removed, as in their records: with their ids, counters, errors, results
-   * and the times of their ends, but without locks, logs and ages of their own. They cause no second effects.
-   * Their partition keeps them like its other ended jobs. Safe to repeat.
+   * Puts back ended jobs that were removed, from their records: with ids, counters, errors, results and the
+   * times of their ends, but without locks, logs and an age that the class sets. The jobs cause no effects
+   * again. The partition keeps them as its options say. Safe to repeat.
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
    * Undoes a retry, a cancel or a change of a due time: jobs return to the state in their records, which were
-   * read before the change. Waiting and delayed jobs that had ended end again, with their former times,
-   * failures, crashes, result, progress and reason; others get their former due time, and so do cancelled
-   * jobs that were waiting or delayed. If a cancelled job was suspended, it is due at once, and comes to the
-   * same wait again. A cancelled job that no run has begun to undo is not undone any more. Payloads, errors
-   * and logs stay as they are. A job that has begun since or was edited is refused, and so is the record of a
-   * job that ran. Safe to repeat.
+   * read before the change. A retried job ends again, with its former times, failures, crashes, result,
+   * progress and reason. A job that was waiting or delayed, also a cancelled one, gets its former due time.
+   * If a cancelled job was suspended, it is due at once, and its run comes to the same wait again. If a
+   * cancelled job has steps to undo and no run has begun to undo them, they are not undone. Payloads, errors
+   * and logs do not change. A job that has begun or was edited since the change is refused, and so is a
+   * record of an active job. Safe to repeat.
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**
-   * Stores the given settings. A pause may end by itself; until then `nextDue` says when. Resuming rings
-   * waiting workers. Setting a pause that ends by itself rings them too, so that they learn the time, unless
-   * the pause only becomes longer.
-   * @returns all settings
+   * Changes the given settings. If a pause has an end, `nextDue` says when it ends. When the queue is
+   * resumed, waiting workers are rung. They are also rung when a pause with an end is set, so that they learn
+   * its end, unless the pause only becomes longer.
+   * @returns all settings of the partition after the change
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>
   /**
-   * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is
-   * resumed. 0 resumes it. Running jobs go on. `by`: the person who does it, if there is one; kept with the
-   * time.
+   * Pauses a group: none of its jobs begins for `ms` milliseconds; active jobs go on. Without `ms`, the pause
+   * lasts until somebody resumes the group. A pause of 0 resumes the group. `by`: the person who pauses the
+   * group, which is kept with the time.
    */
   pause(partition: string, group: string, ms?: number, by?: string): Promise<MetGroup>
   /**
-   * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges removed jobs that are
-   * kept for their effects (`effects.ts`).
-   * @returns how many were removed; if fewer than `MAX_ITEMS`, all of them
+   * Removes jobs in a state other than active, at most `MAX_ITEMS`. `hidden`: purges removed jobs that are
+   * kept only for their effects (`effects.ts`).
+   * @returns how many jobs were removed. If the number is `MAX_ITEMS`, there may be others, so the caller
+   * calls again
    */
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 
   /**
-   * Overwrites removed data, as far as the store can do that quickly: the embedded store does in a file of at
-   * most 16 MiB that no other process holds at the time.
+   * Overwrites removed data, if this is fast. The embedded store overwrites a file of at most 16 MiB that no
+   * other process uses at the time.
    */
   scrub?(): Promise<void>
 
-  /** Changes the role that was given in the options. People who look at the server see it. */
+  /** Changes the role that the server shows to people (`StoreOptions.role`). */
   become?(role: Role): void
 
   /** Closes connections and files. Idempotent. */

@@ -1,11 +1,11 @@
 /**
- * Credentials that a function returns: tokens that expire (AWS IAM, Microsoft Entra), passwords that rotate.
- * All connections of a process with the same function share the credentials that it returned last. The
- * function is called again before these expire, and when a server refuses them; then every open connection
- * logs in with the new ones.
+ * Credentials that a function of the user returns: tokens that expire (AWS IAM, Microsoft Entra), or
+ * passwords that rotate. All connections of a process with the same function share the credentials that the
+ * function returned last. The function is called again before the credentials expire, and when a server
+ * refuses them. After that, every open connection logs in with the new credentials.
  *
- * A function cannot be passed to another thread. So the lease thread has one end of a message channel
- * instead, and receives the credentials through it (`lend`).
+ * A function cannot be passed to another thread. So the lease thread gets one end of a message channel, and
+ * receives the credentials through this channel (`lend`).
  */
 import type { MessagePort as Port } from 'node:worker_threads'
 import { durationForm, milliseconds } from '../../../words/duration.ts'
@@ -17,34 +17,38 @@ export interface CurrentCredentials {
   number: number
   username: string | undefined
   password: string
-  /**
-   * Milliseconds for which the credentials are still valid when they are handed over; `Infinity` if they have
-   * no expiry.
-   */
+  /** Milliseconds for which the credentials are valid from now; `Infinity` if they do not expire. */
   life: number
 }
 
-/** Milliseconds that the function may take. */
+/** Milliseconds within which the function must return credentials. */
 const PATIENCE = 10_000
 /**
- * The share of their lifetime after which credentials are replaced. The rest is left for attempts that fail.
+ * Credentials are replaced after this share of their lifetime. The rest of the lifetime is for further
+ * attempts if the function fails.
  */
 const RENEW_AFTER = 0.8
 /**
- * Milliseconds before a function that failed is called again: first `from`, then doubled each time, up to
- * `to`.
+ * Milliseconds before a function that failed is called again. The first pause is `from`; each pause is twice
+ * the last, up to `to`.
  */
 const AGAIN = { from: 200, to: 30_000 }
-/** Milliseconds after which a refusal of a server has nothing to do with the one before. */
+/**
+ * If the last refusal of a server is more than this many milliseconds ago, the next refusal counts as the
+ * first again.
+ */
 const CALM = 60_000
-/** Milliseconds: the longest time that a timer can be set for. */
+/** The longest time of a timer in Node, in milliseconds. */
 const LONGEST = 2 ** 31 - 1
 
 type Told = (held: CurrentCredentials) => void
 
 export class CredentialSource {
   readonly #ask: () => Promise<CurrentCredentials>
-  /** Whether this source renews the credentials itself. Otherwise the main thread sends them. */
+  /**
+   * Whether this source calls the function itself. False in the lease thread, to which the main thread sends
+   * the credentials.
+   */
   readonly #renews: boolean
   readonly #followers = new Set<Told>()
   #held: CurrentCredentials | undefined
@@ -52,9 +56,12 @@ export class CredentialSource {
   #asking: Promise<CurrentCredentials> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
-  /** By server: how many credentials it has refused since it last accepted some, and when it last refused. */
+  /** For each server: how many refusals there were since its last acceptance, and when the last one was. */
   readonly #refusals = new Map<string, { count: number; at: number }>()
-  /** The number of the credentials that were refused last, and the time from which new ones are asked for. */
+  /**
+   * The number of the credentials that a server refused last, and the time from which the function is called
+   * again.
+   */
   #spent = 0
   #askFrom = 0
 
@@ -63,7 +70,7 @@ export class CredentialSource {
     this.#renews = renews
   }
 
-  /** The credentials for a login now. Rejects if the function failed or does not answer. */
+  /** Returns the credentials for a login now. Rejects if the function fails or takes too long. */
   current(): Promise<CurrentCredentials> {
     const held = this.#held
     const now = performance.now()
@@ -71,7 +78,7 @@ export class CredentialSource {
     return held !== undefined && now < this.#until && !isSpent ? Promise.resolve(held) : this.#refresh()
   }
 
-  /** Calls `told` each time there are new credentials. @returns a function that ends this */
+  /** Calls `told` each time there are new credentials. @returns a function that ends these calls */
   follow(told: Told): () => void {
     this.#followers.add(told)
     if (this.#timer === undefined && this.#held !== undefined) this.#planRenewal()
@@ -83,16 +90,16 @@ export class CredentialSource {
     }
   }
 
-  /** A server accepted the credentials. */
+  /** Notes that a server has accepted the credentials. */
   accepted(server: string): void {
     this.#failures = 0
     this.#refusals.delete(server)
   }
 
   /**
-   * A server refused these credentials: others are asked for before the next login. If the server refuses
-   * those too, they may still be right for other servers, so they stay in use. The function is called more
-   * and more rarely.
+   * Notes that a server has refused credentials, so that the function is called before the next login. If the
+   * server refuses the new credentials too, they stay in use, because other servers may accept them, and the
+   * function is called less and less often.
    */
   refused(number: number, server: string): void {
     if (this.#held?.number !== number || this.#spent === number) return
@@ -112,14 +119,14 @@ export class CredentialSource {
   }
 
   /**
-   * The same credentials for another thread, with the rest of their lifetime. The clocks of two threads begin
-   * at different times, so an instant would have no meaning there.
+   * The same credentials to send to another thread, with their remaining lifetime. An instant cannot be sent,
+   * because `performance.now()` begins at different times in two threads.
    */
   remaining(held: CurrentCredentials): CurrentCredentials {
     return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
   }
 
-  /** Takes over new credentials: every follower logs in with them. */
+  /** Stores new credentials, and tells them to every follower, which logs in with them. */
   take(held: CurrentCredentials): CurrentCredentials {
     this.#held = held
     this.#until = performance.now() + held.life
@@ -128,7 +135,7 @@ export class CredentialSource {
     return held
   }
 
-  /** Calls the function. Requests for new credentials that come meanwhile share this call. */
+  /** Calls the function for new credentials. If a call is already under way, its result is used. */
   #refresh(): Promise<CurrentCredentials> {
     this.#asking ??= this.#next().finally(() => {
       this.#asking = undefined
@@ -139,7 +146,7 @@ export class CredentialSource {
   async #next(): Promise<CurrentCredentials> {
     const began = performance.now()
     const held = await within(PATIENCE, this.#ask())
-    // If another thread sends the credentials, `take` has already been called with them.
+    // In the lease thread, `take` has already been called when the credentials arrived.
     if (!this.#renews) return held
     return this.take({ ...held, life: held.life - (performance.now() - began) })
   }
@@ -157,7 +164,7 @@ export class CredentialSource {
     this.#plan(pauseAfter(this.#failures))
   }
 
-  /** Calls the function again after this many milliseconds, if there are connections to renew. */
+  /** Plans a call of the function after this many milliseconds, if there are open connections to renew. */
   #plan(ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -170,22 +177,25 @@ export class CredentialSource {
     try {
       await this.#refresh()
     } catch (error) {
-      // A new connection fails with this error. Open connections go on for now, so a warning reports the
-      // problem, which only people can solve.
+      // A new connection fails with this error. Open connections still work, so nobody would notice the
+      // problem. This warning tells people of it.
       if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
       this.#planAnother()
     }
   }
 }
 
-/** Milliseconds. */
+/** Milliseconds to wait after this many failures in a row. */
 function pauseAfter(failures: number): number {
   return Math.min(AGAIN.to, AGAIN.from * 2 ** Math.min(failures, 10))
 }
 
 const sources = new WeakMap<object, CredentialSource>()
 
-/** The source for a function, or for the end of a channel that replaces a function. Each has one source. */
+/**
+ * The source of credentials for a function, or for the port that replaces a function in another thread. Every
+ * function and every port has only one source.
+ */
 export function sourceOf(given: CredentialsFunction | Port): CredentialSource {
   let source = sources.get(given)
   if (source === undefined) {
@@ -202,7 +212,8 @@ function asked(ask: CredentialsFunction): CredentialSource {
     try {
       given = await ask()
     } catch (error) {
-      // JSON.parse shows the text that it cannot read, which may be the password.
+      // The message of a SyntaxError of JSON.parse contains the text, which may be the password. So the
+      // message is not passed on.
       if (error instanceof SyntaxError) throw new Error('credentials() failed with a SyntaxError')
       throw new Error(`credentials() failed: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,
@@ -212,7 +223,10 @@ function asked(ask: CredentialsFunction): CredentialSource {
   }, true)
 }
 
-/** Checks the returned credentials. Errors do not show the values, because one of them is the password. */
+/**
+ * Checks the returned credentials. The messages of errors contain no values, because one of the values is the
+ * password.
+ */
 function read(given: unknown, number: number): CurrentCredentials {
   if (typeof given !== 'object' || given === null)
     throw new Error(
@@ -241,7 +255,7 @@ function read(given: unknown, number: number): CurrentCredentials {
   return { number, username: username === '' ? undefined : username, password, life }
 }
 
-/** Waits for a promise. @throws an error if it takes too long */
+/** Waits for a promise, at most `ms` milliseconds. @throws an error after this time */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout
   const late = new Promise<never>((_, reject) => {
@@ -255,10 +269,10 @@ function messageOf(error: unknown): string {
   return `${error instanceof Error ? error.message : String(error)}. Connections stay as they are, and Lark calls it again`
 }
 
-/** The message to the other thread: credentials, or why there are none. */
+/** A message to the other thread: the credentials, or the reason why there are none. */
 type Handed = CurrentCredentials | string
 
-/** The source in the other thread, which receives the credentials through a channel. */
+/** The source of credentials in the other thread, which receives them through a port. */
 function told(port: Port): CredentialSource {
   let waiting: { resolve: (held: CurrentCredentials) => void; reject: (error: Error) => void }[] = []
   let last = 0
@@ -266,7 +280,7 @@ function told(port: Port): CredentialSource {
     () =>
       new Promise((resolve, reject) => {
         waiting.push({ resolve, reject })
-        // Asks for newer credentials than those with this number, which have expired or were refused.
+        // Asks for newer credentials. Those with the number `last` have expired or were refused.
         port.postMessage(last)
       }),
     false,
@@ -286,7 +300,7 @@ function told(port: Port): CredentialSource {
   return source
 }
 
-/** A connection for another thread. */
+/** A connection that can be sent to another thread. */
 export interface Lent {
   connection: string | RedisServers
   /** The ports that must be transferred together with the connection. */
@@ -294,7 +308,7 @@ export interface Lent {
   close(): void
 }
 
-/** The connection with one end of a channel in place of each function. */
+/** Makes a connection for another thread: one end of a message channel replaces each function. */
 export function lend(connection: string | RedisServers): Lent {
   if (typeof connection === 'string') return { connection, ports: [], close() {} }
   const channels: Port[] = []
@@ -321,8 +335,9 @@ export function lend(connection: string | RedisServers): Lent {
 }
 
 /**
- * Sends the credentials of a source to a port: new ones from now on, and the current ones on request.
- * @returns a function that ends this
+ * Sends credentials to a port: new credentials as soon as the source has them, and the current credentials on
+ * request.
+ * @returns a function that ends the sending
  */
 function hand(source: CredentialSource, port: Port): () => void {
   port.on('message', (spent: number) => {
@@ -336,7 +351,7 @@ function hand(source: CredentialSource, port: Port): () => void {
   return source.follow((held) => port.postMessage(held))
 }
 
-/** The connection without its functions, for uses that cannot handle functions. */
+/** The connection without functions for credentials, for uses that cannot handle functions. */
 export function withoutCredentials(connection: string | RedisServers): string | RedisServers {
   if (typeof connection === 'string') return connection
   const { credentials: _, sentinel, ...rest } = connection
@@ -345,7 +360,7 @@ export function withoutCredentials(connection: string | RedisServers): string | 
   return { ...rest, sentinel: others }
 }
 
-/** Whether a connection came from another thread, with its functions replaced. */
+/** Whether a connection came from another thread, so that ports replace its functions. */
 export function isLent(connection: string | RedisServers): boolean {
   if (typeof connection === 'string') return false
   return typeof (connection.credentials ?? connection.sentinel?.credentials) === 'object'

@@ -1,23 +1,26 @@
 /**
- * A Redis connection as an object. It can express what a connection string cannot, such as certificates, or a
- * password that only the Sentinels ask for.
+ * A Redis connection as an object. An object has options that a connection string cannot have, such as
+ * certificates, or a password that only the Sentinels ask for.
  */
 import type { Duration } from '../../../words/duration.ts'
 
-/** A user name and password, and until when they are valid. */
+/** A user name, a password, and the time until which they are valid. */
 export interface Credentials {
-  /** Default: the user `default`. */
+  /** The user name. Default: `default`. */
   username?: string | undefined
   password: string
-  /** How long they are valid, from now. Without `expiresIn` and `expiresAt`: until a server refuses them. */
+  /**
+   * How long the credentials are valid from now. Without `expiresIn` and `expiresAt`, they are valid until a
+   * server refuses them.
+   */
   expiresIn?: Duration | undefined
   /** When the credentials expire: a `Date`, or milliseconds since 1970. */
   expiresAt?: Date | number | undefined
 }
 
 /**
- * Returns credentials. It is called for the first connection, again before its last credentials expire, and
- * when a server refuses them.
+ * A function that returns credentials. Lark calls it for the first connection, again before the credentials
+ * expire, and when a server refuses them.
  *
  * @example
  * credentials: async () => {
@@ -28,7 +31,7 @@ export interface Credentials {
 export type CredentialsFunction = () => Credentials | Promise<Credentials>
 
 /**
- * One server, a cluster, or a primary that Sentinels watch.
+ * The servers of a store: one server, a cluster, or a primary that Sentinels watch.
  *
  * @example
  * const connection: RedisServers = {
@@ -41,28 +44,31 @@ export type CredentialsFunction = () => Credentials | Promise<Credentials>
  */
 export interface RedisServers {
   /**
-   * A connection string. The other keys add to it. If the key is present without a value, the connection of
-   * `LARK_JOBS_URL` or `REDIS_URL` is used, as if there were no object.
+   * A connection string, to which the other keys add options. If the key is present and its value is
+   * undefined, the connection in `LARK_JOBS_URL` or `REDIS_URL` is used, as if there were no object.
    */
   url?: string | undefined
-  /** Default 127.0.0.1. */
+  /** The name or address of the server. Default: 127.0.0.1. */
   host?: string | undefined
-  /** Default 6379. */
+  /** The port of the server. Default: 6379. */
   port?: number | undefined
-  /** A Unix socket, instead of host and port. */
+  /** The path of a Unix socket, in place of a host and a port. */
   path?: string | undefined
-  /** Some nodes of a cluster as `host:port`, instead of host and port. Lark asks them for the other nodes. */
+  /**
+   * Some nodes of a cluster as `host:port`, in place of a host and a port. Lark asks these nodes for the
+   * other nodes.
+   */
   cluster?: readonly string[] | undefined
-  /** The Sentinels that know the primary, instead of host and port. */
+  /** The Sentinels that know the primary, in place of a host and a port. */
   sentinel?: SentinelServers | undefined
   username?: string | undefined
   password?: string | undefined
   /**
-   * A function that returns the user name and password, instead of `username` and `password`: for tokens that
-   * expire and passwords that rotate. Open connections log in again with its result.
+   * A function that returns the user name and the password, in place of `username` and `password`. For tokens
+   * that expire and passwords that rotate: open connections log in again with new credentials.
    */
   credentials?: CredentialsFunction | undefined
-  /** Default 0. A cluster has only database 0. */
+  /** The number of the database. Default: 0, the only database of a cluster. */
   database?: number | undefined
   /** `true`, or options for Node's `tls.connect`: `ca`, `cert`, `key`, `servername`… */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
@@ -71,17 +77,21 @@ export interface RedisServers {
   /** How long one attempt to connect may take, TLS and log-in included. Default 2 seconds. For a Sentinel,
    * and for a node that is asked for the map of its cluster, the default is 1 second. */
   connectTimeout?: Duration | undefined
-  /** The beginning of the connections' names in `CLIENT LIST`. Default `lark`: `lark:web`, `lark:worker`. */
+  /**
+   * The first part of the names of connections in `CLIENT LIST`. Default: `lark`, for names such as
+   * `lark:web` and `lark:worker`.
+   */
   clientName?: string | undefined
   /**
-   * Whether a provider runs the server. You then cannot configure how the server keeps its data, so Lark does
-   * not warn about that. Default: `true` if the host name belongs to a known provider (ElastiCache, MemoryDB,
+   * Whether a provider runs the server. You cannot configure how such a server keeps its data, so Lark gives
+   * no warning about it. Default: `true` if the host name belongs to a known provider (ElastiCache, MemoryDB,
    * Azure, Upstash, Render, Redis Cloud, Aiven, DigitalOcean, Scalingo).
    */
   managed?: boolean | undefined
   /**
-   * Addresses to use instead of those that the cluster or the Sentinels give, for servers whose own addresses
-   * cannot be reached from here (Docker, NAT, a tunnel). The keys are the given `host:port`.
+   * Addresses that replace the addresses which the cluster or the Sentinels report, for servers that cannot
+   * be reached at their own addresses (Docker, NAT, a tunnel). The keys are reported addresses, as
+   * `host:port`.
    *
    * @example { '172.18.0.2:6379': 'localhost:7001', '172.18.0.3:6379': 'localhost:7002' }
    */
@@ -89,13 +99,16 @@ export interface RedisServers {
 }
 
 export interface SentinelServers {
-  /** The Sentinels' name for the primary, such as `mymaster`. */
+  /** The name under which the Sentinels know the primary, such as `mymaster`. */
   name: string
   /** The Sentinels as `host:port`. Default port: 26379. */
   nodes: readonly string[]
   username?: string | undefined
   password?: string | undefined
-  /** Instead of `username` and `password`. */
+  /**
+   * A function that returns the user name and the password for the Sentinels, in place of `username` and
+   * `password`.
+   */
   credentials?: CredentialsFunction | undefined
   /** TLS options for the Sentinels. Default: the same as for the servers. */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
