@@ -49,7 +49,8 @@ const own = [
 ].join('|')
 const together = [
   `packages/lark-jobs/test/{${rooms}}/!(${own}).test.ts`,
-  'packages/lark-bullmq/test/!(importing|worker).test.ts',
+  'packages/lark-bullmq/test/!(worker).test.ts',
+  'packages/lark-bullmq/test/import/!(importing).test.ts',
   'packages/lark-{dashboard,jobs-bench}/test/*.test.ts',
 ]
 /** `npm test` runs them when the others have ended, or beside them. */

@@ -68,7 +68,7 @@ const elsewhere = {
   'steps: $ lark jobs:steps': 'jobs-steps.test.ts',
   'commands: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
-  'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import-words.test.ts',
+  'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import/import-words.test.ts',
 }
 
 /** The texts of all files. */

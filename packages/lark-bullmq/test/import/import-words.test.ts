@@ -1,10 +1,10 @@
 /** What `jobs:import-bullmq` says of an import is what the manual shows. */
 import { Command, MemoryConsole, run } from '@s18i/lark'
 import { expect, test } from 'vitest'
-import { blocksOf } from '../../../test/markdown.ts'
-import { read } from '../../../test/source.ts'
-import { sayImport } from '../src/commands/import-words.ts'
-import { type BullmqImport, lackReasons, leftReasons } from '../src/import/report.ts'
+import { blocksOf } from '../../../../test/markdown.ts'
+import { read } from '../../../../test/source.ts'
+import { sayImport } from '../../src/commands/import-words.ts'
+import { type BullmqImport, lackReasons, leftReasons } from '../../src/import/report.ts'
 
 test('jobs:import-bullmq, told of what the page has', async () => {
   const block = blocksOf(read('docs/from-bullmq.md')).find(({ text }) =>

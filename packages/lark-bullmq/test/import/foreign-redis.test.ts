@@ -1,11 +1,11 @@
 /** The Redis of BullMQ, read with ioredis: the ways to it, and what becomes of calls that get no answer. */
 import { expect, inject, test } from 'vitest'
-import { makeCertificates } from '../../lark-jobs/test/redis/certificates.ts'
-import { newPrefix } from '../../lark-jobs/test/redis/place.ts'
-import { TcpProxy } from '../../lark-jobs/test/redis/proxy.ts'
-import { MASTER, startSentinel } from '../../lark-jobs/test/redis/sentinel.ts'
-import { command, freePort, startRedis } from '../../lark-jobs/test/redis/server.ts'
-import { ForeignRedis } from '../src/import/foreign-redis.ts'
+import { makeCertificates } from '../../../lark-jobs/test/redis/certificates.ts'
+import { newPrefix } from '../../../lark-jobs/test/redis/place.ts'
+import { TcpProxy } from '../../../lark-jobs/test/redis/proxy.ts'
+import { MASTER, startSentinel } from '../../../lark-jobs/test/redis/sentinel.ts'
+import { command, freePort, startRedis } from '../../../lark-jobs/test/redis/server.ts'
+import { ForeignRedis } from '../../src/import/foreign-redis.ts'
 
 const url = inject('redisUrl')
 const port = Number(new URL(url).port)

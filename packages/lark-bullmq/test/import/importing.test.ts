@@ -12,12 +12,12 @@ import * as bullmq6 from 'bullmq'
 import * as bullmq5 from 'bullmq5'
 import { Cluster as RedisCluster } from 'ioredis'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { startCluster } from '../../lark-jobs/test/redis/cluster.ts'
-import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
-import { command } from '../../lark-jobs/test/redis/server.ts'
-import { Record } from '../../lark-jobs/test/working/bench.ts'
-import { JobsImportBullmqCommand } from '../src/commands/jobs-import-bullmq.ts'
-import { RedisBullmq } from '../src/import/redis-source.ts'
+import { startCluster } from '../../../lark-jobs/test/redis/cluster.ts'
+import { newPrefix, removeKeys } from '../../../lark-jobs/test/redis/place.ts'
+import { command } from '../../../lark-jobs/test/redis/server.ts'
+import { Record } from '../../../lark-jobs/test/working/bench.ts'
+import { JobsImportBullmqCommand } from '../../src/commands/jobs-import-bullmq.ts'
+import { RedisBullmq } from '../../src/import/redis-source.ts'
 import {
   type BullmqImport,
   type BullmqOptions,
@@ -25,7 +25,7 @@ import {
   Queue as LarkQueue,
   Worker as LarkWorker,
   type Processor,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 
 type Bullmq = typeof bullmq6
 
