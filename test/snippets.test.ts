@@ -34,6 +34,11 @@ const leftOut: Record<string, Record<string, string>> = {
     keepForLater: 'async (error: Error): Promise<void> => {}',
     lookFor: 'async (id: string): Promise<void> => {}',
   },
+  'docs/from-bullmq.md': {
+    app: "undefined as unknown as import('fastify').FastifyInstance & import('express').Express",
+    yourUser:
+      "(request: Request): { role: 'admin'; user: string } | undefined => (request.url ? { role: 'admin', user: 'ada' } : undefined)",
+  },
   'docs/middleware.md': {
     isUnsubscribed: 'async (userId: number): Promise<boolean> => userId < 0',
     record: '(name: string, took: number): void => {}',

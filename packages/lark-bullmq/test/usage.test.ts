@@ -186,6 +186,17 @@ export class MailProcessor extends WorkerHost {
     ])
   })
 
+  test('bull-board', () => {
+    const uses = usesOf(`import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+const { ExpressAdapter } = require('@bull-board/express')`)
+    expect(uses).toEqual([
+      '1 bull-board: createBullBoard',
+      '2 bull-board: BullMQAdapter',
+      '3 bull-board: ExpressAdapter',
+    ])
+  })
+
   test('other things that have the same names are not BullMQ', () => {
     const text = `import { Queue } from './own'\nconst queue = new Queue('a', { lifo: true })\nqueue.add(1)\nlist.getJobs()`
     expect(usesOf(text)).toEqual([])

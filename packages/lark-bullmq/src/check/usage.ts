@@ -7,6 +7,19 @@
 import type { SyntaxNode } from '@s18i/lark/internal'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
 import {
+  BOARD,
+  type BullKind,
+  classes,
+  inner,
+  LIBRARY,
+  listening,
+  looping,
+  NEST,
+  ofJobs,
+  optionTypes,
+  returned,
+} from './bull-names.ts'
+import {
   isFunction,
   isNode,
   isThis,
@@ -26,70 +39,11 @@ export interface BullUse {
   line: number
 }
 
-/** The class of an object. A list of such objects ends in `[]`. */
-type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProducer'
-
 /**
  * The kinds of objects, by the text with which a file names each: `queue`, `this.queue`, `makeQueue()`, and
  * for members of a class `Queues.mail` and `Queues.get()`.
  */
 type Kinds = ReadonlyMap<string, BullKind>
-
-const LIBRARY = /^(bullmq|@s18i\/lark-bullmq)$/
-const NEST = '@nestjs/bullmq'
-const classes: readonly string[] = ['Queue', 'Worker', 'Job', 'QueueEvents', 'FlowProducer']
-
-/** The kind of options that each type of BullMQ describes. */
-const optionTypes: Record<string, ComparedTopic> = {
-  JobsOptions: 'options of a job',
-  DefaultJobOptions: 'options of a job',
-  BulkJobOptions: 'options of a job',
-  JobOptions: 'options of a job',
-  QueueOptions: 'options of Queue',
-  WorkerOptions: 'options of Worker',
-  QueueEventsOptions: 'options of QueueEvents',
-  FlowProducerOptions: 'options of FlowProducer',
-  RepeatOptions: 'options of a job scheduler',
-  BackoffOptions: 'options of backoff',
-  RateLimiterOptions: 'options of limiter',
-}
-
-/** Options whose value is an object with options of its own. */
-const inner: Record<string, ComparedTopic> = {
-  defaultJobOptions: 'options of a job',
-  backoff: 'options of backoff',
-  deduplication: 'options of deduplication',
-  repeat: 'options of a job scheduler',
-  limiter: 'options of limiter',
-  settings: 'options of settings',
-}
-
-/** What the methods of a queue return. */
-const returned: Record<string, BullKind> = {
-  add: 'Job',
-  getJob: 'Job',
-  upsertJobScheduler: 'Job',
-  fromId: 'Job',
-  create: 'Job',
-  getNextJob: 'Job',
-  addBulk: 'Job[]',
-  getJobs: 'Job[]',
-  getWaiting: 'Job[]',
-  getActive: 'Job[]',
-  getDelayed: 'Job[]',
-  getCompleted: 'Job[]',
-  getFailed: 'Job[]',
-  getPrioritized: 'Job[]',
-}
-
-const listening = new Set(['on', 'once', 'off', 'addListener', 'removeListener', 'prependListener'])
-const looping = new Set(['map', 'forEach', 'filter', 'find', 'some', 'every', 'flatMap'])
-const ofJobs = new Set(['completed', 'failed', 'active', 'progress'])
-
-/** Whether a file mentions BullMQ at all. */
-export function mentionsBullMQ(text: string): boolean {
-  return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq)['"]/.test(text)
-}
 
 /** What one file uses of BullMQ. */
 export class FileUsage {
@@ -134,12 +88,16 @@ export class FileUsage {
         if (local === undefined) continue
         if (from !== undefined && LIBRARY.test(from)) this.#take(local, name, specifier)
         else if (from === NEST && name !== undefined) this.#takeNest(local, name, specifier)
+        else if (from !== undefined && BOARD.test(from)) this.#found('bull-board', name ?? local, specifier)
         else this.#takeOther(local, name ?? local, others)
       }
     }
     const from = node.type === 'VariableDeclarator' ? loadedBy(node.init) : undefined
-    if (from === undefined || !LIBRARY.test(from)) return
     const target = node.id as SyntaxNode
+    if (from !== undefined && BOARD.test(from))
+      for (const property of listOf(target.properties))
+        this.#found('bull-board', nameOf(property.key) ?? '', property)
+    if (from === undefined || !LIBRARY.test(from)) return
     if (target.type === 'Identifier') this.#spaces.add(nameOf(target)!)
     for (const property of listOf(target.properties)) {
       const local = nameOf(property.value)

@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { arg, Command } from '@s18i/lark'
 import { codeFiles, defined, syntaxOf, usageError, visible } from '@s18i/lark/internal'
-import { type BullUse, FileUsage, mentionsBullMQ } from '../check/usage.ts'
+import { mentionsBullMQ } from '../check/bull-names.ts'
+import { type BullUse, FileUsage } from '../check/usage.ts'
 import { type Compatibility, comparisonOf, verdicts } from '../compared/compared.ts'
 
 /** How many places of a name are shown without `--verbose`. */

@@ -39,6 +39,7 @@ const handles = 'handles.md#handles'
 const events = 'events.md'
 const redis = 'redis.md'
 const nestPage = 'from-bullmq.md#nest'
+const boardPage = 'from-bullmq.md#bull-board'
 
 const connection: Comparison = ['same', '`connection`; without it, the store of `lark.config`', redis]
 const prefix: Comparison = [
@@ -50,6 +51,7 @@ const telemetry = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry
 /** A type that `@s18i/lark-bullmq` exports under the same name. */
 const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullmq`', 'from-bullmq.md']
 const nest: Comparison = ['same', 'the same name in `@s18i/lark-bullmq/nest`', nestPage]
+const board: Comparison = ['missing', 'the dashboard: `dashboard()`, `toNode()`', boardPage]
 const noBackend: Comparison = ['missing', 'nothing: Lark has other keys', redis]
 const noTrace: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
 /** The properties that tell where BullMQ keeps its data in Redis. */
@@ -128,6 +130,19 @@ export const compared = {
     OnQueueEvent: nest,
     QueueEventsListener: nest,
     QueueEventsHost: nest,
+  },
+  'bull-board': {
+    BullMQAdapter: board,
+    BullAdapter: board,
+    createBullBoard: board,
+    ExpressAdapter: board,
+    FastifyAdapter: board,
+    HonoAdapter: board,
+    KoaAdapter: board,
+    HapiAdapter: board,
+    H3Adapter: board,
+    BullBoardModule: board,
+    InjectBullBoard: board,
   },
   'options of Queue': {
     connection,
@@ -374,7 +389,11 @@ export const compared = {
       '`Jobs.schedules.remove()`; `removeJobScheduler()`, as in BullMQ 6',
       schedules,
     ],
-    getBackend: noBackend,
+    getBackend: [
+      'missing',
+      'nothing: Lark has other keys; the dashboard of Lark, in the place of bull-board',
+      boardPage,
+    ],
     trace: noTrace,
   },
   'methods of Worker': {
@@ -505,7 +524,7 @@ export const compared = {
     closing: ['same', '`Jobs.close()`', 'web-servers.md'],
     jobScheduler: ['same', '`Jobs.schedules`', schedules],
     repeat: ['missing', '`upsertJobScheduler()`', schedules],
-    metaValues: ['missing', '`Jobs.status()`', operating],
+    metaValues: ['missing', '`Jobs.status()`; the dashboard of Lark, in the place of bull-board', boardPage],
     token: ['missing', 'nothing: each claim has a token of its own', 'reliability.md'],
     ...noKeys,
     toKey: ['differs', 'nothing: Lark has other keys. It takes the id of a job only', redis],

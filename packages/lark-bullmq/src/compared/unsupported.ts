@@ -77,12 +77,28 @@ export function refusedValue(who: string, name: string, value: unknown, said: st
 /** Adds a property for each name of a topic that Lark does not have. Reading it throws BULLMQ_UNSUPPORTED. */
 export function refuseProperties(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {
-    if (verdict !== 'missing') continue
+    if (verdict !== 'missing' || Object.hasOwn(prototype, name)) continue
     const get = function (this: { toString(): string }) {
       throw unsupportedName(String(this), topic, 'the property', name)
     }
     Object.defineProperty(prototype, name, { get, configurable: true })
   }
+}
+
+/**
+ * The error for bull-board, which reads this property of a queue first. Its three lines mount the dashboard
+ * of Lark in an application of Express or Nest; the page has those for Fastify.
+ */
+export function boardRefused(who: string): BullmqError {
+  const [, , page] = compared['properties of Queue'].metaValues
+  const error = unsupportedName(who, 'properties of Queue', 'the property', 'metaValues')
+  return new BullmqError('BULLMQ_UNSUPPORTED', error.message, {
+    hint: `bull-board shows queues of BullMQ alone. Mount the dashboard of Lark in its place:
+  import { dashboard, toNode } from '@s18i/lark-dashboard'
+  const board = toNode(dashboard({ base: '/admin/queues', authorize: (request) => yourUser(request) }))
+  app.use('/admin/queues', board)
+For Fastify, and for what authorize returns, see ${MANUAL}/${page}`,
+  })
 }
 
 /** The methods of BullMQ that return no promise. */

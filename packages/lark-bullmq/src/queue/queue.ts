@@ -5,6 +5,7 @@ import { defined } from '@s18i/lark/internal'
 import { type EndedState, JobsError, type State } from '@s18i/lark-jobs'
 import { memberOf, shown } from '@s18i/lark-jobs/internal'
 import {
+  boardRefused,
   checkOptions,
   refuseMethods,
   refuseProperties,
@@ -160,6 +161,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   toKey(id: string): string {
     if (!keysOfQueue.includes(id)) return `${this.qualifiedName}:${id}`
     throw unsupported(`${this}`, `the key ${shown(id)}`, 'nothing: Lark has other keys', 'redis.md')
+  }
+
+  /** @throws BULLMQ_UNSUPPORTED */
+  get metaValues(): never {
+    throw boardRefused(`${this}`)
   }
 
   /** The promise of `close()`; undefined before that call. */

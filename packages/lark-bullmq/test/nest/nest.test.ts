@@ -3,22 +3,14 @@
  * whose `bullmq` is this package. Nest 11 is a package of the repository, and Nest 12 is installed when it is
  * first needed.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { spawn } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { nest12 } from './nest-12.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 const root = path('../../../../')
@@ -41,17 +33,6 @@ const expected = [
   'worker completed welcome {"sent":"ada@example.com","host":true,"children":[]} of 2',
   'worker failed wrong no such address, concurrency 3',
 ]
-
-/** The folder that has Nest 12. @returns its `node_modules` */
-function nest12(): string {
-  const folder = path('nest-12')
-  const found = join(folder, 'node_modules')
-  if (existsSync(join(found, '@nestjs/core'))) return found
-  const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']
-  const { stderr } = spawnSync('npm', words, { cwd: folder, encoding: 'utf8' })
-  if (existsSync(join(found, '@nestjs/core'))) return found
-  throw new Error(`npm ci fails in ${folder}:\n${stderr}`)
-}
 
 describe.each([
   ['11', () => join(root, 'node_modules')],
