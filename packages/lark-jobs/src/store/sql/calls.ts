@@ -1,9 +1,9 @@
 /**
- * The last call of each caller on a partition, and its answer, so that a call can be sent again.
+ * Keeps the last call of each caller on a partition with its answer, because a caller may send a call again.
  *
- * Only answers that cannot be read from the tables are kept: the verdicts, unless an enqueue queued all its
- * jobs or an exchange settled all its jobs. The jobs that a call claimed are found by their token, which
- * contains the call.
+ * Only the verdicts of a call are kept, and only if they are not all `queued` (for an `enqueue`) or all
+ * `settled` (for an `exchange`). The jobs that a call has claimed are found by their token, which contains
+ * the caller and the number of the call.
  */
 
 import { parsed } from '../contract/rules/unreadable.ts'
@@ -15,13 +15,16 @@ const keep = `
   INSERT INTO calls (partition, caller, number, at, answer) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at, answer = excluded.answer`
 const prune = 'DELETE FROM calls WHERE partition = ? AND at < ?'
-/** SQL: whether `forgetCalls` would remove something of a row of `partitions`, at an instant. */
+/**
+ * SQL that says whether `forgetCalls` would remove calls of the partition in a row of `partitions`, at an
+ * instant.
+ */
 export const olderCalls = (now: string) =>
   `EXISTS (SELECT 1 FROM calls WHERE partition = partitions.id AND at < ${now} - ${CALL_MEMORY})`
 
 /**
- * The answers to this call if it was made before; undefined if not. If no answers were kept with the call,
- * each item had the answer `usual`.
+ * The verdicts of a call that was sent before. Undefined if the call is new. If no verdicts were kept with
+ * the call, each item had the verdict `usual`.
  */
 export function recall<Answer>(
   partition: Partition,

@@ -1,9 +1,10 @@
 /**
- * The payload of a job: in the job's row, or if it is large, in a row of `payloads`. The job's `apart` is the
- * id of that row, and its own `payload` is empty.
+ * Stores and reads the payloads of jobs. A small payload is in the row of its job. A large payload has a row
+ * in the table `payloads`: the column `apart` of the job has the id of this row, and the column `payload` is
+ * empty.
  *
- * Every change of a job's state rewrites its row. So a payload in the row is written two more times after the
- * dispatch: with the claim and with the end of the run.
+ * Every change of a job's state writes the whole row again. So a payload in the row is written three times:
+ * by the dispatch, by the claim, and at the end of the run.
  */
 import { type JobOptionChanges, withOptions } from '../contract/rules/options.ts'
 import { MAX_SMALL } from '../contract/store.ts'
@@ -12,47 +13,54 @@ import { type JobRow, list } from './row.ts'
 import { PENDING } from './states.ts'
 
 /**
- * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25,
- * 2 cores, shared. Time for claiming and completing a job with its payload in the row, and in a row of its
- * own: 30 and 30 µs at 4 kB, 98 and 46 at 16 kB, 300 and 71 at 64 kB, 2,700 and 880 at 500 kB. Time for
- * queueing it: 14 and 27 µs at 4 kB, 38 and 48 at 16 kB, the same for larger ones.)
+ * The largest payload that is stored in the row of its job, in bytes. Up to this size, a row fits into one
+ * page. (Measured on 2026-11-25, 2 cores, shared, with the payload in the row of the job, and in a row of
+ * `payloads`. To claim and complete a job took 30 and 30 µs with 4 kB, 98 and 46 µs with 16 kB, 300 and 71 µs
+ * with 64 kB, 2,700 and 880 µs with 500 kB. To queue a job took 14 and 27 µs with 4 kB, 38 and 48 µs with 16
+ * kB, and the same time in both places with larger payloads.)
  */
 const MAX_INLINE = 4_000
 
-/** SQL, for a row of `jobs`: the payload, wherever it is. */
+/** SQL for the payload of a row of `jobs`, from the row itself or from `payloads`. */
 export const payload = `
   CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END AS payload`
 /**
- * SQL: the payload if it is small, otherwise NULL. SQLite then does not read it, even if it is in the row.
+ * SQL for the payload if it is small, and NULL if it is large. SQLite does not read a large payload for this.
  */
 export const smallPayload = `
   CASE WHEN apart IS NULL AND octet_length(payload) <= ${MAX_SMALL} THEN payload END AS payload`
-/** SQL: the bytes of the payload. The payload itself is not read. */
+/** SQL for the size of the payload in bytes. SQLite does not read the payload for this. */
 export const payloadBytes = `
   CASE WHEN apart IS NULL THEN octet_length(payload)
     ELSE (SELECT octet_length(payload) FROM payloads WHERE payloads.id = apart) END AS bytes`
 
-/** SQL: the bytes of everything that is shown of a job, except the payload. */
+/** SQL for the size of the columns that a record of a job shows, in bytes, without the payload. */
 export const keptBytes =
   'ifnull(octet_length(options), 0) + ifnull(octet_length(errors), 0) + ifnull(octet_length(result), 0)'
-/** SQL: the bytes of everything that is shown of a job. */
+/** SQL for the size of the columns that a record of a job shows, in bytes, with the payload. */
 export const shownBytes = `${keptBytes} + ${payloadBytes}`
 
 const keep = 'INSERT INTO payloads (payload) VALUES (?) RETURNING id'
 const forget = 'DELETE FROM payloads WHERE id = ?'
-/** After the payload has changed, a late outcome of the job's earlier run no longer counts. */
+/**
+ * The change removes the token of a pending job, so that a late outcome of a run with the earlier payload
+ * does not count.
+ */
 const change = `
   UPDATE jobs SET payload = ?, apart = ?, token = iif(state = ${PENDING}, NULL, token) WHERE seq = ?`
 const setOptions = 'UPDATE jobs SET options = ? WHERE seq = ?'
 const findAll = `SELECT seq, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 
-/** Stores a large payload in a row of its own. @returns the columns for the row of its job */
+/** Stores a large payload in the table `payloads`. @returns the columns for the row of the job */
 export function keepPayload(database: Database, payload: string): { payload: string; apart: number | null } {
   if (Buffer.byteLength(payload) <= MAX_INLINE) return { payload, apart: null }
   return { payload: '', apart: database.get<{ id: number }>(keep, payload)!.id }
 }
 
-/** Removes a payload that no job uses any more. (The payload of a removed job is removed with it.) */
+/**
+ * Removes a payload from the table `payloads` when its job gets another payload. (The trigger `jobGone`
+ * removes the payload of a removed job.)
+ */
 export function forgetPayload(database: Database, apart: number | null): void {
   if (apart !== null) database.run(forget, apart)
 }
@@ -64,7 +72,7 @@ export function changePayload(database: Database, row: Pick<JobRow, 'seq' | 'apa
   database.run(change, payload, apart, row.seq)
 }
 
-/** Changes the options of a job, in its row. */
+/** Changes the options of a job in the row of the job. */
 export function changeOptions(
   database: Database,
   row: Pick<JobRow, 'seq' | 'options'>,
@@ -74,7 +82,7 @@ export function changeOptions(
   if (options !== row.options) database.run(setOptions, options, row.seq)
 }
 
-/** Reads the payloads that were not read with their rows. */
+/** Reads the payloads that a query with `smallPayload` has left out. */
 export function readPayloads<T extends { seq: number; payload: string | null }>(
   database: Database,
   rows: readonly T[],

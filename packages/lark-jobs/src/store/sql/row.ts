@@ -1,4 +1,4 @@
-/** A row of the table `jobs`, and how it is converted to the records that leave the store. */
+/** The rows of the table `jobs`, and functions that convert a row to a record. */
 import { defined } from '@s18i/lark/internal'
 import type { EndedJob } from '../../model/effect.ts'
 import type { ClaimedJob, Counters, JobError, JobOptions, JobRecord, State } from '../../model/record.ts'
@@ -8,7 +8,10 @@ import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../
 import type { Value } from './database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, KEPT, PENDING } from './states.ts'
 
-/** All columns except payload, result and log, which may be large and do not matter for a change of state. */
+/**
+ * The columns of a job without `payload`, `result` and `log`, which may be large and which no change of state
+ * needs.
+ */
 export interface JobRow extends Counters {
   seq: number
   id: string
@@ -22,7 +25,7 @@ export interface JobRow extends Counters {
   token: string | null
   hooked: 1 | null
   effects: number | null
-  /** '' if the job has neither group nor limiter. */
+  /** The name of the job's lane; '' if the job has neither a group nor a limiter. */
   lane: string
   laneLimits: string | null
   lock: string | null
@@ -35,15 +38,15 @@ export interface JobRow extends Counters {
   key: string
   options: string | null
   errors: string | null
-  /** How long the job is kept, as JSON: see `keep.ts`. */
+  /** How long the job is kept after its end, as JSON: see `keep.ts`. */
   keep: string | null
-  /** The id of the row in `payloads` with its payload; null if the payload is in this row. */
+  /** The id of the row in `payloads` that has the payload; null if the payload is in this row. */
   apart: number | null
   /** The id of the job's row in `journals`; null if the job has no journal. */
   journal: number | null
 }
 
-/** A row with the columns that are shown to people. */
+/** A row with all columns that a record shows. */
 export interface ShownRow extends JobRow {
   payload: string
   result: string | null
@@ -68,7 +71,7 @@ export function stateOf(row: Pick<JobRow, 'state' | 'dueAt'>, now: number): Stat
   return names[(row.state % HIDDEN) % KEPT]!
 }
 
-/** @param claimedAt only for an active job */
+/** @param claimedAt when the job was claimed, for an active job */
 export function toRecord(row: ShownRow, partition: string, now: number, claimedAt?: number): JobRecord {
   return {
     id: row.id,
@@ -96,13 +99,13 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
   }
 }
 
-/** An ended job with the fields that its flow needs. */
+/** Makes the record of an ended job for its flow or its watchers. */
 export function toEnded(row: ShownRow, partition: string, now: number): EndedJob {
   const { payload: _, ...ended } = toRecord(row, partition, now)
   return ended
 }
 
-/** The columns that a claim needs. */
+/** The columns that a claim reads. */
 export type ClaimedRow = Counters &
   Pick<ShownRow, 'id' | 'key' | 'payload' | 'priority' | 'queuedAt' | 'options' | 'lane'>
 
@@ -127,8 +130,8 @@ export function toClaimed(row: ClaimedRow, token: string): ClaimedJob {
 }
 
 /**
- * The damage of a row, if there is any. SQLite columns may hold values of any type, so a damaged file may
- * have a value of the wrong type.
+ * Describes the damage of a row; undefined if the row is sound. A column of SQLite can hold a value of any
+ * type, so a damaged file may have values of wrong types.
  */
 function flawOf(row: ClaimedRow): Pick<ClaimedJob, 'key' | 'payload' | 'unreadable'> | undefined {
   const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
@@ -142,7 +145,7 @@ function flawOf(row: ClaimedRow): Pick<ClaimedJob, 'key' | 'payload' | 'unreadab
   return { key: String(key), payload: isText ? payload : '', unreadable: damaged(field, value) }
 }
 
-/** The caller in a token. */
+/** The caller whose claim has a token. */
 export function holderOf(token: string): string {
   return token.slice(0, token.lastIndexOf('.'))
 }
@@ -151,17 +154,20 @@ export function errorsOf(row: Pick<JobRow, 'errors'>): JobError[] {
   return row.errors === null ? [] : readList(row.errors, damagedErrors)
 }
 
-/** Whether a job must run alone. For most jobs, the options need not be read for that. */
+/**
+ * Whether a job is a suspect and must run alone. The options of a job without crashes are not parsed for
+ * this.
+ */
 export function isSuspectRow({ crashes, options }: Pick<JobRow, 'crashes' | 'options'>): boolean {
   return crashes > 0 && isSuspect({ crashes, options: optionsOf({ options }) })
 }
 
-/** The options of a row; undefined if it has none, or if they cannot be read. */
+/** The options of a job; undefined if the row has none, or if they cannot be read. */
 export function optionsOf({ options }: Pick<JobRow, 'options'>): JobOptions | undefined {
   return options === null ? undefined : readOptions(options).options
 }
 
-/** A list as one value to bind, for `IN (SELECT value FROM json_each(?))`. */
+/** Makes one value of a list, to bind it in `IN (SELECT value FROM json_each(?))`. */
 export function list(values: readonly (string | number)[]): Value {
   return JSON.stringify(values)
 }

@@ -1,8 +1,8 @@
 /**
- * The live workers, the results of the runs of all workers, and the keys that any worker ever knew.
+ * The records of workers, the results of all runs, and every key that a worker ever announced.
  *
- * The row of an ended worker is kept for the numbers of its runs (`contract/runs.ts`). The row without an id
- * has the sum of the runs of all workers that no longer have a row.
+ * The row of an ended worker is kept because of the numbers of its runs (`contract/runs.ts`). The row with
+ * the id '' has the sum of the runs of all workers whose rows were removed.
  */
 import type { BlockingNow } from '../../model/blocked-loop.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
@@ -30,8 +30,8 @@ import { keepRuns, mustKeepRuns } from './history/run-history.ts'
 import { list } from './row.ts'
 
 /**
- * `kept`: how many ended jobs it keeps (`store/contract/rules/retention.ts`); `taken`: the jobs that were
- * taken back from it.
+ * The record of a worker as it is stored. `kept`: the retentions of the worker
+ * (`store/contract/rules/retention.ts`). `taken`: the jobs that were taken back from the worker.
  */
 type StoredWorker = AnnouncedWorker & { kept?: string; taken?: unknown }
 
@@ -44,7 +44,10 @@ const give = `
 const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
 const hasRuns = `instr(record, '"runs":') > 0`
 const end = 'UPDATE workers SET until = min(until, ?) WHERE id = ?'
-/** Whether the worker has died within the time for which this is kept, without saying that it stops. */
+/**
+ * SQL that says whether a worker has died within the last `LOST_KEPT` milliseconds. A worker that reported
+ * its stop has not died.
+ */
 const isLost = `(
   until > ?1 - ${LOST_KEPT} AND until <= ?1
   AND instr(record, '"state":"stopping"') = 0 AND instr(record, '"state":"restarting"') = 0)`
@@ -68,7 +71,7 @@ const withRuns = `
   SELECT id, record, until FROM workers WHERE id <> '${SUM}' AND ${hasRuns} ORDER BY until DESC LIMIT 1000`
 const everyKey = 'SELECT key FROM keys'
 
-/** @returns the last order to the worker */
+/** @returns the last order that the worker got */
 export function announce(
   database: Database,
   worker: AnnouncedWorker,
@@ -85,7 +88,7 @@ export function announce(
   return orderIn(kept?.ordered)
 }
 
-/** @returns the ids of those that are alive */
+/** @returns the ids of the workers that are alive */
 export function orderWorkers(database: Database, workers: readonly string[], order: WorkerOrder): string[] {
   const rows = database.all<{ id: string }>(give, list(workers), orderText(order), database.now())
   return rows.map(({ id }) => id)
@@ -117,8 +120,8 @@ export function lostWorkers(database: Database): LostWorker[] {
 }
 
 /**
- * Notes with a worker which jobs were taken back from it. If the worker is alive after all, its next
- * announcement removes this.
+ * Notes in the record of a worker which jobs were taken back from the worker. If the worker still lives, its
+ * next announcement removes the note.
  */
 export function noteTakeover(database: Database, id: string, takeover: Takeover): void {
   const record = parsed(database.get<{ record: string }>(recordOf, id)?.record ?? '')
@@ -128,8 +131,8 @@ export function noteTakeover(database: Database, id: string, takeover: Takeover)
 }
 
 /**
- * Notes with a worker that a handler blocks its event loop. The note is added to the text of the record, a
- * JSON object that is never empty.
+ * Notes in the record of a worker that a handler blocks its event loop. The statement inserts the note into
+ * the JSON text of the record, which is never an empty object.
  */
 export function noteBlocking(database: Database, id: string, blocks: BlockingNow): void {
   database.run(addBlocking, JSON.stringify(blocks), id)
@@ -146,9 +149,10 @@ export function workerRuns(database: Database): FleetRuns {
 }
 
 /**
- * Adds the runs of workers that ended long ago to the sum, in a transaction that may write.
+ * Adds the runs of workers that ended long ago to the sum, and removes their rows. Call this in a transaction
+ * that may write.
  *
- * @returns the runs as they were before
+ * @returns the runs of all workers, as they were before this call
  */
 export function foldRuns(database: Database): FleetRuns {
   const found = workerRuns(database)

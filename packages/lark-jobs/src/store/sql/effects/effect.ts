@@ -1,27 +1,31 @@
 /**
- * The effects of ended jobs (`model/effect.ts`): one row of `effects` for each, from the end of its job until
- * the effect is acknowledged; for a member, until nobody can ask for it again.
+ * The effects of ended jobs (`model/effect.ts`). Each effect is a row of the table `effects`, from the end of
+ * the job until the effect is acknowledged. The row of a member stays longer, because the flow may ask for
+ * the end of the member again.
  *
- *   due         `at` has come: the next call that asks for effects is handed it
- *   handed out  `at` is the end of the caller's lease
- *   remembered  `at` is NULL: it was acknowledged. It is removed at `over`
+ *   due         `at` has passed. The effect is handed out to the next call that asks for effects.
+ *   handed out  `at` is the end of the lease under which a caller has the effect.
+ *   remembered  `at` is NULL, because the effect was acknowledged. The row is removed at `over`.
  *
- * Workers deliver the effects that are handed out (`worker/maintenance/deliverer.ts`). A member whose home is
- * its own partition has no effect: it is counted in the same step (`tally.ts`).
+ * Workers deliver the effects that are handed out (`worker/maintenance/deliverer.ts`). If a member ends in
+ * the home partition of its flow, it has no effect: the flow counts the end in the same transaction
+ * (`tally.ts`).
  *
- * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A
- * member whose home is another partition needs no such row, because its own row is kept for longer.
+ * The end of a watched job (`watch.ts`) is remembered by a row of the kind `watch`, which has no `at`. A
+ * member of a flow with another home partition needs no such row, because its row of the kind `member` is
+ * kept longer.
  *
- * `effects` of a job is the number of its rows here, or NULL. A job with effects that is removed becomes
- * hidden: its state is raised by `HIDDEN`, so that it is in no index and no counter of its state. Its row is
- * removed with its last effect, and its payload with its hook, because a flow does not need the payload.
- * `nextEffect` of a partition is the earliest `at`, so that calls need not look for effects.
+ * The column `effects` of a job is the number of its rows in the table `effects`, or NULL. If a job with
+ * effects is removed, the job becomes hidden: `HIDDEN` is added to its state, so no index and no counter of
+ * its state includes the job. The row of a hidden job is removed with the last effect. Its payload is removed
+ * with its hook, because a flow does not need the payload. The column `nextEffect` of a partition is the
+ * earliest `at`, so that other calls need not look for effects.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, 50 jobs a call; µs of CPU
- * for a job that is queued, claimed and completed, lowest of 6 runs in turns): a plain job 23 in memory and
- * 27 in a file; a member of a batch that ends at home 27 and 27, and a node 32 and 31; a member of another
- * home, with `apply` and the acknowledgement, 48 and 48. (A plain job took 20.5 before effects were added,
- * and 20.9 afterwards.)
+ * The CPU time to queue, claim and complete a job was measured on 2026-11-26 (2 cores, 24 GiB, shared and
+ * busy, Node 20.20, `libsql`, 50 jobs a call, lowest of 6 runs in turns), in memory and in a file. A plain
+ * job took 23 and 27 µs. A member of a batch that ends at home took 27 and 27 µs, and a node 32 and 31 µs. A
+ * member that ends in another partition took 48 and 48 µs, with `apply` and the acknowledgement. (A plain job
+ * took 20.5 µs before effects were added to Lark, and 20.9 µs after that.)
  */
 import { type Effect, type EffectKind, type EffectName, memberOf } from '../../../model/effect.ts'
 import {
@@ -68,7 +72,9 @@ const forget = `
   ) RETURNING seq`
 const removeHidden = `
   DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects = 1 AND state >= ${HIDDEN}`
-/** SQL: hidden jobs whose class has been told of their end, or need not be. No flow needs their payloads. */
+/**
+ * SQL for hidden jobs that have no hook left. Their payloads can be removed, because no flow needs a payload.
+ */
 const bare = `
   seq IN (SELECT value FROM json_each(?)) AND state >= ${HIDDEN}
   AND NOT EXISTS (SELECT 1 FROM effects WHERE effects.seq = jobs.seq AND kind = 'hook')`
@@ -82,7 +88,7 @@ const rememberWatched = `
   WHERE partition = ?2 AND id IN (SELECT value FROM json_each(?3))`
 const countUp = `
   UPDATE jobs SET effects = ifnull(effects, 0) + 1 WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
-/** Jobs that are watched are remembered for longer already. */
+/** `OR IGNORE` skips jobs that have a row of the kind `watch` already: watched jobs are remembered longer. */
 const rememberOthers = `
   INSERT OR IGNORE INTO effects (seq, kind, partition, over) SELECT value, 'watch', ?, ? FROM json_each(?) WHERE true
   RETURNING seq`
@@ -93,11 +99,17 @@ const first = `
     SELECT min(at) AS at FROM effects WHERE partition = ?1 AND kind = 'hook' AND at IS NOT NULL
     UNION ALL SELECT min(at) FROM effects WHERE partition = ?1 AND kind = 'member' AND at IS NOT NULL
   )`
-/** SQL: whether `forgetEffects` would remove something of a row of `partitions`, at an instant. */
+/**
+ * SQL that says whether `forgetEffects` would remove effects of the partition in a row of `partitions`, at an
+ * instant.
+ */
 export const olderEffects = (now: string) =>
   `EXISTS (SELECT 1 FROM effects WHERE partition = partitions.id AND over <= ${now})`
 
-/** Writes the effects of a job that ends now. @returns their number, as stored in the job's row */
+/**
+ * Writes the effects of a job that ends now. @returns the number of effects, for the column `effects` of the
+ * job
+ */
 export function writeEffects(
   partition: Partition,
   { seq, id, hooked }: Pick<JobRow, 'seq' | 'id' | 'hooked'>,
@@ -113,14 +125,16 @@ export function writeEffects(
   return kinds.length
 }
 
-/** Writes the effects of members that end now. Their rows must already say that they have one effect. */
+/**
+ * Writes the effects `member` of members that end now. The column `effects` of these jobs must be 1 already.
+ */
 export function writeMembers(partition: Partition, seqs: readonly number[]): void {
   if (seqs.length === 0) return
   partition.database.run(insertMembers, partition.id, partition.now, list(seqs))
   partition.owe()
 }
 
-/** Removes the effects of a job that goes back to its line. */
+/** Removes the effects of an ended job that goes back to its line. */
 export function withdrawEffects(
   partition: Partition,
   { seq, effects }: Pick<JobRow, 'seq' | 'effects'>,
@@ -130,7 +144,7 @@ export function withdrawEffects(
   refresh(partition)
 }
 
-/** Whether the class of a job has not been told of its end yet. */
+/** Whether the class of an ended job has not been told of the end yet. */
 export function owesHook(
   { database }: Partition,
   { seq, effects }: Pick<JobRow, 'seq' | 'effects'>,
@@ -143,19 +157,21 @@ export function isOnItsWay({ database }: Partition, { seq }: Pick<JobRow, 'seq'>
   return database.get(moving, seq) !== undefined
 }
 
-/** Acknowledges effects, and hands out others, as a call asks. */
+/** Acknowledges the effects that a call names, and hands out the effects that it asks for. */
 export function exchangeEffects(partition: Partition, wanted: EffectsWanted | undefined): Effect[] {
   if (wanted === undefined) return []
   if (wanted.done !== undefined && wanted.done.length > 0) acknowledge(partition, wanted.done)
   return wanted.leaseMs === 0 ? [] : handOut(partition, wanted.leaseMs)
 }
 
-/** Milliseconds until there is an effect to hand out; undefined if there is none. */
+/** Milliseconds until the next effect can be handed out; undefined if the partition has no effect. */
 export function nextEffect({ nextEffect: at, now }: Partition): number | undefined {
   return at === undefined ? undefined : Math.max(0, at - now)
 }
 
-/** Forgets effects that were acknowledged long ago, at most `most`. @returns how many */
+/**
+ * Removes the rows of remembered ends whose time is over, at most `most`. @returns how many rows were removed
+ */
 export function forgetEffects(partition: Partition, most: number): number {
   const { database, id, now } = partition
   const over = database.all<Pick<JobRow, 'seq'>>(forget, id, now, most)
@@ -164,19 +180,20 @@ export function forgetEffects(partition: Partition, most: number): number {
 }
 
 /**
- * Keeps the ends of watched jobs so that their watchers can read them, even if the jobs are removed
- * meanwhile.
+ * Remembers the ends of watched jobs, so that the watchers can read these ends even if the jobs are removed.
  */
 export function rememberEnds(partition: Partition, ids: readonly string[]): void {
   const { database, id, name, now } = partition
   const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
-  // As many rows are removed here as are added: see `acknowledge`.
+  // Old rows are removed here for the reason that `acknowledge` gives.
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/** Remembers the ends of jobs that are not kept, for a moment, as the contract says (`contract/watch.ts`). */
+/**
+ * Remembers the ends of jobs that are not kept after their ends, for `UNKEPT_MEMORY` (`contract/watch.ts`).
+ */
 export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow, 'seq' | 'id'>[]): void {
   const { database, id, name, now } = partition
   const others = jobs.filter((job) => (memberOf(job.id)?.home ?? name) === name)
@@ -187,7 +204,7 @@ export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow,
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/** Removes the payloads of those jobs that are hidden and have no hook left. */
+/** Removes the payloads of those of `jobs` that are hidden and have no hook left. */
 export function dropPayloads({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   if (jobs.length === 0) return
   const seqs = list(jobs.map(({ seq }) => seq))
@@ -207,8 +224,8 @@ function acknowledge(partition: Partition, names: readonly EffectName[]): void {
   release(partition, told)
   dropPayloads(partition, told)
   database.run(remember, now + RESEND_MEMORY, seqsOf('member'))
-  // As many old rows are removed as new ones are added, so that they do not pile up even if `prune` cannot
-  // keep pace.
+  // Each call that adds rows also removes old rows, so that their number stays limited even if `prune` is too
+  // slow.
   forgetEffects(partition, MAX_ITEMS)
   refresh(partition)
 }
@@ -228,7 +245,7 @@ function handOut(partition: Partition, ms: number | undefined): Effect[] {
     return due.map((seq) => rows.get(seq)!)
   }
   const dueMembers = dueOf(findMembers)
-  // Large hooks leave half of the answer to members that are due.
+  // If members are due, hooks may fill only half of the answer.
   const among = dueMembers.length > 0 ? 2 : 1
   const hooks = ms === undefined ? [] : take('hook', dueOf(findHooks), among, now + ms)
   const members = take('member', dueMembers, 1, now + MEMBER_LEASE_MS)
@@ -240,7 +257,7 @@ function handOut(partition: Partition, ms: number | undefined): Effect[] {
   ]
 }
 
-/** Counts down the effects of each job, and removes hidden jobs that have no effect left. */
+/** Lowers the column `effects` of each job by 1, and removes hidden jobs that have no effect left. */
 function release({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   if (jobs.length === 0) return
   const seqs = list(jobs.map(({ seq }) => seq))

@@ -1,9 +1,9 @@
 /**
- * How the nodes of flows ended, and the first members that did not complete: one row of `ends` for each.
- * `isNews` is 1 until a writer has read it. `seq` is the order of arrival. A node that had ended without
- * completing, and completed later, has two rows, and the later one counts: a writer may have read the first
- * row, and be about to say so. A member that was started again has a row with the state `again`, in which
- * `at` is the `queuedAt` of its job.
+ * The ends of nodes, and of the first members that did not complete. Each end is a row of the table `ends`.
+ * `isNews` is 1 until a writer has read the end. `seq` is the order of arrival. A node that first failed or
+ * was cancelled, and completed later, has two rows, and the later row counts. (The first row stays, because a
+ * writer may have read it and may report this with its next write.) A member that was started again has a row
+ * with the state `again`, in which `at` is the `queuedAt` of its job.
  */
 import { defined } from '@s18i/lark/internal'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../../contract/store.ts'
@@ -26,7 +26,7 @@ interface EndHead {
   bytes: number
 }
 
-/** Bytes that an end takes in addition to its texts. */
+/** An estimate of the bytes that an end has in addition to its texts. */
 const BASE = 64
 
 const insert = `
@@ -46,7 +46,7 @@ const hear = `
   WHERE seq IN (SELECT seq FROM ends WHERE flow = ? AND isNews = 1 ORDER BY seq LIMIT ?)`
 const anyNews = 'SELECT 1 FROM ends WHERE flow = ? AND isNews = 1 LIMIT 1'
 const bytes = `${BASE} + ifnull(octet_length(reason), 0) + ifnull(octet_length(error), 0)`
-/** SQL: the bytes of the news that are handed out with a row of `flows`. */
+/** SQL for the size of the news, in bytes, that are handed out with a row of `flows`. */
 export const newsBytes = `
   (
     SELECT total(${bytes}) FROM (
@@ -62,8 +62,8 @@ const show = `
 /**
  * Keeps the end of a node as news.
  *
- * @param keptOf returns the text that is kept of the result
- * @returns whether the end counts
+ * @param keptOf returns the text that is kept in place of a result: the result, or a note if it does not fit
+ * @returns false if an earlier end of this node counts
  */
 export function keepNews(
   database: Database,
@@ -77,7 +77,7 @@ export function keepNews(
   return true
 }
 
-/** Keeps the end of a member. */
+/** Keeps the end of a member that did not complete. */
 export function keepFailure(database: Database, flow: number, end: MemberEnd): void {
   keep(database, flow, end, null, null)
 }
@@ -93,12 +93,12 @@ function keep(
   database.run(insert, flow, index, state, reason ?? null, message, result, at, isNews)
 }
 
-/** Stores the time at which a member was started again. */
+/** Keeps the `queuedAt` of a member that was started again. */
 export function keepStart(database: Database, flow: number, index: number, start: number): void {
   database.run(insert, flow, index, 'again', null, null, null, start, null)
 }
 
-/** Whether a member was started again after a given start. */
+/** Whether a member was started again after the start that began at `start`. */
 export function isStartedSince(database: Database, flow: number, index: number, start: number): boolean {
   const row = database.get<Pick<EndRow, 'state' | 'at'>>(find, flow, index)
   return row?.state === 'again' && start < row.at
@@ -112,7 +112,10 @@ export function forgetEnds(database: Database, flow: number): void {
   database.run(remove, flow)
 }
 
-/** Removes errors and results of ends. @returns how many bytes of results are freed */
+/**
+ * Removes the errors and results in the ends of nodes and members. @returns how many bytes of results are
+ * freed
+ */
 export function purgeEnds(database: Database, flow: number, indices: readonly number[]): number {
   const places = list(indices)
   const bytes = () => database.get<{ bytes: number }>(resultBytes, flow, places)!.bytes
@@ -125,13 +128,13 @@ export function newsOf(database: Database, flow: number): KeptEnd[] {
   return database.all<EndRow>(findNews, flow).map(toEnd)
 }
 
-/** A writer has read the oldest news. @returns whether there are more */
+/** Notes that a writer has read the oldest `count` items of news. @returns whether there are other news */
 export function hearNews(database: Database, flow: number, count: number): boolean {
   if (count > 0) database.run(hear, flow, count)
   return database.get(anyNews, flow) !== undefined
 }
 
-/** The ends of these indices, in their order, as many as fit into an answer. */
+/** The ends of nodes and members, in the order of `indices`, as many as fit into an answer. */
 export function endsOf(database: Database, flow: number, indices: readonly number[]): KeptEnd[] {
   const latest = new Map<number, EndHead>()
   for (const head of database.all<EndHead>(measure, flow, list(indices)))

@@ -1,10 +1,10 @@
 /**
- * Which members of a flow have ended, which of those did not complete, and which of these were cancelled:
- * three bits for each member.
+ * Keeps three bits for each member of a flow: whether the member has ended, whether it ended without
+ * completing, and whether it was cancelled.
  *
- * A row of `members` has the bits of `PAGE` members, as hexadecimal text, because a change writes the whole
- * row. A page that does not exist has no bit set, and `failed` and `cancelled` are NULL if no member of the
- * page is in that state.
+ * A row of the table `members` is a page: it has the bits of `PAGE` members as hexadecimal texts. Pages are
+ * small, because a change writes the whole row. If a page does not exist, none of its bits is set. The
+ * columns `failed` and `cancelled` are NULL if no member of the page has this bit.
  */
 import { Buffer } from 'node:buffer'
 import type { EndedState } from '../../../model/record.ts'
@@ -23,7 +23,7 @@ interface PageRow {
   cancelled: string | null
 }
 
-/** How many members have their bits in one row. */
+/** The number of members whose bits are in one row. */
 const PAGE = 1_024
 
 const find = 'SELECT bits, failed, cancelled FROM members WHERE flow = ? AND page = ?'
@@ -32,19 +32,19 @@ const withFailed =
   'SELECT page FROM members WHERE flow = ? AND page >= ? AND failed IS NOT NULL ORDER BY page'
 const remove = 'DELETE FROM members WHERE flow = ?'
 
-/** The members of a flow as one transaction sees them. */
+/** Reads and changes the bits of a flow's members in one transaction. */
 export class Members {
   readonly #database: Database
   readonly #flow: number
   readonly #pages = new Map<number, Bits>()
 
-  /** @param flow the number of its row */
+  /** @param flow the number of the flow's row in `flows` */
   constructor(database: Database, flow: number) {
     this.#database = database
     this.#flow = flow
   }
 
-  /** How a member was counted; undefined if it is missing. */
+  /** The state in which a member was counted; undefined if the member has not ended. */
   of(index: number): EndedState | undefined {
     const { ended, failed, cancelled } = this.#pageOf(index)
     const bit = index % PAGE
@@ -53,7 +53,7 @@ export class Members {
     return isSet(cancelled, bit) ? 'cancelled' : 'failed'
   }
 
-  /** @param as how the member ended; undefined if it is missing again */
+  /** @param as the state in which the member ended; undefined if it was started again */
   set(index: number, as: EndedState | undefined): void {
     const page = this.#pageOf(index)
     page.isChanged = true
@@ -62,7 +62,7 @@ export class Members {
     put(page.cancelled, index % PAGE, as === 'cancelled')
   }
 
-  /** The first `most` members that are missing, from an index on. */
+  /** The indices of members that have not ended, from the index `from` on, at most `most`. */
   missing(from: number, reserved: number, most: number): number[] {
     const found: number[] = []
     for (let page = Math.floor(from / PAGE); page * PAGE < reserved && found.length < most; page += 1) {
@@ -72,7 +72,7 @@ export class Members {
     return found
   }
 
-  /** The first `most` members that ended without completing, from an index on. */
+  /** The indices of members that ended without completing, from the index `from` on, at most `most`. */
   failed(from: number, reserved: number, most: number): number[] {
     const found: number[] = []
     const pages = this.#database.all<{ page: number }>(withFailed, this.#flow, Math.floor(from / PAGE))
@@ -109,7 +109,7 @@ export class Members {
   }
 }
 
-/** The bits as text; null if no bit is set. */
+/** The bits as hexadecimal text; null if no bit is set. */
 function textOf(bits: Buffer): string | null {
   return bits.some((byte) => byte !== 0) ? bits.toString('hex') : null
 }
@@ -126,7 +126,9 @@ function isFull(byte: number): boolean {
   return byte === 0xff
 }
 
-/** Adds the wanted indices of a page that are within a range, until there are `most`. */
+/**
+ * Adds indices of a page to `found`: those that are wanted and in a range, until `found` has `most` indices.
+ */
 function collect(
   found: number[],
   page: number,

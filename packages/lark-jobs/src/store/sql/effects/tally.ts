@@ -1,6 +1,6 @@
 /**
- * Counts the ends of nodes and members at their flows, in one transaction: ends that come with `apply`, and
- * ends of jobs in the home of their flow (`end.ts`).
+ * Counts ends of nodes and members in the rows of their flows. The ends come with `apply`, or they are ends
+ * of jobs in the home of their flow (`end.ts`).
  */
 import { NODES } from '../../../model/flow.ts'
 import {
@@ -15,7 +15,7 @@ import type { Partition } from '../partition.ts'
 import { forgetEnd, isStartedSince, keepFailure, keepNews, keepStart } from './ends.ts'
 import { Members } from './members.ts'
 
-/** The counts of a flow, and when it is due, without its texts. */
+/** The columns of a flow that are needed for counting, without the long texts. */
 export interface FlowRow {
   number: number
   dueAt: number | null
@@ -33,15 +33,18 @@ export const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?
 const count = `
   UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ?, cancelled = cancelled + ?
   WHERE number = ?`
-/** `results` is stored after the large column `state`, so it is read only when a result is counted. */
+/**
+ * The column `results` comes after the large column `state` in the row. So it is read only if a result must
+ * be counted.
+ */
 const findResults = 'SELECT results FROM flows WHERE number = ?'
 
-/** Counts the ends of jobs of this partition that have ended in this transaction. */
+/** Counts the ends of nodes and members that this transaction has ended in the home of their flows. */
 export function countEndsAtHome(partition: Partition): void {
   if (partition.ends.length > 0) countEnds(partition, partition.ends.splice(0))
 }
 
-/** @returns a verdict for each */
+/** @returns one verdict for each end */
 export function countEnds(partition: Partition, ends: readonly MemberEnd[]): Applied['verdicts'] {
   const flows = new Map<string, FlowTally | undefined>()
   const verdicts = ends.map((end) => {
@@ -55,21 +58,23 @@ export function countEnds(partition: Partition, ends: readonly MemberEnd[]): App
   return verdicts
 }
 
-/** Whether a count has reached a mark; false without a mark. */
+/** Whether a count has reached a mark (a `size` or an `alarm`). False if there is no mark. */
 export function isReached(mark: number | null, count: number): boolean {
   return mark !== null && count >= mark
 }
 
-/** The ended nodes and members of a flow, as one transaction counts them. */
+/** Counts the ends of one flow's nodes and members in one transaction. `save()` writes the counts. */
 export class FlowTally {
   readonly #partition: Partition
   readonly #row: FlowRow
   readonly #members: Members
   readonly #before: Pick<FlowRow, 'completed' | 'failed'>
   #hasNews = false
-  /** How many more members count as cancelled than before. */
+  /** By how much this transaction changes the number of cancelled members. */
   #cancelled = 0
-  /** Bytes of results: `kept` in the row, and `added` by this transaction. */
+  /**
+   * Bytes of results: those that the row had before (`kept`), and those that this transaction adds (`added`).
+   */
   #results: { kept: number; added: number } | undefined
 
   private constructor(partition: Partition, row: FlowRow) {
@@ -115,7 +120,7 @@ export class FlowTally {
     forgetEnd(this.#partition.database, this.#row.number, index)
   }
 
-  /** The text that is kept of a result. */
+  /** The text to keep for a result: the result, or a note if it does not fit. */
   #keptOf(result: string): string {
     const { number } = this.#row
     this.#results ??= {
@@ -129,7 +134,7 @@ export class FlowTally {
     return result
   }
 
-  /** @returns how many members are missing again */
+  /** Marks members that ended without completing as missing again. @returns how many members were marked */
   reopen(indices: readonly number[], starts: readonly number[]): number {
     const row = this.#row
     for (const [i, index] of indices.entries()) {
@@ -145,7 +150,7 @@ export class FlowTally {
     return count
   }
 
-  /** @returns whether the flow is due earlier than before */
+  /** @returns whether the flow is due now because of this transaction */
   save(): boolean {
     const { database, now } = this.#partition
     const { number, completed, failed, size, alarm, lent, dueAt } = this.#row

@@ -1,10 +1,10 @@
 /**
- * The failed jobs of a partition that are kept as their queue says, in the order in which they are removed
- * (`store/contract/rules/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its
- * kind, and `failedSums` one for the partition.
+ * The order in which failed jobs are removed (`store/contract/rules/retention.ts#Retention`). Each failed job
+ * whose class sets no age has a row in the table `failedJobs`, with its bytes and its kind. The table
+ * `failedSums` has one row for each partition.
  *
- *   spare   1 for a job that is not among the newest of its kind: it is removed first
- *   whole   1 for a job that has all of its errors
+ *   spare   1 for a job that is not among the newest jobs of its kind. Such jobs are removed first.
+ *   whole   1 for a job that still has all of its errors.
  */
 import type { Dropped } from '../../contract/page.ts'
 import { MAX_ITEMS, type Retention } from '../../contract/store.ts'
@@ -53,9 +53,9 @@ const shorten = 'UPDATE jobs SET errors = ? WHERE seq = ?'
 const shortened = 'UPDATE failedJobs SET whole = 0, bytes = max(bytes - ?, 0) WHERE seq = ?'
 
 /**
- * Notes a job that has failed.
+ * Adds the row of a job that has failed.
  *
- * @param kind shared by jobs that failed for the same reason
+ * @param kind a text that jobs have in common if they failed for the same reason. Default: the key of the job
  */
 export function noteFailed(
   partition: Partition,
@@ -69,7 +69,7 @@ export function noteFailed(
   partition.failedKinds.add(kind ?? `key ${key}`)
 }
 
-/** Removes the rows of jobs that are no longer failed, or no longer kept as their queue says. */
+/** Removes the rows of jobs that leave the state `failed`, or get an age from their class. */
 export function forgetFailed(partition: Partition, seqs: readonly number[]): void {
   const { database, id } = partition
   const rows = database.all<{ bytes: number; whole: number }>(forget, list(seqs))
@@ -79,7 +79,8 @@ export function forgetFailed(partition: Partition, seqs: readonly number[]): voi
 }
 
 /**
- * Keeps as much of the failed jobs as the policy says, after some have failed.
+ * Applies the retention of failed jobs after jobs have failed: marks jobs as spare, removes errors of older
+ * jobs, and finds the jobs to remove.
  *
  * @returns the jobs to remove, at most `MAX_ITEMS`
  */
@@ -112,14 +113,14 @@ export function excessOf(partition: Partition, { count, age, bytes, whole, ofKin
   return gone.map(({ seq }) => seq)
 }
 
-/** How many failed jobs were removed before their age; undefined if none. */
+/** How many failed jobs were removed before they reached their age; undefined if there are none. */
 export function droppedIn({ database, id }: Partition): Dropped | undefined {
   return database.get<Dropped>(droppedOf, id)
 }
 
 /**
- * Marks the jobs of a kind that are not among its newest `ofKind` as spare. One call may have brought several
- * jobs of a kind.
+ * Marks the jobs of a kind as spare that are not among the newest `ofKind` jobs of this kind. There may be
+ * several, because one call may fail several jobs of a kind.
  */
 function spareOldest({ database, id }: Partition, kind: string, ofKind: number): void {
   for (let n = 0; n < MAX_ITEMS; n++) {

@@ -1,10 +1,11 @@
 /**
- * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`), and members of
- * flows that failed (`store/contract/rules/retention.ts#PINNED`).
+ * Ended jobs with their own age: the class says how long they are kept (`model/record.ts#Keep`), or they are
+ * failed members of flows (`store/contract/rules/retention.ts#PINNED`).
  *
- * The column `keep` has these times from the dispatch on. When such a job ends in a state for which it has an
- * age, its state is raised by `KEPT`. So it is outside of the ranges of the index `ended` that `trim` and
- * `prune` read, and it is counted separately. A row of `expiries` says until when the job or its log is kept.
+ * The column `keep` has the ages of a job from the dispatch on. When a job ends in a state for which it has
+ * an age, `KEPT` is added to its state. So `trim` and `prune`, which read the index `ended` by state, do not
+ * find the job, and it is counted separately. A row of the table `expiries` says until when the job or its
+ * log is kept.
  */
 import { memberOf } from '../../../model/effect.ts'
 import type { EndedState, Keep } from '../../../model/record.ts'
@@ -22,28 +23,35 @@ const over = `
 const dropLogs = 'UPDATE jobs SET log = NULL WHERE seq IN (SELECT value FROM json_each(?))'
 const dropped = "DELETE FROM expiries WHERE kind = 'log' AND seq IN (SELECT value FROM json_each(?))"
 const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
-/** The trigger that removes rows of `expiries` only fires for jobs with a `keep`. */
+/**
+ * The job gets a `keep` without ages, because the trigger that removes rows of `expiries` fires only for jobs
+ * with a `keep`.
+ */
 const carryNothing = "UPDATE jobs SET keep = '{}' WHERE seq = ?"
-/** SQL: whether jobs or logs of a row of `partitions` have expired at an instant. */
+/**
+ * SQL that says whether jobs or logs of the partition in a row of `partitions` have expired at an instant.
+ */
 export const olderKept = (now: string) => `
   EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
   OR EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'log' AND until <= ${now})`
 
-/** The ages that are stored with a job. A damaged text counts as no ages. */
+/** Reads the ages in the row of a job. A damaged text counts as no ages. */
 export function keepOf({ keep }: Pick<JobRow, 'keep'>): Keep {
   const read = keep === null ? undefined : parsed(keep)
   return typeof read === 'object' && read !== null ? read : {}
 }
 
-/** The job's own age for an ended state. Undefined: it is kept as its queue says. */
+/**
+ * The age that the class sets for an ended state. Undefined if the queue decides how long the job is kept.
+ */
 function ageIn(keep: Keep, state: EndedState): number | undefined {
   const own = keep[state]
   return own === undefined && keep.least === undefined ? undefined : Math.max(own ?? 0, keep.least ?? 0)
 }
 
 /**
- * The number of the state in which a job ends; undefined if the job is not kept. Also notes until when it is
- * kept.
+ * Notes until when a job that ends now is kept. @returns the number of its ended state; undefined if the job
+ * is not kept
  */
 export function endIn(partition: Partition, row: JobRow, state: EndedState): number | undefined {
   const { database, id, now } = partition
@@ -67,7 +75,10 @@ function isMember(id: string): boolean {
   return (memberOf(id)?.index ?? NODES) < NODES
 }
 
-/** A member that failed is kept for its own age from now on, or as its queue says. */
+/**
+ * Changes how long a failed member is kept, because its flow no longer needs the job: for the age that its
+ * class sets, or as its queue says.
+ */
 export function unpin(partition: Partition, row: JobRow): void {
   if (row.state !== FAILED + KEPT) return
   const age = ageIn(keepOf(row), 'failed')
@@ -77,7 +88,7 @@ export function unpin(partition: Partition, row: JobRow): void {
   } else partition.database.run(expire, row.seq, 'job', partition.id, row.finishedAt! + Math.ceil(age))
 }
 
-/** Makes an ended job one that is kept as its queue says, instead of for an age of its own. */
+/** From now on an ended job is kept as its queue says, and no longer for its own age. */
 function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt'>): void {
   partition.leave(row)
   row.state -= KEPT
@@ -86,22 +97,22 @@ function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'stat
   if (row.state === FAILED) noteFailed(partition, row, undefined)
 }
 
-/** Forgets until when jobs are kept, because they go back to their line or are hidden. */
+/** Removes the rows of `expiries` of jobs that go back to their lines or become hidden. */
 export function forgetExpiries({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   database.run(forget, list(jobs.map(({ seq }) => seq)))
 }
 
-/** The jobs whose time is over, at most `most`. */
+/** The `seq` of jobs that have reached their own age, at most `most`. */
 export function expired(partition: Partition, most: number): number[] {
   const { database, id, now } = partition
   return database.all<Pick<JobRow, 'seq'>>(over, id, 'job', now, most).map(({ seq }) => seq)
 }
 
 /**
- * Finds those of these jobs that have only passed their minimum age. From now on, they are kept as the queue
- * says.
+ * Finds the jobs that have reached only the minimum age of their class (`least`). From now on, they are kept
+ * as the queue says.
  *
- * @returns the other jobs
+ * @returns the other jobs, which must be removed
  */
 export function releaseKept<R extends Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt' | 'keep'>>(
   partition: Partition,
@@ -116,7 +127,7 @@ export function releaseKept<R extends Pick<JobRow, 'seq' | 'key' | 'state' | 'du
   })
 }
 
-/** Removes expired logs. @returns how many */
+/** Removes expired logs, at most `MAX_ITEMS`. @returns how many logs were removed */
 export function dropOldLogs(partition: Partition): number {
   const { database, id, now } = partition
   const rows = database.all<Pick<JobRow, 'seq'>>(over, id, 'log', now, MAX_ITEMS)
@@ -128,8 +139,8 @@ export function dropOldLogs(partition: Partition): number {
 }
 
 /**
- * The two numbers of an ended state: for jobs that are kept as their queue says, and for jobs with an age of
- * their own.
+ * The two numbers of an ended state: for jobs that are kept as their queue says, and for jobs with their own
+ * age.
  */
 export function bothOf(state: EndedState): [number, number] {
   return [endedStates[state], endedStates[state] + KEPT]

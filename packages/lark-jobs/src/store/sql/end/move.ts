@@ -1,6 +1,4 @@
-/**
- * Moves a job from one state to another. Its row, the indexes and the counters change together.
- */
+/** Changes the state of a job: its row, its index and the counters of the partition. */
 import type { Counters } from '../../../model/record.ts'
 import { laneMoves } from '../claim/lane.ts'
 import type { Partition } from '../partition.ts'
@@ -14,15 +12,15 @@ const update = `
   WHERE seq = ?`
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
 
-/** The columns that a move changes. A result is not among them: only a completed job has one. */
+/** The columns that a change of state sets. */
 export type Move = Pick<JobRow, 'state'> &
   Partial<Counters & Pick<JobRow, 'dueAt' | 'direct' | 'finishedAt' | 'effects' | 'reason' | 'errors'>> & {
     result?: string
   }
 
 /**
- * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). New state: add what
- * a job gets or loses with it.
+ * Changes the state of a job. If the job had a lease, the caller must count it out of the lease (`lease.ts`).
+ * New state: add what a job gets or loses with it.
  */
 export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row
@@ -50,7 +48,7 @@ export function move(partition: Partition, row: JobRow, change: Move): void {
   partition.arrive(row)
 }
 
-/** Puts a job after all others with the same place. */
+/** Puts a job after all other jobs with the same place. */
 export function toEnd(partition: Partition, row: JobRow): void {
   partition.database.run(last, row.seq)
 }

@@ -1,5 +1,6 @@
 /**
- * Removes ended jobs: by number, in the call that exceeds it; by age, with `prune`; by hand, with `clear`.
+ * Removes ended jobs: when there are too many, in the call that ends another job (`trim`); when they are too
+ * old (`prune`); and when a person asks for it (`clear`).
  */
 import type { State } from '../../../model/record.ts'
 import { MAX_ITEMS, type QueueRetention } from '../../contract/store.ts'
@@ -31,16 +32,16 @@ type RemovedRow = Pick<
 type Oldest = Pick<JobRow, 'seq' | 'id'>
 type Gone = RemovedRow & Pick<JobRow, 'key'> & { bytes: number }
 
-/** How many jobs one transaction removed, and whether there are more to remove. */
+/** How many jobs one transaction has removed, and whether other jobs must still be removed. */
 export interface Removal {
   count: number
   isCut: boolean
 }
 
 /**
- * The most bytes of payloads that one transaction removes, because other processes wait for the file
- * meanwhile. (Measured on 2026-11-25, 2 cores, shared: 0.7 ms for each payload of 510 kB, so that 1,000 took
- * 724 ms.)
+ * The largest size of the payloads that one transaction removes, in bytes. Other processes wait for the file
+ * during this time. (Measured on 2026-11-25, 2 cores, shared: a payload of 510 kB takes 0.7 ms, and 1,000 of
+ * them took 724 ms.)
  */
 const MAX_FREED = 16_777_216
 
@@ -51,9 +52,12 @@ const oldestSeqs = `(
   )`
 const dropOldest = `DELETE FROM jobs WHERE seq IN ${oldestSeqs} AND effects IS NULL`
 const findOldest = `SELECT seq, id FROM jobs WHERE seq IN ${oldestSeqs}`
-/** The usual case: jobs end one by one. It needs no list of ids (measured: 10.9 µs instead of 14.6). */
+/**
+ * Removes the oldest job. Usually only one job must be removed, and this statement needs no list (10.9 µs;
+ * with a list, 14.6 µs).
+ */
 const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
-/** The job is kept for its effects and hidden: see `effect.ts`. */
+/** Hides a job whose effects are still needed: see `effect.ts`. */
 const raise = `UPDATE jobs SET state = state + ${HIDDEN}`
 const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq, journal`
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
@@ -70,8 +74,8 @@ const aged = `
 const kinds = ['completed', 'failed', 'cancelled'] as const
 
 /**
- * Removes the ended jobs beyond the counts, and those that are not kept at all. The counters say how many
- * these are.
+ * Removes the oldest ended jobs if there are more than the retention says, and the jobs that are not kept at
+ * all. The counters of the partition say how many jobs to remove.
  */
 export function trim(partition: Partition, retention: QueueRetention): void {
   const unkept = partition.unkept.splice(0)
@@ -86,7 +90,7 @@ export function trim(partition: Partition, retention: QueueRetention): void {
   }
 }
 
-/** Removes failed jobs of a queue whose configuration does not set their number. */
+/** Removes failed jobs of a queue whose configuration does not set their number (`failed-jobs.ts`). */
 function trimFailed(partition: Partition, failed: QueueRetention['failed']): void {
   const mayExceed = partition.failed > failed.count || partition.failedKinds.size > 0
   if (failed.bytes === undefined || !mayExceed) return
@@ -95,8 +99,9 @@ function trimFailed(partition: Partition, failed: QueueRetention['failed']): voi
 }
 
 /**
- * @param isUnkept whether no jobs of this state are kept; if so, their ends are remembered for a moment
- * @returns how many were removed
+ * @param isUnkept whether no jobs of this state are kept. The ends of such jobs are remembered for
+ * `UNKEPT_MEMORY`
+ * @returns how many jobs were removed or hidden
  */
 function dropOldestOf(
   partition: Partition,
@@ -114,11 +119,11 @@ function dropOldestOf(
       oldest.map(({ seq }) => seq),
     )
   const dropped = database.run(count === 1 ? dropOne : dropOldest, id, state, count)
-  // The oldest jobs are now those with effects, which are hidden instead of removed.
+  // The oldest jobs that are left have effects. They are hidden, and removed later with their last effect.
   return dropped === count ? count : dropped + hide(partition, hideOldest, id, state, count - dropped)
 }
 
-/** @returns how many */
+/** Hides jobs that still have effects. @returns how many jobs were hidden */
 function hide(partition: Partition, statement: string, ...values: Value[]): number {
   const jobs = partition.database.all<Pick<JobRow, 'seq' | 'journal'>>(statement, ...values)
   dropPayloads(partition, jobs)
@@ -127,7 +132,7 @@ function hide(partition: Partition, statement: string, ...values: Value[]): numb
   return jobs.length
 }
 
-/** Removes jobs, with their logs. Jobs that have not ended are ended first. */
+/** Removes jobs and their logs. Jobs that have not ended are ended first. */
 export function remove(partition: Partition, rows: readonly RemovedRow[]): void {
   if (rows.length === 0) return
   endRemoved(partition, rows)
@@ -147,8 +152,8 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
 }
 
 /**
- * Removes a job for good, with everything that is remembered of it. This does not count as an end, except for
- * its schedule.
+ * Removes a job and everything that the partition remembers of it. Only the schedule of the job counts this
+ * as an end.
  */
 export function purge(partition: Partition, row: JobRow): void {
   purgeThrottle(partition, row)
@@ -156,7 +161,7 @@ export function purge(partition: Partition, row: JobRow): void {
   makeWay(partition, row)
 }
 
-/** Removes a job because a new one gets its id. Its throttle stays. */
+/** Removes a job because a new job gets its id. The throttle of the old job stays. */
 export function makeWay(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   if (row.state === FAILED) forgetFailed(partition, [row.seq])
@@ -169,13 +174,13 @@ export function makeWay(partition: Partition, row: JobRow): void {
 }
 
 /**
- * How many completed jobs of a partition are kept even when the disk is full, and how many are removed at a
- * time.
+ * When the disk is full, completed jobs are removed before their time, at most `FEW` in one call. This many
+ * completed jobs of a partition always stay.
  */
 const LATEST = 10
 const FEW = 100
 
-/** Removes some of the oldest completed jobs before their time. @returns how many */
+/** Removes some of the oldest completed jobs before their time. @returns how many jobs were removed */
 export function forgetCompleted(partition: Partition): number {
   const count = Math.min(partition.completed - LATEST, FEW)
   if (count <= 0) return 0
@@ -184,7 +189,7 @@ export function forgetCompleted(partition: Partition): number {
   return dropped
 }
 
-/** Removes ended jobs past their age, at most `most`. */
+/** Removes ended jobs that have reached their age, at most `most`. */
 export function prune(partition: Partition, retention: QueueRetention, most: number): Removal {
   const room = new Room(MAX_FREED)
   let pruned = 0
@@ -203,7 +208,7 @@ export function prune(partition: Partition, retention: QueueRetention, most: num
   return { count: pruned + gone.length, isCut: room.isFull || (over.length > 0 && over.length === left) }
 }
 
-/** Removes jobs of a state, or purges hidden jobs, at most `most`. */
+/** Removes jobs in a state, or purges hidden jobs, at most `most`. */
 export function clear(
   partition: Partition,
   state: Exclude<State, 'active'> | 'hidden',
@@ -216,7 +221,7 @@ export function clear(
   }
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))
-  // For jobs that have not ended, `remove` writes the event.
+  // For jobs that have not ended, `remove` writes the event `removed`.
   const ended = gone.filter((row) => row.state !== PENDING)
   tell(
     partition,

@@ -1,6 +1,6 @@
 /**
- * The last runs of a schedule: a text in its row, one run a line, written in the same step that ends the job
- * of a tick.
+ * The last runs of a schedule. They are one text in the row of the schedule, with one line for each run. The
+ * transaction that ends the job of a tick adds the line.
  *
  *   tick state at [took]        1767225600000 completed 1767225601200 1150
  */
@@ -9,16 +9,16 @@ import { MAX_RUNS } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 
 /**
- * The bytes of the longest possible line, with its line break: instants have 13 digits, and runs take less
+ * The largest size of a line in bytes, with the line break: an instant has 13 digits, and a run takes less
  * than a year.
  */
 const LINE = 50
 
 /**
- * The first line is removed when the text is as long as `MAX_RUNS` of the longest lines. Counting the lines
- * would take 2 µs a run, so a few more lines than that may be kept. (Measured on 2026-11-27, 2 cores, busy,
- * Node 20.20, `libsql`, 500 schedules with 20 runs each: 6.2 µs of CPU a run if SQLite changes the text, and
- * 11.1 if it is read and written.)
+ * The first line is removed when the text is as long as `MAX_RUNS` lines of the largest size. So a few more
+ * than `MAX_RUNS` shorter lines may be kept. The statement does not count lines, because that would take 2 µs
+ * a run. (Measured on 2026-11-27, 2 cores, busy, Node 20.20, `libsql`, 500 schedules with 20 runs each: 6.2
+ * µs of CPU a run if SQLite changes the text, and 11.1 µs if JavaScript reads and writes the text.)
  */
 const note = `
   UPDATE schedules SET runs = ifnull(
@@ -28,9 +28,10 @@ const note = `
   WHERE partition = ? AND id = ?`
 
 /**
- * Notes how a job ended, if it is the job of a tick and its schedule exists.
+ * Adds a run to a schedule when the job of a tick ends. Nothing happens for other jobs, or if the schedule
+ * does not exist.
  *
- * @param took milliseconds, for a job that completed
+ * @param took how long a completed run took, in milliseconds
  */
 export function noteRun(
   { database, id, now }: Partition,
@@ -45,7 +46,7 @@ export function noteRun(
   database.run(note, run, id, tick.schedule)
 }
 
-/** Damaged lines are left out. */
+/** Reads the runs from the text of a schedule. Damaged lines are left out. */
 export function readRuns(text: string | null): ScheduleRun[] {
   const runs: ScheduleRun[] = []
   for (const line of linesOf(text)) {

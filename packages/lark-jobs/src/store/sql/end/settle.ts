@@ -1,10 +1,11 @@
 /**
  * Settles jobs.
  *
- * Most runs complete without result and log, and these end together (`end.ts`). Jobs that had not begun and
- * go back are handled with one statement for each claim, because other workers wait for them while a handler
- * blocks the worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two statements for each.) For
- * every other outcome, the row is read, and its consequence is computed and applied.
+ * Most runs complete without a result and a log; one statement ends such jobs of a claim (`end.ts`). One
+ * statement for each claim also puts back the jobs that have not begun. This must be fast, because a worker
+ * gives back its jobs when a handler blocks it, and other workers wait for these jobs. (Measured on
+ * 2026-11-25 with 330 jobs: 1.3 ms of CPU, and 4.2 ms with two statements for each job.) For every other
+ * outcome, the row of the job is read, and the consequence is computed and applied.
  */
 import type { Outcome } from '../../../model/record.ts'
 import { afterRun } from '../../contract/rules/after-run.ts'
@@ -24,15 +25,15 @@ import { follow } from './after-run.ts'
 import { endCompleted } from './end.ts'
 
 /**
- * Gives back jobs that have not begun, except jobs that somebody wants to cancel, which do not go back to
- * their line, and jobs in lanes.
+ * Puts back jobs that have not begun. Jobs with a notice to cancel are left out, because they do not go back
+ * to their lines. Jobs in lanes are left out too.
  */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
     AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead, failures, runs, reason`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
-/** Finds a job that was taken back, and was not claimed since. */
+/** Finds a job that was taken back under this token and was not claimed since. */
 const findLate = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING} AND token = ?`
 const holdAgain = `UPDATE jobs SET state = ${ACTIVE} WHERE seq = ?`
 
@@ -45,11 +46,11 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
   }
   const settled = new Map<string, Set<string>>()
   for (const [token, claim] of claims) settled.set(token, settleClaim(partition, token, claim))
-  // If a caller settles a job twice, the second verdict is `lost`.
+  // If a call settles a job twice, the second verdict is `lost`.
   return settlements.map(({ id, token }) => (settled.get(token)!.delete(id) ? 'settled' : 'lost'))
 }
 
-/** @returns the ids of the jobs that the claim held */
+/** @returns the ids of the jobs that were settled */
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
   const plain = settlements.filter(({ outcome }) => isPlain(outcome))
   const unstarted = settlements.filter(({ outcome }) => isUnstarted(outcome)).map(({ id }) => id)
@@ -68,7 +69,8 @@ function settleClaim(partition: Partition, token: string, settlements: readonly 
 }
 
 /**
- * Makes a job active again that was taken back under this token, if it still waits. @returns whether it did
+ * Makes a job active again that was taken back under this token and still waits, because its late outcome
+ * counts. @returns false if there is no such job
  */
 function hold(partition: Partition, { id, token }: Settlement): boolean {
   const row = partition.database.get<JobRow>(findLate, partition.id, id, token)
@@ -92,7 +94,7 @@ function isPlain(outcome: Outcome): boolean {
   )
 }
 
-/** Whether the job goes back to the head of its line. */
+/** Whether the outcome puts the job back to the head of its line. */
 function isUnstarted(outcome: Outcome): boolean {
   return outcome.kind === 'unstarted' && outcome.in === undefined
 }

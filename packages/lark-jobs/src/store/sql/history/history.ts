@@ -1,7 +1,7 @@
 /**
- * The hours and days of a partition (`contract/history.ts`). The first transaction of an hour rolls up the
- * minutes of the hours before. Until then they stay in the table `minutes`, even if no process runs for
- * weeks.
+ * The counts of past hours and days of a partition (`contract/history.ts`). The first transaction of an hour
+ * rolls up the minutes of earlier hours. Until then the minutes stay in the table `minutes`, even if no
+ * process runs for weeks.
  */
 import { DAY, firstBucket, type History, HOUR, historyOf } from '../../contract/history.ts'
 import { DAYS, HOURS, type Minute } from '../../contract/store.ts'
@@ -10,8 +10,8 @@ import { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 
 /**
- * @param length milliseconds of a new bucket @param from the table that is read @param which condition for
- *   its rows
+ * SQL that adds the counts of short buckets to longer ones. @param length milliseconds of a new bucket @param
+ *   from the table with the short buckets @param which the condition for rows of this table
  */
 const rollUp = (length: number, from: string, which: string) => `
   INSERT INTO history (partition, length, at, completed, failed, retried)
@@ -27,7 +27,10 @@ const rolled = `
 const unrolled = `
   SELECT partition, 0 AS length, at, completed, failed, retried FROM json_each(?) CROSS JOIN minutes ON partition = value`
 
-/** @param last the minute that has just ended, which is already in the table */
+/**
+ * Rolls up minutes and hours, once an hour. @param last the minute that has ended, which is already in the
+ * table `minutes`
+ */
 export function keepHours({ database, id, minute }: Partition, last: Minute): void {
   const hour = minute.at - (minute.at % HOUR)
   if (last.at >= hour) return
@@ -37,14 +40,14 @@ export function keepHours({ database, id, minute }: Partition, last: Minute): vo
   database.run(forget, id, DAY, firstBucket(minute.at, DAY, DAYS))
 }
 
-/** The histories of several partitions, in their order, read in one transaction. */
+/** Reads the histories of several partitions in one transaction. The answers are in the order of `names`. */
 export function histories(database: Database, names: readonly string[]): History[] {
   const partitions = Partition.findAll(database, names)
   const found = historiesOf([...partitions.values()])
   return names.map((name) => found.get(partitions.get(name)?.id ?? 0) ?? { minutes: [], hours: [], days: [] })
 }
 
-/** The histories by the ids of the partitions. */
+/** The history of each partition, by the id of the partition. */
 function historiesOf(partitions: readonly Partition[]): Map<number, History> {
   const first = partitions[0]
   if (first === undefined) return new Map()

@@ -1,14 +1,14 @@
 /**
- * The numbers of jobs that ended in each minute of the last hour. The current minute is counted in the
- * partition's row, which every transaction writes anyway. The first transaction in a later minute writes this
- * count into the table `minutes`, and removes the oldest rows.
+ * How many jobs ended in each minute of the last hour. The row of the partition has the count of the current
+ * minute, because every transaction writes this row in any case. The first transaction in a later minute
+ * writes the count into the table `minutes`, and removes the oldest rows.
  */
 import { MINUTE, MINUTES, type Minute } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 import { keepHours } from './history.ts'
 
-/** If a clock was set back, a minute may come twice. */
+/** A minute may come twice if the clock was set back. In this case the counts are added. */
 const keep = `
   INSERT INTO minutes (partition, at, completed, failed, retried) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET completed = completed + excluded.completed, failed = failed + excluded.failed,
@@ -18,7 +18,7 @@ const kept = `
   SELECT partition, at, completed, failed, retried FROM json_each(?) CROSS JOIN minutes ON partition = value
   WHERE at >= ?`
 
-/** Writes the minute before this transaction into the table, if it has ended. */
+/** Writes the minute of the previous transaction into the table, if this minute has ended. */
 export function keepLastMinute(partition: Partition): void {
   const { database, id, minute, lastMinute } = partition
   if (lastMinute === undefined) return
@@ -33,8 +33,8 @@ export function minutes(partition: Partition): Minute[] {
 }
 
 /**
- * The minutes of several partitions, by their ids, read in one transaction. A partition in which no job ended
- * is not included.
+ * The minutes of several partitions, by the id of the partition. A partition in which no job ended is not
+ * included.
  */
 export function minutesOf(partitions: readonly Partition[]): Map<number, Minute[]> {
   const first = partitions[0]
@@ -51,7 +51,7 @@ export function minutesOf(partitions: readonly Partition[]): Map<number, Minute[
   return new Map(found.filter(([, minutes]) => minutes.length > 0))
 }
 
-/** Each minute once, oldest first. */
+/** The minutes of the last hour, the oldest first. Counts of the same minute are added. */
 function lastHour(all: readonly Minute[], now: number): Minute[] {
   const found = new Map<number, Minute>()
   for (const { at, completed, failed, retried } of all) {

@@ -1,6 +1,6 @@
 /**
- * The counts of all runs at some instants (`contract/run-history.ts`), one row for each instant. The first
- * worker that announces itself in a minute writes the row.
+ * The counts of all runs at past instants (`contract/run-history.ts`), one row for each instant. The first
+ * announcement of a worker in a minute writes the row.
  */
 import { MINUTE } from '../../contract/history.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
@@ -14,13 +14,13 @@ const instants = 'SELECT at FROM runHistory ORDER BY at'
 const forget = 'DELETE FROM runHistory WHERE at IN (SELECT value FROM json_each(?))'
 const some = 'SELECT at, text FROM runHistory WHERE at IN (SELECT value FROM json_each(?)) ORDER BY at'
 
-/** Whether the counts of this minute are not kept yet. */
+/** Whether the counts must still be kept for this minute. */
 export function mustKeepRuns(database: Database): boolean {
   const now = database.now()
   return database.get(isKept, now - (now % MINUTE)) === undefined
 }
 
-/** Keeps the present counts, in a transaction that may write. */
+/** Keeps the present counts of all runs. Call this in a transaction that may write. */
 export function keepRuns(database: Database, found: FleetRuns): void {
   const runs = runsAt(found)
   database.run(keep, runs.at, runsText(runs))

@@ -1,11 +1,12 @@
 /**
- * Journals (`contract/journals.ts`): a row of `journals` for each, and rows of `entries` and `signals`. Each
- * entry says how many bytes it and all before it have, so that a step writes one row, in one page. The
- * job's `journal` is the id of its row. All these rows are removed with the row of the job.
+ * Journals in SQLite (`contract/journals.ts`). A journal is a row of the table `journals`, with rows in the
+ * tables `entries` and `signals`. The column `journal` of a job has the id of the row. Each entry has the
+ * number of bytes of all entries up to it, so a step writes only one row. When the row of the job is removed,
+ * all these rows are removed.
  *
- * The journal of a job that does not exist yet has the id of the job, and the time until which it is kept;
- * the new job takes it over. The partition counts such journals (`early`), so that other jobs need not look
- * for one.
+ * An early journal belongs to a job that does not exist yet. Its row has the id of this job, and the time
+ * until which the journal is kept. When the job is queued, it takes the journal. The partition counts its
+ * early journals (`early`), so that other new jobs need not look for one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { defined } from '@s18i/lark/internal'
@@ -36,7 +37,7 @@ import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 const open = 'INSERT INTO journals DEFAULT VALUES RETURNING id'
 const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?) RETURNING id'
 const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
-/** Adds an entry. If the entry before it is missing, `bytes` would be NULL, and the entry is not added. */
+/** Adds an entry. If the previous entry is missing, `bytes` is NULL, and SQLite does not add the entry. */
 const add = `
   INSERT OR IGNORE INTO entries (journal, place, entry, bytes) VALUES (
     ?1, ?2, ?3, ?4 + iif(?2 = 0, 0, (SELECT bytes FROM entries WHERE journal = ?1 AND place = ?2 - 1))
@@ -69,11 +70,17 @@ const over = `
   DELETE FROM journals WHERE id IN (
     SELECT id FROM journals WHERE partition = ? AND until <= ? AND until IS NOT NULL LIMIT ?
   )`
-/** SQL: whether `forgetEarly` would remove something of a row of `partitions`, at an instant. */
+/**
+ * SQL that says whether `forgetEarly` would remove journals of the partition in a row of `partitions`, at an
+ * instant.
+ */
 export const olderEarly = (now: string) =>
   `(early > 0 AND EXISTS (SELECT 1 FROM journals WHERE partition = partitions.id AND until <= ${now} AND until IS NOT NULL))`
 
-/** The most entries that are read at a time. If entries are large, only as many as fit are read. */
+/**
+ * The largest number of entries that one query reads. Of large entries, a query reads only as many as fit
+ * into an answer.
+ */
 const PAGE = 200
 
 type SizeRow = Pick<Journal, 'count' | 'bytes'> & { undo: string | null; rests: string | null }
@@ -85,7 +92,8 @@ export class SqliteJournals implements Journals {
   readonly #on: Access
 
   /**
-   * @param record the verb `record`, which is passed because this file must not import the files about claims
+   * @param record the verb `record`. It is a parameter because this file must not import the files about
+   * claims
    */
   constructor(on: Access, record: Journals['record']) {
     this.#on = on
@@ -130,9 +138,10 @@ export class SqliteJournals implements Journals {
 }
 
 /**
- * Adds entries to the journal of a job, unless there is a gap before them.
+ * Adds entries to the journal of a job. If the journal lacks entries before them, nothing is added.
  *
- * @returns how many entries there are, if there is a gap
+ * @returns the number of entries in the journal if entries before the new ones are missing; otherwise
+ * undefined
  */
 export function record(database: Database, row: Journalled, steps: Recorded | undefined): number | undefined {
   if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return undefined
@@ -144,12 +153,15 @@ export function record(database: Database, row: Journalled, steps: Recorded | un
   return count < steps.at ? count : undefined
 }
 
-/** The text about the undos of a job (`contract/rules/undoing.ts`). */
+/**
+ * The text that says whether the job has steps to undo, and how it ends afterwards
+ * (`contract/rules/undoing.ts`).
+ */
 export function undoOf({ database }: Partition, { journal }: Pick<JobRow, 'journal'>): string | null {
   return journal === null ? null : database.get<{ undo: string | null }>(findUndo, journal)!.undo
 }
 
-/** @param undo the text for a job that has a journal */
+/** Changes the text about the undos of a job. The job must have a journal. @param undo the new text */
 export function keepUndo({ database }: Partition, { journal }: Pick<JobRow, 'journal'>, undo: string): void {
   database.run(setUndo, undo, journal)
 }
@@ -158,7 +170,10 @@ function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((each, i) => each === other[i])
 }
 
-/** Adds the entries that are missing, unless there is a gap before them. @returns how many it added */
+/**
+ * Adds those of the entries that the journal does not have yet. If the journal lacks entries before them,
+ * nothing is added. @returns how many entries were added
+ */
 function append(database: Database, journal: number, { at, entries }: Recorded): number {
   let added = 0
   for (const [i, entry] of entries.entries())
@@ -167,7 +182,8 @@ function append(database: Database, journal: number, { at, entries }: Recorded):
 }
 
 /**
- * Records steps of a job that goes on. If it made progress, its earlier failures and crashes do not count.
+ * Records steps of a run that goes on. If the steps are marked as progress, earlier failures and crashes of
+ * the job no longer count.
  */
 export function recordMore(
   database: Database,
@@ -179,18 +195,23 @@ export function recordMore(
   return short
 }
 
-/** @returns the outcome of a run, which is due at once if the run does not know all signals */
+/**
+ * @returns the outcome of a run. If the job has signals that the run does not know, the outcome makes the job
+ * due at once
+ */
 export function heardAll({ database }: Partition, { journal }: Journalled, outcome: Outcome): Outcome {
   if (outcome.kind !== 'suspended' || journal === null) return outcome
   return countOf(database, journal) > outcome.heard ? { ...outcome, in: 0 } : outcome
 }
 
-/** The signals of a job after the first `heard` ones. */
+/** The signals of a job without the first `heard` signals. */
 export function signalsBehind(database: Database, { journal }: Journalled, heard: number): KeptSignal[] {
   return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
 }
 
-/** Adds the journal to a claimed job. If the job was suspended, its suspension ends now. */
+/**
+ * Adds the journal to a claimed job. If the job was suspended, the measured time of the suspension ends now.
+ */
 export function withJournal(partition: Partition, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
   if (journal === null) return job
   job.journal = read(partition, journal, 0)
@@ -199,31 +220,34 @@ export function withJournal(partition: Partition, job: ClaimedJob, { journal }: 
   return job
 }
 
-/** Notes that a job is suspended from now on, if its run asks for that. */
+/** Notes that a job is suspended from now on, if the outcome asks to measure this time (`rests`). */
 export function noteRest({ database, now }: Partition, row: Journalled, outcome: Outcome): void {
   if (outcome.kind !== 'suspended' || !outcome.rests) return
   const journal = journalOf(database, row)
   database.run(setRests, resting(sizeOfJournal(database, journal).rests, now), journal)
 }
 
-/** Forgets how long a job was suspended, because a person has retried it and its time limits begin again. */
+/**
+ * Removes the measured time for which a job was suspended, because a retry by hand starts the job's time
+ * limits again.
+ */
 export function forgetRest({ database }: Partition, { journal }: Journalled): void {
   if (journal !== null) database.run(setRests, null, journal)
 }
 
-/** Whether the steps of a job have recorded something. */
+/** Whether the journal of a job has entries. */
 export function hasRecorded({ database }: Partition, { journal }: Journalled): boolean {
   return journal !== null && sizeOfJournal(database, journal).count > 0
 }
 
-/** Moves the end of all waits of a job. @param until milliseconds since 1970 */
+/** Changes the end of all waits of a suspended job. @param until the new end: milliseconds since 1970 */
 export function moveWaits({ database }: Partition, row: JobRow, until: number): void {
   if (suspendedIn(row.reason, row.runs) === undefined) return
   const journal = journalOf(database, row)
   append(database, journal, { at: sizeOfJournal(database, journal).count, entries: [waitsEnd(until)] })
 }
 
-/** Forgets the records and the signals of a job. */
+/** Removes the journal of a job: its entries and its signals. */
 export function forgetJournal({ database }: Partition, row: Journalled): void {
   if (row.journal === null) return
   database.run(drop, row.journal)
@@ -231,7 +255,10 @@ export function forgetJournal({ database }: Partition, row: Journalled): void {
   row.journal = null
 }
 
-/** A journal on its way to another partition: entries, and name, key and text of each signal. */
+/**
+ * The journal of a job that moves to another partition: its entries, and the name, key and text of each
+ * signal.
+ */
 export interface Carriage {
   entries: string[]
   signals: [name: string, key: string | null, text: string][]
@@ -239,7 +266,7 @@ export interface Carriage {
   rests?: string
 }
 
-/** The bytes of all entries and signals of a job. */
+/** The size of all entries and signals of a job, in bytes. */
 export function journalBytes(database: Database, { journal }: Journalled): number {
   if (journal === null) return 0
   const signals = database.get<{ bytes: number }>(signalBytes, journal)!.bytes
@@ -261,10 +288,11 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
 }
 
 /**
- * The journal of a job that is moved here: its own signals first, then those that came here before the job.
+ * Stores the journal of a job that moves to this partition. The signals that the job brings come first. After
+ * them come the signals that arrived here before the job.
  *
- * @returns the id of the journal, or null if the job has none; and the names of the signals that came before
- *   the job
+ * @returns the id of the journal, or null if the job has none; and the names of the signals that arrived here
+ *   before the job
  */
 export function putJournal(
   partition: Partition,
@@ -317,7 +345,10 @@ function bring(
   return 'brought'
 }
 
-/** Adds a signal after the others. @returns false if there is one with its key */
+/**
+ * Adds a signal after all other signals of the journal. @returns false if the journal has a signal with the
+ * same name and key
+ */
 function addBehind(database: Database, journal: number, ...signal: Carriage['signals'][number]): boolean {
   const [name, key] = signal
   if (key !== null && database.get(isKnown, journal, name, key) !== undefined) return false
@@ -325,7 +356,7 @@ function addBehind(database: Database, journal: number, ...signal: Carriage['sig
   return true
 }
 
-/** Gives a new job the signals that came before it. */
+/** Gives a new job the early journal with its id, if there is one. */
 export function meetEarly(partition: Partition, id: string): void {
   const early = takeEarly(partition, id)
   if (early === undefined) return
@@ -333,7 +364,7 @@ export function meetEarly(partition: Partition, id: string): void {
   partition.database.run(link, early, row.seq)
 }
 
-/** @returns the journal with the signals that came before a job. From now on it belongs to the job */
+/** @returns the id of the early journal of a job, which now belongs to the job; undefined if there is none */
 function takeEarly(partition: Partition, id: string): number | undefined {
   if (partition.early === 0) return undefined
   const { database } = partition
@@ -345,7 +376,8 @@ function takeEarly(partition: Partition, id: string): number | undefined {
 }
 
 /**
- * Forgets signals for jobs that were never queued, for at most `most` ids. @returns the number of these ids
+ * Removes early journals whose time is over, at most `most`, because their jobs were never queued. @returns
+ * how many journals were removed
  */
 export function forgetEarly(partition: Partition, most: number): number {
   if (partition.early === 0) return 0

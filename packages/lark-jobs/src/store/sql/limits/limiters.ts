@@ -1,10 +1,11 @@
 /**
- * Limiters in SQLite: permits, and circuits. Each verb is one transaction.
+ * Limiters in SQLite: permits and circuits (`contract/limiters.ts`). Each verb is one transaction.
  *
- * `holders` has a row for each holder of a limiter, with its last call. A row whose lease has ended does not
- * count, and the next call of any holder removes it. `waits` has the sizes of lots that holders wait for:
- * since when, and until when this counts. `circuits` has the open circuits, `failures` the counted failures
- * of the closed ones. The state of a limiter's rate is in the same tables as that of partitions (`rate.ts`).
+ * The table `holders` has a row for each holder of a limiter, with the last call of the holder. A row whose
+ * lease has ended does not count, and the next call of any holder removes it. The table `waits` has the sizes
+ * of lots for which holders wait: since when, and until when the wait counts. The table `circuits` has the
+ * open circuits, and the table `failures` the counted failures of closed circuits. The rates of limiters use
+ * the same tables as the rates of partitions (`rate.ts`).
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
@@ -26,7 +27,7 @@ interface LimiterRow {
   granted: number
   wait: number | null
   mark: number | null
-  /** The number of the holder's first call since which all its calls are known. */
+  /** All calls of the holder from this number on are known. */
   since: number | null
 }
 
@@ -63,10 +64,13 @@ const forgetFailures = 'DELETE FROM failures WHERE circuit = ? AND at <= ?'
 const keepFailure = 'INSERT OR IGNORE INTO failures (circuit, id, at) VALUES (?, ?, ?)'
 const countFailures = 'SELECT count(*) AS count FROM failures WHERE circuit = ?'
 
-/** The answer to a call that asks for nothing. */
+/** The answer to a call that asks for no permits. */
 const NOTHING: Pick<LimiterRow, 'granted' | 'wait' | 'mark'> = { granted: 0, wait: null, mark: null }
 
-/** An instant at which no lease has ended. */
+/**
+ * An instant later than any other. When failures up to this instant are removed, all failures of a circuit
+ * are removed.
+ */
 const NEVER = Number.MAX_SAFE_INTEGER
 
 export class SqliteLimiters implements Limiters {
@@ -130,8 +134,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
     throw new Error("this permit call is older than the holder's last one")
   const isAgain = last?.number === number
   let { granted, wait, mark } = isAgain ? last : NOTHING
-  // If a lease has ended, or a file was restored from a backup, calls may be missing. Then permits that were
-  // granted before cannot be refunded.
+  // If a lease has ended, or the file was restored from a backup, calls may be missing. Permits that were
+  // granted before a missing call are not refunded.
   const since = (isAgain || last?.number === after ? last?.since : undefined) ?? number
   if (!isAgain && limits.rate !== undefined)
     for (const some of unused)
@@ -165,8 +169,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
 }
 
 /**
- * How many permits lots of size `each` cannot have, because one lot of the size that has waited longest is
- * reserved.
+ * How many permits are reserved, so that lots of the size `each` cannot have them. One lot of the size that
+ * has waited for the longest time is reserved.
  */
 function keptFrom(database: Database, limiter: string, each: number, now: number): number {
   database.run(forgetWaits, now)

@@ -1,10 +1,12 @@
 /**
- * Limits: how many jobs of a partition may begin now, and when the next one may; for a limiter, how many
- * permits it may grant. Both are called starts here.
+ * Computes how many jobs of a partition or lane may begin now, and when the next job may begin. For a
+ * limiter, it computes how many permits may be granted. This file calls begun jobs and granted permits
+ * "starts".
  *
- * `rates` has the current window (when it began, and its starts), or a bucket (a time, the tokens then, and
- * how many were ever taken). `starts` has the times of recent starts until `over`, when they no longer count.
- * Rows belong to a partition, or to a lane of it, which the key names.
+ * A row of the table `rates` has the current window (its beginning, and the number of starts in it), or a
+ * bucket (the tokens at a time, and how many tokens were ever taken). The table `starts` has the times of
+ * recent starts; a start counts until `over`. The key of a row is '' for the partition, or names a lane or a
+ * limiter.
  */
 import type { Limits } from '../../../model/limits.ts'
 import type { Rate } from '../../../model/rate.ts'
@@ -13,18 +15,24 @@ import { MAX_ITEMS } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 
 export interface AllowedStarts {
-  /** How many starts are allowed now. */
+  /** The number of starts that are allowed now. */
   free: number
   /**
-   * Milliseconds until one more lot of `each` is allowed; undefined if that depends on the end of a running
-   * job.
+   * Milliseconds until one more lot of `each` starts is allowed. Undefined if an active job must end before
+   * that.
    */
   wait: number | undefined
-  /** Records starts. @returns where the rate has counted them, for `refund`; undefined without a rate */
+  /**
+   * Records starts. @returns a mark for `refund`, which says where the rate has counted these starts;
+   * undefined without a rate
+   */
   note(begun: number): number | undefined
 }
 
-/** Where starts are kept. The partition 0 is for the limiters (`limiters.ts`); it belongs to no queue. */
+/**
+ * The key of the rows for one limit. Rows of limiters have the partition 0, which belongs to no queue
+ * (`limiters.ts`).
+ */
 export interface RateKey extends Pick<Partition, 'database' | 'id' | 'now'> {
   key: string
 }
@@ -55,15 +63,15 @@ const forgetRates = `
 const forgetStarts = `
   DELETE FROM starts WHERE rowid IN (SELECT rowid FROM starts WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
 
-/** SQL: whether `forgetOver` would remove something, at an instant. */
+/** SQL that says whether `forgetOver` would remove rows at an instant. */
 export const overRates = (now: string) => `
   EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
 
 /**
- * Finds how many starts are allowed now. Nothing changes until `note` is called.
+ * Computes how many starts are allowed now. Only `note` changes data.
  *
- * @param key the lane or limiter, if only that is limited and not the whole partition
- * @param active the number that counts against the concurrency
+ * @param key the lane or the limiter to which the limits belong. Default: the whole partition
+ * @param active the number of active jobs or held permits, which counts against `concurrency`
  * @param each the size of a lot
  */
 export function allowedStarts(
@@ -85,23 +93,26 @@ export function allowedStarts(
 }
 
 /**
- * Takes back `count` starts that `note` recorded and that did not happen.
+ * Removes `count` starts that `note` has recorded but that were not used.
  *
- * @param mark what `note` returned
+ * @param mark the result of `note`
  */
 export function refund(place: RateKey, rate: Rate, mark: number, count: number): void {
   refunds[rate.kind](place, rate, mark, count)
 }
 
-/** Removes starts that no longer count, of all partitions, a bounded number at a time. @returns how many */
+/**
+ * Removes windows, buckets and starts of all partitions that no longer count: a limited number in each call.
+ * @returns how many rows were removed, at least
+ */
 export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
 
-/** The answer for a rate of an unknown kind. */
+/** The result for a rate of a kind that this version does not know. */
 const unknown: AllowedStarts = { free: 0, wait: UNKNOWN_RATE_AGAIN, note: () => undefined }
 
-// New kind of rate: add how it counts; and below, how starts are taken back.
+// New kind of rate: add how it counts starts; and in `refunds`, how starts are removed again.
 const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)
@@ -125,8 +136,8 @@ const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => 
       free: Math.floor(tokens),
       wait: Math.ceil(((each - (tokens % each)) * per) / limit),
       note: (fewer) => {
-        // The first number is in microseconds since 1970, so a bucket that was forgotten never counts the
-        // same numbers again.
+        // In a new bucket, `taken` begins with the microseconds since 1970. So when a bucket was removed and
+        // comes back, it never returns the same mark again.
         const taken = (known?.taken || now * 1_000) + fewer
         database.run(keep, id, key, now, tokens - fewer, fullAt, taken)
         return taken
@@ -136,7 +147,7 @@ const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => 
   sliding({ database, id, key, now }, { limit, per }, each) {
     const over = now - per
     const free = limit - database.get<{ count: number }>(begun, id, key, over)!.count
-    // How many starts must expire before one more lot of `each` fits.
+    // The number of starts that must expire before one more lot of `each` fits.
     const fewer = each - (((free % each) + each) % each)
     const first = database.get<{ at: number }>(nth, id, key, over, fewer - 1)
     return {
@@ -157,8 +168,8 @@ const refunds: Record<Rate['kind'], (place: RateKey, rate: Rate, mark: number, c
     if (known?.at === mark) database.run(recount, Math.max(0, known.count - count), id, key)
   },
   /**
-   * After the grant the bucket had at most `burst` tokens, however many overflowed, and has given some since
-   * then.
+   * Right after the grant the bucket could have at most `burst` tokens, and it has given `known.taken - mark`
+   * tokens since then. So a refund fills it only up to the difference.
    */
   bucket({ database, id, key }, { burst }, mark, count) {
     const known = database.get<RateRow>(find, id, key)
