@@ -1,10 +1,13 @@
 /**
- * A database with the tables of a store, as the rules of `store/sql` use it. Calls are synchronous, so
- * nothing else runs between the first statement of a transaction and its commit. `store/sqlite/database.ts`
- * implements it.
+ * The interface of a database with the tables of a store, which the files in `store/sql` use.
+ * `store/sqlite/database.ts` implements it. Calls are synchronous, so no other code of the process runs
+ * between the first statement of a transaction and its commit.
  */
 
-/** A value that may be bound. Booleans are excluded, because `libsql` aborts the process on one. */
+/**
+ * A value that can be bound in a statement. Booleans are excluded, because `libsql` aborts the process when
+ * it gets one.
+ */
 export type Value = string | number | null
 
 export interface Database {
@@ -16,15 +19,15 @@ export interface Database {
   all<Row>(sql: string, ...values: Value[]): Row[]
   /** Runs `work` in a transaction that holds the write lock from its start. All changes are kept, or none. */
   write<T>(work: () => T): Promise<T>
-  /** Like `write`, but makes sure that the changes are in the file that the next process will open. */
+  /** Like `write`, but the changes are certainly in the file that the next process will open. */
   accept<T>(work: () => T): Promise<T>
   /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
   read<T>(work: () => T): Promise<T>
   /**
-   * Call in a transaction that adds jobs.
+   * Checks that the disk has space for new jobs. Call this in the transaction that adds the jobs.
    *
    * @param bytes returns the size of the jobs
-   * @throws if there is no room for them
+   * @throws an error if the jobs do not fit
    */
   leaveRoom(bytes: () => number): void
 }

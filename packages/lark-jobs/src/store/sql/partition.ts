@@ -1,11 +1,12 @@
 /**
- * A partition as one transaction sees it: its counters, its clock, and the callers to ring for its changes.
+ * A partition in one transaction: its counters, the present instant, and the callers to ring because of
+ * changes.
  *
- * Counting never scans. `waiting` and `delayed` are the numbers of pending jobs that are due by the instant
- * `asOf`, and after it. A transaction at a later instant counts, by index, only the jobs that have become due
- * in between, so each job is counted once in its life (a million jobs that are due at one instant take 58 ms,
- * once). While no job can have become due, `nextDue` saves even that. No process has to move due jobs. `asOf`
- * never goes back (`clock.ts`).
+ * No call counts jobs one by one. `waiting` is the number of pending jobs that are due at the instant `asOf`,
+ * and `delayed` is the number of pending jobs that are due later. A transaction at a later instant counts
+ * only the jobs that have become due since `asOf`, with an index. So each job is counted once in its life. (A
+ * million jobs that become due at one instant take 58 ms, once.) If `nextDue` says that no job has become
+ * due, nothing is counted. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
 import { defined } from '@s18i/lark/internal'
 import type { EventKind, PUBLISHED } from '../../model/event.ts'
@@ -48,7 +49,7 @@ interface PartitionRow {
   early: number
 }
 
-/** The fields of a job that are counted. Only a job that has run can have failures. */
+/** The fields that decide which counters include a job. Only a job that has run can have `failures`. */
 type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failures' | 'runs' | 'reason'>>
 
 const unpaused: Pause = { until: 0 }
@@ -70,7 +71,7 @@ const update = `
 const updateEarly = 'UPDATE partitions SET early = ? WHERE id = ?'
 const updateTick = 'UPDATE partitions SET nextTick = ? WHERE id = ?'
 
-/** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
+/** SQL that lists the priorities of a lane's pending jobs, the highest first, with one seek for each. */
 const priorities = (lane: string) => `
   WITH RECURSIVE lines (priority) AS (
     SELECT max(priority) FROM jobs WHERE partition = ?1 AND lane = ${lane} AND state = ${PENDING}
@@ -104,12 +105,15 @@ const earliestAfter = `${priorities('?3')}
     WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
   )) AS dueAt FROM lines WHERE priority IS NOT NULL`
 
-/** How many of these jobs were suspended by their last run. Their next run has just been counted. */
+/**
+ * How many of the claimed jobs were suspended. `runs` already includes the run that begins now, so `runs - 1`
+ * is the run that suspended the job.
+ */
 const countResumed = `
   SELECT count(*) AS count FROM jobs
   WHERE seq IN (SELECT value FROM json_each(?)) AND instr(reason, (runs - 1) || '|${SUSPENDED}') = 1`
 
-/** Whether the last run of a pending job has suspended it. */
+/** Whether the last run of a pending job has suspended the job. */
 export function isSuspended({ reason, runs }: Partial<Pick<JobRow, 'runs' | 'reason'>>): boolean {
   return reason != null && suspendedIn(reason, runs ?? 0) !== undefined
 }
@@ -118,76 +122,75 @@ export class Partition {
   readonly database: Database
   readonly name: string
   readonly id: number
-  /** The instant of this transaction. */
+  /** The instant of this transaction, in milliseconds since 1970. */
   readonly now: number
-  /** The pause of the partition, read from its text. */
+  /** The pause of the partition. */
   pause: Pause
   active: number
   completed: number
   failed: number
   cancelled: number
-  /** Ended jobs of which this transaction keeps nothing (`keep.ts`). */
+  /** Ended jobs that are not kept (`keep.ts`): `trim` removes them in this transaction. */
   readonly unkept: JobRow[] = []
   /** The kinds of the jobs that failed in this transaction (`failed-jobs.ts`). */
   readonly failedKinds = new Set<string>()
-  /**
-   * The ends of nodes and members whose flow has its home in this partition, until they are counted
-   * (`tally.ts`).
-   */
+  /** Ends of nodes and members whose flow has its home here, until `tally.ts` counts them. */
   readonly ends: MemberEnd[] = []
   /**
-   * How many ended jobs are kept for an age of their own, beside those that are kept as the queue says
-   * (`keep.ts`).
+   * How many ended jobs are kept for their own age (`keep.ts`). The other counts do not include these jobs.
    */
   readonly kept: { completed: number; failed: number; cancelled: number }
-  /** How many of the pending jobs have failed, and wait for their next try. */
+  /** How many pending jobs have failed and will be tried again. */
   retrying: number
-  /** How many of the pending jobs are suspended. */
+  /** How many pending jobs are suspended. */
   suspended: number
-  /** How many ids without a job have signals (`journal.ts`). */
+  /** How many early journals the partition has (`journal.ts`). */
   early: number
-  /** How many jobs were queued or put back in this transaction and may run at once. */
+  /** How many jobs this transaction has queued or put back that are due now. */
   came = 0
-  /** With limits: how many jobs ended, so that others may begin. */
+  /** How many jobs ended in this transaction, if limits or lanes let as many other jobs begin. */
   freed = 0
-  /** Whether a new delayed job is due earlier than all other delayed jobs. */
+  /** Whether this transaction has added a delayed job that is due before all other delayed jobs. */
   sooner = false
   /**
-   * The number of lanes, the last turn that was given, and the turn of the jobs without a group (`order.ts`).
+   * The number of lanes, the last turn that was given to a lane, and the turn of the jobs without a lane
+   * (`order.ts`).
    */
   lanes: number
   turn: number
   ownTurn: number
-  /** Lanes that this transaction has changed. */
+  /** The names of the lanes that this transaction has changed. */
   readonly touched = new Set<string>()
-  /** Whether all callers must be rung, because the partition was resumed, or paused for a time. */
+  /**
+   * Whether all waiting callers must be rung, because the partition was resumed or got a pause with an end.
+   */
   ringsAll = false
-  /** The callers for whom this transaction left a notice. */
+  /** The callers that must be rung because this transaction left a notice for them. */
   readonly noticed: string[] = []
   /** How many jobs have become due since the counters were last saved. */
   fellDue = 0
   /** The jobs that ended in the current minute. */
   readonly minute: Minute
-  /** The previous minute, until it is written into the table. */
+  /** The minute of the previous transaction, if it must still be written into `minutes`. */
   readonly lastMinute: Minute | undefined
   /** When the next effect is due (`effect.ts`); undefined if there is none. */
   nextEffect: number | undefined
-  /** When the last watch lapses (`watch.ts`); undefined if there is none. */
+  /** When the last watch runs out (`watch.ts`); undefined if there is no watch. */
   watched: number | undefined
-  /** Until when somebody listens (`events.ts`); undefined if nobody does. */
+  /** Until when the partition writes events (`events.ts`); undefined if there is no listener. */
   readonly listened: number | undefined
-  /** The events of this transaction, in their order. */
+  /** The events of this transaction, in the order in which they happened. */
   readonly told: { kind: EventKind | typeof PUBLISHED; ids: string[] }[] = []
-  /** How many priorities other than 0 are in use, counted once a job needs one more; undefined before. */
+  /** How many priorities other than 0 are in use; counted when a job needs a new priority. */
   #lines: number | undefined
-  /** Whether a schedule or a flow is now due earlier than any was before this transaction. */
+  /** Whether this transaction has made a schedule or a flow due earlier than all others. */
   ticksSooner = false
-  /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
+  /** Whether this transaction has written an effect and not handed it out, and no effect was due before. */
   owes = false
   #held: boolean
   #waiting: number
   #delayed: number
-  /** The next due time; if `#stale` is set, possibly an earlier time. */
+  /** When the next delayed job is due. If `#stale` is set, the value may be too early. */
   #nextDue: number | undefined
   #stale = false
   #nextTick: number | undefined
@@ -227,25 +230,27 @@ export class Partition {
     this.#moveTo(now, row.asOf)
   }
 
-  /** Finds a partition for reading; undefined if no call ever wrote to it. */
+  /** Finds a partition for reading. Undefined if no call has ever written to the partition. */
   static find(database: Database, name: string): Partition | undefined {
     const row = database.get<PartitionRow>(find, name)
     return row && new Partition(database, name, row, database.now())
   }
 
-  /** The id of a partition; 0 if no call ever wrote to the partition. */
+  /** The id of a partition; 0 if no call has ever written to the partition. */
   static idOf(database: Database, name: string): number {
     return database.get<Pick<PartitionRow, 'id'>>(findId, name)?.id ?? 0
   }
 
-  /** The partitions of these names that exist, by name. */
+  /** Those of the named partitions that exist, by name. */
   static findAll(database: Database, names: readonly string[]): Map<string, Partition> {
     const rows = database.all<PartitionRow & { name: string }>(findAll, JSON.stringify(names))
     const now = database.now()
     return new Map(rows.map((row) => [row.name, new Partition(database, row.name, row, now)]))
   }
 
-  /** Finds a partition for writing, or creates it. The caller must save it. */
+  /**
+   * Finds or creates a partition for writing. The caller must call `save()` at the end of the transaction.
+   */
   static enter(database: Database, name: string): Partition {
     const found = Partition.find(database, name)
     if (found) return found
@@ -253,7 +258,7 @@ export class Partition {
     return Partition.enter(database, name)
   }
 
-  /** Every partition that ever held a job, a schedule or a flow. */
+  /** The name of every partition that ever had a job, a schedule or a flow. */
   static names(database: Database): string[] {
     return database.all<{ name: string }>(held).map((row) => row.name)
   }
@@ -262,12 +267,12 @@ export class Partition {
     return database.get<{ count: number }>(countHeld)!.count
   }
 
-  /** The instant of the latest change of any partition; 0 if there was none. */
+  /** The instant of the latest change in the file; 0 if there was none. */
   static latest(database: Database): number {
     return database.get<{ asOf: number | null }>(latest)!.asOf ?? 0
   }
 
-  /** The partition with the most completed jobs. */
+  /** The name of the partition with the most completed jobs. */
   static ofMostCompleted(database: Database): string | undefined {
     return database.get<{ name: string }>(mostCompleted)?.name
   }
@@ -276,7 +281,7 @@ export class Partition {
     return this.pause.until > 0
   }
 
-  /** Stores the given settings. */
+  /** Changes the given settings of the partition. */
   configure({ paused, for: ms, because, by, keepsLonger = false }: SettingChange): void {
     if (paused === undefined) return
     if (!paused) {
@@ -285,7 +290,8 @@ export class Partition {
       return
     }
     const until = ms === undefined ? Number.POSITIVE_INFINITY : this.now + Math.ceil(ms)
-    // Callers that know an earlier end of the pause learn the new end when they ask at the earlier one.
+    // Callers need no ring if a pause only becomes longer: they ask again at the end that they know, and
+    // learn the new end.
     this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
     const who = by === undefined ? {} : { by, at: this.now }
@@ -301,8 +307,8 @@ export class Partition {
   }
 
   /**
-   * Milliseconds until a job is due; undefined if there is none. While the partition is paused: until the
-   * pause ends; undefined if it does not end by itself.
+   * Milliseconds until a job is due; undefined if there is no job. While the partition is paused:
+   * milliseconds until the pause ends; undefined if the pause has no end.
    */
   get nextDue(): number | undefined {
     const { until } = this.pause
@@ -312,18 +318,20 @@ export class Partition {
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
   }
 
-  /** Milliseconds until a schedule or a flow is due (`tick.ts`); undefined if none will be. */
+  /** Milliseconds until the next schedule or flow is due (`tick.ts`); undefined if none is. */
   get nextTick(): number | undefined {
     return this.#nextTick === undefined ? undefined : Math.max(0, this.#nextTick - this.now)
   }
 
-  /** When the earliest pending job of a lane ('' for no lane) is due; undefined if it has no pending job. */
+  /**
+   * When the first pending job of a lane ('' for the jobs without a lane) is due; undefined if there is none.
+   */
   earliest(lane: string, after = -1): number | undefined {
     const found = this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, after, lane)
     return found?.dueAt ?? undefined
   }
 
-  /** Counts a job into its new state. */
+  /** Adds a job to the counters of its new state. */
   arrive(job: CountedJob): void {
     this.#held = true
     if (job.state !== PENDING) this.#count(job.state, 1)
@@ -334,7 +342,7 @@ export class Partition {
     }
   }
 
-  /** Counts a job out of its old state. */
+  /** Removes a job from the counters of its old state. */
   leave(job: CountedJob): void {
     if (job.state === PENDING && job.failures) this.retrying -= 1
     if (job.state === PENDING && isSuspended(job)) this.suspended -= 1
@@ -346,14 +354,14 @@ export class Partition {
     }
   }
 
-  /** Notes that an effect was written that is due now. */
+  /** Notes that this transaction has written an effect, which is due now. */
   owe(): void {
     if (this.nextEffect !== undefined && this.nextEffect <= this.now) return
     this.nextEffect = this.now
     this.owes = true
   }
 
-  /** Notes when the next schedule or flow is due, if any will be. Only calls that change it write this. */
+  /** Stores when the next schedule or flow is due. Only calls that change this time write it. */
   tickAt(at: number | undefined): void {
     this.#held = true
     if (at === this.#nextTick) return
@@ -362,7 +370,7 @@ export class Partition {
     this.database.run(updateTick, at ?? null, this.id)
   }
 
-  /** `leave` and `arrive` for many waiting jobs that were claimed. */
+  /** Does the work of `leave` and `arrive` for waiting jobs that were claimed. */
   claimed(jobs: readonly Pick<JobRow, 'seq' | 'failures'>[]): void {
     this.#waiting -= jobs.length
     this.active += jobs.length
@@ -372,9 +380,7 @@ export class Partition {
     this.suspended -= this.database.get<{ count: number }>(countResumed, seqs)!.count
   }
 
-  /**
-   * The priorities that have pending jobs in a lane, highest first: one seek for each that the caller reads.
-   */
+  /** The priorities of a lane's pending jobs, the highest first. Each takes one seek in the index. */
   *priorities(lane = ''): Generator<number> {
     let last = Number.MAX_SAFE_INTEGER
     for (;;) {
@@ -386,8 +392,7 @@ export class Partition {
   }
 
   /**
-   * Whether jobs of this priority may be queued: there are some already, or few enough other priorities are
-   * in use.
+   * Whether jobs of this priority may be queued: there are such jobs, or fewer than `MAX_LINES` priorities.
    */
   mayOpen(priority: number): boolean {
     const { database, id } = this

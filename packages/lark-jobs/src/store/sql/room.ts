@@ -1,7 +1,7 @@
 /**
- * How many bytes of jobs an answer (a claim or a page) may still carry, or how many bytes a transaction may
- * still remove. The first job fits whatever its size. A job that does not fit ends the answer, because later
- * jobs must not pass it.
+ * Counts how many bytes of jobs an answer (a claim or a page) may still have, or how many bytes a transaction
+ * may still remove. The first job always fits. A job that does not fit ends the answer, because later jobs
+ * must not go before it.
  */
 import { MAX_BYTES } from '../contract/store.ts'
 
@@ -16,9 +16,10 @@ export class Room {
   }
 
   /**
-   * @param jobs the next jobs, in their order
-   * @param among how many lanes share the room. Each lane may use its share, and at least one job fits
-   * @returns the first of these jobs, as many as fit
+   * @param jobs the next jobs, in the order of the answer
+   * @param among how many lanes share the room that is left. The jobs may use one share of it, and at least
+   * one job is taken if it fits into the room
+   * @returns as many of the first jobs as fit
    */
   take<T extends { bytes: number }>(jobs: readonly T[], among = 1): T[] {
     let count = 0

@@ -1,37 +1,38 @@
 /**
- * The meaning of the numbers in the table `jobs`. Partial indexes name these numbers, so statements have them
- * in their texts instead of binding them.
+ * The numbers in the columns `state` and `ahead` of the table `jobs`. The conditions of partial indexes
+ * contain these numbers. SQLite uses such an index only if the number is in the text of a statement, and not
+ * a bound value.
  */
 
-/** `jobs.state`. A partial index needs the number in the statement's text. New state: add its number. */
+/** The values of `jobs.state`. New state: add its number. */
 export const PENDING = 0
 export const ACTIVE = 1
 export const COMPLETED = 2
 export const FAILED = 3
 export const CANCELLED = 4
-/** Added to the state of an ended job that has an age of its own (`keep.ts`). */
+/** This number is added to the state of an ended job that is kept for its own age (`keep.ts`). */
 export const KEPT = 5
 /**
- * Added to the state of an ended job that was removed and has effects (`effect.ts`). No other state is as
- * high.
+ * This number is added to the state of an ended job that was removed but still has effects (`effect.ts`). All
+ * states below it are those of jobs that are shown.
  */
 export const HIDDEN = 10
 /**
- * A job that was moved to another partition, or is on its way there (`moves.ts`). Its row is hidden and has
- * not ended.
+ * The state of a job that has moved to another partition or is on its way there (`moves.ts`). The row is
+ * hidden, but the job has not ended.
  */
 export const GONE = HIDDEN + PENDING
 
-/** `jobs.ahead` of an active job. */
+/** The values of `jobs.ahead`, for active jobs. */
 export const STARTED = 0
 export const NOT_STARTED = 1
-/** A suspect that started while other jobs ran in its process (`store/contract/rules/after-run.ts`). */
+/** A suspect has started while other jobs run in its process (`store/contract/rules/after-run.ts`). */
 export const BESIDE = 2
 
 /**
- * For a pending job that no worker could read: its last run put it back with that mark
- * (`store/contract/rules/reason.ts`). `releases` comes first, because every change of a job evaluates this
- * condition: it costs a plain job 0.1 µs of 12, and 1.0 without it (2026-12-01, 2 cores, shared and busy,
- * Node 20.20).
+ * The SQL condition for a stranded job: a pending job whose last run has put it back with the mark of an
+ * unreadable job (`store/contract/rules/reason.ts`). SQLite evaluates the condition with every change of a
+ * job. `releases` comes first, because it is 0 for most jobs: so the condition takes 0.1 µs of the 12 µs of a
+ * plain job, and 1.0 µs without `releases` (2026-12-01, 2 cores, shared and busy, Node 20.20).
  */
 export const STRANDED = `releases > 0 AND state = ${PENDING} AND substr(reason, 1, length(runs) + 2) = runs || '|' || char(30)`

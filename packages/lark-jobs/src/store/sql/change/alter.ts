@@ -1,4 +1,4 @@
-/** Changes by hand: a table with the effect of each change on a job in each state. */
+/** Changes jobs by hand (`Store.alter`). `apply` says what each change does to a job in each state. */
 import { changedTags } from '../../contract/rules/options.ts'
 import { askedFor, cancelledFor } from '../../contract/rules/reason.ts'
 import { isLost } from '../../contract/rules/undoing.ts'
@@ -40,12 +40,12 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
     if (row === undefined) return 'missing'
     return isChanged(partition, row, change, i) ? 'refused' : apply(partition, row, change, mayOpen)
   })
-  // The jobs after a changed job in its lane may begin now.
+  // If these jobs left lanes, other jobs of the lanes may begin now.
   if (partition.touched.size > 0) partition.freed = ids.length
   return verdicts
 }
 
-/** Whether a job has changed since its caller read it. @param i its index in the call */
+/** Whether a job has changed since the caller has read it. @param i the index of the job in the call */
 function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): boolean {
   if (row.state < HIDDEN && change.only?.includes(stateOf(row, now)) === false) return true
   if (change.kind !== 'remove' || change.as === undefined) return false
@@ -53,7 +53,7 @@ function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): 
   return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
 }
 
-/** @param mayOpen whether jobs may go to the line of a priority: the same answer for all jobs of a call */
+/** @param mayOpen says whether jobs may have this priority. The answer is the same for all jobs of a call */
 function apply(
   partition: Partition,
   row: JobRow,
@@ -78,7 +78,7 @@ function apply(
       const { runs, failures, crashes, releases } = row
       const mayUndo = row.state === ACTIVE || (row.state === PENDING && !isLost(why))
       const undo = mayUndo ? undoOf(partition, row) : null
-      // The job is already being undone, and ends after that.
+      // The steps of the job are being undone already. The job ends after that.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)
@@ -99,7 +99,7 @@ function apply(
     }
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
-      // `remove` writes the event for jobs that have not ended.
+      // For jobs that have not ended, `remove` writes the event `removed`.
       if (row.state !== PENDING) tell(partition, 'removed', [row.id])
       revokePut(partition, row)
       remove(partition, [row])

@@ -1,8 +1,8 @@
 /**
- * Moves (`contract/moves.ts`). A job on its way is a hidden row: its payload is the text of the complete job,
- * and its `reason` is the partition to which it goes. Its effect of the kind `move` is due when the lease of
- * the caller that moves it ends. Once it has arrived, the row has no payload, and its effect is over at the
- * end of `MOVED_MEMORY`.
+ * Moves in SQLite (`contract/moves.ts`). A job on its way is a hidden row. The payload of the row is the text
+ * of the complete job, and `reason` is the name of the new partition. The row has an effect of the kind
+ * `move`, which is due when the lease of the caller that moves the job ends. When the job has arrived, the
+ * payload is removed, and the effect ends after `MOVED_MEMORY`.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobOptions, Keep } from '../../../model/record.ts'
@@ -61,7 +61,7 @@ const insert = `
 type ReadRow = { payload: string; log: string | null; progress: string | null }
 type GoneRow = Pick<JobRow, 'seq' | 'id' | 'reason' | 'options'> & { payload: string }
 
-/** A complete job while it is moved: the fields of its text. `first`: it is placed first in its lane. */
+/** The fields in the text of a job that moves. `first`: the job goes before all others of its lane. */
 type Carried = Pick<
   JobRow,
   | ('priority' | 'queuedAt' | 'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'direct' | 'lane')
@@ -202,8 +202,8 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   const holds = lock !== null && holderOfLock(partition, lock)?.seq === row.seq ? row.holds : null
   return {
     ...{ priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane },
-    // The limits of its group, which another job may have brought, apply to the group in the new partition,
-    // too.
+    // The job brings the rules of its group to the new partition, even if another job had brought them to
+    // this partition.
     ...{ laneLimits: rulesTextOf(partition, lane), lock, hooked, untilStart, holds, key },
     ...{ options: JSON.stringify(options), errors, keep: keptFor(keep), ...all },
     ...(goesFirst(partition, row) && { first: true as const }),
@@ -212,13 +212,13 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   }
 }
 
-/** How long the job is kept: at least for a while, so that a late `put` finds it. */
+/** Adds a minimum age to the text in `keep`, so that a late `put` finds the job after its end. */
 function keptFor(text: string | null): string {
   const keep = text === null ? {} : (JSON.parse(text) as Keep)
   return JSON.stringify({ ...keep, least: Math.max(keep.least ?? 0, MOVED_LEAST) })
 }
 
-/** @returns whether the job has arrived */
+/** Puts a moved job into this partition. @returns whether the job is here now or was here before */
 function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
   const { database } = partition
   if (isRevoked(partition, id, movedAt)) return true

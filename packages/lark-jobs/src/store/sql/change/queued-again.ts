@@ -1,4 +1,4 @@
-/** Ended jobs that go back to their lines. */
+/** Queues ended jobs again. */
 import { mayPrefetch } from '../../contract/store.ts'
 import { withdrawEffects } from '../effects/effect.ts'
 import { forgetExpiries } from '../end/keep.ts'
@@ -10,7 +10,10 @@ import { PENDING } from '../states.ts'
 
 const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
 
-/** Puts an ended job back into its line. The job must have its lock. Its row gets another `seq`. */
+/**
+ * Puts an ended job back into its line. A unique job must have its lock already. The row of the job gets a
+ * new `seq`.
+ */
 export function queueAgain(
   partition: Partition,
   row: JobRow,
@@ -20,7 +23,7 @@ export function queueAgain(
   if (row.keep !== null) forgetExpiries(partition, [row])
   const direct = row.untilStart === 1 || !mayPrefetch(optionsOf(row)) ? 1 : 0
   move(partition, row, { state: PENDING, ...place, direct, finishedAt: null, effects: null, reason: null })
-  // `queuedAt` must rise even within one millisecond, because it distinguishes the starts of a member.
+  // `queuedAt` must be different for each start of a member, so it rises even within one millisecond.
   partition.database.run(queueAnew, Math.max(partition.now, row.queuedAt + 1), row.seq)
   toEnd(partition, row)
   tell(partition, 'queued', [row.id])

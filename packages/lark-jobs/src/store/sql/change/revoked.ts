@@ -1,7 +1,7 @@
 /**
- * Notes which moves of a job no longer have an effect (`contract/moves.ts`, Void). Each note is a hidden row,
- * like the row that a moved job leaves behind, but under a digest instead of the id: nothing of a purged job
- * may be kept, and an id may contain personal data.
+ * Notes which moves of a job must have no effect any more (**Void** in `contract/moves.ts`). Each note is a
+ * hidden row of `jobs`, like the row that a moved job leaves. In place of the id of the job, the row has a
+ * digest of the id, because an id may contain personal data, and nothing of a purged job may be kept.
  */
 import { createHash } from 'node:crypto'
 import { MOVED_LEAST } from '../../contract/store.ts'
@@ -9,7 +9,10 @@ import type { Partition } from '../partition.ts'
 import { type JobRow, optionsOf } from '../row.ts'
 import { GONE } from '../states.ts'
 
-/** The beginning of an id that no job can have, because ids of the application contain no colon. */
+/**
+ * The ids of such rows begin with this text. No job has such an id, because an id that an application chooses
+ * contains no colon.
+ */
 export const VOID = 'void:'
 
 const find = 'SELECT seq, options FROM jobs WHERE partition = ? AND id = ?'
@@ -21,7 +24,7 @@ const insert = `
 const keep = `
   INSERT INTO effects (seq, kind, partition, over) SELECT seq, 'move', partition, ? FROM jobs WHERE partition = ? AND id = ?`
 
-/** Makes sure that a later `put` of the job by this move, or by an earlier one, changes nothing. */
+/** Makes sure that a later `put` of the job for this move, or for an earlier move, changes nothing. */
 export function revoke(partition: Partition, id: string, movedAt: number): void {
   const { database, now } = partition
   const over = Math.max(now, movedAt) + MOVED_LEAST
@@ -36,7 +39,7 @@ export function revoke(partition: Partition, id: string, movedAt: number): void 
   database.run(keep, over, partition.id, mark)
 }
 
-/** Revokes the last move of a job that is removed or replaced, if a `put` of it may still come. */
+/** Revokes the last move of a job that is removed or replaced, if a `put` of the job may still arrive. */
 export function revokePut(partition: Partition, row: Pick<JobRow, 'id' | 'state' | 'options'>): void {
   const movedAt = row.state === GONE ? 0 : movedAtOf(row)
   if (movedAt > 0 && movedAt + MOVED_LEAST > partition.now) revoke(partition, row.id, movedAt)
@@ -47,7 +50,7 @@ export function isRevoked(partition: Partition, id: string, movedAt: number): bo
   return movedAtOf(mark) >= movedAt
 }
 
-/** When a job was last moved; 0 if it was not. */
+/** When a job was last moved; 0 if the job was never moved. */
 export function movedAtOf(row: Pick<JobRow, 'options'> | undefined): number {
   return row?.options?.includes('"movedAt"') ? (optionsOf(row)?.movedAt ?? 0) : 0
 }

@@ -1,6 +1,6 @@
 /**
- * Undoes a retry, a cancel or a change of a due time in place: a job that has not begun since gets its former
- * state.
+ * Undoes a retry, a cancel or a change of a due time (`Store.undo`): gives jobs that have not begun since
+ * then their former states.
  */
 import { defined } from '@s18i/lark/internal'
 import type { EndedState, JobRecord } from '../../../model/record.ts'
@@ -16,7 +16,7 @@ import { GONE, HIDDEN, PENDING } from '../states.ts'
 import { queueAgain } from './queued-again.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
-/** Whether the partition still has the job, or whether it was moved. */
+/** SQL that finds a job that has not moved to another partition. */
 const findAny = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state <> ${GONE}`
 const date = 'UPDATE jobs SET queuedAt = ?, finishedAt = ?, progress = ? WHERE seq = ?'
 
@@ -29,7 +29,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     if (!isSame) return 'refused'
     const wasPending = job.state === 'delayed' || job.state === 'waiting'
     const dueAt = job.dueAt ?? job.queuedAt
-    // If a job was suspended when it was cancelled, its handler comes to the same wait again.
+    // A job that was suspended before the cancel is due at once. Its handler comes to the same wait again.
     const place = {
       failures: job.failures,
       crashes: job.crashes,
@@ -43,7 +43,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     }
     if (wasPending) {
       if (undoOf(partition, row)?.[0] === 'c' && !job.undoing) {
-        // No run has begun to undo the job.
+        // No run has begun to undo the steps of the job.
         keepUndo(partition, row, '')
         move(partition, row, { state: PENDING, ...place, reason: null })
       } else {
@@ -58,7 +58,8 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     end(partition, row, {
       state: job.state as EndedState,
       ...{ failures, crashes },
-      // The class may not know yet that the job had ended: the retry has withdrawn the effect that tells it.
+      // The class may not know of the earlier end of the job: the retry has withdrawn the effect that tells
+      // the class.
       isUntold: job.state === 'cancelled' || crashes > 0,
       ...defined({ result }),
       ...(reason !== undefined && { reason: cancelledFor(reason, because) }),
@@ -66,7 +67,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     database.run(date, queuedAt, finishedAt, progress, row.seq)
     return 'done'
   })
-  // The jobs after these in their lanes may begin now.
+  // If these jobs left lanes, other jobs of the lanes may begin now.
   if (partition.touched.size > 0) partition.freed = jobs.length
   return verdicts
 }

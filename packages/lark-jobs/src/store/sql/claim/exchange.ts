@@ -38,7 +38,8 @@ export function exchange(
   repositionLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
   const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
-  // With limits, each job that ended lets a waiting job begin.
+  // If the partition has limits or lanes, each settled job lets a waiting job begin, so a waiting caller is
+  // rung.
   const ended = verdicts.filter((verdict) => verdict === 'settled').length
   if (partition.lanes > 0) partition.freed = ended
   else if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
@@ -57,9 +58,9 @@ export function exchange(
 }
 
 /**
- * Adds the time at which a schedule or a flow is due, if the caller has free slots or has made a flow due. If
- * the caller takes jobs, it also handles what is due, and no other caller is rung. Otherwise it may be about
- * to stop, so another caller is rung.
+ * Adds the time at which the next schedule or flow is due, if the caller has free slots or has made a flow
+ * due. A caller that wants jobs also handles due schedules and flows, so no other caller is rung. A caller
+ * that wants no jobs may be about to stop, so another caller is rung.
  */
 function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
   const { nextTick } = partition
@@ -70,12 +71,11 @@ function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): E
 }
 
 /**
- * @param after milliseconds after which more jobs may begin; undefined if they may begin when another job has
- *   ended
+ * @param after milliseconds after which more jobs may begin; undefined if an active job must end before that
  */
 function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)
-  // No caller is rung during a pause, so every caller learns when the pause ends.
+  // During a pause no caller is rung, so the answer tells every caller when the pause ends.
   if (nextDue !== undefined && partition.paused) return { nextDue }
   return nextDue === undefined || after === undefined ? {} : { nextDue: Math.max(nextDue, after) }
 }

@@ -1,6 +1,6 @@
 /**
- * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a
- * suspect it also says whether the job is alone. The watchers of a job with new progress are rung.
+ * Renews leases. A note for one job renews the lease of the whole claim, and marks this job as started. The
+ * note for a suspect also says whether the job is alone. If a job has new progress, its watchers are rung.
  */
 import { readCancelled, untimed } from '../../contract/rules/reason.ts'
 import type { Extension, LeaseNote, Recording, StepsNote } from '../../contract/store.ts'
@@ -50,12 +50,12 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
 }
 
 /**
- * Adds what runs have recorded, marks their jobs as started, and hands out the signals that they ask for.
- * Nothing else of the partition is read, because that would cost as much as finding the job and adding a
- * step.
+ * Adds entries that runs have recorded, marks their jobs as started, and returns the signals that the runs do
+ * not know. The row of the partition is not read, because that would take as much time as finding the job and
+ * adding a step.
  *
- * @param partition its id
- * @param started called for each job that counts as started from this call on
+ * @param partition the id of the partition
+ * @param started called with the id of each job that this call marks as started
  */
 export function recordSteps(
   database: Database,
@@ -79,7 +79,7 @@ export function recordSteps(
   return recording
 }
 
-/** @returns whether the job had not started before */
+/** Marks a job as started. @returns false if the job had started before */
 function noteStart(database: Database, row: HeldRow, alone?: boolean): boolean {
   const ahead = startOf(row, alone)
   if (ahead !== row.ahead) database.run(start, ahead, row.seq)

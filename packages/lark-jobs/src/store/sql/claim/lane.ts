@@ -1,18 +1,18 @@
 /**
- * A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that
- * no claim has to pass over jobs that may not begin. Jobs with a limiter may begin only if the claimer has
- * permits.
+ * A lane contains the pending jobs of one group that need the same permits, separate from all other jobs. So
+ * no claim has to skip jobs that may not begin. Jobs with a limiter may begin only if the claimer has
+ * permits. A lane is in one of these states:
  *
- *   turn     `turn` is set: a job may begin. The lane with the lowest turn is next
- *   asleep   `wakeAt` is set: a job may begin at that time, when it is due, the rate allows it, or the
- *            pause is over
- *   full     neither is set: a job may begin when one of the lane's jobs has ended
+ *   turn     `turn` is set. A job may begin. The lane with the lowest turn is next.
+ *   asleep   `wakeAt` is set. A job may begin at this time: it is due, the rate allows it, or the pause
+ *            ends at this time.
+ *   full     Neither is set. A job may begin when an active job of the lane has ended.
  *
- * `order.ts` decides which lane is next, and how many jobs each gives.
+ * `order.ts` decides which lane is next, and how many jobs each lane gives to a claim.
  *
- * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a
- * strict group. An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the
- * transaction `repositionLanes` puts all noted lanes in their right places.
+ * The column `busy` is the number of active jobs of the lane. In a strict group, the column `first` is the id
+ * of the job that goes before all others. A lane without jobs is removed. Code that changes a lane notes the
+ * lane (`touch`). At the end of the transaction, `repositionLanes` computes the states of all noted lanes.
  */
 import type { Group } from '../../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../../contract/change.ts'
@@ -28,7 +28,7 @@ import { ACTIVE, PENDING } from '../states.ts'
 
 export interface LaneRow {
   name: string
-  /** JSON of `Rules`. */
+  /** The rules of the group (`Rules`) as JSON. */
   limits: string | null
   busy: number
   turn: number | null
@@ -38,10 +38,10 @@ export interface LaneRow {
 
 type First = NonNullable<LaneStand['first']>
 
-/** The settings of a group. */
+/** The rules of a group, which its jobs bring. */
 export type Rules = Pick<Group, 'limits' | 'strict'>
 
-/** The time that stands for "never", as the end of a pause or of a wait. */
+/** A time that means "never" as the end of a pause or of a wait. */
 export const NEVER = Number.MAX_SAFE_INTEGER
 
 const columns = 'name, limits, busy, turn, wakeAt, first'
@@ -60,8 +60,8 @@ const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 /**
- * The lanes of a group. In the order of names, `_` is the character after `^`, which stands between group and
- * limiter.
+ * SQL that finds the lanes of a group. In a name, `^` is between the group and the limiter. The character
+ * after `^` is `_`, so the names of a group with a limiter are between these two.
  */
 const lanesOf = `
   SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
@@ -73,29 +73,29 @@ export function findLane({ database, id }: Partition, name: string): LaneRow | u
 }
 
 /**
- * Creates a lane if it does not exist, and stores the newest rules of its group.
+ * Creates a lane if it does not exist, and stores the rules of its group.
  *
- * @param limits JSON of `Rules`; undefined: unchanged
+ * @param limits the rules (`Rules`) as JSON. Undefined: the lane keeps its rules
  */
 export function openLane(partition: Partition, name: string, limits: string | null | undefined): void {
   touch(partition, name)
   if (limits !== undefined) partition.database.run(setLimits, limits, partition.id, name)
 }
 
-/** The rules of a group, as the text in a row. */
+/** Makes the text of a group's rules that a row keeps. */
 export function laneLimits({ limits, strict }: Group): string | null {
   if (limits !== undefined) checkLimits(limits)
   return limits === undefined && !strict ? null : JSON.stringify({ limits, strict })
 }
 
-/** Notes that a lane has changed. The lane exists from then on. */
+/** Notes that a lane changes in this transaction. A missing lane is created. */
 function touch(partition: Partition, name: string): void {
   partition.touched.add(name)
   partition.lanes += partition.database.run(create, partition.id, name, readLane(name).limiter ?? '')
 }
 
 /**
- * Must be called before a job of a lane changes its state or is removed.
+ * Call this before a job changes its state or is removed. If the job is in a lane, the lane is updated.
  *
  * @param state the new state; undefined if the job is removed
  */
@@ -115,32 +115,36 @@ export function laneMoves(
     partition.database.run(setFirst, id, partition.id, lane)
 }
 
-/** The rules of the group of a lane, as text; null if it has none, or if the lane does not exist. */
+/** The text of a lane's rules; null if the lane has no rules or does not exist. */
 export function rulesTextOf(partition: Partition, lane: string): string | null {
   return lane === '' ? null : (findLane(partition, lane)?.limits ?? null)
 }
 
-/** Whether a job goes before all others of its lane. */
+/** Whether a job goes before all other jobs of its lane. */
 export function goesFirst(partition: Partition, { id, lane }: Pick<JobRow, 'id' | 'lane'>): boolean {
   return lane !== '' && findLane(partition, lane)?.first === id
 }
 
-/** In a strict group, a job that went before all others in its former partition does so here, too. */
+/**
+ * Lets a job go before all others of its lane, if the group is strict. For a job that moved here and was the
+ * first of its lane before.
+ */
 export function putFirst(partition: Partition, lane: string, id: string): void {
   if (rulesOf(rulesTextOf(partition, lane)).strict) partition.database.run(setFirst, id, partition.id, lane)
 }
 
-/** Notes that `count` more jobs of a lane are active. */
+/** Changes the number of active jobs of a lane by `count`. */
 export function addBusyTo(partition: Partition, lane: string, count: number): void {
   partition.touched.add(lane)
   partition.database.run(addBusy, count, partition.id, lane)
 }
 
 /**
- * Pauses a group, in all its lanes.
+ * Pauses or resumes a group in all lanes of the group.
  *
- * @param until the end of the pause; default: until the group is resumed
- * @param by the person who does it
+ * @param until the end of the pause. A time that is not later than now resumes the group. Default: the pause
+ * lasts until somebody resumes the group
+ * @param by the person who pauses the group
  */
 export function pauseGroup(partition: Partition, group: string, until = NEVER, by?: string): MetGroup {
   const { database, id, now, touched } = partition
@@ -158,12 +162,15 @@ export function pausedGroups({ database, id, now }: Partition): PausedGroup[] {
   return rows.map(({ name, until, paused }) => pausedGroup(name, until, paused))
 }
 
-/** Pauses a group, unless it is already paused for longer. */
+/** Pauses a group, unless its present pause ends later. */
 export function pauseGroupMore(partition: Partition, group: string, until: number): void {
   if (until > pausedUntil(partition, laneName(group))) pauseGroup(partition, group, until)
 }
 
-/** The pause of a group: its end, and who made it (`store/contract/rules/pause.ts`). */
+/**
+ * The pause of a group: its end, and the text that says who paused the group
+ * (`store/contract/rules/pause.ts`).
+ */
 interface GroupPause {
   until: number
   paused: string | null
@@ -177,7 +184,7 @@ function pauseOf({ database, id }: Partition, name: string): GroupPause {
   return database.get<GroupPause>(findPause, id, name) ?? { until: 0, paused: null }
 }
 
-/** Whether a group is paused. */
+/** Whether any group of the partition is paused. */
 export function hasPauses({ database, id, now }: Partition): boolean {
   return database.get(anyPause, id, now) !== undefined
 }
@@ -188,11 +195,14 @@ export function forgetPauses({ database, id, now }: Partition): void {
 }
 
 export function rulesOf(limits: string | null): Rules {
-  // Damaged limits count as none until the next job of the group brings new ones.
+  // Damaged rules count as no rules, until the next job of the group brings new rules.
   return (parsed(limits) as Rules | null | undefined) ?? {}
 }
 
-/** Puts every noted lane in its right place, in the order of names: the changes themselves have no order. */
+/**
+ * Computes the state of every noted lane. The lanes are in the order of their names, so that the result does
+ * not depend on the order of changes.
+ */
 export function repositionLanes(partition: Partition): void {
   const names = [...partition.touched].sort()
   partition.touched.clear()
@@ -216,19 +226,22 @@ export function repositionLane(partition: Partition, lane: LaneRow): void {
   database.run(place, turn, at > 0 && at < NEVER ? at : null, id, name)
 }
 
-/** The job that goes before all others of a lane, if it still waits. */
+/** The job that goes before all others of a lane, if this job is still pending. */
 export function firstOf({ database, id }: Partition, { first }: LaneRow): First | undefined {
   const job = first === null ? undefined : database.get<Pick<JobRow, 'state' | 'dueAt'>>(findJob, id, first)
   return job?.state === PENDING ? { id: first!, dueAt: job.dueAt } : undefined
 }
 
 interface Opening {
-  /** When a job of the lane may begin: 0 for now, a time, or `NEVER` if that depends on another call. */
+  /** When a job of the lane may begin: 0 for now, a time, or `NEVER` if a job must end before. */
   at: number
   waitsFor?: LaneStand['waitsFor']
 }
 
-/** @param earliest when the first of its jobs is due; undefined if it has no pending job */
+/**
+ * Computes when a job of the lane may begin, and what the lane waits for. @param earliest when the first job
+ * of the lane is due; undefined if the lane has no pending job
+ */
 export function openingOf(
   partition: Partition,
   { name, busy, limits }: LaneRow,
@@ -249,7 +262,7 @@ export function openingOf(
   return wait === undefined ? { at: NEVER, waitsFor: 'end' } : { at: now + wait, waitsFor: 'rate' }
 }
 
-/** The pause of the group of a lane. */
+/** The pause of the group to which a lane belongs. */
 export function groupPause(partition: Partition, lane: string): GroupPause {
   return pauseOf(partition, lane.split('^', 1)[0]!)
 }

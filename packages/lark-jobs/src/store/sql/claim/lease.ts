@@ -1,10 +1,10 @@
 /**
- * The lease of one claim: a row of `leases` for all the jobs that one call was handed.
+ * Leases. Each claim has one row in the table `leases`, for all jobs that the call has claimed.
  *
- * The row lists the jobs in the order in which they were handed out, and has the number of those that are
- * still held. It is removed when no job is held. A job belongs to the lease as long as it is active and has
- * the token of the lease. Because a lease belongs to a claim and not to a single job, one statement renews
- * it, and no index over the active jobs is needed.
+ * The row of a lease lists the jobs in the order in which they were handed out, and has the number of jobs
+ * that are still held. When no job is held, the row is removed. A job belongs to a lease as long as the job
+ * is active and has the token of the lease. Because a lease belongs to a claim and not to a single job, one
+ * statement renews the lease, and active jobs need no index.
  */
 import { parsed } from '../../contract/rules/unreadable.ts'
 import type { Partition } from '../partition.ts'
@@ -15,11 +15,11 @@ export interface Lease {
   token: string
   leaseEnd: number
   claimedAt: number
-  /** How many of its jobs are neither settled nor taken back. */
+  /** How many jobs of the lease are neither settled nor taken back. */
   held: number
   /** JSON. */
   seqs: string
-  /** 1 if it was extended after a silence and has not been renewed since. */
+  /** 1 if the lease was prolonged after a silence and has not been renewed since. */
   isExtended: number
 }
 
@@ -36,14 +36,14 @@ const renew = 'UPDATE leases SET leaseEnd = ?, isExtended = 0 WHERE partition = 
 const extend = 'UPDATE leases SET leaseEnd = ?, isExtended = 1 WHERE partition = ? AND token = ?'
 const end = 'DELETE FROM leases WHERE partition = ? AND token = ? AND held <= ?'
 const letGo = 'UPDATE leases SET held = held - ? WHERE partition = ? AND token = ?'
-/** The jobs of a lease that are still held. */
+/** SQL that reads the jobs of a lease that are still held. */
 const held = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE seq IN (SELECT value FROM json_each(?)) AND state = ${ACTIVE} AND token = ?`
 const heldOf = (columns: string) => `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND token = ? AND seq > ? ORDER BY seq`
 
-/** @param seqs the jobs, in their order; at least one */
+/** @param seqs the `seq` of each job, in the order in which the jobs are handed out; at least one */
 export function openLease(partition: Partition, token: string, seqs: readonly number[], ms: number): void {
   const { database, id, now } = partition
   database.run(open, id, token, now + ms, now, seqs.length, list(seqs))
@@ -53,9 +53,7 @@ export function findLease({ database, id }: Partition, token: string): Lease | u
   return database.get<Lease>(find, id, token)
 }
 
-/**
- * The leases after a place, in the order in which they end. The caller may remove leases while it iterates.
- */
+/** The leases after a place, in the order in which they end. The code that iterates may remove leases. */
 export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token = ''): Generator<Lease> {
   let place: Pick<Lease, 'leaseEnd' | 'token'> = { leaseEnd, token }
   for (;;) {
@@ -66,10 +64,10 @@ export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token 
   }
 }
 
-/** The leases of a caller. The caller of this function may remove leases while it iterates. */
+/** The leases of a caller. The code that iterates may remove leases. */
 export function* leasesOf({ database, id }: Partition, caller: string): Generator<Lease> {
-  // In the order of characters, the slash comes directly after the dot: all tokens between the two begin with
-  // the caller and a dot.
+  // The character after `.` is `/`. So all tokens between `<caller>.` and `<caller>/` begin with the caller
+  // and a dot.
   for (let token = `${caller}.`; ; ) {
     const lease = database.get<Lease>(nextByToken, id, token, `${caller}/`)
     if (lease === undefined) return
@@ -78,12 +76,15 @@ export function* leasesOf({ database, id }: Partition, caller: string): Generato
   }
 }
 
-/** The jobs that are still held, in their order. */
+/** The jobs of a lease that are still held, in the order in which they were handed out. */
 export function heldJobs(partition: Partition, lease: Lease): JobRow[] {
   return heldRows<JobRow>(partition, lease, jobColumns)
 }
 
-/** Some columns of the jobs that are still held. @param after only the jobs after this `seq` */
+/**
+ * Reads some columns of the jobs of a lease that are still held. @param after only jobs after the job with
+ * this `seq` are read
+ */
 export function heldRows<T extends { seq: number }>(
   { database, id }: Partition,
   { token, seqs }: Lease,
@@ -91,7 +92,7 @@ export function heldRows<T extends { seq: number }>(
   after?: number,
 ): T[] {
   const all = parsed(seqs)
-  // The list is damaged, so the jobs are searched in the whole partition.
+  // The list in the row is damaged. The jobs are found by a scan of the partition.
   if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
   const places = new Map(all.map((seq, index) => [seq, index]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
@@ -103,7 +104,7 @@ export function renewLease({ database, id, now }: Partition, token: string, ms: 
   database.run(renew, now + ms, id, token)
 }
 
-/** Extends a lease that ended in a silence. @param until its new end */
+/** Prolongs a lease that ended during a silence. @param until the new end of the lease */
 export function extendLease({ database, id }: Partition, token: string, until: number): void {
   database.run(extend, until, id, token)
 }
@@ -113,7 +114,7 @@ export function letGoOf({ database, id }: Partition, token: string, count: numbe
   if (database.run(end, id, token, count) === 0) database.run(letGo, count, id, token)
 }
 
-/** The token of the lease that ends last, because its holder is most likely alive. */
+/** The token of the lease that ends last. The holder of this lease is most likely alive. */
 export function latestToken({ database, id }: Partition): string | undefined {
   return database.get<Pick<Lease, 'token'>>(latest, id)?.token
 }

@@ -1,9 +1,11 @@
 /**
- * Which jobs are next. Within a line, the higher priority goes first, then the earlier place. The lanes of
- * groups, and the jobs without a lane as one more lane, take turns.
+ * Decides which jobs are next. In a lane, a job with a higher priority goes first. Of two jobs with the same
+ * priority, the job with the earlier place goes first. The lanes take turns, and all jobs without a lane
+ * together count as one lane.
  *
- * In a claim, all lanes whose turn it is give the same number of jobs, one job of each lane after the other,
- * and no more than their share of the bytes. A lane that gave jobs is last afterwards.
+ * A claim takes the same number of jobs from each lane whose turn it is: one job of each lane after the
+ * other. The jobs of a lane may take only its share of the bytes. After the claim, the lanes that gave jobs
+ * are last.
  */
 import { laneName, readLane } from '../../contract/rules/lane.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
@@ -17,7 +19,10 @@ import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
 
 type Turn = Pick<LaneRow, 'name'> & { turn: number }
 
-/** The columns of a job that may be handed out: its payload only if that is small, and its bytes. */
+/**
+ * The columns of a job that may be handed out, with the size of the payload. The payload is included if it is
+ * small.
+ */
 export type Found = Omit<ClaimedRow, 'payload'> &
   Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'journal'> & { payload: string | null; bytes: number }
 
@@ -45,7 +50,10 @@ const countDue = `
 const nextWake = 'SELECT min(wakeAt) AS wakeAt FROM lanes WHERE partition = ? AND wakeAt IS NOT NULL'
 const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHERE partition = ? AND name = ?'
 
-/** The next due jobs of a lane ('' for no lane), in their order. @param aging see `Want` */
+/**
+ * The next due jobs of a lane, in the order in which they run. @param lane the name, or '' for the jobs
+ * without a lane @param aging see `Want`
+ */
 export function nextJobs(partition: Partition, lane: string, most: number, aging?: number): Found[] {
   const { database, id, now } = partition
   if (aging !== undefined) return nextAged(partition, lane, most, aging)
@@ -57,23 +65,27 @@ export function nextJobs(partition: Partition, lane: string, most: number, aging
   return jobs
 }
 
-/** The next due jobs when priorities age: the heads of all priorities are merged by aged place. */
+/**
+ * The next due jobs if priorities age. The first jobs of all priorities are merged in the order of their aged
+ * places.
+ */
 function nextAged(partition: Partition, lane: string, most: number, aging: number): Found[] {
   const { database, id, now } = partition
   const jobs = [...partition.priorities(lane)].flatMap((priority) =>
     database.all<Found>(next, id, lane, priority, now, most),
   )
   const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
-  // The jobs of one priority are already in order, and the sort keeps this order.
+  // The jobs of each priority are in order already, and a stable sort keeps this order.
   return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
 }
 
 /**
- * The next jobs of the partition, in fair turns.
+ * The next jobs of the partition, from all lanes in turn.
  *
- * @param want the permits for each limiter, and whether priorities age
- * @param room how many bytes of payload the claim may have
- * @param leave called to take jobs out of their lines, before the next jobs are searched
+ * @param want the permits that the claimer has for each limiter, and `aging`
+ * @param room the bytes of payload that the claim may have
+ * @param leave a function that takes chosen jobs out of their lines, so that the next query does not find
+ * them again
  */
 export function nextInTurn(
   partition: Partition,
@@ -108,7 +120,10 @@ export function nextInTurn(
   return jobs
 }
 
-/** The lanes whose turn it is, the next one first, at most `most`; '' means the jobs without a lane. */
+/**
+ * The lanes from which a job may begin, in the order of their turns, at most `most`. '' stands for the jobs
+ * without a lane.
+ */
 function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string, number>): string[] {
   const { database, id, now, ownTurn } = partition
   const turns: Turn[] = []
@@ -122,8 +137,8 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
 }
 
 /**
- * For each limiter, for how many jobs at least permits are missing: one job for each lane with a group, and
- * all due jobs of the lane without a group.
+ * For how many jobs permits are missing, by limiter: a lower bound. It counts one job for each lane with a
+ * group, and all due jobs of the lane without a group.
  */
 export function limited({ database, id, now }: Partition): Record<string, number> {
   const found: Record<string, number> = {}
@@ -148,8 +163,8 @@ function takeTurn(
   const { database, id } = partition
   if (name === '') {
     const jobs = begin(nextJobs(partition, name, most, aging))
-    // A lane that gave no job keeps its turn, because its first job had no room and will fit into the next
-    // claim.
+    // If no job was taken, the first job had no room in this claim and will fit into the next. So the turn
+    // stays.
     if (jobs.length > 0) partition.ownTurn = ++partition.turn
     return jobs
   }
@@ -170,8 +185,8 @@ function takeTurn(
 }
 
 /**
- * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if there is no job, or if the
- * partition is paused.
+ * Milliseconds until a job may be claimed, for `Exchange.nextDue`. Undefined if there is no job, or if the
+ * partition is paused until somebody resumes it.
  */
 export function nextJob(partition: Partition): number | undefined {
   const { database, id, now, paused } = partition

@@ -1,7 +1,8 @@
 /**
- * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
- * After a silence of the store (`store/contract/rules/silence.ts`), it extends the leases first. The
- * consequence for each job is in `store/contract/rules/after-run.ts`.
+ * Takes jobs back from workers that have died. A job that had started counts a crash; other jobs do not.
+ * After a silence of the store, leases are prolonged before jobs are taken back
+ * (`store/contract/rules/silence.ts`). `store/contract/rules/after-run.ts` decides the consequence for each
+ * job.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -78,7 +79,10 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
   if (left !== undefined) recovery.nextLeaseEnd = left
 }
 
-/** Notes for workers which jobs were taken back from them. @param taken ids of jobs, by worker */
+/**
+ * Notes in the records of dead workers which jobs were taken back. @param taken the ids of the jobs, by the
+ * worker that held them
+ */
 function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]>, by?: string): void {
   if (by === undefined) return
   for (const [holder, ids] of taken) {
@@ -89,8 +93,8 @@ function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]
 }
 
 /**
- * The end of the time that leases get after a silence if they have not been renewed since; 0 if there was no
- * silence, or if the worker is known to be dead.
+ * The time until which leases are prolonged after a silence, if they have not been renewed since; 0 if there
+ * was no silence, or if the worker is certainly dead.
  */
 function graceFor(partition: Partition, { leaseMs, holder, unread }: RecoverOptions): number {
   if (leaseMs === undefined || holder !== undefined || unread !== undefined) return 0

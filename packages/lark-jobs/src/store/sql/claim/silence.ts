@@ -1,6 +1,6 @@
 /**
- * Silences of the store (`store/contract/rules/silence.ts`): when a partition with leases was last surveyed,
- * when its last silence was over, and the jobs that were taken back after one.
+ * Silences of the store (`store/contract/rules/silence.ts`). A partition keeps the time of its last survey
+ * and the end of its last silence. The table `doubts` has the jobs that were taken back after a silence.
  */
 import { DOUBT_AGE, type DoubtedJob, MAX_DOUBTS, silenceOf } from '../../contract/rules/silence.ts'
 import type { Finding } from '../../contract/store.ts'
@@ -27,7 +27,7 @@ export function hasLease({ nextLeaseEnd }: Finding): boolean {
   return nextLeaseEnd !== undefined
 }
 
-/** Notes that a worker has asked about partitions. Those without leases keep nothing. */
+/** Notes that a worker has surveyed partitions. Nothing is written for partitions without leases. */
 export function hearIn(
   database: Database,
   asked: readonly Pick<Finding, 'partition'>[],
@@ -39,15 +39,15 @@ export function hearIn(
 }
 
 /**
- * The end of the time that leases get after the last silence if they have not been renewed since; 0 if there
- * was no silence.
+ * The time until which leases are prolonged after the last silence; 0 if there was no silence. This holds for
+ * leases that have not been renewed since the silence.
  */
 export function graceOf({ database, id }: Partition, leaseMs: number): number {
   const { silentAt } = database.get<{ silentAt: number | null }>(findSilence, id)!
   return silentAt === null ? 0 : silentAt + leaseMs
 }
 
-/** Whether a job was taken back after a silence before. */
+/** Whether a job was taken back after an earlier silence. */
 export function isDoubted({ database, id }: Partition, job: string): boolean {
   return database.get(isDoubt, id, job) !== undefined
 }
@@ -57,7 +57,7 @@ export function keepDoubts({ database, id, now }: Partition, jobs: readonly stri
   if (jobs.length > 0) database.run(forget, id, now - DOUBT_AGE)
 }
 
-/** Forgets the doubt about a job that was purged, or whose late outcome has come. */
+/** Removes the doubt about a job, because the job was purged or its late outcome has arrived. */
 export function forgetDoubt({ database, id }: Partition, job: string): void {
   database.run(resolve, id, job)
 }

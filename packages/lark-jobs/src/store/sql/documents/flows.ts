@@ -1,23 +1,24 @@
 /**
- * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when the flow is due; while
- * it is handed out, the end of that lease (`lent` is then the same); NULL if it is not due at all.
+ * Flows in SQLite (`contract/flows.ts`). Each flow is a row of the table `flows`. `dueAt` is when the flow is
+ * due, or NULL if it is not due. While a flow is handed out, `dueAt` and `lent` are the end of the lease.
  *
- *   `reached`     1 if something happened to its members since it was handed out: as many have ended, or
- *                 failed, as the flow waits for, or one that had failed has completed. Then a write makes it
- *                 due again. When it is handed out, it gets a new number, so that nobody can write who has
- *                 read it before
- *   definitions   the definitions, which may be large. They are not in the rows of `flows`, because a change
- *                 of a row writes the whole row
- *   members       which members have ended (`members.ts`)
- *   ends          how nodes ended, and the starts of members that were started again (`ends.ts`)
+ *   `reached`     1 if members have reached a mark since the flow was handed out: as many members have ended
+ *                 as `size` says, or have ended without completing as `alarm` says, or a member has
+ *                 completed after an earlier end. A write then makes the flow due again. When the flow is
+ *                 handed out, it gets a new number, so a writer that has read it before can no longer write
+ *   definitions   the table of definitions. A definition may be large, and a change of a row writes the
+ *                 whole row, so definitions are not in the table `flows`
+ *   members       the table that says which members have ended (`members.ts`)
+ *   ends          the table of the ends of nodes, and of the starts of members that were started again
+ *                 (`ends.ts`)
  *
- * `rev` is at least the time of its write: see `schedules.ts`.
+ * `rev` is at least the time of the write: see `schedules.ts`.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): counting a
- * member takes 1.5 µs of CPU with 50 a call, and 0.2 with 1,000. Keeping the ends of 20 nodes, handing out
- * their flow and writing its state takes 1.1 ms, and 4.9 ms if its definition has 2 MB. Finding that none of
- * a million members is missing takes 20 ms, and removing a flow with 10,000 nodes 10 ms. For the whole cost
- * of a member, see `effect.ts`.
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): to count a
+ * member takes 1.5 µs of CPU with 50 members a call, and 0.2 µs with 1,000. To keep the ends of 20 nodes,
+ * hand out their flow and write its state takes 1.1 ms, and 4.9 ms if the definition has 2 MB. To find that
+ * none of a million members is missing takes 20 ms. To remove a flow with 10,000 nodes takes 10 ms.
+ * `effect.ts` has the time that a member takes in total.
  */
 import {
   type Applied,
@@ -185,12 +186,12 @@ export class SqliteFlows implements Flows {
   }
 }
 
-/** The flows that are due, the one that has been due for longest first. */
+/** The flows that are due. The flow that has been due for the longest time is first. */
 export function dueFlows({ database, id, now }: Partition): FlowHead[] {
   return database.all<FlowHead>(findDue, id, now)
 }
 
-/** Hands out flows until a time. */
+/** Hands out flows under a lease that ends at `until`. */
 export function lendFlows(
   { database, now }: Partition,
   heads: readonly FlowHead[],
@@ -211,7 +212,10 @@ function toFlow(database: Database, row: WholeFlow): StoredFlow {
   return { ...toListed(row), news: newsOf(database, row.number) }
 }
 
-/** In a damaged row, the texts may be values of any type. The code that parses them reports the damage. */
+/**
+ * Converts a row without its news. In a damaged row, the texts may be values of any type; the code that
+ * parses the texts reports the damage.
+ */
 function toListed({
   id,
   rev,
@@ -250,7 +254,7 @@ function removeFlow(database: Database, row: FlowRow | undefined): 0 {
   return 0
 }
 
-/** @returns the new number of the flow */
+/** Writes the row of a flow. @returns the new number of the flow */
 function store(
   { database, id: own, now }: Partition,
   { id, definition, state, next, heard = 0, crowd = {} }: Exclude<FlowWrite, { remove: true }>,
@@ -276,7 +280,7 @@ function store(
   return written.rev
 }
 
-/** The most bytes that a change may take on the disk. */
+/** An upper bound of the bytes that a change takes on the disk. */
 function sizeOf(each: FlowWrite): number {
   const texts = 'remove' in each ? '' : `${each.definition ?? ''}${each.state}`
   return Buffer.byteLength(texts) * 1.25 + 512 + bytesOf(each.jobs ?? [])

@@ -1,13 +1,15 @@
 /**
- * Schedules in SQLite (`contract/schedules.ts`): one row of `schedules` for each. `dueAt` is when the
- * schedule is due; while it is handed out, the end of that lease; NULL if it is not due at all.
+ * Schedules in SQLite (`contract/schedules.ts`). Each schedule is a row of the table `schedules`. `dueAt` is
+ * when the schedule is due, or NULL if it is not due. While a schedule is handed out, `dueAt` is the end of
+ * the lease.
  *
- * `rev` is at least the time of its write. So the number is new even for a schedule that was removed and made
- * again, and in a file that was restored from a backup.
+ * `rev` rises with each write, and is at least the time of the write. So no number comes twice, even if a
+ * schedule is removed and created again, or the file is restored from a backup.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and very busy, Node 20.20, `libsql`, 10,000 schedules with
- * 20 runs each, 100 a call; µs of CPU for a tick in a file): 17 for handing it out, and 19 for writing it, of
- * which 6 are for its job. Claiming and completing its job takes 27; a plain job takes 12.
+ * The CPU time of a tick was measured on 2026-11-26 (2 cores, 24 GiB, shared and very busy, Node 20.20,
+ * `libsql`, in a file, 10,000 schedules with 20 runs each, 100 a call). To hand out the schedule takes 17 µs.
+ * To write it takes 19 µs, of which the job takes 6 µs. To claim and complete the job takes 27 µs; a plain
+ * job takes 12 µs.
  */
 import type { NewJob } from '../../../model/record.ts'
 import {
@@ -68,7 +70,8 @@ export class SqliteSchedules implements Schedules {
 
   async due(name: string, limit: number, leaseMs: number): Promise<DueSchedules> {
     const nothing: DueSchedules = { at: this.#on.database().now(), due: [], flows: [] }
-    // If several workers ask at the same time, one gets the schedules, and the others write nothing.
+    // This read comes first, because most calls find nothing due and then need no write. If several workers
+    // ask at the same time, only one of them writes.
     const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, limit))
     if (seen.nextTick !== 0) return seen
     return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), leaseMs))
@@ -126,7 +129,7 @@ function handOut(partition: Partition, limit: number, leaseMs: number): DueSched
   const heads = database.all<{ seq: number; bytes: number }>(findDue, id, now, limit)
   const flowHeads = dueFlows(partition)
   const room = new Room()
-  // Large schedules leave half of the answer to flows that are due.
+  // If flows are due, schedules may fill only half of the answer.
   const seqs = room.take(heads, flowHeads.length > 0 ? 2 : 1).map(({ seq }) => seq)
   const until = now + Math.ceil(leaseMs)
   const flows = lendFlows(partition, room.take(flowHeads), until)
@@ -151,7 +154,10 @@ function dueOf(
   return { at: partition.now, due, flows, ...next }
 }
 
-/** In a damaged row, the texts may be values of any type. The code that parses them reports the damage. */
+/**
+ * Converts a row. In a damaged row, the texts may be values of any type; the code that parses the texts
+ * reports the damage.
+ */
 function toSchedule({ id, rev, definition, state, runs }: ScheduleRow): StoredSchedule {
   return { id, rev, definition: String(definition), state: String(state), runs: readRuns(runs) }
 }
@@ -170,7 +176,7 @@ function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefin
   return { isWritten: true, rev: number, jobs: answers }
 }
 
-/** The jobs with their remaining delays, if the delays count from an earlier time. */
+/** The jobs with shorter delays, if the delays count from an earlier time than now. */
 function delayedFrom(
   jobs: readonly NewJob[],
   delays: ScheduleWrite['delays'],
@@ -181,8 +187,8 @@ function delayedFrom(
 }
 
 /**
- * @returns the new number of the schedule, 0 if it was removed; undefined if its number is not the one that
- *   the writer has read
+ * Writes or removes the row of a schedule. @returns the new number of the schedule; 0 if it was removed;
+ *   undefined if the schedule does not have the number that the writer has read
  */
 function store({ database, id: own, now }: Partition, each: ScheduleWrite): number | undefined {
   const { id, rev } = each
@@ -200,14 +206,14 @@ function store({ database, id: own, now }: Partition, each: ScheduleWrite): numb
 }
 
 /**
- * Whether a change may take more space on the disk. Changes that take none must succeed even when the disk is
- * almost full.
+ * Whether a change may take more space on the disk. Other changes must succeed even if the disk is almost
+ * full.
  */
 function isMore(each: ScheduleWrite): boolean {
   return (each.jobs !== undefined && each.jobs.length > 0) || ('definition' in each && each.rev === 0)
 }
 
-/** The most bytes that changes may take on the disk. */
+/** An upper bound of the bytes that changes take on the disk. */
 function sizeOf(writes: readonly ScheduleWrite[]): number {
   return writes.reduce((bytes, each) => {
     const texts = 'remove' in each ? '' : `${each.definition ?? ''}${each.state}`

@@ -1,10 +1,10 @@
 /**
- * Keeps when the next schedule or flow of a partition is due (`nextTick`). The verbs that change this time
- * write it, so that other verbs need not look for schedules and flows.
+ * Keeps the time at which the next schedule or flow of a partition is due, in the column `nextTick`. Only
+ * verbs that change this time write it, so other verbs need not look for schedules and flows.
  */
 import type { Partition } from '../partition.ts'
 
-/** A damaged instant is ignored: in SQLite, texts are greater than all numbers. */
+/** SQL that ignores damaged instants: if `dueAt` is a text, SQLite considers it greater than every number. */
 const isDueAt = `partition = ?1 AND dueAt <= ${Number.MAX_SAFE_INTEGER} AND dueAt IS NOT NULL`
 const first = `
   SELECT min(dueAt) AS dueAt FROM (
@@ -14,7 +14,7 @@ const first = `
 
 const firstFlow = `SELECT min(dueAt) AS dueAt FROM flows WHERE ${isDueAt}`
 
-/** Notes when the next schedule or flow is due. Must be called after each change of that. */
+/** Stores when the next schedule or flow is due. Call this after each change of a schedule or flow. */
 export function noteNext(partition: Partition): void {
   const { dueAt } = partition.database.get<{ dueAt: number | null }>(first, partition.id)!
   partition.tickAt(dueAt ?? undefined)
@@ -24,7 +24,7 @@ export function nextOf({ nextTick }: Partition): { nextTick?: number } {
   return nextTick === undefined ? {} : { nextTick }
 }
 
-/** `nextOf` for a caller that takes flows only. */
+/** Milliseconds until the next flow is due, for a caller that handles only flows. */
 export function nextOfFlows({ database, id, now }: Partition): { nextTick?: number } {
   const { dueAt } = database.get<{ dueAt: number | null }>(firstFlow, id)!
   return dueAt === null ? {} : { nextTick: Math.max(0, dueAt - now) }

@@ -1,6 +1,6 @@
 /**
- * Applies the rules to an active job (`store/contract/rules/after-run.ts`). The caller must count the job
- * out of its lease (`lease.ts`).
+ * Writes the consequence of a run (`store/contract/rules/after-run.ts`) to the row of the job. The caller
+ * must count an active job out of its lease (`lease.ts`).
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../../model/record.ts'
@@ -15,7 +15,7 @@ import { PENDING } from '../states.ts'
 import { end } from './end.ts'
 import { move } from './move.ts'
 
-/** @param took milliseconds of the run */
+/** @param took how long the run took, in milliseconds */
 export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
   const { state, dueAt, reason, because, isStranded, waits, undo, error, alike, result, ...rest } =
     undoneFirst(consequence, undoOf(partition, row), partition.now)
@@ -38,7 +38,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
   else end(partition, row, { ...change, state, isUntold, took, alike })
 }
 
-/** The stored errors of a row, with one more. */
+/** The errors of a job with another error added, as JSON. Only the newest `MAX_ERRORS` are kept. */
 function withError(row: JobRow, error: JobError): string {
   return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
 }

@@ -1,6 +1,7 @@
 /**
- * Partitions with a bound: they hold only a limited number of jobs that have not begun. One more job drops
- * the first job of the lowest priority. Suspended jobs have begun.
+ * Partitions with a bound, which limits the number of jobs that have not begun. When a partition is full, the
+ * first job of the lowest priority is dropped for each new job. Suspended jobs do not count, because they
+ * have begun.
  */
 import { MAX_ITEMS } from '../../contract/store.ts'
 import { end } from '../end/end.ts'
@@ -8,17 +9,18 @@ import { GROUPS, type LinePlace, MAX, pendingRows } from '../look/read.ts'
 import { isSuspended, type Partition } from '../partition.ts'
 import { columns, type JobRow } from '../row.ts'
 
-/** How many rows are read at a time. Some of them may be suspended jobs. */
+/** How many rows one query reads if the partition has suspended jobs, which are skipped. */
 const PAGE = 100
 
-/** The number of jobs that have not begun. */
+/** The number of jobs in a partition that have not begun. */
 export function pendingOf({ waiting, delayed, suspended }: Partition): number {
   return waiting + delayed - suspended
 }
 
 /**
- * Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they
- * would run; then delayed jobs in the same way, by due time; then jobs of groups, by place.
+ * Drops `count` jobs. Waiting jobs are dropped first, from the lowest priority upwards, and jobs of one
+ * priority in the order in which they would run. Delayed jobs come second, in the same order. Jobs in lanes
+ * come last, in the order of their places.
  */
 export function drop(partition: Partition, count: number): void {
   const { now } = partition

@@ -1,10 +1,11 @@
 /**
- * Unique jobs. `lock` is the name of a job's lock. Among the jobs with one lock name, at most one is marked
- * as the holder: its `holds` is the number of its runs when it took the lock. For the others, `holds` is
- * NULL. The holder has the lock until it has ended, or with `untilStart` until it is started again.
+ * Unique jobs. The column `lock` of a job is the name of its lock. Of all jobs with the same lock name, at
+ * most one is marked as the holder: its column `holds` has the number of runs that the job had when it took
+ * the lock. For all other jobs, `holds` is NULL. The holder has the lock until it ends, or with `untilStart`
+ * until its next run starts.
  *
- * No process frees a lock. A new job with the same lock checks whether the holder still has it, and takes it
- * over if not.
+ * Nothing is written when a holder loses its lock. A new job with the same lock name checks whether the
+ * holder still has the lock. If not, the new job takes the lock.
  */
 import type { Lock, NewJob } from '../../../model/record.ts'
 import { saidOfPayload } from '../../contract/rules/options.ts'
@@ -18,7 +19,7 @@ import { changeOptions, changePayload } from '../payload.ts'
 import { columns, type JobRow, stateOf } from '../row.ts'
 import { COMPLETED, PENDING } from '../states.ts'
 
-/** `untilStart` of a job that holds no lock once it is queued. */
+/** The value of `untilStart` for a job that holds its lock only while it is being queued. */
 const NOT_AT_ALL = 2
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND lock = ? AND holds IS NOT NULL`
@@ -33,7 +34,7 @@ const forget = `
     SELECT lock FROM throttles WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
   )`
 
-/** The verdict for a new job with a lock; undefined if the job is to be queued and gets the lock. */
+/** The verdict for a new job with a lock. Undefined if the job can have the lock and must be queued. */
 export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | undefined {
   const { database, id, now } = partition
   if (lock.throttle !== undefined) {
@@ -45,9 +46,11 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     if (lock.throttle !== undefined) database.run(throttle, id, lock.name, now + lock.throttle, job.id)
     return undefined
   }
-  // A record in another format has its payload in another form, so it cannot be replaced.
+  // The payload of a record with an unknown format cannot be replaced, because this version does not know the
+  // form of the payload.
   const isChangeable = other.state === PENDING && !isMarked(other.options)
-  // A job whose steps have recorded something cannot be replaced: the records would not fit another payload.
+  // If the steps of a job have recorded something, its payload cannot be replaced, because the records would
+  // not fit the new payload.
   const mayReplace = lock.replace && isChangeable && !hasRecorded(partition, other)
   if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)
@@ -56,24 +59,24 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   return { kind: 'replaced', by: other.id }
 }
 
-/** The columns of a new job, with or without a lock: `lock`, `untilStart` and `holds`. */
+/** The values of the columns `lock`, `untilStart` and `holds` for a new job. */
 export function lockValues(lock: Lock | undefined): Value[] {
   if (lock === undefined) return [null, null, null]
   return [lock.name, lock.until === 'queued' ? NOT_AT_ALL : Number(lock.until === 'start'), 0]
 }
 
-/** The job that holds a lock. */
+/** The job that holds a lock; undefined if no job holds it. */
 export function holderOfLock({ database, id }: Partition, name: string): JobRow | undefined {
   const row = database.get<JobRow>(find, id, name)
   return row !== undefined && isHeld(row) ? row : undefined
 }
 
-/** Frees a lock that no job holds any more. */
+/** Removes the mark of a holder that no longer has the lock. */
 export function forgetLock(partition: Partition, name: string): void {
   takeOver(partition, name)
 }
 
-/** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */
+/** Removes the mark of a holder that no longer has the lock. @returns the holder if it still has the lock */
 function takeOver({ database, id }: Partition, name: string): JobRow | undefined {
   const row = database.get<JobRow>(find, id, name)
   if (row === undefined || isHeld(row)) return row
@@ -96,7 +99,7 @@ function putOff(
   move(partition, row, { state: PENDING, dueAt })
 }
 
-/** Gives an ended job that is queued again its lock. @returns false if another job holds the lock */
+/** Gives the lock to an ended job that is queued again. @returns false if another job holds the lock */
 export function takeAgain(partition: Partition, row: JobRow): boolean {
   if (row.lock === null) return true
   if (takeOver(partition, row.lock) !== undefined) return false
@@ -104,12 +107,12 @@ export function takeAgain(partition: Partition, row: JobRow): boolean {
   return true
 }
 
-/** A purged job no longer throttles other jobs, because the name of a lock may contain personal data. */
+/** Removes the throttle of a purged job, because the name of a lock may contain personal data. */
 export function purgeThrottle({ database, id }: Partition, row: Pick<JobRow, 'id' | 'lock'>): void {
   if (row.lock !== null) database.run(purge, id, row.lock, row.id)
 }
 
-/** Removes throttles that have ended, a bounded number at a time. */
+/** Removes throttles that have ended, a limited number in each call. */
 export function forgetThrottles({ database, id, now }: Partition): void {
   database.run(forget, id, now)
 }

@@ -1,6 +1,6 @@
 /**
- * The ids of ended jobs that came through an outbox (`model/record.ts#Keep`). A trigger notes them when the
- * row of a job is removed, so code that removes jobs need not know of it.
+ * The ids of removed jobs that came through an outbox (`model/record.ts#Keep`). The trigger `jobGone` adds an
+ * id when the row of the job is removed, so the code that removes jobs has nothing to do for this.
  */
 import type { NewJob } from '../../../model/record.ts'
 import { MAX_ITEMS, RELAYED_MEMORY } from '../../contract/store.ts'
@@ -14,30 +14,35 @@ const forget = `
   DELETE FROM relayed WHERE partition = ?1 AND name IN (
     SELECT name FROM relayed WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
   )`
-/** SQL: whether `forgetRelayed` would remove something of a row of `partitions`, at an instant. */
+/**
+ * SQL that says whether `forgetRelayed` would remove ids of the partition in a row of `partitions`, at an
+ * instant.
+ */
 export const olderRelayed = (now: string) =>
   `EXISTS (SELECT 1 FROM relayed WHERE partition = partitions.id AND until <= ${now})`
 
-/** Whether a job with this id came through an outbox before. */
+/** Whether a job with this id has come through an outbox already. */
 export function cameBefore({ database, id, now }: Partition, { id: job, keep, options }: NewJob): boolean {
   return keep?.relayed === true && database.get(find, id, options?.born ?? job, now) !== undefined
 }
 
 /**
- * Notes now under which id a new job came through an outbox (`born`), if its own id may be reused and so does
- * not identify one job.
+ * Notes the id under which a new job was written into an outbox (`born`). This is done when the job is
+ * queued, if its own id may be used again and so does not identify the job.
  */
 export function noteRelayed({ database, id, now }: Partition, { ownId, keep, options }: NewJob): void {
   if (ownId === 'reuse' && keep?.relayed && options?.born !== undefined)
     database.run(note, id, options.born, now + RELAYED_MEMORY)
 }
 
-/** Called before a job that has not ended is removed: the time for which its id is remembered begins now. */
+/**
+ * Call this before a job that has not ended is removed. The time for which its id is remembered begins now.
+ */
 export function goesNow({ database, now }: Partition, { seq, keep }: Pick<JobRow, 'seq' | 'keep'>): void {
   if (keep?.includes('"relayed"')) database.run(endsNow, now, seq)
 }
 
-/** Forgets ids, a bounded number at a time. @returns how many */
+/** Removes ids whose time is over, a limited number in each call. @returns how many ids were removed */
 export function forgetRelayed({ database, id, now }: Partition): number {
   return database.run(forget, id, now)
 }

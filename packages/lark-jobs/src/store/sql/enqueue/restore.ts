@@ -1,4 +1,4 @@
-/** Restores ended jobs that were removed. */
+/** Puts back ended jobs that were removed (`Store.restore`). */
 import type { EndedState, JobRecord } from '../../../model/record.ts'
 import { laneName } from '../../contract/rules/lane.ts'
 import { cancelledFor } from '../../contract/rules/reason.ts'

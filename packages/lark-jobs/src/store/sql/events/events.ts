@@ -1,7 +1,8 @@
 /**
- * Events (`contract/events.ts`): a row of `events` for each entry, numbered from 1 on, and a row of
- * `listeners` for each listener that the next change rings. The column `listened` of a partition says until
- * when somebody listens. After that time, the next change or `prune` removes all rows of the partition.
+ * Events in SQLite (`contract/events.ts`). The table `events` has a row for each entry, numbered from 1 on.
+ * The table `listeners` has a row for each listener that the next change rings. The column `listened` of a
+ * partition says until when the partition writes events. After this time, the next change or `prune` removes
+ * all rows of the partition.
  */
 import type { EventKind, PUBLISHED } from '../../../model/event.ts'
 import {
@@ -17,8 +18,8 @@ import type { Partition } from '../partition.ts'
 import { notify } from './waiters.ts'
 
 /**
- * The oldest entries are removed once every this many entries, because removing them with each entry would
- * cost one more statement each time.
+ * After this many entries, the oldest entries are removed. To remove one with each new entry would take
+ * another statement each time.
  */
 const TRIMMED = EVENTS_KEPT / 10
 
@@ -31,7 +32,10 @@ const isThere = 'SELECT 1 FROM listeners WHERE partition = ? AND listener = ?'
 const join = 'INSERT OR IGNORE INTO listeners (partition, listener) VALUES (?, ?)'
 const leaveAll = 'DELETE FROM listeners WHERE partition = ? RETURNING listener'
 const renew = 'UPDATE partitions SET listened = ? WHERE id = ?'
-/** SQL: whether `forgetEvents` would remove something of a row of `partitions`, at an instant. */
+/**
+ * SQL that says whether `forgetEvents` would remove events of the partition in a row of `partitions`, at an
+ * instant.
+ */
 export const olderEvents = (now: string) => `listened <= ${now}`
 
 interface EventRow {
@@ -39,7 +43,7 @@ interface EventRow {
   entry: string
 }
 
-/** Adds an event to those that `writeEvents` will write for this transaction. */
+/** Adds events to those that `writeEvents` will write at the end of this transaction. */
 export function tell(partition: Partition, kind: EventKind | typeof PUBLISHED, ids: readonly string[]): void {
   if (partition.listened === undefined || ids.length === 0) return
   const last = partition.told.at(-1)
@@ -60,7 +64,10 @@ export function writeEvents(partition: Partition): void {
   for (const { listener } of database.all<{ listener: string }>(leaveAll, id)) notify(partition, listener)
 }
 
-/** The events after a position; undefined if the listening must begin or be renewed. */
+/**
+ * Reads the events after a position without a write. Undefined if a write is necessary, because the listener
+ * is not registered or the time must be prolonged.
+ */
 export function hear(
   partition: Partition,
   listener: string,
@@ -92,7 +99,10 @@ function read({ database, id }: Partition, position?: string): Heard {
   return found || { ...heard(database.all<EventRow>(latest, id))!, ...(position && { isGap: true }) }
 }
 
-/** Removes all events if nobody listens any more. @returns whether it did */
+/**
+ * Removes all events of the partition if the time of the last listener is over. @returns whether they were
+ * removed
+ */
 export function forgetEvents(partition: Partition): boolean {
   const { database, id, now, listened } = partition
   if (listened === undefined || listened > now) return false

@@ -1,6 +1,6 @@
 /**
- * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and a limit of
- * bytes.
+ * The log lines of a job. They are JSON in the row of the job. Only the newest lines are kept: at most
+ * `MAX_LOG_LINES`, and a limited number of bytes.
  */
 import type { LogLine } from '../../../model/record.ts'
 import { damagedLine, readList } from '../../contract/rules/unreadable.ts'
@@ -11,7 +11,7 @@ const read = 'SELECT log FROM jobs WHERE seq = ?'
 const write = 'UPDATE jobs SET log = ? WHERE seq = ?'
 const writeProgress = 'UPDATE jobs SET progress = ? WHERE seq = ?'
 
-/** Keeps the report of a run: its latest progress, and its log lines. */
+/** Keeps the report of a run: its latest progress and its log lines. */
 export function keepReport(
   database: Database,
   seq: number,
@@ -21,7 +21,10 @@ export function keepReport(
   if (progress !== undefined) database.run(writeProgress, progress, seq)
 }
 
-/** Appends lines. If the log already ends with these lines, the call was sent twice, and nothing is added. */
+/**
+ * Appends lines to the log of a job. If the log ends with these lines already, the call was sent twice, and
+ * nothing is added.
+ */
 function appendLog(database: Database, seq: number, lines: readonly LogLine[] | undefined): void {
   if (lines === undefined || lines.length === 0) return
   const added = lines.map(cut)
@@ -32,8 +35,8 @@ function appendLog(database: Database, seq: number, lines: readonly LogLine[] | 
 }
 
 /**
- * Shortens a line that is longer than a whole log may be. It counts three bytes for each UTF-16 unit, which
- * is the maximum.
+ * Shortens a line that is longer than a whole log may be. Each UTF-16 unit counts as three bytes, the maximum
+ * in UTF-8.
  */
 function cut(line: LogLine): LogLine {
   if (Buffer.byteLength(line.text) <= MAX_LOG_BYTES) return line

@@ -1,18 +1,19 @@
 /**
- * The callers that wait for jobs, one row for each caller and partition.
+ * The callers that wait for jobs. The table `waiters` has one row for each caller and partition. A row is in
+ * one of two states:
  *
- *   idle    its last exchange, at `since`, got fewer jobs than it wanted
- *   rung    a job came for it. Its next `wait` returns the partition and removes the row
+ *   idle    The last exchange of the caller, at `since`, got fewer jobs than it wanted.
+ *   rung    A job came for the caller. The next `wait` of the caller returns the partition and removes the
+ *           row.
  *
- * A row with a `notice` other than 0 is for a caller that has a notice in the partition, not for one that
- * waits for jobs. It is in the state `rung` from the beginning. The notice is the `seq` of a job for which a
- * signal has come, or -1 for any other notice.
+ * A row whose `notice` is not 0 does not mean that a caller waits for jobs, but that the caller has a notice
+ * in the partition. Such a row is in the state `rung` from the beginning. `notice` is the `seq` of a job for
+ * which a signal has come, or -1 for any other notice.
  *
- * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process
- * that dies leaves idle rows behind. They do not take rings away from live workers: the caller that asked
- * last is rung first, and live callers ask again every few seconds, so they come before the rows of dead
- * processes. If a ring is not taken within `STALE` (the process hangs or has just died), any other waiting
- * caller takes it over.
+ * The rows are in the file, so that a process that queues N jobs can ring exactly N callers. A process that
+ * dies leaves idle rows. Such rows seldom take rings from live workers: the caller that asked last is rung
+ * first, and live callers ask again every few seconds. If a caller does not take a ring within `STALE`,
+ * because its process hangs or has just died, another waiting caller takes the ring.
  */
 
 import { latestToken } from '../claim/lease.ts'
@@ -20,13 +21,14 @@ import type { Database } from '../database.ts'
 import type { Partition } from '../partition.ts'
 import { holderOf, list } from '../row.ts'
 
-/** Milliseconds after which a ring that was not taken goes to another caller. */
+/** Milliseconds after which another caller may take a ring that its caller has not taken. */
 export const STALE = 1_000
-/** Milliseconds after which a row counts as left behind by a dead process. */
+/** Milliseconds after which a row is removed, because its process is certainly dead. */
 const FORGOTTEN = 60_000
 /**
- * Milliseconds after which a waiting caller refreshes its rows to show that it is alive, if it waits in few
- * or in many partitions. For this time, a ring may go to a dead process before it goes to a live one.
+ * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: if it waits in few
+ * partitions, and if it waits in many. Within this time after the death of a process, a ring may still go to
+ * the dead process first.
  */
 const REFRESH = { few: 4_000, many: 15_000 }
 const FEW = 100
@@ -38,7 +40,10 @@ const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ? AND notice
 const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt, notice'
 const forget = 'DELETE FROM waiters WHERE partition = ? AND rungAt IS NULL AND since < ?'
 const forgetRung = 'DELETE FROM waiters WHERE rungAt < ?'
-/** SQL: whether `forgetWaiters` would remove something of a row of `partitions`, at an instant. */
+/**
+ * SQL that says whether `forgetWaiters` would remove rows of the partition in a row of `partitions`, at an
+ * instant.
+ */
 export const olderWaiters = (now: string) =>
   `EXISTS (SELECT 1 FROM waiters WHERE partition = partitions.id AND rungAt IS NULL AND since < ${now} - ${FORGOTTEN})`
 const refresh = `
@@ -55,7 +60,10 @@ const take = `
   RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice,
     (SELECT id FROM jobs WHERE seq = notice) AS job`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
-/** Few rows are in the state `rung`, so the query must begin with those. CROSS JOIN keeps this order. */
+/**
+ * SQL that finds rings that others have not taken. The query begins with the rows in the state `rung`,
+ * because these are few; CROSS JOIN keeps this order.
+ */
 const stale = `
   SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
   WHERE theirs.rungAt <= ?2 AND theirs.caller <> ?1 AND theirs.notice = 0
@@ -71,9 +79,9 @@ export function leaveWaiters(partition: Partition, caller: string): void {
 }
 
 /**
- * Removes all rows of a caller. A ring that this caller did not take goes to another caller.
+ * Removes all rows of a caller. If the caller has not taken a ring, another caller is rung in its place.
  *
- * @returns the callers that are rung instead
+ * @returns the callers that are rung in its place
  */
 export function leaveAllWaiters(database: Database, caller: string): string[] {
   return database
@@ -87,23 +95,24 @@ export function forgetWaiters(partition: Partition): void {
 }
 
 /**
- * Milliseconds after which the rows of a live caller are refreshed, if it waits in `partitions` partitions.
+ * Milliseconds after which a live caller refreshes its rows. @param partitions the number of partitions in
+ * which the caller waits
  */
 export function refreshAge(partitions: number): number {
   return partitions > FEW ? REFRESH.many : REFRESH.few
 }
 
-/** @param partitions ids */
+/** @param partitions the ids of the partitions */
 export function refreshWaiters(database: Database, caller: string, partitions: readonly number[]): void {
   if (partitions.length > 0) database.run(refresh, database.now(), caller, list(partitions))
 }
 
-/** Removes rings that a dead process did not take, and that no other caller has taken over. */
+/** Removes old rings that no caller has taken. */
 export function forgetRings(database: Database): void {
   database.run(forgetRung, database.now() - FORGOTTEN)
 }
 
-/** Rings at most `count` idle callers. @returns their ids */
+/** Rings idle callers of the partition, at most `count`. @returns the ids of the callers */
 export function ring(
   partition: Pick<Partition, 'database' | 'id' | 'now'>,
   count: number,
@@ -117,9 +126,10 @@ export function ring(
 }
 
 /**
- * Rings callers for jobs that were queued or put back in this transaction and have not been claimed. If a job
- * or a schedule is now due earlier than any before, one caller is rung to learn that time. If the partition
- * was resumed, or paused for a time, all callers are rung to learn when jobs may begin.
+ * Rings callers because of what this transaction has changed. For each job that was queued or put back and
+ * was not claimed, one caller is rung. If a job or a schedule is due earlier than all others, one caller is
+ * rung, so that it learns the new time. If the partition was resumed, or got a pause with an end, all callers
+ * are rung, so that they learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)
@@ -135,7 +145,10 @@ function ringForJobs(partition: Partition, except?: string): string[] {
   return ring(partition, left + Number(partition.sooner), except)
 }
 
-/** Rings a caller that will fetch the effects: one that waits, or one that holds jobs. */
+/**
+ * Rings a caller that will fetch the effects: a caller that waits, or if there is none, a caller that holds
+ * jobs.
+ */
 function ringForEffects(partition: Partition, except?: string): string[] {
   const rung = ring(partition, 1, except)
   const token = rung.length === 0 ? latestToken(partition) : undefined
@@ -143,17 +156,17 @@ function ringForEffects(partition: Partition, except?: string): string[] {
   return rung
 }
 
-/** Whether the caller has been rung, or can take over the ring of another. */
+/** Whether the caller was rung, or can take a ring that another caller has not taken. */
 export function hasRing(database: Database, caller: string): boolean {
   if (database.get(isRung, caller) !== undefined) return true
   return database.get(stale, caller, database.now() - STALE) !== undefined
 }
 
 /**
- * Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has
- * ended.
+ * Leaves a notice for a caller and rings the caller. The caller is a worker with news about a job that it
+ * holds, a watcher, or a listener.
  *
- * @param signalled the `seq` of a job, if the only news is a signal for it
+ * @param signalled the `seq` of a job, if the notice says only that a signal has come for this job
  */
 export function notify({ database, id, now, noticed }: Partition, caller: string, signalled = -1): void {
   database.run(note, caller, id, now, signalled)
@@ -161,10 +174,10 @@ export function notify({ database, id, now, noticed }: Partition, caller: string
 }
 
 /**
- * Takes the rings of the caller, and rings that others did not take.
+ * Takes the rings of a caller, and rings that other callers have not taken.
  *
- * @returns the names of the partitions that may have jobs for it; those with a notice, and the job for which
- *   a signal has come, if that is the only news
+ * @returns `rung`: the names of the partitions that may have jobs for the caller. `noticed`: the names of the
+ *   partitions with a notice, each with the id of a job if the notice is only about a signal
  */
 export function takeRings(
   database: Database,

@@ -1,7 +1,8 @@
 /**
- * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. The column
- * `watched` of a partition says when its last watch lapses, so that partitions without watches need not look
- * for them. Lapsed rows are removed when all watches of the partition have lapsed.
+ * Watches in SQLite (`contract/watch.ts`). The table `watches` has a row for each job and watcher, until the
+ * job ends. The column `watched` of a partition says when the time of its last watch runs out, so that no
+ * call looks for watches in a partition without watches. Rows whose time is over are removed when the time of
+ * all watches of the partition is over.
  */
 import type { Fate } from '../../contract/store.ts'
 import { rememberEnds } from '../effects/effect.ts'
@@ -27,11 +28,11 @@ const clear = 'DELETE FROM watches WHERE partition = ?'
 interface WatchRow {
   id: string
   watcher: string
-  /** Milliseconds since 1970. */
+  /** When the time of the watch runs out: milliseconds since 1970. */
   until: number
 }
 
-/** The fates of jobs, and which of these jobs need a watch that is new or renewed. */
+/** Reads the fates of jobs, and finds the jobs whose watch is missing or must be renewed. */
 export function look(
   partition: Partition,
   watcher: string,
@@ -47,8 +48,8 @@ export function look(
 }
 
 /**
- * @param news whether all workers that hold these jobs must hand over what the jobs wrote, even workers that
- *   know of an earlier watch
+ * @param news whether all workers that hold these jobs get a notice, so that they send log lines and
+ *   progress, even if they know of an earlier watch
  */
 export function watch(
   partition: Partition,
@@ -70,7 +71,7 @@ export function watch(
   return found
 }
 
-/** The watchers of those jobs that somebody watches. */
+/** The watchers of jobs, by the id of the job. Jobs without watchers are left out. */
 export function watchersOf(partition: Partition, ids: readonly string[]): Map<string, string[]> {
   const { database, id, now, watched = 0 } = partition
   const found = new Map<string, string[]>()
@@ -81,16 +82,17 @@ export function watchersOf(partition: Partition, ids: readonly string[]): Map<st
 }
 
 /**
- * Tells the workers that hold some of these jobs that somebody watches them.
+ * Leaves notices for the workers that hold these jobs, because the jobs are watched.
  *
- * @param which `held`: all of them; `reporting`: those that have reported progress
+ * @param which the statement that chooses the jobs. `held`: all active jobs. `reporting`: active jobs that
+ * have reported progress
  */
 function notifyHolders(partition: Partition, which: string, ids: readonly string[]): void {
   const rows = partition.database.all<{ token: string }>(which, partition.id, list(ids))
   for (const holder of new Set(rows.map(({ token }) => holderOf(token)))) notify(partition, holder)
 }
 
-/** Rings the watchers of jobs, and ends their watches. @returns the jobs that were watched */
+/** Rings the watchers of jobs, and removes the watches. @returns the ids of the jobs that were watched */
 export function unwatch(partition: Partition, ids: readonly string[]): string[] {
   const { database, id, now, watched } = partition
   if (watched === undefined) return []
@@ -99,7 +101,7 @@ export function unwatch(partition: Partition, ids: readonly string[]): string[] 
   return [...new Set(taken.map((each) => each.id))]
 }
 
-/** Rings the watchers of jobs that have just ended, and remembers these ends. */
+/** Rings the watchers of jobs that have ended in this transaction, and remembers the ends of these jobs. */
 export function ringWatchers(partition: Partition, ids: readonly string[]): void {
   const { database, id, now, watched } = partition
   if (watched === undefined || ids.length === 0) return

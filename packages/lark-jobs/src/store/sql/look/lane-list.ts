@@ -1,6 +1,6 @@
 /**
- * Lists the lanes of a partition by page, for people. A lane that waits for the end of one of its jobs is in
- * no index, so such lanes are found by passing over the others, a bounded number in each call.
+ * Lists the lanes of a partition page by page, to show to people. Lanes that wait for the end of a job have
+ * no index. They are found by a scan of all lanes, a limited number in each call.
  */
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { type LaneFilter, type LanePage, type LaneRecord, MAX_ITEMS } from '../../contract/store.ts'
@@ -12,10 +12,10 @@ type ListedLane = Pick<LaneRow, 'name' | 'busy' | 'turn' | 'wakeAt'> & {
   limiter: string
   until: number | null
 }
-/** Two columns that determine the order of the rows. */
+/** The values of the two columns by which the rows are sorted. */
 type LanePlace = readonly [string | number, string | number]
 
-/** A lane, with the end of the pause of its group. */
+/** SQL that reads a lane and the end of its group's pause. */
 const lane = `
   SELECT lanes.name, busy, limiter, turn, wakeAt, until FROM lanes LEFT JOIN pauses
     ON pauses.partition = lanes.partition AND until > ?2
@@ -31,7 +31,10 @@ const byName = `
 const pauses = `
   SELECT name, until FROM pauses WHERE partition = ?1 AND until > ?2 AND (until, name) > (?3, ?4)
   ORDER BY until, name LIMIT ?5`
-/** In the order of names, `_` is the character after `^`, which stands between group and limiter. */
+/**
+ * SQL that finds the lanes of a group. In a name, `^` is between the group and the limiter, and `_` is the
+ * character after `^`.
+ */
 const ofGroup = `
   SELECT name, busy FROM lanes
   WHERE partition = ?1 AND (name = ?2 OR name > ?2 || '^' AND name < ?2 || '_') ORDER BY name`
@@ -39,7 +42,10 @@ const countPending = `
   SELECT count(*) AS count FROM
     (SELECT 1 FROM jobs WHERE partition = ? AND lane = ? AND state = ${PENDING} LIMIT ${MAX_ITEMS})`
 
-/** The statement for each state, the place before the first row, and the place of a row. */
+/**
+ * For each state: the statement, the place before the first row, and a function that returns the place of a
+ * row.
+ */
 const lists = {
   paused: { sql: pauses, first: [-1, ''], place: ({ until, name }: ListedLane) => [until!, name] },
   turn: { sql: byTurn, first: ['', -1], place: ({ limiter, turn }: ListedLane) => [limiter, turn!] },
@@ -67,7 +73,10 @@ export function listLanes(partition: Partition, filter: LaneFilter): LanePage {
   }
 }
 
-/** Leaves out the lanes of paused groups, which are listed by their pauses. */
+/**
+ * Makes the records of lanes that are not paused. Lanes of paused groups are listed only for the state
+ * `paused`.
+ */
 function shown(partition: Partition, state: LaneFilter['state'], rows: readonly ListedLane[]): LaneRecord[] {
   const isHere = ({ turn, wakeAt, until }: ListedLane) =>
     state === 'turn' || (until === null && (state === 'asleep' || (turn === null && wakeAt === null)))

@@ -1,7 +1,7 @@
 /**
- * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the previous
- * page ended, whatever jobs were added or removed in between. A page first reads the places and sizes of
- * jobs, and then the jobs that fit.
+ * Reads jobs page by page. A cursor is the place of the last job of a page. So the next page continues at the
+ * right place, even if jobs were added or removed meanwhile. To make a page, the places and sizes of jobs are
+ * read first, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../../model/record.ts'
 import { damagedLine, readList } from '../../contract/rules/unreadable.ts'
@@ -36,12 +36,12 @@ import { COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-/** The place of a job, and the bytes that showing the job takes. */
+/** The columns that decide the place of a job, and the size of the job's record in bytes. */
 type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
   bytes: number
-  /** The bytes that showing the job takes without its payload. */
+  /** The size of the job's record without the payload, in bytes. */
   leanBytes: number
-  /** Only for an active job. */
+  /** The lease of an active job. */
   lease?: Lease
 }
 
@@ -56,7 +56,7 @@ const findAllLean = `
   SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const headsAt = `SELECT ${headColumns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { born: string | null; bytes: number }
-/** Includes hidden jobs. */
+/** SQL that reads what `fates` needs, also of hidden jobs. */
 const findStates = `
   SELECT seq, id, state, CASE WHEN state < ${COMPLETED} THEN progress END AS progress,
     CASE WHEN state < ${COMPLETED} AND options LIKE '%"born":%' AND json_valid(options)
@@ -90,15 +90,21 @@ const arrivedLaned = arrivedAfter("lane <> ''")
 const latestFirst = ended('<', 'DESC')
 const earliestFirst = ended('>', 'ASC')
 
-/** Later than any time, and after any job. */
+/** A number that is later than any time, and after the `seq` of any job. */
 export const MAX = Number.MAX_SAFE_INTEGER
 
-/** A number in place of a priority: the jobs of all groups form one more line below the others. */
+/**
+ * A number that stands for a priority below all others. Lists show all jobs in lanes as one line with this
+ * priority.
+ */
 export const GROUPS = -MAX_PRIORITY - 1
 
 export type LinePlace = readonly [dueAt: number, seq: number]
 
-/** Some columns of the pending jobs of one priority, in their order: after a place, and due up to a time. */
+/**
+ * Reads some columns of the pending jobs of one priority, in the order in which they run: jobs after a place
+ * that are due by the time `until`.
+ */
 export function pendingRows<T>(
   { database, id }: Partition,
   priority: number,
@@ -118,10 +124,11 @@ export function get(partition: Partition, id: string, isLean: boolean): JobRecor
   return row && toRecord(row, name, now, lease?.claimedAt)
 }
 
-/** What became of jobs. */
+/** Reads the fates of jobs (`contract/watch.ts`). */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  // Of a job that was moved, this partition knows nothing more.
+  // Jobs that have arrived in another partition are left out, because this partition does not know their
+  // fates.
   const heads = database
     .all<StateRow>(findStates, partition.id, list(ids))
     .filter((row) => row.state !== GONE || isOnItsWay(partition, row))
@@ -160,7 +167,7 @@ export function counts(partition: Partition): Counts {
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
 }
 
-/** The number of waiting jobs with a priority below 0, without those of lanes: at most `MAX_AHEAD`. */
+/** The number of waiting jobs with a priority below 0, at most `MAX_AHEAD`. Jobs in lanes do not count. */
 export function lowered({ database, id, now }: Partition): number {
   return database.get<{ count: number }>(countLowered, id, now)!.count
 }
@@ -183,7 +190,7 @@ export function listHeads(partition: Partition, filter: Filter): Page<JobHead> {
   return { jobs: jobs.map(({ id, key, lease }) => ({ id, key, ...(lease && claim(lease)) })), ...rest }
 }
 
-/** The distinct keys of the next `limit` waiting jobs and the next `limit` delayed ones. */
+/** The keys of the next `limit` waiting jobs and the next `limit` delayed jobs, each key once. */
 export function nextKeys(partition: Partition, limit: number): string[] {
   const keys = new Set<string>()
   let left = partition.waiting > 0 ? limit : 0
@@ -214,7 +221,7 @@ export function waitingSince(partition: Partition, since: number): Pick<Standing
   return { arrived, ...(oldest < Number.POSITIVE_INFINITY && { oldest }) }
 }
 
-/** @param room bytes of the answer; default: no limit */
+/** @param room the bytes that the page may have. Default: no limit */
 function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
   const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
@@ -232,7 +239,7 @@ function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
 
 interface HeadRows {
   rows: Head[]
-  /** The place of a job in this order, as it is written in a cursor. */
+  /** Returns the place of a job in the order of this list, for a cursor. */
   place: (head: Head) => (number | string)[]
 }
 
@@ -265,11 +272,12 @@ function headsOf(
   }
 }
 
-/** A job's lease end, token and `seq`. */
+/** The place of an active job in a list: the end of its lease, its token and its `seq`. */
 type ActivePlace = [leaseEnd: number, token: string, seq: number]
 
 /**
- * Active jobs: claim by claim in the order of their lease ends; within a claim in the order of handing out.
+ * Lists active jobs. The claims are in the order in which their leases end, and the jobs of a claim are in
+ * the order in which they were handed out.
  */
 function active(partition: Partition, after: ActivePlace | undefined, limit: number): HeadRows {
   const rows: Head[] = []
@@ -281,7 +289,10 @@ function active(partition: Partition, after: ActivePlace | undefined, limit: num
   return { rows, place: ({ lease, seq }) => [lease!.leaseEnd, lease!.token, seq] }
 }
 
-/** The ids of all active jobs are sorted here: there is no index of them. */
+/**
+ * Lists active jobs in the order of their ids. This reads and sorts the ids of all active jobs, because they
+ * have no index.
+ */
 function activeById(partition: Partition, after = '', limit: number): HeadRows {
   const found: { id: string; seq: number; lease: Lease }[] = []
   for (const lease of leasesBehind(partition))
@@ -302,8 +313,8 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
 }
 
 /**
- * Waiting jobs: priority by priority, in the order of their places. Jobs of groups come last, because their
- * turns are not known.
+ * Lists waiting jobs in the order of their priorities, and jobs with the same priority in the order of their
+ * places. Jobs in lanes come last, because their turns are not known.
  */
 function waiting(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []
@@ -318,14 +329,17 @@ function waiting(partition: Partition, cursor: number[] | undefined, limit: numb
   return { rows, place: (head) => [lineOf(head), head.dueAt, head.seq] }
 }
 
-/** Delayed jobs: by due time, then the higher priority first. This merges the lines of all priorities. */
+/**
+ * Lists delayed jobs in the order of their due times. Of jobs with the same due time, a job with a higher
+ * priority comes first. The lines of all priorities are merged for this.
+ */
 function delayed(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
   for (const priority of lines(partition)) {
-    // At the due time of the cursor, jobs of higher priorities have been shown already, and jobs of lower
-    // ones have not.
+    // Among the jobs with the due time of the cursor, those with a higher priority were on earlier pages, and
+    // those with a lower priority were not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
     rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, headColumns))
   }
@@ -333,7 +347,7 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
   return { rows: rows.slice(0, limit), place: (head) => [head.dueAt, lineOf(head), head.seq] }
 }
 
-/** The priorities that have jobs, the highest first, and at the end the jobs of groups. */
+/** The priorities of pending jobs, the highest first. `GROUPS` comes last if the partition has lanes. */
 export function lines(partition: Partition): number[] {
   const priorities = [...partition.priorities()]
   return partition.lanes > 0 ? [...priorities, GROUPS] : priorities

@@ -1,4 +1,7 @@
-/** Where a job stands. It finds what a claim would find, and changes nothing. */
+/**
+ * Reads what prevents a job from beginning now, by the rules of a claim (`contract/stand.ts`). Nothing is
+ * changed.
+ */
 import { defined } from '@s18i/lark/internal'
 import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
@@ -88,7 +91,7 @@ function untilOf(until: number): { until?: number } {
   return until < NEVER ? { until } : {}
 }
 
-/** The due jobs before a due job, in the order of `order.ts`. */
+/** Counts the due jobs that go before a due job, in the order that `order.ts` defines. */
 function lineStand(
   partition: Partition,
   { lane, priority, dueAt, seq }: StandRow,
@@ -99,7 +102,8 @@ function lineStand(
   for (const other of partition.priorities(lane)) {
     if (aging === undefined && other < priority) break
     const place = aging === undefined ? now : Math.min(now, dueAt + (other - priority) * aging)
-    // Jobs of a higher priority with the same place go before it, too.
+    // A job of a higher priority with the same place also goes before this job, so the limit is one
+    // millisecond later.
     const end = other === priority ? [dueAt, seq] : [place + Number(other > priority), 0]
     const most = MAX_AHEAD - ahead
     const { count } = database.get<{ count: number }>(before, id, lane, other, end[0]!, end[1]!, most)!
@@ -109,7 +113,10 @@ function lineStand(
   return { ahead, higher }
 }
 
-/** @param turn the turn of the lane; for jobs without a lane, the turn that they share */
+/**
+ * Counts the lanes that have their turn before a lane. @param turn the turn of the lane. For jobs without a
+ * lane, `ownTurn` is used
+ */
 function turns({ database, id, ownTurn }: Partition, lane: string, turn: number): number {
   const limiter = readLane(lane).limiter ?? ''
   return database.get<{ count: number }>(turnsBefore, id, limiter, lane === '' ? ownTurn : turn)!.count
@@ -139,8 +146,8 @@ function limitsOf(limits: Limits | undefined): Pick<LaneStand, 'limits' | 'unkno
 }
 
 /**
- * The ids of the active jobs of a lane. All active jobs of the partition are searched, because there is no
- * index by lane.
+ * The ids of the active jobs of a lane, at most `MAX_RUNNING`. They are found by a scan of the partition's
+ * active jobs, because these have no index by lane.
  */
 function runningOf(partition: Partition, lane: string): string[] {
   const found: string[] = []

@@ -1,4 +1,7 @@
-/** The standing of a partition: its counts, how long its jobs have waited, and what comes next there. */
+/**
+ * Reads the standing of a partition: its counts, how long its jobs have been waiting, and which jobs run
+ * next.
+ */
 import { MINUTE, type Minute, type Standing } from '../../contract/store.ts'
 import { hasPauses } from '../claim/lane.ts'
 import { droppedIn } from '../end/failed-jobs.ts'
@@ -13,7 +16,7 @@ export const noStanding: Standing = {
 }
 
 /**
- * @param next how many keys of the next jobs are read; undefined if neither keys nor waiting times are to be
+ * @param next for how many of the next jobs the keys are read. Undefined: neither keys nor waiting times are
  *   read
  */
 export function standingOf(partition: Partition, minutes: Minute[], next: number | undefined): Standing {
@@ -30,7 +33,7 @@ export function standingOf(partition: Partition, minutes: Minute[], next: number
   }
 }
 
-/** The waiting times, and the jobs that no worker could read. */
+/** Reads how long jobs have been waiting, and the stranded jobs. */
 function waitingIn(partition: Partition): Pick<Standing, 'oldest' | 'arrived' | 'stranded'> {
   const waiting = waitingSince(partition, partition.now - MINUTE)
   const stranded = strandedIn(partition)

@@ -1,13 +1,13 @@
 /**
- * The jobs that no worker could read (`Stranded`). The reason of their last release marks them
- * (`store/contract/rules/reason.ts`), and a partial index finds them. So other jobs pay nothing for this, and
- * no call has to maintain a list.
+ * Stranded jobs, which no worker could read (`Stranded`). The column `reason` of such a job has a mark
+ * (`store/contract/rules/reason.ts`), and a partial index contains the marked jobs. So no call has to
+ * maintain a list, and other jobs take no more time.
  */
 import type { Stranded } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 import { STRANDED } from '../states.ts'
 
-/** The most jobs that are looked at: each takes about 1 µs. */
+/** The largest number of jobs that a query looks at. Each takes about 1 µs. */
 const MOST = 10_000
 
 const find = `
