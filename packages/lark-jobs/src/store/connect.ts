@@ -1,6 +1,6 @@
 /**
- * Creates the store that a connection names. Only this file knows the names of the stores. It imports the
- * code of the store that is needed, and of no other store.
+ * Creates the store that a connection names. Only this file knows the names of the stores. Only the code of
+ * the store that is needed is imported.
  */
 
 import { ISOLATED } from '../model/copies.ts'

@@ -18,7 +18,8 @@ type ChangeOfKind =
    * completed, failed, cancelled → waiting. The job is queued at the end of its line, and its failures and
    * crashes are reset. A unique job takes its lock again; the retry is refused while another job has the
    * lock. `fromStart`: the records of the job's steps are removed. The retry of a completed job always
-   * removes them. `keepsFailures`: the failures are not reset, and a completed run counts as a failure.
+   * removes the records. `keepsFailures`: the failures are not reset, and a completed run counts as a
+   * failure.
    */
   | { kind: 'retry'; fromStart?: boolean; keepsFailures?: boolean }
   /**
@@ -41,8 +42,8 @@ type ChangeOfKind =
    */
   | { kind: 'purge'; isElsewhere?: true }
   /**
-   * For failed jobs: a member of a flow is no longer kept because of its flow. It is kept only as long as its
-   * class and queue say (`retention.ts`).
+   * For failed jobs: a member of a flow is no longer kept because of its flow, but only as long as its class
+   * and queue say (`retention.ts`).
    */
   | { kind: 'unpin' }
   /** delayed → waiting. */
@@ -94,7 +95,8 @@ export const changeKinds = Object.keys(kinds) as Change['kind'][]
 
 /**
  * The version of a job's record, such as `failed 3 1767225600000`. The version changes when the job runs, is
- * queued again or is edited. So two records of one job with the same version are equal in these points.
+ * queued again or is edited. So a caller can see whether one of these things has happened since it read the
+ * record.
  */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`

@@ -3,10 +3,10 @@
  * what this comment says.
  *
  * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds.
- * If more than half of this time is left from an earlier call, the call writes nothing; most calls do. During
- * this time, each verb that changes the state of jobs writes an event in the same atomic step. A listener
- * that stops makes no call, and its time runs out. The next change after that removes all events. In a
- * partition without listeners, events need no memory and no time.
+ * Most calls write nothing, because more than half of the `ttl` of an earlier call is left. Until the `ttl`
+ * is over, each verb that changes the state of jobs writes an event in the same atomic step. A listener that
+ * stops makes no call, and its time runs out. The next change after that removes all events. In a partition
+ * without listeners, events need no memory and no time.
  *
  * **Which.** The event `started` is written when a job counts as started (`store.ts`). A prefetched job
  * counts as started when an `extend` names it, or when it is settled before that. Four things cause no event:
@@ -22,9 +22,9 @@
  *
  * **Positions.** A listener continues after a position: the number of an entry and a mark of the entry's
  * text. If the partition has no entry with this number and mark, events may be missing: there were too many
- * events, the time of the listener had run out, or the server has lost its last changes. In this case the
- * listener continues after the last entry, and the answer says so. (After a loss of changes, another entry
- * may have the same number, but it has another mark.)
+ * events, the time of the listener had run out, or the server has lost its last changes. If the position is
+ * missing, the listener continues after the last entry, and the answer says so. (After a loss of changes,
+ * another entry may have the same number, but it has another mark.)
  *
  * **Rings.** The first change after each call of a listener rings the listener (`noticed` of `Store.wait`). A
  * ring is only a hint, so listeners also call about every `WATCH_AGAIN` milliseconds.
@@ -48,7 +48,7 @@ export const EVENTS_PAGE = 100
 
 /** The events of one kind from one call. */
 export interface EventEntry {
-  /** An entry `begun` has no ids. It marks the place where a listener began. */
+  /** An entry `begun` marks the place where a listener began, and has no ids. */
   kind: EventKind | typeof PUBLISHED | 'begun'
   /** Milliseconds since 1970, by the store's clock. */
   at: number
@@ -71,7 +71,7 @@ export function entryText(kind: EventEntry['kind'], at: number, ids: readonly st
   return [`${kind} ${at}`, ...ids].join('\n')
 }
 
-/** Divides ids into lots. Each lot fits into one entry. */
+/** Divides ids into lots that fit into one entry each. */
 export function* inEntries(ids: readonly string[]): Generator<readonly string[]> {
   for (let from = 0; from < ids.length; ) {
     let to = Math.min(from + EVENTS_TOGETHER, ids.length)

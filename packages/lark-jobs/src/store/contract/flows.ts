@@ -17,7 +17,7 @@
  *
  * **Nodes.** A node has an index from `NODES` on. The end of a node is news: the flow keeps the news in the
  * order of arrival until a write says that its writer has read them. The flow is due at once, or when its
- * present lease ends. The end of a node counts once, even if it arrives several times. There is one
+ * present lease ends. The end of a node counts once, even if the same end arrives several times. There is one
  * exception: if a node first fails or is cancelled, and completes after a retry, the new end replaces the
  * earlier end and is news again. So ends may be delivered repeatedly, and no number has to survive a
  * failover. The flow keeps the results of its nodes, up to `MAX_RESULTS` bytes in total. A result that does
@@ -31,8 +31,8 @@
  * started again is missing again (`reopen`). If an end of the member's earlier start arrives after that, the
  * flow recognises the end by its `start`. The flow is due when `size` members have ended, when `alarm`
  * members have ended without completing, and when a member completes after an earlier end. A write that sets
- * a size or an alarm makes the flow due if that many members have ended already. The flow then stays due
- * until `due` hands it out; a write does not change this. When `due` hands the flow out, the flow gets a new
+ * a size or an alarm makes the flow due if that many members have ended already. A flow that is due stays due
+ * until `due` hands it out, even if it is written before. When `due` hands the flow out, the flow gets a new
  * number, so a writer that has read the flow earlier can no longer write.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts the end
@@ -60,13 +60,16 @@ import type { Fate } from './watch.ts'
 
 export { NODES }
 
-/** How many members that did not complete a flow describes: it keeps how they ended. */
+/** A flow keeps how a member ended for this many members that did not complete. */
 export const MAX_FAILURES = 1_000
-/** How many items of news are handed out with a flow at most. The others follow after the next write. */
+/**
+ * The largest number of items of news that are handed out with a flow. Other news are handed out after the
+ * next write.
+ */
 export const MAX_NEWS = 1_000
 /**
  * The largest size of all results that a flow keeps, in bytes: 6,710 bytes for each of 10,000 nodes, or 128
- * of the largest results. This limits the memory that one flow takes on a server.
+ * of the largest results. The limit exists because results take memory of the server.
  */
 export const MAX_RESULTS = 67_108_864
 /** The note that replaces a result which does not fit. */
@@ -114,7 +117,7 @@ export type KeptEnd = Omit<MemberEnd, 'flow' | 'start'>
 
 /** The counts of the members of a batch. */
 export interface Crowd {
-  /** Members have indices below this number. */
+  /** Every member has an index below this number. */
   reserved: number
   /** How many members the batch has. Absent while members are still being added. */
   size?: number
@@ -125,7 +128,7 @@ export interface Crowd {
   cancelled?: number
 }
 
-/** How a node or member ended, or that it has not ended. */
+/** How a node or member ended, or that the node or member has not ended. */
 export type MemberFate = Exclude<Fate, { kind: 'ended' }> | { kind: 'ended'; job: EndedMember }
 
 export interface StoredFlow {
@@ -159,8 +162,8 @@ export type FlowWrite = {
       /** When the flow is due: milliseconds since 1970. Absent: the flow is due only when there is news. */
       next?: number | undefined
       /**
-       * How many items of news the writer has read. They are not handed out again. If other items are left,
-       * the flow is due at once.
+       * How many items of news the writer has read. Items that were read are not handed out again. If other
+       * items are left, the flow is due at once.
        */
       heard?: number
       /** An absent field stays unchanged. A new flow has the `reserved` 0, no size and no alarm. */
@@ -258,7 +261,7 @@ export interface Flows {
   /**
    * Reports the fates of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. The
    * answer has one fate for each id. The partition remembers the end of a member for `RESEND_MEMORY` after
-   * the end was acknowledged. Of a completed member it may remember only the state and the time.
+   * the end was acknowledged. Of a completed member, the partition may remember only the state and the time.
    */
   fates(partition: string, ids: readonly string[]): Promise<MemberFate[]>
 

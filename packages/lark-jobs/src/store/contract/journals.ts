@@ -12,11 +12,11 @@
  * entries, and a later run repeats the missing steps.
  *
  * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk or
- * on a replica. If they are not, the answer says why (`Recording.unsafe`).
+ * on a replica. If the entries are not safe, the answer says why (`Recording.unsafe`).
  *
  * **Progress.** An entry that is marked as progress sets the failures and crashes of the job to 0. So a job
- * fails for what has happened since its last progress. A job that runs for weeks does not fail because of
- * many deployments.
+ * fails only because of what has happened since its last progress. For example, a job that runs for weeks
+ * does not fail because of many deployments.
  *
  * **Signals.** A signal is kept for every job that has not ended, even if the job does not wait for a signal.
  * If the application chose the id of the job, a signal is kept for `EARLY_MEMORY` even before the job exists.
@@ -30,7 +30,7 @@
  * once, so no signal is missed. The `waits` of a job count until its next run begins.
  *
  * If an outcome has `rests`, the store measures how long the job is suspended, until its next run is claimed.
- * This time does not count for the job's `retryUntil`. A retry by hand sets the time to 0.
+ * The measured time does not count for the job's `retryUntil`. A retry by hand sets the time to 0.
  *
  * **Children.** A child is a job that another job has started and awaits. The end of a child comes to the
  * other job as a signal whose name begins with `CHILD_SIGNAL`. The verdict for such a signal is never `full`,
@@ -40,18 +40,18 @@
  * If a person changes the due time of a suspended job (`run-now`, `reschedule`, or `undo` of these), all
  * waits of the job end at the new time: the store adds the entry `waitsEnd` to the journal.
  *
- * **Undos.** Entries may say that the job has steps to undo (`Recorded.hasUndos`). Such a job ends as failed
- * or cancelled only after a run has undone the steps (`rules/undoing.ts`). If its run, a cancel by hand or
- * too many crashes would end the job before that, the job is put back and is due at once, and its journal
- * says how it will end. Its failures and crashes up to this time do not count. The outcome `suspended` with
- * `undoing` does the same, and also says when the run that undoes continues. A job whose steps are being
- * undone cannot be cancelled (the verdict is `asked`). It ends when its worker says so, or after too many
- * crashes. After a retry by hand, the job still has its steps to undo. If a job is removed, its steps are not
- * undone.
+ * **Undos.** Entries may say that the job has steps to undo (`Recorded.hasUndos`). A job with steps to undo
+ * ends as failed or cancelled only after a run has undone the steps (`rules/undoing.ts`). If its run, a
+ * cancel by hand or too many crashes would end the job before that, the job is put back and is due at once,
+ * and its journal says how it will end. Failures and crashes of the job before the undo do not count. The
+ * outcome `suspended` with `undoing` does the same, and also says when the run that undoes continues. A job
+ * whose steps are being undone cannot be cancelled (the verdict is `asked`); the job ends when its worker
+ * says so, or after too many crashes. After a retry by hand, the job still has its steps to undo. If a job is
+ * removed, its steps are not undone.
  *
  * **With the job.** A claim returns the first entries of the journal, at most `JOURNAL_BYTES`, and all
- * signals; `read` returns the other entries. A journal is removed with its job and moves with its job. It is
- * also removed when a completed job is retried by hand.
+ * signals; `read` returns the other entries. A journal moves with its job. It is removed with its job, and
+ * when a person retries a completed job.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -134,7 +134,7 @@ export interface StepsNote {
   token: string
   /** The entries that the run has recorded since its last note. */
   steps?: Recorded
-  /** How many signals the run knows. The answer has the signals after these. */
+  /** How many signals the run knows. The answer has the signals that come after the first `heard` signals. */
   heard?: number
 }
 

@@ -3,11 +3,11 @@
  * of the verbs for jobs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test
  * what this comment says.
  *
- * **Limiter.** A limiter has a name, which does not begin with a brace. It limits how many permits all
- * workers together hold at the same time, how many are granted within a time (a rate), or both. Each call
- * states the limits, so nobody has to create a limiter. Most jobs need one permit; a job may need several.
- * The store keeps no data of a limiter that no worker uses, except the times at which permits of a rate were
- * granted.
+ * **Limiter.** A limiter has a name, which does not begin with a brace. A limiter limits how many permits all
+ * workers together hold at the same time, or how many permits are granted within a time (a rate), or both.
+ * Each call states the limits, so nobody has to create a limiter. Most jobs need one permit; a job may need
+ * several. The store keeps no data of a limiter that no worker uses, except the times at which permits of a
+ * rate were granted.
  *
  * **Holder.** A holder is a worker that holds permits under a lease, by the store's clock. When the lease
  * ends, the holder holds no permits. If the worker comes back and says how many permits it uses, these
@@ -16,15 +16,15 @@
  *
  * **Calls.** A holder gives each call on a limiter a higher number than the call before, and sends the next
  * call only after the answer to the last. If an answer is lost, the holder sends the call again. While the
- * lease lasts, it gets the same answer, and no permit counts twice. A call with a lower number than the last
- * call is refused, because it comes from a connection that the holder has given up.
+ * lease lasts, the answer to a repeated call is the same, and no permit counts twice. A call with a lower
+ * number than the last call is refused, because it comes from a connection that the holder has given up.
  *
  * **Lots.** A lot is the number of permits that one job needs. If a holder asks for lots and gets none, the
  * limiter notes the size of the lot. The note counts for the length of a lease, or longer if a rate allows
  * the lot only later. The size that was noted first goes first: the limiter reserves the permits of one lot
  * of this size, so requests of other sizes cannot take them. The reservation ends when any holder gets a lot
- * of this size. So a large lot does not wait for ever while small lots are granted, and the other way round.
- * A lot that is larger than the limits reserves nothing.
+ * of this size. So a large lot does not wait for ever while small lots are granted, and a small lot does not
+ * wait for ever while large lots are granted. A lot that is larger than the limits reserves nothing.
  *
  * **Rates** count the permits that were granted. A holder may give back permits of a rate that no job has
  * used. The rate does not count these permits any more, if the store knows the call that granted them and all
@@ -124,8 +124,8 @@ export interface Limiters {
   permit(limiter: string, call: PermitCall): Promise<Permitted>
 
   /**
-   * Renews the lease of a holder. The number of permits that it holds does not change. For callers that do
-   * not know this number.
+   * Renews the lease of a holder, and does not change how many permits it holds. This verb is for callers
+   * that do not know how many permits the holder uses.
    *
    * @returns whether the limiter still knew the holder. If not, the holder holds no permits, and should
    *   report with `permit` how many it uses

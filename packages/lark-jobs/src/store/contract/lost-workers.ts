@@ -1,7 +1,7 @@
 /**
- * Workers that have died. Such a worker did not report that it stops: it was not announced again in time, or
- * its supervisor noticed that the process had ended. The record of a dead worker is kept for an hour, with
- * the jobs that were taken back from the worker and the ids of the workers that took them.
+ * Workers that have died. A dead worker is a worker that did not report its stop, and was not announced again
+ * in time or whose supervisor noticed the end of the process. The record of a dead worker is kept for an
+ * hour, with the jobs that were taken back from the worker and the ids of the workers that took them.
  */
 import type { WorkerRecord } from '../../model/record.ts'
 
@@ -14,8 +14,8 @@ export const MOST_TAKEN = 10
 /** A takeover: jobs that were taken back from a dead worker in one call. */
 export interface Takeover {
   /**
-   * The id of the worker that took the jobs back, or `supervisor`. It is the id of the dead worker if its own
-   * process gave the jobs back when it ended.
+   * The id of the worker that took the jobs back, or `supervisor`. If the process of the dead worker gave the
+   * jobs back itself, the id is that of the dead worker.
    */
   by: string
   /** When the jobs were taken back: milliseconds since 1970, by the store's clock. */

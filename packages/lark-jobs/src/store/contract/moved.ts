@@ -39,7 +39,7 @@ export async function bringAll(
 ): Promise<Omit<MovingJob, 'text'>[]> {
   const all = new Map<string, Omit<MovingJob, 'text'>>()
   for (;;) {
-    // A job stays on its way if another job in its new partition has the same id. Such a job is tried only
+    // A job stays on its way if another job in its new partition has the same id. So each job is tried only
     // once.
     const jobs = (await store.moves.due(partition, true)).filter(({ id }) => !all.has(id))
     if (jobs.length === 0) return [...all.values()]
@@ -106,7 +106,8 @@ export async function alterFollowed(
   const verdicts = await alter(partition, ids)
   // Only waiting and delayed jobs move. A purge of jobs in other states has nothing to do elsewhere.
   if (change.only?.some((state) => state === 'waiting' || state === 'delayed') === false) return verdicts
-  // The moves are read after the change. If they were read before, a job could move between the two calls.
+  // The moves are read after the change. If the moves were read before the change, a job could move between
+  // the two calls.
   const places = verdicts.flatMap((verdict, i) => (isMissing(verdict) ? [i] : []))
   const missing = places.map((i) => ids[i]!)
   for (const [to, some] of await gone(store, partition, missing)) {

@@ -6,10 +6,10 @@
  * **Three steps.** No verb writes to two partitions, so a move has three steps. Between the first step and
  * the last, the job is on its way:
  *
- *   take     The job leaves the line of the first partition. This partition keeps the complete job and the
- *            name of the new partition.
- *   put      The job is in the new partition. It keeps its place in the order of jobs.
- *   settle   The first partition removes the job. It only remembers for `MOVED_MEMORY` where the job has
+ *   take     The job leaves the line of the first partition, which keeps the complete job and the name of the
+ *            new partition.
+ *   put      The job is in the new partition, and keeps its place in the order of jobs.
+ *   settle   The first partition removes the job, and only remembers for `MOVED_MEMORY` where the job has
  *            gone.
  *
  * After each of these steps, the job can run in at most one partition, and one partition has the complete
@@ -20,8 +20,8 @@
  * answers that the job is `present`.
  *
  * **Once.** Each move has an instant (`JobOptions.movedAt`), which is later than that of every earlier move
- * with the same id. A `put` may arrive late, because its process was frozen. Then it finds the job, or a note
- * that the job has moved on, and changes nothing. For this purpose a moved job is kept for at least
+ * with the same id. A `put` may arrive late, because its process was frozen. A late `put` finds the job, or a
+ * note that the job has moved on, and changes nothing. For this purpose a moved job is kept for at least
  * `MOVED_LEAST` after its end.
  *
  * **Conflicts.** Locks, and ids that the application chose, must be unique in the new partition. So the mover

@@ -9,7 +9,7 @@
 const orderKinds = ['quiet', 'resume', 'restart'] as const
 
 export interface WorkerOrder {
-  /** An id that no other order ever has. It contains no space. */
+  /** An id without a space that no other order ever has. */
   id: string
   kind: (typeof orderKinds)[number]
 }

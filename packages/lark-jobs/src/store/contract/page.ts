@@ -65,7 +65,7 @@ export interface LaneRecord {
 }
 
 /**
- * One page of a list of lanes. It may have fewer lanes than the store has looked at. A page without a
+ * One page of a list of lanes. A page may have fewer lanes than the store has looked at. A page without a
  * `cursor` is the last page.
  */
 export interface LanePage {
@@ -94,7 +94,7 @@ export interface Filter {
    * active jobs.
    */
   isById?: boolean
-  /** Leaves the payloads out. They do not count for the size of the page. */
+  /** Leaves the payloads out, so that they do not count for the size of the page. */
   isLean?: boolean
   /** Adds `marks` to the page. */
   isMarked?: boolean

@@ -1,6 +1,6 @@
 /**
- * The verbs that only read. They serve tools for people, and processes that need to know the state of a
- * store.
+ * The verbs that only read, for tools that show a store to people, and for processes that need to know the
+ * state of a store.
  */
 import type { JobRecord, LogLine } from '../../model/record.ts'
 import type { History } from './history.ts'
@@ -77,7 +77,7 @@ export interface Reading {
   inspect(isBrief?: boolean): Promise<Inspection>
   /**
    * Reads what prevents a job from beginning now (`stand.ts`). Undefined if the job does not exist. The cost
-   * grows with the number of active jobs; it has a bound for all other data.
+   * grows with the number of active jobs, but not with other stored data.
    */
   stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>
 }

@@ -21,7 +21,7 @@ export interface RecoverOptions {
    */
   holder?: string
   /**
-   * A time by the store's clock (`now()`). After this time, the recovery takes nothing back. This protects
+   * A time by the store's clock (`now()`) after which the recovery takes nothing back. The limit protects
    * live workers: if the store stood still before it ran this call, leases may have ended before the workers
    * could renew them.
    */
@@ -47,7 +47,7 @@ export interface RecoverOptions {
    * (`lost-workers.ts`).
    */
   by?: string
-  /** Asks for effects and acknowledges effects (`effects.ts`). This is done even after `until`. */
+  /** Asks for effects and acknowledges effects (`effects.ts`), even after `until`. */
   effects?: EffectsWanted | undefined
 }
 

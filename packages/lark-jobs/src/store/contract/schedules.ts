@@ -101,8 +101,8 @@ export function countsAsQueued(answer: Enqueued): boolean {
 }
 
 /**
- * Milliseconds until the next schedule or flow of the partition is due. Those that were handed out count too.
- * Undefined if there is none.
+ * Milliseconds until the next schedule or flow of the partition is due, or until a lease of one ends that was
+ * handed out. Undefined if there is none.
  */
 interface NextTick {
   nextTick?: number

@@ -1,7 +1,7 @@
 /**
- * The stand of a job says what prevents the job from beginning now, by the rules of claims. It contains only
- * what the partition of the job knows; workers and the permits of limiters are kept elsewhere. A field is
- * present only if it matters in the state of the job.
+ * The stand of a job says what prevents the job from beginning now, by the rules of claims. A stand contains
+ * only what the partition of the job knows; workers and the permits of limiters are kept elsewhere. A field
+ * is present only if it is relevant for the state of the job.
  */
 import type { Limits } from '../../model/limits.ts'
 import type { CancelReason, JobRecord } from '../../model/record.ts'

@@ -11,9 +11,9 @@
  * **Clock.** Only the store's clock counts. Calls and answers carry durations, not times.
  *
  * **Groups.** Groups (`record.ts`) take turns, and all jobs without a group together count as one group. If a
- * group has limits, only as many of its jobs begin as the limits allow. The other jobs of the group wait, and
- * do not block other groups. If a partition has jobs with groups, no jobs are prefetched there. A group is in
- * one of these states:
+ * group has limits, only as many of its jobs begin as the limits allow. Jobs of a group that wait for its
+ * limits do not block other groups. If a partition has jobs with groups, no jobs are prefetched there. A
+ * group is in one of these states:
  *
  *   turn    The jobs of the group may begin. A claim takes one job of each group in turn, and puts these
  *           groups at the end of the order.
@@ -32,13 +32,13 @@
  * caller sends the call again with the same number and gets the first answer; the call takes effect only
  * once. A partition remembers the last call of a caller for at least `CALL_MEMORY`.
  *
- * **Leases.** The jobs that one `exchange` hands out are one claim. They share a lease of `want.leaseMs`
- * milliseconds, and the token `<caller>.<number>` of the call. Only a caller that sends the token can settle
- * or extend the jobs. A call with another token gets `lost`, and changes nothing. When one job of a claim is
- * extended, all jobs of the claim that are still held are extended. When a lease has ended, the jobs stay
- * held until `recover` takes them back. Even after that, a late outcome with the old token counts for a job
- * that had started, until the job is claimed again, delayed, or retried by hand. The crash that was counted
- * for the job stays.
+ * **Leases.** The jobs that one `exchange` hands out are one claim. The jobs of a claim share a lease of
+ * `want.leaseMs` milliseconds and the token `<caller>.<number>` of the call. Only a caller that sends the
+ * token can settle or extend the jobs. A call with another token gets `lost`, and changes nothing. When one
+ * job of a claim is extended, all jobs of the claim that are still held are extended. When a lease has ended,
+ * the jobs stay held until `recover` takes them back. Even after that, a late outcome with the old token
+ * counts for a job that had started, until the job is claimed again, delayed, or retried by hand. The crash
+ * that was counted for the job stays.
  *
  * **Silences.** After a silence of the store, each lease lasts for its whole length once more: see
  * `silence.ts`.
@@ -56,7 +56,8 @@
  * somebody may have killed the process, the job fails at `MAX_CRASHES_UNSURE` crashes. The limit is
  * `MAX_CRASHES`, unless the class sets another (`JobOptions.maxCrashes`). A limit of the class holds for
  * every job that was alone, even if the process was killed. A job that may crash only once is never a
- * suspect. It is neither prefetched nor handed out with a ring, so each claim of the job counts as a start.
+ * suspect. Each claim of such a job counts as a start, because the job is neither prefetched nor handed out
+ * with a ring.
  *
  * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). While it
  * does, another job with this lock name is rejected, or its payload replaces the payload of the first job. A
@@ -68,14 +69,14 @@
  * before a new job may begin. All other ids of removed jobs are free, even if the store still remembers
  * something of the job.
  *
- * **Effects.** An effect says what must happen elsewhere because a job ended. It is written in the same
- * atomic step as the end, and handed out until a worker acknowledges it (`effects.ts`).
+ * **Effects.** An effect says what must happen elsewhere because a job ended. The atomic step that ends the
+ * job writes its effects. An effect is handed out until a worker acknowledges it (`effects.ts`).
  *
  * **Retention.** `StoreOptions` say how many ended jobs of each state a partition keeps, and for how long
  * (`retention.ts`). If another live worker has options that keep more, a store that announces a worker keeps
  * as many. When a partition has too many ended jobs, the call that ends the next job removes some. `prune`
- * removes jobs that are too old. Each call removes a limited number of jobs. A failed member of a flow is
- * kept until its flow is removed (`PINNED`, `MAX_PINNED`).
+ * removes jobs that are too old. One call removes only a limited number of ended jobs. A failed member of a
+ * flow is kept until its flow is removed (`PINNED`, `MAX_PINNED`).
  *
  * **Failure.** `STORE_UNREACHABLE`: the call certainly changed nothing. `STORE_UNCERTAIN`: the call was sent
  * and got no answer; the caller sends it again with the same number. (The store itself repeats calls that
@@ -167,7 +168,7 @@ export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
 /** Identifies a call on a partition (see **Calls** above). */
 export interface Call {
   /**
-   * The id of the caller. It must not end in a dot and a number, because a token has the form
+   * The id of the caller, which must not end in a dot and a number, because a token has the form
    * `<caller>.<number>`.
    */
   caller: string
@@ -208,7 +209,7 @@ export interface Want {
   /**
    * If present, priorities age: each step of a job's priority counts as if the job had been queued this many
    * milliseconds earlier (whole milliseconds), or later for each step below 0. Of jobs with the same place,
-   * the job with the higher priority goes first. This also holds among the jobs of a group.
+   * the job with the higher priority goes first. Priorities also age among the jobs of a group.
    */
   aging?: number | undefined
   /** For how many jobs the claimer has permits, by limiter (`record.ts#NewJob.limiter`). */
@@ -225,7 +226,7 @@ export interface Want {
 
 /** Jobs that a store hands to a waiting caller together with a ring. */
 export interface Claim {
-  /** A number like that of a call. It is part of the token of these jobs. */
+  /** A number like that of a call, which is part of the token of these jobs. */
   number: number
   jobs: ClaimedJob[]
 }
@@ -272,7 +273,8 @@ export interface LeaseNote {
    */
   log?: LogLine[]
   /**
-   * The progress that the job reported last, as JSON text, if it is new. It replaces the earlier progress.
+   * The progress that the job reported last, as JSON text, if it is new. The store keeps only the latest
+   * progress.
    */
   progress?: string
   /**
@@ -435,14 +437,14 @@ export interface Store extends Reading, AsyncDisposable {
 
   /**
    * Waits until a partition may have a job for this caller. A caller waits in the partitions where its last
-   * `exchange` got fewer jobs than it wanted. It is rung when a job arrives there, when a job goes back to
-   * its queue, or when the queue is resumed. A ring that comes between two waits is kept. Rings are only
-   * hints and can be lost with a connection, so callers also look every few seconds. A dispatch of N jobs
-   * rings at most N waiting workers.
+   * `exchange` got fewer jobs than it wanted. A waiting caller is rung when a job arrives, when a job goes
+   * back to its queue, or when the queue is resumed. A ring that comes between two waits is kept. Rings are
+   * only hints and can be lost with a connection, so callers also look every few seconds. A dispatch of N
+   * jobs rings at most N waiting workers.
    * @param noticed called with a partition that has something else for this caller, while the wait goes on: a
    *   notice of `alter` for a job that the caller holds (`extend` returns the notice), the end of a watched
    *   job (`watch` returns it), or events (`listen` returns them). If the call also has the id of a job, a
-   *   signal has come for this job, and nothing else. These calls are hints too
+   *   signal has come for this job, and nothing else. Calls of `noticed` are hints, as rings are
    * @returns the partitions that rang. The list is empty if `timeout` milliseconds have passed or `signal`
    * was aborted
    */
@@ -492,7 +494,7 @@ export interface Store extends Reading, AsyncDisposable {
    */
   noteBlocking(worker: string, blocks: BlockingNow): Promise<void>
   /**
-   * Gives live workers an order. It replaces earlier orders to these workers.
+   * Gives live workers an order, which replaces their earlier orders.
    *
    * @param workers at most `MAX_ITEMS` ids
    * @returns the ids of the workers that live, in no order
@@ -538,8 +540,8 @@ export interface Store extends Reading, AsyncDisposable {
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**
    * Changes the given settings. If a pause has an end, `nextDue` says when it ends. When the queue is
-   * resumed, waiting workers are rung. They are also rung when a pause with an end is set, so that they learn
-   * its end, unless the pause only becomes longer.
+   * resumed, waiting workers are rung. Waiting workers are also rung when a pause with an end is set, so that
+   * they learn its end, unless the pause only becomes longer.
    * @returns all settings of the partition after the change
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>

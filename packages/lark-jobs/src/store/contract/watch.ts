@@ -15,16 +15,16 @@
  * `extend` rings the watchers of a job with new progress. If a job that has reported progress gets a new
  * watch, the worker that holds the job gets a notice. A watcher that asks for news causes a notice for every
  * watched job that a worker holds, because the worker may have log lines that the store does not know. A
- * watcher that only waits for the end does not ask for news. This saves work, because a worker that gets a
- * notice renews its jobs in the partition and gives back jobs that have not begun.
+ * watcher that only waits for the end does not ask for news, because a notice makes the worker renew its jobs
+ * in the partition and give back jobs that have not begun.
  *
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, like the end of an acknowledged
  * member of a flow (`effects.ts`). So the watcher can read the end even if retention or a person removes the
  * job at once.
  *
- * Some jobs are not kept after their end, because their class (`model/record.ts#Keep`) or queue says so. Such
- * a job may end before a process can watch it, even before the answer to the dispatch arrives. So the end of
- * such a job is remembered for `UNKEPT_MEMORY`, and only `watch` shows this end.
+ * Some jobs are not kept after their end, because their class (`model/record.ts#Keep`) or queue says so. A
+ * job that is not kept may end before a process can watch it, even before the answer to the dispatch arrives.
+ * So the end of this job is remembered for `UNKEPT_MEMORY`, and only `watch` shows the end.
  *
  * If nobody watches jobs of a partition, watches need no memory and no time there.
  */

@@ -137,7 +137,8 @@ export class Partition {
   /** Ends of nodes and members whose flow has its home here, until `tally.ts` counts them. */
   readonly ends: MemberEnd[] = []
   /**
-   * How many ended jobs are kept for their own age (`keep.ts`). The other counts do not include these jobs.
+   * How many ended jobs are kept for their own age (`keep.ts`). `completed`, `failed` and `cancelled` do not
+   * include these jobs.
    */
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many pending jobs have failed and will be tried again. */
@@ -380,7 +381,7 @@ export class Partition {
     this.suspended -= this.database.get<{ count: number }>(countResumed, seqs)!.count
   }
 
-  /** The priorities of a lane's pending jobs, the highest first. Each takes one seek in the index. */
+  /** The priorities of a lane's pending jobs, the highest first, with one seek in the index for each. */
   *priorities(lane = ''): Generator<number> {
     let last = Number.MAX_SAFE_INTEGER
     for (;;) {

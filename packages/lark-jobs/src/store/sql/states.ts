@@ -10,11 +10,11 @@ export const ACTIVE = 1
 export const COMPLETED = 2
 export const FAILED = 3
 export const CANCELLED = 4
-/** This number is added to the state of an ended job that is kept for its own age (`keep.ts`). */
+/** `KEPT` is added to the state of an ended job that is kept for its own age (`keep.ts`). */
 export const KEPT = 5
 /**
- * This number is added to the state of an ended job that was removed but still has effects (`effect.ts`). All
- * states below it are those of jobs that are shown.
+ * `HIDDEN` is added to the state of an ended job that was removed but still has effects (`effect.ts`). Only
+ * jobs with a state below `HIDDEN` are shown.
  */
 export const HIDDEN = 10
 /**

@@ -49,9 +49,9 @@ const FOLLOWING = { for: 100, look: 5 }
 const PAUSE = { from: 1, to: 50 }
 
 /**
- * The statements that begin a transaction. Each takes its lock at once, or fails. So no later statement of
- * the transaction can find the file locked. This is necessary because prepared statements are kept: after a
- * statement fails on a lock, SQLite considers it unfinished, and the driver cannot reset it.
+ * The statements that begin a transaction. They take the lock at once, or fail, so that no later statement of
+ * the transaction finds the file locked. A prepared statement that fails on a lock could not be used again:
+ * SQLite considers it unfinished, and the driver cannot reset it.
  */
 const WRITE = 'BEGIN IMMEDIATE'
 const READ = 'BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'
@@ -340,7 +340,8 @@ export class SqliteDatabase implements Database {
   async #renew(): Promise<boolean> {
     const presence = this.#presence!
     // A person or program that moves or deletes a database file moves or deletes its log next. This loop
-    // waits for that: if a new file were created earlier, the log of the new file would be moved or deleted.
+    // waits until the log is gone: if a new file were created earlier, the log of the new file would be moved
+    // or deleted.
     for (let waited = 0; presence.hasLogs && waited < FOLLOWING.for; waited += FOLLOWING.look)
       await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()

@@ -1,5 +1,5 @@
 /**
- * Creates the files of a store and their folder. Only their owner can read them. A symbolic link at one of
+ * Creates the files of a store and their folder. Only the owner can read the files. A symbolic link at one of
  * these paths is refused, because another user may have made the link. SQLite gives `-wal` and `-shm` the
  * mode of the database file.
  */
@@ -21,7 +21,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { JobsError } from '../../model/errors.ts'
 
-/** The folder that Lark creates beside a configuration file. It contains only files of Lark. */
+/** The folder that Lark creates beside a configuration file, which contains only files of Lark. */
 const OWN_FOLDER = '.lark'
 /** The content of a bell. */
 const BYTE = Buffer.from('.')

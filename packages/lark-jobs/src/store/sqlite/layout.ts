@@ -60,8 +60,8 @@ function check(database: SqliteDatabase, version: number, layout: FileLayout): v
 }
 
 /**
- * Creates the tables, or converts them to the present layout. This runs under the write lock, and reads the
- * layout again, because another process may have done the same work a moment ago.
+ * Creates the tables, or converts them to the present layout. The layout is read again under the write lock,
+ * because another process may have done the same work a moment ago.
  */
 function layOut(database: SqliteDatabase, layout: FileLayout): void {
   const found = layoutOf(database)

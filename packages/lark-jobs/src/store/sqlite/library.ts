@@ -70,7 +70,7 @@ function load(name: string): Library {
   )
 }
 
-/** The first line of an error message of Node. The other lines list modules. */
+/** The first line of an error message of Node. The message also lists modules, which are left out. */
 function firstLine(error: unknown): string {
   return String((error as Error).message).split('\n')[0]!
 }

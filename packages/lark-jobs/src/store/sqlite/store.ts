@@ -209,24 +209,22 @@ export class SqliteStore implements contract.Store {
   }
 
   async watch(name: string, watcher: string, ids: readonly string[], ttl: number, news = false) {
-    // Usually all watches exist already and last long enough. Then this read is enough, and nothing is
-    // written.
+    // Usually nothing must be written, because all watches exist already and last long enough.
     const none = { found: ids.map((): contract.Fate => ({ kind: 'unknown' })), unwatched: [] as string[] }
     const looked = await this.#look(name, none, (partition) => look(partition, watcher, ids, ttl))
     if (looked.unwatched.length === 0 && !news) return looked.found
     try {
       return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl, news))
     } catch (error) {
-      // The write failed, but the read above has found ends of jobs. They are returned, and the next call of
-      // `watch` watches the other jobs.
+      // The write failed, but the read above has found ends of jobs. The ends are returned, and the next call
+      // of `watch` watches the other jobs.
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
       throw error
     }
   }
 
   async listen(name: string, listener: string, ttl: number, position?: string): Promise<contract.Heard> {
-    // Usually the listener is known already and its time is long enough. Then this read is enough, and
-    // nothing is written.
+    // Usually nothing must be written, because the listener is known already and its time is long enough.
     const heard = await this.#look(name, undefined, (partition) => hear(partition, listener, ttl, position))
     return heard ?? this.#change(name, (partition) => listen(partition, listener, ttl, position))
   }
@@ -469,8 +467,8 @@ export class SqliteStore implements contract.Store {
   }
 
   /**
-   * Runs a change. If the disk is full, it removes completed jobs before their time, as many as necessary,
-   * and tries again.
+   * Runs a change. If the disk is full, completed jobs are removed before their time, as many as necessary,
+   * and the change is tried again.
    *
    * @param less a smaller change that is tried first when the disk is full
    */
@@ -498,7 +496,10 @@ export class SqliteStore implements contract.Store {
     return this.#opened().database.scrub()
   }
 
-  /** Runs a verb that writes. Then it saves the counters, removes excess jobs, and rings waiting callers. */
+  /**
+   * Runs a verb that writes. In the same transaction, counters are saved and excess jobs are removed. Waiting
+   * callers are rung after the commit.
+   */
   #change<T>(name: string, work: (partition: Partition) => T, call?: contract.Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
   }

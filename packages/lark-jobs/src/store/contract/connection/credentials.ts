@@ -177,8 +177,8 @@ export class CredentialSource {
     try {
       await this.#refresh()
     } catch (error) {
-      // A new connection fails with this error. Open connections still work, so nobody would notice the
-      // problem. This warning tells people of it.
+      // A new connection fails with this error. Open connections still work, so without this warning nobody
+      // would notice the problem.
       if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
       this.#planAnother()
     }
@@ -280,7 +280,8 @@ function told(port: Port): CredentialSource {
     () =>
       new Promise((resolve, reject) => {
         waiting.push({ resolve, reject })
-        // Asks for newer credentials. Those with the number `last` have expired or were refused.
+        // Asks for newer credentials, because the credentials with the number `last` have expired or were
+        // refused.
         port.postMessage(last)
       }),
     false,

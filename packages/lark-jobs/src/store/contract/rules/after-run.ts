@@ -73,9 +73,8 @@ export function isSuspect({ crashes, options }: Pick<Running, 'crashes' | 'optio
 }
 
 /**
- * Whether a job may be prefetched or handed out with a ring. This is not allowed for a job that may crash
- * only once: if its worker died after the start and before the `extend` that reports the start, the crash
- * would not count.
+ * Whether a job may be prefetched or handed out with a ring. A job that may crash only once must not: if its
+ * worker died after the start and before the `extend` that reports the start, the crash would not count.
  */
 export function mayPrefetch(options: Running['options']): boolean {
   return options?.maxCrashes !== 1

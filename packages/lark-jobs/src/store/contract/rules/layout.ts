@@ -13,7 +13,7 @@ import { JobsError } from '../../../model/errors.ts'
 export interface Layout<Step> {
   readonly name: string
   /**
-   * The layouts of earlier releases, the oldest first. Each has the step that converts a store to the next
+   * The layouts of earlier releases, the oldest first, each with the step that converts a store to the next
    * layout.
    */
   readonly steps: readonly (readonly [layout: string, step: Step])[]

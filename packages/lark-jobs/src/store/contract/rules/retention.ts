@@ -32,14 +32,14 @@ export interface Retention {
 /** How many jobs of each ended state a queue keeps, and for how long. */
 export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled', Retention>>
 
-/** The retentions of all queues of a store. They are plain data, because threads get them too. */
+/** The retentions of all queues of a store, as plain data, because they are sent to threads. */
 export interface Retentions {
   retention: QueueRetention
   /** The retentions of queues for which the configuration sets numbers, by queue. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
   /**
-   * False if the numbers differ from job to job. Such numbers are used as they are; what other workers keep
-   * has no influence.
+   * False if the numbers differ from job to job. The store then uses the numbers of this process, and ignores
+   * what other workers keep.
    */
   agrees?: false | undefined
 }

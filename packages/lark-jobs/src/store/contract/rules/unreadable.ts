@@ -1,6 +1,7 @@
 /**
- * Reads the texts that a store keeps of a job. Such a text may be damaged, or have the format of a later
- * version. No function here throws, because one bad record must not prevent that other records are read.
+ * Reads the texts that a store keeps of a job. A stored text may be damaged, or have the format of a later
+ * version of Lark. No function here throws, because one bad record must not prevent that other records are
+ * read.
  *
  * The options of a job are a JSON object, or begin with a mark: `!`, the name of a format, and `;`. A mark
  * says that the options, the key and the payload of the record are in this format. This version of Lark
@@ -35,7 +36,10 @@ export function readOptions(text: unknown): { options?: JobOptions; unreadable?:
   return isSound ? { options } : { unreadable: damaged('options', text) }
 }
 
-/** Whether a record has a format that this version does not know. Such a record must not be changed. */
+/**
+ * Whether a record has a format that this version does not know. A record with an unknown format must not be
+ * changed.
+ */
 export function isMarked(options: unknown): boolean {
   return typeof options === 'string' && options.startsWith(MARK)
 }

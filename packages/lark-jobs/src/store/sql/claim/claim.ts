@@ -87,9 +87,7 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
   if (seqs.length > 1) database.run(claimMany, token, ahead, list(seqs))
 }
 
-/**
- * The jobs that an earlier call has claimed and still holds. They are the answer when the call is sent again.
- */
+/** The jobs that an earlier call has claimed and still holds, for the answer when the call is sent again. */
 export function claimedBefore(partition: Partition, token: string): ClaimedJob[] {
   const lease = findLease(partition, token)
   if (lease === undefined) return []

@@ -137,8 +137,8 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
 }
 
 /**
- * For how many jobs permits are missing, by limiter: a lower bound. It counts one job for each lane with a
- * group, and all due jobs of the lane without a group.
+ * For how many jobs permits are missing, by limiter. The number is a lower bound: one job for each lane with
+ * a group, and all due jobs of the lane without a group.
  */
 export function limited({ database, id, now }: Partition): Record<string, number> {
   const found: Record<string, number> = {}

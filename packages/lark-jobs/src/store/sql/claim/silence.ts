@@ -39,8 +39,8 @@ export function hearIn(
 }
 
 /**
- * The time until which leases are prolonged after the last silence; 0 if there was no silence. This holds for
- * leases that have not been renewed since the silence.
+ * The time until which leases are prolonged that have not been renewed since the last silence; 0 if there was
+ * no silence.
  */
 export function graceOf({ database, id }: Partition, leaseMs: number): number {
   const { silentAt } = database.get<{ silentAt: number | null }>(findSilence, id)!

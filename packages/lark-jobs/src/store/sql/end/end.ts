@@ -177,7 +177,7 @@ type LeftRow = Pick<JobRow, 'id' | 'lane'> & Partial<Pick<JobRow, 'ahead'>>
 function left(partition: Partition, rows: readonly LeftRow[]): string[] {
   for (const { lane } of rows) if (lane !== '') addBusyTo(partition, lane, -1)
   if (partition.listened !== undefined) {
-    // These jobs have started and ended, but no `extend` has reported their start.
+    // Prefetched jobs that have ended have also started, but no `extend` has reported their start.
     const begun = rows.filter(({ ahead }) => ahead === NOT_STARTED)
     tell(
       partition,

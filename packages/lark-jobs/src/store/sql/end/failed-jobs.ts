@@ -3,7 +3,7 @@
  * whose class sets no age has a row in the table `failedJobs`, with its bytes and its kind. The table
  * `failedSums` has one row for each partition.
  *
- *   spare   1 for a job that is not among the newest jobs of its kind. Such jobs are removed first.
+ *   spare   1 for a job that is not among the newest jobs of its kind, and so is removed before others.
  *   whole   1 for a job that still has all of its errors.
  */
 import type { Dropped } from '../../contract/page.ts'

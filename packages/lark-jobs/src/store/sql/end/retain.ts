@@ -119,7 +119,7 @@ function dropOldestOf(
       oldest.map(({ seq }) => seq),
     )
   const dropped = database.run(count === 1 ? dropOne : dropOldest, id, state, count)
-  // The oldest jobs that are left have effects. They are hidden, and removed later with their last effect.
+  // The oldest jobs that are left have effects, so they are hidden now, and removed with their last effect.
   return dropped === count ? count : dropped + hide(partition, hideOldest, id, state, count - dropped)
 }
 
@@ -174,8 +174,8 @@ export function makeWay(partition: Partition, row: JobRow): void {
 }
 
 /**
- * When the disk is full, completed jobs are removed before their time, at most `FEW` in one call. This many
- * completed jobs of a partition always stay.
+ * When the disk is full, completed jobs are removed before their time: at most `FEW` in one call, and never
+ * the newest `LATEST` jobs of a partition.
  */
 const LATEST = 10
 const FEW = 100

@@ -1,5 +1,5 @@
 /**
- * The last runs of a schedule. They are one text in the row of the schedule, with one line for each run. The
+ * The last runs of a schedule are one text in the row of the schedule, with one line for each run. The
  * transaction that ends the job of a tick adds the line.
  *
  *   tick state at [took]        1767225600000 completed 1767225601200 1150

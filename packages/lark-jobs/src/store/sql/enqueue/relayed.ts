@@ -27,8 +27,8 @@ export function cameBefore({ database, id, now }: Partition, { id: job, keep, op
 }
 
 /**
- * Notes the id under which a new job was written into an outbox (`born`). This is done when the job is
- * queued, if its own id may be used again and so does not identify the job.
+ * Notes the id under which a new job was written into an outbox (`born`), if the job's own id may be used
+ * again. The id `born` identifies such a job, and must be known from now on.
  */
 export function noteRelayed({ database, id, now }: Partition, { ownId, keep, options }: NewJob): void {
   if (ownId === 'reuse' && keep?.relayed && options?.born !== undefined)

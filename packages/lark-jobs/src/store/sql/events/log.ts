@@ -1,5 +1,5 @@
 /**
- * The log lines of a job. They are JSON in the row of the job. Only the newest lines are kept: at most
+ * The log lines of a job, which are JSON in the row of the job. Only the newest lines are kept: at most
  * `MAX_LOG_LINES`, and a limited number of bytes.
  */
 import type { LogLine } from '../../../model/record.ts'

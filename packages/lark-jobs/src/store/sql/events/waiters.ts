@@ -7,13 +7,13 @@
  *           row.
  *
  * A row whose `notice` is not 0 does not mean that a caller waits for jobs, but that the caller has a notice
- * in the partition. Such a row is in the state `rung` from the beginning. `notice` is the `seq` of a job for
- * which a signal has come, or -1 for any other notice.
+ * in the partition. A row with a notice is in the state `rung` from the beginning. `notice` is the `seq` of a
+ * job for which a signal has come, or -1 for any other notice.
  *
  * The rows are in the file, so that a process that queues N jobs can ring exactly N callers. A process that
- * dies leaves idle rows. Such rows seldom take rings from live workers: the caller that asked last is rung
- * first, and live callers ask again every few seconds. If a caller does not take a ring within `STALE`,
- * because its process hangs or has just died, another waiting caller takes the ring.
+ * dies leaves idle rows. Idle rows of dead processes seldom take rings from live workers: the caller that
+ * asked last is rung first, and live callers ask again every few seconds. If a caller does not take a ring
+ * within `STALE`, because its process hangs or has just died, another waiting caller takes the ring.
  */
 
 import { latestToken } from '../claim/lease.ts'

@@ -92,8 +92,7 @@ export class SqliteJournals implements Journals {
   readonly #on: Access
 
   /**
-   * @param record the verb `record`. It is a parameter because this file must not import the files about
-   * claims
+   * @param record the verb `record`, as a parameter, because this file must not import the files about claims
    */
   constructor(on: Access, record: Journals['record']) {
     this.#on = on

@@ -1,6 +1,6 @@
 /**
  * Lists the lanes of a partition page by page, to show to people. Lanes that wait for the end of a job have
- * no index. They are found by a scan of all lanes, a limited number in each call.
+ * no index, so a call finds them by a scan of a limited number of lanes.
  */
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { type LaneFilter, type LanePage, type LaneRecord, MAX_ITEMS } from '../../contract/store.ts'

@@ -290,8 +290,8 @@ function active(partition: Partition, after: ActivePlace | undefined, limit: num
 }
 
 /**
- * Lists active jobs in the order of their ids. This reads and sorts the ids of all active jobs, because they
- * have no index.
+ * Lists active jobs in the order of their ids. The ids of all active jobs are read and sorted, because there
+ * is no index of them.
  */
 function activeById(partition: Partition, after = '', limit: number): HeadRows {
   const found: { id: string; seq: number; lease: Lease }[] = []

@@ -146,8 +146,8 @@ function limitsOf(limits: Limits | undefined): Pick<LaneStand, 'limits' | 'unkno
 }
 
 /**
- * The ids of the active jobs of a lane, at most `MAX_RUNNING`. They are found by a scan of the partition's
- * active jobs, because these have no index by lane.
+ * The ids of the active jobs of a lane, at most `MAX_RUNNING`. All active jobs of the partition are scanned,
+ * because there is no index of them by lane.
  */
 function runningOf(partition: Partition, lane: string): string[] {
   const found: string[] = []

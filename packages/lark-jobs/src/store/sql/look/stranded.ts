@@ -7,7 +7,7 @@ import type { Stranded } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 import { STRANDED } from '../states.ts'
 
-/** The largest number of jobs that a query looks at. Each takes about 1 µs. */
+/** The largest number of stranded jobs that a query looks at; each job takes about 1 µs. */
 const MOST = 10_000
 
 const find = `
