@@ -141,6 +141,8 @@ const floors: Record<string, string[][]> = {
  */
 const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
+  'packages/lark-bullmq/src/check/usage.ts':
+    'what the syntax of a file tells, over names that its parts share',
   'packages/lark-bullmq/src/compared/compared.ts': 'each name of BullMQ, in one table',
   'packages/lark-bullmq/src/job/bull-job.ts': 'what a job of BullMQ has',
   'packages/lark-bullmq/src/queue/queue.ts': 'what a queue of BullMQ has',

@@ -1,6 +1,7 @@
 /** `lark jobs:check-bullmq`: what it finds in code that is written as real applications write it. */
 import { readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
@@ -186,6 +187,65 @@ export class MailProcessor extends WorkerHost {
     ])
   })
 
+  test('Nest: hosts whose jobs have no type, and options that a module gives', () => {
+    const uses =
+      usesOf(`import { BullModule, OnWorkerEvent, Processor, QueueEventsHost, WorkerHost } from '@s18i/lark-bullmq/nest'
+@Module({ imports: [BullModule.registerQueue({ name: 'mail', defaultJobOptions: { lifo: true }, settings: {} })] })
+class MailModule {}
+@Processor('mail')
+class MailProcessor extends WorkerHost {
+  async process(job) { await job.clearLogs(); await this.worker.getNextJob() }
+  @OnWorkerEvent('failed') failed(job) { job.discard() }
+}
+class MailEvents extends QueueEventsHost { look() { this.queueEvents.getBackend() } }`)
+    expect(uses).toEqual([
+      '2 options of Queue: defaultJobOptions',
+      '2 options of a job: lifo',
+      '2 options of Queue: settings',
+      '6 methods of Job: clearLogs',
+      '6 methods of Worker: getNextJob',
+      '7 events of Worker: failed',
+      '7 methods of Job: discard',
+      '9 methods of QueueEvents: getBackend',
+    ])
+  })
+
+  test('what it cannot follow', () => {
+    const program = syntaxOf(
+      `import { Queue, Worker } from 'bullmq'
+const queue = new Queue('a', makeOptions())
+new Worker('a', run, { ...options, concurrency: 2 })
+for (const each of queues.values()) await each.upsertJobScheduler('a', {})
+each.add(1)`,
+      'app.ts',
+    )!
+    expect(new FileUsage(program).unfollowed).toEqual([
+      { what: 'options of Queue', line: 2 },
+      { what: 'options of Worker', line: 3 },
+      { what: 'the object of upsertJobScheduler()', line: 4 },
+    ])
+  })
+
+  test.each([
+    ['at the top', `queue.getWorkers()`, true],
+    ['in a function', `export const look = () => queue.getWorkers()`, false],
+    [
+      'in a function that the file calls',
+      `async function main() { await queue.getWorkers() }\nawait main()`,
+      true,
+    ],
+    ['in a constructor', `class A { constructor() { queue.getWorkers() } }`, true],
+    ['when Nest starts', `class A { onModuleInit() { queue.getWorkers() } }`, true],
+    ['in a method', `class A { look() { queue.getWorkers() } }`, false],
+  ])('whether it is met at the start: %s', (_, text, isAtStart) => {
+    const program = syntaxOf(
+      `import { Queue } from 'bullmq'\nconst queue = new Queue('a')\n${text}`,
+      'app.ts',
+    )!
+    const { uses } = new FileUsage(program)
+    expect(uses.find(({ name }) => name === 'getWorkers')).toMatchObject({ isAtStart })
+  })
+
   test('bull-board', () => {
     const uses = usesOf(`import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
@@ -237,6 +297,44 @@ const worker = new Worker('mails', async (job) => await send(job.data.to), {
 worker.on('failed', (job, error) => console.error(job?.id, error))
 setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000)
 `,
+      'changes/queue.ts': `import { Queue } from 'bullmq'\nexport const queue = new Queue('x')\nexport const add = () => queue.add('a', {}, { lifo: true })\n`,
+      'fatal/queue.ts': `import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'\nimport { Worker } from 'bullmq'\nexport const start = () => new Worker('x', null, { skipStalledCheck: true })\n`,
+      'again/lib/queues.ts': `export { Queue as Line } from 'bullmq'\nexport * from 'bullmq'\n`,
+      'again/app.ts': `import { Line, Worker } from './lib/queues'\nconst line = new Line('a')\nconst look = () => line.getMetrics('failed')\nnew Worker('a', async (job) => job.discard())\n`,
+      'typed/package.json': '{}',
+      'typed/tsconfig.json': JSON.stringify({ files: [], references: [{ path: './tsconfig.app.json' }] }),
+      'typed/tsconfig.app.json': JSON.stringify({
+        compilerOptions: {
+          ...{ module: 'nodenext', target: 'es2022', strict: true, types: [], composite: true },
+          experimentalDecorators: true,
+        },
+        include: ['src'],
+      }),
+      'typed/src/lib.ts': `export * from 'bullmq'\n`,
+      'typed/src/app.ts': `import type { JobsOptions, Queue } from './lib.js'
+import { Mails } from './mails.js'
+
+const all = new Map<string, Queue>()
+export async function look(other: any) {
+  for (const [, queue] of all) await queue.getMetrics('completed')
+  await other.upsertJobScheduler('a')
+  await new Mails('mails').later()
+  return options({ lifo: true })
+}
+function options(given: JobsOptions) {
+  return given
+}
+`,
+      'typed/src/mails.ts': `import { Queue } from './lib.js'
+
+export class Mails extends Queue {
+  async later() {
+    const given = { delay: 5, debounce: { id: 'a' } }
+    await this.add('mail', {}, given)
+    await this.getWorkers()
+  }
+}
+`,
       'none/index.ts': `export const one = 1\n`,
     }
     for (const [name, text] of Object.entries(files)) {
@@ -245,6 +343,13 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
     }
   })
   afterAll(() => rm(folder, { recursive: true }))
+
+  /** Installs packages of this repository in a folder. */
+  async function install(into: string, packages: Record<string, string>) {
+    await mkdir(join(folder, into, 'node_modules'), { recursive: true })
+    for (const [name, from] of Object.entries(packages))
+      await symlink(from, join(folder, into, 'node_modules', name), 'junction')
+  }
 
   async function check(...words: string[]) {
     const output = new MemoryConsole({})
@@ -262,10 +367,10 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
   test('lists each name with its answer and its places, what is not there first', async () => {
     const { code, stdout } = await check(folder, '--json')
     const { answers, counts, files, unread } = JSON.parse(stdout)
-    expect(code).toBe(1)
-    expect(files).toBe(5)
+    expect(code).toBe(3)
+    expect(files).toBe(11)
     expect(unread).toEqual(['/broken/queue.ts'])
-    expect(counts).toMatchObject({ missing: 2, needless: 2 })
+    expect(counts).toMatchObject({ missing: 6, needless: 2 })
     expect(answers[0]).toEqual({
       topic: 'options of a job',
       name: 'lifo',
@@ -273,6 +378,7 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
       inLark: '`priority`',
       page: 'creating-jobs.md#settings',
       places: [
+        { file: '/changes/queue.ts', line: 3 },
         { file: '/manual/src/queues.ts', line: 9 },
         { file: '/src/send.tsx', line: 2 },
       ],
@@ -287,7 +393,7 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
       /^BULLMQ +USES +LARK +IN LARK +WHERE\nlifo \(option of a job\) +1 +not there +priority +\/src\/send.tsx:2\n/,
     )
     expect(stdout).toMatch(
-      /names of BullMQ, used \d+ times in 2 of 3 files: 1 not there, .*\n.*BULLMQ_UNSUPPORTED: see https:/,
+      /names of BullMQ, used \d+ times in 2 of 3 files: 1 not there, .*\n.*\nStarts with changes: lifo is refused .* See https:/,
     )
     expect(stderr).toBe('')
     expect((await check(join(folder, 'broken'))).stderr).toContain('/broken/queue.ts cannot be parsed')
@@ -300,6 +406,56 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
     const manual = readFileSync(join(import.meta.dirname, `../../../docs/${page}.md`), 'utf8')
     const { stdout } = await check(join(folder, 'manual', source))
     expect(manual).toContain(`\n$ lark jobs:check-bullmq ${source}\n${stdout.replaceAll('/manual/', '')}`)
+  })
+
+  test.each([
+    ['fine', 0, 'Starts: all is there if you change the import'],
+    ['changes', 1, 'Starts with changes: lifo is refused when the code uses it. See https://'],
+    ['fatal', 3, 'Cannot start: BullMQAdapter, skipStalledCheck are refused at the start. See https://'],
+    ['again', 1, 'Starts with changes: getMetrics, discard are refused when the code uses it. See https://'],
+  ])('says of %s in its last line and its exit code whether it starts', async (source, exit, line) => {
+    const { code, stdout } = await check(join(folder, source))
+    expect([code, stdout.trim().split('\n').at(-1)]).toEqual([exit, expect.stringContaining(line)])
+  })
+
+  test('uses the TypeScript of the application and the types of bullmq, if they are there', async () => {
+    const answersOf = (stdout: string) =>
+      JSON.parse(stdout).answers.flatMap(({ name, answer, places }: never) =>
+        answer === 'missing'
+          ? [[name, (places as { file: string; line: number }[]).map(({ line }) => line)]]
+          : [],
+      )
+    const without = await check(join(folder, 'typed'), '--json')
+    expect(answersOf(without.stdout)).toEqual([])
+    expect(JSON.parse(without.stdout).typescript).toEqual({ because: 'TypeScript is not installed' })
+    const modules = join(import.meta.dirname, '../../../node_modules')
+    const old = createRequire(createRequire(import.meta.url).resolve('@arethetypeswrong/core'))
+    const typescript = dirname(old.resolve('typescript/package.json'))
+    await install('typed', { typescript, bullmq: join(modules, 'bullmq') })
+    const { code, stdout } = await check(join(folder, 'typed'), '--json')
+    const { outcome, unfollowed, typescript: used } = JSON.parse(stdout)
+    expect([code, outcome, used]).toEqual([
+      1,
+      'starts with changes',
+      { version: expect.stringMatching(/^5\./) },
+    ])
+    expect(answersOf(stdout).sort()).toEqual([
+      ['debounce', [5]],
+      ['getMetrics', [6]],
+      ['getWorkers', [7]],
+      ['lifo', [9]],
+    ])
+    expect(unfollowed).toEqual([
+      { file: '/typed/src/app.ts', line: 7, what: 'the object of upsertJobScheduler()' },
+    ])
+  })
+
+  test('says why it has no types', async () => {
+    await install('again', { typescript: join(import.meta.dirname, '../../../node_modules/typescript') })
+    const { stdout } = await check(join(folder, 'again'))
+    expect(stdout).toMatch(
+      /By the syntax alone, without types: TypeScript 7\.\S+ has no interface for programs\n/,
+    )
   })
 
   test('exits with 0 if all is there, or nothing of BullMQ, and refuses a folder that does not exist', async () => {

@@ -1,11 +1,11 @@
 /** The names of BullMQ: what an object is, what a call returns, and what an object of options is for. */
-import type { ComparedTopic } from '../compared/compared.ts'
+import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
 
 /** The class of an object. A list of such objects ends in `[]`. */
 export type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProducer'
 
 export const LIBRARY = /^(bullmq|@s18i\/lark-bullmq)$/
-export const NEST = '@nestjs/bullmq'
+export const NEST = /^(?:@nestjs\/bullmq|@s18i\/lark-bullmq\/nest)$/
 export const BOARD = /^@bull-board\//
 export const classes: readonly string[] = ['Queue', 'Worker', 'Job', 'QueueEvents', 'FlowProducer']
 
@@ -58,5 +58,14 @@ export const ofJobs = new Set(['completed', 'failed', 'active', 'progress'])
 
 /** Whether a file mentions BullMQ at all. */
 export function mentionsBullMQ(text: string): boolean {
-  return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq|@bull-board\/[\w/-]+)['"]/.test(text)
+  return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq(?:\/nest)?|@bull-board\/[\w/-]+)['"]/.test(text)
+}
+
+/** Methods that objects of other libraries have, too. */
+const ofOthers = new Set(['getState', 'isActive', 'isPaused', 'isRunning', 'toJSON', 'asJSON', 'updateData'])
+
+/** Whether the name of a method tells that its object is one of BullMQ. */
+export function isTelling(name: string): boolean {
+  if (ofOthers.has(name) || !/[a-z][A-Z]/.test(name)) return false
+  return classes.some((each) => comparisonOf(`methods of ${each}` as ComparedTopic, name) !== undefined)
 }

@@ -61,11 +61,32 @@ export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
   return isNode(inside) ? objectIn(inside) : undefined
 }
 
-/** Calls a function with each node of a tree, the outer ones first. */
-export function walk(node: SyntaxNode, visit: (node: SyntaxNode) => void): void {
-  visit(node)
+/** The methods that Nest calls when the application starts. */
+const starting = /^(?:constructor|onModuleInit|onApplicationBootstrap)$/
+
+/**
+ * Calls a function with each node of a tree, the outer ones first.
+ *
+ * @param visit is told whether the code runs when the file is loaded, or when its object is made
+ * @param called the functions that the file calls when it is loaded
+ */
+export function walk(
+  node: SyntaxNode,
+  visit: (node: SyntaxNode, isAtStart: boolean) => void,
+  called: ReadonlySet<string> = new Set(),
+  isAtStart = true,
+): void {
+  visit(node, isAtStart)
+  const isInside =
+    isBody(node) && !starting.test(nameOf(node.key) ?? '') && !called.has(nameOf(node.id) ?? '')
   for (const [name, field] of Object.entries(node)) {
     if (name === 'loc' || name === 'extra' || name.endsWith('Comments')) continue
-    for (const each of Array.isArray(field) ? field : [field]) if (isNode(each)) walk(each, visit)
+    for (const each of Array.isArray(field) ? field : [field])
+      if (isNode(each)) walk(each, visit, called, isAtStart && !isInside)
   }
+}
+
+/** Whether a node is a function or a method. */
+function isBody(node: SyntaxNode): boolean {
+  return /Function|^(?:Class|ClassPrivate|Object)Method$/.test(node.type)
 }

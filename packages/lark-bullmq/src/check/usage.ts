@@ -5,12 +5,13 @@
  * exported name also in the files that import it.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
-import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
+import { type ComparedTopic, comparisonOf, ofNest } from '../compared/compared.ts'
 import {
   BOARD,
   type BullKind,
   classes,
   inner,
+  isTelling,
   LIBRARY,
   listening,
   looping,
@@ -37,6 +38,29 @@ export interface BullUse {
   topic: ComparedTopic
   name: string
   line: number
+  column: number
+  /** Whether the application meets it when it starts, as far as the file tells. */
+  isAtStart: boolean
+}
+
+/** A place whose use of BullMQ cannot be told. */
+export interface Unfollowed {
+  /** Such as `options of Worker`. */
+  what: string
+  line: number
+}
+
+/** A call of a method of BullMQ on an object whose class is not known. */
+export function unfollowedCall(method: string): string {
+  return `the object of ${method}()`
+}
+
+/** A name of BullMQ that a file exports under its own. */
+export interface Reexports {
+  /** The name in BullMQ, by the name under which it is exported. */
+  names: ReadonlyMap<string, string>
+  /** Whether it exports all names. */
+  all: boolean
 }
 
 /**
@@ -45,9 +69,27 @@ export interface BullUse {
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
+/** An expression of options that shows none of them. */
+const isUnfollowed = /^(?:Identifier|(?:Optional)?(?:Member|Call)Expression|AwaitExpression)$/
+
+function lineOf(node: SyntaxNode): number {
+  return node.loc?.start.line ?? 0
+}
+
+/** The name of a file that an import names, without its folder and its extension; of an index, its folder. */
+export function fileNameOf(path: string): string {
+  const parts = path.replace(/\.[cm]?[jt]sx?$/, '').split(/[\\/]/)
+  return (parts.at(-1) === 'index' ? parts.at(-2) : parts.at(-1)) ?? ''
+}
+
+function isOfBullMQ(name: string): boolean {
+  return comparisonOf('exports', name) !== undefined || comparisonOf('types', name) !== undefined
+}
+
 /** What one file uses of BullMQ. */
 export class FileUsage {
   readonly uses: BullUse[] = []
+  readonly unfollowed: Unfollowed[] = []
   /** The objects that other files may import from it. */
   readonly exported = new Map<string, BullKind>()
   /** The name in BullMQ of each imported name in the file. */
@@ -59,17 +101,39 @@ export class FileUsage {
   readonly #values = new Map<string, SyntaxNode>()
   /** The names of namespace imports, such as `import * as bull from 'bullmq'`. */
   readonly #spaces = new Set<string>()
-  readonly #seen = new Set<string>()
+  readonly #seen = new Map<string, BullUse>()
   /** The class whose members are being read. */
   #class: string | undefined
+  #isAtStart = true
+  readonly #reexported = new Map<string, string>()
+  #reexportsAll = false
 
-  /** @param others objects that other files export, by their names */
-  constructor(program: SyntaxNode, others: Kinds = new Map()) {
+  /**
+   * @param others objects that other files export, by their names
+   * @param reexports by the name of a file, without its folder and its extension
+   */
+  constructor(
+    program: SyntaxNode,
+    others: Kinds = new Map(),
+    reexports: ReadonlyMap<string, Reexports> = new Map(),
+  ) {
     // Two passes are enough: a name may be used before its declaration, as in a method above the constructor,
     // and a name may depend on another one.
-    walk(program, (node) => this.#import(node, others))
+    const called = new Set<string>()
+    walk(program, (node, isAtStart) => {
+      this.#import(node, others, reexports)
+      const name = isAtStart && node.type === 'CallExpression' ? nameOf(node.callee) : undefined
+      if (name !== undefined) called.add(name)
+    })
     for (let time = 0; time < 2; time++) walk(program, (node) => this.#know(node))
-    walk(program, (node) => this.#use(node))
+    walk(
+      program,
+      (node, isAtStart) => {
+        this.#isAtStart = isAtStart
+        this.#use(node)
+      },
+      called,
+    )
     walk(program, (node) => this.#export(node))
     this.uses.sort((one, other) => one.line - other.line)
   }
@@ -79,15 +143,34 @@ export class FileUsage {
     return this.#imported.size + this.#spaces.size + this.#nest.size + this.#kinds.size > 0
   }
 
-  #import(node: SyntaxNode, others: Kinds): void {
+  /** What other files may import from this one under a name of BullMQ. */
+  get reexports(): Reexports | undefined {
+    if (this.#reexported.size === 0 && !this.#reexportsAll) return undefined
+    return { names: this.#reexported, all: this.#reexportsAll }
+  }
+
+  #import(node: SyntaxNode, others: Kinds, reexports: ReadonlyMap<string, Reexports>): void {
+    if (/^Export(?:All|Named)Declaration$/.test(node.type) && LIBRARY.test(textOf(node.source) ?? '')) {
+      if (node.type === 'ExportAllDeclaration') this.#reexportsAll = true
+      for (const specifier of listOf(node.specifiers)) {
+        const name = nameOf(specifier.local)
+        if (name === undefined) continue
+        this.#reexported.set(nameOf(specifier.exported) ?? name, name)
+        this.#found('exports', name, specifier) || this.#found('types', name, specifier)
+      }
+    }
     if (node.type === 'ImportDeclaration') {
       const from = textOf(node.source)
+      const again = from === undefined ? undefined : reexports.get(fileNameOf(from))
       for (const specifier of listOf(node.specifiers)) {
         const local = nameOf(specifier.local)
         const name = nameOf(specifier.imported) ?? textOf(specifier.imported)
         if (local === undefined) continue
         if (from !== undefined && LIBRARY.test(from)) this.#take(local, name, specifier)
-        else if (from === NEST && name !== undefined) this.#takeNest(local, name, specifier)
+        else if (from !== undefined && NEST.test(from) && name !== undefined)
+          this.#takeNest(local, name, specifier)
+        else if (again?.names.has(name ?? '')) this.#take(local, again.names.get(name!), specifier)
+        else if (again?.all && name !== undefined && isOfBullMQ(name)) this.#take(local, name, specifier)
         else if (from !== undefined && BOARD.test(from)) this.#found('bull-board', name ?? local, specifier)
         else this.#takeOther(local, name ?? local, others)
       }
@@ -236,6 +319,7 @@ export class FileUsage {
         break
       case 'ClassDeclaration':
         this.#class = nameOf(node.id)
+        this.#knowHost(node)
         break
       case 'ForOfStatement': {
         const [declared] = isNode(node.left) ? listOf(node.left.declarations) : []
@@ -252,6 +336,24 @@ export class FileUsage {
         this.#knowCallback(node)
         break
       default:
+    }
+  }
+
+  /** A class of Nest that runs jobs, or listens to the events of a queue. */
+  #knowHost({ superClass, body }: SyntaxNode): void {
+    const host = this.#nest.get(nameOf(superClass) ?? '')
+    if (host === 'QueueEventsHost') this.#set('this.queueEvents', 'QueueEvents')
+    if (host !== 'WorkerHost') return
+    this.#set('this.worker', 'Worker')
+    for (const member of isNode(body) ? listOf(body.body) : []) {
+      const isHeard = listOf(member.decorators).some(({ expression }) => {
+        const { callee, arguments: given } = isNode(expression) ? expression : ({} as SyntaxNode)
+        return (
+          this.#nest.get(nameOf(callee) ?? '') === 'OnWorkerEvent' &&
+          ofJobs.has(textOf(listOf(given)[0]) ?? '')
+        )
+      })
+      if (isHeard || nameOf(member.key) === 'process') this.#name(listOf(member.params)[0], 'Job')
     }
   }
 
@@ -352,6 +454,11 @@ export class FileUsage {
     const kind = this.#kindOf(callee.object)
     if (method !== undefined && (named === 'Job' || named === 'Worker'))
       this.#found(`static methods of ${named}`, method, callee.property as SyntaxNode)
+    if (method !== undefined && this.#nest.get(nameOf(callee.object) ?? '') === 'BullModule')
+      this.#useModule(method, listOf(given))
+    if (method !== undefined && kind === undefined && named === undefined && this.isConcerned)
+      if (isTelling(method))
+        this.unfollowed.push({ what: unfollowedCall(method), line: lineOf(callee.property as SyntaxNode) })
     if (method === undefined || kind === undefined || kind === 'Job[]') return
     const all = listOf(given)
     if (listening.has(method)) {
@@ -366,6 +473,18 @@ export class FileUsage {
     if (method === 'upsertJobScheduler' || method === 'removeRepeatable')
       this.#options('options of a job scheduler', all[1])
     if (method === 'upsertJobScheduler') this.#jobOptionsIn(all[2])
+  }
+
+  /** The options that a module of Nest gives to queues and flow producers. */
+  #useModule(method: string, given: readonly SyntaxNode[]): void {
+    const topic =
+      method === 'registerFlowProducer'
+        ? 'options of FlowProducer'
+        : method === 'registerQueue' || method === 'forRoot'
+          ? 'options of Queue'
+          : undefined
+    if (topic !== undefined)
+      for (const each of given) if (textOf(each) === undefined) this.#options(topic, each, ofNest[topic])
   }
 
   /** Finds the options of jobs anywhere in an expression, where they are written as `opts`. */
@@ -383,7 +502,10 @@ export class FileUsage {
     if (!isNode(written) || written.type !== 'TSTypeReference') return
     const name = this.#bullName(written.typeName)
     const topic = name === undefined ? undefined : optionTypes[name]
-    if (topic !== undefined) this.#options(topic, value)
+    if (topic === undefined) return
+    // A call refuses them, and not the declaration.
+    this.#isAtStart = false
+    this.#options(topic, value)
   }
 
   #useDecorator({ expression }: SyntaxNode): void {
@@ -400,9 +522,11 @@ export class FileUsage {
    * Notes the names in an object of options, including those in nested objects and in objects that are spread
    * into it.
    */
-  #options(topic: ComparedTopic, given: unknown): void {
+  #options(topic: ComparedTopic, given: unknown, ignored: readonly string[] = []): void {
     if (!isNode(given)) return
     const object = this.#valueOf(given)
+    if (isUnfollowed.test(object.type) && nameOf(object) !== 'undefined')
+      this.unfollowed.push({ what: topic, line: lineOf(given) })
     for (const property of listOf(object.properties)) {
       if (property.type === 'SpreadElement') {
         this.#options(topic, property.argument)
@@ -410,9 +534,14 @@ export class FileUsage {
       }
       const name = nameOf(property.key) ?? textOf(property.key)
       if (name === undefined || property.computed === true) continue
+      if (ignored.includes(name)) continue
       this.#found(topic, name, property, true)
       const inside = inner[name]
+      const wasAtStart = this.#isAtStart
+      // The constructor of a queue refuses them.
+      if (name === 'defaultJobOptions') this.#isAtStart = true
       if (inside !== undefined) this.#options(inside, property.value)
+      this.#isAtStart = wasAtStart
     }
     if (object.type === 'ConditionalExpression') {
       this.#options(topic, object.consequent)
@@ -436,8 +565,11 @@ export class FileUsage {
     if (!isOption && comparisonOf(topic, name) === undefined) return false
     const { line, column } = at.loc?.start ?? { line: 0, column: 0 }
     const place = `${topic} ${name} ${line} ${column}`
-    if (!this.#seen.has(place)) this.uses.push({ topic, name, line })
-    this.#seen.add(place)
+    const known = this.#seen.get(place)
+    const use = known ?? { topic, name, line, column, isAtStart: this.#isAtStart }
+    if (known === undefined) this.uses.push(use)
+    if (this.#isAtStart) use.isAtStart = true
+    this.#seen.set(place, use)
     return true
   }
 

@@ -1,15 +1,18 @@
 import { readFile, stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { arg, Command } from '@s18i/lark'
 import { codeFiles, defined, syntaxOf, usageError, visible } from '@s18i/lark/internal'
 import { mentionsBullMQ } from '../check/bull-names.ts'
-import { type BullUse, FileUsage } from '../check/usage.ts'
+import { type TypedFile, typedUsage } from '../check/typed-usage.ts'
+import { type BullUse, FileUsage, fileNameOf, type Reexports, type Unfollowed } from '../check/usage.ts'
 import { type Compatibility, comparisonOf, verdicts } from '../compared/compared.ts'
 
 /** How many places of a name are shown without `--verbose`. */
 const PLACES = 3
+/** How many names the last line has. */
+const NAMES = 5
 /** The page of the manual that has all answers. */
-const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/from-bullmq.md#every-name'
+const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/from-bullmq.md#check-the-code'
 
 /** The order in which answers are shown. Answers that mean work come first. */
 const order = [
@@ -38,7 +41,25 @@ interface ComparedUse {
   /** What corresponds to the name in Lark. It is absent for an option that BullMQ does not have. */
   inLark?: string
   page?: string
+  /** Whether the application cannot start because of it. */
+  isFatal?: true
   places: { file: string; line: number }[]
+}
+
+/** What becomes of the application if only its import is changed. Each has its exit code. */
+const outcomes = { starts: 0, 'starts with changes': 1, 'cannot start': 3 } as const
+type Outcome = keyof typeof outcomes
+
+/** What the command has found. */
+interface Found {
+  uses: ReadonlyMap<string, readonly BullUse[]>
+  unfollowed: { file: string; line: number; what: string }[]
+  /** Files that cannot be parsed. */
+  unread: string[]
+  /** How many files were read. */
+  read: number
+  /** The version of the TypeScript whose types were used, or why none were. */
+  typescript: { version: string } | { because: string }
 }
 
 /** `lark jobs:check-bullmq` lists what a code base uses of BullMQ, with Lark's answer to each name. */
@@ -48,18 +69,25 @@ export class JobsCheckBullmqCommand extends Command {
   source = arg.string('A folder with source files, or a file', { default: '.' })
 
   async handle(): Promise<number> {
-    const { files, unread, read, uses } = await this.#look()
-    const answers = answersTo(uses)
+    const found = await this.#look()
+    const answers = answersTo(found.uses)
     const counts = Object.fromEntries(
       order.map((each) => [each, answers.filter(({ answer }) => answer === each).length]),
     ) as Record<Compatibility, number>
-    if (this.json) this.console.json({ answers, counts, files, read, unread })
-    else this.#print(answers, counts, { files, read, unread })
-    return counts.missing > 0 || unread.length > 0 ? 1 : 0
+    const outcome: Outcome = answers.some(({ isFatal }) => isFatal)
+      ? 'cannot start'
+      : counts.missing > 0
+        ? 'starts with changes'
+        : 'starts'
+    const { unfollowed, unread, read, typescript, uses } = found
+    if (this.json)
+      this.console.json({ outcome, answers, counts, files: uses.size, read, unread, unfollowed, typescript })
+    else this.#print(answers, counts, outcome, found)
+    return unread.length > 0 ? Math.max(1, outcomes[outcome]) : outcomes[outcome]
   }
 
   /** Reads the files twice, because one file may use what another exports. */
-  async #look() {
+  async #look(): Promise<Found> {
     const root = resolve(this.source)
     const found = await stat(root).catch(() => undefined)
     if (found === undefined)
@@ -78,27 +106,46 @@ export class JobsCheckBullmqCommand extends Command {
       return program
     }
     const exported: FileUsage['exported'] = new Map()
+    const reexports = new Map<string, Reexports>()
     for (const [path, text] of texts) {
       const program = mentionsBullMQ(text) ? parsed(path, text) : undefined
-      if (program !== undefined)
-        for (const [name, kind] of new FileUsage(program).exported) exported.set(name, kind)
+      if (program === undefined) continue
+      const usage = new FileUsage(program)
+      if (usage.reexports !== undefined) reexports.set(fileNameOf(path), usage.reexports)
     }
-    const names = [...exported.keys()]
+    const mayConcern = (text: string) =>
+      mentionsBullMQ(text) || [...exported.keys(), ...reexports.keys()].some((name) => text.includes(name))
+    const look = (path: string, text: string) => {
+      const program = mayConcern(text) && !unread.includes(shownPath(path)) ? parsed(path, text) : undefined
+      return program && new FileUsage(program, exported, reexports)
+    }
+    // A file that imports from a re-export may export a queue in turn.
+    for (const [path, text] of texts)
+      for (const [name, kind] of look(path, text)?.exported ?? []) exported.set(name, kind)
+    const concerned = texts.filter(([, text]) => mayConcern(text)).map(([path]) => path)
+    const typed = typedUsage(found.isFile() ? dirname(root) : root, concerned)
     const uses = new Map<string, BullUse[]>()
+    const unfollowed: Found['unfollowed'] = []
     for (const [path, text] of texts) {
-      if (!mentionsBullMQ(text) && !names.some((name) => text.includes(name))) continue
-      if (unread.includes(shownPath(path))) continue
-      const program = parsed(path, text)
-      const usage = program && new FileUsage(program, exported)
-      if (usage !== undefined && usage.uses.length > 0) uses.set(shownPath(path), usage.uses)
+      const usage = look(path, text)
+      const own = typed.files.get(path)
+      const all = together(usage?.uses ?? [], own?.uses ?? [])
+      const file = shownPath(path)
+      if (all.length > 0) uses.set(file, all)
+      for (const each of unfollowedIn(usage, own)) unfollowed.push({ file, ...each })
     }
-    return { files: uses.size, read: paths.length, unread, uses }
+    const { version, because = '' } = typed
+    return {
+      ...{ uses, unfollowed, unread, read: paths.length },
+      typescript: version === undefined ? { because } : { version },
+    }
   }
 
   #print(
     answers: readonly ComparedUse[],
     counts: Record<Compatibility, number>,
-    { files, read, unread }: { files: number; read: number; unread: string[] },
+    outcome: Outcome,
+    { uses: { size: files }, unread, read, unfollowed, typescript }: Found,
   ): void {
     for (const file of unread) this.warn(`${visible(file)} cannot be parsed, and was not looked at`)
     if (answers.length === 0) {
@@ -120,7 +167,26 @@ export class JobsCheckBullmqCommand extends Command {
     this.line(
       `${answers.length} names of BullMQ, used ${uses} times in ${files} of ${read} files: ${each.join(', ')}`,
     )
-    if (counts.missing > 0) this.line(`What is not there throws BULLMQ_UNSUPPORTED: see ${MANUAL}`)
+    this.#printLimits(unfollowed, typescript)
+    const missing = answers.filter(({ answer }) => answer === 'missing')
+    const fatal = missing.filter(({ isFatal }) => isFatal)
+    if (outcome === 'starts')
+      this.line(
+        `Starts: all ${unfollowed.length > 0 ? 'that was found ' : ''}is there if you change the import`,
+      )
+    else if (outcome === 'starts with changes')
+      this.line(`Starts with changes: ${namesOf(missing)} refused when the code uses it. See ${MANUAL}`)
+    else this.line(`Cannot start: ${namesOf(fatal)} refused at the start. See ${MANUAL}`)
+  }
+
+  /** Says what the command cannot know. */
+  #printLimits(unfollowed: Found['unfollowed'], typescript: Found['typescript']): void {
+    if ('because' in typescript)
+      this.line(`By the syntax alone, without types: ${visible(typescript.because)}`)
+    if (unfollowed.length === 0) return
+    const by = new Map<string, ComparedUse['places']>()
+    for (const { what, ...place } of unfollowed) by.set(what, [...(by.get(what) ?? []), place])
+    for (const [what, places] of by) this.line(`Not followed: ${visible(what)} at ${this.#placesIn(places)}`)
   }
 
   #placesIn(places: ComparedUse['places']): string {
@@ -146,21 +212,48 @@ function wordsOf(topic: BullUse['topic']): string {
     .replace(/^properties of /, 'property of ')
 }
 
+/** What the syntax and the types of a file tell. */
+function together(bySyntax: readonly BullUse[], byTypes: readonly BullUse[]): BullUse[] {
+  const placeOf = ({ topic, name, line, column }: BullUse) => `${topic} ${name} ${line} ${column}`
+  const known = new Set(bySyntax.map(placeOf))
+  const all = [...bySyntax, ...byTypes.filter((use) => !known.has(placeOf(use)))]
+  return all.sort((one, other) => one.line - other.line)
+}
+
+/** The types of a file tell what its syntax does not. */
+function unfollowedIn(
+  bySyntax: FileUsage | undefined,
+  byTypes: TypedFile | undefined,
+): readonly Unfollowed[] {
+  return (byTypes ?? bySyntax)?.unfollowed ?? []
+}
+
+function namesOf(answers: readonly ComparedUse[]): string {
+  const names = [...new Set(answers.map(({ name }) => visible(name)))]
+  const more = names.length - NAMES
+  const shown = [...names.slice(0, NAMES), ...(more > 0 ? [`${more} more`] : [])]
+  return `${shown.join(', ')} ${names.length === 1 ? 'is' : 'are'}`
+}
+
+/** What constructors refuse, and modules when they are loaded. */
+const ofConstructors: readonly BullUse['topic'][] = [
+  ...(['exports', 'bull-board'] as const),
+  ...(['options of Queue', 'options of Worker', 'options of QueueEvents'] as const),
+  ...(['options of FlowProducer', 'options of limiter', 'options of settings'] as const),
+]
+
 /** Lark's answer to each name. Answers that mean work come first. */
 function answersTo(uses: ReadonlyMap<string, readonly BullUse[]>): ComparedUse[] {
   const answers = new Map<string, ComparedUse>()
   for (const [file, all] of uses) {
-    for (const { topic, name, line } of all) {
+    for (const { topic, name, line, isAtStart } of all) {
       const id = `${topic} ${name}`
       const [answer = 'missing', inLark, page] = comparisonOf(topic, name) ?? []
-      const before = answers.get(id)
-      if (before !== undefined) before.places.push({ file, line })
-      else
-        answers.set(id, {
-          ...{ topic, name, answer },
-          ...defined({ inLark, page }),
-          places: [{ file, line }],
-        })
+      const answered = answers.get(id) ?? { topic, name, answer, ...defined({ inLark, page }), places: [] }
+      if (answer === 'missing' && (isAtStart || ofConstructors.includes(topic)) && topic !== 'types')
+        answered.isFatal = true
+      answered.places.push({ file, line })
+      answers.set(id, answered)
     }
   }
   const rank = ({ answer }: ComparedUse) => order.indexOf(answer)
