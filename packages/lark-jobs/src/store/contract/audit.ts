@@ -31,7 +31,7 @@ export interface AuditBounds {
 }
 
 export interface AuditRecords {
-  /** Milliseconds since 1970, by the store's clock. */
+  /** The time of the answer: milliseconds since 1970, by the store's clock. */
   now: number
   /** The newest entries come first. Entries of the same millisecond are in the reverse order of their ids. */
   entries: AuditRecord[]

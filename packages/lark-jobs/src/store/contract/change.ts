@@ -15,22 +15,21 @@ export type Change = ChangeOfKind & { only?: readonly State[] }
 
 type ChangeOfKind =
   /**
-   * completed, failed, cancelled → waiting. The job is queued at the end of its line, and its failures and
-   * crashes are reset. A unique job takes its lock again; the retry is refused while another job has the
-   * lock. `fromStart`: the records of the job's steps are removed. The retry of a completed job always
-   * removes the records. `keepsFailures`: the failures are not reset, and a completed run counts as a
-   * failure.
+   * Queues an ended job again, at the end of its line. Its failures and crashes are reset. A unique job takes
+   * its lock again; the retry is refused while another job has the lock. `fromStart`: the records of the
+   * job's steps are removed. The retry of a completed job always removes the records. `keepsFailures`: the
+   * failures are not reset, and a completed run counts as a failure.
    */
   | { kind: 'retry'; fromStart?: boolean; keepsFailures?: boolean }
   /**
-   * waiting, delayed → cancelled. An active job is only `asked`: its worker gets a notice with the next
+   * Cancels a waiting or delayed job. An active job is only `asked`: its worker gets a notice with the next
    * `extend`. `because`: a text for people that is kept with the reason. `ifNotBegun`: a job that is active
    * or has run before is refused.
    */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
   /**
-   * Any state but active → removed, with its log. `ifNotBegun`: a job that has run before is refused. `as`:
-   * the version of each job (`versionOf`); a job that now has another version is refused.
+   * Removes a job in any state but active, with its log. `ifNotBegun`: a job that has run before is refused.
+   * `as`: the version of each job (`versionOf`); a job that now has another version is refused.
    */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /**
@@ -42,25 +41,25 @@ type ChangeOfKind =
    */
   | { kind: 'purge'; isElsewhere?: true }
   /**
-   * For failed jobs: a member of a flow is no longer kept because of its flow, but only as long as its class
-   * and queue say (`retention.ts`).
+   * A failed member of a flow is no longer kept because of its flow, but only as long as its class and queue
+   * say (`retention.ts`).
    */
   | { kind: 'unpin' }
-  /** delayed → waiting. */
+  /** Makes a delayed job due now. */
   | { kind: 'run-now' }
-  /** waiting, delayed → delayed by `in` milliseconds from now. */
+  /** Delays a waiting or delayed job until `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
   /**
-   * For waiting and delayed jobs: the priority changes. The job keeps its state, and its time decides its
-   *  place among the jobs of the new priority. The change is refused if the job needs a line of its own and
+   * Changes the priority of a waiting or delayed job. The job keeps its state, and its time decides its place
+   *  among the jobs of the new priority. The change is refused if the job needs a line of its own and
    *  `MAX_LINES` other priorities are in use.
    */
   | { kind: 'prioritize'; priority: number }
   /**
-   * For any state but active: the payload (JSON text) is replaced, and the time of the change is kept in the
-   * options. `redact`: the paths that are hidden from now on; default: unchanged. `whileActive`: the payload
-   * of an active job is also replaced, and its next attempt uses the new payload. A job whose steps have
-   * recorded something is refused, unless `force` is set.
+   * Replaces the payload (JSON text) of a job in any state but active, and notes the time of the change in
+   * the options. `redact`: the paths that are hidden from now on; default: unchanged. `whileActive`: the
+   * payload of an active job is also replaced, and its next attempt uses the new payload. A job whose steps
+   * have recorded something is refused, unless `force` is set.
    */
   | {
       kind: 'edit'
@@ -70,11 +69,11 @@ type ChangeOfKind =
       force?: boolean
     }
   /**
-   * For any state: these tags are added after the job's other tags. The change is refused if the job would
-   * have more than `MAX_TAGS` tags.
+   * Adds tags to a job in any state, after its other tags. The change is refused if the job would have more
+   * than `MAX_TAGS` tags.
    */
   | { kind: 'add-tags'; tags: readonly string[] }
-  /** For any state: these tags are removed from the job. */
+  /** Removes tags from a job in any state. */
   | { kind: 'remove-tags'; tags: readonly string[] }
 
 const kinds: Record<Change['kind'], true> = {
@@ -121,7 +120,7 @@ export interface PartitionSettings extends Paused {
    * When the pause ends: milliseconds since 1970. Absent if the pause lasts until somebody resumes the queue.
    */
   until?: number
-  /** Why it is paused, for people. */
+  /** Why the queue is paused: a text for people. */
   because?: string
 }
 
@@ -130,7 +129,7 @@ export interface SettingChange {
   paused?: boolean
   /** How long the queue stays paused, in milliseconds. Default: until somebody resumes the queue. */
   for?: number
-  /** Why it is paused, for people: at most 200 characters are kept. */
+  /** Why the queue is paused: a text for people, of which at most 200 characters are kept. */
   because?: string | undefined
   /** The person who pauses the queue. At most 100 characters are kept, and the time of the pause. */
   by?: string | undefined

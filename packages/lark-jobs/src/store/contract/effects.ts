@@ -31,7 +31,7 @@
 import type { EffectName } from '../../model/effect.ts'
 
 /**
- * The part of a call that asks for effects and acknowledges effects. A call without this part gets no
+ * The part of a call that asks for effects and acknowledges effects. A call without `EffectsWanted` gets no
  * effects.
  */
 export interface EffectsWanted {

@@ -9,9 +9,9 @@
  * without listeners, events need no memory and no time.
  *
  * **Which.** The event `started` is written when a job counts as started (`store.ts`). A prefetched job
- * counts as started when an `extend` names it, or when it is settled before that. Four things cause no event:
- * a job goes back before it has started; a job becomes due, because no process moves it; retention removes a
- * job; the payload or the due time of a job changes.
+ * counts as started when an `extend` names it, or when it is settled before that. No event is written when a
+ * job goes back before it has started, when retention removes a job, or when the payload or the due time of a
+ * job changes. No event is written when a job becomes due either, because no process moves the job then.
  *
  * **Published events.** `Store.publish` writes an event of an application, while somebody listens. In place
  * of the id of a job, the event has a text: one line of at most `PUBLISHED_BYTES`.
@@ -50,7 +50,7 @@ export const EVENTS_PAGE = 100
 export interface EventEntry {
   /** An entry `begun` marks the place where a listener began, and has no ids. */
   kind: EventKind | typeof PUBLISHED | 'begun'
-  /** Milliseconds since 1970, by the store's clock. */
+  /** When the events happened: milliseconds since 1970, by the store's clock. */
   at: number
   ids: string[]
 }

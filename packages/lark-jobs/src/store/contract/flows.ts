@@ -16,7 +16,7 @@
  * every other flow and schedule of the partition, a waiting worker is rung.
  *
  * **Nodes.** A node has an index from `NODES` on. The end of a node is news: the flow keeps the news in the
- * order of arrival until a write says that its writer has read them. The flow is due at once, or when its
+ * order of arrival until a write says that its writer has read it. The flow is due at once, or when its
  * present lease ends. The end of a node counts once, even if the same end arrives several times. There is one
  * exception: if a node first fails or is cancelled, and completes after a retry, the new end replaces the
  * earlier end and is news again. So ends may be delivered repeatedly, and no number has to survive a
@@ -63,7 +63,7 @@ export { NODES }
 /** A flow keeps how a member ended for this many members that did not complete. */
 export const MAX_FAILURES = 1_000
 /**
- * The largest number of items of news that are handed out with a flow. Other news are handed out after the
+ * The largest number of items of news that are handed out with a flow. Other news is handed out after the
  * next write.
  */
 export const MAX_NEWS = 1_000
@@ -124,7 +124,7 @@ export interface Crowd {
   completed: number
   /** How many members ended without completing. */
   failed: number
-  /** How many of the failed members were cancelled. Absent if none was. */
+  /** How many of the members that did not complete were cancelled. Absent if none was. */
   cancelled?: number
 }
 
@@ -156,7 +156,7 @@ export type FlowWrite = {
   jobs?: readonly NewJob[]
 } & (
   | {
-      /** Default: unchanged. */
+      /** The new definition. Absent: the definition stays as it is. */
       definition?: string
       state: string
       /** When the flow is due: milliseconds since 1970. Absent: the flow is due only when there is news. */

@@ -11,7 +11,7 @@
 import type { Minute } from './page.ts'
 import { DAYS, HOURS, MINUTES } from './rules/capacity.ts'
 
-/** Milliseconds. */
+/** The length of a minute in milliseconds. */
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR

@@ -30,14 +30,14 @@ export interface ServerFacts {
   evictionPolicy?: string
   /** The limit of the server's memory, in bytes. 0: no limit. */
   maxMemory?: number
-  /** Bytes. */
+  /** Bytes of memory that the server uses. */
   usedMemory?: number
   /** Bytes of memory that the machine has. */
   systemMemory?: number
   appendOnly?: boolean
-  /** `always`, `everysec` or `no`. */
+  /** When the append-only file is synced to the disk: `always`, `everysec` or `no`. */
   appendSync?: string
-  /** Whether the last write to the append-only file succeeded (`isAppending`), and the last snapshot. */
+  /** Whether the last write to the append-only file succeeded, and whether the last snapshot succeeded. */
   isAppending?: boolean
   isSaving?: boolean
   replicas?: ReplicaFacts[]
@@ -64,7 +64,7 @@ export interface ReplicaFacts {
 export interface FileInspection {
   kind: 'sqlite'
   durability: Durability
-  /** Undefined if the store is in memory. */
+  /** The facts about the file; undefined if the store is in memory. */
   file?: StoreFileFacts
   library: string
   version: string

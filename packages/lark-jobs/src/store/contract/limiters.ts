@@ -70,7 +70,7 @@ export interface PermitCall {
    * items. Default none.
    */
   unused?: readonly UnusedPermits[]
-  /** Milliseconds. */
+  /** The length of the lease that the call begins or renews, in milliseconds. */
   leaseMs: number
 }
 

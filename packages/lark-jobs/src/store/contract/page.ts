@@ -84,7 +84,7 @@ export interface LanePage {
  */
 export interface Filter {
   state: State
-  /** Default 100, at most 1,000. */
+  /** The largest number of jobs on the page. Default 100, at most 1,000. */
   limit?: number
   cursor?: string
   /** Lists ended jobs with the earliest end first. Has no effect on other states. */

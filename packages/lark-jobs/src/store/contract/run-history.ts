@@ -20,7 +20,7 @@ const MAX_VERSIONS = 20
 
 /** The counts of all runs up to an instant. */
 export interface RunsAt {
-  /** Milliseconds since 1970: the end of a minute. */
+  /** The instant of the counts, which is the end of a minute: milliseconds since 1970. */
   at: number
   /** The packed `RunCounts` of each queue, by queue. */
   queues: Record<string, string>
@@ -141,7 +141,7 @@ export function runsWithin(
  * When each version or release was first seen. Names that were known at the first instant are left out. The
  * time is accurate to a minute; if it is longer ago, to an hour or a day.
  *
- * @param kept the oldest first
+ * @param kept the counts at all kept instants, the oldest first
  */
 export function firstSeen(
   kept: readonly RunsAt[],

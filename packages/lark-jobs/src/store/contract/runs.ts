@@ -32,7 +32,7 @@ export interface KnownRuns extends WorkerRuns {
 }
 
 export interface FleetRuns {
-  /** Milliseconds since 1970. */
+  /** The time of the answer: milliseconds since 1970. */
   at: number
   workers: KnownRuns[]
   /**

@@ -76,7 +76,7 @@ export type ScheduleWrite = {
   delays?: { from: number; isExpected?: boolean }
 } & (
   | {
-      /** Default: unchanged. */
+      /** The new definition. Absent: the definition stays as it is. */
       definition?: string
       state: string
       /** When the schedule is due next: milliseconds since 1970. Absent: the schedule has no next tick. */
@@ -101,15 +101,15 @@ export function countsAsQueued(answer: Enqueued): boolean {
 }
 
 /**
- * Milliseconds until the next schedule or flow of the partition is due, or until a lease of one ends that was
- * handed out. Undefined if there is none.
+ * Milliseconds until the next schedule or flow of the partition is due. A schedule or flow that was handed
+ * out is due at the end of its lease. Undefined if there is none.
  */
 interface NextTick {
   nextTick?: number
 }
 
 export interface DueSchedules extends NextTick {
-  /** Milliseconds since 1970, by the store's clock. */
+  /** The time of the answer: milliseconds since 1970, by the store's clock. */
   at: number
   /** The due schedules, the earliest first. */
   due: StoredSchedule[]

@@ -26,7 +26,7 @@ export interface StandOptions {
 export interface Stand {
   /** The record of the job, without its payload. */
   job: JobRecord
-  /** Milliseconds since 1970, by the clock of the partition. */
+  /** The time of the answer: milliseconds since 1970, by the clock of the partition. */
   at: number
   /** The pause of the partition. Without `until`, it lasts until somebody resumes the queue. */
   pause?: { until?: number; because?: string } & Paused

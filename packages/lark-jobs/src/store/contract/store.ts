@@ -20,12 +20,12 @@
  *   asleep  The group waits until a time: a job becomes due, its rate allows a job, or its pause ends.
  *   full    The group waits until one of its jobs ends.
  *
- * **Order.** A paused queue hands out no jobs. Four things decide the order of jobs, the first one that
- * differs: the turn of the group; the priority, higher first; the place; and the order in which jobs were
- * queued. The place of a job is the time at which it was queued, or its due time if it was delayed. Jobs of a
- * group with the same place are in the order of their ids. (Ids that Lark makes rise with time; an
- * application may choose others.) A delayed job is `waiting` from its due time on, for `claim`, `counts` and
- * `list`; no process has to move it.
+ * **Order.** A paused queue hands out no jobs. Which of two jobs goes first depends on the first of these
+ * things that differs: the turn of their groups; the priority, higher first; the place; and the order in
+ * which the jobs were queued. The place of a job is the time at which it was queued, or its due time if it
+ * was delayed. Jobs of a group with the same place are in the order of their ids. (Ids that Lark makes rise
+ * with time; an application may choose others.) A delayed job is `waiting` from its due time on, for `claim`,
+ * `counts` and `list`; no process has to move it.
  *
  * **Calls.** Each call of `enqueue` and `exchange` names its caller and has a number. The caller raises the
  * number by one for each new call on this partition, and makes one call at a time. If an answer is lost, the
@@ -46,8 +46,8 @@
  * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count
  * as started only when an `extend` names them. If a prefetched job is taken back before that, it counts no
  * run and no crash. A job that was taken back once is not prefetched any more until it is retried by hand. So
- * a job that kills its worker before an `extend` names it counts a crash the next time. A claim ends before
- * such a job, because a claim that skips the job would break the order.
+ * a job that kills its worker before an `extend` names it counts a crash the next time. A claim ends before a
+ * job that must not be prefetched, because a claim that skips the job would break the order.
  *
  * **Suspects.** A job that will reach the limit with its next crash is a suspect, and should run alone in its
  * process. A suspect counts as started only when an `extend` says so, at any place in a claim. The same
@@ -59,9 +59,9 @@
  * suspect. Each claim of such a job counts as a start, because the job is neither prefetched nor handed out
  * with a ring.
  *
- * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). While it
- * does, another job with this lock name is rejected, or its payload replaces the payload of the first job. A
- * job that releases its lock when it starts is not prefetched.
+ * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). Another
+ * job with this lock name is rejected, or its payload replaces the payload of the holder. A job that releases
+ * its lock when it starts is not prefetched.
  *
  * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while the store keeps a job
  * with this id. With `reuse`, the new job replaces a job that has ended. An id is never free while the class
@@ -174,8 +174,8 @@ export interface Call {
   caller: string
   number: number
   /**
-   * For an `enqueue`: the largest number of jobs in the partition that have not begun. The caller states it
-   * with each call.
+   * For an `enqueue`: the largest number of jobs in the partition that have not begun. The caller states this
+   * limit with each call.
    */
   bound?: Bound | undefined
   /** Milliseconds for which the caller waits for an answer. Default: the limit of the store. */
@@ -198,7 +198,7 @@ export interface Want {
    * and the `prefetch` 0 only settles.
    */
   prefetch?: number
-  /** Milliseconds. */
+  /** The length of the lease of the claimed jobs, in milliseconds. */
   leaseMs: number
   /**
    * The limits of the partition, which the claimer states with each call. The claim gets at most as many jobs
@@ -214,7 +214,7 @@ export interface Want {
   aging?: number | undefined
   /** For how many jobs the claimer has permits, by limiter (`record.ts#NewJob.limiter`). */
   permits?: Readonly<Record<string, number>> | undefined
-  /** Asks for effects, and acknowledges some. */
+  /** Asks for effects and acknowledges effects (`effects.ts`). */
   effects?: EffectsWanted | undefined
   /**
    * Receives jobs that arrive while the caller waits in `wait`: at most as many as the claim lacked for
@@ -236,7 +236,7 @@ export interface Notice {
   kind: 'cancel'
   id: string
   reason: CancelReason
-  /** What the person who asked wrote, for other people. */
+  /** A text for people, from the person who asked. */
   because?: string
 }
 
@@ -252,8 +252,8 @@ export interface Exchange {
   limited?: Record<string, number>
   /**
    * Milliseconds until the next job is due. 0: more jobs wait now. Undefined: there is no job, or the
-   * partition is paused. If the answer has no jobs and 1 here, jobs may wait behind entries of cancelled jobs
-   * that the call could not all remove.
+   * partition is paused until somebody resumes it. If the answer has no jobs and 1 here, jobs may wait behind
+   * entries of cancelled jobs that the call could not all remove.
    */
   nextDue?: number
   /** Effects that the caller should deliver now. */
@@ -306,7 +306,7 @@ export interface Surveyed {
 /** A worker to announce together with a survey (see `announce`). */
 export interface Announced {
   worker: AnnouncedWorker
-  /** Milliseconds. */
+  /** Milliseconds for which the worker counts as alive. */
   ttl: number
 }
 
@@ -316,7 +316,7 @@ export interface Announced {
  */
 export interface Finding {
   partition: string
-  /** Milliseconds since 1970, by the clock of the server that has the partition. */
+  /** The time of the survey, by the clock of the server that has the partition (milliseconds since 1970). */
   at: number
   /** Milliseconds until the next lease ends; 0 when one has ended. */
   nextLeaseEnd?: number
@@ -338,7 +338,7 @@ export interface Finding {
 }
 
 export interface Survey {
-  /** Milliseconds since 1970, by the clock of any server that answered. */
+  /** The time of the survey, by the clock of any server that answered (milliseconds since 1970). */
   at: number
   /** How many partitions the store has. Undefined if no worker was announced. */
   partitions?: number
@@ -382,7 +382,7 @@ export interface Store extends Reading, AsyncDisposable {
    */
   open(): Promise<string[]>
 
-  // hot: every job passes through these verbs
+  // Hot verbs: every job passes through these.
 
   /** Queues jobs: either all jobs of the call or none. Rings waiting workers (see `wait`). */
   enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
@@ -399,7 +399,7 @@ export interface Store extends Reading, AsyncDisposable {
    */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], leaseMs: number): Promise<Extension>
 
-  // maintenance: any worker, for all workers
+  // Maintenance: any worker makes these calls for all workers.
 
   /**
    * Reports the work in at most `MAX_ITEMS` partitions, but does not do the work. The number of reads for a
@@ -515,7 +515,7 @@ export interface Store extends Reading, AsyncDisposable {
   /** Reads every key that a worker ever announced. */
   keys(): Promise<string[]>
 
-  // operating
+  // Operating: changes and settings by hand.
 
   /**
    * Changes jobs by hand, and returns one verdict for each id. If a verdict is `asked`, the worker that holds

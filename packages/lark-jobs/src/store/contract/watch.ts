@@ -1,5 +1,5 @@
 /**
- * Watches: how a process learns that jobs have ended which ran in other processes.
+ * Watches: how a process learns that jobs have ended, even if these ran in other processes.
  * `test/conformance/watching.ts` tests what this comment says.
  *
  * **Registered.** `Store.watch` registers a watch for each job that has not ended. A watch lasts until the

@@ -20,7 +20,7 @@ import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './states.ts
 interface PartitionRow {
   id: number
   held: number
-  /** See `store/contract/rules/pause.ts`. */
+  /** The text of the pause (`store/contract/rules/pause.ts`); 0 if there is none. */
   paused: number | string
   waiting: number
   delayed: number

@@ -31,9 +31,9 @@ export interface JobRow extends Counters {
   lock: string | null
   untilStart: 0 | 1 | 2 | null
   holds: number | null
-  /** See `reason.ts`. */
+  /** The notice to cancel the job, if somebody has asked for that (`reason.ts`). */
   asked: string | null
-  /** See `reason.ts`. */
+  /** Why the job is in its state (`reason.ts`). */
   reason: string | null
   key: string
   options: string | null

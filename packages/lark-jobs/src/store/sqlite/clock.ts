@@ -24,16 +24,16 @@ export class Clock {
   #ahead: { from: number; since: number } | undefined
 
   /**
-   * @param machine milliseconds since 1970
-   * @param steady milliseconds of a monotonic clock, to measure how long this clock has been ahead: the
-   *   machine's clock may be set again in that time
+   * @param machine returns the time of the machine's clock: milliseconds since 1970
+   * @param steady returns the milliseconds of a monotonic clock, to measure how long this clock has been
+   *   ahead. The machine's clock cannot measure that, because somebody may set it again
    */
   constructor(machine: () => number = () => Date.now(), steady: () => number = () => performance.now()) {
     this.#machine = machine
     this.#steady = steady
   }
 
-  /** Whole milliseconds since 1970. */
+  /** The present time, in whole milliseconds since 1970. */
   now(): number {
     const machine = this.#machine()
     if (this.#ahead !== undefined) {

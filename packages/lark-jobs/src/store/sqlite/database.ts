@@ -22,7 +22,7 @@ import { orphansOf, Presence, refuseOrphans } from './presence.ts'
  * Milliseconds for which SQLite itself waits for a lock. The event loop is blocked during this time. Within 3
  * ms SQLite tries twice more, after 1 and 3 ms; the next tries would be after 8, 18 and 25 ms. (Measured on
  * 2026-11-25 beside a process that writes without a pause: most tries found the file locked, and with a limit
- * of 25 ms a worker was blocked for longer than its leases.)
+ * of 25 ms a worker was blocked for longer than its leases last.)
  */
 const LOCK_WAIT = 3
 /** Milliseconds after which `retry` gives up. `dispatch` promises to fail within 5 s, so this is shorter. */
@@ -105,7 +105,7 @@ export class SqliteDatabase implements Database {
    */
   reopen: (() => Promise<SqliteDatabase>) | undefined
   /**
-   * Called when this database has changed to another file. The argument says what happened to the previous
+   * Called when this database has switched to another file. The argument says what happened to the previous
    * file.
    */
   renewed: ((words: string) => void) | undefined
@@ -196,7 +196,7 @@ export class SqliteDatabase implements Database {
     return this.retry(() => this.#transaction(READ, work))
   }
 
-  /** Runs `attempt` until it succeeds, as long as the file is locked or is no longer at its path. */
+  /** Runs `attempt`, and repeats it while the file is locked or is no longer at its path. */
   async retry<T>(attempt: () => T, patience = this.#patience): Promise<T> {
     const start = performance.now()
     let isFirst = true
@@ -325,8 +325,7 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Changes to the file that is now at the path. If several calls need the change at the same time, it is
-   * made once.
+   * Switches to the file that is now at the path. Calls that ask for this at the same time share one switch.
    *
    * @returns false while another process still writes to the old file
    */

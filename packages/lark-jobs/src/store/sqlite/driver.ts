@@ -22,8 +22,8 @@ export interface Driver {
   exec(sql: string): void
   prepare(sql: string): Statement
   /**
-   * Rolls back the open transaction. Does nothing without one: after some failures, such as a full disk,
-   * SQLite has rolled back already.
+   * Rolls back the open transaction, if there is one. (After some failures, such as a full disk, SQLite has
+   * rolled back already.)
    */
   rollback(): void
   close(): void

@@ -7,7 +7,7 @@ import { JobsError } from '../../model/errors.ts'
 /**
  * The result codes of SQLite that this file distinguishes. An extended code (`SQLITE_READONLY_DIRECTORY`,
  * 1544) contains the primary code in its low byte. The driver names only some extended codes. For code 1544
- * it says `UNKNOWN_SQLITE_ERROR_1544`.
+ * the driver says `UNKNOWN_SQLITE_ERROR_1544`.
  */
 const PERM = 3
 const BUSY = 5
@@ -23,7 +23,7 @@ const PROTOCOL = 15
 const AUTH = 23
 const NOTADB = 26
 
-/** Whether a call failed because another process holds the lock. A later try may succeed. */
+/** Whether a call failed because another process holds the lock, so that a later try may succeed. */
 export function isBusy(error: unknown): boolean {
   const code = primaryOf(error)
   return code === BUSY || code === LOCKED || code === PROTOCOL
@@ -111,7 +111,7 @@ export function toJobsError(name: string, error: unknown): unknown {
   return error
 }
 
-/** What to do when SQLite does not write, by its result code. */
+/** What a user can do when SQLite cannot write, by the result code of SQLite. */
 const hints: Record<number, string> = {
   [FULL]: 'Free space on its disk. This call changed nothing, and jobs that were queued before are safe.',
   [IOERR]:
@@ -130,7 +130,7 @@ function rawOf(error: unknown): number | undefined {
   const { rawCode, errcode, message } = (error ?? {}) as Record<string, unknown>
   const code = rawCode ?? errcode
   if (typeof code === 'number') return code
-  // If `libsql` cannot open a file, the code is only in its message.
+  // If `libsql` cannot open a file, only the message of its error contains the result code.
   const opening = /^ConnectionFailed\("Unable to open.*: (\d+)"\)$/.exec(String(message))
   return opening === null ? undefined : Number(opening[1])
 }

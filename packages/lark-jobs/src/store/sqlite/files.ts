@@ -121,7 +121,7 @@ function keepOutOfGit(folder: string): void {
   try {
     writeFileSync(join(folder, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 })
   } catch {
-    // A store works without this file. Usually it exists already.
+    // This file usually exists already, and a store works without it.
   }
 }
 

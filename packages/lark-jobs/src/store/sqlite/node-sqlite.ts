@@ -43,8 +43,8 @@ export function loadNodeSqlite(): Library {
 
 /**
  * Loads the module without a warning. Node 22 and early releases of Node 24 warn during the first load that
- * SQLite is experimental, but it was Lark that chose the module, not its user. Bundlers do not change the
- * name of a module in `getBuiltinModule`.
+ * SQLite is experimental, but Lark has chosen the module, and not the user. Bundlers do not change the name
+ * of a module in `getBuiltinModule`.
  */
 function loadQuietly(): NodeSqlite | undefined {
   const { emitWarning } = process

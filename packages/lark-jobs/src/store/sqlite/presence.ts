@@ -15,7 +15,7 @@
 import { existsSync, readdirSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs'
 import { JobsError } from '../../model/errors.ts'
 
-/** Milliseconds between two checks for the calls that need no certain answer (`wasThere`). */
+/** Milliseconds between two checks by `wasThere()`. */
 const LOOK = 100
 
 /**

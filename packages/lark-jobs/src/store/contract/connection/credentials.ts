@@ -13,7 +13,7 @@ import type { Credentials, CredentialsFunction, RedisServers } from './servers.t
 
 /** The credentials that the function returned last. */
 export interface CurrentCredentials {
-  /** Rises by one each time the function returns credentials. */
+  /** A number that rises by one each time the function returns credentials. */
   number: number
   username: string | undefined
   password: string
@@ -56,7 +56,10 @@ export class CredentialSource {
   #asking: Promise<CurrentCredentials> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
-  /** For each server: how many refusals there were since its last acceptance, and when the last one was. */
+  /**
+   * For each server: how often it has refused credentials since it last accepted some, and when it last did
+   * so.
+   */
   readonly #refusals = new Map<string, { count: number; at: number }>()
   /**
    * The number of the credentials that a server refused last, and the time from which the function is called

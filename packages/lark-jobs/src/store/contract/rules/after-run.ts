@@ -39,7 +39,7 @@ export interface Consequence extends Counters {
   reason?: string
   /** The reason for which the run put the job back. */
   because?: string
-  /** See `Outcome`. */
+  /** Present if the worker could not read the job (see `Outcome`). */
   isStranded?: true
   /** The names of the signals for which a suspended job waits. */
   waits?: readonly string[]
@@ -49,7 +49,7 @@ export interface Consequence extends Counters {
    */
   undo?: string
   error?: JobError
-  /** See `Outcome`. */
+  /** The fingerprint that the job shares with jobs that failed for the same reason (see `Outcome`). */
   alike?: string
   result?: string
   /** The job must not be prefetched any more. */
@@ -146,9 +146,9 @@ export function afterRun(
 }
 
 /**
- * The consequence for a job whose lease was taken back, because its worker has died. If the job had started,
- * it counts a crash: the store cannot know which job of the process was the cause, or whether somebody killed
- * the process. `MAX_CRASHES` is the limit if the process ended from within, and otherwise
+ * The consequence for a job whose lease was taken back, because its worker has died. Every job of the process
+ * that had started counts a crash, because the store cannot know which of the jobs was the cause, or whether
+ * somebody killed the process. `MAX_CRASHES` is the limit if the process ended from within, and otherwise
  * `MAX_CRASHES_UNSURE`. A limit of the class (`maxCrashes`) replaces these two. For a suspect that ran beside
  * other jobs, the limit is at least `MAX_CRASHES_UNSURE`.
  */

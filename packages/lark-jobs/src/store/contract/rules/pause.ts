@@ -20,7 +20,7 @@ export interface Pause extends Paused {
 /** Who paused a partition or a group, if it was a person. */
 export interface Paused {
   by?: string
-  /** When the person did it: milliseconds since 1970. */
+  /** When the person paused it: milliseconds since 1970. */
   at?: number
 }
 

@@ -84,7 +84,7 @@ export function untimed(notice: string): string {
  * The reason that is kept with a cancelled job. If the worker reports the same reason as the notice, the
  * words of the person in the notice are added.
  *
- * @param asked the notice
+ * @param asked the notice to cancel the job, if there is one
  */
 export function endedFor(reason: CancelReason, asked: string | null | undefined): string {
   const text = untimed(asked ?? '')

@@ -107,7 +107,7 @@ export class AgreedRetentions {
   #heard: SaidRetentions[] = []
   #texts = ''
   readonly #agreed = new Map<string, QueueRetention>()
-  /** One object for each retention, by its JSON text, so that equal retentions are identical. */
+  /** One object for each retention, by its JSON text, so that equal retentions are the same object. */
   readonly #known = new Map<string, QueueRetention>()
 
   constructor(own: Retentions) {

@@ -1,6 +1,6 @@
 /**
- * A silence is a time in which the store has answered no worker. If it is long, leases may have ended
- * although their holders live; a holder may even have finished a job and could not report that. The store
+ * A silence is a time in which the store has answered no worker. During a long silence, leases may end
+ * although their holders live; a holder may even have finished a job but could not report that. The store
  * notices silences itself. So even a worker that started after the silence does not take jobs back too early.
  *
  * Every worker surveys each partition at least once in a third of a lease, and a partition with leases keeps
@@ -24,7 +24,7 @@ export function silenceOf(leaseMs: number): number {
 /** A doubt: a job that was taken back after a silence, and may have finished. */
 export interface DoubtedJob {
   id: string
-  /** Milliseconds since 1970. */
+  /** When the job was taken back: milliseconds since 1970. */
   at: number
 }
 

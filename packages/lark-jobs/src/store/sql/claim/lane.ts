@@ -60,8 +60,9 @@ const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 /**
- * SQL that finds the lanes of a group. In a name, `^` is between the group and the limiter. The character
- * after `^` is `_`, so the names of a group with a limiter are between these two.
+ * SQL that finds the lanes of a group. In the name of a lane, `^` is between the group and the limiter. The
+ * character after `^` is `_`, so all names that begin with the group and `^` are between `<group>^` and
+ * `<group>_`.
  */
 const lanesOf = `
   SELECT name FROM lanes WHERE partition = ?1 AND name = ?2

@@ -17,7 +17,7 @@ export interface Lease {
   claimedAt: number
   /** How many jobs of the lease are neither settled nor taken back. */
   held: number
-  /** JSON. */
+  /** The `seq` of each job of the claim, as a JSON list. */
   seqs: string
   /** 1 if the lease was prolonged after a silence and has not been renewed since. */
   isExtended: number

@@ -62,7 +62,7 @@ const show = `
 /**
  * Keeps the end of a node as news.
  *
- * @param keptOf returns the text that is kept in place of a result: the result, or a note if it does not fit
+ * @param keptOf returns the text that is kept: the result, or a note if the result does not fit
  * @returns false if an earlier end of this node counts
  */
 export function keepNews(
@@ -128,7 +128,7 @@ export function newsOf(database: Database, flow: number): KeptEnd[] {
   return database.all<EndRow>(findNews, flow).map(toEnd)
 }
 
-/** Notes that a writer has read the oldest `count` items of news. @returns whether there are other news */
+/** Notes that a writer has read the oldest `count` items of news. @returns whether there is other news */
 export function hearNews(database: Database, flow: number, count: number): boolean {
   if (count > 0) database.run(hear, flow, count)
   return database.get(anyNews, flow) !== undefined

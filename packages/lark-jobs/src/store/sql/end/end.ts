@@ -45,7 +45,7 @@ export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
   state: keyof typeof endedStates
   isUntold?: boolean | undefined
   took?: number | undefined
-  /** See `Outcome`. */
+  /** The fingerprint that the job shares with jobs that failed for the same reason (see `Outcome`). */
   alike?: string | undefined
 }
 

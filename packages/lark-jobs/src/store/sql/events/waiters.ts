@@ -23,7 +23,7 @@ import { holderOf, list } from '../row.ts'
 
 /** Milliseconds after which another caller may take a ring that its caller has not taken. */
 export const STALE = 1_000
-/** Milliseconds after which a row is removed, because its process is certainly dead. */
+/** Milliseconds after which a row is removed, because its process has died or hangs. */
 const FORGOTTEN = 60_000
 /**
  * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: if it waits in few
@@ -61,7 +61,7 @@ const take = `
     (SELECT id FROM jobs WHERE seq = notice) AS job`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
 /**
- * SQL that finds rings that others have not taken. The query begins with the rows in the state `rung`,
+ * SQL that finds rings that other callers have not taken. The query begins with the rows in the state `rung`,
  * because these are few; CROSS JOIN keeps this order.
  */
 const stale = `

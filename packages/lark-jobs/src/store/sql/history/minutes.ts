@@ -8,7 +8,7 @@ import type { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 import { keepHours } from './history.ts'
 
-/** A minute may come twice if the clock was set back. In this case the counts are added. */
+/** If the clock was set back, a minute may come twice, and its counts are added. */
 const keep = `
   INSERT INTO minutes (partition, at, completed, failed, retried) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET completed = completed + excluded.completed, failed = failed + excluded.failed,

@@ -136,8 +136,8 @@ const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => 
       free: Math.floor(tokens),
       wait: Math.ceil(((each - (tokens % each)) * per) / limit),
       note: (fewer) => {
-        // In a new bucket, `taken` begins with the microseconds since 1970. So when a bucket was removed and
-        // comes back, it never returns the same mark again.
+        // In a new bucket, `taken` begins with the microseconds since 1970. So a bucket that was removed and
+        // is created again never returns the same mark twice.
         const taken = (known?.taken || now * 1_000) + fewer
         database.run(keep, id, key, now, tokens - fewer, fullAt, taken)
         return taken

@@ -32,8 +32,8 @@ const pauses = `
   SELECT name, until FROM pauses WHERE partition = ?1 AND until > ?2 AND (until, name) > (?3, ?4)
   ORDER BY until, name LIMIT ?5`
 /**
- * SQL that finds the lanes of a group. In a name, `^` is between the group and the limiter, and `_` is the
- * character after `^`.
+ * SQL that finds the lanes of a group. All names that begin with the group and `^` are between `<group>^` and
+ * `<group>_`, because `_` is the character after `^`.
  */
 const ofGroup = `
   SELECT name, busy FROM lanes
