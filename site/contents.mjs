@@ -72,7 +72,7 @@ export const contents = [
   },
   {
     section: 'Coming From Another Queue',
-    pages: ['from-bullmq', 'from-laravel', 'from-sidekiq', 'adapters'],
+    pages: ['from-bullmq', 'bullmq-names', 'from-laravel', 'from-sidekiq', 'adapters'],
   },
   { section: 'Reference', pages: ['configuration', 'commands', 'errors', 'compatibility', 'versions'] },
   { section: 'How It Holds', pages: ['reliability', 'performance', 'architecture'] },

@@ -240,7 +240,7 @@ const untold: ComparedTopic[] = ['types', 'Nest', 'bull-board']
 test.each(
   Object.keys(compared).filter((topic) => !untold.includes(topic as ComparedTopic)) as ComparedTopic[],
 )('the manual has a table of the %s', (topic) => {
-  const page = readFileSync(join(import.meta.dirname, '../../../docs/from-bullmq.md'), 'utf8')
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/bullmq-names.md'), 'utf8')
   const rows = Object.entries(compared[topic] as Record<string, Comparison>).map(
     ([name, [verdict, inLark, page]]) =>
       `| \`${name}\` | ${verdicts[verdict]} | ${page === undefined ? inLark : `[${inLark}](./${page})`} |`,

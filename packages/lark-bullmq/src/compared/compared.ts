@@ -1,7 +1,7 @@
 /**
  * The features of BullMQ, and Lark's answer to each. This table decides which options `@s18i/lark-bullmq`
  * takes and refuses. `lark jobs:check-bullmq` reports its answers, and the tables of the manual
- * (docs/from-bullmq.md) are generated from it.
+ * (docs/bullmq-names.md) are generated from it.
  */
 
 export const verdicts = {
