@@ -11,7 +11,7 @@
  * **Kept.** An effect is kept until a worker acknowledges it. If retention or a person removes the job before
  * that, the job is no longer shown or counted, but its id stays taken, and its record is kept for the effect.
  * There is one exception: a flow needs only the index of a completed member, so a store may remove such a job
- * completely. In this case the id is free, and only `fates` knows that the job has ended.
+ * completely. The id of such a removed member is free, and only `fates` knows that the job has ended.
  *
  * **Handed out.** The answers of `exchange` and `recover` contain effects, if the caller asks for them.
  * Within each kind, the effects that have been due for the longest time come first. An answer has at most

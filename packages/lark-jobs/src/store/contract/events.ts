@@ -5,13 +5,14 @@
  * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds.
  * Most calls write nothing, because more than half of the `ttl` of an earlier call is left. Until the `ttl`
  * is over, each verb that changes the state of jobs writes an event in the same atomic step. A listener that
- * stops makes no call, and its time runs out. The next change after that removes all events. In a partition
- * without listeners, events need no memory and no time.
+ * stops makes no call, and its time runs out. When the time of all listeners is over, the next change removes
+ * all events. In a partition without listeners, events need no memory and no time.
  *
  * **Which.** The event `started` is written when a job counts as started (`store.ts`). A prefetched job
  * counts as started when an `extend` names it, or when it is settled before that. No event is written when a
  * job goes back before it has started, when retention removes a job, or when the payload or the due time of a
- * job changes. No event is written when a job becomes due either, because no process moves the job then.
+ * job changes. No event is written when a job becomes due either, because no process moves a job that becomes
+ * due.
  *
  * **Published events.** `Store.publish` writes an event of an application, while somebody listens. In place
  * of the id of a job, the event has a text: one line of at most `PUBLISHED_BYTES`.

@@ -16,9 +16,9 @@
  * every other flow and schedule of the partition, a waiting worker is rung.
  *
  * **Nodes.** A node has an index from `NODES` on. The end of a node is news: the flow keeps the news in the
- * order of arrival until a write says that its writer has read it. The flow is due at once, or when its
- * present lease ends. The end of a node counts once, even if the same end arrives several times. There is one
- * exception: if a node first fails or is cancelled, and completes after a retry, the new end replaces the
+ * order of arrival until a write says that its writer has read it. A flow with news is due at once, or when
+ * its present lease ends. The end of a node counts once, even if the same end arrives several times. There is
+ * one exception: if a node first fails or is cancelled, and completes after a retry, the new end replaces the
  * earlier end and is news again. So ends may be delivered repeatedly, and no number has to survive a
  * failover. The flow keeps the results of its nodes, up to `MAX_RESULTS` bytes in total. A result that does
  * not fit is replaced by a note (`RESULT_NOT_KEPT`). A smaller result that arrives later may still fit.
@@ -28,8 +28,8 @@
  * also keeps the count of each bit. A member counts once. If a member first fails or is cancelled, and
  * completes after a retry, the member counts as completed. For the first `MAX_FAILURES` members that did not
  * complete, the flow keeps how they ended. An index that is not below `reserved` is unknown. A member that is
- * started again is missing again (`reopen`). If an end of the member's earlier start arrives after that, the
- * flow recognises the end by its `start`. The flow is due when `size` members have ended, when `alarm`
+ * started again is missing again (`reopen`). If an end of the member's earlier start arrives after `reopen`,
+ * the flow recognises the end by its `start`. The flow is due when `size` members have ended, when `alarm`
  * members have ended without completing, and when a member completes after an earlier end. A write that sets
  * a size or an alarm makes the flow due if that many members have ended already. A flow that is due stays due
  * until `due` hands it out, even if it is written before. When `due` hands the flow out, the flow gets a new

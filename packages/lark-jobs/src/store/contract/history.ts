@@ -4,8 +4,8 @@
  *
  * When jobs are settled, only the count of the minute is written. Once an hour a process rolls up the counts:
  * it stores the sum of the minutes as the count of the hour, and the sum of the hours as the count of the
- * day. A larger sum replaces a smaller sum, so several processes may roll up, repeatedly, and may die while
- * they do so. When the history is read, this file adds the minutes that are not rolled up yet.
+ * day. A larger sum replaces a smaller sum, so no harm is done if several processes roll up, or if a process
+ * dies in the middle. When the history is read, this file adds the minutes that are not rolled up yet.
  */
 
 import type { Minute } from './page.ts'

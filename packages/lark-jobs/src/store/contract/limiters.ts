@@ -56,7 +56,7 @@ export interface PermitCall {
    */
   after?: number
   limits: Limits
-  /** How many permits the holder uses now. If it held more, the others are given back. */
+  /** How many permits the holder uses now. Other permits that it held are given back. */
   held: number
   /**
    * How many more permits the holder wants, at most `MAX_ITEMS`. A call with 0 only renews the lease and
@@ -127,8 +127,8 @@ export interface Limiters {
    * Renews the lease of a holder, and does not change how many permits it holds. This verb is for callers
    * that do not know how many permits the holder uses.
    *
-   * @returns whether the limiter still knew the holder. If not, the holder holds no permits, and should
-   *   report with `permit` how many it uses
+   * @returns whether the limiter still knew the holder. A holder that the limiter did not know holds no
+   *   permits, and should report with `permit` how many it uses
    */
   renew(limiter: string, holder: string, leaseMs: number): Promise<boolean>
 

@@ -21,14 +21,14 @@
  *
  * **Once.** Each move has an instant (`JobOptions.movedAt`), which is later than that of every earlier move
  * with the same id. A `put` may arrive late, because its process was frozen. A late `put` finds the job, or a
- * note that the job has moved on, and changes nothing. For this purpose a moved job is kept for at least
- * `MOVED_LEAST` after its end.
+ * note that the job has moved on, and changes nothing. So that a late `put` finds the job, a moved job is
+ * kept for at least `MOVED_LEAST` after its end.
  *
  * **Conflicts.** Locks, and ids that the application chose, must be unique in the new partition. So the mover
- * asks for conflicts before the move (`meets`). If another job takes the lock after this question, the new
- * partition has two jobs with this lock. If another job takes the id, the moved job stays on its way until
- * the other job has ended, and then takes the id. The moved job does not go back to the first partition,
- * because a frozen process could still put it into the new partition later.
+ * asks for conflicts before the move (`meets`). If another job takes the lock after `meets` was asked, the
+ * new partition has two jobs with this lock. If another job takes the id, the moved job stays on its way
+ * until the other job has ended, and then takes the id. The moved job does not go back to the first
+ * partition, because a frozen process could still put it into the new partition later.
  *
  * **Void.** If a moved job is purged or removed, or another job takes its id, a late `put` of the moved job
  * may still arrive, from a frozen process or from `due`. So the new partition notes for `MOVED_LEAST` that

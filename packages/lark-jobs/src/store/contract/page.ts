@@ -33,7 +33,7 @@ export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
  *   paused  The group of the lane is paused. Order: the end of the pause. A group without jobs appears as one
  *           lane.
  *   turn    A job of the lane may begin if the claimer has the permits. Order: the limiter, then the turn.
- *   asleep  The lane waits until a time. Order: this time. The first claim after this time wakes the lane.
+ *   asleep  The lane waits until a time, and the first claim after that time wakes the lane. Order: the time.
  *   busy    The lane waits until one of its jobs ends. Order: the name of the lane.
  *
  * A lane that changes its state or place while the pages are read may be missing from the pages.
@@ -157,13 +157,13 @@ export interface Standing {
   /** The counts of the last minutes, as `Store.minutes` returns them. */
   minutes: Minute[]
   /**
-   * The keys of the jobs that run next, each key once. The call says how many waiting and how many delayed
-   * jobs are read for this.
+   * The keys of the jobs that run next, each key once. The keys of as many waiting and as many delayed jobs
+   * are read as the call asks for.
    */
   keys: string[]
   /**
-   * The error STORE_DAMAGED if the call met data that Lark did not write. All other fields are then as for an
-   * empty partition.
+   * The error STORE_DAMAGED if the call met data that Lark did not write. If `damage` is present, all other
+   * fields are as for an empty partition.
    */
   damage?: JobsError
 }

@@ -38,8 +38,8 @@ export interface RecoverOptions {
    */
   cause?: string
   /**
-   * Whether the process ended from within: its own code exited or crashed. If not, somebody may have killed
-   * the process, and a job fails only at `MAX_CRASHES_UNSURE`.
+   * Whether the process ended from within: its own code exited or crashed. If the end may have come from
+   * outside, for example by a kill, a job fails only at `MAX_CRASHES_UNSURE`.
    */
   fromWithin?: boolean
   /**

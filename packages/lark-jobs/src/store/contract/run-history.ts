@@ -101,8 +101,8 @@ export function needed(instants: readonly number[], now: number, length: number,
     const end = Math.max(from, Math.ceil(at / length) * length)
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
-  // Without an instant before the first bucket, the first of all instants is the starting point. Otherwise
-  // the counts of the first day would begin at its last instant.
+  // If there is no instant before the first bucket, the first of all instants is kept as the starting point.
+  // Without it, the counts of the first day would begin at the last instant of this day.
   const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
   return new Set([...first, ...last.values()])
 }

@@ -1,7 +1,7 @@
 /**
  * The results of all runs, from the records of workers (`record.ts#WorkerRuns`). The record of an ended
- * worker is kept for a while. After that, its numbers are added to one sum. So the total never becomes
- * smaller, unless a server loses its last writes.
+ * worker is kept for a while. When the record is removed, its numbers are added to one sum. So the total
+ * never becomes smaller, unless a server loses its last writes.
  */
 import type { WorkerRuns } from '../../model/record.ts'
 import { RunCounts } from '../../model/run/run-counts.ts'

@@ -11,15 +11,15 @@
  * **Tick.** A write may queue jobs in the same atomic step. So if the state says that the schedule has
  * ticked, the job exists, and the other way round. A job whose id exists already counts as queued. A write
  * that is sent again names an old number, and changes nothing. A writer may handle a tick before its instant.
- * In this case the writer queues the job with a delay, which counts from the time at which the writer read
- * the schedule.
+ * A writer that is early queues the job with a delay, which counts from the time at which the writer read the
+ * schedule.
  *
  * **Due.** `due` hands out the schedules that are due, under a short lease. No other call gets these
- * schedules until the lease ends. After that they are due again, unless somebody has written them. The lease
- * only saves work: if two workers handle a schedule at the same time, the number of the schedule decides
- * which of them writes. `exchange` and `survey` say when the next schedule of a partition is due. If a write
- * makes a schedule due earlier than every other schedule, a waiting worker is rung, so that it learns the new
- * time.
+ * schedules until the lease ends. When the lease has ended, the schedules are due again, unless somebody has
+ * written them. The lease only saves work: if two workers handle a schedule at the same time, the number of
+ * the schedule decides which of them writes. `exchange` and `survey` say when the next schedule of a
+ * partition is due. If a write makes a schedule due earlier than every other schedule, a waiting worker is
+ * rung, so that it learns the new time.
  *
  * **Runs.** When the job of a tick (`model/tick.ts`) ends, the same atomic step adds a run to the schedule,
  * if the schedule exists. So the history of a schedule does not depend on how long jobs are kept. If the job

@@ -8,8 +8,8 @@ import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Paused } from './rules/pause.ts'
 
 /**
- * A store counts the jobs that go before another job up to this number. If the answer is this number, there
- * may be more.
+ * A store counts the jobs that go before another job up to this number. If the answer is `MAX_AHEAD`, there
+ * may be more such jobs.
  */
 export const MAX_AHEAD = 10_000
 /** The largest number of active jobs of a lane that the answer names. */

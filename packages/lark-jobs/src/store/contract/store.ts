@@ -36,7 +36,7 @@
  * `want.leaseMs` milliseconds and the token `<caller>.<number>` of the call. Only a caller that sends the
  * token can settle or extend the jobs. A call with another token gets `lost`, and changes nothing. When one
  * job of a claim is extended, all jobs of the claim that are still held are extended. When a lease has ended,
- * the jobs stay held until `recover` takes them back. Even after that, a late outcome with the old token
+ * the jobs stay held until `recover` takes them back. Even after `recover`, a late outcome with the old token
  * counts for a job that had started, until the job is claimed again, delayed, or retried by hand. The crash
  * that was counted for the job stays.
  *
@@ -394,7 +394,7 @@ export interface Store extends Reading, AsyncDisposable {
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
   /**
-   * Renews leases, which then end in `leaseMs` milliseconds. Also marks the jobs as started, stores log lines
+   * Renews leases: they end `leaseMs` milliseconds from now. Also marks the jobs as started, stores log lines
    * and progress, and returns notices. Rings the watchers of a job that has new progress. Safe to repeat.
    */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], leaseMs: number): Promise<Extension>
@@ -403,9 +403,9 @@ export interface Store extends Reading, AsyncDisposable {
 
   /**
    * Reports the work in at most `MAX_ITEMS` partitions, but does not do the work. The number of reads for a
-   * partition does not grow with what is stored there. So an idle worker surveys all partitions that it
-   * serves and maintains with one call. On a cluster this is one command for each partition, because each
-   * partition has its own slot.
+   * partition does not grow with what is stored there. So with one call, an idle worker surveys all
+   * partitions that it serves and maintains. On a cluster this is one command for each partition, because
+   * each partition has its own slot.
    *
    * The caller stays registered as waiting in its partitions. A server that accepts no writes now (a replica,
    * or a server that loads its data) refuses a survey. So an answer proves that the store works.

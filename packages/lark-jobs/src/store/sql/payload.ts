@@ -25,11 +25,12 @@ const MAX_INLINE = 4_000
 export const payload = `
   CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END AS payload`
 /**
- * SQL for the payload if it is small, and NULL if it is large. SQLite does not read a large payload for this.
+ * SQL for the payload if it is small, and NULL if it is large. SQLite does not read a large payload to
+ * evaluate this expression.
  */
 export const smallPayload = `
   CASE WHEN apart IS NULL AND octet_length(payload) <= ${MAX_SMALL} THEN payload END AS payload`
-/** SQL for the size of the payload in bytes. SQLite does not read the payload for this. */
+/** SQL for the size of the payload in bytes. SQLite does not read the payload to evaluate this expression. */
 export const payloadBytes = `
   CASE WHEN apart IS NULL THEN octet_length(payload)
     ELSE (SELECT octet_length(payload) FROM payloads WHERE payloads.id = apart) END AS bytes`

@@ -31,7 +31,7 @@ export interface JobRow extends Counters {
   lock: string | null
   untilStart: 0 | 1 | 2 | null
   holds: number | null
-  /** The notice to cancel the job, if somebody has asked for that (`reason.ts`). */
+  /** The notice to cancel the job, if somebody has asked to cancel it (`reason.ts`). */
   asked: string | null
   /** Why the job is in its state (`reason.ts`). */
   reason: string | null
@@ -154,10 +154,7 @@ export function errorsOf(row: Pick<JobRow, 'errors'>): JobError[] {
   return row.errors === null ? [] : readList(row.errors, damagedErrors)
 }
 
-/**
- * Whether a job is a suspect and must run alone. The options of a job without crashes are not parsed for
- * this.
- */
+/** Whether a job is a suspect and must run alone. The options are parsed only if the job has crashed. */
 export function isSuspectRow({ crashes, options }: Pick<JobRow, 'crashes' | 'options'>): boolean {
   return crashes > 0 && isSuspect({ crashes, options: optionsOf({ options }) })
 }

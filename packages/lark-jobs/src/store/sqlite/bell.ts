@@ -17,10 +17,10 @@ import { openBell, strike } from './files.ts'
 /**
  * Milliseconds between two looks into the table of waiters. `doubtful` applies while the watch is doubtful,
  * and `proven` while it is proven. `rung` applies after a ring, because a ring that one caller does not take
- * goes to another caller. `proven` must be well below the interval at which a worker claims without a ring.
- * Otherwise a claim would find the jobs first, and nobody would notice that the watch has missed a ring.
- * (Measured on 2026-11-25: when looks and maintenance came every 250 ms, the main thread of an idle worker
- * woke 9 times a second and used 0.23 % of a core. Now it wakes 3 times a second and uses 0.10 %.)
+ * goes to another caller. `proven` must be well below the interval at which a worker claims without a ring:
+ * if a claim finds the jobs first, nobody notices that the watch has missed a ring. (Measured on 2026-11-25:
+ * when looks and maintenance came every 250 ms, the main thread of an idle worker woke 9 times a second and
+ * used 0.23 % of a core. Now it wakes 3 times a second and uses 0.10 %.)
  *
  * Three ways were measured on 2026-11-24 (2 cores, Node 20.20): the time from the call of a dispatching
  * process until the worker has the job, and the CPU time of an idle worker. The bell file: 0.8 ms p50, 5 ms

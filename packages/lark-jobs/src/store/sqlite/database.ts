@@ -20,12 +20,15 @@ import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
  * Milliseconds for which SQLite itself waits for a lock. The event loop is blocked during this time. Within 3
- * ms SQLite tries twice more, after 1 and 3 ms; the next tries would be after 8, 18 and 25 ms. (Measured on
- * 2026-11-25 beside a process that writes without a pause: most tries found the file locked, and with a limit
- * of 25 ms a worker was blocked for longer than its leases last.)
+ * ms SQLite tries again after 1 ms and after 3 ms. With a longer limit, further tries would come after 8, 18
+ * and 25 ms. (Measured on 2026-11-25 beside a process that writes without a pause: most tries found the file
+ * locked, and with a limit of 25 ms a worker was blocked for longer than its leases last.)
  */
 const LOCK_WAIT = 3
-/** Milliseconds after which `retry` gives up. `dispatch` promises to fail within 5 s, so this is shorter. */
+/**
+ * Milliseconds after which `retry` gives up. The limit is less than 5 s, because `dispatch` promises to fail
+ * within 5 s.
+ */
 const PATIENCE = 4_500
 /**
  * Milliseconds for which a call retries on a full disk while other processes use the write-ahead log, so that

@@ -6,8 +6,8 @@
  * other process reads, and the old and the new file would be damaged. (Tried: the new file lost its tables.)
  * So a process that finds a log without its file does not create a new file. A process that has the old file
  * open waits a moment, because the log may be moved or deleted next. If the log stays, the process writes the
- * log into the old file and removes the log. After that, the process opens the file at the path, or creates
- * one.
+ * log into the old file and removes the log. The process then opens the file at the path, or creates a new
+ * file.
  *
  * No code here may open the file: when a process closes any descriptor of a file, the operating system ends
  * all locks that SQLite holds on the file in this process.

@@ -2,7 +2,7 @@
  * Credentials that a function of the user returns: tokens that expire (AWS IAM, Microsoft Entra), or
  * passwords that rotate. All connections of a process with the same function share the credentials that the
  * function returned last. The function is called again before the credentials expire, and when a server
- * refuses them. After that, every open connection logs in with the new credentials.
+ * refuses them. With the new credentials, every open connection logs in again.
  *
  * A function cannot be passed to another thread. So the lease thread gets one end of a message channel, and
  * receives the credentials through this channel (`lend`).
@@ -258,7 +258,7 @@ function read(given: unknown, number: number): CurrentCredentials {
   return { number, username: username === '' ? undefined : username, password, life }
 }
 
-/** Waits for a promise, at most `ms` milliseconds. @throws an error after this time */
+/** Waits for a promise, at most `ms` milliseconds. @throws an error if the promise takes longer */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout
   const late = new Promise<never>((_, reject) => {

@@ -16,7 +16,7 @@ import { endedFor, untimed } from './reason.ts'
 export interface Running extends Counters {
   /** The option with which the job's class limits its crashes. */
   options?: Pick<JobOptions, 'maxCrashes'> | undefined
-  /** The notice to cancel the job, if somebody has asked for that: see `reason.ts`. */
+  /** The notice to cancel the job, if somebody has asked to cancel it: see `reason.ts`. */
   asked?: string | null
   /**
    * Whether the job counts as started. For a prefetched job and for a suspect this is false until the worker
@@ -148,9 +148,9 @@ export function afterRun(
 /**
  * The consequence for a job whose lease was taken back, because its worker has died. Every job of the process
  * that had started counts a crash, because the store cannot know which of the jobs was the cause, or whether
- * somebody killed the process. `MAX_CRASHES` is the limit if the process ended from within, and otherwise
- * `MAX_CRASHES_UNSURE`. A limit of the class (`maxCrashes`) replaces these two. For a suspect that ran beside
- * other jobs, the limit is at least `MAX_CRASHES_UNSURE`.
+ * somebody killed the process. The limit is `MAX_CRASHES` if the process ended from within, and
+ * `MAX_CRASHES_UNSURE` if somebody may have killed it. A limit of the class (`maxCrashes`) replaces these
+ * two. For a suspect that ran beside other jobs, the limit is at least `MAX_CRASHES_UNSURE`.
  */
 export function afterDeath(
   job: Running,
@@ -171,7 +171,10 @@ export function afterDeath(
   return unlessAsked(job, { ...counters, state: 'pending', error, event: 'crashed', noPrefetch: true })
 }
 
-/** Cancels the job if somebody has asked for that. Otherwise the job goes back to its line, as `put` says. */
+/**
+ * The consequence `put` for a job that goes back to its line. If somebody has asked to cancel the job, it is
+ * cancelled and does not go back.
+ */
 function unlessAsked({ asked }: Pick<Running, 'asked'>, put: Consequence): Consequence {
   if (asked === undefined || asked === null) return put
   const { event, ...rest } = put

@@ -69,7 +69,9 @@ export function askedFor(text: string, now: number, before: string | null): stri
   return text.replace(/^[^|]*/, `$&@${readAsked(before ?? '').at ?? now}`)
 }
 
-/** Reads a notice to cancel a job. `at`: when somebody asked for that, in milliseconds since 1970. */
+/**
+ * Reads a notice to cancel a job. `at`: when somebody asked to cancel the job, in milliseconds since 1970.
+ */
 export function readAsked(notice: string): { reason: CancelReason; because?: string; at?: number } {
   const at = /^[^|@]*@(\d+)/.exec(notice)?.[1]
   return { ...readCancelled(untimed(notice)), ...(at !== undefined && { at: Number(at) }) }

@@ -19,10 +19,10 @@ export interface Retention {
   age: number
   /**
    * The largest size of the payloads and errors of all failed jobs, in bytes. Present only if the
-   * configuration does not set the number of failed jobs. If it is present, three more rules hold: the newest
-   * `ofKind` jobs of each kind are removed last; only the newest `whole` jobs keep all of their errors, and
-   * older jobs keep their last error; and jobs that are removed before they reach their age are counted
-   * (`Standing.dropped`).
+   * configuration does not set the number of failed jobs. If `bytes` is present, three more rules hold: the
+   * newest `ofKind` jobs of each kind are removed last; only the newest `whole` jobs keep all of their
+   * errors, and older jobs keep their last error; and jobs that are removed before they reach their age are
+   * counted (`Standing.dropped`).
    */
   bytes?: number
   whole?: number
@@ -54,7 +54,7 @@ export const RETENTION: QueueRetention = {
 const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
 /**
  * This retention removes nothing, but it has `bytes`, so that the store counts the bytes of failed jobs.
- * Other processes use this count when they remove jobs.
+ * Other processes use the count of bytes when they remove jobs.
  */
 const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, whole: all.count }
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }

@@ -1,6 +1,6 @@
 /**
- * A job with steps that can be undone ends as failed or cancelled only after a run has undone them. For this
- * purpose a store keeps one text with the journal of a job:
+ * A job with steps that can be undone ends as failed or cancelled only after a run has undone them. To know
+ * what is left to do, a store keeps one text with the journal of a job:
  *
  *   none  The job has no steps to undo.
  *   ''    The job has steps to undo. A run must undo them before the job ends as failed or cancelled.

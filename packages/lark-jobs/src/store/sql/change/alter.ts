@@ -78,7 +78,7 @@ function apply(
       const { runs, failures, crashes, releases } = row
       const mayUndo = row.state === ACTIVE || (row.state === PENDING && !isLost(why))
       const undo = mayUndo ? undoOf(partition, row) : null
-      // The steps of the job are being undone already. The job ends after that.
+      // The steps of the job are being undone already, and the job ends when they are undone.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)

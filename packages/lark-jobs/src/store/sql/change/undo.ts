@@ -1,6 +1,6 @@
 /**
- * Undoes a retry, a cancel or a change of a due time (`Store.undo`): gives jobs that have not begun since
- * then their former states.
+ * Undoes a retry, a cancel or a change of a due time (`Store.undo`): gives jobs their former states, if they
+ * have not begun since the change.
  */
 import { defined } from '@s18i/lark/internal'
 import type { EndedState, JobRecord } from '../../../model/record.ts'

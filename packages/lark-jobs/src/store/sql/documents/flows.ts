@@ -4,8 +4,9 @@
  *
  *   `reached`     1 if members have reached a mark since the flow was handed out: as many members have ended
  *                 as `size` says, or have ended without completing as `alarm` says, or a member has
- *                 completed after an earlier end. A write then makes the flow due again. When the flow is
- *                 handed out, it gets a new number, so a writer that has read it before can no longer write
+ *                 completed after an earlier end. While `reached` is 1, a write leaves the flow due. When
+ *                 the flow is handed out, it gets a new number, so a writer that has read the flow before
+ *                 can no longer write
  *   definitions   the table of definitions. A definition may be large, and a change of a row writes the
  *                 whole row, so definitions are not in the table `flows`
  *   members       the table that says which members have ended (`members.ts`)

@@ -148,7 +148,7 @@ function endPlain(partition: Partition, token: string, ids: readonly string[]): 
  * jobs. (Measured on 2026-12-02, 2 cores, Node 20.20, `libsql`: 1.1 µs a job with 150 jobs, and 2.0 µs if
  * rows are returned; 6.2 and 7.9 µs with two jobs.)
  *
- * @returns whether the claim held all of these jobs. If it did not, no job was ended
+ * @returns whether all of these jobs were ended. If the claim no longer held one of them, no job was ended
  */
 function endAll({ database, id, now }: Partition, token: string, ids: readonly string[]): boolean {
   database.run('SAVEPOINT ending')

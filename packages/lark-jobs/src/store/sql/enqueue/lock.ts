@@ -5,7 +5,7 @@
  * until its next run starts.
  *
  * Nothing is written when a holder loses its lock. A new job with the same lock name checks whether the
- * holder still has the lock. If not, the new job takes the lock.
+ * holder still has the lock, and takes a lock that the holder has lost.
  */
 import type { Lock, NewJob } from '../../../model/record.ts'
 import { saidOfPayload } from '../../contract/rules/options.ts'

@@ -1,6 +1,6 @@
 /**
  * The ids of removed jobs that came through an outbox (`model/record.ts#Keep`). The trigger `jobGone` adds an
- * id when the row of the job is removed, so the code that removes jobs has nothing to do for this.
+ * id when the row of the job is removed, so the code that removes jobs need not do it.
  */
 import type { NewJob } from '../../../model/record.ts'
 import { MAX_ITEMS, RELAYED_MEMORY } from '../../contract/store.ts'

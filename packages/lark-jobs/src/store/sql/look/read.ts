@@ -331,7 +331,7 @@ function waiting(partition: Partition, cursor: number[] | undefined, limit: numb
 
 /**
  * Lists delayed jobs in the order of their due times. Of jobs with the same due time, a job with a higher
- * priority comes first. The lines of all priorities are merged for this.
+ * priority comes first. To find this order, the lines of all priorities are merged.
  */
 function delayed(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []
