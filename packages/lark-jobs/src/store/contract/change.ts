@@ -35,8 +35,8 @@ type ChangeOfKind =
   /**
    * Removes jobs for good, including records that are kept for effects (`effects.ts`). The effects of an
    * ended job are withdrawn, and a job that has not ended gets no effects: its class and its flow are not
-   * told. A flow that asks for such a member gets the answer `unknown`. `isElsewhere`: the jobs have moved to
-   * another partition, and the data that this partition still keeps of them is removed. Without
+   * told. A flow that asks for a purged member gets the answer `unknown`. `isElsewhere`: the jobs have moved
+   * to another partition, and the data that this partition still keeps of them is removed. Without
    * `isElsewhere`, the verdict for moved jobs is `missing` (`moved.ts`).
    */
   | { kind: 'purge'; isElsewhere?: true }
@@ -117,7 +117,7 @@ export type Restored = 'restored' | 'exists'
 export interface PartitionSettings extends Paused {
   paused: boolean
   /**
-   * When the pause ends: milliseconds since 1970. Absent if the pause lasts until somebody resumes the queue.
+   * When the pause ends: milliseconds since 1970; absent if the pause lasts until somebody resumes the queue.
    */
   until?: number
   /** Why the queue is paused: a text for people. */

@@ -10,8 +10,8 @@
  *
  * **Kept.** An effect is kept until a worker acknowledges it. If retention or a person removes the job before
  * that, the job is no longer shown or counted, but its id stays taken, and its record is kept for the effect.
- * There is one exception: a flow needs only the index of a completed member, so a store may remove such a job
- * completely. The id of such a removed member is free, and only `fates` knows that the job has ended.
+ * There is one exception: a flow needs only the index of a completed member, so a store may remove the job of
+ * a completed member. The id of the removed job is free, and only `fates` knows that the job has ended.
  *
  * **Handed out.** The answers of `exchange` and `recover` contain effects, if the caller asks for them.
  * Within each kind, the effects that have been due for the longest time come first. An answer has at most
@@ -36,7 +36,7 @@ import type { EffectName } from '../../model/effect.ts'
  */
 export interface EffectsWanted {
   /**
-   * The lease of the hooks that are handed out, in milliseconds. Absent: no hooks are handed out, only
+   * The lease of the hooks that are handed out, in milliseconds; if absent, no hooks are handed out, only
    * members. 0: no effects are handed out; the call only acknowledges effects.
    */
   leaseMs?: number

@@ -95,7 +95,7 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   at: number
   /**
    * For a member that did not complete: the `queuedAt` of its job, which is different for each start of the
-   * member. Absent: the end belongs to the last start.
+   * member; if absent, the end belongs to the last start.
    */
   start?: number
 }
@@ -119,12 +119,12 @@ export type KeptEnd = Omit<MemberEnd, 'flow' | 'start'>
 export interface Crowd {
   /** Every member has an index below this number. */
   reserved: number
-  /** How many members the batch has. Absent while members are still being added. */
+  /** How many members the batch has; absent while members are still being added. */
   size?: number
   completed: number
   /** How many members ended without completing. */
   failed: number
-  /** How many of the members that did not complete were cancelled. Absent if none was. */
+  /** How many of the members that did not complete were cancelled; absent if none was. */
   cancelled?: number
 }
 
@@ -156,10 +156,12 @@ export type FlowWrite = {
   jobs?: readonly NewJob[]
 } & (
   | {
-      /** The new definition. Absent: the definition stays as it is. */
+      /** The new definition; if absent, the definition stays as it is. */
       definition?: string
       state: string
-      /** When the flow is due: milliseconds since 1970. Absent: the flow is due only when there is news. */
+      /**
+       * When the flow is due: milliseconds since 1970; if absent, the flow is due only when there is news.
+       */
       next?: number | undefined
       /**
        * How many items of news the writer has read. Items that were read are not handed out again. If other

@@ -6,10 +6,10 @@
  * **Recording.** Only the worker that holds a job may write entries, with `record` or with the outcome of the
  * run (`Outcome`). Entries from a worker that has lost its lease are refused. Each call names the index of
  * its first entry, so a call may be sent again. A person may add entries while no worker holds the job
- * (`append`). After a failover, the new server may lack the last entries. A store never adds entries after
- * such a gap: `record` answers how many entries the store has (`Recording.short`), and the worker sends the
- * missing entries again. If the entries of an outcome come after a gap, the outcome counts without its
- * entries, and a later run repeats the missing steps.
+ * (`append`). After a failover, the new server may lack the last entries. A store never adds entries after a
+ * gap: if entries are missing, `record` answers how many entries the store has (`Recording.short`), and the
+ * worker sends the missing entries again. If the entries of an outcome come after a gap, the outcome counts
+ * without its entries, and a later run repeats the missing steps.
  *
  * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk or
  * on a replica. If the entries are not safe, the answer says why (`Recording.unsafe`).
@@ -33,9 +33,10 @@
  * The measured time does not count for the job's `retryUntil`. A retry by hand sets the time to 0.
  *
  * **Children.** A child is a job that another job has started and awaits. The end of a child comes to the
- * other job as a signal whose name begins with `CHILD_SIGNAL`. The verdict for such a signal is never `full`,
- * because its sender would repeat it for ever. If the text of the signal does not fit, its `brief` text is
- * kept. The number of children is limited by the journal of the job, which has an entry for each.
+ * other job as a signal whose name begins with `CHILD_SIGNAL`. The verdict for the end of a child is never
+ * `full`, because the sender would repeat the signal for ever. If the text of the signal does not fit, its
+ * `brief` text is kept. The number of children is limited by the journal of the job, which has an entry for
+ * each.
  *
  * If a person changes the due time of a suspended job (`run-now`, `reschedule`, or `undo` of these), all
  * waits of the job end at the new time: the store adds the entry `waitsEnd` to the journal.
@@ -88,7 +89,7 @@ export interface NewSignal {
   /** The value of the signal as JSON, or '' if the signal has no value. */
   text: string
   /**
-   * For the end of a child: the text that is kept if there is no room for `text`. Absent: `text` is always
+   * For the end of a child: the text that is kept if there is no room for `text`; if absent, `text` is always
    * kept.
    */
   brief?: string
@@ -145,7 +146,7 @@ export interface Recording {
   signals?: { id: string; signals: KeptSignal[] }[]
   /**
    * The journals that lack entries before the entries of a note, with the number of entries that the store
-   * has. Undefined if there are none.
+   * has; undefined if there are none.
    */
   short?: { id: string; count: number }[]
   /**

@@ -52,7 +52,7 @@ export interface PermitCall {
   holder: string
   number: number
   /**
-   * The number of the holder's previous call on this limiter. Absent if the holder does not know the number.
+   * The number of the holder's previous call on this limiter; absent if the holder does not know the number.
    */
   after?: number
   limits: Limits
@@ -77,7 +77,7 @@ export interface PermitCall {
 export interface Permitted {
   granted: number
   /**
-   * Milliseconds until a rate allows `each` more permits, if fewer permits were granted than wanted. Absent
+   * Milliseconds until a rate allows `each` more permits, if fewer permits were granted than wanted; absent
    * if more permits become free only when holders give permits back.
    */
   wait?: number

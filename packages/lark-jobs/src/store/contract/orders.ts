@@ -26,7 +26,7 @@ export function orderText({ id, kind }: WorkerOrder): string {
 }
 
 /**
- * Reads an order from the text that a store keeps. Undefined if there is no order, or if this version does
+ * Reads an order from the text that a store keeps; undefined if there is no order, or if this version does
  * not know its kind.
  */
 export function orderIn(text: unknown): WorkerOrder | undefined {

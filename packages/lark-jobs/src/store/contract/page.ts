@@ -14,7 +14,7 @@ export interface Page<T = JobRecord> {
   jobs: T[]
   cursor?: string
   /**
-   * For each job except the last, the cursor of a page that begins after this job. Absent unless the filter
+   * For each job except the last, the cursor of a page that begins after this job; absent unless the filter
    * sets `isMarked`.
    */
   marks?: string[]
@@ -53,7 +53,7 @@ export interface LaneRecord {
   /** A lane that the filter calls `busy` is `full` if some of its jobs wait, and `running` if none waits. */
   state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
   /**
-   * When the pause or the sleep ends: milliseconds since 1970. Absent if the lane is paused until somebody
+   * When the pause or the sleep ends: milliseconds since 1970; absent if the lane is paused until somebody
    * resumes it.
    */
   until?: number
@@ -137,19 +137,19 @@ export interface Standing {
   /** How many of the waiting and delayed jobs are suspended (`journals.ts`). */
   suspended: number
   /**
-   * Failed jobs that were removed before they reached their age, because the partition had too many. Absent
+   * Failed jobs that were removed before they reached their age, because the partition had too many; absent
    * if there are none.
    */
   dropped?: Dropped
   /**
-   * The stranded jobs. Absent if there are none, or if the call did not ask about waiting jobs. An embedded
+   * The stranded jobs; absent if there are none, or if the call did not ask about waiting jobs. An embedded
    * store looks at no more than 10,000 waiting jobs.
    */
   stranded?: Stranded
   /** Whether the partition or one of its groups is paused. */
   isPaused: boolean
   /**
-   * When the first of the waiting or stranded jobs was due: milliseconds since 1970. Absent if no job waits.
+   * When the first of the waiting or stranded jobs was due: milliseconds since 1970; absent if no job waits.
    */
   oldest?: number
   /** How many of the waiting jobs became due within the last 60 seconds. A large number is an estimate. */

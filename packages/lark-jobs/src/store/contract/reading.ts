@@ -43,7 +43,8 @@ export interface Reading {
   minutes(partition: string): Promise<Minute[]>
   /**
    * How many jobs ended in each partition within the last minutes, hours and days, up to 90 days ago
-   * (`history.ts`). At most `MAX_STANDINGS` partitions; the answers are in their order.
+   * (`history.ts`). The call names at most `MAX_STANDINGS` partitions, and the answers are in the order of
+   * the partitions.
    */
   history(partitions: readonly string[]): Promise<History[]>
   /** Reads the results of the runs of all workers, including workers that have ended: see `runs.ts`. */
@@ -76,7 +77,7 @@ export interface Reading {
    */
   inspect(isBrief?: boolean): Promise<Inspection>
   /**
-   * Reads what prevents a job from beginning now (`stand.ts`). Undefined if the job does not exist. The cost
+   * Reads what prevents a job from beginning now (`stand.ts`); undefined if the job does not exist. The cost
    * grows with the number of active jobs, but not with other stored data.
    */
   stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>

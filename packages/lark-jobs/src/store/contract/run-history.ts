@@ -68,7 +68,7 @@ export function runsText({ queues, versions, releases }: RunsAt): string {
   return JSON.stringify({ queues, versions, ...(releases.length > 0 && { releases }) })
 }
 
-/** Reads a text that a store has kept. Undefined if Lark did not write the text. */
+/** Reads a text that a store has kept; undefined if Lark did not write the text. */
 export function runsOf(at: number, text: unknown): RunsAt | undefined {
   const { queues, versions, releases } = (parsed(text) ?? {}) as Partial<RunsAt>
   if (typeof queues !== 'object' || queues === null || !Array.isArray(versions) || !Number.isSafeInteger(at))

@@ -43,7 +43,7 @@ export interface FleetRuns {
 }
 
 /**
- * Reads the runs in the record of a worker. Undefined if the record has none that can be read: a store may
+ * Reads the runs in the record of a worker; undefined if the record has none that can be read: a store may
  * contain damaged data.
  */
 export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {

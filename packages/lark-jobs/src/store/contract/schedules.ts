@@ -76,10 +76,10 @@ export type ScheduleWrite = {
   delays?: { from: number; isExpected?: boolean }
 } & (
   | {
-      /** The new definition. Absent: the definition stays as it is. */
+      /** The new definition; if absent, the definition stays as it is. */
       definition?: string
       state: string
-      /** When the schedule is due next: milliseconds since 1970. Absent: the schedule has no next tick. */
+      /** When the schedule is due next: milliseconds since 1970; if absent, the schedule has no next tick. */
       next?: number | undefined
     }
   /** Removes the schedule and its runs. */

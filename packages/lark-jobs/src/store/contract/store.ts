@@ -56,8 +56,8 @@
  * somebody may have killed the process, the job fails at `MAX_CRASHES_UNSURE` crashes. The limit is
  * `MAX_CRASHES`, unless the class sets another (`JobOptions.maxCrashes`). A limit of the class holds for
  * every job that was alone, even if the process was killed. A job that may crash only once is never a
- * suspect. Each claim of such a job counts as a start, because the job is neither prefetched nor handed out
- * with a ring.
+ * suspect. Each claim of a job that may crash only once counts as a start, because the job is neither
+ * prefetched nor handed out with a ring.
  *
  * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). Another
  * job with this lock name is rejected, or its payload replaces the payload of the holder. A job that releases
@@ -245,10 +245,7 @@ export interface Exchange {
   verdicts: Verdict[]
   /** The claimed jobs, in the order in which they should start. */
   jobs: ClaimedJob[]
-  /**
-   * How many more jobs could begin if the claimer had permits for them, by limiter. There may be more such
-   * jobs than this.
-   */
+  /** How many more jobs at least could begin if the claimer had permits for them, by limiter. */
   limited?: Record<string, number>
   /**
    * Milliseconds until the next job is due. 0: more jobs wait now. Undefined: there is no job, or the
@@ -259,7 +256,7 @@ export interface Exchange {
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
   /**
-   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`). Undefined if none will
+   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`); undefined if none will
    * be due. Also undefined if the claim got `want.limit` jobs, unless a settlement made a flow due.
    */
   nextTick?: number
@@ -340,7 +337,7 @@ export interface Finding {
 export interface Survey {
   /** The time of the survey, by the clock of any server that answered (milliseconds since 1970). */
   at: number
-  /** How many partitions the store has. Undefined if no worker was announced. */
+  /** How many partitions the store has; undefined if no worker was announced. */
   partitions?: number
   /** The partitions that have work, in no order. */
   findings: Finding[]
@@ -464,8 +461,8 @@ export interface Store extends Reading, AsyncDisposable {
    *
    * @param listener an id that no worker has
    * @param ttl milliseconds after which the partition stops writing events, unless a listener calls again
-   * @param position the position in the previous answer. Absent: the answer has no events, only the position
-   * from which the next call goes on
+   * @param position the position in the previous answer; if absent, the answer has no events, only the
+   * position from which the next call goes on
    */
   listen(partition: string, listener: string, ttl: number, position?: string): Promise<Heard>
 

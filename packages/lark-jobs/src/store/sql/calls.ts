@@ -23,7 +23,7 @@ export const olderCalls = (now: string) =>
   `EXISTS (SELECT 1 FROM calls WHERE partition = partitions.id AND at < ${now} - ${CALL_MEMORY})`
 
 /**
- * The verdicts of a call that was sent before. Undefined if the call is new. If no verdicts were kept with
+ * The verdicts of a call that was sent before; undefined if the call is new. If no verdicts were kept with
  * the call, each item had the verdict `usual`.
  */
 export function recall<Answer>(

@@ -231,7 +231,7 @@ export class Partition {
     this.#moveTo(now, row.asOf)
   }
 
-  /** Finds a partition for reading. Undefined if no call has ever written to the partition. */
+  /** Finds a partition for reading; undefined if no call has ever written to the partition. */
   static find(database: Database, name: string): Partition | undefined {
     const row = database.get<PartitionRow>(find, name)
     return row && new Partition(database, name, row, database.now())
@@ -393,7 +393,8 @@ export class Partition {
   }
 
   /**
-   * Whether jobs of this priority may be queued: there are such jobs, or fewer than `MAX_LINES` priorities.
+   * Whether jobs of this priority may be queued: they have a line, or fewer than `MAX_LINES` lines are in
+   * use.
    */
   mayOpen(priority: number): boolean {
     const { database, id } = this

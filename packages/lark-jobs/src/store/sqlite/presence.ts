@@ -31,7 +31,7 @@ const orUndefined = { throwIfNoEntry: false } as const
 export class Presence {
   readonly path: string
   readonly #file: Identity | undefined
-  /** The log and the shared memory beside the file. Empty until `noteLogs()` is called. */
+  /** The log and the shared memory beside the file; empty until `noteLogs()` is called. */
   #logs: { path: string; file: Identity | undefined }[] = []
   #lookAt = 0
 
@@ -79,7 +79,7 @@ export class Presence {
     for (const log of this.#logs) if (isLeft(log)) rmSync(log.path)
   }
 
-  /** The path where the open file is now, or 'deleted'. Undefined if the system does not report the path. */
+  /** The path where the open file is now, or 'deleted'; undefined if the system does not report the path. */
   whereabouts(): string | undefined {
     try {
       const open = readdirSync('/proc/self/fd').map((descriptor) => `/proc/self/fd/${descriptor}`)

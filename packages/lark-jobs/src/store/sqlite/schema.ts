@@ -197,7 +197,9 @@ const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT N
 
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 
-/** The failed jobs whose class sets no age, with the bytes of each job, and the sums of a partition. */
+/**
+ * The failed jobs whose class sets no age, with their bytes, and the sum of these bytes in each partition.
+ */
 const failedJobs = `
   CREATE TABLE failedJobs (
     seq INTEGER PRIMARY KEY,

@@ -83,9 +83,9 @@ export interface RedisServers {
    */
   clientName?: string | undefined
   /**
-   * Whether a provider runs the server. You cannot configure how such a server keeps its data, so Lark gives
-   * no warning about it. Default: `true` if the host name belongs to a known provider (ElastiCache, MemoryDB,
-   * Azure, Upstash, Render, Redis Cloud, Aiven, DigitalOcean, Scalingo).
+   * Whether a provider runs the server, so that you cannot configure how the server keeps its data. Lark then
+   * gives no warning about the configuration. Default: `true` if the host name belongs to a known provider
+   * (ElastiCache, MemoryDB, Azure, Upstash, Render, Redis Cloud, Aiven, DigitalOcean, Scalingo).
    */
   managed?: boolean | undefined
   /**

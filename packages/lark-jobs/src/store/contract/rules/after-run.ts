@@ -33,7 +33,9 @@ export interface Running extends Counters {
  */
 export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
-  /** When the job is due: milliseconds since 1970. Absent: the job keeps its place in the order of jobs. */
+  /**
+   * When the job is due: milliseconds since 1970; if absent, the job keeps its place in the order of jobs.
+   */
   dueAt?: number
   /** The reason for which the job is cancelled: see `reason.ts`. */
   reason?: string

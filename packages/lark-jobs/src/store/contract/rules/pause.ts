@@ -27,7 +27,7 @@ export interface Paused {
 export interface PausedGroup extends Paused {
   group: string
   /**
-   * When the pause ends: milliseconds since 1970. Absent if the pause lasts until somebody resumes the group.
+   * When the pause ends: milliseconds since 1970; absent if the pause lasts until somebody resumes the group.
    */
   until?: number
 }

@@ -25,7 +25,7 @@ export function putBack(runs: number, because: string, since?: number): string {
 }
 
 /**
- * Since when a stranded job has been waiting. Undefined if the last run did not put the job back as
+ * Since when a stranded job has been waiting; undefined if the last run did not put the job back as
  * unreadable.
  *
  * @param runs as in `readReason`
@@ -45,7 +45,7 @@ export function waitsText(waits: readonly string[]): string {
 }
 
 /**
- * The names of the signals for which a suspended job waits. Undefined if the last run did not suspend the
+ * The names of the signals for which a suspended job waits; undefined if the last run did not suspend the
  * job.
  *
  * @param runs as in `readReason`

@@ -38,8 +38,8 @@ export interface Retentions {
   /** The retentions of queues for which the configuration sets numbers, by queue. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
   /**
-   * False if the numbers differ from job to job. The store then uses the numbers of this process, and ignores
-   * what other workers keep.
+   * False if the numbers differ from job to job. A store with `agrees: false` uses the numbers of its
+   * process, and ignores what other workers keep.
    */
   agrees?: false | undefined
 }
@@ -103,7 +103,7 @@ interface SaidRetentions extends Retentions {
  */
 export class AgreedRetentions {
   readonly #own: Retentions
-  /** The announcements of all live workers. Empty if all of them have the configuration of this process. */
+  /** The announcements of all live workers; empty if all of them have the configuration of this process. */
   #heard: SaidRetentions[] = []
   #texts = ''
   readonly #agreed = new Map<string, QueueRetention>()
@@ -177,7 +177,7 @@ function saying({ retention, retentions }: Retentions): string {
 
 const plain = saying({ retention: RETENTION })
 
-/** Reads the text that a worker has announced. Undefined if the text is damaged. */
+/** Reads the text that a worker has announced; undefined if the text is damaged. */
 function saidIn(text: string): SaidRetentions | undefined {
   const found = parsed(text) as Partial<SaidRetentions> | null | undefined
   if (!Array.isArray(found?.queues)) return undefined

@@ -37,7 +37,7 @@ export function readLaterEnd(text: string): LaterEnd {
 
 /**
  * The notice to cancel a job, as the rules see it (`after-run.ts`): a job whose steps are being undone has no
- * notice. When such a job ends as cancelled, the notice is the reason that was kept.
+ * notice. When a job ends as cancelled after its steps are undone, the notice is the reason that was kept.
  *
  * @param undo the text that the store kept before this outcome (see the top of this file)
  */
@@ -51,8 +51,8 @@ export function noticeOf(
 }
 
 /**
- * Whether a job ends because no worker knows its class. No worker can undo the steps of such a job. @param
- * reason the reason with the text of a person
+ * Whether a job ends because no worker knows its class. No worker can undo the steps of a job whose class is
+ * unknown. @param reason the reason with the text of a person
  */
 export function isLost(reason: string): boolean {
   return reason.startsWith('lost|')

@@ -10,8 +10,8 @@ import { type JobRow, optionsOf } from '../row.ts'
 import { GONE } from '../states.ts'
 
 /**
- * The ids of such rows begin with this text. No job has such an id, because an id that an application chooses
- * contains no colon.
+ * The id of a row that notes a revoked move begins with this text. The id of a job never does, because an id
+ * that an application chooses contains no colon.
  */
 export const VOID = 'void:'
 

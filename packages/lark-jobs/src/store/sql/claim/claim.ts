@@ -63,8 +63,8 @@ function take(partition: Partition, want: Want, token: string): Found[] {
   const most = Math.min(limit + prefetch, MAX_ITEMS, waiting)
   if (most <= 0) return []
   const found = new Room().take(nextJobs(partition, '', most, aging))
-  // A job that was taken back before must not be prefetched. If such a job would be prefetched, the claim
-  // ends before it.
+  // A job that was taken back before must not be prefetched. A claim that would prefetch a job with `direct`
+  // ends before this job.
   const end = found.findIndex(({ direct }, index) => index >= limit && direct === 1)
   if (end >= 0) found.length = end
   const seqs = found.map((row) => row.seq)

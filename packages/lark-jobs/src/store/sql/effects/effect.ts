@@ -187,7 +187,7 @@ export function rememberEnds(partition: Partition, ids: readonly string[]): void
   const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
-  // Old rows are removed here for the reason that `acknowledge` gives.
+  // Each call that adds rows also removes old rows (see `acknowledge`).
   forgetEffects(partition, MAX_ITEMS)
 }
 

@@ -3,8 +3,8 @@
  * (`effect.ts`) are written in one transaction. If the partition is the home of the job's flow, the flow
  * counts the end in the same transaction (`tally.ts`).
  *
- * Most runs complete without a result and a log. One statement ends all such jobs of a claim. (With 50 jobs a
- * claim, this takes 2.8 µs a job; a statement for each job takes 7.1 µs.)
+ * Most runs complete without a result and a log. One statement ends all jobs of a claim whose runs did so.
+ * (With 50 jobs a claim, this takes 2.8 µs a job; a statement for each job takes 7.1 µs.)
  */
 import { defined } from '@s18i/lark/internal'
 import { type Member, memberOf } from '../../../model/effect.ts'

@@ -42,7 +42,7 @@ export function keepOf({ keep }: Pick<JobRow, 'keep'>): Keep {
 }
 
 /**
- * The age that the class sets for an ended state. Undefined if the queue decides how long the job is kept.
+ * The age that the class sets for an ended state; undefined if the queue decides how long the job is kept.
  */
 function ageIn(keep: Keep, state: EndedState): number | undefined {
   const own = keep[state]

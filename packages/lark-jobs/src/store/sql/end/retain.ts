@@ -99,7 +99,7 @@ function trimFailed(partition: Partition, failed: QueueRetention['failed']): voi
 }
 
 /**
- * @param isUnkept whether no jobs of this state are kept. The ends of such jobs are remembered for
+ * @param isUnkept whether no jobs of this state are kept, so that their ends must be remembered for
  * `UNKEPT_MEMORY`
  * @returns how many jobs were removed or hidden
  */

@@ -34,7 +34,7 @@ const forget = `
     SELECT lock FROM throttles WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
   )`
 
-/** The verdict for a new job with a lock. Undefined if the job can have the lock and must be queued. */
+/** The verdict for a new job with a lock; undefined if the job can have the lock and must be queued. */
 export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | undefined {
   const { database, id, now } = partition
   if (lock.throttle !== undefined) {

@@ -65,7 +65,7 @@ export function writeEvents(partition: Partition): void {
 }
 
 /**
- * Reads the events after a position without a write. Undefined if a write is necessary, because the listener
+ * Reads the events after a position without a write; undefined if a write is necessary, because the listener
  * is not registered or the time must be prolonged.
  */
 export function hear(

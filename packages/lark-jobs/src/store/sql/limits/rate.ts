@@ -18,7 +18,7 @@ export interface AllowedStarts {
   /** The number of starts that are allowed now. */
   free: number
   /**
-   * Milliseconds until one more lot of `each` starts is allowed. Undefined if an active job must end before
+   * Milliseconds until one more lot of `each` starts is allowed; undefined if an active job must end before
    * that.
    */
   wait: number | undefined
