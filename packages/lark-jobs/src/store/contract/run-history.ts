@@ -22,7 +22,7 @@ const MAX_VERSIONS = 20
 export interface RunsAt {
   /** The instant of the counts, which is the end of a minute: milliseconds since 1970. */
   at: number
-  /** The packed `RunCounts` of each queue, by queue. */
+  /** The packed `RunCounts` of each queue, by the name of the queue. */
   queues: Record<string, string>
   /** The versions of Lark that the live workers ran, and the releases of their application. */
   versions: string[]
@@ -138,8 +138,8 @@ export function runsWithin(
 }
 
 /**
- * When each version or release was first seen. Names that were known at the first instant are left out. The
- * time is accurate to a minute; if it is longer ago, to an hour or a day.
+ * When each version or release was first seen. Names that were known at the first instant are left out. A
+ * recent time is accurate to a minute, and an earlier time to an hour or a day.
  *
  * @param kept the counts at all kept instants, the oldest first
  */

@@ -13,11 +13,11 @@ import { type JobRow, list } from './row.ts'
 import { PENDING } from './states.ts'
 
 /**
- * The largest payload that is stored in the row of its job, in bytes. Up to this size, a row fits into one
- * page. (Measured on 2026-11-25, 2 cores, shared, with the payload in the row of the job, and in a row of
- * `payloads`. To claim and complete a job took 30 and 30 µs with 4 kB, 98 and 46 µs with 16 kB, 300 and 71 µs
- * with 64 kB, 2,700 and 880 µs with 500 kB. To queue a job took 14 and 27 µs with 4 kB, 38 and 48 µs with 16
- * kB, and the same time in both places with larger payloads.)
+ * The largest payload that is stored in the row of its job, in bytes. A row with a payload of this size still
+ * fits into one page of the file. (Measured on 2026-11-25, 2 cores, shared, with the payload in the row of
+ * the job, and in a row of `payloads`. To claim and complete a job took 30 and 30 µs with 4 kB, 98 and 46 µs
+ * with 16 kB, 300 and 71 µs with 64 kB, 2,700 and 880 µs with 500 kB. To queue a job took 14 and 27 µs with 4
+ * kB, 38 and 48 µs with 16 kB, and the same time in both places with larger payloads.)
  */
 const MAX_INLINE = 4_000
 

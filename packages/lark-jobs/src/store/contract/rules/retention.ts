@@ -35,7 +35,7 @@ export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled
 /** The retentions of all queues of a store, as plain data, because they are sent to threads. */
 export interface Retentions {
   retention: QueueRetention
-  /** The retentions of queues for which the configuration sets numbers, by queue. */
+  /** The retentions of queues for which the configuration sets numbers, by the name of the queue. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
   /**
    * False if the numbers differ from job to job. A store with `agrees: false` uses the numbers of its

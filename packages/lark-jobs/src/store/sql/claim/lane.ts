@@ -234,7 +234,7 @@ export function firstOf({ database, id }: Partition, { first }: LaneRow): First 
 }
 
 interface Opening {
-  /** When a job of the lane may begin: 0 for now, a time, or `NEVER` if a job must end before. */
+  /** When a job of the lane may begin: 0 means now, and `NEVER` means that an active job must end first. */
   at: number
   waitsFor?: LaneStand['waitsFor']
 }

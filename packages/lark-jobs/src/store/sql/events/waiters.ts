@@ -26,9 +26,9 @@ export const STALE = 1_000
 /** Milliseconds after which a row is removed, because its process has died or hangs. */
 const FORGOTTEN = 60_000
 /**
- * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: if it waits in few
- * partitions, and if it waits in many. Within this time after the death of a process, a ring may still go to
- * the dead process first.
+ * Milliseconds after which a waiting caller refreshes its rows to show that it is alive. `few` is for callers
+ * that wait in at most `FEW` partitions, and `many` for all others. For so long after the death of a process,
+ * a ring may still go to the dead process first.
  */
 const REFRESH = { few: 4_000, many: 15_000 }
 const FEW = 100
@@ -81,7 +81,7 @@ export function leaveWaiters(partition: Partition, caller: string): void {
 /**
  * Removes all rows of a caller. If the caller has not taken a ring, another caller is rung in its place.
  *
- * @returns the callers that are rung in its place
+ * @returns the callers that are rung in place of this caller
  */
 export function leaveAllWaiters(database: Database, caller: string): string[] {
   return database

@@ -102,8 +102,8 @@ export const GROUPS = -MAX_PRIORITY - 1
 export type LinePlace = readonly [dueAt: number, seq: number]
 
 /**
- * Reads some columns of the pending jobs of one priority, in the order in which they run: jobs after a place
- * that are due by the time `until`.
+ * Reads some columns of pending jobs with one priority, in the order in which they run. Only jobs after the
+ * given place that are due by the time `until` are read.
  */
 export function pendingRows<T>(
   { database, id }: Partition,
