@@ -8,7 +8,8 @@
  *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts;
  *                                 on docs/frameworks.md, docs/testing.md and docs/adapters.md: code that
  *                                 the matrix runs, see frameworks-page.test.ts, testing-page.test.ts and
- *                                 examples/adapters
+ *                                 examples/adapters; on docs/from-bullmq.md: a script for BullMQ, see
+ *                                 way-back.test.ts
  */
 export interface Block {
   language: string
