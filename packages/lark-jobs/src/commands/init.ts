@@ -1,7 +1,10 @@
-/** What `lark init` writes for the queue: a first job, a command that dispatches it, and a configuration. */
+/**
+ * The files that `lark init` writes for the queue: a first job, a command that dispatches this job, and a
+ * configuration.
+ */
 import type { InitPart, InitProject } from '@s18i/lark'
 
-/** Variables that hosting providers set, and that Lark does not read by itself. */
+/** Environment variables that hosting providers set, and that Lark does not read by default. */
 const others = ['VALKEY_URL', 'REDISCLOUD_URL', 'REDIS_TLS_URL']
 
 export async function init(project: InitProject): Promise<InitPart> {

@@ -1,7 +1,7 @@
 /**
- * What the commands that change many jobs have in common: which jobs (ids, ids from the standard input, or a
- * filter), a count and a question before more than one job is lost or ended, the progress, and a report of
- * what was done if the command is interrupted.
+ * The base of the commands that change many jobs. It chooses the jobs by ids, by ids from the standard input,
+ * or by a filter. Before more than one job is lost or ended, it shows the number of jobs and asks. It shows
+ * the progress, and if the command is interrupted it reports what was done.
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
@@ -20,7 +20,7 @@ import {
   flagNames,
 } from '../words/job-filter.ts'
 
-/** The exit code of a command that SIGINT has ended. */
+/** The exit code of a command that was ended by SIGINT. */
 export const INTERRUPTED = 130
 
 /** The arguments of a call besides the jobs. */
@@ -33,16 +33,16 @@ interface CallOptions {
 
 /** A change of jobs. */
 export interface CommandChange<Answer extends object> {
-  /** `Remove`, `Removed`, `Removing`. */
+  /** The verb of the change in three forms, such as `Remove`, `Removed`, `Removing`. */
   verbs: readonly [verb: string, done: string, doing: string]
-  /** The change loses data of the jobs, so the command asks before it changes more than one job. */
+  /** Whether data of the jobs is lost. If so, the command asks before it changes more than one job. */
   destroys?: boolean
-  /** The flag of its value, if the flag has another name than the value. */
+  /** The flag of the change's value, if the flag has another name than the value. */
   names?: Readonly<Record<string, string>>
   call(operating: Operate, which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
-  /** How many jobs were changed. */
+  /** Returns how many jobs were changed. */
   count(answer: Answer): number
-  /** What else people should know. */
+  /** Returns a further line for people, if there is something to add. */
   remark?(answer: Answer): string | undefined
 }
 
@@ -54,7 +54,7 @@ export abstract class ChangeCommand extends FilterCommand {
   abstract dryRun: boolean
   declare yes?: boolean
 
-  /** Changes the chosen jobs, and says what was done. @throws USAGE, and what the call throws */
+  /** Changes the chosen jobs, and prints the result. @throws USAGE, and the errors of the call */
   protected async change<Answer extends object>(change: CommandChange<Answer>): Promise<CommandResult> {
     const { dryRun, queue } = this
     const [verb, done, doing] = change.verbs
@@ -96,14 +96,16 @@ export abstract class ChangeCommand extends FilterCommand {
     return aborted ? INTERRUPTED : true
   }
 
-  /** @throws USAGE for conditions beside `--flow` */
+  /** @throws USAGE if there are other conditions besides `--flow` */
   protected checkFlowAlone(): void {
     if (this.ids.length > 0 || Object.keys(filterOf({ ...this, queue: undefined })).length > 0)
       throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
   }
 }
 
-/** @throws USAGE if the command would ask, and nobody can answer */
+/**
+ * @throws USAGE if the command would have to ask, but no terminal is attached on which a person could answer
+ */
 export function checkCanAsk(
   { yes, dryRun, console }: Command & { yes?: boolean; dryRun: boolean },
   doing: string,
@@ -131,8 +133,8 @@ export async function paced<T>(
 }
 
 /**
- * @param neither the message if there are neither ids nor a filter @throws USAGE for both ids and a filter,
- *   and for neither
+ * @param neither the message if there are neither ids nor a filter @throws USAGE if there are both ids and a
+ *   filter, or neither ids nor a filter
  */
 export async function chosenBy(
   command: ChangeCommand,
@@ -147,8 +149,8 @@ export async function chosenBy(
 }
 
 /**
- * The ids that were given; for `-` those of the standard input: the first word of each line, or the `id` of a
- * line that is a JSON object, as `jobs:export` writes it.
+ * The given ids. The id `-` stands for ids from the standard input: the first word of each line, or the `id`
+ * in a line with a JSON object, such as the lines that `jobs:export` writes.
  *
  * @throws USAGE for a line without an id
  */

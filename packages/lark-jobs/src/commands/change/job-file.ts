@@ -1,9 +1,9 @@
 /**
- * A file of jobs: the record of a job, or of a schedule, on each line, as JSON. Payloads, results and
- * progress are JSON texts in it, as they are stored, and nothing is hidden: only the owner of the file can
- * read it.
+ * A file of jobs: each line is the record of a job or of a schedule, as JSON. Payloads, results and progress
+ * are JSON texts in a record, as they are stored. No part of them is hidden, so only the owner of the file
+ * can read it.
  *
- * The file is made with the first jobs. Each lot is on the disk before `write` resolves.
+ * The file is created when the first jobs are written. Each lot is on the disk before `write` resolves.
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -11,7 +11,10 @@ import { usageError } from '@s18i/lark/internal'
 import { isReserved } from '../../model/reserved-key.ts'
 import type { JobRecord, ScheduleRecord } from '../../operate.ts'
 
-/** What the record of a job does not contain. The page of the commands says what follows from this. */
+/**
+ * The data that the record of a job does not contain. The page of the commands in the manual explains what
+ * this means for an import.
+ */
 export const LEFT_BEHIND =
   'Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
 
@@ -19,7 +22,7 @@ export class JobFile implements AsyncDisposable {
   readonly path: string
   /** How many lines were written. */
   count = 0
-  /** Whether some of them run commands. */
+  /** Whether some of the written jobs run commands. */
   hasCommands = false
   #handle: FileHandle | undefined
 
@@ -27,7 +30,7 @@ export class JobFile implements AsyncDisposable {
     this.path = path
   }
 
-  /** A path that no other file has: `.lark/removed/2026-11-27T02-01-30.123Z.jsonl`. */
+  /** A path that no other file has, such as `.lark/removed/2026-11-27T02-01-30.123Z.jsonl`. */
   static named(what: string): string {
     return join('.lark', what, `${new Date().toISOString().replaceAll(':', '-')}.jsonl`)
   }

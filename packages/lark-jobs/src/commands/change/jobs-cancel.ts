@@ -17,7 +17,9 @@ const LOOK = 1_000
 /** The message for a call without ids and conditions. */
 const WHICH = 'Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
 
-/** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
+/**
+ * `lark jobs:cancel`: cancels jobs. Jobs that are not running end at once, and running jobs are asked to end.
+ */
 export class JobsCancelCommand extends ChangeCommand {
   readonly key = 'jobs:cancel'
   override description = 'Cancel jobs by id, or all jobs that meet some conditions, or a flow'
@@ -133,8 +135,8 @@ export class JobsCancelCommand extends ChangeCommand {
   }
 
   /**
-   * Shows how many jobs have ended while a flow is cancelled: each member of a batch is asked to end, and
-   * there may be a million.
+   * Shows how many jobs have ended while a flow is cancelled, because cancelling a batch with a million
+   * members takes some time.
    */
   async #showProgress(operating: Operate, info: FlowInfo, over: AbortSignal): Promise<void> {
     let progress: Progress | undefined
@@ -148,14 +150,15 @@ export class JobsCancelCommand extends ChangeCommand {
         shown = endedOf(counts)
       }
     } catch {
-      // The cancel is over. If the store cannot be read, the cancel itself reports it.
+      // An error here means that the cancel is over or the store cannot be read. The cancel itself reports
+      // such a store.
     } finally {
       progress?.finish()
     }
   }
 
   /**
-   * Whether no job matches. If so, prints that.
+   * Returns whether no job matches the filter. If none does, prints that.
    *
    * @throws USAGE if no worker ever had the key
    */
@@ -167,7 +170,7 @@ export class JobsCancelCommand extends ChangeCommand {
   }
 }
 
-/** How many jobs, and how many of them run. @param of the filter in words */
+/** The text with the number of jobs, and how many of these are running. @param of the filter in words */
 function told({ cancelled, asked }: Cancelled, of: string): string {
   const all = `${plural(cancelled + asked, 'job')}${of}`
   if (asked === 0) return all

@@ -10,7 +10,10 @@ import { COMMAND_JOB } from '../../run/command-job.ts'
 import { completed } from '../words/completed.ts'
 import { flagVoice } from '../words/flag-voice.ts'
 
-/** Errors that are mistakes in the command line, as opposed to a store that does not answer. */
+/**
+ * The codes of errors that mean a mistake in the command line. Other errors mean, for example, that the store
+ * does not answer.
+ */
 const mistakes: readonly JobsErrorCode[] = [
   'UNKNOWN_JOB',
   'UNKNOWN_QUEUE',
@@ -19,7 +22,7 @@ const mistakes: readonly JobsErrorCode[] = [
   'PAYLOAD_TOO_LARGE',
 ]
 
-/** `lark jobs:dispatch`: queues one job, for crontabs and people. */
+/** `lark jobs:dispatch`: queues one job. People and crontabs use it. */
 export class JobsDispatchCommand extends Command {
   readonly key = 'jobs:dispatch'
   override description = 'Queue a job by its key'
@@ -82,7 +85,7 @@ export class JobsDispatchCommand extends Command {
     }
   }
 
-  /** The id of a queued job goes to stdout as data: `id=$(lark jobs:dispatch …)`. */
+  /** Prints the id of a queued job to stdout, so that scripts can use it: `id=$(lark jobs:dispatch …)`. */
   #say({ id, queue, rejection }: JobHandle): void {
     const job = visible(this.job)
     if (rejection === undefined) {
@@ -101,7 +104,7 @@ export class JobsDispatchCommand extends Command {
   }
 }
 
-/** Dispatches a command: anyone who can call `lark` may do so. @throws JOB_INVALID */
+/** Dispatches a command. Anyone who can call `lark` may run commands anyway. @throws JOB_INVALID */
 function dispatchCommand(jobs: Jobs, payload: unknown, options: DispatchOptions): Promise<JobHandle> {
   const { command, args } = Object(payload)
   return jobs.dispatchCommand(command, args, options)

@@ -4,7 +4,7 @@ import { type Edited, type EditFilter, editable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { ChangeCommand } from './job-change.ts'
 
-/** `lark jobs:edit`: replaces the payload of jobs that do not run. */
+/** `lark jobs:edit`: replaces the payload of jobs that are not running. */
 export class JobsEditCommand extends ChangeCommand {
   readonly key = 'jobs:edit'
   override description = 'Replace the payload of jobs that do not run, by id or all that meet some conditions'

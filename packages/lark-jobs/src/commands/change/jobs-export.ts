@@ -11,7 +11,7 @@ import { JobFile, LEFT_BEHIND } from './job-file.ts'
 
 /**
  * `lark jobs:export`: writes the records of jobs, and of all schedules, to a file from which `jobs:import`
- * puts them back.
+ * restores them.
  */
 export class JobsExportCommand extends FilterCommand {
   readonly key = 'jobs:export'
@@ -78,7 +78,9 @@ export class JobsExportCommand extends FilterCommand {
   }
 }
 
-/** What a store has besides jobs and schedules, and an exported file does not have. */
+/**
+ * The parts of the store that are not exported: the number of open flows, and the ids of damaged schedules.
+ */
 async function leftOut({
   flows,
   schedules,

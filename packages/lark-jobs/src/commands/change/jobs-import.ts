@@ -9,10 +9,10 @@ import { byCommand } from '../words/by-command.ts'
 import { INTERRUPTED } from './job-change.ts'
 import { LEFT_BEHIND } from './job-file.ts'
 
-/** Lines that are imported together. */
+/** How many lines are imported together. */
 const TOGETHER = 250
 
-/** `lark jobs:import`: puts jobs back from a file that `jobs:remove` or `jobs:export` has written. */
+/** `lark jobs:import`: restores jobs from a file that `jobs:remove` or `jobs:export` has written. */
 export class JobsImportCommand extends Command {
   readonly key = 'jobs:import'
   override description =
@@ -28,7 +28,7 @@ export class JobsImportCommand extends Command {
     const onProgress = (done: number) => {
       spinner.text = `Importing: ${done.toLocaleString('en')}`
     }
-    // The lines of the last lot, for an error.
+    // The lines of the last lot, for the message of an error.
     const lines = { from: 1, count: 0 }
     const options = { source: basename(this.file), commands: this.commands, signal, onProgress }
     const sum = await operating
@@ -49,7 +49,10 @@ export class JobsImportCommand extends Command {
     return aborted ? INTERRUPTED : true
   }
 
-  /** The records of the file, some at a time. @param lines gets the lines of each lot @throws USAGE */
+  /**
+   * Reads the records of the file in lots. @param lines is set to the line numbers of the current lot @throws
+   * USAGE
+   */
   async *#lots(path: string, lines: { from: number; count: number }): AsyncGenerator<unknown[]> {
     const file = await open(path).catch((error: Error) => {
       throw usageError(
@@ -78,7 +81,10 @@ export class JobsImportCommand extends Command {
   }
 }
 
-/** @throws USAGE: the last line of a file is cut if the disk was full, or the process was killed */
+/**
+ * @throws USAGE if the line is not JSON. The last line of a file is incomplete if the disk was full or the
+ * process was killed
+ */
 function parsed(path: string, text: string, line: number): unknown {
   try {
     return JSON.parse(text)
@@ -90,7 +96,7 @@ function parsed(path: string, text: string, line: number): unknown {
   }
 }
 
-/** The error, with the lines in which it occurred. */
+/** The error, with the numbers of the lines in which it occurred. */
 function inLines(error: unknown, { from, count }: { from: number; count: number }): unknown {
   if (!JobsError.is(error, 'IMPORT_INVALID')) return error
   return error.again({ message: `Lines ${from} to ${from + count - 1}: ${error.message}` })

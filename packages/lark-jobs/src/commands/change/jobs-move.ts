@@ -3,7 +3,7 @@ import { type Moved, movable, type PendingFilter } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { ChangeCommand } from './job-change.ts'
 
-/** `lark jobs:move`: moves jobs that wait or are delayed to another queue. */
+/** `lark jobs:move`: moves waiting and delayed jobs to another queue. */
 export class JobsMoveCommand extends ChangeCommand {
   readonly key = 'jobs:move'
   override description =

@@ -5,7 +5,7 @@ import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
-/** `lark jobs:pause`: no job of a queue, or of one group of it, starts. */
+/** `lark jobs:pause`: pauses a queue, or one group of a queue, so that none of its jobs start. */
 export class JobsPauseCommand extends Command {
   readonly key = 'jobs:pause'
   override description = 'Pause a queue, or one group of it: running jobs go on, no job starts'

@@ -3,7 +3,7 @@ import { type PendingFilter, type Prioritized, pending } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { ChangeCommand } from './job-change.ts'
 
-/** `lark jobs:prioritize`: gives jobs that wait or are delayed another priority. */
+/** `lark jobs:prioritize`: gives waiting and delayed jobs another priority. */
 export class JobsPrioritizeCommand extends ChangeCommand {
   readonly key = 'jobs:prioritize'
   override description =

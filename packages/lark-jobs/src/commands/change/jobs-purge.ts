@@ -11,8 +11,8 @@ import { ChangeCommand, checkCanAsk } from './job-change.ts'
 const FOR_GOOD = 'Nothing was written to a file: this cannot be undone'
 
 /**
- * `lark jobs:purge`: removes jobs for good, from all that Lark reads. Nothing is kept, so nothing can be
- * undone.
+ * `lark jobs:purge`: removes jobs for good from everything that Lark reads. No file is written, so a purge
+ * cannot be undone.
  */
 export class JobsPurgeCommand extends ChangeCommand {
   readonly key = 'jobs:purge'

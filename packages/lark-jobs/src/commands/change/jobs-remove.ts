@@ -4,11 +4,12 @@ import { plural } from '../../words/plural.ts'
 import { ChangeCommand } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 
-/** The remark on a file if the store has not answered for its last lot. */
+/** The warning about the file if the store has not confirmed that the last lot in the file was removed. */
 const UNSURE = 'Its last 50 jobs may still be in the store: lark jobs:import leaves such jobs as they are'
 
 /**
- * `lark jobs:remove`: removes jobs that do not run, and first writes them to a file that `jobs:import` reads.
+ * `lark jobs:remove`: removes jobs that are not running. Before that, the jobs are written to a file that
+ * `jobs:import` reads.
  */
 export class JobsRemoveCommand extends ChangeCommand {
   readonly key = 'jobs:remove'

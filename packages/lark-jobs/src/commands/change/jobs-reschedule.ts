@@ -2,7 +2,7 @@ import { arg, flag } from '@s18i/lark'
 import { type PendingFilter, pending, type Rescheduled } from '../../operate.ts'
 import { ChangeCommand } from './job-change.ts'
 
-/** `lark jobs:reschedule`: sets a new due time for jobs that wait or are delayed. */
+/** `lark jobs:reschedule`: sets a new due time for waiting and delayed jobs. */
 export class JobsRescheduleCommand extends ChangeCommand {
   readonly key = 'jobs:reschedule'
   override description =
@@ -17,7 +17,7 @@ export class JobsRescheduleCommand extends ChangeCommand {
     return await this.change<Rescheduled>({
       verbs: ['Reschedule', 'Rescheduled', 'Rescheduling'],
       call: (operating, which, options) =>
-        // The call refuses what is not a duration.
+        // The type is asserted, because `reschedule` refuses a text that is not a duration.
         operating.reschedule(which as PendingFilter, this.delay as `${number}s`, options),
       count: ({ rescheduled }) => rescheduled,
     })

@@ -4,7 +4,7 @@ import { Jobs } from '../../api/default-jobs.ts'
 import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
 
-/** `lark jobs:resume`: jobs of a paused queue, or of one group of it, start again. */
+/** `lark jobs:resume`: resumes a paused queue, or one group of a queue, so that its jobs start again. */
 export class JobsResumeCommand extends Command {
   readonly key = 'jobs:resume'
   override description = 'Resume a paused queue, or one group of it'

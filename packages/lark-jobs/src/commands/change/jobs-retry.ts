@@ -27,7 +27,7 @@ export class JobsRetryCommand extends ChangeCommand {
     const { ids, queue, dryRun, fromStart } = this
     const hasIds = ids.length > 0
     const { all, queue: _, ...conditions } = filterOf(this)
-    // A queue alone does not choose jobs.
+    // `--queue` alone does not count as a filter: it may belong to ids.
     const isFiltered = all === true || Object.keys(conditions).length > 0
     if (this.within !== undefined)
       throw usageError('--within came without --flow', 'Leave it out, or name a flow.')
@@ -89,7 +89,9 @@ export class JobsRetryCommand extends ChangeCommand {
   }
 }
 
-/** The error of a flow that was late, with the flag that says how long it may take now. */
+/**
+ * Adds a hint to the error for a flow whose deadline has passed: the flag that gives the flow a new deadline.
+ */
 function withinFlag(id: string): (error: unknown) => never {
   return (error) => {
     if (!JobsError.is(error, 'FLOW_LATE')) throw error

@@ -2,7 +2,10 @@ import { join, relative } from 'node:path'
 import { arg, Command } from '@s18i/lark'
 import { excerpt, loadConfig, stubPlace, usageError, writeStub } from '@s18i/lark/internal'
 
-/** `lark make:job NAME`, where the name is a class (`SendEmail`, `SendEmailJob`) or a key (`send-email`). */
+/**
+ * `lark make:job NAME`: writes the file of a new job class. The name is that of the class (`SendEmail`,
+ * `SendEmailJob`) or its key (`send-email`).
+ */
 export class MakeJobCommand extends Command {
   readonly key = 'make:job'
   override description = 'Write a new job'

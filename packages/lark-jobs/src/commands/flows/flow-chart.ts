@@ -1,5 +1,5 @@
 /**
- * A flow as a diagram in the language of Mermaid, which GitHub, GitLab and many editors draw.
+ * Writes a flow as a diagram in the language of Mermaid. GitHub, GitLab and many editors draw such diagrams.
  */
 import type { FlowInfo, FlowNodeInfo, Operate } from '../../operate.ts'
 import { progressWords } from './flow-words.ts'
@@ -18,7 +18,7 @@ export async function chartOf(operating: Operate, info: FlowInfo): Promise<strin
   return lines.join('\n')
 }
 
-/** @param prefix of the ids of its nodes */
+/** @param prefix the prefix of the ids of the flow's nodes in the diagram */
 async function draw(
   operating: Operate,
   info: FlowInfo,
@@ -57,7 +57,7 @@ function styleOf({ state }: FlowNodeInfo): keyof typeof styles {
   return state in styles ? (state as keyof typeof styles) : 'other'
 }
 
-/** A text in quotes. Mermaid reads `#` as the beginning of an entity. */
+/** Puts a text in quotes. `#` is escaped, because Mermaid reads it as the beginning of an entity. */
 function quoted(text: string): string {
   const escaped = text.replaceAll('#', '#35;').replaceAll('"', '#quot;').replaceAll('<', '#lt;')
   return `"${escaped.replace(/\s/g, ' ')}"`

@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow as rows of a table: a tree of marks and names, the state of each node, its job, and
- * what it waits for.
+ * The nodes of a flow as rows of a table: a tree of marks and names, and for each node its state, its job,
+ * and the nodes that it waits for.
  */
 import { visible } from '@s18i/lark/internal'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../../operate.ts'
@@ -13,11 +13,14 @@ import { MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
 type Paint = (style: 'red' | 'green' | 'blue' | 'dim', text: string) => string
 export type NodeRow = [name: string, state: string, id: string, remark: string]
 
-/** Roughly the most rows. Of a flow with more nodes, only the most interesting ones are listed. */
+/**
+ * The approximate maximum number of rows. If a flow has more nodes, the failed and running nodes are listed
+ * first.
+ */
 const MOST_ROWS = 200
-/** The most started nodes whose jobs are read. */
+/** The maximum number of started nodes whose jobs are read. */
 const MOST_JOBS = 20
-/** The most characters of an error. */
+/** The maximum number of characters of an error that are shown. */
 const MOST_ERROR = 200
 
 export class FlowRows {
@@ -33,7 +36,7 @@ export class FlowRows {
     this.#paint = paint
   }
 
-  /** Adds the nodes of a flow, and of the flows in it. @param indent before each line */
+  /** Adds the nodes of a flow, and of the flows inside it. @param indent the text before each line */
   async add({ nodes = [] }: FlowInfo, indent = ''): Promise<void> {
     const room = Math.max(0, MOST_ROWS - this.rows.length)
     const shown = nodes.length <= room ? nodes : lookedFor(nodes, room)
@@ -81,8 +84,8 @@ export class FlowRows {
 }
 
 /**
- * The failed nodes first, then the running ones, the waiting ones and the others: at most `count`, in their
- * order.
+ * Chooses at most `count` nodes, and returns them in their original order. Failed nodes are chosen first,
+ * then running, cancelled, waiting and other nodes.
  */
 function lookedFor(nodes: readonly FlowNodeInfo[], count: number): FlowNodeInfo[] {
   const ranks: Partial<Record<FlowNodeInfo['state'], number>> = {

@@ -1,5 +1,6 @@
 /**
- * The layout of a graph as lines of text: branches are indented, and the node where they join is not.
+ * Lays out a graph as lines of text. The nodes of branches are indented, and a node that joins branches is
+ * not indented:
  *
  *   charge
  *   ├─ invoice
@@ -12,28 +13,31 @@
  * list.
  */
 
-/** A node in its place. */
+/** A node with the texts that place it in the tree. */
 export interface TreeLine {
   node: number
   /** The text before the node on its line. */
   head: string
-  /** The text before further lines of the node. */
+  /** The text before the node's further lines. */
   rest: string
-  /** The nodes that it joins, if there are several. */
+  /** The nodes that this node waits for, if there are several. */
   joins: number[]
 }
 
-/** The most levels that are indented. Deeper levels keep the last indentation. */
+/** The maximum number of levels that are indented. Deeper levels keep the last indentation. */
 const DEEPEST = 12
 
-/** Stands before the first nodes. */
+/** The number of an imaginary node before the first nodes. */
 const ROOT = -1
 
-/** @param afters for each node the numbers of the nodes before it, all smaller than its own */
+/**
+ * @param afters for each node, the numbers of the nodes that it waits for. All of these are smaller than the
+ * number of the node itself
+ */
 export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {
   const { below, joins } = dominated(afters)
   const lines: TreeLine[] = []
-  /** What is still to be laid out, the next one last. */
+  /** The nodes that are not laid out yet. The next node is the last element. */
   const left: { node: number; head: string; rest: string; depth: number }[] = []
   const layOut = (nodes: readonly number[], indent: string, depth: number) => {
     const isFork = nodes.length > 1 && depth < DEEPEST
@@ -57,8 +61,8 @@ export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {
 }
 
 /**
- * For each node, the nodes whose dominator it is, in ascending order; and which of the nodes before it a node
- * joins.
+ * `below`: for each node, the nodes whose dominator it is, in ascending order. `joins`: for each node, the
+ * nodes that it joins.
  */
 function dominated(afters: readonly (readonly number[])[]): {
   below: Map<number, number[]>
@@ -78,7 +82,7 @@ function dominated(afters: readonly (readonly number[])[]): {
   const below = new Map<number, number[]>()
   const joins: number[][] = []
   for (const [node, after] of afters.entries()) {
-    // A node that waits for another node already waits for the dominators of that node.
+    // A node that waits for another node also waits for the dominators of that node, so these are left out.
     const last = after.filter((one) => !after.some((other) => other !== one && common(one, other) === one))
     const dominator = last.length === 0 ? ROOT : last.reduce(common)
     dominators.push(dominator)

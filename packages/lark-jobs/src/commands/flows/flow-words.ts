@@ -7,15 +7,15 @@ import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { shown } from '../../words/secret.ts'
 
-/** How many flows are searched for an id that may be meant. */
+/** How many flows are searched for an id that the person may have meant. */
 const LOOKS = 1_000
-/** The width of a bar, in places. */
+/** The width of a progress bar, in characters. */
 const BAR = 10
 
 /**
- * The flow with this id.
+ * Reads the flow with this id.
  *
- * @throws FLOW_NOT_FOUND, FLOW_INVALID, with what may be meant
+ * @throws FLOW_NOT_FOUND or FLOW_INVALID, with a hint that names the id which the person may have meant
  */
 export async function flowNamed(
   { flows }: Operate,
@@ -31,7 +31,7 @@ export async function flowNamed(
   throw new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, { hint: await meant(flows, id) })
 }
 
-/** The flow that may be meant by an id that no flow has: one with this name, or one with a similar id. */
+/** A hint for an id that no flow has. It names a flow whose name is this text, or an id that is similar. */
 async function meant(flows: Operate['flows'], id: string): Promise<string> {
   const { flows: all } = await flows.list({}, { limit: LOOKS })
   const named = all.find(({ name }) => name === id)
@@ -46,10 +46,10 @@ async function meant(flows: Operate['flows'], id: string): Promise<string> {
 }
 
 /**
- * If a flow has the id that no job has, the error with a hint that names the command for the flow; otherwise
- * the same error.
+ * Returns the error for an id that no job has. If a flow has this id, the error gets a hint that names the
+ * command for the flow.
  *
- * @param command for flows
+ * @param command the name of the command for flows
  */
 export async function orFlow({ flows }: Operate, error: unknown, command: string): Promise<unknown> {
   if (!JobsError.is(error, 'JOB_NOT_FOUND')) return error
@@ -60,8 +60,8 @@ export async function orFlow({ flows }: Operate, error: unknown, command: string
 }
 
 /**
- * The error for an id that no job has. If a flow has the id, the hint names the command for it; if the store
- * drops jobs, the hint says how.
+ * The error for an id that no job has. If a flow has the id, the hint names the command for flows. If a
+ * server of the store evicts data, the hint says that the job may have been lost.
  */
 export async function noJob(operating: Operate, id: string): Promise<unknown> {
   const kept = 'Jobs that have ended are kept for a while only: see lark jobs:failed'
@@ -72,7 +72,7 @@ export async function noJob(operating: Operate, id: string): Promise<unknown> {
   return await orFlow(operating, error, 'jobs:flow')
 }
 
-/** How a flow is called: `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB`. */
+/** The name of a flow in messages: `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB`. */
 export function called({ kind, name, id }: Pick<FlowInfo, 'kind' | 'name' | 'id'>): string {
   return name === undefined ? `${kind} ${id}` : `${kind} ${name} (${id})`
 }
@@ -109,7 +109,10 @@ const reasons: Record<string, string> = {
   lost: 'a job was lost, or no living worker knows its key',
 }
 
-/** Why a flow has ended without completing, or is ending; undefined if nothing is wrong. */
+/**
+ * The text that says why a flow has ended without completing, or is ending. Undefined if the flow has
+ * completed or is running.
+ */
 export function whyWords(info: FlowInfo): string | undefined {
   const { state, reason, because, failedNode, allowed, counts } = info
   if (state !== 'failed' && state !== 'cancelled' && state !== 'ending') return undefined
@@ -124,24 +127,24 @@ export function whyWords(info: FlowInfo): string | undefined {
   return because === undefined ? why : `${why ?? state} (${because})`
 }
 
-/** Whether the deadline that has passed belongs to a flow inside this one. */
+/** Whether the deadline that has passed belongs to a flow inside this flow. */
 function isInner({ reason, failedNode, deadline, endedAt }: FlowInfo): boolean {
   return reason === 'deadline' && failedNode !== undefined && (deadline === undefined || endedAt! < deadline)
 }
 
-/** Whether it failed because its own deadline had passed. */
+/** Whether a flow failed because its own deadline had passed. */
 export function wasLate(info: FlowInfo): boolean {
   return info.reason === 'deadline' && !isInner(info)
 }
 
-/** What a flow waits for, or why it has ended. */
+/** The text that says what a flow waits for, or why it has ended. */
 export function waitWords(info: FlowInfo): string {
   const { state, runs, counts, kind } = info
   const why = whyWords(info)
   if (why !== undefined) return why
   if (state === 'completed') return runs.length === 0 ? '' : `its callback ${listed(runs, MOST_NAMES)} runs`
   if (runs.length > 0) {
-    // `runs` has only the first names.
+    // `runs` has the names of only the first nodes, so the number of other nodes comes from `counts`.
     const more = Math.max(runs.length, counts.running) - MOST_NAMES
     const names = runs.slice(0, MOST_NAMES).join(', ')
     return `waits for ${names}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`
@@ -150,5 +153,5 @@ export function waitWords(info: FlowInfo): string {
   return state === 'filling' ? 'its members are being added' : ''
 }
 
-/** The most names in a line. */
+/** The maximum number of names in a line. */
 export const MOST_NAMES = 4

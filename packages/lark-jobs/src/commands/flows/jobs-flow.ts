@@ -10,7 +10,7 @@ import { chartOf } from './flow-chart.ts'
 import { FlowRows } from './flow-rows.ts'
 import { flowNamed, progressWords, waitWords, wasLate, whyWords } from './flow-words.ts'
 
-/** `lark jobs:flow`: one chain, batch or workflow, as a tree. */
+/** `lark jobs:flow`: shows one chain, batch or workflow as a tree. */
 export class JobsFlowCommand extends Command {
   readonly key = 'jobs:flow'
   override description = 'Show a flow: each node, what it waits for and how long; and why the flow has failed'
@@ -68,7 +68,7 @@ export class JobsFlowCommand extends Command {
     await this.#remarks(operating, info)
   }
 
-  /** What is wrong with the flow, and what fixes it. */
+  /** Prints why the flow has not completed, and the commands that help. */
   async #remarks(operating: Operate, info: FlowInfo): Promise<void> {
     const { id, kind, state, nodes = [], failures, counts, failedNode } = info
     const why = whyWords(info)

@@ -7,7 +7,7 @@ import { ago } from '../words/instant.ts'
 import { flagNames } from '../words/job-filter.ts'
 import { progressWords, waitWords } from './flow-words.ts'
 
-/** `lark jobs:flows`: chains, batches and workflows at a glance. */
+/** `lark jobs:flows`: lists chains, batches and workflows. */
 export class JobsFlowsCommand extends Command {
   readonly key = 'jobs:flows'
   override description = 'List flows, the last dispatched first: how far they are, and what they wait for'

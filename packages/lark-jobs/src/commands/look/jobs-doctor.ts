@@ -8,7 +8,7 @@ import { writtenFinding } from '../words/written-finding.ts'
 const marks = { error: '✗', warning: '!', ok: '✓' } as const
 const colors = { error: 'red', warning: 'yellow', ok: 'green' } as const
 
-/** `lark jobs:doctor`: what is wrong with the store, the queues and the workers, and what to do. */
+/** `lark jobs:doctor`: finds problems of the store, the queues and the workers, and says what to do. */
 export class JobsDoctorCommand extends Command {
   readonly key = 'jobs:doctor'
   override description = 'Check the store, the queues and the workers, and say what to do'

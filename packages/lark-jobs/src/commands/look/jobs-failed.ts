@@ -8,8 +8,8 @@ import { ago } from '../words/instant.ts'
 import { ConditionsCommand, filterOf, flagNames } from '../words/job-filter.ts'
 
 /**
- * `lark jobs:failed`: the jobs that failed for good, and why; with `--group`, the reasons, and how many jobs
- * failed for each.
+ * `lark jobs:failed`: lists the jobs that failed for good, with their errors. With `--group`, it lists the
+ * kinds of failures, with the number of jobs of each kind.
  */
 export class JobsFailedCommand extends ConditionsCommand {
   readonly key = 'jobs:failed'
@@ -100,10 +100,11 @@ export class JobsFailedCommand extends ConditionsCommand {
   }
 }
 
-/** The most kinds that a call returns, and the most jobs of a page. */
+/** The maximum number of kinds that a call returns, and of jobs on a page. */
 const MOST = 1_000
 /**
- * The most characters of an error in the list: one line of a wide terminal, or a few lines of a narrow one.
+ * The maximum number of characters of an error in the list. They fit on one line of a wide terminal, or a few
+ * lines of a narrow terminal.
  */
 const MAX_REASON = 300
 

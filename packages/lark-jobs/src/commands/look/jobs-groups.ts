@@ -5,7 +5,10 @@ import { type GroupState, type GroupStatus, operate } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { completed } from '../words/completed.ts'
 
-/** `lark jobs:groups`: which groups of a queue can start jobs, and what the others wait for. */
+/**
+ * `lark jobs:groups`: lists the groups of a queue: which of these groups can start jobs, and what the other
+ * groups wait for.
+ */
 export class JobsGroupsCommand extends Command {
   readonly key = 'jobs:groups'
   override description = 'List the groups of a queue: which can start jobs, and what the others wait for'

@@ -4,7 +4,10 @@ import { Jobs } from '../../api/default-jobs.ts'
 import { operate } from '../../operate.ts'
 import { circuitWords, grants } from './limit-words.ts'
 
-/** `lark jobs:limits`: what limiters grant and which jobs hold it, and which circuits are open. */
+/**
+ * `lark jobs:limits`: lists the limiters, their limits and the jobs that hold their permits, and the open
+ * circuits.
+ */
 export class JobsLimitsCommand extends Command {
   readonly key = 'jobs:limits'
   override description = 'Show the limiters with their permits, and the open circuits'

@@ -6,10 +6,13 @@ import { timeSince } from '../words/instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from '../words/job-filter.ts'
 import { remarkWords, reportedWords, whenWords } from '../words/job-words.ts'
 
-/** Milliseconds for which the command skips pages without such jobs. The cursor continues after them. */
+/**
+ * For how many milliseconds the command skips pages without matching jobs. After that, it prints a cursor
+ * with which the next call continues.
+ */
 const PATIENCE = 5_000
 
-/** `lark jobs:list`: the jobs that meet some conditions, page by page. */
+/** `lark jobs:list`: lists the jobs that meet some conditions, page by page. */
 export class JobsListCommand extends ConditionsCommand {
   readonly key = 'jobs:list'
   override description = 'List jobs; with --state=active, what runs now, where, and how far it is'
@@ -25,7 +28,7 @@ export class JobsListCommand extends ConditionsCommand {
     const filter = filterOf({
       ...this,
       queue: some(queue),
-      // The call refuses a state that does not exist.
+      // The type is asserted, because `list` refuses a state that does not exist.
       state: some(state) as StoredJob['state'] | undefined,
       all: false,
     })
@@ -50,7 +53,10 @@ export class JobsListCommand extends ConditionsCommand {
     this.info(`${looked}There may be more: the same command with --cursor=${cursor}`)
   }
 
-  /** Calls the store until the page is full: a call may find few jobs, or none, and still return a cursor. */
+  /**
+   * Repeats the call until the page is full, because a call may find few jobs, or none, and still return a
+   * cursor.
+   */
   async #page(operating: Operate, filter: Parameters<Operate['list']>[0]): Promise<JobPage> {
     const { limit, oldest } = this
     const until = performance.now() + PATIENCE
@@ -97,7 +103,7 @@ export class JobsListCommand extends ConditionsCommand {
   }
 }
 
-/** The value of a flag, or its values; undefined if it was not given. */
+/** The value or the values of a flag. Undefined if the flag was not given. */
 function some(values: readonly string[]): string | readonly string[] | undefined {
   return values.length > 1 ? values : values[0]
 }

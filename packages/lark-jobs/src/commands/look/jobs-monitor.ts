@@ -11,7 +11,7 @@ import {
 import { readable } from '../../words/duration.ts'
 import { writtenFinding } from '../words/written-finding.ts'
 
-/** The most limits that one line names. */
+/** The maximum number of limits that one line names. */
 const MOST = 10
 
 const names = {
@@ -22,7 +22,10 @@ const names = {
   within: '--within',
 }
 
-/** `lark jobs:monitor`: a verdict in one line, the warnings below it, and an exit code, for cron and CI. */
+/**
+ * `lark jobs:monitor`: compares the queues with limits, for cron and CI. It prints a verdict in one line and
+ * the warnings below this line, and sets an exit code.
+ */
 export class JobsMonitorCommand extends Command {
   readonly key = 'jobs:monitor'
   override description = 'Exit with 1 if jobs wait too long, too many fail, or workers are missing'
@@ -72,8 +75,8 @@ function wordsOfFinding({ subject, text, code }: DoctorFinding): string {
 }
 
 /**
- * The queues for which there is no limit. They are named, because otherwise their jobs could wait for ever
- * while every line says that all is well.
+ * Names the queues without a limit. Without this text, jobs of such a queue could wait for ever while the
+ * output says that all is well.
  */
 function unlimitedWords({ unlimited }: MonitorReport): string {
   if (unlimited.length === 0) return ''

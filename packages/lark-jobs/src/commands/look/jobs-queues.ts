@@ -17,7 +17,10 @@ import { everyOf, outlasts } from './watched.ts'
 /** A queue with its jobs and its figures. */
 type WholeQueue = QueueStatus & QueueMeasures
 
-/** `lark jobs:queues`: the queues in full, with how long their jobs wait, how many come and how many end. */
+/**
+ * `lark jobs:queues`: shows the queues with all their figures: how long jobs wait, how many jobs become due
+ * and how many end.
+ */
 export class JobsQueuesCommand extends Command {
   readonly key = 'jobs:queues'
   override description = 'Show the queues in full: their jobs, how long these wait and run, the limits in use'
@@ -39,7 +42,7 @@ export class JobsQueuesCommand extends Command {
   }
 
   async #look(operating: Operate) {
-    // This call throws for a queue that does not exist.
+    // This call comes first, because it throws for a queue that does not exist.
     const figures = await operating.figures(defined({ queue: this.queue }))
     const status = await operating.status()
     const [limiters, circuits] = [await operating.limiters(), await operating.circuits()]
@@ -74,7 +77,9 @@ export class JobsQueuesCommand extends Command {
     for (const { kind, text } of remarksOn({ queues, workers })) this[kind](text)
   }
 
-  /** How long the oldest of the waiting jobs has waited: `40 s of 30 s`, if the queue has a target. */
+  /**
+   * How long the oldest waiting job has waited, with the target of the queue, if it has one: `40 s of 30 s`.
+   */
   #oldest({ oldest, target }: QueueMeasures): string {
     if (oldest === undefined) return ''
     const text = target === undefined ? readable(oldest) : `${readable(oldest)} of ${readable(target)}`

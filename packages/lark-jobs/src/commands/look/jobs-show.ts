@@ -15,12 +15,12 @@ import { commandFor } from '../words/remedy-commands.ts'
 import { printSection, printSheet, type SheetFacts } from '../words/sheet.ts'
 import { damagedWords, signalRow, stepRow } from '../words/step-words.ts'
 
-/** The most steps that are shown: the last. */
+/** How many of the last steps are shown. */
 const LAST_STEPS = 20
-/** The most characters of a damaged field that are shown. */
+/** The maximum number of characters of a damaged field that are shown. */
 const MOST = 2_000
 
-/** `lark jobs:show`: everything that is known about one job. */
+/** `lark jobs:show`: shows everything that the store knows about one job. */
 export class JobsShowCommand extends Command {
   readonly key = 'jobs:show'
   override description = 'Show a job: its payload, its attempts and their errors, its log'
@@ -38,7 +38,7 @@ export class JobsShowCommand extends Command {
     const job = await operating.find(id, defined({ queue }))
     if (job === undefined) throw await noJob(operating, id)
     const flow = await operating.flows.ofJob(id)
-    // The record of an ended job already says why.
+    // The record of an ended job already says why the job ended, so the reasons are not read.
     const why = job.finishedAt === undefined ? await operating.why(id, { queue: job.queue }) : undefined
     const reasons = why?.reasons
     const steps = await operating.steps.list(id, { queue: job.queue })
@@ -80,7 +80,7 @@ export class JobsShowCommand extends Command {
   }
 }
 
-/** Rows as lines, with their cells below one another. */
+/** Formats rows as lines, with the cells in columns. */
 function inColumns(rows: readonly string[][]): string[] {
   const cells = rows.map((row) => row.map(visible))
   const widths = cells[0]?.map((_, i) => Math.max(...cells.map((row) => row[i]!.length))) ?? []
@@ -127,7 +127,7 @@ function facts(
   }
 }
 
-/** The first reason, and the command that shows the others. */
+/** The first reason, and the command that shows the other reasons. */
 function whyWords(id: string, [first, ...more]: readonly Reason[]): string | undefined {
   if (first === undefined || (first.kind === 'running' && first.askedAt === undefined)) return undefined
   return more.length === 0
@@ -142,7 +142,7 @@ function flowWords(flow: FlowOfJob): string {
   return `${called(flow)}, ${part}${retries === undefined ? '' : `, retry ${retries}`}`
 }
 
-/** The beginning of a damaged field. `--json` prints the whole field. */
+/** The beginning of a damaged field, because only `--json` prints the whole field. */
 function damage({ field, text }: { field: string; text: string }): string {
   return `${field}: ${text.length > MOST ? `${text.slice(0, MOST)}…` : text}`
 }
@@ -160,8 +160,8 @@ function time(at: number | undefined): string | undefined {
 }
 
 /**
- * The messages and causes of each attempt. Only the last attempt is shown with stacks, because those of the
- * others are mostly the same.
+ * The messages and causes of each attempt. Stacks are shown only for the last attempt, because the stacks of
+ * the other attempts are mostly the same.
  */
 function errorLines(failed: JobError, isLast: boolean): string[] {
   const { run, took } = failed
@@ -181,8 +181,8 @@ function logLines({ at, level, text }: LogLine): string[] {
 }
 
 /**
- * The lines of a text. All but the first have a bar in front, so that none looks like another error or log
- * line.
+ * The lines of a text. Each line after the first has a bar in front, so that it does not look like another
+ * error or log line.
  */
 function underFirst(text: string, indent: string): string[] {
   return visibleLines(text).map((line, i) => (i === 0 ? line : `${indent}│ ${line}`))

@@ -14,7 +14,7 @@ import { everyOf, outlasts } from './watched.ts'
 const keptStates = ['failed', 'completed', 'cancelled'] as const
 type KeptState = (typeof keptStates)[number]
 
-/** `lark jobs:status`: the queues at a glance. */
+/** `lark jobs:status`: shows an overview of the queues. */
 export class JobsStatusCommand extends Command {
   readonly key = 'jobs:status'
   override description = 'Show the queues, their jobs and their workers'
@@ -36,14 +36,17 @@ export class JobsStatusCommand extends Command {
     const { queues } = status
     const keeps = new Map<string, QueueRetention>()
     for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
-    /** Whether the store has as many jobs in this state as it keeps, so that there may have been more. */
+    /**
+     * Whether the store has as many ended jobs of this state as it keeps. If so, there may have been more
+     * such jobs.
+     */
     const isFull = ({ queue, partitions }: QueueStatus, state: KeptState) =>
       partitions.some(({ counts }) => counts[state] >= keeps.get(queue)![state].count)
     const column = (head: string, of: (queue: QueueStatus) => string) => toTheRight([head, ...queues.map(of)])
     const kept = keptStates.map((state) =>
       column(state.toUpperCase(), (each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
     )
-    // The number of suspended jobs, if there are some.
+    // The cell also shows the number of suspended jobs, if there are any.
     const delayed = column('DELAYED', ({ counts: { delayed }, suspended }) =>
       suspended === 0 ? `${delayed}` : `${delayed} (${suspended} suspended)`,
     )
@@ -86,7 +89,7 @@ function words({ completed, failed }: EndedCounts): string {
   return failed === 0 ? `${completed}` : `${completed}, ${failed} failed`
 }
 
-/** The head and the cells of a column, aligned to the right, because a table aligns text to the left. */
+/** Aligns the head and the cells of a column to the right. A table by itself aligns text to the left. */
 function toTheRight(cells: readonly string[]): string[] {
   const width = Math.max(...cells.map((cell) => cell.length))
   return cells.map((cell) => cell.padStart(width))

@@ -11,8 +11,8 @@ import { printSection } from '../words/sheet.ts'
 import { damagedWords, signalRow, stepRow } from '../words/step-words.ts'
 
 /**
- * `lark jobs:steps`: what a job has recorded about its steps; with `--forget`, it lets the job run some of
- * them again.
+ * `lark jobs:steps`: shows what a job has recorded about its steps. With `--forget`, it removes records, so
+ * that the job runs these steps again.
  */
 export class JobsStepsCommand extends Command {
   readonly key = 'jobs:steps'

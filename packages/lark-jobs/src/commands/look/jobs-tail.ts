@@ -18,11 +18,11 @@ import { orFlow } from '../flows/flow-words.ts'
 import { completed } from '../words/completed.ts'
 import { reportedWords } from '../words/job-words.ts'
 
-/** Exit codes for the end of a followed job. */
+/** The exit codes for the ways in which following a job may end. */
 const codes = { completed: 0, failed: 1, cancelled: 3, gone: 4, interrupted: INTERRUPTED } as const
-/** The number of events a second above which events are only counted, except for failures. */
+/** If there are more events than this in a second, events other than failures are only counted. */
 const CALM = 50
-/** How many jobs are remembered, so that each is looked up once for several events. */
+/** How many jobs are remembered, so that a job with several events is looked up only once. */
 const MOST_KNOWN = 5_000
 
 const styles: Partial<Record<string, 'green' | 'red' | 'yellow'>> = {
@@ -35,7 +35,7 @@ const styles: Partial<Record<string, 'green' | 'red' | 'yellow'>> = {
   warn: 'yellow',
 }
 
-/** `lark jobs:tail`: what happens to one job, or to all jobs of some queues. */
+/** `lark jobs:tail`: follows one job, or all jobs of some queues. */
 export class JobsTailCommand extends Command {
   readonly key = 'jobs:tail'
   override description = 'Follow one job with its log until it ends, or what happens to all jobs'
@@ -146,7 +146,7 @@ export class JobsTailCommand extends Command {
     return [...this.#events.values()].reduce((sum, each) => sum + each, 0)
   }
 
-  /** Prints how many events there were, if not all of them were shown. */
+  /** Prints how many events there were in the last second, if some of these were not shown. */
   #tell(): void {
     clearTimeout(this.#second)
     this.#second = undefined

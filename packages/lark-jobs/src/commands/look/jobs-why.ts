@@ -8,8 +8,8 @@ import { completed } from '../words/completed.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
 /**
- * `lark jobs:why`: every reason why a job, or the jobs of a queue, do not run. `operate/why` puts the reasons
- * into words; `words/remedy-commands.ts` has the commands that help.
+ * `lark jobs:why`: shows every reason why a job, or the jobs of a queue, do not run. `operate/why` puts the
+ * reasons into words, and `words/remedy-commands.ts` has the commands that help.
  */
 export class JobsWhyCommand extends Command {
   readonly key = 'jobs:why'
@@ -34,10 +34,10 @@ export class JobsWhyCommand extends Command {
     this.#show(why)
   }
 
-  /** Each queue in which jobs wait, and why its oldest job waits. */
+  /** Prints each queue in which jobs wait, and why the oldest job of the queue waits. */
   async #queues(operating: Operate) {
     const { queue } = this
-    // Only this call throws for a queue that does not exist.
+    // This call is made only because it throws for a queue that does not exist.
     if (queue !== undefined) await operating.list({ queue }, { limit: 1 })
     const all = (await operating.status()).queues.filter(
       (each) => queue === undefined || each.queue === queue,
@@ -89,7 +89,7 @@ export class JobsWhyCommand extends Command {
   }
 }
 
-/** The reasons as a script reads them. */
+/** The answer in the form for scripts. */
 function written({ reasons, ...why }: JobWhy) {
   const inWords = ({ remedy, ...reason }: Reason) => ({
     ...reason,

@@ -1,11 +1,10 @@
-/** Limiters and circuits as commands show them. */
+/** Texts of commands about limiters and circuits. */
 import { visible } from '@s18i/lark/internal'
 import type { CircuitStatus, LimiterStatus } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 
 /**
- * What a limiter grants: `5 at a time, 100 in 1 min`. New kind of rate: its words, if it has
- * other numbers.
+ * The limits of a limiter: `5 at a time, 100 in 1 min`. New kind of rate: its words, if it has other numbers.
  */
 export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {
   const all = [

@@ -1,7 +1,7 @@
 /**
- * What people should know about the queues: what is paused and how to resume it, what cannot be read, what
- * fails, and what waits for a worker that nobody has started. Also about silent workers, and schedules that
- * do not tick.
+ * Remarks on queues that need attention: paused queues and groups with the command that resumes them,
+ * unreadable data, failures, and jobs that wait although no worker serves their queue. Further remarks are
+ * about silent workers and schedules that do not tick.
  */
 import { visible } from '@s18i/lark/internal'
 import { moveFrom } from '../../config/queues.ts'
@@ -24,7 +24,7 @@ import { strandedWords } from '../../words/stranded-words.ts'
 import { ago } from '../words/instant.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
-/** The most paused groups that are named for each queue. */
+/** The maximum number of paused groups that are named for each queue. */
 const MOST_GROUPS = 10
 
 export interface Remark {
@@ -93,7 +93,7 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}${remedy}`,
     )
   }
-  // For the other queues, another line says why their jobs wait.
+  // Queues without a `pace` have another remark that says why their jobs wait.
   for (const { queue, oldest, target } of queues.filter(({ pace }) => pace === 'late'))
     yield warn(
       visible(
@@ -123,7 +123,7 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
   }
 }
 
-/** What is wrong with the store itself, and the schedules that do not tick. */
+/** Remarks on problems of the store itself, and on schedules that do not tick. */
 export function* remarksOnAlarms(alarms: readonly DoctorFinding[]): Generator<Remark> {
   const of = (code: FindingCode) =>
     alarms.filter((each) => each.code === code).map(({ subject }) => visible(subject))
@@ -141,7 +141,7 @@ export function* remarksOnAlarms(alarms: readonly DoctorFinding[]): Generator<Re
   }
 }
 
-/** Workers that have died, with a job that several of them held; and workers that are silent. */
+/** Remarks on dead workers, on jobs that several of the dead workers held, and on silent workers. */
 export function* remarksOnUnheard({ lost, silent, deadly }: UnheardWorkers): Generator<Remark> {
   for (const worker of silent) yield warn(visible(silentWords(worker)))
   if (lost.length === 0) return
@@ -154,7 +154,7 @@ export function* remarksOnUnheard({ lost, silent, deadly }: UnheardWorkers): Gen
   yield warn(visible(`${plural(lost.length, 'worker')} died within an hour, the last one ${last}: ${see}`))
 }
 
-/** A worker that sends nothing although its leases have not ended, in words. */
+/** The text about a worker that does not announce itself although its leases have not ended. */
 export function silentWords({
   id,
   host,
@@ -180,7 +180,10 @@ function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
   return waiting + delayed + blocked + active > 0
 }
 
-/** How long a pause still lasts. @param until milliseconds since 1970 */
+/**
+ * The text that says how long a pause still lasts. @param until the end of the pause, in milliseconds since
+ * 1970
+ */
 function remaining(until: number | undefined): string {
   return until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
 }

@@ -4,14 +4,14 @@ import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import { durationForm, milliseconds } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 
-/** Whether an error is temporary: then the screen stays, and says how old it is. */
+/** Whether an error is temporary. After a temporary error the screen stays, and shows how old its data is. */
 export function outlasts(error: unknown): boolean {
   return ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'].some((code) =>
     JobsError.is(error, code as JobsErrorCode),
   )
 }
 
-/** Milliseconds. */
+/** The default time between two drawings, in milliseconds. */
 const DEFAULT = 1_000
 const LEAST = 100
 

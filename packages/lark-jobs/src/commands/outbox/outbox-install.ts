@@ -4,7 +4,7 @@ import { OUTBOX } from '../../outbox/table.ts'
 import { checkCanAsk } from '../change/job-change.ts'
 import { byCommand } from '../words/by-command.ts'
 
-/** `lark outbox:install`: creates the table in the database of the configuration. */
+/** `lark outbox:install`: creates the table of the outbox in the configured database. */
 export class OutboxInstallCommand extends Command {
   readonly key = 'outbox:install'
   override description = 'Create the tables of the outbox in the database of the configuration'

@@ -5,7 +5,7 @@ import { operate } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { plural } from '../../words/plural.ts'
 
-/** `lark outbox:list`: the rows that wait for the relay, and those that cannot become jobs. */
+/** `lark outbox:list`: lists the rows that wait for the relay, and the rows that cannot become jobs. */
 export class OutboxListCommand extends Command {
   readonly key = 'outbox:list'
   override description = 'List the rows of the outbox: committed jobs that are not in the store yet'

@@ -3,7 +3,7 @@ import { Jobs } from '../../api/default-jobs.ts'
 import { plural } from '../../words/plural.ts'
 import { byCommand } from '../words/by-command.ts'
 
-/** `lark outbox:retry`: makes the relay try again the rows that could not become jobs. */
+/** `lark outbox:retry`: lets the relay try again to make jobs of rows that could not become jobs. */
 export class OutboxRetryCommand extends Command {
   readonly key = 'outbox:retry'
   override description = 'Let the relay take rows of the outbox again that could not become jobs'

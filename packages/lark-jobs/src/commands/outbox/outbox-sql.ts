@@ -3,8 +3,8 @@ import { dialects } from '../../outbox/dialect.ts'
 import { OutboxTable } from '../../outbox/table.ts'
 
 /**
- * `lark outbox:sql`: the statements that create the table, for the migrations of an application. It needs no
- * database.
+ * `lark outbox:sql`: prints the statements that create the table, for the migrations of an application. The
+ * command needs no database.
  */
 export class OutboxSqlCommand extends Command {
   readonly key = 'outbox:sql'

@@ -15,10 +15,13 @@ import { scheduleNamed } from './scheduled.ts'
 
 const HOUR = 3_600_000
 const YEARS = { from: 1970, to: 2099 }
-/** The most local times that are listed one by one. */
+/** The maximum number of local times that are listed one by one. */
 const MOST = 4
 
-/** `lark schedule:explain`: the runs of a year that clock changes move, leave out or repeat. */
+/**
+ * `lark schedule:explain`: shows which runs within a year are moved, left out or repeated because of clock
+ * changes.
+ */
 export class ScheduleExplainCommand extends Command {
   readonly key = 'schedule:explain'
   override description =
@@ -33,7 +36,7 @@ export class ScheduleExplainCommand extends Command {
       throw usageError(`--year is ${year}; it must be a whole number from ${YEARS.from} to ${YEARS.to}`)
     const given = this.timezone === undefined ? undefined : zone.read(this.timezone, 'timezone', flagVoice)
     const { when, timezone = given } = await this.#read(given)
-    // Intervals are counted in UTC: they have no time zone.
+    // Intervals have no time zone, because they are counted in UTC.
     const isInterval = when.startsWith('every ')
     const changes = isInterval || timezone === undefined ? [] : clockChanges(timezone, year)
     const unusual = isInterval || timezone === undefined ? [] : unusualDays(when, timezone, year)
@@ -65,7 +68,7 @@ export class ScheduleExplainCommand extends Command {
       return
     }
     for (const change of changes) {
-      // An expression for all hours also counts through the skipped or repeated ones.
+      // An expression that ticks in every hour goes on through a skipped or repeated hour.
       const goesOn = hourOf(when) === '*' && (change.after - change.before) % HOUR === 0
       const usual = goesOn ? 'Runs go on at the same intervals.' : 'Every run is at its usual time.'
       const day = unusual.find(({ change: { at } }) => at === change.at)
@@ -75,7 +78,10 @@ export class ScheduleExplainCommand extends Command {
   }
 }
 
-/** The day of the local times that are skipped or come twice: Sunday, 28 March 2027. */
+/**
+ * The date of a clock change, such as "Sunday, 28 March 2027": the day on which local times are skipped or
+ * come twice.
+ */
 function date({ at, before, after }: ClockChange): string {
   const format = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', dateStyle: 'full' })
   return format.format(at + Math.min(before, after))
@@ -87,7 +93,10 @@ function happens({ at, before, after }: ClockChange): string {
   return after > before ? `the clock skips ${span}` : `the clock shows ${span} twice`
 }
 
-/** When the expression ticks for the local times that it names within the skipped or repeated time. */
+/**
+ * The text that says when the expression ticks for those of its local times that a clock change skips or
+ * repeats.
+ */
 function runs({ change: { at, before, after }, named, ticks }: UnusualDay): string {
   const times = listed(named.map(clock), MOST)
   if (after > before) {
@@ -102,7 +111,7 @@ function runs({ change: { at, before, after }, named, ticks }: UnusualDay): stri
   return `Runs at ${times} both times: ${ticks.length} runs.`
 }
 
-/** The time of day of a local time that is kept as if it were UTC. */
+/** The time of day of a local time. @param local a local time, stored as if it were UTC */
 function clock(local: number): string {
   const text = new Date(local).toISOString().slice(11, 19)
   return text.endsWith(':00') ? text.slice(0, 5) : text

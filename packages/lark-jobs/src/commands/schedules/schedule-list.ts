@@ -12,7 +12,7 @@ import { completed } from '../words/completed.ts'
 import { ago, timeSince } from '../words/instant.ts'
 import { isLate, isUnknown, missedTicks, nextWords, runWords } from './scheduled.ts'
 
-/** `lark schedule:list`: all schedules at a glance. */
+/** `lark schedule:list`: lists the schedules. */
 export class ScheduleListCommand extends Command {
   readonly key = 'schedule:list'
   override description = 'Show the schedules: when they tick, what comes next, and how the last run ended'
@@ -52,7 +52,7 @@ export class ScheduleListCommand extends Command {
     this.#remarks(schedules, workers)
   }
 
-  /** @throws USAGE if no schedule has the key, and no worker ever had it, because it may be misspelled */
+  /** @throws USAGE if neither a schedule nor a worker ever had the key, because the key may be misspelled */
   async #checkKey(operating: Operate): Promise<void> {
     const { job } = this
     if (job === undefined) return

@@ -6,7 +6,7 @@ import { byCommand } from '../words/by-command.ts'
 import { timeSince } from '../words/instant.ts'
 import { scheduleNamed } from './scheduled.ts'
 
-/** `lark schedule:pause`: a schedule does not tick. */
+/** `lark schedule:pause`: pauses a schedule, so that it does not tick. */
 export class SchedulePauseCommand extends Command {
   readonly key = 'schedule:pause'
   override description = 'Pause a schedule: jobs that it has queued run, and it does not tick'

@@ -9,7 +9,7 @@ import { checkCanAsk } from '../change/job-change.ts'
 import { byCommand } from '../words/by-command.ts'
 import { commandOf, scheduleNamed } from './scheduled.ts'
 
-/** `lark schedule:remove`: a schedule and its history are gone. */
+/** `lark schedule:remove`: removes a schedule and its history. */
 export class ScheduleRemoveCommand extends Command {
   readonly key = 'schedule:remove'
   override description = 'Remove a schedule with its history: jobs that it has queued stay'

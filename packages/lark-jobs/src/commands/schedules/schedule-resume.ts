@@ -7,7 +7,7 @@ import { plural } from '../../words/plural.ts'
 import { byCommand } from '../words/by-command.ts'
 import { scheduleNamed } from './scheduled.ts'
 
-/** `lark schedule:resume`: a paused schedule ticks again. */
+/** `lark schedule:resume`: resumes a paused schedule, so that it ticks again. */
 export class ScheduleResumeCommand extends Command {
   readonly key = 'schedule:resume'
   override description = 'Resume a paused schedule, and say what becomes of the ticks that it missed'
@@ -34,7 +34,7 @@ export class ScheduleResumeCommand extends Command {
       this.info(`${plural(queued, 'tick')} of the pause became ${queued === 1 ? 'a job' : 'jobs'}`)
     if (skipped === 0) return
     const [were, them] = skipped === 1 ? ['was', 'it'] : ['were', 'them']
-    // With `once`, the queued job also stands for the skipped ticks.
+    // With `once`, one queued job stands for all missed ticks, including the skipped ticks.
     const what = queued === 0 ? `skipped, and nothing runs for ${them}` : 'skipped'
     this.info(`${plural(skipped, 'tick')} of the pause ${were} ${what}`)
   }

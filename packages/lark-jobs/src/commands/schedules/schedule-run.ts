@@ -19,7 +19,8 @@ export class ScheduleRunCommand extends Command {
     if (this.json) this.console.json({ schedule: this.name, ...run })
     else if (queued) {
       this.success(visible(`Queued a job of ${this.name} in ${queue}`))
-      // The id of a queued job goes to stdout as data: `id=$(lark schedule:run …)`.
+      // The id of the queued job is printed to stdout, so that scripts can use it: `id=$(lark schedule:run
+      // …)`.
       this.line(visible(id))
     } else this.warn(visible(`Queued no job of ${this.name}: one like it has not ended, or ${queue} is full`))
     return queued

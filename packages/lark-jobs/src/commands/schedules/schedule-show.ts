@@ -13,7 +13,7 @@ import { commandOf, isUnknown, nextWords, runWords, scheduleNamed } from './sche
 /** How many of the next ticks are shown. */
 const NEXT = 10
 
-/** `lark schedule:show`: everything that is known about one schedule. */
+/** `lark schedule:show`: shows everything that the store knows about one schedule. */
 export class ScheduleShowCommand extends Command {
   readonly key = 'schedule:show'
   override description =
@@ -117,7 +117,7 @@ function time(at: number): string {
   return `${instant(at)} (${fromNow(at)})`
 }
 
-/** An instant as a clock in the time zone shows it: `Fri 08:00:00`. */
+/** The local time of an instant in the time zone: `Fri 08:00:00`. */
 function local(at: number, timezone: string | undefined): string {
   if (timezone === undefined || timezone === 'UTC') return ''
   const format = new Intl.DateTimeFormat('en-GB', {

@@ -1,5 +1,5 @@
 /**
- * Schedules as commands show them: when they tick, what comes next, and how their runs ended.
+ * Texts of commands about schedules: when a schedule ticks, when the next tick comes, and how its runs ended.
  */
 import { shellWord } from '@s18i/lark'
 import { nearest } from '@s18i/lark/internal'
@@ -12,10 +12,11 @@ import { readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 
 /**
- * The schedule with this id.
+ * Reads the schedule with this id.
  *
- * @param following how many instants after the next one to return
- * @throws SCHEDULE_NOT_FOUND with the id that may be meant; STORE_DAMAGED with the command that removes it
+ * @param following how many ticks after the next tick to return
+ * @throws SCHEDULE_NOT_FOUND with a hint that names the id which the person may have meant; STORE_DAMAGED
+ * with the command that removes the schedule
  */
 export async function scheduleNamed(
   { schedules }: Operate,
@@ -46,7 +47,7 @@ export function nextWords(info: ScheduleInfo): string {
   return next > now ? `in ${readable(next - now)}` : 'due'
 }
 
-/** Whether a tick has been due for so long that no worker can be alive that handles it. */
+/** Whether a tick has been due for so long that no living worker handles the schedule. */
 export function isLate(info: ScheduleInfo): boolean {
   return lateBy(info, Date.now()) !== undefined
 }
@@ -57,8 +58,8 @@ export function runWords({ state, took }: ScheduleRun): string {
 }
 
 /**
- * How many ticks were missed, as far as this is recorded, and the instant of the last one; undefined if none
- * was missed.
+ * How many ticks were missed, as far as this is recorded, and the instant of the last missed tick. Undefined
+ * if no tick was missed.
  */
 export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: number } | undefined {
   const missed = skipped.filter(({ why }) => why === 'missed')
@@ -66,12 +67,12 @@ export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: n
   return last === undefined ? undefined : { count: missed.reduce((sum, { count }) => sum + count, 0), last }
 }
 
-/** Whether workers are alive, but none of them knows the class of its jobs. */
+/** Whether there are live workers, but none of these workers knows the class of the schedule's jobs. */
 export function isUnknown({ key, queue }: ScheduleInfo, workers: readonly WorkerRecord[]): boolean {
   return workers.length > 0 && !isKnown(workers, key, queue)
 }
 
-/** The command that its jobs run; undefined for those of other classes. */
+/** The command that the jobs of a schedule run. Undefined if the jobs do not run a command. */
 export function commandOf({ key, payload }: Pick<ScheduleInfo, 'key' | 'payload'>): string | undefined {
   return key === COMMAND_JOB ? (payload as CommandPayload).command : undefined
 }

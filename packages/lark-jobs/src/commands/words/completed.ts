@@ -1,10 +1,10 @@
 /**
- * What a shell completes in the arguments and flags of commands: the queues of the configuration, and the
- * keys of the jobs in the project. It asks no store, because the store may be slow or away.
+ * The values that a shell completes in arguments and flags of commands: the queues of the configuration, and
+ * the keys of the jobs in the project. The store is not asked, because it may be slow or unreachable.
  */
 import { loadSettings } from '../../config/config.ts'
 
-/** The values of the field `queue` or `job`. */
+/** Returns the values for the field `queue` or `job`. */
 export async function completed(field: string): Promise<readonly string[]> {
   if (field !== 'queue' && field !== 'job') return []
   const { queues, folder, paths } = await loadSettings()

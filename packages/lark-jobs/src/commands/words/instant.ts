@@ -1,4 +1,4 @@
-/** Instants as commands show them: milliseconds since 1970. */
+/** Converts instants to the texts that commands show. An instant is a number of milliseconds since 1970. */
 import { readable } from '../../words/duration.ts'
 
 /** How long ago an instant was: `4 min 10 s`. */

@@ -1,6 +1,4 @@
-/**
- * The flags by which commands choose jobs, and the filter that they make.
- */
+/** The flags by which commands choose jobs, and the filter that results from the flags. */
 import { Command, flag } from '@s18i/lark'
 import { defined, nearest, usageError } from '@s18i/lark/internal'
 import type { JobConditions, Operate } from '../../operate.ts'
@@ -8,7 +6,7 @@ import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
 import { completed } from './completed.ts'
 
-/** The names of the conditions in messages. */
+/** The flag of each condition, for messages. */
 export const flagNames = {
   key: '--job',
   queue: '--queue',
@@ -39,7 +37,7 @@ export abstract class ConditionsCommand extends Command {
   }
 }
 
-/** A command that also takes the jobs of one queue, or of one group. */
+/** A command that can also choose the jobs of one queue or of one group. */
 export abstract class FilterCommand extends ConditionsCommand {
   queue = flag.string('Only jobs of this queue')
   group = flag.string('Only jobs of this group')
@@ -58,10 +56,10 @@ export interface FilterFlags {
   all: boolean
 }
 
-/** A filter that the call checks. */
+/** A filter that is not checked yet, because the call that gets it checks it. */
 export type CommandFilter = JobConditions & { all?: true }
 
-/** @throws USAGE for `--where` without a value, and for two values of one part */
+/** @throws USAGE for `--where` without a value, and for two values for the same path */
 export function filterOf({
   queue,
   job,
@@ -90,7 +88,10 @@ export function filterOf({
   }) as CommandFilter
 }
 
-/** `tenant=7` is the number 7, `name=ada` and `id="7"` are texts. */
+/**
+ * Reads a condition on a payload. In `tenant=7` the value is the number 7, in `name=ada` and `id="7"` it is a
+ * text.
+ */
 function pathAndValue(text: string): [path: string, value: unknown] {
   const at = text.indexOf('=')
   if (at <= 0)
@@ -106,13 +107,13 @@ function pathAndValue(text: string): [path: string, value: unknown] {
   }
 }
 
-/** The most keys in a message. */
+/** The maximum number of keys in a message. */
 const MOST = 20
 
 /**
- * Called when a filter by key has matched no job.
+ * Checks the key of a filter that has matched no job.
  *
- * @throws USAGE if no worker ever had the key, because it may be misspelled
+ * @throws USAGE if no worker ever had the key, because the key may be misspelled
  */
 export async function checkKey(key: string | undefined, operating: Operate): Promise<void> {
   const keys = key === undefined ? [] : await operating.keys()

@@ -1,4 +1,4 @@
-/** Jobs as lists show them: how long they have been in their state, and further remarks. */
+/** Texts for lists of jobs: how long a job has been in its state, and further remarks. */
 
 import { isChildSignal } from '../../flow/child.ts'
 import { codedLine } from '../../model/run/job-error.ts'
@@ -7,7 +7,10 @@ import { answerWords } from '../../step/approval.ts'
 import { readable } from '../../words/duration.ts'
 import { ago, timeSince } from './instant.ts'
 
-/** The most characters of an error or a progress in a list: a few lines of a narrow terminal. */
+/**
+ * The maximum number of characters of an error or a progress report in a list. They fit on a few lines of a
+ * narrow terminal.
+ */
 const MOST = 300
 
 /** How long a job has been in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. */
@@ -22,7 +25,8 @@ export function whenWords(job: StoredJob): string {
 }
 
 /**
- * What a list says about a job besides its state: its progress, why it ended in this way, why it runs again.
+ * The remark of a list on a job besides its state: its progress, why it ended in this way, or why it runs
+ * again.
  */
 export function remarkWords(job: StoredJob): string {
   const { state, errors, reason, because, progress, failures, group, suspended, undoing } = job
@@ -40,7 +44,7 @@ export function remarkWords(job: StoredJob): string {
   return group === undefined ? '' : `group ${group}`
 }
 
-/** What a job has reported by `this.progress()`: `40% (4 of 10) reading a.csv`, or the value. */
+/** The text for a report by `this.progress()`: `40% (4 of 10) reading a.csv`, or the reported value. */
 export function reportedWords(progress: unknown): string {
   if (progress === undefined) return ''
   const { done, total, note } = (progress ?? {}) as Record<string, unknown>
@@ -50,7 +54,10 @@ export function reportedWords(progress: unknown): string {
   return short(typeof note === 'string' ? `${count} ${note}` : count)
 }
 
-/** What a job waits for. The ends of other jobs have only internal names, so they are put into words. */
+/**
+ * The text that says what a job waits for. Signals that report the end of another job have internal names, so
+ * they are put into words.
+ */
 function heardWords(signals: readonly string[]): string {
   const named = signals.filter((name) => !isChildSignal(name)).map(answerWords)
   const jobs = signals.length - named.length

@@ -1,20 +1,20 @@
 /** The beginning of a JSON text, indented, as commands show payloads and results. */
 
-/** The most characters of a JSON text that are shown, and the most lines. */
+/** The maximum number of characters of a JSON text that are shown, and the maximum number of lines. */
 export const EXCERPT = 8_000
 const LINES = 200
-/** The most levels of nesting that are indented. Deeper levels keep the last indentation. */
+/** The maximum number of levels of nesting that are indented. Deeper levels keep the last indentation. */
 const DEEPEST = 20
 
 /** A token of JSON. If a string was cut off, the token is its beginning. */
 const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^"{}[\],:]+/gs
 
 /**
- * JSON as people look at it: indented, and only as much of it as fits on a screen. It reads the text once and
- * stops, so a large or deeply nested text costs no more than its beginning. (JSON.stringify with an
- * indentation made 403 MB of a payload of 400 kB that was all brackets.)
+ * Indents JSON for people, and returns only as much of it as fits on a screen. Reading stops there, so a
+ * large or deeply nested text costs no more than its beginning. (`JSON.stringify` with an indentation made
+ * 403 MB of a payload of 400 kB that consisted of brackets.)
  *
- * @param json JSON text; a damaged text from the store is shown as it is
+ * @param json a JSON text. A damaged text from the store is shown as it is
  */
 export function jsonExcerpt(json: string): { lines: string[]; isCut: boolean } {
   const lines = ['']

@@ -1,5 +1,5 @@
 /**
- * What helps, in the words of a terminal: commands, quoted so that they can be copied into a shell. A new
+ * Remedies as commands for a terminal. The commands are quoted so that they can be copied into a shell. A new
  * remedy of `model/remedy.ts` gets its row here.
  */
 import { shellWord } from '@s18i/lark'
@@ -40,7 +40,7 @@ export function commandFor(remedy: Remedy): string {
   return (commands[remedy.do] as (values: Remedy) => string)(remedy)
 }
 
-/** What to do, as one text. */
+/** The advice of a finding as one text, with commands for its remedies. */
 export function inCommands(advice: Advice): string {
   return advice.map((part) => (typeof part === 'string' ? part : commandFor(part))).join('')
 }

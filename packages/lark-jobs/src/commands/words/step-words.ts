@@ -1,9 +1,9 @@
-/** The steps of a job and its signals, as commands show them: a line each, in columns. */
+/** The steps of a job and its signals as rows of a table, with one line for each. */
 import type { JobSignal, JobStep } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { ago, fromNow } from './instant.ts'
 
-/** `done`, `waiting`; then how long it took, when it ended, and what else there is to know. */
+/** The cells of a step: its state, such as `done` or `waiting`, its duration, when it ended, and remarks. */
 export function stepRow(step: JobStep): string[] {
   const { name, state, took, at, size } = step
   const length = took === undefined ? '' : readable(took)

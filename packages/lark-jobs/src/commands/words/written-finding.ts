@@ -1,4 +1,4 @@
-/** A finding of the doctor as a script reads it: its advice is one text, with the commands. */
+/** A finding of the doctor in the form for scripts. The advice is one text that contains the commands. */
 import type { DoctorFinding } from '../../operate.ts'
 import { inCommands } from './remedy-commands.ts'
 

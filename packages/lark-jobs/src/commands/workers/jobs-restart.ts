@@ -2,8 +2,8 @@ import { flag } from '@s18i/lark'
 import { nameOf, OrderCommand, PATIENCE } from './worker-orders.ts'
 
 /**
- * `lark jobs:restart`: the workers of the store end in order, so that whatever started them starts them
- * again.
+ * `lark jobs:restart`: tells the workers of the store to finish their jobs and exit, so that the service
+ * manager starts them again.
  */
 export class JobsRestartCommand extends OrderCommand {
   readonly key = 'jobs:restart'

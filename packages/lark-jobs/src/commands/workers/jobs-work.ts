@@ -34,7 +34,7 @@ import { WorkLimits } from './work-limits.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
 
-/** The exit code of a worker that wants to be started again: EX_TEMPFAIL, "try again later". */
+/** The exit code with which a worker asks to be started again: EX_TEMPFAIL, "try again later". */
 const RESTART = 75
 /** The exit code of a worker that could not tell the store how jobs ended: EX_IOERR. */
 const UNSTORED = 74
@@ -42,8 +42,8 @@ const UNSTORED = 74
 const SHUT_DOWN = 10_000
 
 /**
- * `lark jobs:work`: a worker in the terminal. With `--processes`, a supervisor of several processes, each of
- * which runs `jobs:work` without that flag.
+ * `lark jobs:work`: runs a worker in the terminal. With `--processes`, it runs a supervisor of several
+ * processes, each of which runs `jobs:work` without that flag.
  */
 export class JobsWorkCommand extends Command {
   readonly key = 'jobs:work'
@@ -62,7 +62,7 @@ export class JobsWorkCommand extends Command {
   maxMemory = flag.string('Restart when the process has more memory, such as 512mb (each process)')
   outcomes = flag.string('At the end, tell a store that is away how jobs ended, for so long (default: 2m)')
   http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
-  /** What `boot` of the configuration returned. */
+  /** The value that `boot` of the configuration returned. */
   #booted: unknown
   #limits!: WorkLimits
   /** Milliseconds. */
@@ -85,8 +85,8 @@ export class JobsWorkCommand extends Command {
   }
 
   /**
-   * Runs this command in another process, under a supervisor, so that a worker's jobs go back however it
-   * ends.
+   * Runs this command in another process, under a supervisor. The jobs of a worker then go back to the queue
+   * no matter how its process ends.
    */
   async #watch(): Promise<number> {
     const report = this.#report()
@@ -101,7 +101,7 @@ export class JobsWorkCommand extends Command {
     return await development.run()
   }
 
-  /** A worker in this process. */
+  /** Runs a worker in this process. */
   async #work(): Promise<number> {
     const report = this.#report()
     const signals = this.#signals()
@@ -133,7 +133,7 @@ export class JobsWorkCommand extends Command {
     return worker.state === 'restarting' ? RESTART : 0
   }
 
-  /** A worker in a process that a supervisor started. */
+  /** Runs a worker in this process, which a supervisor started. */
   async #workFor(supervised: Supervised): Promise<number> {
     const shown = this.#report(supervised.slot)
     const report = new SupervisedReport(shown, supervised)
@@ -152,7 +152,8 @@ export class JobsWorkCommand extends Command {
           report.info(why)
           supervised.askToRestart()
         },
-        // The process does not wait for its turn, because the system may kill it soon.
+        // At the limit of the memory, the process does not wait for its turn to restart, because the system
+        // may kill it soon.
         memory: (why) => {
           report.info(why)
           supervised.leave()
@@ -186,7 +187,7 @@ export class JobsWorkCommand extends Command {
     const many = processes === 1 ? '1 process' : `${processes} processes`
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
     const hooks = settings.hooks && new HookCalls(settings.hooks, (text) => report.warn(text))
-    // This process loads no jobs, so hooks get their keys as names.
+    // This process loads no job classes, so hooks get the keys of jobs as names.
     const noClasses = { find: () => undefined }
     const address = this.#httpAddress()
     const systemd = Systemd.find(
@@ -259,12 +260,15 @@ export class JobsWorkCommand extends Command {
         await this.#shutDown(report)
         throw error
       })
-    // A promise that one job forgot must not end the process in which other jobs run.
+    // A rejected promise that one job does not handle must not end the process in which other jobs run.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
     return worker
   }
 
-  /** Ends what `boot` started. The services of the application may still dispatch meanwhile. */
+  /**
+   * Calls the function that `boot` returned, which ends the services of the application. These services may
+   * still dispatch meanwhile.
+   */
   async #shutDown(report: WorkerReport): Promise<void> {
     if (typeof this.#booted !== 'function') return
     const end = this.#booted
@@ -278,7 +282,7 @@ export class JobsWorkCommand extends Command {
     return startProcess(program(), this.#words(), slot)
   }
 
-  /** The words of this command for one process. */
+  /** The words of the command line with which one process is started. */
   #words(): string[] {
     const words = [
       this.key,
@@ -301,7 +305,7 @@ export class JobsWorkCommand extends Command {
     return new WorkSignals((text) => this.info(text))
   }
 
-  /** Ends the process, even if the application's files left something open, such as a pool or a timer. */
+  /** Ends the process, even if code of the application has left something open, such as a pool or a timer. */
   #exit(): void {
     setImmediate(async () => {
       await drained()
@@ -310,7 +314,7 @@ export class JobsWorkCommand extends Command {
   }
 }
 
-/** Calls `boot` of the configuration. @returns what it returned. @throws BOOT_FAILED */
+/** Calls `boot` of the configuration. @returns the value that `boot` returned @throws BOOT_FAILED */
 async function boot(): Promise<unknown> {
   const { settings } = await jobsInside.open('worker')
   try {
@@ -324,13 +328,14 @@ async function boot(): Promise<unknown> {
   }
 }
 
-/** Resolves when everything printed has been read, or when nothing reads it any more. */
+/** Resolves when all output has been read, or when no program reads the output any more. */
 function drained(): Promise<void> {
   return new Promise((resolve) => process.stdout.write('', () => resolve()))
 }
 
 /**
- * The program `lark` of the copy that this package depends on. Another copy may have started this process.
+ * The path of the program `lark` in the copy of `@s18i/lark` that this package depends on. Another copy may
+ * have started this process.
  */
 function program(): string {
   return join(dirname(createRequire(import.meta.url).resolve('@s18i/lark/package.json')), 'bin', 'lark.js')

@@ -8,7 +8,7 @@ import { silentWords } from '../look/queue-remarks.ts'
 import { everyOf, outlasts } from '../look/watched.ts'
 import { ago, timeSince } from '../words/instant.ts'
 
-/** `lark jobs:workers`: the live workers, and what each of them runs now. */
+/** `lark jobs:workers`: lists the live workers, and the jobs that each worker runs now. */
 export class JobsWorkersCommand extends Command {
   readonly key = 'jobs:workers'
   override description = 'Show the live workers, and what each of them runs'
@@ -97,7 +97,7 @@ export class JobsWorkersCommand extends Command {
   }
 }
 
-/** The most jobs that are named. */
+/** The maximum number of jobs that are named. */
 const MOST = 3
 
 function heldWords(taken: LostWorker['taken']): string {

@@ -1,7 +1,7 @@
 /**
- * `--max-time` and `--max-memory` of `jobs:work`: at a limit, the process takes no more jobs, finishes those
- * that run, and exits, so that what started it starts it again. This limits the harm of an application that
- * leaks memory, or keeps connections for too long, until the fault is found.
+ * `--max-time` and `--max-memory` of `jobs:work`: At such a limit, the process takes no more jobs, finishes
+ * the running jobs, and exits, so that the service manager starts it again. Until the fault is found, this
+ * limits the harm of an application that leaks memory or keeps connections for too long.
  */
 import { usageError } from '@s18i/lark/internal'
 import { bytesForm, bytesIn, inMb } from '../../words/bytes.ts'
@@ -10,7 +10,7 @@ import { shown } from '../../words/secret.ts'
 
 /** Milliseconds between two checks of the memory. */
 const LOOK = 1_000
-/** Milliseconds: the longest time of a timer is a little more. */
+/** The maximum of `--max-time`, in milliseconds. Timers of Node allow a little more. */
 const LONGEST = 24 * 86_400_000
 
 export class WorkLimits {
@@ -36,7 +36,7 @@ export class WorkLimits {
       )
   }
 
-  /** Calls one of these once, at the first limit that is met, with a text for people. */
+  /** Calls `time` or `memory` once, at the first limit that is reached, with a text for people. */
   watch(met: { time(why: string): void; memory(why: string): void }): void {
     const { time, memory } = this
     const end = (which: 'time' | 'memory', why: string) => {

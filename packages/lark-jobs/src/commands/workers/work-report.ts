@@ -1,10 +1,10 @@
 /**
- * What `jobs:work` shows while it runs.
+ * The output of `jobs:work` while it runs.
  *
- * For people: one line for each job, with the time of day. The first failure of each kind has the stack and
- * the causes of its error below. If more than 50 jobs end within a second, nobody could read the lines, so
- * one line a second counts the jobs until there are fewer. Failures and warnings of jobs are always shown.
- * For machines: one line of JSON for each event.
+ * For people, there is one line for each job, with the time of day. The first failure of each kind is
+ * followed by the stack and the causes of its error. If more than 50 jobs end within a second, nobody could
+ * read the lines, so one line per second shows only the number of jobs. Failures and warnings of jobs are
+ * always shown. For machines, there is one line of JSON for each event.
  */
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
@@ -23,15 +23,17 @@ import { commandFor } from '../words/remedy-commands.ts'
 
 type Suspended = Outcome & { kind: 'suspended' }
 
-/** The number of jobs a second above which jobs are only counted. */
+/** If more jobs than this end in a second, jobs are only counted. */
 const CALM = 50
-/** How many failures a second are checked for a new kind, at most. */
+/** The maximum number of failures in a second that are checked for a new kind. */
 const LOOKED_AT = 20
-/** The most kinds of failures that are remembered. */
+/** The maximum number of kinds of failures that are remembered. */
 const KINDS = 1_000
-/** The most lines of the stack of an error. */
+/** The maximum number of lines of a stack that are printed. */
 const FRAMES = 8
-/** The most long-running jobs that have a line each. If there are more, one line counts them. */
+/**
+ * The maximum number of long-running jobs that get a line each. If there are more, one line says how many.
+ */
 const FEW = 5
 
 export class ConsoleReport implements ShownReport {
@@ -46,7 +48,7 @@ export class ConsoleReport implements ShownReport {
   readonly #counts: boolean
   /** The number of the process, if there are several. */
   readonly #speaker: string
-  /** The kinds of failures that were explained. */
+  /** The kinds of failures whose stack was already printed. */
   readonly #kinds = new Set<string>()
   #looked = 0
   #ended = 0
@@ -55,7 +57,7 @@ export class ConsoleReport implements ShownReport {
   #fast = false
   #second: NodeJS.Timeout | undefined
 
-  /** @param slot of a process that has a supervisor */
+  /** @param slot the number of this process, if it has a supervisor */
   constructor(console: Console, slot?: ProcessSlot) {
     this.#console = console
     this.#calm = CALM / (slot?.of ?? 1)
@@ -116,7 +118,7 @@ export class ConsoleReport implements ShownReport {
     )
   }
 
-  /** Shows what is still hidden. */
+  /** Prints the number of jobs that were not shown yet. */
   end(): void {
     clearTimeout(this.#second)
     this.#tell()
@@ -142,7 +144,7 @@ export class ConsoleReport implements ShownReport {
       for (const line of explained(error)) this.#console.line(this.#console.paint('dim', `  │ ${line}`))
   }
 
-  /** Whether this is the first failure of its kind. */
+  /** Whether a failure is the first of its kind. */
   #isNew({ job: { id, key } }: EndedRun, error: KeptError): boolean {
     if (this.#looked++ >= LOOKED_AT || this.#kinds.size >= KINDS) return false
     const { hash } = fingerprintOf({ id, key, errors: [{ run: 1, ...error }] })!
@@ -172,7 +174,7 @@ export class ConsoleReport implements ShownReport {
     this.#second ??= setTimeout(() => this.#tell(), 1_000).unref()
   }
 
-  /** Called when a second has passed. */
+  /** Prints the number of jobs of the last second. Called after each second with jobs. */
   #tell(): void {
     if (this.#counts && this.hidden > this.#counted) this.counted(this.#ended, this.#total)
     this.#counted = this.hidden
@@ -183,12 +185,12 @@ export class ConsoleReport implements ShownReport {
   }
 }
 
-/** By the clock on the wall: `14:03:07`. */
+/** The local time of day, such as `14:03:07`. */
 function timeOfDay(): string {
   return new Date().toTimeString().slice(0, 8)
 }
 
-/** The stacks of an error and of its causes. The line above has the message. */
+/** The stacks of an error and of its causes. The message is left out, because the line above has it. */
 function explained(error: KeptError): string[] {
   return [...partsOf(error, '')].flatMap(({ error: part, title, depth }) => {
     const frames = part.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
@@ -200,7 +202,7 @@ function explained(error: KeptError): string[] {
   })
 }
 
-/** The reason why no class here can run a job. */
+/** The reason why no class of this worker can run a job. */
 function unknown({ job: { unreadable } }: EndedRun): string {
   return unreadable?.kind === 'marked'
     ? `written in the format ${visible(unreadable.mark)}, which this version does not read`
@@ -214,7 +216,7 @@ export class JsonReport implements ShownReport {
   /** The id of the worker, if there are several. */
   readonly #worker: string | undefined
 
-  /** @param slot of a process that has a supervisor */
+  /** @param slot the number of this process, if it has a supervisor */
   constructor(console: Console, slot?: ProcessSlot) {
     this.#console = console
     this.#worker = slot?.worker
@@ -280,8 +282,8 @@ function why({ because }: { because?: string }): string {
 }
 
 /**
- * Prints what was done in all: a table if there was more than one queue, and one line. For machines one
- * object.
+ * Prints a summary when the worker ends. For people, the summary is one line and, if there was more than one
+ * queue, a table. For machines, it is one object.
  */
 export function sumUp(
   console: Console,
@@ -310,7 +312,7 @@ export function sumUp(
       ? [`${count.toLocaleString('en')} ${what === 'unstored' ? 'not stored' : what}`]
       : [],
   )
-  // A rate means nothing for a few jobs, or for slow ones.
+  // The rate is left out if there were few jobs or slow jobs, because it would mean nothing.
   const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
   const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
   console.line(`${parts.join(', ')} in ${readable(took)}${rate}`)

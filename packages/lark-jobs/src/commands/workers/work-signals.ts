@@ -1,23 +1,24 @@
 /**
- * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the
- * first SIGINT or SIGTERM it lets the running jobs finish, at the second it gives them back at once, and at
- * the third it no longer waits for a store that is away. The steps of the end are in `Worker.stop`
- * (`worker/worker.ts`); a process under a supervisor has `supervisor/supervised.ts` instead.
+ * The signals of `jobs:work`, for a worker or for a supervisor. After SIGTSTP, the worker takes no more jobs.
+ * After the first SIGINT or SIGTERM, the worker lets the running jobs finish. After the second, it gives
+ * these jobs back at once. After the third, it no longer waits for a store that is unreachable. `Worker.stop`
+ * (`worker/worker.ts`) has the steps of the end. A process under a supervisor uses `supervisor/supervised.ts`
+ * instead of this file.
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
  *   serving    all signals are passed on to the worker or supervisor
  *   released   the signals have their usual effect again
  *
- * Under `jobs:work --watch`, the process that watches the sources says when to stop, and this process also
- * stops when that one ends.
+ * Under `jobs:work --watch`, the process that watches the sources tells this process when to stop. This
+ * process also stops when the watching process ends.
  *
- * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its
- * leases. Windows has no such signal.
+ * Because there is a listener for SIGTSTP, that signal and Ctrl-Z do not suspend the process. A suspended
+ * worker would only lose its leases. Windows has no SIGTSTP.
  */
 import { larkMessage, type ProcessCommand, type ProcessReport, WATCHED } from '../../supervisor/protocol.ts'
 import { STOP_DEADLINE } from '../../worker/options.ts'
 
-/** A worker, or a supervisor. */
+/** The worker or the supervisor of this process. */
 interface Serving {
   quiet(): void
   stop(deadline: number, outcomes?: number): unknown
@@ -34,7 +35,7 @@ export class WorkSignals {
   constructor(say: (text: string) => void) {
     this.#say = say
     process.on('SIGTSTP', this.#quiet)
-    // Processes that the application starts are not watched.
+    // The variable is removed, so that processes which the application starts do not count as watched.
     delete process.env[WATCHED]
     if (this.#isWatched) process.on('message', this.#told).on('disconnect', this.#left)
   }
@@ -48,12 +49,12 @@ export class WorkSignals {
   release(): void {
     process.off('SIGTSTP', this.#quiet).off('SIGINT', this.#stop).off('SIGTERM', this.#stop)
     process.off('message', this.#told).off('disconnect', this.#left)
-    // The channel would keep the process alive.
+    // An open channel would keep the process alive.
     if (this.#isWatched && process.connected) process.disconnect()
   }
 
   /**
-   * Tells the process that watches the sources: this process ends in order, and needs up to this many
+   * Tells the process that watches the sources that this process is stopping, and needs up to this many
    * milliseconds.
    */
   needs(ms: number): void {
@@ -70,7 +71,8 @@ export class WorkSignals {
 
   #end(deadline: number, outcomes?: number): void {
     if (this.#serving !== undefined) void this.#serving.stop(deadline, outcomes)
-    // No job is claimed yet, and the store may be away.
+    // The worker has not been started, so no job is claimed. The process does not wait, because the store may
+    // be unreachable.
     else process.exit()
   }
 

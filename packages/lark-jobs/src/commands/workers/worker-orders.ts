@@ -1,6 +1,6 @@
 /**
- * What the commands that give orders to workers have in common: which workers are meant, which ones got the
- * order, and, with `--wait`, which ones have carried it out.
+ * The base of the commands that give orders to workers. It chooses the workers, prints which workers got the
+ * order, and with `--wait` prints which workers have carried out the order.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, flag } from '@s18i/lark'
@@ -13,27 +13,27 @@ import { shown } from '../../words/secret.ts'
 import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
 
-/** Milliseconds between two checks of the workers. They announce themselves every five seconds. */
+/** Milliseconds between two checks of the workers. Workers announce themselves every five seconds. */
 const LOOK = 500
-/** How long `--wait` waits, unless `--timeout` says so. */
+/** How long `--wait` waits if there is no `--timeout`. */
 export const PATIENCE = '10m'
 
-/** The names of the conditions of a filter in messages. */
+/** The flag of each condition of a filter, for messages. */
 const workerFlags = { queue: '--queue', worker: '--worker', host: '--host' }
 
-/** An order, and the words for it. */
+/** An order to workers, with the texts for it. */
 export interface CommandOrder {
   give(workers: WorkerOperations, which: WorkerFilter): Promise<WorkerOrderResult>
-  /** What the workers are told to do: `take jobs again`. */
+  /** The text of the order, such as `take jobs again`. */
   what: string
-  /** What else people should know. */
+  /** Returns a further line for people, if there is something to add. */
   remark?(told: WorkerOrderResult): string | undefined
   /**
-   * What a worker that has carried out the order does now; undefined if it has not carried it out. A worker
-   * that is gone has carried it out.
+   * Says in words what a worker does now, if it has carried out the order. Returns undefined if the worker
+   * has not carried out the order. A worker that has ended counts as having carried out the order.
    */
   obeys(now: WorkerRecord): string | undefined
-  /** The answer for scripts. @param left the workers that have not carried out the order */
+  /** Makes the answer for scripts. @param left the workers that have not carried out the order */
   answer(told: WorkerOrderResult, left: readonly WorkerRecord[]): object
 }
 
@@ -49,7 +49,7 @@ export abstract class OrderCommand extends Command {
     return completed(field)
   }
 
-  /** @returns the exit code @throws USAGE, and what the order throws */
+  /** @returns the exit code @throws USAGE, and the errors of the order */
   protected async order({ give, what, remark, obeys, answer }: CommandOrder): Promise<number> {
     const ms = this.#patience()
     await using jobs = Jobs
@@ -71,14 +71,14 @@ export abstract class OrderCommand extends Command {
     return left.length === 0 ? 0 : 1
   }
 
-  /** A filter of the flags; without any, all workers. */
+  /** The filter that results from the flags. Without flags, it chooses all workers. */
   #chosen(): WorkerFilter {
     const { queue, worker, host } = this
     const filter = defined({ queue, worker, host })
     return Object.keys(filter).length === 0 ? { all: true } : (filter as WorkerFilter)
   }
 
-  /** @returns milliseconds to wait; undefined: do not wait @throws USAGE */
+  /** @returns how many milliseconds to wait. Undefined if the command must not wait @throws USAGE */
   #patience(): number | undefined {
     const { wait, timeout } = this
     if (!wait) {
@@ -93,9 +93,9 @@ export abstract class OrderCommand extends Command {
   }
 
   /**
-   * Waits until all workers have carried out the order, and prints what each of them does when that changes.
+   * Waits until all workers have carried out the order. Prints what a worker does each time that changes.
    *
-   * @returns the workers that have not carried it out in time, or when the command was interrupted
+   * @returns the workers that have not carried out the order in time, or before the command was interrupted
    */
   async #awaitObedience(
     workers: WorkerOperations,
@@ -128,7 +128,7 @@ export abstract class OrderCommand extends Command {
   }
 }
 
-/** How people find a worker: `9tuqRk2b on web-3 (pid 4711)`. */
+/** The name of a worker for people: `9tuqRk2b on web-3 (pid 4711)`. */
 export function nameOf({ id, host, pid }: WorkerRecord): string {
   return visible(`${id} on ${host} (pid ${pid})`)
 }
