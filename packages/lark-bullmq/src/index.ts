@@ -101,6 +101,7 @@ export {
   BullWorker as Worker,
   type BullWorkerEvents as WorkerListener,
   type BullWorkerOptions as WorkerOptions,
+  type GetNextJobOptions,
   type MetricsOptions,
   type RateLimiterOptions,
 } from './worker/worker.ts'

@@ -162,6 +162,43 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return ttls
   },
 
+  async 'jobs that the application takes and ends itself'(place) {
+    const queue = new Queue('taken', place)
+    const worker = new Worker('taken', null, { ...place, drainDelay: 1 })
+    const token = 'mine'
+    const told: string[] = []
+    for (const event of ['active', 'completed', 'failed'] as const)
+      worker.on(event, (job: Job | undefined) => told.push(`${event} ${job?.name}`))
+    const none = await worker.getNextJob(token)
+    for (const name of ['a', 'b', 'c', 'd'])
+      await queue.add(name, { name }, { attempts: name === 'c' ? 2 : 1 })
+    const a = (await worker.getNextJob(token))!
+    const states = [await a.getState(), await queue.getActiveCount(), await a.extendLock(token, 5_000)]
+    const [json, id] = (await a.moveToCompleted({ ended: 'a' }, token)) as unknown as [JobJson, string]
+    const ofA = [await a.getState(), a.returnvalue, a.attemptsMade, typeof a.finishedOn]
+    const b = Job.fromJSON(worker, json, id)
+    const ofB = [b.name, b.data, await b.getState()]
+    ofB.push(await b.moveToFailed(new Error('no b'), token), b.failedReason, await b.getState())
+    const c = (await worker.getNextJob(token))!
+    await c.moveToFailed(new Error('no c'), token)
+    const d = (await worker.getNextJob(token, { block: false }))!
+    await d.moveToDelayed(Date.now() + 3_600_000, token)
+    const ofD = [d.name, await d.getState()]
+    const again = (await worker.getNextJob(token))!
+    const ofC = [again.name, again.attemptsMade, again.failedReason]
+    await again.moveToCompleted('c at last', token, false)
+    const late = await again.moveToCompleted('twice', token, false).catch(() => 'refused')
+    const left = [await worker.getNextJob(token, { block: false }), worker.isRunning()]
+    const added = sleep(100).then(() => queue.add('e', {}))
+    let e: Job | undefined
+    while (e === undefined) e = await worker.getNextJob(token)
+    await added
+    await e.moveToCompleted(undefined, token, false)
+    const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed')
+    await Promise.all([worker.close(), queue.close()])
+    return { none, states, ofA, ofB, ofC, ofD, late, left, e: e.name, counts, told }
+  },
+
   async 'a job scheduler on its own'(place) {
     const queue = new Queue('own-scheduler', place)
     const schedulers = new JobScheduler('own-scheduler', place)

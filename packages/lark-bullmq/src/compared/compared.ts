@@ -33,6 +33,7 @@ const schedules = 'schedules.md'
 const operating = 'operating-jobs.md'
 const flows = 'flows.md'
 const bullFlows = 'from-bullmq.md#flows'
+const bullNextJob = 'from-bullmq.md#jobs-without-a-processor'
 const keep = 'configuration.md#what-is-kept'
 const hooks = 'middleware.md#hooks'
 const handles = 'handles.md#handles'
@@ -108,7 +109,7 @@ export const compared = {
       RateLimiterOptions: taken,
       JobJson: taken,
     },
-    ...{ MetricsOptions: taken, AdvancedOptions: taken, ParentOptions: taken },
+    ...{ GetNextJobOptions: taken, MetricsOptions: taken, AdvancedOptions: taken, ParentOptions: taken },
     ...{ RetryOptions: taken, ObliterateOpts: taken, IoredisListener: taken, SandboxedJobProcessor: taken },
     ...{ JobSchedulerTemplateOptions: taken, JobSchedulerTemplateJson: taken, FlowQueuesOpts: taken },
     ...{ FlowChildJob: taken },
@@ -408,7 +409,11 @@ export const compared = {
     cancelAllJobs: ['same', '`Jobs.cancel(filter)`, from any process', operating],
     waitUntilReady: ['same', '`Jobs.work()` resolves', workers],
     disconnect: ['same', '`worker.stop(0)`', workers],
-    getNextJob: ['missing', 'a worker with `maxJobs`', workers],
+    getNextJob: [
+      'differs',
+      'a worker with `maxJobs`. The lease is renewed until the job is moved or the worker closed',
+      bullNextJob,
+    ],
     processJob: ['missing', '`job.dispatchNow()`', 'dispatching-jobs.md'],
     extendJobLocks: ['missing', 'leases are renewed', 'reliability.md'],
     startStalledCheckTimer: ['missing', 'every worker looks for jobs of dead workers', 'reliability.md'],
@@ -457,8 +462,12 @@ export const compared = {
     toFlowEntry: ['missing', '`workflow()`', flows],
     clearLogs: ['missing', '`keep({ log })`', keep],
     discard: ['missing', '`this.fail()`, as `UnrecoverableError` in BullMQ 6', errors],
-    moveToCompleted: ['missing', 'the end of `handle()`', 'creating-jobs.md'],
-    moveToFailed: ['missing', '`this.fail()`', errors],
+    moveToCompleted: [
+      'differs',
+      'the end of `handle()`. Of a job that `getNextJob()` has returned',
+      bullNextJob,
+    ],
+    moveToFailed: ['differs', '`this.fail()`. Of a job that `getNextJob()` has returned', bullNextJob],
     moveToWaitingChildren: ['missing', '`this.flow.add()`', flows],
     removeChildDependency: ['same', "`ifFailed: 'run'`", flows],
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],

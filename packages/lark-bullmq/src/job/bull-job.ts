@@ -50,6 +50,17 @@ export interface JobControls {
   reported(progress: JobProgress): Promise<void>
 }
 
+/** The JSON and the id of the next job; empty if there is none, or if none was asked for. */
+export type NextJob = [json?: JobJson, id?: string]
+
+/** What the application can do with a job that `worker.getNextJob()` has handed out. */
+export interface JobFinish {
+  /** Ends the run. Resolves when the store knows it. */
+  end(outcome: { value: unknown } | { error: Error }): Promise<void>
+  /** The next job, if there is one already. */
+  next(): Promise<BullJob | undefined>
+}
+
 export interface RetryOptions {
   /** Gives the job all its attempts again. Without it, a job that has made all of them gets one more. */
   resetAttemptsMade?: boolean
@@ -113,6 +124,8 @@ export class BullJob<
   /** The id of the job in Lark. `id` may be a `jobId` instead. */
   readonly #larkId: string | undefined
   #active: JobControls | undefined
+  /** Only of a job that `worker.getNextJob()` has handed out. */
+  #finish: JobFinish | undefined
   #lines = 0
   /** When the job is due again, in milliseconds since 1970, if its processor has delayed it. */
   #movedTo: number | undefined
@@ -288,7 +301,19 @@ export class BullJob<
     const { name, opts = {}, timestamp } = json
     const data = JSON.parse(json.data || '{}')
     const facts = { id: json.id || id, name, data, opts, timestamp }
-    return Object.assign(new BullJob<T, R, N>(homeOf('Job', queue), facts), fieldsIn(json))
+    const home = homeOf('Job', queue)
+    const job = Object.assign(new BullJob<T, R, N>(home, facts), fieldsIn(json))
+    const running = job.id === undefined ? undefined : home.store.running.get(home.queue, job.id)
+    // Of a job that is handed out, this one is as good as the other.
+    if (running instanceof BullJob && running.#finish !== undefined) job.#sharesRunOf(running)
+    return job
+  }
+
+  #sharesRunOf({ larkId, token }: BullJob, running = this.#home.store.running): void {
+    const other = running.get(this.#home.queue, larkId) as BullJob
+    this.#active = other.#active
+    this.#finish = other.#finish
+    if (token !== undefined) this.token = token
   }
 
   /** Reads the options of a job from the text that BullMQ stores. */
@@ -572,8 +597,10 @@ export class BullJob<
     if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
       throw wrongValue(`Job ${this.id}`, 'moveToDelayed()', timestamp, 'milliseconds since 1970')
     const delay = Math.max(0, timestamp - Date.now())
-    if (this.#active !== undefined) this.#movedTo = timestamp
-    else if (!(await this.#handle().reschedule(delay)))
+    if (this.#active !== undefined) {
+      this.#movedTo = timestamp
+      await this.#finish?.end({ value: undefined })
+    } else if (!(await this.#handle().reschedule(delay)))
       throw new Error(`Job ${this.id} cannot be delayed: it runs or has ended`)
     this.delay = delay
   }
@@ -582,6 +609,51 @@ export class BullJob<
   async moveToWait(_token?: string): Promise<void> {
     this.#running('moveToWait()')
     this.#movedTo = 0
+    await this.#finish?.end({ value: undefined })
+  }
+
+  /**
+   * Completes a job that `worker.getNextJob()` has handed out.
+   *
+   * @param fetchNext whether the result has the next job, for `Job.fromJSON()`
+   * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has it by now
+   */
+  async moveToCompleted(returnValue: ReturnType, _token?: string, fetchNext = true): Promise<NextJob> {
+    const finish = this.#handedOut('moveToCompleted()', 'the end of `handle()`')
+    await finish.end({ value: returnValue })
+    this.returnvalue = returnValue
+    return await this.#moved(finish, fetchNext)
+  }
+
+  /**
+   * Fails a job that `worker.getNextJob()` has handed out. It runs again if it has attempts left.
+   *
+   * @param fetchNext whether the result has the next job, for `Job.fromJSON()`
+   * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has it by now
+   */
+  async moveToFailed(error: Error, _token?: string, fetchNext = false): Promise<NextJob> {
+    const finish = this.#handedOut('moveToFailed()', '`this.fail()`')
+    await finish.end({ error })
+    this.failedReason = error.message
+    return await this.#moved(finish, fetchNext)
+  }
+
+  async #moved(finish: JobFinish, fetchNext: boolean): Promise<NextJob> {
+    this.#finish = undefined
+    const next = fetchNext ? await finish.next() : undefined
+    return next === undefined ? [] : [next.asJSON(), next.id!]
+  }
+
+  #handedOut(method: string, inLark: string): JobFinish {
+    if (this.#finish !== undefined) return this.#finish
+    if (this.#active !== undefined)
+      throw unsupported(`Job ${this.id}`, `${method} in a processor`, inLark, 'creating-jobs.md')
+    throw new Error(`Missing lock for job ${this.id}. moveToFinished`)
+  }
+
+  /** Called when `worker.getNextJob()` hands the job out. @internal */
+  handOut(finish: JobFinish): void {
+    this.#finish = finish
   }
 
   /** Does nothing, because Lark renews leases by itself. */

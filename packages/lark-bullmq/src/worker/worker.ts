@@ -30,6 +30,7 @@ import {
   refusedValue,
   refuseMethods,
   refuseProperties,
+  unsupported,
   wrongValue,
 } from '../compared/unsupported.ts'
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
@@ -45,6 +46,7 @@ import { keptValue } from '../job/returned-value.ts'
 import { JobScheduler } from '../queue/job-scheduler.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { type JobHome, type QueueBaseOptions, RETRY, SharedStore, settleAt } from '../store/shared-store.ts'
+import { JobDesk } from './job-desk.ts'
 import type { Processor } from './processor.ts'
 import { makerFile, processorFile } from './processor-file.ts'
 
@@ -106,6 +108,11 @@ export interface BullWorkerOptions extends QueueBaseOptions {
   stalledInterval?: number
 }
 
+export interface GetNextJobOptions {
+  /** Whether to wait for a job, up to `drainDelay` seconds. Default: true. */
+  block?: boolean
+}
+
 export interface BullWorkerEvents extends IoredisListener {
   active: (job: BullJob, prev: string) => void
   completed: (job: BullJob, result: Any, prev: string) => void
@@ -145,6 +152,10 @@ interface EndedJob {
 /** A running job: the job itself, or the object that stands for it if it runs in another process. */
 type RunningJob = EveryJob | MiddlewareJob
 
+/** Seconds. */
+const DRAIN_DELAY = 5
+/** The part of the manual about `getNextJob()`. */
+const nextJob = 'from-bullmq.md#jobs-without-a-processor'
 /** Bytes. Who listens reads longer progress from the store. */
 const LONGEST_PROGRESS = 3_000
 /** Milliseconds. */
@@ -181,6 +192,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #worker: Worker | undefined
   /** In `pausing`, jobs that the worker has already begun still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
+  /** Only if the application takes the jobs itself. */
+  #desk: JobDesk | undefined
   /** Resolves the promise of `run()`. */
   #rest = () => {}
   #isReady = false
@@ -281,6 +294,32 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
   }
 
+  /**
+   * Takes a job, which the application then ends with `job.moveToCompleted()` or `job.moveToFailed()`. Until
+   * then, its lease is renewed. It is for a worker that does not run.
+   *
+   * @param opts with `block: false`, the call does not wait for a job
+   * @returns undefined if there is no job
+   */
+  async getNextJob(
+    _token?: string,
+    { block = true }: GetNextJobOptions = {},
+  ): Promise<BullJob<DataType, ResultType, NameType> | undefined> {
+    if (this.#mode !== 'taking' || this.#closing !== undefined) return undefined
+    if (this.#desk === undefined && this.#starting !== undefined)
+      throw unsupported(
+        `${this}`,
+        'getNextJob() of a worker that runs',
+        'a Worker without a processor',
+        nextJob,
+      )
+    this.#desk ??= new JobDesk(this.#home)
+    this.#starting ??= this.#startAgain((job) => this.#desk!.hand(job) as Promise<ResultType>)
+    this.#desk.serve(await this.#starting)
+    const job = await this.#desk.next(block ? (this.opts.drainDelay ?? DRAIN_DELAY) * 1_000 : 0)
+    return job as BullJob<DataType, ResultType, NameType> | undefined
+  }
+
   /** Starts the worker. If the store is away, it reports this and tries again. */
   async #startAgain(processor: Processor<DataType, ResultType, NameType> | string): Promise<Worker> {
     const { signal } = this.#stopped
@@ -322,11 +361,13 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       // Lark makes the job itself, because the application's container does not know this class.
       make: (Class) => new Class(),
       ...defined({ lease: lockDuration }),
+      // What was not asked for is not taken.
+      ...(this.#desk && { preset: 'spread' as const }),
     }
     const worker = await workApart(store.jobs, options, maker || undefined)
     this.#worker = worker
     store.whenCrashed(queue, this.#crashed)
-    if (this.#mode !== 'taking') void worker.quiet()
+    if (this.#mode !== 'taking' || this.#desk !== undefined) void worker.quiet()
     this.#ready()
     void this.#drain()
     return worker
@@ -425,8 +466,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       settled: (id, isLost) => {
         const { job, tell = () => {}, isFailed = false } = this.#ended.get(id) ?? {}
         this.#ended.delete(id)
+        if (job !== undefined) this.#desk?.stored(job, isLost)
         // Jobs that the worker gave back before they ran may be lost, too. They concern nobody.
-        if (isLost && job !== undefined) void this.#lost(id, job)
+        if (isLost && job !== undefined && this.#desk === undefined) void this.#lost(id, job)
         else if (isFailed && memberOf(id) !== undefined) void this.#failedInFlow(id, tell)
         else tell()
         void this.#drain()
@@ -470,7 +512,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (claimed.runs > 1) await this.#recall(claimed.id, job)
     this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
     this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
-    this.tell('active', job, 'waiting')
+    if (this.#desk?.tells ?? true) this.tell('active', job, 'waiting')
     const excess = this.#excessOf(job)
     if (excess !== undefined) {
       running.error = excess
@@ -558,6 +600,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#running.delete(claimed.id)
     if (running === undefined) return
     const { job, value } = running
+    // As in BullMQ, a worker tells nothing of the end of a job that the application has moved.
+    const own = (tell: () => void) => (this.#desk === undefined ? { tell } : {})
     this.#home.store.running.delete(this.name, job)
     if (outcome.kind === 'released' || outcome.kind === 'unstarted' || outcome.kind === 'suspended') {
       this.#ended.set(claimed.id, { job })
@@ -565,14 +609,14 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     }
     if (outcome.kind === 'completed') {
       job.ended({ value })
-      this.#ended.set(claimed.id, { job, tell: () => this.tell('completed', job, value, 'active') })
+      this.#ended.set(claimed.id, { job, ...own(() => this.tell('completed', job, value, 'active')) })
       return
     }
     const retryIn = outcome.kind === 'cancelled' ? undefined : outcome.retryIn
     const { error = new Error(outcome.error?.message ?? 'The job was cancelled') } = running
     job.ended({ error, retryIn })
-    const tell = () => this.tell('failed', job, error, 'active')
-    this.#ended.set(claimed.id, { job, tell, isFailed: retryIn === undefined })
+    const tell = own(() => this.tell('failed', job, error, 'active'))
+    this.#ended.set(claimed.id, { job, ...tell, isFailed: retryIn === undefined })
   }
 
   /** Emits `drained`, once, if it runs nothing and no job waits. */
@@ -613,6 +657,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** Whether the worker takes jobs, or still runs jobs that it has taken. */
   isRunning(): boolean {
+    if (this.#desk !== undefined) return false
     return this.#starting !== undefined && this.#closing === undefined && this.#mode !== 'paused'
   }
 
@@ -672,7 +717,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const { store, queue } = this.#home
     // A worker that could not start has already reported it.
     const worker = await this.#starting?.catch(() => undefined)
-    await worker?.stop(force ? 0 : LONGEST_TIMER)
+    // Jobs that the application has taken and not moved are given back.
+    await worker?.stop(force || this.#desk !== undefined ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)
     if (this.opts.limiter !== undefined) store.unlimit(queue)
     await (await this.#scheduler)?.close()
