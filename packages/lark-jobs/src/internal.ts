@@ -1,12 +1,10 @@
 /**
- * What other packages of this repository need of the queue, and no user should: it may change with every
- * release, and it is for these packages alone, which are released together with this one. `/operate` and the
- * main entry do not change so.
+ * The exports of this package for the other packages of this repository, and not for users. These exports may
+ * change with every release, because the packages are released together. The main entry and `/operate` are
+ * stable.
  *
- * First what an instance of `Jobs` hides; then the flows and schedules that a store keeps; then the rules by
- * which a job is written: its ids, its sizes, its options; and last the words of messages. It has few names:
- * what the main entry or `/operate` exports is taken from there, and a type that another one leads to has no
- * name.
+ * There are few exports: other packages import a name from the main entry or `/operate` if it is exported
+ * there. Types that can be derived from other types are not exported.
  *
  * @module @s18i/lark-jobs/internal
  */
@@ -86,7 +84,8 @@ export { shown } from './words/secret.ts'
 export { textOf } from './words/thrown.ts'
 
 /**
- * The most that there may be of something: characters of texts and ids, bytes of what is kept, milliseconds.
+ * The maximum sizes of stored values: characters of texts and ids, bytes of stored data, milliseconds of
+ * times.
  */
 export const LARGEST = {
   id: MAX_ID,
@@ -98,19 +97,19 @@ export const LARGEST = {
   payload: MAX_PAYLOAD,
   /** Bytes of the context of a job. */
   context: MAX_CONTEXT,
-  /** Errors that are kept of a job. */
+  /** The number of errors that are kept with a job. */
   errors: MAX_ERRORS,
   /** Characters of the error of a node that has ended. */
   error: MAX_ERROR,
   /** Bytes of jobs that one call queues. */
   bytes: MAX_BYTES,
-  /** Jobs and flows of a flow. */
+  /** The number of jobs and inner flows of a flow. */
   nodes: MAX_NODES,
   /** Bytes of the definition of a flow. */
   definition: MAX_DEFINITION,
   /** Bytes of the text of an event that is published. */
   published: PUBLISHED_BYTES,
-  /** Milliseconds of a time. */
+  /** Milliseconds of a duration. */
   time: LONGEST,
 } as const
 
@@ -121,9 +120,9 @@ export interface OpenJobs {
 }
 
 /**
- * The settings of a connection, or without one those of the application.
+ * The settings for a connection. Without a connection, the settings of the application.
  *
- * @param call what messages say that the connection was given to
+ * @param call the name of the call that got the connection, for messages
  */
 export async function settingsOf(
   connection: string | RedisServers | undefined,
@@ -132,18 +131,22 @@ export async function settingsOf(
   return connection === undefined ? await loadSettings() : new Configured({ connection }, call).settings()
 }
 
-/** An instance whose settings come from a function. Their maps may grow later. */
+/**
+ * Makes an instance of `Jobs` whose settings come from a function. The maps in these settings may grow later.
+ */
 export function jobsWith(load: () => Promise<Settings>): Jobs {
   return new Jobs(new Inside(load))
 }
 
-/** Opens the store of an instance, or of what `operate()` has made, unless it is open. */
+/**
+ * Opens the store of an instance of `Jobs`, or of an object that `operate()` made, unless the store is open.
+ */
 export function opened(of: Jobs | Operate): Promise<OpenJobs> {
   const inner = insideOf<Inside | Operating>(of)
   return 'perform' in inner ? inner.jobs.open() : inner.open()
 }
 
-/** A job that is not dispatched, for a schedule. */
+/** Makes the draft of a job, for a schedule. */
 export function draftOf(says: Drafted): Draft {
   return new Draft({ dispatchDrafts: () => Promise.resolve([]) }, says)
 }
@@ -154,16 +157,16 @@ export function dispatchAll(jobs: Jobs, all: readonly Drafted[]): Promise<JobHan
   return inner.dispatchDrafts(all.map((says) => new Draft(inner, says)))
 }
 
-/** @returns whether the flow is new: there may be one with its id */
+/** @returns whether the flow is new. False if there already was a flow with its id */
 export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
   return (await insideOf(jobs).dispatchFlow(spec)).isNew
 }
 
 /**
- * `jobs.work()`, any number of times from one line of code: a development server that loads it again ends no
- * worker.
+ * Starts a worker like `jobs.work()`. One line of code may call this any number of times: when a development
+ * server loads the calling file again, no worker ends.
  *
- * @param maker makes its isolated classes in another process
+ * @param maker makes the isolated classes of the worker in another process
  */
 export function workApart(jobs: Jobs, options: WorkOptions, maker?: ClassMaker): Promise<Worker> {
   if (maker !== undefined) for (const Class of options.jobs!) Object.assign(Class, { [classMaker]: maker })
@@ -171,9 +174,9 @@ export function workApart(jobs: Jobs, options: WorkOptions, maker?: ClassMaker):
 }
 
 /**
- * The id of the job of a node, or of the flow that it is.
+ * The id of a node's job. For a node that is a flow: the id of that flow.
  *
- * @param state of the flow. Default: that of a flow that has just begun
+ * @param state the state of the flow. Default: the state of a flow that has just begun
  */
 export function nodeId(place: FlowPlace, node: number, state: Pick<FlowState, 'generations'> = {}): string {
   return memberId({ ...place, index: jobIndex(state, node) })
@@ -184,7 +187,7 @@ export function checkTicks(definition: Definition, what: string): void {
   checkTicksOf(definition, voiceOf('SCHEDULE_INVALID', what))
 }
 
-/** The run of a job in a worker. @param job also as middleware sees it */
+/** The run of a job in a worker. @param job the job object, or the object that middleware gets */
 export function runOf(job: JobLike | MiddlewareJob): { job: ClaimedJob; abort(reason: unknown): void } {
   const { job: claimed, abort } = reachOf(job as MiddlewareJob)
   if (claimed !== undefined && abort !== undefined) return { job: claimed, abort }
@@ -193,9 +196,10 @@ export function runOf(job: JobLike | MiddlewareJob): { job: ClaimedJob; abort(re
 }
 
 /**
- * Ends the run of a job, as `release` does, but the job stays before those that were queued after it.
+ * Ends the run of a job and puts the job back, as `release` does. Unlike with `release`, the job stays before
+ * the jobs that were queued after it.
  *
- * @param ms for which its queue is paused; 0: it is not paused
+ * @param ms for how many milliseconds the queue of the job is paused. 0: the queue is not paused
  * @throws JOB_RELEASED
  */
 export function returnToPlace(job: JobLike, ms: number, because: string): never {
@@ -207,8 +211,8 @@ export function returnToPlace(job: JobLike, ms: number, because: string): never 
 /**
  * Waits for the end of a job, until the instance is closed.
  *
- * @param ms how long. Default: as long as it takes
- * @param what names the job in messages
+ * @param ms the maximum number of milliseconds to wait. Default: no limit
+ * @param what the name of the job in messages
  * @throws RESULT_TIMEOUT
  */
 export function awaitEnd<T>(
@@ -230,7 +234,7 @@ export function recorded<T>(
   return perform(change, async (noted) => act(await jobs.open(), noted))
 }
 
-/** An address of a server, and who logs in there. */
+/** The address of a server, and the login for this server. */
 interface ForeignAddress {
   host: string
   port: number
@@ -239,18 +243,18 @@ interface ForeignAddress {
   username?: string
   password?: string
   database: number
-  /** `true`, or what `tls.connect` takes. */
+  /** `true`, or the options of `tls.connect`. */
   tls?: boolean | Readonly<Record<string, unknown>>
   family?: 0 | 4 | 6
   /** Milliseconds. */
   connectTimeout?: number
-  /** Addresses to use instead of those that servers give, by their `host:port`. */
+  /** Maps the `host:port` that a server announces to the address to connect to. */
   natMap?: ReadonlyMap<string, { host: string; port: number }>
 }
 
 /**
- * `name` is for people, and without a password. The primary that Sentinels watch has `address`, except host
- * and port.
+ * `name` is for people, and has no password. `address` of `sentinel` has the login for the primary, but not
+ * its host and port.
  */
 type ForeignLocation =
   | { kind: 'server'; name: string; address: ForeignAddress }
@@ -258,8 +262,8 @@ type ForeignLocation =
   | { kind: 'sentinel'; name: string; sentinels: ForeignAddress[]; primary: string; address: ForeignAddress }
 
 /**
- * Where the servers of a connection are, for another client than Lark's. A function for credentials is called
- * once.
+ * The addresses of the servers of a connection, for a client that is not part of Lark. A function for
+ * credentials is called once.
  *
  * @throws STORE_INVALID
  */

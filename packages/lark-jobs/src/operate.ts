@@ -1,5 +1,5 @@
 /**
- * What people do to the jobs in a store, for commands, dashboards and scripts.
+ * The operations that people perform on the jobs in a store, for commands, dashboards and scripts.
  *
  * @module @s18i/lark-jobs/operate
  */
@@ -166,9 +166,9 @@ export interface OperateOptions {
 }
 
 /**
- * Looks at jobs and changes them.
+ * Makes an object with which people read and change the jobs in a store.
  *
- * What it changes is recorded in the store: who, when, from where, what, on what, and how many (`audit()`).
+ * Each change is recorded in the store, and `audit()` lists the recorded changes.
  *
  * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
  * @param options `actor`: who changes something. Default: the user of the operating system
@@ -185,9 +185,9 @@ export function operate(jobs: Jobs = Jobs, { names, actor }: OperateOptions = {}
 }
 
 /**
- * The metrics of the whole store as text for Prometheus (format 0.0.4): also what other processes do. Asks
- * the store at most once a second. If the store does not answer, the text says only that: `lark_jobs_store_up
- * 0`.
+ * The metrics of the whole store as text for Prometheus (format 0.0.4): they include the work of other
+ * processes. The store is asked at most once a second. If the store does not answer, the text is only
+ * `lark_jobs_store_up 0`.
  *
  * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
  * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`

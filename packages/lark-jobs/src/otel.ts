@@ -10,8 +10,8 @@ import { OpenTelemetry } from './telemetry/otel/open-telemetry.ts'
 export type { Telemetry } from './model/run/telemetry.ts'
 
 /**
- * Tells OpenTelemetry of every dispatch and every run: spans that link to each other, and metrics. By the
- * semantic conventions for messaging; see docs/telemetry.md.
+ * Reports every dispatch and every run to OpenTelemetry, as linked spans and as metrics. The names follow the
+ * semantic conventions for messaging. See docs/telemetry.md.
  *
  * @returns a value for `jobs.telemetry` of the configuration
  * @example export default defineConfig({ jobs: { telemetry: otel() } })

@@ -20,9 +20,9 @@ export type { SpiedEvent, Spy } from './testing/spy.ts'
 /** The instance of `Jobs` that the application uses, for tests. */
 export interface TestJobs extends Instance {
   /**
-   * From now on, and until the fake ends, all that this test does with `Jobs` goes to a store of its own, in
-   * memory: `dispatch`, flows, schedules, handles, in whatever code it calls. Other tests do not see it, even
-   * if they run at the same time.
+   * From this call until the fake ends, everything that this test does with `Jobs` uses a separate store in
+   * memory. This includes dispatches, flows, schedules and handles in all code that the test calls. Other
+   * tests do not see this store, even if they run at the same time.
    *
    * @example
    * test('a new user gets an email', async () => {

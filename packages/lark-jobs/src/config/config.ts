@@ -79,7 +79,7 @@ export const jobsOptions = new Schema('an object', {
   audit: auditOption.or({}),
   /**
    * Limiters by name, which jobs of any queue share. The middleware `rateLimited('stripe')` takes permits of
-   * one.
+   * the limiter `stripe`.
    */
   limiters: limitersOption.or({}),
   /**
@@ -96,8 +96,8 @@ export const jobsOptions = new Schema('an object', {
     (value) => isText(value) && !/[{}]/.test(value),
   ).or('lark'),
   /**
-   * What a dispatch and a step wait for: `normal` (default), `strict`: until it is on disk, `replicated`:
-   * until a replica has it (Redis only).
+   * What a dispatch and a step wait for. `normal` (default): the answer of the store. `strict`: the data is
+   * on disk. `replicated`: a replica has the data (Redis only).
    */
   durability: oneOf<Durability>(['normal', 'strict', 'replicated']).or('normal'),
   /**
@@ -165,7 +165,7 @@ export const jobsOptions = new Schema('an object', {
 /** The `jobs` section of `lark.config`. Everything is optional. */
 export interface JobsConfig extends OptionsOf<typeof jobsOptions.entries> {}
 
-/** The section after it was read. */
+/** The `jobs` section after it was checked. */
 export type Section = Read<typeof jobsOptions.entries>
 
 declare module '@s18i/lark/config' {
