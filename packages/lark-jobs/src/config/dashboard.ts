@@ -50,8 +50,8 @@ export interface EnvironmentConfig
 
 export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
   /**
-   * Says who sends a request, and what they may do. Without it, the dashboard is for the person who starts
-   * it, on this machine.
+   * A function that says who sends a request, and what this person may do. Without this function, only the
+   * person who starts the dashboard can use it, on this machine.
    */
   authorize: func<DashboardAuthorize>(),
   /**
@@ -61,14 +61,14 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
   host: option<string>("a host such as '0.0.0.0'", isText).or('127.0.0.1'),
   /** The port. 0 means any free port. */
   port: whole(0, 65_535).or(7_575),
-  /** The path under which it is served. Default: `/`. */
+  /** The path under which the dashboard is served. Default: `/`. */
   base: option<string>(
     "a path such as '/admin/jobs'",
     (value) => typeof value === 'string' && /^(\/[\w.~-]+)*\/?$/.test(value),
   ).or('/'),
   /**
-   * The host names that requests may have, with a port or with any. Default: those of this machine. Needed
-   * for others.
+   * The host names that requests may have, with a port or with any. Default: the names of this machine. Other
+   * names must be listed.
    */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
   /** The installation, such as production, which is shown on each page. */

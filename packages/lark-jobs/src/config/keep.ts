@@ -4,7 +4,7 @@ import { duration, isObject, Option, type OptionsOf, type Read, Schema, whole } 
 import { type QueueRetention, RETENTION, type Retention } from '../store/contract/rules/retention.ts'
 import { LONGEST, milliseconds } from '../words/duration.ts'
 
-/** How many jobs are kept, and how long. A limit that is not written does not apply. */
+/** How many jobs are kept, and how long. A limit that is left out does not apply. */
 export const keptOptions = new Schema(
   "an object such as { count: 5_000, age: '7d' }",
   {
@@ -44,7 +44,7 @@ export const keepOptions = new Schema("an object such as { completed: '7d', fail
   cancelled: kept,
 })
 
-/** What is kept of the ended jobs of a queue, or of each partition of it. */
+/** How many ended jobs are kept, and for how long, in a queue or in each of its partitions. */
 export interface KeepConfig extends OptionsOf<typeof keepOptions.entries> {}
 
 type KeepRead = Read<typeof keepOptions.entries>

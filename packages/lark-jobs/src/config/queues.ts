@@ -62,8 +62,9 @@ export const queueOptions = new Schema(
      */
     rate,
     /**
-     * The longest time that the oldest job should wait, from when it is due until it begins. It changes
-     * nothing in the queue: figures, health checks and monitors compare the wait with it. Default: no target.
+     * The longest time that the oldest job should wait, from when it is due until it begins. The target does
+     * not change how jobs run. Figures, health checks and monitors compare the wait with the target. Default:
+     * no target.
      */
     target: duration(1),
     /** The maximum number of jobs in the queue that have not begun. Default: no bound. */
@@ -117,7 +118,7 @@ export interface ConfiguredQueues extends Retentions {
   bounds: ReadonlyMap<string, Bound>
 }
 
-/** @param keep the setting for queues without one of their own */
+/** @param keep the setting for queues that have no `keep` of their own */
 export function queuesOf(queues: ReadonlyMap<string, Queue>, keep: Queue['keep']): ConfiguredQueues {
   const each = <T>(of: (queue: Queue) => T | undefined) => {
     const values = [...queues].map(([name, queue]) => [name, of(queue)] as const)
