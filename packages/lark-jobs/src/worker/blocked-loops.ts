@@ -1,9 +1,9 @@
 /**
- * Finds which classes have blocked the event loop of a worker. When the loop turns again after a while, the
- * candidates are the handlers that ran all that time. If the lease thread stopped the loop meanwhile and saw
- * which handler held it (`lease/loop-holder.ts`), that handler is named instead.
+ * Finds which classes have blocked the event loop of a worker. When a blocked loop turns again, each handler
+ * that ran during the whole standstill may be the cause, and all of them are recorded. If the lease thread
+ * has found out which handler blocked the loop (`lease/loop-holder.ts`), only that handler is recorded.
  *
- * This costs the jobs nothing: a short run is not even noted.
+ * Short runs cost nothing, because they are not noted.
  */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { BLOCKED_KEPT, type BlockedLoop, ISOLATE, oneOf } from '../model/blocked-loop.ts'
@@ -12,24 +12,24 @@ import type { Execution } from '../run/execution.ts'
 import { readable } from '../words/duration.ts'
 
 /**
- * Milliseconds. A loop that has not turned for this long was blocked. `SLACK` allows for an idle worker,
- * which notes only once a second that its loop turns.
+ * Milliseconds. A loop that has not turned for this long counts as blocked. `SLACK` is subtracted for runs
+ * because an idle worker notes only once a second that its loop turns.
  */
 export const BLOCKED = 2_000
 const SLACK = 1_250
 /** The shortest run that is noted, in milliseconds. */
 export const NOTED = BLOCKED - SLACK
-/** The most runs, and the most sets of classes, that are kept. */
+/** The largest number of runs, and of sets of classes, that are kept. */
 const MOST = 20
 
 export class BlockedLoops {
   readonly #running: ReadonlySet<Execution>
   readonly #warn: (text: string) => void
-  /** Long runs that ended lately. */
+  /** Long runs that ended recently. */
   readonly #ended: { name: string; from: number; to: number }[] = []
-  /** The classes that the lease thread has seen blocking the loop since the loop last turned. */
+  /** The classes that block the loop at present, as the lease thread has found out. */
   #seen: readonly string[] | undefined
-  /** The recorded blockings, by the classes that may have caused them. */
+  /** The recorded standstills, by the names of the classes that may have caused them. */
   readonly #known = new Map<string, BlockedLoop>()
   #utilization = utilization()
 
@@ -38,7 +38,7 @@ export class BlockedLoops {
     this.#warn = warn
   }
 
-  /** A run has ended that took at least `NOTED`. */
+  /** Notes a run that has ended and that took at least `NOTED`. */
   ended({ name, startedAt, isIsolated }: Execution, to: number): void {
     if (isIsolated) return
     this.#ended.push({ name, from: startedAt, to })
@@ -46,33 +46,33 @@ export class BlockedLoops {
   }
 
   /**
-   * The lease thread has stopped the blocked loop, and has seen which handler holds it.
+   * Notes what the lease thread has found out about the blocked loop.
    *
-   * @param by the classes of this worker one of which holds it; empty if another worker of the process holds
-   *   it
+   * @param by the classes of this worker that may block the loop; empty if a job of another worker of this
+   *   process blocks the loop
    */
   seen(by: readonly string[]): void {
     this.#seen = by
   }
 
-  /** The loop turns. */
+  /** Notes that the loop turns. */
   turns(): void {
     this.#seen = undefined
     this.#utilization = utilization()
   }
 
-  /** The loop turns again, after `still` milliseconds. */
+  /** Notes that the loop turns again after a standstill of `still` milliseconds. */
   turned(still: number): void {
     const now = performance.now()
     const { active, idle } = utilization(this.#utilization)
     const by = this.#seen ?? this.#ranFor(still - SLACK, now - still, now)
     this.turns()
-    // The time in which the loop was idle, or the process was stopped, does not count as blocked.
+    // Time in which the loop was idle or the process was suspended does not count as blocked.
     const took = active + idle > 0 ? Math.min(still, active) : still
     if (by.length > 0 && took >= BLOCKED) this.#note(by, took)
   }
 
-  /** The blockings, as the worker announces them. */
+  /** The standstills, as the worker writes them to its record in the store. */
   get record(): Pick<WorkerRecord, 'blocked'> {
     const since = Date.now() - BLOCKED_KEPT
     for (const [name, { at }] of this.#known) if (at < since) this.#known.delete(name)

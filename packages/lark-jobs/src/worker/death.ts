@@ -1,9 +1,9 @@
 /**
- * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and makes the
- * lease thread (`lease/lease-thread.ts`) tell the store how jobs ended and hand back the other jobs of its
- * workers. This happens when Node emits `exit`, including in `process.exit()`. After a signal, a native crash
- * or a lack of memory, the process itself can do nothing: then the supervisor says why
- * (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
+ * What happens when a process ends that still has jobs. The process writes to stderr why it ends and which
+ * jobs it ran. Its lease thread (`lease/lease-thread.ts`) tells the store how jobs ended, and hands back the
+ * jobs that have not ended. All this happens when Node emits `exit`, also after `process.exit()`. A signal, a
+ * native crash or a lack of memory ends the process without `exit`. In these cases the supervisor
+ * (`supervisor/supervisor.ts`), or the worker that takes the jobs back, reports the cause.
  */
 import { fileURLToPath } from 'node:url'
 import type { Execution } from '../run/execution.ts'
@@ -20,11 +20,11 @@ import type { WorkerReport } from './report.ts'
 const FRAMES = 100
 
 /**
- * Milliseconds that a process at its end waits for its lease thread to tell the store the outcomes and to
- * hand back the jobs of its workers.
+ * Milliseconds that an ending process waits until its lease thread has told the store the outcomes and has
+ * handed back the jobs.
  */
 const HANDING_BACK = 2_000
-/** Milliseconds that the thread then gets to close its store. */
+/** Milliseconds that the lease thread gets after that to close its store. */
 const CLOSING = 1_000
 
 interface Watched {
@@ -32,16 +32,16 @@ interface Watched {
   isRunning: boolean
   report: Pick<WorkerReport, 'warn'>
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
-  /** By partition: how jobs ended, for outcomes that the store has not acknowledged. */
+  /** The outcomes that the store has not acknowledged, by partition. */
   unstored: () => Unstored
   /**
-   * Called with the reason why the process ends. Its supervisor then hands back the jobs, and tells the store
-   * the outcomes if the lease thread could not. `ranJobs`: handlers were running.
+   * Called with the reason why the process ends. The supervisor of the process then hands back the jobs, and
+   * tells the store the outcomes if the lease thread could not. `ranJobs` is true if handlers were running.
    */
   onEnding?: Ending | undefined
 }
 
-/** The most characters of a cause. */
+/** A cause is cut after this number of characters. */
 const LONGEST = 500
 
 const watched = new Set<Watched>()
@@ -75,12 +75,18 @@ export class DeathWatch extends Part {
   }
 }
 
-/** Notes an uncaught exception, unless the application listens for such errors: then the process goes on. */
+/**
+ * Notes an uncaught exception. If the application listens for uncaught exceptions, nothing is noted, because
+ * the process does not end.
+ */
 function note(error: unknown): void {
   if (process.listenerCount('uncaughtException') === 0) uncaught = { error }
 }
 
-/** The workers share one lease thread: all of them give it their outcomes, and then wait for it together. */
+/**
+ * The workers of a process share one lease thread. First each worker passes its outcomes to the thread, and
+ * after that all of them wait for the thread together.
+ */
 function tell(code: number): void {
   const stack = stackHere()
   const workers = [...watched]
@@ -89,8 +95,7 @@ function tell(code: number): void {
     try {
       tellOf(worker, code, stack)
     } catch {
-      // An error here is ignored: the process ends anyway, and the jobs of the other workers must still go
-      // back.
+      // An error is ignored here because the jobs of the other workers must still be handed back.
     }
   }
   const until = performance.now() + HANDING_BACK
@@ -122,12 +127,12 @@ function tellOf(one: Watched, code: number, stack: readonly string[]): void {
   if (parts.length > 0) report.warn(`This process ends with ${cause}; ${parts.join(', and ')}`)
 }
 
-/** Settlements without the fields that only this thread can use. */
+/** Removes from settlements the fields that cannot be sent to another thread. */
 function sendable([partition, settlements]: Unstored[number]): Unstored[number] {
   return [partition, settlements.map(({ id, token, outcome }) => ({ id, token, outcome }))]
 }
 
-/** The line which says that the store has not been told how jobs ended. */
+/** The text of the message that the store does not know how these jobs ended. */
 export function unstoredText(settlements: readonly Settlement[]): string {
   const ids = settlements.map(({ id }) => id)
   const may = ids.length === 1 ? 'it' : 'they'
@@ -150,8 +155,8 @@ function why(jobs: readonly Execution[], stack: readonly string[]): string {
 }
 
 /**
- * The job that called `process.exit()`: the only one that ran, or the only one of a class whose `handle` is
- * on the stack.
+ * The job that called `process.exit()`. This is known if only one job ran, or if only one running job has a
+ * class whose `handle` is on the stack.
  */
 function culpritOf(jobs: readonly Execution[], stack: readonly string[]): Execution | undefined {
   if (jobs.length === 1) return jobs[0]

@@ -1,6 +1,6 @@
 /**
- * Warns that the store has removed failed jobs before their age. It asks the store only after a job of this
- * worker has failed for good, so a worker whose jobs succeed makes no extra calls.
+ * Warns when the store has removed failed jobs before they were old enough. The store is asked only after a
+ * job of this worker has failed for good. So a worker whose jobs succeed makes no extra calls.
  */
 
 import { queueOf } from '../model/partition.ts'
@@ -8,11 +8,11 @@ import type { Store } from '../store/contract/store.ts'
 import { droppedWords } from '../words/dropped-words.ts'
 import type { WorkerReport } from './report.ts'
 
-/** Milliseconds between two looks at a partition, and from a warning to the next look. */
+/** Milliseconds between two questions about a partition, and between a warning and the next question. */
 const LOOK = 1_000
 const AGAIN = 60_000
 
-/** @returns a function to call when a job has failed for good in a partition */
+/** @returns a function that the worker calls when a job has failed for good */
 export function warnsOfDropped(store: Store, report: WorkerReport): (of: { partition: string }) => void {
   const dropped = new DroppedJobs(store, report)
   return ({ partition }) => dropped.failed(partition)
@@ -22,8 +22,8 @@ class DroppedJobs {
   readonly #store: Store
   readonly #report: WorkerReport
   /**
-   * By partition: when it may be looked at again, by `performance.now()`, and how many jobs were removed at
-   * the last look.
+   * For each partition: when the store may be asked again (by `performance.now()`), and how many jobs it had
+   * removed when it was last asked.
    */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 
@@ -32,14 +32,14 @@ class DroppedJobs {
     this.#report = report
   }
 
-  /** A job of a partition has failed for good. */
+  /** Notes that a job of a partition has failed for good. */
   failed(partition: string): void {
     const seen = this.#seen.get(partition) ?? { nextAt: 0, count: 0 }
     const now = performance.now()
     if (now < seen.nextAt) return
     seen.nextAt = now + LOOK
     this.#seen.set(partition, seen)
-    // If the store does not answer, the next job that fails looks again.
+    // If the store does not answer, it is asked again after the next job that fails.
     void this.#look(partition, seen).catch(() => {})
   }
 

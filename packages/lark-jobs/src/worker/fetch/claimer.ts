@@ -1,14 +1,14 @@
 /**
- * Claims the jobs of one partition for a worker, and settles them. Both go in one call (`Store.exchange`),
- * and there is one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
+ * Claims the jobs of one partition for a worker, and settles them. One call does both (`Store.exchange`), and
+ * a claimer makes one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
  *
  *   ready     the partition may have jobs: call when there is room
  *   resting   it had fewer jobs than were asked for: wait until the next job falls due, the store rings, or a
  *             survey finds jobs
  *   calling   a call is under way
  *
- * A call that fails is sent again under the same number until the store answers: a failed settle is not a
- * failed job.
+ * A call that fails is sent again under the same number until the store answers, because a failed settle is
+ * not a failed job.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
@@ -32,37 +32,39 @@ import { Part } from '../part.ts'
 import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
 
-/** Milliseconds: the longest time of a timer, which cannot wait for a month. */
+/** Milliseconds. A longer wait is split, because timers of Node cannot run for a month. */
 const LONGEST = 3_600_000
 /**
- * Milliseconds before a call is sent again: doubled each time, up to the second value or a twentieth of the
+ * Milliseconds before a call is sent again. The pause is doubled each time, up to `to` or a twentieth of the
  * lease.
  */
 export const RESEND = { from: 100, to: 2_000 }
 
 /**
- * Milliseconds until the next call if the store had announced a job and the call brought none: doubled each
- * time.
+ * Milliseconds before the next call if the store announced a job but the call brought no job. The pause is
+ * doubled each time, up to `to`.
  */
 const VAIN = { from: 1, to: 1_000 }
 
-/** An outcome to send. `held`: the job's place in the ledger, unless the job never began. */
+/** An outcome to send. `held` is the job's place in the ledger; it is missing if the job never began. */
 interface Outgoing extends Settlement {
   held: HeldJob | undefined
 }
 
 export interface Answer extends Exchange {
-  /** The outcomes to which the verdicts belong. */
+  /** The outcomes that the call carried, in the order of the verdicts. */
   settled: Settlement[]
   /** The number of the call. */
   number: number
-  /** The call brought fewer jobs than there is room for. */
+  /** Whether the call brought fewer jobs than it asked for. */
   isShort: boolean
-  /** When the call was first sent, by `performance.now()`: the jobs may have been claimed since then. */
+  /**
+   * When the call was first sent, by `performance.now()`. The leases of the jobs may have begun at this time.
+   */
   sentAt: number
 }
 
-/** What every claim states about the partition's order and limits. */
+/** The partition's order and limits, which each claim tells the store. */
 export type Terms = Pick<Want, 'limits' | 'aging'>
 
 /** The call that is under way. */
@@ -71,9 +73,9 @@ interface ClaimCall {
   readonly startedAt: number
   /** The outcomes that the call carries. */
   settled: readonly Outgoing[]
-  /** The store rang meanwhile, so the answer may be older than the ring. */
+  /** Whether the store rang during the call. If so, the answer may be older than the ring. */
   hasRung: boolean
-  /** When a job may begin, by `performance.now()`, as another part has learned during the call. */
+  /** The earliest time that was passed to `foresee` during the call, by `performance.now()`. */
   foreseen: number
   /** The call is being sent again, because the store does not answer. */
   isAway: boolean
@@ -94,10 +96,11 @@ export interface ClaimerOptions {
   /** Takes permits for jobs that need some. */
   permits?: ClaimPermits
   /**
-   * The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring.
+   * The order and limits of the partition. If it has limits, no jobs are prefetched, and the store hands over
+   * no jobs with a ring.
    */
   terms?: Terms
-  /** Delivers the effects that come with answers. */
+  /** Receives the effects that the store's answers bring, and delivers them. */
   deliverer?: Pick<Deliverer, 'wanted' | 'take' | 'putBack'> | undefined
   /** Called when an answer says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
@@ -120,15 +123,15 @@ export class Claimer extends Part {
   #call: ClaimCall | undefined
   #number = 0
   #settlements: Outgoing[] = []
-  /** When the first of the waiting outcomes was added, by `performance.now()`. */
+  /** When the oldest waiting outcome was added, by `performance.now()`. */
   #since = 0
-  /** When jobs were given back the last time, by `performance.now()`. */
+  /** When this claimer last gave back jobs, by `performance.now()`. */
   gaveBackAt = 0
-  /** Outcomes of calls that were given up. */
+  /** Outcomes of calls that ended without an answer. */
   readonly #givenUp: Outgoing[] = []
   /** How many claims in a row brought no job although the store had announced one. */
   #vain = 0
-  /** Until when it rests, by `performance.now()`; 0 when ready. */
+  /** Until when the claimer rests, by `performance.now()`. 0 means that it is ready. */
   #restUntil = 0
   #timer: NodeJS.Timeout | undefined
   /** When the timer goes off, by `performance.now()`. */
@@ -150,7 +153,9 @@ export class Claimer extends Part {
     this.prefetch.gone = (job) => permits?.ended(job, false)
   }
 
-  /** Whether the store is embedded. Its answers are read before the event loop can turn. */
+  /**
+   * Whether the store is embedded. The answers of an embedded store are read before the event loop can turn.
+   */
   get isHere(): boolean {
     return !this.#options.store.isRemote
   }
@@ -168,7 +173,7 @@ export class Claimer extends Part {
     return this.#restUntil > 0
   }
 
-  /** Whether the claimer rests, and no call is under way that may change this. */
+  /** Whether the claimer rests and has no call under way. The answer to a call could end the rest. */
   get rests(): boolean {
     return this.isResting && !this.calling
   }
@@ -178,21 +183,18 @@ export class Claimer extends Part {
     return this.#settlements.length > 0
   }
 
-  /** Whether the store has not answered for some outcomes. */
+  /** Whether some outcomes are not yet acknowledged by the store. */
   get isSettling(): boolean {
     return this.#settlements.length > 0 || (this.#call?.settled.length ?? 0) > 0
   }
 
-  /**
-   * The outcomes of jobs that have ended here or are given back, if the call that carries them has had no
-   * answer for `ms` milliseconds.
-   */
+  /** The outcomes of ended and returned jobs whose call has had no answer for `ms` milliseconds. */
   unsettled(ms: number): readonly Settlement[] {
     if (this.#call === undefined || performance.now() - this.#call.startedAt < ms) return []
     return [...this.#underway, ...this.#settlements]
   }
 
-  /** The outcomes of jobs that began, for which the store has not answered. */
+  /** The outcomes of jobs that began here, as long as the store has not acknowledged them. */
   get unstored(): readonly Settlement[] {
     const all = [...this.#givenUp, ...this.#underway, ...this.#settlements]
     return all.filter(({ outcome }) => outcome.kind !== 'unstarted')
@@ -202,12 +204,15 @@ export class Claimer extends Part {
     return this.#call?.settled ?? []
   }
 
-  /** Until when (`performance.now()`) the outcomes should wait for more outcomes; 0 if they should go now. */
+  /**
+   * Until when (`performance.now()`) the waiting outcomes should wait for more. 0 means that they should be
+   * sent now.
+   */
   get waitUntil(): number {
     const { prefetch } = this
     const { count, age } = prefetch.pace.company
     const isFull = this.#settlements.length >= count
-    // An embedded store delivers the next jobs at once, so a call is early enough when none is left.
+    // An embedded store answers at once, so a call is early enough when no prefetched job is left.
     const isLow = prefetch.size === 0 || (prefetch.isLow && !this.isHere)
     return isFull || isLow ? 0 : this.#since + age
   }
@@ -218,7 +223,7 @@ export class Claimer extends Part {
     this.#options.changed?.(this)
   }
 
-  /** Gives back jobs that did not start. */
+  /** Gives back jobs that have not started. */
   giveBack(jobs: readonly ClaimedJob[]): void {
     const now = performance.now()
     if (jobs.length > 0) this.gaveBackAt = now
@@ -235,9 +240,9 @@ export class Claimer extends Part {
   }
 
   /**
-   * Gives back a job that was to run alone, as a suspect, and did not start.
+   * Gives back a suspect, which was to run alone and has not started.
    *
-   * @param ms milliseconds until it is due again; if undefined, it keeps its place in the queue
+   * @param ms milliseconds until the job is due again; by default it keeps its place in the queue
    */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
@@ -247,7 +252,7 @@ export class Claimer extends Part {
     this.settle(held.job.id, held.job.token, outcome, now, held)
   }
 
-  /** The partition may have jobs: makes the claimer ready. */
+  /** Makes the claimer ready, because the partition may have jobs. */
   ring(): void {
     this.#restUntil = 0
     if (this.#call !== undefined) this.#call.hasRung = true
@@ -256,8 +261,8 @@ export class Claimer extends Part {
   }
 
   /**
-   * The lease thread has recalled claims. If one of this claimer was recalled, no more jobs come with a ring
-   * until the next call.
+   * Called when the lease thread has recalled claims. If one of them belongs to this claimer, the store hands
+   * over no more jobs with a ring until the next call, so the claimer becomes ready.
    */
   askAnew(): void {
     const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
@@ -266,10 +271,10 @@ export class Claimer extends Part {
   }
 
   /**
-   * In this many milliseconds, a job may begin, or a call is needed for another reason.
+   * Notes that in `ms` milliseconds a job may begin, or a call is needed for another reason.
    *
-   * @returns whether the claimer rests, and becomes ready at that time. If a call is under way, this applies
-   *   after its answer
+   * @returns whether the claimer becomes ready at that time; during a call it returns false, and the time
+   *   counts after the answer
    */
   foresee(ms: number): boolean {
     if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)
@@ -286,10 +291,11 @@ export class Claimer extends Part {
   }
 
   /**
-   * Makes one call: settles as many outcomes as fit, and claims up to `room` jobs and `more` to prefetch.
+   * Makes one call, which settles as many outcomes as fit and claims up to `room` jobs to start, and `more`
+   * jobs to prefetch.
    *
    * @param hand receives jobs that the store sends together with a ring while the claimer rests
-   * @returns undefined if `signal` was aborted before an answer came: the leases then end by themselves
+   * @returns undefined if `signal` was aborted before an answer came; the leases then run out
    */
   async exchange(
     room: number,
@@ -317,7 +323,7 @@ export class Claimer extends Part {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
-    // After a call that only settles, the store still has the claimer registered as waiting.
+    // A call that only settles does not end the claimer's registration as waiting in the store.
     const rested = want + more > 0 ? 0 : this.#restUntil
     let isAlone = false
     let isAnswered = false
@@ -335,7 +341,7 @@ export class Claimer extends Part {
           isAnswered = true
           if (made.hasRung) this.#restUntil = 0
           else this.#rest(want, reply, isAlone, rested)
-          // The event that was foreseen during the call may lie before the time in the store's answer.
+          // The time that was foreseen during the call may be earlier than the time in the store's answer.
           if (this.#restUntil > made.foreseen) this.#restFor(made.foreseen - performance.now())
           if (reply.nextTick !== undefined) ticksIn?.(this.partition, reply.nextTick)
           if (reply.effects !== undefined) deliverer?.take(this.partition, reply.effects, since)
@@ -343,7 +349,7 @@ export class Claimer extends Part {
             this.permits?.answered(this, reply.jobs, reply.limited)
           this.prefetch.isDry = reply.jobs.length < want + more && !made.hasRung
           const now = performance.now()
-          // From now on the store may ring, and some stores hand jobs over with a ring.
+          // From now on the store may ring, and a ring of some stores hands over jobs.
           if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
@@ -353,11 +359,11 @@ export class Claimer extends Part {
           this.#options.changed?.(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
-          // A newer version has changed the layout of the store: the leases end by themselves. Another call
-          // is made, but not at once, because an embedded store answers without giving the event loop a turn.
+          // A newer version has changed the layout of the store, so this worker's leases run out. The next
+          // call waits for a pause, because an embedded store answers without giving the event loop a turn.
           if (JobsError.is(error, 'LAYOUT_UNKNOWN')) return undefined
-          // An unexpected error. The jobs to be claimed, or effects, may be the cause, so the next call sends
-          // only the outcomes.
+          // This error is unexpected. A job that the call would claim, or an effect, may be the cause, so the
+          // next call sends only the outcomes.
           isAlone ||= !isResendable(error)
         }
       }
@@ -370,13 +376,13 @@ export class Claimer extends Part {
   }
 
   /**
-   * After a reply during which no ring came, decides how long to wait before the next call. A claimer that
-   * asked for no jobs, and was not resting before, does not get a ring, so it asks again as soon as it can.
+   * Decides how long to wait before the next call, if no ring came during this call. A claimer that asked for
+   * no jobs, and did not rest before, is not registered for rings. So it calls again as soon as it can.
    *
-   * @param rested for a call that only settled: the time until which the claimer was resting before;
-   *   otherwise 0
-   * @param isAlone the call asked for no jobs only because an earlier attempt had failed; then the claimer
-   *   rests until the next survey
+   * @param rested if the call only settled, the time until which the claimer rested before the call; 0 for
+   *   all other calls
+   * @param isAlone whether the call asked for no jobs because an earlier attempt had failed; if so, the
+   *   claimer rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
     if (rested > 0) {
@@ -396,7 +402,7 @@ export class Claimer extends Part {
     else this.#restFor(isAlone ? Number.POSITIVE_INFINITY : nextDue)
   }
 
-  /** Waits before the next call, unless a ring comes first. */
+  /** Lets the claimer rest for `ms` milliseconds, or until a ring comes. */
   #restFor(ms: number): void {
     this.#restUntil = ms > 0 ? performance.now() + ms : 0
     if (ms <= 0 || ms === Number.POSITIVE_INFINITY) return

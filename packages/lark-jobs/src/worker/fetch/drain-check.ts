@@ -1,9 +1,9 @@
 /**
- * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker,
- * and none is due within a minute. A flow may queue more jobs after one of its jobs has ended, so the queues
- * do not count as empty while this worker advances flows.
+ * Checks whether a worker's queues are empty (`stopWhenEmpty`). A queue is empty if no job waits, no job is
+ * active on any worker, and no job is due within a minute. A flow may queue more jobs when one of its jobs
+ * ends, so the queues do not count as empty while this worker advances flows.
  *
- * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
+ * Delayed jobs without a class in this process are ignored, because the worker could wait for them for ever.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
@@ -14,7 +14,7 @@ import type { ServedPartitions } from './served-partitions.ts'
 /** Milliseconds. */
 const SOON = 60_000
 
-/** How many calls are sent together. */
+/** How many calls are made at the same time. */
 const TOGETHER = 10
 
 /** Milliseconds between two checks. */
@@ -55,8 +55,9 @@ export class DrainCheck {
   }
 
   /**
-   * Reads the counts twice, and the delayed jobs in between: meanwhile a job may fall due, or dispatch
-   * another into a queue that was read already. At the end, it looks for partitions that are new.
+   * Reads the counts, the delayed jobs, and the counts again. During the first two readings a job may have
+   * become due, or may have dispatched a job into a queue that was already read. Finally the check looks for
+   * new partitions.
    */
   async #isEmpty(): Promise<boolean> {
     if (this.#advances()) return false

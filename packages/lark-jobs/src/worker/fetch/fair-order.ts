@@ -12,8 +12,8 @@
  * The partitions of a queue take turns and share its part, so a queue does not get more by having more
  * partitions. `round-robin.ts` keeps the turns.
  *
- * A worker may serve a thousand partitions of which a few have jobs. So this file never looks at all of them:
- * a claimer is put where it belongs when something has changed for it.
+ * A worker may serve a thousand partitions of which only a few have jobs. So no function here loops over all
+ * claimers: each claimer is sorted into the sets below when something has changed for it.
  */
 
 import type { Slots } from '../slots.ts'
@@ -21,10 +21,7 @@ import type { Claimer } from './claimer.ts'
 import { RoundRobin } from './round-robin.ts'
 import type { WeightedShares } from './weighted-shares.ts'
 
-/**
- * How many jobs a queue gets in its turn if the worker is so fast that other queues hardly notice the
- * difference.
- */
+/** How many jobs a queue gets in its turn if jobs are so short that the other queues hardly wait longer. */
 export const TURN = 16
 
 export class FairOrder {
@@ -33,11 +30,13 @@ export class FairOrder {
   /** Claimers that may have jobs, or whose call is under way: they share the slots. */
   readonly #busy: RoundRobin
   /**
-   * The busy claimers, without those whose part of the store does not answer. Used only if the queues are
-   * ordered by weight.
+   * The busy claimers whose part of the store answers. This round is used only if the queues have weights.
    */
   readonly #present: RoundRobin
-  /** Claimers that may call: for jobs, or with outcomes, because such a call can claim at no extra cost. */
+  /**
+   * Claimers that may call: they may have jobs, or they have outcomes. A call with outcomes can claim jobs at
+   * no extra cost.
+   */
   readonly #asking: RoundRobin
   /** Claimers that may have jobs, and have prefetched none. */
   readonly #hungry: RoundRobin
@@ -46,13 +45,14 @@ export class FairOrder {
   /** Claimers that need a call even without a free slot: they have outcomes, or few prefetched jobs left. */
   readonly #pressing = new Set<Claimer>()
   /**
-   * The pressing claimers, without those that are fast and could prefetch less than a turn: see `pressing`.
+   * The pressing claimers without those that are fast and could prefetch less than a turn (`pressing` says
+   * why).
    */
   readonly #urgent = new Set<Claimer>()
-  /** Undefined unless queues take turns by weight. */
+  /** Undefined if all queues have the same weight or their order is strict. */
   readonly #shares: WeightedShares | undefined
 
-  /** @param shares if queues have different weights, and their order is not strict */
+  /** @param shares given if the queues have different weights and their order is not strict */
   constructor(strict: boolean, slots: Pick<Slots, 'concurrency'>, shares?: WeightedShares) {
     this.#strict = strict
     this.#slots = slots
@@ -63,12 +63,12 @@ export class FairOrder {
     this.#hungry = this.round()
   }
 
-  /** Another round of claimers with the same kind of order. */
+  /** Makes another round with the same order of queues. */
   round(): RoundRobin {
     return new RoundRobin(this.#strict, this.#shares)
   }
 
-  /** Whether some claimers may have jobs, or their call is under way. */
+  /** Whether some claimer may have jobs or has a call under way. */
   get isBusy(): boolean {
     return this.#busy.queues > 0
   }
@@ -83,7 +83,7 @@ export class FairOrder {
     return this.#settling.size > 0
   }
 
-  /** Something has changed for a claimer. */
+  /** Sorts a claimer into the sets again, because something has changed for it. */
   changed(claimer: Claimer): void {
     const { calling, isAway, isResting, hasSettlements, prefetch } = claimer
     const isFree = claimer.limits === undefined
@@ -102,18 +102,18 @@ export class FairOrder {
   }
 
   /**
-   * Claimers that may need a call without a free slot. If more partitions take turns than there are slots,
-   * claimers that would prefetch less than a whole turn are left out, because no call is made for them: they
-   * may be thousands. (One job in each of 5,000 queues, Redis: the worker took 3.6 s of CPU when each turn
-   * looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
+   * Claimers that may need a call even if no slot is free. If more partitions take turns than there are
+   * slots, no call is made for a claimer that would prefetch less than a whole turn. So such claimers, of
+   * which there may be thousands, are left out. (One job in each of 5,000 queues, Redis: the worker took 3.6
+   * s of CPU when each turn looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
    */
   get pressing(): Iterable<Claimer> {
     return this.isCrowded ? this.#urgent : this.#pressing
   }
 
   /**
-   * Whether the claimer is known to need a call even without a free slot, or when more partitions take turns
-   * than there are slots.
+   * Whether the claimer needs a call even if no slot is free and more partitions take turns than there are
+   * slots.
    */
   isUrgent(claimer: Claimer): boolean {
     return this.#urgent.has(claimer)
@@ -121,12 +121,13 @@ export class FairOrder {
 
   /** The claimer that may call next; undefined while all are resting or in a call. */
   next(): Claimer | undefined {
-    // In strict order, a later queue waits for the answer of an earlier one, which says what is left.
+    // In strict order, a later queue waits for the answer to an earlier queue's call, because only this
+    // answer tells how many slots are left.
     if (this.#strict && this.#busy.first < this.#asking.first) return undefined
     return this.#asking.next()
   }
 
-  /** A job of the claimer's queue has started. */
+  /** Notes that a job of the claimer's queue has started. */
   started(claimer: Claimer): void {
     this.#shares?.started(claimer, Math.max(claimer.weight, this.#present.weight))
   }
@@ -143,8 +144,7 @@ export class FairOrder {
   }
 
   /**
-   * The next claimer that has prefetched no jobs, if its jobs would start before those that other claimers
-   * have prefetched.
+   * The next claimer without prefetched jobs. Undefined if the prefetched jobs of other claimers start first.
    *
    * @param holding the claimers that have prefetched jobs
    */
@@ -162,8 +162,7 @@ export class FairOrder {
 
   /**
    * How many jobs of one queue start in a row: a whole turn, if more partitions take turns than there are
-   * slots and jobs are short. Jobs that start in a row end together and are settled in one call. Between jobs
-   * of other queues, they would not.
+   * slots and jobs are short. Jobs that start in a row also end together, so one call settles them.
    *
    * @param reach how many jobs the worker could start within the horizon
    */
@@ -173,11 +172,11 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one claimer start in a row, calculated from how long they keep their slots: so a fast
-   * queue has a whole turn even beside a slow one. (One slot, beside jobs of 3 ms at a server,
+   * How many jobs of one claimer start in a row. The number depends on how long its own jobs run, so a fast
+   * queue gets a whole turn even beside a slow queue. (One slot, beside jobs of 3 ms at a server,
    * `intake.test.ts`: 4,960 starts a second instead of 330.)
    *
-   * @param row the number for the whole worker, which is used until a job of the claimer has ended
+   * @param row the number for the whole worker, which counts until a first job of the claimer has ended
    */
   rowOf({ prefetch: { perSlot } }: Claimer, row: number): number {
     return perSlot === undefined ? row : this.#rowAt(perSlot * this.#slots.concurrency)
@@ -189,8 +188,8 @@ export class FairOrder {
 
   /**
    * How many jobs of one claimer may be prefetched. If more partitions take turns than there are slots, a
-   * fast claimer gets its next turn only after all others, and jobs that it cannot start in this turn would
-   * go back.
+   * fast claimer gets its next turn only after all other claimers. Jobs that it could not start in this turn
+   * would have to be given back.
    *
    * @param soon how many jobs the worker will start within the horizon
    */
@@ -199,8 +198,8 @@ export class FairOrder {
   }
 
   /**
-   * The most jobs that a claimer asks for in one call. @param row the value to return if more partitions take
-   * turns than there are slots
+   * How many jobs a claimer may ask for in one call. @param row the result if more partitions take turns than
+   * there are slots
    */
   share({ rank, weight }: Claimer, row: number): number {
     if (this.isCrowded) return row

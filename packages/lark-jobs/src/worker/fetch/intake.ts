@@ -1,16 +1,16 @@
 /**
- * What a worker claims: keeps its slots busy with as few calls to the store as possible.
+ * Claims jobs for a worker: keeps the worker's slots busy with as few calls to the store as possible.
  *
  *   running   claims jobs for free slots, and prefetches more
  *   quiet     only settles; prefetched jobs go back
  *
- * It does two things. `#turn` lets the claimers make their calls. It runs once, at the end of each tick in
- * which something changed, so that jobs which end together are settled in one call that also claims the next
- * jobs. `#fill` starts prefetched jobs, and runs whenever a slot is free.
+ * The intake has two tasks. `#turn` lets the claimers make their calls. It runs at the end of each tick in
+ * which something has changed. So jobs that end in one tick are settled in one call, which also claims the
+ * next jobs. `#fill` starts prefetched jobs, and runs whenever a slot is free.
  *
- * Three files say for how many jobs a call asks: `fair-order.ts` says whose turn it is and how many jobs a
- * queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and `speed.ts` how
- * fast the worker is.
+ * Three files determine how many jobs a call asks for. `fair-order.ts` decides whose turn it is and how many
+ * jobs a queue may ask for. `prefetch.ts` decides how many jobs a partition holds beyond the free slots.
+ * `speed.ts` measures how fast the worker is.
  */
 
 import type { Pace } from '../../options/preset.ts'
@@ -32,19 +32,21 @@ export interface IntakeOptions {
   suspects: Suspects
   pace: Pace
   maxJobs: number
-  /** Milliseconds of a lease. */
+  /** The length of a lease in milliseconds. */
   leaseMs: number
   /** Whether the store is embedded. */
   isHere: boolean
-  /** Milliseconds for which this process has just been frozen (`../maintenance/maintenance.ts`). */
+  /**
+   * Returns for how many milliseconds this process has just been suspended (`../maintenance/maintenance.ts`).
+   */
   stoodStill: () => number
   /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
   /** Called when the store has answered. */
   answered: () => void
-  /** Called when jobs have been prefetched. */
+  /** Called when the worker has got prefetched jobs. */
   holds: () => void
-  /** Called each time the claimers have had their turn to call. */
+  /** Called at the end of each `#turn`. */
   turned: () => void
 }
 
@@ -52,12 +54,12 @@ export class Intake extends Part {
   readonly #options: IntakeOptions
   /** The claimers that have prefetched jobs. */
   readonly #holding: RoundRobin
-  /** Free slots for which calls under way ask for jobs. */
+  /** The number of free slots that calls under way are expected to fill. */
   #reserved = 0
-  /** How many jobs were claimed, without those that were given back. */
+  /** How many jobs were claimed and not given back. */
   #claimed = 0
   #held = 0
-  /** How many jobs the calls under way ask for beyond the free slots. */
+  /** How many jobs the calls under way want to prefetch. */
   #asked = 0
   readonly #speed: Speed
   /** How many more jobs may start before the event loop gets a turn. */
@@ -71,7 +73,7 @@ export class Intake extends Part {
     this.#start()
     this.schedule()
   })
-  /** Continues after the event loop has turned. */
+  /** Starts more jobs after the event loop has turned. */
   readonly #goOn = new Coalesced(setImmediate, () => {
     this.#slice = this.#options.pace.slice
     this.#fill()
@@ -93,7 +95,7 @@ export class Intake extends Part {
     return this.#held + this.#options.suspects.count
   }
 
-  /** Whether claimed jobs have not begun, or a call under way may bring some. */
+  /** Whether some claimed job has not begun, or a call is under way that may bring jobs. */
   get isBusy(): boolean {
     return this.#reserved > 0 || this.held > 0
   }
@@ -114,12 +116,14 @@ export class Intake extends Part {
     return Math.min(this.#left, this.#free - this.#reserved - this.#held)
   }
 
-  /** Whether claimed jobs start in a moment, which a call to an embedded store would delay. */
+  /** Whether claimed jobs are about to start. A call to an embedded store would delay their start. */
   get #isAboutToStart(): boolean {
     return this.#options.isHere && this.#mayStart && this.#held > 0 && this.#free > 0
   }
 
-  /** Slots in which jobs may start. Each suspect that is about to start reserves one. */
+  /**
+   * The number of slots in which jobs may start. Each suspect that waits to start keeps one slot reserved.
+   */
   get #free(): number {
     const { slots, suspects } = this.#options
     return slots.free - suspects.count
@@ -144,9 +148,10 @@ export class Intake extends Part {
   }
 
   /**
-   * A slot has become free.
+   * Called when a slot has become free.
    *
-   * @param took for how many milliseconds it was taken; undefined: `concurrency` has changed
+   * @param took for how many milliseconds a job used the slot; undefined if the slot is new because
+   * `concurrency` has changed
    */
   freed(took?: number): void {
     if (took !== undefined) this.#speed.ended(took)
@@ -154,13 +159,13 @@ export class Intake extends Part {
     this.schedule()
   }
 
-  /** A claimer is new, has become ready, or has an outcome. */
+  /** Called when a claimer is new, has become ready, or has an outcome to send. */
   changed(claimer: Claimer): void {
     this.#options.order.changed(claimer)
     this.schedule()
   }
 
-  /** A claimed job does not begin here. */
+  /** Called when a claimed job will not begin in this worker. */
   returned(): void {
     this.#claimed--
   }
@@ -174,11 +179,11 @@ export class Intake extends Part {
   }
 
   /**
-   * How many jobs may be asked for although no slot is free, by claimers that have no prefetched jobs while
-   * others have some. The next free slot should belong to one of these claimers, not to the faster ones. The
-   * number is at most what the other claimers have prefetched, since those jobs start soon. It is also at
-   * most one more than the number of queues that can get a slot then (or a whole turn, if there are more
-   * queues than slots).
+   * How many jobs the claimers without prefetched jobs may ask for while no slot is free and other claimers
+   * have prefetched jobs. The next free slot should go to one of these claimers, not to a faster one. The
+   * number has two bounds. One is the number of prefetched jobs of the other claimers, because those jobs
+   * start soon. The other is one more than the number of queues that can get a slot then (or a whole turn, if
+   * there are more queues than slots).
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
@@ -187,8 +192,9 @@ export class Intake extends Part {
   }
 
   /**
-   * How many more jobs to prefetch with a call: as many as the claimer's own speed allows, and with a claim
-   * for a free slot at least a few. For a queue that rarely has a turn, only as many as start in its turns.
+   * How many more jobs a call should prefetch. The claimer's own speed determines the number. A call that
+   * claims for a free slot prefetches at least a few. A queue that rarely has a turn prefetches only as many
+   * jobs as start in its turns.
    */
   #prefetchOf(claimer: Claimer, limit: number): number {
     const { order } = this.#options
@@ -223,7 +229,10 @@ export class Intake extends Part {
     turned()
   }
 
-  /** Makes the calls that do not depend on free slots: to settle, or because few prefetched jobs are left. */
+  /**
+   * Makes the calls that do not depend on free slots: calls that settle, and calls of claimers with few
+   * prefetched jobs left.
+   */
   #press(): void {
     const now = performance.now()
     let wakeAt = Number.POSITIVE_INFINITY
@@ -243,8 +252,8 @@ export class Intake extends Part {
     const more = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
     this.#asked += more
-    // With `maxJobs`, no jobs may come with a ring: several queues might hand over jobs at once, and together
-    // too many.
+    // With `maxJobs`, the store must not hand over jobs with a ring: several queues could do so at once and
+    // exceed the number.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, more, signal, hand)
@@ -263,23 +272,23 @@ export class Intake extends Part {
         slots.settled?.(reply.settled[i]!.id, verdict === 'lost')
       }
       if (claimer.isHere && isCut(reply)) {
-        // Fetching the remaining jobs takes many calls, and an embedded store answers without giving the
-        // event loop a turn. The prefetched jobs could not begin during these calls, and would be recalled.
-        // (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of 510 KB at concurrency 100, 15 ran in 40 s
-        // without this, and all ran in 2.4 s with it.)
+        // To fetch the remaining jobs takes many calls, and an embedded store answers without giving the
+        // event loop a turn. Without this line, the prefetched jobs could not begin during these calls and
+        // would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of 510 KB at concurrency
+        // 100, 15 ran in 40 s without this, and all ran in 2.4 s with it.)
         this.#fill()
         this.#goOn.ask()
         return
       }
-      // The next call is made before the jobs start, so the store works on it while this process runs them.
-      // An embedded store works in this process, so with one the jobs start first.
+      // The next call is made before the jobs start, so the store's server works while this process runs the
+      // jobs. An embedded store works in this process itself, so there the jobs start first.
       if (!claimer.isHere) this.#turn()
       this.#fill()
     }
     this.schedule()
   }
 
-  /** The store has handed over jobs together with a ring. It hands over more only after another call. */
+  /** Called when the store has handed over jobs with a ring. It hands over more only after another call. */
   #handed(claimer: Claimer, claim: Claim): void {
     const sentAt = performance.now() - this.#options.stoodStill()
     this.#hold(claimer, { ...claim, isShort: true, sentAt }, RING)
@@ -289,16 +298,16 @@ export class Intake extends Part {
   }
 
   /**
-   * Takes in claimed jobs. They go back at once in three cases: the worker is quiet; they lay unread while a
-   * handler blocked the event loop, so they were recalled or their lease may have ended; or other jobs went
-   * back meanwhile.
+   * Takes in claimed jobs. In three cases the jobs are given back at once: the worker is quiet; a handler
+   * blocked the event loop while the answer was unread, so the jobs were recalled or their leases may have
+   * ended; or other jobs, which must start first, were given back meanwhile.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
     const { jobs, number, isShort, sentAt } = claim
     const now = performance.now()
     const isOurs =
       claimer.unread.read(source, Math.floor(number)) && now - sentAt <= this.#options.leaseMs / 2
-    // Jobs that went back after the call was sent must start before these.
+    // Jobs that were given back after the call was sent must start before the jobs of this claim.
     const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
@@ -309,15 +318,18 @@ export class Intake extends Part {
   }
 
   /**
-   * Starts prefetched jobs. Answers of an embedded store are read first: otherwise a handler that blocks the
-   * loop would also hold the jobs in these answers, which the lease thread does not know.
+   * Starts prefetched jobs. Answers of an embedded store are read first. The lease thread does not know the
+   * jobs in unread answers, so a handler that blocks the loop would hold them up.
    */
   #fill(): void {
     if (this.#callsHere > 0) this.#startSoon.ask()
     else this.#start()
   }
 
-  /** Starts prefetched jobs while slots are free: queue by queue in strict order, or in turns. */
+  /**
+   * Starts prefetched jobs while slots are free. In strict order, the queues are emptied one after the other;
+   * in all other orders, they take turns.
+   */
   #start(): void {
     const { slots, order, suspects } = this.#options
     while (this.#mayStart && this.#held > 0 && this.#free > 0) {
@@ -338,7 +350,7 @@ export class Intake extends Part {
       const now = performance.now()
       if (isSuspect(job.job)) suspects.take(job, claimer)
       else if (now > job.until) {
-        // The process was suspended after claiming the job.
+        // The process was suspended after it had claimed the job.
         claimer.giveBackLate(job)
         this.#claimed--
       } else if (!slots.begin(job, claimer, now)) this.#claimed--
@@ -366,7 +378,8 @@ export class Intake extends Part {
   /**
    * Gives back prefetched jobs.
    *
-   * @param by give back only jobs that have waited too long by this time (`performance.now()`); default: all
+   * @param by only jobs that have waited too long at this time (`performance.now()`) are given back; by
+   * default all
    */
   #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.prefetch.size
@@ -380,7 +393,7 @@ export class Intake extends Part {
   }
 }
 
-/** Whether the store has more jobs than fit into the answer. */
+/** Whether the store has more due jobs than fitted into the answer. */
 function isCut({ jobs, isShort, nextDue }: Answer): boolean {
   return isShort && jobs.length > 0 && nextDue === 0
 }

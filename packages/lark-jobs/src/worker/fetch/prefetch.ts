@@ -1,18 +1,19 @@
 /**
- * The prefetched jobs of one partition: claimed beyond the worker's free slots, to be started within a window
- * of time. Jobs that have not started by then go back, and no attempt is counted.
+ * The prefetched jobs of one partition. They were claimed beyond the worker's free slots, and should start
+ * within a window of time. Jobs that do not start within the window are given back, and no attempt is
+ * counted.
  *
- * The number of prefetched jobs follows from the speed of the partition, measured between two answers of the
- * store: as many as ended within the horizon, which is half of the window. So no job goes back even if jobs
- * take twice as long as those before. If jobs are slow, or none has ended yet, no jobs are prefetched.
- * Window, horizon and the largest number come from the preset (`options/preset.ts`). `intake.ts` makes the
- * calls; `speed.ts` measures the whole worker.
+ * As many jobs are prefetched as lately ended within the horizon, which is half of the window. The speed is
+ * measured between two answers of the store. So no job is given back even if the next jobs take twice as long
+ * as the last ones. If jobs are slow, or no job has ended yet, no jobs are prefetched. Window, horizon and
+ * the largest number come from the preset (`options/preset.ts`). `intake.ts` makes the calls; `speed.ts`
+ * measures the whole worker.
  */
 import type { ClaimedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
 import type { HeldJob, Ledger } from '../lease/ledger.ts'
 
-/** Milliseconds: the shortest time that a job is assumed to need. */
+/** Milliseconds. A job is assumed to need at least this time. */
 export const LEAST = 0.01
 
 export class Prefetch {
@@ -24,21 +25,21 @@ export class Prefetch {
   readonly #partition: number
   #jobs: HeldJob[] = []
   #first = 0
-  /** For each claim: how many of its jobs are left, and when it came (`performance.now()`). */
+  /** For each claim: how many of its jobs are left, and when the claim arrived (`performance.now()`). */
   #batches: { left: number; at: number }[] = []
   /** Jobs per millisecond. */
   #speed = 0
   #ended = 0
   /**
-   * Milliseconds for which a job keeps its slot, as an average in which the latest jobs count most; undefined
-   * until one has ended.
+   * The average time in milliseconds that a job keeps its slot. The latest jobs count most. Undefined until a
+   * first job has ended.
    */
   #took: number | undefined
-  /** When the counting of `#ended` began; undefined if the last answer left slots empty. */
+  /** When the count in `#ended` began; undefined if the last answer left slots empty. */
   #since: number | undefined
   /**
-   * The partition had fewer jobs than were asked for. Until that changes, no call is made only to prefetch
-   * more, because such calls would follow each other without end.
+   * Whether the last claim found fewer jobs than it asked for. While this is true, no call is made only to
+   * prefetch jobs, because such calls would follow each other without end.
    */
   isDry = false
 
@@ -62,12 +63,15 @@ export class Prefetch {
     return Math.max(0, this.target - this.size)
   }
 
-  /** Whether half of the target is used up: then a call is worthwhile. */
+  /** Whether half of the target is used up, so that a call is worth its cost. */
   get isLow(): boolean {
     return !this.isDry && this.size * 2 <= this.target
   }
 
-  /** How many jobs a slot could run within the horizon, if it had them; undefined until one has ended. */
+  /**
+   * How many jobs of the partition one slot could run within the horizon; undefined until a first job has
+   * ended.
+   */
   get perSlot(): number | undefined {
     return this.#took === undefined ? undefined : this.pace.horizon / Math.max(LEAST, this.#took)
   }
@@ -82,8 +86,8 @@ export class Prefetch {
    * Takes in the jobs of a claim.
    *
    * @param number the number of the call
-   * @param short whether the claim brought fewer jobs than there is room for. Then the time until the next
-   *   answer says nothing about the speed
+   * @param short whether the claim brought fewer jobs than the worker has room for; if so, the time until the
+   *   next answer says nothing about the speed
    * @param until the earliest time at which the lease may end, by `performance.now()`
    */
   push(number: number, jobs: readonly ClaimedJob[], short: boolean, now: number, until: number): void {
@@ -111,8 +115,8 @@ export class Prefetch {
   }
 
   /**
-   * If the first job has waited for too long at the time `now`, takes out all jobs, because later ones must
-   * not start before it. No more are prefetched until jobs have ended again.
+   * Takes out all jobs if the first job has waited too long at the time `now`. All of them go, because later
+   * jobs must not start before the first. No more jobs are prefetched until a job has ended again.
    *
    * @returns the jobs to be given back
    */
@@ -125,7 +129,7 @@ export class Prefetch {
     this.#batches = []
     this.#speed = 0
     this.#since = undefined
-    // The lease thread has given back those jobs that this worker no longer has.
+    // Jobs that can no longer be withdrawn were already given back by the lease thread.
     const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { job } of theirs!) this.gone(job)

@@ -7,18 +7,18 @@ import { Part } from '../part.ts'
 
 /** Milliseconds of one wait. Claimers also call without a ring (`claimer.ts`). */
 const WAIT = 60_000
-/** Milliseconds until the next wait after one that failed. */
+/** Milliseconds between a wait that failed and the next one. */
 const PAUSE = 1_000
 
 export interface RingsOptions {
   store: Store
   /** The id of the worker. */
   caller: string
-  /** There may be jobs in a partition. */
+  /** Called when there may be jobs in a partition. */
   rang(partition: string): void | Promise<void>
   /**
-   * The store has a notice about a job that the worker holds in a partition. `signalled`: the notice is only
-   * that a signal has come for this job.
+   * Called when the store has a notice about a job that the worker holds in a partition. If the notice only
+   * says that a signal has come for a job, `signalled` is the id of this job.
    */
   noticed(partition: string, signalled?: string): void
   trouble(error: unknown): void

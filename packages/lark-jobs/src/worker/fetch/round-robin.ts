@@ -1,8 +1,9 @@
 /**
- * Claimers in the order of their turns: first the queues among each other, then the partitions within a
- * queue. The claimer that has waited longest since its last turn comes first, even if it left the round in
- * between: a claimer that was busy settling must not lose its place. With weights, the queue comes first that
- * has had least for its weight (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
+ * Claimers in the order of their turns. The queues take turns, and within a queue its partitions take turns.
+ * The claimer that has waited longest since its last turn comes first. This also holds for a claimer that
+ * left the round in between, because a claimer that was busy settling must not lose its place. With weights,
+ * the queue that has had the least work for its weight comes first (`weighted-shares.ts`). `fair-order.ts`
+ * decides which claimers take part.
  */
 import type { Claimer } from './claimer.ts'
 import type { WeightedShares } from './weighted-shares.ts'
@@ -12,19 +13,22 @@ export class RoundRobin {
   readonly #shares: WeightedShares | undefined
   /** How many claimers are in the round. */
   size = 0
-  /** The claimers of each queue, by its rank, the next one first. */
+  /** The claimers of each queue, by the rank of the queue. The claimer whose turn is next comes first. */
   readonly #members = new Map<number, Claimer[]>()
-  /** The ranks of the queues in the round, the next one first; with weights, in no order. */
+  /**
+   * The ranks of the queues in the round. The queue whose turn is next comes first; with weights, the list
+   * has no order.
+   */
   readonly #ranks: number[] = []
   /** The sum of the weights of these queues. */
   weight = 0
   #turn = 0
-  /** The claimer that had the last turn, and how many more times it is chosen in this turn. */
+  /** The claimer that was chosen last, and how many more times it is chosen in this turn. */
   #last: { claimer: Claimer; left: number } | undefined
   /** When each queue (by its rank) and each claimer had its last turn. */
   readonly #had = new Map<number | Claimer, number>()
 
-  /** @param shares given if queues have weights */
+  /** @param shares given if the queues have different weights */
   constructor(strict: boolean, shares?: WeightedShares) {
     this.#strict = strict
     this.#shares = shares
@@ -49,7 +53,7 @@ export class RoundRobin {
     return this.#members.get(rank)?.length ?? 0
   }
 
-  /** Adds a claimer, or removes it. */
+  /** Adds the claimer to the round, or removes it. */
   set(claimer: Claimer, belongs: boolean): void {
     const { rank, weight } = claimer
     let members = this.#members.get(rank)
@@ -80,7 +84,10 @@ export class RoundRobin {
     }
   }
 
-  /** The claimer whose turn it is. @param rowOf how many times in a row a claimer is chosen; default: once */
+  /**
+   * The claimer whose turn it is. @param rowOf returns how many times in a row a claimer is chosen; by
+   * default once
+   */
   next(rowOf?: (claimer: Claimer) => number): Claimer | undefined {
     if (this.#last !== undefined && this.#last.left > 0) {
       this.#last.left--
@@ -102,7 +109,7 @@ export class RoundRobin {
     return claimer
   }
 
-  /** Moves the queue that has had least for its weight to the front. */
+  /** Moves the queue that has had the least work for its weight to the front. */
   #bring(shares: WeightedShares): void {
     const ranks = this.#ranks
     let [least, at] = [Number.POSITIVE_INFINITY, 0]
@@ -115,8 +122,8 @@ export class RoundRobin {
 }
 
 /**
- * The index of the first item for which `isSo` is true, by binary search, because a thousand queues may have
- * jobs. `isSo` must also be true for all later items.
+ * The index of the first item for which `isSo` is true. `isSo` must be true for all later items, too. The
+ * search is binary, because a thousand queues may have jobs.
  */
 function firstOf<T>(list: readonly T[], isSo: (item: T) => boolean): number {
   let [from, to] = [0, list.length]

@@ -1,14 +1,17 @@
 /**
- * The partitions that a worker serves, each by a claimer of its own: all partitions of its queues. It serves
- * the configured ones from the start. Other partitions of a queue may exist because another process has
- * another configuration. They are served as soon as this worker learns of them.
+ * The partitions that a worker serves, each with its own claimer. These are all partitions of the worker's
+ * queues. The configured partitions are served from the start. More partitions of a queue may exist because
+ * another process has another configuration. The worker serves these as soon as it learns of them.
  */
 import { partitionsOf, queueOf } from '../../model/partition.ts'
 import type { Settlement } from '../../store/contract/store.ts'
 import { Part } from '../part.ts'
 import type { Claimer } from './claimer.ts'
 
-/** @param rank of the queue @param index of the partition, in the order in which the worker met them */
+/**
+ * @param rank the rank of the queue @param index the index of the partition, in the order in which the worker
+ * learned of the partitions
+ */
 export type OpenClaimer = (partition: string, rank: number, index: number) => Claimer
 
 export class ServedPartitions extends Part {
@@ -32,12 +35,12 @@ export class ServedPartitions extends Part {
     return this.#claimers.values()
   }
 
-  /** Whether a call is being sent again because the store or a part of it does not answer. */
+  /** Whether some call is being sent again because the store, or a part of it, does not answer. */
   get isAway(): boolean {
     return [...this.claimers].some((claimer) => claimer.isAway)
   }
 
-  /** The outcomes of jobs that began, for which the store has not answered. */
+  /** The outcomes of jobs that began here, as long as the store has not acknowledged them. */
   get unstored(): Settlement[] {
     return [...this.claimers].flatMap((claimer) => claimer.unstored)
   }
@@ -46,7 +49,10 @@ export class ServedPartitions extends Part {
     return this.#claimers.get(partition)
   }
 
-  /** Serves those partitions that belong to its queues. @returns whether one of them is new */
+  /**
+   * Serves those of the given partitions that belong to the worker's queues. @returns whether one of them is
+   * new
+   */
   meet(partitions: readonly string[]): boolean {
     const before = this.#claimers.size
     for (const partition of partitions) {

@@ -1,22 +1,22 @@
 /**
- * Measures how fast a worker is over all queues that it serves. The intake uses this speed for all queues
- * together; each claimer also measures the speed of its own partition (`prefetch.ts`).
+ * Measures the speed of a worker over all its queues. Each claimer also measures the speed of its own
+ * partition (`prefetch.ts`).
  *
  *   soon    jobs that it will probably start within the horizon: as many as ended in such a time
  *   reach   jobs that it could start within the horizon, calculated from how long each keeps its slot
  *
- * If each queue has a turn only now and then, jobs end as slowly as the store answers, with one call for each
- * job. A worker that only used `soon` would keep making one call for each job. So `reach` decides whether a
- * turn takes several jobs, until the claimer has measured its own jobs (`Prefetch.perSlot`), and `soon`
- * decides how many turns are prefetched (`fair-order.ts`).
+ * If each queue has a turn only now and then, every job needs a call of its own, so jobs end as slowly as the
+ * store answers. `soon` measures this low speed, and a worker that used only `soon` would keep making one
+ * call for each job. So `reach` decides whether a turn takes several jobs, until the claimer has measured its
+ * own jobs (`Prefetch.perSlot`). `soon` decides how many turns are prefetched (`fair-order.ts`).
  */
 import type { Pace } from '../../options/preset.ts'
 import type { Slots } from '../slots.ts'
 import { LEAST } from './prefetch.ts'
 
 /**
- * The shortest measurement, in milliseconds. `soon` uses the last two. (Of 2, 3, 5 and 10, 3 makes the fewest
- * calls and claims in `intake.test.ts`.)
+ * The shortest duration of a measurement, in milliseconds. `soon` uses the last two measurements. (Of 2, 3, 5
+ * and 10, 3 makes the fewest calls and claims in `intake.test.ts`.)
  */
 const SPAN = 3
 /** Milliseconds after which a measurement is too old. */
@@ -27,11 +27,11 @@ export class Speed {
   readonly #slots: Pick<Slots, 'concurrency'>
   #since = 0
   #ended = 0
-  /** Milliseconds for which ended jobs kept their slots, in total. */
+  /** The total time in milliseconds for which ended jobs kept their slots. */
   #took = 0
   /** The previous measurement. */
   #before = { since: 0, ended: 0 }
-  /** Jobs per millisecond, if there were enough jobs. */
+  /** How many jobs per millisecond the worker could run if there were enough jobs. */
   #reach = 0
 
   constructor(pace: Pace, slots: Pick<Slots, 'concurrency'>) {
@@ -39,7 +39,7 @@ export class Speed {
     this.#slots = slots
   }
 
-  /** A job has ended. @param took milliseconds */
+  /** Notes that a job has ended. @param took for how many milliseconds the job kept its slot */
   ended(took: number): void {
     this.#ended++
     this.#took += took

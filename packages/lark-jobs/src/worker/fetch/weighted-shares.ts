@@ -1,25 +1,23 @@
 /**
- * How much each queue has had of the worker, if queues have different weights: the number of its started
- * jobs, divided by its weight. The queue with the smallest number comes next (`fair-order.ts`,
+ * If queues have different weights, counts how much of the worker each queue has had: the number of its
+ * started jobs, divided by its weight. The queue with the smallest quotient comes next (`fair-order.ts`,
  * `round-robin.ts`).
  *
- * A queue that had no jobs for a while cannot save up its share. When it has jobs again, it is behind its
- * share at most by the number of slots, or by the number of jobs that the worker starts within its horizon,
- * whichever is more. In the same way, a queue that had all slots while the others had no jobs is only a
- * little ahead of its share afterwards.
+ * A queue that had no jobs for a while cannot save up its share. When it has jobs again, it may be behind its
+ * share by a limited number of jobs: by the number of slots, or by the number of jobs that the worker starts
+ * within its horizon, whichever is larger. In the same way, a queue that had all slots while the other queues
+ * had no jobs is only a little ahead of its share afterwards.
  */
 
 import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
-/**
- * How far a queue may be ahead of its share: this factor times that number of jobs, divided by its weight.
- */
+/** A queue may be ahead of its share by this factor times that number of jobs, divided by its weight. */
 const OWED = 4
 
 export class WeightedShares {
   readonly #slots: Pick<Slots, 'concurrency'>
-  /** What each queue has had, by its rank. */
+  /** What each queue has had, by the rank of the queue. */
   readonly #had = new Map<number, number>()
   /** What a queue would have had so far if it had always got exactly its share. */
   #even = 0
@@ -34,7 +32,7 @@ export class WeightedShares {
     return this.#had.get(rank) ?? 0
   }
 
-  /** A job has started. @param all the weight of all queues that have jobs */
+  /** Notes that a job has started. @param all the total weight of the queues that have jobs */
   started({ rank, weight }: Weighted, all: number): void {
     const slack = Math.max(this.#slots.concurrency, this.reach)
     const had = Math.max(this.of(rank), this.#even - slack / all) + 1 / weight
@@ -42,7 +40,7 @@ export class WeightedShares {
     this.#had.set(rank, Math.min(had, this.#even + (OWED * slack) / weight))
   }
 
-  /** Whether a queue has had so much more than its share that the others must come first. */
+  /** Whether a queue has had so much more than its share that the other queues must come first. */
   leads({ rank }: Weighted, all: number): boolean {
     return (this.of(rank) - this.#even) * all * 2 > Math.max(this.#slots.concurrency, this.reach)
   }
@@ -53,7 +51,7 @@ interface Weighted {
   weight: number
 }
 
-/** Shares, if the queues have different weights and their order is not strict. */
+/** Makes the shares. Returns undefined if all weights are equal or the order is strict. */
 export function sharesOf(
   { queues, weights, strict }: Pick<WorkerOptions, 'queues' | 'weights' | 'strict'>,
   slots: Pick<Slots, 'concurrency'>,
