@@ -1,16 +1,17 @@
 /**
- * Every third of a lease, renews the leases of running jobs, of ended jobs whose outcomes have waited for
- * long, and of the permits that running jobs hold. The same calls hand over log lines. Their answers say
- * which leases are lost (then the run is aborted with LEASE_LOST) and which jobs are to be cancelled. When
- * the store says that a partition has a notice, its jobs are renewed at once.
+ * Renews leases every third of a lease: the leases of running jobs, of ended jobs whose outcomes have waited
+ * for long, and of the permits that running jobs hold. The same calls hand over log lines. The answers say
+ * which leases are lost and which jobs should be cancelled. A run that has lost its lease is aborted with
+ * LEASE_LOST. When the store says that a partition has a notice, the jobs of this partition are renewed at
+ * once.
  *
- * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a
- * second for each partition. Those of other jobs wait for the next renewal.
+ * Progress and log lines of a watched job are handed over by separate calls, at most four a second for each
+ * partition. Progress and log lines of other jobs wait for the next renewal.
  *
- * It makes one call after the other in each partition, so that log lines keep their order, and partitions do
- * not wait for each other. It runs on the worker's event loop. While a handler blocks the loop, the lease
- * thread renews (`lease-watch.ts`). If a lease ends, the maintenance of some worker takes the job back
- * (`maintenance/maintenance.ts`, `Store.recover`).
+ * Each partition has one call at a time, so that log lines keep their order, and partitions do not wait for
+ * each other. The keeper runs on the worker's event loop. While a handler blocks the loop, the lease thread
+ * renews the leases (`lease-watch.ts`). If a lease ends nevertheless, the maintenance of any worker takes the
+ * job back (`maintenance/maintenance.ts`, `Store.recover`).
  */
 import { defined, visible } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -32,7 +33,7 @@ export interface LeaseKeeperOptions {
   caller: string
   leaseMs: number
   running: ReadonlySet<Execution>
-  /** The claimers with outcomes of ended jobs that wait for the store. */
+  /** The claimers that have outcomes for the store. */
   settling: () => Iterable<Settling>
   permits: Pick<PermitPools, 'renew'>
   trouble: (error: unknown) => void
@@ -46,8 +47,8 @@ export interface LeaseKeeperOptions {
 interface Settling {
   readonly partition: string
   /**
-   * @param ms returns only outcomes whose call, or the call before it, has had no answer for this many
-   *   milliseconds
+   * @param ms only outcomes whose call, or the call before it, has had no answer for this many milliseconds
+   *   are returned
    */
   unsettled(ms: number): readonly Settlement[]
 }
@@ -61,15 +62,15 @@ export class LeaseKeeper extends Part {
   readonly #renewals = new Renewals()
   /** Resolves when all renewals of the last round have ended. */
   #round: Promise<void> | undefined
-  /** How many rounds have begun, and the number of the last one in which everything was renewed. */
+  /** How many rounds have begun, and the number of the last round in which all leases were renewed. */
   #rounds = 0
   #renewed = 0
-  /** By partition: resolves when all calls so far have ended. */
+  /** For each partition, a promise that resolves when all calls made so far have ended. */
   readonly #turns = new Map<string, Promise<boolean>>()
   /** The timer of the next call that hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
-  /** Partitions whose notices are about to be read. */
+  /** Partitions whose notices will be read by the next call. */
   readonly #noticed = new Set<string>()
 
   constructor(options: LeaseKeeperOptions) {
@@ -83,7 +84,7 @@ export class LeaseKeeper extends Part {
     this.#timer = setInterval(() => void this.#renewNow(), this.#options.leaseMs / 3)
   }
 
-  /** Renews now if a round is overdue, because the loop was blocked or the machine slept. */
+  /** Renews now if a round is overdue. A round is late if the loop was blocked or the machine slept. */
   async catchUp(): Promise<void> {
     if (Date.now() - this.#options.pulse.renewedAt > this.#options.leaseMs / 2) await this.#renewNow()
   }
@@ -93,14 +94,14 @@ export class LeaseKeeper extends Part {
     if (this.#noticed.has(partition)) return
     this.#noticed.add(partition)
     void this.#inTurn(partition, () => {
-      // A notice that comes from now on may be missing in the answer of this call, so it needs a call of its
-      // own.
+      // The answer to this call may miss a notice that comes from now on, so such a notice needs another
+      // call.
       this.#noticed.delete(partition)
       return this.#renewGroup(partition, this.#groups().get(partition) ?? [])
     })
   }
 
-  /** A job has reported progress, or written to its log. */
+  /** Called when a job has reported progress or has written to its log. */
   reported({ watchedUntil }: Execution): void {
     const now = performance.now()
     if (watchedUntil <= now || this.#soon !== undefined) return
@@ -115,7 +116,7 @@ export class LeaseKeeper extends Part {
     await Promise.all([...this.#turns.values(), this.#round])
   }
 
-  /** Hands over the progress and the log lines of the jobs that somebody watches. */
+  /** Hands over the progress and the log lines of the watched jobs. */
   #handOver(): void {
     this.#soon = undefined
     for (const partition of this.#groups().keys())
@@ -126,7 +127,7 @@ export class LeaseKeeper extends Part {
       })
   }
 
-  /** @param work must never reject */
+  /** @param work the call; its promise must never reject */
   #inTurn(partition: string, work: () => Promise<boolean>): Promise<boolean> {
     const turn = (this.#turns.get(partition) ?? Promise.resolve()).then(work)
     this.#turns.set(partition, turn)
@@ -137,8 +138,7 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * Renews all leases of the worker. Resolves when the partitions have answered that also answered the last
-   * time.
+   * Renews all leases of the worker. Does not wait for the partitions that did not answer in the last round.
    */
   async #renewNow(): Promise<void> {
     const began = Date.now()
@@ -171,9 +171,9 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * Renews the leases of ended jobs whose outcomes wait for the store. An embedded store to which many
-   * processes write may delay the call with the outcomes for longer than a lease, but answer other calls. The
-   * delayed call itself later says which leases are lost.
+   * Renews the leases of ended jobs whose outcomes wait for the store. If many processes write to an embedded
+   * store, the store may delay the call with the outcomes for longer than a lease, and still answer other
+   * calls. When the delayed call is answered, its answer says which leases are lost.
    *
    * @returns whether the store answered
    */
@@ -193,8 +193,8 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * The jobs to be renewed, by partition. Two partitions may each have a job with the same id of the
-   * application.
+   * The jobs whose leases must be renewed, by partition. They are grouped because two partitions may each
+   * have a job with the same id.
    */
   #groups(): Map<string, Execution[]> {
     const newest = new Map<string, Map<string, Execution>>()
@@ -203,7 +203,7 @@ export class LeaseKeeper extends Part {
       const { id } = running.job
       const { partition } = running.claimer
       const group = newest.get(partition) ?? new Map<string, Execution>()
-      // This worker has claimed the same job a second time, so the lease of the first run was lost.
+      // This worker has claimed the same job again, so the first run has lost its lease.
       const before = group.get(id)
       if (before !== undefined) lose(before)
       newest.set(partition, group.set(id, running))
@@ -227,8 +227,8 @@ export class LeaseKeeper extends Part {
       this.#tell(group, await store.extend(partition, caller, notes, leaseMs))
       return true
     } catch (error) {
-      // If there was no answer, the store may already have the lines. Losing some is better than storing them
-      // twice.
+      // If there was no answer, the store may already have the lines. It is better to lose some lines than to
+      // store them twice.
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
@@ -239,8 +239,8 @@ export class LeaseKeeper extends Part {
   }
 
   #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
-    // Jobs count as watched for the time of one lease. The next renewal comes earlier, and its answer says
-    // again which jobs are watched.
+    // A job counts as watched for the time of one lease. The next renewal comes earlier, and its answer again
+    // says which jobs are watched.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {
@@ -269,7 +269,7 @@ export class LeaseKeeper extends Part {
   }
 }
 
-/** The outcome of a run does not count any more. */
+/** Ends a run whose lease is lost: its outcome no longer counts. */
 export function lose(running: Execution): void {
   running.abandoned = true
   running.run.abort(leaseLost(running))

@@ -1,11 +1,12 @@
 /**
- * The worker's side of the lease thread, and the messages between both. The thread (`lease-watch.ts`) looks
- * after the worker's jobs while a handler blocks the event loop. The worker passes it the pages of the ledger
- * (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last renewed its
- * leases (`Pulse`). All workers of a process share one thread, and each has its own port to it.
+ * The worker's side of the lease thread, and the messages between the worker and the thread. The thread
+ * (`lease-watch.ts`) looks after the worker's jobs while a handler blocks the event loop. The worker passes
+ * the pages of its ledger (`ledger.ts`) to the thread. In shared memory (`Pulse`), the worker notes when its
+ * event loop last turned and when it last renewed its leases. All workers of a process share one thread, and
+ * each worker has its own port to the thread.
  *
- *   new → running → stopped; or missing: there is no file for the thread (in a bundle), or no store that
- *   the thread could open
+ *   new → running → stopped, or missing: a bundle has no file for the thread, or the thread cannot open the
+ *   store
  */
 
 import { once, setMaxListeners } from 'node:events'
@@ -22,22 +23,22 @@ import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
 
-/** Milliseconds that a stopping worker waits for the thread to end its work for it. */
+/** Milliseconds that a stopping worker waits until the thread no longer works for this worker. */
 const LAST_CALL = 2_000
 /**
- * Milliseconds for which the thread stays without a worker. So a process that starts one worker after the
- * other, as tests do, starts the thread only once. (Measured on 2026-12-02: 96 tests with a worker each took
- * 20 s of CPU instead of 35.)
+ * Milliseconds for which the thread goes on without a worker. So a process that starts one worker after
+ * another, as tests do, starts the thread only once. (Measured on 2026-12-02: 96 tests with a worker each
+ * took 20 s of CPU instead of 35.)
  */
 const IDLE = 5_000
 
-/** The numbers that both sides share. */
+/** The numbers that the worker and the thread share. */
 export class Pulse {
   readonly memory: SharedArrayBuffer
   readonly #times: Float64Array
   readonly #flags: Int32Array
   readonly #told: Int32Array
-  /** How many claims are unread, in the answers to calls and with rings (`unread.ts`). */
+  /** How many claims are unread, both in answers to calls and in rings (`unread.ts`). */
   readonly unread: Int32Array
 
   constructor(memory = new SharedArrayBuffer(40)) {
@@ -48,7 +49,7 @@ export class Pulse {
     this.#told = new Int32Array(memory, 36, 1)
   }
 
-  /** The store has been told everything that the ending process had to tell. */
+  /** Whether the store has acknowledged all outcomes of the ending process. */
   get hasTold(): boolean {
     return Atomics.load(this.#told, 0) === 1
   }
@@ -64,7 +65,7 @@ export class Pulse {
     this.#times[0] = at
   }
 
-  /** When the worker began its last round in which it renewed all its leases, by the wall clock. */
+  /** When the worker last began a round that renewed all its leases, by the wall clock. */
   get renewedAt(): number {
     return this.#times[1]!
   }
@@ -73,8 +74,8 @@ export class Pulse {
   }
 
   /**
-   * The thread looks rarely, because no job was prefetched for a while. The worker must wake it when it
-   * prefetches a job.
+   * Whether the thread checks rarely, because no job was prefetched for a while. If so, the worker must wake
+   * the thread when it prefetches a job.
    */
   get isDozing(): boolean {
     return Atomics.load(this.#flags, 0) === 1
@@ -83,7 +84,7 @@ export class Pulse {
     Atomics.store(this.#flags, 0, dozes ? 1 : 0)
   }
 
-  /** The number of the last sign that the event loop gave. */
+  /** The number of the last sign that the event loop has given. */
   get sign(): number {
     return Atomics.load(this.#flags, 1)
   }
@@ -92,14 +93,14 @@ export class Pulse {
   }
 
   /**
-   * Blocks the worker until the thread has ended its work for it.
+   * Blocks the worker until the thread no longer works for this worker.
    *
    * @returns false if `ms` milliseconds were not enough
    */
   awaitEnd(ms: number): boolean {
     return Atomics.wait(this.#flags, 2, 0, Math.max(0, ms)) !== 'timed-out'
   }
-  /** The thread has ended its work for the worker. */
+  /** Notes that the thread no longer works for the worker. */
   ended(): void {
     Atomics.store(this.#flags, 2, 1)
     Atomics.notify(this.#flags, 2)
@@ -108,15 +109,15 @@ export class Pulse {
 
 declare const LARK_VERSION: string
 
-/** The version of this package, inserted by the build; undefined when the sources run. */
+/** The version of this package, which the build inserts; undefined when the sources run without a build. */
 export const VERSION = typeof LARK_VERSION === 'string' ? LARK_VERSION : undefined
 
-/** The `workerData` that makes a thread the lease thread. */
+/** A thread that starts with this `workerData` acts as the lease thread. */
 export const LEASE_THREAD = '@s18i/lark-jobs: lease thread'
 
 /** What the thread is told about a worker, together with its port. */
 export interface Watch {
-  /** The worker's `VERSION`: the memory of another version may have another layout. */
+  /** The worker's `VERSION`. The shared memory of another version may have another layout. */
   version: string | undefined
   location: StoreLocation
   /** The worker's id. */
@@ -126,16 +127,16 @@ export interface Watch {
   /** Milliseconds that a prefetched job may wait before it starts. */
   window: number
   pulse: SharedArrayBuffer
-  /** When `performance.now()` of the worker was 0, by `process.hrtime()`, in milliseconds. */
+  /** The time by `process.hrtime()`, in milliseconds, at which `performance.now()` of the worker was 0. */
   origin: number
   /**
-   * Whether the thread ends the process if a handler blocks the loop long past its timeout. A supervisor then
-   * starts another process.
+   * Whether the thread ends the process when a handler blocks the loop long past its timeout. This is so
+   * under a supervisor, which then starts another process.
    */
   kills: boolean
 }
 
-/** A partition, and the memory of its `Unread`. */
+/** A partition that the worker serves, with the memory of its `Unread`. */
 export interface Served {
   partition: string
   unread: SharedArrayBuffer
@@ -145,9 +146,9 @@ export interface Served {
 type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
 /**
- * The messages that a worker sends to the thread after the first: a page of its ledger; whether the worker
- * holds permits of a limiter; a partition that it serves; how the process ends; that a job is prefetched;
- * that the worker ends.
+ * The messages that a worker sends to the thread after the first message: a page of its ledger; whether the
+ * worker holds permits of a limiter; a partition that the worker serves; how the process ends; that a job is
+ * prefetched; that the worker ends.
  */
 export type Message =
   | SharedArrayBuffer
@@ -158,8 +159,8 @@ export type Message =
   | 'end'
 
 /**
- * A message of the thread to a worker: the number of the sign that the thread asks for, negative if it has
- * recalled a claim; or a text that says why the thread does nothing for this worker.
+ * A message of the thread to a worker. A number asks for the sign with this number; a negative number also
+ * says that the thread has recalled a claim. A text says why the thread does nothing for this worker.
  */
 export type ThreadAnswer = number | string
 
@@ -170,8 +171,8 @@ export function clock(): number {
 }
 
 /**
- * The thread of this process, how many of its workers need it, whether it has ended, and the timer that ends
- * it when no worker has needed it for a while.
+ * The thread of this process, the number of workers that use it, whether it has ended, and the timer that
+ * ends an unused thread.
  */
 interface Shared {
   thread: Thread
@@ -192,7 +193,8 @@ function share(file: string): Shared {
     // Each worker adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, started.thread)
     started.thread.unref()
-    // While the thread has no worker, nobody else listens for its errors, and an error would end the process.
+    // While the thread has no worker, no other listener receives its errors, and an error without a listener
+    // would end the process.
     started.thread.on('error', () => {})
     started.thread.once('exit', () => {
       started.isOver = true
@@ -206,8 +208,8 @@ function share(file: string): Shared {
 }
 
 /**
- * Makes the thread end its work for a worker, between two calls to the store. If the thread were terminated
- * from outside during a call to SQLite, the driver would abort the process.
+ * Makes the thread stop its work for a worker. The thread stops between two calls to the store: if it were
+ * terminated during a call to SQLite, the driver would abort the process.
  */
 async function leave(from: Shared, port: MessagePort): Promise<void> {
   if (!from.isOver) {
@@ -223,9 +225,9 @@ async function leave(from: Shared, port: MessagePort): Promise<void> {
 }
 
 /**
- * The options of a connection that cannot be passed to another thread, such as a function. They are not left
- * out: a thread that connected without `tls.checkServerIdentity` might trust a server that the worker does
- * not.
+ * Names an option of a connection that cannot be passed to another thread, such as a function. The thread
+ * then does not connect at all: without `tls.checkServerIdentity`, for example, it might trust a server that
+ * the worker does not trust.
  */
 function unsharableIn(value: unknown, path = ''): string | undefined {
   try {
@@ -248,7 +250,7 @@ export class LeaseThread extends Part {
   readonly #recalled: () => void
   readonly #stoodStill: (ms: number) => void
   readonly #pages: LedgerPage[] = []
-  /** What the thread must be told when it starts. */
+  /** The messages that the thread must get when it starts. */
   readonly #known: Message[] = []
   readonly #ended = (why: Error | string) =>
     this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
@@ -257,7 +259,7 @@ export class LeaseThread extends Part {
   #lent: Lent | undefined
 
   /**
-   * @param watch undefined when the store is in this process's memory, where no other thread can reach it
+   * @param watch undefined if the store is in the memory of this process, where no other thread can reach it
    * @param recalled called when the thread has recalled claims
    * @param stoodStill called when the event loop turns again, with the milliseconds for which it had not
    *   turned
@@ -277,7 +279,7 @@ export class LeaseThread extends Part {
 
   protected override onStart(): void {
     if (this.#watch === undefined) return
-    // Only this thread can reach such a store.
+    // A store in memory can be reached only from the thread that opened it.
     if (this.#watch.location.connection === 'sqlite::memory:') return
     const file = threadFile('lease-watch')
     if (file === undefined) {
@@ -318,7 +320,10 @@ export class LeaseThread extends Part {
     for (const message of this.#known) port.postMessage(message)
   }
 
-  /** The worker serves one more partition. Pages name a partition by its index in this order. */
+  /**
+   * Tells the thread of one more partition. A page names a partition by its index in the order of these
+   * calls.
+   */
   serve(partition: string, unread: Unread): void {
     this.#tell({ partition, unread: unread.memory })
   }
@@ -329,9 +334,9 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * The thread renews the permits of a limiter while it is held. Nothing is held before the thread starts.
-   * (Measured on 2026-11-26, Node 20.20, 2 cores, shared and busy: a message takes 2 µs here and 2 µs in the
-   * thread, much less than the call to the store beside it.)
+   * Tells the thread whether the worker holds permits of a limiter, which the thread then renews. The worker
+   * holds no permits before the thread starts. (Measured on 2026-11-26, Node 20.20, 2 cores, shared and busy:
+   * a message takes 2 µs here and 2 µs in the thread, much less than the call to the store beside it.)
    */
   hold(limiter: string, isHeld: boolean): void {
     this.#port?.postMessage({ limiter, isHeld } satisfies Message)
@@ -350,7 +355,7 @@ export class LeaseThread extends Part {
     this.pulse.beat = now
   }
 
-  /** A job is prefetched. */
+  /** Wakes the thread, because a job is prefetched. */
   wake(): void {
     if (!this.pulse.isDozing) return
     this.pulse.isDozing = false
@@ -358,41 +363,43 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * Whether the worker holds jobs: running ones, ones that have not begun, or ended ones whose outcome the
-   * store has not acknowledged.
+   * Whether the worker holds jobs. A job is held from its claim until the store has acknowledged its outcome.
    */
   get holdsJobs(): boolean {
     return this.#pages.some((page) => page.inUse)
   }
 
   /**
-   * The process ends. The thread tells the store how jobs ended, hands back the other jobs of the worker, and
-   * then closes its store. So the jobs go back at once instead of when their leases end, and with the cause
-   * of the end, which only this process knows.
+   * Called when the process ends. The thread tells the store how jobs ended, hands back the other jobs of the
+   * worker, and closes its store. So these jobs are free at once and not only when their leases end, and the
+   * store learns the cause of the end, which only this process knows.
    */
   processEnds(end: ProcessEnd): void {
     if (this.#isThere) this.#port!.postMessage(end satisfies Message)
   }
 
-  /** After `awaitEnd`: whether the store has acknowledged the outcomes that were passed to `processEnds`. */
+  /**
+   * Whether the store has acknowledged the outcomes that were passed to `processEnds`. Valid after
+   * `awaitEnd`.
+   */
   get hasTold(): boolean {
     return this.pulse.hasTold
   }
 
   /**
-   * After `processEnds`: blocks until the thread has closed its store, at most until a time
-   * (`performance.now()`).
+   * Blocks until the thread has closed its store, at most until the time `until` (`performance.now()`).
+   * Called after `processEnds`.
    *
-   * @returns false if the time was not enough: the store is away or locked
+   * @returns false if the store was not closed in time, because it does not answer or is locked
    */
   awaitEnd(until: number): boolean {
     return !this.#isThere || this.pulse.awaitEnd(until - performance.now())
   }
 
   /**
-   * Makes the thread close its store without handing anything back; the leases end by themselves. The process
-   * must wait for this, too: Node terminates the threads of a process that exits, and if that happens during
-   * a call to SQLite, the driver aborts the process with exit code 134.
+   * Makes the thread close its store without handing back jobs, whose leases then run out. The process must
+   * wait for this, too: Node terminates the threads of a process that exits, and if this happens during a
+   * call to SQLite, the driver aborts the process with exit code 134.
    */
   giveUp(): void {
     this.#port?.postMessage('end' satisfies Message)

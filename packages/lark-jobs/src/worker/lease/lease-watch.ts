@@ -1,23 +1,25 @@
 /**
- * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event
- * loop.
+ * The code of the lease thread. For the workers of its process, the thread does the work that cannot wait
+ * while a handler blocks their event loop.
  *
- *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them,
- *     and makes the store take back claims that the loop has not read (`unread.ts`).
- *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
- *   - It says in the store which class blocks the loop (`loop-naming.ts`), so that others see it meanwhile.
- *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which job that is
- *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the
- *     process.
+ *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them.
+ *     It also makes the store take back claims that the loop has not read (`unread.ts`).
+ *   - It renews the permits of limiters, and the leases of claims that were not renewed for half a lease.
+ *   - It notes in the store which class blocks the loop (`loop-naming.ts`), so that people can see this
+ *     during the standstill.
+ *   - Under a supervisor, it ends a process in which a handler blocks the loop long past its timeout. Before
+ *     that, it finds out which job blocks the loop (`loop-holder.ts`), settles that job as failed, and puts
+ *     back the other running jobs.
  *   - When the process exits, it tells the store how jobs ended, and hands back the other jobs of the workers
  *     (`../death.ts`).
  *
- * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens
- * a store of its own, because the worker's store needs the blocked loop. Whatever fails is done again at the
- * next look. The worker's side and the messages are in `lease-thread.ts`.
+ * The thread reads the ledgers of the workers (`ledger.ts`), and changes a ledger only when it gives back a
+ * prefetched job. The thread opens its own connection to the store, because the worker's connection needs the
+ * blocked loop. Work that fails is repeated at the next check. The worker's side and the messages are in
+ * `lease-thread.ts`.
  *
- * All workers of a process share one thread, because starting one takes 35 ms of CPU and 11 MB. The thread
- * stays for a few seconds after the last worker, for the next one.
+ * All workers of a process share one thread, because starting one takes 35 ms of CPU and 11 MB. After the
+ * last worker has stopped, the thread goes on for a few seconds, in case another worker starts.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -41,31 +43,31 @@ import { Renewals } from './renewals.ts'
 import { Recaller, Unread } from './unread.ts'
 
 /**
- * Milliseconds between two looks: `often` while jobs are prefetched and for a second (`AWAKE`) after that;
- * otherwise `rarely`, or an eighth of a lease. If the worker holds nothing and its store cannot hand jobs
- * over, the thread does not look at all, and the worker wakes it when it has claimed jobs. (Measured on
- * 2026-11-25, of an idle worker, over 80 seconds: four looks a second took 0.10 % of a core, no looks 0.01
- * %.)
+ * Milliseconds between two checks. `often` is used while jobs are prefetched and for a second (`AWAKE`) after
+ * that. At other times `rarely`, or an eighth of a lease, is used. If the worker holds no jobs and its store
+ * cannot hand over jobs with a ring, the thread does not check at all, and the worker wakes it when it has
+ * claimed jobs. (Measured on 2026-11-25, of an idle worker, over 80 seconds: four checks a second took 0.10 %
+ * of a core, no checks 0.01 %.)
  */
 const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
-/** Milliseconds beyond the window in which a worker can give jobs back itself, if its loop turns. */
+/** Milliseconds after the window in which a worker whose loop turns can give the jobs back itself. */
 const GRACE = 8
 /**
- * Milliseconds. `after`: a handler may block the loop for this long past its timeout. `still`: the loop must
- * have been blocked for this long. `stop`: for stopping the thread of the loop, and finding out which job
- * holds it.
+ * Milliseconds. `after`: for how long past its timeout a handler may block the loop. `still`: for how long
+ * the loop must have been blocked. `stop`: how long it may take to stop the thread of the loop, and also to
+ * find out which job blocks it.
  */
 const STUCK = { after: 10_000, still: 5_000, stop: 2_000 }
 /** Milliseconds for the last calls to the store before the process is killed. */
 const LAST_CALL = 3_000
 
-/** The stores of this thread, and how many watches use each. */
+/** The stores that this thread has opened, and how many watches use each of them. */
 const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
 /**
- * Only the lease thread starts here. A bundler may put this file together with code that other threads of the
- * program need; then those threads load it, too.
+ * Only the lease thread begins to work. A bundler may put this file into one bundle with code of other
+ * threads, so other threads may load this file, too.
  */
 if (workerData === LEASE_THREAD) parentPort!.on('message', begin)
 
@@ -80,7 +82,8 @@ function begin({ watch, port }: { watch: Watch; port: MessagePort }): void {
 }
 
 /**
- * A file of another release would read the worker's memory wrongly. Such a file may be left beside a bundle.
+ * Refuses a worker of another release, whose shared memory this file would read wrongly. A file of an older
+ * release may be left beside a bundle.
  */
 function unfitFor(version: string | undefined): string | undefined {
   if (version === VERSION || version === undefined || VERSION === undefined) return undefined
@@ -95,7 +98,7 @@ interface LedgerJob {
   token: string
 }
 
-/** What the thread does for one worker. */
+/** The work of the thread for one worker. */
 class LeaseWatch extends Part {
   readonly #watch: Watch
   readonly #port: MessagePort
@@ -110,14 +113,15 @@ class LeaseWatch extends Part {
   /** The same store, when it is open. */
   readonly #opened = new Deferred<Store>()
   /**
-   * One for each partition, in the order in which the worker learned of them; none before the store is open.
+   * One claimer for each partition, in the order in which the worker learned of the partitions; none before
+   * the store is open.
    */
   readonly #claimers: Claimer[] = []
-  /** All partitions that the worker serves, in the same order as the claimers. */
+  /** All partitions that the worker serves, in the order of `#claimers`. */
   readonly #partitions: Served[] = []
   readonly #unread: Unread[] = []
   readonly #recaller: Recaller
-  /** Claimers that are giving jobs back, each with a promise for when that has ended. */
+  /** Claimers that are giving back jobs, each with a promise that resolves when this is done. */
   readonly #settling = new Map<Claimer, Promise<void>>()
   #awakeUntil = 0
   /** When the oldest prefetched job was claimed. */
@@ -129,7 +133,7 @@ class LeaseWatch extends Part {
   #isEnding = false
   readonly #naming: LoopNaming
   /**
-   * Until this time (`performance.now()` of the worker), the job that holds the loop is within its timeout.
+   * Until this time (`performance.now()` of the worker), the job that blocks the loop is within its timeout.
    */
   #patientUntil = 0
 
@@ -172,7 +176,7 @@ class LeaseWatch extends Part {
     const { location } = this.#watch
     const { signal } = this.#end
     const store = await open(location)
-    // The worker reports a store that does not answer.
+    // Errors are ignored here, because the worker itself reports a store that does not answer.
     const isOpen = () =>
       store
         .open()
@@ -201,7 +205,8 @@ class LeaseWatch extends Part {
   }
 
   /**
-   * Serves all partitions known so far, and one more if given. Before the store is open, it only notes them.
+   * Serves all partitions known so far, and one more if it is given. Before the store is open, the partitions
+   * are only noted.
    */
   #serve(served?: Served): void {
     const { caller, leaseMs } = this.#watch
@@ -213,7 +218,8 @@ class LeaseWatch extends Part {
     }
     for (const { partition, unread: memory } of this.#partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, leaseMs, changed }))
-      // In an embedded store, nothing is ever unread: the same loop makes the call and reads the answer.
+      // Claims of an embedded store are never unread, because the same loop makes the call and reads the
+      // answer.
       if (store.isRemote) this.#unread.push(new Unread(this.#pulse.unread, memory))
     }
   }
@@ -224,8 +230,8 @@ class LeaseWatch extends Part {
     const { leaseMs, kills } = this.#watch
     const pulse = this.#pulse
     const at = this.#now()
-    // Set before the look. The worker wakes the thread for a job that is prefetched after this, and earlier
-    // jobs are seen by this look.
+    // `isDozing` is set before the check. So the worker wakes the thread for each job that is prefetched
+    // after this line, and this check sees all earlier jobs.
     pulse.isDozing = at > this.#awakeUntil
     if (this.#store !== undefined && !this.#isEnding) {
       this.#returnOverdue(at)
@@ -240,7 +246,7 @@ class LeaseWatch extends Part {
     this.#timer = setTimeout(() => this.#look(), Math.min(pause, this.#untilOverdue()))
   }
 
-  /** Milliseconds until the next prefetched job has waited too long, rounded up. */
+  /** Milliseconds until the oldest prefetched job has waited too long, rounded up. */
   #untilOverdue(): number {
     const at = this.#now()
     const { window } = this.#watch
@@ -248,7 +254,7 @@ class LeaseWatch extends Part {
     return Math.ceil(Math.min(...ends.filter((end) => end > at)) - at)
   }
 
-  /** The jobs in one state, page by page. */
+  /** Yields the jobs in one state, page by page. */
   *#jobsIn(state: number): Generator<LedgerJob> {
     for (const page of this.#pages) {
       page.isRead = true
@@ -284,16 +290,16 @@ class LeaseWatch extends Part {
 
   async #settle(claimer: Claimer): Promise<void> {
     const { signal } = this.#end
-    // Waits one tick, so that all jobs found in one look are given back in one call.
+    // Waits one tick, so that one call gives back all jobs that one check has found.
     await null
     while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
     this.#settling.delete(claimer)
   }
 
   /**
-   * Renews the claims of running jobs. One job of each claim would be enough, but the store notes each of
-   * these jobs as begun. Jobs that have ended are included, because their outcomes may wait in the loop; the
-   * store ignores jobs that are settled.
+   * Renews the leases of claims with running jobs. One job of each claim would be enough, but the store also
+   * notes each named job as begun. Jobs that have ended are included, because their outcomes may not have
+   * left the blocked loop; the store ignores jobs that are already settled.
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
@@ -316,7 +322,8 @@ class LeaseWatch extends Part {
     const answers = Promise.all([this.#leases.begin(leases).all, this.#permits.begin(permits).all])
     // A partition that does not answer must not delay the next round.
     const answered = await inTime(leaseMs / 4, answers, () => undefined)
-    // The worker learns of lost leases and notices from its own calls, when its loop turns again.
+    // The answers are ignored: the worker learns of lost leases and of notices from its own calls, when its
+    // loop turns again.
     if (answered?.includes(false)) await pause(this.#rarely)
     else if (answered !== undefined && notes.some(({ length }) => length > 0)) await pause(leaseMs / 4)
     this.#isRenewing = false
@@ -325,7 +332,7 @@ class LeaseWatch extends Part {
   /**
    * Renews all permits that the worker holds.
    *
-   * @param ms their new lease in milliseconds; 0 ends them
+   * @param ms the new lease of the permits in milliseconds; 0 gives the permits back
    */
   async #renewPermits(store: Store, ms: number): Promise<void> {
     const { caller } = this.#watch
@@ -333,23 +340,20 @@ class LeaseWatch extends Part {
   }
 
   /**
-   * The process ends. Makes the last calls for the worker, while the worker's loop is blocked and waits for
-   * them.
+   * Makes the last calls for the worker when the process ends. The worker's loop waits for these calls, and
+   * is blocked meanwhile.
    */
   async #processEnds({ cause, fromWithin = false, outcomes }: ProcessEnd): Promise<void> {
     this.#isEnding = true
     if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
-    // A job whose handler has ended must not go back as interrupted: if its outcome cannot be told, its lease
-    // runs out instead.
+    // A job whose handler has ended must not be handed back as interrupted. So if the store does not
+    // acknowledge the outcomes, no job is handed back, and the leases run out.
     if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold))
       await this.#handBack(cause, fromWithin)
     await this.stop()
   }
 
-  /**
-   * Tells the store how jobs ended, until the store has acknowledged all of them, or until the worker no
-   * longer waits.
-   */
+  /** Sends the outcomes until the store has acknowledged all of them, or until the worker no longer waits. */
   async #tellOutcomes(outcomes: Unstored): Promise<void> {
     await this.#opened.promise
     for (const [partition, settlements] of outcomes) {
@@ -372,20 +376,20 @@ class LeaseWatch extends Part {
     }
     try {
       const store = await this.#opened.promise
-      // The worker must be removed from the waiting ones first: otherwise the ring for a returned job could
-      // go to its blocked loop.
+      // First the store must remove the worker from its list of waiting workers: the ring for a returned job
+      // must not go to the blocked loop.
       await store.retire(holder).catch(() => {})
-      // Jobs on a damaged page are not handed back: their leases run out.
+      // Jobs on a damaged page are not handed back, so their leases run out.
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#renewPermits(store, 0)
     } catch {
-      // The leases end by themselves.
+      // If a call fails, the leases run out.
     }
   }
 
   /**
-   * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has
-   * failed; the others are late because of it.
+   * Ends the process if a handler blocks the loop and a job is long past its timeout. Only the job that
+   * blocks the loop fails; other late jobs are late because of this job.
    */
   async #endIfStuck(at: number): Promise<void> {
     const isOverdue = (job: LedgerJob) => deadlineOf(job) + STUCK.after < at
@@ -398,8 +402,8 @@ class LeaseWatch extends Part {
     const named = await this.#holdersAmong(running, loop)
     const [holder] = named
     const deadline = holder === undefined ? 0 : deadlineOf(holder)
-    // The job that holds the loop is still within its timeout. It fails only if it holds the loop beyond
-    // that.
+    // The job that blocks the loop may still be within its own timeout. It fails only if it blocks the loop
+    // beyond this timeout.
     const mayGoOn = named.length === 1 && deadline >= at && deadline < Number.POSITIVE_INFINITY
     if (hasTurned || mayGoOn) {
       this.#isEnding = false
@@ -408,9 +412,9 @@ class LeaseWatch extends Part {
       return
     }
     const failed = named.length === 1 && deadline < at ? holder : undefined
-    // If it is not known which of several jobs holds the loop, or the job has no timeout, none is settled:
-    // the end of the process counts as a crash of each. They run alone later, and the guilty one is found
-    // (`maintenance/suspects.ts`).
+    // No job is settled if it is not known which of several jobs blocks the loop, or if the blocking job has
+    // no timeout. In this case the end of the process counts as a crash of each of these jobs. Later each of
+    // them runs alone, which shows the cause (`maintenance/suspects.ts`).
     const suspects = failed !== undefined ? [] : named.length > 0 ? named : running.filter(isOverdue)
     for (const job of running) {
       if (job === failed) await this.#fail(job, loop, at)
@@ -425,7 +429,7 @@ class LeaseWatch extends Part {
     void Promise.all(this.#settling.values()).then(end)
   }
 
-  /** The jobs among which the one is that holds the loop. Empty if nothing is known. */
+  /** The jobs that may block the loop. Empty if nothing is known. */
   async #holdersAmong(running: readonly LedgerJob[], loop: StoppedLoop | undefined): Promise<LedgerJob[]> {
     if (running.length === 1) return [...running]
     const unknown = (): string[] => []
@@ -441,7 +445,7 @@ class LeaseWatch extends Part {
     const next = retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }
     const outcome: Outcome = { kind: 'failed', error, ...next }
     this.#putBack(job, outcome, at)
-    // A hook of the application may take any time, so it is not awaited.
+    // A hook of the application may take any time, so the call has a limit.
     await within(STUCK.stop, loop?.failed(nameOfRun(token, id), JSON.stringify(outcome)) ?? Promise.resolve())
   }
 
@@ -450,7 +454,7 @@ class LeaseWatch extends Part {
   }
 }
 
-/** When the timeout of a running job ends, by `performance.now()` of the worker. */
+/** When the timeout of a running job expires, by `performance.now()` of the worker. */
 function deadlineOf({ page, index }: LedgerJob): number {
   return page.terms[index * 3]!
 }
@@ -463,8 +467,8 @@ function isAnswered(call: Promise<unknown>): Promise<boolean> {
 }
 
 /**
- * Opens the store of a location, or returns the one that another watch of this location has opened. Counts
- * the watches that use it.
+ * Opens the store of a location, or returns the store if another watch has opened it. Counts the watches that
+ * use the store.
  */
 function open(location: StoreLocation): Promise<Store> {
   const { connection, prefix, options } = location
@@ -493,7 +497,10 @@ async function leave(location: StoreLocation): Promise<void> {
   await store?.close()
 }
 
-/** A key that is equal for locations of the same store. A location with a message channel is never shared. */
+/**
+ * A key that is equal for two locations of the same store. A location with a message channel always has a key
+ * of its own.
+ */
 function nameOf(location: StoreLocation): unknown {
   const { connection, prefix, options } = location
   return isLent(connection) ? location : JSON.stringify([connection, prefix, options])

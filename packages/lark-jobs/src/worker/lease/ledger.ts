@@ -1,5 +1,6 @@
 /**
- * The jobs that a worker has claimed, in memory that its lease thread (`lease-watch.ts`) can read.
+ * The ledger lists the jobs that a worker has claimed, in memory that its lease thread (`lease-watch.ts`) can
+ * read.
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
@@ -10,19 +11,19 @@
  *   done        ended in this worker, or taken back
  *   returned    given back by the thread
  *
- * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays
- * on its page until the store has answered for it: while the event loop is blocked, its outcome is not
- * sent, and the thread must renew its lease like that of a running job. Pages are written even if there is no
- * thread, because that costs less than checking whether there is one (measured: 40 ns of the 2,700 that a job
+ * A page is used again when no job is left on it, unless the thread is reading the page. A job that has ended
+ * stays on its page until the store has acknowledged its outcome: while the event loop is blocked, the
+ * outcome is not sent, and the thread must renew the job's lease. Pages are written even if there is no
+ * thread, because this costs less than to check for a thread (measured: 40 ns of the 2,700 ns that a job
  * costs).
  */
 import type { ClaimedJob } from '../../model/record.ts'
 
-/** The most jobs of a page. */
+/** The largest number of jobs on a page. */
 export const JOBS = 64
 /**
- * Bytes for the ids of a page, each id on a line. Ids that Lark makes have 13 letters. Applications may
- * choose ids of up to 300 bytes; a page holds fewer jobs with such ids.
+ * Bytes for the ids of a page, which has one id on each line. Ids that Lark makes have 13 letters.
+ * Applications may choose ids of up to 300 bytes, and fewer jobs with such ids fit on a page.
  */
 const TEXT = JOBS * 16
 
@@ -33,26 +34,29 @@ export const RETURNED = 4
 export const APART = 5
 
 /**
- * Values in place of the milliseconds until a retry. NEVER: the job is not tried again, and its class must be
- * told afterwards. TOLD: its class is being told now.
+ * Special values of the milliseconds until a retry. NEVER: the job is not tried again, and its `failed()`
+ * hook must be called afterwards. TOLD: its `failed()` hook is running now.
  */
 export const NEVER = -1
 export const TOLD = -2
 
-/** One page, as both sides see it. */
+/** One page, as the worker and the thread see it. */
 export class LedgerPage {
   readonly memory: SharedArrayBuffer
   /**
-   * Whether the page is in use; the number of jobs; the index of the partition; bytes of text; whether the
-   * thread reads it.
+   * Five numbers: whether the page is in use, the number of jobs, the index of the partition, the bytes of
+   * text, and whether the thread is reading the page.
    */
   readonly head: Int32Array
-  /** The number of the call that claimed the jobs, and when (`performance.now()` of the worker). */
+  /**
+   * The number of the call that claimed the jobs, and the time of the claim (`performance.now()` of the
+   * worker).
+   */
   readonly claim: Float64Array
   /**
-   * Three values for each running job, with which the thread settles it if it blocks the event loop for too
-   * long: when its timeout ends (`performance.now()` of the worker); milliseconds until it is tried again if
-   * it fails now, or `NEVER`, or `TOLD`; the number of the run.
+   * Three values for each running job. The thread needs them to settle a job that blocks the event loop for
+   * too long: when the timeout of the job expires (`performance.now()` of the worker); the milliseconds until
+   * the retry if the job fails now, or `NEVER`, or `TOLD`; the number of the run.
    */
   readonly terms: Float64Array
   readonly states: Uint8Array
@@ -73,7 +77,7 @@ export class LedgerPage {
     return Atomics.load(this.head, 0) === 1
   }
 
-  /** Whether the thread is reading the page. Then it must not be filled again. */
+  /** Whether the thread is reading the page. The worker must not fill the page again meanwhile. */
   get isRead(): boolean {
     return Atomics.load(this.head, 4) === 1
   }
@@ -82,14 +86,15 @@ export class LedgerPage {
   }
 
   /**
-   * The ids of the jobs on the page. Empty if the page has a single job whose id is longer than Lark accepts.
+   * The ids of the jobs on the page. Empty if the only job on the page has an id that is longer than Lark
+   * accepts.
    */
   get ids(): string[] {
     const length = this.head[3]!
     return length === 0 ? [] : this.text.toString('utf8', 0, length).split('\n')
   }
 
-  /** Writes the first jobs of a claim, as many as fit. @returns these jobs */
+  /** Writes as many jobs of a claim as fit on the page. @returns the jobs that were written */
   fill(partition: number, number: number, all: readonly ClaimedJob[], now: number): readonly ClaimedJob[] {
     let jobs = all.length > JOBS ? all.slice(0, JOBS) : all
     let ids = linesOf(jobs)
@@ -115,8 +120,8 @@ function linesOf(jobs: readonly ClaimedJob[]): string {
 }
 
 /**
- * Whether the ids need more bytes than a page has. A character has at most three bytes, so the bytes of a
- * short text are not counted.
+ * Whether the ids need more bytes than a page has. Each character needs at most three bytes, so the bytes of
+ * a short text need not be counted.
  */
 function isTooLong(ids: string): boolean {
   return ids.length * 3 > TEXT && Buffer.byteLength(ids) > TEXT
@@ -127,7 +132,7 @@ export interface HeldJob {
   job: ClaimedJob
   page: LedgerPage
   index: number
-  /** The earliest time at which its lease may end, by `performance.now()`. */
+  /** The earliest time at which the lease of the job may end, by `performance.now()`. */
   until: number
 }
 
@@ -141,11 +146,11 @@ export class Ledger {
   }
 
   /**
-   * Enters a claim.
+   * Writes the jobs of a claim into the ledger.
    *
-   * @param partition its index among the worker's partitions
-   * @param number of the call
-   * @param until the earliest time at which its lease may end, by `performance.now()`
+   * @param partition the index of the partition among the worker's partitions
+   * @param number the number of the call
+   * @param until the earliest time at which the lease of the claim may end, by `performance.now()`
    */
   enter(
     partition: number,
@@ -163,7 +168,7 @@ export class Ledger {
     return held
   }
 
-  /** A job begins. @returns false if the thread has already given the job back */
+  /** Notes that a job begins. @returns false if the thread has already given the job back */
   begin(held: HeldJob, deadline: number, retryIn: number): boolean {
     const { page, index } = held
     this.judge(held, deadline, retryIn)
@@ -173,9 +178,9 @@ export class Ledger {
   }
 
   /**
-   * Keeps a job that waits for running alone: the thread does not give it back after its window.
+   * Keeps a job that waits until it can run alone. The thread does not give back such a job after its window.
    *
-   * @returns as `begin`
+   * @returns false if the thread has already given the job back
    */
   setApart(held: HeldJob): boolean {
     return this.#take(held, APART)
@@ -195,12 +200,12 @@ export class Ledger {
     page.terms[at + 2] = job.runs
   }
 
-  /** A running job has ended. */
+  /** Notes that a running job has ended. */
   end({ page, index }: HeldJob): void {
     Atomics.store(page.states, index, DONE)
   }
 
-  /** The store has acknowledged the end of a job, or the end is not sent. */
+  /** Removes a job when the store has acknowledged its outcome, or when its outcome will not be sent. */
   settled({ page }: HeldJob): void {
     page.left--
     if (page.left > 0) return

@@ -1,19 +1,19 @@
 /**
- * Finds the job that holds the event loop, for the lease thread. It opens a session of Node's inspector on
- * the main thread, which needs no port, and stops that thread as a debugger does. If the `handle` of a job is
- * on the stack, its `this` is the object of that job. If `handle` awaits a function that blocks, only the
- * name of the class is known (`loop-witness.ts`).
+ * Finds the job that blocks the event loop. The lease thread opens a session of Node's inspector on the main
+ * thread, which needs no port, and stops the main thread as a debugger does. If the `handle` of a job is on
+ * the stack, the `this` of that frame is the job. If `handle` awaits a function that blocks, only the name of
+ * the class is known (`loop-witness.ts`).
  *
- * A thread that runs native code stops only when that code returns, so the job is not found in time. (Tried
- * on 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long
- * `JSON.parse`, `spawnSync` and `pbkdf2Sync` stop when they end.)
+ * While the main thread runs native code, it stops only when the native code returns. So in this case the job
+ * is not found in time. (Tried on 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop
+ * within 60 ms; one long `JSON.parse`, `spawnSync` and `pbkdf2Sync` stop when they end.)
  */
 import type { Session } from 'node:inspector/promises'
 import { jobInside } from '../../options/job-inside.ts'
 import { inTime } from '../../waiting/bounded-wait.ts'
 import { nameOf, WITNESSES } from './loop-witness.ts'
 
-/** A function to call on the `this` of a frame. */
+/** The source of a function that is called on the `this` of a frame. */
 const RUN_OF = `function () {
   const job = this?.[Symbol.for('${Symbol.keyFor(jobInside)}')]?.run?.job
   return job && [job.token, job.id]
@@ -25,7 +25,7 @@ interface Frame {
   this: { objectId?: string | undefined }
 }
 
-/** The main thread, stopped. */
+/** The main thread, stopped by the inspector. */
 export class StoppedLoop {
   readonly #session: Session
   readonly #frames: readonly Frame[]
@@ -42,7 +42,7 @@ export class StoppedLoop {
       const stopped = new Promise<StoppedLoop>((resolve) => {
         session.once('Debugger.paused', ({ params }) => resolve(new StoppedLoop(session, params.callFrames)))
       })
-      // Both calls are answered only when the thread stops, so the first is not awaited.
+      // The thread answers both calls only when it stops, so the first call is not awaited.
       session.post('Debugger.enable').catch(() => {})
       session.post('Debugger.pause').catch(() => {})
       const loop = await inTime(ms, stopped, () => undefined)
@@ -59,7 +59,8 @@ export class StoppedLoop {
   }
 
   /**
-   * The names of the jobs one of which holds the loop: one name if it is certain, none if nothing is known.
+   * The names of the runs that may block the loop: one name if the cause is certain, no name if nothing is
+   * known.
    */
   async holders(): Promise<string[]> {
     for (const { this: self } of this.#frames) {
@@ -79,9 +80,9 @@ export class StoppedLoop {
   }
 
   /**
-   * Tells the workers of the thread which jobs may hold the loop.
+   * Tells the workers of the stopped thread which jobs may block the loop.
    *
-   * @param id of one of them
+   * @param id the id of one of these workers
    * @returns the names of the classes of these jobs
    */
   async seen(id: string, names: readonly string[]): Promise<string[]> {
@@ -89,7 +90,7 @@ export class StoppedLoop {
     return Array.isArray(by) ? by : []
   }
 
-  /** Lets the thread go on. */
+  /** Lets the main thread go on. */
   resume(): void {
     this.#session.disconnect()
   }

@@ -1,27 +1,24 @@
 /**
- * Finds the class that blocks the event loop, for the lease thread: once for each standstill, it looks which
- * job holds the loop (`loop-holder.ts`), and tells the worker and the store.
+ * Finds the class that blocks the event loop. Once for each standstill, the lease thread searches for the job
+ * that blocks the loop (`loop-holder.ts`), and tells the worker and the store the name of its class.
  */
 import type { Store } from '../../store/contract/store.ts'
 import { inTime } from '../../waiting/bounded-wait.ts'
 import type { Pulse } from './lease-thread.ts'
 import { StoppedLoop } from './loop-holder.ts'
 
-/**
- * Milliseconds that stopping the thread of the loop may take, and also that finding the job which holds it
- * may take.
- */
+/** Milliseconds that it may take to stop the thread of the loop. Finding the job may take as long again. */
 const STOP = 2_000
 
 export class LoopNaming {
   readonly #worker: string
   readonly #pulse: Pulse
   readonly #end: AbortSignal
-  /** The last turn of the loop after which it has looked. */
+  /** The time of the last turn of the loop when the last search began (`Pulse.beat`). */
   #lookedFor = 0
   #look: Promise<void> | undefined
 
-  /** @param worker its id */
+  /** @param worker the id of the worker */
   constructor(worker: string, pulse: Pulse, end: AbortSignal) {
     this.#worker = worker
     this.#pulse = pulse
@@ -32,7 +29,7 @@ export class LoopNaming {
     return this.#look !== undefined
   }
 
-  /** When the look that is under way has ended. */
+  /** Resolves when the search that is under way has ended. */
   get ended(): Promise<void> | undefined {
     return this.#look
   }
@@ -46,7 +43,7 @@ export class LoopNaming {
     const isStill = () => this.#pulse.beat === beat && !this.#end.aborted
     this.#look = this.#ask(isStill)
       .then((by) => {
-        // The call is not awaited, because the store may not answer.
+        // This call is not awaited, because the store may not answer.
         if (by.length > 0 && isStill()) store.noteBlocking(this.#worker, { by, since }).catch(() => {})
       })
       .catch(() => {})
@@ -63,12 +60,12 @@ export class LoopNaming {
 }
 
 /**
- * The thread is stopped for one worker at a time, although several workers of a process may want to know what
- * blocks it.
+ * Several workers of a process may search at the same time, but the thread is stopped for one of them at a
+ * time.
  */
 let asking: Promise<unknown> = Promise.resolve()
 
-/** The classes among which the one is that blocks the loop of a worker. */
+/** The names of the classes that may block the loop of a worker. */
 async function holders(worker: string, isStill: () => boolean): Promise<string[]> {
   const loop = await StoppedLoop.stop(STOP)
   if (loop === undefined) return []

@@ -1,6 +1,7 @@
 /**
- * Answers which running jobs of a worker may block the event loop. The lease thread asks: it stops the
- * blocked thread between two instructions, and calls these functions there (`loop-holder.ts`).
+ * Finds out which running jobs of a worker may block the event loop. The lease thread stops the blocked
+ * thread between two instructions, and calls the functions of this file in the blocked thread
+ * (`loop-holder.ts`).
  */
 import type { Outcome } from '../../model/record.ts'
 import type { Execution } from '../../run/execution.ts'
@@ -8,49 +9,49 @@ import type { Execution } from '../../run/execution.ts'
 /** How many frames of the stack are searched for a handler. */
 const FRAMES = 200
 
-/** The answers of one worker. */
+/** The functions of one worker. */
 export interface Witness {
   /** The id of the worker. */
   id: string
   running: ReadonlySet<Execution>
-  /** Reports a job that the lease thread has settled, like any job that fails. */
+  /** Reports a job that the lease thread has settled as failed. */
   failed(execution: Execution, outcome: Outcome & { kind: 'failed' }): void
   /**
-   * The loop is held by a handler of one of these classes of the worker; empty if another worker's handler
-   * holds it.
+   * Called with the classes of the worker that may block the loop. The list is empty if a handler of another
+   * worker blocks the loop.
    */
   seen(by: readonly string[]): void
 }
 
 /** The functions that the lease thread calls. A job is named by `nameOf`. */
 export interface Witnesses {
-  /** The workers of this thread of the process. */
+  /** The workers in this thread of the process. */
   all: Set<Witness>
   /**
-   * The running jobs of each class whose `handle` is on the stack, or awaits a function that is on the stack.
+   * The running jobs of each class whose `handle` is on the stack or awaits a function that is on the stack.
    */
   onStack(): string[]
-  /** @param outcome of a failed job, as JSON */
+  /** @param outcome the outcome of the failed job, as JSON */
   failed(name: string, outcome: string): void
   /**
-   * Tells the workers whose handler holds the loop.
+   * Tells the workers which of their classes may block the loop.
    *
-   * @param id of a worker of this thread; no other thread may be told
-   * @param names the jobs that may hold the loop; if empty, it may be any running job
-   * @returns the names of their classes
+   * @param id the id of a worker; if the worker is not in this thread, nobody is told
+   * @param names the names of the runs that may block the loop; if empty, each running job may block it
+   * @returns the names of the classes of these jobs
    */
   seen(id: string, names: readonly string[]): string[]
 }
 
 /**
- * The key under which the lease thread finds these functions: all copies of this package in the process share
- * them.
+ * The key under which the lease thread finds these functions. All copies of this package in a process share
+ * the functions.
  */
 export const WITNESSES = 's18i.lark.loop-witnesses'
 
 const everywhere = globalThis as { [slot: symbol]: Witnesses | undefined }
 
-/** @returns a function that ends the watch */
+/** @returns a function that removes the worker again */
 export function watchLoop(witness: Witness): () => void {
   everywhere[Symbol.for(WITNESSES)] ??= { all: new Set(), onStack, failed, seen }
   const { all } = everywhere[Symbol.for(WITNESSES)]!
@@ -58,7 +59,7 @@ export function watchLoop(witness: Witness): () => void {
   return () => all.delete(witness)
 }
 
-/** The name of a run. */
+/** The name of a run, made of the token of its lease and the id of its job. */
 export function nameOf(token: string, id: string): string {
   return `${token} ${id}`
 }

@@ -1,19 +1,21 @@
 /**
- * Makes one renewal at a time for each partition or limiter. A renewal that is not answered does not delay
- * the others. (If a node of a cluster is away, or a slot moves, a call waits for longer than a short lease
- * lasts.) `lease-keeper.ts` renews leases with it, and `permits/permit-pools.ts` permits.
+ * Makes one renewal at a time for each partition or limiter. A renewal without an answer does not delay the
+ * other renewals: if a node of a cluster is away, or a slot moves, a call may wait for longer than a short
+ * lease lasts. `lease-keeper.ts` uses this class to renew leases, and `permits/permit-pools.ts` to renew
+ * permits.
  */
 export class Renewals {
   readonly #underway = new Map<string, Promise<boolean>>()
-  /** The names of the renewals that had no answer the last time. */
+  /** The names of the renewals that had no answer in the last round. */
   readonly #away = new Set<string>()
 
   /**
-   * Makes a round: begins each renewal, unless the previous one with its name is still under way.
+   * Makes a round: begins each renewal, except those whose last call is still under way.
    *
-   * @param renewals by name: each resolves to whether the store answered, and never rejects
-   * @returns `present`: resolves when all renewals have ended that were answered the last time. `all`:
-   *   resolves to whether the store answered all renewals
+   * @param renewals a function for each name; its promise resolves to whether the store answered, and never
+   * rejects
+   * @returns two promises. `present` resolves when the renewals that were answered in the last round have
+   *   ended. `all` resolves to whether the store answered all renewals
    */
   begin(renewals: Iterable<readonly [name: string, renew: () => Promise<boolean>]>): {
     present: Promise<unknown>

@@ -1,7 +1,7 @@
 /**
- * Sends the store what the steps of running jobs record, and passes signals for these jobs to their steps.
- * Each partition has one call at a time. Steps that end in one tick, or during a call, go together in the
- * next call.
+ * Sends the store the results that the steps of running jobs record, and passes signals for these jobs to
+ * their steps. Each partition has one call at a time. Results that come in one tick, or during a call, are
+ * sent together in the next call.
  */
 import type { Execution } from '../../run/execution.ts'
 import { MAX_ITEMS, type Recording, type StepsNote, type Store } from '../../store/contract/store.ts'
@@ -14,18 +14,19 @@ export interface StepKeeperOptions {
   trouble: (error: unknown) => void
 }
 
-/** Milliseconds after which steps are sent again to a store that did not answer. */
+/** Milliseconds before results are sent again to a store that did not answer. */
 const PAUSE = 100
 
 export class StepKeeper extends Part {
   readonly #options: StepKeeperOptions
   /**
-   * By partition: the jobs of the next call. A partition has an entry while a call is under way or about to
-   * be made.
+   * The jobs of the next call, by partition. A partition has an entry while a call is under way or planned.
    */
   readonly #next = new Map<string, Set<Execution>>()
   readonly #calls = new Set<Promise<void>>()
-  /** The `setImmediate` at the time when the worker was made: a test may replace the timers later. */
+  /**
+   * A test may replace the timers later, so the worker keeps the `setImmediate` of the time when it was made.
+   */
   readonly #immediate = setImmediate
 
   constructor(options: StepKeeperOptions) {
@@ -33,7 +34,7 @@ export class StepKeeper extends Part {
     this.#options = options
   }
 
-  /** Steps of a job have ended, or a job asks for its signals. */
+  /** Called when steps of a job have ended, or when a job asks for its signals. */
   record(running: Execution): void {
     const { partition } = running.claimer
     const next = this.#next.get(partition)
@@ -46,7 +47,7 @@ export class StepKeeper extends Part {
     this.#soon(partition, first)
   }
 
-  /** A signal has come for a job. */
+  /** Called when a signal has come for a job. */
   hear(partition: string, id: string): void {
     for (const running of this.#options.running)
       if (running.job.id === id && running.claimer.partition === partition) running.signalled()

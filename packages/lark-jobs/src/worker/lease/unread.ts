@@ -1,15 +1,15 @@
 /**
- * Jobs that the store may have handed to a worker, and that the worker has not read: in the answer to a call,
- * or with a ring. While the event loop is blocked, the lease thread (`lease-watch.ts`) makes the store take
- * them back, so that another worker gets them. `Unread` is the memory that both share, one for each
- * partition. For each claim, whichever of the worker and the thread acts first decides:
+ * Unread claims: jobs that the store may have handed to a worker in an answer or with a ring, and that the
+ * worker has not read. While the event loop is blocked, the lease thread (`lease-watch.ts`) makes the store
+ * take back these jobs, so that another worker gets them. The worker and the thread share the memory in
+ * `Unread`, one for each partition. For each claim, the side that acts first decides:
  *
  *   nothing → unread (under the number of the call) → read, by the worker
  *                                                   → recalled, by the thread; the worker gives back what
  *                                                   still comes
  */
 
-/** Where a claim comes from: the answer to a call, or a ring. */
+/** The sources of a claim: the answer to a call, and a ring. */
 export const CALL = 0
 export const RING = 1
 export type Source = typeof CALL | typeof RING
@@ -18,16 +18,17 @@ const calls: readonly Source[] = [CALL]
 
 export class Unread {
   readonly memory: SharedArrayBuffer
-  /** For each source: how many claims are unread, in all partitions of the worker. */
+  /** How many claims of each source are unread, in all partitions of the worker. */
   readonly #counts: Int32Array
   /**
-   * For each source: the number of the call; negative if the claim was recalled, 0 if nothing is expected.
+   * The number of the call for each source. It is negative if the claim was recalled, and 0 if no claim is
+   * expected.
    */
   readonly #numbers: Int32Array
-  /** For each source: since when the claim has been expected, by `performance.now()` of the worker. */
+  /** Since when the claim of each source has been expected, by `performance.now()` of the worker. */
   readonly #since: Float64Array
 
-  /** @param counts shared by all partitions of a worker (`Pulse.unread`) */
+  /** @param counts the counts that all partitions of a worker share (`Pulse.unread`) */
   constructor(counts: Int32Array = new Int32Array(2), memory = new SharedArrayBuffer(24)) {
     this.#counts = counts
     this.memory = memory
@@ -35,27 +36,30 @@ export class Unread {
     this.#numbers = new Int32Array(memory, 16, 2)
   }
 
-  /** The worker has called, or may get jobs with a ring. @param number of the call; 0 to expect nothing */
+  /**
+   * Notes that a claim may come, because the worker has made a call or waits for a ring. @param number the
+   * number of the call; 0 if no claim is expected any more
+   */
   expect(source: Source, number: number, now: number): void {
     this.#since[source] = now
     const before = Atomics.exchange(this.#numbers, source, number)
     Atomics.add(this.#counts, source, Number(number > 0) - Number(before > 0))
   }
 
-  /** The worker reads the claim. @returns false if it was recalled */
+  /** Notes that the worker reads the claim. @returns false if the claim was recalled */
   read(source: Source, number: number): boolean {
     return this.#change(source, number, 0)
   }
 
-  /** Since when a claim has been unread; undefined if none is. */
+  /** Since when the claim of a source has been unread; undefined if no claim is. */
   since(source: Source): number | undefined {
     return Atomics.load(this.#numbers, source) > 0 ? this.#since[source] : undefined
   }
 
   /**
-   * The thread recalls the claim.
+   * Recalls the claim; called by the lease thread.
    *
-   * @returns its number; undefined if there is none, or if the worker was faster
+   * @returns the number of the claim; undefined if there is none, or if the worker has read it
    */
   recall(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
@@ -63,13 +67,13 @@ export class Unread {
     return this.#change(source, number, -number) ? number : undefined
   }
 
-  /** The number of a claim that was recalled, if the worker has not noticed that yet. */
+  /** The number of a recalled claim, as long as the worker has not noticed the recall. */
   recalled(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
     return number < 0 ? -number : undefined
   }
 
-  /** @returns whether the change was made: the claim was in the state `from` */
+  /** @returns whether the claim was in the state `from`, and is now in the state `to` */
   #change(source: Source, from: number, to: number): boolean {
     if (Atomics.compareExchange(this.#numbers, source, from, to) !== from) return false
     if (from > 0) Atomics.sub(this.#counts, source, 1)
@@ -78,16 +82,18 @@ export class Unread {
 }
 
 /**
- * Milliseconds. `answer`: how long an answer may be due, or a job prefetched, before the thread asks the loop
- * for a sign. `sign`: how long the thread waits for the sign before it recalls unread claims. `turn`: how
- * long it waits before the loop counts as blocked (one turn of 64 jobs takes less than 1 ms).
+ * Milliseconds. `answer`: the thread asks the loop for a sign when an answer has been due, or a job
+ * prefetched, for this time. `sign`: without a sign, the thread recalls unread claims after this time.
+ * `turn`: without a sign, the loop counts as blocked after this time (one turn of 64 jobs takes less than 1
+ * ms).
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
 /**
  * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. A recall costs
- * one call for each partition, and another one when the loop turns again: together about 0.1 ms of the
- * server. The busier a machine is, the later every loop turns. (Measured on 2026-11-26, 5,000 queues with one
- * job each, 2 cores with 19 busy processes: 26,000 calls without this.)
+ * one call for each partition, and another call when the loop turns again. These calls need about 0.1 ms of
+ * the server. On a busy machine, every loop turns late, so without this rule there would be many recalls.
+ * (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 busy processes: 26,000 calls
+ * without this.)
  */
 const RINGS = 10
 /** Milliseconds between two attempts to take back a recalled claim. */
@@ -97,14 +103,14 @@ export interface RecallerOptions {
   /** The unread claims of each partition. */
   unread: readonly Unread[]
   /**
-   * For each source: how many claims are unread in all partitions. Most looks need only these numbers.
-   * (Measured on 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a look at each of them took 5
-   * ms, and with four looks a second 2.2 % of a core.)
+   * How many claims of each source are unread in all partitions. Most checks need only these numbers.
+   * (Measured on 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a check of each of them took 5
+   * ms, and four checks a second took 2.2 % of a core.)
    */
   counts: Int32Array
   /**
-   * Asks the event loop for a sign, and tells it whether a claim was recalled. After the sign, `sign` returns
-   * the number.
+   * Asks the event loop for a sign, and tells the worker whether a claim was recalled. When the loop has
+   * given the sign, `sign` returns this number.
    */
   ask: (number: number, hasRecalled: boolean) => void
   /** The number of the last sign. */
@@ -118,16 +124,16 @@ export interface RecallerOptions {
   beat: () => number
   /** Whether any job runs: only a running job can block the loop. */
   runs: () => boolean
-  /** Since when the oldest prefetched job has been held; undefined if there is none. */
+  /** Since when the oldest prefetched job has been held; undefined if no job is prefetched. */
   holdsSince: () => number | undefined
-  /** Makes the store take back the claim with this number, in a partition. */
+  /** Makes the store take back the claim with this number. */
   recover: (partition: number, number: number) => Promise<unknown>
 }
 
 /**
- * The thread's part: it asks the event loop for a sign, and if none comes, takes back jobs that the store may
- * have handed over. It also asks while jobs are prefetched, so that the thread knows whether the loop will
- * return them itself.
+ * Runs in the lease thread. It asks the event loop for a sign; if no sign comes, it takes back jobs that the
+ * store may have handed over. It also asks while jobs are prefetched, to find out whether the worker can give
+ * them back itself.
  */
 export class Recaller {
   readonly #options: RecallerOptions
@@ -139,7 +145,7 @@ export class Recaller {
     this.#options = options
   }
 
-  /** @param at now, by `performance.now()` of the worker */
+  /** @param at the present time by `performance.now()` of the worker */
   look(at: number): void {
     const { unread, counts, sign, runs, holdsSince } = this.#options
     const isWaiting = () =>
@@ -155,19 +161,17 @@ export class Recaller {
     if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
   }
 
-  /** Whether the event loop has owed a sign for longer than a turn takes. */
+  /** Whether the loop counts as blocked: it has not given a sign for longer than a turn takes. */
   isOwed(at: number): boolean {
     return this.#options.sign() !== this.#asked.number && this.#owedFor(at) >= PATIENCE.turn
   }
 
-  /** Milliseconds since the loop was asked for a sign, or last read an answer. */
+  /** Milliseconds since the loop was asked for a sign or last read an answer, whichever is later. */
   #owedFor(at: number): number {
     return at - Math.max(this.#asked.at, this.#options.beat())
   }
 
-  /**
-   * Recalls unread claims. The loop is told, because it would otherwise wait for rings that no longer come.
-   */
+  /** Recalls unread claims. The worker is told, because it must not wait for rings that no longer come. */
   #recall(at: number): void {
     const { unread, counts } = this.#options
     const rings = Atomics.load(counts, RING)
@@ -184,8 +188,8 @@ export class Recaller {
   }
 
   /**
-   * Repeats the recovery until the worker notices it: the recalled call may reach the store later than the
-   * first attempt.
+   * Repeats the recovery until the worker has noticed the recall, because the recalled call may reach the
+   * store after the first attempt.
    */
   async #recover(at: number): Promise<void> {
     this.#recovering = true
