@@ -1,7 +1,6 @@
 /**
- * Reports each job that has run for a while, once, so that a worker with long jobs does not look dead. All
- * jobs share one timer. Most jobs end long before it fires, so a timer for each job would be set and cleared
- * for nothing.
+ * Reports each long-running job once, so that a worker with long jobs does not look dead. All jobs share one
+ * timer, because most jobs end so soon that a timer for each job would be set and cleared for nothing.
  */
 
 /** Milliseconds after which a running job is reported. Most jobs have ended by then. */
@@ -15,19 +14,19 @@ export class LongRuns<R extends { readonly startedAt: number }> {
   readonly #running: Iterable<R>
   readonly #tell: (long: R[]) => void
   #timer: NodeJS.Timeout | undefined
-  /** Jobs that started before this time, by `performance.now()`, have been reported. */
+  /** All jobs that started before this time (by `performance.now()`) have been reported. */
   #told = Number.NEGATIVE_INFINITY
 
   /**
    * @param running the running jobs, in the order in which they began
-   * @param tell called with the long runs that were not reported before
+   * @param tell called with the long-running jobs that were not reported before
    */
   constructor(running: Iterable<R>, tell: (long: R[]) => void) {
     this.#running = running
     this.#tell = tell
   }
 
-  /** A job has started. */
+  /** Notes that a job has started. */
   watch(): void {
     if (this.#timer === undefined) this.#arm(LONG)
   }

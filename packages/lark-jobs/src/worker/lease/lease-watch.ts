@@ -1,6 +1,6 @@
 /**
- * The code of the lease thread. For the workers of its process, the thread does the work that cannot wait
- * while a handler blocks their event loop.
+ * The lease thread, which does the work of its process that cannot wait while a handler blocks the event
+ * loop.
  *
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them.
  *     It also makes the store take back claims that the loop has not read (`unread.ts`).
@@ -15,8 +15,7 @@
  *
  * The thread reads the ledgers of the workers (`ledger.ts`), and changes a ledger only when it gives back a
  * prefetched job. The thread opens its own connection to the store, because the worker's connection needs the
- * blocked loop. Work that fails is repeated at the next check. The worker's side and the messages are in
- * `lease-thread.ts`.
+ * blocked loop. Work that fails is repeated at the next check. `lease-thread.ts` has the worker's side.
  *
  * All workers of a process share one thread, because starting one takes 35 ms of CPU and 11 MB. After the
  * last worker has stopped, the thread goes on for a few seconds, in case another worker starts.
@@ -46,8 +45,8 @@ import { Recaller, Unread } from './unread.ts'
  * Milliseconds between two checks. `often` is used while jobs are prefetched and for a second (`AWAKE`) after
  * that. At other times `rarely`, or an eighth of a lease, is used. If the worker holds no jobs and its store
  * cannot hand over jobs with a ring, the thread does not check at all, and the worker wakes it when it has
- * claimed jobs. (Measured on 2026-11-25, of an idle worker, over 80 seconds: four checks a second took 0.10 %
- * of a core, no checks 0.01 %.)
+ * claimed jobs. (An idle worker, 2026-11-25, over 80 seconds: four checks a second took 0.10 % of a core, no
+ * checks 0.01 %.)
  */
 const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
@@ -112,12 +111,9 @@ class LeaseWatch extends Part {
   #store: Store | undefined
   /** The same store, when it is open. */
   readonly #opened = new Deferred<Store>()
-  /**
-   * One claimer for each partition, in the order in which the worker learned of the partitions; none before
-   * the store is open.
-   */
+  /** One claimer for each of `#partitions`; none before the store is open. */
   readonly #claimers: Claimer[] = []
-  /** All partitions that the worker serves, in the order of `#claimers`. */
+  /** All partitions that the worker serves, in the order in which it learned of them. */
   readonly #partitions: Served[] = []
   readonly #unread: Unread[] = []
   readonly #recaller: Recaller
@@ -204,10 +200,7 @@ class LeaseWatch extends Part {
     return clock() - this.#watch.origin
   }
 
-  /**
-   * Serves all partitions known so far, and one more if it is given. Before the store is open, the partitions
-   * are only noted.
-   */
+  /** Serves one more partition, if given. Before the store is open, partitions are only noted. */
   #serve(served?: Served): void {
     const { caller, leaseMs } = this.#watch
     const store = this.#store
@@ -218,8 +211,7 @@ class LeaseWatch extends Part {
     }
     for (const { partition, unread: memory } of this.#partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, leaseMs, changed }))
-      // Claims of an embedded store are never unread, because the same loop makes the call and reads the
-      // answer.
+      // Claims of an embedded store are never unread: the loop that makes the call reads the answer.
       if (store.isRemote) this.#unread.push(new Unread(this.#pulse.unread, memory))
     }
   }
@@ -259,8 +251,7 @@ class LeaseWatch extends Part {
     for (const page of this.#pages) {
       page.isRead = true
       try {
-        // The thread may not yet know the partition: the message about it can arrive after the change in
-        // shared memory.
+        // The message about the partition may arrive after the change in shared memory.
         if (!page.inUse || page.head[2]! >= this.#claimers.length || !page.states.includes(state)) continue
         const token = `${this.#watch.caller}.${page.claim[0]}`
         for (const [index, id] of page.ids.entries()) {
@@ -322,8 +313,7 @@ class LeaseWatch extends Part {
     const answers = Promise.all([this.#leases.begin(leases).all, this.#permits.begin(permits).all])
     // A partition that does not answer must not delay the next round.
     const answered = await inTime(leaseMs / 4, answers, () => undefined)
-    // The answers are ignored: the worker learns of lost leases and of notices from its own calls, when its
-    // loop turns again.
+    // The worker learns of lost leases and notices from its own calls, when its loop turns again.
     if (answered?.includes(false)) await pause(this.#rarely)
     else if (answered !== undefined && notes.some(({ length }) => length > 0)) await pause(leaseMs / 4)
     this.#isRenewing = false
@@ -466,10 +456,7 @@ function isAnswered(call: Promise<unknown>): Promise<boolean> {
   )
 }
 
-/**
- * Opens the store of a location, or returns the store if another watch has opened it. Counts the watches that
- * use the store.
- */
+/** Opens the store of a location once, and counts the watches that use it. */
 function open(location: StoreLocation): Promise<Store> {
   const { connection, prefix, options } = location
   const name = nameOf(location)
@@ -497,10 +484,7 @@ async function leave(location: StoreLocation): Promise<void> {
   await store?.close()
 }
 
-/**
- * A key that is equal for two locations of the same store. A location with a message channel always has a key
- * of its own.
- */
+/** A key that two locations of one store share. A location with a message channel has its own key. */
 function nameOf(location: StoreLocation): unknown {
   const { connection, prefix, options } = location
   return isLent(connection) ? location : JSON.stringify([connection, prefix, options])

@@ -1,7 +1,8 @@
 /**
- * Declares the schedules of this worker's classes, when it starts and every minute. Workers of different
- * deploys may declare different definitions of one schedule: `schedule/declared.ts` decides which of them is
- * used. A schedule is dropped after a while if living workers know its class and none of them declares it.
+ * Declares the schedules of this worker's classes when the worker starts, and every minute. Workers of
+ * different deploys may declare different definitions of one schedule; `schedule/declared.ts` decides which
+ * definition is used. A schedule is dropped after a while if living workers know its class and none of them
+ * declares the schedule.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -17,20 +18,20 @@ import type { DeclaredSchedule, WorkerSchedules } from '../options.ts'
 import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two declarations. */
 const LOOK = 60_000
 
 export interface DeclarationsOptions extends Pick<WorkerSchedules, 'declared' | 'placeOf'> {
   store: Store
   book: ScheduleBook
   registry: Registry
-  /** Whether the store may have schedules that other workers declare. */
+  /** Returns whether the store may have schedules that other workers declare. */
   hasOthers: () => boolean
   report: WorkerReport
   met: (error: unknown) => void
 }
 
-/** The hashes of the definitions that living workers declare, by schedule. */
+/** The hashes of the definitions that living workers declare, by the id of the schedule. */
 type Declared = ReadonlyMap<string, ReadonlySet<string>>
 
 export class Declarations extends Part {
@@ -44,14 +45,14 @@ export class Declarations extends Part {
     this.#options = options
   }
 
-  /** The part of the worker's record about its schedules. */
+  /** The part of the worker's record that lists its schedules. */
   get record(): Pick<WorkerRecord, 'schedules'> {
     const { declared } = this.#options
     if (declared.length === 0) return {}
     return { schedules: Object.fromEntries(declared.map(({ id, definition }) => [id, hashOf(definition)])) }
   }
 
-  /** Resolves when the schedules are declared, if the store answers. */
+  /** Resolves when the schedules are declared, or when the store has not answered. */
   protected override async onStart(): Promise<void> {
     const { declared, hasOthers, met } = this.#options
     if (declared.length > 0 || hasOthers()) {
@@ -74,7 +75,7 @@ export class Declarations extends Part {
     for (const { schedules = {} } of await store.workers())
       for (const [id, hash] of Object.entries(schedules)) add(id, hash)
     for (const { id, definition } of declared) add(id, hashOf(definition))
-    // One call reads all schedules of a partition. Usually none of them has changed.
+    // One call reads all schedules of a partition, because usually none of them has changed.
     const all = new Map((await book.list(true)).map((found) => [found.id, found]))
     for (const each of declared)
       await this.#unlessAway(each.id, () => this.#declare(each, hashes, all.get(each.id)))
@@ -82,7 +83,7 @@ export class Declarations extends Part {
     for (const found of all.values()) if (!hashes.has(found.id)) await this.#dropUndeclared(found)
   }
 
-  /** A schedule that is damaged, or that the store refuses, does not stop the others. */
+  /** Runs `act`. A schedule that is damaged, or that the store refuses, does not stop the other schedules. */
   async #unlessAway(id: string, act: () => Promise<void>): Promise<void> {
     try {
       await act()
@@ -92,13 +93,13 @@ export class Declarations extends Part {
     }
   }
 
-  /** Warns once of each schedule. */
+  /** Warns once about each schedule. */
   #warn(id: string, text: string): void {
     if (!this.#warned.has(id)) this.#options.report.warn(text)
     this.#warned.add(id)
   }
 
-  /** @param read the schedule as it was just read, if it was */
+  /** @param read the schedule, if it has just been read */
   async #declare(
     { id, definition }: DeclaredSchedule,
     hashes: Declared,
@@ -127,7 +128,7 @@ export class Declarations extends Part {
     }
   }
 
-  /** @returns whether something had to be changed */
+  /** @returns whether the stored schedule had to be changed */
   async #hold(found: KeptSchedule, { definition, changes }: Holding): Promise<boolean> {
     const { book } = this.#options
     const isDropped = found.state.ended?.why === 'dropped'

@@ -1,13 +1,13 @@
 /**
  * Delivers effects (`model/effect.ts`): calls the hooks of classes whose jobs ended without a running
- * handler, and has flows count their members. Effects come with the answers to the worker's own calls. If a
- * survey or a ring says that there are some, the deliverer asks for them itself.
+ * handler, and makes flows count their members. Effects come with the answers to the worker's other calls. If
+ * a survey or a ring says that effects are due, the deliverer makes a call of its own for them.
  *
- * Delivered effects are acknowledged with the next call to the same partition: a call of a claimer if it
- * comes soon, otherwise a call of the deliverer. Effects that could not be delivered are handed out again: a
- * hook whose class is not known here goes to another worker, and the end of a member is handed out again when
- * the home partition of its flow may answer again. An effect that is handed out again while it is being
- * delivered is not delivered twice.
+ * The next call to the same partition acknowledges delivered effects. This is a call of a claimer if one
+ * comes soon, or else a call of the deliverer. The store hands out effects again that could not be delivered:
+ * a hook whose class is not known here goes to another worker, and the end of a member comes again when the
+ * home partition of its flow may answer again. If the store hands out an effect again while it is being
+ * delivered, the effect is not delivered twice.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -35,23 +35,29 @@ import type { WorkerReport } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds for which hooks may go on when the worker stops. Another worker then calls those that have not
- * ended.
+ * Milliseconds for which hooks may go on when the worker stops. Hooks that have not ended by then are called
+ * again by another worker.
  */
 const LAST_WORDS = 1_000
 /**
- * Milliseconds for which an acknowledgement waits for a call of a claimer that can carry it: much less than
- * the lease of an effect.
+ * Milliseconds for which an acknowledgement waits for a call of a claimer. This is much less than the lease
+ * of an effect.
  */
 const ACKNOWLEDGE = 50
-/** The share of its lease in which a hook may run. The rest is for the call that acknowledges it. */
+/**
+ * The part of its lease for which a hook may run. The rest of the lease is kept for the call that
+ * acknowledges the hook.
+ */
 const RUN = 0.9
 /**
- * Milliseconds for which hooks are left to other workers, which look at each partition every 5 s
+ * Milliseconds for which hooks are left to other workers, each of which checks every partition every 5 s
  * (`maintenance.ts`).
  */
 const LEAVE = 6_000
-/** Milliseconds after the end of a job: if no worker has known the class for so long, the hook is dropped. */
+/**
+ * A hook is dropped this many milliseconds after the end of its job, if no worker has known the class until
+ * then.
+ */
 const UNDELIVERABLE = 7 * 24 * 3_600_000
 
 export interface DelivererOptions {
@@ -59,43 +65,44 @@ export interface DelivererOptions {
   registry: Registry
   report: WorkerReport
   clock: StoreClock
-  /** Makes the jobs whose hooks are called. Default: `new`. */
+  /** Makes the job objects whose hooks are called. Default: `new`. */
   make?: Make | undefined
-  /** Milliseconds: the lease of a hook that this worker gets. */
+  /** The lease, in milliseconds, of the hooks that this worker takes. */
   leaseMs: number
-  /** Counts the ends of members. */
+  /** The flows, which count the ends of their members. */
   flows: Pick<FlowBook, 'apply'>
-  /** Called with the milliseconds until a flow, or a schedule, of a partition is due. */
+  /** Called with the milliseconds until a flow or a schedule of a partition is due. */
   dueIn: (partition: string, ms: number) => void
   met: (error: unknown) => void
 }
 
-/** The deliverer's work in one partition. */
+/** The state of the deliveries in one partition. */
 class Delivery {
   /** Effects that are being delivered. */
   readonly #begun = new Set<string>()
   /** Effects that were delivered and are not acknowledged yet. */
   readonly #done = new Map<string, EffectName>()
-  /** Between these times (`performance.now()`), hooks are left to workers that know their classes. */
+  /**
+   * Between these two times (`performance.now()`), this worker takes no hooks, so that workers which know the
+   * classes get them.
+   */
   rests = { from: 0, until: 0 }
   /** Deliveries and calls under way. */
   readonly work = new Set<Promise<void>>()
   /** The deliverer's own call. */
   asking: Promise<void> | undefined
-  /** Effects fell due after the call had been sent, so its answer may not have them. */
+  /** Whether effects became due after the call had been sent. Its answer may not contain these effects. */
   asksAgain = false
   /** The timer of the next acknowledgement. */
   timer: NodeJS.Timeout | undefined
-  /**
-   * The timer after which the ends of members whose home partition did not answer may be handed out again.
-   */
+  /** The timer that asks again for the ends of members whose home partition did not answer. */
   retry: NodeJS.Timeout | undefined
 
   get hasDone(): boolean {
     return this.#done.size > 0
   }
 
-  /** @returns whether the effect is new here */
+  /** @returns whether the effect is new to this worker */
   begin(effect: Effect): boolean {
     const key = keyOf(nameOf(effect))
     if (this.#begun.has(key) || this.#done.has(key)) return false
@@ -109,7 +116,7 @@ class Delivery {
     if (isDone) this.putBack([name])
   }
 
-  /** Takes the effects that one call may acknowledge. */
+  /** Takes as many delivered effects as one call may acknowledge. */
   take(): EffectName[] {
     const some = [...this.#done].slice(0, MAX_ITEMS)
     for (const [key] of some) this.#done.delete(key)
@@ -126,7 +133,7 @@ export class Deliverer extends Part {
   readonly #deliveries = new Map<string, Delivery>()
   /** How many hooks run. */
   #hooks = 0
-  /** How many calls that note the ends of members are under way. */
+  /** How many calls are under way that tell flows the ends of their members. */
   #counting = 0
   /** Partitions that were not asked for hooks, because too many hooks were running. */
   readonly #full = new Set<string>()
@@ -137,7 +144,7 @@ export class Deliverer extends Part {
     this.#options = options
   }
 
-  /** Whether ends are about to be counted by flows. */
+  /** Whether this worker is telling flows the ends of their members. */
   get isCounting(): boolean {
     return this.#counting > 0
   }
@@ -148,7 +155,10 @@ export class Deliverer extends Part {
     return false
   }
 
-  /** What the next call to a partition asks about effects. If the call fails, this must be put back. */
+  /**
+   * The effects part of the next call to a partition. If the call fails, the caller must put it back with
+   * `putBack`.
+   */
   wanted(partition: string): EffectsWanted {
     const delivery = this.#deliveries.get(partition)
     const leaseMs = this.isStopped
@@ -160,9 +170,7 @@ export class Deliverer extends Part {
     return { ...defined({ leaseMs }), ...(done.length > 0 && { done }) }
   }
 
-  /**
-   * Puts back what `wanted` returned, after a call of which it is not known whether the store has read it.
-   */
+  /** Puts back the result of `wanted`, if it is not known whether the store has received the call. */
   putBack(partition: string, { done = [] }: EffectsWanted): void {
     if (done.length === 0) return
     const delivery = this.#of(partition)
@@ -171,9 +179,9 @@ export class Deliverer extends Part {
   }
 
   /**
-   * A call has brought effects.
+   * Delivers the effects that a call has brought.
    *
-   * @param since when the call was sent, by `performance.now()`: the leases may have begun then
+   * @param since when the call was sent, by `performance.now()`; the leases may have begun at this time
    */
   take(partition: string, effects: readonly Effect[], since = performance.now()): void {
     const delivery = this.#of(partition)
@@ -199,7 +207,7 @@ export class Deliverer extends Part {
         }, MEMBER_LEASE_MS)
         throw error
       })
-      // If the flow does not exist any more, nobody waits for its members.
+      // If the flow no longer exists, nothing waits for its members.
       const counted = counting.then((next) => {
         if (next !== undefined) this.#options.dueIn(home, next)
         return true
@@ -214,7 +222,7 @@ export class Deliverer extends Part {
     }
   }
 
-  /** Effects are due in a partition. */
+  /** Called when effects are due in a partition. */
   look(partition: string): void {
     if (!this.isStopped) this.#ask(partition, this.#of(partition))
   }
@@ -224,8 +232,7 @@ export class Deliverer extends Part {
       while (work.size > 0) await Promise.all(work)
     }
     const deliveries = [...this.#deliveries]
-    // Effects that are delivered meanwhile are acknowledged meanwhile, so a slow hook does not delay the
-    // others.
+    // Other effects are acknowledged as soon as they are delivered, so a slow hook does not delay them.
     await within(LAST_WORDS, Promise.all(deliveries.map(([, delivery]) => finish(delivery))))
     this.#isOver = true
     const acknowledge = async ([partition, delivery]: [string, Delivery]) => {
@@ -242,7 +249,7 @@ export class Deliverer extends Part {
     return delivery
   }
 
-  /** Whether a call asks for hooks. It may bring up to `MAX_HOOKS`. */
+  /** Whether a call should ask for hooks. The call may bring up to `MAX_HOOKS` of them. */
   #takesHooks(partition: string, delivery: Delivery | undefined): boolean {
     if (this.#hooks >= MAX_HOOKS) {
       this.#full.add(partition)
@@ -260,7 +267,7 @@ export class Deliverer extends Part {
     }, ACKNOWLEDGE)
   }
 
-  /** Acknowledges what was delivered, and asks for more. */
+  /** Acknowledges the delivered effects, and asks for more effects. */
   #ask(partition: string, delivery: Delivery): Promise<void> {
     if (delivery.asking !== undefined) {
       delivery.asksAgain = true
@@ -269,9 +276,9 @@ export class Deliverer extends Part {
     delivery.asksAgain = false
     const since = performance.now()
     const effects = this.wanted(partition)
-    // Only `maintenance.ts` takes jobs back, because it knows about outages.
+    // `until: 0` takes no jobs back. Only `maintenance.ts` takes jobs back, because it knows about outages.
     const asking = this.#options.store.recover(partition, { until: 0, effects }).catch((error) => {
-      // The acknowledgements go with the next call, which is made when a survey finds that the store answers
+      // The next call carries these acknowledgements. It is made when a survey finds that the store answers
       // again.
       delivery.putBack(effects.done ?? [])
       throw error
@@ -287,7 +294,7 @@ export class Deliverer extends Part {
     return delivery.asking
   }
 
-  /** @param delivering resolves to whether the effect is done */
+  /** @param delivering resolves to whether the effects are delivered */
   #deliver(partition: string, effects: readonly Effect[], delivering: Promise<boolean>): void {
     const delivery = this.#of(partition)
     const end = (isDone: boolean) => {
@@ -312,17 +319,17 @@ export class Deliverer extends Part {
     return tracked
   }
 
-  /** Calls a hook. @returns whether the effect is done */
+  /** Calls a hook. @returns whether the effect is delivered */
   async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
     const { registry, report, leaseMs, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
-    // A worker with an earlier version of the class cannot read the payload, so the hook counts as unknown
-    // here.
+    // This worker has an earlier version of the class and cannot read the payload, so the class counts as
+    // unknown here.
     const newer = jobClass && newerVersion(job.payload, jobClass.rules)
     if (jobClass === undefined || newer !== undefined) return this.#leave(delivery, job, since, newer)
     const { id, failures, options, payload } = job
     const left = Math.floor(since + RUN * leaseMs - performance.now())
-    // The answer came so late that the hook will be handed out again.
+    // The answer came so late that the store will hand out the hook again.
     if (left <= 0) return false
     const run = new Run(id, failures, {
       write: (level, text) =>
@@ -342,7 +349,7 @@ export class Deliverer extends Part {
     return true
   }
 
-  /** Asks for more hooks once half of the running hooks have ended. */
+  /** Asks for more hooks when half of the running hooks have ended. */
   #askAgain(): void {
     const partitions = [...this.#full]
     this.#full.clear()
@@ -350,12 +357,12 @@ export class Deliverer extends Part {
   }
 
   /**
-   * The class of a hook is not known. The worker keeps the hook for its lease, and takes other hooks
-   * meanwhile. When the hook is handed out again, the worker takes no hooks for a while, so that another
-   * worker gets it.
+   * Leaves a hook whose class is not known here to other workers. The worker keeps the hook until its lease
+   * ends, and takes other hooks meanwhile. When the store then hands out the hook again, this worker takes no
+   * hooks for a while, so that another worker gets the hook.
    *
-   * @param newer the version of the payload, if that is the reason
-   * @returns whether the effect is done
+   * @param newer the version of the payload, if the class is known but older than the payload
+   * @returns whether the effect is finished
    */
   #leave(
     delivery: Delivery,

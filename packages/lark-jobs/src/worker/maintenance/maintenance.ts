@@ -1,16 +1,18 @@
 /**
- * What every worker does for the whole store, in every partition: it takes jobs back whose leases have ended
- * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the
- * worker. Each round asks the store once what there is to do in all partitions that are due (`Store.survey`),
- * and does a bounded part of it. Whatever fails is done again in the next round. It also finishes moves of
- * jobs to another queue, if the process that moved them has died (`store/contract/moves.ts`).
+ * The work that every worker does for the whole store, in all partitions. It takes back jobs whose leases
+ * have ended (`Store.recover`), and removes ended jobs that are older than their retention (`Store.prune`).
+ * It finishes moves of jobs to another queue if the process that moved them has died
+ * (`store/contract/moves.ts`). It also announces the worker. Each round asks the store what is to be done in
+ * the partitions that are due (`Store.survey`), and does a bounded part of this work. Work that fails is
+ * repeated in the next round.
  *
- * After an outage (the store did not answer, or this process was frozen), living workers get the time of one
- * lease to renew before any job is taken back. Jobs that are taken back after that count no crash, because
- * the outage ended their leases, not the death of a worker. A store that is late again and again, because its
- * disk is slow or its machine busy, must not keep the jobs of dead workers for ever: so an ended lease is
- * left alone only for `PATIENCE`. An outage during which no worker lived is known to the store itself
- * (`store/contract/rules/silence.ts`): each survey is also a sign that workers are there.
+ * An outage means that the store did not answer, or that this process was suspended. After an outage, living
+ * workers get the time of one lease to renew before any job is taken back. For jobs that are taken back after
+ * that, no crash is counted, because the outage may have ended their leases and not the death of a worker. If
+ * a store is late again and again (a slow disk, a busy machine), the jobs of dead workers must still be taken
+ * back at some time, so an ended lease is spared only for `PATIENCE`. If no worker lived during an outage,
+ * the store itself notices it (`store/contract/rules/silence.ts`), because each survey also tells the store
+ * that a worker is alive.
  */
 
 import { queueOf } from '../../model/partition.ts'
@@ -33,50 +35,41 @@ import { Lateness, PATIENCE } from './lateness.ts'
 import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
-/** Milliseconds between two ticks. `rarely`, or an eighth of a lease, if nothing is due sooner. */
+/** Milliseconds between two ticks. `rarely`, or an eighth of a lease, is used if nothing is due sooner. */
 const TICK = { often: 250, rarely: 1_000 }
-/** Milliseconds between two announcements of the worker, and how long an announcement is valid. */
+/** Milliseconds. An announcement is made `every` so often, and is valid for `holds`. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
 /** Milliseconds. An answer within this time does not indicate an outage, however short the leases are. */
 const LATE = 500
 /**
- * Milliseconds: the longest time between two looks at a partition, for ended leases and for jobs whose ring
- * was lost. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a Redis
- * server, for up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). One worker
- * of a store sends three or four more, for the history of runs. When each claimer and each task asked by
- * itself, a worker with one queue sent 74.
+ * The longest time in milliseconds between two checks of a partition for ended leases and for jobs whose ring
+ * was lost. The same call carries the announcement. So an idle worker sends 12 commands a minute to a Redis
+ * server, for up to 1,000 queues. Each of its two idle connections sends 2 more (`connection.ts`), and one
+ * worker of a store sends three or four more for the history of runs. When each claimer and each task made
+ * its own calls, a worker with one queue sent 74 a minute.
  */
 const LOOK = 5_000
-/** A survey also covers partitions of which at most this share of `LOOK` is left. */
+/** A survey also covers partitions whose next check is at most this part of `LOOK` away. */
 const ALONG = 1 / 4
 /** Milliseconds between two readings of the list of partitions while their number does not change. */
 const MEET = 300_000
-/** Milliseconds between two searches of a partition for ended jobs that are past their age. */
+/** Milliseconds between two searches of a partition for ended jobs that are older than their retention. */
 const PRUNE = 30_000
-/**
- * The most partitions in which jobs are taken back or pruned at the same time, and the most that are pruned
- * in a round.
- */
+/** The largest number of partitions that are recovered or pruned at the same time, or pruned in a round. */
 const TOGETHER = 100
 
 interface Chores {
-  /** When the last question was sent to which the store has answered (`performance.now()`). */
+  /** When the last answered survey was sent (`performance.now()`). */
   askedAt: number
   lookAt: number
-  /**
-   * No job is taken back before this time (`performance.now()`), because living workers may not have renewed
-   * yet.
-   */
+  /** Before this time (`performance.now()`), living workers may not have renewed: no job is taken back. */
   recoverFrom: number
   pruneAt: number
-  /**
-   * For how many milliseconds an ended lease has been seen and left to its holder. An outage in between
-   * counts as one lease, however long it was.
-   */
+  /** For how many milliseconds ended leases have been spared. An outage counts as the time of one lease. */
   leftFor: number
-  /** Whether the next recovery counts no crash. */
+  /** Whether the next recovery counts no crashes. */
   forgiving: boolean
-  /** Whether the part of the store with this partition did not answer the last time. */
+  /** Whether the part of the store that has this partition did not answer the last call. */
   isAway: boolean
 }
 
@@ -86,31 +79,29 @@ export interface MaintenanceOptions {
   store: Store
   /** The id of the worker. */
   caller: string
-  /** The partitions that the worker serves. They are known from the start. */
+  /** The partitions that the worker serves from the start. */
   partitions: readonly string[]
-  /** Called with all partitions when their list has changed. */
+  /** Called with all partitions of the store when their list has changed. */
   met: (partitions: readonly string[]) => void
   /** Milliseconds. */
   leaseMs: number
   record: () => AnnouncedWorker
-  /** Learns the store's time. */
+  /** The clock that learns the store's time from the surveys. */
   clock: StoreClock
-  /**
-   * Whether the worker rests in a partition: it makes no calls there until a ring, or until a job falls due.
-   */
+  /** Whether the worker makes no calls in a partition until a ring comes or a job becomes due. */
   rests: (partition: string) => boolean
-  /** Called with the milliseconds until a job may begin in a partition where the worker rests. */
+  /** Called with the milliseconds until a job may begin in a partition in which the worker rests. */
   foreseen: (partition: string, ms: number) => void
-  /** Effects are due in a partition. */
+  /** Called when effects are due in a partition. */
   owes: (partition: string) => void
   /** Called when a survey says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
-  /** Called repeatedly with the last order to the worker. */
+  /** Called with the last order to the worker, with each answer that contains it. */
   ordered: (order: WorkerOrder) => void
   /** Called with the jobs that were taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
   report: WorkerReport
-  /** Called with each tick: the event loop turns. */
+  /** Called with each tick, as a sign that the event loop turns. */
   ticked: () => void
   /** Renews the worker's own leases, if a renewal is overdue. */
   renew: () => Promise<void>
@@ -124,20 +115,17 @@ export class Maintenance extends Part {
   #meetAt = 0
   /** How many partitions the list had when it was last read. */
   #met = 0
-  /** Partitions that are to be pruned. */
+  /** Partitions in which ended jobs should be removed. */
   readonly #old = new Set<string>()
-  /** For how long this process was frozen: an answer that it reads may have waited for as long. */
+  /** Measures how long this process was suspended. An answer may have waited unread for as long. */
   readonly standstill: Standstill
   #isAway = false
-  /** After an outage of the store, all living workers have renewed by this time (`performance.now()`). */
+  /** By this time (`performance.now()`), all living workers have renewed after the store's last outage. */
   #renewedBy = 0
   readonly #lateness: Lateness
-  /**
-   * Before this time, no job is taken back in a partition that is new here: the last outage applies to it as
-   * well.
-   */
+  /** `recoverFrom` for partitions that are new to this worker: the last outage concerns them as well. */
   #recoverFrom = 0
-  /** When the call was made that has no answer yet (`performance.now()`). */
+  /** When the unanswered call was sent (`performance.now()`). */
   #asksSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -147,12 +135,12 @@ export class Maintenance extends Part {
     super()
     this.#options = options
     this.#lateness = new Lateness(options.leaseMs)
-    // After being frozen for so long, this process may have missed a renewal, and so may others.
+    // A process that was suspended for this time may have missed a renewal, as may others on this machine.
     this.standstill = new Standstill(Math.max(options.leaseMs / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
 
-  /** Resolves after the first round: the store then knows the worker. */
+  /** Resolves after the first round, when the store knows the worker. */
   protected override async onStart(): Promise<void> {
     this.standstill.begin()
     await this.#tick()
@@ -177,14 +165,14 @@ export class Maintenance extends Part {
     if (order !== undefined) ordered(order)
   }
 
-  /** Milliseconds after which an answer is so late that others may have lost a renewal or a connection. */
+  /** Milliseconds. During a later answer, other workers may have missed a renewal or lost a connection. */
   get #late(): number {
     return Math.max(this.#options.leaseMs / 4, LATE)
   }
 
   /**
-   * The store does not answer, or did not until just now: other workers may not have renewed their leases. A
-   * store that is always late does not count as away for ever (`lateness.ts`).
+   * Whether the store does not answer, or did not answer until recently. In this time other workers may not
+   * have renewed their leases. A store that is always late does not count as away for ever (`lateness.ts`).
    */
   get isAfterOutage(): boolean {
     const { leaseMs } = this.#options
@@ -197,7 +185,7 @@ export class Maintenance extends Part {
   #tick(): Promise<void> {
     this.#options.ticked()
     if (this.standstill.tick()) this.#forgive(false)
-    // The ticks go on while a round is under way: a slow store must not look like a frozen process.
+    // Ticks go on during a round: a slow store must not look like a suspended process.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {
@@ -228,7 +216,7 @@ export class Maintenance extends Part {
     const { store, renew, trouble } = this.#options
     await this.#ask(renew())
     const { due, isAnnounced } = this.#due()
-    // Separate calls, because a node of a cluster that does not answer delays a call for longer than `LATE`.
+    // There are two calls, because a cluster node that does not answer delays a call for longer than `LATE`.
     const [present, away]: [Chore[], Chore[]] = [[], []]
     for (const each of due) (each[1].isAway ? away : present).push(each)
     let failure: unknown
@@ -240,7 +228,7 @@ export class Maintenance extends Part {
     for (let i = 0; i < away.length; i += MAX_ITEMS) {
       if (this.isStopped) return
       const failed = await this.#look(away.slice(i, i + MAX_ITEMS), false, true).catch(async (error) => {
-        // Perhaps no part of the store answers any more.
+        // Finds out whether any part of the store still answers.
         await this.#ask(store.now())
         return error
       })
@@ -252,7 +240,9 @@ export class Maintenance extends Part {
     else if (due.length > 0 || isAnnounced) trouble.passed()
   }
 
-  /** The partitions that are due. If there are any, also those that will be due soon. */
+  /**
+   * The partitions that are due for a check. If there are any, the list also has those that will be due soon.
+   */
   #due(): { due: Chore[]; isAnnounced: boolean } {
     const now = performance.now()
     let isAny = this.#isAway || this.#announceAt <= now
@@ -264,8 +254,7 @@ export class Maintenance extends Part {
   }
 
   /**
-   * @param wereAway none of these partitions answered the last time, so a late answer says nothing about
-   *   other partitions
+   * @param wereAway whether none of these partitions answered the last call
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
@@ -293,7 +282,7 @@ export class Maintenance extends Part {
     this.#options.trouble.answered()
     for (const [partition, chores] of due) {
       if (!survey.failures.has(partition)) continue
-      // Until just now, other parts may not have answered either.
+      // A late answer means that other parts of the store may not have answered either.
       if (!chores.isAway && isLate) this.#forgive()
       chores.isAway = true
     }
@@ -301,7 +290,10 @@ export class Maintenance extends Part {
     return survey.failures.values().next().value ?? survey.unannounced ?? failure
   }
 
-  /** @param isLate the answer was late: no job is taken back, because living workers may not have renewed */
+  /**
+   * @param isLate whether the answer was late; if so, no job is taken back, because living workers may not
+   * have renewed their leases
+   */
   async #act(
     due: readonly Chore[],
     { findings, failures }: Survey,
@@ -330,7 +322,7 @@ export class Maintenance extends Part {
       if (isPatient && (isLate || left > 0)) this.#lookIn(chores, isLate ? undefined : left)
       else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores, isPatient))
       else {
-        // All jobs whose leases ended in the outage have been taken back.
+        // By now, all jobs whose leases ended in the outage have been taken back.
         chores.forgiving = false
         this.#lookIn(chores, soonest(finding))
       }
@@ -338,7 +330,7 @@ export class Maintenance extends Part {
     return this.#doAll(dead)
   }
 
-  /** Whether ended leases may still be left to their holders. */
+  /** Whether ended leases should still be spared. */
   #isPatient(chores: Chores, finding: Finding | undefined, asked: number): boolean {
     const { leaseMs } = this.#options
     const since = Math.min(leaseMs, asked - chores.askedAt)
@@ -358,7 +350,7 @@ export class Maintenance extends Part {
     return failures[0]
   }
 
-  /** The list of partitions may have changed. */
+  /** Reads the list of partitions if it may have changed. */
   async #meet(count: number): Promise<void> {
     const { store, met } = this.#options
     const now = performance.now()
@@ -374,10 +366,11 @@ export class Maintenance extends Part {
     const now = performance.now()
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
-      // A new worker does not know whether there was an outage. By its next look, living workers have
-      // renewed. It looks now anyway, so that the store notices how long it was silent.
+      // A new worker does not know whether there was an outage, so it waits for one more check, by which
+      // living workers have renewed. It also checks now, so that the store notices for how long no survey
+      // came.
       const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
-      // A random time, so that many workers do not search at the same time.
+      // The time is random, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE
       const forgiving = now < this.#recoverFrom
       const since = { askedAt: now, leftFor: 0 }
@@ -385,7 +378,7 @@ export class Maintenance extends Part {
     }
   }
 
-  /** Awaits an answer, and treats a late one as an outage, whatever the call was. */
+  /** Awaits the answer to any call, and treats a late answer as an outage. */
   async #ask<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now()
     const value = await this.#answered(answer)
@@ -403,7 +396,7 @@ export class Maintenance extends Part {
   /**
    * Takes no jobs back for a while, so that living workers can renew their leases.
    *
-   * @param isOutage of the store, and not only of this process
+   * @param isOutage whether the store itself did not answer, or only this process was suspended
    */
   #forgive(isOutage = true): void {
     const { leaseMs } = this.#options
@@ -417,8 +410,8 @@ export class Maintenance extends Part {
   }
 
   /**
-   * Waits for the time of a lease from now on. It looks as often as before: another outage may begin
-   * meanwhile, and a store that is late again and again must not keep it from looking.
+   * Takes no jobs back for the time of a lease from now on. The checks go on as often as before, because
+   * another outage may begin meanwhile, and a store that is late again and again must not prevent them.
    */
   #leaveToTheLiving(chores: Chores): void {
     chores.recoverFrom = performance.now() + this.#options.leaseMs
@@ -427,9 +420,9 @@ export class Maintenance extends Part {
 
   async #recover({ partition, at }: Finding, chores: Chores, isPatient: boolean): Promise<void> {
     const { forgiving } = chores
-    // If the store is frozen, it would carry out the call later, before living workers have renewed: `until`
-    // prevents that. A store that is always late would never carry it out, so the limit is dropped after a
-    // while.
+    // A suspended store would carry out the call when it goes on, before living workers have renewed. `until`
+    // prevents this. A store that is always late would never carry out the call, so after a while it has no
+    // `until`.
     const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
       .recover(partition, { forgiving, ...until, leaseMs: this.#options.leaseMs, by: this.#options.caller })
@@ -441,21 +434,22 @@ export class Maintenance extends Part {
     this.#tell(partition, recovery)
     this.#options.recovered(partition, recovery)
     if (nextEffect === 0) this.#options.owes(partition)
-    // A call takes back only so many jobs; the leases of the others ended in the same outage.
+    // One call takes back a limited number of jobs. If jobs are left, their leases ended in the same outage,
+    // so the next call must count no crashes either.
     chores.forgiving &&= nextLeaseEnd === 0
     this.#lookIn(chores, nextLeaseEnd)
   }
 
-  /** Milliseconds: the longest time between two looks at a partition. */
+  /** The longest time between two checks of a partition, in milliseconds. */
   get #longest(): number {
     return Math.min(this.#options.leaseMs / 3, LOOK)
   }
 
   /**
-   * Plans the next look, at the latest after the time of a lease: a lease that begins after this look does
-   * not end sooner, except for workers with shorter leases. The next look is also no later than a third of a
-   * lease after the last question. Workers renew as often, so each outage in which they could lose their
-   * leases is noticed, and a slow store does not look silent.
+   * Plans the next check, which comes at the latest after the time of a lease. A lease that begins after this
+   * check does not end sooner, unless another worker uses shorter leases. The next check also comes at the
+   * latest a third of a lease after the last survey. Workers renew in the same rhythm, so each outage in
+   * which they could lose their leases is noticed, and the store does not take a slow check for silence.
    */
   #lookIn(chores: Chores, most = this.#options.leaseMs): void {
     chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)
@@ -490,10 +484,7 @@ function jobs({ length }: readonly string[]): string {
   return length === 1 ? '1 job' : `${length} jobs`
 }
 
-/**
- * Milliseconds until a lease ends. An effect that was handed out is looked for again when it may be handed
- * out again.
- */
+/** Milliseconds until the next lease ends, of a job or of an effect that was handed out. */
 function soonest(finding: Finding | undefined): number | undefined {
   if (!finding?.nextEffect) return finding?.nextLeaseEnd
   return Math.min(finding.nextEffect, finding.nextLeaseEnd ?? Number.POSITIVE_INFINITY)

@@ -1,10 +1,11 @@
 /**
  * Runs the relay of an outbox (`outbox/relay.ts`). Every worker with an outbox in its configuration has this
- * part, and one of them at a time relays: its lease is a permit of a limiter. Two relays at once do no harm,
- * because both queue jobs with the same ids. So a worker without the permit also relays rows that have waited
- * for long, for example when two databases have outboxes with the same name.
+ * part. One worker at a time relays: the worker that holds the permit of a limiter. Two relays at the same
+ * time do no harm, because both queue the jobs under the same ids. So a worker without the permit also relays
+ * rows that have waited for long. This happens, for example, if two databases have outboxes with the same
+ * name.
  *
- * It asks the database every 50 ms, and less often the longer no row has come.
+ * The relay queries the database every 50 ms. The longer no row has come, the less often it does so.
  */
 import { visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../../flow/flow-book.ts'
@@ -21,14 +22,14 @@ import type { WorkerReport } from '../report.ts'
 /** Milliseconds between two queries. */
 const OFTEN = 50
 const RARELY = 2_000
-/** The pause between two queries is the time since the last row, divided by this number. */
+/** The pause between two queries is the time since the last row came, divided by this number. */
 const CALM = 1_000
-/** Milliseconds: the lease of the permit, and the time between two tries to get it. */
+/** Milliseconds. The permit has this lease, and the time between two tries to get the permit is as long. */
 const LEASE_MS = 3_000
 const TRY = 2_500
 /**
- * Milliseconds: if the oldest row has waited for so long, the relay may be dead, and a worker without the
- * permit asks for it after this time.
+ * Milliseconds. If the oldest row has waited for this time, the relay may be dead. A worker without the
+ * permit then asks for the permit after this time.
  */
 const SOON = 1_000
 /** Milliseconds that the oldest row may wait before workers without the permit take it. */
@@ -59,7 +60,10 @@ export class Relaying extends Part {
   readonly #relay: Relay
   readonly #trouble: OutageReporter
   #number = 0
-  /** Until when it has the permit, and when it asks for it next, by `performance.now()`. */
+  /**
+   * `#heldUntil` is the end of this worker's permit; `#askAt` is when it asks for the permit next. By
+   * `performance.now()`.
+   */
   #heldUntil = 0
   #askAt = 0
   /** When the last row came, by `performance.now()`. */
@@ -80,7 +84,7 @@ export class Relaying extends Part {
     this.#relay = new Relay({ ...options, database: this.#database, sender })
   }
 
-  /** Whether it is putting jobs into the store now. */
+  /** Whether the relay is putting jobs into the store now. */
   get isBusy(): boolean {
     return this.#round !== undefined
   }
@@ -144,7 +148,10 @@ export class Relaying extends Part {
     return Math.min(RARELY, Math.max(OFTEN, (performance.now() - this.#cameAt) / CALM))
   }
 
-  /** Milliseconds until it asks for the permit; a timer may fire one too early. */
+  /**
+   * Milliseconds until this worker asks for the permit. A timer may fire one millisecond too early, so one is
+   * added.
+   */
   get #untilAsk(): number {
     return Math.max(0, this.#askAt - performance.now()) + 1
   }
@@ -161,7 +168,7 @@ export class Relaying extends Part {
     if (now < this.#heldUntil) return true
     const age = await this.#oldest()
     if (age > SOON) this.#askAt = Math.min(this.#askAt, performance.now() + SOON)
-    // If a row is as old as this, the holder of the permit does not seem to relay it.
+    // A row that is so old does not seem to be relayed by the holder of the permit.
     return age > STANDING
   }
 
@@ -172,7 +179,7 @@ export class Relaying extends Part {
     return store.limiters.permit(`outbox ${this.#database.name}`, call)
   }
 
-  /** Milliseconds for which the oldest row that can become a job has waited; 0 if there is none. */
+  /** For how many milliseconds the oldest row that can become a job has waited; 0 if there is no such row. */
   async #oldest(): Promise<number> {
     const [oldest] = await this.#database.run(this.#database.table.take(1))
     this.#trouble.passed()

@@ -1,29 +1,32 @@
 /**
- * Notices when this process was frozen: its event loop was blocked, the process was stopped, or the machine
- * slept. It measures the time between ticks by the wall clock, because the monotonic clock stops while a
+ * Notices standstills of this process: its event loop was blocked, the process was suspended, or the machine
+ * slept. The time between ticks is measured by the wall clock, because the monotonic clock stops while a
  * machine sleeps.
  */
 
-/** Milliseconds in which a process reads all that came while it was frozen. */
+/** Milliseconds in which a process reads all answers that came during a standstill. */
 const READ = 100
 
 export class Standstill {
   readonly #shortest: number
   #lastTick = Date.now()
-  /** The last standstill: how long it was, and until when answers may be read that came during it. */
+  /**
+   * The last standstill: its length, and the time until which the process may still read answers that came
+   * during the standstill.
+   */
   #last = { length: 0, until: 0 }
 
-  /** @param shortest milliseconds between two ticks that count as a standstill */
+  /** @param shortest a time between two ticks counts as a standstill from this many milliseconds on */
   constructor(shortest: number) {
     this.#shortest = shortest
   }
 
-  /** The ticks begin now. */
+  /** Starts the measurement; called when the ticks begin. */
   begin(): void {
     this.#lastTick = Date.now()
   }
 
-  /** @returns whether the process was frozen since the last tick */
+  /** @returns whether there was a standstill since the last tick */
   tick(): boolean {
     const now = Date.now()
     const length = now - this.#lastTick
@@ -33,7 +36,10 @@ export class Standstill {
     return true
   }
 
-  /** Milliseconds for which this process is frozen, or has just been frozen. */
+  /**
+   * Milliseconds since the last tick, or the length of the last standstill while its answers may still be
+   * read.
+   */
   get length(): number {
     const now = Date.now()
     return Math.max(now - this.#lastTick, now < this.#last.until ? this.#last.length : 0)

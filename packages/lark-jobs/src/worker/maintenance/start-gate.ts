@@ -1,7 +1,7 @@
 /**
- * The gate through which the jobs of all workers of this process start. It counts the jobs that run, and
+ * The gate through which the jobs of all workers of this process start. The gate counts the running jobs. It
  * closes for a suspect (`store/contract/rules/after-run.ts`), which must run alone; `suspects.ts` decides
- * when. There is one suspect at a time.
+ * when it closes. There is one suspect at a time.
  *
  *   open     jobs start
  *   closed   no other job starts: a suspect waits until no other job runs, or it runs alone
@@ -22,7 +22,7 @@ class StartGate {
     return this.#isClosed
   }
 
-  /** The suspect beside which no job starts, as it is shown to people. */
+  /** The suspect that keeps other jobs from starting, in the form in which the worker's record shows it. */
   get alone(): WorkerRecord['alone'] {
     return this.#isClosed ? { job: this.#suspect!.job.id, until: this.#until } : undefined
   }
@@ -31,17 +31,17 @@ class StartGate {
     return this.#suspect !== undefined
   }
 
-  /** @param opened called when jobs may start again @returns a function that ends these calls */
+  /** @param opened called when jobs may start again @returns a function that unsubscribes */
   watch(opened: () => void): () => void {
     this.#opened.add(opened)
     return () => this.#opened.delete(opened)
   }
 
   /**
-   * A suspect comes to the gate. There must be no other suspect at the gate.
+   * Brings a suspect to the gate. There must be no other suspect at the gate.
    *
-   * @param closes whether no other job starts until `open`
-   * @param ms see `opensIn`
+   * @param closes whether other jobs must wait until `open` is called
+   * @param ms within how many milliseconds the gate opens
    */
   take(suspect: HeldJob, closes: boolean, ms: number): void {
     this.#suspect = suspect
@@ -73,19 +73,21 @@ class StartGate {
     return suspect === this.#suspect
   }
 
-  /** A job has started. */
+  /** Notes that a job has started. */
   entered(): void {
     this.running++
   }
 
-  /** A job has left its slot: it has ended, or was given back although its handler still runs. */
+  /**
+   * Notes that a job has left its slot. The job has ended, or was given back although its handler still runs.
+   */
   left(held: HeldJob): void {
     this.running--
     if (held === this.#suspect) this.leave(held)
     if (this.running === 0) this.#emptied?.()
   }
 
-  /** A suspect leaves, whether it started or not. */
+  /** Removes the suspect from the gate, whether it has started or not. */
   leave(suspect: HeldJob): void {
     if (suspect !== this.#suspect) return
     this.#suspect = undefined

@@ -1,13 +1,13 @@
 /**
- * By how many milliseconds two clocks may drift apart in one. NTP corrects a clock by at most 500 in a
- * million (RFC 5905, MAXFREQ).
+ * By how many milliseconds two clocks may drift apart in one millisecond. NTP changes the speed of a clock by
+ * at most 500 parts in a million (RFC 5905, MAXFREQ).
  */
 const DRIFT = 0.0005
 
 /**
- * The store's time, as the worker knows it without a call: the last time that the store has answered, plus
- * the time since then by the monotonic clock. The maintenance (`maintenance.ts`) learns the time at its start
- * and with each survey, which also corrects the clock after the machine has slept.
+ * Estimates the store's time without a call: the last time that the store has told, plus the time since then
+ * by the monotonic clock. The maintenance (`maintenance.ts`) asks for the store's time at its start and with
+ * each survey. This also corrects the estimate after the machine has slept.
  *
  *   unasked (the time of this process) → asked
  */
@@ -15,20 +15,20 @@ export class StoreClock {
   /** Milliseconds by which the store's time is ahead of `performance.now()`. */
   #offset = performance.timeOrigin
   /**
-   * When the offset was learned, by `performance.now()`, and by how many milliseconds it may have been wrong
-   * then.
+   * When the offset was learned, by `performance.now()`, and by how many milliseconds the offset may have
+   * been wrong at that time.
    */
   #learned = { at: 0, within: Number.POSITIVE_INFINITY }
   isAsked = false
 
   /**
-   * The store has answered its time.
+   * Called when the store has told its time.
    *
    * @param at milliseconds since 1970, by the store
-   * @param asked when the store was asked, by `performance.now()`. The store's time is assumed to be from the
-   *   middle between then and now. A slow answer that agrees with the known offset is less exact than that
-   *   offset, so it changes nothing. (When slow answers counted, they moved the clock under load by up to
-   *   half the time that they took, and a sleeping job woke 55 ms early.)
+   * @param asked when the store was asked, by `performance.now()`. The store is assumed to have read its
+   *   clock in the middle between this time and now. A slow answer that agrees with the known offset is less
+   *   exact than the offset, so it is ignored. (When slow answers counted, they moved the clock under load by
+   *   up to half of their own duration, and a sleeping job woke 55 ms early.)
    */
   heard(at: number, asked: number): void {
     const now = performance.now()
@@ -41,12 +41,12 @@ export class StoreClock {
     this.#learned = { at: now, within }
   }
 
-  /** Milliseconds since 1970, by the store. */
+  /** The present time of the store, in milliseconds since 1970. */
   now(): number {
     return this.at(performance.now())
   }
 
-  /** Milliseconds since 1970, by the store, of a time by `performance.now()`. */
+  /** Converts a time by `performance.now()` to the store's time in milliseconds since 1970. */
   at(time: number): number {
     return time + this.#offset
   }

@@ -1,7 +1,8 @@
 /**
- * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/after-run.ts`). Some
- * of them kill their process, others only ran beside a job that did. If the process ends from within while a
- * suspect runs alone, the suspect was the cause. If somebody may have killed it, it counts as one more crash.
+ * Runs suspects alone. A suspect is a job that is one crash before its limit
+ * (`store/contract/rules/after-run.ts`). It may have killed its processes, or it may only have run beside a
+ * job that did so. If the process ends by itself while a suspect runs alone, the suspect was the cause. If
+ * the process may have been killed from outside, the suspect gets one more crash.
  *
  *   waits     until all other jobs of the process have ended; no other job starts meanwhile. It waits at most
  *             for `WAIT`, because a job may never end: then the suspect goes back for a pause, and another
@@ -10,12 +11,11 @@
  *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others,
  *             one of which may be the next suspect. A crash of it is then counted, and does not fail it
  *
- * The handler of an isolated class cannot end this process, so its job starts beside others.
+ * The handler of an isolated class cannot end this process, so its jobs start beside other jobs.
  *
- * The store is told before the suspect starts, and again before others start beside it. If the process dies
- * between one of these calls and the start, the store counts the crash by its last information, so a job that
- * was not alone is never taken for the cause. `start-gate.ts` keeps the other jobs of the process from
- * starting.
+ * The worker tells the store before the suspect starts alone, and again before other jobs start beside it. So
+ * a job that did not run alone is never taken for the cause, even if the process dies just after one of these
+ * calls. `start-gate.ts` keeps the other jobs of the process from starting.
  */
 
 import { type Extension, type Store, suspectFrom } from '../../store/contract/store.ts'
@@ -28,31 +28,38 @@ import type { Slots } from '../slots.ts'
 import { startGate } from './start-gate.ts'
 
 /**
- * In leases (of 15 seconds by default). `WAIT`: how long no job starts because a suspect waits; less than
- * half a lease, so that the suspect's lease need not be renewed meanwhile. `PAUSE`: for how long the suspect
- * then goes back.
+ * In lengths of a lease (15 seconds by default). `WAIT`: for how long no other job starts because a suspect
+ * waits. It is less than half a lease, so that the lease of the suspect need not be renewed meanwhile.
+ * `PAUSE`: for how long a suspect that could not start is delayed when it is given back.
  */
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
 /**
- * After a suspect has waited in vain, no suspect waits for this number of leases: the long jobs that it
- * waited for probably still run.
+ * After a suspect has waited in vain, no suspect waits for the time of this many leases, because the long
+ * jobs probably still run.
  */
 const REST = 2
-/** Leases after which a suspect that could not run alone here starts beside others. */
+/**
+ * A suspect that could not run alone in this process starts beside other jobs after the time of this many
+ * leases.
+ */
 const PATIENCE = 4
 /**
- * Leases for which no job starts beside a running suspect: 5 seconds by default. After each further crash the
- * time is four times as long, but at most a minute, because the other jobs must not wait longer for a suspect
- * that may be innocent. A job that kills its process after more than a minute fails at its tenth crash.
+ * For this part of a lease (5 seconds by default), no job starts beside a running suspect. After each further
+ * crash the time is four times as long, but at most a minute, because other jobs must not wait longer for a
+ * suspect that may not be the cause. A job that kills its process after more than a minute fails at its tenth
+ * crash.
  */
 const ALONE = 1 / 3
 const LONGEST_ALONE = 4
-/** Milliseconds: the longest that a timer can be set for. */
+/** The longest time in milliseconds that a timer can have. */
 const LONGEST = 2 ** 31 - 1
-/** Milliseconds until the store, if it did not answer, is told again that a suspect is no longer alone. */
+/**
+ * If the store did not answer, it is told again after this many milliseconds that a suspect is no longer
+ * alone.
+ */
 const AGAIN = 1_000
-/** How many suspects are remembered with the time of their first appearance. */
+/** The largest number of suspects in `#met`. */
 const MOST = 1_000
 
 export interface SuspectsOptions {
@@ -64,12 +71,13 @@ export interface SuspectsOptions {
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
   trouble: (error: unknown) => void
-  /** Called when other jobs may start, or a suspect did not start. */
+  /** Called when other jobs may start, or when a suspect could not start. */
   changed: () => void
   /** Called when a suspect was given back. */
   returned: () => void
   /**
-   * Called when people should see that a suspect keeps other jobs from starting, or that it no longer does.
+   * Called when a suspect begins or ceases to keep other jobs from starting, so that the worker announces
+   * this.
    */
   shown: () => void
 }
@@ -83,12 +91,12 @@ export class Suspects extends Part {
   readonly #options: SuspectsOptions
   #unwatch = () => {}
   /**
-   * When each suspect that could not start yet first appeared, by `performance.now()`. The key has partition
-   * and id, because two partitions may each have a job with the same id of the application.
+   * When each suspect that has not started was first claimed, by `performance.now()`. The key contains the
+   * partition and the id, because two partitions may each have a job with the same id.
    */
   readonly #met = new Map<string, number>()
   #waiting: WaitingSuspect | undefined
-  /** How many suspects were set apart, and have neither begun nor gone back. */
+  /** How many suspects wait to start. */
   count = 0
   #restUntil = 0
 
@@ -97,7 +105,7 @@ export class Suspects extends Part {
     this.#options = options
   }
 
-  /** Takes a suspect whose turn it is to start. */
+  /** Takes over a suspect whose turn it is to start. */
   take(held: HeldJob, claimer: Claimer): void {
     if (!claimer.prefetch.ledger.setApart(held)) {
       claimer.permits?.ended(held.job, false)
@@ -133,8 +141,7 @@ export class Suspects extends Part {
   }
 
   /**
-   * Gives back the waiting suspect, if it belongs to this claimer's partition; without a claimer, in any
-   * case.
+   * Gives back the waiting suspect. If a claimer is given, this is done only for a suspect of its partition.
    */
   giveBack(claimer?: Claimer): void {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
@@ -194,7 +201,7 @@ export class Suspects extends Part {
       return
     }
     held.until = sentAt + leaseMs
-    // A suspect that is to be cancelled goes back, and the store then cancels it.
+    // A suspect that should be cancelled is given back, and the store cancels it.
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && this.isRunning
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
     else if (!alone) startGate.leave(held)
@@ -204,7 +211,7 @@ export class Suspects extends Part {
   /**
    * Tells the store that a suspect starts or goes on, and whether it is alone.
    *
-   * @returns undefined without an answer
+   * @returns undefined if the store did not answer
    */
   async #tell(held: HeldJob, claimer: Claimer, alone: boolean): Promise<Extension | undefined> {
     const { id, token } = held.job
@@ -255,7 +262,7 @@ export class Suspects extends Part {
   }
 }
 
-/** The number of leases for which no job starts beside this suspect. */
+/** For the time of how many leases no job starts beside this suspect. */
 function aloneFor({ job: { crashes, options } }: HeldJob): number {
   return Math.min(LONGEST_ALONE, ALONE * 4 ** (crashes - suspectFrom(options)))
 }

@@ -1,7 +1,7 @@
 /**
- * Tells the hook `crashed`, and the telemetry, of the jobs that were taken back from a dead worker. A job
- * whose record is not kept any more is left out. `store/contract/rules/after-run.ts#afterDeath` decides
- * which of them have crashed too often.
+ * Calls the hook `crashed` and the telemetry for the jobs that were taken back from a dead worker. A job
+ * whose record is no longer stored is left out. `store/contract/rules/after-run.ts#afterDeath` decides which
+ * jobs have crashed too often.
  */
 import { queueOf } from '../../model/partition.ts'
 import type { TelemetryCalls } from '../../model/run/telemetry.ts'
@@ -9,7 +9,7 @@ import type { Registry } from '../../options/registry.ts'
 import type { HookCalls } from '../../run/hooks.ts'
 import type { Recovery, Store } from '../../store/contract/store.ts'
 
-/** @param hooks undefined: the application has none */
+/** @param hooks undefined if the application has no hooks */
 export async function tellCrashed(
   store: Store,
   registry: Pick<Registry, 'find'>,

@@ -1,10 +1,10 @@
 /**
- * Fires the schedules of all partitions, and advances the flows. Every worker does this, for all workers: the
- * store says when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a
- * little before the instants of their ticks (`leadOf`), and their jobs are delayed until then.
+ * Fires the schedules and advances the flows of all partitions. Every worker does this for the whole store:
+ * the store says when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a
+ * little before the instants of their ticks (`leadOf`), and their jobs are delayed until these instants.
  *
- * For schedules that are due, the worker decides what becomes of their ticks (`schedule/plan.ts`), and writes
- * it with the jobs of the ticks in one step. If another worker has been faster, the write changes nothing.
+ * For each schedule that is due, the worker decides which ticks become jobs (`schedule/plan.ts`). It writes
+ * this decision and the jobs in one atomic step. If another worker was faster, the write changes nothing.
  */
 import type { FlowBook } from '../../flow/flow-book.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -29,13 +29,16 @@ import {
 import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
-/** The lease of the schedules that this worker handles, in milliseconds: much longer than two calls take. */
+/**
+ * The lease, in milliseconds, of the schedules that this worker handles. It is much longer than two calls
+ * take.
+ */
 const LEASE_MS = 2_000
-/** Milliseconds until a schedule whose class no living worker knows is looked at again. */
+/** A schedule whose class no living worker knows is checked again after this many milliseconds. */
 const UNKNOWN = 10_000
-/** Milliseconds for which the list of known keys is used. */
+/** The list of known keys is read again after this many milliseconds. */
 const KNOWN = 10_000
-/** Milliseconds after which it is checked again that each schedule has its home partition. */
+/** Milliseconds between two checks that each schedule has its home partition. */
 const HOMES = 3_600_000
 /** Milliseconds before another try if the store did not answer. */
 const RETRY = 1_000
@@ -46,17 +49,17 @@ export interface TicksOptions {
   store: Store
   book: ScheduleBook
   flows: FlowBook
-  /** This worker fires no schedules. It always advances flows. */
+  /** Whether this worker fires no schedules. It advances flows in any case. */
   isOff?: boolean
   registry: Registry
-  /** By queue. */
+  /** The bounds of the queues, by queue. */
   bounds: ReadonlyMap<string, Bound>
   report: WorkerReport
   met: (error: unknown) => void
   /**
-   * Called when a job of a partition will be due in some milliseconds.
+   * Called with the milliseconds until a job of a partition will be due.
    *
-   * @returns whether this worker claims it then
+   * @returns whether this worker will claim the job at that time
    */
   foreseen?: (partition: string, ms: number) => boolean
 }
@@ -72,9 +75,7 @@ export class Ticks extends Part {
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
-  /**
-   * Whether, as far as this worker knows, any partition has ever had a schedule or a flow that will be due.
-   */
+  /** Whether this worker has learned of any schedule or flow that will be due. */
   hasHeard = false
 
   constructor(options: TicksOptions) {
@@ -82,19 +83,21 @@ export class Ticks extends Part {
     this.#options = options
   }
 
-  /** The store says in how many milliseconds the next schedule or flow of a partition is due. */
+  /**
+   * Called when the store has told in how many milliseconds the next schedule or flow of a partition is due.
+   */
   foresee(partition: string, ms: number): void {
     this.hasHeard = true
     const at = performance.now() + ms
     if (at < (this.#dueAt.get(partition) ?? Number.POSITIVE_INFINITY)) this.#wait(partition, at)
   }
 
-  /** Whether it is firing schedules or advancing flows now. */
+  /** Whether this worker is firing schedules or advancing flows now. */
   get isBusy(): boolean {
     return this.#firing.size > 0 || this.#advancing.size > 0
   }
 
-  /** Fires no more. Resolves when everything that was begun is written. */
+  /** Fires no more schedules. Resolves when all work that was begun is written. */
   protected override async onStop(): Promise<void> {
     clearTimeout(this.#timer)
     await Promise.all(this.#firing.values())
@@ -113,7 +116,7 @@ export class Ticks extends Part {
     for (const [partition, at] of this.#dueAt) if (!this.#firing.has(partition)) next = Math.min(next, at)
     if (next === Number.POSITIVE_INFINITY) return
     const ms = Math.min(LONGEST, next - performance.now())
-    // A timer takes at least one millisecond.
+    // A timer would take at least one millisecond.
     if (ms <= 0) this.#fireAll()
     else this.#timer = setTimeout(() => this.#fireAll(), ms)
   }
@@ -132,7 +135,7 @@ export class Ticks extends Part {
     this.#setTimer()
   }
 
-  /** Fires what is due in a partition. */
+  /** Fires the schedules and advances the flows that are due in a partition. */
   async fire(partition: string): Promise<void> {
     const { store, met, foreseen = () => false, isOff = false } = this.#options
     this.#dueAt.delete(partition)
@@ -144,19 +147,21 @@ export class Ticks extends Part {
     const handled: Promise<number | undefined>[] = []
     let asked: Promise<DueAnswer> | undefined = ask()
     try {
-      // The store looks for more, and writes, while this worker computes.
+      // The next question to the store is sent before this worker computes, so that both work at the same
+      // time.
       while (asked !== undefined) {
         const { at, due, flows, nextTick, heardAt }: DueAnswer = await asked
         const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.isStopped
         asked = isMore ? ask() : undefined
         for (const flow of flows) this.#advance(partition, flow, at)
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
-        // Another worker has been faster. Its jobs may be more than it has room for.
+        // Another worker was faster, and may have dispatched more jobs than it can run. So this worker
+        // expects a job, too.
         if (due.length + flows.length === 0) foreseen(partition, LEAD)
         handled.push(this.#handle(partition, found, heardAt))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
-        // Meanwhile something may have become due sooner.
+        // During the calls, a schedule or flow may have become due sooner.
         if (next !== undefined) this.foresee(partition, next)
       }
     } catch (error) {
@@ -167,8 +172,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * Advances a flow. This is not awaited, because other flows and schedules must not be delayed. If it fails,
-   * the flow falls due again.
+   * Advances a flow. Nothing waits for it, because other flows and schedules must not be delayed. If it
+   * fails, the flow becomes due again.
    */
   #advance(partition: string, stored: StoredFlow, at: number): void {
     const { flows, met } = this.#options
@@ -210,8 +215,8 @@ export class Ticks extends Part {
   ): Promise<number | undefined> {
     const { foreseen = () => false } = this.#options
     const dueAt = heardAt + untilFirst(found)
-    // Done before the write, so that the store need not ring for the jobs. It is repeated after the write,
-    // because this worker may have asked for jobs in between.
+    // `foreseen` is called before the write, so that the store need not ring for the jobs. It is called again
+    // after the write, because this worker may have made a claim in between.
     const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
     const decided = await Promise.all(
       found.map((schedule) =>
@@ -235,14 +240,14 @@ export class Ticks extends Part {
       }
     }
     if (isExpected) foreseen(partition, dueAt - performance.now())
-    // The plans for the next ticks are written last, because jobs must not wait for them. Finding an instant
-    // may take about 100 µs.
+    // The plans for the next ticks are written last, because jobs must not wait for these plans. To find one
+    // instant may take about 100 µs.
     if (ahead.length > 0) next = (await this.#options.store.schedules.write(partition, ahead)).nextTick
     await this.#adopt(fired)
     return next
   }
 
-  /** Checks once an hour whether each schedule has its home. */
+  /** Checks once an hour whether each schedule has its home partition. */
   async #adopt(fired: readonly KeptSchedule[]): Promise<void> {
     const now = performance.now()
     if (now >= this.#homes.until) this.#homes = { until: now + HOMES, known: new Set() }
@@ -271,7 +276,7 @@ export class Ticks extends Part {
     return { schedule, plan, write: writeOf(schedule, plan, lead > 0 ? { isExpected } : undefined) }
   }
 
-  /** Whether a living worker knows the class of a job. */
+  /** Whether a living worker knows the class with this key. */
   async #isKnown(key: string): Promise<boolean> {
     if (runsKey(this.#options.registry.keys, key)) return true
     const known = await this.keys()
@@ -294,9 +299,9 @@ export class Ticks extends Part {
   }
 
   /**
-   * Writes several schedules. If one cannot be written, the others still are.
+   * Writes several schedules. If one of them cannot be written, the other schedules are still written.
    *
-   * @returns the new number of each; 0 if it was not written
+   * @returns the new number of each schedule; 0 if the schedule was not written
    */
   async #write(
     partition: string,
@@ -322,7 +327,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * A schedule that is damaged, or whose time zone this worker does not know, does not stop the others.
+   * Handles an error of one schedule. A schedule that is damaged, or whose time zone this worker does not
+   * know, does not stop the other schedules.
    * @throws the error if the store did not answer
    */
   #unlessAway(schedule: KeptSchedule, error: unknown): undefined {
@@ -338,7 +344,10 @@ export class Ticks extends Part {
     }
   }
 
-  /** The schedule is due again when its lease has ended. @returns 0: it was not written */
+  /**
+   * Leaves a schedule alone, which becomes due again when its lease has ended. @returns 0, which means "not
+   * written"
+   */
   #leave({ id }: KeptSchedule, error: unknown): 0 {
     this.#warn(id, `The schedule '${id}' could not tick: ${whyOf(error)}`)
     return 0
@@ -364,8 +373,8 @@ function whyOf(error: unknown): string {
 }
 
 /**
- * The schedules and flows that are due, and when the store answered: assumed to be the middle between
- * question and answer, by `performance.now()`.
+ * The schedules and flows that are due. `heardAt` is the time of this answer by `performance.now()`, assumed
+ * to be the middle between question and answer.
  */
 type DueAnswer = DueSchedules & { heardAt: number }
 
@@ -375,9 +384,7 @@ interface Decided {
   write: ScheduleWrite
 }
 
-/**
- * Milliseconds until the first of the jobs that are written in advance is due; infinite if there are none.
- */
+/** Milliseconds until the first job that is written in advance is due; infinite if there is no such job. */
 function untilFirst(found: readonly KeptSchedule[]): number {
   let first = Number.POSITIVE_INFINITY
   for (const schedule of found) {
@@ -387,7 +394,7 @@ function untilFirst(found: readonly KeptSchedule[]): number {
   return first
 }
 
-/** Cuts writes into lists that each fit into one call. */
+/** Splits the writes into lists, each of which fits into one call. */
 function* chunksOf(decided: readonly Decided[]): Generator<Decided[]> {
   let chunk: Decided[] = []
   let [items, bytes] = [0, 0]
