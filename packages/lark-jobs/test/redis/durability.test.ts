@@ -130,7 +130,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     }
     for (let at = 0; at < 20; at++) {
       expect(await record(at)).not.toHaveProperty('unsafe')
-      expect(await replica.send('LLEN', `lark:{emails}:steps:${id}`)).toBe(at + 1)
+      expect(await replica.send('LLEN', `lark:{emails}:steps:${id}`)).toBe(at + 2)
     }
     replica.signal('SIGSTOP')
     const plain = await timed(store.extend('emails', 'ada', [{ id, token }], 60_000))
@@ -155,11 +155,12 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     await using jobs = createJobs({ connection: primary.url, durability: 'replicated' })
     const handle = await plain.dispatch(new StepsJob().with())
     await jobs.work({ jobs: [StepsJob], report: new Record() })
+    // The first element of the list says how many bytes the entries have.
     const kept = (server: Server) => server.send('LLEN', `lark:{default}:steps:${handle.id}`)
-    await until(async () => (await kept(primary)) === 1)
+    await until(async () => (await kept(primary)) === 2)
     const replica = await start({ binary, args: ['--replicaof', '127.0.0.1', String(primary.port)] })
     expect(await handle.result({ timeout: '60s' })).toEqual([1, 2])
-    await until(async () => (await kept(replica)) === 2)
+    await until(async () => (await kept(replica)) === 3)
   })
 
   test('without a replica, opening warns and every dispatch is uncertain', async () => {

@@ -341,7 +341,7 @@ export function stepping(connect: Connect): void {
       } else {
         const client = createClient({ url: connection })
         await client.connect()
-        await client.lTrim(`${prefix}:{default}:steps:${id}`, 0, 0)
+        await client.lTrim(`${prefix}:{default}:steps:${id}`, 0, 1)
         client.destroy()
       }
     }

@@ -41,7 +41,7 @@
  *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when they wait;
  *                        until when they are delayed (`retrying.lua`)
  *   suspended    SET     the pending jobs that wait for a time or a signal (`suspended.lua`)
- *   journals, undos, rests, steps:<id>, signals:<id>, early  HASH, HASH, HASH, LIST, LIST, ZSET
+ *   undos, rests, steps:<id>, signals:<id>, early  HASH, HASH, LIST, LIST, ZSET
  *                        what the steps of jobs have recorded (`journal.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
@@ -106,7 +106,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'failed-sizes journals undos rests schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
+    'failed-sizes undos rests schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
   list: 'line starts events news taken steps signals',
   set: 'void idle listeners partitions keys retrying suspended',
   zset:

@@ -20,7 +20,6 @@ end
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
-local sizes, grown = redis.call('HMGET', key('journals'), unpack(ids)), {}
 -- The table is made only when needed, because usually the answer is empty and making a table takes time.
 local answer
 local function say(place, value, more)
@@ -30,9 +29,14 @@ local function say(place, value, more)
 end
 
 -- Adds the entries of a job, of which the first has the place `first`: the arguments between two.
-local function add(id, size, first, from, to)
+local function add(id, first, from, to)
   local name, bytes = key('steps:' .. id), 0
-  local length = redis.call('RPUSH', name, unpack(ARGV, from, to)) - (to - from + 1)
+  -- Usually the job has a journal, and this one call adds to it.
+  local length = redis.call('RPUSHX', name, unpack(ARGV, from, to)) - (to - from + 2)
+  if length < 0 then
+    recordings().open_journal(id)
+    length = redis.call('RPUSH', name, unpack(ARGV, from, to)) - (to - from + 2)
+  end
   if length ~= first then
     -- Some of the entries are there already, or there is a gap before them: the entries just added are
     -- removed.
@@ -45,10 +49,7 @@ local function add(id, size, first, from, to)
   for n = from, to do
     bytes = bytes + #ARGV[n]
   end
-  if not size then
-    recordings().open_journal(id)
-  end
-  grown[#grown + 1], grown[#grown + 2] = id, (tonumber(size) or 0) + bytes
+  recordings().add_bytes(id, bytes)
 end
 
 at = 2
@@ -61,7 +62,7 @@ for i, id in ipairs(ids) do
       beginnings().note_beginning(id, holder, token, '')
     end
     if count > 0 then
-      add(id, sizes[i], first or tonumber(string.match(head, '^%d+')), at + 4, at + 3 + count)
+      add(id, first or tonumber(string.match(head, '^%d+')), at + 4, at + 3 + count)
     end
     local signals = not first and recordings().take_rest(id, head)
     if signals then
@@ -71,8 +72,5 @@ for i, id in ipairs(ids) do
     say(1, id)
   end
   at = at + 4 + count
-end
-if #grown > 0 then
-  redis.call('HSET', key('journals'), unpack(grown))
 end
 return answer or ''

@@ -11,20 +11,20 @@
 
 local id, at = ARGV[2], tonumber(ARGV[3])
 local state = locate(id)
-if not state or redis.call('HEXISTS', key('journals'), id) == 0 then
+if not state or redis.call('EXISTS', key('steps:' .. id)) == 0 then
   return 'missing'
 elseif state == 'active' then
   return 'active'
 end
 local name, entries = key('steps:' .. id), { unpack(ARGV, 4) }
-local count = redis.call('LLEN', name)
+local count = redis.call('LLEN', name) - 1
 if count == at then
   recordings().keep_entries(id, at, entries)
   return 'added'
 elseif count ~= at + #entries then
   return 'changed'
 end
-for i, entry in ipairs(redis.call('LRANGE', name, at, -1)) do
+for i, entry in ipairs(redis.call('LRANGE', name, at + 1, -1)) do
   if entry ~= entries[i] then
     return 'changed'
   end

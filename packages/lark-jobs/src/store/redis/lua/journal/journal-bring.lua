@@ -44,10 +44,10 @@ end
 
 local entries = argued(6 + count, #ARGV)
 if at == 0 then
-  redis.call('DEL', key('steps:' .. id))
-  redis.call('HDEL', key('undos'), id)
   recordings().open_journal(id)
-  redis.call('HSET', key('journals'), id, 0)
+  redis.call('LTRIM', key('steps:' .. id), 0, 0)
+  redis.call('LSET', key('steps:' .. id), 0, 0)
+  redis.call('HDEL', key('undos'), id)
   put_signals(argued(6, 5 + count))
   if undo ~= '' then
     redis.call('HSET', key('undos'), id, string.sub(undo, 2))

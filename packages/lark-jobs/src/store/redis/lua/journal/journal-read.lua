@@ -10,7 +10,7 @@
 -- Cost     O(n) for the n entries up to the last one that is read, and for s signals
 -- needs: start, journals
 
-if redis.call('HEXISTS', key('journals'), ARGV[2]) == 0 or redis.call('HEXISTS', key('jobs'), ARGV[2]) == 0 then
+if redis.call('EXISTS', key('steps:' .. ARGV[2])) == 0 or redis.call('HEXISTS', key('jobs'), ARGV[2]) == 0 then
   return false
 end
 local id, from = ARGV[2], tonumber(ARGV[3])

@@ -14,5 +14,5 @@ end
 
 -- Whether the steps of a job have recorded something.
 local function has_recorded(id)
-  return has_journals() and redis.call('EXISTS', key('steps:' .. id)) == 1
+  return has_journals() and redis.call('LLEN', key('steps:' .. id)) > 1
 end

@@ -23,15 +23,16 @@ local function drop_journals(ids)
   if #ids == 0 or not has_journals() then
     return
   end
-  for i, bytes in ipairs(redis.call('HMGET', key('journals'), unpack(ids))) do
-    if bytes then
-      redis.call('DEL', key('steps:' .. ids[i]), key('signals:' .. ids[i]))
+  local count = 0
+  for _, id in ipairs(ids) do
+    if redis.call('DEL', key('steps:' .. id)) == 1 then
+      count = count + 1
+      redis.call('DEL', key('signals:' .. id))
     end
   end
-  redis.call('HDEL', key('journals'), unpack(ids))
   redis.call('HDEL', key('undos'), unpack(ids))
   redis.call('HDEL', key('rests'), unpack(ids))
-  if redis.call('EXISTS', key('journals')) == 0 then
+  if count > 0 and redis.call('HINCRBY', key('settings'), 'journals', -count) <= 0 then
     redis.call('HDEL', key('settings'), 'journals')
   end
 end

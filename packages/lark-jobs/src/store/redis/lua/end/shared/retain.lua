@@ -1,6 +1,6 @@
 -- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not
 -- acknowledged is hidden instead (effect.lua).
--- needs: start, erase, effects, failed_jobs
+-- needs: start, erase, journaled, effects, failed_jobs
 -- gives: forget, forget_of, trim, read_kept
 
 -- Removes jobs that are no longer in a line, a claim or a state.
@@ -8,7 +8,7 @@ local function forget(ids)
   if #ids == 0 then
     return
   end
-  if redis.call('EXISTS', key('ended'), key('payloads'), key('keeps'), key('journals'), unpack(extras())) == 0 then
+  if redis.call('EXISTS', key('ended'), key('payloads'), key('keeps'), unpack(extras())) == 0 and not has_journals() then
     redis.call('HDEL', key('jobs'), unpack(ids))
     return
   end

@@ -5,7 +5,7 @@
 -- Moves the end of all waits of a suspended job (`waitsEnd` of `store/contract/journals.ts`).
 local function move_waits(id, till)
   if is_suspended(id, (counted(id))) then
-    local count = redis.call('LLEN', key('steps:' .. id))
+    local count = math.max(0, redis.call('LLEN', key('steps:' .. id)) - 1)
     recordings().keep_entries(id, count, { 'n\n' .. string.format('%.0f', till) })
   end
 end

@@ -1,26 +1,33 @@
 -- Adds to journals (journal.lua).
 -- module: recordings
 -- needs: start, counters, journaled
--- gives: open_journal, keep_entries, signals_behind, take_rest, take_steps
+-- gives: open_journal, add_bytes, keep_entries, signals_behind, take_rest, take_steps
 
 -- The most arguments that are passed to Redis in one call.
 local MOST = 1000
 
 local function open_journal(id)
-  redis.call('HSETNX', key('settings'), 'journals', 1)
-  journaled.is = '1'
-  redis.call('HSETNX', key('journals'), id, 0)
+  if redis.call('EXISTS', key('steps:' .. id)) == 0 then
+    redis.call('RPUSH', key('steps:' .. id), 0)
+    journaled.is = redis.call('HINCRBY', key('settings'), 'journals', 1)
+  end
+end
+
+-- Notes how many bytes were added to the entries of a journal.
+local function add_bytes(id, bytes)
+  local name = key('steps:' .. id)
+  redis.call('LSET', name, 0, (tonumber(redis.call('LINDEX', name, 0)) or 0) + bytes)
 end
 
 -- Adds entries, the first with the index `at`, unless they are there already. If there is a gap before them,
 -- adds none and returns false.
 local function keep_entries(id, at, entries)
   local name, bytes = key('steps:' .. id), 0
-  local length = redis.call('LLEN', name)
-  local known = length - at
+  local known = math.max(0, redis.call('LLEN', name) - 1) - at
   if known < 0 then
     return false
   end
+  open_journal(id)
   for from = known + 1, #entries, MOST do
     local till = math.min(from + MOST - 1, #entries)
     redis.call('RPUSH', name, unpack(entries, from, till))
@@ -28,11 +35,8 @@ local function keep_entries(id, at, entries)
       bytes = bytes + #entries[i]
     end
   end
-  if length == 0 then
-    open_journal(id)
-  end
   if bytes > 0 then
-    redis.call('HINCRBY', key('journals'), id, bytes)
+    add_bytes(id, bytes)
   end
   return true
 end
