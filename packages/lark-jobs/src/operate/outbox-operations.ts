@@ -5,7 +5,7 @@
 import { defined } from '@s18i/lark/internal'
 import { flag, option, whole } from '../options/schema.ts'
 import type { OutboxBacklog } from '../outbox/outbox-database.ts'
-import { isPlace } from '../outbox/table.ts'
+import { isPlace, LOT } from '../outbox/table.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
 import { listed } from '../words/listed.ts'
 import { checkFilter, conditions } from './look/filter.ts'
@@ -77,9 +77,15 @@ export class OutboxOperations {
     if (ids?.length === 0) return 0
     const on = ids === undefined ? 'every row of the outbox' : `rows of the outbox: ${listed(ids)}`
     return this.#operating.perform({ what: 'retry-rows', on, count: Number }, async () => {
-      const [row] = await database.run(database.table.countMarked(ids))
-      await database.run(database.table.retry(ids))
-      return Number(row?.count ?? 0)
+      const { table } = database
+      let count = 0
+      for (let after: string | undefined; ; ) {
+        const places = (await database.run(table.marked(ids, after))).map(({ place }) => String(place))
+        if (places.length > 0) await database.run(table.retry(places))
+        count += places.length
+        if (places.length < LOT) return count
+        after = places.at(-1)
+      }
     })
   }
 

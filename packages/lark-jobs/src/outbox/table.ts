@@ -127,18 +127,21 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
   }
 
   /**
-   * Lets the relay take marked rows again. @param ids the ids of their jobs; undefined for all marked rows
+   * Selects the places of marked rows, at most `LOT`. They are changed in a second statement (`retry`): an
+   * UPDATE that looks for marked rows would wait in MariaDB for each transaction that has written a row.
+   *
+   * @param ids the ids of their jobs; undefined for all marked rows
+   * @param after the last place of the previous answer
    */
-  retry(ids?: readonly string[]): OutboxStatement {
-    return this.#ofMarked(`UPDATE ${OUTBOX} SET error = NULL`, ids)
+  marked(ids: readonly string[] | undefined, after = '0'): OutboxStatement {
+    const sql = `SELECT place FROM ${OUTBOX} WHERE error IS NOT NULL AND place > ${listOf([after])}`
+    const ofIds = ids === undefined ? '' : ` AND id IN (${this.#parameters(ids.length)})`
+    return { sql: `${sql}${ofIds} ORDER BY place LIMIT ${LOT}`, parameters: ids ?? [] }
   }
 
-  /**
-   * Selects one row, with `count`: how many rows `retry` would change. This is a separate statement, because
-   * clients differ in what an UPDATE returns.
-   */
-  countMarked(ids?: readonly string[]): OutboxStatement {
-    return this.#ofMarked(`SELECT COUNT(*) AS count FROM ${OUTBOX}`, ids)
+  /** Lets the relay take marked rows again. */
+  retry(places: readonly string[]): OutboxStatement {
+    return plain(`UPDATE ${OUTBOX}${this.#words.byPlace} SET error = NULL WHERE ${isOneOf(places)}`)
   }
 
   /**
@@ -197,13 +200,6 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     return plain(
       `DELETE FROM ${OUTBOX_STEPS} WHERE (job, step) IN (SELECT job, step FROM ${OUTBOX_STEPS} WHERE ${old})`,
     )
-  }
-
-  #ofMarked(statement: string, ids: readonly string[] | undefined): OutboxStatement {
-    const sql = `${statement} WHERE error IS NOT NULL`
-    return ids === undefined
-      ? plain(sql)
-      : { sql: `${sql} AND id IN (${this.#parameters(ids.length)})`, parameters: ids }
   }
 
   #row(): string {

@@ -10,7 +10,9 @@ import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
 import { LOT, OUTBOX } from '../../src/outbox/table.ts'
+import { inLots } from '../../src/store/contract/rules/in-lots.ts'
 import { Server } from '../redis/server.ts'
 import { Bench, Record as Report, redisPrefix, sqliteFile } from '../working/bench.ts'
 import { Application, mail } from './application.ts'
@@ -121,6 +123,25 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     await vi.waitFor(() => expect(new Set(MailJob.runs).size).toBe(count + 1), LONG)
     await vi.waitFor(isEmpty, LONG)
   }, 60_000)
+
+  test('rows are tried again although a transaction that has written a row stays open', async () => {
+    await using at = await setting()
+    const rows = Array.from({ length: LOT + 1 }, (_, n) => mail(n))
+    for (const some of inLots(rows, 100)) await database.execute(database.table.insert(some))
+    await database.execute({ sql: `UPDATE ${OUTBOX} SET error = 'no'`, parameters: [] })
+    const open = await client.begin()
+    try {
+      const waiting = database.table.insert([mail(0)])
+      await open.run(waiting.sql, waiting.parameters)
+      const { outbox } = operate(at.jobs)
+      expect(await outbox.retry([rows[7]!.id])).toBe(1)
+      expect(await outbox.retry()).toBe(LOT)
+      expect(await outbox.backlog()).toMatchObject({ waiting: LOT + 1, bad: 0 })
+    } finally {
+      await open.run('ROLLBACK')
+      open.release()
+    }
+  }, 20_000)
 
   test('relays that are killed between the store and the removal of their rows: each job runs once', async () => {
     await using at = await setting()

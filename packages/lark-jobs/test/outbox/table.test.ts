@@ -89,10 +89,13 @@ describe.each(dialects)('%s', (dialect) => {
     ])
     expect((await read(table.list(2))).map(({ id }) => id)).toEqual(['1', '2'])
     expect((await read(table.list(2, { after: newer!.place }))).map(({ id }) => id)).toEqual(['3'])
-    await db.execute(table.retry(['1', '2']))
+    const marked = async (...filter: Parameters<typeof table.marked>) =>
+      (await db.execute(table.marked(...filter))).map(({ place }) => String(place))
+    expect(await marked(['1', '3'])).toEqual([])
+    expect(await marked(['1', '2'])).toEqual([newer!.place])
+    expect(await marked(undefined, newer!.place)).toEqual([])
+    await db.execute(table.retry(await marked(undefined)))
     expect((await read(table.take())).map(({ id }) => id)).toEqual(['1', '2', '3'])
-    await db.execute(table.mark([newer!.place], 'again'))
-    await db.execute(table.retry())
     expect(await read(table.list(9, { marked: true }))).toEqual([])
   })
 
