@@ -13,6 +13,7 @@ import type { JobSender } from '../flow/job-sender.ts'
 import { groupedBy } from '../model/grouped.ts'
 import { partitionWith, placeNameOf } from '../model/partition.ts'
 import type { JobRecord, Keep, NewJob } from '../model/record.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
 import { type Enqueued, isResendable, type Store } from '../store/contract/store.ts'
 import { textOf } from '../words/thrown.ts'
 import type { OutboxDatabase } from './outbox-database.ts'
@@ -28,6 +29,12 @@ const LONGEST = 500
  * rows, 2026-12-02, 2 cores).
  */
 const IN_A_ROW = 10
+/**
+ * The maximum number of flows that are started together. With 1, 20, 100 and 1,000, the relay started 3,000,
+ * 9,000, 9,900 and 10,000 chains a second in a Redis that writes each answer to the disk (the fastest of 3
+ * turns of 2,000 chains, 2026-12-03, 2 cores).
+ */
+const FLOWS = 100
 
 export interface RelayOptions {
   database: OutboxDatabase
@@ -82,8 +89,7 @@ export class Relay {
     const marks = (row: OutboxRow, why: string) => bad.push({ row, why: visible(why).slice(0, LONGEST) })
     for (const row of rows) if (row.work === undefined) marks(row, row.flaw ?? 'it has no work')
     await this.#sendJobs(this.#jobsOf(rows), marks)
-    for (const row of rows)
-      if (row.work?.kind === 'flow') await this.#start(row, row.work.flow).catch(sparing(row, marks))
+    await this.#startFlows(rows, marks)
     const marked = new Set(bad.map(({ row }) => row))
     for (const [why, some] of groupedBy(bad, (each) => each.why))
       await database.run(database.table.mark(placesOf(some.map(({ row }) => row)), why))
@@ -159,6 +165,16 @@ export class Relay {
       partition,
       rejected.map((each) => rejection(partition, now, ...each)),
     )
+  }
+
+  /**
+   * Starts the flows of the rows. They are started together, because each one waits at least twice for an
+   * answer of the store. The calls reach the store in the order of the rows.
+   */
+  async #startFlows(rows: readonly OutboxRow[], marks: (row: OutboxRow, why: string) => void): Promise<void> {
+    const flows = rows.flatMap((row) => (row.work?.kind === 'flow' ? [{ row, flow: row.work.flow }] : []))
+    for (const some of inLots(flows, FLOWS))
+      await Promise.all(some.map(({ row, flow }) => this.#start(row, flow).catch(sparing(row, marks))))
   }
 
   /** Starts a flow, unless it has been started. */

@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Job, type JobsConfig } from '../../src/index.ts'
+import { chain, Job, type JobsConfig } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { LOT, OUTBOX } from '../../src/outbox/table.ts'
 import { inLots } from '../../src/store/contract/rules/in-lots.ts'
+import { TcpProxy } from '../redis/proxy.ts'
 import { Server } from '../redis/server.ts'
 import { Bench, Record as Report, redisPrefix, sqliteFile } from '../working/bench.ts'
 import { Application, mail } from './application.ts'
@@ -176,6 +177,29 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     expect(new Set(MailJob.runs).size).toBe(count)
   }, 120_000)
 })
+
+test('flows wait for an answer of the store together, and start in the order of their rows', async () => {
+  await using redis = await Server.start()
+  await using proxy = await TcpProxy.start(redis.port)
+  await using bench = await Bench.make(redisPrefix(proxy.url))
+  const application = new Application()
+  const jobs = bench.client({ outbox: application.outbox })
+  const tx = { for: 'sqlite', execute: application.run.bind(application) } as const
+  MailJob.runs = []
+  const count = 300
+  for (let n = 0; n < count; n++)
+    await jobs.dispatch(chain([MailJob.with({ n }), MailJob.with({ n: n + count })]), { tx })
+  await bench.work([], { queues: ['low'] }, jobs)
+  // One after the other, they would take at least twice this delay for each flow: 12 s.
+  proxy.delay = 20
+  const began = performance.now()
+  await vi.waitFor(() => expect(application.rows).toEqual([]), LONG)
+  expect(performance.now() - began).toBeLessThan(4_000)
+  proxy.delay = 0
+  await bench.work([MailJob], { concurrency: 1 })
+  await vi.waitFor(() => expect(MailJob.runs).toHaveLength(2 * count), LONG)
+  expect(MailJob.runs.filter((n) => n < count)).toEqual(Array.from({ length: count }, (_, n) => n))
+}, 60_000)
 
 test('a row that commits late under an earlier place does not wait for the end of a backlog', async () => {
   await using bench = await Bench.make(sqliteFile)
