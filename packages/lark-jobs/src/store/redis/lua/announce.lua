@@ -1,12 +1,13 @@
--- announce: lists a worker as alive for a while, and stores its keys for ever.
+-- announce: lists a worker as alive for some time, and adds the job keys that it knows to the store's list,
+-- which keeps them for ever.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  worker
 -- ARGV[3]  for how many milliseconds the worker counts as alive
 -- ARGV[4]  the record of the worker, JSON
--- ARGV[5]  how long and how many ended jobs the worker keeps
--- ARGV[6…] the keys that the worker knows
+-- ARGV[5]  the retention of the worker: how long and how many ended jobs it keeps
+-- ARGV[6…] the job keys that the worker knows
 -- Returns  { the number of partitions; the message to the worker, if there is one (shared/known.lua) }
 -- Cost     O(n) for n keys
 -- needs: start, known

@@ -5,17 +5,18 @@
 --          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  how many cancelled jobs are kept; for `unpin`, how many failed jobs
 -- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize,
---          edit, edit-active (also edits an active job), add-tags, remove-tags. A `!` after it restricts the
---          change to jobs that have not begun, and states after a colon, separated by commas, to jobs in
---          these states
+--          edit, edit-active (also edits an active job), add-tags, remove-tags. A `!` after the change
+--          restricts it to jobs that have not begun. A colon and states, separated by commas, restrict it to
+--          jobs in these states
 -- ARGV[4]  the value of the change, or ''. For `cancel`, the reason (`store/contract/rules/reason.ts`). For
 --          `reschedule`, the milliseconds. For `prioritize`, the priority ('' for 0). For `edit`, a `!` if
---          jobs that have run steps are edited too, the paths to hide as JSON ('' leaves them unchanged), RS,
---          and the payload. For tags, the tags as JSON. For `retry`, `anew` to remove the journal, then `+`
---          to keep the failures. For `remove`, the versions (`contract/change.ts`), with commas, or ''
+--          jobs that have run steps may be edited, the paths to hide as JSON ('' leaves them unchanged), RS,
+--          and the payload. For tags, the tags as JSON. For `retry`, `anew` if the journal is removed, and
+--          `+` if the failures are kept. For `remove`, the versions (`contract/change.ts`), separated by
+--          commas, or ''
 -- ARGV[5…] the ids of the jobs
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
--- Cost     O(n log m) for n ids among m jobs delayed, held or ended
+-- Cost     O(n log m) for n ids, if m jobs are delayed, active or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
 -- needs: keeping, event, last_tokens, revoked, moved-waits, undoing, purge, journaled, queued-again, retrying
@@ -28,8 +29,8 @@ end
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_new, only = string.match(ARGV[3], '^([%l-]+)(!?)(:?.*)$')
 if not string.find(change, '^edit') and change ~= 'add-tags' then
-  -- A full server allows this write, and after a write the rest of a script. That is right for the other
-  -- changes, because they need no memory.
+  -- A full server allows this write, and after it the whole script. All changes except those above need no
+  -- memory, so they work on a full server.
   redis.call('ZREM', key('leases'), '')
 end
 local ended = { completed = true, failed = true, cancelled = true }
@@ -84,7 +85,7 @@ changes['cancel'] = function(id, state, _, priority, place)
   local is_lost = state ~= 'active' and string.sub(value, 1, 5) == 'lost|'
   local undo = not ended[state] and not is_lost and undo_of(id)
   if undo and undo ~= '' then
-    -- The job is already being undone, and ends after that.
+    -- The job is already being undone, and will end when that is done.
     return 'a'
   elseif state == 'active' then
     notice(id, value)
@@ -127,7 +128,7 @@ changes['purge-elsewhere'] = function(id, state, _, priority, place)
   return purge_job(id, state, priority, place, true)
 end
 
--- This change only affects a job that is kept for its own age.
+-- `unpin` changes only a job that is kept for an age of its own.
 changes['unpin'] = function(id, state, _, _, place)
   if state ~= 'failed' then
     return 'r'
@@ -175,7 +176,7 @@ changes['edit'] = function(id, state, record)
   return state == 'active' and 'r' or changes['edit-active'](id, state, record)
 end
 
--- Whether a job may go to the line of the new priority: one answer for all jobs of a call.
+-- Whether jobs may go to the line of the new priority. The answer is the same for all jobs of a call.
 local is_open = value == '' or nil
 changes['prioritize'] = function(id, state, record, priority, place)
   local after, lane, rest = string.match(record, '^(-?%d+),?-?%d*(@?[^,|]*)(.*)$')
@@ -210,7 +211,8 @@ end
 
 changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
 
--- Whether a job has begun. `runs` does not count a run that completed.
+-- Whether a job has begun. The stored runs do not include a run that completed the job, so its state is
+-- checked, too.
 local function has_begun(id, state)
   return state == 'completed' or state == 'active' or counted(id) > 0
 end
@@ -247,12 +249,12 @@ for i = 5, #ARGV do
     verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)
   end
 end
--- This is done after all verdicts, so that an id that comes twice in this call is not `missing` the second
--- time.
+-- The jobs are ended after all verdicts. If a job were ended before, the verdict for the same id later in
+-- this call would be `missing`.
 end_as('cancelled', cancelled, kept, 'untold')
 if made.lanes then
   lanes().reposition_all()
-  -- The jobs after a removed job of a lane may begin now.
+  -- When a job of a lane is removed, the next jobs of the lane may begin, so callers are rung for them.
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))

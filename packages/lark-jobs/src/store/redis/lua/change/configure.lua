@@ -2,10 +2,10 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  1 to pause, 0 to resume, or '' to change nothing. `+` and milliseconds pause for that time, and a
---          second `+` does so only if the partition is not already paused for longer. If it is paused, `|`
---          and the reason may follow, and then two separators and the person who pauses it, if that is known
---          (`store/contract/rules/pause.ts`)
+-- ARGV[2]  1 to pause, 0 to resume, or '' to change nothing. `+` and milliseconds pause for this time. `++`
+--          and milliseconds do so, too, but change nothing if the partition is already paused for longer.
+--          After a pause, `|` and its reason may follow, and then two separators and the person who pauses
+--          the partition (`store/contract/rules/pause.ts`)
 -- ARGV[3]  how many paused groups to return
 -- Returns  { the pause (pause.lua); for each paused group its name, when its pause ends, and who paused it
 --          and when, or '' }
@@ -13,7 +13,7 @@
 --          groups
 -- needs: start, ring, pause, pausing
 
--- The time of the pause comes between the separators.
+-- Puts the time of the pause between the two separators.
 local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
 local more, ms, because = string.match(setting, '^%+(%+?)(%d+)(.*)$')
 if setting ~= '' then

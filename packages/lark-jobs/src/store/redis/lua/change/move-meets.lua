@@ -1,10 +1,10 @@
--- move-meets: checks whether jobs that are to be moved here would conflict with other jobs because of their
--- ids or locks.
+-- move-meets: reports for jobs that are to be moved to this partition whether another job has their id or
+-- holds their lock.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] two values for each job: its id, and the name of its lock, or ''
--- Returns  1 or 0 for each job
+-- Returns  for each job 1 if there is such a job, or 0
 -- Cost     O(n) for n jobs
 -- needs: start, locate, admission
 

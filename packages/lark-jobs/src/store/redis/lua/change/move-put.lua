@@ -5,7 +5,8 @@
 --          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  the minimum number of milliseconds for which an ended job is kept
 -- ARGV[3…] three values for each job: its id, the instant of the move, and its text (shared/gone.lua)
--- Returns  a letter for each job: a(rrived, now or before), w(aits, because another job has its id)
+-- Returns  a letter for each job: a(rrived) now or in an earlier call, or w(aits) because another job has its
+--          id
 -- Cost     O(n log m) for n jobs among m
 -- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked, suspended, journals, retrying
 
@@ -53,8 +54,8 @@ local function bring(id, text)
   tell('queued', { id })
 end
 
--- Whether a job keeps its id when a moved job comes with the same id. The rule is the same as for a new job
--- that may take the place of an ended one.
+-- Whether the job with this id stays when a moved job with the same id comes. The rule is that for a new job
+-- that may replace an ended job with its id.
 local function stays(id)
   local state = locate(id)
   local has_ended = not state or state == 'completed' or state == 'failed' or state == 'cancelled'

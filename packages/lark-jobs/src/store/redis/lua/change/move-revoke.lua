@@ -1,5 +1,5 @@
--- move-revoke: makes sure that a later move-put of jobs that were handed out for a move to this partition
--- changes nothing.
+-- move-revoke: revokes moves of jobs to this partition: if a move-put of these jobs comes later, it changes
+-- nothing.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

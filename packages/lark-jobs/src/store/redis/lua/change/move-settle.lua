@@ -2,10 +2,10 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  for how many milliseconds the new partitions of the jobs stay known
+-- ARGV[2]  for how many milliseconds this partition remembers where the jobs are now
 -- ARGV[3…] two values for each job: its id, and the instant of the move
 -- Returns  nothing
--- Cost     O(n log m) for n jobs, if m jobs are on their way
+-- Cost     O(n log m) for n jobs, if m jobs are moving
 -- needs: start, gone, watching, rouse
 
 -- This write comes first: a full server allows it, and then it also allows the other writes of the script.

@@ -1,19 +1,20 @@
--- move-take: takes jobs out of this partition that go to another one, or hands out jobs that are on their
--- way.
+-- move-take: takes jobs out of this partition that are moved to another, or hands out jobs that were taken
+-- out and have not arrived.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the lease of the caller on the jobs, milliseconds
--- ARGV[3…] two values for each job: its id, and its new partition. Without these, it hands out the jobs on
---          their way that are due, at most 100; with a single `*`, also those that other callers hold
+-- ARGV[3…] two values for each job: its id, and its new partition. Without these values, the script hands out
+--          up to 100 jobs that were taken out before and are due. With a single `*`, it also hands out those
+--          that other callers hold
 -- Returns  { a letter for each job: t(aken), r(efused), m(issing), l(eft); four values for each job that was
 --          taken: its id, its new partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed jobs
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 -- needs: schedules, journals, journaled
 
--- This write comes first because a full server allows it, and after a write the rest of a script: jobs that
--- are taken out stay stored here.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script. The
+-- script needs little memory, because the text of a job only replaces its record.
 redis.call('ZREM', key('effects:move'), '')
 local till = string.format('%.0f', now + tonumber(ARGV[2]))
 local left, taken = MAX_BYTES, {}
@@ -32,7 +33,7 @@ local function hand_out(id, to, moved_at, text)
   return 't'
 end
 
--- Takes a job out of its line. The text that is kept contains the complete job (gone.lua).
+-- Takes a job out of its line, and keeps the complete job as one text (gone.lua).
 local function take_out(id, to, record, priority, place, written)
   local moved_at = math.max(now, moved_at_of(record) + 1)
   local large = payloads().payloads_of({ id }, { record })[1]
@@ -48,7 +49,7 @@ local function take_out(id, to, record, priority, place, written)
   for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress', 'keeps' }) do
     texts[#texts + 1] = redis.call('HGET', key(each), id) or ''
   end
-  -- The job takes the limits of its group along, even if they came with another job.
+  -- The record gets the present limits of the group, which may have come with another job.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
   record = options().with_options(before and before .. limits .. after or record, { movedAt = string.format('%.0f', moved_at) })
@@ -92,7 +93,7 @@ local verdicts = {}
 for i = 3, #ARGV - 1, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
--- With a star, the script has no other argument of its own.
+-- The third argument is the star.
 local due_until = #ARGV == 3 and '+inf' or now
 for _, id in ipairs(#ARGV < 4 and redis.call('ZRANGE', key('effects:move'), '-inf', due_until, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
   local state, moved_at, to = gone(id)

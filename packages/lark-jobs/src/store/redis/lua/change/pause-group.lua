@@ -7,7 +7,7 @@
 -- ARGV[3]  for how many milliseconds to pause; 0 to resume; '' to pause until somebody resumes it
 -- ARGV[4]  a separator and the name of the person who pauses the group (`store/contract/rules/pause.ts`), or
 --          ''
--- Returns  `p` if it was paused before, and `j` if it has jobs
+-- Returns  `p` if the group was paused before, and `j` if it has jobs
 -- Cost     O(log m) for m groups
 -- needs: start, numbered, calls, lanes, ring
 

@@ -1,14 +1,15 @@
--- undo: takes back a retry, a cancel or a change of a due time: jobs that have not begun since get their
--- former state.
+-- undo: takes back a retry, a cancel or a change of a due time. Each job gets its former state, unless it has
+-- begun since.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
 --          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  how many completed, failed and cancelled jobs are kept, separated by commas
 -- ARGV[3…] three values for each job: its id; its runs and when it was edited, separated by a space; and its
---          former state, separated by RS: the state, how long after the making of its id it was queued, when
---          it ended or is due, its counters, result, progress, and reason. Each part is '' if there is none;
---          instead of a reason, a job that was suspended has an `s`, and one that was being undone a `u`
+--          former state. The former state has these parts, separated by RS, each '' if there is none: the
+--          state, the milliseconds from the making of its id until it was queued, when it ended or was due,
+--          its counters, result, progress, and reason. In place of the reason, `s` means that the job was
+--          suspended, and `u` that it was being undone
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m delayed or ended jobs
 -- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse, moved-waits
@@ -42,7 +43,7 @@ local function put_at(id, priority, due)
   return 'd'
 end
 
--- Lets a job go on that would have been undone. No run has begun to undo it.
+-- Lets a cancelled job go on that no run has begun to undo.
 local function undo_no_more(id, counters)
   redis.call('HSET', key('undos'), id, '')
   redis.call('HDEL', key('reasons'), id)
@@ -68,7 +69,7 @@ local function undo(id, version, was)
   local before, after, at, counters, result, progress, reason =
     string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
   local was_pending = before == 'delayed' or before == 'waiting'
-  -- If a job was suspended when it was cancelled, its handler comes to the same wait again.
+  -- A job that was suspended when it was cancelled is due now: its handler comes to the same wait again.
   local due = reason == 's' and now or tonumber(at)
   if not is_pending then
     local runs, failures = counted(id)
@@ -108,13 +109,13 @@ for i = 3, #ARGV, 3 do
 end
 for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
   local state, ids = name == 'crashed' and 'failed' or name, ended[name]
-  -- The class of the job may not know yet that the job had ended: the retry has withdrawn the effects that
-  -- tell it.
+  -- Ends the job with its effects, because its class may not know yet that the job had ended: the retry has
+  -- withdrawn these effects.
   end_as(state, ids, read_kept(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
   for _, id in ipairs(ids) do
     redis.call('ZADD', key(state), 'XX', ends_at[id], id)
     redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)
-    -- An effect names the end to which it belongs.
+    -- An effect has the time of the end to which it belongs, so the former time is restored.
     if redis.call('HEXISTS', key('ended'), id) == 1 then
       redis.call('HSET', key('ended'), id, state .. '|' .. ends_at[id])
     end
@@ -122,7 +123,7 @@ for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
 end
 if made.lanes then
   lanes().reposition_all()
-  -- The jobs after these in their lanes may begin now.
+  -- When these jobs leave their lanes, the next jobs of the lanes may begin, so callers are rung for them.
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))

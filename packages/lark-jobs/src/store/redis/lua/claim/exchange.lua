@@ -4,28 +4,29 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
 -- ARGV[3]  the number of the call
--- ARGV[4]  how many connections the process of the caller had given up (calls.lua)
--- ARGV[5]  how many jobs to claim that the caller starts at once
--- ARGV[6]  how many jobs to prefetch; or limits of the partition (rate.lua), and then none is prefetched
+-- ARGV[4]  how many connections the process of the caller has given up so far (calls.lua)
+-- ARGV[5]  how many jobs the caller can start at once
+-- ARGV[6]  how many more jobs to prefetch. If the partition has limits (rate.lua), the limits instead: then
+--          nothing is prefetched
 -- ARGV[7]  lease, milliseconds
--- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring.
---          Then `;limiter=count,…` if the caller has permits for that many jobs, and `~=` and milliseconds if
---          priorities age. The next lines are what the call says about effects (delivery.lua), in which `w`
---          stands for `e` and ARGV[7]
+-- ARGV[8]  how the caller waits for jobs: '' if it cannot be rung, `ring`, or `hand` if it also takes jobs
+--          with a ring. Then `;limiter=count,…` if the caller has permits for so many jobs, and `~=` and
+--          milliseconds if priorities age. The next lines are what the call says about effects
+--          (delivery.lua), but with `w` in place of `e` and ARGV[7]
 -- ARGV[9]  the number of a claim whose ring the caller may have missed, or ''. If there is such a claim, this
 --          answer includes its jobs
 -- ARGV[10] how many completed jobs are kept
 -- ARGV[11] how many failed jobs are kept
 -- ARGV[12] how many cancelled jobs are kept
--- ARGV[13] the jobs that completed without result and log (settle.lua)
+-- ARGV[13] the jobs that completed and report nothing else (settle.lua)
 -- ARGV[14…] five values for each other settlement: id, token, kind, value, log lines
 -- Returns  { the verdicts: '' if all jobs are settled, otherwise 1 or 0 for each; milliseconds until the next
 --          job is due, or -1; the claimed ids, one on each line; their records, followed by the payloads that
 --          are stored separately; their counters, or nothing; limiters (limited.lua), or nothing; the effects
---          that are handed out, or nothing; when each job was due ('' if that is when it was queued), or
---          nothing; milliseconds until a schedule or a flow is due, or nothing if none will be due, or if the
---          claim got all the jobs that it wanted and no flow became due; the journals of the jobs that have
---          one (journal.lua), or nothing (in that case, the value before it may be -1 instead of nothing) }
+--          that are handed out, or nothing; when each job was due ('' for a job that was due when it was
+--          queued), or nothing; milliseconds until a schedule or a flow is due, or -1 or nothing if none will
+--          be due, or if the claim got all jobs that it wanted and no flow became due; the journals of the
+--          jobs that have one (journal.lua), or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; it does not depend on the number of
 --          waiting jobs
 -- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
@@ -55,8 +56,8 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
--- Returns when each job was due, or '' if that was the time at which it was queued; nothing if that holds for
--- all jobs.
+-- Returns when each job was due, or '' for a job that was due when it was queued. Returns nothing if all jobs
+-- were due when they were queued.
 local function dues_of(ids, records, places)
   local found, is_any = {}, false
   for i, id in ipairs(ids) do
@@ -75,8 +76,9 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
-  -- Returning the ids as one text takes half as long as returning a list. Records are returned as a list,
-  -- which is faster for them, because Lua hashes each new text (0.2 µs of the 3.7 that a job takes).
+  -- The ids are returned as one text, which takes half as long as a list of ids. The records are returned as
+  -- a list, which is faster than joining them, because Lua hashes each new text (0.2 of the 3.7 µs that a job
+  -- takes).
   if paused then
     due = paused < math.huge and paused or -1
   end
@@ -104,8 +106,8 @@ if answer then
   return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids), nil, nil, places)
 end
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script, and jobs that end free memory.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script. Jobs
+-- that end free memory.
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = read_kept(ARGV[11]), cancelled = tonumber(ARGV[12]) }
@@ -116,7 +118,7 @@ end
 if laned then
   lanes().reposition_all()
   laned = redis.call('HGET', key('settings'), 'lanes') ~= '0'
-  -- If the partition has jobs with groups, nothing is prefetched.
+  -- Nothing is prefetched if the partition has jobs of groups.
   most = laned and limit or most
 end
 
@@ -144,8 +146,9 @@ local fits = prefetch_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
-  -- A job without a record is dropped: the server has evicted the record. Nobody knows its class any more, so
-  -- it does not end. If it was a member, its flow gets the answer `unknown` when it asks (flow-fates.lua).
+  -- If the server has evicted the record of a job, the job is dropped. It does not end, because nobody knows
+  -- its class any more. If the job was a member, its flow asks for its fate later, and learns that it is
+  -- unknown (flow-fates.lua).
   local id, record, n = taken[i], found[i], #ids + 1
   if record and i > fits then
     local queued_at, priority = queued(id, record)
@@ -176,15 +179,16 @@ end
 local waiting = laned and most > 0 and not paused and lanes().limited() or nil
 local has_less = #ids < limit and not left
 local due = next_of(all)
--- With limits, each job that ended lets a waiting job begin.
+-- If there are jobs in lanes, each job that ended may let a waiting job of its lane begin.
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
   or due == 0 and not prefetch and math.max(settled - #ids, 0) or 0
 if due == 0 and #ids == 0 and sweeps <= 0 then
-  -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait
-  -- longer each time.
+  -- The claim is empty because the call has only removed void entries. The caller shall claim again in 1 ms.
+  -- If it got 0, it would take that for a damaged counter and wait longer each time.
   due = 1
 end
--- If this caller got all the jobs that it wanted, other callers are rung for the jobs that were put back.
+-- If this caller got fewer jobs than it wanted, it has already taken the jobs that were put back. If not,
+-- other callers are rung for them.
 local heard = ring(ring_counts.later + (has_less and 0 or ring_counts.again) + freed)
 if #ids == permitted and has_less then
   due = wait >= 0 and due >= 0 and math.max(due, wait) or -1
@@ -196,7 +200,7 @@ if has_less and string.find(waits, '^%a') then
 end
 local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil
 if limit == 0 and ends.calls then
-  -- The caller may be about to stop.
+  -- The caller may be about to stop, so it is not registered as waiting.
   redis.call('SREM', key('idle'), ARGV[2])
   heard = heard + ring(1, true)
 end

@@ -1,12 +1,12 @@
--- extend: renews the claims of jobs, marks the jobs as started, stores progress and log lines, returns
--- notices.
+-- extend: renews the leases of jobs, marks the jobs as started, stores their progress and log lines, and
+-- returns notices about them.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three values for each note: id, token, and progress with log lines (report.lua). The last begins
---          with 1 if the job is a suspect that runs alone from now on, with 0 if it is a suspect that does
---          not, and with - if the job has not begun
+-- ARGV[3…] three values for each note: id, token, and report (report.lua). Before the report comes 1 if the
+--          job is a suspect that runs alone from now on, 0 if it is a suspect that runs beside other jobs,
+--          and - if the job has not begun
 -- Returns  '' if there is nothing to report, or { the ids of the jobs whose lease is lost; the ids of the
 --          jobs with a notice; the reasons of these notices; the ids of the jobs that somebody watches }
 -- Cost     O(n log m) for n notes and m claims
@@ -21,7 +21,7 @@ end
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- Usually none of these exists.
+-- Usually there are no notices and no watches.
 local noticed = redis.call('EXISTS', key('notices'), key('watches')) > 0
 
 local lost, asked, reasons, watched, renewed = {}, {}, {}, {}, {}
@@ -31,7 +31,7 @@ for i, id in ipairs(ids) do
   if string.find(report, '^[01-]') then
     alone, report = string.sub(report, 1, 1), string.sub(report, 2)
   end
-  -- Most holder fields are just this text.
+  -- Most holder fields have only this text, so it is compared before a field is parsed.
   local has_started = holder == token .. '|'
   if has_started or is_held(holder, token) then
     if not renewed[token] then

@@ -1,10 +1,10 @@
--- record: adds what running jobs have recorded to their journals, and hands out the signals that they
--- request. It does not change their leases.
+-- record: adds entries to the journals of running jobs, and hands out the signals that the jobs request. It
+-- does not change their leases.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2…] for each job: its id; its token; the number of entries; the index of the first entry, and further
---          notes (recording.lua); the entries
+-- ARGV[2…] for each job: its id; its token; the number of entries; the head: the index of the first entry and
+--          further notes (recording.lua); the entries
 -- Returns  '' if there is nothing to report, or { the ids of the jobs whose lease is lost; the requested
 --          signals: an id, a list of names and texts, another id, and so on; the journals that lack entries:
 --          an id, the number of entries that it has, and so on }
@@ -20,7 +20,8 @@ end
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- The table is made only when needed, because usually the answer is empty and making a table takes time.
+-- The table for the answer is made when something must be reported: usually nothing must, and making a table
+-- takes time.
 local answer
 local function say(place, value, more)
   answer = answer or { {}, {}, {} }
@@ -28,7 +29,7 @@ local function say(place, value, more)
   list[#list + 1], list[#list + 2] = value, more
 end
 
--- Adds the entries of a job, of which the first has the place `first`: the arguments between two.
+-- Adds ARGV[from] to ARGV[to] to the entries of a job, with the index `first` for the first of them.
 local function add(id, first, from, to)
   local name, bytes = key('steps:' .. id), 0
   -- Usually the job has a journal, and this one call adds to it.
@@ -38,8 +39,8 @@ local function add(id, first, from, to)
     length = redis.call('RPUSH', name, unpack(ARGV, from, to)) - (to - from + 2)
   end
   if length ~= first then
-    -- Some of the entries are there already, or there is a gap before them: the entries just added are
-    -- removed.
+    -- The first entry did not get the index `first`, because some of the entries exist already, or because
+    -- entries before them are missing. So the entries that were just added are removed again.
     redis.call('LTRIM', name, 0, from - to - 2)
     if not recordings().keep_entries(id, first, { unpack(ARGV, from, to) }) then
       say(3, { id, length })
@@ -55,7 +56,8 @@ end
 at = 2
 for i, id in ipairs(ids) do
   local token, count, head, holder = ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], holders[i]
-  -- Most holder fields are just this text, and most heads are just an index.
+  -- Most holder fields have only this text, and most heads are only an index, so these cases are checked
+  -- without parsing.
   local has_started, first = holder == token .. '|', tonumber(head)
   if has_started or is_held(holder, token) then
     if not has_started then

@@ -1,17 +1,18 @@
--- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. It also acknowledges
--- and hands out effects. after-run.lua decides what happens to each job.
+-- recover: takes back the jobs that dead workers held, one whole claim after another, at most 1,000 jobs. It
+-- also acknowledges and hands out effects. after-run.lua decides what happens to each job.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  how many failed jobs are kept
 -- ARGV[3]  how many cancelled jobs are kept
 -- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
--- ARGV[5]  1 if no crash is counted, w if a job of the process has ended the process, otherwise ''
+-- ARGV[5]  1 if no crash is counted; w if a job has ended its own process; or ''
 -- ARGV[6]  a caller, all of whose claims are taken back, or '' to take back all claims whose lease has ended
--- ARGV[7]  the time from which on this call must not take anything back, or ''. If silences are considered
+-- ARGV[7]  the time from which on this call changes nothing, or ''. If silences of the store count
 --          (silence.lua), `|` and the lease of all workers in milliseconds follow. A `+` at the end requests
 --          the callers from which jobs were taken back
--- ARGV[8]  the token of a claim that its caller has not read, so that only this claim is taken back, or ''
+-- ARGV[8]  the token of a claim that its caller has not read, or ''. If it is given, only this claim is taken
+--          back
 -- ARGV[9]  what the call says about effects (delivery.lua), or ''
 -- Returns  { the ids of the jobs that were put back; the ids of the jobs that failed; milliseconds until the
 --          next lease ends, or -1; milliseconds until there is an effect to hand out, or -1; the ids of the
@@ -26,8 +27,8 @@ local till, lease_ms, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
 local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}
 
--- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends
--- in a half.
+-- Parses a token: the caller and the number of its call. The number of a claim that came with a ring ends in
+-- `.5`.
 local function read_token(token)
   return string.match(token, '^(.-)%.(%d+)%.?5?$')
 end
@@ -49,9 +50,9 @@ local function tokens()
   return own
 end
 
--- The caller that has not read its claim gets no more jobs with a ring for this call. If it has made a new
--- call meanwhile, the offer of that call stays. Returns whether the caller was rung for nothing: then the
--- ring goes to another.
+-- Withdraws the offer of a caller that has not read its claim, so that this call gets no more jobs with a
+-- ring. If the caller has made a new call meanwhile, the offer of the new call stays. Returns whether the
+-- caller has missed a ring: then another caller is rung.
 local function withdraw_offer()
   local caller, number = read_token(ARGV[8])
   local offer = redis.call('HGET', key('offers'), caller)
@@ -65,9 +66,9 @@ end
 -- How many more times this call searches the active jobs.
 local searches = 3
 
--- The jobs of a claim and their holder fields. If the list of its ids is damaged, they are searched among all
--- active jobs, about 1,000 at a time. If there may be more jobs, the third value is where the next call goes
--- on.
+-- The ids of the jobs of a claim, and their holder fields. If the list of the claim's ids is damaged, all
+-- active jobs are searched, about 1,000 at a time and a few times in each call. If the search is not
+-- complete, the third value is the position at which the next call goes on.
 local function jobs_of(token)
   local ids, holders = held_by(token)
   local list, count = unpack(redis.call('HMGET', key('claims'), token, token .. '#'))
@@ -92,7 +93,7 @@ local function jobs_of(token)
   return ids, holders, cursor
 end
 
--- Notes from which callers jobs are taken back.
+-- Counts the jobs that are taken back from a caller, and notes the ids of the first of them.
 local function note_taken(caller, ids)
   local note = from[caller]
   if not note then
@@ -105,8 +106,8 @@ local function note_taken(caller, ids)
   end
 end
 
--- A write, so that a server which accepts no writes refuses the call even if it comes too late to take
--- anything back.
+-- A write that changes nothing: a server that accepts no writes shall refuse the call even if it comes too
+-- late to take anything back.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
 if not is_over then
@@ -161,7 +162,7 @@ if not is_over then
   end_as('failed', taken.failed, read_kept(ARGV[2]), 'untold')
   count_minute('failed', #taken.failed)
   end_as('cancelled', taken.cancelled, tonumber(ARGV[3]), 'untold')
-  -- With limits, a job that ended lets another one begin, too.
+  -- If there are limits, each job that was taken back lets another begin, even if the job ended.
   heard = ring(count_taken + vain)
 end
 

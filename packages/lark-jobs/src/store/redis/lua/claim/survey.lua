@@ -1,4 +1,4 @@
--- survey: reports what there is to do in partitions, and may announce a worker with the same call.
+-- survey: reports in which partitions there is something to do, and can announce a worker with the same call.
 --
 -- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -38,13 +38,13 @@ local function rest_until(name)
   return at and math.max(math.ceil(at - now), 0) or -1
 end
 
--- Milliseconds until the caller should ask for jobs, or -1.
+-- Milliseconds until the caller should claim jobs, or -1.
 local function next_job()
   if redis.call('SISMEMBER', key('idle'), ARGV[2]) == 0 then
     return 0
   end
   if in_cluster then
-    -- Shows that the caller is alive (ring.lua).
+    -- The expiry of this key shows other calls that the caller is alive (ring.lua).
     redis.call('PEXPIRE', key('call:' .. ARGV[2]), CALL_MEMORY)
   end
   local places = redis.call(
@@ -56,7 +56,8 @@ local function next_job()
   elseif paused then
     return paused
   elseif redis.call('EXISTS', key('limiters')) == 1 then
-    -- The caller must make a claim: only its answer says for which limiters the caller needs permits.
+    -- The caller should claim now, because only the answer to a claim says for which limiters it needs
+    -- permits.
     return 0
   end
   local due = next_due(lines())
@@ -70,8 +71,8 @@ local function is_old(own)
       return true
     end
   end
-  -- Some names are given once and some twice, as in `look`. Most partitions have nothing of this except hours
-  -- to roll up.
+  -- EXISTS gets `unrolled` once and each other key twice, so an odd number means that there are hours to roll
+  -- up. Most partitions have no other of these keys.
   local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs', 'early', 'relayed' }, {}
   for i, name in ipairs(names) do
     keys[2 * i - 1], keys[2 * i] = key(name), key(name)
@@ -91,8 +92,8 @@ end
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
   local ends, effect, tick, old_or_moving = -1, -1, nil, prunes and is_old(own) and 1 or 0
-  -- EXISTS counts a key as often as it is named. So the number says whether a schedule will be due, whether a
-  -- flow will be due, and whether any of the other keys exists.
+  -- EXISTS counts a key as often as it is named: `ticks` once, `flows` twice, the other keys four times. So
+  -- the digits of the number in base 2 say whether there are schedules, flows, and others of these keys.
   local leases, ended, flow, bundles = key('leases'), key('ended'), key('flows'), key('effects:bundle')
   local found = redis.call(
     'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, bundles, bundles,
@@ -116,8 +117,8 @@ local function look(waits, prunes, own)
   return due, ends, effect, old_or_moving, tick
 end
 
--- This comes first because it is a write: a server that accepts no writes refuses the call, and a full server
--- allows the rest of a script after it.
+-- This write comes first, for two reasons: a server that accepts no writes refuses the call, and a full
+-- server allows the whole script after it.
 redis.call('ZREM', key('worker-ends'), '')
 local from = 10 + tonumber(ARGV[5])
 local known, told = -1, nil

@@ -8,7 +8,7 @@
 -- Returns  { the time; milliseconds until a requested schedule or flow is due, or -1; the ids of schedules,
 --          those that have been due for longest first; their definitions; their states; their runs
 --          (shared/schedules/); flows, in the same order (flows.lua) }
--- Cost     O(n log m) for n of m schedules and flows, and the cost of the news of these flows
+-- Cost     O(n log m) for n of m schedules and flows, and O(k) for k news of these flows
 -- needs: start, ticks, schedules, flows
 
 local FIRST = 4
@@ -21,11 +21,12 @@ local function due_in(name, most)
   return flags[name] and redis.call('ZRANGE', key(name), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
 end
 
--- Returns ids, definitions, states and runs, and whether some of the schedules no longer exist.
+-- Returns the ids, definitions, states and runs of schedules, and whether some of the schedules no longer
+-- exist.
 local function hand_out_schedules(due)
   local ids, leases, gone, till = {}, {}, {}, string.format('%.0f', now + tonumber(ARGV[3]))
   local found = { {}, {}, {} }
-  -- Read in steps of 4, 32 and more, because definitions may be large, and then only a few fit into the
+  -- Schedules are read in steps of 4, 32 and more: if their definitions are large, only a few fit into the
   -- answer.
   local from, step = 1, FIRST
   while from <= #due and left >= 0 do

@@ -3,8 +3,9 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the flow
--- ARGV[3]  1 to read only its state, or ''
--- Returns  { the time; the flow (flows.lua), or nothing }; or the state, or nothing
+-- ARGV[3]  1 to read only the state of the flow, or ''
+-- Returns  { the time; the flow (flows.lua), or nothing if it does not exist }; with ARGV[3], the state, or
+--          nothing
 -- Cost     O(n) for n news, at most 1,000
 -- needs: start, flows
 

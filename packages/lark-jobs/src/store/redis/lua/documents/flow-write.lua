@@ -1,4 +1,5 @@
--- flow-write: writes a flow, if it has the number that the writer has read, and queues jobs.
+-- flow-write: writes a flow, if it still has the revision number that the writer has read, and queues the
+-- jobs of the flow.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
@@ -30,12 +31,12 @@ local id, due = ARGV[4], ARGV[6]
 local flow, news, flags = key('flow:' .. id), key('news:' .. id), ticks().flags_of_ticks()
 local before = ticks().next_tick(flags)
 local rev = redis.call('HGET', flow, 'rev')
--- The number of a damaged flow is 0, so that it can be replaced.
+-- A damaged flow has the revision number 0, so that it can be replaced.
 if (string.match(rev or '', '^%d+$') or '0') ~= ARGV[5] then
   return '|' .. (before or -1) .. '|'
 end
 
--- Whether this write sets a new mark (size or alarm) that the count of ended members has reached already.
+-- Whether this write sets a new `size` or `alarm` that the number of ended members has already reached.
 local function is_reached(given, kept, count)
   return given ~= '' and given ~= kept and count >= tonumber(given)
 end
@@ -54,7 +55,8 @@ local function write(number)
   end
   redis.call('HSET', flow, unpack(fields))
   if ARGV[5] == '0' then
-    -- Flows that are made in the same millisecond are listed one after the other.
+    -- If flows are made in the same millisecond, each gets a higher score than the one before, so that they
+    -- keep their order.
     local last = tonumber(redis.call('ZRANGE', key('flow-ids'), -1, -1, 'WITHSCORES')[2]) or 0
     redis.call('ZADD', key('flow-ids'), string.format('%.3f', math.max(now, last + 0.001)), id)
   end
@@ -75,19 +77,20 @@ local function write(number)
   end
 end
 
--- The jobs are written first: if foreign data ends the script, the flow is due again, and its jobs exist
--- already.
+-- The jobs are queued before the flow is written. If foreign data ends the script between the two, the flow
+-- becomes due again, and finds that its jobs exist.
 local verdicts, rings = '', 0
 if #ARGV > 12 then
   local batch, max, kept = new_batch(), string.match(ARGV[3], '^b(%d+)|(%d*)$')
   if max and not rev then
-    -- A job that is dropped to make room may belong to this flow. The flow then counts it.
+    -- Queueing the jobs may drop another job to make room, and this job may be a member of this flow. The
+    -- flow exists from now on, so that it counts the member.
     redis.call('HSET', flow, 'rev', 0)
   end
   read_runs(batch, 13, #ARGV)
   verdicts, rings = queue_all(batch, max, kept)
 end
--- The number rises in the same way as that of a schedule (schedule-write.lua).
+-- The revision number rises as that of a schedule does (schedule-write.lua).
 local number = due == 'x' and '0' or string.format('%.0f', math.max(tonumber(ARGV[5]), now) + ARGV[2])
 if due == 'x' then
   flows().remove_flow(id)

@@ -1,11 +1,11 @@
--- schedule-move: changes the home of a schedule, if its present home is the one that the caller names.
+-- schedule-move: changes the home of a schedule, if the schedule still has the home that the caller names.
 --
--- KEYS[1]  homes       HASH id of a schedule -> its home
---          class-homes HASH the same for those that job classes declare
+-- KEYS[1]  homes       HASH id of a schedule -> its home class-homes HASH the same for schedules that job
+--          classes declare
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the schedule
--- ARGV[3]  the home that it should have now, or '' for none
--- ARGV[4]  its new home, or '' for none
+-- ARGV[3]  the home that the caller has read, or '' for none
+-- ARGV[4]  the new home of the schedule, or '' for none
 -- ARGV[5]  1 if a job class declares the schedule, 0 if none does, '' to leave this unchanged
 -- Returns  the home of the schedule after the call, or nothing
 -- Cost     O(1)

@@ -1,5 +1,5 @@
--- schedule-write: writes each schedule that still has the number that its writer has read, and queues the
--- jobs of the schedules that it writes.
+-- schedule-write: writes each schedule that still has the revision number that the writer has read, and
+-- queues the jobs of these schedules.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
@@ -9,8 +9,8 @@
 -- ARGV[4…] for each write: the id of the schedule; the revision number that the writer has read; when the
 --          schedule is due, or '', or `x` to remove it; its state; `=` and its definition, or '' to leave it
 --          unchanged; the number of arguments for its jobs, and these arguments (see enqueue.lua). Here a
---          delay may also be `@` and the time at which the jobs are due, or `=` and this time if no caller is
---          to be rung for them
+--          delay may also be `@` and the time at which the jobs are due, or `=` and this time if no caller
+--          shall be rung for the jobs
 -- Returns  three values, separated by `|`: for each write, separated by commas, the new revision number, or 0
 --          if the schedule was removed, or '' if it was not written; milliseconds until a schedule or a flow
 --          is due, or -1; the verdicts for the jobs of the schedules that were written, in the form of
@@ -36,9 +36,9 @@ while ARGV[at] do
   at = to + 1
 end
 
--- Which of the schedules are written. A schedule may have several writes in one call. Its number rises with
--- the time and by a random step, so that it never repeats, even if the schedule was removed and made again,
--- or if the server has lost its last writes.
+-- Decides which writes take place: one schedule may have several writes in one call. A revision number rises
+-- with the time and by a random step, so that it is never used twice, even if the schedule was removed and
+-- made again, or if the server has lost its last writes.
 local numbers, batch, answers, changed, grows = {}, new_batch(), {}, {}, false
 for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
   numbers[ids[i]] = schedules().number_of(state)
@@ -53,13 +53,13 @@ for i, each in ipairs(writes) do
   end
 end
 if #batch.ids == 0 and not grows then
-  -- A full server allows this write, and after a write the rest of a script: pausing and resuming need no
-  -- memory.
+  -- A full server allows this write, and after it the whole script. Without jobs and new schedules the call
+  -- needs no memory: pausing and resuming work on a full server.
   redis.call('ZREM', key('ticks'), '')
 end
 
--- Converts due times to delays. The jobs of many schedules are mostly similar: as one run, a hundred of them
--- take one command instead of a hundred.
+-- Converts due times to delays, and joins series of similar jobs. The jobs of many schedules are mostly
+-- similar: as one series, a hundred jobs take one command instead of a hundred.
 local function join_runs(runs)
   local joined, last = {}, nil
   for _, run in ipairs(runs) do
@@ -104,7 +104,7 @@ local function apply(each)
   end
 end
 
--- The jobs of ticks that were not queued count as runs of their schedules.
+-- Notes jobs of ticks that were not queued as runs of their schedules.
 local function note_rejected(verdicts)
   local rejected = {}
   for i, id in ipairs(batch.ids) do
@@ -113,8 +113,8 @@ local function note_rejected(verdicts)
   schedules().note_runs('rejected', rejected, {})
 end
 
--- The jobs are written first: if foreign data ends the script, a tick may have its job and be due again, but
--- never the other way round.
+-- The jobs are queued before the schedules are written. If foreign data ends the script between the two, a
+-- tick has its job and is due again. In the other order, a tick could be lost.
 local flags = ticks().flags_of_ticks()
 local before, verdicts, rings = ticks().next_tick(flags), '', 0
 if #batch.ids > 0 then
@@ -122,7 +122,7 @@ if #batch.ids > 0 then
   local max, kept = string.match(ARGV[3], '^b(%d+)|(%d*)$')
   verdicts, rings = queue_all(batch, max, kept)
 end
--- Jobs that were dropped may have made a flow due.
+-- Dropped jobs may be members of flows, and may have made a flow due.
 flags.flows = flags.flows or ends.calls
 for _, each in ipairs(changed) do
   apply(each)

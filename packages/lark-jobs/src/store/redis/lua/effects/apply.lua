@@ -3,10 +3,10 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] for each flow: its id; the members that completed (see count.lua); the number of nodes and other
---          members that ended; and three values for each of these: its index; how it ended; for a node `=`
---          and its result, for a member the `queuedAt` of its job, or ''
+--          members that ended; and three values for each of these: its index; how it ended; `=` and the
+--          result for a node, the `queuedAt` of the job for a member, or ''
 -- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in
---          the order of the arguments: c(ounts now), r(epeated), f(ormer) or u(nknown) }
+--          the order of the arguments: c(ounted), r(epeated), f(ormer) or u(nknown) }
 -- Cost     O(n) for n ends, and O(log m) for m flows
 -- needs: ticks, counting, written
 

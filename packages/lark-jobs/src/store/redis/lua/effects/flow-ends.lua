@@ -4,8 +4,8 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the flow
 -- ARGV[3…] the indices of nodes and members
--- Returns  { those of the indices whose nodes and members have ended, as far as the answer has room; their
---          ends; their results }
+-- Returns  { the indices of those nodes and members that have ended, as many as fit into the answer; how they
+--          ended; their results }
 -- Cost     O(n) for n indices
 -- needs: start
 

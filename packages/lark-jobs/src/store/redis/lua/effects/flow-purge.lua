@@ -1,4 +1,5 @@
--- flow-purge: reduces the ends of nodes and members of a flow to the fact that they ended, why and when.
+-- flow-purge: removes results and errors of nodes and members of a flow. The flow still knows that they
+-- ended, why and when.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

@@ -1,4 +1,4 @@
--- reopen: lets members of a flow that ended without completing count as missing again.
+-- reopen: lets members of a flow count as missing again, if they had ended without completing.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of

@@ -3,11 +3,11 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
 --          the call (numbered.lua) come next, and are not counted below
--- ARGV[2]  the state of the jobs, but not active; or `hidden`: jobs that were removed and are kept for their
---          effects
+-- ARGV[2]  the state of the jobs, which must not be active; or `hidden`: jobs that were removed, but are kept
+--          because of their effects
 -- Returns  how many jobs were removed, as a negative number if there may be more (removed.lua)
--- Cost     O(n + log m) for n removed jobs of m, and a little for each void entry of a list that is passed;
---          for hidden jobs O(m) for m jobs with effects
+-- Cost     O(n + log m) for n removed jobs of m, and a little for each void entry; for hidden jobs O(m) for m
+--          jobs with effects
 -- needs: start, numbered, calls, line, place, lanes, end, removed, erase, retain, effects, event, rouse
 
 local answer = recalled()
@@ -18,12 +18,12 @@ end
 local state, most = ARGV[2], most_removed()
 local left = most
 
--- Removes jobs that have not ended. They must have left their lines.
+-- Removes jobs that have not ended and have left their lines.
 local function end_removed(ids)
   end_as('cancelled', ids, 0, 'removed')
 end
 
--- Removes jobs of groups that have not ended: takes each from its lane first.
+-- Takes jobs of groups that have not ended out of their lanes, and removes them.
 local function end_laned(ids)
   for _, id in ipairs(ids) do
     local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
@@ -32,7 +32,8 @@ local function end_laned(ids)
   end_removed(ids)
 end
 
--- Removes the members of a sorted set between two scores. `remove`: a function of their ids.
+-- Takes the ids with scores from `from` to `to` out of a sorted set. `remove`: a function that removes the
+-- jobs with these ids.
 local function clear_set(name, from, to, remove)
   local ids = left > 0 and redis.call('ZRANGE', name, from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
   if #ids > 0 then
@@ -44,7 +45,7 @@ end
 
 local function clear_list(priority)
   local list, void = line('line', priority), line('void', priority)
-  -- The loop ends because every round removes entries from the list.
+  -- The loop ends because each round removes entries from the list.
   while left > 0 do
     local ids = redis.call('LPOP', list, left)
     if not ids then

@@ -2,8 +2,6 @@
 -- have the same prefix and hash tag, so that they are in the same slot. Times are in milliseconds since 1970.
 -- gives: tag, key, in_cluster, now, made
 
--- The most items that one call takes, moves or removes.
-
 local tag = string.match(KEYS[1], '^.*}:')
 local function key(name)
   return tag .. name

@@ -3,9 +3,10 @@
 -- needs: start, pause, ring
 -- gives: pause_for
 
--- Pauses the partition, unless it is already paused for longer. `because`: nothing, or `|` and why. Waiting
--- callers are rung to learn when the pause ends. Callers that know an earlier end learn the new one at that
--- time. (Many jobs may pause their queue at the same time.)
+-- Pauses the partition, unless it is already paused for longer. `because`: `|` and the reason, or nothing. If
+-- the partition was not paused, waiting callers are rung, so that they learn when the pause ends. If it was
+-- paused, they are not rung, because many jobs may pause their queue at the same time: callers learn the new
+-- end when the earlier pause would have ended.
 local function pause_for(ms, because)
   local left = pause_left(redis.call('HGET', key('settings'), 'paused'))
   if ms > (left or 0) then

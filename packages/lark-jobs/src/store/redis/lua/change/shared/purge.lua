@@ -2,8 +2,8 @@
 -- needs: start, place, gone, revoked, watching, schedules, erase, effects, event
 -- gives: purge_job
 
--- `state` is nothing for a hidden job (effect.lua). `is_elsewhere`: for a job that was moved, removes what is
--- kept here.
+-- `state`: nothing for a hidden job (effect.lua). `is_elsewhere`: the job was moved, and only what this
+-- partition still keeps of it is removed.
 local function purge_job(id, state, priority, place, is_elsewhere)
   local where = gone(id)
   if where and not is_elsewhere then

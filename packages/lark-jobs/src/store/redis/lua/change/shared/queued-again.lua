@@ -1,8 +1,8 @@
--- Ended jobs that go back to their lines.
+-- Takes jobs out of their ended states, for changes that queue them again.
 -- needs: start, line, lease, keeping, failed_jobs, effects, admission, last_tokens
 -- gives: leave_state, queue_again
 
--- Takes a job out of its ended state. `place`: as in locate.lua.
+-- Takes a job out of its ended state. `place`: the place that locate.lua returns.
 local function leave_state(id, state, place)
   if place then
     keeping().let_go(state, { id })
@@ -14,9 +14,9 @@ local function leave_state(id, state, place)
   end
 end
 
--- Takes a job out of its ended state, and gives it its lock, so that the caller can put it into its line.
--- `runs`: how many times it has been started. Returns when the job is queued, or nothing if another job holds
--- the lock.
+-- Takes a job out of its ended state, and gives it its lock. The caller then puts the job into its line.
+-- `runs`: how many times the job has been started. Returns the new `queuedAt` of the job, or nothing if
+-- another job holds the lock.
 local function queue_again(id, state, record, place, runs)
   local rest = string.match(record, '^-?%d+(.*)$')
   local till, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
@@ -40,7 +40,8 @@ local function queue_again(id, state, record, place, runs)
   if name then
     admission().take_lock(id, till, name, runs)
   end
-  -- The time must rise even within one millisecond, because it distinguishes the starts of a member.
+  -- `queuedAt` must rise even within one millisecond, because a flow distinguishes the starts of a member by
+  -- it.
   local queued_at = math.max(now, queued(id, record) + 1)
   redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
   return queued_at

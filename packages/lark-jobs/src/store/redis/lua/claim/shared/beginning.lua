@@ -1,9 +1,9 @@
--- The beginning of a job that a claim has brought (holder.lua).
+-- Notes that a claimed job has begun (holder.lua).
 -- module: beginnings
 -- needs: start, holder, event
 -- gives: note_beginning
 
--- The new `start` of a holder field when a worker says that the job has begun.
+-- Returns the `start` of a holder field after a worker has said that the job has begun.
 local function started(start, alone)
   if alone == '-' then
     return start
@@ -13,8 +13,8 @@ local function started(start, alone)
   return (start == 's' or alone == '0') and 'b' or start
 end
 
--- Notes that a held job runs. `alone`: 1 if a suspect runs alone from now on, 0 if not, '' if nothing is said
--- of that; - if the job has not begun.
+-- Notes that a claimed job runs. `alone`: for a suspect, 1 if it runs alone from now on, or 0 if it runs
+-- beside other jobs; - if the job has not begun; '' if the note says nothing about this.
 local function note_beginning(id, holder, token, alone)
   local _, start = read_holder(holder)
   local has = started(start, alone)

@@ -1,4 +1,4 @@
--- Who holds a job.
+-- The holder of an active job: its claim, and whether the job has started.
 --   holders  HASH  id -> token | [start] [@ the job's place in its line, if that differs from when it was
 --                  queued] [~ its lane]
 --                  start: '' if the job has started; a if it was prefetched and has not started; s if it is a
@@ -15,7 +15,7 @@ local function read_holder(holder)
   return token, start, tonumber(place), lane
 end
 
--- Whether a job counts as started, by its `start`.
+-- Whether a job with this `start` counts as started.
 local function has_begun(start)
   return start == '' or start == 'b'
 end

@@ -1,6 +1,6 @@
--- The last tokens of jobs that had started and were taken back: late outcomes under them count until the job
--- is claimed again (late-outcome.lua). They are in `direct`; other jobs that must not be prefetched have 1
--- there.
+-- The last tokens of jobs that had started and were taken back. An outcome that comes late under such a token
+-- counts until the job is claimed again (late-outcome.lua). The tokens are in `direct`, which has 1 for other
+-- jobs that must not be prefetched.
 -- module: last_tokens
 -- needs: start
 -- gives: may_settle, settles_no_more

@@ -1,24 +1,24 @@
 -- The order of claims: which job is next.
 --
--- 1. Groups take turns. All jobs without a group take turns as one more group (`take_turns`).
--- 2. Among the jobs without a group, the line of the highest priority goes first (`take_lines`); if
---    priorities age, the line whose first job has the lowest aged place. Among the jobs of a group: turn.lua,
---    aged.lua.
+-- 1. Groups take turns. All jobs without a group count as one more group (`take_turns`).
+-- 2. Among the jobs without a group, the line of the highest priority goes first (`take_lines`). If
+--    priorities age, the line goes first whose first job has the lowest aged place (`take_aging`). For the
+--    jobs of a group, see turn.lua and aged.lua.
 -- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of
 --    dispatch.
 -- needs: start, line, lanes
 -- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, prefetch_until
 
--- Set if the claim counts bytes (room.lua).
+-- The bytes that the claim may still hand out (room.lua), if it counts bytes.
 local room
 
--- How many more entries this call may check for being void. It only checks the entries after one that it has
--- found void.
+-- How many more entries of lists this call may check for being void. It checks more entries only after it has
+-- found a void one.
 local sweeps = 10000
 
--- Removes void entries from the head of a list: those of jobs that were cancelled or removed while they
--- waited. There may be a hundred thousand (0.5 µs each), so a call removes only about 10,000 of them and
--- leaves the rest to the next call. (The number of lines needs no limit here, because there are at most 256.)
+-- Removes void entries from the head of a list: entries of jobs that were cancelled or removed while they
+-- waited. There may be a hundred thousand, and each takes 0.5 µs, so a call removes only about 10,000 of
+-- them. The next call goes on. (The number of lists needs no limit, because there are at most 256 lines.)
 local function drop_voids(list, void)
   local size, count = 2, 2
   while count == size and sweeps > 0 do
@@ -36,15 +36,16 @@ local function drop_voids(list, void)
   end
 end
 
--- The slow path: for lines with due jobs in the `due` half or with void entries, and if bytes are counted. It
--- merges the two halves. In the same millisecond the lower id goes first, because ids are in order of
--- dispatch. Returns whether a job did not fit.
+-- The slow path of `take`: merges the two halves of a line, skips void entries, and counts bytes. In the same
+-- millisecond the lower id goes first, because ids are in order of dispatch. Returns whether the next job did
+-- not fit.
 local function merge(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
   local i, taken, before, is_over = 1, {}, #ids, false
   for round = 1, 10 do
-    -- If bytes are counted, few jobs may fit. So it reads a few heads first, then twice as many each time.
+    -- If bytes are counted, perhaps only a few jobs fit. So a few entries are read first, and twice as many
+    -- in each further round.
     local wanted = room and math.min(limit - #ids, 8 * 2 ^ round) or limit - #ids
     local heads = redis.call('LRANGE', list, 0, wanted - 1)
     local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
@@ -53,7 +54,8 @@ local function merge(priority, limit, ids, places)
     while #ids < limit and not is_over and (early[i] or heads[j]) do
       local head = heads[j]
       if not head and #heads == wanted then
-        -- Some heads were void: more of the list must be read before a due job may pass it.
+        -- All entries that were read are used up, but the list has more. They must be read before a job of
+        -- the `due` half may go first.
         break
       end
       local place = head and early[i] and queued(head, records[j])
@@ -94,9 +96,8 @@ local function merge(priority, limit, ids, places)
   return is_over
 end
 
--- Appends jobs to `ids` until it has `limit` of them. `places` gets the place of each job whose place is not
--- the time it was queued.
--- Returns whether it stopped because the next job does not fit.
+-- Takes jobs of one line, and appends them to `ids` until it has `limit` ids. If the place of a job is not
+-- the time when it was queued, its place is added to `places`. Returns whether the next job does not fit.
 local function take(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   if room or redis.call('EXISTS', due, void) > 0 then
@@ -112,11 +113,12 @@ local function take(priority, limit, ids, places)
   end
 end
 
--- Set if priorities age: the milliseconds of one step.
+-- The milliseconds of one step of priority, if priorities age.
 local aging
 
--- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had been
--- queued this many milliseconds earlier. No stored place changes: only the heads of the lines are compared.
+-- Takes jobs from the lines when priorities age: a job with a priority of 1 goes before jobs of priority 0
+-- that were queued up to `aging` milliseconds earlier. Stored places do not change: only the first jobs of
+-- the lines are compared.
 local function take_aging(all, limit, ids, places)
   -- The aged place of the first due job of a line; infinite if no job is due.
   local function aged_place(priority)
@@ -169,7 +171,7 @@ local function take_lines(all, limit, ids, places)
   end
 end
 
--- Milliseconds until a job is due; 0 if one waits, -1 if there is none.
+-- Milliseconds until a job in the lines is due: 0 if a job is due now, -1 if there is no job.
 local function next_due(all)
   local nearest = -1
   for _, priority in ipairs(all) do
@@ -188,24 +190,26 @@ local function next_due(all)
   return nearest
 end
 
--- Takes jobs of lanes, and jobs without a lane, in fair turns: each lane gives as many jobs as the others,
--- and the ids alternate between lanes. `permitted`: for how many jobs of each limiter the claimer has
--- permits, `limiter=count,…`.
+-- Takes jobs of lanes, and jobs without a lane, in fair turns: each lane gives the same number of jobs, and
+-- `ids` alternates between lanes. `permitted`: `limiter=count,…`, for how many jobs of each limiter the
+-- claimer has permits.
 local function take_turns(all, most, ids, places, permitted)
-  -- Takes the next jobs without a lane, in the order of their lines, and gives them their next turn.
+  -- Takes the next jobs without a lane, in the order of their lines. Their next turn then comes after the
+  -- present turns of all lanes.
   local function take_own(all, most, places)
     local ids = {}
     take_lines(all, most, ids, places)
     if #ids == 0 then
-      -- These jobs keep their turn, because they fit into the next claim.
+      -- The next job did not fit into this claim, so the jobs without a lane keep their turn for the next
+      -- claim.
       return ids
     end
     redis.call('HSET', key('settings'), 'own', redis.call('HINCRBY', key('settings'), 'turn', 1))
     return ids
   end
 
-  -- The lanes whose turn it is, the next one first, at most `most`; '' means the jobs without a lane.
-  -- `permits`: how many jobs of each limiter may begin.
+  -- Returns at most `most` lanes with jobs that may begin, in the order of their turns. '' stands for the
+  -- jobs without a lane. `permits`: how many jobs of each limiter may begin.
   local function in_turn(all, most, permits)
     local order = {}
     local function add(suffix, count)
@@ -248,7 +252,7 @@ local function take_turns(all, most, ids, places, permitted)
       local limiter = string.match(each.lane, '%^(.*)$')
       local part = math.min(share, limiter and permits[limiter] or share)
       if room then
-        -- Each lane has its share of the bytes, and gives at least one job.
+        -- Each lane may use its share of the bytes that are left. Its first job may take more.
         part = room.is_full and 0 or part
         room.floor = room.left - room.left / (#order - i + 1)
       end
@@ -266,8 +270,8 @@ local function take_turns(all, most, ids, places, permitted)
   end
 end
 
--- How many of the taken jobs may be handed out if only the first `limit` start at once: a job after these
--- that must not be prefetched ends the claim.
+-- Returns how many of the taken jobs may be handed out. The first `limit` jobs start at once, and the others
+-- are prefetched. The claim ends before the first of these others that must not be prefetched.
 local function prefetch_until(ids, limit)
   if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
     for i, no_prefetch in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do

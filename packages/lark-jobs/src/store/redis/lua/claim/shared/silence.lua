@@ -3,8 +3,8 @@
 -- needs: start
 -- gives: hear
 
--- Notes that a worker has surveyed the partition, if there are leases. Returns until when leases last that
--- have not been renewed since the last silence, or 0.
+-- Notes that a worker has surveyed the partition while there are leases. Returns until when leases are
+-- extended that were not renewed since the last silence, or 0.
 local function hear(lease_ms)
   local first = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
   local heard, silent = unpack(redis.call('HMGET', key('settings'), 'heard', 'silent'))

@@ -1,24 +1,24 @@
 -- Flows. The scripts read neither their definitions nor their states.
---   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is
---                               due because of its members; results: the bytes of its results; reserved,
---                               size, alarm, completed, failed, cancelled: see `contract/flows.ts`
+--   flow:<id>           HASH    rev, definition, state; lent: until when the flow is handed out; called: 1 if
+--                               it is due because of its members; results: the bytes of its results;
+--                               reserved, size, alarm, completed, failed, cancelled: see `contract/flows.ts`
 --   news:<id>           LIST    the indices of ended nodes that no writer has read yet
---   flow-ends:<id>      HASH    index -> how it ended, beginning with the letter of the state
---                               (`verbs/flows.ts`, home.lua): nodes, and the first members that did not
---                               complete. For a member that was started again: `s` and the `queuedAt` of its
---                               job
+--   flow-ends:<id>      HASH    index -> how a node or member ended (`verbs/flows.ts`, home.lua). The text
+--                               begins with the letter of the state. Nodes have a field, and the first
+--                               members that did not complete. A member that was started again has `s` and
+--                               the `queuedAt` of its job
 --   flow-results:<id>   HASH    index -> result of a node
---   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended,
---                               has ended without completing, and was cancelled
+--   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended;
+--                               whether it has ended without completing; whether it was cancelled
 --   flow-ids            ZSET    id -> when the flow was made; flows are in the order in which they were made
 --   flows               ZSET    id -> when the flow is due (tick.lua)
 -- module: flows
 -- needs: start
 -- gives: read_flow, remove_flow, hand_out_flows
 
--- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed;
--- failed; cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if the flow
--- does not exist.
+-- Reads a flow, with its news if `has_news`. Returns { id; rev; definition; state; reserved; size; completed;
+-- failed; cancelled; the indices of its news; their ends }, the bytes of the flow, and whether it was called.
+-- Returns nothing if the flow does not exist.
 local function read_flow(id, has_news)
   local flow, called = { id }, nil
   flow[2], flow[3], flow[4], flow[5], flow[6], flow[7], flow[8], flow[9], called = unpack(redis.call(
@@ -47,9 +47,9 @@ local function remove_flow(id)
   )
 end
 
--- Hands out flows. `lease_ms`: milliseconds. `step`: by how much a number rises. `left`: how many bytes the
--- answer may still carry. `anyway`: hands out one flow even if it is larger. Returns the flows, and whether
--- some of them no longer exist.
+-- Hands out flows. `lease_ms`: the lease in milliseconds. `step`: by how much revision numbers rise. `left`:
+-- how many bytes the answer still has room for. `anyway`: hands out at least one flow, even if it is larger
+-- than this. Returns the flows, and whether some of them no longer exist.
 local function hand_out_flows(ids, lease_ms, step, left, anyway)
   local handed, leases, is_any_gone, till = {}, {}, false, string.format('%.0f', now + lease_ms)
   for _, id in ipairs(ids) do
@@ -63,7 +63,8 @@ local function hand_out_flows(ids, lease_ms, step, left, anyway)
       if left < 0 and (#handed > 0 or not anyway) then
         break
       end
-      -- A worker that read the flow before it was called can no longer write it, so the call is not lost.
+      -- The revision number of a called flow rises, so that a worker that read the flow before cannot write
+      -- it any more and the call is not lost.
       if is_called then
         flow[2] = string.format('%.0f', math.max(tonumber(flow[2]) or 0, now) + step)
         redis.call('HSET', key('flow:' .. id), 'rev', flow[2], 'lent', till, 'called', '')

@@ -1,19 +1,20 @@
 -- When schedules and flows are due.
 --   ticks  ZSET  id of a schedule -> when it is due, or until when it is handed out
---   flows  ZSET  id of a flow -> the same time
+--   flows  ZSET  id of a flow -> when it is due, or until when it is handed out
 -- `ticks` and `flows` in `settings` are 1 while the set exists.
 -- module: ticks
 -- needs: start
 -- gives: flags_of_ticks, next_tick
 
--- Which of the two sets exist, as noted in `settings`.
+-- Returns which of the two sets exist, as noted in `settings`.
 local function flags_of_ticks()
   local flags = redis.call('HMGET', key('settings'), 'ticks', 'flows')
   return { ticks = flags[1], flows = flags[2] }
 end
 
--- Milliseconds until a schedule or a flow is due; nothing if none will be. `flags`: the sets that existed
--- before. `changed`: the set that this call has changed, or nothing.
+-- Returns the milliseconds until a schedule or a flow is due; nothing if none will be due. Updates the flags
+-- in `settings`. `flags`: the sets that existed before the call. `changed`: the set that the call has
+-- changed, or nothing.
 local function next_tick(flags, changed)
   local first = math.huge
   for _, name in ipairs({ 'ticks', 'flows' }) do

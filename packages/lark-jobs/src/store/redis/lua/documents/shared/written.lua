@@ -1,10 +1,10 @@
--- The end of a call that has changed when schedules or flows are due.
+-- Completes a call that has changed when schedules or flows are due.
 -- needs: start, ticks, ring, effects
 -- gives: written
 
--- `flags`, `changed`: as in tick.lua. `before`: the milliseconds until a schedule or a flow was due before
--- the call. `rings`: how many callers to ring for jobs. One more is rung if something is due earlier now.
--- Returns the milliseconds until one is due, or -1.
+-- Rings `rings` callers for jobs, and one more if a schedule or a flow is now due earlier than before.
+-- `flags`, `changed`: as in tick.lua. `before`: the milliseconds until one was due before the call. Returns
+-- the milliseconds until one is due now, or -1.
 local function written(flags, changed, before, rings)
   local after = ticks().next_tick(flags, changed)
   local is_sooner = after and after < (before or math.huge)

@@ -1,22 +1,23 @@
--- Bundles: the members of one flow that complete in one call have one effect together, if their flow has
--- another home. It needs only their numbers. So writing, handing out and acknowledging it costs the same for
--- any number of members, and nothing else is kept of their jobs when these are removed.
+-- Bundles. If the members of one flow complete in one call and their flow has another home, they share one
+-- effect, the bundle. A bundle has only the indices of its members. So writing, handing out and acknowledging
+-- a bundle costs the same for any number of members, and a bundle needs nothing of jobs that were removed.
 --   effects:bundle           ZSET  bundle -> from when on it is handed out
---   remembered:bundle        ZSET  bundle -> until when: the acknowledged bundles. They are not in
---                                  `remembered`, because their ranges are removed together with them
---   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the ranges of members in bundles,
+--   remembered:bundle        ZSET  bundle -> until when it is remembered: the acknowledged bundles. They are
+--                                  not in `remembered`, because their ranges must be removed together with
+--                                  them
+--   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the ranges of the members in bundles,
 --                                  until the bundles are removed
--- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when
+-- A bundle is a text: `<flow>.<home>:`, the indices of the members in the form of count.lua, `|`, and when
 -- they ended.
 -- module: effects
 -- needs: start, counting
 -- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
 
--- How many bundles are searched for members that are taken out.
+-- How many bundles `take_out` searches.
 local looks = 100
 
--- The beginning of a bundle before the numbers of its members; their runs; how many they are; and when they
--- ended. Nothing if the text is not a bundle.
+-- Parses a bundle: its head before the indices of its members; the runs of these indices; how many members
+-- there are; and when they ended. Nothing if the text is not a bundle.
 local function read_bundle(bundle)
   local head, text, at = string.match(bundle, '^(.*:)([%d,-]+)|(%d+)$')
   local runs, count = text and counting().runs_of(text) or {}, 0
@@ -28,7 +29,8 @@ local function read_bundle(bundle)
   end
 end
 
--- Keeps members that ended together in one bundle, which is due or remembered. Returns the bundle.
+-- Keeps members that ended together as one bundle, in the set `name`: the bundles to hand out, or the
+-- remembered ones. Returns the bundle.
 local function keep_bundle(name, score, head, runs, at)
   local texts, places, mark = {}, {}, '|' .. at
   for i = 1, #runs, 2 do
@@ -50,10 +52,10 @@ local function forget_runs(head, runs, at)
   redis.call('ZREM', key('bundles:' .. head), unpack(texts))
 end
 
--- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they
--- ended, or nothing for any time. Returns the runs of the members that it has found. It only searches the
--- last 100 bundles that were written or handed out. A member of an older one is delivered, and its flow
--- counts it only once.
+-- Takes members out of the bundles that are not acknowledged. `wanted`: a set of their indices. `at`: when
+-- they ended, or nothing for any time. Returns the runs of the members that were found. Only the last 100
+-- bundles that were written or handed out are searched. A member of an older bundle stays in it and is
+-- delivered. That does no harm, because its flow counts it only once.
 local function take_out(head, wanted, at)
   local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, looks - 1, 'REV', 'WITHSCORES')
   for i = 1, #all, 2 do
@@ -104,8 +106,8 @@ local function hand_out_bundles(answer, most, handed)
   end
 end
 
--- Acknowledges bundles, which are then remembered until `over`. A bundle that does not exist is now a part of
--- others, or was acknowledged before.
+-- Acknowledges bundles, which are then remembered until `over`. If a bundle does not exist, some of its
+-- members were taken out or acknowledged before, and the others are in other bundles.
 local function acknowledge_bundles(bundles, over)
   local done, remembered = {}, {}
   for i, score in ipairs(redis.call('ZMSCORE', key('effects:bundle'), unpack(bundles))) do
@@ -147,8 +149,8 @@ local function forget_bundles(most)
   return #over
 end
 
--- When members completed whose jobs are not kept, by id. The runs of one flow overlap only if a member has
--- ended again, so the run of a member is among the first that end after it.
+-- Returns by id when members completed whose jobs are no longer kept. Runs of one flow overlap only if a
+-- member has ended twice, so the run with a member is among the first runs that end at or after its index.
 local function ends_in_bundles(ids)
   local ends = {}
   for _, id in ipairs(ids) do

@@ -1,13 +1,15 @@
--- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
--- acknowledged.
+-- Effects: what must happen elsewhere because a job ended. Each effect is kept from the end of its job until
+-- it is acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: the jobs whose class has a hook to call
---   effects:member  ZSET  id -> the same: nodes of flows with another home, and members that did not
---                         complete, which the flow must count. For members that completed, see bundle.lua
---   remembered      ZSET  id -> until when: the jobs whose effect was acknowledged, in case their flow asks
---                         again, and watched jobs (watching.lua), whose watchers read their ends
---   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was
---                         removed meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once
---                         no hook needs its payload, it has none
+--   effects:member  ZSET  id -> from when on it is handed out: the jobs that a flow with another home must
+--                         count, which are nodes and members that did not complete. For members that
+--                         completed, see bundle.lua
+--   remembered      ZSET  id -> until when it is remembered: the jobs whose flow has counted them, in case
+--                         the flow asks again, and watched jobs (watching.lua), whose watchers read their
+--                         ends
+--   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. A job that was
+--                         removed meanwhile is hidden: `|~` follows here, and its record begins with `~`. Its
+--                         payload is removed when no hook needs it any more
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` or a bundle exists.
 -- module: effects
@@ -15,13 +17,13 @@
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
--- `is`: whether this call wrote effects while none was due, and has not handed them out.
+-- `is`: whether this call has written effects that it does not hand out, while no other effects were due.
 local owed = { is = false }
--- What completed in this call and is handed out with its answer, because the lease has begun: the ids of
--- nodes; and bundles, with the number of their members.
+-- Nodes and bundles that completed in this call and are handed out with its answer: the ids of the nodes; the
+-- bundles, and `count`, the number of their members. Their lease has begun.
 local fresh = { bundles = {}, count = 0 }
 
--- When the next effect may be handed out; nothing if there is none.
+-- When the next effect may be handed out; nothing if there is no effect.
 local function next_effect()
   local hook = redis.call('ZRANGE', key('effects:hook'), 0, 0, 'WITHSCORES')[2]
   local member = redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2]
@@ -29,7 +31,7 @@ local function next_effect()
   return (hook or member or bundle) and math.min(hook or math.huge, member or math.huge, bundle or math.huge)
 end
 
--- Writes the effects of members that complete now. `groups`: as in home.lua. `takes`: as below.
+-- Writes the bundles of members that complete now. `groups`: as in home.lua. `takes`: as in `write_effects`.
 local function write_bundles(groups, takes)
   local at = string.format('%.0f', now)
   for _, group in ipairs(groups) do
@@ -48,8 +50,9 @@ local function write_bundles(groups, takes)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members, so
--- those that completed need not be read again. `away`: which jobs are members of flows with another home.
+-- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer of the call hands out
+-- members, so it can hand out those that complete now without reading them again. `away`: the jobs of flows
+-- with another home, as a set.
 local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
@@ -103,8 +106,8 @@ local function withdraw(id)
   lower_flag()
 end
 
--- Takes a job that had completed out of the effect that it shares with other members of its flow, if there
--- is one.
+-- Takes a job that had completed out of the bundle that it shares with other members of its flow, if there is
+-- such a bundle.
 local function unbundle(id)
   if string.find(id, ':', 1, true) and redis.call('EXISTS', key('effects:bundle')) == 1 then
     take_out(string.sub(id, 1, -9), { [tonumber(string.sub(id, -8)) or -1] = true })
@@ -112,7 +115,8 @@ local function unbundle(id)
   end
 end
 
--- Removes all that is kept of a job, with its effects. The job is in no line or claim, and does not end.
+-- Removes everything that is kept of a job, including its effects. The job must not be in a line or a claim.
+-- This does not count as an end of the job.
 local function purge(id)
   unbundle(id)
   for _, state in ipairs(ENDED_STATES) do
@@ -128,7 +132,7 @@ local function purge(id)
   erase({ id })
 end
 
--- Marks the records of hidden jobs, and removes the payloads that no hook needs: a flow does not need them.
+-- Marks the records of hidden jobs, and removes payloads that no hook needs. Flows need no payloads.
 local function mark(ids)
   local has_hooks = redis.call('EXISTS', key('effects:hook')) == 1
   local hooks = has_hooks and redis.call('ZMSCORE', key('effects:hook'), unpack(ids)) or {}
@@ -144,8 +148,8 @@ local function mark(ids)
   end
 end
 
--- Hides those jobs that have effects: they are no longer shown. `ends`: their fields of `ended`.
--- Returns the others.
+-- Hides those of the removed jobs that still have effects, so that they are no longer shown. `ends`: the
+-- fields of the jobs in `ended`. Returns the jobs without effects.
 local function hide(ids, ends)
   local others, hidden, ended = {}, {}, {}
   for i, id in ipairs(ids) do
@@ -167,8 +171,8 @@ local function hide(ids, ends)
   return others
 end
 
--- Called when some effects of the jobs are done. Forgets the ends of those jobs that have no other effect,
--- and removes those that are hidden.
+-- Called when effects of these jobs are done. Forgets the ends of jobs that have no other effect, and removes
+-- such a job if it is hidden.
 local function release(ids)
   if #ids == 0 then
     return
@@ -195,7 +199,8 @@ local function release(ids)
   end
 end
 
--- Forgets members that were acknowledged long ago, at most `most` of each kind. Returns how many.
+-- Forgets remembered jobs and remembered bundles whose time is over, at most `most` of each. Returns how
+-- many.
 local function forget_remembered(most)
   local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #over > 0 then
@@ -209,8 +214,8 @@ local function forget_remembered(most)
   return #over + bundles
 end
 
--- Keeps the ends of watched jobs so that their watchers can read them, even if the jobs are removed
--- meanwhile. `how`: as in end.lua. `ms`: for how long, if not for `RESEND_MEMORY`.
+-- Remembers the ends of jobs, so that watchers can read them even if the jobs are removed meanwhile. `how`:
+-- as in end.lua. `ms`: for how many milliseconds, default `RESEND_MEMORY`.
 local function remember_ends(state, ids, how, ms)
   local ended, remembered, reasons = {}, {}, {}
   local end_of = string.format('%s|%.0f', state, now)
@@ -226,12 +231,12 @@ local function remember_ends(state, ids, how, ms)
   if how == 'removed' then
     redis.call('HSET', key('reasons'), unpack(reasons))
   end
-  -- As many entries are removed here as are added: see `acknowledge`.
+  -- As many entries are forgotten here as are added: see `acknowledge`.
   forget_remembered(MAX_ITEMS)
 end
 
--- Acknowledges effects of one kind of jobs that ended at the same time, or bundles, at most `MAX_ITEMS`. If a
--- job ended at another time, the name belongs to an earlier end.
+-- Acknowledges at most `MAX_ITEMS` bundles, or effects of one kind, of jobs that ended at the time `at`. If a
+-- job has another end time, its name belongs to an earlier end, and nothing is acknowledged.
 local function acknowledge_some(kind, at, ids)
   local over = string.format('%.0f', now + RESEND_MEMORY)
   if kind == 'b' then
@@ -260,9 +265,9 @@ local function acknowledge_some(kind, at, ids)
   end
 end
 
--- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; or
--- `b`, and bundles or parts of them; then a tab, and others. A command takes at most some thousand arguments,
--- so a long list is processed in slices.
+-- Acknowledges effects. `names`: parts that are separated by tabs. A part is the first letter of a kind, when
+-- the jobs ended, and their ids, one on each line; or `b`, and bundles or parts of bundles, one on each line.
+-- A command takes at most some thousand arguments, so a long list is processed in slices.
 local function acknowledge(names)
   for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}
@@ -278,14 +283,16 @@ local function acknowledge(names)
     end
   end
   if names ~= '' then
-    -- As many rows are removed as are added, so they do not pile up where `prune` cannot keep pace.
+    -- As many remembered jobs are forgotten as are added, so that they do not pile up where `prune` is too
+    -- slow.
     forget_remembered(MAX_ITEMS)
   end
 end
 
--- Rings a worker that waits, or one that holds jobs, if effects are due that no call has handed out. `heard`:
--- how many callers this call has rung already. Live workers renew their leases, so the lease that ends first
--- may belong to a dead worker.
+-- Rings a worker if this call has written effects that nobody has been told of: a waiting worker, or else a
+-- worker that holds jobs. `heard`: how many callers this call has rung already. The leases that end last are
+-- tried first, because live workers renew their leases, and the lease that ends first may belong to a dead
+-- worker.
 local function ring_for_effects(heard)
   if not owed.is or heard > 0 or ring(1, true) > 0 then
     return

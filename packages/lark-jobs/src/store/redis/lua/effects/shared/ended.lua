@@ -1,4 +1,4 @@
--- Returns when jobs in one state ended, with false for a job that is not in that state.
+-- Returns when these jobs ended, with false for each job that is not in this state.
 -- needs: start
 -- gives: ends_of
 local function ends_of(state, ids)

@@ -4,9 +4,9 @@
 
 local ended_states = ENDED_STATES
 
--- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or
--- u(nknown), as one text; for each state the ended jobs as in show.lua, without payloads, in one list; how
--- many bytes are left; and the records.
+-- Returns a text with a letter for each id: p(resent), e(nded), c(ut: the job has ended, but the answer has
+-- no room for it) or u(nknown); a list with the ended jobs of each state, in the form of show.lua without
+-- payloads; how many bytes of room are left; and the records.
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
@@ -17,9 +17,10 @@ local function fates_of(ids)
     texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and name or nil
   end
   for i, id in ipairs(ids) do
-    -- Hidden jobs are in none of the sets.
+    -- A hidden job is not in the set of its state, so its end comes from `ended`.
     local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
-    -- Of a job that was moved, this partition knows nothing more. A job on its way counts as present.
+    -- A job that has arrived in another partition is unknown here. A job that is still moving counts as
+    -- present.
     local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
     state = state ~= 'moved' and not is_moving and state or nil
     for _, each in ipairs((state or is_moving or not is_there) and {} or ended_states) do
@@ -44,8 +45,8 @@ local function fates_of(ids)
   return table.concat(fates), shown, left, records
 end
 
--- The text that distinguishes jobs which had the same id one after the other, for those records that have it;
--- false for others.
+-- Returns for each record the text `born`, which distinguishes jobs that had the same id one after another;
+-- false for a record without this text.
 local function births_of(records)
   local births = {}
   for i, record in ipairs(records) do
@@ -55,7 +56,8 @@ local function births_of(records)
   return births
 end
 
--- The progress of jobs, as far as there is room. Read a few at a time, because each may have 4 KiB.
+-- Returns the progress of jobs, as far as there is room. It is read for a few jobs at a time, because each
+-- progress may have 4 KiB.
 local function progress_of(ids, room)
   local found = {}
   local last = redis.call('EXISTS', key('progress')) == 1 and #ids or 0

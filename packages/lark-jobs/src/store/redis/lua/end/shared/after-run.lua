@@ -4,13 +4,13 @@
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, undoing, holder, recordings, journals, retrying
 -- gives: outcomes, take_back
 
--- The part of a notice that is kept after its job has ended: everything but its time.
+-- The part of a notice that is kept after the end of its job: everything except the time.
 local function untimed(notice)
   return (string.gsub(notice, '^([^|@]*)@%d+', '%1'))
 end
 
--- Puts a job back into its line, unless somebody wants to cancel it. `event`: the event for listeners, or
--- nothing. `failures`: how often it has failed, if the caller knows.
+-- Puts a job back into its line, or cancels it if there is a notice to cancel it. `event`: the event for
+-- listeners, or nothing. `failures`: how often the job has failed, if the caller knows.
 local function fall_back(id, place, job, event, failures)
   local undo = job.notice and undo_of(id)
   if undo == '' then
@@ -32,8 +32,8 @@ local function fall_back(id, place, job, event, failures)
   end
 end
 
--- A function for each kind of outcome. New outcome: add what becomes of the job. `job`: its holder field, a
--- notice to cancel it, and how many ended jobs of each state are kept.
+-- A function for each kind of outcome. New outcome: add what becomes of the job. `job`: the holder field of
+-- the job, the notice to cancel it if there is one, and how many ended jobs of each state are kept.
 local outcomes = {}
 
 -- value: milliseconds until the retry | the error
@@ -45,8 +45,8 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job, 'retrying', failures + 1)
 end
 
--- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, or by `s` if the
--- worker could not read the job, by `=` if it keeps its place, and by `|` and the reason if there is one
+-- value: milliseconds; `g` or `q` if the group or queue of the job is paused meanwhile, or `s` if the worker
+-- could not read the job; `=` if the job keeps its place; `|` and the reason, if there is one
 function outcomes.released(id, value, job)
   local after, what, stays, because = string.match(value, '^(%d+)([gqs]?)(=?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -71,8 +71,8 @@ function outcomes.released(id, value, job)
   end
 end
 
--- value: milliseconds, `|`, how many signals the run knew, `!` if the time of the suspension must be counted,
--- `|`, and the signals for which it waits (`contract/rules/reason.ts`)
+-- value: milliseconds; `|` and how many signals the run knew; `!` if the time of the suspension must be
+-- counted; `|` and the signals for which the job waits (`contract/rules/reason.ts`)
 function outcomes.suspended(id, value, job)
   local after, heard, rests, waits = string.match(value, '^(%d+)|(%d+)(!?)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -94,15 +94,15 @@ function outcomes.suspended(id, value, job)
   end
 end
 
--- value: milliseconds until it is due, or nothing: then it keeps its place
+-- value: milliseconds until the job is due, or nothing if it keeps its place
 function outcomes.unstarted(id, value, job)
   local _, start, place = read_holder(job.holder)
   local due = value == '' and place or value ~= '' and now + tonumber(value) or nil
   fall_back(id, due, job, has_begun(start) and 'returned')
 end
 
--- value: the error, with its kind in front, and before it ! if `failed()` of the class was not called.
--- Returns whether the job must be undone first
+-- value: `!` if `failed()` of the class was not called; the kind of the error; the error. Returns whether the
+-- job must be undone first
 function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
@@ -119,12 +119,12 @@ function outcomes.failed(id, value, job)
   end_as('failed', { id }, job.kept.failed, untold ~= '' and 'untold' or nil)
 end
 
--- value: reason | the error, or nothing
+-- value: the reason, `|`, and the error if there is one
 function outcomes.cancelled(id, value, job)
   local reason, failure = string.match(value, '^(.-)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
-  -- A notice may have more text: what a person wrote.
+  -- A notice may also contain what a person wrote.
   local undo = undo_of(id) or ''
   local notice = undo ~= '' and string.sub(undo, 2) or job.notice
   local why = notice and string.match(notice, '^[^|@]*') == reason and untimed(notice) or reason
@@ -139,10 +139,10 @@ function outcomes.cancelled(id, value, job)
   end_as('cancelled', { id }, job.kept.cancelled)
 end
 
--- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing:
--- the error for a crash, as JSON without its first field. Returns the state in which the caller must end the
--- job, or `pending` if the job went back to its line; and whether a crash was counted. `is_unread`: the
--- worker has not read the claim. `from_within`: the process was ended by what ran in it.
+-- Takes back a job whose lease has ended. `cause`: the error for a crash, as JSON without its first field. If
+-- there is a cause and the job had started, a crash is counted. `is_unread`: the worker has not read the
+-- claim. `from_within`: a job in the process has ended the process. Returns the state in which the caller
+-- must end the job, or `pending` if the job went back to its line; and whether a crash was counted.
 local function take_back(id, holder, cause, is_unread, from_within)
   local token, start, place = read_holder(holder)
   local undo = undo_of(id)

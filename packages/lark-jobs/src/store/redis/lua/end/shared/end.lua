@@ -1,22 +1,22 @@
--- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one
+-- Ends jobs: the only way into an ended state. The state and the effects (effect.lua) are written in one
 -- step.
 -- needs: start, suspended, retain, failed_jobs, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
--- `watched`: when the last watch of the partition lapses (watching.lua), or ''; nothing if this call has not
--- read it. `keeps`: some jobs are kept for an age of their own (keeping.lua). `takes`: the answer hands out
--- members. `took`: how long runs took, by id, or nothing. `calls`: a flow has become due. `kinds`: of failed
--- jobs, by id, or nothing.
+-- What a call knows about the ends in it. `watched`: when the last watch of the partition lapses
+-- (watching.lua), or ''; nothing if this call has not read it. `keeps`: whether some jobs are kept for an age
+-- of their own (keeping.lua). `takes`: whether the answer hands out members. `took`: how long runs took, by
+-- id, or nothing. `calls`: whether a flow has become due. `kinds`: the kinds of failed jobs, by id, or
+-- nothing.
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`:
--- `untold` if no handler ran, so the class must be told; `removed` if a person removed the jobs.
+-- `untold` if the hook of the class was not called, so that it needs an effect; `removed` if a person removed
+-- the jobs.
 local function end_as(state, ids, kept, how)
   if #ids == 0 then
     return
   end
-  -- Only members of flows and jobs of ticks have a colon in their ids, so one search is enough for all jobs
-  -- of a batch.
   if state == 'cancelled' then
     -- The jobs may have waited for their next try.
     redis.call('SREM', key('retrying'), unpack(ids))
@@ -26,6 +26,8 @@ local function end_as(state, ids, kept, how)
     leave_suspended(ids)
   end
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
+  -- Only ids of members of flows and of jobs of ticks have a colon, so one search shows whether a batch has
+  -- such jobs.
   local all = table.concat(ids)
   local is_special = string.find(all, ':', 1, true)
   local calls, bundled, away
@@ -63,7 +65,7 @@ local function end_as(state, ids, kept, how)
     end
     return forget(ids)
   end
-  -- Converted to text once, because the server would convert a number again for each job.
+  -- The time is converted to text once, because the server would convert a number again for each job.
   local scored, at = {}, string.format('%.0f', now)
   for i = 1, #ids do
     scored[2 * i - 1], scored[2 * i] = at, ids[i]

@@ -1,8 +1,8 @@
--- Removes all that is kept of jobs.
+-- Removes everything that is kept of jobs.
 -- needs: start, suspended, journaled
 -- gives: extras, drop_payloads, drop_journals, forget_traces, erase
 
--- The keys that may have something of a job besides its record and its payload.
+-- Returns the existing keys that may have fields of jobs, except those with records and payloads.
 local function extras()
   return {
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
@@ -18,7 +18,7 @@ local function drop_payloads(ids)
   end
 end
 
--- Removes the records of jobs' steps, and their signals.
+-- Removes the journals and the signals of jobs.
 local function drop_journals(ids)
   if #ids == 0 or not has_journals() then
     return
@@ -37,8 +37,8 @@ local function drop_journals(ids)
   end
 end
 
--- A purged job no longer throttles others and is no longer kept as a doubt, because the name of a lock may
--- contain personal data.
+-- Removes the throttle and the doubt of a purged job, because the name of a lock and an id may contain
+-- personal data.
 local function forget_traces(id)
   local name = string.match(redis.call('HGET', key('locks'), id) or '', '|(.*)$')
   if name and redis.call('HGET', key('throttlers'), name) == id then

@@ -1,17 +1,18 @@
--- Failed jobs whose number the configuration does not set: how large each is, and which are removed first.
+-- Which failed jobs are kept if the configuration does not set their number: each has a size, and some are
+-- removed before others.
 --   failed-sizes   HASH  id -> bytes of its payload and errors | when it failed | its kind
 --   failed-kinds   ZSET  kind | when it failed | id: the newest jobs of each kind, which are removed last
---   failed-spares  ZSET  id -> when it failed: the other jobs
+--   failed-spares  ZSET id -> when it failed: the other jobs, which are removed first
 --   failed-wholes  ZSET  id -> when it failed: the jobs that still have all of their errors
 -- In `settings`: `failed-bytes`, the sum of all sizes; `dropped` and `dropped-at`, how many jobs were removed
--- before their age, and when this last happened. Jobs that failed before an upgrade from layout 8 are in none
--- of these.
+-- before their age, and when this last happened. Jobs that failed under an older layout are in none of these
+-- keys.
 -- module: failed_jobs
 -- needs: start, payloads
 -- gives: note_failed, forget_failed, next_to_go
 
--- Parses a retention: how many jobs, their age and bytes, how many keep all of their errors, and how many of
--- each kind are removed last.
+-- Parses a retention: how many failed jobs are kept, their age and their bytes, how many of them keep all of
+-- their errors, and how many of each kind are removed last.
 local function read_policy(kept)
   local count, age, bytes, whole, of_kind = string.match(kept, '^(%d+);(%d+);(%d+);(%d+);(%d+)$')
   return tonumber(count), tonumber(age), tonumber(bytes), tonumber(whole), tonumber(of_kind)
@@ -32,7 +33,7 @@ local function parse(size)
   return tonumber(bytes), tonumber(at), kind
 end
 
--- Keeps only the last error of each of these jobs, which are no longer in `failed-wholes`.
+-- Keeps only the last error of each of these jobs. The caller has taken them out of `failed-wholes`.
 local function shorten(ids)
   local errors = redis.call('HMGET', key('errors'), unpack(ids))
   local freed = 0
@@ -51,8 +52,8 @@ local function shorten(ids)
   add_bytes(-freed)
 end
 
--- Notes jobs that have failed at `at`. `kinds`: the kind of each, by id; without one, the jobs of a class are
--- of one kind.
+-- Notes jobs that failed at the time `at`. `kinds`: the kinds of the jobs, by id. All jobs of a class without
+-- a kind count as one kind.
 local function note_failed(ids, at, kinds, kept)
   local _, _, _, whole, of_kind = read_policy(kept)
   local when, sum, sizes, wholes = string.format('%.0f', at), 0, {}, {}
@@ -84,7 +85,7 @@ local function note_failed(ids, at, kinds, kept)
   end
 end
 
--- Removes what is noted of jobs that are no longer failed. Returns their bytes.
+-- Removes the notes about jobs that are no longer in the state failed. Returns the bytes of these jobs.
 local function forget_failed(ids)
   if redis.call('EXISTS', key('failed-sizes')) == 0 then
     return 0
@@ -107,8 +108,8 @@ local function forget_failed(ids)
   return sum
 end
 
--- At most this many of the jobs that are removed first; and the bytes of those that are noted here although
--- they are not in their state, because the server has evicted that.
+-- Returns at most `most` of the jobs that are removed first. Jobs that are noted here, but whose state the
+-- server has evicted, are forgotten, and their bytes are returned, too.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
   for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do
@@ -118,8 +119,7 @@ local function spares_of(most)
   return found, #gone > 0 and forget_failed(gone) or 0
 end
 
--- The failed jobs to remove because there are too many, at most 1,000. Counts those that are removed before
--- their age.
+-- Returns the failed jobs to remove because there are too many, at most 1,000, and counts them in `dropped`.
 local function next_to_go(kept)
   local count, age, bytes = read_policy(kept)
   local excess = redis.call('ZCARD', key('failed')) - count

@@ -1,9 +1,10 @@
--- Jobs whose class says how long they are kept when they have ended, and members of flows that failed.
---   keeps         HASH  id -> the ages of a completed, failed and cancelled job; the age of the log; the
---                       minimum age in each state. In milliseconds; 0 for not at all, '' for the setting of
---                       the queue. A job has this from its dispatch on
---   kept:<state>  ZSET  id -> when it ended: ended jobs that are kept by an age of their own, and are not in
---                       `<state>`, so that neither their number nor their age is in the way of others
+-- Ended jobs that are kept for an age of their own: their class sets the age, or they are failed members of
+-- flows.
+--   keeps         HASH  id -> five ages in milliseconds: for the job if it completed, failed or was
+--                       cancelled; for its log; and the minimum age in each state. 0: it is not kept; '': as
+--                       the queue says. The field exists from the dispatch of the job on
+--   kept:<state>  ZSET  id -> when it ended: the ended jobs with an age of their own. They are not in
+--                       `<state>`, so that the number and the ages of other jobs do not depend on them
 --   kept          ZSET  id -> until when the job is kept
 --   kept-logs     ZSET  id -> until when the log of an ended job is kept
 -- `keeps` in `settings` is 1 while the hash `keeps` exists.
@@ -13,7 +14,7 @@
 
 local places = { completed = 1, failed = 2, cancelled = 3 }
 
--- From an entry of `keeps`: the age for a state, the age of the log, and the minimum age.
+-- Parses an entry of `keeps`: the age for this state, the age of the log, and the minimum age.
 local function ages_of(entry, state)
   local ages = { string.match(entry or '', '^(%d*),(%d*),(%d*),(%d*),(%d*)$') }
   return tonumber(ages[places[state]]), tonumber(ages[4]), tonumber(ages[5])
@@ -39,13 +40,14 @@ local function is_member(id)
   return index and tonumber(index) < NODES
 end
 
--- A process that awaits a job may ask only after its end, so the end of a job that is not kept is remembered
--- for a moment (`contract/watch.ts`).
+-- Remembers the ends of jobs that are not kept for a moment, because a process that awaits a job may ask for
+-- it after its end (`contract/watch.ts`).
 local function remember_unkept(state, ids)
   effects().remember_ends(state, ids, nil, UNKEPT_MEMORY)
 end
 
--- Ends those jobs that have an age of their own in this state, and members that failed. Returns the others.
+-- Puts ending jobs with an age of their own, and failed members of flows, into their own sets. Returns the
+-- other jobs.
 local function keep_some(state, ids)
   local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
   local at = string.format('%.0f', now)
@@ -78,14 +80,14 @@ local function keep_some(state, ids)
   return others
 end
 
--- Removes jobs from the set of those with an age of their own.
+-- Takes jobs out of the sets of jobs with an age of their own.
 local function let_go(state, ids)
   redis.call('ZREM', key('kept:' .. state), unpack(ids))
   redis.call('ZREM', key('kept'), unpack(ids))
 end
 
--- From now on, a failed member is kept for its own age, or as its queue says. `kept`: how many failed
--- jobs are kept.
+-- Ends the special treatment of a failed member: from now on it is kept for its own age, or as its queue
+-- says. `kept`: how many failed jobs are kept.
 local function unpin(id, kept)
   local own, _, least = ages_of(redis.call('HGET', key('keeps'), id), 'failed')
   local at = redis.call('ZSCORE', key('kept:failed'), id)
@@ -101,9 +103,9 @@ local function unpin(id, kept)
   end
 end
 
--- Removes at most `most` expired jobs, and as many expired logs. A job that has only passed its minimum age
--- is from now on kept like the others of its state. `counts`: how many of these are kept. Returns how many
--- jobs were removed, and how many jobs and logs were found.
+-- Removes jobs whose own age is over, at most `most`, and expired logs. If only the minimum age of a job is
+-- over, the job is kept like other jobs of its state from now on. `counts`: how many jobs of each state are
+-- kept. Returns how many jobs were removed, and how many jobs or logs were found.
 local function drop_old(most, counts)
   local ids = most > 0 and redis.call('ZRANGE', key('kept'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   local gone = {}

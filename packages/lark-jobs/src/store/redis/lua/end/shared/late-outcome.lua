@@ -1,11 +1,11 @@
--- Late outcomes: outcomes of jobs that had started and were taken back. They count until the job is claimed
--- again (last-token.lua).
+-- Late outcomes: outcomes of jobs that had started and were taken back from their worker. Such an outcome
+-- counts until the job is claimed again (last-token.lua).
 -- module: late_outcomes
 -- needs: start, line, place, counters, locate
 -- gives: hold_again
 
--- Makes a job active again that was taken back under this token, if it still waits. Returns its holder field,
--- or nothing.
+-- Makes a job active again if it was taken back under this token and still waits. Returns the holder field of
+-- the job, or nothing.
 local function hold_again(id, token)
   if redis.call('HGET', key('direct'), id) ~= token then
     return

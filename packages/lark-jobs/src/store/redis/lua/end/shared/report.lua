@@ -1,5 +1,5 @@
--- Keeps the errors, the progress and the log of a job. Lines are appended to a text that keeps the newest
--- ones: at most `most` lines and `bytes` bytes. Only the latest progress is kept.
+-- Keeps the errors, the progress and the log of a job. New errors and log lines are appended to a text, of
+-- which at most the last `most` lines and `bytes` bytes are kept. Only the latest progress is kept.
 --   progress  HASH  id -> JSON
 -- module: reports
 -- needs: start
@@ -19,14 +19,14 @@ local function keep(name, id, lines, most, bytes)
   redis.call('HSET', key(name), id, string.sub(lines, from))
 end
 
--- An error is an object in JSON, to which the time is added.
+-- Keeps an error, a JSON object, and adds the time to it.
 local function keep_error(id, json)
   keep('errors', id, string.format('{"at":%.0f,', now) .. string.sub(json, 2), MAX_ERRORS, math.huge)
 end
 
--- Keeps the report of a run: `\30JSON\30` if there is progress, and then log lines. `is_note`: it comes from
--- a note, which may be sent twice: then the log already ends with these lines. Returns the progress, if there
--- is any.
+-- Keeps the report of a run: `\30JSON\30` if there is progress, and then log lines. `is_note`: the report
+-- comes from a note. A note may be sent twice, so log lines with which the log already ends are not added
+-- again. Returns the progress, if there is any.
 local function keep_report(id, text, is_note)
   local progress, lines = string.match(text, '^\30(.-)\30(.*)$')
   lines = lines or text

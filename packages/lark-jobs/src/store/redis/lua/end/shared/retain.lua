@@ -1,9 +1,9 @@
--- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not
--- acknowledged is hidden instead (effect.lua).
+-- Removes ended jobs, because of their retention or because a person removes them. A job whose effects are
+-- not acknowledged is hidden instead (effect.lua).
 -- needs: start, erase, journaled, effects, failed_jobs
 -- gives: forget, forget_of, trim, read_kept
 
--- Removes jobs that are no longer in a line, a claim or a state.
+-- Removes jobs that the caller has taken out of their line, claim or state.
 local function forget(ids)
   if #ids == 0 then
     return
@@ -21,7 +21,7 @@ local function forget(ids)
   erase(ids)
 end
 
--- Removes jobs that have left the set of their state.
+-- Removes jobs that the caller has taken out of the set of their state.
 local function forget_of(state, ids)
   if state == 'failed' and #ids > 0 then
     failed_jobs().forget_failed(ids)
@@ -29,7 +29,7 @@ local function forget_of(state, ids)
   forget(ids)
 end
 
--- How many jobs of a state are kept: a number, or a text with more limits (failed-jobs.lua).
+-- Parses how many jobs of a state are kept: a number, or a text with more limits (failed-jobs.lua).
 local function read_kept(text)
   return tonumber(text) or text
 end

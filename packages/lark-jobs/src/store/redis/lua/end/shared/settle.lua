@@ -2,14 +2,15 @@
 -- needs: start, lanes, lease, reports, after_run, end, minute, event, late_outcomes, holder, recordings
 -- gives: settle
 
--- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each
--- token has.
+-- Returns which of the jobs are held under the given tokens: their ids, their indices, and how many of the
+-- jobs each token has.
 local function verify(ids, tokens, holders)
   local settled, index, parts = {}, {}, {}
   local good, shown, part = nil, nil, 0
   for i = 1, #ids do
     local id, holder, token = ids[i], holders[i], tokens[i]
-    -- Most batches have only one token: then one comparison of texts checks all jobs.
+    -- Most batches have only one token and one holder text, so comparing these two texts is enough for most
+    -- jobs.
     if holder and (holder ~= good or token ~= shown) and is_held(holder, token) then
       parts[shown or token] = part
       good, shown, part = holder, token, parts[token] or 0
@@ -25,7 +26,8 @@ local function verify(ids, tokens, holders)
   return settled, index, parts
 end
 
--- Those settled jobs that have begun without an `extend` that says so. `plain`, `first`: see `settle`.
+-- Returns those of the settled jobs whose holder field does not say yet that they have begun. `plain`,
+-- `first`: see `settle`.
 local function begun_of(settled, index, holders, plain, first)
   local begun = {}
   for _, id in ipairs(settled) do
@@ -37,7 +39,7 @@ local function begun_of(settled, index, holders, plain, first)
   return begun
 end
 
--- Makes those lost jobs active again whose late outcome still counts. Returns whether there are any.
+-- Makes lost jobs active again if their late outcomes still count. Returns whether there are such jobs.
 local function hold_late(ids, tokens, holders, index, plain, first)
   local is_any = false
   for i, id in ipairs(ids) do
@@ -57,13 +59,12 @@ local function verdicts_of(ids, index)
   return table.concat(verdicts)
 end
 
--- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by
--- tabs. From
--- ARGV[first + 1] on, five values for each other job: id, token, kind, value, steps (journal.lua), progress
--- and log lines (report.lua). The kinds are the outcomes in after-run.lua, `completed`, `result`
--- (completed with a result), and `timed` (completed; the milliseconds that the run took, and `|` and the
--- result if there is one). Returns '' if all jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in
--- this order; and how many are settled. `laned`: some jobs may be in lanes.
+-- Settles jobs. ARGV[first]: the jobs that completed and report nothing else, `token\nid\nid…`, joined by
+-- tabs. The next arguments are five values for each other job: id, token, kind, value, and a text with steps
+-- (journal.lua), progress and log lines (report.lua). The kinds are the outcomes in after-run.lua,
+-- `completed`, `result` (completed with a result), and `timed` (completed; the value is the milliseconds that
+-- the run took, and `|` and the result if there is one). `laned`: some jobs may be in lanes. Returns '' if
+-- all jobs are settled, or else 1 (settled) or 0 (lost) for each, in this order; and how many are settled.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0

@@ -1,11 +1,11 @@
--- Takes jobs of a lane when priorities age (`take_aging` in order.lua). A lane has all its priorities in one
--- set.
+-- Takes jobs of a lane when priorities age, by the same order as `take_aging` in order.lua. The jobs of a
+-- lane are in one set, whatever their priorities.
 -- module: lanes
 -- needs: start, lane
 -- gives: take_aged
 
--- The first due job of a lane from a rank on, with its aged place, and how many steps its priority is below
--- 100; nothing if there is no such job.
+-- The first due job of a lane at this rank or after it. `place`: its aged place. `steps`: how far its
+-- priority is below 100. Nothing if there is no such job.
 local function head_from(lane, from, aging)
   local id, at = unpack(redis.call('ZRANGE', key('lane:' .. lane), from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'))
   if id then
@@ -18,7 +18,7 @@ local function rank_of(steps)
   return string.format('%.0f', steps * ABOVE)
 end
 
--- The first job of each priority, from 1,000 to -1,000.
+-- The first due job of each priority of the lane, the highest priority first.
 local function heads_of(lane, aging)
   local heads, from = {}, '-inf'
   for _ = 0, 2000 do

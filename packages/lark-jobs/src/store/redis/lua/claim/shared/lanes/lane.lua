@@ -1,6 +1,6 @@
--- A lane holds the waiting jobs of one group that need the same permits, separately from all other jobs, so
--- that no claim has to pass over jobs that may not begin. Its name is the name of the group, or '', and if
--- there is a limiter, `^` and the limiter.
+-- A lane holds the waiting jobs of one group that need permits of the same limiter. They are separate from
+-- all other jobs, so that no claim has to pass over jobs that may not begin. The name of a lane is the name
+-- of its group (or '' for no group), and if there is a limiter, `^` and the name of the limiter.
 --   laned         ZSET  id -> place: all waiting and delayed jobs in lanes
 --   lane:<name>   ZSET  id -> rank: the jobs that are due, by priority and place
 --   late:<name>   ZSET  id -> place: the jobs that are due later
@@ -18,18 +18,20 @@
 local ABOVE = 2 ^ 42
 local touched = {}
 
--- Parses the name of a line: priority, lane.
+-- Splits the name of a line, such as `5@lane`, into its priority and its lane.
 local function split(name)
   local priority, lane = string.match(name, '^(-?%d*)@(.*)$')
   return tonumber(priority) or 0, lane
 end
 
--- Negative for a priority above 100. Numbers up to 2^53 are exact; these are below 1,101 * 2^42.
+-- The score of a job in a lane: by priority, then by place. It is negative for a priority above 100. Scores
+-- are exact, because they are below 1,101 * 2^42, and numbers up to 2^53 are exact.
 local function rank(priority, place)
   return string.format('%.0f', (100 - priority) * ABOVE + place)
 end
 
--- Creates a lane if it does not exist, and stores the newest limits of its group. `=`: they stay as they are.
+-- Creates a lane if it does not exist, and stores the limits of its group. If `limits` is `=`, the stored
+-- limits stay.
 local function open(lane, limits)
   local is_new = redis.call('EXISTS', key('group:' .. lane)) == 0
   if is_new then
@@ -45,8 +47,8 @@ local function open(lane, limits)
   touched[lane] = true
 end
 
--- Whether the order of the jobs is strict, and the limits in the form that `allowed_starts` reads, or ''.
--- Damaged limits count as none until the next job of the group brings new ones.
+-- Returns whether the order of the jobs is strict, and the limits in the form that `allowed_starts` reads, or
+-- ''. If the stored limits are damaged, there are no limits until the next job of the group brings limits.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
   local kind, rate = string.match(limits, '^%d*:([^:]*)(:%d*:%d*:%d*)$')
@@ -74,7 +76,7 @@ local function enter_all(name, limits, ids, place)
   return tonumber(redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]) == place and 1 or 0
 end
 
--- The same as `put` of place.lua, for a lane. `is_back`: the job had begun.
+-- Puts a job into a lane, as `put` in place.lua does for a line. `is_back`: the job had begun.
 local function put_in_lane(id, name, place, is_back)
   local priority, lane = split(name)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
@@ -96,7 +98,7 @@ local function put_in_lane(id, name, place, is_back)
   return redis.call('ZRANGE', late, 0, 0)[1] == id
 end
 
--- The same as `leave` of place.lua, for a lane.
+-- Takes a job out of a lane, as `leave` in place.lua does for a line.
 local function leave_lane(id, name)
   local _, lane = split(name)
   touched[lane] = true
@@ -105,7 +107,7 @@ local function leave_lane(id, name)
   redis.call('ZREM', key('late:' .. lane), id)
 end
 
--- Notes that a job of the lane is no longer active.
+-- Notes that the job with this holder field is no longer active in its lane.
 local function end_busy(holder)
   local lane = string.match(holder or '', '~(.*)$')
   if lane then
@@ -118,8 +120,8 @@ local function paused_until(group)
   return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
--- Pauses a group until a time, in all its lanes. `by`: a separator and the person who does it, or ''. Returns
--- whether the group has lanes.
+-- Pauses all lanes of a group until a time. `by`: a separator and the person who pauses the group, or ''.
+-- Returns whether the group has lanes.
 local function pause(group, till, by)
   if till > now then
     redis.call('ZADD', key('paused'), string.format('%.0f', till), group)

@@ -1,5 +1,5 @@
--- For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a
--- group, and all due jobs of the lane without a group. As `limiter=count,…`.
+-- Returns `limiter=count,…`: for each limiter, how many jobs could begin if the claimer had permits. The
+-- count is a lower bound: one job for each lane of a group, and all due jobs of the lane without a group.
 -- module: lanes
 -- needs: start, turn
 -- gives: limited

@@ -3,16 +3,16 @@
 --   turns^<limiter>  ZSET  lane -> turn: the lanes of a limiter. Their jobs may begin only if the claimer has
 --                    permits
 --   limiters  ZSET  limiter -> how many lanes it has
---   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in
---                   neither set
+--   asleep    ZSET  lane -> when its next job may begin. A lane that waits until one of its active jobs ends
+--                   is neither in `turns` nor in `asleep`
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
 -- module: lanes
 -- needs: start, line, rates, lane, aged
 -- gives: fall_due, opens_at, reposition, reposition_all, next_turn, take_turn
 
--- The time that stands for "never". Redis accepts this number as a score.
+-- A time that means "never". Redis accepts this number as a score.
 local NEVER = 2 ^ 53
--- How many more due jobs this call may move.
+-- How many more jobs this call may move from `late` sets to `lane` sets.
 local falls = MAX_ITEMS
 
 -- Moves the due jobs of a lane from its `late` set to its `lane` set.
@@ -28,9 +28,9 @@ local function fall_due(lane)
   end
 end
 
--- Returns when a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call;
--- whether the lane is empty; what it waits for (`contract/stand.ts`), or nothing; and whether its first job
--- is no longer there.
+-- Returns when the next job of a lane may begin: 0 for now, a time, or NEVER if another call must change
+-- something first; whether the lane is empty; what the lane waits for (`contract/stand.ts`), or nothing; and
+-- whether the first job of a strict group is no longer in the lane.
 local function opens_at(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   busy = tonumber(busy or 0)
@@ -61,7 +61,7 @@ local function turns_of(lane)
   return 'turns' .. (string.match(lane, '%^.*$') or '')
 end
 
--- Puts a lane in its right place: `turns`, `asleep`, neither, or removes it if it is empty.
+-- Puts a lane into `turns` or `asleep` or takes it out of both, as it must be now. Removes an empty lane.
 local function reposition(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)
@@ -88,8 +88,8 @@ local function reposition(lane)
   end
 end
 
--- Puts all changed lanes in their right places, in the order of their names: the changes themselves have no
--- order.
+-- Repositions all lanes that this call has changed, in the order of their names, because a table in Lua has
+-- no order.
 local function reposition_all()
   local names = {}
   for lane in pairs(touched) do
@@ -101,7 +101,7 @@ local function reposition_all()
   end
 end
 
--- Milliseconds until any job may begin, or -1. `due`: the milliseconds for the jobs without a lane.
+-- Milliseconds until any job may begin, or -1. `due`: the same number for the jobs without a lane.
 local function next_turn(due)
   if due == 0 or redis.call('EXISTS', key('turns')) == 1 then
     return 0
@@ -111,9 +111,9 @@ local function next_turn(due)
   return (due < 0 or rest >= 0 and rest < due) and rest or due
 end
 
--- Takes the next jobs of a lane whose turn it is. `places` gets their places, followed by `~` and the lane.
--- `aging`: the milliseconds of one step of priority, or nothing. `room`: the bytes that are left (room.lua),
--- or nothing.
+-- Takes at most `most` of the next jobs of a lane whose turn it is. For each job, its place, `~` and the lane
+-- are added to `places`. `aging`: the milliseconds of one step of priority, or nothing. `room`: the bytes
+-- that are left (room.lua), or nothing.
 local function take_turn(lane, most, places, aging, room)
   fall_due(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
@@ -144,7 +144,8 @@ local function take_turn(lane, most, places, aging, room)
     end
   end
   if #ids == 0 and room and room.is_full then
-    -- The lane keeps its turn, because its next job had no room and will fit into the next claim.
+    -- The next job of the lane did not fit into this claim. The lane keeps its turn, so the job is first in
+    -- the next claim.
     return ids
   end
   redis.call('ZREM', key(turns_of(lane)), lane)

@@ -1,14 +1,14 @@
--- Counts the ends of jobs of flows whose home is the partition of this script: in the same step that ends the
--- jobs, so no effect is needed (effect.lua).
+-- Counts ended nodes and members of flows whose home is this partition. Because this happens in the step that
+-- ends the jobs, no effect is needed (effect.lua).
 -- module: counting
 -- needs: start, count
 -- gives: count_at_home
 
--- Bytes of the JSON of a message: MAX_ERROR characters fit, whichever they are. The reader shortens it to
--- MAX_ERROR.
+-- The maximum bytes of a message as JSON: MAX_ERROR characters fit, whatever they are. The reader shortens
+-- the message to MAX_ERROR.
 local longest_message = 3000
 
--- The message of the last of some errors (report.lua), as JSON; nothing if there is none.
+-- The message of the last error in a text of errors (report.lua), as JSON; nothing if there is no error.
 local function message_of(errors)
   local last = string.match(errors, '[^\n]*$')
   local _, from = string.find(last, '"message":"', 1, true)
@@ -24,11 +24,11 @@ local function message_of(errors)
     end
     at = stop + (string.byte(last, stop + 1) == 117 and 6 or 2)
   end
-  -- Cut so that no escape and no character is cut in two.
+  -- The message is cut before an escape or a character that would be cut in two.
   return from and string.gsub(string.sub(last, from, math.max(at, over) - 1), '[\192-\255][\128-\191]*$', '') .. '"'
 end
 
--- How a job ended, as flows.lua keeps it.
+-- How a job ended, in the form of `flow-ends` (flows.lua).
 local function ended_as(state, id, how)
   local letter, more = 'c', ''
   if state == 'failed' then
@@ -41,15 +41,15 @@ local function ended_as(state, id, how)
   return string.format('%s%.0f%s', letter, now, more)
 end
 
--- The result of a node in the form that count.lua takes; or why it was not kept.
+-- The result of a node in the form that count.lua reads; '' if it has none.
 local function result_of(state, id)
   local result = state == 'completed' and redis.call('HGET', key('results'), id)
   return result and '=' .. result or ''
 end
 
--- An empty group for the ending jobs whose ids begin with `head`; {} if these are not jobs of flows. `flow`:
--- the id of their flow if this partition keeps it. `runs`: the completed members, as in count.lua. `others`:
--- the other ends of members, and those with a result.
+-- Makes an empty group for ending jobs whose ids begin with `head`, or {} if they are not jobs of a flow.
+-- `flow`: the id of the flow, if this partition is its home. `runs`: the members that completed, as in
+-- count.lua. `others`: ends of nodes, and other ends of members.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then
@@ -58,9 +58,9 @@ local function group_of(id, head)
   return { head = head, flow = home == string.match(tag, '{(.*)}:$') and flow, runs = {}, others = {} }
 end
 
--- Counts those of the ending jobs whose flows are at home. `how`: as in end.lua. Returns whether a flow has
--- become due; the completed members of other flows, by flow, or nothing if there are none; and the other jobs
--- of other flows, as a set, or nothing.
+-- Counts the ending jobs whose flows have this partition as home. `how`: as in end.lua. Returns whether a
+-- flow has become due. For flows with another home, it also returns their completed members by flow, or
+-- nothing if there are none, and their other jobs as a set, or nothing.
 local function count_at_home(state, ids, how)
   local groups, flows, away, bundled, is_any_due = {}, {}, nil, nil, false
   for _, id in ipairs(ids) do
