@@ -1,15 +1,12 @@
--- Effects: what must happen elsewhere because a job ended. Each effect is kept from the end of its job until
--- it is acknowledged.
+-- Effects: what must happen elsewhere because a job ended. Each is kept until it is acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: the jobs whose class has a hook to call
---   effects:member  ZSET  id -> from when on it is handed out: the jobs that a flow with another home must
---                         count, which are nodes and members that did not complete. For members that
---                         completed, see bundle.lua
---   remembered      ZSET  id -> until when it is remembered: the jobs whose flow has counted them, in case
---                         the flow asks again, and watched jobs (watching.lua), whose watchers read their
---                         ends
+--   effects:member  ZSET  id -> from when on it is handed out: nodes of flows with another home, and members
+--                         that did not complete (bundle.lua has those that completed)
+--   remembered      ZSET  id -> until when: the jobs whose flow has counted them, in case the flow asks
+--                         again, and watched jobs (watching.lua), whose watchers read their ends
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. A job that was
---                         removed meanwhile is hidden: `|~` follows here, and its record begins with `~`. Its
---                         payload is removed when no hook needs it any more
+--                         removed meanwhile is hidden: `|~` follows here, its record begins with `~`, and it
+--                         has no payload once no hook needs it
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` or a bundle exists.
 -- module: effects
@@ -51,8 +48,7 @@ local function write_bundles(groups, takes)
 end
 
 -- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer of the call hands out
--- members, so it can hand out those that complete now without reading them again. `away`: the jobs of flows
--- with another home, as a set.
+-- members, so those that complete now are not read again. `away`: the jobs of flows with another home.
 local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
@@ -115,8 +111,7 @@ local function unbundle(id)
   end
 end
 
--- Removes everything that is kept of a job, including its effects. The job must not be in a line or a claim.
--- This does not count as an end of the job.
+-- Removes all that is kept of a job, with its effects. The job is in no line or claim, and does not end.
 local function purge(id)
   unbundle(id)
   for _, state in ipairs(ENDED_STATES) do
@@ -199,8 +194,7 @@ local function release(ids)
   end
 end
 
--- Forgets remembered jobs and remembered bundles whose time is over, at most `most` of each. Returns how
--- many.
+-- Forgets remembered jobs and bundles whose time is over, at most `most` of each. Returns how many.
 local function forget_remembered(most)
   local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #over > 0 then

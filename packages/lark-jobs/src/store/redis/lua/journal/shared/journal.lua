@@ -1,7 +1,7 @@
 -- Journals (`store/contract/journals.ts`).
---   steps:<id>    LIST  how many bytes the entries have, and the entries. The bytes are here and not in a hash
---                       of all journals, where writing them took a third of the time of `record`, and 61 of
---                       the 596 bytes of a job that sleeps (2026-12-03)
+--   steps:<id>    LIST  how many bytes the entries have, and the entries. When a hash of all journals had the
+--                       bytes, it took a third of the time of `record`, and 61 of the 596 bytes of a job that
+--                       sleeps (2026-12-03)
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
 --   rests         HASH  id -> how long the job was suspended (`store/contract/rules/suspended-time.ts`)
