@@ -156,8 +156,8 @@ const opened = (open, handler, options) =>
   })
 
 /**
- * So many jobs after those that warm up: a worker runs for days. One job alone took 27 µs of CPU a step after 10,000
- * steps, and 87 after 1,000 (2026-12-03).
+ * So many jobs after those that warm up, because a worker runs for days: one job alone took 49 µs of CPU a step after
+ * 10,000 steps, and 87 after 1,000 (2026-12-03).
  */
 async function cost({ open, probe }, concurrency, jobs, handler, steps) {
   const through = counter()
