@@ -199,6 +199,22 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { none, states, ofA, ofB, ofC, ofD, late, left, e: e.name, counts, told }
   },
 
+  async 'a job out of JSON that the application delays'(place) {
+    const queue = new Queue('taken-json', place)
+    const worker = new Worker('taken-json', null, { ...place, drainDelay: 1 })
+    const token = 'mine'
+    for (const name of ['first', 'second']) await queue.add(name, {})
+    const first = (await worker.getNextJob(token))!
+    const [json, id] = (await first.moveToCompleted('done', token)) as unknown as [JobJson, string]
+    const second = Job.fromJSON(worker, json, id)
+    await second.moveToDelayed(Date.now() + 3_600_000, token)
+    const again = await second.moveToWait(token).catch(() => 'refused')
+    const found = [second.name, await second.getState(), again]
+    const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed')
+    await Promise.all([worker.close(), queue.close()])
+    return { found, counts }
+  },
+
   async 'a job scheduler on its own'(place) {
     const queue = new Queue('own-scheduler', place)
     const schedulers = new JobScheduler('own-scheduler', place)

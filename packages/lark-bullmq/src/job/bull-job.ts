@@ -61,6 +61,16 @@ export interface JobFinish {
   next(): Promise<BullJob | undefined>
 }
 
+/** The run of a job in this process. A job out of `Job.fromJSON()` shares it with the job that the worker has. */
+interface JobRun {
+  /** Undefined if the job does not run here. */
+  controls?: JobControls | undefined
+  /** Only of a job that `worker.getNextJob()` has handed out. */
+  finish?: JobFinish | undefined
+  /** When the job is due again, in milliseconds since 1970, if the application has moved it. */
+  movedTo?: number
+}
+
 export interface RetryOptions {
   /** Gives the job all its attempts again. Without it, a job that has made all of them gets one more. */
   resetAttemptsMade?: boolean
@@ -123,17 +133,13 @@ export class BullJob<
   readonly #home: JobHome
   /** The id of the job in Lark. `id` may be a `jobId` instead. */
   readonly #larkId: string | undefined
-  #active: JobControls | undefined
-  /** Only of a job that `worker.getNextJob()` has handed out. */
-  #finish: JobFinish | undefined
+  #run: JobRun
   #lines = 0
-  /** When the job is due again, in milliseconds since 1970, if its processor has delayed it. */
-  #movedTo: number | undefined
 
   /** @internal */
   constructor(home: JobHome, { id, name, data, opts, timestamp }: JobFacts, active?: JobControls) {
     this.#home = home
-    this.#active = active
+    this.#run = { controls: active }
     this.#larkId = id
     this.id = id && shownId(id, opts)
     this.name = name as NameType
@@ -304,16 +310,11 @@ export class BullJob<
     const home = homeOf('Job', queue)
     const job = Object.assign(new BullJob<T, R, N>(home, facts), fieldsIn(json))
     const running = job.id === undefined ? undefined : home.store.running.get(home.queue, job.id)
-    // Of a job that is handed out, this one is as good as the other.
-    if (running instanceof BullJob && running.#finish !== undefined) job.#sharesRunOf(running)
+    if (running instanceof BullJob && running.#run.finish !== undefined) {
+      job.#run = running.#run
+      Object.assign(job, defined({ token: running.token }))
+    }
     return job
-  }
-
-  #sharesRunOf({ larkId, token }: BullJob, running = this.#home.store.running): void {
-    const other = running.get(this.#home.queue, larkId) as BullJob
-    this.#active = other.#active
-    this.#finish = other.#finish
-    if (token !== undefined) this.token = token
   }
 
   /** Reads the options of a job from the text that BullMQ stores. */
@@ -341,7 +342,7 @@ export class BullJob<
   async updateProgress(progress: ProgressType): Promise<void> {
     this.#running('updateProgress()').progress(progress)
     this.progress = progress
-    await this.#active!.reported(progress)
+    await this.#run.controls!.reported(progress)
   }
 
   /**
@@ -579,7 +580,8 @@ export class BullJob<
    */
   async updateData(data: DataType): Promise<void> {
     checkUnreserved(`${this}: updateData()`, 'the name', this.name)
-    const isDone = await (this.#active?.edit(data) ?? this.#handle(await this.#node()).edit(data as never))
+    const isDone = await (this.#run.controls?.edit(data) ??
+      this.#handle(await this.#node()).edit(data as never))
     if (!isDone) {
       await this.#mustBeThere('updateData')
       const what = 'updateData() outside of the processor that runs the job'
@@ -597,9 +599,8 @@ export class BullJob<
     if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
       throw wrongValue(`Job ${this.id}`, 'moveToDelayed()', timestamp, 'milliseconds since 1970')
     const delay = Math.max(0, timestamp - Date.now())
-    if (this.#active !== undefined) {
-      this.#movedTo = timestamp
-      await this.#finish?.end({ value: undefined })
+    if (this.#run.controls !== undefined) {
+      await this.#runAgain(timestamp)
     } else if (!(await this.#handle().reschedule(delay)))
       throw new Error(`Job ${this.id} cannot be delayed: it runs or has ended`)
     this.delay = delay
@@ -608,8 +609,16 @@ export class BullJob<
   /** Makes the job run again. A processor calls it, and then throws a `WaitingError`. */
   async moveToWait(_token?: string): Promise<void> {
     this.#running('moveToWait()')
-    this.#movedTo = 0
-    await this.#finish?.end({ value: undefined })
+    await this.#runAgain(0)
+  }
+
+  async #runAgain(at: number): Promise<void> {
+    const run = this.#run
+    run.movedTo = at
+    if (run.finish === undefined) return
+    await run.finish.end({ value: undefined })
+    run.controls = undefined
+    run.finish = undefined
   }
 
   /**
@@ -639,21 +648,21 @@ export class BullJob<
   }
 
   async #moved(finish: JobFinish, fetchNext: boolean): Promise<NextJob> {
-    this.#finish = undefined
+    this.#run.finish = undefined
     const next = fetchNext ? await finish.next() : undefined
     return next === undefined ? [] : [next.asJSON(), next.id!]
   }
 
   #handedOut(method: string, inLark: string): JobFinish {
-    if (this.#finish !== undefined) return this.#finish
-    if (this.#active !== undefined)
+    if (this.#run.finish !== undefined) return this.#run.finish
+    if (this.#run.controls !== undefined)
       throw unsupported(`Job ${this.id}`, `${method} in a processor`, inLark, 'creating-jobs.md')
     throw new Error(`Missing lock for job ${this.id}. moveToFinished`)
   }
 
   /** Called when `worker.getNextJob()` hands the job out. @internal */
   handOut(finish: JobFinish): void {
-    this.#finish = finish
+    this.#run.finish = finish
   }
 
   /** Does nothing, because Lark renews leases by itself. */
@@ -681,7 +690,8 @@ export class BullJob<
 
   /** Milliseconds by which the processor has delayed the job; undefined if it has not. @internal */
   get movedFor(): number | undefined {
-    return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
+    const { movedTo } = this.#run
+    return movedTo === undefined ? undefined : Math.max(0, movedTo - Date.now())
   }
 
   /**
@@ -689,7 +699,7 @@ export class BullJob<
    *   there is none @internal
    */
   ended(what: { value: ReturnType } | { error: Error; retryIn: number | undefined }): void {
-    this.#active = undefined
+    this.#run.controls = undefined
     this.attemptsMade++
     if ('value' in what) this.returnvalue = what.value
     else {
@@ -714,7 +724,7 @@ export class BullJob<
   }
 
   #running(method: string): JobControls {
-    if (this.#active !== undefined) return this.#active
+    if (this.#run.controls !== undefined) return this.#run.controls
     throw unsupported(
       `Job ${this.id}`,
       `${method} outside of its processor`,
