@@ -1,13 +1,13 @@
 /**
  * Carries out the orders to a worker (`store/contract/orders.ts`). Every answer to an announcement repeats
- * the last order, but it is carried out only once.
+ * the last order, but the order is carried out only once.
  */
 import type { WorkerState } from '../model/record.ts'
 import type { WorkerOrder } from '../store/contract/store.ts'
 import type { WorkerOptions } from './options.ts'
 import type { WorkerReport } from './report.ts'
 
-/** What this file needs from a worker. */
+/** The members of a worker that this file uses. */
 export interface Obeying {
   readonly state: WorkerState
   quiet(): void

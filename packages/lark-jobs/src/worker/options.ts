@@ -1,6 +1,6 @@
 /**
- * The options of a worker: its queues, how many jobs it runs at a time, and when it ends. They are checked
- * before it starts.
+ * The options of a worker: its queues, how many jobs it runs at a time, and when it ends. The options are
+ * checked before the worker starts.
  */
 
 import type { Limits } from '../model/limits.ts'
@@ -35,7 +35,7 @@ import type { Part } from './part.ts'
 import type { Ending } from './process-end.ts'
 import type { WorkerReport } from './report.ts'
 
-/** Jobs at a time. */
+/** How many jobs run at a time by default. */
 export const CONCURRENCY = 10
 /** The length of a lease, in milliseconds. */
 export const LEASE_MS = 15_000
@@ -48,38 +48,43 @@ export const OUTCOMES = 120_000
 
 export const workOptions = new Schema('an object', {
   /**
-   * The queues to serve, in strict order: a later queue is served only while the earlier ones have no job.
-   * Default: every configured queue, in fair turns.
+   * The queues to serve, in strict order: a later queue is served only while the earlier queues have no job.
+   * By default the worker serves every configured queue, in fair turns.
    */
   queues: option<string | readonly string[]>(
     'the name of a queue, or a list of at least one; leave it out for every queue',
     (value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
-    // Refuses an explicit `undefined`: a variable that is not set must not make the worker serve every queue.
+    // An explicit `undefined` is refused, because a variable that is not set must not make the worker serve
+    // every queue.
   ).with({ refusesUndefined: 'written' }),
   /**
-   * The job classes to run. Default: the classes that the configuration names, otherwise those in the
-   * application's folders.
+   * The job classes to run. By default these are the classes that the configuration names. If it names none,
+   * they are the classes in the application's folders.
    */
   jobs: jobClasses,
-  /** Makes the job for each run: see `make` of the configuration, which is the default. */
+  /** Makes the job object for each run. The default is `make` of the configuration. */
   make: func<Make>(),
-  /** Receives what happens in the worker. Default: prints failures and the log lines of jobs to stderr. */
+  /**
+   * Receives reports of what happens in the worker. The default prints failures and the log lines of jobs to
+   * stderr.
+   */
   report: option<WorkerReport>('an object with methods', isObject),
   /** How many jobs run at a time. Default 10. */
   concurrency: whole(1).or(CONCURRENCY),
   /**
-   * How the worker prefetches jobs: `balanced`, `throughput` for very many fast jobs, `spread` for slow or
-   * uneven jobs, which then go to whichever worker is free. Default: as configured, otherwise `balanced`.
+   * How the worker prefetches jobs: `balanced`; `throughput` for very many fast jobs; `spread` for slow or
+   * uneven jobs, each of which goes to the next free worker. The default is the preset of the configuration,
+   * or `balanced`.
    */
   preset: oneOf(presets),
-  /** End when the queues hold no job that is waiting, active, or due within a minute. */
+  /** Whether the worker ends when its queues have no job that is waiting, active, or due within a minute. */
   stopWhenEmpty: flag(),
-  /** End after this number of jobs. */
+  /** The worker ends after this number of jobs. */
   maxJobs: whole(1),
   /**
-   * How long a stopping worker keeps trying to tell a store that does not answer how its jobs ended, counted
-   * from when all handlers have ended or their jobs were given back. Default: as configured, otherwise 2
-   * minutes. Jobs whose outcome does not reach the store may run again.
+   * If the store does not answer, a stopping worker keeps sending it the outcomes of its jobs for this time.
+   * The time begins when all handlers have ended or their jobs were given back. The default is the value of
+   * the configuration, or 2 minutes. Jobs whose outcome does not reach the store may run again.
    */
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
@@ -88,40 +93,43 @@ export const workOptions = new Schema('an object', {
   ),
 })
 
-/** The options of `Jobs.work`. Everything is optional. */
+/** The options of `Jobs.work`, all of which are optional. */
 export interface WorkOptions extends OptionsOf<typeof workOptions.entries> {}
 
 export interface WorkerOptions
   extends Pick<WorkOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
-  /** Milliseconds. Default `OUTCOMES`. */
+  /** The option `outcomes` in milliseconds. Default `OUTCOMES`. */
   outcomes?: number | undefined
   /**
    * Called when the worker stops and needs up to this many milliseconds to tell the store how its jobs ended.
    */
   onDelivering?: (ms: number) => void
   /**
-   * Called when the process of the worker ends while the worker holds jobs; its supervisor hands them back.
-   * `cause` says why, and continues the words "its process". `outcomes`: how jobs ended, where the store has
-   * not acknowledged it.
+   * Called when the process of the worker ends while the worker holds jobs, which the supervisor of the
+   * process hands back. `cause` says why the process ends, in words that continue "its process". `outcomes`
+   * has the outcomes that the store has not acknowledged.
    */
   onEnding?: Ending
   store: Store
   registry: Registry
   queues: readonly string[]
   /**
-   * How many partitions a queue is configured with. Default: one. Other partitions that exist are served as
-   * well.
+   * How many partitions each queue is configured with. Default: one. The worker also serves other partitions
+   * that exist.
    */
   partitions?: ReadonlyMap<string, number>
   /** Limiters that middleware may name. Default: none. */
   limiters?: ReadonlyMap<string, Limits>
-  /** By queue: the limits of each of its partitions. Default: none. */
+  /** The limits of each partition of a queue, by queue. Default: none. */
   limits?: ReadonlyMap<string, Limits>
-  /** By queue: its share of slots and turns among the queues, if their order is not strict. Default 1. */
+  /**
+   * The weight of a queue, by queue: its share of slots and turns if the order of the queues is not strict.
+   * Default 1.
+   */
   weights?: ReadonlyMap<string, number>
   /**
-   * By queue: after this many milliseconds of waiting, a job's priority rises by one. Default: priorities do
-   * not age.
+   * The milliseconds of waiting after which a job's priority rises by one, by queue. By default priorities do
+   * not rise.
    */
   agings?: ReadonlyMap<string, number>
   /**
@@ -129,51 +137,62 @@ export interface WorkerOptions
    * turns.
    */
   strict?: boolean
-  /** Where the store is, for the lease thread; undefined when only this process can reach it. */
+  /**
+   * The location of the store, which the lease thread needs; undefined if only this process can reach the
+   * store.
+   */
   location?: StoreLocation | undefined
   report: WorkerReport
   /** Middleware around every job. Default: none. */
   middleware?: readonly Middleware[]
-  /** Called for every job. Default: none. */
+  /** The application's hooks, which are called for every job. Default: none. */
   hooks?: Hooks | undefined
-  /** Makes the jobs. Default: `new`. */
+  /** Makes the job objects. Default: `new`. */
   make?: Make | undefined
-  /** Called for every run. Default: none. */
+  /** The telemetry, which is called for every run. Default: none. */
   telemetry?: TelemetryCalls | undefined
   /** The release of the application. Default: none is known. */
   release?: string | undefined
-  /** The instance of `Jobs` that the worker belongs to, for jobs that ask for their flow. */
+  /** The instance of `Jobs` that the worker belongs to. Jobs that ask for their flow need it. */
   owner?: object
-  /** By queue: how many jobs each partition may hold. Default: any number. */
+  /** How many jobs each partition of a queue may hold, by queue. Default: any number. */
   bounds?: ReadonlyMap<string, Bound>
-  /** Runs the handlers of isolated classes. Default: they run in this process, like all others. */
+  /**
+   * Runs the handlers of isolated classes. By default these handlers run in this process, like all other
+   * handlers.
+   */
   isolation?: (Isolation & Part) | undefined
-  /** How the steps of its jobs wait. Default: with timers. */
+  /** How the steps of the worker's jobs wait. Default: with timers. */
   stepTimes?: WaitTimes | undefined
-  /** The outbox that it relays. Default: none. */
+  /** The outbox that the worker relays. Default: none. */
   outbox?: ConfiguredOutbox | undefined
-  /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */
+  /**
+   * The schedules of the worker, and how all schedules are fired. If absent, this worker declares and fires
+   * no schedules.
+   */
   schedules?: WorkerSchedules | undefined
-  /** Its name in the store, which must never be used again. Default: the worker makes one. */
+  /**
+   * The name of the worker in the store, which must never be used again. By default the worker makes a name.
+   */
   id?: string
   /**
-   * Called when a handler ignores its signal. Its job is then settled as timed out and leaves its slot,
-   * although the handler may still run. So a caller that passes this function must end the process soon.
-   * Without it, the job keeps its slot.
+   * Called when a handler ignores its signal. The job is then settled as timed out and leaves its slot,
+   * although its handler may still run. So a caller that passes this function must end the process soon. If
+   * no function is passed, the job keeps its slot.
    */
   onStuck?: () => void
   /**
-   * Called when an order says that the worker shall restart. The function must call `restart()`, and end the
-   * process so that another one starts. Without it, such orders are not carried out, because the process
+   * Called when an order tells the worker to restart. The function must call `restart()`, and end the process
+   * so that another process starts. If no function is passed, such orders are ignored, because the process
    * belongs to the application.
    */
   onRestart?: (worker: { restart(): unknown }) => void
 }
 
 export interface WorkerSchedules {
-  /** The schedules that its classes declare. */
+  /** The schedules that the classes of the worker declare. */
   declared: readonly DeclaredSchedule[]
-  /** The partition of the jobs of a schedule. */
+  /** Returns the partition into which the jobs of a schedule go. */
   placeOf: (id: string, definition: Definition) => string
 }
 

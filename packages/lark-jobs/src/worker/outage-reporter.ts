@@ -1,6 +1,4 @@
-/**
- * Reports once that the store does not answer, however many calls fail, and once that it answers again.
- */
+/** Reports an outage of the store once, however many calls fail, and reports the end of the outage once. */
 import { Part } from './part.ts'
 import type { WorkerReport } from './report.ts'
 
@@ -13,9 +11,9 @@ export class OutageReporter extends Part {
   answeredAt = performance.now()
 
   /**
-   * @param store the name of the store, for people
-   * @param isAway whether a failed call is still being sent again, although other calls, which only read, may
-   *   have been answered
+   * @param store the name of the store in messages
+   * @param isAway whether a failed call is still being sent again; meanwhile other calls, which only read,
+   *   may have been answered
    */
   constructor(store: string, report: WorkerReport, isAway: () => boolean) {
     super()
@@ -24,24 +22,24 @@ export class OutageReporter extends Part {
     this.#isAway = isAway
   }
 
-  /** Whether calls are failing, or were failing until just now. */
+  /** Whether the outage goes on, or has just ended. */
   get isOn(): boolean {
     return this.#isOn
   }
 
-  /** A call failed. After the worker has stopped, failures are not reported. */
+  /** Notes that a call has failed. After the worker has stopped, failures are not reported. */
   met(error: unknown): void {
     if (this.#isOn || this.isStopped) return
     this.#isOn = true
     this.#report.warn(`${(error as Error).message}. The worker goes on trying.`)
   }
 
-  /** A call was answered, perhaps by one part of the store while another part is away. */
+  /** Notes that a call was answered. Another part of the store may still not answer. */
   answered(): void {
     this.answeredAt = performance.now()
   }
 
-  /** A call was answered, and none failed. */
+  /** Notes that a call was answered and no call has failed. */
   passed(): void {
     this.answered()
     if (!this.#isOn || this.#isAway()) return

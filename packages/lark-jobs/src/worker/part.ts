@@ -1,25 +1,25 @@
 /**
- * A running part of a worker, of a supervisor, or of the code that reports their state. All have one
+ * A running part of a worker, of a supervisor, or of the code that reports their state. All parts have one
  * lifecycle:
  *
  *   new → running ⇄ quiet (takes no more, and goes on with what it has) → stopped
  *
- * Each step may be repeated without harm, and nothing comes after `stop`. If a part is told to be quiet
- * before it starts, it starts quiet. A class that extends `Part` only implements the steps that it needs.
+ * Each step may be repeated without harm, and `stop` is final. A part that is told to be quiet before it
+ * starts will start quiet. A class that extends `Part` implements only the steps that it needs.
  */
 
 /**
- * What every running part can do. A worker and a supervisor forward the calls to all their parts. (The class
- * of a worker does not name this type, because users would then have to know it.)
+ * The lifecycle of every running part. A worker and a supervisor forward these calls to all their parts. (The
+ * class of a worker does not name this type, because users would have to know it.)
  */
 export interface Lifecycle extends AsyncDisposable {
-  /** Begins. Resolves when it runs. */
+  /** Starts the part. Resolves when the part runs. */
   start(): void | Promise<void>
-  /** Takes no more work. */
+  /** Makes the part take no more work. */
   quiet(): void | Promise<void>
   /**
-   * Resolves when nothing of this part runs any more. @param deadline milliseconds in which work that has
-   * begun may end
+   * Resolves when nothing of this part runs any more. @param deadline milliseconds for which work that has
+   * begun may go on
    */
   stop(deadline?: number): Promise<void>
 }
@@ -29,7 +29,7 @@ export abstract class Part implements Lifecycle {
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
-  /** Whether it has started, and may take more. */
+  /** Whether the part has started and may take more work. */
   get isRunning(): boolean {
     return this.#mode === 'running'
   }
@@ -50,7 +50,7 @@ export abstract class Part implements Lifecycle {
     this.onQuiet()
   }
 
-  /** Takes more again, after `quiet`. */
+  /** Makes the part take work again, after `quiet`. */
   resume(): void {
     if (this.#mode !== 'quiet') return
     this.#mode = this.#started === undefined ? 'new' : 'running'

@@ -1,6 +1,6 @@
 /**
- * Makes the parts of a worker, and connects them. Each part gets only what it needs, mostly as a function,
- * because many of them need each other. `worker.ts` is the life that they have together.
+ * Makes the parts of a worker, and connects them. Each part gets only what it needs, mostly as functions,
+ * because many parts need each other. `worker.ts` starts and stops the parts together.
  */
 import { FlowBook } from '../flow/flow-book.ts'
 import { queueOf } from '../model/partition.ts'
@@ -40,13 +40,13 @@ import { pauseQueue } from './queue-pause.ts'
 import { Slots } from './slots.ts'
 import { ClaimWatch } from './vitals.ts'
 
-/** The worker around the parts. */
+/** The functions of the worker that the parts need. */
 export interface WorkerAround {
   id: string
   /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
   obeying: Obeying
-  /** What the worker announces about itself. */
+  /** Returns the record with which the worker announces itself. */
   record: () => AnnouncedWorker
   /** Called when jobs may have been claimed, or may have ended. */
   turned: () => void
@@ -126,7 +126,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     holds: () => thread.wake(),
   })
 
-  /** @returns whether this worker claims the job that may begin then */
+  /** @returns whether this worker will claim the job that may begin at that time */
   const foreseen = (partition: string, ms: number) => {
     const isOurs = served.of(partition)?.foresee(ms) === true && intake.room > 0
     if (isOurs && ms === 0) claimWatch.wanted()
@@ -164,13 +164,13 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   })
   const rings = new Rings({
     ...{ store, caller: id, trouble: met },
-    // A ring is for one worker. A worker without a free slot passes it on to another.
+    // The store rings one worker. A worker without a free slot passes the ring on to another worker.
     rang: async (partition) => {
       served.of(partition)?.ring()
       if (intake.room <= 0) await store.wake(partition, id)
       intake.schedule()
     },
-    // Jobs that have not begun go back, because one of them may be the job that is to be cancelled.
+    // Jobs that have not begun are given back, because the notice may be to cancel one of these jobs.
     noticed: (partition, signalled) => {
       if (signalled !== undefined) return steps.hear(partition, signalled)
       const claimer = served.of(partition)
@@ -208,7 +208,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     unstored: () => [...served.claimers].map(({ partition, unstored }) => [partition, unstored]),
   })
 
-  // In the order in which they start, and become quiet. They stop in the reverse order.
+  // The parts start and become quiet in this order, and stop in the reverse order.
   const all: Part[] = [
     trouble,
     permits,
@@ -218,7 +218,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     steps,
     thread,
     death,
-    // Its first round announces the worker. Only after that may the store ring, and jobs begin.
+    // The first round of the maintenance announces the worker. Only after that, the store may ring and jobs
+    // may begin.
     maintenance,
     ...(declarations === undefined ? [] : [declarations]),
     ticks,
@@ -226,7 +227,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     ...(relaying === undefined ? [] : [relaying]),
     rings,
     served,
-    // These parts take jobs, so only they become quiet: a quiet worker still does its work for the whole
+    // Only the parts that take jobs become quiet, because a quiet worker still does its work for the whole
     // store.
     claimPermits,
     suspects,

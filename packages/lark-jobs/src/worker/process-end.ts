@@ -1,17 +1,20 @@
 /**
- * What a process at its end leaves to its lease thread and to its supervisor. How a worker stops, and how
- * long its jobs may take then, is in `worker.ts`.
+ * The data that an ending process leaves to its lease thread and to its supervisor. `worker.ts` describes how
+ * a worker stops, and for how long its jobs may go on.
  */
 import type { Settlement } from '../store/contract/store.ts'
 
-/** By partition: how jobs ended, where the store has not acknowledged it. */
+/** The outcomes that the store has not acknowledged, by partition. */
 export type Unstored = (readonly [partition: string, settlements: readonly Settlement[]])[]
 
 /** How a process ends, and what its worker leaves to the lease thread. */
 export interface ProcessEnd {
-  /** Continues the words "its process". Absent if a supervisor hands back the jobs of the worker. */
+  /**
+   * Why the process ends, in words that continue "its process". Absent if a supervisor hands back the jobs of
+   * the worker.
+   */
   cause?: string
-  /** The process was ended by code that ran in it; nobody had told it to stop. */
+  /** Whether code in the process ended it, without an order or signal to stop. */
   fromWithin?: boolean
   outcomes: Unstored
 }

@@ -1,9 +1,10 @@
 /**
- * Pauses a queue because one of its jobs has asked for that (`Job.pauseQueue`). The store pauses the
- * partition of the job in the same step that puts the job back; this file pauses the other partitions of the
- * queue that the worker serves. If such a call fails, jobs of that partition still begin, and pause it when
- * they meet the same problem. Jobs of the queue that this worker has claimed but not begun go back, and so do
- * jobs that calls under way bring. Other workers may still begin jobs that they have prefetched.
+ * Pauses a queue when one of its jobs has asked for a pause (`Job.pauseQueue`). The store pauses the
+ * partition of the job in the same step that puts the job back. This file pauses the other partitions of the
+ * queue that the worker serves. If such a call fails, jobs of that partition still begin, and pause the
+ * partition when they meet the same problem. This worker gives back jobs of the queue that it has claimed but
+ * not begun, and jobs that calls under way bring. Other workers may still begin jobs that they have
+ * prefetched.
  */
 import type { Outcome } from '../model/record.ts'
 import type { Store } from '../store/contract/store.ts'
@@ -26,7 +27,7 @@ export function pauseQueue(
   for (const claimer of claimers) {
     if (claimer.queue !== own.queue) continue
     giveBack(claimer)
-    // Calls that were sent before this may bring jobs that were claimed before the pause.
+    // Calls that were sent before this time may bring jobs that were claimed before the pause.
     claimer.gaveBackAt = performance.now()
     const { partition } = claimer
     if (claimer === own) continue

@@ -1,7 +1,7 @@
 /**
- * The report of a worker to people: its interface, and the plain report of a worker that was started by code.
- * `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes reports
- * on (`supervisor/supervised.ts`).
+ * How a worker reports to people: the interface of a report, and the plain report that a worker started by
+ * code uses. `lark jobs:work` has its own report (`commands/workers/work-report.ts`), and a supervised
+ * process passes reports on to its supervisor (`supervisor/supervised.ts`).
  */
 import type { ClaimedJob, LogLine, Outcome } from '../model/record.ts'
 import type { Remedy } from '../model/remedy.ts'
@@ -11,69 +11,71 @@ import { print } from '../run/job-log.ts'
 /** A job that runs. */
 export interface RunningJob {
   job: ClaimedJob
-  /** The name of its class; if no class is known, its key. */
+  /** The name of the job's class, or the key if no class is known. */
   name: string
   queue: string
-  /** Milliseconds so far. */
+  /** For how many milliseconds the job has run. */
   took: number
 }
 
-/** How one run ended; `took` is its whole duration. */
+/** A run that has ended. `took` is its whole duration. */
 export interface EndedRun extends RunningJob {
   outcome: Outcome
-  /** Attempts in all; undefined when no class of the key is known. */
+  /** The total number of attempts that the class allows; undefined if the class is not known. */
   tries?: number
-  /** The class has a `retryUntil`, which counts instead of `tries`. */
+  /** Whether the class has a `retryUntil`, which replaces `tries`. */
   isTimed?: boolean
-  /** For a released job: whether the job asked for the release itself. */
+  /** Whether a released job itself asked to be released. */
   isAsked?: boolean
 }
 
 export interface WorkerReport {
-  /** A job wrote a line. */
+  /** Called when a job has written a line to its log. */
   wrote(job: ClaimedJob, name: string, line: LogLine): void
-  /** A job says how far it is. @param progress JSON */
+  /** Called when a job has reported progress. @param progress as JSON */
   progressed?(job: ClaimedJob, progress: string): void
-  /** Jobs that have run for some seconds and are still running; each is reported once. */
+  /** Called with jobs that have run for some seconds and still run. Each job is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: EndedRun): void
   /**
-   * The store has answered for an ended run. `isLost`: its outcome does not count, because the lease was
-   * lost.
+   * Called when the store has acknowledged the outcome of a run. `isLost` is true if the outcome does not
+   * count, because the lease was lost.
    */
   settled?(id: string, isLost: boolean): void
   /**
-   * A problem that does not end the worker: the store does not answer, a lease was lost.
+   * Reports a problem that does not end the worker, for example that the store does not answer or that a
+   * lease was lost.
    *
-   * @param remedy what people can do about it, if anything
+   * @param remedy what people can do about the problem
    */
   warn(text: string, remedy?: Remedy): void
-  /** The end of such a problem, and other good news. */
+  /** Reports the end of such a problem, and other good news. */
   info(text: string): void
 }
 
-/** What a worker did, in jobs. */
+/** What a worker did. All counts are numbers of jobs. */
 export interface WorkerSummary {
   completed: number
   /** Attempts that failed and will be retried. */
   retried: number
-  /** Failed for good. */
+  /** Jobs that failed for good. */
   failed: number
   /**
-   * Put back without failing: because the worker stopped, the job asked for it, or no class here has its key.
+   * Jobs that were put back without a failure: because the worker stopped, because the job asked for it, or
+   * because this process has no class for the job.
    */
   released: number
-  /** Put back because they sleep, or wait for a signal. */
+  /** Jobs that were put back because they sleep or wait for a signal. */
   suspended: number
   cancelled: number
-  /** Ended after their lease was lost; another worker has them. */
+  /** Jobs that ended after their lease was lost, and that another worker has now. */
   lost: number
   /**
-   * Ended, but the store did not answer before the worker stopped. They run again, unless the store received
-   * the outcome.
+   * Jobs that ended but whose outcomes the store did not acknowledge before the worker stopped. Such a job
+   * runs again, unless the store did receive its outcome.
    */
   unstored: number
-  /** Milliseconds from the start of the first job to the end of the last. */
+  /** Milliseconds from the start of the first job to the end of the last job. */
   took: number
 }
 

@@ -1,7 +1,7 @@
 /**
- * The jobs that a worker runs now. A job gets a slot with its lease, goes through its steps
- * (`run/runner.ts`), and leaves the slot with an outcome, which the claimer of its partition
- * (`fetch/claimer.ts`) sends to the store.
+ * The jobs that a worker runs now. A claimed job gets a slot and is run there (`run/runner.ts`). When the run
+ * ends, the job leaves the slot, and the claimer of its partition (`fetch/claimer.ts`) sends the outcome to
+ * the store.
  *
  * A job whose lease is lost keeps its slot until its handler ends, and its outcome is not sent. A job that is
  * given back leaves its slot at once, even if its handler goes on.
@@ -44,11 +44,11 @@ import { kindOf, Tally } from './tally.ts'
 /** Milliseconds that handlers get to react to their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
 
-/** A run in a slot: with its place in the ledger, and the claimer that settles it. */
+/** A run in a slot, with its place in the ledger and the claimer that settles the job. */
 export class SlotExecution extends Execution {
   readonly held: HeldJob
   declare readonly claimer: Claimer
-  /** Where the run is counted; undefined when no class here has the key of the job. */
+  /** The counts to which the run belongs; undefined if this process has no class for the job. */
   counts: RunCounts | undefined
 
   constructor(
@@ -63,7 +63,7 @@ export class SlotExecution extends Execution {
   }
 }
 
-/** Milliseconds after which a journal is read again if the store did not answer. */
+/** If the store did not answer, a journal is read again after this many milliseconds. */
 const READ_PAUSE = 100
 
 type SlotsOptions = Pick<
@@ -83,25 +83,28 @@ type SlotsOptions = Pick<
   | 'store'
 >
 
-/** What the slots need from the worker around them. */
+/** The functions of the worker that its slots need. */
 export interface SlotsAround {
   /** The id of the worker. */
   id: string
-  /** Called when a slot is free again, with the milliseconds for which it was taken. */
+  /** Called when a slot is free again, with the milliseconds for which the slot was taken. */
   changed(took: number): void
   /** Called when a job reports progress. */
   reported?(running: Execution): void
-  /** Called when steps of a job are to be recorded. */
+  /** Called when steps of a job should be recorded. */
   records?(running: Execution): void
   /** Called when a job has paused its queue. */
   paused?(own: Claimer, outcome: Outcome & { kind: 'released' }): void
-  /** When the event loop last turned, as far as is known, by `performance.now()`. */
+  /** The last known time at which the event loop turned, by `performance.now()`. */
   turnedAt?(): number
 }
 
 export class Slots extends Part implements RunEnvironment {
   readonly running = new Set<SlotExecution>()
-  /** How many slots there are. It may be set at any time: excess slots go when their jobs end. */
+  /**
+   * How many slots there are. The number may be set at any time. If it is lowered, jobs that run in excess
+   * slots go on until they end.
+   */
   concurrency: number
   readonly tally = new Tally()
   readonly runs = new RunTally()
@@ -121,7 +124,9 @@ export class Slots extends Part implements RunEnvironment {
   readonly #failed: (own: Claimer) => void
   /** The hooks of the application; undefined if it has none. */
   readonly hooks: HookCalls | undefined
-  /** Called when the store has answered for a run; undefined if the report does not ask for it. */
+  /**
+   * Called when the store has acknowledged the outcome of a run; undefined if the report has no `settled`.
+   */
   readonly settled: ((id: string, isLost: boolean) => void) | undefined
   readonly #deadline = new Deadline(
     this.running,
@@ -170,7 +175,8 @@ export class Slots extends Part implements RunEnvironment {
    */
   begin(held: HeldJob, claimer: Claimer, now: number): boolean {
     const { key, unreadable } = held.job
-    // A job in a newer format is put back like one with an unknown key: a newer worker may read it.
+    // A job in a newer format is put back like a job with an unknown key, because a newer worker may be able
+    // to read it.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#options.registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, deadlineHere(running), this.#retryIn(running))) {
@@ -197,7 +203,7 @@ export class Slots extends Part implements RunEnvironment {
     return true
   }
 
-  /** Whether its handler runs in another process, and so cannot end this one. */
+  /** Whether the handler of the job runs in another process, and so cannot end this process. */
   runsApart({ job }: HeldJob): boolean {
     return this.isolation !== undefined && this.#options.registry.find(job.key)?.isolate !== undefined
   }
@@ -235,7 +241,7 @@ export class Slots extends Part implements RunEnvironment {
     return found?.errors ?? []
   }
 
-  /** Asks until the store answers: a store that is away must not make the job fail. */
+  /** Repeats a read until the store answers, because an outage must not make the job fail. */
   async #read<T>({ run }: SlotExecution, read: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -276,12 +282,12 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * The store says that the worker had lost the lease of a job.
+   * Called when the store says that the worker had lost the lease of a job.
    *
-   * @param outcome how the run was counted, if it was
+   * @param outcome the outcome under which the run was counted, if it was counted
    */
   lost(id: string, outcome?: Outcome): void {
-    // The job did not begin here. The worker that holds it now will report it.
+    // The job did not begin in this worker. The worker that now holds the job will report it.
     if (outcome?.kind === 'unstarted') return
     this.tally.lost(outcome)
     this.#options.report.warn(`The lease on ${id} was lost: how it ended here does not count`)
@@ -303,7 +309,9 @@ export class Slots extends Part implements RunEnvironment {
     }
   }
 
-  /** A handler ignores its signal. If the process will be replaced, its job is settled at once. */
+  /**
+   * Called when a handler ignores its signal. If the process will be replaced, the job is settled at once.
+   */
   #stuck(running: SlotExecution): void {
     const { name, job, jobClass } = running
     const isReplaced = this.#options.onStuck !== undefined && jobClass !== undefined
@@ -315,7 +323,7 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   readonly #replaced = (running: SlotExecution, outcome: Outcome): void => {
-    // The job may have been given back while its class was being told.
+    // The job may have been given back while the hook of its class was running.
     if (!this.running.has(running)) return
     this.#abandon(running, outcome)
     this.#options.onStuck?.()
@@ -341,13 +349,13 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * When the job is tried again if the lease thread settles it as failed because its handler blocks the event
-   * loop for too long. Used only in a process that is replaced afterwards (`onStuck`).
+   * Milliseconds until the retry, if the lease thread settles the job as failed because its handler blocks
+   * the event loop for too long. This happens only in a process that is replaced afterwards (`onStuck`).
    */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
     if (this.#options.onStuck === undefined || jobClass === undefined || running.isIsolated) return NEVER
-    // Making an error takes microseconds, so it is only made for a class that looks at the error.
+    // To make an error takes microseconds, so it is made only for a class that looks at the error.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
     return retryIn(error, running, jobClass, timeout) ?? NEVER
@@ -366,7 +374,7 @@ export class Slots extends Part implements RunEnvironment {
     this.#unwatch()
   }
 
-  /** Hands the outcome to the claimer and reports it, unless it no longer counts. */
+  /** Passes the outcome to the claimer and reports it, unless the outcome no longer counts. */
   #settle(running: SlotExecution, outcome: Outcome, now: number): void {
     const { held, job, claimer } = running
     if (running.abandoned) {
@@ -380,7 +388,7 @@ export class Slots extends Part implements RunEnvironment {
     const isBare = log === undefined && progress === undefined && steps === undefined
     const report = isBare ? undefined : defined({ log, progress, steps })
     const said = report === undefined ? outcome : { ...outcome, ...report }
-    // The history of a schedule shows how long its jobs took.
+    // The duration is stored because the history of a schedule shows it.
     const isTimed = outcome.kind === 'completed' && tickOf(job.id) !== undefined
     const told = isTimed ? { ...said, took: Math.round(now - running.startedAt) } : said
     claimer.settle(job.id, job.token, told, now, held)
@@ -388,8 +396,8 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * Called when the lease thread has settled a job that blocks this thread, and is about to end the process.
-   * The call happens in the blocked thread, so asynchronous work would never be done.
+   * Called when the lease thread has settled a job that blocks this thread, and will soon end the process.
+   * The function runs in the blocked thread, so asynchronous work would never be done.
    */
   readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
     running.thrown = timedOut(running.name, running.timeout)
@@ -407,7 +415,7 @@ export class Slots extends Part implements RunEnvironment {
     running.counts?.ended(kindOf(outcome))
     const ending: EndedRun = { job, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
-    // Most jobs complete, and need nothing further.
+    // Most jobs complete, and need no further handling.
     if (outcome.kind === 'released') {
       ending.isAsked = running.run.decision?.kind === 'released'
       if (outcome.pauses === 'queue') this.#around.paused?.(claimer, outcome)
@@ -421,12 +429,15 @@ export class Slots extends Part implements RunEnvironment {
   }
 }
 
-/** When the lease thread settles a job that blocks the event loop. An isolated job cannot block it. */
+/**
+ * The time at which the lease thread may settle the job if it blocks the event loop. An isolated job cannot
+ * block the loop.
+ */
 function deadlineHere({ isIsolated, deadline }: Execution): number {
   return isIsolated ? Number.POSITIVE_INFINITY : deadline
 }
 
-/** A running job, as a report gets it. */
+/** A running job in the form that a report gets. */
 function seen({ job, name, claimer, startedAt }: Execution): RunningJob {
   return { job, name, queue: claimer.queue, took: performance.now() - startedAt }
 }

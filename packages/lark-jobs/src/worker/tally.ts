@@ -1,6 +1,6 @@
 /**
- * The counts of how the runs of a worker ended. An outcome is counted when a run ends. The count is taken
- * back if the store says later that the outcome does not count, or if it never answers.
+ * Counts how the runs of a worker ended. An outcome is counted when its run ends. It is subtracted again if
+ * the store says that the outcome does not count, or if the store never answers.
  */
 import type { Outcome } from '../model/record.ts'
 import type { WorkerSummary } from './report.ts'

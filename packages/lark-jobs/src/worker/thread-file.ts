@@ -1,10 +1,11 @@
 /**
- * Finds the files that threads and isolated processes of this process run. They are beside this file in
- * `dist/`, even when this file runs from the sources, as in the tests.
+ * Finds the files that the threads and isolated processes of this process run. These files are in `dist/`,
+ * even if this file runs from the sources, as in the tests.
  *
- * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under
- * their names with any extension of JavaScript. Or the package is installed where the program runs. The
- * application builds one more file, `isolated-jobs`, which exports its isolated classes.
+ * In an application that is bundled, this file is a part of the bundle. The files of the threads may be
+ * beside the bundle, with any extension of JavaScript. If they are not, they are taken from the installed
+ * package. An application with isolated classes builds one more file, `isolated-jobs`, which exports these
+ * classes.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -13,10 +14,9 @@ import { fileURLToPath } from 'node:url'
 type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread' | 'isolated' | 'isolated-jobs'
 
 /**
- * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look
- * for that file while it builds. In a bundle of webpack, `import.meta.url` names a file of the machine that
- * built the bundle, and in a bundle of CommonJS it is undefined. So the search also begins at the started
- * script.
+ * The URL of this file. `new URL(name, import.meta.url)` is not used, because webpack would search for that
+ * file during the build. In a bundle of webpack, `import.meta.url` names a file of the machine that built the
+ * bundle, and in a CommonJS bundle it is undefined. So the files are also searched beside the started script.
  */
 const here: string | undefined = import.meta.url
 
@@ -38,9 +38,9 @@ function beside(file: string, name: ThreadFile): string | undefined {
 }
 
 /**
- * Resolved by Node when the program runs. `createRequire` is not imported, because webpack would follow it
- * while it builds. If the file has another version than the worker, the thread says so and does nothing
- * (`lease-watch.ts`).
+ * The file in the installed package, which Node resolves when the program runs. `createRequire` is not
+ * imported, because webpack would resolve its calls during the build. If the file has another version than
+ * the worker, the thread says so and does nothing (`lease-watch.ts`).
  */
 function installed(file: string, name: ThreadFile): string | undefined {
   try {
@@ -51,8 +51,8 @@ function installed(file: string, name: ThreadFile): string | undefined {
 }
 
 /**
- * The URL may come from the machine that built a bundle. Then it may have no path here: `file:///home/…` on
- * Windows.
+ * The path of a file URL. A URL from the machine that built a bundle may have no path on this machine, for
+ * example `file:///home/…` on Windows.
  */
 function pathOf(url: string | undefined): string | undefined {
   try {

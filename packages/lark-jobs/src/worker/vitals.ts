@@ -1,7 +1,7 @@
 /**
- * The signs of life of a worker, as plain numbers: for a thread or a supervisor that tells others whether the
- * worker is healthy, even when the worker itself cannot. A worker that has sent nothing for a while does not
- * count as healthy either.
+ * The signs of life of a worker, as plain numbers. A thread or a supervisor uses them to tell others whether
+ * the worker is healthy, even if the worker itself cannot answer. A worker whose last signs of life are too
+ * old does not count as healthy.
  */
 
 export interface Vitals {
@@ -12,14 +12,14 @@ export interface Vitals {
   running: number
   /** Milliseconds since the store last answered. */
   answered: number
-  /** The worker's calls to the store, or to a part of it, fail. */
+  /** Whether the worker's calls to the store, or to a part of the store, fail. */
   isAway: boolean
   /**
-   * Milliseconds for which a worker with free slots has waited for the answer to a claim, or should have made
-   * a claim and has not.
+   * For how many milliseconds a worker with free slots has waited for the answer to a claim, or has failed to
+   * make a claim.
    */
   unclaimed: number
-  /** Milliseconds since the leases of the running jobs were renewed; 0 if none runs. */
+  /** Milliseconds since the leases of the running jobs were renewed; 0 if no job runs. */
   unrenewed: number
   /** Milliseconds. */
   leaseMs: number
@@ -35,12 +35,12 @@ export const LEAST_WELL = 10_000
 const START = 60_000
 
 /**
- * The problem of a worker that a restart could solve, in words that follow its name; undefined if it is
- * healthy. While the store is away, a worker that keeps calling it counts as healthy: a new worker would know
- * less, and the outcomes of this one would be lost.
+ * The problem of a worker that a restart could solve, in words that follow the worker's name; undefined if
+ * the worker is healthy. During an outage of the store, a worker that keeps calling counts as healthy,
+ * because a restart would not help and would lose the outcomes of its jobs.
  *
  * @param age milliseconds since the vitals were reported
- * @param within the most milliseconds without a sign of life
+ * @param within how many milliseconds without a sign of life are allowed
  */
 export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
   const { state, starting, answered, isAway, unclaimed, unrenewed, leaseMs, running } = vitals
@@ -49,7 +49,7 @@ export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | 
   if (state === 'stopped') return undefined
   if (state === 'starting')
     return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined
-  // The whole store may be away, or a node of a cluster, so the leases of its jobs cannot be renewed.
+  // The store, or a node of a cluster, does not answer, so the leases of its jobs cannot be renewed.
   if (isAway) return undefined
   if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
   if (running > 0 && unrenewed > Math.max(within, leaseMs))
@@ -67,12 +67,12 @@ function seconds(ms: number): string {
 export class ClaimWatch {
   #since: number | undefined
 
-  /** A claim is under way, or jobs may begin. */
+  /** Notes that a claim is under way, or that jobs may begin. */
   wanted(): void {
     this.#since ??= performance.now()
   }
 
-  /** A claim was answered, or none is wanted. */
+  /** Notes that a claim was answered, or that no claim is needed. */
   settled(): void {
     this.#since = undefined
   }

@@ -1,27 +1,29 @@
 /**
- * The worker: claims jobs from its queues, runs them, and settles how they ended.
+ * The worker claims jobs from its queues, runs them, and settles their outcomes.
  *
  *   new → running ⇄ quiet (claims no more jobs, finishes those that run) → stopped
  *
- * `start`, `quiet`, `resume` and `stop` may each be called again without harm. Orders to the worker do the
- * same; they come with the answers to its announcements (`store/contract/orders.ts`). One process may have
- * several workers.
+ * `start`, `quiet`, `resume` and `stop` may each be called again without harm. Orders to the worker call the
+ * same methods; orders come with the answers to its announcements (`store/contract/orders.ts`). One process
+ * may have several workers.
  *
- * This file is the life of a worker. `parts.ts` makes its parts, and lists them in the order in which they
- * start and stop. `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it,
- * `maintenance/` does what every worker does for all. The signals of a process (SIGTERM, SIGINT) come from
- * `commands/workers/work-signals.ts` and `supervisor/supervised.ts`.
+ * This file has the lifecycle of a worker. `parts.ts` makes the parts of the worker, and lists them in the
+ * order in which they start and stop. `fetch/intake.ts` decides which jobs to claim, `slots.ts` runs them,
+ * `lease/` keeps their leases, and `maintenance/` does the work that every worker does for the whole store.
+ * `commands/workers/work-signals.ts` and `supervisor/supervised.ts` handle the signals of the process
+ * (SIGTERM, SIGINT).
  *
  * A worker stops in these steps:
  *
- *   1. It is quiet: it claims no more, and gives back jobs that have not begun. Running jobs go on.
+ *   1. The worker becomes quiet: it claims no more jobs, and gives back jobs that have not begun. Running
+ *      jobs go on.
  *   2. At the deadline, the signals of the handlers are aborted, and a second later their jobs are given
  *      back.
- *   3. The store is told how all jobs ended. The worker waits for its answer; if the store is away, for at
- *      most `outcomes`.
- *   4. The worker disconnects from the store: waits end, and calls are not sent again. Outcomes that could
- *      not be told are reported.
- *   5. All parts stop. Last, the store removes the worker from its lists.
+ *   3. The worker sends all outcomes, and waits until the store has acknowledged them. During an outage it
+ *      waits for at most `outcomes`.
+ *   4. The worker disconnects from the store: waits end, and calls are not sent again. Outcomes that the
+ *      store has not acknowledged are reported.
+ *   5. All parts stop. Finally the store removes the worker from its lists.
  */
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
@@ -55,12 +57,14 @@ const LAST_CALL = 3_000
 export class Worker implements AsyncDisposable {
   readonly #done = new Deferred<WorkerSummary>()
   readonly id: string
-  /** Resolves when the worker has stopped, with what it has done. */
+  /** Resolves when the worker has stopped, with a summary of what it has done. */
   readonly done: Promise<WorkerSummary> = this.#done.promise
   readonly #options: WorkerOptions
   readonly #createdAt = Date.now()
   readonly #parts: ReturnType<typeof wire>
-  /** Aborted when the worker disconnects from the store: then waits end, and calls are not sent again. */
+  /**
+   * Aborted when the worker disconnects from the store. This ends all waits, and calls are not sent again.
+   */
   readonly #end = new AbortController()
   #mode: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
   /** Why the worker ends; undefined until it stops. */
@@ -68,8 +72,8 @@ export class Worker implements AsyncDisposable {
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   /**
-   * While the worker is quiet: resolves when the store has answered for all outcomes, or when the worker
-   * takes jobs again.
+   * While the worker is quiet, a promise that resolves when the store has acknowledged all outcomes, or when
+   * the worker takes jobs again.
    */
   #quieted: Deferred<void> | undefined
 
@@ -97,7 +101,7 @@ export class Worker implements AsyncDisposable {
     return this.#parts.slots.running
   }
 
-  /** Whether there is nothing to do now, apart from the running jobs. @internal */
+  /** Whether the worker has nothing to do now, apart from the running jobs. @internal */
   get isAtRest(): boolean {
     const { intake, order, deliverer, ticks } = this.#parts
     const isClaiming = this.#mode === 'running' && (intake.isBusy || order.isBusy)
@@ -105,7 +109,7 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Forgets its jobs and the store, as if its process were killed. The ends of its jobs do not count.
+   * Drops all jobs and the store, as if the process were killed. The outcomes of the jobs do not count.
    * @internal
    */
   die(): void {
@@ -113,7 +117,7 @@ export class Worker implements AsyncDisposable {
     this.#letGo()
   }
 
-  /** Whether it serves a queue, and all its slots are taken. @internal */
+  /** Whether the worker serves the queue and has no free slot. @internal */
   isFull(queue: string): boolean {
     return this.#options.queues.includes(queue) && this.#parts.slots.free <= 0
   }
@@ -122,7 +126,7 @@ export class Worker implements AsyncDisposable {
     return this.#parts.slots.tally.summary
   }
 
-  /** The signs of its life now. @internal */
+  /** The signs of life of the worker at present. @internal */
   get vitals(): Vitals {
     const now = performance.now()
     const { free, concurrency, running } = this.#parts.slots
@@ -142,14 +146,14 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Jobs at a time. A larger value applies at once. With a smaller one, running jobs go on and fewer jobs
-   * start.
+   * How many jobs the worker runs at a time. A larger value applies at once. After a smaller value is set,
+   * running jobs go on, and no job starts until fewer jobs run.
    */
   get concurrency(): number {
     return this.#parts.slots.concurrency
   }
 
-  /** @throws WORKER_INVALID; then nothing has changed */
+  /** @throws WORKER_INVALID, without any change */
   set concurrency(value: number) {
     checkConcurrency(value)
     this.#parts.slots.concurrency = value
@@ -166,7 +170,8 @@ export class Worker implements AsyncDisposable {
   /**
    * Claims no more jobs.
    *
-   * @returns resolves when the store has the outcomes of those that run, or after `resume` or `stop`
+   * @returns a promise that resolves when the store has acknowledged the outcomes of the running jobs, or
+   * after `resume` or `stop`
    */
   async quiet(): Promise<void> {
     if (this.#mode !== 'running') return this.#quieted?.promise
@@ -188,28 +193,29 @@ export class Worker implements AsyncDisposable {
     for (const claimer of this.#parts.served.claimers) claimer.ring()
   }
 
-  /** The state as others see it. @internal */
+  /** The state that the worker announces. @internal */
   get state(): WorkerState {
     return this.#ends ?? (this.#mode === 'running' ? 'running' : 'quiet')
   }
 
   /**
-   * Like `stop`, but listed as restarting meanwhile: whatever started its process starts it again. @internal
+   * Stops the worker, which is listed as restarting meanwhile. The supervisor or service manager of its
+   * process starts it again. @internal
    */
   restart(deadline?: number): Promise<void> {
     return this.#stop('restarting', deadline)
   }
 
   /**
-   * Claims no more jobs, waits until the running ones have ended, and disconnects from the store. At the
+   * Claims no more jobs, waits until the running jobs have ended, and disconnects from the store. At the
    * deadline, the signals of the handlers that still run are aborted, and their jobs are given back without
-   * using up an attempt. If the store is away, the worker keeps trying to tell it how its jobs ended.
-   * Outcomes that it cannot tell are reported.
+   * using up an attempt. If the store does not answer, the worker keeps sending the outcomes of its jobs.
+   * Outcomes that never reach the store are reported.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. If it is called several times, the
-   *   earliest deadline counts
-   * @param outcomes milliseconds after that for which it keeps trying to tell the store. Default: the option
-   *   of the worker
+   * @param deadline how long running jobs may go on, in milliseconds; default 25 s; 0 gives them back at
+   *   once. If `stop` is called several times, the earliest deadline counts
+   * @param outcomes for how many milliseconds after that the worker keeps sending outcomes. Default: the
+   *   option of the worker
    */
   stop(deadline?: number, outcomes?: number): Promise<void> {
     return this.#stop('stopping', deadline, outcomes)
@@ -239,7 +245,7 @@ export class Worker implements AsyncDisposable {
     return this.stop()
   }
 
-  /** What it announces about itself. */
+  /** The record with which the worker announces itself. */
   #record(): AnnouncedWorker {
     const { queues, strict = false, registry } = this.#options
     return {
@@ -265,10 +271,10 @@ export class Worker implements AsyncDisposable {
   #lookWhetherDone(): void {
     if (this.#mode === 'stopped') return
     if (this.#parts.slots.running.size > 0 || this.#parts.intake.held > 0) return
-    // After the worker has disconnected from the store, the store answers for no more outcomes.
+    // After the worker has disconnected from the store, no more outcomes are acknowledged.
     if (this.#parts.order.isSettling && !this.#end.signal.aborted) return
     if (this.#parts.order.isCalling) {
-      // Only claims are under way. A store that does not answer must not delay the end.
+      // Only claims are under way, and a store that does not answer must not delay the end of the worker.
       if (this.#ends !== undefined) this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
     }
@@ -300,8 +306,8 @@ export class Worker implements AsyncDisposable {
     this.#reportUnstored()
     clearTimeout(this.#lastCall)
     const stopped = Promise.all(all.toReversed().map((part) => part.stop()))
-    // A part of the store may not answer, such as a node of a cluster. The worker leaves the other parts
-    // anyway.
+    // A part of the store, such as a node of a cluster, may not answer. The worker is still removed from the
+    // other parts.
     await within(
       LAST_CALL,
       within(LAST_CALL / 2, stopped).then(() => this.#retire()),
@@ -309,7 +315,7 @@ export class Worker implements AsyncDisposable {
     this.#done.resolve(this.summary)
   }
 
-  /** Announces the last runs, and then removes the worker from the store's lists. */
+  /** Announces the counts of the last runs, and removes the worker from the store's lists. */
   async #retire(): Promise<void> {
     if (this.summary.took > 0) await this.#parts.maintenance.announce()
     await this.#options.store.retire(this.id)
@@ -320,8 +326,8 @@ export class Worker implements AsyncDisposable {
     const { report, onDelivering } = this.#options
     const { isAway, unstored } = this.#parts.served
     const many = unstored.filter(isReached).length
-    // A store that answers needs only `LAST_CALL`. If the store is away, it is worth waiting only for jobs
-    // that have ended: jobs that were given back run again in any case.
+    // A store that answers needs only `LAST_CALL`. During an outage, the wait is useful only for jobs that
+    // have ended, because jobs that were given back run again in any case.
     const patience = Math.max(isAway ? 0 : LAST_CALL, many > 0 ? outcomes : Math.min(outcomes, LAST_CALL))
     if (this.#parts.order.isSettling && patience > 0) {
       onDelivering?.(patience)
@@ -343,8 +349,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Disconnects from the store: waits end, and calls are not sent again. Jobs for which the store has not
-   * answered stay leased until their leases run out.
+   * Disconnects from the store: waits end, and calls are not sent again. Jobs whose outcome the store has not
+   * acknowledged stay leased until their leases run out.
    */
   #letGo(): void {
     this.#end.abort()
@@ -353,8 +359,8 @@ export class Worker implements AsyncDisposable {
 }
 
 /**
- * Whether the outcome must reach the store: the job has ended, or is due later. A job that was given back
- * runs again in any case.
+ * Whether the outcome must reach the store, because the job has ended or is due later. A job that was given
+ * back runs again in any case.
  */
 function isReached({ outcome }: Settlement): boolean {
   return outcome.kind !== 'released' || outcome.in > 0

@@ -1,8 +1,8 @@
 /**
- * The permits that a claim carries for jobs with a limiter (the permits come from `permit-pools.ts`). An
- * answer of the store tells a claimer for which needs jobs wait. A need is a limiter and a number of permits.
- * Before the claimer's next call, the worker takes permits and keeps slots for these jobs, and the call
- * brings the permits.
+ * The permits that a claim carries for jobs with a limiter. (`permit-pools.ts` gets the permits from the
+ * store.) A need is a limiter and a number of permits. Each answer of the store tells a claimer for which
+ * needs jobs wait. Before the claimer's next call, the worker takes permits and keeps slots free for these
+ * jobs, and the call carries the permits.
  *
  *   known      jobs with a need wait; permits are taken before the next call
  *   put off    there were no permits; they are asked for again when this worker gives one back, or some time
@@ -11,9 +11,9 @@
  *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are
  *              refunded
  *
- * When a job gives permits back, the claimer of this worker that has waited longest is rung. After the time
- * `TERM`, returned permits are left to other workers, which ask again now and then and so have the same
- * chance.
+ * When a job gives permits back, the claimer of this worker that has waited longest may claim again. After
+ * the time `TERM`, returned permits are left to other workers, which ask again from time to time and so have
+ * the same chance.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -26,21 +26,25 @@ import { spread } from '../../words/duration.ts'
 import type { WorkerOptions } from '../options.ts'
 import { Part } from '../part.ts'
 
-/** About how many milliseconds pass before permits are asked for again that other workers hold. */
+/** If other workers hold the permits, this worker asks again after about this many milliseconds. */
 const AGAIN = 200
 /**
- * About how many milliseconds pass before a rate is asked again that had no permits: another worker may have
- * refunded some. This time doubles with each refusal, so that many workers can wait for a rate of an hour.
+ * If a rate had no permits, this worker asks again after about this many milliseconds, because another worker
+ * may have refunded some. The time doubles with each refusal, so that many workers can wait for a rate per
+ * hour.
  */
 const REFUND = 1_000
-/** Milliseconds for which this worker may take permits again at once after giving them back. */
+/** For this many milliseconds, this worker may take returned permits again at once. */
 const TERM = 1_000
-/** Milliseconds that a call waits for permits: if a limiter does not answer, outcomes must still go out. */
+/**
+ * Milliseconds that a call waits for permits. The wait is short because the call also carries outcomes, which
+ * must be sent even if a limiter does not answer.
+ */
 const PATIENCE = 200
-/** Milliseconds: the longest time of a timer, which cannot wait for a month. */
+/** Milliseconds. A longer wait is split, because timers of Node cannot run for a month. */
 const LONGEST = 60_000
 
-/** What this file needs from a claimer: it claims again when it is rung. */
+/** The members of a claimer that this file uses. `ring` makes the claimer claim again. */
 interface PermitClaimer {
   ring(): void
 }
@@ -52,25 +56,25 @@ interface Grant extends Pick<Granted, 'giveBack' | 'refund'> {
 
 /** The needs that a claimer knows of, and the permits that it has for them. */
 interface Needs {
-  /** For each need: how many jobs wait, at least. */
+  /** At least how many jobs wait for each need. */
   known: ReadonlyMap<string, number>
-  /** By need: no permits are asked for until this time (`performance.now()`). */
+  /** For each need, the time before which no permits are asked for (`performance.now()`). */
   readonly putOff: Map<string, number>
-  /** By need: how often permits were refused since some were granted. */
+  /** For each need, how often permits were refused since permits were last granted. */
   readonly refusals: Map<string, number>
   brought: Grant[]
   timer: NodeJS.Timeout | undefined
   /** The index of the need whose permits are taken first the next time. */
   turn: number
-  /** A call is under way that may carry the permits. */
+  /** Whether a call is under way that may carry the permits. */
   isCalling: boolean
 }
 
 export interface ClaimPermitsOptions {
   permits: Permits
   /**
-   * The limits of a limiter that is configured or belongs to a class. `none`: the class no longer has the
-   * limiter. Undefined: the limiter is unknown.
+   * Returns the limits of a limiter that is configured or belongs to a class; `none` if the class no longer
+   * has the limiter; undefined if the limiter is unknown.
    */
   limiters: (name: string) => Limits | 'none' | undefined
   warn: (text: string) => void
@@ -82,9 +86,9 @@ export class ClaimPermits extends Part {
   readonly #options: ClaimPermitsOptions
   readonly #needs = new Map<PermitClaimer, Needs>()
   readonly #inUse = new WeakMap<ClaimedJob, Grant>()
-  /** By limiter: claimers that got no permits, in the order of their waits. */
+  /** For each limiter, the claimers that got no permits. The claimer that has waited longest comes first. */
   readonly #waiting = new Map<string, Set<PermitClaimer>>()
-  /** By limiter: when this worker began to take permits again at once after giving some back. */
+  /** For each limiter, when this worker began to take returned permits again at once. */
   readonly #since = new Map<string, number>()
   readonly #unknown = new Set<string>()
 
@@ -101,7 +105,7 @@ export class ClaimPermits extends Part {
   /**
    * Takes permits for a call for `want` jobs.
    *
-   * @returns for how many jobs of each need; undefined if for none
+   * @returns for how many jobs of each need permits were taken; undefined if for none
    */
   async prepare(claimer: PermitClaimer, want: number): Promise<Want['permits']> {
     const needs = this.#needs.get(claimer)!
@@ -126,9 +130,9 @@ export class ClaimPermits extends Part {
   }
 
   /**
-   * The store has answered a call for jobs.
+   * Called when the store has answered a claim.
    *
-   * @param limited how many jobs of each need wait, as the store says
+   * @param limited how many jobs of each need wait, according to the store
    */
   answered(
     claimer: PermitClaimer,
@@ -154,9 +158,9 @@ export class ClaimPermits extends Part {
   }
 
   /**
-   * A claimed job no longer needs its permits, however it ended.
+   * Called when a claimed job no longer needs its permits, however the job ended.
    *
-   * @param hasBegun false if the job did not begin: then the permits go back to the rate
+   * @param hasBegun if false, the permits are also refunded to the rate
    */
   ended(job: ClaimedJob, hasBegun: boolean): void {
     const grant = this.#inUse.get(job)
@@ -175,8 +179,9 @@ export class ClaimPermits extends Part {
   }
 
   /**
-   * Until `resume`, no claimer is rung, and no other call brings permits. Those of a call that is under way
-   * are kept until its answer: its jobs may begin if `resume` comes first.
+   * Until `resume`, no claimer is told to claim again, and no further call carries permits. The permits of a
+   * call that is under way are kept until its answer comes, because its jobs may begin if `resume` comes
+   * first.
    */
   protected override onQuiet(): void {
     for (const [claimer, { timer, brought, isCalling }] of this.#needs) {
@@ -205,7 +210,7 @@ export class ClaimPermits extends Part {
     const answers = await Promise.allSettled(asked)
     const taken = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     const granted = taken.filter((each) => each.kind === 'granted')
-    // The permits came late, and the claimer no longer waits for them.
+    // True if the permits came so late that the claimer no longer waits for them.
     const isOver = this.#needs.get(claimer) !== needs
     for (const { refund } of granted) if (isOver) refund()
     if (isOver) return
@@ -243,7 +248,7 @@ export class ClaimPermits extends Part {
     return needs
   }
 
-  /** Whether a need can ever be met. Warns once for each limiter for which it cannot. */
+  /** Whether a need can ever be met. Warns once about each limiter with a need that can never be met. */
   #isPossible(need: string): boolean {
     const { name, weight } = readNeed(need)
     const limits = this.#options.limiters(name)
@@ -258,8 +263,9 @@ export class ClaimPermits extends Part {
 }
 
 /**
- * The limits that a worker knows, by the name of the limiter: of configured limiters, and of the limiters of
- * its classes, including earlier keys of a class. `none`: the class no longer has a limiter.
+ * A function that returns the limits of a limiter by its name. It knows the configured limiters and the
+ * limiters of the worker's classes, also under earlier keys of a class. `none` means that the class no longer
+ * has a limiter.
  */
 export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsOptions['limiters'] {
   const own = new Map(registry.classes.flatMap(ownLimiters))
@@ -271,7 +277,9 @@ export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsO
   }
 }
 
-/** Milliseconds until asking again may be worthwhile. @param refusals how many there were before */
+/**
+ * Milliseconds until it may be worthwhile to ask again. @param refusals how many refusals there were before
+ */
 function waitOf(taken: readonly Taken[], refusals: number): number {
   const waits = taken.flatMap((each) =>
     each.kind === 'refused' && each.wait !== undefined ? [each.wait] : [],

@@ -1,12 +1,12 @@
 /**
- * The permits that a worker holds, in a pool for each limiter. Jobs take permits and give them back, either
- * by their class (`claim-permits.ts`) or in middleware (`run/middleware/permits.ts`). There is one call at a
- * time for each limiter; all requests and returns that come meanwhile go together in the next call. A worker
- * without limited jobs makes no calls. Permits of a rate that no job has used are refunded with the next
- * call.
+ * The permits that a worker holds, in a pool for each limiter. Permits are taken and given back for jobs
+ * whose class has a limiter (`claim-permits.ts`), and by middleware (`run/middleware/permits.ts`). There is
+ * one call at a time for each limiter. Requests and returns that come during a call go together in the next
+ * call, which also refunds permits of a rate that no job has used. A worker without limited jobs makes no
+ * calls.
  *
- * Permits are renewed with the leases of jobs by `lease/lease-keeper.ts`. While a handler blocks the event
- * loop, the lease thread renews them; it is told which limiters are held.
+ * `lease/lease-keeper.ts` renews permits together with the leases of jobs. While a handler blocks the event
+ * loop, the lease thread renews the permits; it is told of which limiters the worker holds permits.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Limits } from '../../model/limits.ts'
@@ -29,37 +29,40 @@ import { Renewals } from '../lease/renewals.ts'
 import { Lateness } from '../maintenance/lateness.ts'
 import { Part } from '../part.ts'
 
-/** Milliseconds after which it checks again whether an outage is over. */
+/** Milliseconds between two checks of whether an outage is over. */
 const CALM = 100
 /** Milliseconds. An answer within this time does not indicate an outage, however short the leases are. */
 const LATE = 500
 
-/** How many limiters, how many circuits, and how many keys of one circuit the worker announces at most. */
+/** The worker announces at most this number of limiters, of circuits, and of keys of one circuit. */
 const KNOWN = 100
 
-/** A request of one job, which waits for an answer. */
+/** A request for permits for one job, which waits for an answer. */
 interface PermitRequest {
   weight: number
-  /** The job no longer waits. */
+  /** Whether the job no longer waits. */
   isGone: boolean
   answer: Deferred<Taken>
 }
 
-/** The permits of one limiter. It exists while the worker holds some or a job asks for some. */
+/** The permits of one limiter. A pool exists while the worker holds permits or a job asks for some. */
 interface PermitPool {
   name: string
   limits: Limits
-  /** How many permits are in use, if the limiter has a limit for that. */
+  /** How many permits are in use, if the limiter limits concurrency. */
   held: number
   requests: PermitRequest[]
-  /** Granted permits of a rate that no job has used: one item for each call that granted some. */
+  /**
+   * Granted permits of a rate that no job has used. The list has one item for each call that granted such
+   * permits.
+   */
   unused: UnusedPermits[]
   /**
-   * Whether the store must be told how many permits are held: some were given back since the last call, or
-   * the store does not know the number.
+   * Whether the store must be told how many permits are held. This is so if permits were given back since the
+   * last call, or if the store does not know the number.
    */
   owes: boolean
-  /** Resolves when no further call is needed; undefined while none is under way. */
+  /** Resolves when no further call is needed; undefined while no call is under way. */
   serving: Promise<void> | undefined
 }
 
@@ -71,19 +74,17 @@ export interface PermitPoolsOptions {
   leaseMs: number
   /** The configured limiters. Default: none. */
   limiters: ReadonlyMap<string, Limits> | undefined
-  /**
-   * Called when permits of a limiter may be held, before they are asked for, and when none are held any more.
-   */
+  /** Called before permits of a limiter are asked for, and again when none are held any more. */
   holds: (limiter: string, isHeld: boolean) => void
   /**
-   * Called when jobs use a limiter of their class for the first time, so that the worker announces its
-   * limits, which no configuration has.
+   * Called when jobs use a limiter of their class for the first time. The worker then announces the limits of
+   * this limiter, because they are in no configuration.
    */
   met?: () => void
   trouble: (error: unknown) => void
   /**
-   * Whether other workers may not yet have renewed what they hold. While this is so, no permits are asked
-   * for.
+   * Returns whether there was an outage after which other workers may not yet have renewed their permits.
+   * While this is so, no permits are asked for.
    */
   isAfterOutage: () => boolean
   /** Aborted when the worker disconnects from the store. */
@@ -95,15 +96,15 @@ export class PermitPools extends Part implements Permits {
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #pools = new Map<string, PermitPool>()
   readonly #renewals = new Renewals()
-  /** The limiters and circuits that jobs have used last. */
+  /** The limiters and circuits that jobs have used most recently. */
   readonly #used = { limiters: new Map<string, Limits>(), circuits: new Map<string, Set<string>>() }
-  /** The number of the last call, of all limiters. */
+  /** The number of the last call for any limiter. */
   #number = 0
   /** The number of the last call of each limiter. */
   readonly #last = new Map<string, number>()
   /**
-   * After an outage that was noticed here, all living workers have renewed by this time
-   * (`performance.now()`).
+   * By this time (`performance.now()`), all living workers have renewed after an outage that this class has
+   * noticed.
    */
   #renewedBy = 0
   readonly #lateness: Lateness
@@ -140,11 +141,12 @@ export class PermitPools extends Part implements Permits {
     const keys = note(this.#used.circuits, name, () => new Set<string>())
     if (key !== undefined && keys.size < KNOWN) keys.add(key)
     const ask = () => this.#options.store.limiters.circuit(name, rule, event)
-    // How a run ended is reported once. A job is not delayed for that while the store does not answer.
+    // Without a signal, the call only reports how a run ended. It is sent once, because a job must not wait
+    // for it while the store does not answer.
     return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
   }
 
-  /** The limiters and circuits that jobs have used, as the worker announces them. */
+  /** The limiters and circuits that jobs have used, in the form in which the worker announces them. */
   get used(): Pick<WorkerRecord, 'limiters' | 'circuits' | 'ownLimits' | 'circuitKeys'> {
     const { limiters, circuits } = this.#used
     const own = [...limiters].filter(([name]) => isOwn(name))
@@ -159,7 +161,7 @@ export class PermitPools extends Part implements Permits {
     }
   }
 
-  /** Renews all held permits, once. @returns whether the store answered each call */
+  /** Renews all held permits once. @returns whether the store answered all calls */
   renew(): Promise<boolean> {
     const held = [...this.#pools.values()].filter((pool) => pool.held > 0)
     return this.#renewals.begin(held.map((pool) => [pool.name, () => this.#renew(pool)])).all
@@ -183,7 +185,7 @@ export class PermitPools extends Part implements Permits {
     if (known !== undefined) return known
     const pool = { name, limits, held: 0, requests: [], unused: [], owes: false, serving: undefined }
     this.#pools.set(name, pool)
-    // Before the first call, because its answer may come while the event loop is blocked.
+    // `holds` is called before the first call, because the answer may come while the event loop is blocked.
     if (limits.concurrency !== undefined) this.#options.holds(name, true)
     return pool
   }
@@ -193,7 +195,7 @@ export class PermitPools extends Part implements Permits {
   }
 
   async #deal(pool: PermitPool): Promise<void> {
-    // Requests of one tick go in one call.
+    // Waits, so that one call carries all requests of one tick.
     await null
     while (pool.requests.length > 0 || pool.owes) {
       if (pool.owes || !this.#isAfterOutage) await this.#exchange(pool)
@@ -206,8 +208,8 @@ export class PermitPools extends Part implements Permits {
   }
 
   /**
-   * In an outage the leases of living workers end as well, so a worker that asked before they renew would get
-   * permits that their jobs still use.
+   * An outage also ends the permits of living workers. A worker that asked for permits before the others
+   * renew would get permits that the jobs of other workers still use.
    */
   get #isAfterOutage(): boolean {
     const { isAfterOutage, signal } = this.#options
@@ -215,8 +217,8 @@ export class PermitPools extends Part implements Permits {
   }
 
   /**
-   * Makes one call: says how many permits are held, and asks for the waiting requests that have the weight of
-   * the first.
+   * Makes one call. It tells the store how many permits are held, and asks for permits for the waiting
+   * requests that have the same weight as the first request.
    */
   async #exchange(pool: PermitPool): Promise<void> {
     const { name, held, limits } = pool
@@ -226,8 +228,8 @@ export class PermitPools extends Part implements Permits {
     const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
     const requests = waiting.filter(({ weight }) => weight === each).slice(0, most)
     pool.requests = waiting.filter((request) => !requests.includes(request))
-    // If the call fails, it is not known whether the rate has them back. Refunding them twice would exceed
-    // the limit.
+    // If the call fails, it is not known whether these permits were refunded. They are not refunded again,
+    // because a double refund would exceed the limit.
     const unused = pool.unused.splice(0, MAX_ITEMS)
     pool.owes = pool.unused.length > 0
     const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, leaseMs }
@@ -251,14 +253,15 @@ export class PermitPools extends Part implements Permits {
         pool.owes = true
       } else this.#hand(pool, requests, call, answer)
     } catch (error) {
-      // Held permits are renewed later, or their lease ends.
+      // The call has failed. Held permits are renewed by a later call, or their lease ends.
       for (const { answer } of requests) answer.reject(error)
     }
   }
 
   /**
-   * Whether the store or this process was frozen: the permits in the answer may belong to another worker by
-   * now. A store that is always late still grants permits, as long as they are not too old.
+   * Whether the answer came so late that its permits may belong to another worker by now, because the store
+   * or this process was suspended. The answers of a store that is always late count as long as the permits
+   * are not too old.
    */
   #isDoubtful(took: number): boolean {
     const { leaseMs } = this.#options
@@ -276,7 +279,7 @@ export class PermitPools extends Part implements Permits {
     const { rate, concurrency } = pool.limits
     const count = granted / each
     if (concurrency !== undefined) pool.held += granted
-    // Permits that come after `stop` are not kept: the next call says so.
+    // Permits that come after `stop` are not kept, which the next call tells the store.
     if (this.isStopped && granted > 0) {
       pool.held = 0
       this.#refund(pool, number, mark, granted)
@@ -291,19 +294,19 @@ export class PermitPools extends Part implements Permits {
         else request.answer.resolve(permits)
         continue
       }
-      // Permits of the rate came back during the call. The next call says so, and asks again.
+      // Permits of the rate came back during the call. The next call refunds them, and asks again.
       if (pool.unused.length > 0) {
         pool.requests.push(request)
         continue
       }
-      // Refused requests come again spread over the time in which the rate allows them.
+      // The retries of refused requests are spread over the time in which the rate allows them.
       const turns = rate === undefined ? 0 : Math.floor(((index - count) * each) / rate.limit)
       const again = wait === undefined ? undefined : wait + turns * rate!.per
       request.answer.resolve({ kind: 'refused', wait: again })
     }
   }
 
-  /** @param number of the call that granted them. @param mark of its answer */
+  /** @param number the number of the call that granted the permits @param mark the mark in its answer */
   #grant(name: string, limits: Limits, count: number, number: number, mark: number | undefined): Granted {
     const isHeld = limits.concurrency !== undefined
     let isOver = false
@@ -317,15 +320,15 @@ export class PermitPools extends Part implements Permits {
       const isFirst = !pool.owes
       pool.owes = true
       if (isHeld) this.#serve(pool)
-      // A worker with a free slot asks for other permits in this turn of the event loop, and one call does
-      // both. (Measured on 2026-11-27, jobs with a rate among as many others: 9 % more calls than without
-      // refunds, not 45 %.)
+      // A worker with a free slot asks for other permits in this turn of the event loop, so one call can
+      // refund and ask. (Measured on 2026-11-27, jobs with a rate among as many others: 9 % more calls than
+      // without refunds, not 45 %.)
       else if (isFirst) setImmediate(() => pool.owes && this.#serve(pool))
     }
     return { kind: 'granted', giveBack: () => end(true), refund: () => end(false) }
   }
 
-  /** The next call says that so many permits of an earlier call were not used. */
+  /** Notes for the next call that `count` permits of an earlier call were not used. */
   #refund(pool: PermitPool, number: number, mark: number | undefined, count: number): void {
     if (mark === undefined || count === 0) return
     const known = pool.unused.find((each) => each.number === number)
@@ -363,7 +366,10 @@ export class PermitPools extends Part implements Permits {
   }
 }
 
-/** The entry for a name. A new name is added, and the oldest is dropped if there are too many. */
+/**
+ * Returns the entry for a name, which is added if the name is new. If there are too many entries, the oldest
+ * is dropped.
+ */
 function note<T>(known: Map<string, T>, name: string, first: () => T): T {
   const found = known.get(name)
   if (found !== undefined) return found
