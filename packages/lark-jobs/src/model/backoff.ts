@@ -25,45 +25,46 @@ export interface Exponential {
 export type BackoffFunction = (attempt: number, error: any, payload: any) => Duration | Promise<Duration>
 
 /**
- * The values of `backoff`: one pause for every retry, a list (the last one repeats), `exponential()`, or a
- * function.
+ * The values of `backoff`: one pause for every retry, a list of pauses (the last pause repeats),
+ * `exponential()`, or a function.
  */
 export type BackoffOption = Duration | readonly Duration[] | Exponential | BackoffFunction
 
 /**
- * The maximum number of pauses in a list. It is limited because a list that is set on a single job is stored
- * with the job.
+ * The maximum number of pauses in a list. The list has a limit because a list that is set on a single job is
+ * stored with the job.
  */
 export const MAX_PAUSES = 100
 
-/** A backoff in its stored form, in milliseconds. */
+/** The stored form of a backoff: a list of pauses, or an exponential pause, in milliseconds. */
 export type Backoff = number[] | Exponential
 
 /**
  * A pause that doubles with every failed attempt.
  *
  * @param options `from`: the first pause, default 1 s. `to`: the longest pause, default 10 min. `jitter`: the
- *   share of each pause that is random, so that jobs that failed together do not come back together. Default
- *   0.5: a pause of 8 s becomes 4 to 8 s
+ *   share of each pause that is random, so that jobs that failed at the same time are not all retried at the
+ *   same time. Default 0.5: a pause of 8 s becomes 4 to 8 s
  * @example backoff = exponential({ from: '5s', to: '1h' })
  */
 export function exponential(options: { from?: Duration; to?: Duration; jitter?: number } = {}): Exponential {
   const { from = 1_000, to = 600_000, jitter = 0.5 } = options
-  // An invalid duration is not refused here but when the class is checked, with an error that names the class
-  // and the field.
+  // This function accepts an invalid duration. The check of the class refuses it later, with an error that
+  // names the class and the field.
   const kept = (pause: Duration) => (milliseconds(pause) ?? pause) as number
   return Object.freeze({ from: kept(from), to: kept(to), jitter })
 }
 
 /**
- * The default backoff. It is a single object, so that a class with the default can be recognised by identity.
+ * The default backoff. All classes with the default share this one object, so a comparison by identity
+ * recognises the default.
  */
 export const defaultBackoff: Exponential = exponential()
 
 /**
  * A pause that a function computes. `backoff()` gives the parameters of the function their types. The
- * function may be async, for up to 5 seconds. If it throws, takes longer, or returns something that is not a
- * duration, the default pause applies, and the job's log says so.
+ * function may be async, and may take up to 5 seconds. If the function throws, takes longer, or returns a
+ * value that is not a duration, the default pause applies, and a line in the job's log says so.
  *
  * @example backoff = backoff((attempt, error) => (error.status === 429 ? '5m' : attempt * 1_000))
  */
@@ -81,7 +82,7 @@ export function isSameFunction(one: unknown, other: unknown): boolean {
   )
 }
 
-/** Converts a backoff option to its stored form. Undefined if the option is not valid. */
+/** Converts a backoff option to its stored form. Returns undefined if the option is not valid. */
 export function normalBackoff(option: unknown): Backoff | undefined {
   if (Array.isArray(option)) {
     const pauses = option.length > MAX_PAUSES ? [] : option.map(milliseconds)

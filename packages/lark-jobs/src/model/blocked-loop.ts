@@ -1,33 +1,36 @@
 /**
- * Handlers that block the event loop of a worker, so that nothing else in its process makes progress. The
- * worker announces which classes have blocked it (`worker/blocked-loops.ts`), and its lease thread announces
- * that a handler is blocking it now (`worker/lease/lease-watch.ts`).
+ * Handlers that block the event loop of a worker, so that nothing else in the worker's process makes
+ * progress. The worker announces which classes have blocked the event loop (`worker/blocked-loops.ts`), and
+ * the lease thread of the worker announces that a handler is blocking it now (`worker/lease/lease-watch.ts`).
  */
 import { readable } from '../words/duration.ts'
 
 /** A handler that is blocking the event loop now. */
 export interface BlockingNow {
-  /** The name of the class of the handler. If the class is not certain, the names of all candidates. */
+  /** The name of the handler's class, or the names of all candidates if the class is not certain. */
   by: string[]
-  /** Since when the handler has been blocking: milliseconds since 1970, by the clock of the worker. */
+  /** When the handler began to block the event loop: milliseconds since 1970, by the clock of the worker. */
   since: number
 }
 
-/** Blocks of a worker's event loop that are over. */
+/** The periods, now over, in which the handlers of a class blocked a worker's event loop. */
 export interface BlockedLoop {
-  /** The name of the class of the handlers. If the class is not certain, the names of all candidates. */
+  /** The name of the handlers' class, or the names of all candidates if the class is not certain. */
   by: string[]
-  /** The duration of the longest block, in milliseconds. */
+  /** The length of the longest period, in milliseconds. */
   took: number
   times: number
-  /** When the last block ended: milliseconds since 1970, by the clock of the worker. */
+  /** When the last period ended: milliseconds since 1970, by the clock of the worker. */
   at: number
 }
 
-/** How long a worker announces a block after its end, in milliseconds. */
+/**
+ * How long a worker announces that a handler has blocked the event loop, in milliseconds after the handler
+ * stopped.
+ */
 export const BLOCKED_KEPT = 3_600_000
 
-/** What people can do about a handler that blocks. */
+/** Advice about a handler that blocks the event loop. */
 export const ISOLATE = 'isolate = isolated() in the class runs it in a process of its own'
 
 /**

@@ -1,9 +1,9 @@
 /**
- * Context: data beside the payload, such as the id of the request that dispatches a job. It is stored with
- * the job, is available while the job runs, and is passed on to jobs that the job dispatches.
+ * Context: data beside the payload, such as the id of the request that dispatches a job. The context is
+ * stored with the job, is available while the job runs, and is passed on to jobs that the job dispatches.
  *
- * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created only when the
- * process uses a context for the first time.
+ * An `AsyncLocalStorage` slows down every promise of a process a little. So the process creates the
+ * `AsyncLocalStorage` only when it uses a context for the first time.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { JobsError } from './errors.ts'
@@ -15,20 +15,19 @@ const slot = Symbol.for('s18i.lark.context')
 const everywhere = globalThis as { [slot]?: { storage?: AsyncLocalStorage<Context | undefined> } }
 everywhere[slot] ??= {}
 /**
- * The context is shared by all copies of this package in the process, because a job of one copy may dispatch
- * a job of another copy.
+ * All copies of this package in the process share the context, because a job of one copy may dispatch a job
+ * of another copy.
  */
 const shared = everywhere[slot]
 
 /**
  * Calls a function in a context. The context also applies to everything that the function starts, and is
- * stored with the jobs that it dispatches. Inside another context, the values are added to those of the outer
- * context.
+ * stored with the jobs that the function dispatches. A context inside another context has the values of both.
  *
  * @param values the values of the context: at most 4 KiB of JSON, together with the values of the outer
- *   context. A copy of them is kept
- * @returns what the function returns
- * @throws CONTEXT_NOT_JSON naming the path, CONTEXT_TOO_LARGE
+ *   context. The context keeps a copy of the values
+ * @returns the value that the function returns
+ * @throws CONTEXT_NOT_JSON (the message names the path), CONTEXT_TOO_LARGE
  * @example await withContext({ requestId: 'r1' }, () => new SendEmailJob().dispatch({ to }))
  */
 export function withContext<T>(values: object, act: () => T): T {
@@ -47,9 +46,9 @@ export function context<T extends object = Record<string, unknown>>(): Readonly<
 }
 
 /**
- * Calls a function in the given context. `undefined` means no context: then the function does not run in the
- * context of its caller. The arguments are passed separately, because a closure would cost each job 6 ns (11
- * ns instead of 5 ns).
+ * Calls a function in the given context. With `undefined`, the function runs without a context, even if the
+ * caller has one. The arguments are passed separately, because a closure would cost each job 6 ns (11 ns
+ * instead of 5 ns).
  */
 export function inContext<A extends unknown[], T>(
   values: Context | undefined,

@@ -1,18 +1,19 @@
 /**
- * An effect is what must happen elsewhere because a job ended. The store writes it in the same atomic step as
- * the end, and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
+ * An effect is what must happen elsewhere because a job ended. The store writes the effect in the same atomic
+ * step as the end of the job, and keeps the effect until a worker acknowledges it. A job has at most one
+ * effect of each kind:
  *
- *   hook     calls the hook of the job's class, for a job that ended while no handler was running
+ *   hook a worker must call the hook of the job's class, because the job ended while no handler was running
  *   member   the job is a member of a flow: the partition that keeps the flow counts it as ended. A job that
  *            ends in that partition has no such effect: its flow counts it in the same atomic step
  *
  * If several members of one flow complete in the same call, a store may write their effects together (as a
- * bundle), because the flow needs only their numbers. The effects are handed out one by one, but
- * acknowledging all of a bundle at once costs less.
+ * bundle), because the flow needs only their numbers. The store hands out the effects of a bundle one by one,
+ * but acknowledging all effects of a bundle in one call costs less.
  *
  * The id of a member contains its flow, the partition of the flow, and the index of the member:
  * `<flow>.<home>:<index>`. So no store needs a table of members. The id of a flow has letters, digits, `-`
- * and `_` only. The ids of other jobs have no colon, except those of ticks (`tick.ts`).
+ * and `_` only. The ids of other jobs have no colon, except the ids of ticks (`tick.ts`).
  */
 import type { JobRecord } from './record.ts'
 
@@ -21,7 +22,7 @@ export type Effect = { kind: 'hook'; job: JobRecord } | ({ kind: 'member'; job: 
 
 /** An effect that a store may have written together with the effects of other members of the flow. */
 interface Bundled {
-  /** The store's name for all of these effects together. Only the store reads it. */
+  /** The store's name for the bundle. Only the store reads this name. */
   bundle?: string
 }
 
@@ -29,13 +30,13 @@ export type EffectKind = Effect['kind']
 
 /**
  * An ended job without its payload. The payload may be large, and neither a flow nor a process that awaits
- * the end needs it.
+ * the end of the job needs the payload.
  */
 export type EndedJob = Omit<JobRecord, 'payload'>
 
 /**
- * What a flow learns about an ended job. For a completed job, there are no errors, only a node has a result,
- * and `queuedAt` may be absent.
+ * The fields of an ended job that its flow receives. A completed job has no errors here and may have no
+ * `queuedAt`, and only the job of a node has a result.
  */
 export type EndedMember = Pick<
   JobRecord,
@@ -43,12 +44,15 @@ export type EndedMember = Pick<
 > &
   Partial<Pick<JobRecord, 'queuedAt'>>
 
-/** Names an effect in order to acknowledge it. */
+/** The name of an effect, with which a worker acknowledges the effect. */
 export interface EffectName extends Bundled {
   kind: EffectKind
   /** The id of the job. */
   id: string
-  /** The job's `finishedAt`. It is part of the name because a job that was retried by hand may end again. */
+  /**
+   * The job's `finishedAt`. The name of the effect contains this time because a job that was retried by hand
+   * may end again.
+   */
   at: number
 }
 
@@ -67,7 +71,10 @@ export function nameOf(effect: Effect): EffectName {
   return kind === 'member' && effect.bundle !== undefined ? { ...name, bundle: effect.bundle } : name
 }
 
-/** All indices are written with this many digits, so that ids sort by index. */
+/**
+ * The number of digits of an index in an id. All indices have the same number of digits, so that ids sort by
+ * index.
+ */
 const WIDTH = 8
 const form = /^([0-9A-Za-z_-]+)\.(.+):([0-9]{8})$/
 
@@ -76,9 +83,9 @@ export function memberId({ flow, home, index }: Member): string {
   return `${flow}.${home}:${String(index).padStart(WIDTH, '0')}`
 }
 
-/** The member that an id names. Undefined for the id of a job that belongs to no flow. */
+/** The member that an id names, or undefined if the job belongs to no flow. */
 export function memberOf(id: string): Member | undefined {
-  // Most ids have no colon, so they need not be matched against the pattern.
+  // Most ids have no colon. The search for a colon spares them the pattern.
   const parts = id.includes(':') ? form.exec(id) : null
   return parts === null ? undefined : { flow: parts[1]!, home: parts[2]!, index: Number(parts[3]) }
 }

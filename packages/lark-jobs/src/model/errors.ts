@@ -1,10 +1,10 @@
 /**
  * All errors of the job queue, each with a code that does not change.
  *
- * There are three kinds: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading of jobs),
- * failures of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (as
- * the reason of its `signal`, or as the error that is kept with the job). `docs/errors.md` has an entry for
- * each code.
+ * There are three kinds of errors: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading
+ * of jobs), failures of a store (thrown by the verbs of the store, see `store/contract/store.ts`), and
+ * reasons why a run ended (`this.signal.reason` in the handler, or the error that is kept with the job).
+ * `docs/errors.md` has an entry for each code.
  */
 import { branded, defined, LarkError } from '@s18i/lark/internal'
 import type { CancelReason } from './record.ts'
@@ -124,7 +124,7 @@ export const jobsErrors = {
 export type JobsErrorCode = keyof typeof jobsErrors
 
 export interface JobsErrorOptions {
-  /** What the reader can do about the error. */
+  /** Advice: what the reader of the message can do about the error. */
   hint?: string | undefined
   /** The error that led to this one. */
   cause?: unknown
@@ -134,11 +134,11 @@ export interface JobsErrorOptions {
   id?: string | undefined
   /** The ids of the affected jobs, if there are several: for example those of a chunk of `dispatchMany`. */
   ids?: string[] | undefined
-  /** If a dispatch of many jobs failed half-way: the ids of the jobs that are queued. */
+  /** The ids of the jobs that are queued, if a dispatch of many jobs failed half-way. */
   queued?: string[] | undefined
   /** Why the job was cancelled. */
   reason?: CancelReason | undefined
-  /** The reason that was given by the person who cancelled the job. */
+  /** The reason in words, given by the person who cancelled the job. */
   because?: string | undefined
 }
 
@@ -171,7 +171,7 @@ export class JobsError extends LarkError {
   /**
    * Whether a value is an error of the queue, thrown by this copy of the package or by another one.
    *
-   * @param code if it is given, the error must also have this code
+   * @param code a code that the error must also have; optional
    * @example if (JobsError.is(error, 'DISPATCH_UNCERTAIN')) await lookFor(error.id!)
    */
   static override is<C extends JobsErrorCode>(value: unknown, code?: C): value is JobsError & { code: C } {
@@ -179,7 +179,8 @@ export class JobsError extends LarkError {
   }
 
   /**
-   * Makes a copy of the error, for each of several calls that fail because of the same error.
+   * Makes a copy of the error. If several calls fail because of one error, each call throws a copy of its
+   * own.
    *
    * @internal
    * @param changes the fields that differ in the copy

@@ -1,6 +1,6 @@
 /**
- * Makes lists of values by name from pairs of a name and a value. Names and values keep the order of the
- * pairs.
+ * Collects pairs of a name and a value: for each name, the list of its values. Names and values keep the
+ * order of the pairs.
  */
 export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): Map<string, T[]> {
   const groups = new Map<string, T[]>()
@@ -12,7 +12,7 @@ export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): 
   return groups
 }
 
-/** Groups values by the name that each has. */
+/** Groups values by the name that `nameOf` returns for each value. */
 export function groupedBy<T>(values: readonly T[], nameOf: (value: T) => string): Map<string, T[]> {
   return grouped(values.map((value) => [nameOf(value), value]))
 }

@@ -1,11 +1,11 @@
 /**
  * Job ids: 13 letters and digits. Ids sort by the time at which they were made.
  *
- * Seven characters encode the time in milliseconds (in base 62, they last until the year 2081), and six
- * encode a random number. For further ids within the same millisecond, the number is incremented instead of
- * drawn again, so that the ids of one process keep the order in which they were made. If two processes make
- * 100 ids each in the same millisecond, the chance that two ids are equal is 1 in 280 million. The store then
- * answers `exists`, and the dispatcher makes another id.
+ * Seven characters encode the time in milliseconds (in base 62, which lasts until the year 2081), and six
+ * characters encode a random number. For further ids within the same millisecond, the number is incremented
+ * instead of drawn again, so that the ids of one process keep the order in which they were made. If two
+ * processes make 100 ids each in the same millisecond, the chance that two ids are equal is 1 in 280 million.
+ * The store then answers `exists`, and the dispatcher makes another id.
  */
 import { randomInt } from 'node:crypto'
 import { inspect } from 'node:util'
@@ -15,8 +15,8 @@ import { JobsError } from './errors.ts'
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const letters = [...alphabet]
 /**
- * All texts of two characters. An id that is joined from these texts takes 14 ns; made character by
- * character, it takes 119 ns.
+ * All texts of two characters. Joining an id from these texts takes 14 ns. Making an id character by
+ * character takes 119 ns.
  */
 const pairs = letters.flatMap((one) => letters.map((other) => one + other))
 /** The number of characters of an id that encode its time. */
@@ -46,8 +46,8 @@ const values = new Int8Array(128).fill(-1)
 for (const [value, letter] of letters.entries()) values[letter.charCodeAt(0)] = value
 
 /**
- * When an id was made: milliseconds since 1970, by the clock of the process that made it. For a text that is
- * not an id of Lark, it is 0.
+ * When an id was made: milliseconds since 1970, by the clock of the process that made it. Returns 0 for a
+ * text that is not an id of Lark.
  */
 export function madeAt(id: string): number {
   let at = 0
@@ -59,7 +59,7 @@ export function madeAt(id: string): number {
   return at
 }
 
-/** Makes a new id. It sorts after all ids that this process has made before. */
+/** Makes a new id, which sorts after all earlier ids of this process. */
 export function newId(now = Date.now()): string {
   if (now > lastTime) {
     lastTime = now
@@ -84,7 +84,8 @@ export function newNonce(): string {
 }
 
 /**
- * The maximum length of an id that the application chose, in characters. That is at most 300 bytes of UTF-8.
+ * The maximum length of an id that the application chose, in characters. So many characters are at most 300
+ * bytes of UTF-8.
  */
 export const MAX_ID = 100
 
@@ -94,8 +95,8 @@ export function isId(value: unknown): value is string {
 }
 
 /**
- * Checks one id or a list of ids that a caller has passed. The value may come from a request and be anything,
- * such as the list that Express makes from `?id[]=x`.
+ * Checks one id or a list of ids that a caller has passed. The caller may pass on a value from a request, so
+ * it may be anything: from `?id[]=x`, Express makes a list.
  *
  * @throws JOB_ID_INVALID for a value that cannot be the id of a job
  */

@@ -8,11 +8,14 @@ export interface KeptSignal {
   name: string
   /** The value as JSON, or '' if the signal has no value. */
   text: string
-  /** The key that the sender chose. It is present only if the whole journal is read. */
+  /** The key that the sender chose. Only a `WholeJournal` has this key. */
   key?: string
 }
 
-/** A complete journal, in the form in which it is written to a file from which the job can be restored. */
+/**
+ * A complete journal, in the form in which an export writes it to a file. An import restores the job from
+ * that file.
+ */
 export interface WholeJournal {
   entries: string[]
   signals: KeptSignal[]
@@ -29,18 +32,19 @@ export interface Journal {
   count: number
   bytes: number
   /**
-   * All signals, in the order in which they arrived. They are returned only together with the first entries.
+   * All signals, in the order in which they arrived. A store returns the signals only together with the first
+   * entries.
    */
   signals: KeptSignal[]
   /**
-   * Whether steps must be undone before the job ends as failed or cancelled. Absent: no. '': yes, if it ends
-   * so. Any other text: the steps must be undone now, and the text says how the job ends after that
-   * (`store/contract/rules/undoing.ts`).
+   * Whether steps must be undone before the job ends as failed or cancelled. If absent, there is nothing to
+   * undo. If empty, the steps must be undone if the job fails or is cancelled. Any other text means that the
+   * steps must be undone now, and says how the job ends after that (`store/contract/rules/undoing.ts`).
    */
   undo?: string
   /**
-   * How long the job was suspended in all, in milliseconds. It is kept only if the outcomes of its runs have
-   * `rests`.
+   * How long the job was suspended in all, in milliseconds. The store keeps this time only if the outcomes of
+   * the job's runs have `rests`.
    */
   rested?: number
 }
@@ -53,7 +57,10 @@ export interface Recorded {
    */
   at: number
   entries: string[]
-  /** Whether the job has made progress, so that its earlier crashes and failures no longer count. */
+  /**
+   * Whether the entries are progress. After progress, the earlier crashes and failures of the job no longer
+   * count.
+   */
   isProgress?: boolean
   /** Present if some steps must be undone before the job ends as failed or cancelled. */
   hasUndos?: true
@@ -62,7 +69,7 @@ export interface Recorded {
 /** The delay of a job that waits for a signal without a timeout: a hundred years, in milliseconds. */
 export const FOREVER = 100 * 365 * 86_400_000
 
-/** @param ms the time until a suspended job is due */
+/** @param ms the time until a suspended job is due, in milliseconds */
 export function isForEver(ms: number): boolean {
   return ms > FOREVER / 2
 }

@@ -1,7 +1,8 @@
 /**
- * An open result stands for the future result of a node while its flow is being built.
- * `dispatch/open-result.ts` makes it. It has the type of the result, so it can be put into the payload of
- * another node wherever that type is accepted. Outside the payloads of its flow, it is refused.
+ * An open result stands for the future result of a node while the flow is being built.
+ * `dispatch/open-result.ts` makes open results. An open result has the type of the result, so the payload of
+ * another node of the flow can contain it wherever that type is accepted. In any other payload, an open
+ * result is refused.
  */
 import type { Path } from './flow.ts'
 
@@ -18,7 +19,7 @@ export interface OpenResult {
   path: Path
 }
 
-/** The data of an open result. Undefined for any other value. */
+/** The data of an open result, or undefined if the value is not an open result. */
 export function openResultOf(value: unknown): OpenResult | undefined {
   return typeof value === 'function' ? (value as { [openResult]?: OpenResult })[openResult] : undefined
 }

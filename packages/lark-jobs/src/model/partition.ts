@@ -10,10 +10,9 @@ export function partitionsOf(queue: string, count: number): string[] {
 }
 
 /**
- * The number of the partition for all jobs with this id, group or lock name. It is the partition for which
- * the hash of the partition and the name is highest (rendezvous hashing, Thaler and Ravishankar 1998). When a
- * queue gets one more partition, the only names that change their partition are those that move to the new
- * one.
+ * The number of the partition for all jobs with this id, group or lock name: the partition for which the hash
+ * of the partition and the name is highest (rendezvous hashing, Thaler and Ravishankar 1998). When a queue
+ * gets one more partition, some names move to the new partition, and all other names keep their partition.
  */
 export function partitionFor(name: string, count: number): number {
   let best = 0
@@ -26,8 +25,9 @@ export function partitionFor(name: string, count: number): number {
 }
 
 /**
- * The partition of a queue for all jobs with this name, which is an id that the application chose, a group or
- * a lock. Jobs that were queued while the queue had another number of partitions may be in another partition.
+ * The partition of a queue for all jobs with this name. The name is that of a group or a lock, or an id that
+ * the application chose. Jobs that were queued while the queue had another number of partitions may be in
+ * another partition.
  *
  * @param partitions the number of partitions of each configured queue
  */
@@ -37,8 +37,9 @@ export function partitionWith(name: string, queue: string, partitions: ReadonlyM
 }
 
 /**
- * The name that determines the partition of a job: an id that the application chose, or a group or lock,
- * because its jobs must be in one partition. Undefined if the job may go to any partition.
+ * The name that determines the partition of a job, or undefined if the job may go to any partition. The name
+ * is an id that the application chose, or that of a group or a lock, because all jobs of a group or a lock
+ * must be in one partition.
  */
 export function placeNameOf({ id, ownId, group, lock }: NewJob): string | undefined {
   return ownId === undefined ? (group?.name ?? lock?.name) : id

@@ -1,11 +1,11 @@
 /**
  * Payloads are JSON. `encode` returns the JSON text of a value, or refuses the value with an error that names
- * the path of the problem. It drops nothing silently, except properties with the value `undefined`, which
- * JSON leaves out.
+ * the path of the problem. `encode` drops nothing silently, except properties with the value `undefined`,
+ * which JSON leaves out.
  *
  * A payload that is far too large or too deeply nested is refused before it is converted to JSON: the check
- * counts bytes on the way, and stops at a quarter above the limit. So even a hostile payload costs no more
- * than the largest allowed one.
+ * counts bytes while it walks through the payload, and stops at a quarter above the limit. So even a hostile
+ * payload costs little more than the largest allowed payload.
  */
 import { excerpt } from '@s18i/lark/internal'
 import { textOf as textOfError } from '../words/thrown.ts'
@@ -14,17 +14,20 @@ import { openResultOf, wordsOf } from './open-result.ts'
 
 /** The maximum size, in bytes of UTF-8. */
 export const MAX_PAYLOAD = 524_288
-/** The maximum size, in bytes of UTF-8. Progress is small because it is sent again and again. */
+/**
+ * The maximum size of a progress report, in bytes of UTF-8. The limit is low because a job reports progress
+ * again and again.
+ */
 const MAX_PROGRESS = 4_096
 /**
- * The maximum size, in bytes of UTF-8. A context is small because it travels with every job that is
- * dispatched in it.
+ * The maximum size of a context, in bytes of UTF-8. The limit is low because every job that is dispatched in
+ * a context has a copy of the context.
  */
 export const MAX_CONTEXT = 4_096
 /**
- * How deep objects and lists may be nested, including the outermost one. The limit is needed because
- * `JSON.stringify` compares each object with all objects around it: 400 kB of short lists took 26 ms with 100
- * levels, 40 ms with 200, and 141 ms with 990. (Node 20, 2 cores, shared, 2026-11-25.)
+ * How deep objects and lists may be nested, including the outermost object or list. The limit is needed
+ * because `JSON.stringify` compares each object with all objects around it: 400 kB of short lists took 26 ms
+ * with 100 levels, 40 ms with 200, and 141 ms with 990. (Node 20, 2 cores, shared, 2026-11-25.)
  */
 export const MAX_DEPTH = 200
 
@@ -40,10 +43,11 @@ const kinds = {
  * Returns the JSON text of a value, or the empty text for `undefined`.
  *
  * @param of the owner of the value, for messages: the name of a job class, for example
- * @param what the kind of value, which determines the words of messages and the error codes
+ * @param what the kind of the value. The kind determines the words of messages and the error codes
  * @param isFree whether to accept everything that `JSON.stringify` accepts (`options/lenient.ts`)
- * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a
- *   result RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON, CONTEXT_TOO_LARGE
+ * @throws PAYLOAD_NOT_JSON (the message names the path: `payload.user.save is a function`),
+ *   PAYLOAD_TOO_LARGE; for a result RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON,
+ *   CONTEXT_TOO_LARGE
  */
 export function encode(
   value: unknown,
@@ -83,19 +87,20 @@ export function encode(
 }
 
 /**
- * A lower bound for the size of a value as JSON: one byte for each character. It stops counting above `most`.
+ * A lower bound for the size of a value as JSON: one byte for each character. The count stops above `most`.
  */
 export function leastBytes(value: unknown, most: number): number {
   const check = new Check(most, true)
-  // If the value has no JSON form, the problem is ignored here: the code that converts the value will report
-  // it.
+  // A value without a JSON form is no error here: the code that converts the value reports the problem.
   check.problemOf(value, '')
   return most - check.left
 }
 
-/** The value that `handle` receives: a copy, never the caller's object. */
+/**
+ * Makes the value that `handle` receives from its JSON text. The value is a copy, never the caller's object.
+ */
 export function decode(text: string): unknown {
-  // A job without a payload may have a text that contains only spaces, which encode the payload's version
+  // The text of a job without a payload may consist of spaces, which encode the payload's version
   // (`options/payload-rules.ts`).
   if (text === '' || (text.startsWith(' ') && text.trim() === '')) return undefined
   return JSON.parse(text)
@@ -103,7 +108,7 @@ export function decode(text: string): unknown {
 
 /**
  * The first character of a stored result that only says why the returned value was not kept. No JSON text
- * begins with it.
+ * begins with this character.
  */
 const DROPPED = '!'
 
@@ -113,10 +118,10 @@ export function droppedResult(why: string): string {
 }
 
 /**
- * The text that is stored for the value that `handle` returned: its JSON text, or undefined if it returned
- * `true` or nothing.
+ * The JSON text that is stored for the value that `handle` returned, or undefined if `handle` returned `true`
+ * or nothing.
  *
- * @param name of the class
+ * @param name the name of the class, for messages
  */
 export function resultText(value: unknown, name: string): string | undefined {
   if (value === true || value === undefined) return undefined
@@ -127,7 +132,7 @@ export function resultText(value: unknown, name: string): string | undefined {
   }
 }
 
-/** Why the returned value was not kept. Undefined for a result that was kept. */
+/** Why the returned value was not kept, or undefined if the result was kept. */
 export function whyDropped(result: string): string | undefined {
   return result.startsWith(DROPPED) ? result.slice(DROPPED.length) : undefined
 }
@@ -138,9 +143,9 @@ const TOO_DEEP = 'too deep'
  * Checks a value by walking through it. The walk ends at the first part that has no JSON form, or when the
  * value is too large.
  *
- * It counts one byte for each character, so never more bytes than the JSON text will have. It collects the
- * path of a problem only on the way back from the problem, so that a value without problems does not pay for
- * it.
+ * The check counts one byte for each character, so never more bytes than the JSON text will have. The check
+ * collects the path of a problem only after finding the problem, while its recursive calls return. So a value
+ * without problems does not pay for the path.
  */
 class Check {
   #left: number
@@ -160,7 +165,7 @@ class Check {
     this.#isFree = isFree
   }
 
-  /** The number of bytes that are left. It is below 0 if the value is too large. */
+  /** The number of bytes that are left: below 0 if the value is too large. */
   get left(): number {
     return this.#left
   }
@@ -179,7 +184,8 @@ class Check {
       const again = trail.findIndex(([above], i) => trail.findIndex(([each]) => each === above) < i)
       return again < 0 ? TOO_DEEP : `${what}${textOf(trail.slice(0, again))} is a cycle: it contains itself`
     } catch (error) {
-      // The stack was nearly full before this call, so the nesting counts as too deep.
+      // The recursion has filled the stack, although the nesting is below the limit: the caller had used most
+      // of the stack.
       if (error instanceof RangeError) return TOO_DEEP
       // A getter or a toJSON() has thrown, or a proxy is revoked.
       return `${what} cannot be read: ${textOfError(error)}`
@@ -231,7 +237,7 @@ class Check {
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
       const name = prototype.constructor?.name || 'a class'
       const own = (value as { toJSON?: unknown }).toJSON
-      // A Date has toJSON, but would arrive as a text. It is refused, so that `handle` gets values of its
+      // A Date is refused although it has toJSON: `handle` would receive a text instead of a value of its
       // declared type.
       if (typeof own === 'function' && (this.#isFree || !(value instanceof Date))) {
         const form = own.call(value, '')
@@ -246,7 +252,7 @@ class Check {
       const inner = (value as Record<string, unknown>)[key]
       if (inner === undefined) continue
       this.#left -= key.length + 4
-      // This is the short path for texts and numbers, because most values are of these types.
+      // Texts take this shorter path, because many values are texts.
       if (typeof inner === 'string') this.#left -= inner.length + 2
       else {
         const problem = this.#find(inner, depth)
